@@ -83,16 +83,18 @@ class LayerFile:
         return value
 
     def read_slice(self, name: str, index: tuple) -> np.ndarray:
-        """A part of a tensor: `index` has an int or a step-less slice for each leading axis it names.
+        """A part of a tensor: `index` is (), one int or step-less slice, or (slice(None), a step-less slice).
 
         Contiguous parts are one read; otherwise one read for each entry of the first axis.
         """
         dtype, stored, shape, start, _ = self._tensors[name]
         itemsize = np.dtype(dtype).itemsize
         strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        if len(index) == 2 and index[0] == slice(None):
-            result = np.empty((shape[0], *shape[2:]), dtype)
-            offsets = [start + itemsize * (strides[0] * i + strides[1] * index[1]) for i in range(shape[0])]
+        if len(index) == 2:
+            assert index[0] == slice(None), index
+            first, last, _ = index[1].indices(shape[1])
+            result = np.empty((shape[0], last - first, *shape[2:]), dtype)
+            offsets = [start + itemsize * (strides[0] * i + strides[1] * first) for i in range(shape[0])]
             self._read_into(result, offsets)
         elif len(index) == 1 and isinstance(index[0], slice):
             first, last, _ = index[0].indices(shape[0])

@@ -5,6 +5,8 @@ Gradio nor colours, and needs NumPy alone. Everything here is read-only and may 
 
 In every method `layer` is the layer's index in the model, `head`, `query` and `key` count from 0, `query` is the
 position of the row itself (the row of position p predicts token p + 1), and `tower` is `language` or `vision`.
+`until` makes a span of one position (a word, a sentence): the last that belongs to it. What is then given is the mean
+over the positions `query` (or `key`) to `until` of what each of them alone would give; heads and layers come after.
 """
 
 from __future__ import annotations
@@ -161,38 +163,50 @@ class Run:
 
     # Rows and columns
 
-    def row(self, layer: int, query: int, tower: str = "language", source: str = "auto") -> np.ndarray:
+    def row(
+        self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
+    ) -> np.ndarray:
         """What one query reads: float32 [heads, keys], softmax; keys that the mask hides are 0.
 
         `source` is `stored` (float16 on disk), `factors` (recomputed exactly from queries and keys) or `auto` (stored
-        where there is one). Raises NotInRun.
+        where there is one; of a span, where every row is). Raises NotInRun.
         """
-        if self.row_source(layer, query, tower, source) == "stored":
+        found = self.row_source(layer, query, tower, source, until)
+        last = query if until is None else until
+        if found == "stored" and last == query:
             return self.stored_row(layer, query, tower).astype(np.float32)
-        file = self._file(layer, tower)
-        queries = file.read_slice("query", (slice(None), query)).astype(np.float32, copy=False)
-        return self._probabilities(layer, tower, queries[:, None], query, query + 1)[:, 0]
+        if last == query:
+            queries = self._queries(layer, tower, query, query + 1)
+            return self._probabilities(layer, tower, queries, query, query + 1)[:, 0]
+        total = np.zeros((self.heads(tower), self.keys(tower)))
+        for rows in self._span(layer, tower, query, last + 1, found):
+            total += rows.sum(axis=1, dtype=np.float64)
+        return (total / (last + 1 - query)).astype(np.float32)
 
-    def rows(self, query: int, tower: str = "language", source: str = "auto") -> list[np.ndarray]:
+    def rows(
+        self, query: int, tower: str = "language", source: str = "auto", until: int | None = None
+    ) -> list[np.ndarray]:
         """One token's rows in every layer, in the order of `layers`: float32 [heads, keys] each.
 
         Rows from factors are made several at a time: each is bound by how fast one core reads the keys.
         """
         layers = self.layers(tower)
-        if all(self.row_source(layer, query, tower, source) == "stored" for layer in layers):
-            return [self.row(layer, query, tower, source) for layer in layers]
-        return list(_layers_at_once().map(lambda layer: self.row(layer, query, tower, source), layers))
+        if all(self.row_source(layer, query, tower, source, until) == "stored" for layer in layers):
+            return [self.row(layer, query, tower, source, until) for layer in layers]
+        return list(_layers_at_once().map(lambda layer: self.row(layer, query, tower, source, until), layers))
 
-    def row_source(self, layer: int, query: int, tower: str = "language", source: str = "auto") -> str:
-        """Where a row comes from: `stored` or `factors`."""
+    def row_source(
+        self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
+    ) -> str:
+        """Where a row comes from: `stored` or `factors`; of a span all rows come from one of the two."""
         if source not in ("auto", "stored", "factors"):
             raise NotInRun(f"A row's source is auto, stored or factors, not {source!r}.")
         file = self._file(layer, tower)
-        self._check("query", query, self.queries(tower), tower)
-        if source != "factors" and self._stored_index(file, query) is not None:
+        last = self._span_end("query", query, until, self.queries(tower), tower)
+        if source != "factors" and self._stored_index(file, query, last) is not None:
             return "stored"
         if source == "stored":
-            raise NotInRun(f"Row {query} of layer {layer} was not stored; ask for source=factors, which is exact.")
+            raise _not_stored(layer, query, last)
         if "query" not in file:
             raise NotInRun(f"Layer {layer} keeps no queries and keys; ask for source=stored.")
         return "factors"
@@ -205,50 +219,71 @@ class Run:
         """The row as it lies on disk: float16 [heads, keys], one contiguous read."""
         file = self._file(layer, tower)
         self._check("query", query, self.queries(tower), tower)
-        index = self._stored_index(file, query)
+        index = self._stored_index(file, query, query)
         if index is None:
-            raise NotInRun(f"Row {query} of layer {layer} was not stored; ask for source=factors, which is exact.")
+            raise _not_stored(layer, query, query)
         return file.read_slice("attention", (index,))
 
-    def column(self, layer: int, key: int, tower: str = "language") -> np.ndarray:
+    def column(self, layer: int, key: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """Who reads one key: float32 [heads, queries], each value taken from that query's own row."""
         file = self._file(layer, tower)
-        self._check("key", key, self.keys(tower), tower)
+        stop = self._span_end("key", key, until, self.keys(tower), tower) + 1
         if "query" not in file:
-            return np.concatenate([chunk[:, :, key] for _, chunk in self.dense_chunks(layer, tower)], axis=1)
-        queries, keys = self._factor(layer, tower, "query"), self._factor(layer, tower, "key")
-        heads, n, head_dim = queries.shape
-        # with its neighbours, because a product with one key alone is summed in another order than the rows were
-        first = max(0, min(key, keys.shape[2] - COLUMNS_AT_ONCE))
-        block = np.ascontiguousarray(keys[:, :, first : first + COLUMNS_AT_ONCE])
-        scores = np.matmul(queries.reshape(len(keys), heads // len(keys) * n, head_dim), block)
-        scores = np.ascontiguousarray(scores.reshape(heads, n, -1)[:, :, key - first])
-        scores = self._finished(scores, file) - self._log_sum_exp(layer, tower)
-        scores[:, ~self._readers(file, key, n)] = -np.inf
-        return np.exp(scores.astype(np.float32))
+            parts = [
+                chunk[:, :, key:stop].mean(axis=2, dtype=np.float64) for _, chunk in self.dense_chunks(layer, tower)
+            ]
+            return np.concatenate(parts, axis=1).astype(np.float32)
+        if stop == key + 1:
+            return self._columns(layer, tower, key, stop)[:, :, 0]
+        heads, queries = self.heads(tower), self.queries(tower)
+        total = np.zeros((heads, queries))
+        for first, last in _chunks(heads, stop, queries, key):
+            total += self._columns(layer, tower, first, last).sum(axis=2, dtype=np.float64)
+        return (total / (stop - key)).astype(np.float32)
 
     def reduced_row(
-        self, layer: int | str, head: int | str, query: int, tower: str = "language", source: str = "auto"
+        self,
+        layer: int | str,
+        head: int | str,
+        query: int,
+        tower: str = "language",
+        source: str = "auto",
+        until: int | None = None,
     ) -> np.ndarray:
         """One row after choosing or reducing heads, then layers (`mean` or `max` each): float32 [keys]."""
         if layer not in ("mean", "max"):
-            return self._reduce(self.row(layer, query, tower, source), head, tower)
-        rows = [self._reduce(row, head, tower) for row in self.rows(query, tower, source)]
+            return self._reduce(self.row(layer, query, tower, source, until), head, tower)
+        rows = [self._reduce(row, head, tower) for row in self.rows(query, tower, source, until)]
         return getattr(np, layer)(np.stack(rows), axis=0)
 
-    def reduced_column(self, layer: int | str, head: int | str, key: int, tower: str = "language") -> np.ndarray:
+    def reduced_column(
+        self, layer: int | str, head: int | str, key: int, tower: str = "language", until: int | None = None
+    ) -> np.ndarray:
         """One column after choosing or reducing heads, then layers (`mean` or `max` each): float32 [queries]."""
         layers = self.layers(tower) if layer in ("mean", "max") else [layer]
-        columns = [self._reduce(self.column(index, key, tower), head, tower) for index in layers]
+        columns = [self._reduce(self.column(index, key, tower, until), head, tower) for index in layers]
         return columns[0] if layer not in ("mean", "max") else getattr(np, layer)(np.stack(columns), axis=0)
 
-    def map(self, layer: int | str, head: int | str, query: int, grid: int = 0, tower: str = "language") -> np.ndarray:
+    def map(
+        self,
+        layer: int | str,
+        head: int | str,
+        query: int,
+        grid: int = 0,
+        tower: str = "language",
+        until: int | None = None,
+    ) -> np.ndarray:
         """The part of a row that lies on one picture, tile or frame: float32 [rows, cols], not normalised."""
         cells = self.tower_cells(grid, tower)
-        return self.reduced_row(layer, head, query, tower)[cells]
+        return self.reduced_row(layer, head, query, tower, until=until)[cells]
 
     def atlas(
-        self, query: int | None = None, grid: int = 0, tower: str = "language", key: int | None = None
+        self,
+        query: int | None = None,
+        grid: int = 0,
+        tower: str = "language",
+        key: int | None = None,
+        until: int | None = None,
     ) -> np.ndarray:
         """One token's maps in every layer and head: float16 [layers, heads, cells], cells row by row.
 
@@ -263,9 +298,9 @@ class Run:
             if self.queries(tower) != self.keys(tower):
                 raise NotInRun(f"Cells of the {tower} tower are read, and read nothing: ask for an atlas of a query.")
             for i, layer in enumerate(layers):
-                result[i] = self.column(layer, key, tower)[:, cells]
+                result[i] = self.column(layer, key, tower, until)[:, cells]
         else:
-            for i, row in enumerate(self.rows(query, tower)):
+            for i, row in enumerate(self.rows(query, tower, until=until)):
                 result[i] = row[:, cells]
         return result
 
@@ -284,20 +319,45 @@ class Run:
         last = self.queries(tower) if last is None else last
         for start, stop in _chunks(self.heads(tower), last, self.keys(tower), first):
             if "query" in file:
-                queries = self._factor(layer, tower, "query")[:, start:stop]
+                queries = self._queries(layer, tower, start, stop)
                 yield start, self._probabilities(layer, tower, queries, start, stop)
             else:
                 yield start, np.stack([self.row(layer, query, tower) for query in range(start, stop)], axis=1)
 
+    def _span(self, layer, tower, first, stop, source) -> Iterator[np.ndarray]:
+        """The rows [first, stop) from one source, a bounded number at a time: [heads, rows, keys]."""
+        if source == "factors":
+            yield from (chunk for _, chunk in self.dense_chunks(layer, tower, first, stop))
+            return
+        file = self._file(layer, tower)
+        offset = self._stored_index(file, first, first) - first
+        for start, end in _chunks(self.heads(tower), stop, self.keys(tower), first):
+            yield file.read_slice("attention", (slice(start + offset, end + offset),)).swapaxes(0, 1)
+
+    def _columns(self, layer, tower, start, stop) -> np.ndarray:
+        """Who reads the keys [start, stop), from the factors: float32 [heads, queries, keys]."""
+        file = self._file(layer, tower)
+        queries, keys = self._factor(layer, tower, "query"), self._factor(layer, tower, "key")
+        heads, n, head_dim = queries.shape
+        # with neighbours, because a product with one key alone is summed in another order than the rows were
+        first = max(0, min(start, keys.shape[2] - COLUMNS_AT_ONCE))
+        block = np.ascontiguousarray(keys[:, :, first : max(stop, first + COLUMNS_AT_ONCE)])
+        scores = np.matmul(queries.reshape(len(keys), heads // len(keys) * n, head_dim), block)
+        scores = np.ascontiguousarray(scores.reshape(heads, n, -1)[:, :, start - first : stop - first])
+        scores = self._finished(scores, file) - self._log_sum_exp(layer, tower)[:, :, None]
+        readers = np.stack([self._readers(file, key, n) for key in range(start, stop)], axis=1)
+        scores[:, ~readers] = -np.inf
+        return np.exp(scores.astype(np.float32))
+
     # Numbers made of rows
 
-    def masses(self, query: int, tower: str = "language") -> np.ndarray:
+    def masses(self, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """The sum of one row over each group of run.json: float32 [layers, heads, groups], from float32 rows."""
         groups = self.info["groups"][tower]
         layers = self.layers(tower)
         result = np.zeros((len(layers), self.heads(tower), len(groups)), np.float32)
         source = self.exact_source(layers[0], tower)
-        for i, (layer, row) in enumerate(zip(layers, self.rows(query, tower, source), strict=True)):
+        for i, (layer, row) in enumerate(zip(layers, self.rows(query, tower, source, until), strict=True)):
             for j, group in enumerate(groups):
                 if group["spans"] is None:
                     result[i, :, j] = row[:, self.sinks(layer, tower)].sum(axis=1)
@@ -477,6 +537,11 @@ class Run:
 
     # Files
 
+    def _queries(self, layer, tower, start, stop) -> np.ndarray:
+        """The queries [start, stop) of a layer in float32, [heads, queries, head_dim]; read for this once."""
+        part = self._file(layer, tower).read_slice("query", (slice(None), slice(start, stop)))
+        return part.astype(np.float32, copy=False)
+
     def _factor(self, layer, tower, name) -> np.ndarray:
         """In float32, a layer's queries [heads, tokens, head_dim] or its keys [kv_heads, head_dim, tokens].
 
@@ -503,12 +568,14 @@ class Run:
             return self._masks
 
     @staticmethod
-    def _stored_index(file, query) -> int | None:
+    def _stored_index(file, query, last) -> int | None:
+        """Where the rows query..last begin among the stored ones; None where one of them is not stored."""
         if "positions" not in file:
             return None
         positions = file.read("positions")
         index = int(np.searchsorted(positions, query))
-        return index if index < len(positions) and positions[index] == query else None
+        end = index + last - query  # positions ascend: when the first and the last are there, all between are
+        return index if end < len(positions) and positions[index] == query and positions[end] == last else None
 
     # Names and bounds
 
@@ -543,6 +610,24 @@ class Run:
             where = f"this run's {tower} tower" if tower else "this run"
             has = f"{what}s 0 to {count - 1}" if what not in ("query", "key") else f"positions 0 to {count - 1}"
             raise NotInRun(f"There is no {what} {index!r} in {where}: it has {has if count else 'none'}.")
+
+    @classmethod
+    def _span_end(cls, what, first, until, count, tower) -> int:
+        """The last position of a span, `first` where no other is named."""
+        cls._check(what, first, count, tower)
+        if until is None:
+            return first
+        if isinstance(until, bool) or not isinstance(until, int | np.integer) or not first <= until < count:
+            raise NotInRun(
+                f"There is no span from {what} {first} until {until!r} in this run's {tower} tower: "
+                f"until is the last position of the span, from {first} to {count - 1}."
+            )
+        return until
+
+
+def _not_stored(layer, query, last) -> NotInRun:
+    rows = f"Row {query} of layer {layer} was" if last == query else f"Rows {query} to {last} of layer {layer} were"
+    return NotInRun(f"{rows} not stored; ask for source=factors, which is exact.")
 
 
 def _chunks(heads: int, last: int, keys: int, first: int = 0) -> Iterator[tuple[int, int]]:

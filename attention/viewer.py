@@ -190,57 +190,69 @@ def _row(run, request) -> Response:
     """What one query reads. `layer` and `head` may be `mean` or `max`: over heads first, then layers, as in `run.map`.
 
     Without `head` the answer is [heads, keys], with one [1, keys]. A stored row is sent as it lies on disk, in float16;
-    what is computed, from factors or over heads and layers, in float32; the header X-Attention-Source says from what.
+    what is computed, from factors or over heads, layers and positions, in float32; the header X-Attention-Source says
+    from what. With `until`: the mean of the rows of positions query to until, stored where all of them are.
     """
-    tower, query = _tower(request), _number(request, "query")
+    tower, query, until = _tower(request), _number(request, "query"), _number(request, "until", None)
     source = _word(request, "source", ("auto", "stored", "factors"), "auto")
     layer, head = _number_or_word(request, "layer"), _number_or_word(request, "head", optional=True)
     layers = run.layers(tower) if isinstance(layer, str) else [layer]
-    found = run.row_source(layers[0], query, tower, source) if layers else "factors"
+    found = run.row_source(layers[0], query, tower, source, until) if layers else "factors"
     if head is not None:
-        values = run.reduced_row(layer, head, query, tower, source)[None]
+        values = run.reduced_row(layer, head, query, tower, source, until)[None]
     elif isinstance(layer, str):
-        values = getattr(np, layer)(np.stack(run.rows(query, tower, source)), axis=0)
-    elif found == "stored":
+        values = getattr(np, layer)(np.stack(run.rows(query, tower, source, until)), axis=0)
+    elif found == "stored" and until in (None, query):
         values = run.stored_row(layer, query, tower)
     else:
-        values = run.row(layer, query, tower, "factors")
+        values = run.row(layer, query, tower, found, until)
     return _numbers(values, found)
 
 
 def _column(run, request) -> Response:
-    """Who reads one key. `layer` and `head` may be `mean` or `max`, as in `_row`: [heads, queries] or [1, queries]."""
-    tower, key = _tower(request), _number(request, "key")
+    """Who reads one key: float32 [heads, queries], with `head` [1, queries]; `layer` and `head` as in `_row`.
+
+    With `until`: the mean of the columns of positions key to until.
+    """
+    tower, key, until = _tower(request), _number(request, "key"), _number(request, "until", None)
     layer, head = _number_or_word(request, "layer"), _number_or_word(request, "head", optional=True)
     if head is not None:
-        values = run.reduced_column(layer, head, key, tower)[None]
+        values = run.reduced_column(layer, head, key, tower, until)[None]
     elif isinstance(layer, str):
-        values = getattr(np, layer)(np.stack([run.column(index, key, tower) for index in run.layers(tower)]), axis=0)
+        columns = [run.column(index, key, tower, until) for index in run.layers(tower)]
+        values = getattr(np, layer)(np.stack(columns), axis=0)
     else:
-        values = run.column(layer, key, tower)
+        values = run.column(layer, key, tower, until)
     return _numbers(values, "factors")
 
 
 def _atlas(run, request) -> Response:
-    """One token's maps in every layer and head, [layers, heads, rows, cols]."""
-    tower, grid = _tower(request), _number(request, "grid", 0)
+    """One token's maps in every layer and head: float16 [layers, heads, rows, cols].
+
+    With `key` instead of `query`: what each cell's token reads from that key. With `until`: the mean over the positions
+    from query (or key) to until. Maps of more than `max_cells` cells come as area means.
+    """
+    tower, grid, until = _tower(request), _number(request, "grid", 0), _number(request, "until", None)
     query, key = _number(request, "query", None), _number(request, "key", None)
     max_cells = _number(request, "max_cells", None)
     if (query is None) == (key is None):
         raise _BadQuery("An atlas is of one query or of one key: give one of the two.")
     if max_cells is not None and max_cells < 1:
         raise _BadQuery(f"max_cells is {max_cells}; it must be at least 1.")
-    maps = run.atlas(query, grid, tower, key)
+    maps = run.atlas(query, grid, tower, key, until)
     rows, cols = (run.info["grids"][grid][axis] for axis in ("rows", "cols"))
     maps = maps.reshape(*maps.shape[:2], rows, cols)
     if max_cells is not None and rows * cols > max_cells:
         maps = pool_maps(maps, *pooled_shape(rows, cols, max_cells))
     layers = run.layers(tower)
-    return _numbers(maps, "factors" if key is not None or not layers else run.row_source(layers[0], query, tower))
+    by_query = query is not None and layers
+    return _numbers(maps, run.row_source(layers[0], query, tower, until=until) if by_query else "factors")
 
 
 def _masses(run, request) -> Response:
-    return _numbers(run.masses(_number(request, "query"), _tower(request)), "factors")
+    """One row's sums over the groups of run.json: float32 [layers, heads, groups]; with `until`, of a span's mean."""
+    query, until = _number(request, "query"), _number(request, "until", None)
+    return _numbers(run.masses(query, _tower(request), until), "factors")
 
 
 def _scores(run, request) -> Response:

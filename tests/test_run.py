@@ -32,8 +32,9 @@ def window(n):
 MASKS = {
     "causal": lambda n: np.tri(n, dtype=bool),
     "full": lambda n: np.ones((n, n), bool),
-    "segments": lambda n: np.searchsorted(ENDS, np.arange(n), "right")[:, None]
-    == np.searchsorted(ENDS, np.arange(n), "right"),
+    "segments": lambda n: (
+        np.searchsorted(ENDS, np.arange(n), "right")[:, None] == np.searchsorted(ENDS, np.arange(n), "right")
+    ),
     "mask_0": window,
 }
 ENDS = [11, 12, 30, N]
@@ -183,6 +184,67 @@ def test_maps_atlases_masses_and_what_is_received_are_sums_and_parts_of_rows(tmp
         assert seen[-1] == (N, N) and run.received(1) is received
 
 
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_span_is_the_mean_of_its_rows_and_of_its_columns(tmp_path, monkeypatch, mask):
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 4 * HEADS * N * 4)  # four rows at a time
+    folder, expected = write(tmp_path / "run", mask)
+    with open_run(folder) as run:
+        for first, last in ((6, 7), (3, 17), (30, 43), (0, N - 1)):
+            row = np.stack([rows[:, first : last + 1].mean(axis=1) for rows in expected])
+            column = np.stack([rows[:, :, first : last + 1].mean(axis=2) for rows in expected])
+            assert run.row(1, first, until=last).dtype == run.column(1, first, until=last).dtype == np.float32
+            assert np.abs(run.row(1, first, until=last) - row[1]).max() <= BOUND
+            assert np.abs(np.stack(run.rows(first, until=last)) - row).max() <= BOUND
+            assert np.abs(run.column(1, first, until=last) - column[1]).max() <= BOUND
+            # heads come after the span, layers after heads
+            reduced = run.reduced_row("mean", "max", first, until=last)
+            assert np.abs(reduced - row.max(axis=1).mean(axis=0)).max() <= BOUND
+            reduced = run.reduced_column("max", "mean", first, until=last)
+            assert np.abs(reduced - column.mean(axis=1).max(axis=0)).max() <= BOUND
+            assert np.array_equal(run.map(1, 2, first, until=last), run.row(1, first, until=last)[2][run.cells(0)])
+            assert np.abs(run.atlas(first, until=last) - row[:, :, 5:17]).max() <= 3e-4
+            assert np.abs(run.atlas(key=first, until=last) - column[:, :, 5:17]).max() <= 3e-4
+            masses = np.stack([row[:, :, [*range(5), *range(17, N)]].sum(-1), row[:, :, 5:17].sum(-1)], axis=-1)
+            assert np.abs(run.masses(first, until=last)[..., :2] - masses).max() <= 2e-6
+
+
+def test_a_span_of_one_position_is_that_position(tmp_path):
+    folder, _ = write(tmp_path / "run", stored=[44])
+    with open_run(folder) as run:
+        for at in (20, 44):
+            assert np.array_equal(run.row(1, at, until=at), run.row(1, at))
+            assert np.array_equal(run.column(1, at, until=at), run.column(1, at))
+            assert np.array_equal(run.atlas(at, until=at), run.atlas(at))
+            assert np.array_equal(run.masses(at, until=at), run.masses(at))
+
+
+def test_the_rows_of_a_span_have_one_source(tmp_path):
+    stored = [3, 20, 21, 22, 44]
+    folder, expected = write(tmp_path / "run", stored=stored)
+    with open_run(folder) as run:
+        half = expected[1].astype(np.float16).astype(np.float64)
+        assert run.row_source(1, 20, until=22) == "stored"
+        assert np.array_equal(run.row(1, 20, until=22), half[:, 20:23].mean(axis=1).astype(np.float32))
+        exact = run.row(1, 20, until=22, source="factors")
+        assert np.abs(exact - expected[1][:, 20:23].mean(axis=1)).max() <= BOUND
+        for first, last in ((20, 23), (19, 21), (3, 44), (22, 44)):
+            assert run.row_source(1, first, until=last) == "factors"
+            mean = expected[1][:, first : last + 1].mean(axis=1)
+            assert np.abs(run.row(1, first, until=last) - mean).max() <= BOUND
+            with pytest.raises(
+                NotInRun, match=f"Rows {first} to {last} of layer 1 were not stored; ask for source=fac"
+            ):
+                run.row(1, first, until=last, source="stored")
+
+
+def test_a_span_without_factors_is_the_mean_of_stored_rows(tmp_path):
+    folder, expected = write(tmp_path / "run", stored=range(N), factors=False)
+    with open_run(folder) as run:
+        half = expected[0].astype(np.float16).astype(np.float64)
+        assert np.array_equal(run.row(0, 7, until=30), half[:, 7:31].mean(axis=1).astype(np.float32))
+        assert np.allclose(run.column(0, 7, until=30), half[:, :, 7:31].mean(axis=2), atol=1e-9)
+
+
 def test_layers_are_named_by_their_index_in_the_model(tmp_path):
     """Hybrid models: a layer without softmax attention is listed and has no file."""
     folder, expected = write(tmp_path / "run")
@@ -213,6 +275,10 @@ BAD_INDICES = {
     "grid": (lambda run: run.map(0, 0, 0, grid=1), "no grid 1 in this run: it has grids 0 to 0"),
     "tower": (lambda run: run.row(0, 0, "vision"), "no tower 'vision'; it has language"),
     "score": (lambda run: run.score("beauty"), "no score 'beauty' for its language tower; it has none"),
+    "span that ends too soon": (lambda run: run.row(0, 7, until=6), "no span from query 7 until 6 in .* from 7 to 44"),
+    "span that ends too late": (lambda run: run.rows(7, until=N), f"no span from query 7 until {N} in"),
+    "span of a key": (lambda run: run.column(0, 7, until=3), "no span from key 7 until 3 in this run's language tower"),
+    "span to a fraction": (lambda run: run.masses(7, until=8.0), "no span from query 7 until 8.0"),
     "both": (lambda run: run.atlas(1, key=1), "one query or of one key"),
     "neither": (lambda run: run.atlas(), "one query or of one key"),
 }

@@ -88,6 +88,38 @@ def test_columns_masses_scores(client, run):
     assert np.array_equal(numbers(get(client, "scores?name=image_mass")), run.score("image_mass"))
 
 
+def test_spans_are_those_of_the_run(client, run):
+    first = int(run.stored_positions()[0])
+    for query, until, source in ((first, first + 1, "stored"), (first - 1, first + 1, "factors"), (5, 9, "factors")):
+        for path, values in {
+            f"row?layer=2&query={query}&until={until}": run.row(2, query, until=until),
+            f"row?layer=max&query={query}&until={until}": np.max(run.rows(query, until=until), axis=0),
+            f"row?layer=mean&head=max&query={query}&until={until}": run.reduced_row("mean", "max", query, until=until)[
+                None
+            ],
+            f"atlas?query={query}&until={until}": run.atlas(query, until=until).reshape(3, 4, 4, 6),
+        }.items():
+            response = get(client, path)
+            assert np.array_equal(numbers(response), values) and numbers(response).dtype == values.dtype
+            assert response.headers["X-Attention-Source"] == source
+        exact = numbers(get(client, f"row?layer=2&query={query}&until={until}&source=factors"))
+        assert np.array_equal(exact, run.row(2, query, source="factors", until=until)) and exact.dtype == np.float32
+        masses = numbers(get(client, f"masses?query={query}&until={until}"))
+        assert np.array_equal(masses, run.masses(query, until=until))
+    assert np.array_equal(numbers(get(client, "column?layer=2&key=5&until=7")), run.column(2, 5, until=7))
+    reduced = numbers(get(client, "column?layer=max&head=mean&key=5&until=7"))
+    assert np.array_equal(reduced, run.reduced_column("max", "mean", 5, until=7)[None])
+    atlas = numbers(get(client, "atlas?key=5&until=7"))
+    assert np.array_equal(atlas.reshape(3, 4, -1), run.atlas(key=5, until=7))
+
+
+def test_a_span_of_one_is_answered_as_that_position(client, run):
+    first = int(run.stored_positions()[0])
+    for path in (f"row?layer=2&query={first}", "row?layer=2&query=9", "column?layer=2&key=9", "masses?query=9"):
+        at = path.rpartition("=")[2]
+        assert get(client, f"{path}&until={at}").content == get(client, path).content
+
+
 def test_the_atlas_has_every_layer_and_head(client, run):
     query = int(run.stored_positions()[0])
     maps = numbers(get(client, f"atlas?query={query}&grid=1"))
@@ -176,6 +208,11 @@ def test_the_index_and_the_pictures(client, run):
         ("row?layer=0&query=70&head=9", 404),
         ("row?layer=mean&query=999", 404),
         ("column?layer=0&key=999", 404),
+        ("column?layer=0&key=9&until=8", 404),
+        ("row?layer=0&query=9&until=8", 404),
+        ("row?layer=0&query=9&until=999", 404),
+        ("row?layer=0&query=9&until=70&source=stored", 404),
+        ("row?layer=0&query=9&until=end", 400),
         ("masses?query=999", 404),
         ("atlas?query=70&grid=9", 404),
         ("atlas?query=70&grid=2", 404),
