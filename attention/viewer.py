@@ -62,6 +62,12 @@ def assets() -> tuple[str, dict[str, bytes]]:
     return digest.hexdigest()[:16], files
 
 
+def _styles(files: dict[str, bytes]) -> str:
+    """All style sheets as one: the common one first, then those of single views."""
+    names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != "viewer.css", name))
+    return "\n".join(files[name].decode() for name in names)
+
+
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
 _ON_LOAD = """
 /* events: 'select' */
@@ -87,7 +93,7 @@ class AttentionViewer(gr.HTML):
         super().__init__(
             value,
             html_template=files["template.html"].decode(),
-            css_template=files["viewer.css"].decode(),
+            css_template=_styles(files),
             js_on_load=_ON_LOAD % (PREFIX, digest),
             apply_default_css=False,
             **kwargs,

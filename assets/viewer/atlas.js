@@ -6,11 +6,12 @@
  */
 import { resampler } from './geometry.js';
 import { sum, withMeans } from './reduce.js';
-import { CLIP_FLOOR, CLIP_SHARE, highOf, largest } from './scale.js';
+import { CLIP_FLOOR, highOf, largest } from './scale.js';
 
 /**
  * @typedef {object} Atlas
  * @property {string} name     of the wish that it answers
+ * @property {string} tower
  * @property {number} query
  * @property {number} grid
  * @property {number} layers   without the mean
@@ -33,32 +34,32 @@ import { CLIP_FLOOR, CLIP_SHARE, highOf, largest } from './scale.js';
 
 /**
  * @param {{values: Float32Array, shape: number[]}} numbers  [layers, heads, rows, cols]
- * @param {{name: string, query: number, grid: number}} wish
+ * @param {{name: string, tower: string, query: number, grid: number}} wish
  * @param {{rows: number, cols: number}} record  the grid; a pooled cell stands for several of its cells
  * @returns {Atlas}
  */
-export function makeAtlas({ values, shape }, { name, query, grid }, record) {
+export function makeAtlas({ values, shape }, { name, tower, query, grid }, record) {
   const [layers, heads, rows, cols] = shape;
   const maps = withMeans(values, layers, heads);
   const cells = rows * cols;
   const share = (record.rows * record.cols) / cells;
   const masses = Float32Array.from({ length: maps.length / cells }, (_, i) => share * sum(maps.subarray(i * cells, (i + 1) * cells)));
-  return { name, query, grid, layers, heads, rows, cols, maps, masses, highestMass: largest(masses) };
+  return { name, tower, query, grid, layers, heads, rows, cols, maps, masses, highestMass: largest(masses) };
 }
 
 /**
  * Where the shared range ends: the largest value of all maps, or what a hundredth of all values lie above.
  * @param {Atlas} atlas
- * @param {boolean} clip
+ * @param {number} clip  per cent that stay within
  */
 export function sharedHigh({ maps }, clip) {
   const maximum = largest(maps);
-  if (!clip) return maximum;
+  if (clip >= 100) return maximum;
   // Positive floats are ordered as their bits are: count by the upper half of them, to within 0.8 %.
   const counts = new Uint32Array(0x8000);
   const bits = new Uint16Array(maps.buffer, maps.byteOffset, 2 * maps.length);
   for (let i = 1; i < bits.length; i += 2) counts[bits[i]]++;
-  let spared = Math.floor(maps.length * CLIP_SHARE);
+  let spared = Math.floor((maps.length * (100 - clip)) / 100);
   let bin = counts.length - 1;
   while (bin > 0 && spared >= counts[bin]) spared -= counts[bin--];
   const edge = new Float32Array(new Uint32Array([(bin + 1) << 16]).buffer)[0];
@@ -79,7 +80,7 @@ export function strength(mass, highestMass) {
  * Paint all maps at their places, each on its own range or all on a shared one.
  * @param {Atlas} atlas
  * @param {AtlasLayout} layout
- * @param {{shades: Uint32Array[], shared: number | null, clip: boolean}} colours  palettes from faint to full; where the
+ * @param {{shades: Uint32Array[], shared: number | null, clip: number}} colours  palettes from faint to full; where the
  *   shared range ends, null for a range of each map's own
  * @param {Uint32Array} pixels  the maps' part of the canvas, without the gutter
  */

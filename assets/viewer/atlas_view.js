@@ -4,8 +4,8 @@ import { labelled, layOut, mapAt, paintMaps, sharedHigh } from './atlas.js';
 import { listen, part, placeTip, snap, surfaceColour } from './dom.js';
 import { formatPercent, formatValue } from './format.js';
 import { blend, pixel, solidPixels } from './palette.js';
-import { layersOf } from './run_info.js';
-import { atlasPlace, choiceAt, headsOf } from './selection.js';
+import { headsOf, layersOf } from './run_info.js';
+import { atlasPlace, choiceAt } from './selection.js';
 
 const SHADES = 32; // steps of faintness
 const LABEL_PX = { left: 34, bottom: 20 };

@@ -1,8 +1,8 @@
 // @ts-check
 /** Tower, direction, layer, head and row as labelled controls: what can be pointed at can be reached by keyboard and thumb too. */
 import { create, part } from './dom.js';
-import { layersOf } from './run_info.js';
-import { choices, headsOf, offersTwoRows } from './selection.js';
+import { headsOf, layersOf } from './run_info.js';
+import { choices, directionsOf, offersTwoRows } from './selection.js';
 
 /** @type {Record<string, string>} */
 const TOWERS = {
@@ -14,7 +14,7 @@ const TOWERS = {
 /**
  * @param {Element} root
  * @param {import('./viewer.js').ViewerState} state
- * @param {{choose: (change: Partial<import('./selection.js').Selection>) => void, enter: (tower: string) => void, turn: () => void}} actions
+ * @param {{choose: (change: Partial<import('./selection.js').Selection>) => void, enter: (tower: string) => void, turn: (direction: import('./selection.js').Direction) => void}} actions
  */
 export function createChoices(root, state, { choose, enter, turn }) {
   const place = part(root, 'choices');
@@ -38,14 +38,15 @@ export function createChoices(root, state, { choose, enter, turn }) {
   const ways = [
     ['reads', 'reads from', 'what the selected token or patch reads: its row'],
     ['read by', 'is read by', 'who reads the selected token or patch: its column'],
+    ['received', 'received', 'what each patch receives: the mean over all that read it'],
   ];
   const turns = ways.map(([name, text, title]) => {
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
-    button.addEventListener('click', () => { if (state.get.selection?.direction !== name) turn(); });
+    button.addEventListener('click', () => turn(name));
     directions.append(button);
     return button;
   });
-  place.replaceChildren(layer.element, head.element, reading, directions, towers);
+  place.replaceChildren(layer.element, head.element, reading, directions, towers, create('span', { class: 'av-choice av-play', role: 'group', 'aria-label': 'Play' }));
 
   function offer() {
     const { info, tower } = state.get;
@@ -66,7 +67,10 @@ export function createChoices(root, state, { choose, enter, turn }) {
     layer.show(selection?.layer);
     head.show(selection?.head);
     reading.classList.toggle('av-off', !(info && selection && offersTwoRows(info, selection)));
-    ways.forEach(([name], i) => turns[i].setAttribute('aria-pressed', String(selection?.direction === name)));
+    ways.forEach(([name], i) => {
+      turns[i].setAttribute('aria-pressed', String(selection?.direction === name));
+      turns[i].hidden = !selection || !directionsOf(selection.tower).includes(name);
+    });
     rows.forEach(([name], i) => buttons[i].setAttribute('aria-pressed', String(selection?.reading === name)));
   }
 

@@ -12,7 +12,7 @@ export function createColourBar(root, state) {
   const bar = part(root, 'bar');
   const canvas = part(bar, 'bar-canvas');
   const mark = part(bar, 'bar-mark');
-  const [low, high, note] = ['low', 'high', 'note'].map((name) => part(bar, `bar-${name}`));
+  const [unit, low, middle, high, note] = ['unit', 'low', 'middle', 'high', 'note'].map((name) => part(bar, `bar-${name}`));
 
   function paint() {
     const image = new ImageData(256, 1);
@@ -21,28 +21,29 @@ export function createColourBar(root, state) {
   }
 
   function label() {
-    const { range, shown, atlas, scale } = state.get;
-    bar.classList.toggle('av-off', !range);
-    const labels = range ? barLabels(range) : { low: '', high: '', note: '' };
+    const { drawn, shown, scale } = state.get;
+    bar.classList.toggle('av-off', !drawn);
+    const labels = drawn ? barLabels(drawn.range) : { unit: '', low: '', middle: '', high: '', note: '' };
+    unit.textContent = labels.unit;
     low.textContent = labels.low;
+    middle.textContent = drawn && drawn.range.curve !== 'linear' ? labels.middle : '';
     high.textContent = labels.high;
-    note.textContent = labels.note;
-    const isShared = scale === 'atlas' && atlas && shown && atlas.query === shown.query;
-    canvas.parentElement.title = isShared ? 'attention; the same colours for all maps of this row' : 'attention; colours of this map';
+    const isRelative = scale === 'uniform' && shown?.direction === 'read by';
+    note.textContent = [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; ');
   }
 
   function point() {
-    const { hover, shown, range, info } = state.get;
+    const { hover, shown, drawn, info } = state.get;
     const grid = info && shown && shown.grid !== null ? info.grids[shown.grid] : null;
-    mark.hidden = !(hover && shown && range && grid);
-    if (!hover || !shown || !range || !grid) return;
-    mark.style.left = `${100 * position(range, shown.cells[hover.row * grid.cols + hover.col])}%`;
+    const cell = hover && grid ? hover.row * grid.cols + hover.col : -1;
+    mark.hidden = !(drawn && grid && cell >= 0 && !drawn.hidden?.[cell]);
+    if (!mark.hidden && drawn) mark.style.left = `${100 * position(drawn.range, drawn.values[cell])}%`;
   }
 
   const undo = [
     state.on(['palette'], paint),
-    state.on(['range', 'shown', 'atlas', 'scale'], label),
-    state.on(['hover', 'shown', 'range'], point),
+    state.on(['drawn', 'shown', 'scale'], label),
+    state.on(['hover', 'shown', 'drawn'], point),
   ];
   paint();
   label();

@@ -1,7 +1,32 @@
 // @ts-check
-/** How the map is drawn: opacity, colours, and what their range is taken from. */
+/** How the map is drawn, as labelled controls: what `look.js` offers, less what the atlas chooses for itself. */
 import { create, part } from './dom.js';
-import { PALETTES } from './palette.js';
+import { OFFERED } from './look.js';
+
+/** @type {Partial<Record<keyof import('./look.js').Look, {label: string, title?: string, texts?: string[]}>>} */
+const SELECTS = {
+  palette: { label: 'Colours' },
+  scale: {
+    label: 'Scale', texts: ['this map', 'all maps', 'absolute'],
+    title: 'what gets the last colour: the largest value of this map, of all maps of this row, or 100 times even attention over the picture',
+  },
+  curve: { label: 'Curve', texts: ['linear', 'square root', 'log'], title: 'how colours follow values; log spans three powers of ten' },
+  clip: {
+    label: 'Clip', texts: ['top 1 %', 'top 5 %', 'nothing'],
+    title: 'the highest values share the last colour, so that a few peaks do not hide the rest; the bar then says ≥ and how many',
+  },
+  sinks: {
+    label: 'Sinks', texts: ['masked', 'raw', 'renormalised'],
+    title: 'keys that draw attention whatever is asked: hatched and outside the colour range, drawn as they are, or hatched and the rest divided by what is left',
+  },
+};
+
+/** @type {['smooth' | 'beside' | 'places', string, string][]} */
+const SWITCHES = [
+  ['smooth', 'smoothed', 'colours flow from cell centre to cell centre: for looks; numbers stay those of the cells'],
+  ['beside', 'map beside', 'the map beside the picture, without it: colours are read best on a plain ground'],
+  ['places', 'places', 'points and boxes that the answer names'],
+];
 
 /**
  * @param {Element} root
@@ -10,40 +35,42 @@ import { PALETTES } from './palette.js';
 export function createControls(root, state) {
   const place = part(root, 'controls');
   const opacity = create('input', { type: 'range', min: 0, max: 1, step: 0.05 });
-  opacity.value = String(state.get.opacity);
   opacity.addEventListener('input', () => state.set({ opacity: Number(opacity.value) }));
 
-  const colours = choose(PALETTES.map((name) => [name, name]), state.get.palette, (value) =>
-    state.set({ palette: /** @type {import('./palette.js').PaletteName} */ (value) }));
-  const scale = choose([['map', 'this map'], ['atlas', 'all maps']], state.get.scale, (value) =>
-    state.set({ scale: /** @type {'map' | 'atlas'} */ (value) }));
+  const selects = Object.entries(SELECTS).map(([name, { label, title, texts }]) => {
+    const offered = OFFERED[/** @type {keyof import('./look.js').Look} */ (name)];
+    const select = create('select', { 'aria-label': label }, offered.map((value, i) => create('option', { value: String(value), text: texts?.[i] ?? String(value) })));
+    select.addEventListener('change', () => state.set({ [name]: offered[select.selectedIndex] }));
+    return { name: /** @type {keyof import('./look.js').Look} */ (name), select, element: labelled(label, select, title) };
+  });
+  const switches = SWITCHES.map(([name, text, title]) => {
+    const button = create('button', { type: 'button', class: 'av-toggle', text, title });
+    button.addEventListener('click', () => state.set({ [name]: !state.get[name] }));
+    return { name, button };
+  });
+  place.replaceChildren(labelled('Opacity', opacity), ...selects.map(({ element }) => element), create('span', { class: 'av-control' }, switches.map(({ button }) => button)));
 
-  const clip = create('input', { type: 'checkbox' });
-  clip.checked = state.get.clip;
-  clip.addEventListener('change', () => state.set({ clip: clip.checked }));
+  function show() {
+    opacity.value = String(state.get.opacity);
+    for (const { name, select } of selects) select.selectedIndex = OFFERED[name].indexOf(state.get[name]);
+    for (const { name, button } of switches) button.setAttribute('aria-pressed', String(state.get[name]));
+    const { info, selection } = state.get;
+    // Of a column there is no even spread to compare with, and its cells are readers: no sink is among them.
+    const isColumn = selection?.direction === 'read by';
+    for (const { name, select } of selects) {
+      if (name === 'scale') select.options[2].disabled = isColumn;
+      if (name === 'sinks') select.disabled = isColumn;
+    }
+    const named = info ? (info.points?.length ?? 0) + (info.boxes?.length ?? 0) : 0;
+    switches[2].button.hidden = !named;
+  }
 
-  place.replaceChildren(
-    labelled('Opacity', opacity),
-    labelled('Colours', colours),
-    labelled('Scale', scale, 'the highest colour stands for the largest value of this map, or of all maps of this row'),
-    labelled('Clip top 1 %', clip, 'the highest hundredth of the values share the last colour, so that a few peaks do not hide the rest; the bar then says ≥'),
-  );
-  return { dispose: () => place.replaceChildren() };
+  const undo = state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', 'smooth', 'beside', 'places'], show);
+  show();
+  return { dispose: () => { undo(); place.replaceChildren(); } };
 }
 
 /** @param {string} text @param {HTMLElement} control @param {string} [title] */
 function labelled(text, control, title = '') {
   return create('label', { class: 'av-control', title }, [create('span', { class: 'av-label', text }), control]);
-}
-
-/**
- * @param {string[][]} options  value, text
- * @param {string} value
- * @param {(value: string) => void} change
- */
-function choose(options, value, change) {
-  const select = create('select', {}, options.map(([name, text]) => create('option', { value: name, text })));
-  select.value = value;
-  select.addEventListener('change', () => change(select.value));
-  return select;
 }

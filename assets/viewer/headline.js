@@ -53,7 +53,13 @@ function named(what, choice) {
  * @param {import('./viewer.js').Shown} shown
  */
 function which(info, shown) {
-  const { query, token, direction } = shown;
+  const { query, until, token, direction } = shown;
+  if (direction === 'received') return 'what each patch receives, mean over all patches';
+  if (until !== null) {
+    const last = quoted(info, token + until - query);
+    const many = `${quoted(info, token)} to ${last}`;
+    return direction === 'read by' ? `who reads ${many} (mean of columns ${query} to ${until})` : `${many} (mean of rows ${query} to ${until}${token === query ? '' : ', which predict them'})`;
+  }
   if (!pointsAtTokens(shown)) {
     const keys = info.towers[shown.tower].keys;
     const cell = Array.isArray(keys) ? keys[token] : null;
@@ -69,9 +75,10 @@ function which(info, shown) {
 }
 
 /** @param {import('./viewer.js').Shown} shown */
-function precision({ direction, dtype, source, layer, head }) {
+function precision({ direction, dtype, source, layer, head, until }) {
+  if (direction === 'received') return 'means in float32, from the factors';
   if (direction === 'read by') return 'columns in float32, from the factors';
-  const isReduced = typeof layer === 'string' || typeof head === 'string';
+  const isReduced = typeof layer === 'string' || typeof head === 'string' || until !== null;
   const rows = source === 'stored' ? 'float16, as stored' : 'float32, from the factors';
   if (isReduced) return `over rows in ${rows}`;
   return dtype === 'float16' || source === 'factors' ? rows : dtype;

@@ -55,10 +55,10 @@ export function createImageView(root, state, { focusGrid, selectCell }) {
   }
 
   function paint() {
-    const { shown, range, palette } = state.get;
+    const { shown, drawn, palette } = state.get;
     context.clearRect(0, 0, canvas.width, canvas.height);
     const now = focus();
-    if (!now || !shown || !range || shown.grid !== state.get.selection?.grid) return;
+    if (!now || !shown || !drawn || shown.grid !== state.get.selection?.grid) return;
     const { rows, cols } = borders;
     const width = cols[cols.length - 1] - cols[0];
     const height = rows[rows.length - 1] - rows[0];
@@ -71,7 +71,8 @@ export function createImageView(root, state, { focusGrid, selectCell }) {
       const bottom = rows[row + 1] - rows[0];
       if (bottom === top) continue;
       for (let col = 0; col < now.grid.cols; col++) {
-        const colour = colours[entry(position(range, shown.cells[row * now.grid.cols + col]))];
+        const cell = row * now.grid.cols + col;
+        const colour = drawn.hidden?.[cell] ? 0 : colours[entry(position(drawn.range, drawn.values[cell]))];
         pixels.fill(colour, top * width + cols[col] - cols[0], top * width + cols[col + 1] - cols[0]);
       }
       for (let y = top + 1; y < bottom; y++) pixels.copyWithin(y * width, top * width, (top + 1) * width);
@@ -209,7 +210,7 @@ export function createImageView(root, state, { focusGrid, selectCell }) {
     }),
     state.on(['info', 'grid'], () => { showPicture(); fit(); }),
     state.on(['size', 'theme'], fit),
-    state.on(['info', 'grid', 'shown', 'range', 'palette', 'size', 'theme'], paint),
+    state.on(['info', 'grid', 'shown', 'drawn', 'palette', 'size', 'theme'], paint),
     state.on(['shown'], showShares),
     state.on(['info', 'grid', 'hover', 'shown', 'size'], showHover),
     state.on(['info', 'grid', 'selection', 'size', 'theme'], showHere),

@@ -2,8 +2,9 @@
 /**
  * Colours for values between 0 and 1.
  *
- * Perceptually uniform maps only: equal steps of value look like equal steps of colour, also in grey and to most colour-blind
- * eyes (cividis). 256 entries each, the same numbers as matplotlib's tables of these names (magma, viridis: CC0).
+ * Perceptually ordered maps only: higher values are lighter (blues: darker) all the way, also in grey and to most colour-blind
+ * eyes (cividis). 256 entries each, the same numbers as matplotlib's tables of these names (magma, viridis: CC0; blues is
+ * ColorBrewer's, by Cynthia Brewer).
  * Knows no document and no canvas.
  */
 
@@ -54,6 +55,21 @@ const TABLES = {
     '86d44988d5478bd5468dd64490d64392d74195d73f97d83e9ad83c9dd93a9fd938a2da37a5da35a7db33aadb32addc30afdc2eb2dd2cb5dd2b' +
     'b7dd29bade27bdde26bfdf24c2df22c5df21c7e01fcae01ecde01dcfe11cd2e11bd4e11ad7e219dae218dce218dfe318e1e318e4e318e7e419' +
     'e9e419ece41aeee51bf1e51cf3e51ef6e61ff8e621fae622fde724',
+  blues:
+    'f7fbfff6fafff5fafef5f9fef4f9fef3f8fef2f8fdf2f7fdf1f7fdf0f6fdeff6fceef5fceef5fcedf4fcecf4fbebf3fbeaf3fbeaf2fbe9f2fa' +
+    'e8f1fae7f1fae7f0fae6f0f9e5eff9e4eff9e3eef9e3eef8e2edf8e1edf8e0ecf8dfecf7dfebf7deebf7ddeaf7dceaf6dce9f6dbe9f6dae8f6' +
+    'd9e8f5d9e7f5d8e7f5d7e6f5d6e6f4d6e5f4d5e5f4d4e4f4d3e4f3d3e3f3d2e3f3d1e2f3d0e2f2d0e1f2cfe1f2cee0f2cde0f1cddff1ccdff1' +
+    'cbdef1cadef0caddf0c9ddf0c8dcf0c7dcefc7dbefc6dbefc4daeec3daeec2d9eec1d9edbfd8edbed8ecbdd7ecbcd7ebbad6ebb9d6eab8d5ea' +
+    'b7d4eab5d4e9b4d3e9b3d3e8b2d2e8b0d2e7afd1e7aed1e7add0e6abd0e6aacfe5a9cfe5a8cee4a6cee4a5cde3a4cce3a3cce3a1cbe2a0cbe2' +
+    '9fcae19dcae19cc9e19ac8e099c7e097c6df95c5df94c4df92c4de91c3de8fc2de8dc1dd8cc0dd8abfdd89bedc87bddc85bcdc84bcdb82bbdb' +
+    '81badb7fb9da7db8da7cb7da7ab6d979b5d977b5d975b4d874b3d872b2d871b1d76fb0d76dafd76caed66aaed669add568acd566abd465aad4' +
+    '64a9d363a8d361a7d260a7d25fa6d15da5d15ca4d05ba3d05aa2cf58a1cf57a0ce56a0ce549fcd539ecd529dcc519ccc4f9bcb4e9acb4d99ca' +
+    '4b98ca4a98c94997c94896c84695c84594c74493c74292c64191c64090c53f8fc53e8ec43d8dc43c8cc33b8bc23a8ac23989c13888c13787c0' +
+    '3686c03585bf3484bf3383be3282be3181bd3080bd2f7fbc2e7ebc2d7dbb2c7cba2b7bba2a7ab92979b92777b82676b82575b72474b72373b6' +
+    '2272b62171b52070b4206fb41f6eb31e6db21d6cb11c6bb01c6ab01b69af1a68ae1967ad1966ad1865ac1764ab1663aa1562a91561a91460a8' +
+    '135fa7125ea6125da6115ca5105ba40f5aa30e59a20e58a20d57a10c56a00b559f0a549e0a539e09529d08519c08509b084f99084e98084d96' +
+    '084c95084b93084a9108499008488e08478d08468b08458a084488084387084285084184084082083e81083d7f083c7d083b7c083a7a083979' +
+    '08387708377608367408357308347108337008326e08316d08306b',
   grey: Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0').repeat(3)).join(''),
 };
 

@@ -78,3 +78,24 @@ export function withMeans(maps, layers, heads) {
 function accumulate(into, at, map, share) {
   for (let i = 0; i < map.length; i++) into[at + i] += share * map[i];
 }
+
+/**
+ * The places of the largest values, the largest first.
+ * @param {ArrayLike<number>} values
+ * @param {number} count
+ */
+export function topCells(values, count) {
+  return Array.from(values, (_, place) => place).sort((a, b) => values[b] - values[a]).slice(0, count);
+}
+
+/**
+ * How many cells, the largest first, together hold half of the sum.
+ * @param {ArrayLike<number>} values
+ */
+export function cellsOfHalf(values) {
+  const ordered = Float32Array.from(values).sort();
+  const half = sum(ordered) / 2;
+  let [held, count] = [0, 0];
+  for (let i = ordered.length - 1; i >= 0 && held < half; i--, count++) held += ordered[i];
+  return count;
+}

@@ -48,6 +48,10 @@
  * @property {Picture[]} images
  * @property {Grid[]} grids
  * @property {Record<string, Tower>} towers
+ * @property {{x: number, y: number, label: string, image: number}[]} [points]  that the answer names, in the image's pixels
+ * @property {{x0: number, y0: number, x1: number, y1: number, label: string, image: number}[]} [boxes]
+ * @property {Record<string, {name: string, spans: number[][] | null}[]>} groups  of keys, by tower; `sink` has no spans
+ * @property {Record<string, Record<string, number[]>>} [sinks]  keys, by tower and layer
  *
  * @typedef {number | 'mean' | 'max'} Choice  a layer or a head, or a reduction over all of them
  */
@@ -59,6 +63,16 @@
  */
 export function layersOf(info, tower) {
   return info.towers[tower].layers.filter((layer) => layer.file).map((layer) => layer.index);
+}
+
+/** @param {RunInfo} info @param {string} tower */
+export function headCount(info, tower) {
+  return info.towers[tower].heads;
+}
+
+/** @param {RunInfo} info @param {string} tower */
+export function headsOf(info, tower) {
+  return Array.from({ length: headCount(info, tower) }, (_, head) => head);
 }
 
 /**
@@ -79,12 +93,23 @@ export function gridsOf(info, tower) {
   return info.grids.map((_, index) => index).filter((index) => info.grids[index].tower === tower);
 }
 
+/** @type {WeakMap<RunInfo, Map<number, Int32Array>>} */
+const cellKeys = new WeakMap();
+
 /**
- * The key that stands for each cell of a grid, row by row.
+ * The key that stands for each cell of a grid, row by row; found once.
  * @param {RunInfo} info
  * @param {number} grid
  */
 export function keysOfGrid(info, grid) {
+  const found = cellKeys.get(info) ?? new Map();
+  cellKeys.set(info, found);
+  if (!found.has(grid)) found.set(grid, findKeys(info, grid));
+  return /** @type {Int32Array} */ (found.get(grid));
+}
+
+/** @param {RunInfo} info @param {number} grid */
+function findKeys(info, grid) {
   const { rows, cols, tower } = info.grids[grid];
   const keys = new Int32Array(rows * cols).fill(-1);
   const owners = tower === 'language' ? info.tokens : info.towers[tower].keys;

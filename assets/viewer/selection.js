@@ -3,15 +3,19 @@
  * What is chosen: a tower, a token or a patch, its row or its column, a layer, a head, a grid; and which row that is.
  *
  * The row of position p predicts token p + 1. A token that the model wrote therefore has two rows: the one that predicted it
- * (the default) and its own. A column is who reads a token or a patch. Knows no document.
+ * (the default) and its own. A column is who reads a token or a patch. Several tokens stand for the mean of their rows or
+ * columns. What patches receive, as a mean over all that read them, belongs to no patch. Knows no document.
  *
  * @typedef {import('./run_info.js').RunInfo} RunInfo
  * @typedef {import('./run_info.js').Choice} Choice
  *
+ * @typedef {'reads' | 'read by' | 'received'} Direction  what it reads (a row), who reads it (a column), what all read of each
+ *
  * @typedef {object} Selection
  * @property {string} tower
- * @property {'reads' | 'read by'} direction  what it reads (a row), or who reads it (a column)
+ * @property {Direction} direction
  * @property {number} token            what the person pointed at: a token, or a patch by its key (see `pointsAtTokens`)
+ * @property {number | null} until     the last of several tokens, `token` is the first
  * @property {'predicting' | 'own'} reading  which row of a token that the model wrote
  * @property {Choice} layer
  * @property {Choice} head
@@ -19,7 +23,7 @@
  *
  * @typedef {{layer?: Choice, head?: Choice, query?: number}} View  where a manifest says to begin
  */
-import { gridsOf, keysOfGrid, layersOf, promptLength } from './run_info.js';
+import { firstTower, gridsOf, headsOf, keysOfGrid, layersOf, promptLength } from './run_info.js';
 
 /**
  * The position of the row on screen, or of the column, never shifted.
@@ -27,7 +31,30 @@ import { gridsOf, keysOfGrid, layersOf, promptLength } from './run_info.js';
  * @param {Selection} selection
  */
 export function queryOf(info, selection) {
-  return selection.reading === 'predicting' && offersTwoRows(info, selection) ? selection.token - 1 : selection.token;
+  return selection.token - shiftOf(info, selection);
+}
+
+/**
+ * The position of the last row or column where several are chosen, otherwise null.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ */
+export function untilOf(info, selection) {
+  return selection.until === null ? null : selection.until - shiftOf(info, selection);
+}
+
+/** @param {RunInfo} info @param {Selection} selection */
+function shiftOf(info, selection) {
+  return selection.reading === 'predicting' && offersTwoRows(info, selection) ? 1 : 0;
+}
+
+/**
+ * The directions that a tower has, in turn.
+ * @param {string} tower
+ * @returns {Direction[]}
+ */
+export function directionsOf(tower) {
+  return tower === 'vision' ? ['reads', 'read by', 'received'] : ['reads', 'read by'];
 }
 
 /**
@@ -102,6 +129,7 @@ export function startingSelection(info, tower, view = {}) {
   return {
     tower,
     direction: 'reads',
+    until: null,
     ...(tower === 'vision' ? { token: middleOf(info, grid), reading: /** @type {const} */ ('own') } : selectionOfQuery(info, query)),
     layer: view.layer !== undefined && layers.includes(view.layer) ? view.layer : 'mean',
     head: view.head !== undefined && heads.includes(view.head) ? view.head : 'mean',
@@ -136,16 +164,35 @@ export function sameGrid(info, grid, tower) {
   return own.find((index) => info.grids[index].kind === kind) ?? own[0] ?? gridsOf(info, tower)[0] ?? null;
 }
 
+/**
+ * A selection from what somebody else wrote down, as an address: what this run does not have is left out.
+ * @param {RunInfo} info
+ * @param {Partial<Record<keyof Selection, any>>} wish
+ * @returns {Selection}
+ */
+export function checkedSelection(info, wish) {
+  const tower = info.towers[wish.tower] && layersOf(info, wish.tower).length ? wish.tower : firstTower(info);
+  const start = startingSelection(info, tower, { layer: wish.layer, head: wish.head });
+  const direction = directionsOf(tower).includes(wish.direction) ? wish.direction : start.direction;
+  const keys = pointsAtTokens({ tower, direction }) ? info.tokens.length : keyCount(info, tower);
+  const token = isIndex(wish.token, keys) ? wish.token : start.token;
+  const until = isIndex(wish.until, keys) && wish.until > token ? wish.until : null;
+  const reading = ['predicting', 'own'].includes(wish.reading) ? wish.reading : start.reading;
+  const grid = gridsOf(info, tower).includes(wish.grid) ? wish.grid : start.grid;
+  return { ...start, direction, token, until, reading, grid };
+}
+
+/** @param {RunInfo} info @param {string} tower */
+function keyCount(info, tower) {
+  const { keys } = info.towers[tower];
+  return typeof keys === 'number' ? keys : keys.length;
+}
+
 /** @param {RunInfo} info @param {number | null} grid */
 function middleOf(info, grid) {
   if (grid === null) return 0;
   const { rows, cols } = info.grids[grid];
   return keysOfGrid(info, grid)[Math.floor(rows / 2) * cols + Math.floor(cols / 2)];
-}
-
-/** @param {RunInfo} info @param {string} tower */
-export function headsOf(info, tower) {
-  return Array.from({ length: info.towers[tower].heads }, (_, head) => head);
 }
 
 /**

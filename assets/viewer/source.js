@@ -19,10 +19,19 @@ import { LruCache } from './lru.js';
  * @property {'float16' | 'float32'} dtype   as sent
  * @property {'stored' | 'factors'} source
  *
- * @typedef {'reads' | 'read by'} Direction
- * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number}} RowWish  or a column: `read by`
- * @typedef {{tower: string, direction?: Direction, query: number, grid: number, max_cells?: number}} AtlasWish
+ * @property {string} [positions]            which queries a table's rows belong to
+ *
+ * @typedef {import('./selection.js').Direction} Direction
+ * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null}} RowWish
+ *   a row, or by its direction a column, or what keys receive
+ * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number}} AtlasWish
+ * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
+ * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number}} ScoresWish  of one row, in every layer and head
+ * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  */
+
+/** How long to wait before asking again for what is still being computed. */
+const ASK_AGAIN_MS = 200;
 
 export class RequestFailed extends Error {
   /**
@@ -41,8 +50,9 @@ export class RequestFailed extends Error {
  * @param {string} options.base      the address of the run: .../gradio_api/attention/<ticket>
  * @param {typeof fetch} [options.fetch]
  * @param {number} [options.limitBytes]  what the cache may hold
+ * @param {(done: number, total: number) => void} [options.onProgress]  of what is computed only when it is asked for
  */
-export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), limitBytes = 96 * 2 ** 20 }) {
+export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), limitBytes = 96 * 2 ** 20, onProgress = () => {} }) {
   /** @type {LruCache<Numbers>} */
   const cache = new LruCache(limitBytes);
   /** @type {Map<string, {name: string, controller: AbortController, promise: Promise<any>}>} */
@@ -69,7 +79,14 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
   async function numbers(path, signal, priority) {
     const kept = cache.get(path);
     if (kept) return kept;
-    const response = await get(path, signal, priority);
+    let response = await get(path, signal, priority);
+    while (response.status === 202) {
+      const { done, total } = await response.json();
+      if (signal.aborted) throw new RequestFailed('not wanted any more');
+      onProgress(done, total);
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      response = await get(path, signal, priority);
+    }
     const content = await response.arrayBuffer();
     const dtype = response.headers.get('X-Attention-Dtype') === 'float16' ? 'float16' : 'float32';
     const result = /** @type {Numbers} */ ({
@@ -77,6 +94,7 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
       shape: (response.headers.get('X-Attention-Shape') ?? '').split(',').map(Number),
       dtype,
       source: response.headers.get('X-Attention-Source'),
+      positions: response.headers.get('X-Attention-Positions') ?? undefined,
     });
     if (result.values.length !== result.shape.reduce((product, count) => product * count, 1)) {
       throw new RequestFailed('The server sent less than it said. Try again.');
@@ -112,6 +130,13 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
   }
 
   return {
+    base,
+
+    /** What the cache holds, in bytes. */
+    get bytes() {
+      return cache.bytes;
+    },
+
     /** @returns {Promise<RunInfo | null>} */
     runInfo: () => wanted('run', 'run.json', async (signal) => (await get('run.json', signal)).json()),
 
@@ -126,6 +151,18 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
 
     /** @param {AtlasWish} wish */
     atlas: (wish) => wanted('atlas', atlasPath(wish), (signal) => numbers(atlasPath(wish), signal)),
+
+    /** @param {MassesWish} wish */
+    masses: (wish) => wanted('masses', massesPath(wish), (signal) => numbers(massesPath(wish), signal)),
+
+    /** @param {ScoresWish} wish */
+    scores: (wish) => wanted('scores', scoresPath(wish), (signal) => numbers(scoresPath(wish), signal)),
+
+    /** @param {LineWish} wish */
+    line: (wish) => wanted('line', linePath(wish), (signal) => numbers(linePath(wish), signal)),
+
+    /** All heads of a layer, for a closer look at one of them. @param {RowWish} wish */
+    look: (wish) => wanted('look', rowPath(wish), (signal) => numbers(rowPath(wish), signal)),
 
     /**
      * Fetch what may be wanted next, one after the other; a failure ends it silently, as nobody has asked.
@@ -157,6 +194,9 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     /** @param {number} index */
     previewAddress: (index) => `${base}/preview/${index}`,
 
+    /** The picture in its own resolution. @param {number} index */
+    imageAddress: (index) => `${base}/image/${index}`,
+
     dispose() {
       for (const { controller } of lanes.values()) controller.abort();
       lanes.clear();
@@ -166,15 +206,37 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
 
 /** A layer's row has all heads; over all layers the order of the reductions matters (heads first), so the server does both. */
 /** @param {RowWish} wish */
-export function rowPath({ tower, direction, layer, head, query }) {
+export function rowPath({ tower, direction, layer, head, query, until }) {
+  if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
   const reduced = typeof layer === 'string' && typeof head === 'string' ? `&head=${head}` : '';
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
-  return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${reduced}`;
+  return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${span(until)}${reduced}`;
 }
 
 /** @param {AtlasWish} wish */
-export function atlasPath({ tower, direction, query, grid, max_cells }) {
-  return `atlas?tower=${tower}&${direction === 'read by' ? 'key' : 'query'}=${query}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}`;
+export function atlasPath({ tower, direction, query, until, grid, max_cells }) {
+  const name = direction === 'read by' ? 'key' : 'query';
+  return `atlas?tower=${tower}&${name}=${query}${span(until)}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}`;
+}
+
+/** @param {MassesWish} wish */
+export function massesPath({ tower, query, until }) {
+  return `masses?tower=${tower}&query=${query}${span(until)}`;
+}
+
+/** @param {ScoresWish} wish */
+export function scoresPath({ tower, name, query, until, key }) {
+  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}`;
+}
+
+/** @param {LineWish} wish */
+export function linePath({ tower, name, layer, head }) {
+  return `scores?tower=${tower}&name=${name}&layer=${layer}&head=${head}`;
+}
+
+/** @param {number | null} [until] */
+function span(until) {
+  return until === null || until === undefined ? '' : `&until=${until}`;
 }
 
 /** @typedef {ReturnType<typeof createSource>} Source */

@@ -129,6 +129,12 @@ export function createTokenStrip(root, state, { selectToken, focusGrid }) {
     selected?.focus({ preventScroll: true });
   }
 
+  /** The place in `order` of the chip before or after a token that is none itself, as a picture's. @param {number} token @param {number} by */
+  function nearest(token, by) {
+    const after = order.findIndex((chip) => Number(chip.dataset.token) > token);
+    return by > 0 ? (after < 0 ? order.length - 1 : after) : Math.max(0, (after < 0 ? order.length : after) - 1);
+  }
+
   const undo = [
     listen(strip, {
       click: (/** @type {MouseEvent} */ event) => choose(/** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest('.av-token'))),
@@ -147,6 +153,12 @@ export function createTokenStrip(root, state, { selectToken, focusGrid }) {
     neighbours(token) {
       const here = order.indexOf(/** @type {HTMLElement} */ (chipOf.get(token)));
       return [order[here + 1], order[here - 1]].filter(Boolean).map((chip) => Number(chip.dataset.token));
+    },
+    /** The token that can be selected some steps beside one. @param {number} token @param {number} by */
+    beside(token, by) {
+      const here = order.indexOf(/** @type {HTMLElement} */ (chipOf.get(token)));
+      const next = here < 0 ? nearest(token, by) : Math.min(order.length - 1, Math.max(0, here + by));
+      return order[next] ? Number(order[next].dataset.token) : token;
     },
     dispose: () => undo.forEach((end) => end()),
   };

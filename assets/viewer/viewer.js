@@ -2,75 +2,92 @@
 /**
  * The viewer: one run on one page.
  *
- * Owns the state and the order in which things arrive: run.json, the picture, the selected row (painted first), the atlas, then
- * what may be wanted next. The views draw what the state holds. This is the one module that knows Gradio.
+ * Owns the state, the views and what opening a run leads to. `follow.js` brings on screen what is selected, `actions.js` is what
+ * a person can do, the views draw what the state holds. This is the one module that knows Gradio.
  */
-import { makeAtlas, sharedHigh } from './atlas.js';
+import { createActions } from './actions.js';
+import { readFragment, writeFragment } from './address.js';
+import { sharedHigh } from './atlas.js';
 import { createAtlasView } from './atlas_view.js';
 import { createChoices } from './choices.js';
 import { createColourBar } from './colour_bar.js';
 import { createControls } from './controls.js';
-import { create, part } from './dom.js';
+import { create, listen, part } from './dom.js';
+import { makeDrawn } from './drawn.js';
+import { createFollower, wantedAtlas } from './follow.js';
 import { createHeadline } from './headline.js';
+import { createHelp } from './help.js';
 import { createImageView } from './image_view.js';
-import { chooseHead, indexOfLargest, sum, takeCells } from './reduce.js';
-import { firstTower, gridsOf, keysOfGrid, layersOf } from './run_info.js';
-import { rangeOf, within } from './scale.js';
-import { hasMap, inTower, pointsAtTokens, queryOf, sameGrid, selectionOfQuery, startingSelection } from './selection.js';
+import { commandOf } from './keys.js';
+import { LOOK_NAMES, startingLook } from './look.js';
+import { createPlayer } from './play.js';
+import { firstTower } from './run_info.js';
+import { checkedSelection, inTower, queryOf, selectionOfQuery, startingSelection, untilOf } from './selection.js';
+import { createSentence } from './sentence.js';
 import { atlasPath, createSource } from './source.js';
 import { createState } from './state.js';
 import { createTokenStrip } from './token_strip.js';
 
-/** Maps of the atlas are pooled to at most this many cells; the map on the picture never is. */
-const ATLAS_CELLS = 1024;
 const SELECT_EVENT_MS = 250;
-const PREFETCH_MS = 120;
 
 /**
  * @typedef {import('./run_info.js').RunInfo} RunInfo
  * @typedef {import('./run_info.js').Choice} Choice
  * @typedef {import('./selection.js').Selection} Selection
- * @typedef {{id: string, ticket: string, kind: string, view?: import('./selection.js').View}} Manifest
+ * @typedef {{id: string, ticket: string, kind: string, is_public?: boolean, folder?: string, view?: import('./selection.js').View}} Manifest
+ * @typedef {{grid: number, row: number, col: number}} Pinned
  *
  * @typedef {object} Shown  the row (or column) on screen and the map made of it: what is painted, not what is wished
  * @property {string} tower
- * @property {'reads' | 'read by'} direction
+ * @property {import('./selection.js').Direction} direction
  * @property {number} query
+ * @property {number | null} until   the last of several rows, of which this is the mean
  * @property {number} token
  * @property {Choice} layer
  * @property {Choice} head
  * @property {number | null} grid
  * @property {Float32Array} row      [keys] or, of a column, [queries], after choosing or reducing heads and layers
+ * @property {{values: Float32Array, count: number}} heads  the same before heads were chosen: [heads, keys], with one head where the server reduced them
  * @property {Float32Array} cells    the row's values on the grid, empty where they make no map
  * @property {number} mass           on the grid
  * @property {Map<number, number>} masses  on each grid
  * @property {number} imageMass      on all of them
  * @property {number} argmax         the cell with the largest value
+ * @property {import('./sinks.js').SinkCells} sinks
  * @property {'float16' | 'float32'} dtype
  * @property {'stored' | 'factors'} source
  *
- * @typedef {object} Fields
+ * @typedef {{name: string, values: Float32Array, positions: number[]}} Table  numbers about the row on screen, by the name of their wish
+ *
+ * @typedef {object} RunFields
  * @property {'empty' | 'loading' | 'row' | 'ready' | 'error'} status
  * @property {import('./source.js').RequestFailed | null} failure
+ * @property {string} notice         something to be said beside what is shown
+ * @property {Manifest | null} manifest
  * @property {import('./source.js').Source | null} source
  * @property {RunInfo | null} info
  * @property {string} tower
  * @property {Selection | null} selection  what is wished
  * @property {number | null} grid          of the selection
+ * @property {{done: number, total: number} | null} computing  how far the server is with what was asked for
  * @property {Shown | null} shown
- * @property {import('./scale.js').Range | null} range
+ * @property {import('./drawn.js').Drawn | null} drawn  how the map on screen is painted
  * @property {import('./atlas.js').Atlas | null} atlas
+ * @property {Table | null} masses   [layers, heads, groups]
+ * @property {Table | null} scores   [layers, heads], by which heads are ordered
+ * @property {Table | null} line     [positions], the image mass of every stored row in this layer and head
+ * @property {Pinned | null} pinned  a cell that heads can be ordered by
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
  * @property {{row: number, col: number} | null} hover
- * @property {import('./palette.js').PaletteName} palette
- * @property {number} opacity
- * @property {'map' | 'atlas'} scale
- * @property {boolean} clip
+ * @property {{scale: number, x: number, y: number}} zoom  1 shows the whole picture; x and y, 0 to 1, are what lies in the middle
+ * @property {null | 'layers' | 'tokens'} playing
+ * @property {number} cleared  counts Escape
  * @property {number} size   counts changes of size
  * @property {number} theme  counts changes of theme
  * @property {Record<string, number>} perf  milliseconds of the last: row_ms (choice to painted), atlas_ms (painting)
  *
+ * @typedef {RunFields & import('./look.js').Look} Fields
  * @typedef {ReturnType<typeof createState<Fields>>} ViewerState
  */
 
@@ -94,217 +111,99 @@ function painted() {
 export function mount({ element, props, watch, trigger }) {
   const root = part(element, 'root');
   const address = new URL('../..', import.meta.url).href;
-  const nothing = { info: null, selection: null, grid: null, shown: null, range: null, atlas: null, hover: null, failure: null };
+  const whole = { scale: 1, x: 0.5, y: 0.5 };
+  const nothing = {
+    info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null,
+    hover: null, failure: null, playing: null, zoom: whole,
+  };
   /** @type {ViewerState} */
   const state = createState(/** @type {Fields} */ ({
-    ...nothing, status: 'empty', source: null, tower: 'language', pictureReady: false, pictureFailed: false,
-    palette: 'cividis', opacity: 0.8, scale: 'map', clip: true, size: 0, theme: 0, perf: {},
+    ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, source: null, tower: 'language', pictureReady: false,
+    pictureFailed: false, cleared: 0, size: 0, theme: 0, perf: {},
   }));
-  /** @type {Manifest | null} */
-  let manifest = null;
-  /** @type {Map<string, Map<number, Int32Array>>} of every tower the keys of the cells of each of its grids */
-  let keys = new Map();
-  let timers = { select: 0, prefetch: 0 };
+  /** @type {number | undefined} */
+  let announcing;
 
-  const actions = {
-    /** @param {Partial<Selection>} change */
-    choose(change) {
-      const { selection } = state.get;
-      if (!selection || Object.entries(change).every(([name, value]) => selection[/** @type {keyof Selection} */ (name)] === value)) return;
-      select({ ...selection, ...change });
-      window.clearTimeout(timers.select);
-      timers.select = window.setTimeout(announce, SELECT_EVENT_MS);
+  /** @type {import('./actions.js').Actions} */
+  const actions = createActions(state, {
+    select: (selection) => void follower.select(selection),
+    announce: () => {
+      window.clearTimeout(announcing);
+      announcing = window.setTimeout(announce, SELECT_EVENT_MS);
     },
-    /** @param {number} token */
-    selectToken(token) {
-      const { info, selection } = state.get;
-      if (!info || !selection) return;
-      const there = pointsAtTokens(selection) ? {} : { ...inTower(info, selection, firstTower(info)), direction: /** @type {const} */ ('reads') };
-      actions.choose({ ...there, token, reading: 'predicting' });
-    },
-    /** A cell of the grid on screen becomes what is pointed at. @param {number} row @param {number} col */
-    selectCell(row, col) {
-      const { info, selection } = state.get;
-      if (!info || !selection || selection.grid === null) return;
-      const token = /** @type {Int32Array} */ (keysOf(selection.tower).get(selection.grid))[row * info.grids[selection.grid].cols + col];
-      // In a cross tower cells are read and read nothing.
-      const direction = selection.tower === 'cross' ? /** @type {const} */ ('read by') : selection.direction;
-      actions.choose({ token, reading: 'own', direction });
-    },
-    /** @param {number} grid */
-    focusGrid(grid) {
-      const { info, selection } = state.get;
-      if (info && selection) actions.choose({ grid: info.grids[grid].tower === selection.tower ? grid : sameGrid(info, grid, selection.tower) });
-    },
-    /** @param {string} tower */
-    enter(tower) {
-      const { info, selection } = state.get;
-      if (info && selection && tower !== selection.tower) actions.choose(inTower(info, selection, tower));
-    },
-    /** From what is read to who reads, and back. */
-    turn() {
-      const { info, selection } = state.get;
-      if (!info || !selection) return;
-      const direction = selection.direction === 'reads' ? /** @type {const} */ ('read by') : /** @type {const} */ ('reads');
-      if (selection.tower !== 'cross') return actions.choose({ direction });
-      // There keys are cells and queries tokens: the readers of the largest cell, or the row with which a run begins.
-      const { token, reading } = startingSelection(info, 'cross');
-      actions.choose(direction === 'reads' ? { direction, token, reading } : { direction, token: peakKey(), reading: 'own' });
-    },
-  };
-
+    tokenBeside: (token, by) => strip.beside(token, by),
+  });
   const strip = createTokenStrip(root, state, actions);
+  const follower = createFollower(state, { fail, painted, neighbours: (token) => strip.neighbours(token) });
   const image = createImageView(root, state, actions);
   const atlas = createAtlasView(root, state, actions);
+  const help = createHelp(root);
   const views = [
-    createHeadline(root, state), createChoices(root, state, actions), strip, image, createColourBar(root, state), createControls(root, state), atlas,
+    createHeadline(root, state), createChoices(root, state, actions), strip, image, createSentence(root, state), createColourBar(root, state),
+    createControls(root, state), atlas, createPlayer(root, state, actions), help, follower,
   ];
   const undo = [
-    state.on(['scale', 'clip', 'atlas'], () => {
-      const range = rangeNow(state.get.shown);
-      const { range: old } = state.get;
-      if (!(range && old && range.high === old.high && range.clipped === old.clipped)) state.set({ range });
-    }),
-    state.on(['status', 'failure', 'info'], showMessage),
-    state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure'], settle),
+    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas'], redraw),
+    state.on(['order', 'pinned'], () => void follower.reorder()),
+    state.on(['status', 'failure', 'info', 'grid', 'computing'], showMessage),
+    state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], describe),
+    state.on(['status', 'selection', ...LOOK_NAMES], writeAddress),
+    listen(root, { keydown: press }),
   ];
 
   // What a manifest leads to
 
-  /** @param {Manifest | null} next @param {import('./selection.js').View} [view] */
-  async function open(next, view = next?.view) {
-    manifest = next;
+  /** @param {Manifest | null} next @param {(info: RunInfo) => Selection} [begin] */
+  async function open(next, begin = (info) => startingSelection(info, firstTower(info), next?.view)) {
     state.get.source?.dispose();
-    window.clearTimeout(timers.prefetch);
+    follower.dispose();
     if (!next) {
-      state.set({ ...nothing, source: null });
+      state.set({ ...nothing, source: null, manifest: null });
       return;
     }
-    const source = createSource({ base: `${address}${encodeURIComponent(next.ticket)}` });
-    state.set({ ...nothing, source, pictureReady: false, pictureFailed: false });
+    remember(next);
+    const source = createSource({
+      base: `${address}${encodeURIComponent(next.ticket)}`,
+      onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
+    });
+    state.set({ ...nothing, manifest: next, source, pictureReady: false, pictureFailed: false });
     try {
       const info = await source.runInfo();
       if (!info || state.get.source !== source) return;
-      const tower = firstTower(info);
-      keys = new Map();
-      const selection = startingSelection(info, tower, view);
-      state.set({ info, tower, selection, grid: selection.grid });
-      await follow();
+      const selection = begin(info);
+      state.set({ info, tower: selection.tower, selection, grid: selection.grid });
+      await follower.select(selection);
     } catch (error) {
       fail(source, error);
     }
   }
 
-  /** @param {Selection} selection */
-  function select(selection) {
-    const { tower, grid } = selection;
-    state.set({ selection, tower, grid, failure: null, ...(grid === state.get.grid ? {} : { hover: null }) });
-    const { source } = state.get;
-    follow().catch((error) => fail(source, error));
+  /** How the map on screen is painted, by what is chosen. */
+  function redraw() {
+    const { shown, atlas, clip, drawn: old } = state.get;
+    const shared = shown && atlas && atlas.name === atlasOf(shown) ? sharedHigh(atlas, clip) : null;
+    const drawn = shown && makeDrawn(shown, state.get, shared);
+    const isSame = old && drawn && old.values === drawn.values && old.hidden === drawn.hidden && JSON.stringify(old.range) === JSON.stringify(drawn.range);
+    if (!isSame) state.set({ drawn });
   }
 
-  /** Bring on screen what is selected: the row, then the atlas, then what may be wanted next. */
-  async function follow() {
-    const { source, info, selection } = state.get;
-    if (!source || !info || !selection) return;
-    const { tower, direction } = selection;
-    const begun = performance.now();
-    window.clearTimeout(timers.prefetch);
-    source.drop('next');
-    const query = queryOf(info, selection);
-    const wanted = selection.grid === null || !hasMap(selection) ? null : atlasWish(selection, query, selection.grid);
-    source.drop('atlas', wanted ? atlasPath(wanted) : undefined);
-    const wish = { tower, direction, layer: selection.layer, head: selection.head, query };
-    const kept = source.keptRow(wish);
-    if (kept) source.drop('row');
-    const row = kept ?? (await source.row(wish));
-    if (!row || state.get.source !== source || state.get.selection !== selection) return;
-    show(row, query, selection);
-    state.get.perf.row_ms = performance.now() - begun;
-    if (wanted && state.get.atlas?.name !== atlasPath(wanted)) {
-      const [numbers] = await Promise.all([source.keptAtlas(wanted) ?? source.atlas(wanted), painted()]);
-      if (!numbers || state.get.source !== source || state.get.selection !== selection) return;
-      state.set({ atlas: makeAtlas(numbers, { ...wanted, name: atlasPath(wanted) }, info.grids[wanted.grid]) });
-    } else if (!wanted) state.set({ atlas: null });
-    timers.prefetch = window.setTimeout(() => prefetch(wish), PREFETCH_MS);
-  }
-
-  /** @param {Selection} selection @param {number} query @param {number} grid */
-  function atlasWish({ tower, direction }, query, grid) {
-    return { tower, direction, query, grid, max_cells: ATLAS_CELLS };
-  }
-
-  /** The atlas that belongs to what is on screen. */
-  function atlasOf(/** @type {Shown} */ { tower, direction, query, grid }) {
-    return grid === null ? '' : atlasPath({ tower, direction, query, grid, max_cells: ATLAS_CELLS });
-  }
-
-  /** @param {string} tower */
-  function keysOf(tower) {
+  /** The name of the atlas that belongs to what is on screen. @param {Shown} shown */
+  function atlasOf(shown) {
     const { info } = state.get;
-    if (info && !keys.has(tower)) keys.set(tower, new Map(gridsOf(info, tower).map((grid) => [grid, keysOfGrid(info, grid)])));
-    return keys.get(tower) ?? new Map();
-  }
-
-  /** The key with the largest value of the map on screen. */
-  function peakKey() {
-    const { shown } = state.get;
-    return shown && shown.grid !== null ? keysOf(shown.tower).get(shown.grid)?.[shown.argmax] ?? 0 : 0;
-  }
-
-  /** @param {import('./source.js').RowWish} wish  of the row on screen */
-  function prefetch(wish) {
-    const { source, info, selection, tower } = state.get;
-    if (!source || !info || !selection) return;
-    const layers = layersOf(info, tower);
-    const here = layers.indexOf(/** @type {number} */ (wish.layer));
-    if (selection.direction === 'read by' && typeof wish.layer === 'string') return; // every layer's first column is slow
-    const near = pointsAtTokens(selection) ? strip.neighbours(selection.token) : [];
-    const queries = near.map((token) => queryOf(info, { ...selection, token }));
-    const rows = [
-      ...queries.map((query) => ({ ...wish, query })),
-      ...(here < 0 ? [] : [here + 1, here - 1]).filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] })),
-    ];
-    const { grid } = selection;
-    source.prefetch(rows, grid === null ? [] : queries.map((query) => atlasWish(selection, query, grid)));
-  }
-
-  /**
-   * @param {import('./source.js').Numbers} numbers
-   * @param {number} query
-   * @param {Selection} selection  what the numbers were asked for
-   */
-  function show({ values, shape, dtype, source }, query, selection) {
-    const { tower, direction, token, layer, head, grid } = selection;
-    const row = chooseHead(values, shape[0], head);
-    const own = hasMap(selection) ? keysOf(tower) : new Map();
-    const masses = new Map([...own].map(([index, of]) => [index, sum(takeCells(row, of))]));
-    const cells = grid === null || !own.has(grid) ? new Float32Array() : takeCells(row, /** @type {Int32Array} */ (own.get(grid)));
-    /** @type {Shown} */
-    const shown = {
-      tower, direction, query, token, layer, head, grid, row, cells, masses, dtype, source,
-      mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
-    };
-    state.set({ shown, range: rangeNow(shown) });
-  }
-
-  /** The range of the colours of a map, by the scale that is chosen. @param {Shown | null} shown */
-  function rangeNow(shown) {
-    const { atlas, scale, clip } = state.get;
-    if (!shown || !shown.cells.length) return null;
-    const isShared = scale === 'atlas' && atlas && atlas.name === atlasOf(shown);
-    return isShared ? within(shown.cells, sharedHigh(atlas, clip)) : rangeOf(shown.cells, clip);
+    const { tower, direction, query, until, grid } = shown;
+    const wish = info && wantedAtlas(info, { tower, direction, token: query, until, grid, reading: 'own', layer: 'mean', head: 'mean' });
+    return wish ? atlasPath(wish) : '';
   }
 
   // What is said about it
 
   function settle() {
     const { source, info, shown, selection, atlas, pictureReady, failure } = state.get;
-    const isShown = info && shown && selection && shown.query === queryOf(info, selection) && shown.token === selection.token
-      && shown.layer === selection.layer && shown.head === selection.head && shown.grid === selection.grid
-      && shown.tower === selection.tower && shown.direction === selection.direction;
-    const isWhole = isShown && (shown.grid === null || (pictureReady && (!hasMap(shown) || atlas?.name === atlasOf(shown))));
+    const isShown = info && shown && selection && shown.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
+      && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
+    const wanted = isShown && wantedAtlas(info, selection);
+    const isWhole = isShown && (shown.grid === null || pictureReady) && (!wanted || atlas?.name === atlasPath(wanted));
     state.set({ status: failure ? 'error' : !source ? 'empty' : isWhole ? 'ready' : isShown ? 'row' : 'loading' });
   }
 
@@ -312,14 +211,14 @@ export function mount({ element, props, watch, trigger }) {
   function describe() {
     const { status, shown } = state.get;
     root.dataset.state = status;
-    for (const name of /** @type {const} */ (['tower', 'direction', 'layer', 'head', 'query', 'token', 'grid'])) {
+    for (const name of /** @type {const} */ (['tower', 'direction', 'layer', 'head', 'query', 'until', 'token', 'grid'])) {
       if (shown && shown[name] !== null) root.dataset[name] = String(shown[name]);
       else delete root.dataset[name];
     }
   }
 
   function showMessage() {
-    const { status, failure, info, grid } = state.get;
+    const { status, failure, info, grid, computing } = state.get;
     const message = part(root, 'message');
     message.replaceChildren();
     const say = (/** @type {string} */ title, /** @type {string} */ text) =>
@@ -329,30 +228,96 @@ export function mount({ element, props, watch, trigger }) {
     else if (failure) {
       say('This could not be read', failure.message);
       const again = create('button', { type: 'button', class: 'av-again', text: 'Try again' });
-      again.addEventListener('click', () => {
-        const { selection } = state.get;
-        open(manifest, info && selection ? { layer: selection.layer, head: selection.head, query: queryOf(info, selection) } : undefined);
-      });
+      again.addEventListener('click', retry);
       message.append(again);
-    } else if (!info) say('Reading the run …', '');
+    } else if (computing) say('Computing what patches receive …', `${computing.done} of ${computing.total} rows`);
+    else if (!info) say('Reading the run …', '');
     else if (grid === null) say('No picture in this run', 'It is text only; its tokens are listed beside.');
+  }
+
+  function retry() {
+    const { manifest, selection } = state.get;
+    open(manifest, selection ? (info) => checkedSelection(info, selection) : undefined);
   }
 
   /** @param {import('./source.js').Source | null} source @param {any} error */
   function fail(source, error) {
     if (state.get.source !== source) return;
     if (!error.status && error.isExpired === undefined) console.error(error); // a fault of ours, not an answer of the server
-    state.set(error.isExpired ? { ...nothing, failure: error } : { failure: error });
+    state.set(error.isExpired ? { ...nothing, failure: error } : { failure: error, playing: null });
   }
 
   function announce() {
     const { shown } = state.get;
     if (!shown) return;
-    const { tower, direction, layer, head, query, token } = shown;
-    trigger('select', { tower, direction, layer, head, query, token });
+    const { tower, direction, layer, head, query, until, token } = shown;
+    trigger('select', { tower, direction, layer, head, query, until, token });
+  }
+
+  // The address of the page: the view is in its fragment, the ticket only in this tab's storage
+
+  /** @param {Manifest} manifest */
+  function remember({ id, ticket, kind, is_public, folder }) {
+    try {
+      window.sessionStorage.setItem(`attention ${id}`, JSON.stringify({ id, ticket, kind, is_public, folder }));
+    } catch {
+      // storage is refused: a reload then opens what the server gives
+    }
+  }
+
+  /** @param {string} run @returns {Manifest | null} */
+  function recall(run) {
+    try {
+      return JSON.parse(window.sessionStorage.getItem(`attention ${run}`) ?? 'null');
+    } catch {
+      return null;
+    }
+  }
+
+  function writeAddress() {
+    const { status, manifest, selection } = state.get;
+    if (!manifest || !selection || (status !== 'ready' && status !== 'row')) return;
+    const fragment = writeFragment(manifest.id, selection, state.get);
+    if (fragment !== window.location.hash) window.history.replaceState(window.history.state, '', fragment);
+  }
+
+  /** Open what the address says, if this tab may. @returns {boolean} whether it does */
+  function openAddress() {
+    const wish = readFragment(window.location.hash);
+    if (!wish) return false;
+    const offered = props.value?.id === wish.run ? props.value : null;
+    const manifest = offered ?? recall(wish.run);
+    if (!manifest) {
+      state.set({ notice: `The run ${wish.run} of this address is not open in this tab: only who made a run can open it.` });
+      return false;
+    }
+    state.set(wish.look);
+    open(manifest, (info) => checkedSelection(info, wish.selection));
+    if (!offered) {
+      seen = JSON.stringify(manifest);
+      props.value = manifest; // the page around learns which run it is
+    }
+    return true;
   }
 
   // The page around
+
+  /** @param {KeyboardEvent} event */
+  function press(event) {
+    if (event.defaultPrevented) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const found = commandOf(event, { tag: target.tagName, isText: target.isContentEditable });
+    if (!found || !state.get.info) return;
+    event.preventDefault();
+    const { command, by = 0 } = found;
+    if (command === 'layer' || command === 'head' || command === 'token') actions.step(command, by);
+    else if (command === 'direction') actions.turn();
+    else if (command === 'tower') actions.nextTower();
+    else if (command === 'sinks') actions.nextSinks();
+    else if (command === 'play') actions.play();
+    else if (command === 'help') help.toggle();
+    else actions.clear();
+  }
 
   const sizes = new ResizeObserver(() => {
     if (root.isConnected) state.set({ size: state.get.size + 1 });
@@ -365,7 +330,7 @@ export function mount({ element, props, watch, trigger }) {
   function dispose() {
     sizes.disconnect();
     theme.disconnect();
-    Object.values(timers).forEach((timer) => window.clearTimeout(timer));
+    window.clearTimeout(announcing);
     state.get.source?.dispose();
     undo.forEach((end) => end());
     views.forEach((view) => view.dispose());
@@ -376,11 +341,15 @@ export function mount({ element, props, watch, trigger }) {
     const text = JSON.stringify(props.value ?? null);
     if (text === seen) return;
     seen = text;
+    state.set({ notice: '' });
     open(props.value || null);
   }
 
   root.__attn = {
     state: state.get,
+    /** Change how things are drawn. @param {Partial<import('./look.js').Look>} look */
+    look: (look) => state.set(look),
+    actions,
     /** The values of the map on screen, row by row. */
     get values() {
       return [...(state.get.shown?.cells ?? [])];
@@ -397,6 +366,10 @@ export function mount({ element, props, watch, trigger }) {
   showMessage();
   describe();
   watch('value', receive);
-  receive();
+  if (!openAddress()) {
+    const { notice } = state.get;
+    receive();
+    state.set({ notice });
+  }
   return dispose;
 }

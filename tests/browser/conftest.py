@@ -210,8 +210,10 @@ def wait(page, state: str = "ready", **values) -> None:
 
 def shown(page) -> SimpleNamespace:
     """What the viewer holds of the map on screen."""
-    script = """() => { const { shown, range, info } = document.querySelector('.av-root').__attn.state;
-        return { ...shown, row: [...shown.row], cells: [...shown.cells], masses: null, range, grid: shown.grid }; }"""
+    script = """() => { const { shown, drawn } = document.querySelector('.av-root').__attn.state;
+        return { ...shown, row: [...shown.row], cells: [...shown.cells], masses: null, heads: null, range: drawn?.range,
+                 sinks: { ...shown.sinks, cells: shown.sinks.cells && [...shown.sinks.cells] },
+                 values: drawn && [...drawn.values], hidden: drawn?.hidden && [...drawn.hidden] }; }"""
     held = page.evaluate(script)
     return SimpleNamespace(**{**held, "row": np.float32(held["row"]), "cells": np.float32(held["cells"])})
 

@@ -3,11 +3,11 @@ import test from 'node:test';
 import { PALETTES, blend, coverage, entry, overlayPixels, pixel, rgb, solidPixels } from '../../assets/viewer/palette.js';
 
 const ENDS = {
-  cividis: [[0, 34, 77], [253, 231, 55]], magma: [[0, 0, 3], [251, 252, 191]], viridis: [[68, 1, 84], [253, 231, 36]], grey: [[0, 0, 0], [255, 255, 255]],
+  cividis: [[0, 34, 77], [253, 231, 55]], magma: [[0, 0, 3], [251, 252, 191]], viridis: [[68, 1, 84], [253, 231, 36]], blues: [[247, 251, 255], [8, 48, 107]], grey: [[0, 0, 0], [255, 255, 255]],
 };
 const lightness = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
 
-test('palettes have 256 entries, their known ends, and grow lighter all the way', () => {
+test('palettes have 256 entries, their known ends, and grow lighter all the way, or darker', () => {
   assert.deepEqual(PALETTES, Object.keys(ENDS));
   for (const name of PALETTES) {
     const bytes = rgb(name);
@@ -16,7 +16,8 @@ test('palettes have 256 entries, their known ends, and grow lighter all the way'
     for (const [i, end] of [[0, ENDS[name][0]], [255, ENDS[name][1]]]) {
       colour(i).forEach((channel, c) => assert.ok(Math.abs(channel - end[c]) <= 2, `${name} ${i}: ${colour(i)}`));
     }
-    for (let i = 8; i < 256; i += 8) assert.ok(lightness(colour(i)) > lightness(colour(i - 8)), `${name} at ${i}`);
+    const way = name === 'blues' ? -1 : 1;
+    for (let i = 8; i < 256; i += 8) assert.ok(way * (lightness(colour(i)) - lightness(colour(i - 8))) > 0, `${name} at ${i}`);
   }
 });
 

@@ -29,7 +29,7 @@ test('a row arrives decoded, with where it came from', async () => {
   const source = createSource({ base: '/base', fetch: server.fetch });
   const row = source.row(wish(5));
   server.answer(rowPath(wish(5)), [0x3c00, 0x3800, 0, 0], { dtype: 'float16', shape: [2, 2] });
-  assert.deepEqual(await row, { values: Float32Array.of(1, 0.5, 0, 0), shape: [2, 2], dtype: 'float16', source: 'stored' });
+  assert.deepEqual(await row, { values: Float32Array.of(1, 0.5, 0, 0), shape: [2, 2], dtype: 'float16', source: 'stored', positions: undefined });
 });
 
 test('a newer wish aborts the older one, whose answer never arrives', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { firstTower, keysOfGrid, layersOf, promptLength, readNote } from '../../assets/viewer/run_info.js';
-import { hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection } from '../../assets/viewer/selection.js';
+import { checkedSelection, hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../assets/viewer/selection.js';
 import { quoted, segments, visible } from '../../assets/viewer/token_text.js';
 
 /** @param {[string, string, object?][]} list  text, role, more */
@@ -43,7 +43,7 @@ test('the answer begins after the last thing that the model did not write', () =
   assert.equal(promptLength(runOf([['a', 'prompt'], ['b', 'answer'], ['c', 'prompt'], ['d', 'answer']])), 3);
 });
 
-const ROW = { tower: 'language', direction: 'reads' };
+const ROW = { tower: 'language', direction: 'reads', until: null };
 
 test('a token of the answer is read by the row that predicted it, any other by its own', () => {
   assert.equal(queryOf(RUN, { ...ROW, token: 9, reading: 'predicting' }), 8);
@@ -69,6 +69,21 @@ test('a run opens at the row that predicts the first token of the answer, or at 
   assert.deepEqual(startingSelection(RUN, 'language', { layer: 1, head: 9, query: 99 }), startingSelection(RUN, 'language'));
 });
 
+test('a range is shifted to its predicting rows only where all of it was written by the model', () => {
+  const span = { ...ROW, token: 9, until: 11, reading: 'predicting' };
+  assert.deepEqual([queryOf(RUN, span), untilOf(RUN, span)], [8, 10]);
+  assert.deepEqual([queryOf(RUN, { ...span, token: 7 }), untilOf(RUN, { ...span, token: 7 })], [7, 11]);
+  assert.equal(untilOf(RUN, { ...span, until: null }), null);
+});
+
+test('a selection that somebody wrote down keeps what this run has', () => {
+  const start = startingSelection(RUN, 'language');
+  assert.deepEqual(checkedSelection(RUN, {}), start);
+  assert.deepEqual(checkedSelection(RUN, { tower: 'nowhere', token: 999, layer: 77, direction: 'received', until: 4, grid: 9, reading: 'x' }), start);
+  const kept = { ...start, direction: 'read by', token: 3, until: 5, reading: 'own', layer: 3, head: 'max' };
+  assert.deepEqual(checkedSelection(RUN, kept), kept);
+});
+
 test('towers are entered at the same picture, and what is pointed at there is a patch', () => {
   const grid = (image, tower, kind, rows, cols) => ({ image, tower, kind, box_px: [0, 0, 4, 4], rows, cols });
   const run = runOf([['a', 'prompt'], ['b', 'answer']], [
@@ -80,7 +95,7 @@ test('towers are entered at the same picture, and what is pointed at there is a 
   assert.equal(firstTower(run), 'cross');
   const start = { ...startingSelection(run, 'cross'), grid: 1, layer: 2, head: 1 };
   const there = inTower(run, start, 'vision');
-  assert.deepEqual(there, { tower: 'vision', direction: 'reads', token: 5, reading: 'own', layer: 'mean', head: 'mean', grid: 3 });
+  assert.deepEqual(there, { tower: 'vision', direction: 'reads', until: null, token: 5, reading: 'own', layer: 'mean', head: 'mean', grid: 3 });
   assert.equal(queryOf(run, there), 5);
   assert.deepEqual(inTower(run, there, 'cross'), { ...start, layer: 'mean', head: 'mean' });
   const forms = ['language', 'cross', 'vision'].flatMap((tower) => ['reads', 'read by'].map((direction) => ({ tower, direction })));

@@ -1,0 +1,174 @@
+// @ts-check
+/**
+ * From what is selected to what is on screen, in the order in which it is wanted: the row (painted at once), then the atlas and
+ * the numbers about the row, then what may be wanted next. What arrives for something that is not wanted any more is dropped.
+ * Knows the state and the source, and no document.
+ */
+import { makeAtlas } from './atlas.js';
+import { chooseHead, indexOfLargest, sum, takeCells } from './reduce.js';
+import { gridsOf, headCount, keysOfGrid, layersOf, promptLength } from './run_info.js';
+import { hasMap, pointsAtTokens, queryOf, untilOf } from './selection.js';
+import { findSinkCells, sinkKeys } from './sinks.js';
+import { atlasPath, linePath, massesPath, scoresPath } from './source.js';
+
+/** An atlas has about this many values; its maps are averaged down to what that leaves each. The map on the picture never is. */
+const ATLAS_VALUES = 200_000;
+const MAP_CELLS = { least: 256, most: 4096 };
+const PREFETCH_MS = 120;
+
+/**
+ * @typedef {import('./run_info.js').RunInfo} RunInfo
+ * @typedef {import('./selection.js').Selection} Selection
+ * @typedef {import('./viewer.js').Shown} Shown
+ */
+
+/**
+ * @param {import('./viewer.js').ViewerState} state
+ * @param {object} page
+ * @param {(source: import('./source.js').Source, error: any) => void} page.fail
+ * @param {() => Promise<unknown>} page.painted  resolves when the browser has shown what was drawn
+ * @param {(token: number) => number[]} page.neighbours  tokens that are probably wanted next
+ */
+export function createFollower(state, { fail, painted, neighbours }) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
+
+  /** Bring on screen what is selected. */
+  async function follow() {
+    const { source, info, selection } = state.get;
+    if (!source || !info || !selection) return;
+    const isWanted = () => state.get.source === source && state.get.selection === selection;
+    const begun = performance.now();
+    clearTimeout(waiting);
+    source.drop('next');
+    const wish = rowWish(info, selection);
+    const atlas = wantedAtlas(info, selection);
+    source.drop('atlas', atlas ? atlasPath(atlas) : undefined);
+    state.set({ computing: null });
+    const kept = source.keptRow(wish);
+    if (kept) source.drop('row');
+    const row = kept ?? (await source.row(wish));
+    if (!row || !isWanted()) return;
+    state.set({ shown: makeShown(info, selection, row), computing: null });
+    state.get.perf.row_ms = performance.now() - begun;
+    followAbout().catch((error) => fail(source, error));
+    if (!atlas) state.set({ atlas: null });
+    else if (state.get.atlas?.name !== atlasPath(atlas)) {
+      const [numbers] = await Promise.all([source.keptAtlas(atlas) ?? source.atlas(atlas), painted()]);
+      if (!numbers || !isWanted()) return;
+      state.set({ atlas: makeAtlas(numbers, { ...atlas, name: atlasPath(atlas) }, info.grids[atlas.grid]) });
+    }
+    waiting = setTimeout(() => prefetch(wish), PREFETCH_MS);
+  }
+
+  /** The numbers about the row on screen: masses of its parts, scores by which heads are ordered, a score along the answer. */
+  async function followAbout() {
+    const { source, info, selection, shown, order, pinned } = state.get;
+    if (!source || !info || !selection || !shown) return;
+    const isWanted = () => state.get.source === source && state.get.selection === selection;
+    const { tower, query, until, layer, head } = shown;
+    const isRow = shown.direction === 'reads';
+    const groups = info.groups?.[tower] ?? [];
+    const read = async (/** @type {'masses' | 'scores' | 'line'} */ name, /** @type {string | null} */ path, /** @type {() => Promise<any>} */ ask) => {
+      if (state.get[name]?.name === path) return;
+      const numbers = path === null ? null : await ask();
+      if (!isWanted() || (path !== null && !numbers)) return;
+      state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
+    };
+    const masses = isRow && groups.length ? { tower, query, until } : null;
+    const key = order === 'value' && pinned ? keysOfGrid(info, pinned.grid)[pinned.row * info.grids[pinned.grid].cols + pinned.col] : undefined;
+    const isOrdered = isRow && order !== 'number' && (order !== 'value' || (pinned && info.grids[pinned.grid].tower === tower));
+    const scores = isOrdered ? { tower, name: order, query, until, key } : null;
+    const hasLine = tower !== 'vision' && gridsOf(info, tower).length > 0 && promptLength(info) < info.tokens.length;
+    const line = hasLine ? { tower, name: 'image_mass', layer, head } : null;
+    await Promise.all([
+      read('masses', masses && massesPath(masses), () => source.masses(/** @type {any} */ (masses))),
+      read('scores', scores && scoresPath(scores), () => source.scores(/** @type {any} */ (scores))),
+      read('line', line && linePath(line), () => source.line(/** @type {any} */ (line))),
+    ]);
+  }
+
+  /** @param {import('./source.js').RowWish} wish  of the row on screen */
+  function prefetch(wish) {
+    const { source, info, selection, tower } = state.get;
+    if (!source || !info || !selection || selection.until !== null) return;
+    // Every layer's first column is slow, and so is what patches receive: nobody waits for what nobody asked for.
+    if (selection.direction === 'received' || (selection.direction === 'read by' && typeof wish.layer === 'string')) return;
+    const layers = layersOf(info, tower);
+    const here = layers.indexOf(/** @type {number} */ (wish.layer));
+    const near = pointsAtTokens(selection) ? neighbours(selection.token).map((token) => ({ ...selection, token })) : [];
+    const rows = [
+      ...near.map((next) => rowWish(info, next)),
+      ...(here < 0 ? [] : [here + 1, here - 1]).filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] })),
+    ];
+    source.prefetch(rows, near.map((next) => wantedAtlas(info, next)).filter((next) => next !== null));
+  }
+
+  return {
+    /** @param {Selection} selection */
+    select(selection) {
+      const { tower, grid } = selection;
+      state.set({ selection, tower, grid, failure: null, ...(grid === state.get.grid ? {} : { hover: null }) });
+      const { source } = state.get;
+      return follow().catch((error) => source && fail(source, error));
+    },
+    /** The order of heads has changed, or the pinned cell. */
+    reorder() {
+      const { source } = state.get;
+      return followAbout().catch((error) => source && fail(source, error));
+    },
+    dispose: () => clearTimeout(waiting),
+  };
+}
+
+/** @param {RunInfo} info @param {Selection} selection @returns {import('./source.js').RowWish} */
+function rowWish(info, selection) {
+  const { tower, direction, layer, head } = selection;
+  return { tower, direction, layer, head, query: queryOf(info, selection), until: untilOf(info, selection) };
+}
+
+/**
+ * The atlas of a selection, null where it has none: text alone, cells that read nothing, a mean over all that read.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ */
+export function wantedAtlas(info, selection) {
+  const { tower, direction, grid } = selection;
+  if (grid === null || !hasMap(selection) || direction === 'received') return null;
+  const each = Math.floor(ATLAS_VALUES / (layersOf(info, tower).length * headCount(info, tower)));
+  const max_cells = Math.min(MAP_CELLS.most, Math.max(MAP_CELLS.least, each));
+  return { tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), grid, max_cells };
+}
+
+/**
+ * What is on screen: the row that was asked for, after choosing or reducing heads and layers, and the map made of it.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ * @param {import('./source.js').Numbers} numbers
+ * @returns {Shown}
+ */
+export function makeShown(info, selection, { values, shape, dtype, source }) {
+  const { tower, direction, token, layer, head, grid } = selection;
+  const row = chooseHead(values, shape[0], head);
+  const grids = hasMap(selection) ? gridsOf(info, tower) : [];
+  const masses = new Map(grids.map((index) => [index, sum(takeCells(row, keysOfGrid(info, index)))]));
+  const keys = grid !== null && grids.includes(grid) ? keysOfGrid(info, grid) : undefined;
+  const cells = keys ? takeCells(row, keys) : new Float32Array();
+  return {
+    tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), token, layer, head, grid, row, cells, masses, dtype, source,
+    heads: { values, count: shape[0] },
+    mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
+    sinks: findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer)),
+  };
+}
+
+/**
+ * "0-12,40" as the positions that it names.
+ * @param {string | undefined} text
+ */
+export function readPositions(text) {
+  return (text ?? '').split(',').filter(Boolean).flatMap((span) => {
+    const [first, last = first] = span.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}

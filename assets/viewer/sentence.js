@@ -1,0 +1,80 @@
+// @ts-check
+/** What the map says, in words: one sentence under it (where this head read from, never why), what lies on sinks, and a live line. */
+import { create, part } from './dom.js';
+import { formatPercent, formatTimes, formatValue } from './format.js';
+import { cellsOfHalf, topCells } from './reduce.js';
+
+const SETTLED_MS = 600;
+
+/**
+ * @param {Element} root
+ * @param {import('./viewer.js').ViewerState} state
+ */
+export function createSentence(root, state) {
+  const sentence = part(root, 'sentence');
+  const sinks = part(root, 'sinks');
+  const live = part(root, 'live');
+  const notice = part(root, 'notice');
+  /** @type {number | undefined} */
+  let speaking;
+
+  function write() {
+    const { shown, info, selection } = state.get;
+    const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
+    sentence.textContent = isMap ? sentenceOf(shown, info) : '';
+    sinks.textContent = isMap ? sinksOf(shown, state.get.sinks) : '';
+    window.clearTimeout(speaking);
+    if (isMap) speaking = window.setTimeout(() => speak(shown, info), SETTLED_MS);
+  }
+
+  /** For who cannot see the map: what is selected, and the cells that hold most. @param {import('./viewer.js').Shown} shown @param {import('./run_info.js').RunInfo} info */
+  function speak(shown, info) {
+    const { cols } = info.grids[/** @type {number} */ (shown.grid)];
+    const cells = topCells(shown.cells, 5).map((cell) => `row ${Math.floor(cell / cols)} col ${cell % cols} ${formatValue(shown.cells[cell])}`);
+    live.textContent = `${part(root, 'title').textContent}. ${sentence.textContent} ${sinks.textContent} Top cells: ${cells.join(', ')}.`;
+  }
+
+  const undo = [
+    state.on(['info', 'selection', 'shown', 'sinks'], write),
+    state.on(['notice'], () => { notice.textContent = state.get.notice; notice.hidden = !state.get.notice; }),
+  ];
+  notice.hidden = true;
+  return {
+    dispose: () => {
+      window.clearTimeout(speaking);
+      undo.forEach((end) => end());
+    },
+  };
+}
+
+/**
+ * Where the row on screen reads from, or who reads what is selected.
+ * @param {import('./viewer.js').Shown} shown
+ * @param {import('./run_info.js').RunInfo} info
+ */
+export function sentenceOf({ direction, layer, head, cells, mass, imageMass, masses, argmax, grid }, info) {
+  const { cols } = info.grids[/** @type {number} */ (grid)];
+  const who = `${typeof layer === 'number' ? `Layer ${layer}` : `The ${layer} over layers`}, ${typeof head === 'number' ? `head ${head}` : `${head} over heads`}`;
+  if (!(mass > 0)) return `${who}: nothing on this picture.`;
+  const peak = `row ${Math.floor(argmax / cols)}, col ${argmax % cols}`;
+  const half = `half of that on ${cellsOfHalf(cells)} of ${cells.length} cells`;
+  const even = formatTimes((cells[argmax] * cells.length) / mass);
+  if (direction === 'read by') return `${who}: of the cells here ${peak} reads it most, ${formatValue(cells[argmax])} of its row.`;
+  if (direction === 'received') return `${who}: over all patches, ${peak} receives most (${even} even).`;
+  const where = masses.size > 1 ? `${formatPercent(mass)} of the row is on this picture (${formatPercent(imageMass)} on all)` : `${formatPercent(mass)} of the row is on the picture`;
+  return `${who}: ${where}, ${half}; the most on ${peak} (${even} even).`;
+}
+
+/**
+ * What lies on sinks, and what is done about it; always said.
+ * @param {import('./viewer.js').Shown} shown
+ * @param {import('./look.js').Look['sinks']} mode
+ */
+export function sinksOf({ direction, sinks, mass, layer, head }, mode) {
+  if (direction === 'read by') return '';
+  if (!sinks.count) return typeof layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
+  const whose = typeof head === 'number' ? "this head's" : 'this';
+  const cells = `${sinks.count} sink cell${sinks.count === 1 ? '' : 's'}`;
+  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: 'hatched, the rest divided by what is left' }[mode];
+  return `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} of ${whose} image attention is on ${cells}: ${done}.`;
+}
