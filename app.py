@@ -18,6 +18,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ from attention.partial import PartialRun
 from attention.request import Limits, Request
 from attention.run import Run
 from attention.service import Service
-from attention.viewer import AttentionViewer, routes
+from attention.viewer import MANIFEST_BYTES, AttentionViewer, routes
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 EXAMPLES = ASSETS / "examples"
@@ -78,6 +79,11 @@ PHASES = {
 }
 
 STOPPED = "Stopped. Nothing was kept of this run."
+CHOOSE = "Choose one of the kept runs first."
+NOT_AGAIN = (
+    "The run on screen has several turns or pictures, an answer that was given, or an adapter. "
+    "The inputs here cannot say that, and were left as they were."
+)
 LAST_PROGRESS_SECONDS = 0.8
 
 log = logging.getLogger("app")
@@ -150,9 +156,18 @@ class Pictures(gr.File):
         return [_uploaded(file) for file in (payload.root if isinstance(payload.root, list) else [payload.root])]
 
 
+class RunUpload(gr.UploadButton):
+    """A button that takes a run's zip and hands on its path: what it is, `attention.archive` judges."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else _uploaded(payload)
+
+
 def _uploaded(file: Any) -> str:
     if not file.path:
-        raise gr.Error("Send the image as an uploaded file.", print_exception=False)
+        raise gr.Error("Send it as an uploaded file.", print_exception=False)
     return file.path
 
 
@@ -196,21 +211,75 @@ def describe_run(run: Run) -> str:
     """A finished run in a line: how large, how long, and what a reader must know of its picture and its model."""
     info = run.info
     towers = [f"{name} tower {len(run.layers(name))} layers x {run.heads(name)} heads" for name in info["towers"]]
-    seconds = sum(info["timings_ms"].values()) / 1000
-    line = f"{len(info['tokens'])} tokens; {', '.join(towers)}; {info['bytes'] / 1e6:.1f} MB; {seconds:.1f} s."
+    facts = [f"{len(info['tokens'])} tokens", ", ".join(towers)]
+    facts += [f"{info['bytes'] / 1e6:.1f} MB"] if info.get("bytes") else []
+    seconds = sum(info.get("timings_ms", {}).values()) / 1000
+    facts += [f"{seconds:.1f} s"] if seconds else []
+    line = f"{'; '.join(facts)}."
     if info["model"]["id"] == "pocket":
         line += " Made by a tiny demo model, which knows drawn shapes only."
-    return " ".join([line, *info["notes"]])
+    return " ".join([line, *info.get("notes", [])])
 
 
-def manifest(run: Run, ticket: str) -> dict:
-    """What the viewer needs to find a run, and of the bundled model the head that finds what a question is about."""
+def manifest(service: Service, ticket: str) -> dict:
+    """What the viewer needs to find a run: its ticket, and on a person's own machine where it lies.
+
+    Of the bundled model also the head that finds what a question is about.
+    """
+    run = service.run(ticket)
     found = {"id": run.info["id"], "ticket": ticket, "kind": "run"}
+    if service.is_public(ticket):
+        found["is_public"] = True
     if run.info["model"]["id"] == "pocket":
         best = json.loads(GROUNDING.read_text(encoding="utf-8"))
         head = best["shape_best" if "shape" in run.info["prompt"].lower() else "colour_best"]
-        found["view"] = {"layer": head["layer"], "head": head["head"]}
-    return found
+        if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
+            found["view"] = {"layer": head["layer"], "head": head["head"]}
+    with_folder = found | {"folder": str(run.folder)}
+    fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
+    return with_folder if fits and not service.is_hosted else found
+
+
+def inputs_of(run: Run) -> dict | None:
+    """What the page's inputs must say to make this run again, by the fields of a Request but the image.
+
+    None where they cannot say it: several turns or pictures, an answer that was given, an adapter.
+    """
+    info = run.info
+    messages, system = info.get("messages") or [{}], None
+    if messages[0].get("role") == "system":
+        try:
+            system = messages[0]["content"][0]["text"]
+        except (LookupError, TypeError):
+            return None
+    same = Request(images=("",) * len(info["images"]), prompt=info["prompt"], system=system).conversation() == messages
+    if not same or len(info["images"]) > 1 or info.get("forced") or info.get("adapter") is not None:
+        return None
+    kept = "keep" if "vision" in info["towers"] else "leave out"
+    return {
+        "prompt": info["prompt"],
+        "model": info["model"]["id"],
+        "mode": info["mode"],
+        "system": system or "",
+        "max_new_tokens": info.get("max_new_tokens") or Request.max_new_tokens,
+        "max_visual_tokens": info.get("max_visual_tokens") or 0,
+        "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
+        "vision": kept if info["images"] else "as usual",
+    }
+
+
+def kept_line(row: dict) -> str:
+    """A run of the library in a line of a list."""
+
+    def short(text: str | None, length: int) -> str:
+        text = " ".join((text or "").split())
+        return text if len(text) <= length else f"{text[: length - 1]}…"
+
+    answer = f" → {short(row['answer'], 30)}" if row["answer"] else ""
+    size = f", {row['bytes'] / 1e6:,.1f} MB" if row["bytes"] else ""
+    when = datetime.fromisoformat(row["created"]).astimezone()
+    model = Path(row["model"]).name  # of a Hub id or a folder what tells it from others
+    return f"{when:%Y-%m-%d %H:%M} · {model} · {short(row['prompt'], 60)}{answer} · {row['tokens']:,} tokens{size}"
 
 
 def build(service: Service, examples: list[str]) -> gr.Blocks:
@@ -223,10 +292,10 @@ def build(service: Service, examples: list[str]) -> gr.Blocks:
         gr.Markdown("**VLM Attention Viz**: what a vision-language model reads from, in every layer and head")
         notice = gr.Markdown(visible=False)
         with gr.Tab("Explore"):
-            model = build_explore(service, examples)
+            model = build_explore(demo, service, examples)
         build_endpoints(service)
 
-        async def opened(chosen: str | None) -> dict:
+        async def opened() -> dict:
             """What is known only once torch is there: which models, and whether a graphics card lies idle."""
             await asyncio.to_thread(service.wait_until_loaded)
             from attention.models import device_notice
@@ -234,16 +303,21 @@ def build(service: Service, examples: list[str]) -> gr.Blocks:
             choices = [(offer["label"], offer["id"]) for offer in service.models()]
             warning = device_notice()
             return {
-                model: gr.Dropdown(choices=choices, value=chosen or choices[0][1], label="Model"),
+                model: gr.Dropdown(choices=choices, label="Model"),
                 notice: gr.Markdown(warning, visible=bool(warning)),
             }
 
-        demo.load(opened, model, [model, notice], show_progress="hidden", api_visibility="private")
+        def first_model(chosen: str | None) -> str:
+            """Asked for afterwards: a run that was found again may have chosen one in the meantime."""
+            return chosen or service.default_model()
+
+        quiet = {"show_progress": "hidden", "api_visibility": "private"}
+        demo.load(opened, None, [model, notice], **quiet).then(first_model, model, model, **quiet)
     return demo
 
 
-def build_explore(service: Service, examples: list[str]) -> gr.Dropdown:
-    """The tab that makes a run and shows it. Returns its choice of models, which is filled later."""
+def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.Dropdown:
+    """The tab that makes a run or opens one, and shows it. Returns its choice of models, which is filled later."""
     first = service.run(examples[0]) if examples else None
     with gr.Accordion("Your own picture and question", open=first is None) as inputs:
         with gr.Row(equal_height=True):
@@ -267,12 +341,22 @@ def build_explore(service: Service, examples: list[str]) -> gr.Dropdown:
             max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
             dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
             vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
-        runs = [service.run(ticket) for ticket in examples]
-        pictures = [_own_copy(image, run.folder / "image_0.png") for run in runs]
-        chooser = gr.Dataset(
-            components=[prompt], samples=[[run.info["prompt"]] for run in runs], type="index", label="Examples",
-            visible=bool(runs),
-        )  # fmt: skip
+        with gr.Row(equal_height=True, elem_id="open"):
+            chooser = gr.Dataset(
+                components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in examples],
+                type="index", label="Examples", visible=bool(examples), min_width=320,
+            )  # fmt: skip
+            with gr.Column(scale=2, min_width=320, visible=not service.is_hosted):
+                kept = gr.Dropdown([], value=None, label="Kept runs")
+            with gr.Column(scale=0, min_width=190, visible=not service.is_hosted), gr.Row():
+                open_it = gr.Button("Open", size="sm", min_width=60)
+                delete = gr.Button("Delete", size="sm", min_width=60)
+            with gr.Column(scale=0, min_width=150):
+                upload = RunUpload("Open a run zip", file_types=[".zip"], size="sm")
+        note = gr.Textbox(visible=False, interactive=False, show_label=False, container=False, elem_id="note")
+        with gr.Row(visible=False) as confirm:
+            for_good = gr.Button("Delete for good", variant="stop", size="sm", scale=0, min_width=130)
+            keep_it = gr.Button("Keep it", size="sm", scale=0, min_width=80)
     with gr.Row():
         status = gr.Textbox(
             describe_run(first) if first else "Choose an image and ask about it.",
@@ -282,7 +366,13 @@ def build_explore(service: Service, examples: list[str]) -> gr.Dropdown:
             first.info["answer"] if first else "", show_label=False, container=False, interactive=False,
             max_lines=8, placeholder="The answer appears here", elem_id="answer",
         )  # fmt: skip
-    viewer = AttentionViewer(manifest(first, examples[0]) if first else None)
+    settings = {
+        "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
+        "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
+    }  # fmt: skip
+    viewer = AttentionViewer(manifest(service, examples[0]) if first else None)
+    shown = gr.State(examples[0] if first else None)  # the ticket that was sent to the viewer last
+    asked = gr.State()  # the ticket of the run that may be deleted
 
     def begin() -> dict:
         return {
@@ -311,38 +401,112 @@ def build_explore(service: Service, examples: list[str]) -> gr.Dropdown:
                 async for progress in job.follow():
                     yield {status: status_line(progress), answer: progress["answer"] or ""}
                 ticket = job.result()["ticket"]
-            made = service.run(ticket)
+            made = screen(ticket)
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             words = in_words(error)
             yield ended(words)
             raise gr.Error(html.escape(words), print_exception=False) from None  # the toast would render HTML
-        yield {
-            **ended(describe_run(made)),
-            answer: made.info["answer"],
-            viewer: manifest(made, ticket),
-            inputs: gr.Accordion(open=False),
-        }
+        yield {**ended(gr.skip()), **made, **saying(), **kept_runs()}
 
     async def stopped(request: gr.Request) -> dict:
         """Say it again: a last line of progress may have been on its way, and have come after the first time."""
         await asyncio.sleep(LAST_PROGRESS_SECONDS)
         return {status: gr.skip()} if service.is_working(request.session_hash) else ended(STOPPED)
 
-    def open_example(index: int) -> dict:
-        run = service.run(examples[index])
+    def screen(ticket: str) -> dict:
+        """The run on screen, and the inputs folded away."""
+        found = service.run(ticket)
         return {
-            image: pictures[index], prompt: run.info["prompt"], status: describe_run(run),
-            answer: run.info["answer"], viewer: manifest(run, examples[index]),
+            viewer: manifest(service, ticket), shown: ticket, status: describe_run(found),
+            answer: found.info["answer"] or "", inputs: gr.Accordion(open=False),
         }  # fmt: skip
 
-    settings = [image, prompt, model, mode, system, max_new_tokens, max_visual_tokens, dtype, vision]
+    def saying(words: str | None = None) -> dict:
+        return {note: gr.Textbox(words, visible=bool(words)), confirm: gr.Row(visible=False)}
+
+    def again(ticket: str) -> dict:
+        """A run that is there already on screen, and inputs with which Run makes it again."""
+        found = service.run(ticket)
+        values = inputs_of(found)
+        if values is None:
+            return {**screen(ticket), **saying(NOT_AGAIN)}
+        if service.is_hosted and values["model"] not in [offer["id"] for offer in service.models()]:
+            del values["model"]
+        picture = found.folder / "image_0.png"
+        values["image"] = _copy(image, picture) if picture.is_file() else None
+        return {**screen(ticket), **saying(), **{settings[name]: value for name, value in values.items()}}
+
+    def kept_runs(**more) -> dict:
+        rows = service.runs()
+        label = f"Kept runs ({len(rows):,})" if rows else "Kept runs (none yet)"
+        return {kept: gr.Dropdown([(kept_line(row), row["ticket"]) for row in rows], label=label, **more)}
+
+    def refused(error: Exception) -> dict:
+        """Said beside the buttons, where it stays, and over the page; what is on screen stays as it is."""
+        words = in_words(error)
+        gr.Warning(html.escape(words))  # the toast would render HTML
+        return saying(words)
+
+    def open_zip(path: str | None, request: gr.Request) -> Iterator[dict]:
+        yield saying("Unpacking the run ...")
+        try:
+            changes = {**again(take_zip(service, path, request.session_hash)), **kept_runs()}
+        except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+            changes = refused(error)
+        yield changes
+
+    def open_kept(ticket: str | None) -> dict:
+        if ticket is None:
+            return saying(CHOOSE)
+        try:
+            service.open_kept(ticket)
+            return again(ticket)
+        except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+            return {**refused(error), **kept_runs()}
+
+    def ask_to_delete(ticket: str | None) -> dict:
+        line = next((kept_line(row) for row in service.runs() if row["ticket"] == ticket), None)
+        if line is None:
+            return saying(CHOOSE)
+        return {**saying(f"Delete this run for good?  {line}"), confirm: gr.Row(visible=True), asked: ticket}
+
+    def delete_kept(ticket: str | None, on_screen: str | None) -> dict:
+        try:
+            service.remove(ticket)
+        except AttentionError as error:
+            return {**refused(error), **kept_runs()}
+        gone = {viewer: None, shown: None, status: "This run was deleted.", answer: ""} if ticket == on_screen else {}
+        return {**saying("Deleted."), **gone, **kept_runs(value=None)}
+
+    def found_again(found: Any, on_screen: str | None) -> dict:
+        """A page was reloaded, and its viewer has found the run that it had shown: the rest of the page follows.
+
+        Gradio reports in the same way a run that came from here; then there is nothing to do.
+        """
+        ticket = found.get("ticket") if isinstance(found, dict) else None
+        try:
+            changes = {} if ticket in (None, on_screen) else again(ticket)
+        except AttentionError:
+            changes = {}  # the viewer says that it has expired
+        return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
+
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    screened, noted = [viewer, shown, status, answer, inputs], [note, confirm]
     started = gr.on([run.click, prompt.submit], begin, None, [run, stop, status, answer], queue=False, **quiet)
-    running = started.then(explore, settings, [run, stop, status, answer, viewer, inputs], **quiet, **GPU)
+    running = started.then(explore, [*settings.values()], [run, stop, kept, *screened, *noted], **quiet, **GPU)
     running.failure(lambda: ended(gr.skip()), None, [run, stop, status], queue=False, **quiet)
     stopping = stop.click(lambda: ended(STOPPED), None, [run, stop, status], cancels=[running], queue=False, **quiet)
     stopping.then(stopped, None, [run, stop, status], queue=False, **quiet)
-    chooser.click(open_example, chooser, [image, prompt, status, answer, viewer], **quiet)
+
+    opened = [*screened, *noted, *settings.values()]
+    chooser.click(lambda index: again(examples[index]), chooser, opened, **quiet)
+    upload.upload(open_zip, upload, [*opened, kept], **quiet)
+    open_it.click(open_kept, kept, [*opened, kept], **quiet)
+    delete.click(ask_to_delete, kept, [*noted, asked], **quiet)
+    for_good.click(delete_kept, [asked, shown], [*screened, *noted, kept], **quiet)
+    gr.on([keep_it.click, kept.input], saying, None, noted, queue=False, **quiet)
+    viewer.change(found_again, [viewer, shown], opened, queue=False, **quiet)
+    demo.load(kept_runs, None, kept, **quiet)
     return model
 
 
@@ -364,6 +528,12 @@ def build_endpoints(service: Service) -> None:
 
         with plainly():
             return describe(service.checked_model(model))
+
+    def result(ticket: str) -> dict:
+        run = service.run(ticket)
+        # Not "path": the Python client takes every dictionary with that key for a file, and would download it.
+        folder = None if service.is_hosted else str(run.folder)
+        return {"id": run.info["id"], "ticket": ticket, "answer": run.info["answer"], "run": run.info, "folder": folder}
 
     async def analyze(
         images=None, prompt=None, model=None, model_type=None, mode="prefill", max_new_tokens=256, answer=None,
@@ -405,10 +575,26 @@ def build_endpoints(service: Service) -> None:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
-            run = service.run(ticket)
-        # Not "path": the Python client takes every dictionary with that key for a file, and would download it.
-        folder = None if service.is_hosted else str(run.folder)
-        return {"id": run.info["id"], "ticket": ticket, "answer": run.info["answer"], "run": run.info, "folder": folder}
+            return result(ticket)
+
+    def open_zip(file=None, request: gr.Request = None) -> dict:
+        """Open a run that comes as a zip, as /export writes it with the format zip.
+
+        Args:
+            file: the zip.
+
+        Returns:
+            what /analyze returns.
+        """
+        with plainly():
+            return result(take_zip(service, file, request.session_hash))
+
+    def runs() -> list[dict]:
+        """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes.
+
+        On a public server the list is empty: whoever has a run there has its ticket.
+        """
+        return service.runs()
 
     def heatmap(ticket, tower="language", layer="mean", head="mean", query=None, grid=0) -> tuple[str, list]:
         """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col].
@@ -466,6 +652,7 @@ def build_endpoints(service: Service) -> None:
 
     gr.api(models, api_name="models")
     gr.api(layers, api_name="layers")
+    gr.api(runs, api_name="runs")
     with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
         call, vision = gr.Button(), gr.Checkbox(label="vision")
         vision.value = None  # neither yes nor no: what is usual here; the constructor would make it a no
@@ -475,6 +662,7 @@ def build_endpoints(service: Service) -> None:
             vision, number("max_visual_tokens"), word("dtype", "auto"), word("adapter"), number("adapter_scale", 1.0),
         ]  # fmt: skip
         call.click(analyze, fields, gr.JSON(label="result"), api_name="analyze", **GPU)
+        call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")
         which = [
             word("ticket"), word("tower", "language"), word("layer", "mean"), word("head", "mean"), number("query"),
             number("grid", 0),
@@ -499,11 +687,20 @@ def _new_file(component: gr.components.Component, name: str) -> Path:
     return folder / name
 
 
-def _own_copy(component: gr.components.Component, path: Path) -> str:
-    """A copy of one of our files that Gradio may serve and keeps: the project's own folders are closed to it."""
-    copy = shutil.copyfile(path, _new_file(component, path.name))
-    component.keep_in_cache.add(str(copy))
-    return str(copy)
+def _copy(component: gr.components.Component, path: Path) -> str:
+    """A copy that Gradio may serve: the folders of runs are closed to it."""
+    return str(shutil.copyfile(path, _new_file(component, path.name)))
+
+
+def take_zip(service: Service, path: str | None, owner: str) -> str:
+    """Take in the run in an uploaded zip; return its ticket. The upload has served then, whatever was in it."""
+    if path is None:
+        raise InvalidRequest("There is no file. Give the zip of a run, as export writes it.")
+    try:
+        return service.open_zip(path, owner)
+    finally:
+        if path.endswith(".zip"):  # nothing else that Gradio serves may be removed by whoever names it
+            Path(path).unlink(missing_ok=True)
 
 
 # Starting
@@ -540,7 +737,7 @@ def launch(service: Service, **settings) -> gr.Blocks:
     demo.launch(
         prevent_thread_lock=True, app_kwargs={"routes": routes(service.cache.run)}, css_paths=[ASSETS / "app.css"],
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size="64mb", **settings,
+        allowed_paths=[], max_file_size=service.zip_bytes, **settings,
     )  # fmt: skip
     service.load()  # only now: the page is there sooner than torch
     return demo

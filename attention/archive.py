@@ -68,7 +68,7 @@ def unpack_run(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_byt
         except OSError as error:
             partial.discard()
             reason = error.strerror or error
-            raise InvalidRequest(f"{partial.final} cannot be written: {reason}. Name another folder.") from None
+            raise InvalidRequest(f"The run in {zip_path.name} cannot be written: {reason}. Make room for it.") from None
         except BaseException:
             partial.discard()
             raise

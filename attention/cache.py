@@ -48,6 +48,7 @@ class Entry:
     deadline: float
     is_public: bool = False
     run: Run | None = field(default=None, repr=False)
+    summary: dict | None = field(default=None, repr=False)  # its line in the listing; a finished run does not change
 
 
 class RunCache:
@@ -141,8 +142,16 @@ class RunCache:
         with self._mutex:
             return self._entries[ticket].folder
 
+    def is_public(self, ticket: str) -> bool:
+        """Whether everyone may see the run behind a ticket. Raises KeyError like `run`."""
+        with self._mutex:
+            return self._entries[ticket].is_public
+
     def listing(self) -> list[dict]:
-        """The library's runs, newest first: {ticket, created, model, prompt, answer}. A session cache lists nothing."""
+        """The library's runs, newest first: {ticket, id, created, model, prompt, answer, tokens, bytes}.
+
+        A session cache lists nothing, whatever it holds.
+        """
         if not self.library:
             return []
         with self._mutex:
@@ -150,12 +159,14 @@ class RunCache:
         rows = []
         for entry in entries:
             try:
-                info = json.loads((entry.folder / "run.json").read_text(encoding="utf-8"))
-                rows.append({"ticket": entry.ticket, "created": info["created"], "model": info["model"]["id"],
-                             "prompt": info.get("prompt"), "answer": info.get("answer")})  # fmt: skip
+                if entry.summary is None:
+                    entry.summary = _summary(entry.folder)
+                elif not (entry.folder / "run.json").is_file():
+                    continue
+                rows.append({"ticket": entry.ticket, **entry.summary})
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # removed by hand, or damaged: it is not listed, and opening it by its path says what is wrong
-        return sorted(rows, key=lambda row: row["created"], reverse=True)
+        return sorted(rows, key=lambda row: datetime.fromisoformat(row["created"]), reverse=True)
 
     # Removing
 
@@ -265,6 +276,15 @@ def remove_abandoned(root: Path) -> None:
                     taken.append((place, lock))
     for place, lock in taken:
         _remove_place(place, lock)
+
+
+def _summary(folder: Path) -> dict:
+    """What a listing says of a run, from its run.json alone."""
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    if datetime.fromisoformat(info["created"]).tzinfo is None:
+        raise ValueError("a run is sorted by a time that says its zone")
+    return {"id": info["id"], "created": info["created"], "model": info["model"]["id"], "prompt": info.get("prompt"),
+            "answer": info.get("answer"), "tokens": len(info["tokens"]), "bytes": info.get("bytes")}  # fmt: skip
 
 
 def _close_and_delete(run: Run | None, folder: Path | None) -> None:

@@ -234,6 +234,8 @@ class _Job:
             "adapter": None,
             "mode": request.mode,
             "forced": request.answer is not None,
+            "max_new_tokens": request.max_new_tokens,
+            "max_visual_tokens": request.max_visual_tokens,
             "messages": request.conversation(),
             "prompt": _last_user_text(request),
             "answer": answer,

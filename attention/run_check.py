@@ -131,7 +131,8 @@ def _check_about(info: dict, n_tokens: int) -> None:
         raise _wrong("id", info["id"], "letters and digits")
     created = _text(info.get("created"), "created", MAX_NAME)
     try:
-        datetime.fromisoformat(created)
+        if datetime.fromisoformat(created).tzinfo is None:
+            raise ValueError
     except ValueError:
         raise _wrong("created", created, "a time as 2026-01-31T12:00:00+00:00") from None
     model = _record(info.get("model"), "model")
@@ -156,6 +157,11 @@ def _check_about(info: dict, n_tokens: int) -> None:
         _number(number, "a logprob")
     for name in ("versions", "timings_ms"):
         _record(info.get(name, {}), name)
+    for name, took in info.get("timings_ms", {}).items():
+        _number(took, f"the time of {shown(name)}")
+    for name in ("max_new_tokens", "max_visual_tokens"):
+        if info.get(name) is not None:
+            _whole(info[name], name, 1, MAX_TOKENS)
     for name in ("bytes", "peak_memory_bytes"):
         _number(info.get(name) or 0, name)
     _whole(info.get("prompt_tokens", 0), "prompt_tokens", 0, n_tokens + 1)

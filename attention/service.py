@@ -11,18 +11,26 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from .archive import unpack_run
 from .cache import RunCache
 from .errors import AttentionError, InvalidRequest
 from .jobs import Job, wait_for
 from .partial import PartialRun
 from .request import Limits, Request
 from .run import Run
+from .run_check import check_run
 
 GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
 
 log = logging.getLogger(__name__)
+
+# What a zip may unpack to. On a server what its own runs may have, so that what was made there opens there again; on a
+# person's own disk far more than any run has, so that only a zip that is made to fill the disk is stopped.
+HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
+LOCAL_ZIP_BYTES = 32 << 30
 
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
@@ -92,6 +100,44 @@ class Service:
         """The run behind a ticket; InvalidRequest when there is none (any more)."""
         try:
             return self.cache.run(ticket)
+        except (KeyError, TypeError):
+            raise InvalidRequest(GONE) from None
+
+    def is_public(self, ticket: str) -> bool:
+        """Whether this is one of the examples, which everyone may see."""
+        try:
+            return self.cache.is_public(ticket)
+        except (KeyError, TypeError):
+            raise InvalidRequest(GONE) from None
+
+    @property
+    def zip_bytes(self) -> int:
+        """How much a run that comes as a zip may have, packed or unpacked."""
+        return HOSTED_ZIP_BYTES if self.is_hosted else LOCAL_ZIP_BYTES
+
+    def open_zip(self, path: str | Path, owner: str) -> str:
+        """Take in a run that comes as a zip, and return its ticket.
+
+        Raises what `unpack_run` raises; of what is refused nothing is left.
+        """
+        return self.cache.add(unpack_run(path, self.cache.new_folder(), self.zip_bytes), owner)
+
+    def runs(self) -> list[dict]:
+        """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
+        return [] if self.is_hosted else self.cache.listing()
+
+    def open_kept(self, ticket: Any) -> Run:
+        """A run of the library, looked over: since it was written its folder was within reach of other programs."""
+        run = self.run(ticket)
+        check_run(run)
+        return run
+
+    def remove(self, ticket: Any) -> None:
+        """Delete a run of the library for good, because a person said so. On a server nobody does: runs expire."""
+        if self.is_hosted:
+            raise InvalidRequest("Runs are not deleted here by hand; they expire.")
+        try:
+            self.cache.remove(ticket)
         except (KeyError, TypeError):
             raise InvalidRequest(GONE) from None
 

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -26,6 +28,7 @@ from attention.run import open_run
 from attention.service import Service
 
 ROOT = Path(__file__).parent.parent
+GRADIO_FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
 PROMPT = "what color is the star?"
 
 
@@ -69,7 +72,7 @@ def result(client, picture):
 
 def test_the_endpoints_are_the_documented_ones_and_have_docstrings(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/models", "/layers", "/analyze", "/heatmap", "/export"}
+    assert set(endpoints) == {"/models", "/layers", "/analyze", "/open", "/runs", "/heatmap", "/export"}
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
 
@@ -157,6 +160,129 @@ def test_curl_can_do_it_too(address, client, picture):
         text = answer.read().decode()
     assert "event: complete" in text
     assert '"ticket":' in text
+
+
+# Runs that are there already
+
+
+@pytest.fixture(scope="module")
+def archive(client, result):
+    """A run's zip, as the app gives it."""
+    return client.predict(ticket=result["ticket"], format="zip", api_name="/export")
+
+
+def without(archive, path, name):
+    """The same zip without the files of this name."""
+    with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(path, "w") as part:
+        for entry in whole.infolist():
+            if not entry.filename.endswith(name):
+                part.writestr(entry, whole.read(entry))
+    return path
+
+
+def test_a_runs_zip_opens_as_the_run_it_was(client, archive, result, address):
+    opened = client.predict(file=handle_file(archive), api_name="/open")
+    assert opened["ticket"] != result["ticket"]
+    assert {**opened, "ticket": None, "folder": None} == {**result, "ticket": None, "folder": None}
+    asked = "row?layer=1&query=5&source=factors"
+    rows = [httpx.get(f"{address}gradio_api/attention/{run['ticket']}/{asked}") for run in (opened, result)]
+    assert rows[0].content == rows[1].content and rows[0].status_code == 200
+    assert np.load(client.predict(ticket=opened["ticket"], format="npz", layer=0, head=0, api_name="/export")).files
+
+
+def test_the_runs_kept_are_listed_newest_first_and_each_can_be_asked_for(client, archive):
+    tickets = [client.predict(file=handle_file(archive), api_name="/open")["ticket"] for _ in range(2)]
+    rows = client.predict(api_name="/runs")
+    assert [row["created"] for row in rows] == sorted((row["created"] for row in rows), reverse=True)
+    assert {*tickets} < {row["ticket"] for row in rows}
+    row = next(row for row in rows if row["ticket"] == tickets[0])
+    run = open_run(client.predict(file=handle_file(archive), api_name="/open")["folder"])
+    assert row == {
+        "ticket": tickets[0], "id": run.info["id"], "created": run.info["created"], "model": run.info["model"]["id"],
+        "prompt": PROMPT, "answer": "red", "tokens": len(run.info["tokens"]), "bytes": run.info["bytes"],
+    }  # fmt: skip
+    run.close()
+
+
+def test_what_is_no_sound_run_is_refused_in_words_and_leaves_nothing(client, service, archive, tmp_path, monkeypatch):
+    (tmp_path / "words.zip").write_text("no zip at all")
+    (tmp_path / "cut.zip").write_bytes(Path(archive).read_bytes()[:-500])
+    with zipfile.ZipFile(tmp_path / "climbs.zip", "w") as climbs:
+        climbs.writestr("../../run.json", "{}")
+    with zipfile.ZipFile(tmp_path / "else.zip", "w") as other:
+        other.writestr("notes.txt", "mine")
+    without(archive, tmp_path / "part.zip", "layer_01.safetensors")
+    kept, uploads = service.runs(), {*GRADIO_FOLDER.rglob("*.zip")}
+    for name, said in {
+        "words.zip": "no zip file", "cut.zip": "damaged", "climbs.zip": "outside of the run's folder",
+        "else.zip": "holds no run", "part.zip": "not a whole run",
+    }.items():  # fmt: skip
+        with pytest.raises(AppError, match=said) as caught:
+            client.predict(file=handle_file(tmp_path / name), api_name="/open")
+        assert name in str(caught.value) and "/" not in str(caught.value).replace("../", "").replace("language/", "")
+    monkeypatch.setattr("attention.service.LOCAL_ZIP_BYTES", 10_000)
+    with pytest.raises(AppError, match=r"the limit is 0\.0 MB"):
+        client.predict(file=handle_file(archive), api_name="/open")
+    with pytest.raises(AppError, match="no file"):
+        client.predict(file=None, api_name="/open")
+    assert nothing_is_left(service)
+    assert service.runs() == kept
+    assert {*GRADIO_FOLDER.rglob("*.zip")} == uploads, "nor is what was uploaded"
+
+
+def test_opening_removes_no_file_but_the_zip(address, client, result):
+    png, _ = client.predict(ticket=result["ticket"], api_name="/heatmap")
+    served = httpx.post(f"{address}gradio_api/upload", files={"files": ("map.png", Path(png).read_bytes())}).json()[0]
+    file = {"path": served, "meta": {"_type": "gradio.FileData"}}
+    call = httpx.post(f"{address}gradio_api/call/v2/open", json={"file": file}).json()
+    assert "no zip file" in httpx.get(f"{address}gradio_api/call/open/{call['event_id']}", timeout=60).text
+    assert Path(served).is_file()
+
+
+def test_a_run_that_was_removed_is_gone_for_whoever_still_shows_it(client, service, archive, address):
+    opened = client.predict(file=handle_file(archive), api_name="/open")
+    row = f"{address}gradio_api/attention/{opened['ticket']}/row?layer=1&query=5"
+    assert httpx.get(row).status_code == 200
+    service.remove(opened["ticket"])
+    assert opened["ticket"] not in [kept["ticket"] for kept in client.predict(api_name="/runs")]
+    answer = httpx.get(row)
+    assert answer.status_code == 404 and answer.json()["expired"]
+    with pytest.raises(InvalidRequest, match="not here any more"):
+        service.remove(opened["ticket"])
+
+
+# What the page says of a run
+
+
+def test_the_manifest_is_small_and_says_where_a_run_of_ones_own_lies(service, result, monkeypatch):
+    found = app.manifest(service, result["ticket"])
+    assert found == {"id": result["id"], "ticket": result["ticket"], "kind": "run", "folder": result["folder"]}
+    example = app.manifest(service, "example-shapes")
+    assert example["is_public"] and example["view"] and example["folder"].endswith("shapes")
+    monkeypatch.setattr(service.run(result["ticket"]), "folder", Path("/" + "a" * 2048))
+    assert "folder" not in app.manifest(service, result["ticket"])
+    monkeypatch.undo()
+    monkeypatch.setattr(service, "is_hosted", True)
+    assert "folder" not in app.manifest(service, "example-shapes")
+
+
+def test_the_inputs_of_a_run_make_it_again(client, picture, service):
+    fields = {"prompt": PROMPT, "system": "be short", "mode": "generate", "max_new_tokens": 3, "vision": False}
+    first = client.predict(images=handle_file(picture), max_visual_tokens=16, **fields, api_name="/analyze")
+    again = app.inputs_of(service.run(first["ticket"]))
+    assert again["vision"] == "leave out" and again["dtype"] == "float32"
+    again |= {"vision": app.VISION[again["vision"]], "images": handle_file(Path(first["folder"]) / "image_0.png")}
+    second = client.predict(**again, api_name="/analyze")
+    for part in ("tokens", "grids", "images", "towers", "messages", "mode", "model", "answer"):
+        assert second["run"][part] == first["run"][part], part
+
+
+def test_a_run_that_the_inputs_cannot_say_has_none(client, picture, service, result):
+    assert app.inputs_of(service.run(result["ticket"])) is None, "its answer was given"
+    messages = [{"role": role, "content": "hello"} for role in ("user", "assistant", "user")]
+    for fields in ({"images": [handle_file(picture)] * 2, "prompt": PROMPT}, {"images": None, "messages": messages}):
+        made = client.predict(**fields, api_name="/analyze")
+        assert app.inputs_of(service.run(made["ticket"])) is None
 
 
 # What is wrong
@@ -318,6 +444,21 @@ def hosted(tmp_path):
     service = Service(cache, app.run_job, is_hosted=True, model="pocket")
     yield service
     cache.close()
+
+
+def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted, archive):
+    demo = app.launch(hosted, quiet=True)
+    try:
+        client = Client(demo.local_url, verbose=False)
+        opened = client.predict(file=handle_file(archive), api_name="/open")
+        assert opened["answer"] == "red" and opened["folder"] is None
+        assert client.predict(api_name="/runs") == []
+        client.close()
+    finally:
+        demo.close()
+    with pytest.raises(InvalidRequest, match="expire"):
+        hosted.remove(opened["ticket"])
+    assert hosted.run(opened["ticket"])
 
 
 def test_a_server_for_strangers_loads_only_what_it_offers(hosted, tmp_path):

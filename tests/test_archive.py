@@ -278,6 +278,9 @@ def opened(made):
 GONE = object()
 INDEX = [
     ("created", "today", "created is 'today'; it must be a time"),
+    ("created", "2026-01-31T12:00:00", "created is '2026-01-31T12:00:00'; it must be a time"),
+    ("timings_ms", {"model": "long"}, "the time of 'model' is 'long'; it must be a number"),
+    ("max_new_tokens", 0, "max_new_tokens is 0; it must be a whole number from 1"),
     ("id", "../x", "id is '../x'; it must be letters and digits"),
     ("model/dtype", GONE, "the model's dtype is None; it must be a text"),
     ("mode", "x", "mode is 'x'; it must be prefill or generate"),

@@ -148,6 +148,27 @@ def test_a_library_lists_newest_first_and_loses_nothing_but_what_a_person_remove
     assert len(folders(again.root)) == 3, "two runs and the place of this process"
 
 
+def test_a_listing_says_what_a_run_is_and_passes_over_what_is_none(make):
+    cache = make(library=True)
+    folder = write_run(cache.new_folder())
+    ticket = cache.add(folder)
+    row = {"id": folder.name, "created": "2026-01-01T00:00:00Z", "model": "pocket", "prompt": "what?",
+           "answer": "a star", "tokens": 0, "bytes": None}  # fmt: skip
+    for broken in ("no JSON", "[]", "{ }", '{"created": "yesterday"}', '{"created": "2026-01-01T00:00:00"}'):
+        (write_run(cache.root / f"broken-{len(broken)}") / "run.json").write_text(broken)
+        cache.add(cache.root / f"broken-{len(broken)}")
+    assert cache.listing() == [{"ticket": ticket, **row}] == cache.listing()
+
+
+def test_whether_a_run_is_public_is_known(make, tmp_path):
+    cache = make()
+    cache.add_public("example", write_run(tmp_path / "example"))
+    assert cache.is_public("example")
+    assert not cache.is_public(cache.add(write_run(cache.new_folder())))
+    with pytest.raises(KeyError):
+        cache.is_public("nothing")
+
+
 def test_an_idle_run_of_a_library_is_closed_and_opens_again(make, clock):
     cache = make(library=True)
     ticket = cache.add(write_run(cache.new_folder()))
