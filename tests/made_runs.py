@@ -80,12 +80,14 @@ def write_run(
     seed=0,
     vision=False,
     smooth=False,
+    dtype=np.float32,
     **more,
 ) -> Path:
     """Write a finished run.
 
     `stored` is how many of the last rows are kept as float16 (by default those from the last prompt token on);
-    `smooth` lets neighbouring cells have like keys, so that maps show patches instead of noise."""
+    `smooth` lets neighbouring cells have like keys, so that maps show patches instead of noise; `dtype` is that of
+    queries and keys."""
     rng = np.random.default_rng(seed)
     tokens = chat(shapes) if tokens is None else tokens
     grids = [grid_of(picture, i, *shape) for i, (picture, shape) in enumerate(zip(pictures, shapes, strict=True))]
@@ -99,6 +101,7 @@ def write_run(
         query, key = (rng.standard_normal((h, n, head_dim)).astype(np.float32) * sharpness for h in (heads, kv_heads))
         if smooth:
             place_keys(key, tokens, shapes, rng)
+        query, key = query.astype(dtype, copy=False), key.astype(dtype, copy=False)
         rows = causal_rows(query, key, positions)
         save_file(
             {
