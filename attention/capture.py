@@ -344,11 +344,8 @@ class Capture:
         result = torch.full(rows.shape[:2], float("nan"), device=rows.device)
         first = int(torch.searchsorted(positions, plan.spatial_from))
         if plan.grid_sizes and first < len(positions):
-            sizes = [n_rows * n_cols for n_rows, n_cols in plan.grid_sizes]
-            pictures = rows[:, first:, plan.cell_index].split(sizes, dim=-1)
-            result[:, first:] = scores.spatial_entropy(
-                [picture.unflatten(-1, size) for picture, size in zip(pictures, plan.grid_sizes, strict=True)]
-            )
+            pictures = scores.Pictures(plan.cell_index, plan.grid_sizes)
+            result[:, first:] = scores.spatial_entropy(pictures.maps(rows[:, first:]))
         return result
 
     def _save_scores(self) -> None:

@@ -1,7 +1,8 @@
 """A finished run: rows, columns, maps and scores, read from its folder.
 
 Knows the layout of the folder and the formula that gives a row back from queries and keys. Knows neither models nor
-Gradio nor colours, and needs NumPy alone. Everything here is read-only and may be called from several threads.
+Gradio nor colours, and needs NumPy alone; only `row_scores` needs torch. Everything here is read-only and may be
+called from several threads.
 
 In every method `layer` is the layer's index in the model, `head`, `query` and `key` count from 0, `query` is the
 position of the row itself (the row of position p predicts token p + 1), and `tower` is `language` or `vision`.
@@ -14,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .array_cache import ArrayCache
 from .errors import DamagedRun, NotInRun
 from .layer_file import LayerFile
 
@@ -30,36 +31,10 @@ COLUMNS_AT_ONCE = 16  # computed for one that is asked for
 CHUNK_BYTES = 32 << 20  # scores computed at a time when a whole layer is asked for
 
 
-class FactorCache:
-    """Queries, keys and log-sum-exps in float32, shared by the runs of a process; the least recently used go first."""
-
-    def __init__(self, byte_limit: int = 1 << 30):
-        self.byte_limit = byte_limit
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple, np.ndarray] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, name: tuple, make) -> np.ndarray:
-        with self._lock:
-            if name in self._entries:
-                self._entries.move_to_end(name)
-                return self._entries[name]
-        value = make()
-        with self._lock:
-            if name not in self._entries:
-                self._entries[name] = value
-                self._bytes += value.nbytes
-                while self._bytes > self.byte_limit and len(self._entries) > 1:
-                    self._bytes -= self._entries.popitem(last=False)[1].nbytes
-        return value
-
-    def forget(self, owner: object) -> None:
-        with self._lock:
-            for name in [name for name in self._entries if name[0] == owner]:
-                self._bytes -= self._entries.pop(name).nbytes
-
-
-FACTORS = FactorCache()
+FACTORS = ArrayCache(1 << 30)  # queries and keys in float32, of all runs of a process
+COMPUTED = ArrayCache(256 << 20)  # log-sum-exps and what keys receive: small, and each a walk over a whole layer
+ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
+_ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
 
 
 @cache
@@ -93,7 +68,7 @@ class Run:
         self._tables: dict[str, np.ndarray] | None = None
         self._masks: LayerFile | None = None
         self._cells: dict[int, np.ndarray] = {}
-        self._received: dict[tuple[str, int], np.ndarray] = {}
+        self._picture_keys: dict[str, tuple[slice | np.ndarray, list[tuple[int, int]]]] = {}
         self._lock = threading.RLock()
         self._owner = object()
 
@@ -114,7 +89,8 @@ class Run:
                     file.close()
             self._files.clear()
             self._masks = None
-        FACTORS.forget(self._owner)
+        for kept in (FACTORS, COMPUTED, ROWS):
+            kept.forget(self._owner)
 
     # What there is
 
@@ -188,12 +164,12 @@ class Run:
     ) -> list[np.ndarray]:
         """One token's rows in every layer, in the order of `layers`: float32 [heads, keys] each.
 
-        Rows from factors are made several at a time: each is bound by how fast one core reads the keys.
+        They are shared: not to be written into.
         """
         layers = self.layers(tower)
         if all(self.row_source(layer, query, tower, source, until) == "stored" for layer in layers):
             return [self.row(layer, query, tower, source, until) for layer in layers]
-        return list(_layers_at_once().map(lambda layer: self.row(layer, query, tower, source, until), layers))
+        return list(_read_only(self._factor_rows(query, tower, until)))
 
     def row_source(
         self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
@@ -353,40 +329,57 @@ class Run:
 
     def masses(self, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """The sum of one row over each group of run.json: float32 [layers, heads, groups], from float32 rows."""
+        rows = self._exact_rows(query, tower, until)
         groups = self.info["groups"][tower]
-        layers = self.layers(tower)
-        result = np.zeros((len(layers), self.heads(tower), len(groups)), np.float32)
-        source = self.exact_source(layers[0], tower)
-        for i, (layer, row) in enumerate(zip(layers, self.rows(query, tower, source, until), strict=True)):
-            for j, group in enumerate(groups):
-                if group["spans"] is None:
-                    result[i, :, j] = row[:, self.sinks(layer, tower)].sum(axis=1)
-                else:
-                    result[i, :, j] = sum(row[:, start:stop].sum(axis=1) for start, stop in group["spans"])
+        result = np.zeros((*rows.shape[:2], len(groups)), np.float32)
+        for j, group in enumerate(groups):
+            if group["spans"] is None:
+                for i, layer in enumerate(self.layers(tower)):
+                    result[i, :, j] = rows[i][:, self.sinks(layer, tower)].sum(axis=1)
+            else:
+                for start, stop in group["spans"]:
+                    result[:, :, j] += rows[:, :, start:stop].sum(axis=2)
         return result
 
     def sinks(self, layer: int, tower: str = "language") -> list[int]:
         """The keys that draw mass whatever is asked, found in this layer of this run."""
         return self.info.get("sinks", {}).get(tower, {}).get(str(layer), [])
 
-    def received(self, layer: int, tower: str = "language", progress=None) -> np.ndarray:
+    def received(
+        self, layer: int | str, tower: str = "language", progress=None, head: int | str | None = None
+    ) -> np.ndarray:
         """What each key receives, mean over the queries of its tower: float32 [heads, keys]; kept once computed.
 
-        `progress(done, total)` is called with queries.
+        `layer` may be `mean` or `max` over all layers; with `head` (a number, `mean` or `max`, before layers) the
+        result is [keys]. `progress(done, total)` is called with queries, over all layers that are asked for.
         """
-        name = (tower, layer)
+        layers = self.layers(tower) if layer in ("mean", "max") else [layer]
+        n, found = self.queries(tower), []
+
+        def tell(done):
+            if progress is not None:
+                progress(done, len(layers) * n)
+
+        for i, index in enumerate(layers):
+            values = self._received(index, tower, lambda done, before=i * n: tell(before + done))
+            tell((i + 1) * n)
+            found.append(values if head is None else self._reduce(values, head, tower))
+        return found[0] if layer not in ("mean", "max") else getattr(np, layer)(np.stack(found), axis=0)
+
+    def _received(self, layer, tower, progress) -> np.ndarray:
         file = self._file(layer, tower)
         if "received" in file:  # computed on the device while the model ran
             return file.read("received")
-        if name not in self._received:
-            n = self.queries(tower)
+
+        def compute():
             total = np.zeros((self.heads(tower), self.keys(tower)))
-            for start, chunk in self.dense_chunks(layer, tower):
-                total += chunk.sum(axis=1, dtype=np.float64)
-                if progress is not None:
-                    progress(start + chunk.shape[1], n)
-            self._received[name] = (total / n).astype(np.float32)
-        return self._received[name]
+            with _ONE_WALK:
+                for start, chunk in self.dense_chunks(layer, tower):
+                    total += chunk.sum(axis=1, dtype=np.float64)
+                    progress(start + chunk.shape[1])
+            return (total / self.queries(tower)).astype(np.float32)
+
+        return COMPUTED.get((self._owner, tower, layer, "received"), compute)
 
     def score(self, name: str, tower: str = "language") -> np.ndarray:
         """A table of scores.safetensors: float32 [layers, heads, rows], rows as in `stored_positions`."""
@@ -405,6 +398,36 @@ class Run:
             has = ", ".join(names) or "none"
             raise NotInRun(f"This run has no score {name!r} for its {tower} tower; it has {has}.") from None
 
+    def reduced_score(self, name: str, layer: int | str, head: int | str, tower: str = "language") -> np.ndarray:
+        """A table after choosing or reducing heads, then layers (`mean` or `max` each): float32 [rows]."""
+        by_layer = [self._reduce(values, head, tower) for values in self.score(name, tower)]
+        if layer in ("mean", "max"):
+            return getattr(np, layer)(np.stack(by_layer), axis=0)
+        self.layer_file(layer, tower)  # refuses one that is not there
+        return by_layer[self.layers(tower).index(layer)]
+
+    def row_scores(
+        self, name: str, query: int, tower: str = "language", until: int | None = None, key: int | None = None
+    ) -> np.ndarray:
+        """One score of one row, stored or not, in every layer and head: float32 [layers, heads], from the factors.
+
+        `name` is that of a table (`image_mass`, `sink_mass`, `entropy`, `image_entropy`, `spatial_entropy`) and has its
+        meaning, or `sink_share` (of the mass on pictures, what lies on sinks; 0 where there is none), `peak` (the
+        largest value on a cell) or `value` (that at `key`).
+        """
+        if name == "value":
+            if key is None:
+                raise NotInRun("The score 'value' is what a row has at one key: name the key.")
+            self._check("key", key, self.keys(tower), tower)
+            return self._exact_rows(query, tower, until)[:, :, key].copy()
+        from . import scores  # needs torch, which reading does not
+
+        if name not in scores.NAMES:
+            raise NotInRun(f"There is no score {name!r} of a row; there is {', '.join(scores.NAMES)} and value.")
+        pictures = scores.Pictures(*self._pictures(tower))
+        sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
+        return scores.of_rows(name, self._exact_rows(query, tower, until), pictures, sinks).numpy()
+
     def stored_positions(self, tower: str = "language") -> np.ndarray:
         """The queries whose rows are stored, ascending, the same in every layer: int32 [rows]."""
         layers = self.layers(tower)
@@ -412,6 +435,29 @@ class Run:
         return file.read("positions") if "positions" in file else np.empty(0, np.int32)
 
     # How a row comes out of the factors
+
+    def _exact_rows(self, query, tower, until) -> np.ndarray:
+        """A row, or the mean of a span, in every layer, as exact as the run has it: float32 [layers, heads, keys]."""
+        layers = self.layers(tower)
+        if layers and self.exact_source(layers[0], tower) == "stored":
+            return np.stack(self.rows(query, tower, "stored", until))
+        return self._factor_rows(query, tower, until)
+
+    def _factor_rows(self, query, tower, until) -> np.ndarray:
+        """The same from the factors, several layers at a time: each is bound by how fast one core reads the keys."""
+        layers = self.layers(tower)
+        last = self._span_end("query", query, until, self.queries(tower), tower)
+
+        def compute():
+            result = np.empty((len(layers), self.heads(tower), self.keys(tower)), np.float32)
+
+            def fill(i):
+                result[i] = self.row(layers[i], query, tower, "factors", last)
+
+            list(_layers_at_once().map(fill, range(len(layers))))
+            return result
+
+        return ROWS.get((self._owner, tower, query, last), compute)
 
     def _probabilities(self, layer, tower, queries, start, stop) -> np.ndarray:
         """Rows [start, stop) from their queries [heads, rows, head_dim]: float32 [heads, rows, keys].
@@ -482,7 +528,7 @@ class Run:
                 result[:, start:stop] = np.where(total > 0, logarithm, np.inf)[:, :, 0]
             return result
 
-        return FACTORS.get((self._owner, tower, layer, "lse"), compute)
+        return COMPUTED.get((self._owner, tower, layer, "log-sum-exp"), compute)
 
     @staticmethod
     def _finished(scores, file) -> np.ndarray:
@@ -598,6 +644,15 @@ class Run:
             raise DamagedRun(f"Grid {grid} of {self.folder} has cells that no key stands for.")
         return cells
 
+    def _pictures(self, tower) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
+        """The keys that are cells, picture by picture and row by row, and the (rows, cols) of each picture."""
+        with self._lock:
+            if tower not in self._picture_keys:
+                cells = [self.cells(i) for i, grid in enumerate(self.info["grids"]) if grid["tower"] == tower]
+                keys = np.concatenate([part.reshape(-1) for part in cells]) if cells else np.empty(0, np.int64)
+                self._picture_keys[tower] = _as_slice(keys), [part.shape for part in cells]
+            return self._picture_keys[tower]
+
     def _reduce(self, row, head, tower) -> np.ndarray:
         if head in ("mean", "max"):
             return getattr(row, head)(axis=0)
@@ -623,6 +678,19 @@ class Run:
                 f"until is the last position of the span, from {first} to {count - 1}."
             )
         return until
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _as_slice(keys: np.ndarray) -> slice | np.ndarray:
+    """The same keys as a slice where they are one range, which costs no copy."""
+    if len(keys) and (np.diff(keys) == 1).all():
+        return slice(int(keys[0]), int(keys[-1]) + 1)
+    return keys
 
 
 def _not_stored(layer, query, last) -> NotInRun:

@@ -8,8 +8,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+
+NAMES = ("image_mass", "sink_mass", "sink_share", "entropy", "image_entropy", "spatial_entropy", "peak")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which keys are cells, picture by picture and row by row, and how each picture's cells lie: [(rows, cols)]."""
+
+    keys: slice | torch.Tensor | np.ndarray
+    sizes: Sequence[tuple[int, int]]
+
+    def maps(self, rows: torch.Tensor) -> list[torch.Tensor]:
+        """The part of rows [..., keys] on each picture: [..., rows, cols]."""
+        parts = rows[..., self.keys].split([rows * cols for rows, cols in self.sizes], dim=-1)
+        return [part.unflatten(-1, tuple(size)) for part, size in zip(parts, self.sizes, strict=True)]
+
+
+def of_rows(name: str, rows: np.ndarray, pictures: Pictures, sinks: Sequence[Sequence[int]]) -> torch.Tensor:
+    """A score by its name (one of NAMES): rows [layers, heads, keys] -> [layers, heads]; `sinks` are keys, by layer.
+
+    Without pictures masses, shares and peaks are 0, and spatial entropies NaN.
+    """
+    rows = torch.as_tensor(rows)
+    on_pictures = mass(rows, pictures.keys)
+    if name == "image_mass":
+        return on_pictures
+    if name in ("sink_mass", "sink_share"):
+        by_layer = [torch.tensor(keys, dtype=torch.int64) for keys in sinks]
+        on_sinks = torch.stack([mass(layer, keys) for layer, keys in zip(rows, by_layer, strict=True)])
+        share = torch.where(on_pictures > 0, (on_sinks / on_pictures).clamp_max(1), 0.0)
+        return on_sinks if name == "sink_mass" else share
+    if name == "entropy":
+        return entropy(rows)
+    if name == "image_entropy":
+        return entropy(rows[..., pictures.keys])
+    if name == "spatial_entropy":
+        maps = pictures.maps(rows)
+        return spatial_entropy(maps) if maps else torch.full(rows.shape[:-1], float("nan"))
+    assert name == "peak", name
+    cells = rows[..., pictures.keys]
+    return cells.amax(dim=-1) if cells.shape[-1] else torch.zeros(rows.shape[:-1])
 
 
 def mass(rows: torch.Tensor, keys: slice | torch.Tensor) -> torch.Tensor:

@@ -262,10 +262,27 @@ def _masses(run, request) -> Response:
 
 
 def _scores(run, request) -> Response:
-    name = request.query_params.get("name")
+    """A score by its `name`: with `query` (and `until`) of that row in every layer and head, float32 [layers, heads].
+
+    Which scores a row has, says `run.row_scores`; `value` is the row's value at `key`. Without `query`: the table of
+    the stored rows, float32 [layers, heads, rows], or with `layer` and `head` (as in `_row`) [rows]; the positions of
+    its rows are in the header X-Attention-Positions, as `69-71` or `0-12,40`.
+    """
+    name, tower = request.query_params.get("name"), _tower(request)
     if not name:
         raise _BadQuery("Give name=..., the score to read.")
-    return _numbers(run.score(name, _tower(request)), "factors")
+    query, until, key = (_number(request, parameter, None) for parameter in ("query", "until", "key"))
+    if query is not None:
+        if name == "value" and key is None:
+            raise _BadQuery("Give key=..., the position whose value is asked for.")
+        return _numbers(run.row_scores(name, query, tower, until, key), "factors")
+    layer, head = (_number_or_word(request, parameter, optional=True) for parameter in ("layer", "head"))
+    if (layer is None) != (head is None):
+        raise _BadQuery("Give both layer=... and head=... (a number, mean or max), or neither.")
+    values = run.score(name, tower) if layer is None else run.reduced_score(name, layer, head, tower)
+    response = _numbers(values, "factors")
+    response.headers["X-Attention-Positions"] = _ranges(run.stored_positions(tower))
+    return response
 
 
 def _layer(run, request) -> Response:
@@ -306,34 +323,44 @@ def _dense(run, layer, tower, name) -> Response:
 
 
 class _Received:
-    """What every key receives: computed by a thread of ours, one layer at a time, while the page asks how far it is."""
+    """What every key receives: computed by a thread of ours while the page asks how far it is.
+
+    The run keeps what was computed, as long as there is room; a job is forgotten with its answer.
+    """
 
     def __init__(self):
         self._jobs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
 
     def answer(self, run, request) -> Response:
-        tower, layer = _tower(request), _number(request, "layer")
-        run.layer_file(layer, tower)  # refuses a layer that is not there before a thread is started for it
+        """float32 [heads, keys], with `head` [1, keys]; `layer` and `head` may be `mean` or `max`, as in `_row`.
+
+        202 with {done, total}, in queries of all layers that are asked for, while it is computed.
+        """
+        tower = _tower(request)
+        layer, head = _number_or_word(request, "layer"), _number_or_word(request, "head", optional=True)
+        layers = run.layers(tower) if isinstance(layer, str) else [layer]
+        for index in layers:
+            run.layer_file(index, tower)  # refuses a layer that is not there before a thread is started for it
         with self._lock:
             jobs = self._jobs.setdefault(run, {})
-            job = jobs.get((tower, layer))
+            job = jobs.get((tower, layer, head))
             if job is None:
-                job = jobs[tower, layer] = {"done": 0, "total": run.queries(tower), "ended": threading.Event()}
-                threading.Thread(target=self._compute, args=(run, tower, layer, job), daemon=True).start()
+                job = {"done": 0, "total": len(layers) * run.queries(tower), "ended": threading.Event()}
+                jobs[tower, layer, head] = job
+                threading.Thread(target=self._compute, args=(run, tower, layer, head, job), daemon=True).start()
         if not job["ended"].wait(RECEIVED_WAIT_S):
             return _json({"done": job["done"], "total": job["total"]}, 202)
+        with self._lock:
+            if jobs.get((tower, layer, head)) is job:
+                del jobs[tower, layer, head]
         if "error" in job:
-            with self._lock:
-                jobs.pop((tower, layer), None)  # the next request tries again
             raise job["error"]
-        return _numbers(job["values"], "factors")
+        return _numbers(job["values"] if head is None else job["values"][None], "factors")
 
-    def _compute(self, run, tower, layer, job) -> None:
+    def _compute(self, run, tower, layer, head, job) -> None:
         try:
-            with self._turn:
-                job["values"] = run.received(layer, tower, lambda done, total: job.update(done=done, total=total))
+            job["values"] = run.received(layer, tower, lambda done, total: job.update(done=done, total=total), head)
         except Exception as error:  # noqa: BLE001 - raised again in the request that asks for the result
             job["error"] = error
         finally:
@@ -403,6 +430,12 @@ def _numbers(values: np.ndarray, source: str) -> Response:
     }
     content = np.ascontiguousarray(values, "<f2" if dtype == "float16" else "<f4").tobytes()
     return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def _ranges(positions: np.ndarray) -> str:
+    """Ascending positions as a reader of a header would write them: 0-12,40."""
+    parts = np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1) if len(positions) else []
+    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
 
 
 def _json(content, status: int = 200) -> JSONResponse:

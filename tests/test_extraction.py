@@ -178,6 +178,10 @@ def test_scores_are_those_of_the_rows(folder, tmp_path):
             )
             sinks = run.sinks(layer)
             assert np.allclose(run.score("sink_mass")[layer, :, -1], row[:, sinks].sum(axis=1), atol=1e-5)
+        for name in ("image_mass", "sink_mass", "entropy", "image_entropy", "spatial_entropy"):
+            for query in (run.info["prompt_tokens"] - 1, run.keys() - 1):
+                table = run.score(name)[:, :, list(run.stored_positions()).index(query)]
+                assert np.allclose(run.row_scores(name, query), table, atol=2e-5), f"{name} as in its table"
 
 
 def test_a_forecast_names_the_cost_and_a_refusal_both_numbers(folder, tmp_path):

@@ -182,6 +182,12 @@ def test_maps_atlases_masses_and_what_is_received_are_sums_and_parts_of_rows(tmp
         received = run.received(1, progress=lambda done, total: seen.append((done, total)))
         assert np.abs(received - rows[1].mean(axis=1)).max() <= tolerance
         assert seen[-1] == (N, N) and run.received(1) is received
+        seen.clear()
+        over_layers = run.received("mean", progress=lambda done, total: seen.append((done, total)))
+        assert np.abs(over_layers - rows.mean(axis=(0, 2))).max() <= tolerance
+        assert seen[-1] == (2 * N, 2 * N) and (N, 2 * N) in seen and seen == sorted(seen), "of both layers, in order"
+        over_heads = run.received("max", head="mean")
+        assert np.abs(over_heads - rows.mean(axis=(1, 2)).max(axis=0)).max() <= tolerance
 
 
 @pytest.mark.parametrize("mask", MASKS)
@@ -245,6 +251,55 @@ def test_a_span_without_factors_is_the_mean_of_stored_rows(tmp_path):
         assert np.allclose(run.column(0, 7, until=30), half[:, :, 7:31].mean(axis=2), atol=1e-9)
 
 
+def test_scores_of_any_row_are_what_their_names_say(tmp_path):
+    folder, expected = write(tmp_path / "run", stored=[44], sinks={"language": {"0": [6, 7], "1": []}})
+    with open_run(folder) as run:
+        for query, until in ((44, None), (20, None), (20, 30)):
+            row = np.stack([rows[:, query : (until or query) + 1].mean(axis=1) for rows in expected])
+            cells = row[:, :, 5:17]
+            share = cells / cells.sum(axis=-1, keepdims=True)
+            known = {
+                "image_mass": cells.sum(axis=-1),
+                "sink_mass": np.stack([row[0, :, 6:8].sum(axis=-1), np.zeros(HEADS)]),
+                "sink_share": np.stack([share[0, :, 1:3].sum(axis=-1), np.zeros(HEADS)]),
+                "entropy": -(row * np.log2(np.where(row > 0, row, 1))).sum(axis=-1),
+                "image_entropy": -(share * np.log2(share)).sum(axis=-1),
+                "peak": cells.max(axis=-1),
+                "value": row[:, :, 3],
+            }
+            for name, values in known.items():
+                scores = run.row_scores(name, query, until=until, key=3)
+                assert scores.dtype == np.float32 and scores.shape == (2, HEADS)
+                assert np.allclose(scores, values, atol=3e-5), name
+            assert run.row_scores("spatial_entropy", query, until=until).shape == (2, HEADS)
+        assert not run.row_scores("image_mass", 2).any(), "the picture comes later"
+        assert not run.row_scores("sink_share", 2).any() and not run.row_scores("image_entropy", 2).any()
+
+
+def test_a_run_without_pictures_has_scores(tmp_path):
+    folder, _ = write(tmp_path / "run", grids=[], sinks={})
+    with open_run(folder) as run:
+        for name in ("image_mass", "sink_mass", "sink_share", "image_entropy", "peak"):
+            assert not run.row_scores(name, 30).any(), name
+        assert np.isnan(run.row_scores("spatial_entropy", 30)).all(), "as in the table"
+        assert run.row_scores("entropy", 30).all()
+
+
+def test_what_is_made_of_one_token_is_made_of_rows_that_are_computed_once(tmp_path, monkeypatch):
+    folder, _ = write(tmp_path / "run")
+    made = []
+    compute = reader.Run._probabilities
+    monkeypatch.setattr(reader.Run, "_probabilities", lambda *args: made.append(args) or compute(*args))
+    with open_run(folder) as run:
+        run.atlas(30), run.masses(30), run.row_scores("entropy", 30), run.rows(30, until=30)
+        assert len(made) == len(run.layers())
+        with pytest.raises(ValueError, match="read-only"):
+            run.rows(30)[0][:] = 0
+        value = run.row_scores("value", 30, key=2)
+        value[:] = 0
+        assert run.row_scores("value", 30, key=2).any(), "what is given away is not what is kept"
+
+
 def test_layers_are_named_by_their_index_in_the_model(tmp_path):
     """Hybrid models: a layer without softmax attention is listed and has no file."""
     folder, expected = write(tmp_path / "run")
@@ -275,6 +330,13 @@ BAD_INDICES = {
     "grid": (lambda run: run.map(0, 0, 0, grid=1), "no grid 1 in this run: it has grids 0 to 0"),
     "tower": (lambda run: run.row(0, 0, "vision"), "no tower 'vision'; it has language"),
     "score": (lambda run: run.score("beauty"), "no score 'beauty' for its language tower; it has none"),
+    "row score": (
+        lambda run: run.row_scores("beauty", 3),
+        "no score 'beauty' of a row; there is image_mass, .* and val",
+    ),
+    "row of a score": (lambda run: run.row_scores("peak", N), f"no query {N}"),
+    "value nowhere": (lambda run: run.row_scores("value", 3), "at one key: name the key"),
+    "value at no key": (lambda run: run.row_scores("value", 3, key=N), f"no key {N}"),
     "span that ends too soon": (lambda run: run.row(0, 7, until=6), "no span from query 7 until 6 in .* from 7 to 44"),
     "span that ends too late": (lambda run: run.rows(7, until=N), f"no span from query 7 until {N} in"),
     "span of a key": (lambda run: run.column(0, 7, until=3), "no span from key 7 until 3 in this run's language tower"),
@@ -351,7 +413,8 @@ def test_a_closed_run_can_be_deleted_and_until_then_used_again(tmp_path):
     run = open_run(folder)
     first = run.column(0, 3)
     run.close()
-    assert not [name for name in reader.FACTORS._entries if name[0] is run._owner]
+    for kept in (reader.FACTORS, reader.COMPUTED, reader.ROWS):
+        assert not [name for name in kept.names() if name[0] is run._owner]
     assert np.array_equal(run.column(0, 3), first)
     held = run._file(0, "language")
     run.close()
@@ -363,15 +426,15 @@ def test_a_closed_run_can_be_deleted_and_until_then_used_again(tmp_path):
 
 
 def test_factors_in_memory_are_bounded_and_forgotten_in_turn(tmp_path, monkeypatch):
-    one_layer = 4 * N * HEAD_DIM * (HEADS + KV_HEADS) + 8 * HEADS * N
-    monkeypatch.setattr(reader, "FACTORS", reader.FactorCache(2 * one_layer))
+    one_layer = 4 * N * HEAD_DIM * (HEADS + KV_HEADS)
+    monkeypatch.setattr(reader, "FACTORS", reader.ArrayCache(2 * one_layer))
     folder, expected = write(tmp_path / "run", layers=5)
     with open_run(folder) as run:
         for layer in (0, 1, 2, 3, 4, 0):
             assert np.abs(run.column(layer, 3) - expected[layer][:, :, 3]).max() <= BOUND
-            held = sum(value.nbytes for value in reader.FACTORS._entries.values())
-            assert held == reader.FACTORS._bytes <= 2 * one_layer
-        assert (run._owner, "language", 1, "key") not in reader.FACTORS._entries
+            assert reader.FACTORS.nbytes <= 2 * one_layer
+        assert (run._owner, "language", 1, "key") not in reader.FACTORS.names()
+        assert (run._owner, "language", 1, "log-sum-exp") in reader.COMPUTED.names(), "they cost more than their place"
 
 
 def test_many_readers_at_once_read_the_same(tmp_path):

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from attention.errors import DamagedRun
 from attention.pooling import area_weights, pool_maps, pooled_shape
 from attention.run import open_run
-from attention.viewer import PREFIX, AttentionViewer, assets, routes
+from attention.viewer import PREFIX, AttentionViewer, _ranges, assets, routes
 
 TICKET = f"{PREFIX}/ticket"
 
@@ -120,6 +120,41 @@ def test_a_span_of_one_is_answered_as_that_position(client, run):
         assert get(client, f"{path}&until={at}").content == get(client, path).content
 
 
+def test_the_table_of_a_score_names_the_positions_of_its_rows(client, run):
+    positions = run.stored_positions()
+    whole = get(client, "scores?name=image_mass")
+    assert whole.headers["X-Attention-Positions"] == f"{positions[0]}-{positions[-1]}"
+    assert np.array_equal(numbers(whole), run.score("image_mass"))
+    for layer, head in ((2, 1), ("mean", "max"), ("max", 3), (3, "mean")):
+        line = get(client, f"scores?name=image_mass&layer={layer}&head={head}")
+        assert line.headers["X-Attention-Positions"] == whole.headers["X-Attention-Positions"]
+        table = run.score("image_mass")
+        heads = table[:, head] if isinstance(head, int) else getattr(np, head)(table, axis=1)
+        rows = heads[run.layers().index(layer)] if isinstance(layer, int) else getattr(np, layer)(heads, axis=0)
+        assert np.array_equal(numbers(line), rows) and len(rows) == len(positions)
+
+
+@pytest.mark.parametrize(
+    "positions, text",
+    [([], ""), ([4], "4"), ([69, 70, 71], "69-71"), ([*range(13), 40], "0-12,40"), ([1, 3, 4, 9], "1,3-4,9")],
+)
+def test_positions_are_said_as_ranges(positions, text):
+    assert _ranges(np.array(positions, np.int32)) == text
+
+
+def test_the_scores_of_any_row(client, run):
+    for name in ("image_mass", "sink_mass", "sink_share", "entropy", "image_entropy", "spatial_entropy", "peak"):
+        for place in ("query=70", "query=9", "query=66&until=70", "tower=vision&query=3"):
+            asked = dict(part.split("=") for part in place.split("&"))
+            tower = asked.pop("tower", "language")
+            values = numbers(get(client, f"scores?name={name}&{place}"))
+            expected = run.row_scores(name, tower=tower, **{key: int(value) for key, value in asked.items()})
+            assert np.array_equal(values, expected) and values.dtype == np.float32
+            assert values.shape == (len(run.layers(tower)), run.heads(tower))
+    values = numbers(get(client, "scores?name=value&query=70&key=5"))
+    assert np.array_equal(values, [run.row(layer, 70, source="factors")[:, 5] for layer in run.layers()])
+
+
 def test_the_atlas_has_every_layer_and_head(client, run):
     query = int(run.stored_positions()[0])
     maps = numbers(get(client, f"atlas?query={query}&grid=1"))
@@ -158,21 +193,49 @@ def test_what_keys_receive_is_computed_once_and_followed_meanwhile(run):
     begin, asked = threading.Event(), []
 
     class Slow:
-        info, queries, layer_file = run.info, run.queries, run.layer_file
+        info, queries, layers, layer_file = run.info, run.queries, run.layers, run.layer_file
 
-        def received(self, layer, tower, progress):
+        def received(self, layer, tower, progress, head):
             asked.append(layer)
             progress(3, 9)
             begin.wait(30)
-            return run.received(layer, tower)
+            return run.received(layer, tower, head=head)
 
     with TestClient(Starlette(routes=routes({"ticket": Slow()}.__getitem__))) as client:
         first = get(client, "received?tower=vision&layer=0", 202)
         assert first.json() == {"done": 3, "total": 9} and first.headers["Cache-Control"] == "no-store"
+        assert get(client, "received?tower=vision&layer=0", 202).json() == {"done": 3, "total": 9}
         begin.set()
-        answers = [client.get(f"{TICKET}/received?tower=vision&layer=0") for _ in range(3)]
-        assert [answer.status_code for answer in answers] == [200] * 3 and len(asked) == 1
-        assert np.array_equal(numbers(answers[0]), run.received(0, "vision"))
+        answer = get(client, "received?tower=vision&layer=0")
+        assert len(asked) == 1 and np.array_equal(numbers(answer), run.received(0, "vision"))
+
+
+@pytest.mark.parametrize("layer", ["mean", "max", 2])
+@pytest.mark.parametrize("head", ["mean", "max", 1, None])
+def test_what_keys_receive_over_heads_and_layers(client, run, layer, head):
+    each = [run.received(index) for index in (run.layers() if layer != 2 else [2])]
+    if head is not None:
+        each = [values[1] if head == 1 else getattr(np, head)(values, axis=0) for values in each]
+    expected = getattr(np, layer)(np.stack(each), axis=0) if layer != 2 else each[0]
+    path = f"received?layer={layer}" + (f"&head={head}" if head is not None else "")
+    assert np.array_equal(numbers(get(client, path)), expected if head is None else expected[None])
+
+
+def test_a_failure_while_keys_are_looked_through_is_told_and_tried_again(run):
+    class Broken:
+        info, queries, layers, layer_file = run.info, run.queries, run.layers, run.layer_file
+
+        def received(self, layer, tower, progress, head):
+            if not asked:
+                asked.append(layer)
+                raise DamagedRun("layer_00 of this run is cut off.")
+            return run.received(layer, tower, progress, head)
+
+    asked: list[int] = []
+    broken = Broken()
+    with TestClient(Starlette(routes=routes({"ticket": broken}.__getitem__))) as client:
+        assert get(client, "received?layer=0", 500).json() == {"error": "layer_00 of this run is cut off."}
+        assert np.array_equal(numbers(get(client, "received?layer=0")), run.received(0))
 
 
 def test_a_layer_as_its_file_and_dense(client, run):
@@ -219,6 +282,16 @@ def test_the_index_and_the_pictures(client, run):
         ("atlas?tower=vision&query=3&grid=0", 404),
         ("scores?name=../x", 404),
         ("received?layer=9", 404),
+        ("received?layer=0&head=9", 404),
+        ("received?layer=median", 400),
+        ("scores?name=beauty&query=3", 404),
+        ("scores?name=entropy&query=999", 404),
+        ("scores?name=entropy&query=9&until=8", 404),
+        ("scores?name=value&query=9", 400),
+        ("scores?name=value&query=9&key=999", 404),
+        ("scores?name=image_mass&layer=2", 400),
+        ("scores?name=image_mass&layer=1&head=0", 404),
+        ("scores?name=image_mass&layer=2&head=9", 404),
         ("layer/language/9", 404),
         ("layer/..%2f..%2fetc/0", 404),
         ("image/9", 404),
