@@ -78,6 +78,7 @@ PHASES = {
     "write": "Writing the run",
 }
 
+TITLE = "VLM Attention Viz"
 STOPPED = "Stopped. Nothing was kept of this run."
 CHOOSE = "Choose one of the kept runs first."
 NOT_AGAIN = (
@@ -286,11 +287,11 @@ def build(service: Service, examples: list[str]) -> gr.Blocks:
     """The page, which opens with the first of the examples' tickets, and the endpoints for scripts."""
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
     with gr.Blocks(
-        title="VLM Attention Viz", fill_width=True, analytics_enabled=False,
+        title=TITLE, fill_width=True, analytics_enabled=False,
         delete_cache=(hour, hour if service.is_hosted else 24 * hour),
     ) as demo:  # fmt: skip
-        gr.Markdown("**VLM Attention Viz**: what a vision-language model reads from, in every layer and head")
         notice = gr.Markdown(visible=False)
+        gr.Markdown(f"# {TITLE}\n\nwhat a vision-language model reads from, in every layer and head", elem_id="title")
         with gr.Tab("Explore"):
             model = build_explore(demo, service, examples)
         build_endpoints(service)
@@ -331,7 +332,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
                     model = gr.Dropdown(
                         [], label="Model (looking for what there is)", allow_custom_value=not service.is_hosted, scale=2
                     )
-                    mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=1)
+                    mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=1, min_width=180)
             with gr.Column(scale=1, min_width=110):
                 run = gr.Button("Run", variant="primary")
                 stop = gr.Button("Stop", interactive=False)
@@ -341,30 +342,31 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
             max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
             dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
             vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
-        with gr.Row(equal_height=True, elem_id="open"):
+        with gr.Row(elem_id="open"):
             chooser = gr.Dataset(
                 components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in examples],
                 type="index", label="Examples", visible=bool(examples), min_width=320,
             )  # fmt: skip
-            with gr.Column(scale=2, min_width=320, visible=not service.is_hosted):
-                kept = gr.Dropdown([], value=None, label="Kept runs")
-            with gr.Column(scale=0, min_width=190, visible=not service.is_hosted), gr.Row():
-                open_it = gr.Button("Open", size="sm", min_width=60)
-                delete = gr.Button("Delete", size="sm", min_width=60)
-            with gr.Column(scale=0, min_width=150):
-                upload = RunUpload("Open a run zip", file_types=[".zip"], size="sm")
-        note = gr.Textbox(visible=False, interactive=False, show_label=False, container=False, elem_id="note")
+            is_local = not service.is_hosted
+            kept = gr.Dropdown([], value=None, label="Kept runs", visible=is_local, scale=2, min_width=400)
+            open_it = gr.Button("Open", size="sm", visible=is_local, scale=0, min_width=64)
+            delete = gr.Button("Delete", size="sm", visible=is_local, scale=0, min_width=64)
+            upload = RunUpload("Open a run zip", file_types=[".zip"], size="sm", scale=0, min_width=128)
+        note = gr.Textbox(
+            label="Note", visible=False, interactive=False, show_label=False, container=False, max_lines=4,
+            elem_id="note",
+        )  # fmt: skip
         with gr.Row(visible=False) as confirm:
             for_good = gr.Button("Delete for good", variant="stop", size="sm", scale=0, min_width=130)
             keep_it = gr.Button("Keep it", size="sm", scale=0, min_width=80)
     with gr.Row():
         status = gr.Textbox(
-            describe_run(first) if first else "Choose an image and ask about it.",
-            show_label=False, container=False, interactive=False, max_lines=8, elem_id="status", scale=3, min_width=360,
+            describe_run(first) if first else "Choose an image and ask about it.", label="Status",
+            show_label=False, container=False, interactive=False, max_lines=3, elem_id="status", scale=3, min_width=320,
         )  # fmt: skip
         answer = gr.Textbox(
-            first.info["answer"] if first else "", show_label=False, container=False, interactive=False,
-            max_lines=8, placeholder="The answer appears here", elem_id="answer",
+            first.info["answer"] if first else "", label="Answer", show_label=False, container=False, interactive=False,
+            max_lines=3, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
         )  # fmt: skip
     settings = {
         "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,

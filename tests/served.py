@@ -16,10 +16,11 @@ from attention.service import Service
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[Service, str]]:
+def served(folder: Path, is_hosted: bool = False) -> Iterator[tuple[Service, str]]:
     """The service and the address of an app that keeps its runs below `folder`."""
     model = qwen3_vl_folder(folder / "model")
-    service = Service(RunCache(folder / "runs", library=True), app.run_job, is_hosted=False, model=str(model))
+    cache = RunCache(folder / "runs", library=not is_hosted)
+    service = Service(cache, app.run_job, is_hosted=is_hosted, model=str(model))
     demo = app.launch(service, quiet=True)
     service.wait_until_loaded()
     try:

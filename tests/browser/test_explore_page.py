@@ -1,13 +1,18 @@
-"""The page of the app in Chromium: from a picture and a question to a drawn run, and every way that ends early."""
+"""The page of the app in Chromium: from a picture and a question to a drawn run, and runs that are there already."""
 
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 from fake_hub import Hold, fake_hub
+from gradio_client import Client, handle_file
 from pictures import noise, write_bad
 from playwright.sync_api import expect
 from served import hold_at, nothing_is_left, seconds_until, served
+
+from attention import open_run
+from attention.export import export_run
 
 pytestmark = pytest.mark.browser
 
@@ -134,3 +139,215 @@ def test_what_is_wrong_is_said_and_the_inputs_stay(page, running, picture, tmp_p
     expect(page.get_by_label("Question")).to_have_value("what color is the star?")
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_enabled()
     assert nothing_is_left(running[0])
+
+
+# Runs that are there already
+
+
+@pytest.fixture
+def made(running, picture):
+    """Make a run as a script does, and return what /analyze says of it."""
+    client = Client(running[1], verbose=False)
+
+    def made(prompt, **fields):
+        return client.predict(
+            images=handle_file(picture), prompt=prompt, mode="generate", max_new_tokens=3, **fields, api_name="/analyze"
+        )
+
+    yield made
+    client.close()
+
+
+@pytest.fixture
+def archive(running, made, tmp_path):
+    """A run's zip. The run itself is in the library no more."""
+    run = made("what is in the zip?")
+    with open_run(run["folder"]) as opened:
+        export_run(opened, "zip", tmp_path / "run.zip")
+    running[0].remove(run["ticket"])
+    return tmp_path / "run.zip"
+
+
+def upload(page, path):
+    page.get_by_test_id("Open a run zip-upload-button").set_input_files(path)
+
+
+def kept(page):
+    return page.get_by_label("Kept runs")
+
+
+def choose(page, prompt):
+    """Choose the newest run of the library with this in its line."""
+    unfold(page)
+    kept(page).click()
+    page.get_by_role("option").filter(has_text=prompt).first.click()
+    expect(kept(page)).to_have_value(re.compile(re.escape(prompt)))
+
+
+def on_screen(page):
+    """The tokens that the viewer shows, once it is ready."""
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    return page.locator(".av-tokens")
+
+
+def test_a_runs_zip_opens_and_its_inputs_make_it_again(page, running, archive):
+    unfold(page)
+    upload(page, archive)
+    expect(on_screen(page)).to_contain_text("zip")
+    expect(status(page)).to_have_value(re.compile(" tokens; "))
+    expect(page.get_by_label("Question")).not_to_be_visible()
+    assert nothing_is_left(running[0])
+    unfold(page)
+    expect(page.get_by_label("Question")).to_have_value("what is in the zip?")
+    expect(page.get_by_label("Model", exact=True)).to_have_value(running[0].default_model())
+    before = running[0].runs()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_label("Question")).not_to_be_visible()
+    expect(status(page)).to_have_value(re.compile(" tokens; "))
+    again, first = running[0].runs()[0], before[0]
+    assert len(running[0].runs()) == len(before) + 1
+    assert {**again, "ticket": 0, "id": 0, "created": 0} == {**first, "ticket": 0, "id": 0, "created": 0}
+
+
+def test_a_zip_that_is_no_run_is_refused_in_words_and_the_run_on_screen_stays(page, running, archive, tmp_path):
+    expect(on_screen(page)).to_contain_text("star")
+    shown = status(page).input_value()
+    unfold(page)
+    before = running[0].runs()
+    (tmp_path / "words <b>.zip").write_text("no zip at all")
+    (tmp_path / "cut.zip").write_bytes(archive.read_bytes()[:-500])
+    with zipfile.ZipFile(tmp_path / "climbs.zip", "w") as climbs:
+        climbs.writestr("../../run.json", "{}")
+    for name, said in (("words <b>.zip", "no zip file"), ("cut.zip", "damaged"), ("climbs.zip", "outside")):
+        upload(page, tmp_path / name)
+        expect(page.locator("#note textarea")).to_have_value(re.compile(said))
+        expect(page.get_by_test_id("toast-body").filter(has_text=said)).to_be_visible()
+    assert status(page).input_value() == shown
+    expect(on_screen(page)).to_contain_text("star")
+    assert running[0].runs() == before
+    assert nothing_is_left(running[0])
+    upload(page, archive)
+    expect(on_screen(page)).to_contain_text("zip")
+
+
+def test_a_zip_that_is_too_large_is_refused_with_both_numbers(page, running, archive, monkeypatch):
+    unfold(page)
+    monkeypatch.setattr("attention.service.LOCAL_ZIP_BYTES", 20_000)
+    upload(page, archive)
+    expect(page.locator("#note textarea")).to_have_value(re.compile(r"run.zip .*\d MB; the limit is 0.0 MB"))
+    assert nothing_is_left(running[0])
+
+
+def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running, picture):
+    unfold(page)
+    page.get_by_role("button", name="More settings").click()
+    page.get_by_label("Answer length, at most").fill("3")
+    ask(page, picture, "what is kept?")
+    expect(page.get_by_label("Question")).not_to_be_visible()
+    run = running[0].runs()[0]
+    assert run["prompt"] == "what is kept?"
+
+    unfold(page)
+    page.get_by_role("button", name="is there a red star?").click()
+    expect(on_screen(page)).to_contain_text("red")
+    choose(page, "what is kept?")
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(on_screen(page)).to_contain_text("kept")
+    expect(page.get_by_label("Question")).not_to_be_visible()
+
+    unfold(page)
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("#note textarea")).to_have_value(re.compile("for good.* what is kept"))
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_role("button", name="Delete for good")).not_to_be_visible()
+    assert running[0].runs()[0] == run
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.locator("#note textarea")).to_have_value("Deleted.")
+    expect(kept(page)).to_have_value("")
+    expect(page.locator("[data-state=empty]")).to_be_visible()
+    assert run["ticket"] not in [row["ticket"] for row in running[0].runs()]
+
+
+def test_what_is_deleted_is_what_was_asked_about(page, running, made):
+    first, second = made("one thing?"), made("another thing?")
+    page.reload()
+    choose(page, "one thing?")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("button", name="Delete for good")).to_be_visible()
+    choose(page, "another thing?")
+    expect(page.get_by_role("button", name="Delete for good")).not_to_be_visible()
+    assert {first["ticket"], second["ticket"]} <= {row["ticket"] for row in running[0].runs()}
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.locator("#note textarea")).to_have_value("Deleted.")
+    left = {row["ticket"] for row in running[0].runs()}
+    assert first["ticket"] in left and second["ticket"] not in left
+
+
+def test_a_run_that_another_page_deleted_is_said_to_be_gone(page, running, made):
+    run = made("who was quicker?")
+    page.reload()
+    choose(page, "who was quicker?")
+    running[0].remove(run["ticket"])
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator("#note textarea")).to_have_value(re.compile("not here any more"))
+    expect(on_screen(page)).to_contain_text("star")
+
+
+def test_a_kept_run_that_was_damaged_since_is_refused_in_words(page, made):
+    run = made("still whole?")
+    Path(run["folder"], "image_0.png").write_bytes(b"x")
+    page.reload()
+    choose(page, "still whole?")
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator("#note textarea")).to_have_value(re.compile("image_0.png of this run is damaged"))
+    expect(on_screen(page)).to_contain_text("star")
+
+
+def test_html_in_a_prompt_stays_text_wherever_runs_are_named(page, made):
+    made(HOSTILE)
+    page.reload()
+    unfold(page)
+    kept(page).click()
+    page.get_by_role("option").filter(has_text="<img src=x onerror").first.click()
+    expect(kept(page)).to_have_value(re.compile("<img src=x onerror"))
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("#note textarea")).to_have_value(re.compile("<img src=x onerror"))
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.get_by_label("Question")).not_to_be_visible()
+    unfold(page)
+    expect(page.get_by_label("Question")).to_have_value(HOSTILE)
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_server_for_strangers_has_the_upload_and_no_library(chromium, tmp_path, archive):
+    with served(tmp_path, is_hosted=True) as (service, address):
+        page = chromium.new_page()
+        page.goto(address)
+        unfold(page)
+        expect(kept(page)).not_to_be_visible()
+        for name in ("Open", "Delete"):
+            expect(page.get_by_role("button", name=name, exact=True)).not_to_be_visible()
+        upload(page, archive)
+        expect(on_screen(page)).to_contain_text("zip")
+        assert service.runs() == []
+        page.close()
+
+
+# How it fits
+
+
+@pytest.mark.parametrize(("size", "above"), [((1440, 900), 150), ((390, 844), 200)])
+def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_low(chromium, running, size, above):
+    page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(running[1])
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    assert page.evaluate("document.querySelector('.av-root').getBoundingClientRect().top") <= above
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    for control in (kept(page), page.get_by_role("button", name="Open a run zip")):
+        box = control.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+    page.close()
