@@ -293,7 +293,9 @@ export function mount({ element, props, watch, trigger }) {
     }
     state.set(wish.look);
     open(manifest, (info) => checkedSelection(info, wish.selection));
-    if (!offered) {
+    restored = manifest.ticket;
+    if (offered) seen = JSON.stringify(offered);
+    else {
       seen = JSON.stringify(manifest);
       props.value = manifest; // the page around learns which run it is
     }
@@ -304,8 +306,8 @@ export function mount({ element, props, watch, trigger }) {
 
   /** @param {KeyboardEvent} event */
   function press(event) {
-    if (event.defaultPrevented) return;
     const target = /** @type {HTMLElement} */ (event.target);
+    if (event.defaultPrevented || target.closest('dialog')) return;
     const found = commandOf(event, { tag: target.tagName, isText: target.isContentEditable });
     if (!found || !state.get.info) return;
     event.preventDefault();
@@ -337,10 +339,14 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   let seen = '';
+  let restored = ''; // the ticket that the address led to: the server may send the same run once more, without the view
   function receive() {
     const text = JSON.stringify(props.value ?? null);
     if (text === seen) return;
     seen = text;
+    const isRestored = restored && props.value?.ticket === restored;
+    restored = '';
+    if (isRestored) return;
     state.set({ notice: '' });
     open(props.value || null);
   }

@@ -35,6 +35,7 @@ FLAGS = [
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SHAPE = (7, 23)  # of the painted run: neither square nor a divisor of anything
 PAINTED = [(0, 0), (6, 22), (3, 11), (1, 17), (5, 2)]
+SINKS = [4, 9, 40]  # of the run with named places: keys in layer 1, all of them cells
 HTML = [
     "<img src=x onerror=window.broken=1>",
     "${window.broken=1}",
@@ -112,6 +113,15 @@ def runs(tmp_path_factory):
             kv_heads=8,
             tokens=many,
             smooth=True,
+        ),
+        "named": write_run(
+            root / "named",
+            [painted_picture(613, 271, SHAPE, PAINTED)],
+            [SHAPE],
+            sharpness=1.0,
+            sinks={"language": {"1": SINKS}},
+            points=[{"x": 100, "y": 50, "label": "<b>here</b>", "image": 0}],
+            boxes=[{"x0": 200, "y0": 80, "x1": 400, "y1": 200, "label": "a box", "image": 0}],
         ),
         "text": write_run(root / "text", [], []),
         "crossed": crossed_run(root / "crossed"),
@@ -248,5 +258,6 @@ def tools():
         NARROW=NARROW,
         SHAPE=SHAPE,
         PAINTED=PAINTED,
+        SINKS=SINKS,
         HTML=HTML,
     )
