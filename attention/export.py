@@ -1,8 +1,9 @@
 """Files made of a run, for other programs and for papers.
 
 Owns the formats: `dense` (safetensors with every row), `bin` (the folder that the original VLM Attention Viz reads),
-`npz` (one exact map with its settings), `csv` (the same as a table), `png` (one map on its picture), `zip` (the run's
-folder). Knows runs by the methods of `attention.run.Run`; knows neither models nor Gradio.
+`npz` (one exact map with its settings), `csv` (the same as a table), `png`, `svg` and `pdf` (one map on its picture,
+drawn by `figure`), `zip` (the run's folder). Knows runs by the methods of `attention.run.Run`; knows neither models
+nor Gradio.
 
 A file appears whole or not at all: it is written beside its place and renamed.
 """
@@ -10,33 +11,33 @@ A file appears whole or not at all: it is written beside its place and renamed.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from .errors import DamagedRun, InvalidRequest, LimitExceeded
+from .errors import InvalidRequest, LimitExceeded
+from .figure import picture_of, write_figure, write_png
+from .look import Look
 from .run import Run
-from .tokens import cell_box, cell_edges
+from .selection import REDUCTIONS, Choice, Selection, plain, run_name, select
+from .tokens import cell_box
 
-FORMATS = ("dense", "bin", "npz", "csv", "png", "zip")
-COLOURS = "cividis"  # perceptually even, also for most colour-blind eyes
-REDUCTIONS = ("mean", "max")
+NUMBERS, FIGURES = ("npz", "csv"), ("png", "svg", "pdf")  # of one row, column or map
+FORMATS = ("dense", "bin", *NUMBERS, *FIGURES, "zip")
 JPEG_QUALITY = 95
+BLOCK_BYTES = 1 << 20
 # where a spreadsheet that splits at any of these signs would begin a formula
 FORMULA = re.compile(r"(^|[,;\t\r\n])(?=\s*[=+\-@＝＋－＠])")
-
-Index = int | str | None  # a layer or head: its number, mean or max; None is the format's default
 
 
 def export_run(
@@ -44,11 +45,18 @@ def export_run(
     format: str,  # noqa: A002 - the word that every way in uses
     path: str | os.PathLike,
     tower: str = "language",
-    layer: Index = None,
-    head: Index = None,
+    layer: Choice = None,
+    head: Choice = None,
     query: int | None = None,
     key: int | None = None,
     grid: int | None = 0,
+    *,
+    until: int | None = None,
+    received: bool = False,
+    look: Mapping[str, object] | None = None,
+    scale: float | None = None,
+    width: int | None = None,
+    caption: bool = False,
 ) -> Path:
     """Write a run, or a part of it, to `path` and return that.
 
@@ -58,45 +66,76 @@ def export_run(
     | bin | a folder for the original viewer: meta.json, attn_layer_XX.bin, image.jpg | none |
     | npz | one row and its map (or with `key` one column), float32, with its settings | each |
     | csv | the map as a table of cells and their pixels; without a picture the row, as keys and their texts | each |
-    | png | one map on its picture | each |
+    | png | one map on its picture, in its size; `scale` or `width` change that, `caption` adds words | each |
+    | svg, pdf | the same as a figure with a colour bar and a caption | each |
     | zip | the run's folder | none |
 
-    For npz, csv and png, `layer` and `head` are numbers, `mean` (the default) or `max`; `query` is by default the row
-    that predicts the answer's first token; `grid` None is the tower's first. Raises InvalidRequest or NotInRun.
+    For one map, `layer` and `head` are numbers, `mean` (the default) or `max`; `query` is by default the row that
+    predicts the answer's first token; `until` makes it the mean over the positions from query (or key) to that;
+    `received` is what every key receives; `grid` None is the tower's first. `look` has the fields of `Look` that are
+    not to be their default. Raises InvalidRequest or NotInRun.
     """
     if format not in FORMATS:
         raise InvalidRequest(f"There is no format {format!r}. There is {', '.join(FORMATS)}.")
     path = Path(path)
     if path.resolve().is_relative_to(run.folder.resolve()):
         raise InvalidRequest(f"{path} lies inside the run, which never changes once it is written. Name another place.")
-    if format in ("npz", "csv", "png"):
-        one = _one_map(run, tower, layer, head, query, key, grid)
-        if format == "png":
-            return heatmap_png(run, path=path, **one)[0]
-        return _write_npz(run, path, **one) if format == "npz" else _write_csv(run, path, **one)
-    for name, value in (("head", head), ("query", query), ("key", key)):
-        if value is not None:
-            raise InvalidRequest(f"Format {format} holds every head, query and key: leave {name} out, or use npz.")
+    drawing = {"look": look, "scale": scale, "width": width, "caption": caption}
+    if format in (*NUMBERS, *FIGURES):
+        selection = select(run, tower, layer, head, query, key, until, received, grid)
+        with _new_file(path) as beside, open(beside, "wb") as file:
+            write_selection(selection, format, file, **drawing)
+        return path
+    one = {"head": head, "query": query, "key": key, "until": until, "received": received}
+    for name, value in (one | drawing).items():
+        if value not in (None, False, {}):
+            what = "draws nothing" if name in drawing else "holds every head, query and key"
+            raise InvalidRequest(
+                f"Format {format} {what}: leave {name} out, or use {'png' if name in drawing else 'npz'}."
+            )
     if format == "dense":
         return _write_dense(run, path, tower, layer)
     if layer is not None or tower != "language":
         what = "every layer of the language tower" if format == "bin" else "the whole run"
         raise InvalidRequest(f"Format {format} holds {what}: leave layer and tower out, or use dense.")
-    return _write_bin(run, path) if format == "bin" else _write_zip(run, path)
+    if format == "bin":
+        return _write_bin(run, path)
+    with _new_file(path) as beside, open(beside, "wb") as file:
+        for block in zipped(run):
+            file.write(block)
+    return path
 
 
-def default_query(run: Run) -> int:
-    """The row that predicts the answer's first token; without an answer the last token's."""
-    answer = [token["index"] for token in run.info["tokens"] if token["role"] in ("answer", "thinking")]
-    return answer[0] - 1 if answer else len(run.info["tokens"]) - 1
+def file_name(run: Run, format: str, selection: Selection | None = None) -> str:  # noqa: A002
+    """What an exported file is called, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
+    return f"{run_name(run) if selection is None else selection.name()}.{format}"
 
 
-def first_grid(run: Run, tower: str) -> int | None:
-    """The first picture, tile or frame of a tower; None for a run without pictures."""
-    return next((index for index, grid in enumerate(run.info["grids"]) if grid["tower"] == tower), None)
+# One row, column or map
 
 
-# Maps
+def write_selection(
+    selection: Selection,
+    format: str,  # noqa: A002
+    file: BinaryIO,
+    look: Mapping[str, object] | None = None,
+    scale: float | None = None,
+    width: int | None = None,
+    caption: bool = False,
+) -> None:
+    """Write one row, column or map into an open file, in a format of NUMBERS or FIGURES."""
+    if format in NUMBERS:
+        for name, value in (("look", look), ("scale", scale), ("width", width), ("caption", caption)):
+            if value not in (None, False, {}):
+                raise InvalidRequest(f"Format {format} holds numbers and draws nothing: leave {name} out, or use png.")
+        return _write_npz(selection, file) if format == "npz" else _write_csv(selection, file)
+    if format == "png":
+        write_png(selection, Look.read(look or {}), file, scale, width, caption)
+        return None
+    for name, value in (("scale", scale), ("width", width)):
+        if value is not None:
+            raise InvalidRequest(f"Format {format} is sharp in any size: leave {name} out, or use png.")
+    return write_figure(selection, Look.read(look or {}), file, format)
 
 
 def heatmap_png(
@@ -111,143 +150,105 @@ def heatmap_png(
 ) -> tuple[Path, np.ndarray]:
     """Lay one map over its picture, in the picture's own width and height; return the path and the values [rows, cols].
 
-    A cell covers exactly the pixels that its token was made from, unsmoothed. Colours run from 0 to the map's maximum;
-    the higher a value, the more its cell covers of the picture, so that what gets no attention stays visible. With
-    `key` instead of `query` the map is of what each cell's token reads from that key. The range and the settings are in
-    the file, as its text `attention`.
+    A cell covers exactly the pixels that its token was made from, unsmoothed; the higher a value, the more its cell
+    covers of the picture, so that what gets no attention stays visible. With `key` instead of `query` the map is of
+    what each cell's token reads from that key. The settings are in the file, as its text `attention`.
     """
-    cells = _map(run, tower, layer, head, query, key, grid)
-    record = run.info["grids"][grid]
-    picture = _picture(run, record["image"])
-    overlay = _overlay(cells, record, picture.size)
-    picture.paste(overlay.convert("RGB"), mask=overlay.getchannel("A"))
-    about = PngInfo()
-    settings = _settings(run, tower, layer, head, query, key, grid)
-    settings |= {"range": [0.0, float(cells.max())], "colours": COLOURS}
-    about.add_itxt("attention", json.dumps(settings, ensure_ascii=False))
     path = Path(path)
-    with _new_file(path) as beside:
-        picture.save(beside, "PNG", pnginfo=about)
-    return path, cells
-
-
-def _overlay(cells: np.ndarray, grid: dict, size: tuple[int, int]) -> Image.Image:
-    """Coloured cells at their place in a transparent picture. A pixel belongs to the cell that its centre lies in."""
-    from matplotlib import colormaps
-
-    peak = cells.max()
-    shade = np.zeros(cells.shape, np.uint8)
-    if peak > 0:
-        shade[:] = np.minimum(cells / peak * 256, 255)
-    rows, cols = cells.shape
-    colours = np.zeros((rows + 1, cols + 1, 4), np.uint8)  # the last ones are of pixels outside: -1, or past the end
-    colours[:rows, :cols, :3] = np.rint(255 * np.asarray(colormaps[COLOURS].colors))[shade]
-    colours[:rows, :cols, 3] = np.rint(255 * np.sqrt(shade / 255))  # as on the page: a tenth stays readable
-    col, row = (
-        np.searchsorted(edges, np.arange(n) + 0.5, side="right") - 1
-        for n, edges in zip(size, reversed(cell_edges(grid)), strict=True)
-    )
-    return Image.fromarray(colours[row[:, None], col], "RGBA")
-
-
-def _one_map(run, tower, layer, head, query, key, grid) -> dict:
-    """The arguments of one map, defaults filled in."""
-    if query is not None and key is not None:
-        raise InvalidRequest("A map is of one query (what it reads) or of one key (who reads it): give one of the two.")
-    if query is None and key is None:
-        if tower not in ("language", "cross"):
-            raise InvalidRequest(f"Say which query or key of the {tower} tower.")
-        query = default_query(run)
-    grid = first_grid(run, tower) if grid is None else grid
-    return {
-        "tower": tower, "layer": "mean" if layer is None else layer, "head": "mean" if head is None else head,
-        "query": query, "key": key, "grid": 0 if grid is None else grid,
-    }
-
-
-def _map(run, tower, layer, head, query, key, grid) -> np.ndarray:
-    if key is None:
-        return run.map(layer, head, query, grid, tower)
-    if run.queries(tower) != run.keys(tower):
-        raise InvalidRequest(f"Cells of the {tower} tower are read, and read nothing: give a query instead of a key.")
-    return run.reduced_column(layer, head, key, tower)[run.tower_cells(grid, tower)]
-
-
-def _settings(run, tower, layer, head, query, key, grid) -> dict:
-    """What a map is of, in words and numbers that find it again."""
-    info = run.info
-    settings = {
-        "run": info["id"], "model": info["model"]["id"], "revision": info["model"].get("revision") or "",
-        "model_dtype": info["model"]["dtype"], "adapter": (info.get("adapter") or {}).get("id") or "",
-        "tower": tower, "layer": layer, "head": head,
-    }
-    settings |= {"query": query} if key is None else {"key": key}
-    if tower == "language" or (tower == "cross" and key is None):
-        tokens = info["tokens"]
-        position = query if key is None else key
-        settings["token"] = tokens[position]["text"]
-        if key is None and position + 1 < len(tokens):
-            settings["predicts"] = tokens[position + 1]["text"]
-    if info["grids"]:
-        record = info["grids"][grid]
-        place = {name: record[name] for name in ("box_px", "row_edges_px", "col_edges_px") if name in record}
-        settings |= {"grid": grid, "image": record["image"], **place}
-    return settings
-
-
-def _values(run, tower, layer, head, query, key, grid) -> tuple[np.ndarray, np.ndarray | None, dict]:
-    """One row or column in float32, from the factors where the run keeps them; its keys on the picture; its settings.
-
-    There are no keys on a picture where the tower has none, or where it reads keys that read nothing themselves.
-    """
-    if key is None:
-        source = run.exact_source(run.layers(tower)[0] if layer in REDUCTIONS else layer, tower)
-        values = run.reduced_row(layer, head, query, tower, source)
-    else:
-        source = "factors"
-        values = run.reduced_column(layer, head, key, tower)
-    on_picture = key is None or run.queries(tower) == run.keys(tower)
-    cells = run.tower_cells(grid, tower) if on_picture and (first_grid(run, tower) is not None or grid) else None
-    settings = _settings(run, tower, layer, head, query, key, grid)
-    return values, cells, {**settings, "source": source, "dtype": "float32"}
-
-
-def _write_npz(run, path, **one) -> Path:
-    """`row` (or `column`) and `map`, and what they are of."""
-    values, cells, settings = _values(run, **one)
-    arrays = {"row" if one["key"] is None else "column": values}
-    if cells is not None:
-        arrays["map"] = values[cells]
+    selection = select(run, tower, layer, head, query, key, grid=grid)
     with _new_file(path) as beside, open(beside, "wb") as file:
-        np.savez_compressed(file, **arrays, **{name: np.asarray(value) for name, value in settings.items()})
-    return path
+        values = write_png(selection, Look(), file)
+    return path, values
 
 
-def _write_csv(run, path, **one) -> Path:
+def _write_npz(selection: Selection, file: BinaryIO) -> None:
+    """`row` (or `column`, or `received`) and `map`, and what they are of."""
+    values, source = selection.values(exact=True)
+    arrays = {"received" if selection.received else "row" if selection.key is None else "column": values}
+    if selection.has_map:
+        arrays["map"] = values[selection.cells()]
+    settings = {**selection.settings(), "source": source, "dtype": "float32"}
+    if selection.received:
+        settings["over"] = settings.pop("received")
+    np.savez_compressed(file, **arrays, **{name: np.asarray(value) for name, value in settings.items()})
+
+
+def _write_csv(selection: Selection, file: BinaryIO) -> None:
     """The settings as comments, `# name: JSON`, and then the cells of a map, or the keys of a row with their texts."""
-    values, cells, settings = _values(run, **one)
-    tokens, grid = run.info["tokens"], one["grid"]
-    if cells is not None:
+    values, source = selection.values(exact=True)
+    run, tower = selection.run, selection.tower
+    if selection.has_map:
         header = "row,col,value,x0,y0,x1,y1"
-        record = run.info["grids"][grid]
-        rows = ([*at, values[key], *cell_box(record, *at)] for at, key in np.ndenumerate(cells))
+        record = run.info["grids"][selection.grid]
+        rows = ([*at, values[key], *cell_box(record, *at)] for at, key in np.ndenumerate(selection.cells()))
     else:
-        header = "key,text,value" if one["key"] is None else "query,text,value"
-        are_tokens = one["tower"] == "language" or (one["tower"] == "cross" and one["key"] is not None)
-        texts = (_no_formula(token["text"]) for token in tokens) if are_tokens else [""] * len(values)
+        header = "key,text,value" if selection.key is None else "query,text,value"
+        are_tokens = tower == "language" or (tower == "cross" and selection.key is not None)
+        texts = (_no_formula(token["text"]) for token in run.info["tokens"]) if are_tokens else [""] * len(values)
         rows = ([i, text, value] for i, (text, value) in enumerate(zip(texts, values, strict=True)))
-    with _new_file(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
-        for name, value in settings.items():
-            said = _no_formula(value) if isinstance(value, str) else value
-            file.write(f"# {name}: {json.dumps(said, ensure_ascii=False)}\n")
-        file.write(f"# a ' stands before what a spreadsheet could take for a formula\n{header}\n")
-        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
-    return path
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+    for name, value in {**selection.settings(), "source": source, "dtype": "float32"}.items():
+        said = _no_formula(value) if isinstance(value, str) else value
+        text.write(f"# {name}: {json.dumps(said, ensure_ascii=False)}\n")
+    text.write(f"# a ' stands before what a spreadsheet could take for a formula\n{header}\n")
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    text.detach()  # which leaves the file open, as it was
 
 
 def _no_formula(text: str) -> str:
     """What a model or a person wrote, as a spreadsheet shows it instead of computing it."""
     return FORMULA.sub(r"\1'", text)
+
+
+# Whole runs
+
+
+def zipped(run: Run) -> Iterator[bytes]:
+    """The run's folder as a zip, some bytes at a time: neither memory nor a disk holds a second copy."""
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # not deflated: numbers hardly shrink
+        for path in _run_files(run):
+            entry = zipfile.ZipInfo.from_file(path, _zip_name(run, path))
+            with archive.open(entry, "w") as target, open(path, "rb") as source:
+                while block := source.read(BLOCK_BYTES):
+                    target.write(block)
+                    yield pipe.take()
+    yield pipe.take()
+
+
+def zipped_bytes(run: Run) -> int | None:
+    """How long `zipped` will be; None where its entries need the longer form of large zips."""
+    total = 22
+    for path in _run_files(run):
+        total += path.stat().st_size + 92 + 2 * len(_zip_name(run, path).encode())
+    return total if total < zipfile.ZIP64_LIMIT // 2 else None
+
+
+def _run_files(run: Run) -> list[Path]:
+    return [path for path in sorted(run.folder.rglob("*")) if path.is_file()]
+
+
+def _zip_name(run: Run, path: Path) -> str:
+    return f"{plain(run.folder.name) or 'run'}/{path.relative_to(run.folder).as_posix()}"
+
+
+class _Pipe(io.RawIOBase):
+    """What a zip is written to: bytes come out in the order in which they went in."""
+
+    def __init__(self):
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self._parts.append(bytes(data))
+        return len(self._parts[-1])
+
+    def take(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
 
 
 # Whole layers
@@ -274,7 +275,10 @@ def _dense_header(run, layer, tower) -> bytes:
     """The start of a safetensors file that holds `attention` alone (https://huggingface.co/docs/safetensors)."""
     shape = [run.heads(tower), run.queries(tower), run.keys(tower)]
     about = {
-        "run": run.info["id"], "model": run.info["model"]["id"], "tower": tower, "layer": str(layer),
+        "run": run.info["id"],
+        "model": run.info["model"]["id"],
+        "tower": tower,
+        "layer": str(layer),
         "how_to_read": "attention[head, query, key]: softmax probabilities, computed in float32 from the model's own "
         "queries and keys, rounded once to float16. Row q is what position q reads.",
     }
@@ -331,9 +335,15 @@ def _write_bin(run, path) -> Path:
     cells = [token["index"] for token in info["tokens"] if token["grid"] is not None]
     layers = run.layers()
     meta = {
-        "model": info["model"]["id"], "mode": info["mode"], "prompt": info["prompt"],
-        "image_path": "image.jpg", "image_size": [info["images"][0]["width"], info["images"][0]["height"]],
-        "num_layers": len(layers), "num_heads": run.heads(), "seq_len": len(tokens), "dtype": "float16",
+        "model": info["model"]["id"],
+        "mode": info["mode"],
+        "prompt": info["prompt"],
+        "image_path": "image.jpg",
+        "image_size": [info["images"][0]["width"], info["images"][0]["height"]],
+        "num_layers": len(layers),
+        "num_heads": run.heads(),
+        "seq_len": len(tokens),
+        "dtype": "float16",
         "tokens": tokens,  # whose ids are positions
         # end_idx is the last image token, not the one after it
         "image_grid": {"rows": grids[0]["rows"], "cols": grids[0]["cols"], "start_idx": cells[0], "end_idx": cells[-1]},
@@ -342,7 +352,7 @@ def _write_bin(run, path) -> Path:
     with _new_folder(path) as beside:
         for number, layer in enumerate(layers):
             _write_layer(run, layer, "language", beside / f"attn_layer_{number:02d}.bin", header=b"")
-        _picture(run, 0).save(beside / "image.jpg", quality=JPEG_QUALITY)
+        picture_of(run, 0).save(beside / "image.jpg", quality=JPEG_QUALITY)
         (beside / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1), encoding="utf-8")
     return path
 
@@ -351,25 +361,7 @@ def _original_type(role: str) -> str:
     return role if role in ("image", "special") else "text"
 
 
-def _write_zip(run, path) -> Path:
-    # stored, not deflated: numbers hardly shrink
-    with _new_file(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(run.folder.rglob("*")):
-            if file.is_file():
-                archive.write(file, Path(run.folder.name) / file.relative_to(run.folder))
-    return path
-
-
 # Files
-
-
-def _picture(run, image: int) -> Image.Image:
-    name = run.info["images"][image]["file"]
-    try:
-        with Image.open(run.folder / name) as picture:
-            return picture.convert("RGB")
-    except (OSError, SyntaxError) as error:
-        raise DamagedRun(f"{name} of this run cannot be read: {error}.") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,10 +14,9 @@ from PIL import Image
 from safetensors import safe_open
 
 from attention import export, open_run
-from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, NotInRun
-from attention.export import export_run, heatmap_png
-
-CIVIDIS = {0: (0, 34, 78), 255: (254, 232, 56)}  # as matplotlib publishes it; its last entry rounds to (254, 232, 56)
+from attention.archive import unpack_run
+from attention.errors import InvalidRequest, LimitExceeded, NotInRun
+from attention.export import export_run
 
 
 @pytest.fixture
@@ -118,12 +118,55 @@ def test_npz_defaults_to_the_row_that_predicts_the_answer_and_takes_columns_and_
         assert data["grid"] == 1 and data["map"].shape == run.cells(1).shape and "token" not in data.files
 
 
+def test_npz_of_a_span_is_the_mean_of_its_rows_or_columns(run, tmp_path):
+    path = export_run(run, "npz", tmp_path / "a.npz", layer=1, head=2, query=20, until=22)
+    with np.load(path) as data:
+        rows = np.stack([run.row(1, query, source="factors")[2] for query in (20, 21, 22)])
+        assert np.allclose(data["row"], rows.mean(axis=0), atol=1e-7) and (data["query"], data["until"]) == (20, 22)
+        texts = [token["text"] for token in run.info["tokens"]]
+        assert data["token"] == "".join(texts[20:23]) and data["predicts"] == "".join(texts[21:24])
+    path = export_run(run, "npz", tmp_path / "b.npz", layer=1, head="mean", key=20, until=22)
+    with np.load(path) as data:
+        columns = np.stack([run.column(1, key).mean(axis=0) for key in (20, 21, 22)])
+        assert np.allclose(data["column"], columns.mean(axis=0), atol=1e-7) and "predicts" not in data.files
+    about, _ = read_csv(export_run(run, "csv", tmp_path / "a.csv", layer=1, head=2, query=20, until=22))
+    assert (about["query"], about["until"]) == (20, 22)
+
+
+def test_npz_of_what_keys_receive(run, tmp_path):
+    flags = {"tower": "vision", "received": True, "grid": None}
+    with np.load(export_run(run, "npz", tmp_path / "a.npz", layer=1, head=0, **flags)) as data:
+        assert np.array_equal(data["received"], run.received(1, "vision")[0])
+        assert (
+            np.array_equal(data["map"], data["received"][run.cells(1)]) and data["over"] == "the mean over all queries"
+        )
+        assert "query" not in data.files and "key" not in data.files
+    with np.load(export_run(run, "npz", tmp_path / "b.npz", layer="max", **flags)) as data:
+        every = [run.received(layer, "vision").mean(axis=0) for layer in run.layers("vision")]
+        assert np.array_equal(data["received"], np.max(every, axis=0))
+
+
+def test_files_are_named_by_what_they_hold(run):
+    def name(*wanted, format="npz", **more):  # noqa: A002
+        return export.file_name(run, format, export.select(run, *wanted, **more))
+
+    run.info["id"] = "3f2a"
+    assert name("language", 12, 3, 69, format="svg") == "3f2a_language_L12_H3_row69.svg"
+    assert name("language", "mean", "max", key=5, until=9) == "3f2a_language_Lmean_Hmax_key5-9.npz"
+    assert name("vision", 0, 1, received=True) == "3f2a_vision_L0_H1_received.npz"
+    assert export.file_name(run, "zip") == "3f2a.zip"
+    for hostile in ("../../x", 'a"; filename="b', "a\r\nSet-Cookie: b", "火\ud800", "." * 500, ""):
+        run.info["id"] = hostile
+        assert re.fullmatch(r"[A-Za-z0-9_.-]{5,140}", name("language", 1, 1, 5)) and not name().startswith(".")
+
+
 def test_npz_of_a_run_without_pictures_has_the_row_alone(tmp_path):
     with open_run(write_run(tmp_path / "text", [], [], tokens=chat([]), prompt="?")) as run:
         with np.load(export_run(run, "npz", tmp_path / "row.npz")) as data:
             assert "map" not in data.files and len(data["row"]) == run.keys()
-        with pytest.raises(NotInRun, match="no grid 0 in this run: it has none"):
-            export_run(run, "png", tmp_path / "map.png")
+        for wanted in export.FIGURES:
+            with pytest.raises(InvalidRequest, match=r"has no picture to draw on\. Use npz or csv"):
+                export_run(run, wanted, tmp_path / "map")
 
 
 def read_csv(path):
@@ -161,68 +204,6 @@ def test_csv_of_a_run_without_pictures_is_the_row_with_its_texts_and_none_of_the
         assert about["token"] == ",'=d" and list(table[0]) == ["query", "text", "value"] and len(table) == 14
 
 
-def test_the_heatmap_covers_the_picture_cell_by_cell(made, tmp_path):
-    picture = np.asarray(scene(100, 61)).astype(float)
-    path, cells = heatmap_png(made, "language", 1, 0, 25, 0, tmp_path / "map.png")
-    assert np.array_equal(cells, made.map(1, 0, 25)) and cells.shape == (3, 7)
-    with Image.open(path) as image:
-        assert image.format == "PNG" and image.size == (100, 61)
-        drawn, about = np.asarray(image.convert("RGB")).astype(float), json.loads(image.text["attention"])
-    assert about["range"] == [0, float(cells.max())] and (about["layer"], about["head"], about["query"]) == (1, 0, 25)
-    entries = np.minimum(cells / cells.max() * 256, 255).astype(int)
-    for y, x in np.ndindex(61, 100):
-        row, col = int((y + 0.5) * 3 / 61), int((x + 0.5) * 7 / 100)  # the cell that the pixel's centre lies in
-        entry = entries[row, col]
-        if entry in CIVIDIS:
-            alpha = np.sqrt(entry / 255)
-            expected = picture[y, x] * (1 - alpha) + np.array(CIVIDIS[entry]) * alpha
-            assert np.abs(drawn[y, x] - expected).max() <= 1.5, (x, y)
-    assert (entries == 255).any()
-
-
-def test_where_there_is_no_attention_the_picture_stays_as_it_is(made, tmp_path):
-    first = int(made.cells(0)[0, 0])
-    path, cells = heatmap_png(made, "language", 0, 0, first, 0, tmp_path / "map.png")  # sees one cell of the picture
-    assert (cells > 0).sum() == 1
-    with Image.open(path) as image:
-        changed = (np.asarray(image) != np.asarray(scene(100, 61))).any(axis=-1)
-    rows, cols = np.nonzero(changed)
-    assert rows.max() < 61 / 3 and cols.max() < 100 / 7 and changed[:20, :14].mean() > 0.99
-    path, cells = heatmap_png(made, "language", 0, 0, 0, 0, tmp_path / "none.png")  # before the picture
-    with Image.open(path) as image:
-        assert not cells.any() and np.array_equal(np.asarray(image), np.asarray(scene(100, 61)))
-
-
-def test_a_tile_is_drawn_at_its_place(made, tmp_path):
-    made.info["grids"][0]["box_px"] = [40, 20, 96, 56]
-    path, _ = heatmap_png(made, "language", "max", "max", 25, 0, tmp_path / "map.png")
-    with Image.open(path) as image:
-        rows, cols = np.nonzero((np.asarray(image) != np.asarray(scene(100, 61))).any(axis=-1))
-    assert (rows.min(), rows.max(), cols.min(), cols.max()) == (20, 55, 40, 95)
-
-
-def test_cells_that_are_not_equal_are_drawn_where_they_lie(made, tmp_path, monkeypatch):
-    edges = {"row_edges_px": [20, 30, 41.5, 57], "col_edges_px": [-3, 4, 12, 19.6, 26, 40, 47, 60]}
-    made.info["grids"][0] |= {"box_px": [-3, 20, 60, 57], **edges}
-    values = np.zeros((3, 7), np.float32)
-    values[1, 2] = 1
-    monkeypatch.setattr(export, "_map", lambda *_: values)
-    path, _ = heatmap_png(made, "language", 0, 0, 25, 0, tmp_path / "map.png")
-    with Image.open(path) as image:
-        rows, cols = np.nonzero((np.asarray(image) != np.asarray(scene(100, 61))).any(axis=-1))
-        about = json.loads(image.text["attention"])
-    assert (rows.min(), rows.max(), cols.min(), cols.max()) == (30, 40, 12, 19)  # 41.5 and 19.6: centres decide
-    assert {name: about[name] for name in edges} == edges
-
-
-def test_png_of_a_column_shows_who_reads_the_key(made, tmp_path):
-    path = export_run(made, "png", tmp_path / "key.png", layer=2, head=1, key=3)
-    with Image.open(path) as image:
-        about = json.loads(image.text["attention"])
-    highest = made.column(2, 3)[1][made.cells(0)].max()
-    assert about["key"] == 3 and about["range"] == [0, pytest.approx(highest)]
-
-
 def test_zip_holds_a_run_that_opens(run, tmp_path):
     path = export_run(run, "zip", tmp_path / "run.zip")
     with zipfile.ZipFile(path) as archive:
@@ -232,8 +213,23 @@ def test_zip_holds_a_run_that_opens(run, tmp_path):
         assert np.array_equal(copy.row(0, 5), run.row(0, 5)) and copy.info == run.info
 
 
+def test_a_zip_comes_in_blocks_and_its_length_is_known_before(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "BLOCK_BYTES", 1000)
+    blocks = list(export.zipped(run))
+    assert max(map(len, blocks)) < 1000 + 300 * len(export._run_files(run)) and len(blocks) > 50
+    assert sum(map(len, blocks)) == export.zipped_bytes(run)
+    (tmp_path / "run.zip").write_bytes(b"".join(blocks))
+    unpack_run(tmp_path / "run.zip", tmp_path / "back", 1 << 30)
+    names = [path.relative_to(run.folder) for path in export._run_files(run)]
+    assert all((tmp_path / "back" / name).read_bytes() == (run.folder / name).read_bytes() for name in names)
+
+
 REFUSED = {
-    "format": ({"format": "docx"}, InvalidRequest, "no format 'docx'. There is dense, bin, npz, csv, png, zip"),
+    "format": (
+        {"format": "docx"},
+        InvalidRequest,
+        "no format 'docx'. There is dense, bin, npz, csv, png, svg, pdf, zip",
+    ),
     "head of dense": ({"format": "dense", "head": 1}, InvalidRequest, "every head, query and key: leave head out"),
     "mean of dense": ({"format": "dense", "layer": "mean"}, InvalidRequest, "not their mean"),
     "layer of dense": ({"format": "dense", "layer": 9}, NotInRun, "Layer 9 has no attention"),
@@ -246,6 +242,16 @@ REFUSED = {
     "layer": ({"format": "npz", "layer": 77}, NotInRun, "Layer 77 has no attention"),
     "tower": ({"format": "png", "tower": "cross", "query": 1}, NotInRun, "no tower 'cross'"),
     "grid": ({"format": "png", "grid": 1}, NotInRun, "Grid 1 belongs to the vision tower"),
+    "received and key": ({"format": "npz", "received": True, "key": 1}, InvalidRequest, "received alone"),
+    "received until": ({"format": "npz", "received": True, "until": 1}, InvalidRequest, "leave until=1 out"),
+    "until": ({"format": "npz", "query": 5, "until": 3}, NotInRun, "no span from query 5 until 3"),
+    "received head": ({"format": "npz", "received": True, "layer": 0, "head": 99}, NotInRun, "no head 99"),
+    "received layer": ({"format": "npz", "received": True, "layer": 99}, NotInRun, "Layer 99 has no attention"),
+    "look of npz": ({"format": "npz", "look": {"palette": "grey"}}, InvalidRequest, "draws nothing: leave look out"),
+    "scale of csv": ({"format": "csv", "scale": 2.0}, InvalidRequest, "draws nothing: leave scale out"),
+    "scale of svg": ({"format": "svg", "scale": 2.0}, InvalidRequest, "sharp in any size: leave scale out"),
+    "caption of zip": ({"format": "zip", "caption": True}, InvalidRequest, "draws nothing: leave caption out"),
+    "until of dense": ({"format": "dense", "until": 3}, InvalidRequest, "leave until out"),
 }
 
 
@@ -279,7 +285,7 @@ def test_a_failure_half_way_leaves_what_was_there(run, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez_compressed", fail)
     with pytest.raises(InvalidRequest, match="No space left on device"):
         export_run(run, "npz", old)
-    monkeypatch.setattr(export, "_picture", fail)  # after the layers
+    monkeypatch.setattr(export, "picture_of", fail)  # after the layers
     with pytest.raises(InvalidRequest, match="No space left on device"):
         export_run(run, "bin", tmp_path / "bin")
     assert [path.name for path in tmp_path.iterdir()] == ["map.npz"] and old.read_text() == "old"
@@ -296,20 +302,12 @@ def test_more_than_the_disk_holds_is_refused_with_both_numbers(run, tmp_path, mo
             export_run(run, wanted, tmp_path / "out")
 
 
-def test_a_run_whose_picture_is_broken_says_so(tmp_path):
-    folder = write_run(tmp_path / "made", [scene(60, 40)], [(2, 3)], prompt="?")
-    (folder / "image_0.png").write_bytes(b"\x89PNG nothing")
-    with open_run(folder) as run, pytest.raises(DamagedRun, match=r"image_0\.png of this run cannot be read"):
-        export_run(run, "png", tmp_path / "map.png")
-    assert not (tmp_path / "map.png").exists()
-
-
 def test_exporting_needs_neither_torch_nor_gradio(tiny_run, tmp_path):
     code = (
         "import sys; from attention import open_run; from attention.export import export_run; "
         f"run, place = open_run({str(tiny_run)!r}), {str(tmp_path)!r}; "
-        "[export_run(run, format, place + '/' + format) for format in ('dense', 'bin', 'npz', 'csv', 'png')]; "
-        "print([name for name in ('torch', 'transformers', 'gradio') if name in sys.modules])"
+        f"[export_run(run, format, place + '/' + format) for format in {export.FORMATS[:-1]}]; "
+        "print([name for name in ('torch', 'transformers', 'gradio', 'matplotlib.pyplot') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
