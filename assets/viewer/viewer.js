@@ -277,8 +277,9 @@ export function mount({ element, props, watch, trigger }) {
   function writeAddress() {
     const { status, manifest, selection } = state.get;
     if (!manifest || !selection || (status !== 'ready' && status !== 'row')) return;
+    const { pathname, search, hash } = window.location;
     const fragment = writeFragment(manifest.id, selection, state.get);
-    if (fragment !== window.location.hash) window.history.replaceState(window.history.state, '', fragment);
+    if (fragment !== hash) window.history.replaceState(window.history.state, '', pathname + search + fragment);
   }
 
   /** Open what the address says, if this tab may. @returns {boolean} whether it does */

@@ -136,10 +136,10 @@ def runs(tmp_path_factory):
 def address(runs):
     """The page's address."""
 
-    def opened(request: gr.Request) -> dict | None:
+    def opened(request: gr.Request) -> dict:
         asked = dict(request.query_params)
         if "ticket" not in asked:
-            return None
+            return gr.skip()
         view = {
             name: int(asked[name]) if asked[name].isdigit() else asked[name]
             for name in ("layer", "head", "query")
