@@ -366,7 +366,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
         )  # fmt: skip
         answer = gr.Textbox(
             first.info["answer"] if first else "", label="Answer", show_label=False, container=False, interactive=False,
-            max_lines=3, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
+            max_lines=2, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
         )  # fmt: skip
     settings = {
         "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
@@ -488,8 +488,8 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
         ticket = found.get("ticket") if isinstance(found, dict) else None
         try:
             changes = {} if ticket in (None, on_screen) else again(ticket)
-        except AttentionError:
-            changes = {}  # the viewer says that it has expired
+        except AttentionError as error:
+            changes = {status: in_words(error), answer: ""}  # the viewer, too, says that it is not here any more
         return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}

@@ -222,6 +222,9 @@ def test_a_zip_that_is_no_run_is_refused_in_words_and_the_run_on_screen_stays(pa
         upload(page, tmp_path / name)
         expect(page.locator("#note textarea")).to_have_value(re.compile(said))
         expect(page.get_by_test_id("toast-body").filter(has_text=said)).to_be_visible()
+    (tmp_path / "notes.txt").write_text("mine")
+    upload(page, tmp_path / "notes.txt")
+    expect(page.get_by_test_id("toast-body").filter(has_text="Invalid file type")).to_be_visible()
     assert status(page).input_value() == shown
     expect(on_screen(page)).to_contain_text("star")
     assert running[0].runs() == before
@@ -267,6 +270,39 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     expect(kept(page)).to_have_value("")
     expect(page.locator("[data-state=empty]")).to_be_visible()
     assert run["ticket"] not in [row["ticket"] for row in running[0].runs()]
+
+
+def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(page, running, made):
+    run = made("where was I?")
+    page.reload()
+    choose(page, "where was I?")
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(on_screen(page)).to_contain_text("where")
+    said = status(page).input_value()
+    page.reload()
+    expect(on_screen(page)).to_contain_text("where")
+    expect(status(page)).to_have_value(said)
+    expect(page.locator("#answer textarea")).to_have_value(run["answer"])
+    expect(page.get_by_label("Question")).not_to_be_visible()
+    unfold(page)
+    expect(page.get_by_label("Question")).to_have_value("where was I?")
+    expect(page.get_by_label("Model", exact=True)).to_have_value(running[0].default_model())
+
+
+def test_a_reloaded_page_whose_run_is_gone_says_so(page, running, made):
+    run = made("gone by then?")
+    page.reload()
+    choose(page, "gone by then?")
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(on_screen(page)).to_contain_text("gone")
+    running[0].remove(run["ticket"])
+    page.reload()
+    expect(page.locator("[data-state=error]")).to_be_visible()
+    expect(page.locator(".av-message")).to_contain_text("expired")
+    expect(status(page)).to_have_value(re.compile("not here any more"))
+    expect(page.locator("#answer textarea")).to_have_value("")
+    unfold(page)
+    expect(page.get_by_label("Question")).to_have_value("")
 
 
 def test_what_is_deleted_is_what_was_asked_about(page, running, made):
