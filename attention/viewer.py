@@ -25,15 +25,26 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .errors import AttentionError, NotInRun
-from .export import write_dense
+from .errors import AttentionError, InvalidRequest, NotInRun
+from .export import file_name, write_dense, write_selection, zipped, zipped_bytes
+from .look import LOOK_NAMES
 from .pooling import pool_maps, pooled_shape
+from .selection import select
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
 ASSETS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
 MANIFEST_BYTES = 2048
 RECEIVED_WAIT_S = 0.25  # a short computation is answered at once instead of with "ask again"
 STREAM_BYTES = 1 << 20
+EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
+EXPORT_TYPES = {
+    "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "npz": "application/octet-stream",
+    "csv": "text/csv; charset=utf-8", "zip": "application/zip",
+}  # fmt: skip
+EXPORT_FIELDS = (
+    "format", "tower", "layer", "head", "query", "key", "until", "received", "grid", "scale", "width", "caption",
+    *LOOK_NAMES,
+)  # fmt: skip
 
 _MEDIA_TYPES = {
     ".js": "text/javascript",
@@ -147,6 +158,7 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
         of_run("received", received.answer),
         of_run("scores", _scores),
         of_run("layer/{tower}/{layer:int}", _layer),
+        of_run("export", _export),
         Route(f"{PREFIX}/{{rest:path}}", _guarded(_nothing)),
     ]
 
@@ -164,6 +176,10 @@ def _guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respo
             return _json({"error": str(error), "expired": True}, 404)
         except NotInRun as error:
             return _json({"error": str(error)}, 404)
+        except InvalidRequest as error:
+            return _json({"error": str(error)}, 400)
+        except _Busy as error:
+            return _json({"error": str(error)}, 503)
         except AttentionError as error:
             return _json({"error": str(error)}, 500)
         except Exception:
@@ -300,9 +316,54 @@ def _dense(run, layer, tower, name) -> Response:
     Rows are computed for all heads at once and leave head by head, so they wait in an unnamed file on disk: memory
     stays bounded however long the sequence is.
     """
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last byte has left
+    return _download(lambda file: write_dense(run, layer, tower, file), name, "application/octet-stream", _KEEP)
+
+
+_exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
+
+
+def _export(run, request) -> Response:
+    """One row, column or map as a file to keep, or the whole run as a zip: `format` png, svg, pdf, npz, csv or zip.
+
+    The fields are those of `export.export_run`, and of its look each by its own name; nothing else is taken.
+    """
+    given = request.query_params
+    for name in given:
+        if name not in EXPORT_FIELDS:
+            raise _BadQuery(f"There is no field {name!r} of an export. There is {', '.join(EXPORT_FIELDS)}.")
+    wanted = _word(request, "format", tuple(EXPORT_TYPES), "")
+    if wanted == "zip":
+        size = zipped_bytes(run)
+        headers = _attachment(file_name(run, "zip"), _FRESH) | ({} if size is None else {"Content-Length": str(size)})
+        return StreamingResponse(zipped(run), media_type=EXPORT_TYPES["zip"], headers=headers)
+    layer, head = (_number_or_word(request, name, optional=True) for name in ("layer", "head"))
+    positions = [_number(request, name, None) for name in ("query", "key", "until")]
+    received, caption = (_word(request, name, ("0", "1"), "0") == "1" for name in ("received", "caption"))
+    selection = select(run, _tower(request), layer, head, *positions, received, _number(request, "grid", None))
+    drawing = {
+        "look": {name: given[name] for name in LOOK_NAMES if name in given},
+        "scale": _decimal(request, "scale"), "width": _number(request, "width", None), "caption": caption,
+    }  # fmt: skip
+    if not _exports.acquire(timeout=EXPORT_WAIT_S):
+        raise _Busy("The server is drawing other figures. Try again in a moment.")
     try:
-        write_dense(run, layer, tower, file)
+        return _download(
+            lambda file: write_selection(selection, wanted, file, **drawing),
+            file_name(run, wanted, selection), EXPORT_TYPES[wanted], _FRESH,
+        )  # fmt: skip
+    finally:
+        _exports.release()
+
+
+class _Busy(Exception):
+    pass
+
+
+def _download(write: Callable, name: str, media_type: str, headers: dict) -> Response:
+    """What `write` puts into a file, sent as one to be kept. On the server it has no name and ends when it was sent."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last byte has left, or the client
+    try:
+        write(file)
         size = file.seek(0, os.SEEK_END)
     except BaseException:
         file.close()
@@ -314,12 +375,13 @@ def _dense(run, layer, tower, name) -> Response:
             while block := file.read(STREAM_BYTES):
                 yield block
 
-    headers = {
-        **_KEEP,
-        "Content-Length": str(size),
-        "Content-Disposition": f'attachment; filename="{name}"',
-    }
-    return StreamingResponse(content(), media_type="application/octet-stream", headers=headers)
+    headers = _attachment(name, headers) | {"Content-Length": str(size)}
+    return StreamingResponse(content(), media_type=media_type, headers=headers)
+
+
+def _attachment(name: str, headers: dict) -> dict:
+    """Headers of a file to be kept; its name is plain ASCII."""
+    return {**headers, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
 class _Received:
@@ -405,6 +467,13 @@ def _number(request, name: str, *default) -> int:
             else f"Give {name}=..., a whole number."
         )
     return int(text)
+
+
+def _decimal(request, name: str) -> float | None:
+    text = request.query_params.get(name)
+    if text is not None and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        raise _BadQuery(f"{name} is {text!r}; it must be a number.")
+    return None if text is None else float(text)
 
 
 def _number_or_word(request, name: str, optional: bool = False) -> int | str | None:

@@ -1,10 +1,16 @@
 """Exported files hold the reader's numbers, explain themselves, and appear whole or not at all."""
 
+import asyncio
+import contextlib
 import csv
+import gc
+import io
 import json
 import re
 import subprocess
 import sys
+import tempfile
+import threading
 import zipfile
 
 import numpy as np
@@ -12,11 +18,15 @@ import pytest
 from made_runs import chat, scene, token, write_run
 from PIL import Image
 from safetensors import safe_open
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.testclient import TestClient
 
 from attention import export, open_run
 from attention.archive import unpack_run
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.export import export_run
+from attention.viewer import PREFIX, routes
 
 
 @pytest.fixture
@@ -311,3 +321,148 @@ def test_exporting_needs_neither_torch_nor_gradio(tiny_run, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# The route
+
+
+@pytest.fixture
+def client(run):
+    with TestClient(Starlette(routes=routes({"ticket": run}.__getitem__)), raise_server_exceptions=False) as client:
+        yield client
+
+
+def get(client, fields, status=200):
+    response = client.get(f"{PREFIX}/ticket/export?{fields}")
+    assert response.status_code == status, response.text[:300]
+    assert response.headers["Cache-Control"] == "no-store" and response.headers["X-Content-Type-Options"] == "nosniff"
+    return response
+
+
+ONE = "tower=language&layer=1&head=2&query=20"
+
+
+@pytest.mark.parametrize(
+    "format, fields, wanted",
+    [
+        ("png", "&scale=2&palette=magma&smooth=1", {"scale": 2.0, "look": {"palette": "magma", "smooth": True}}),
+        ("png", "&caption=1&width=500&low=0&high=0.5", {"width": 500, "caption": True, "look": {"high": 0.5}}),
+        ("svg", "&curve=log&unit=uniform", {"look": {"curve": "log", "unit": "uniform"}}),
+        ("pdf", "&until=22&sinks=raw&opacity=0.5", {"until": 22, "look": {"sinks": "raw", "opacity": 0.5}}),
+        ("npz", "&grid=0", {}),
+        ("csv", "&until=22", {"until": 22}),
+    ],
+)
+def test_a_download_is_the_file_that_export_writes(client, run, tmp_path, format, fields, wanted):  # noqa: A002
+    response = get(client, f"format={format}&{ONE}{fields}")
+    path = export_run(run, format, tmp_path / "x", layer=1, head=2, query=20, **wanted)
+    if format == "npz":  # a zip has the time in it
+        with np.load(io.BytesIO(response.content)) as sent, np.load(path) as written:
+            assert sent.files == written.files and all(np.array_equal(sent[name], written[name]) for name in sent.files)
+    else:
+        assert response.content == path.read_bytes()
+    name = f"{run.info['id']}_language_L1_H2_row20{'-22' if 'until' in wanted else ''}.{format}"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    assert response.headers["Content-Type"].startswith(
+        {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "csv": "text/csv"}.get(
+            format, "application"
+        )
+    )
+
+
+def test_the_run_is_downloaded_as_a_zip(client, run):
+    response = get(client, "format=zip")
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{run.info["id"]}.zip"'
+    assert int(response.headers["Content-Length"]) == len(response.content) == export.zipped_bytes(run)
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == len(export._run_files(run))
+
+
+def test_columns_and_what_keys_receive_are_downloaded_too(client, run):
+    with np.load(io.BytesIO(get(client, "format=npz&layer=1&head=max&key=9").content)) as data:
+        assert np.array_equal(data["column"], run.column(1, 9).max(axis=0))
+    with np.load(io.BytesIO(get(client, "format=npz&tower=vision&layer=1&head=0&received=1").content)) as data:
+        assert np.array_equal(data["received"], run.received(1, "vision")[0])
+
+
+@pytest.mark.parametrize(
+    "fields, status, words",
+    [
+        ("", 400, "format is ''; it must be one of png, svg, pdf, npz, csv, zip"),
+        ("format=dense", 400, "format is 'dense'"),
+        (f"format=png&{ONE}&colour=red", 400, "no field 'colour' of an export"),
+        (f"format=png&{ONE}&palette=jet", 400, "palette is 'jet'; it must be one of"),
+        (f"format=png&{ONE}&opacity=2", 400, "opacity is 2.0; it must be a number"),
+        (f"format=png&{ONE}&low=1&high=0.5", 400, "begin at low=1"),
+        (f"format=png&{ONE}&scale=9", 400, "scale is 9.0; it must be a number from 0.25 to 4"),
+        (f"format=png&{ONE}&scale=1e3", 400, "scale is '1e3'; it must be a number"),
+        (f"format=png&{ONE}&width=99999", 400, "megapixels; the limit is 40"),
+        (f"format=png&{ONE}&caption=yes", 400, "caption is 'yes'; it must be one of 0, 1"),
+        (f"format=svg&{ONE}&scale=2", 400, "sharp in any size"),
+        (f"format=npz&{ONE}&palette=magma", 400, "draws nothing: leave look out"),
+        (f"format=npz&{ONE}&key=3", 400, "give one of the two"),
+        ("format=npz&layer=one", 400, "layer is 'one'; it must be a whole number"),
+        ("format=npz&layer=99", 404, "Layer 99 has no attention"),
+        ("format=npz&query=9999", 404, "no query 9999"),
+        ("format=npz&query=5&until=4", 404, "no span"),
+        ("format=png&grid=7", 404, "no grid 7"),
+        ("format=npz&tower=cross&query=1", 404, "no tower 'cross'"),
+        ("format=npz&tower=vision", 400, "Say which query or key"),
+    ],
+)
+def test_what_cannot_be_downloaded_is_refused_in_one_sentence(client, fields, status, words):
+    response = get(client, fields, status)
+    assert words in response.json()["error"] and list(response.json()) == ["error"]
+
+
+def test_a_download_of_a_run_that_has_expired_says_so(client):
+    response = client.get(f"{PREFIX}/other/export?format=png")
+    assert response.status_code == 404 and response.json()["expired"]
+
+
+@pytest.mark.parametrize("fields", [f"format=svg&{ONE}", "format=zip", "format=png&palette=jet"])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leaves):
+    """Whether it was sent, refused, or the client left after its first bytes: no file, and none open."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("attention.viewer.STREAM_BYTES", 4096)
+    opened, temporary = [], tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1])
+    path, _, query = f"{PREFIX}/ticket/export?{fields}".partition("?")
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+        "headers": [], "http_version": "1.1", "asgi": {"spec_version": "2.4"}, "root_path": "",
+    }  # fmt: skip
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+        if leaves and message["type"] == "http.response.body" and message.get("body"):
+            raise OSError("the client has left")
+
+    app = Starlette(routes=routes({"ticket": run}.__getitem__))
+    if leaves and "jet" not in fields:
+        with pytest.raises(ClientDisconnect):
+            asyncio.run(app(scope, receive, send))
+    else:
+        with contextlib.suppress(OSError):  # of the refusal, which is one piece
+            asyncio.run(app(scope, receive, send))
+    gc.collect()
+    assert sent[0]["status"] == (400 if "jet" in fields else 200)
+    assert all(file.closed for file in opened) and not list(tmp_path.iterdir())
+
+
+def test_a_server_that_draws_enough_already_says_so(client, monkeypatch):
+    monkeypatch.setattr("attention.viewer.EXPORT_WAIT_S", 0.01)
+    full = threading.BoundedSemaphore(1)
+    full.acquire()
+    monkeypatch.setattr("attention.viewer._exports", full)
+    assert "Try again in a moment" in get(client, f"format=png&{ONE}", 503).json()["error"]
+    full.release()
+    get(client, f"format=png&{ONE}")
+    get(client, f"format=png&{ONE}&palette=jet", 400)
+    get(client, f"format=png&{ONE}")  # what was refused has given its place back
