@@ -11,6 +11,8 @@
  * @property {number} cols
  * @property {number[]} [row_edges_px]  rows + 1, ascending
  * @property {number[]} [col_edges_px]
+ *
+ * @typedef {{width: number, height: number}} Size
  */
 
 /**
@@ -43,17 +45,45 @@ function cellEdges(grid) {
 }
 
 /**
- * The borders of a grid's cells where its picture is shown in another size: whole pixels, for `cellAt`.
+ * The borders of a grid's cells where its picture lies on a canvas: whole pixels, for `cellAt`. Those that are not in sight
+ * lie outside of the canvas.
  * @param {Cells} grid
- * @param {{width: number, height: number}} picture
- * @param {{width: number, height: number}} shown
+ * @param {Size} picture
+ * @param {Size & {left?: number, top?: number}} place  of the whole picture on the canvas, in whole pixels
  */
-export function cellBorders(grid, picture, shown) {
+export function cellBorders(grid, picture, { left = 0, top = 0, width, height }) {
   const { rows, cols } = cellEdges(grid);
   return {
-    rows: Int32Array.from(rows, (y) => Math.round((y / picture.height) * shown.height)),
-    cols: Int32Array.from(cols, (x) => Math.round((x / picture.width) * shown.width)),
+    rows: Int32Array.from(rows, (y) => top + Math.round((y / picture.height) * height)),
+    cols: Int32Array.from(cols, (x) => left + Math.round((x / picture.width) * width)),
   };
+}
+
+/**
+ * The middles of the rows and columns there, not rounded.
+ * @param {Cells} grid
+ * @param {Size} picture
+ * @param {Size & {left?: number, top?: number}} place
+ */
+export function cellCentres(grid, picture, { left = 0, top = 0, width, height }) {
+  const { rows, cols } = cellEdges(grid);
+  const middles = (/** @type {number[]} */ ends, /** @type {number} */ start, /** @type {number} */ scale) =>
+    Float64Array.from({ length: ends.length - 1 }, (_, i) => start + ((ends[i] + ends[i + 1]) / 2) * scale);
+  return { rows: middles(rows, top, height / picture.height), cols: middles(cols, left, width / picture.width) };
+}
+
+/**
+ * Which cells lie between 0 and an end, in part at least: from the first up to, not including, the last.
+ * @param {Int32Array} borders
+ * @param {number} end
+ */
+export function cellsInSight(borders, end) {
+  const count = borders.length - 1;
+  let first = 0;
+  while (first < count && borders[first + 1] <= 0) first++;
+  let last = count;
+  while (last > first && borders[last - 1] >= end) last--;
+  return { first, last };
 }
 
 /**
@@ -84,6 +114,18 @@ export function cellAt(borders, place) {
 export function fitInside(width, height, boxWidth, boxHeight) {
   const scale = Math.min(boxWidth / width, boxHeight / height);
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+/**
+ * Whether two pictures of given proportions are shown larger one below the other than side by side.
+ * @param {Size} picture
+ * @param {Size} box  for both
+ * @param {number} gap
+ */
+export function stacksBetter(picture, box, gap) {
+  const beside = fitInside(picture.width, picture.height, Math.max(1, (box.width - gap) / 2), box.height);
+  const below = fitInside(picture.width, picture.height, box.width, Math.max(1, (box.height - gap) / 2));
+  return below.width > beside.width;
 }
 
 /**

@@ -13,6 +13,9 @@ export function createHelp(root) {
     create('dl', {}, [
       ...KEYS.flatMap(({ shown, says }) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),
       create('dt', {}, [create('kbd', { text: 'shift' }), ' + arrows']), create('dd', { text: 'on the picture: point at the next cell; Enter selects it' }),
+      create('dt', {}, [create('kbd', { text: 'p' })]), create('dd', { text: 'on the picture: pin the cell, or let it go; shift and click do the same' }),
+      create('dt', {}, [create('kbd', { text: '+' }), ' ', create('kbd', { text: '−' }), ' ', create('kbd', { text: '0' })]),
+      create('dd', { text: 'on the picture: larger, smaller, whole; the wheel once it has the focus, or with Ctrl' }),
     ]),
     close,
   );

@@ -21,6 +21,7 @@
  * @property {number} cols
  * @property {number[]} [row_edges_px]  where its rows begin and end on the image, rows + 1 of them; without, they are equal
  * @property {number[]} [col_edges_px]
+ * @property {number | null} [time_s]  of a frame
  *
  * @typedef {object} Picture
  * @property {string} file
@@ -133,6 +134,26 @@ export function promptLength(info) {
     else if (role !== 'special') break;
   }
   return start;
+}
+
+/**
+ * What the grids of a tower are called: the picture where there are several, the kind where it is not the whole, the time of a
+ * frame; numbered where a picture has several of a kind.
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @returns {Map<number, string>}
+ */
+export function gridNames(info, tower) {
+  const grids = gridsOf(info, tower);
+  const hasSeveral = new Set(grids.map((index) => info.grids[index].image)).size > 1;
+  return new Map(grids.map((index) => {
+    const { image, kind, time_s } = info.grids[index];
+    const alike = grids.filter((other) => info.grids[other].image === image && info.grids[other].kind === kind);
+    const own = kind === 'whole' ? '' : alike.length > 1 ? `${kind} ${alike.indexOf(index) + 1}` : kind;
+    const time = typeof time_s === 'number' ? `${Number(time_s.toFixed(2))} s` : '';
+    const picture = kind === 'frame' ? (hasSeveral ? `frame ${image + 1}` : own) : [hasSeveral || !own ? `image ${image + 1}` : '', own].filter(Boolean).join(' ');
+    return [index, [picture, time].filter(Boolean).join(' · ')];
+  }));
 }
 
 /**

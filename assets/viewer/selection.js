@@ -49,6 +49,24 @@ function shiftOf(info, selection) {
 }
 
 /**
+ * The cells on screen of what is pointed at: of a token or a patch, or of several.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ * @returns {{row: number, col: number}[]}
+ */
+export function cellsOfSelection(info, selection) {
+  const { tower, direction, token, until, grid } = selection;
+  // What all patches receive belongs to none of them; and what reads in a cross tower is text.
+  if (grid === null || direction === 'received' || (tower === 'cross' && direction === 'reads')) return [];
+  const owners = tower === 'language' ? info.tokens : info.towers[tower].keys;
+  if (!Array.isArray(owners)) return [];
+  return owners.slice(token, (until ?? token) + 1).flatMap((owner) => {
+    const isHere = owner && owner.grid === grid && owner.row !== null && owner.col !== null;
+    return isHere ? [{ row: /** @type {number} */ (owner.row), col: /** @type {number} */ (owner.col) }] : [];
+  });
+}
+
+/**
  * The directions that a tower has, in turn.
  * @param {string} tower
  * @returns {Direction[]}

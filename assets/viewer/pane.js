@@ -1,0 +1,371 @@
+// @ts-check
+/**
+ * A picture, a map, or a map on a picture, in a box that it fills: what is shown can be pointed at, zoomed and dragged.
+ *
+ * The picture is an ordinary image element; the map is a canvas over the part of it that is seen, so its memory is that of the
+ * box however far one zooms. The canvas holds the colours that it is given and nothing else; borders of cells are whole device
+ * pixels, and what is outlined and hit is read from the same ones. Lines and labels are an SVG above it. What is shown comes by
+ * `show`, what a person does goes out by `does`: a pane knows neither the run nor the state of the page.
+ */
+import { create, listen, placeTip } from './dom.js';
+import { cellAt, cellBorders, cellCentres } from './geometry.js';
+import { listenToGestures, STEP } from './gestures.js';
+import { paintCells, paintSmoothed } from './overlay_paint.js';
+import { boxOfCell, cornersOf, framesOf, marksOf } from './marks.js';
+import { createState } from './state.js';
+import { moved, placeOf, pointAt, revealing, seenOf, WHOLE, zoomedAt } from './zoom.js';
+
+const SVG = 'http://www.w3.org/2000/svg';
+const HATCH_PX = 6; // from stripe to stripe
+
+/**
+ * @typedef {import('./marks.js').Cell} Cell
+ * @typedef {import('./zoom.js').Zoom} Zoom
+ *
+ * @typedef {object} Content
+ * @property {import('./geometry.js').Size | null} size   of the picture, also where only its map is shown
+ * @property {{preview: string, full: string, alt: string} | null} picture  addresses; null for the map alone on a plain ground
+ * @property {import('./geometry.js').Cells | null} grid
+ * @property {import('./overlay_paint.js').Coloured | null} map
+ * @property {boolean} smooth
+ * @property {number} opacity
+ * @property {Zoom} zoom
+ * @property {Cell | null} hover
+ * @property {string} tip      what is said of it
+ * @property {Cell[]} here     the cells that are selected
+ * @property {Cell | null} pinned
+ * @property {{points: import('./marks.js').Point[], boxes: import('./marks.js').Rectangle[]} | null} places
+ * @property {string} label    for who does not see it
+ * @property {number} refit     counts changes of size or theme
+ *
+ * @typedef {object} Does
+ * @property {(cell: Cell | null, how: 'pointer' | 'keys') => void} hover
+ * @property {(cell: Cell) => void} select
+ * @property {(cell: Cell) => void} pin
+ * @property {(zoom: Zoom) => void} zoom
+ * @property {(isThere: boolean) => void} [loaded]  the picture came, or cannot be had
+ */
+
+/**
+ * @param {Element} parent
+ * @param {Does} does
+ */
+export function createPane(parent, does) {
+  const canvas = create('canvas', { class: 'av-overlay', tabindex: 0, role: 'application', 'aria-roledescription': 'heat map' });
+  const clip = create('div', { class: 'av-clip' }, [canvas]);
+  const marks = document.createElementNS(SVG, 'svg');
+  const outline = create('div', { class: 'av-outline', hidden: '' });
+  const tip = create('div', { class: 'av-tip', hidden: '' });
+  const smoothed = create('div', { class: 'av-smoothed', text: 'smoothed', hidden: '', title: 'between the centres of cells; the numbers stay those of the cells' });
+  const lines = create('div', { class: 'av-lines' }, [marks, outline]);
+  const frame = create('div', { class: 'av-frame' }, [clip, lines, tip, smoothed]);
+  const pane = create('div', { class: 'av-pane' }, [frame]);
+  const context = canvas.getContext('2d');
+  marks.setAttribute('class', 'av-marks');
+  marks.setAttribute('aria-hidden', 'true');
+  const places = draw('g', 'av-places', marks);
+  const [inner, casing, here, pinned] = ['av-here-inner', 'av-here-casing', 'av-here', 'av-pinned'].map((name) => draw('path', name, marks));
+  parent.append(pane);
+
+  /** @type {ReturnType<typeof createState<Content>>} */
+  const content = createState(/** @type {Content} */ ({
+    size: null, picture: null, grid: null, map: null, smooth: false, opacity: 1, zoom: WHOLE, hover: null, tip: '', here: [], pinned: null,
+    places: null, label: '', refit: 0,
+  }));
+  /** In device pixels of the pane: where the whole picture lies, and what is seen of it. */
+  let place = { left: 0, top: 0, width: 1, height: 1 };
+  let seen = place;
+  let box = { width: 1, height: 1 };
+  let density = 1;
+  /** In device pixels of the canvas. */
+  let borders = { rows: new Int32Array(1), cols: new Int32Array(1) };
+  /** @type {HTMLImageElement | null} */
+  let preview = null;
+  /** @type {HTMLImageElement | null} the picture in its own resolution, once it is wanted */
+  let full = null;
+  let paint_ms = 0;
+
+  function layOut() {
+    const { size, grid, zoom } = content.get;
+    frame.hidden = !size;
+    if (!size) return;
+    density = window.devicePixelRatio || 1;
+    box = { width: Math.max(1, Math.floor(pane.clientWidth * density)), height: Math.max(1, Math.floor(pane.clientHeight * density)) };
+    place = placeOf(zoom, { picture: size, box });
+    seen = seenOf(place, box);
+    // Its corner lies on a whole device pixel, or the canvas would be smeared.
+    const { left, top } = pane.getBoundingClientRect();
+    const off = (/** @type {number} */ start) => Math.round(start * density) / density - start;
+    setBox(frame, { left: seen.left / density + off(left), top: seen.top / density + off(top), width: seen.width / density, height: seen.height / density });
+    if (canvas.width !== seen.width || canvas.height !== seen.height) Object.assign(canvas, { width: seen.width, height: seen.height });
+    canvas.style.touchAction = zoom.scale > 1 ? 'none' : 'pan-x pan-y';
+    frame.classList.toggle('av-movable', zoom.scale > 1);
+    placeImages();
+    borders = grid ? cellBorders(grid, size, within()) : { rows: new Int32Array(1), cols: new Int32Array(1) };
+  }
+
+  /** Where the picture lies on the canvas. */
+  const within = () => ({ ...place, left: place.left - seen.left, top: place.top - seen.top });
+
+  function paint() {
+    const { map, grid, size, smooth } = content.get;
+    const isMap = Boolean(map && grid && size && map.values.length === grid.rows * grid.cols);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    smoothed.hidden = !(smooth && isMap);
+    if (!isMap || !map || !grid || !size || !canvas.width || !canvas.height) return;
+    const begun = performance.now();
+    const image = new ImageData(canvas.width, canvas.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    if (smooth) paintSmoothed(map, borders, cellCentres(grid, size, within()), canvas, pixels);
+    else paintCells(map, borders, canvas, pixels);
+    context.putImageData(image, 0, 0);
+    if (map.hidden) hatch(map.hidden, grid.cols);
+    paint_ms = performance.now() - begun;
+  }
+
+  /** Stripes of the page's text colour, edged with that of its ground: seen on any picture. @param {Uint8Array} hidden @param {number} cols */
+  function hatch(hidden, cols) {
+    const side = Math.max(4, Math.round(HATCH_PX * density));
+    const tile = Object.assign(document.createElement('canvas'), { width: side, height: side });
+    const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
+    const style = getComputedStyle(canvas);
+    const ground = style.getPropertyValue('--background-fill-primary');
+    for (const [colour, shift, alpha] of /** @type {const} */ ([[ground, 1, 0.5], [style.color, 0, 0.6]])) {
+      pen.globalAlpha = alpha;
+      pen.strokeStyle = colour;
+      pen.lineWidth = side / 6;
+      pen.beginPath();
+      for (const start of [-side, 0, side]) { // as the tile is repeated its corners take part
+        pen.moveTo(start + (shift * side) / 4 - 1, side + 1);
+        pen.lineTo(start + (shift * side) / 4 + side + 1, -1);
+      }
+      pen.stroke();
+    }
+    const stripes = /** @type {CanvasPattern} */ (context.createPattern(tile, 'repeat'));
+    const { left, top } = within();
+    stripes.setTransform(new DOMMatrix([1, 0, 0, 1, left % side, top % side])); // they stay where they are on the picture
+    context.fillStyle = stripes;
+    hidden.forEach((isHidden, cell) => {
+      if (!isHidden) return;
+      const [row, col] = [Math.floor(cell / cols), cell % cols];
+      const [x, y] = [borders.cols[col], borders.rows[row]];
+      context.fillRect(x, y, borders.cols[col + 1] - x, borders.rows[row + 1] - y);
+    });
+  }
+
+  function mark() {
+    const { here: chosen, pinned: pin, grid, size, places: named } = content.get;
+    const isGrid = Boolean(grid && size);
+    const frames = framesOf(isGrid ? chosen : [], borders, density);
+    setPath(casing, frames.outer);
+    setPath(here, frames.outer);
+    setPath(inner, frames.inner);
+    setPath(pinned, isGrid && pin ? cornersOf(boxOfCell(borders, density, pin)) : '');
+    const { left, top, width, height } = within();
+    const found = named && size
+      ? marksOf(named, size, { left: css(left), top: css(top), width: css(width), height: css(height) }, { width: css(seen.width), height: css(seen.height) })
+      : [];
+    places.replaceChildren(...found.map(({ path, label, x, y, isRight }) => {
+      const group = draw('g', 'av-place');
+      setPath(draw('path', 'av-casing', group), path);
+      setPath(draw('path', 'av-line', group), path);
+      const text = draw('text', isRight ? 'av-right' : '', group);
+      text.textContent = label;
+      text.setAttribute('x', String(x));
+      text.setAttribute('y', String(y));
+      return group;
+    }));
+  }
+
+  function showHover() {
+    const { hover, grid, tip: words } = content.get;
+    const at = hover && grid ? boxOfCell(borders, density, hover) : null;
+    const isSeen = at && at.x < css(seen.width) && at.y < css(seen.height) && at.x + at.width > 0 && at.y + at.height > 0;
+    outline.hidden = !isSeen;
+    tip.hidden = !isSeen || !words;
+    if (!at || !isSeen) return;
+    setBox(outline, { left: at.x, top: at.y, width: at.width, height: at.height });
+    tip.textContent = words;
+    if (words) placeTip(tip, at, frame.clientWidth);
+  }
+
+  /** @param {number} pixels */
+  const css = (pixels) => pixels / density;
+
+  // The picture
+
+  function loadPicture() {
+    const { picture } = content.get;
+    for (const image of [preview, full]) image?.remove();
+    preview = full = null;
+    frame.classList.toggle('av-bare', !picture);
+    if (!picture) return;
+    const image = create('img', { class: 'av-picture', alt: picture.alt, draggable: false });
+    preview = image;
+    listen(image, {
+      load: () => { if (preview === image) { does.loaded?.(true); sharpen(); } },
+      error: () => { if (preview === image) { image.classList.add('av-missing'); does.loaded?.(false); } },
+    });
+    image.src = picture.preview;
+    clip.prepend(image);
+    placeImages();
+  }
+
+  function placeImages() {
+    const { left, top, width, height } = within();
+    for (const image of [preview, full]) if (image) setBox(image, { left: css(left), top: css(top), width: css(width), height: css(height) });
+    sharpen();
+  }
+
+  /** The picture in its own resolution, where its preview has fewer pixels than the screen: laid over that once it is decoded. */
+  function sharpen() {
+    const { picture, zoom } = content.get;
+    if (!picture || !preview?.naturalWidth || full || zoom.scale === 1 || place.width <= preview.naturalWidth) return;
+    const image = create('img', { class: 'av-picture av-full', alt: '', draggable: false });
+    full = image;
+    image.src = picture.full;
+    image.decode().then(() => {
+      if (full !== image) return;
+      preview?.after(image);
+      placeImages();
+    }, () => {}); // the preview stays
+  }
+
+  // Pointing, choosing, moving
+
+  /** @param {{clientX: number, clientY: number}} event  in device pixels of the canvas */
+  function under({ clientX, clientY }) {
+    const { left, top } = canvas.getBoundingClientRect();
+    return { x: (clientX - left) * density, y: (clientY - top) * density };
+  }
+
+  /** @param {{clientX: number, clientY: number}} event @returns {Cell | null} */
+  function cellUnder(event) {
+    const { x, y } = under(event);
+    const [row, col] = [cellAt(borders.rows, y), cellAt(borders.cols, x)];
+    return row < 0 || col < 0 ? null : { row, col };
+  }
+
+  /** @param {number} factor @param {{clientX: number, clientY: number}} [event]  around which; without, around the middle */
+  function zoomBy(factor, event) {
+    const { size, zoom } = content.get;
+    if (!size) return false;
+    const { x, y } = event ? under(event) : { x: box.width / 2 - seen.left, y: box.height / 2 - seen.top };
+    const next = zoomedAt(zoom, factor, { x: x + seen.left, y: y + seen.top }, { picture: size, box });
+    if (next.scale === zoom.scale) return false;
+    does.zoom(next);
+    return true;
+  }
+
+  /** @param {number} dx @param {number} dy  in CSS pixels */
+  function moveBy(dx, dy) {
+    const { size, zoom } = content.get;
+    if (size && zoom.scale > 1) does.zoom(moved(zoom, dx * density, dy * density, { picture: size, box }));
+  }
+
+  /** The cell beside the one that is pointed at; to begin with, the one with the largest value. @param {number} down @param {number} right */
+  function pointBeside(down, right) {
+    const { grid, map, hover, size, zoom } = content.get;
+    if (!grid || !size) return;
+    const inside = (/** @type {number} */ at, /** @type {number} */ count) => Math.min(count - 1, Math.max(0, at));
+    const peak = map ? largestCell(map) : 0;
+    const cell = hover
+      ? { row: inside(hover.row + down, grid.rows), col: inside(hover.col + right, grid.cols) }
+      : { row: Math.floor(peak / grid.cols), col: peak % grid.cols };
+    does.hover(cell, 'keys');
+    const [left, top] = [borders.cols[cell.col] + seen.left, borders.rows[cell.row] + seen.top];
+    const part = { left, top, width: borders.cols[cell.col + 1] + seen.left - left, height: borders.rows[cell.row + 1] + seen.top - top };
+    const next = revealing(zoom, part, { picture: size, box });
+    if (next !== zoom) does.zoom(next);
+  }
+
+  /** @param {KeyboardEvent} event */
+  function press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { hover } = content.get;
+    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (move && event.shiftKey) pointBeside(move[0], move[1]);
+    else if (event.key === 'Enter' && hover) does.select(hover);
+    else if (event.key.toLowerCase() === 'p' && hover) does.pin(hover);
+    else if (event.key === '+' || event.key === '=') zoomBy(STEP);
+    else if (event.key === '-') zoomBy(1 / STEP);
+    else if (event.key === '0') does.zoom(WHOLE);
+    else return;
+    event.preventDefault();
+  }
+
+  const undo = [
+    listen(canvas, { keydown: press }),
+    listenToGestures(canvas, {
+      point: (event) => {
+        const cell = event && cellUnder(event);
+        const { hover } = content.get;
+        if (cell?.row !== hover?.row || cell?.col !== hover?.col) does.hover(cell, 'pointer');
+      },
+      choose: (event) => {
+        const cell = cellUnder(event);
+        if (!cell) return;
+        does.hover(cell, 'pointer'); // a finger points where it taps
+        if (event.shiftKey) does.pin(cell);
+        else does.select(cell);
+      },
+      zoom: zoomBy,
+      move: moveBy,
+    }),
+    content.on(['picture'], loadPicture),
+    content.on(['size', 'grid', 'zoom', 'refit'], layOut),
+    content.on(['size', 'grid', 'zoom', 'refit', 'map', 'smooth'], paint),
+    content.on(['size', 'grid', 'zoom', 'refit', 'here', 'pinned', 'places'], mark),
+    content.on(['size', 'grid', 'zoom', 'refit', 'hover', 'tip'], showHover),
+    content.on(['opacity'], () => { canvas.style.opacity = String(content.get.opacity); }),
+    content.on(['label'], () => canvas.setAttribute('aria-label', content.get.label)),
+  ];
+  layOut();
+  loadPicture();
+
+  return {
+    show: content.set,
+    canvas,
+    zoomBy,
+    /** How long the map took to paint, in milliseconds. */
+    get paint_ms() {
+      return paint_ms;
+    },
+    /** The point of the picture, 0 to 1 each way, under the pointer. For tests. */
+    pointUnder: (/** @type {{clientX: number, clientY: number}} */ event) => pointAt(within(), under(event)),
+    /** The colour painted at a place, in CSS pixels from the corner of what is seen: [red, green, blue, alpha]. For tests. */
+    sample: (/** @type {number} */ x, /** @type {number} */ y) => [...context.getImageData(Math.floor(x * density), Math.floor(y * density), 1, 1).data],
+    dispose: () => {
+      undo.forEach((end) => end());
+      pane.remove();
+    },
+  };
+}
+
+/** The cell with the largest value of those that have a colour. @param {import('./overlay_paint.js').Coloured} map */
+function largestCell({ values, hidden }) {
+  let found = -1;
+  for (let cell = 0; cell < values.length; cell++) {
+    if (!hidden?.[cell] && (found < 0 || values[cell] > values[found])) found = cell;
+  }
+  return Math.max(0, found);
+}
+
+/** @param {string} tag @param {string} name @param {Element} [parent] */
+function draw(tag, name, parent) {
+  const element = document.createElementNS(SVG, tag);
+  if (name) element.setAttribute('class', name);
+  parent?.append(element);
+  return element;
+}
+
+/** @param {Element} path @param {string} d */
+function setPath(path, d) {
+  path.setAttribute('d', d);
+  path.toggleAttribute('hidden', !d);
+}
+
+/** @param {HTMLElement} element @param {{left: number, top: number, width: number, height: number}} box */
+function setBox(element, box) {
+  for (const [side, length] of Object.entries(box)) element.style.setProperty(side, `${length}px`);
+}
