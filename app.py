@@ -609,7 +609,8 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             run = service.run(ticket)
-            from attention.export import default_query, heatmap_png  # only now: it brings in matplotlib
+            from attention.export import heatmap_png
+            from attention.selection import default_query
 
             path, values = heatmap_png(
                 run, tower, number_or_word("layer", layer), number_or_word("head", head),
@@ -618,27 +619,41 @@ def build_endpoints(service: Service) -> None:
             )  # fmt: skip
         return str(path), values.tolist()
 
-    def export(ticket, format="npz", tower="language", layer=None, head=None, query=None, key=None, grid=0) -> str:  # noqa: A002
-        """Write a run, or one map of it, as a file: dense, bin, npz, csv, png or zip; what is a folder comes zipped.
+    def export(
+        ticket, format="npz", tower="language", layer=None, head=None, query=None, key=None, grid=None, until=None,  # noqa: A002
+        received=False, look=None, scale=None, caption=False,
+    ) -> str:  # fmt: skip
+        """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf or zip; a folder comes zipped.
 
         Args:
             ticket: from /analyze.
-            layer: the layer's index in the model; for npz, csv and png also mean or max.
-            head: for npz, csv and png: a number, mean or max.
-            query: for npz, csv and png: the position of the row; the default predicts the answer's first token.
+            layer: the layer's index in the model; for one map also mean or max.
+            head: of one map: a number, mean or max.
+            query: of one map: the position of the row; the default predicts the answer's first token.
             key: the position of a column, instead of query.
+            grid: which picture, tile or frame; the default is the tower's first.
+            until: the last position of a mean over several, which begins at query or key.
+            received: what every key receives, instead of query and key.
+            look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places.
+            scale: of a png: 0.25 to 4 times the picture's size.
+            caption: of a png: with a colour bar and words, as svg and pdf always have them.
         """
         with plainly():
             run = service.run(ticket)
             from attention.export import export_run
 
+            if look is not None and not isinstance(look, dict):
+                raise InvalidRequest(
+                    f'look is {look!r}; it must be settings by their names, as {{"palette": "magma"}}.'
+                )
             name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(format, f"run.{format}")
             written = export_run(
                 run, format, _new_file(file, name), tower,
                 None if layer is None else number_or_word("layer", layer),
                 None if head is None else number_or_word("head", head),
                 whole_number("query", query, optional=True), whole_number("key", key, optional=True),
-                whole_number("grid", grid),
+                whole_number("grid", grid, optional=True), until=whole_number("until", until, optional=True),
+                received=bool(received), look=look, scale=scale, caption=bool(caption),
             )  # fmt: skip
             if written.is_dir():
                 archive = shutil.make_archive(str(written), "zip", written)
@@ -673,7 +688,8 @@ def build_endpoints(service: Service) -> None:
         call.click(heatmap, which, [png, cells], api_name="heatmap")
         what = [
             word("ticket"), word("format", "npz"), word("tower", "language"), word("layer"), word("head"),
-            number("query"), number("key"), number("grid", 0),
+            number("query"), number("key"), number("grid"), number("until"), gr.Checkbox(label="received"),
+            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"),
         ]  # fmt: skip
         file = gr.File(label="file")
         call.click(export, what, file, api_name="export")

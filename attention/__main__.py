@@ -88,15 +88,29 @@ def build_parser() -> argparse.ArgumentParser:
     export.set_defaults(command=_export)
     add = export.add_argument
     add("run", metavar="RUN", help="the folder of a finished run")
-    add("--format", required=True, metavar="dense|bin|npz|csv|png|zip", help="what to write")
+    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help="what to write")
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
     add("--tower", default="language", metavar="language|cross|vision")
-    add("--layer", type=_number_or_word, metavar="N|mean|max", help="default: mean for npz, csv and png, all for dense")
+    add("--layer", type=_number_or_word, metavar="N|mean|max", help="default: mean for one map, all for dense")
     add("--head", type=_number_or_word, metavar="N|mean|max", help="default: mean")
     which = export.add_mutually_exclusive_group()
     which.add_argument("--query", type=int, metavar="P", help="the row of position P; default: it predicts the answer")
     which.add_argument("--key", type=int, metavar="P", help="the column of position P: who reads it")
+    which.add_argument("--received", action="store_true", help="what every key receives, mean over all queries")
+    add("--until", type=int, metavar="P", help="the mean over the positions from --query or --key to P")
     add("--grid", type=int, metavar="G", help="which picture, tile or frame; default: the tower's first")
+    add = export.add_argument_group("how png, svg and pdf are drawn").add_argument
+    add("--scale", type=float, metavar="S", help="of a png: 0.25 to 4 times the picture's size (default 1)")
+    add("--caption", action="store_true", help="a png with a colour bar and words, as svg and pdf always have them")
+    add("--palette", metavar="NAME", help="cividis (default), magma, viridis, blues or grey")
+    add("--opacity", type=float, metavar="0..1", help="of the highest colour (default 0.8)")
+    add("--low", type=float, metavar="V", help="where the colours begin; default: 0")
+    add("--high", type=float, metavar="V", help="where the colours end; default: the largest value")
+    add("--unit", metavar="attention|uniform", help="uniform: values as multiples of even attention over the picture")
+    add("--curve", metavar="linear|sqrt|log", help="from values to colours (default linear)")
+    add("--sinks", metavar="masked|raw|renormalised", help="masked (default): hatched and left out of the colours")
+    add("--smooth", action="store_true", default=None, help="between the cells' centres; the caption says so")
+    add("--places", action="store_true", default=None, help="draw the points and boxes that the answer names")
 
     models = commands.add_parser("models", help="the models on offer")
     models.set_defaults(command=_models)
@@ -157,11 +171,14 @@ def _extract(options) -> int:
 
 def _export(options) -> int:
     from .export import export_run
+    from .look import LOOK_NAMES
     from .run import open_run
 
-    names = ("tower", "layer", "head", "query", "key", "grid")
+    names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption")
+    fields = {name: getattr(options, name) for name in names}
+    look = {name: getattr(options, name) for name in LOOK_NAMES if getattr(options, name) is not None}
     with open_run(options.run) as run:
-        print(export_run(run, options.format, options.output, **{name: getattr(options, name) for name in names}))
+        print(export_run(run, options.format, options.output, look=look, **fields))
     return 0
 
 

@@ -51,7 +51,7 @@ class Look:
 
     def __post_init__(self):
         for name, words in (("palette", PALETTES), ("unit", UNITS), ("curve", CURVES), ("sinks", SINKS)):
-            if getattr(self, name) not in words:
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in words:
                 raise InvalidRequest(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(words)}.")
         for name, most in (("opacity", 1), ("low", LARGEST), ("high", LARGEST)):
             value = getattr(self, name)

@@ -152,6 +152,21 @@ def test_export_gives_a_file(client, result):
     assert archive.endswith(".zip")
 
 
+def test_export_draws_a_view_as_it_is_asked_to_look(client, result):
+    view = {"ticket": result["ticket"], "layer": 1, "head": 0, "query": 10, "until": 12}
+    look = {"palette": "magma", "sinks": "raw", "smooth": True}
+    path = client.predict(**view, format="png", look=look, scale=3, caption=True, api_name="/export")
+    with Image.open(path) as image:
+        about = json.loads(image.text["attention"])
+        assert image.width == 3 * SIZE[0] and image.height > 3 * SIZE[1]
+    assert about | look == about and about["until"] == 12
+    path = client.predict(**view, format="svg", look=look, api_name="/export")
+    assert "mean of rows 10 to 12" in Path(path).read_text(encoding="utf-8")
+    for wrong, words in ((["magma"], "settings by their names"), ({"palette": "jet"}, "must be one of cividis")):
+        with pytest.raises(AppError, match=words):
+            client.predict(**view, format="svg", look=wrong, api_name="/export")
+
+
 def test_curl_can_do_it_too(address, client, picture):
     uploaded = httpx.post(f"{address}gradio_api/upload", files={"files": picture.read_bytes()}).json()[0]
     file = {"path": uploaded, "meta": {"_type": "gradio.FileData"}}

@@ -227,7 +227,7 @@ def test_progress_on_a_terminal_is_one_line_that_is_rewritten(monkeypatch, capsy
 
 
 def test_export_writes_each_format_and_prints_its_path(call, tiny_run, tmp_path):
-    for wanted in ("dense", "bin", "npz", "csv", "png", "zip"):
+    for wanted in ("dense", "bin", "npz", "csv", "png", "svg", "pdf", "zip"):
         code, out, err = call("export", tiny_run, "--format", wanted, "--output", tmp_path / wanted)
         assert (code, out, err) == (0, f"{tmp_path / wanted}\n", "") and (tmp_path / wanted).exists()
     flags = ("--tower", "vision", "--layer", "1", "--head", "max", "--query", "7")
@@ -239,6 +239,14 @@ def test_export_writes_each_format_and_prints_its_path(call, tiny_run, tmp_path)
     assert call("export", tiny_run, "--format", "npz", "--output", tmp_path / "c.npz", *flags)[0] == 0
     with np.load(tmp_path / "c.npz") as data:
         assert data["key"] == 9 and data["layer"] == "mean"
+    flags = ["--query", "9", "--until", "11", "--scale", "2", "--caption", "--low", "0.01", "--high", "0.5", "--smooth"]
+    flags += ["--palette=magma", "--curve=sqrt", "--sinks=raw", "--opacity=0.5", "--unit=uniform", "--places"]
+    assert call("export", tiny_run, "--format", "png", "--output", tmp_path / "d.png", *flags)[0] == 0
+    with Image.open(tmp_path / "d.png") as image:
+        about = json.loads(image.text["attention"])
+        assert image.width == 600 and image.height > 400 and about["range"] == [0.01, 0.5] and about["until"] == 11
+    said = {"palette": "magma", "opacity": 0.5, "unit": "uniform", "curve": "sqrt", "sinks": "raw", "smooth": True}
+    assert about | said == about
 
 
 NOT_EXPORTED = {
@@ -247,6 +255,8 @@ NOT_EXPORTED = {
     "negative layer": (2, ("--format", "dense", "--layer=-1"), "Layer -1 has no attention"),
     "head": (2, ("--format", "png", "--head", "first"), "no head 'first'"),
     "query and key": (2, ("--format", "npz", "--query", "1", "--key", "2"), "not allowed with argument --query"),
+    "look of npz": (2, ("--format", "npz", "--palette", "magma"), "Format npz holds numbers and draws nothing"),
+    "palette": (2, ("--format", "svg", "--palette", "jet"), "palette is 'jet'; it must be one of cividis"),
     "flag": (2, ("--format", "npz", "--colour", "red"), "unrecognized arguments: --colour red"),
 }
 

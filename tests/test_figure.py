@@ -501,6 +501,7 @@ def test_pyplot_is_never_imported(tiny_run, tmp_path):
 
 REFUSED = {
     "palette": ({"palette": "jet"}, "palette is 'jet'; it must be one of cividis, magma"),
+    "palettes": ({"palette": ["magma"]}, r"palette is \['magma'\]; it must be one of"),
     "unit": ({"unit": "bits"}, "unit is 'bits'; it must be one of attention, uniform"),
     "curve": ({"curve": "cubic"}, "curve is 'cubic'; it must be one of linear, sqrt, log"),
     "sinks": ({"sinks": "gone"}, "sinks is 'gone'; it must be one of masked, raw, renormalised"),
