@@ -44,7 +44,7 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
     output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     capture = _active.get()
     if capture is not None:
-        capture.take(module, query, key, attention_mask, kwargs)
+        capture.take(module, query, key, value, attention_mask, kwargs)
     return output
 
 
@@ -102,8 +102,9 @@ class TowerPlan:
     how many queries, where that is not as many; `has_blocks` whether a layer may be called several times, or with a
     batch: pictures, tiles or windows that lie one after the other on one key axis and do not read each other; `rows`
     int64 the queries whose rows are stored, ascending; `cells` int64 the keys that are image cells, grid by grid, row
-    by row; `grid_sizes` [(rows, cols)] of those grids; `sink_rows` int64 the queries on which sinks are looked for;
-    `spatial_from` the first query whose spatial entropy is worth its time.
+    by row; `grid_sizes` [(rows, cols)] of those grids; `sink_rows` int64 the queries on which sinks are looked for,
+    the first `sink_rows_before` of which come before the question; `spatial_from` the first query whose spatial entropy
+    is worth its time.
     """
 
     modules: dict[int, tuple[str, torch.nn.Module]]
@@ -115,6 +116,7 @@ class TowerPlan:
     cells: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     grid_sizes: list[tuple[int, int]] = field(default_factory=list)
     sink_rows: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    sink_rows_before: int = 0
     spatial_from: int = 0
 
     @cached_property
@@ -130,11 +132,13 @@ class TowerPlan:
 class _Block:
     """One sequence of one attention call: query [heads, queries, head_dim], key [kv_heads, keys, head_dim].
 
-    `mask` is what the whole call was given, and `entry` this sequence's place in its batch.
+    `value_norms` [keys] are the lengths of the values, mean over heads, where sinks are looked for; `mask` is what the
+    whole call was given, and `entry` this sequence's place in its batch.
     """
 
     query: torch.Tensor
     key: torch.Tensor
+    value_norms: torch.Tensor | None
     mask: torch.Tensor | None
     entry: int
     causal: bool
@@ -198,8 +202,8 @@ class Capture:
             save_file(self._mask_tensors, self.folder / "masks.safetensors")
         self._save_scores()
 
-    def take(self, module, query, key, mask, kwargs) -> None:
-        """One attention call: query [batch, heads, queries, head_dim], key [batch, kv_heads, keys, head_dim]."""
+    def take(self, module, query, key, value, mask, kwargs) -> None:
+        """One attention call: query [batch, heads, queries, head_dim], key and value [batch, kv_heads, keys, ...]."""
         name = self._names.get(id(module))
         if name is None:
             return
@@ -227,7 +231,10 @@ class Capture:
         scaling = kwargs.get("scaling")
         scaling = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
         blocks = self._blocks.setdefault(name, [])
-        blocks += [_Block(query[i], key[i], mask, i, causal) for i in range(len(query))]
+        norms = [None] * len(query)
+        if len(plan.sink_rows):
+            norms = torch.linalg.vector_norm(value.detach(), dim=-1, dtype=torch.float32).mean(dim=1)
+        blocks += [_Block(query[i], key[i], norms[i], mask, i, causal) for i in range(len(query))]
         n_keys = sum(block.key.shape[1] for block in blocks)
         n_queries = sum(block.query.shape[1] for block in blocks)
         expected = plan.keys if plan.queries is None else plan.queries
@@ -250,7 +257,7 @@ class Capture:
                 tensors["segments"] = segments
             rows = _Rows(query, key, scaling, mask_name, allowed, segments)
             if len(plan.rows):
-                sinks = self._find_sinks(tower, layer, plan, rows)
+                sinks = self._find_sinks(tower, layer, plan, rows, blocks)
                 tensors["attention"], self._scores[tower][layer] = self._store_rows(plan, rows, sinks)
                 tensors["positions"] = plan.rows.to(torch.int32)
             if tower != "language" and query.is_cuda:
@@ -312,11 +319,15 @@ class Capture:
         self._mask_tensors[name] = packed
         return name, allowed, None
 
-    def _find_sinks(self, tower, layer, plan, rows) -> torch.Tensor:
+    def _find_sinks(self, tower, layer, plan, rows, blocks) -> torch.Tensor:
         """The keys that are sinks in this layer, int64."""
         cells = plan.cells.to(rows.device)
-        means = [chunk.mean(dim=0)[:, plan.cell_index] for _, chunk in rows.chunks(plan.sink_rows)]
-        found = cells[scores.find_sinks(torch.cat(means))] if means and len(cells) else cells[:0]
+        if len(plan.sink_rows):
+            means = torch.cat([chunk.mean(dim=0)[:, plan.cell_index] for _, chunk in rows.chunks(plan.sink_rows)])
+            norms = torch.cat([block.value_norms for block in blocks])[plan.cell_index]
+            found = cells[scores.find_sinks(means, plan.sink_rows_before, norms)]
+        else:
+            found = cells[:0]
         self.sinks[tower][str(layer)] = found.sort().values.tolist()
         return found
 

@@ -315,7 +315,7 @@ def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPla
     stores_all = row_bytes * n <= limits.rows_bytes
     n_tail = max(1, min(n - n_prompt + 1, limits.rows_bytes // row_bytes))
     rows = torch.arange(n) if stores_all else torch.arange(n_prompt - 1, n_prompt - 1 + n_tail)
-    sink_rows = _sink_rows(inputs)
+    before, words = _sink_rows(inputs)
     plans = {}
     for tower in read_by_text:
         grids = [(index, grid) for index, grid in enumerate(inputs.grids) if grid.tower == tower]
@@ -329,7 +329,8 @@ def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPla
             stores_all_rows=stores_all,
             cells=torch.tensor([place[cell] for cell in cells_of(grids)], dtype=torch.int64),
             grid_sizes=[(grid.rows, grid.cols) for _, grid in grids],
-            sink_rows=torch.tensor(sink_rows, dtype=torch.int64),
+            sink_rows=torch.tensor(before + words, dtype=torch.int64),
+            sink_rows_before=len(before),
             spatial_from=n_prompt - 1,
         )
     if keeps_vision:
@@ -349,16 +350,26 @@ def _without_pictures(answer_ids: list[int], inputs: Inputs, tokenizer) -> list[
     return answer_ids
 
 
-def _sink_rows(inputs) -> list[int]:
-    """The words of prompt and answer after the first picture, evenly thinned out where they are many."""
-    shown = [i for i, role in enumerate(inputs.roles) if role == "image"]
-    words = [i for i, role in enumerate(inputs.roles) if role in ("prompt", "answer", "thinking")]
+def _sink_rows(inputs) -> tuple[list[int], list[int]]:
+    """The rows on which sinks are looked for: those that come before the question, and those of words, ascending.
+
+    Words are the prompt's and the answer's after the last picture, evenly thinned out where they are many. Before the
+    question are the template's tokens between the last picture and the first word of the prompt, or, where nothing
+    stands between, the one token before that word: whatever is asked, they are the same. There is none where the prompt
+    comes before the picture.
+    """
+    roles = inputs.roles
     # where pictures are read by cross-attention, no token stands for a cell
-    words = [i for i in words if i > (shown[0] if shown else -1)] if inputs.grids else []
-    if len(words) <= MAX_SINK_ROWS:
-        return words
-    step = len(words) / MAX_SINK_ROWS
-    return [words[int(i * step)] for i in range(MAX_SINK_ROWS)]
+    last = max((i for i, role in enumerate(roles) if role == "image"), default=-1)
+    words = [i for i in range(last + 1, len(roles)) if roles[i] in ("prompt", "answer", "thinking")]
+    if not words or not inputs.grids:
+        return [], []
+    first = words[0]
+    before = (list(range(last + 1, first)) if last >= 0 else []) or [first - 1]
+    if len(words) > MAX_SINK_ROWS:
+        step = len(words) / MAX_SINK_ROWS
+        words = [words[int(i * step)] for i in range(MAX_SINK_ROWS)]
+    return before if first > 0 and roles[first] == "prompt" else [], words
 
 
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:

@@ -133,7 +133,7 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
     seen = {}
     take = Capture.take
 
-    def also_eager(self, module, query, key, mask, kwargs):
+    def also_eager(self, module, query, key, value, mask, kwargs):
         n = query.shape[2]
         if mask is None and module.is_causal:
             future = torch.ones(n, n, dtype=torch.bool, device=query.device).triu(1)
@@ -143,7 +143,7 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
         largest = (query[0] @ repeated.transpose(1, 2) * kwargs["scaling"]).abs().max().item()
         tower, layer = self._names[id(module)]
         seen.setdefault((tower, layer), []).append((weights[0].cpu().numpy(), largest))
-        take(self, module, query, key, mask if mask is not None and not module.is_causal else None, kwargs)
+        take(self, module, query, key, value, mask if mask is not None and not module.is_causal else None, kwargs)
 
     monkeypatch.setattr(Capture, "take", also_eager)
     request = Request(
@@ -334,12 +334,12 @@ def test_two_captures_in_two_threads_do_not_meet(sharp_folder, tmp_path):
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
-        (lambda q, k: (q.repeat(2, 1, 1, 1), k.repeat(2, 1, 1, 1), None, {}), "2 sequences"),
-        (lambda q, k: (q[:, :, -1:], k, None, {}), "key-value cache"),
-        (lambda q, k: (q, k, None, {"position_bias": torch.zeros(1)}), "position_bias"),
-        (lambda q, k: (q, k, torch.rand(1, 1, 6, 6), {}), "more than a mask"),
-        (lambda q, k: (q[:, :, :4], k[:, :, :4], None, {}), "4 keys and 4 queries where 6 and 6"),
-        (lambda q, k: (q, k, torch.full((1, 1, 6, 6), -1e30), {}), "hides every key"),
+        (lambda q, k: (q.repeat(2, 1, 1, 1), k.repeat(2, 1, 1, 1), k, None, {}), "2 sequences"),
+        (lambda q, k: (q[:, :, -1:], k, k, None, {}), "key-value cache"),
+        (lambda q, k: (q, k, k, None, {"position_bias": torch.zeros(1)}), "position_bias"),
+        (lambda q, k: (q, k, k, torch.rand(1, 1, 6, 6), {}), "more than a mask"),
+        (lambda q, k: (q[:, :, :4], k[:, :, :4], k[:, :, :4], None, {}), "4 keys and 4 queries where 6 and 6"),
+        (lambda q, k: (q, k, k, torch.full((1, 1, 6, 6), -1e30), {}), "hides every key"),
     ],
 )
 def test_what_would_not_be_exact_is_refused_by_name(tmp_path, call, reason):
@@ -351,6 +351,33 @@ def test_what_would_not_be_exact_is_refused_by_name(tmp_path, call, reason):
         Capture(tmp_path, {"language": TowerPlan({0: ("attn", module)}, 6)}) as capture,
     ):
         capture.take(module, *call(query, key))
+
+
+@pytest.mark.parametrize(("length", "found"), [(0.05, [2]), (3.0, [])])
+def test_a_planted_sink_is_found_where_its_value_is_short(tmp_path, length, found):
+    """Key 2 has what all queries have in common; 20 cells, then a row before the question and 17 of words."""
+    module = torch.nn.Identity()
+    module.is_causal = True
+    generator = torch.Generator().manual_seed(4)
+    query, key = torch.randn(1, 4, 40, 8, generator=generator), torch.randn(1, 2, 40, 8, generator=generator) * 0.4
+    value = torch.randn(1, 2, 40, 8, generator=generator)
+    query[..., 0] += 3
+    key[:, :, 2] = 0
+    key[:, :, 2, 0] = 3
+    value[:, :, 2] *= length
+    plan = TowerPlan(
+        {0: ("attn", module)},
+        40,
+        rows=torch.tensor([39]),
+        cells=torch.arange(2, 22),
+        grid_sizes=[(4, 5)],
+        sink_rows=torch.arange(22, 40),
+        sink_rows_before=1,
+        spatial_from=39,
+    )
+    with Capture(tmp_path, {"language": plan}) as capture:
+        capture.take(module, query, key, value, None, {})
+    assert capture.sinks == {"language": {"0": found}}
 
 
 def test_a_layer_that_does_not_come_by_is_missed(tmp_path):
@@ -371,7 +398,7 @@ def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
         pytest.raises(CaptureError, match="No space left"),
         Capture(tmp_path, {"language": TowerPlan({0: ("attn", module)}, 6)}) as capture,
     ):
-        capture.take(module, torch.randn(1, 4, 6, 8), torch.randn(1, 2, 6, 8), None, {})
+        capture.take(module, torch.randn(1, 4, 6, 8), *torch.randn(2, 1, 2, 6, 8), None, {})
     assert not [thread for thread in threading.enumerate() if thread.name == "layer writer"]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import threading
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,6 +184,32 @@ def test_scores_are_those_of_the_rows(folder, tmp_path):
             for query in (run.info["prompt_tokens"] - 1, run.keys() - 1):
                 table = run.score(name)[:, :, list(run.stored_positions()).index(query)]
                 assert np.allclose(run.row_scores(name, query), table, atol=2e-5), f"{name} as in its table"
+
+
+@pytest.mark.parametrize(
+    "roles, before, words",
+    [
+        ("s s i i i s p p p s s a a s", [5], [6, 7, 8, 11, 12]),
+        ("s i i p p s a", [2], [3, 4, 6]),  # nothing stands between: the picture's last cell
+        ("s i i s p i i s s p p", [7, 8], [9, 10]),  # rows that do not see every picture cannot tell
+        ("s p p i i s s a a", [], [7, 8]),  # the question comes before the picture
+        ("s i i s s", [], []),
+        ("s s p p s a", [1], [2, 3, 5]),  # read by cross-attention: no token is a cell
+    ],
+)
+def test_sinks_are_looked_for_in_rows_before_the_question_and_in_words(roles, before, words):
+    names = {"s": "special", "i": "image", "p": "prompt", "a": "answer"}
+    inputs = SimpleNamespace(roles=[names[role] for role in roles.split()], grids=["a picture"])
+    assert extraction._sink_rows(inputs) == (before, words)
+    inputs.grids = []
+    assert extraction._sink_rows(inputs) == ([], [])
+
+
+def test_of_many_words_some_are_taken_evenly_and_all_rows_before_the_question():
+    inputs = SimpleNamespace(roles=["image", "special", *["prompt"] * 900], grids=["a picture"])
+    before, words = extraction._sink_rows(inputs)
+    assert before == [1] and words[0] == 2 and len(words) == extraction.MAX_SINK_ROWS
+    assert {b - a for a, b in pairwise(words)} == {3, 4}
 
 
 def test_a_forecast_names_the_cost_and_a_refusal_both_numbers(folder, tmp_path):

@@ -43,10 +43,10 @@ class Eager:
         self.blocks = {}
         take = Capture.take
 
-        def also_eager(capture, module, query, key, mask, kwargs):
+        def also_eager(capture, module, query, key, value, mask, kwargs):
             if id(module) in capture._names:
                 self.see(capture._names[id(module)], module, query, key, mask, kwargs)
-            take(capture, module, query, key, mask, kwargs)
+            take(capture, module, query, key, value, mask, kwargs)
 
         monkeypatch.setattr(Capture, "take", also_eager)
 

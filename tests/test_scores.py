@@ -46,20 +46,60 @@ def test_components_follow_a_winding_path():
     assert scores.spatial_entropy([path]).item() == pytest.approx(0, abs=1e-6)
 
 
+def rows_with_a_sink(n_rows=12, cells=60, seed=0):
+    """Noise, and cell 0, the picture's top left, high in every row."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.rand(n_rows, cells, generator=generator) * 0.01 + 0.005
+    rows[:, 0] = 0.4 + 0.02 * torch.rand(n_rows, generator=generator)
+    return rows
+
+
+def sinks(*args):
+    return scores.find_sinks(*args).nonzero().flatten().tolist()
+
+
 def test_a_sink_draws_mass_whatever_is_asked_and_a_grounded_cell_does_not():
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.rand(12, 60, generator=generator) * 0.01 + 0.005
-    rows[:, 7] = 0.4 + 0.002 * torch.rand(12, generator=generator)  # always
+    rows = rows_with_a_sink()
     for query in range(12):
         rows[query, 20 + query] = 0.4  # each another one
-    found = scores.find_sinks(rows)
-    assert found.nonzero().flatten().tolist() == [7]
-    assert not scores.find_sinks(rows[:1]).any(), "one row cannot tell"
+    assert sinks(rows) == [0]
+    assert sinks(rows[:1]) == [], "one row cannot tell"
     assert scores.find_sinks(torch.zeros(5, 0)).shape == (0,)
+    assert sinks(torch.cat([rows, torch.zeros(9, 60)])) == [0], "a row that sees no picture says nothing of it"
+
+
+@pytest.mark.parametrize("known_from", [1, 2, 4, 8])
+def test_a_thing_that_is_looked_at_once_its_word_is_known_is_no_sink(known_from):
+    rows = rows_with_a_sink(n_rows=40)
+    rows[known_from:, 33:35] = 0.3
+    assert sinks(rows, 1) == [0]
+    # nine rows in ten would be enough, if they did not all come after the question
+    assert (33 in sinks(rows)) == (known_from <= 4)
+
+
+def test_what_is_looked_at_by_every_row_is_no_sink_while_something_is_read_there():
+    rows = rows_with_a_sink()
+    rows[:, 33] = rows[:, 0]
+    norms = 10 + torch.arange(60) * 0.01
+    norms[33] = 18  # a thing on plain ground
+    norms[0] = 1.5
+    assert sinks(rows, 2) == [0, 33]
+    assert sinks(rows, 2, norms) == [0]
+    assert sinks(rows, 2, torch.full((60,), 10.0)) == [], "values as long as all others are read like all others"
+
+
+def test_sparse_rows_make_no_sinks_of_what_few_of_them_look_at():
+    """Nearly all cells are 0, so that the median and its deviation are 0 and any mass stands out."""
+    rows = torch.zeros(20, 60)
+    rows[:, 5] = 0.5
+    for query in range(20):
+        rows[query, 10 + query % 8] = 0.5
+    assert sinks(rows, 1) == [5]
 
 
 def test_uniform_rows_have_no_sink():
     assert not scores.find_sinks(torch.full((8, 40), 1 / 40)).any()
+    assert not scores.find_sinks(torch.full((8, 40), 1 / 40), 2, torch.arange(40.0)).any()
     assert math.isclose(scores.entropy(torch.full((1, 64), 1 / 64)).item(), 6, rel_tol=1e-6)
 
 

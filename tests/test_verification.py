@@ -124,21 +124,21 @@ def with_a_model_left_changed(monkeypatch):
     monkeypatch.setattr(verification, "fill", fill)
 
 
-def without_rotation(module, query, key, mask, kwargs):
+def without_rotation(module, query, key, value, mask, kwargs):
     """Keys as another position's: what a re-derived projection without its rotary embedding would be like."""
-    return module, query, key.roll(1, dims=2), mask, kwargs
+    return module, query, key.roll(1, dims=2), value, mask, kwargs
 
 
-def with_swapped_heads(module, query, key, mask, kwargs):
-    return module, query.flip(1), key, mask, kwargs
+def with_swapped_heads(module, query, key, value, mask, kwargs):
+    return module, query.flip(1), key, value, mask, kwargs
 
 
-def with_other_scaling(module, query, key, mask, kwargs):
-    return module, query, key, mask, {**kwargs, "scaling": kwargs["scaling"] * 1.001}
+def with_other_scaling(module, query, key, value, mask, kwargs):
+    return module, query, key, value, mask, {**kwargs, "scaling": kwargs["scaling"] * 1.001}
 
 
-def seeing_the_future(module, query, key, mask, kwargs):
-    return module, query, key, mask, {**kwargs, "is_causal": False}
+def seeing_the_future(module, query, key, value, mask, kwargs):
+    return module, query, key, value, mask, {**kwargs, "is_causal": False}
 
 
 def blurred(stored):
