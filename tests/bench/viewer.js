@@ -97,10 +97,19 @@
   /** The map on screen: its values and a line of its pixels. */
   const painted = () => `${hash(state().shown.cells)} ${lines('.av-overlay', 1)}`;
 
-  /** Of the last request for an atlas, from when it was sent. */
-  function lastAtlas() {
+  /**
+   * What the time until something was shown was spent on, where it was asked of the server.
+   * @param {string} route
+   * @param {number} begun
+   * @param {number} shown
+   */
+  function parts(route, begun, shown) {
     const entries = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByType('resource'));
-    return entries.filter((entry) => entry.name.includes('/atlas?') && entry.responseEnd).pop();
+    const entry = entries.find(({ name, startTime }) => name.includes(`/${route}?`) && startTime >= begun);
+    return entry && {
+      sent: entry.startTime - begun, answered: entry.responseStart - entry.startTime,
+      arrived: entry.responseEnd - entry.responseStart, drawn: shown - entry.responseEnd,
+    };
   }
 
   /**
@@ -118,20 +127,16 @@
     flush('.av-overlay');
     const overlay = now();
     const presented = frame();
-    const ready = await until(() => says(change, ['ready']));
+    await until(() => says(change, ['ready']));
     const flushed = flush('.av-atlas-canvas');
     const atlas = now();
     const paint = (state().perf.atlas_ms ?? NaN) + flushed;
     const shown = await presented;
     await frame();
-    const entry = lastAtlas();
     return {
       overlay: overlay - begun, presented: shown - begun, atlas: atlas - begun, paint, isOverlayFirst: !wasWhole,
       asked: requests.slice(asked).map(({ address }) => address.split('/').pop()),
-      parts: entry && {
-        sent: entry.startTime - begun, answered: entry.responseStart - entry.startTime,
-        arrived: entry.responseEnd - entry.responseStart, drawn: ready + flushed - entry.responseEnd,
-      },
+      rowParts: parts('row', begun, overlay), atlasParts: parts('atlas', begun, atlas),
     };
   }
 

@@ -286,18 +286,22 @@ class Bench:
         for sample in samples:
             assert any("row" in asked for asked in sample["asked"]), "it had been fetched before"
         self.add(f"{name}: overlay", samples, "overlay", overlay)
+        self._parts(samples, "rowParts", server)
         self.add("  its frame done", samples, "presented")
         self.add("  atlas", samples, "atlas", atlas)
-        parts = [sample["parts"] for sample in samples if sample["parts"]]
-        names = {"sent": "asked for after", "answered": server, "arrived": "transfer", "drawn": "then decoded, painted"}
-        for part, figure in names.items():
-            self.add(f"    {figure}", parts, part)
+        self._parts(samples, "atlasParts", server)
         self.add("  atlas paint alone", samples, "paint", self.made.paint_goal)
         first = sum(sample["isOverlayFirst"] for sample in samples)
         ratio = median(sample["atlas"] / sample["overlay"] for sample in samples)
         self.table.say(
             self.made, "  overlay before the atlas", f"{first} of {len(samples)}, atlas / overlay {ratio:.1f}"
         )
+
+    def _parts(self, samples: list[dict], of: str, server: str) -> None:
+        parts = [sample[of] for sample in samples if sample[of]]
+        names = {"sent": "asked for after", "answered": server, "arrived": "transfer", "drawn": "then decoded, painted"}
+        for part, figure in names.items() if parts else ():
+            self.add(f"    {figure}", parts, part)
 
     def change(self) -> None:
         """Another layer, another head, other colours, of the same row."""
