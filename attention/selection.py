@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .errors import InvalidRequest, NotInRun
+from .errors import InvalidRequest
 from .run import Run
 
 REDUCTIONS = ("mean", "max")
@@ -64,23 +64,13 @@ class Selection:
         """
         run, tower, until = self.run, self.tower, self.until
         if self.received:
-            return self._received(), "factors"
+            return run.received(self.layer, tower, head=self.head), "factors"
         if self.key is not None:
             return run.reduced_column(self.layer, self.head, self.key, tower, until), "factors"
         layer = run.layers(tower)[0] if self.layer in REDUCTIONS else self.layer
         source = run.exact_source(layer, tower) if exact else "auto"
         values = run.reduced_row(self.layer, self.head, self.query, tower, source, until)
         return values, run.row_source(layer, self.query, tower, source, until)
-
-    def _received(self) -> np.ndarray:
-        run, heads = self.run, range(self.run.heads(self.tower))
-        if self.head not in REDUCTIONS and self.head not in heads:
-            has = f"heads 0 to {len(heads) - 1}"
-            raise NotInRun(f"There is no head {self.head!r} in this run's {self.tower} tower: it has {has}.")
-        layers = run.layers(self.tower) if self.layer in REDUCTIONS else [self.layer]
-        rows = [run.received(layer, self.tower) for layer in layers]
-        rows = [getattr(row, self.head)(axis=0) if self.head in REDUCTIONS else row[self.head] for row in rows]
-        return getattr(np, self.layer)(np.stack(rows), axis=0) if self.layer in REDUCTIONS else rows[0]
 
     def cells(self) -> np.ndarray:
         """The key of every cell of the picture: int [rows, cols]. Raises InvalidRequest where there is no map."""

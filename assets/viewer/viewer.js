@@ -18,6 +18,7 @@ import { createFollower, wantedAtlas } from './follow.js';
 import { createHeadline } from './headline.js';
 import { createHelp } from './help.js';
 import { createImageView } from './image_view.js';
+import { createKeep } from './keep.js';
 import { commandOf } from './keys.js';
 import { LOOK_NAMES, startingLook } from './look.js';
 import { createPlayer } from './play.js';
@@ -140,7 +141,7 @@ export function mount({ element, props, watch, trigger }) {
   const help = createHelp(root);
   const views = [
     createHeadline(root, state), createChoices(root, state, actions), strip, image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createPlayer(root, state, actions), help, follower,
+    createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower,
   ];
   const undo = [
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas'], redraw),

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { exportPath, fileName, keptView, reasonAgainst } from '../../assets/viewer/keep_files.js';
+
+const shown = { tower: 'language', direction: 'reads', query: 69, until: null, layer: 12, head: 3, grid: 0, cells: new Float32Array(6) };
+const drawn = { values: shown.cells, hidden: null, range: { low: 0, high: 3.25e-7, curve: 'log', unit: 'uniform', factor: 2, maximum: 1, clipped: 0 } };
+const look = { palette: 'magma', opacity: 0.8, sinks: 'masked', smooth: true, places: false };
+const fields = { shown, drawn, ...look };
+const asked = (path) => Object.fromEntries(new URLSearchParams(path.split('?')[1]));
+
+test('the view is what is painted: the range of the colours in its unit', () => {
+  const view = keptView(fields);
+  assert.deepEqual(view, {
+    tower: 'language', direction: 'reads', query: 69, until: null, layer: 12, head: 3, grid: 0,
+    look: { ...look, low: 0, high: 3.25e-7, curve: 'log', unit: 'uniform' },
+  });
+  assert.equal(keptView({ ...fields, shown: null }), null);
+  assert.equal(keptView({ ...fields, shown: { ...shown, cells: new Float32Array() }, drawn: null }).grid, null);
+});
+
+test('a figure says how it looks, a PNG its size, numbers neither', () => {
+  const view = keptView(fields);
+  const one = { tower: 'language', layer: '12', head: '3', query: '69', grid: '0' };
+  const how = { palette: 'magma', opacity: '0.8', low: '0', high: '3.25e-7', unit: 'uniform', curve: 'log', sinks: 'masked', smooth: '1', places: '0' };
+  assert.deepEqual(asked(exportPath(view, 'svg')), { format: 'svg', ...one, ...how });
+  assert.deepEqual(asked(exportPath(view, 'png', { scale: 4, caption: true })), { format: 'png', ...one, ...how, scale: '4', caption: '1' });
+  assert.deepEqual(asked(exportPath(view, 'npz')), { format: 'npz', ...one });
+  assert.deepEqual(asked(exportPath(view, 'csv')), { format: 'csv', ...one });
+});
+
+test('columns, spans, reductions, what keys receive; a layer and the run', () => {
+  const path = (format, change) => exportPath({ ...keptView(fields), ...change }, format);
+  assert.deepEqual(asked(path('csv', { direction: 'read by', until: 72 })), { format: 'csv', tower: 'language', layer: '12', head: '3', key: '69', until: '72', grid: '0' });
+  assert.deepEqual(asked(path('npz', { direction: 'received', layer: 'mean', head: 'max' })), { format: 'npz', tower: 'language', layer: 'mean', head: 'max', received: '1', grid: '0' });
+  assert.ok(!('grid' in asked(path('csv', { grid: null, look: null }))));
+  assert.equal(path('safetensors', { tower: 'vision' }), 'layer/vision/12');
+  assert.equal(path('zip', {}), 'export?format=zip');
+});
+
+test('what is not to be had says why', () => {
+  const view = keptView(fields);
+  for (const format of ['png', 'svg', 'pdf', 'npz', 'csv', 'safetensors', 'zip']) assert.equal(reasonAgainst(view, format), null);
+  assert.match(reasonAgainst({ ...view, grid: null }, 'svg'), /no picture/);
+  assert.equal(reasonAgainst({ ...view, grid: null }, 'npz'), null);
+  assert.match(reasonAgainst({ ...view, layer: 'mean' }, 'safetensors'), /choose one/);
+});
+
+test('a file has the name that the server gives it', () => {
+  assert.equal(fileName('attachment; filename="3f2a_language_L12_H3_row69.svg"'), '3f2a_language_L12_H3_row69.svg');
+  for (const header of [null, '', 'attachment', 'attachment; filename="../x"']) assert.equal(fileName(header), 'attention');
+});
