@@ -22,6 +22,7 @@ def test_an_example_is_what_the_bundled_model_gives(entry, tmp_path):
     assert shown.info["prompt"] == entry["prompt"]
     assert shown.info["answer"] == now.info["answer"]
     assert shown.info["tokens"] == now.info["tokens"]
+    assert shown.info["sinks"] == now.info["sinks"]
     for tower in ("language", "vision"):
         for layer in now.layers(tower):
             rows = [run.row(layer, now.keys(tower) - 3, tower, "factors") for run in (shown, now)]
