@@ -14,6 +14,9 @@ import { choices, directionsOf, inTower, pointsAtTokens, sameGrid, startingSelec
  * @param {(token: number, by: number) => number} page.tokenBeside
  */
 export function createActions(state, { select, announce, tokenBeside }) {
+  /** The end of a range that stays when the other moves: always one of its ends. */
+  let anchor = -1;
+
   const actions = {
     /** @param {Partial<Selection>} change */
     choose(change) {
@@ -31,11 +34,20 @@ export function createActions(state, { select, announce, tokenBeside }) {
       actions.choose({ ...there, token, until: until !== null && until > token ? until : null, reading: 'predicting' });
     },
 
-    /** From the token that is selected to another, whichever comes first. @param {number} token */
+    /** From the token that was selected first to another, whichever comes first. @param {number} token */
     extendTo(token) {
       const { selection } = state.get;
       if (!selection || !pointsAtTokens(selection)) return actions.selectToken(token);
-      actions.selectToken(Math.min(token, selection.token), Math.max(token, selection.token));
+      if (anchor !== selection.until) anchor = selection.token;
+      actions.selectToken(Math.min(token, anchor), Math.max(token, anchor));
+    },
+
+    /** The end of the range that moves, some tokens on. @param {number} by */
+    extendBy(by) {
+      const { selection } = state.get;
+      if (!selection || !pointsAtTokens(selection)) return;
+      const { token, until } = selection;
+      actions.extendTo(tokenBeside(until === null || anchor === until ? token : until, by));
     },
 
     /** A cell of the grid on screen becomes what is pointed at. @param {number} row @param {number} col */

@@ -51,6 +51,7 @@
  * @property {Record<string, Tower>} towers
  * @property {{x: number, y: number, label: string, image: number}[]} [points]  that the answer names, in the image's pixels
  * @property {{x0: number, y0: number, x1: number, y1: number, label: string, image: number}[]} [boxes]
+ * @property {number[]} [logprobs]  of each token that the model wrote
  * @property {Record<string, {name: string, spans: number[][] | null}[]>} groups  of keys, by tower; `sink` has no spans
  * @property {Record<string, Record<string, number[]>>} [sinks]  keys, by tower and layer
  *

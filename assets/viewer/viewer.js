@@ -21,6 +21,7 @@ import { createImageView } from './image_view.js';
 import { createKeep } from './keep.js';
 import { commandOf } from './keys.js';
 import { LOOK_NAMES, startingLook } from './look.js';
+import { createMassLine } from './mass_line_view.js';
 import { createPlayer } from './play.js';
 import { firstTower } from './run_info.js';
 import { checkedSelection, inTower, queryOf, selectionOfQuery, startingSelection, untilOf } from './selection.js';
@@ -140,7 +141,7 @@ export function mount({ element, props, watch, trigger }) {
   const atlas = createAtlasView(root, state, actions);
   const help = createHelp(root);
   const views = [
-    createHeadline(root, state), createChoices(root, state, actions), strip, image, createSentence(root, state), createColourBar(root, state),
+    createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower,
   ];
   const undo = [
@@ -315,6 +316,7 @@ export function mount({ element, props, watch, trigger }) {
     event.preventDefault();
     const { command, by = 0 } = found;
     if (command === 'layer' || command === 'head' || command === 'token') actions.step(command, by);
+    else if (command === 'range') actions.extendBy(by);
     else if (command === 'direction') actions.turn();
     else if (command === 'tower') actions.nextTower();
     else if (command === 'sinks') actions.nextSinks();

@@ -1,0 +1,41 @@
+// @ts-check
+/**
+ * Which tokens make a word together. A token continues the word before it when nothing but letters, digits and their marks meet
+ * where they touch; a Chinese or Japanese sign is a word, and so is an emoji with all of its pieces. Knows no document.
+ *
+ * @typedef {import('./run_info.js').RunInfo} RunInfo
+ */
+
+const SIGN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
+const ENDS_IN_WORD = /[\p{L}\p{N}\p{M}_]$/u;
+const BEGINS_IN_WORD = /^[\p{L}\p{N}\p{M}_]/u;
+/** What belongs to the sign before it: accents, skin tones, what joins emoji. */
+const BELONGS = /^[\p{M}\p{Emoji_Modifier}\u200d]/u;
+const APOSTROPHE = /^['’]\p{L}/u;
+
+/**
+ * The word that a token is part of.
+ * @param {RunInfo} info
+ * @param {number} token
+ * @returns {{first: number, last: number}}
+ */
+export function wordAt({ tokens }, token) {
+  const isJoined = (/** @type {number} */ i) => i > 0 && i < tokens.length && joins(tokens, i);
+  let [first, last] = [token, token];
+  while (isJoined(first)) first--;
+  while (isJoined(last + 1)) last++;
+  return { first, last };
+}
+
+/** Whether a token belongs to the word of the one before it. @param {RunInfo['tokens']} tokens @param {number} i */
+function joins(tokens, i) {
+  const [here, before] = [tokens[i], tokens[i - 1]];
+  if (here.part_of !== undefined) return true;
+  if (here.grid !== null || before.grid !== null || here.role !== before.role || here.role === 'special') return false;
+  const left = tokens[before.part_of ?? i - 1].text;
+  const right = here.text;
+  if (BELONGS.test(right) || left.endsWith('\u200d')) return true;
+  if (SIGN.test([...left].pop() ?? '') || SIGN.test([...right][0] ?? '')) return false;
+  if (/\p{L}['’]$/u.test(left) && /^\p{L}/u.test(right)) return true;
+  return ENDS_IN_WORD.test(left) && (BEGINS_IN_WORD.test(right) || APOSTROPHE.test(right + (right.length === 1 ? (tokens[i + 1]?.text ?? '') : '')));
+}
