@@ -6,6 +6,7 @@ Pure functions on arrays. Knows no run and no picture.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,16 +23,20 @@ def pooled_shape(rows: int, cols: int, max_cells: int) -> tuple[int, int]:
     return min(rows, max_cells // fewer_cols), fewer_cols
 
 
+@lru_cache(maxsize=64)
 def area_weights(count: int, fewer: int) -> np.ndarray:
     """What share of each of `fewer` equal parts every one of `count` equal parts fills: float32 [fewer, count]."""
     starts, stops = np.arange(fewer) * count / fewer, np.arange(1, fewer + 1) * count / fewer
     cells = np.arange(count)
     overlap = np.minimum(stops[:, None], cells + 1) - np.maximum(starts[:, None], cells)
-    return (np.clip(overlap, 0, None) * fewer / count).astype(np.float32)
+    weights = (np.clip(overlap, 0, None) * fewer / count).astype(np.float32)
+    weights.flags.writeable = False  # kept and shared
+    return weights
 
 
 def pool_maps(maps: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """Maps [..., rows, cols] as area means [..., fewer rows, fewer cols], in the dtype they came in."""
+    """Maps [..., rows, cols] as area means, float32 [..., fewer rows, fewer cols]."""
     down = area_weights(maps.shape[-2], rows)
     across = area_weights(maps.shape[-1], cols)
-    return (down @ maps.astype(np.float32) @ across.T).astype(maps.dtype)
+    narrow = maps.reshape(-1, maps.shape[-1]) @ across.T  # one product of all maps
+    return down @ narrow.reshape(*maps.shape[:-1], cols)

@@ -24,7 +24,9 @@ import numpy as np
 
 from .array_cache import ArrayCache
 from .errors import DamagedRun, NotInRun
+from .half import to_float16, to_float32
 from .layer_file import LayerFile
+from .pooling import pool_maps, pooled_shape
 
 FORMAT = 1
 COLUMNS_AT_ONCE = 16  # computed for one that is asked for
@@ -150,7 +152,7 @@ class Run:
         found = self.row_source(layer, query, tower, source, until)
         last = query if until is None else until
         if found == "stored" and last == query:
-            return self.stored_row(layer, query, tower).astype(np.float32)
+            return to_float32(self.stored_row(layer, query, tower))
         if last == query:
             queries = self._queries(layer, tower, query, query + 1)
             return self._probabilities(layer, tower, queries, query, query + 1)[:, 0]
@@ -260,24 +262,35 @@ class Run:
         tower: str = "language",
         key: int | None = None,
         until: int | None = None,
+        *,
+        max_cells: int | None = None,
     ) -> np.ndarray:
         """One token's maps in every layer and head: float16 [layers, heads, cells], cells row by row.
 
-        With `key` instead of `query`: what each cell's token reads from that key.
+        With `key` instead of `query`: what each cell's token reads from that key. Maps of more than `max_cells` cells
+        come as area means, of the shape that `pooled_shape` gives.
         """
         if (query is None) == (key is None):
             raise NotInRun("An atlas is of one query or of one key: name one of the two.")
-        cells = self.tower_cells(grid, tower).reshape(-1)
+        cells = self.tower_cells(grid, tower)
         layers = self.layers(tower)
-        result = np.empty((len(layers), self.heads(tower), len(cells)), np.float16)
         if key is not None:
             if self.queries(tower) != self.keys(tower):
                 raise NotInRun(f"Cells of the {tower} tower are read, and read nothing: ask for an atlas of a query.")
-            for i, layer in enumerate(layers):
-                result[i] = self.column(layer, key, tower, until)[:, cells]
+            values = (self.column(layer, key, tower, until) for layer in layers)
+        elif until in (None, query) and layers and self.row_source(layers[0], query, tower) == "stored":
+            values = (self.stored_row(layer, query, tower) for layer in layers)
         else:
-            for i, row in enumerate(self.rows(query, tower, until=until)):
-                result[i] = row[:, cells]
+            values = self.rows(query, tower, until=until)
+        shape = cells.shape if max_cells is None else pooled_shape(*cells.shape, max_cells)
+        result = np.empty((len(layers), self.heads(tower), shape[0] * shape[1]), np.float16)
+        keys = _as_slice(cells.reshape(-1))
+        for i, each in enumerate(values):
+            maps = each[:, keys]
+            if shape != cells.shape:
+                maps = maps if maps.dtype == np.float32 else to_float32(maps)
+                maps = pool_maps(maps.reshape(-1, *cells.shape), *shape).reshape(len(maps), -1)
+            result[i] = maps if maps.dtype == np.float16 else to_float16(maps)
         return result
 
     def dense(self, layer: int, tower: str = "language") -> np.ndarray:
@@ -308,7 +321,7 @@ class Run:
         file = self._file(layer, tower)
         offset = self._stored_index(file, first, first) - first
         for start, end in _chunks(self.heads(tower), stop, self.keys(tower), first):
-            yield file.read_slice("attention", (slice(start + offset, end + offset),)).swapaxes(0, 1)
+            yield to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
 
     def _columns(self, layer, tower, start, stop) -> np.ndarray:
         """Who reads the keys [start, stop), from the factors: float32 [heads, queries, keys]."""
@@ -585,8 +598,7 @@ class Run:
 
     def _queries(self, layer, tower, start, stop) -> np.ndarray:
         """The queries [start, stop) of a layer in float32, [heads, queries, head_dim]; read for this once."""
-        part = self._file(layer, tower).read_slice("query", (slice(None), slice(start, stop)))
-        return part.astype(np.float32, copy=False)
+        return _wide(self._file(layer, tower).read_slice("query", (slice(None), slice(start, stop))))
 
     def _factor(self, layer, tower, name) -> np.ndarray:
         """In float32, a layer's queries [heads, tokens, head_dim] or its keys [kv_heads, head_dim, tokens].
@@ -595,7 +607,7 @@ class Run:
         """
 
         def read():
-            value = self._file(layer, tower).read(name).astype(np.float32, copy=False)
+            value = _wide(self._file(layer, tower).read(name))
             return value if name == "query" else np.ascontiguousarray(value.transpose(0, 2, 1))
 
         return FACTORS.get((self._owner, tower, layer, name), read)
@@ -678,6 +690,10 @@ class Run:
                 f"until is the last position of the span, from {first} to {count - 1}."
             )
         return until
+
+
+def _wide(factor: np.ndarray) -> np.ndarray:
+    return to_float32(factor) if factor.dtype == np.float16 else factor.astype(np.float32, copy=False)
 
 
 def _read_only(values: np.ndarray) -> np.ndarray:

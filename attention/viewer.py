@@ -28,7 +28,7 @@ from starlette.routing import Route
 from .errors import AttentionError, InvalidRequest, NotInRun
 from .export import file_name, write_dense, write_selection, zipped, zipped_bytes
 from .look import LOOK_NAMES
-from .pooling import pool_maps, pooled_shape
+from .pooling import pooled_shape
 from .selection import select
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
@@ -261,11 +261,9 @@ def _atlas(run, request) -> Response:
         raise _BadQuery("An atlas is of one query or of one key: give one of the two.")
     if max_cells is not None and max_cells < 1:
         raise _BadQuery(f"max_cells is {max_cells}; it must be at least 1.")
-    maps = run.atlas(query, grid, tower, key, until)
-    rows, cols = (run.info["grids"][grid][axis] for axis in ("rows", "cols"))
-    maps = maps.reshape(*maps.shape[:2], rows, cols)
-    if max_cells is not None and rows * cols > max_cells:
-        maps = pool_maps(maps, *pooled_shape(rows, cols, max_cells))
+    maps = run.atlas(query, grid, tower, key, until, max_cells=max_cells)
+    shape = run.cells(grid).shape
+    maps = maps.reshape(*maps.shape[:2], *(shape if max_cells is None else pooled_shape(*shape, max_cells)))
     layers = run.layers(tower)
     by_query = query is not None and layers
     return _numbers(maps, run.row_source(layers[0], query, tower, until=until) if by_query else "factors")
