@@ -9,7 +9,8 @@ of its own; Chromium draws in software. Times are taken inside the page by viewe
 phases of a frame, and end when the canvas has been rastered. Each measurement has a page of its own, so that it finds
 nothing that another has fetched. The first samples are left out: the server then still opens files.
 
-Prints medians and 95th percentiles beside the goals; asserts nothing. `--only` takes names of runs and of measurements.
+Prints medians and 95th percentiles beside the goals, and the least, which tells what the work takes when others keep
+the machine busy; asserts nothing. `--only` takes names of runs and of measurements.
 """
 
 from __future__ import annotations
@@ -179,8 +180,8 @@ def chromium() -> Iterator[Browser]:
 class Table:
     """Figures beside their goals, printed as they come."""
 
-    COLUMNS = ("run", "figure", "goal", "median", "95 %", "samples", "met")
-    WIDTHS = (8, 56, 12, 10, 10, 8, 12)
+    COLUMNS = ("run", "figure", "goal", "least", "median", "95 %", "samples", "met")
+    WIDTHS = (8, 56, 12, 10, 10, 10, 7, 12)
 
     def __init__(self, markdown: bool):
         self.markdown = markdown
@@ -193,13 +194,13 @@ class Table:
         digits = 0 if all(float(value).is_integer() for value in values) else 1
         middle, high = median(values), sorted(values)[math.ceil(0.95 * len(values)) - 1]
         met = "" if goal is None else "yes" if high <= goal else "median only" if middle <= goal else "no"
-        wanted = "" if goal is None else f"<= {goal:g} {unit}"
-        numbers = [f"{value:,.{digits}f} {unit}" for value in (middle, high)]
+        wanted = "" if goal is None else f"<= {goal:g} {unit}".strip()
+        numbers = [f"{value:,.{digits}f} {unit}".strip() for value in (min(values), middle, high)]
         self._line([made.name, figure, wanted, *numbers, str(len(values)), met])
 
     def say(self, made: Made, figure: str, text: str) -> None:
         """What is no number of many samples."""
-        self._line([made.name, figure, "", text, "", "", ""])
+        self._line([made.name, figure, "", "", text, "", "", ""])
 
     def _line(self, cells) -> None:
         if self.markdown:
@@ -225,6 +226,7 @@ class Bench:
         """The run, open in a page that has fetched nothing else, at a layer and a head or at the means."""
         context = self.browser.new_context(viewport=SIZE, device_scale_factor=1)
         page = context.new_page()
+        page.on("pageerror", lambda error: print(f"the page: {error}", file=sys.stderr, flush=True))
         page.add_init_script(path=HERE / "viewer.js")
         page.goto(f"{self.address}?ticket={self.made.name}&__theme=light")
         page.wait_for_selector(".av-root[data-state=ready]", timeout=60_000)
