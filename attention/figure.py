@@ -238,14 +238,14 @@ def _stripe_px(row_edges: np.ndarray, col_edges: np.ndarray, scale: float) -> in
     """The width of a hatch's stripes: some in every cell, and fine where cells are large."""
     side = min(np.diff(row_edges).min(), np.diff(col_edges).min()) * scale
     whole = max(row_edges[-1] - row_edges[0], col_edges[-1] - col_edges[0]) * scale
-    return max(1, round(min(side / 8, whole / 300)))
+    return max(1, round(min(side / 12, whole / 500)))
 
 
 def _hatch(top: int, rows: int, cols: int, stripe: int) -> np.ndarray:
-    """Diagonal stripes, dark and clear in turn with a light edge, seen on every picture: uint8 [rows, cols, 4]."""
-    phase = (np.arange(top, top + rows)[:, None] + np.arange(cols)) // stripe % 4
-    stripes = np.zeros((4, 4), np.uint8)
-    stripes[0], stripes[1] = (*DARK, 190), (*LIGHT, 150)
+    """Diagonal stripes as on the page, dark with a light edge, seen on every picture: uint8 [rows, cols, 4]."""
+    phase = (np.arange(top, top + rows)[:, None] + np.arange(cols)) // stripe % 6
+    stripes = np.zeros((6, 4), np.uint8)
+    stripes[0], stripes[1] = (*DARK, 170), (*LIGHT, 128)
     return stripes[phase]
 
 
@@ -462,7 +462,7 @@ def _sink_words(selection: Selection, look: Look, how: Drawn, values: np.ndarray
     if count:
         total = float(values[selection.cells()].sum())
         share = format_percent(mass / total) if total > 0 else "0 %"
-        hatched = "" if look.sinks == "raw" else ", hatched and left out of the colours"
+        hatched = "" if look.sinks == "raw" else ", hatched, outside the colours"
         words = f"; {share} of that on {count} sink cell{'s' if count > 1 else ''}{hatched}"
     row_mass = float(values[np.asarray(selection.sinks, np.int64)].sum())
     if look.sinks == "renormalised" and row_mass > 0:

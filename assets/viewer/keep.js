@@ -25,8 +25,8 @@ const NUMBERS = [
 ];
 /** @type {typeof PICTURES} */
 const WHOLE = [
-  ['safetensors', 'this layer', 'the queries, keys and stored rows of this layer, as safetensors'],
-  ['zip', 'whole run', 'everything that was kept of the run, as a zip that can be opened here again'],
+  ['safetensors', 'this layer (safetensors)', 'the queries, keys and stored rows of this layer, as safetensors'],
+  ['zip', 'whole run (zip)', 'everything that was kept of the run, as a zip that can be opened here again'],
 ];
 
 /**
@@ -78,7 +78,7 @@ export function createKeep(root, state) {
       link.title = why ?? link.dataset.title;
     }
     const bytes = /** @type {any} */ (info)?.bytes;
-    links.get('zip').textContent = `whole run${bytes ? ` (${Math.max(1, Math.round(bytes / 1e6)).toLocaleString('en')}\u202fMB)` : ''}`;
+    links.get('zip').textContent = `whole run (zip${bytes ? `, ${Math.max(1, Math.round(bytes / 1e6)).toLocaleString('en')}\u202fMB` : ''})`;
     code.value = written();
   }
 
@@ -117,7 +117,7 @@ export function createKeep(root, state) {
         if (!now.signal.aborted) save(own, name);
         window.setTimeout(() => URL.revokeObjectURL(own), 60_000);
       }
-      if (loading === now) say(`${name}`);
+      if (loading === now) say(name);
     } catch (error) {
       if (loading !== now) return; // another one was asked for
       say(error instanceof TypeError ? 'The server cannot be reached. Try again.' : /** @type {Error} */ (error).message, true);
@@ -142,6 +142,7 @@ export function createKeep(root, state) {
       code.hidden = false;
       code.focus();
       code.select();
+      code.scrollTop = 0;
       say('The browser does not let a page copy: copy it from here.');
     }
   }
