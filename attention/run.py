@@ -219,6 +219,10 @@ class Run:
             total += self._columns(layer, tower, first, last).sum(axis=2, dtype=np.float64)
         return (total / (stop - key)).astype(np.float32)
 
+    def columns(self, key: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
+        """Who reads one key, in every layer, in the order of `layers`: float32 [heads, queries] each."""
+        return list(_layers_at_once().map(lambda layer: self.column(layer, key, tower, until), self.layers(tower)))
+
     def reduced_row(
         self,
         layer: int | str,
@@ -238,9 +242,10 @@ class Run:
         self, layer: int | str, head: int | str, key: int, tower: str = "language", until: int | None = None
     ) -> np.ndarray:
         """One column after choosing or reducing heads, then layers (`mean` or `max` each): float32 [queries]."""
-        layers = self.layers(tower) if layer in ("mean", "max") else [layer]
-        columns = [self._reduce(self.column(index, key, tower, until), head, tower) for index in layers]
-        return columns[0] if layer not in ("mean", "max") else getattr(np, layer)(np.stack(columns), axis=0)
+        if layer not in ("mean", "max"):
+            return self._reduce(self.column(layer, key, tower, until), head, tower)
+        columns = [self._reduce(column, head, tower) for column in self.columns(key, tower, until)]
+        return getattr(np, layer)(np.stack(columns), axis=0)
 
     def map(
         self,
@@ -277,7 +282,7 @@ class Run:
         if key is not None:
             if self.queries(tower) != self.keys(tower):
                 raise NotInRun(f"Cells of the {tower} tower are read, and read nothing: ask for an atlas of a query.")
-            values = (self.column(layer, key, tower, until) for layer in layers)
+            values = self.columns(key, tower, until)
         elif until in (None, query) and layers and self.row_source(layers[0], query, tower) == "stored":
             values = (self.stored_row(layer, query, tower) for layer in layers)
         else:

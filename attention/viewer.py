@@ -241,8 +241,7 @@ def _column(run, request) -> Response:
     if head is not None:
         values = run.reduced_column(layer, head, key, tower, until)[None]
     elif isinstance(layer, str):
-        columns = [run.column(index, key, tower, until) for index in run.layers(tower)]
-        values = getattr(np, layer)(np.stack(columns), axis=0)
+        values = getattr(np, layer)(np.stack(run.columns(key, tower, until)), axis=0)
     else:
         values = run.column(layer, key, tower, until)
     return _numbers(values, "factors")
