@@ -204,14 +204,16 @@
     const result = { frames: 0, stale: 0, behind: 0, unmarked: 0, longest: 0 };
     const begun = /** @type {number} */ (await startOfFrame());
     let [next, before, ended, settled] = [0, begun, 0, 0];
-    for (let time = begun; !settled; time = /** @type {number} */ (await startOfFrame())) {
+    /** @type {Error | null} */
+    let failure = null;
+    for (let time = begun; !settled && !failure; time = /** @type {number} */ (await startOfFrame())) {
       result.longest = Math.max(result.longest, time - before);
       before = time;
       if (next < tokens.length && time - begun >= next * every) {
         root().__attn.select({ token: tokens[next++] });
         if (next === tokens.length) {
           ended = now();
-          until(() => says(last, ['ready'])).then((then) => { settled = then; });
+          until(() => says(last, ['ready'])).then((then) => { settled = then; }, (error) => { failure = error; });
         }
       }
       await restOfFrame();
@@ -222,6 +224,7 @@
       const isMarked = canvas('.av-atlas-canvas').closest('.av-stale');
       if (atlas && atlas.query !== undefined && atlas.query !== shown.query && !isMarked) result.unmarked++;
     }
+    if (failure) throw failure;
     await frame();
     const made = requests.slice(asked);
     return {
