@@ -314,6 +314,12 @@ def build(service: Service, examples: list[str]) -> gr.Blocks:
 
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         demo.load(opened, None, [model, notice], **quiet).then(first_model, model, model, **quiet)
+
+        def closed(request: gr.Request) -> None:
+            """A page or a client has gone: its runs wait less long than others. Whoever only reloaded looks on."""
+            service.cache.session_closed(request.session_hash)
+
+        demo.unload(closed)
     return demo
 
 

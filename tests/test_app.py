@@ -476,6 +476,20 @@ def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted
     assert hosted.run(opened["ticket"])
 
 
+def test_a_visitor_who_leaves_takes_less_of_the_cache_with_time(hosted, archive):
+    demo = app.launch(hosted, quiet=True)
+    try:
+        client = Client(demo.local_url, verbose=False)
+        ticket = client.predict(handle_file(archive), api_name="/open")["ticket"]
+        entry = hosted.cache._entries[ticket]
+        before = entry.deadline
+        client.close()
+        seconds_until(lambda: entry.deadline < before - 60)
+        assert hosted.run(ticket) and entry.deadline >= before  # a page that was only reloaded looks on
+    finally:
+        demo.close()
+
+
 def test_a_server_for_strangers_loads_only_what_it_offers(hosted, tmp_path):
     for model in (str(tmp_path), "/", "nobody/nothing", "pocket/../pocket", 5, ["pocket"]):
         with pytest.raises(InvalidRequest):
