@@ -5,7 +5,7 @@ import { formatPercent, formatTimes, formatValue } from './format.js';
 import { indexOfLargest } from './reduce.js';
 import { modelName } from './run_info.js';
 import { numbersAreOfTokens, pointsAtTokens } from './selection.js';
-import { quoted } from './token_text.js';
+import { quoted, quotedSpan } from './token_text.js';
 
 /**
  * @param {Element} root
@@ -56,9 +56,9 @@ function which(info, shown) {
   const { query, until, token, direction } = shown;
   if (direction === 'received') return 'what each patch receives, mean over all patches';
   if (until !== null) {
-    const last = quoted(info, token + until - query);
-    const many = `${quoted(info, token)} to ${last}`;
-    return direction === 'read by' ? `who reads ${many} (mean of columns ${query} to ${until})` : `${many} (mean of rows ${query} to ${until}${token === query ? '' : ', which predict them'})`;
+    const many = pointsAtTokens(shown) ? quotedSpan(info, token, token + until - query) : `keys ${token} to ${until}`;
+    if (direction === 'read by') return `who reads ${many} (mean of columns ${query} to ${until})`;
+    return token === query ? `${many} reads (mean of rows ${query} to ${until}, its own)` : `predicts ${many} (mean of rows ${query} to ${until})`;
   }
   if (!pointsAtTokens(shown)) {
     const keys = info.towers[shown.tower].keys;

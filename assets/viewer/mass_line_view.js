@@ -27,13 +27,13 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
 
   function read() {
     const { info, shown, line: table } = state.get;
-    frame.hidden = !(info && hasLine(info, state.get.tower));
+    frame.hidden = Boolean(info && !hasLine(info, state.get.tower)); // its place is kept while nobody knows
     const wished = shown && linePath({ tower: shown.tower, name: 'image_mass', layer: shown.layer, head: shown.head });
     if (!info || frame.hidden || !wished) line = null;
     else if (table?.name === wished) line = makeLine(info, table);
     // Until the numbers of another head are there the old line stands, faint.
     frame.classList.toggle('av-stale', Boolean(line) && table?.name !== wished);
-    title.textContent = line ? `image mass of the row that predicts each token of the answer · 0 to ${formatPercent(line.maximum)}` : 'image mass along the answer';
+    title.textContent = line ? `image mass of the row that predicts each answer token · 0 to ${formatPercent(line.maximum)}` : 'image mass along the answer';
     canvas.setAttribute('aria-label', info && line ? lineWords(info, line) : title.textContent);
     paint();
   }
@@ -66,7 +66,7 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
       }
       if (Number.isNaN(value) || !(maximum > 0)) return;
       const up = Math.max(density, Math.round((value / maximum) * height));
-      context.fillStyle = style.getPropertyValue(isSelected ? '--av-accent' : '--av-quiet');
+      context.fillStyle = style.getPropertyValue(isSelected ? '--av-accent' : '--av-bars');
       context.fillRect(left, height - up, isSelected ? Math.max(across, 2 * density) : across, up);
     });
     if (pointed === null) return;

@@ -38,7 +38,7 @@ export function readInks(element) {
  * @param {string} name
  */
 export function createTokenCells({ rows, cols }, name) {
-  const canvas = create('canvas', { class: 'av-cells', role: 'img', 'aria-label': `${name}: the tokens of its cells; a click selects one` });
+  const canvas = create('canvas', { class: 'av-cells', role: 'img', tabindex: -1, 'aria-label': `${name}: the tokens of its cells; a click selects one` });
   const context = canvas.getContext('2d');
   let borders = { rows: new Int32Array(1), cols: new Int32Array(1) };
   let density = 1;

@@ -17,6 +17,7 @@ import { makeTint, strengthOf, tintEnd, tintWords } from './token_tint.js';
 import { wordAt } from './words.js';
 
 const PAGE = 10;
+const TRIES = 6; // frames in which to bring a token into view
 const NEAR = '100% 0px'; // a screen above and below
 const LINE = { height: 24, signs: 80 }; // about, for blocks that were never in view
 const STRONG = 35; // per cent of tint from which quiet text would be hard to read
@@ -257,8 +258,13 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
     return state.get.shown?.direction === 'read by' ? sum / count : sum;
   }
 
-  /** Scroll the strip, and nothing else, until a token is in it; at the start of the next frame, when nothing is to be laid out twice. @param {number} token */
-  function reveal(token) {
+  /**
+   * Scroll the strip, and nothing else, until a token is in it: at the start of the next frame, when nothing is laid out twice. What
+   * comes into view there may be larger than was thought, so it is looked at again.
+   * @param {number} token
+   * @param {number} [tries]
+   */
+  function reveal(token, tries = TRIES) {
     window.cancelAnimationFrame(revealing);
     revealing = window.requestAnimationFrame(() => {
       const entry = entryOf(token);
@@ -274,6 +280,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
       strip.scrollTop += isFar ? top - (height - box.height) / 2 : top < 0 ? top - box.height / 2 : top + 1.5 * box.height - height;
       near.add(entry.block);
       dress();
+      if (tries > 1) reveal(token, tries - 1);
     });
   }
 

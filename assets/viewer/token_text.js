@@ -156,18 +156,14 @@ export function gridName(info, grid) {
 }
 
 /**
- * The tokens that steps go through, ascending: one for each chip, and every cell of the images that are unfolded.
+ * The tokens that steps go through, ascending: all but those of images that are folded.
  * @param {Segment[]} parts
  * @param {Set<number>} unfolded  grids
  * @returns {number[]}
  */
 export function stops(parts, unfolded) {
-  return parts.flatMap(({ chips }) => chips).flatMap((chip) => {
-    if (chip.kind === 'token') return [chip.token];
-    if (!unfolded.has(/** @type {number} */ (chip.grid))) return [];
-    const pieces = new Set((chip.inside ?? []).flatMap(({ token, count }) => Array.from({ length: count - 1 }, (_, i) => token + 1 + i)));
-    return Array.from({ length: chip.count }, (_, i) => chip.token + i).filter((token) => !pieces.has(token));
-  });
+  return parts.flatMap(({ chips }) => chips).flatMap(({ kind, grid, token, count }) =>
+    kind === 'token' || unfolded.has(/** @type {number} */ (grid)) ? Array.from({ length: count }, (_, i) => token + i) : []);
 }
 
 /**

@@ -12,6 +12,7 @@ const BEGINS_IN_WORD = /^[\p{L}\p{N}\p{M}_]/u;
 /** What belongs to the sign before it: accents, skin tones, what joins emoji. */
 const BELONGS = /^[\p{M}\p{Emoji_Modifier}\u200d]/u;
 const APOSTROPHE = /^['’]\p{L}/u;
+const ENDS_IN_APOSTROPHE = /\p{L}['’]$/u;
 
 /**
  * The word that a token is part of.
@@ -32,10 +33,9 @@ function joins(tokens, i) {
   const [here, before] = [tokens[i], tokens[i - 1]];
   if (here.part_of !== undefined) return true;
   if (here.grid !== null || before.grid !== null || here.role !== before.role || here.role === 'special') return false;
-  const left = tokens[before.part_of ?? i - 1].text;
-  const right = here.text;
+  const left = (tokens[i - 2]?.text ?? '') + tokens[before.part_of ?? i - 1].text; // an apostrophe may be a token of its own
+  const right = here.text + (tokens[i + 1]?.text ?? '');
   if (BELONGS.test(right) || left.endsWith('\u200d')) return true;
   if (SIGN.test([...left].pop() ?? '') || SIGN.test([...right][0] ?? '')) return false;
-  if (/\p{L}['’]$/u.test(left) && /^\p{L}/u.test(right)) return true;
-  return ENDS_IN_WORD.test(left) && (BEGINS_IN_WORD.test(right) || APOSTROPHE.test(right + (right.length === 1 ? (tokens[i + 1]?.text ?? '') : '')));
+  return ENDS_IN_APOSTROPHE.test(left) ? /^\p{L}/u.test(right) : ENDS_IN_WORD.test(left) && (BEGINS_IN_WORD.test(right) || APOSTROPHE.test(right));
 }

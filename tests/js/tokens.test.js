@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { hasLine, lineWords, makeLine, tokenAt, wordsAt } from '../../assets/viewer/mass_line.js';
 import { firstTower, keysOfGrid, layersOf, promptLength, readNote } from '../../assets/viewer/run_info.js';
+import { findAll, matchFrom, searchable } from '../../assets/viewer/search.js';
 import { checkedSelection, hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../assets/viewer/selection.js';
-import { quoted, segments, visible } from '../../assets/viewer/token_text.js';
+import { blocksOf, inked, logProbability, placeOf, quoted, quotedSpan, segments, stopBeside, stops, visible } from '../../assets/viewer/token_text.js';
+import { makeTint, strengthOf, TINT_END, tintWords } from '../../assets/viewer/token_tint.js';
+import { wordAt } from '../../assets/viewer/words.js';
 
 /** @param {[string, string, object?][]} list  text, role, more */
 function runOf(list, grids = [{ image: 0, tower: 'language', kind: 'whole', box_px: [0, 0, 4, 4], rows: 1, cols: 2 }]) {
@@ -113,4 +117,127 @@ test('a picture read at another size is said to be', () => {
   assert.equal(readNote({ width: 1920, height: 1080, read_width: 1366, read_height: 768 }), '1920×1080, read at 1366×768: the answer may differ');
   assert.equal(readNote({ width: 256, height: 256, read_width: 256, read_height: 256 }), null);
   assert.equal(readNote({ width: 60, height: 50, read_width: 64, read_height: 64 }), '60×50, read at 64×64');
+});
+
+const grid = (kind, rows, cols, image = 0) => ({ image, tower: 'language', kind, box_px: [0, 0, 4, 4], rows, cols });
+const cells = (index, rows, cols) => Array.from({ length: rows * cols }, (_, i) => ['<pad>', 'image', { grid: index, row: Math.floor(i / cols), col: i % cols }]);
+
+test('what stands between the cells of one picture is inside its block; tiles and thumbnails are blocks of their own', () => {
+  const [first, second] = [cells(0, 2, 2).slice(0, 2), cells(0, 2, 2).slice(2)];
+  const run = runOf([
+    ['<s>', 'special'], ...first, ['<nl>', 'special'], ...second, ['<nl>', 'special'], ...cells(1, 1, 1), ...cells(2, 1, 1), ...cells(3, 1, 2), ['a', 'prompt'],
+  ], [grid('whole', 2, 2), grid('tile', 1, 1), grid('tile', 1, 1), grid('thumbnail', 1, 2)]);
+  const [{ chips }] = segments(run);
+  assert.deepEqual(chips.map((chip) => chip.text), ['<s>', '[image 2×2]', '<nl>', '[tile 1 1×1]', '[tile 2 1×1]', '[thumbnail 1×2]', 'a']);
+  assert.deepEqual([chips[1].token, chips[1].count, chips[1].inside.map((chip) => chip.token)], [1, 5, [3]]);
+  assert.equal(chips.reduce((total, chip) => total + chip.count, 0), run.tokens.length);
+  run.images.push({});
+  run.grids[3].image = 1;
+  assert.deepEqual(segments(run)[0].chips.filter((chip) => chip.kind === 'image').map((chip) => chip.text),
+    ['[image 1 2×2]', '[image 1 tile 1 1×1]', '[image 1 tile 2 1×1]', '[image 2 thumbnail 1×2]']);
+});
+
+test('steps go from token to token, and through the cells of what is unfolded', () => {
+  const parts = segments(RUN);
+  assert.deepEqual(stops(parts, new Set()), [0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+  assert.deepEqual(stops(parts, new Set([0])), RUN.tokens.map((_, i) => i));
+  const all = stops(parts, new Set());
+  assert.deepEqual([stopBeside(all, 6, 1), stopBeside(all, 6, -1), stopBeside(all, 14, 5), stopBeside(all, 0, -1)], [7, 3, 14, 0]);
+  assert.deepEqual([stopBeside(all, 4, 1), stopBeside(all, 4, -1), stopBeside([], 4, 1)], [6, 3, 4], 'from a cell to the text before and after it');
+  assert.deepEqual([0, 3, 4, 9].map((number) => placeOf([1, 3, 3, 8], number)), [0, 1, 3, 4]);
+});
+
+test('thousands of chips stand in blocks that end with a line or before a word, and none is lost', () => {
+  const chip = (text, i) => ({ kind: 'token', token: i, count: 1, text, special: false, breaks: text.endsWith('↵') });
+  const words = Array.from({ length: 1000 }, (_, i) => chip(i % 3 ? 'ing' : '·walk', i));
+  const blocks = blocksOf(words);
+  assert.deepEqual(blocks.flat(), words);
+  assert.ok(blocks.length > 4 && blocks.every((block) => block.length <= 320 && block[0].text === '·walk'));
+  const lines = blocksOf(Array.from({ length: 1000 }, (_, i) => chip(i % 50 === 49 ? '↵' : '·walk', i)));
+  assert.ok(lines.slice(0, -1).every((block) => block[block.length - 1].breaks));
+  assert.ok(blocksOf(Array.from({ length: 1000 }, (_, i) => chip('火', i))).every((block) => block.length <= 320));
+  assert.deepEqual(blocksOf([]), []);
+});
+
+test('signs for white space are told from the same signs in the text; what turns text around is shown', () => {
+  assert.deepEqual(inked(' a·b\n'), [{ text: '·', isSpace: true }, { text: 'a·b', isSpace: false }, { text: '↵', isSpace: true }]);
+  assert.equal(visible('a\u202eb\u0007\u3000c\u200d'), 'a␣b␇␣c\u200d');
+  assert.equal(visible('🦊<b>${x}'), '🦊<b>${x}');
+});
+
+test('a span is quoted as one text where it is short, by its ends where it is not', () => {
+  assert.equal(quotedSpan(RUN, 11, 13), '“🦊 b”');
+  assert.equal(quotedSpan(RUN, 3, 6), '“<|s|>” to “a↵”');
+  const long = runOf(Array.from({ length: 40 }, (_, i) => [` word${i}`, 'answer']));
+  assert.equal(quotedSpan(long, 0, 39), '“word0” to “word39”');
+  assert.equal(quotedSpan(long, 3, 4), '“word3 word4”');
+});
+
+test('log-probabilities are of the tokens that the model wrote, also where a special token comes first', () => {
+  const run = { ...RUN, logprobs: [-1, -2, -4, -8, -16, -32] }; // tokens 9 to 14
+  assert.deepEqual([8, 9, 14].map((token) => logProbability(run, token, 1)), [null, -1, -32]);
+  assert.equal(logProbability(run, 11, 2), -12, 'of a sign in two pieces both');
+  assert.equal(logProbability(RUN, 9, 1), null);
+});
+
+const TEXT = runOf([
+  [' un', 'prompt'], ['believ', 'prompt'], ['able', 'prompt'], [' fox', 'prompt'], ["'", 'prompt'], ['s', 'prompt'], ['?', 'prompt'], ['</s>', 'special'],
+  ['火', 'answer'], ['山', 'answer'], ['abc', 'answer'], ['🦊', 'answer'], ['', 'answer', { part_of: 11 }], ['\u200d', 'answer'], ['🏽', 'answer'],
+  [' 5', 'answer'], ['1', 'answer'], ['2', 'answer'], [',', 'answer'], ['\n', 'answer'], ['ÄRGER', 'answer'], ['\u0301n', 'answer'],
+]);
+
+test('a word is the pieces that no white space parts; a Chinese sign is a word, and so is an emoji with all of its pieces', () => {
+  const word = (token) => { const { first, last } = wordAt(TEXT, token); return [first, last]; };
+  for (const token of [0, 1, 2]) assert.deepEqual(word(token), [0, 2], 'unbelievable');
+  for (const token of [3, 4, 5]) assert.deepEqual(word(token), [3, 5], "fox's");
+  assert.deepEqual([6, 7, 8, 9, 10].map(word), [[6, 6], [7, 7], [8, 8], [9, 9], [10, 10]]);
+  for (const token of [11, 12, 13, 14]) assert.deepEqual(word(token), [11, 14]);
+  assert.deepEqual([word(16), word(18), word(19), word(21)], [[15, 17], [18, 18], [19, 19], [20, 21]]);
+  assert.deepEqual(wordAt(RUN, 4), { first: 4, last: 4 }, 'a cell is no part of a word');
+});
+
+test('a text is found across tokens, in any case, with emoji and Chinese signs, and not in pictures', () => {
+  const all = searchable(TEXT);
+  const found = (wanted) => findAll(all, wanted).map(({ first, last }) => [first, last]);
+  assert.deepEqual(found('UNBELIEVABLE F'), [[0, 3]]);
+  assert.deepEqual(found('be'), [[1, 1]], 'only where it stands');
+  assert.deepEqual(found('b'), [[1, 1], [2, 2], [10, 10]]);
+  assert.deepEqual(found('山a'), [[9, 10]]);
+  assert.deepEqual(found('🦊'), [[11, 12]], 'all pieces of the sign');
+  assert.deepEqual(found('ärger'), [[20, 20]]);
+  assert.deepEqual([found(''), found('nowhere'), found('512,\n')], [[], [], [[15, 19]]]);
+  assert.deepEqual(findAll(searchable(RUN), 'pad'), [], 'cells are no text');
+  assert.deepEqual(findAll(searchable(runOf([['aa', 'prompt'], ['a', 'prompt']])), 'aa'), [{ first: 0, last: 0 }], 'matches do not overlap');
+  const matches = findAll(all, 'b');
+  assert.deepEqual([0, 2, 3, 21].map((token) => matchFrom(matches, token)), [0, 1, 2, 0]);
+});
+
+test('tints end at the largest of what is seen one by one, leave sinks out, and are none where numbers are not of tokens', () => {
+  const row = new Float32Array(15);
+  row.set([0.5, 0.1, 0, 0, 0.3, 0.02, 0.08]);
+  const shown = { tower: 'language', direction: 'reads', layer: 0, row, sinks: { cells: null, count: 0, mass: 0, rowMass: 0.5 } };
+  const run = { ...RUN, sinks: { language: { 0: [0] } } };
+  const seen = stops(segments(RUN), new Set());
+  const tint = makeTint(run, shown, 'masked', seen);
+  assert.deepEqual([tint.end, tint.sinks, [...tint.hidden].indexOf(1), tint.values[1]], [row[1], 1, 0, row[1]]);
+  assert.deepEqual([0, row[1] / 4, row[1], 1].map((value) => strengthOf(tint, value)), [0, 45, 90, 90]);
+  assert.equal(makeTint(run, shown, 'masked', stops(segments(RUN), new Set([0]))).end, row[4], 'cells count once they are unfolded');
+  assert.equal(makeTint(run, shown, 'raw', seen).end, 0.5);
+  assert.ok(Math.abs(makeTint(run, shown, 'renormalised', seen).end - 0.2) < 1e-6);
+  assert.equal(makeTint(run, { ...shown, direction: 'read by' }, 'masked', seen).hidden, null, 'of a column all are readers');
+  assert.equal(makeTint(run, { ...shown, row: row.map((value) => value / 100) }, 'masked', seen).end, TINT_END);
+  assert.equal(makeTint(run, { ...shown, tower: 'vision' }, 'masked', seen), null);
+  assert.match(tintWords(shown, tint), /what it reads of each token.*1 sink hatched/);
+  assert.match(tintWords({ ...shown, tower: 'vision' }, null), /no tint.*patches/);
+});
+
+test('the line of image mass: each value belongs to the token that its row predicts', () => {
+  assert.deepEqual([hasLine(RUN, 'language'), hasLine(RUN, 'vision'), hasLine(runOf([['a', 'prompt']]), 'language')], [true, false, false]);
+  const line = makeLine(RUN, { positions: [2, 8, 9, 10, 12], values: Float32Array.from([1, 0.5, 0.25, 0.75, 0]) });
+  assert.deepEqual([line.first, [...line.values]], [9, [0.5, 0.25, 0.75, NaN, 0, NaN]]);
+  assert.deepEqual([line.maximum, line.mean, line.peak], [0.75, 0.375, 11]);
+  assert.deepEqual([-0.1, 0, 0.17, 0.99, 1].map((share) => tokenAt(line, share)), [null, 9, 10, 14, null]);
+  assert.equal(wordsAt(RUN, line, 11), '“🦊” (token 11) · predicted by row 10: 75.0\u202f% on images');
+  assert.match(wordsAt(RUN, line, 14), /no row was kept/);
+  assert.match(lineWords(RUN, line), /6 tokens of the answer: mean 37\.5.*maximum 75\.0.*“🦊”, token 11/);
 });
