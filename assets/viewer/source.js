@@ -132,10 +132,11 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
   return {
     base,
 
-    /** What the cache holds, in bytes. */
+    /** What the cache holds, in bytes, and may hold. */
     get bytes() {
       return cache.bytes;
     },
+    limitBytes,
 
     /** @returns {Promise<RunInfo | null>} */
     runInfo: () => wanted('run', 'run.json', async (signal) => (await get('run.json', signal)).json()),
