@@ -1,70 +1,292 @@
 // @ts-check
 /**
- * The atlas as data: every layer's and head's map of one row, their means and masses, and where each lies on the canvas.
+ * The atlas as data: every layer's and head's map of one row, the mean and the maximum over heads, the mean over layers, their
+ * masses, and the cells that are sinks.
  *
- * Layers run to the right, heads down; the means over all layers and over all heads come last on both. Knows no document.
+ * On both axes the layers and heads of the model come first: places 0, 1, 2 ... After the heads lie the mean and the maximum over
+ * them, after the layers their mean. Heads are reduced first, then layers. Knows no document.
  */
-import { resampler } from './geometry.js';
-import { sum, withMeans } from './reduce.js';
-import { CLIP_FLOOR, highOf, largest } from './scale.js';
+import { keysOfGrid, layersOf } from './run_info.js';
+import { CLIP_FLOOR, highOf } from './scale.js';
+import { sinkKeys } from './sinks.js';
+import { atlasPath, massesPath } from './source.js';
 
 /**
+ * @typedef {import('./run_info.js').RunInfo} RunInfo
+ * @typedef {import('./run_info.js').Choice} Choice
+ * @typedef {import('./look.js').Look} Look
+ *
  * @typedef {object} Atlas
  * @property {string} name     of the wish that it answers
  * @property {string} tower
+ * @property {import('./selection.js').Direction} direction
  * @property {number} query
+ * @property {number | null} until
  * @property {number} grid
- * @property {number} layers   without the mean
- * @property {number} heads    without the mean
+ * @property {number} layers   of the model
+ * @property {number} heads
  * @property {number} rows     of a map, which may be fewer than the grid's
  * @property {number} cols
- * @property {Float32Array} maps    [layers + 1, heads + 1, rows * cols]
- * @property {Float32Array} masses  [layers + 1, heads + 1], the sum of each map over all cells of the grid
- * @property {number} highestMass
- *
- * @typedef {object} AtlasLayout  in device pixels
- * @property {number} left     the gutter of the head labels
- * @property {number} mapWidth
- * @property {number} mapHeight
- * @property {Int32Array} x    where each column of maps begins
- * @property {Int32Array} y
- * @property {number} width
- * @property {number} height   of the maps, without the layer labels
+ * @property {number} share    how many cells of the grid a cell of a map stands for
+ * @property {Float32Array} maps     [layers, heads, rows * cols], as they came
+ * @property {Float32Array} reduced  [the mean and the maximum over heads in each layer, then all means over layers, rows * cols]
+ * @property {Float32Array} masses   [layers + 1, heads + 2], the sum of each map over all cells of the grid
+ * @property {number} highestMass  of a head
+ * @property {(Uint8Array | null)[]} sinks  [layers + 1] of [rows * cols]: 1 for a cell that holds a sink; of the mean, one of any layer
  */
+
+/** How many places come after the heads, and after the layers. */
+export const REDUCED = { heads: 2, layers: 1 };
 
 /**
  * @param {{values: Float32Array, shape: number[]}} numbers  [layers, heads, rows, cols]
- * @param {{name: string, tower: string, query: number, grid: number}} wish
- * @param {{rows: number, cols: number}} record  the grid; a pooled cell stands for several of its cells
+ * @param {import('./source.js').AtlasWish} wish
+ * @param {RunInfo} info
  * @returns {Atlas}
  */
-export function makeAtlas({ values, shape }, { name, tower, query, grid }, record) {
+export function makeAtlas({ values: maps, shape }, wish, info) {
   const [layers, heads, rows, cols] = shape;
-  const maps = withMeans(values, layers, heads);
+  const { tower, direction = 'reads', query, until = null, grid } = wish;
   const cells = rows * cols;
-  const share = (record.rows * record.cols) / cells;
-  const masses = Float32Array.from({ length: maps.length / cells }, (_, i) => share * sum(maps.subarray(i * cells, (i + 1) * cells)));
-  return { name, tower, query, grid, layers, heads, rows, cols, maps, masses, highestMass: largest(masses) };
+  const share = (info.grids[grid].rows * info.grids[grid].cols) / cells;
+  const reduced = new Float32Array((layers * REDUCED.heads + heads + REDUCED.heads) * cells);
+  const masses = new Float32Array((layers + 1) * (heads + REDUCED.heads));
+  const overLayers = new Float64Array((heads + REDUCED.heads) * cells);
+  const mean = new Float64Array(cells);
+  const maximum = new Float32Array(cells);
+  let highestMass = 0;
+  for (let layer = 0; layer < layers; layer++) {
+    mean.fill(0);
+    maximum.fill(0);
+    const first = layer * (heads + REDUCED.heads);
+    for (let head = 0; head < heads; head++) {
+      const from = (layer * heads + head) * cells;
+      const sums = head * cells;
+      let total = 0;
+      for (let cell = 0; cell < cells; cell++) {
+        const value = maps[from + cell];
+        mean[cell] += value;
+        overLayers[sums + cell] += value;
+        if (value > maximum[cell]) maximum[cell] = value;
+        total += value;
+      }
+      masses[first + head] = total * share;
+      if (total * share > highestMass) highestMass = total * share;
+      masses[first + heads] += (total * share) / heads;
+    }
+    const into = layer * REDUCED.heads * cells;
+    const sums = heads * cells;
+    for (let cell = 0; cell < cells; cell++) {
+      reduced[into + cell] = mean[cell] / heads;
+      reduced[into + cells + cell] = maximum[cell];
+      overLayers[sums + cell] += mean[cell] / heads;
+      overLayers[sums + cells + cell] += maximum[cell];
+      masses[first + heads + 1] += maximum[cell] * share;
+    }
+    for (let head = 0; head < heads + REDUCED.heads; head++) masses[layers * (heads + REDUCED.heads) + head] += masses[first + head] / layers;
+  }
+  const last = layers * REDUCED.heads * cells;
+  for (let i = 0; i < overLayers.length; i++) reduced[last + i] = overLayers[i] / layers;
+  const sinks = direction === 'read by' ? Array(layers + 1).fill(null) : sinksOfMaps(info, tower, grid, rows, cols);
+  return {
+    name: atlasPath(wish), tower, direction, query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses, highestMass, sinks,
+  };
 }
 
 /**
- * Where the shared range ends: the largest value of all maps, or what a hundredth of all values lie above.
+ * Where the map at two places of the axes lies: its values begin at an offset.
  * @param {Atlas} atlas
- * @param {number} clip  per cent that stay within
+ * @param {number} layer
+ * @param {number} head
  */
-export function sharedHigh({ maps }, clip) {
-  const maximum = largest(maps);
-  if (clip >= 100) return maximum;
+export function mapAtPlace({ layers, heads, rows, cols, maps, reduced }, layer, head) {
+  if (layer < layers && head < heads) return { values: maps, offset: (layer * heads + head) * rows * cols };
+  const place = layer < layers ? layer * REDUCED.heads + head - heads : layers * REDUCED.heads + head;
+  return { values: reduced, offset: place * rows * cols };
+}
+
+/**
+ * The choice at a place of an axis.
+ * @param {number[]} indices  of the layers or heads
+ * @param {number} place
+ * @returns {Choice}
+ */
+export function choiceAt(indices, place) {
+  return indices[place] ?? (place === indices.length ? 'mean' : 'max');
+}
+
+/** @type {WeakMap<RunInfo, Map<string, (Uint8Array | null)[]>>} */
+const sinkMaps = new WeakMap();
+
+/**
+ * Which cells of the maps hold a sink, for each layer and for the mean over them; found once.
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @param {number} grid
+ * @param {number} rows  of a map
+ * @param {number} cols
+ */
+function sinksOfMaps(info, tower, grid, rows, cols) {
+  const found = sinkMaps.get(info) ?? new Map();
+  sinkMaps.set(info, found);
+  const name = [tower, grid, rows, cols].join();
+  if (!found.has(name)) {
+    const choices = /** @type {Choice[]} */ ([...layersOf(info, tower), 'mean']);
+    found.set(name, choices.map((layer) => sinksOfMap(info, grid, sinkKeys(info, tower, layer), rows, cols)));
+  }
+  return /** @type {(Uint8Array | null)[]} */ (found.get(name));
+}
+
+/**
+ * @param {RunInfo} info
+ * @param {number} grid
+ * @param {number[]} sinks  keys
+ * @param {number} rows
+ * @param {number} cols
+ * @returns {Uint8Array | null} null where there is none
+ */
+export function sinksOfMap(info, grid, sinks, rows, cols) {
+  if (!sinks.length) return null;
+  const record = info.grids[grid];
+  const isSink = new Set(sinks);
+  const result = new Uint8Array(rows * cols);
+  let count = 0;
+  keysOfGrid(info, grid).forEach((key, cell) => {
+    if (!isSink.has(key)) return;
+    count++;
+    const [row, col] = [Math.floor(cell / record.cols), cell % record.cols];
+    const [bottom, right] = [((row + 1) * rows) / record.rows, ((col + 1) * cols) / record.cols];
+    for (let y = Math.floor((row * rows) / record.rows); y < bottom - 1e-9; y++) {
+      for (let x = Math.floor((col * cols) / record.cols); x < right - 1e-9; x++) result[y * cols + x] = 1;
+    }
+  });
+  return count ? result : null;
+}
+
+/**
+ * By what each map is multiplied so that its row has nothing but what is not on sinks; null while that is not known or not
+ * asked for. [layers + 1, heads + 2]: of a maximum over heads and of a mean over layers it is not known, those stay as they are.
+ * @param {Atlas} atlas
+ * @param {{info: RunInfo | null, sinks: Look['sinks'], masses: import('./viewer.js').Table | null}} fields
+ */
+export function gainsOf({ tower, direction, query, until, layers, heads }, { info, sinks, masses }) {
+  if (sinks !== 'renormalised' || direction !== 'reads' || masses?.name !== massesPath({ tower, query, until })) return null;
+  const groups = info?.groups?.[tower] ?? [];
+  const group = groups.findIndex(({ name }) => name === 'sink');
+  if (group < 0) return null;
+  const result = new Float32Array((layers + 1) * (heads + REDUCED.heads)).fill(1);
+  for (let layer = 0; layer < layers; layer++) {
+    let total = 0;
+    for (let head = 0; head <= heads; head++) {
+      const mass = head < heads ? masses.values[(layer * heads + head) * groups.length + group] : total / heads;
+      total += mass;
+      result[layer * (heads + REDUCED.heads) + head] = mass < 1 ? 1 / (1 - mass) : 0;
+    }
+  }
+  return result;
+}
+
+/** @type {WeakMap<Atlas, {key: string, masses: any, high: number}>} */
+const sharedHighs = new WeakMap();
+
+/**
+ * Where the shared range ends: the largest value of all layers' and heads' maps, or what a hundredth of all values lie above.
+ * @param {Atlas} atlas
+ * @param {Pick<import('./viewer.js').Fields, 'clip' | 'sinks' | 'info' | 'masses'>} fields
+ */
+export function sharedHigh(atlas, fields) {
+  const key = `${fields.clip} ${fields.sinks}`;
+  const masses = fields.sinks === 'renormalised' ? fields.masses : null;
+  const found = sharedHighs.get(atlas);
+  if (found?.key === key && found.masses === masses) return found.high;
+  const high = findSharedHigh(atlas, fields.clip, fields.sinks !== 'raw', gainsOf(atlas, fields));
+  sharedHighs.set(atlas, { key, masses, high });
+  return high;
+}
+
+/**
+ * @param {Atlas} atlas
+ * @param {number} clip
+ * @param {boolean} isMasked
+ * @param {Float32Array | null} gains
+ */
+function findSharedHigh({ maps, layers, heads, rows, cols, sinks }, clip, isMasked, gains) {
+  const cells = rows * cols;
   // Positive floats are ordered as their bits are: count by the upper half of them, to within 0.8 %.
   const counts = new Uint32Array(0x8000);
-  const bits = new Uint16Array(maps.buffer, maps.byteOffset, 2 * maps.length);
-  for (let i = 1; i < bits.length; i += 2) counts[bits[i]]++;
-  let spared = Math.floor((maps.length * (100 - clip)) / 100);
+  const map = new Float32Array(cells);
+  const bits = new Uint16Array(map.buffer);
+  let [maximum, visible] = [0, 0];
+  for (let layer = 0; layer < layers; layer++) {
+    for (let head = 0; head < heads; head++) {
+      const from = (layer * heads + head) * cells;
+      const count = takeVisible(maps, from, cells, isMasked ? sinks[layer] : null, map);
+      const gain = gains ? gains[layer * (heads + REDUCED.heads) + head] : 1;
+      for (let i = 0; i < count; i++) {
+        map[i] *= gain;
+        if (map[i] > maximum) maximum = map[i];
+        counts[bits[2 * i + 1]]++;
+      }
+      visible += count;
+    }
+  }
+  if (clip >= 100) return maximum;
+  let spared = Math.floor((visible * (100 - clip)) / 100);
   let bin = counts.length - 1;
   while (bin > 0 && spared >= counts[bin]) spared -= counts[bin--];
   const edge = new Float32Array(new Uint32Array([(bin + 1) << 16]).buffer)[0];
   return Math.min(maximum, Math.max(edge, CLIP_FLOOR * maximum));
 }
+
+/**
+ * Copy a map's values without those of hidden cells.
+ * @param {Float32Array} values
+ * @param {number} offset
+ * @param {number} cells
+ * @param {Uint8Array | null} hidden
+ * @param {Float32Array} into
+ * @returns {number} how many
+ */
+function takeVisible(values, offset, cells, hidden, into) {
+  let count = 0;
+  if (!hidden) {
+    for (; count < cells; count++) into[count] = values[offset + count];
+    return count;
+  }
+  for (let cell = 0; cell < cells; cell++) if (!hidden[cell]) into[count++] = values[offset + cell];
+  return count;
+}
+
+const MANY = 40; // more of the largest values than that are found by sorting
+
+/**
+ * Where a map's own range ends: as `highOf` of its visible values, in one pass.
+ * @param {Float32Array} values
+ * @param {number} offset
+ * @param {number} clip
+ * @param {Uint8Array | null} hidden
+ * @param {Float32Array} scratch  [cells]
+ */
+export function ownHigh(values, offset, clip, hidden, scratch) {
+  const cells = scratch.length;
+  const count = hidden ? takeVisible(values, offset, cells, hidden, scratch) : cells;
+  const [from, first] = hidden ? [scratch, 0] : [values, offset];
+  const spared = Math.floor((count * (100 - clip)) / 100 + 1e-9);
+  if (spared > MANY) return highOf(from.subarray(first, first + count), clip);
+  top.fill(0, 0, spared + 1); // ascending
+  let least = 0;
+  for (let i = first; i < first + count; i++) {
+    const value = from[i];
+    if (!(value > least)) continue;
+    let place = 0;
+    for (; place < spared && top[place + 1] < value; place++) top[place] = top[place + 1];
+    top[place] = value;
+    least = top[0];
+  }
+  return spared ? Math.max(top[0], CLIP_FLOOR * top[spared]) : top[0];
+}
+
+const top = new Float32Array(MANY + 1);
 
 /**
  * How strongly a map is drawn, 0 to 1: by its mass against the largest, so that a map that holds little attention looks faint
@@ -73,94 +295,5 @@ export function sharedHigh({ maps }, clip) {
  * @param {number} highestMass
  */
 export function strength(mass, highestMass) {
-  return highestMass > 0 ? 0.15 + 0.85 * Math.sqrt(mass / highestMass) : 0;
+  return highestMass > 0 ? 0.15 + 0.85 * Math.sqrt(Math.min(1, mass / highestMass)) : 0;
 }
-
-/**
- * Paint all maps at their places, each on its own range or all on a shared one.
- * @param {Atlas} atlas
- * @param {AtlasLayout} layout
- * @param {{shades: Uint32Array[], shared: number | null, clip: number}} colours  palettes from faint to full; where the
- *   shared range ends, null for a range of each map's own
- * @param {Uint32Array} pixels  the maps' part of the canvas, without the gutter
- */
-export function paintMaps(atlas, layout, { shades, shared, clip }, pixels) {
-  const { maps, rows, cols, heads } = atlas;
-  const { mapWidth, mapHeight, left } = layout;
-  const cells = rows * cols;
-  const stride = layout.width - left;
-  const resample = resampler(rows, cols, mapHeight, mapWidth);
-  const values = new Float32Array(mapWidth * mapHeight);
-  const full = shades.length - 1;
-  for (let index = 0; index < atlas.masses.length; index++) {
-    const high = shared ?? highOf(maps.subarray(index * cells, (index + 1) * cells), clip);
-    // On a shared scale a map with little attention is dark by itself.
-    const shade = shades[shared === null ? Math.round(full * strength(atlas.masses[index], atlas.highestMass)) : full];
-    const steps = high > 0 ? 256 / high : 0;
-    resample(maps, index * cells, values);
-    const corner = layout.y[index % (heads + 1)] * stride + layout.x[Math.floor(index / (heads + 1))] - left;
-    for (let y = 0; y < mapHeight; y++) {
-      const at = corner + y * stride;
-      for (let x = 0; x < mapWidth; x++) pixels[at + x] = shade[Math.min(255, Math.floor(values[y * mapWidth + x] * steps))];
-    }
-  }
-}
-
-/**
- * Lay the maps out as large as they fit, with the proportions of the picture. They get no narrower than `narrowest`: then the
- * canvas is wider than the place, and scrolls.
- * @param {object} place
- * @param {number} place.layers
- * @param {number} place.heads
- * @param {number} place.aspect   width of a map by its height
- * @param {number} place.width    device pixels to fill
- * @param {number} place.height
- * @param {number} place.left     gutter for labels
- * @param {number} place.gap      between maps
- * @param {number} place.apart    before the means
- * @param {number} place.narrowest
- * @returns {AtlasLayout}
- */
-export function layOut({ layers, heads, aspect, width, height, left, gap, apart, narrowest }) {
-  const slot = Math.min(
-    Math.floor((width - left - apart) / (layers + 1)) - gap,
-    Math.floor(aspect * (Math.floor((height - apart) / (heads + 1)) - gap)),
-  );
-  const mapWidth = Math.max(narrowest, slot);
-  const mapHeight = Math.max(1, Math.round(mapWidth / aspect));
-  const starts = (/** @type {number} */ from, /** @type {number} */ count, /** @type {number} */ size) =>
-    Int32Array.from({ length: count + 1 }, (_, i) => from + i * (size + gap) + (i === count ? apart : 0));
-  const x = starts(left, layers, mapWidth);
-  const y = starts(0, heads, mapHeight);
-  return { left, mapWidth, mapHeight, x, y, width: x[layers] + mapWidth, height: y[heads] + mapHeight };
-}
-
-/**
- * The map at a place, gaps counted to the map before them; null outside.
- * @param {AtlasLayout} layout
- * @param {number} x
- * @param {number} y
- */
-export function mapAt(layout, x, y) {
-  const find = (/** @type {Int32Array} */ starts, /** @type {number} */ place, /** @type {number} */ end) => {
-    if (place < starts[0] || place >= end) return -1;
-    let index = starts.length - 1;
-    while (starts[index] > place) index--;
-    return index;
-  };
-  const layer = find(layout.x, x, layout.width);
-  const head = find(layout.y, y, layout.height);
-  return layer < 0 || head < 0 ? null : { layer, head };
-}
-
-/**
- * Which of `count` labels are written when each needs `room` of the `step` that it has: every one, every 2nd, 5th, 10th ...
- * @param {number} count
- * @param {number} step
- * @param {number} room
- */
-export function labelled(count, step, room) {
-  const every = [1, 2, 5, 10, 20, 50].find((n) => n * step >= room) ?? 100;
-  return Array.from({ length: count }, (_, i) => i).filter((i) => i % every === 0);
-}
-

@@ -1,99 +1,418 @@
 // @ts-check
-/** All layers and heads as small maps on one canvas; a click or an arrow key selects one. */
-import { labelled, layOut, mapAt, paintMaps, sharedHigh } from './atlas.js';
-import { listen, part, placeTip, snap, surfaceColour } from './dom.js';
+/**
+ * All layers and heads as small maps on one canvas, one layer's heads as larger ones, or the best heads of all; with a ribbon of
+ * masses. A click selects a map, a pointer that rests on one sees it larger.
+ *
+ * What is painted belongs together: the maps of one row in the order of that row's scores. Until all of it is there, the last
+ * whole stays, pale.
+ */
+import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED, sharedHigh, strength } from './atlas.js';
+import { createAtlasControls, viewOf } from './atlas_controls.js';
+import { createCloserLook } from './closer_look.js';
+import { create, listen, part, snap, surfaceColour } from './dom.js';
+import { atlasOf, wantedScores } from './follow.js';
 import { formatPercent, formatValue } from './format.js';
+import { bestHeads, isOfReaders, ORDERS, ranksOf } from './head_order.js';
+import { countInLines, labelled, layOutAxes, layOutLines, layOutWithPanel, mapAt } from './map_layout.js';
+import { makeShades, paintMaps } from './map_paint.js';
 import { blend, pixel, solidPixels } from './palette.js';
-import { headsOf, layersOf } from './run_info.js';
-import { atlasPlace, choiceAt } from './selection.js';
+import { chooseHead, sum, takeCells } from './reduce.js';
+import { createRibbon, RIBBON_PX } from './ribbon_view.js';
+import { headCount, keysOfGrid, layersOf } from './run_info.js';
+import { UNIFORM_HIGH } from './scale.js';
+import { findSinkCells, sinkKeys } from './sinks.js';
+import { scoresPath } from './source.js';
 
-const SHADES = 32; // steps of faintness
 const LABEL_PX = { left: 34, bottom: 20 };
+const CAPTION_PX = 18;
+const GAP_PX = 6;
+const BESIDE_PX = { least: 170, most: 380, apart: 28, bars: 200 };
 const THUMB_PX = 520; // on a narrower page maps are large enough for a thumb, and the atlas scrolls
+const LINES_PX = { narrow: 300, narrowest: 60, thumb: 76, best: 76, fewest: 12 };
+const STRIPE_PX = 2;
+
+/**
+ * @typedef {import('./run_info.js').Choice} Choice
+ * @typedef {import('./look.js').Look} Look
+ *
+ * @typedef {object} Held  what is painted
+ * @property {Look['atlasView']} view
+ * @property {import('./run_info.js').RunInfo} info
+ * @property {string} tower
+ * @property {number[]} layers
+ * @property {number | null} grid
+ * @property {import('./atlas.js').Atlas | null} atlas
+ * @property {import('./viewer.js').Shown | null} shown
+ * @property {Look['order']} order
+ * @property {Float32Array | null} scores  [layers, heads]
+ * @property {Int32Array[] | null} ranks   heads by rank, in each layer
+ *
+ * @typedef {object} Item  a map that is painted
+ * @property {Choice} layer
+ * @property {Choice} head
+ * @property {number} place        of the layer
+ * @property {number | null} rank  of the head, from 0
+ * @property {number} mass
+ * @property {number} gain         by what its values are multiplied
+ * @property {string} caption
+ * @property {{rows: number, cols: number}} shape
+ * @property {import('./map_paint.js').SmallMap} map
+ */
 
 /**
  * @param {Element} root
  * @param {import('./viewer.js').ViewerState} state
- * @param {{choose: (change: Partial<import('./selection.js').Selection>) => void}} actions
+ * @param {Pick<import('./actions.js').Actions, 'choose'>} actions
  */
 export function createAtlasView(root, state, { choose }) {
+  const atlasPart = part(root, 'atlas');
   const place = part(root, 'atlas-place');
   const frame = part(root, 'atlas-frame');
+  const maps = part(root, 'atlas-maps');
   const canvas = part(root, 'atlas-canvas');
   const selected = part(root, 'atlas-selected');
   const hovered = part(root, 'atlas-hover');
-  const tip = part(frame, 'tip');
+  const captions = part(root, 'atlas-captions');
+  const note = part(root, 'atlas-note');
   const title = part(root, 'atlas-title');
   const context = canvas.getContext('2d');
-  /** @type {import('./atlas.js').AtlasLayout | null} */
-  let layout = null;
+  const ribbon = createRibbon(root, state, { choose });
+  const controls = createAtlasControls(root, state);
+  const look = createCloserLook(atlasPart, state, { colours: () => colours(), shared: () => sharedNow() });
   let density = 1;
-  /** @type {Uint32Array[]} */
-  let shades = [];
+  /** @type {Held | null} */
+  let held = null;
+  let isStale = false;
+  /** @type {Item[]} */
+  let items = [];
+  /** @type {import('./map_layout.js').AxesLayout | null} */
+  let axes = null;
+  /** Where maps with captions lie. @type {ReturnType<typeof layOutLines> | null} */
+  let lines = null;
+  let most = 0; // maps in lines
+  let size = { width: 0, height: 0 };
+  /** What was laid out and painted last. @type {any[]} */
+  let fitted = [];
+  /** @type {any[]} */
+  let painted = [];
+  let isLabelled = false; // by ranks
+  let isWide = false; // wider than its place
+  let brush = { shades: /** @type {Uint32Array[]} */ ([]), stripes: [0, 0] };
 
-  const axes = () => {
-    const { info, tower } = state.get;
-    return info ? { layers: layersOf(info, tower), heads: headsOf(info, tower) } : { layers: [], heads: [] };
-  };
+  const pixels = (/** @type {number} */ css) => Math.round(css * density);
 
-  function fit() {
-    const { info, grid } = state.get;
-    layout = null;
-    frame.hidden = !info || grid === null;
-    if (!info || grid === null) return;
-    density = window.devicePixelRatio || 1;
-    const pixels = (/** @type {number} */ css) => Math.round(css * density);
-    const [x0, y0, x1, y1] = info.grids[grid].box_px;
-    const { layers, heads } = axes();
-    layout = layOut({
-      layers: layers.length, heads: heads.length, aspect: (x1 - x0) / (y1 - y0),
-      width: pixels(place.clientWidth), height: pixels(place.clientHeight - LABEL_PX.bottom),
-      left: pixels(LABEL_PX.left), gap: pixels(layers.length > 12 ? 1 : 2), apart: pixels(6), narrowest: pixels(place.clientWidth < THUMB_PX ? 20 : 10),
-    });
-    canvas.width = layout.width;
-    canvas.height = layout.height + pixels(LABEL_PX.bottom);
-    canvas.style.width = `${canvas.width / density}px`;
-    canvas.style.height = `${canvas.height / density}px`;
-    snap(frame, density);
-  }
+  // What is painted
 
-  function paint() {
-    const { atlas, scale, clip } = state.get;
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    if (!layout) return;
-    if (atlas && atlas.layers + 1 === layout.x.length && atlas.heads + 1 === layout.y.length) {
-      const begun = performance.now();
-      const image = new ImageData(layout.width - layout.left, layout.height);
-      const shared = scale === 'atlas' ? sharedHigh(atlas, clip) : null;
-      paintMaps(atlas, layout, { shades, shared, clip }, new Uint32Array(image.data.buffer));
-      context.putImageData(image, layout.left, 0);
-      state.get.perf.atlas_ms = performance.now() - begun;
+  function take() {
+    const { info, tower, grid, shown, atlas, scores, order, pinned } = state.get;
+    if (!info) {
+      held = null;
+      isStale = false;
+      return;
     }
-    paintLabels(layout);
+    const view = viewOf(state.get);
+    const here = shown && shown.tower === tower && shown.grid === grid ? shown : null;
+    const wish = here && wantedScores(info, here, order, pinned);
+    // A run may have no such scores: then none arrive.
+    const isOrdered = Boolean(here) && (!wish || !scores || scores.name === scoresPath(wish));
+    const own = atlas && atlas.tower === tower && atlas.grid === grid ? atlas : null;
+    const isWhole = isOrdered && here && (view === 'layer' || (own?.name ?? '') === atlasOf(info, here));
+    isStale = !isWhole;
+    const isSame = held && held.info === info && held.view === view && held.tower === tower && held.grid === grid && (held.atlas || held.shown);
+    if (!isWhole && isSame) return;
+    const values = isOrdered && wish && scores ? scores.values : null;
+    if (isSame && held && held.atlas === own && held.shown === here && held.scores === values && held.order === order) return;
+    const ranks = values && (held?.scores === values && held.order === order ? held.ranks : ranksOf(values, headCount(info, tower), order));
+    // All maps of a row stay the same while another of them is selected.
+    held = { view, info, tower, layers: layersOf(info, tower), grid, atlas: view === 'layer' ? null : own, shown: here, order, scores: values, ranks };
   }
 
-  /** The palette from nearly the colour of the page to its own. */
-  function makeShades() {
-    const colours = solidPixels(state.get.palette);
+  /** Where the range of all maps of the row ends, null while that is not known. */
+  function sharedNow() {
+    const { info, shown, atlas } = state.get;
+    return info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
+  }
+
+  /** @param {Held} of @returns {Item[]} */
+  function makeItems(of) {
+    if (of.grid === null) return [];
+    return of.view === 'layer' ? itemsOfLayer(of) : of.view === 'best' ? itemsOfBest(of) : itemsOfAll(of);
+  }
+
+  /**
+   * @param {Held} of
+   * @param {number} layer  places on the axes
+   * @param {number} head
+   * @param {number | null} rank
+   * @returns {Item}
+   */
+  function itemOfAtlas({ atlas, layers }, layer, head, rank) {
+    const of = /** @type {import('./atlas.js').Atlas} */ (atlas);
+    const { values, offset } = mapAtPlace(of, layer, head);
+    const index = layer * (of.heads + REDUCED.heads) + head;
+    return {
+      layer: choiceAt(layers, layer), head: head < of.heads ? head : head === of.heads ? 'mean' : 'max', place: layer, rank, mass: of.masses[index],
+      gain: gains ? gains[index] : 1, caption: '', shape: of,
+      map: { values, offset, high: 0, strength: 1, hidden: state.get.sinks === 'raw' ? null : of.sinks[layer], x: 0, y: 0 },
+    };
+  }
+
+  /** Layer by layer, each from the top. @param {Held} of @returns {Item[]} */
+  function itemsOfAll(of) {
+    const { atlas, ranks } = of;
+    if (!atlas) return [];
+    const result = [];
+    for (let layer = 0; layer <= atlas.layers; layer++) {
+      for (let at = 0; at < atlas.heads + REDUCED.heads; at++) {
+        const isRanked = ranks !== null && at < atlas.heads;
+        result.push(itemOfAtlas(of, layer, isRanked ? ranks[layer][at] : at, isRanked ? at : null));
+      }
+    }
+    return result;
+  }
+
+  /** @param {Held} of @returns {Item[]} */
+  function itemsOfBest(of) {
+    const { atlas, scores, order } = of;
+    if (!atlas || !scores) return [];
+    const masses = scores.map((_, i) => atlas.masses[Math.floor(i / atlas.heads) * (atlas.heads + REDUCED.heads) + (i % atlas.heads)]);
+    return bestHeads(scores, masses, order).map((index, rank) => {
+      const item = itemOfAtlas(of, Math.floor(index / atlas.heads), index % atlas.heads, rank);
+      return { ...item, caption: `L${item.layer} H${item.head} ${ORDERS[order].write(scores[index])}` };
+    });
+  }
+
+  /** The heads of one layer, cell by cell. @param {Held} of @returns {Item[]} */
+  function itemsOfLayer(of) {
+    const { info, tower, shown, ranks, layers } = of;
+    const heads = headCount(info, tower);
+    if (!shown || !shown.cells.length || shown.grid === null || (shown.heads.count === 1 && heads > 1)) return [];
+    const { layer, direction, heads: { values, count } } = shown;
+    const keys = keysOfGrid(info, shown.grid);
+    const hidden = state.get.sinks === 'raw' ? null : shown.sinks.cells;
+    const onSinks = direction === 'read by' ? [] : sinkKeys(info, tower, layer);
+    const place = typeof layer === 'number' ? layers.indexOf(layer) : layer === 'mean' ? layers.length : -1;
+    const order = ranks && place >= 0 ? ranks[place] : null;
+    return Array.from({ length: count + REDUCED.heads }, (_, i) => {
+      const head = i < count ? (order ? order[i] : i) : i === count ? 'mean' : 'max';
+      const row = chooseHead(values, count, head);
+      const cells = takeCells(row, keys);
+      const mass = sum(cells);
+      const rest = state.get.sinks === 'renormalised' ? 1 - findSinkCells(row, keys, onSinks).rowMass : 1;
+      const item = {
+        layer, head, place, rank: order && i < count ? i : null, mass, gain: rest > 0 ? 1 / rest : 0, caption: '', shape: info.grids[/** @type {number} */ (shown.grid)],
+        map: { values: cells, offset: 0, high: 0, strength: 1, hidden, x: 0, y: 0 },
+      };
+      const said = [typeof head === 'number' ? `H${head}` : head, head === 'max' ? '' : direction === 'reads' ? formatPercent(mass) : formatValue(mass), scoreOf(of, item)];
+      return { ...item, caption: said.filter(Boolean).join(' ') };
+    });
+  }
+
+  /** The score by which heads are ordered, where it is not the mass that is said anyway; of means and maxima there is none. @param {Held} of @param {Item} item */
+  function scoreOf({ scores, order, info, tower }, { place, head }) {
+    const heads = headCount(info, tower);
+    if (!scores || order === 'image_mass' || typeof head === 'string' || place < 0 || place * heads >= scores.length) return '';
+    return ORDERS[order].write(scores[place * heads + head]);
+  }
+
+  /** An item in words, for who looks closer. @param {Held} of @param {Item} item */
+  function described(of, item) {
+    const { layer, head, rank } = item;
+    const name = `${typeof layer === 'string' ? `${layer} over layers` : `layer ${layer}`} · ${typeof head === 'string' ? `${head} over heads` : `head ${head}`}`;
+    const score = scoreOf(of, item);
+    return { ...item, name, about: [rank === null ? '' : `rank ${rank + 1}`, score && `${ORDERS[of.order].text} ${score} ${ORDERS[of.order].unit}`.trim()].filter(Boolean).join(' · ') };
+  }
+
+  /** Where the range of each map ends, and how strongly it is drawn. @param {Held} of */
+  function setRanges({ info, grid, shown }) {
+    if (grid === null || !items.length) return;
+    const { scale, clip, atlas } = state.get;
+    const isColumn = shown?.direction === 'read by';
+    const cells = info.grids[grid].rows * info.grids[grid].cols;
+    const shared = scale === 'atlas' ? sharedNow() : null;
+    const known = atlas && shown && atlas.name === atlasOf(info, shown) ? atlas : held?.atlas;
+    const highest = known?.highestMass ?? Math.max(...items.filter(({ head }) => head !== 'max').map(({ mass }) => mass));
+    const scratch = new Float32Array(items[0].shape.rows * items[0].shape.cols);
+    for (const { map, mass, gain } of items) {
+      if (scale === 'uniform' && !isColumn) map.high = gain > 0 ? (UNIFORM_HIGH * mass) / cells / gain : 0;
+      else if (shared !== null) map.high = gain > 0 ? shared / gain : 0;
+      else {
+        map.high = ownHigh(map.values, map.offset, clip, map.hidden, scratch);
+        map.strength = strength(mass, highest);
+      }
+    }
+  }
+
+  // Where it lies
+
+  /** Lay everything out, unless it lies where it should. @param {Held} of @returns {boolean} whether that was needed */
+  function fit(of) {
+    const { info, tower, grid, view } = of;
+    const isMaps = items.length > 0 || (view === 'all' && grid !== null && state.get.shown?.cells.length !== 0);
+    const isThere = ribbon.isThere();
+    const next = [info, tower, grid, view, items.length, isMaps, isThere, state.get.size, state.get.theme];
+    if (next.every((value, i) => value === fitted[i]) && fitted.length) return false;
+    fitted = next;
+    painted = [];
+    density = window.devicePixelRatio || 1;
+    axes = lines = null;
+    maps.hidden = !isMaps;
+    const width = pixels(place.clientWidth);
+    const isNarrow = place.clientWidth < THUMB_PX;
+    const panel = isThere ? RIBBON_PX.above + RIBBON_PX.bars + RIBBON_PX.labels + (isNarrow ? RIBBON_PX.legend : 0) : 0;
+    if (isMaps && grid !== null) {
+      const [x0, y0, x1, y1] = info.grids[grid].box_px;
+      const aspect = (x1 - x0) / (y1 - y0);
+      if (view === 'all') fitAxes(of, aspect, width, pixels(place.clientHeight - LABEL_PX.bottom), isNarrow);
+      else fitLines(view, aspect, width, pixels(isNarrow ? LINES_PX.narrow : place.clientHeight - panel), isNarrow);
+      canvas.style.width = `${canvas.width / density}px`;
+      canvas.style.height = `${canvas.height / density}px`;
+    }
+    if (!axes) fitRibbon(of.layers.length, pixels(LABEL_PX.left), width - (isNarrow ? 0 : pixels(RIBBON_PX.beside)), pixels(RIBBON_PX.bars), { hasLegendAside: !isNarrow });
+    // On a narrow page the lines are as long as they are; elsewhere the place has the height that is left.
+    place.style.setProperty('--av-atlas-height', `${isNarrow && view !== 'all' && isMaps ? canvas.height / density + panel : 0}px`);
+    snap(maps, density);
+    isWide = canvas.width > width;
+    return true;
+  }
+
+  /** @param {Held} of @param {number} aspect @param {number} width @param {number} height @param {boolean} isNarrow */
+  function fitAxes(of, aspect, width, height, isNarrow) {
+    const [layers, heads] = [of.layers.length, headCount(of.info, of.tower)];
+    const room = {
+      layers, heads, reduced: REDUCED, aspect, width, height, left: pixels(LABEL_PX.left), gap: pixels(layers > 12 ? 1 : 2), apart: pixels(6),
+      narrowest: pixels(isNarrow ? 20 : 8),
+    };
+    const under = pixels(RIBBON_PX.above + RIBBON_PX.bars);
+    const below = { height: under + pixels(RIBBON_PX.legend), width: 0 };
+    const panels = isNarrow ? [below] : [below, { height: under, width: pixels(RIBBON_PX.beside) }, { height: 0, width: pixels(BESIDE_PX.least + BESIDE_PX.apart) }];
+    const { layout, panel } = ribbon.isThere() ? layOutWithPanel(room, panels) : { layout: layOutAxes(room), panel: 0 };
+    axes = layout;
+    size = { width: layout.mapWidth, height: layout.mapHeight };
+    Object.assign(canvas, { width: layout.width, height: layout.height + pixels(LABEL_PX.bottom) });
+    if (panel < 2) {
+      const columns = { x: layout.x, barWidth: layout.mapWidth, width: layout.width, bars: pixels(RIBBON_PX.bars), isLabelled: false };
+      ribbon.layOut(columns, { hasLegendAside: panel === 1 });
+      return;
+    }
+    const left = layout.width + pixels(BESIDE_PX.apart);
+    const bars = Math.min(pixels(BESIDE_PX.bars), Math.max(pixels(RIBBON_PX.bars), layout.height - pixels(3 * RIBBON_PX.legend)));
+    fitRibbon(layers, 0, Math.min(width - left, pixels(BESIDE_PX.most)), bars, { beside: { left: left / density, top: 0 } });
+  }
+
+  /** @param {Look['atlasView']} view @param {number} aspect @param {number} width @param {number} height @param {boolean} isNarrow */
+  function fitLines(view, aspect, width, height, isNarrow) {
+    const room = { count: items.length, aspect, width, height, gap: pixels(GAP_PX), caption: pixels(CAPTION_PX) };
+    most = view === 'best' ? countInLines(room, { fewest: LINES_PX.fewest, least: pixels(LINES_PX.best) }) : items.length;
+    lines = layOutLines({ ...room, count: most, narrowest: pixels(isNarrow || view === 'best' ? LINES_PX.thumb : LINES_PX.narrowest) });
+    size = { width: lines.mapWidth, height: lines.mapHeight };
+    Object.assign(canvas, { width: lines.width, height: lines.height });
+  }
+
+  /** Bars with columns and labels of their own. @param {number} layers @param {number} left @param {number} width @param {number} bars @param {object} where */
+  function fitRibbon(layers, left, width, bars, where) {
+    const step = Math.floor((width - left - pixels(6)) / (layers + 1));
+    const x = Array.from({ length: layers + 1 }, (_, i) => left + i * step + (i === layers ? pixels(6) : 0));
+    ribbon.layOut({ x, barWidth: Math.max(1, step - pixels(layers > 12 ? 1 : 3)), width, bars, isLabelled: true }, where);
+  }
+
+  // Painting
+
+  /** @type {Float32Array | null} */
+  let gains = null;
+
+  function update() {
+    take();
+    frame.classList.toggle('av-stale', isStale);
+    if (!held) {
+      items = [];
+      fitted = painted = [];
+      maps.hidden = true;
+      part(root, 'ribbon').hidden = true;
+      showTitle();
+      say();
+      look.hide();
+      return;
+    }
+    const { palette, scale, curve, clip, sinks, masses } = state.get;
+    gains = held.atlas && sinks === 'renormalised' ? gainsOf(held.atlas, state.get) : null;
+    const shared = scale === 'atlas' ? sharedNow() : null;
+    const next = [
+      held.view, held.info, held.grid, held.atlas, held.view === 'layer' ? held.shown : null, held.ranks, scale, curve, clip, sinks, palette, brush, shared,
+      gains && masses, state.get.size, held.view === 'layer' ? state.get.atlas : null,
+    ];
+    if (next.every((value, i) => value === painted[i]) && painted.length) return showSelected();
+    const begun = performance.now();
+    const isRanked = held.ranks !== null;
+    items = makeItems(held);
+    const isFitted = fit(held);
+    if (axes && (isFitted || isRanked !== isLabelled)) paintLabels(axes, held);
+    isLabelled = isRanked;
+    if (lines) items.length = Math.min(items.length, most);
+    placeItems();
+    setRanges(held);
+    paint();
+    painted = next;
+    state.get.perf.atlas_ms = performance.now() - begun;
+    writeCaptions();
+    showTitle();
+    say();
+    showSelected();
+    look.hide();
+    hovered.hidden = true;
+  }
+
+  function placeItems() {
+    const each = axes?.y.length ?? 1;
+    items.forEach(({ map }, i) => {
+      map.x = axes ? axes.x[Math.floor(i / each)] - axes.left : lines?.x[i] ?? 0;
+      map.y = axes ? axes.y[i % each] : lines?.y[i] ?? 0;
+    });
+  }
+
+  /** @returns {import('./map_paint.js').Colours} */
+  function colours() {
+    return { ...brush, curve: state.get.curve, stripe: pixels(STRIPE_PX) };
+  }
+
+  /** The maps; beside them the labels stay. */
+  function paint() {
+    if (maps.hidden) return;
+    const left = axes?.left ?? 0;
+    const image = new ImageData(canvas.width - left, axes?.height ?? canvas.height);
+    if (items.length) {
+      const { rows, cols } = items[0].shape;
+      paintMaps(items.map(({ map }) => map), { rows, cols, ...size }, colours(), new Uint32Array(image.data.buffer), image.width);
+    }
+    context.putImageData(image, left, 0);
+  }
+
+  /** The palette from nearly the colour of the page to its own, and two tones that are in none. */
+  function mix() {
     const [red, green, blue] = surfaceColour(root);
     const surface = pixel(red, green, blue, 255);
-    shades = Array.from({ length: SHADES + 1 }, (_, i) => colours.map((colour) => blend(surface, colour, i / SHADES)));
+    const ink = red + green + blue > 384 ? pixel(0, 0, 0, 255) : pixel(255, 255, 255, 255);
+    brush = { shades: makeShades(solidPixels(state.get.palette), surface), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)] };
   }
 
-  /** @param {import('./atlas.js').AtlasLayout} layout */
-  function paintLabels(layout) {
-    const { layers, heads } = axes();
+  /** @param {import('./map_layout.js').AxesLayout} layout @param {Held} of */
+  function paintLabels(layout, of) {
+    const { layers } = of;
+    const heads = headCount(of.info, of.tower);
     const style = getComputedStyle(canvas);
+    context.clearRect(0, 0, canvas.width, canvas.height);
     context.fillStyle = style.color;
     context.font = `${11 * density}px ${style.fontFamily}`;
     context.textAlign = 'right';
     context.textBaseline = 'middle';
     const edge = layout.left - 6 * density;
     const step = { x: layout.x[1] - layout.x[0], y: layout.y[1] - layout.y[0] };
-    for (const i of labelled(heads.length, step.y, 13 * density)) {
-      context.fillText(String(heads[i]), edge, layout.y[i] + layout.mapHeight / 2);
-    }
-    if (layout.mapHeight >= 9 * density) context.fillText('mean', edge, layout.y[heads.length] + layout.mapHeight / 2);
+    const middle = (/** @type {number} */ row) => Math.max(6 * density, layout.y[row] + layout.mapHeight / 2);
+    for (const i of labelled(heads, step.y, 13 * density)) context.fillText(String(of.ranks ? i + 1 : i), edge, middle(i));
+    if (step.y >= 11 * density) {
+      context.fillText('mean', edge, middle(heads));
+      context.fillText('max', edge, middle(heads + 1));
+    } else context.fillText('mean', edge, middle(heads) + step.y / 2);
     context.textAlign = 'center';
     context.textBaseline = 'top';
     const below = layout.height + 5 * density;
@@ -104,122 +423,151 @@ export function createAtlasView(root, state, { choose }) {
       const centre = layout.x[i] + layout.mapWidth / 2;
       if (centre < room) context.fillText(String(layers[i]), centre, below);
     }
-    const centre = Math.min(layout.x[layers.length] + layout.mapWidth / 2, layout.width - 14 * density);
-    context.fillText('mean', centre, below);
+    context.fillText('mean', Math.min(layout.x[layers.length] + layout.mapWidth / 2, layout.width - 14 * density), below);
   }
 
-  /** @param {number} layer @param {number} head  places on the axes */
-  function boxOf(layer, head) {
-    if (!layout) return { x: 0, y: 0, width: 0, height: 0 };
-    return {
-      x: layout.x[layer] / density, y: layout.y[head] / density,
-      width: layout.mapWidth / density, height: layout.mapHeight / density,
-    };
+  function writeCaptions() {
+    const isCaptioned = !axes && items.length > 0 && !maps.hidden;
+    while (captions.children.length > (isCaptioned ? items.length : 0)) captions.lastChild.remove();
+    if (!isCaptioned) return;
+    items.forEach(({ caption, map }, i) => {
+      const line = captions.children[i] ?? captions.appendChild(create('span'));
+      line.textContent = caption;
+      Object.assign(line.style, { left: `${map.x / density}px`, top: `${(map.y + size.height) / density}px`, width: `${size.width / density}px` });
+    });
   }
 
-  /** @param {HTMLElement} element @param {{layer: number, head: number} | null} at */
-  function outline(element, at) {
-    element.hidden = !layout || !at || at.layer < 0 || at.head < 0;
-    if (element.hidden || !at) return;
-    const box = boxOf(at.layer, at.head);
+  // What is said
+
+  function showTitle() {
+    const { scale, info, grid, selection, clip } = state.get;
+    const order = held?.order ?? 'number';
+    atlasPart.dataset.view = held?.view ?? '';
+    atlasPart.dataset.order = held?.ranks ? held.order : 'number';
+    if (!info || grid === null || !held) return void (title.textContent = '');
+    const isColumn = selection?.direction === 'read by';
+    const how = scale === 'map' || (scale === 'uniform' && isColumn) ? 'each on its own scale, fainter with less on the picture'
+      : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
+    const { text, unit, isLowFirst } = ORDERS[order];
+    const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
+    const inUnit = unit && ` (${unit})`;
+    const [layers, heads] = [layersOf(info, held.tower).length, headCount(info, held.tower)];
+    const readers = isOfReaders(order) ? ' among the half with most image mass' : '';
+    const what = held.view === 'all' ? `layers → ${by ? `heads by ${by}` : 'heads'} ↓`
+      : held.view === 'best' ? `${items.length} of ${layers * heads} · ${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
+        : `heads of ${named(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
+    title.textContent = `${what} · ${how}`;
+    title.title = `${title.textContent}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}`;
+  }
+
+  /** @param {Choice | undefined} layer */
+  function named(layer) {
+    return typeof layer === 'number' ? `layer ${layer}` : `the ${layer} over layers`;
+  }
+
+  /** What stands in the place of maps. */
+  function say() {
+    note.hidden = !maps.hidden;
+    note.textContent = held ? reason(held) : 'Every layer and head appears here as a small map.';
+  }
+
+  /** @param {Held} of */
+  function reason({ view, grid, shown, order }) {
+    if (grid === null) return 'No picture in this run, so there are no maps.';
+    if (!shown) return '';
+    if (!shown.cells.length) return 'Cells of this tower read nothing: there are no maps of who reads.';
+    if (view === 'layer') return 'Choose a layer: its heads are then shown here, cell by cell.';
+    if (shown.direction !== 'reads') return 'Scores are of rows: choose “reads from” to see the best heads.';
+    if (state.get.order !== 'number' && (order !== 'value' || state.get.pinned)) return 'The heads’ scores are not here yet.';
+    return order === 'value' ? 'Pin a cell of the picture: the heads that read most of it are then shown here.' : 'Choose an order: the heads that come first in it are then shown here.';
+  }
+
+  // Pointing and choosing
+
+  /** @param {number} i @returns {{x: number, y: number, width: number, height: number}} CSS pixels from the canvas's corner */
+  function boxOfItem(i) {
+    const { x, y } = items[i].map;
+    return { x: (x + (axes?.left ?? 0)) / density, y: y / density, width: size.width / density, height: size.height / density };
+  }
+
+  /** @param {HTMLElement} element @param {number} i */
+  function outline(element, i) {
+    element.hidden = maps.hidden || !items[i];
+    if (element.hidden) return;
+    const box = boxOfItem(i);
     Object.assign(element.style, { left: `${box.x}px`, top: `${box.y}px`, width: `${box.width}px`, height: `${box.height}px` });
   }
 
-  /** @returns {{layer: number, head: number} | null} places on the axes */
-  function selectedPlace() {
-    const { selection } = state.get;
-    const { layers, heads } = axes();
-    return selection && { layer: atlasPlace(layers, selection.layer), head: atlasPlace(heads, selection.head) };
-  }
-
   function showSelected() {
-    const at = selectedPlace();
-    outline(selected, at);
     const { selection } = state.get;
     canvas.setAttribute('aria-label', selection
-      ? `Maps of all layers and heads. Selected: layer ${selection.layer}, head ${selection.head}. Arrow keys select another.`
-      : 'Maps of all layers and heads');
-    if (!layout || !at || at.layer < 0) return;
-    const { x, width } = boxOf(at.layer, Math.max(0, at.head));
+      ? `Maps of layers and heads. Selected: layer ${selection.layer}, head ${selection.head}. Arrow keys select another.`
+      : 'Maps of layers and heads');
+    const i = selection ? items.findIndex(({ layer, head }) => layer === selection.layer && head === selection.head) : -1;
+    outline(selected, i);
+  }
+
+  /** Bring the selected layer into sight where the maps scroll. */
+  function scroll() {
+    const { selection } = state.get;
+    const i = selection ? items.findIndex(({ layer }) => layer === selection.layer) : -1;
+    if (i < 0 || !axes || !isWide) return; // asking where it stands costs a layout
+    const { x, width } = boxOfItem(i);
     if (x < place.scrollLeft) place.scrollLeft = x - LABEL_PX.left;
     else if (x + width > place.scrollLeft + place.clientWidth) place.scrollLeft = x + width - place.clientWidth;
   }
 
-  function showTitle() {
-    const { atlas, shown, scale, info, grid } = state.get;
-    const isStale = Boolean(atlas && shown && (atlas.query !== shown.query || atlas.grid !== shown.grid));
-    const what = shown?.direction === 'read by' ? 'column' : 'row';
-    frame.classList.toggle('av-stale', isStale);
-    if (!info || grid === null) title.textContent = '';
-    else if (!atlas) title.textContent = 'layers → heads ↓';
-    else title.textContent = `layers → heads ↓ · ${what} ${atlas.query} · ${scale === 'map' ? 'each on its own scale, fainter with less on the picture' : 'all on one scale'}`;
-  }
-
-  /** @param {{layer: number, head: number} | null} at */
-  function showHover(at) {
-    const { atlas, info } = state.get;
-    outline(hovered, at);
-    tip.hidden = !at || !atlas;
-    if (!at || !atlas || !info) return;
-    const { layers, heads } = axes();
-    const layer = choiceAt(layers, at.layer);
-    const head = choiceAt(heads, at.head);
-    const mass = atlas.masses[at.layer * (atlas.heads + 1) + at.head];
-    const name = `${layer === 'mean' ? 'mean over layers' : `layer ${layer}`} · ${head === 'mean' ? 'mean over heads' : `head ${head}`}`;
-    const isRow = state.get.selection?.direction === 'reads';
-    tip.textContent = `${name} · ${isRow ? `image mass ${formatPercent(mass)}` : `sum ${formatValue(mass)}`}`;
-    placeTip(tip, boxOf(at.layer, at.head), Math.max(frame.clientWidth, place.clientWidth));
-  }
-
-  /** @param {PointerEvent | MouseEvent} event */
+  /** @param {PointerEvent | MouseEvent} event @returns {number} */
   function under(event) {
-    if (!layout) return null;
     const box = canvas.getBoundingClientRect();
-    return mapAt(layout, (event.clientX - box.left) * density, (event.clientY - box.top) * density);
+    const x = (event.clientX - box.left) * density;
+    const y = (event.clientY - box.top) * density;
+    if (axes) {
+      const at = mapAt(axes, x, y);
+      return at && items.length ? at.layer * axes.y.length + at.head : -1;
+    }
+    return items.findIndex(({ map }) => x >= map.x && x < map.x + size.width && y >= map.y && y < map.y + size.height + pixels(CAPTION_PX));
   }
 
-  /** @param {{layer: number, head: number}} at */
-  function chooseAt(at) {
-    const { layers, heads } = axes();
-    choose({ layer: choiceAt(layers, at.layer), head: choiceAt(heads, at.head) });
-  }
-
-  /** @param {KeyboardEvent} event */
-  function step(event) {
-    const move = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
-    const at = selectedPlace();
-    if (!move || !at || !layout || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    showHover(null);
-    chooseAt({
-      layer: Math.min(layout.x.length - 1, Math.max(0, at.layer + move[0])),
-      head: Math.min(layout.y.length - 1, Math.max(0, at.head + move[1])),
-    });
+  /** @param {number} i */
+  function showHover(i) {
+    outline(hovered, i);
+    if (!held || !items[i] || isStale) return look.hide();
+    const { left, top } = canvas.getBoundingClientRect();
+    const { x, y, width, height } = boxOfItem(i);
+    look.show(described(held, items[i]), { left: left + x, top: top + y, width, height });
   }
 
   const undo = [
     listen(canvas, {
-      pointermove: (/** @type {PointerEvent} */ event) => showHover(under(event)),
-      pointerleave: () => showHover(null),
+      pointermove: (/** @type {PointerEvent} */ event) => event.pointerType !== 'touch' && showHover(under(event)),
+      pointerleave: () => showHover(-1),
       click: (/** @type {MouseEvent} */ event) => {
-        const at = under(event);
-        if (at) chooseAt(at);
+        const item = items[under(event)];
+        if (item) choose({ layer: item.layer, head: item.head });
       },
-      keydown: step,
     }),
-    state.on(['palette', 'theme'], makeShades),
-    state.on(['info', 'tower', 'grid', 'size', 'theme'], fit),
-    state.on(['info', 'grid', 'size', 'theme', 'atlas', 'palette', 'scale', 'clip'], paint),
-    state.on(['info', 'grid', 'size', 'selection'], showSelected),
-    state.on(['info', 'grid', 'atlas', 'shown', 'scale'], showTitle),
-    state.on(['info', 'atlas'], () => showHover(null)),
+    listen(place, { scroll: () => showHover(-1) }),
+    state.on(['palette', 'theme'], mix),
+    state.on([
+      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection',
+    ], update),
+    state.on(['selection', 'info', 'size'], scroll),
   ];
-  makeShades();
-  fit();
+  mix();
+  update();
 
   return {
-    /** Where a map lies, in CSS pixels from the canvas's corner. For tests. */
-    boxOf,
-    dispose: () => undo.forEach((end) => end()),
+    /** Where a map lies, by its places on the axes, in CSS pixels from the canvas's corner. For tests. @param {number} layer @param {number} head */
+    boxOf(layer, head) {
+      const i = axes ? layer * axes.y.length + head : -1;
+      return items[i] ? boxOfItem(i) : { x: 0, y: 0, width: 0, height: 0 };
+    },
+    /** Every map that is painted. For tests. */
+    maps: () => items.map(({ layer, head, mass, caption, map }, i) => ({ layer, head, mass, caption, high: map.high, strength: map.strength, ...boxOfItem(i) })),
+    dispose() {
+      undo.forEach((end) => end());
+      for (const view of [ribbon, controls, look]) view.dispose();
+    },
   };
 }

@@ -56,7 +56,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
     else if (state.get.atlas?.name !== atlasPath(atlas)) {
       const [numbers] = await Promise.all([source.keptAtlas(atlas) ?? source.atlas(atlas), painted()]);
       if (!numbers || !isWanted()) return;
-      state.set({ atlas: makeAtlas(numbers, { ...atlas, name: atlasPath(atlas) }, info.grids[atlas.grid]) });
+      state.set({ atlas: makeAtlas(numbers, atlas, info) });
     }
     waiting = setTimeout(() => prefetch(wish), PREFETCH_MS);
   }
@@ -76,9 +76,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
       state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
     };
     const masses = isRow && groups.length ? { tower, query, until } : null;
-    const key = order === 'value' && pinned ? keysOfGrid(info, pinned.grid)[pinned.row * info.grids[pinned.grid].cols + pinned.col] : undefined;
-    const isOrdered = isRow && order !== 'number' && (order !== 'value' || (pinned && info.grids[pinned.grid].tower === tower));
-    const scores = isOrdered ? { tower, name: order, query, until, key } : null;
+    const scores = wantedScores(info, shown, order, pinned);
     const hasLine = tower !== 'vision' && gridsOf(info, tower).length > 0 && promptLength(info) < info.tokens.length;
     const line = hasLine ? { tower, name: 'image_mass', layer, head } : null;
     await Promise.all([
@@ -138,6 +136,32 @@ export function wantedAtlas(info, selection) {
   const each = Math.floor(ATLAS_VALUES / (layersOf(info, tower).length * headCount(info, tower)));
   const max_cells = Math.min(MAP_CELLS.most, Math.max(MAP_CELLS.least, each));
   return { tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), grid, max_cells };
+}
+
+/**
+ * The name of the atlas that belongs to what is on screen, '' where there is none.
+ * @param {RunInfo} info
+ * @param {Shown} shown
+ */
+export function atlasOf(info, { tower, direction, query, until, grid }) {
+  const wish = wantedAtlas(info, { tower, direction, token: query, until, grid, reading: 'own', layer: 'mean', head: 'mean' });
+  return wish ? atlasPath(wish) : '';
+}
+
+/**
+ * The scores by which heads are ordered, null where there are none: scores are of rows, and a value is that at a pinned cell.
+ * @param {RunInfo} info
+ * @param {Pick<Shown, 'tower' | 'direction' | 'query' | 'until'>} shown
+ * @param {import('./look.js').Look['order']} order
+ * @param {import('./viewer.js').Pinned | null} pinned
+ * @returns {import('./source.js').ScoresWish | null}
+ */
+export function wantedScores(info, { tower, direction, query, until }, order, pinned) {
+  if (direction !== 'reads' || order === 'number') return null;
+  if (order !== 'value') return { tower, name: order, query, until };
+  const record = pinned && info.grids[pinned.grid];
+  if (!pinned || record?.tower !== tower) return null;
+  return { tower, name: order, query, until, key: keysOfGrid(info, pinned.grid)[pinned.row * record.cols + pinned.col] };
 }
 
 /**

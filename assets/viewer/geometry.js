@@ -170,34 +170,38 @@ export function axisWeights(count, size) {
 }
 
 /**
- * A function that resamples maps of rows x cols to height x width by `axisWeights`; made once for many maps.
+ * A function that resamples maps of rows x cols to height x width by `axisWeights`; made once for many maps. Which cells make a
+ * pixel, and by what share, is one flat list: those of pixel i lie from starts[i] to starts[i + 1].
  * @param {number} rows
  * @param {number} cols
  * @param {number} height
  * @param {number} width
- * @returns {(maps: ArrayLike<number>, offset: number, into: Float32Array) => void}
+ * @returns {(maps: Float32Array, offset: number, into: Float32Array) => void}
  */
 export function resampler(rows, cols, height, width) {
   const down = axisWeights(rows, height);
   const across = axisWeights(cols, width);
-  const line = new Float64Array(cols);
+  const listed = { starts: [0], cells: /** @type {number[]} */ ([]), shares: /** @type {number[]} */ ([]) };
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (let i = 0; i < down.counts[y]; i++) {
+        for (let j = 0; j < across.counts[x]; j++) {
+          listed.cells.push((down.first[y] + i) * cols + across.first[x] + j);
+          listed.shares.push(down.weights[down.starts[y] + i] * across.weights[across.starts[x] + j]);
+        }
+      }
+      listed.starts.push(listed.cells.length);
+    }
+  }
+  const starts = Int32Array.from(listed.starts);
+  const cells = Int32Array.from(listed.cells);
+  const shares = Float64Array.from(listed.shares);
   return (maps, offset, into) => {
-    for (let y = 0; y < height; y++) {
-      if (height >= rows && y > 0 && down.first[y] === down.first[y - 1]) {
-        into.copyWithin(y * width, (y - 1) * width, y * width);
-        continue;
-      }
-      line.fill(0);
-      for (let k = 0; k < down.counts[y]; k++) {
-        const weight = down.weights[down.starts[y] + k];
-        const from = offset + (down.first[y] + k) * cols;
-        for (let col = 0; col < cols; col++) line[col] += weight * maps[from + col];
-      }
-      for (let x = 0; x < width; x++) {
-        let sum = 0;
-        for (let k = 0; k < across.counts[x]; k++) sum += across.weights[across.starts[x] + k] * line[across.first[x] + k];
-        into[y * width + x] = sum;
-      }
+    for (let i = 0, k = 0; i < width * height; i++) {
+      const end = starts[i + 1];
+      let sum = 0;
+      for (; k < end; k++) sum += shares[k] * maps[offset + cells[k]];
+      into[i] = sum;
     }
   };
 }

@@ -51,35 +51,6 @@ export function indexOfLargest(values) {
 }
 
 /**
- * An atlas with one more layer and one more head, the means: maps [layers + 1, heads + 1, cells]. The map at the end of both
- * is the mean over heads, then layers. Means are of the maps as they came.
- * @param {Float32Array} maps  [layers, heads, cells]
- * @param {number} layers
- * @param {number} heads
- */
-export function withMeans(maps, layers, heads) {
-  const cells = maps.length / (layers * heads);
-  const result = new Float32Array((layers + 1) * (heads + 1) * cells);
-  const place = (/** @type {number} */ layer, /** @type {number} */ head) => (layer * (heads + 1) + head) * cells;
-  for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < heads; head++) {
-      const map = maps.subarray((layer * heads + head) * cells, (layer * heads + head + 1) * cells);
-      result.set(map, place(layer, head));
-      accumulate(result, place(layer, heads), map, 1 / heads);
-      accumulate(result, place(layers, head), map, 1 / layers);
-    }
-    const mean = result.subarray(place(layer, heads), place(layer, heads) + cells);
-    accumulate(result, place(layers, heads), mean, 1 / layers);
-  }
-  return result;
-}
-
-/** @param {Float32Array} into @param {number} at @param {Float32Array} map @param {number} share */
-function accumulate(into, at, map, share) {
-  for (let i = 0; i < map.length; i++) into[at + i] += share * map[i];
-}
-
-/**
  * The places of the largest values, the largest first.
  * @param {ArrayLike<number>} values
  * @param {number} count

@@ -222,25 +222,6 @@ export function choices(indices) {
   return ['mean', 'max', ...indices];
 }
 
-/**
- * The place of a choice on an atlas axis, where the mean comes last; -1 for what the atlas does not show.
- * @param {number[]} indices
- * @param {Choice} choice
- */
-export function atlasPlace(indices, choice) {
-  return choice === 'mean' ? indices.length : indices.indexOf(/** @type {number} */ (choice));
-}
-
-/**
- * The choice at a place of an atlas axis.
- * @param {number[]} indices
- * @param {number} place
- * @returns {Choice}
- */
-export function choiceAt(indices, place) {
-  return place >= indices.length ? 'mean' : indices[place];
-}
-
 /** @param {unknown} value @param {number} count @returns {value is number} */
 function isIndex(value, count) {
   return Number.isInteger(value) && /** @type {number} */ (value) >= 0 && /** @type {number} */ (value) < count;

@@ -14,7 +14,7 @@ import { createColourBar } from './colour_bar.js';
 import { createControls } from './controls.js';
 import { create, listen, part } from './dom.js';
 import { makeDrawn } from './drawn.js';
-import { createFollower, wantedAtlas } from './follow.js';
+import { atlasOf, createFollower, wantedAtlas } from './follow.js';
 import { createHeadline } from './headline.js';
 import { createHelp } from './help.js';
 import { createImageView } from './image_view.js';
@@ -145,7 +145,7 @@ export function mount({ element, props, watch, trigger }) {
     createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower,
   ];
   const undo = [
-    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas'], redraw),
+    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
     state.on(['order', 'pinned'], () => void follower.reorder()),
     state.on(['status', 'failure', 'info', 'grid', 'computing'], showMessage),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
@@ -183,19 +183,11 @@ export function mount({ element, props, watch, trigger }) {
 
   /** How the map on screen is painted, by what is chosen. */
   function redraw() {
-    const { shown, atlas, clip, drawn: old } = state.get;
-    const shared = shown && atlas && atlas.name === atlasOf(shown) ? sharedHigh(atlas, clip) : null;
+    const { info, shown, atlas, scale, drawn: old } = state.get;
+    const shared = scale === 'atlas' && info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
     const drawn = shown && makeDrawn(shown, state.get, shared);
     const isSame = old && drawn && old.values === drawn.values && old.hidden === drawn.hidden && JSON.stringify(old.range) === JSON.stringify(drawn.range);
     if (!isSame) state.set({ drawn });
-  }
-
-  /** The name of the atlas that belongs to what is on screen. @param {Shown} shown */
-  function atlasOf(shown) {
-    const { info } = state.get;
-    const { tower, direction, query, until, grid } = shown;
-    const wish = info && wantedAtlas(info, { tower, direction, token: query, until, grid, reading: 'own', layer: 'mean', head: 'mean' });
-    return wish ? atlasPath(wish) : '';
   }
 
   // What is said about it
@@ -366,6 +358,10 @@ export function mount({ element, props, watch, trigger }) {
     },
     sample: image.sample,
     atlasBox: atlas.boxOf,
+    /** The small maps on screen. */
+    get maps() {
+      return atlas.maps();
+    },
     /** @param {Partial<Selection> & {query?: number}} change */
     select({ query, ...change }) {
       const { info, selection } = state.get;

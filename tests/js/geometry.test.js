@@ -71,7 +71,7 @@ test('a smaller map is the area mean: sums are kept, a spike is not lost, nothin
 
 test('a larger map is the cells themselves, with sharp borders', () => {
   const into = new Float32Array(5 * 7);
-  resampler(2, 3, 5, 7)([9, 9, 1, 2, 3, 4, 5, 6], 2, into);
+  resampler(2, 3, 5, 7)(Float32Array.of(9, 9, 1, 2, 3, 4, 5, 6), 2, into);
   assert.deepEqual([...into.subarray(0, 7)], [1, 1, 2, 2, 2, 3, 3]);
   assert.deepEqual([...into.subarray(28)], [4, 4, 5, 5, 5, 6, 6]);
 });
