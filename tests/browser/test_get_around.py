@@ -163,7 +163,7 @@ def test_several_tokens_are_the_mean_of_their_rows(open_page, runs, tools, direc
 def test_what_patches_receive_is_the_mean_over_all_of_them(open_page, runs, tools):
     run = runs["captured"]
     page = open_page("captured")
-    page.get_by_role("button", name="vision").click()
+    page.get_by_role("button", name="vision", exact=True).click()
     tools.wait(page, tower="vision")
     page.get_by_role("button", name="received").click()
     for layer in (*run.layers("vision")[:2], "mean", "max"):
