@@ -44,6 +44,9 @@ export function createFollower(state, { fail, painted, neighbours }) {
     const wish = rowWish(info, selection);
     const atlas = wantedAtlas(info, selection);
     source.drop('atlas', atlas ? atlasPath(atlas) : undefined);
+    source.drop('masses', massesPath(wish));
+    source.drop('scores');
+    source.drop('line', linePath({ ...wish, name: 'image_mass' }));
     state.set({ computing: null });
     const kept = source.keptRow(wish);
     if (kept) source.drop('row');
@@ -51,13 +54,14 @@ export function createFollower(state, { fail, painted, neighbours }) {
     if (!row || !isWanted()) return;
     state.set({ shown: makeShown(info, selection, row), computing: null });
     state.get.perf.row_ms = performance.now() - begun;
-    followAbout().catch((error) => fail(source, error));
     if (!atlas) state.set({ atlas: null });
     else if (state.get.atlas?.name !== atlasPath(atlas)) {
       const [numbers] = await Promise.all([source.keptAtlas(atlas) ?? source.atlas(atlas), painted()]);
       if (!numbers || !isWanted()) return;
       state.set({ atlas: makeAtlas(numbers, atlas, info) });
     }
+    // Only now: it takes the server longer than the atlas, as it reads every layer exactly.
+    followAbout().catch((error) => fail(source, error));
     waiting = setTimeout(() => prefetch(wish), PREFETCH_MS);
   }
 
@@ -71,7 +75,15 @@ export function createFollower(state, { fail, painted, neighbours }) {
     const groups = info.groups?.[tower] ?? [];
     const read = async (/** @type {'masses' | 'scores' | 'line'} */ name, /** @type {string | null} */ path, /** @type {() => Promise<any>} */ ask) => {
       if (state.get[name]?.name === path) return;
-      const numbers = path === null ? null : await ask();
+      let numbers = null;
+      try {
+        numbers = path === null ? null : await ask();
+      } catch (/** @type {any} */ error) {
+        // A run may lack a table; the map does not depend on it.
+        if (error.status !== 404 || error.isExpired) throw error;
+        if (isWanted()) state.set({ [name]: null, notice: error.message });
+        return;
+      }
       if (!isWanted() || (path !== null && !numbers)) return;
       state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
     };

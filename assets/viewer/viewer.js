@@ -30,7 +30,8 @@ import { atlasPath, createSource } from './source.js';
 import { createState } from './state.js';
 import { createTokenStrip } from './token_strip.js';
 
-const SELECT_EVENT_MS = 250;
+/** What is told to others, the server and the page's address, waits until a person has stopped for a moment. */
+const SETTLED_MS = 250;
 
 /**
  * @typedef {import('./run_info.js').RunInfo} RunInfo
@@ -123,15 +124,15 @@ export function mount({ element, props, watch, trigger }) {
     ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, source: null, tower: 'language', pictureReady: false,
     pictureFailed: false, cleared: 0, size: 0, theme: 0, perf: {},
   }));
-  /** @type {number | undefined} */
-  let announcing;
+  /** @type {{announce?: number, address?: number}} */
+  const timers = {};
 
   /** @type {import('./actions.js').Actions} */
   const actions = createActions(state, {
     select: (selection) => void follower.select(selection),
     announce: () => {
-      window.clearTimeout(announcing);
-      announcing = window.setTimeout(announce, SELECT_EVENT_MS);
+      window.clearTimeout(timers.announce);
+      timers.announce = window.setTimeout(announce, SETTLED_MS);
     },
     tokenBeside: (token, by) => strip.beside(token, by),
   });
@@ -150,7 +151,10 @@ export function mount({ element, props, watch, trigger }) {
     state.on(['status', 'failure', 'info', 'grid', 'computing'], showMessage),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], describe),
-    state.on(['status', 'selection', ...LOOK_NAMES], writeAddress),
+    state.on(['status', 'selection', ...LOOK_NAMES], () => {
+      window.clearTimeout(timers.address);
+      timers.address = window.setTimeout(writeAddress, SETTLED_MS);
+    }),
     listen(root, { keydown: press }),
   ];
 
@@ -328,7 +332,7 @@ export function mount({ element, props, watch, trigger }) {
   function dispose() {
     sizes.disconnect();
     theme.disconnect();
-    window.clearTimeout(announcing);
+    Object.values(timers).forEach((timer) => window.clearTimeout(timer));
     state.get.source?.dispose();
     undo.forEach((end) => end());
     views.forEach((view) => view.dispose());
