@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 
-import matplotlib
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file
 
@@ -30,17 +27,6 @@ def cell_keys(run, grid=0):
 
 def first_answer(run):
     return next(token["index"] for token in run.info["tokens"] if token["role"] == "answer")
-
-
-def borders(start, stop, count):
-    """Where cells begin and end: nearest whole pixels, halves up, as Math.round."""
-    return np.floor(start + (stop - start) * np.arange(count + 1) / count + 0.5).astype(int)
-
-
-def screenshot(page, selector):
-    return np.asarray(
-        Image.open(io.BytesIO(page.locator(selector).screenshot(animations="disabled"))).convert("RGB")
-    ).astype(float)
 
 
 def number(text):
@@ -117,96 +103,6 @@ def test_the_line_above_says_what_is_on_screen(open_page, runs, tools):
     expect(page.locator(".av-model")).to_have_text("made by hand")
 
 
-# The pixels
-
-
-@pytest.mark.parametrize("palette, density", [("cividis", 1), ("magma", 1), ("viridis", 1.5), ("grey", 2)])
-def test_overlay_pixels_are_what_the_palette_says(open_page, runs, tools, palette, density):
-    page = open_page("painted", layer=1, head=2, density=density)
-    page.get_by_label("Colours").select_option(palette)
-    shown, pixels = tools.shown(page), tools.canvas_pixels(page, ".av-overlay").astype(float)
-    rows, cols = tools.SHAPE
-    entries = np.clip(np.floor(np.float64(shown.cells) / shown.range["high"] * 256), 0, 255).astype(int)
-    table = matplotlib.colormaps[palette if palette != "grey" else "gray"](np.arange(256), bytes=True).astype(float)
-    table[:, 3] = np.floor(255 * (np.arange(256) / 255) ** 0.75 + 0.5)
-    y, x = borders(0, pixels.shape[0], rows), borders(0, pixels.shape[1], cols)
-    expected = np.zeros_like(pixels)
-    for cell, index in enumerate(entries):
-        r, c = divmod(cell, cols)
-        expected[y[r] : y[r + 1], x[c] : x[c + 1]] = table[index]
-    assert np.array_equal(pixels[..., 3], expected[..., 3])
-    # A canvas keeps colours multiplied by alpha, in whole numbers.
-    laid = [image[..., :3] * image[..., 3:] / 255 for image in (pixels, expected)]
-    assert np.abs(laid[0] - laid[1]).max() <= 1
-
-
-def test_the_map_is_laid_over_the_picture(open_page, runs, tools):
-    page = open_page("painted", layer=1, head=2)
-    tools.select(page, layer=2)
-    page.get_by_label("Opacity").fill("1")
-    pixels = tools.canvas_pixels(page, ".av-overlay").astype(float)
-    both = screenshot(page, ".av-frame")
-    page.get_by_label("Opacity").fill("0")
-    alone = screenshot(page, ".av-frame")
-    alpha = pixels[..., 3:] / 255
-    difference = np.abs(both - (alone * (1 - alpha) + pixels[..., :3] * alpha))
-    assert difference.max() <= 3
-    assert (np.abs(both - alone).mean(-1) > 60).any()
-
-
-def test_the_outlined_cell_covers_the_painted_square(open_page, tools):
-    for density in (1, 2):
-        page = open_page("painted", density=density)
-        page.get_by_label("Opacity").fill("0")
-        frame = page.locator(".av-frame").bounding_box()
-        bare = screenshot(page, ".av-frame")[..., 0] < 128
-        rows, cols = tools.SHAPE
-        for row, col in tools.PAINTED:
-            # Where the square is, is read from the picture on screen.
-            height, width = bare.shape[0] / rows, bare.shape[1] / cols
-            y, x = np.nonzero(
-                bare[
-                    max(0, int((row - 0.4) * height)) : int((row + 1.4) * height),
-                    max(0, int((col - 0.4) * width)) : int((col + 1.4) * width),
-                ]
-            )
-            y, x = (y + max(0, int((row - 0.4) * height))) / density, (x + max(0, int((col - 0.4) * width))) / density
-            square = [x.min(), y.min(), x.max() + 1 / density, y.max() + 1 / density]
-            page.mouse.move(frame["x"] + (square[0] + square[2]) / 2, frame["y"] + (square[1] + square[3]) / 2)
-            expect(page.locator(".av-root")).to_have_attribute("data-cell", f"{row},{col}")
-            outline = page.locator(".av-outline").bounding_box()
-            place = [outline["x"] - frame["x"], outline["y"] - frame["y"]]
-            place += [place[0] + outline["width"], place[1] + outline["height"]]
-            assert np.abs(np.subtract(place, square)).max() <= 1, (row, col, place, square)
-            # Every place in the square is this cell, and the ones beside it are others.
-            for dx, dy in ((0.1, 0.1), (0.9, 0.9), (0.1, 0.9)):
-                page.mouse.move(
-                    frame["x"] + square[0] + dx * (square[2] - square[0]),
-                    frame["y"] + square[1] + dy * (square[3] - square[1]),
-                )
-                expect(page.locator(".av-root")).to_have_attribute("data-cell", f"{row},{col}")
-
-
-def test_hovering_says_value_place_and_multiple_of_uniform(open_page, runs, tools):
-    page = open_page("captured", layer=3, head=2)
-    shown = tools.shown(page)
-    grid, image = runs["captured"].info["grids"][0], runs["captured"].info["images"][0]
-    box = page.locator(".av-overlay").bounding_box()
-    row, col = 2, 3
-    page.mouse.move(
-        box["x"] + (col + 0.5) * box["width"] / grid["cols"], box["y"] + (row + 0.5) * box["height"] / grid["rows"]
-    )
-    words = page.locator(".av-readout").inner_text()
-    value = shown.cells[row * grid["cols"] + col]
-    assert words.startswith(f"row {row}, col {col} · ")
-    assert np.isclose(number(words.split("·")[1]), value, rtol=5e-3)
-    assert np.isclose(number(words.split("·")[2]), value * shown.cells.size / shown.cells.sum(), rtol=0.06)
-    x = [round(image["width"] / grid["cols"] * i, 1) for i in (col, col + 1)]
-    assert f"x {x[0]:g}–{x[1]:g}" in words
-    page.mouse.move(5, 5)
-    expect(page.locator(".av-outline")).to_be_hidden()
-
-
 # The scale
 
 
@@ -245,22 +141,6 @@ def outlined(page, grid):
     frame, here = page.locator(".av-frame").bounding_box(), page.locator(".av-here").bounding_box()
     middle = [here["x"] + here["width"] / 2 - frame["x"], here["y"] + here["height"] / 2 - frame["y"]]
     return int(middle[1] / frame["height"] * grid["rows"]), int(middle[0] / frame["width"] * grid["cols"])
-
-
-def test_a_click_on_a_cell_selects_its_token(open_page, runs, tools):
-    run = runs["captured"]
-    grid, page = run.info["grids"][0], open_page("captured", layer=1, head=2)
-    expect(page.locator(".av-here")).to_be_hidden()
-    click_cell(page, run, 0, 2, 3)
-    token = int(cell_keys(run)[2 * grid["cols"] + 3])
-    tools.wait(page, token=token, query=token, layer=1, head=2)
-    assert np.array_equal(tools.shown(page).row, run.row(1, token)[2])
-    assert outlined(page, grid) == (2, 3)
-    expect(page.locator(".av-title")).to_contain_text("image 1, row 2, col 3 reads")
-    page.locator(".av-overlay").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    tools.wait(page, token=token + 1, query=token + 1)
 
 
 def test_the_other_direction_shows_who_reads_a_token(open_page, runs, tools):
@@ -360,25 +240,6 @@ def test_everything_can_be_reached_by_keyboard(open_page, runs, tools):
         .filter((e) => !e.getAttribute('aria-label') && !e.closest('label') && !e.textContent.trim())
         .map((e) => e.className)""")
     assert reached == []  # nothing that takes the focus is without a name
-
-
-def test_several_pictures_have_a_chip_each_with_its_share(open_page, runs, tools):
-    run = runs["two"]
-    page = open_page("two", layer=2, head=1)
-    chips = page.locator(".av-picture-chip")
-    expect(chips).to_have_count(2)
-    row = run.reduced_row(2, 1, first_answer(run) - 1)
-    for grid in (0, 1):
-        share = 100 * row[cell_keys(run, grid)].sum()
-        assert np.isclose(number(chips.nth(grid).inner_text().split("image")[1].strip()[1:]), share, rtol=0.06)
-    chips.nth(1).click()
-    tools.wait(page, grid=1)
-    assert np.array_equal(tools.shown(page).cells, row[cell_keys(run, 1)])
-    box = page.locator(".av-frame").bounding_box()
-    assert abs(box["width"] / box["height"] - 0.5) < 0.01
-    page.locator(".av-token.av-image").first.click()
-    tools.wait(page, grid=0)
-    assert page.locator(".av-picture").get_attribute("src").endswith("/preview/0")
 
 
 def test_python_hears_what_was_selected(open_page, tools):
