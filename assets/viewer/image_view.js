@@ -81,17 +81,9 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     place.style.gap = `${GAP_PX}px`;
   }
 
-  /** All that a pane shows. A pane that begins, or is of another size, gets the same as the others. */
+  /** All that panes show, at once: cells belong to their grid. */
   function showAll() {
     arrange();
-    showPicture();
-    showMap();
-    showHere();
-    showPlaces();
-    showHover();
-  }
-
-  function showPicture() {
     const { source } = state.get;
     const now = focus();
     const address = now && source ? source.previewAddress(now.index) : '';
@@ -102,8 +94,10 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
       picture = { address, size: now?.image ?? null };
       state.set({ pictureReady: false, ...(isAlike ? {} : { zoom: WHOLE }) });
     }
-    show({ size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits });
+    show({ size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits, map: null, hover: null, ...selected(), ...named() });
     if (isOther) first.show({ picture: now && source ? { preview: address, full: source.imageAddress(now.index), alt: `image ${now.index + 1} of this run` } : null });
+    showMap();
+    showHover();
   }
 
   function showMap() {
@@ -127,17 +121,19 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     return coloured.map;
   }
 
-  function showHere() {
+  /** The cells that are selected, and the one that is pinned. */
+  function selected() {
     const { info, selection, pinned } = state.get;
     const isPinned = pinned && selection && pinned.grid === selection.grid;
-    show({ here: info && selection ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null });
+    return { here: info && selection ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
   }
 
-  function showPlaces() {
+  /** What the answer names on this picture. */
+  function named() {
     const { info, places } = state.get;
     const now = focus();
-    const ofThis = (/** @type {{image: number}} */ named) => named.image === now?.index;
-    show({ places: places && info && now ? { points: (info.points ?? []).filter(ofThis), boxes: (info.boxes ?? []).filter(ofThis) } : null });
+    const isHere = (/** @type {{image: number}} */ place) => place.image === now?.index;
+    return { places: places && info && now ? { points: (info.points ?? []).filter(isHere), boxes: (info.boxes ?? []).filter(isHere) } : null };
   }
 
   /** The cell under the pointer or the cursor: outlined, and said in words. */
@@ -179,8 +175,8 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     state.on(['info', 'source', 'grid', 'size', 'theme', 'beside'], showAll),
     state.on(['zoom'], () => show({ zoom: state.get.zoom })),
     state.on(['drawn', 'palette', 'smooth', 'opacity', 'selection'], showMap),
-    state.on(['selection', 'pinned'], showHere),
-    state.on(['places'], showPlaces),
+    state.on(['selection', 'pinned'], () => show(selected())),
+    state.on(['places'], () => show(named())),
     state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
     state.on(['zoom', 'info', 'grid'], zoomTools.show),
   ];

@@ -19,6 +19,9 @@
 import { cellsInSight } from './geometry.js';
 import { entry } from './palette.js';
 
+const GUESSES = 1024;
+const HALVINGS = 32; // of the range: finer than float32 values
+
 /**
  * @param {Coloured} map
  * @param {Borders} borders
@@ -56,17 +59,36 @@ export function paintSmoothed({ values, hidden, place, colours }, borders, centr
   const across = cellsInSight(borders.cols, width);
   const read = smoother(values, hidden, centres, size);
   const line = new Float64Array(width);
+  const steps = stepsOf(values, place);
   eachRow(borders, size, (row, top, bottom) => {
     for (let y = top; y < bottom; y++) {
       read(y, line);
-      const start = y * width;
-      for (let x = from; x < to; x++) into[start + x] = colours[entry(place(line[x]))];
+      colourLine(line, from, to, steps, colours, into, y * width);
     }
     for (let col = across.first; hidden && col < across.last; col++) {
       if (!hidden[row * count + col]) continue;
       for (let y = top; y < bottom; y++) into.fill(0, y * width + Math.max(0, borders.cols[col]), y * width + Math.min(width, borders.cols[col + 1]));
     }
   });
+}
+
+/**
+ * A function of its own, as are the other loops over pixels: it is compiled once, and fast.
+ * @param {Float64Array} line
+ * @param {number} from
+ * @param {number} to
+ * @param {ReturnType<typeof stepsOf>} table
+ * @param {Uint32Array} colours
+ * @param {Uint32Array} into
+ * @param {number} start  of the line
+ */
+function colourLine(line, from, to, { steps, guesses, lowest, scale }, colours, into, start) {
+  for (let x = from; x < to; x++) {
+    const value = line[x];
+    let index = guesses[((value - lowest) * scale) | 0];
+    while (value >= steps[index + 1]) index++;
+    into[start + x] = colours[index];
+  }
 }
 
 /**
@@ -94,34 +116,84 @@ export function smoother(values, hidden, centres, { width, height }) {
       means[col] = values[above + col] + part * (values[below + col] - values[above + col]);
       weights[col] = isAbove && isBelow ? 1 : isAbove + isBelow;
     }
-    for (let x = 0; x < width; x++) {
-      const left = across.first[x];
-      let part = across.share[x];
-      if (part > 0 && hidden && (weights[left] < 1 || weights[left + 1] < 1)) {
-        const [before, after] = [(1 - part) * weights[left], part * weights[left + 1]];
-        part = before + after > 0 ? after / (before + after) : 0;
-      }
-      line[x] = part > 0 ? means[left] + part * (means[left + 1] - means[left]) : means[left];
+    for (let col = 0; col < cols; col++) {
+      const isLast = col + 1 === cols;
+      const [from, to] = [across.starts[col], across.starts[col + 1]];
+      const rise = isLast ? 0 : means[col + 1] - means[col];
+      const [before, after] = [weights[col], isLast ? 0 : weights[col + 1]];
+      if (!hidden || (before === 1 && after === 1)) rising(line, from, to, across.share, means[col], rise);
+      else risingUnevenly(line, from, to, across.share, means[col], rise, before, after);
     }
   };
 }
 
+/** @param {Float64Array} line @param {number} from @param {number} to @param {Float64Array} share @param {number} start @param {number} rise */
+function rising(line, from, to, share, start, rise) {
+  for (let x = from; x < to; x++) line[x] = start + share[x] * rise;
+}
+
 /**
- * For every pixel of an axis the cell whose centre comes before its own, and how far it is from there to the next, 0 to 1.
+ * @param {Float64Array} line @param {number} from @param {number} to @param {Float64Array} share @param {number} start @param {number} rise
+ * @param {number} before  the weight of what is there in the beginning
+ * @param {number} after   and in the end
+ */
+function risingUnevenly(line, from, to, share, start, rise, before, after) {
+  for (let x = from; x < to; x++) {
+    const there = share[x] * after;
+    line[x] = there > 0 ? start + (there / ((1 - share[x]) * before + there)) * rise : start;
+  }
+}
+
+/**
+ * Where a map's values go on to the next of the 256 colours, so that each pixel's colour is found by comparing: `place` may cost
+ * a logarithm. A guess for each of many equal parts of the range, the colour with which it begins, leaves little to compare.
+ * @param {ArrayLike<number>} values
+ * @param {(value: number) => number} place  rises with the value
+ */
+function stepsOf(values, place) {
+  let [lowest, highest] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    lowest = Math.min(lowest, values[i]);
+    highest = Math.max(highest, values[i]);
+  }
+  const colourOf = (/** @type {number} */ value) => entry(place(value));
+  const steps = new Float64Array(257).fill(Infinity);
+  const first = colourOf(lowest);
+  steps.fill(-Infinity, 0, first + 1);
+  const last = colourOf(highest);
+  for (let index = first + 1, low = lowest; index <= last; index++) {
+    let high = highest;
+    for (let i = 0; i < HALVINGS; i++) {
+      const middle = (low + high) / 2;
+      if (colourOf(middle) >= index) high = middle;
+      else low = middle;
+    }
+    steps[index] = high;
+  }
+  const scale = highest > lowest ? GUESSES / (highest - lowest) : 0;
+  const guesses = Uint8Array.from({ length: GUESSES + 1 }, (_, i) => colourOf(lowest + ((i - 0.001) * (highest - lowest)) / GUESSES));
+  return { steps, guesses, lowest, scale };
+}
+
+/**
+ * For every pixel of an axis the cell whose centre comes before its own, and how far it is from there to the next, 0 to 1; and
+ * for every cell where its pixels begin.
  * @param {Float64Array} centres  ascending
  * @param {number} size
  */
 function neighbours(centres, size) {
-  const last = centres.length - 1;
+  const count = centres.length;
   const first = new Int32Array(size);
   const share = new Float64Array(size);
-  for (let i = 0, at = 0; i < size && last > 0; i++) {
-    while (at < last - 1 && centres[at + 1] <= i + 0.5) at++;
-    const apart = centres[at + 1] - centres[at];
+  const starts = new Int32Array(count + 1).fill(size);
+  starts[0] = 0;
+  for (let i = 0, at = 0; i < size; i++) {
+    while (at < count - 2 && centres[at + 1] <= i + 0.5) starts[++at] = i;
     first[i] = at;
+    const apart = at + 1 < count ? centres[at + 1] - centres[at] : 0;
     share[i] = apart > 0 ? Math.min(1, Math.max(0, (i + 0.5 - centres[at]) / apart)) : 0;
   }
-  return { first, share };
+  return { first, share, starts };
 }
 
 /**

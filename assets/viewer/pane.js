@@ -130,10 +130,10 @@ export function createPane(parent, does) {
     const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
     const style = getComputedStyle(canvas);
     const ground = style.getPropertyValue('--background-fill-primary');
-    for (const [colour, shift, alpha] of /** @type {const} */ ([[ground, 1, 0.5], [style.color, 0, 0.6]])) {
+    for (const [colour, shift, alpha] of /** @type {const} */ ([[ground, 1, 0.6], [style.color, 0, 0.6]])) {
       pen.globalAlpha = alpha;
       pen.strokeStyle = colour;
-      pen.lineWidth = side / 6;
+      pen.lineWidth = side / 5;
       pen.beginPath();
       for (const start of [-side, 0, side]) { // as the tile is repeated its corners take part
         pen.moveTo(start + (shift * side) / 4 - 1, side + 1);

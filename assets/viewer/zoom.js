@@ -2,9 +2,9 @@
 /**
  * Where a picture lies in the box that it is looked at through, and how zooming and dragging move it. Knows no document.
  *
- * All places are in whole device pixels of the box. A zoom is a scale, 1 for the whole picture, and the point of the picture, 0
- * to 1 each way, that lies in the middle of the box; it is kept such that a picture larger than the box fills it, and a smaller
- * one lies in its middle.
+ * A zoom is a scale, 1 for the whole picture, and the point of the picture, 0 to 1 each way, that lies in the middle of the box.
+ * The whole picture lies in the middle of its box; a larger one can be moved as far as it still covers the place where the whole
+ * one lay. So zooming in around a point always keeps it where it is, and zooming out comes back without a jump.
  *
  * @typedef {{scale: number, x: number, y: number}} Zoom
  * @typedef {import('./geometry.js').Size} Size
@@ -21,21 +21,35 @@ export const WHOLE = { scale: 1, x: 0.5, y: 0.5 };
 const between = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /**
- * Where the whole picture lies, also those parts of it that the box does not show.
+ * Where the whole picture lies, also those parts of it that the box does not show: in whole device pixels.
  * @param {Zoom} zoom
  * @param {View} view
  * @returns {Place}
  */
-export function placeOf(zoom, { picture, box }) {
-  const fitted = fitInside(picture.width, picture.height, box.width, box.height);
-  const width = Math.round(fitted.width * zoom.scale);
-  const height = Math.round(fitted.height * zoom.scale);
-  return { left: start(zoom.x, width, box.width), top: start(zoom.y, height, box.height), width, height };
+export function placeOf(zoom, view) {
+  const { left, top, width, height } = exactPlace(zoom, view);
+  return { left: Math.round(left), top: Math.round(top), width: Math.round(width), height: Math.round(height) };
 }
 
-/** @param {number} middle @param {number} length @param {number} room */
-function start(middle, length, room) {
-  return Math.round(length <= room ? (room - length) / 2 : between(room / 2 - middle * length, room - length, 0));
+/** The same before rounding, for whatever is computed further. @param {Zoom} zoom @param {View} view @returns {Place} */
+function exactPlace({ scale, x, y }, { picture, box }) {
+  const whole = fitInside(picture.width, picture.height, box.width, box.height);
+  const [left, width] = along(x, scale, whole.width, box.width);
+  const [top, height] = along(y, scale, whole.height, box.height);
+  return { left, top, width, height };
+}
+
+/**
+ * Where the picture begins along one side of the box, and how long it is.
+ * @param {number} middle
+ * @param {number} scale
+ * @param {number} whole  the length of the whole picture
+ * @param {number} room
+ */
+function along(middle, scale, whole, room) {
+  const length = whole * scale;
+  const first = (room - whole) / 2;
+  return [scale === 1 ? first : between(room / 2 - middle * length, first + whole - length, first), length];
 }
 
 /**
@@ -69,9 +83,9 @@ export function pointAt(place, at) {
  */
 export function zoomedAt(zoom, factor, at, view) {
   const scale = between(zoom.scale * factor, 1, MOST);
-  const point = pointAt(placeOf(zoom, view), at);
-  const { width, height } = placeOf({ ...zoom, scale }, view);
-  return settled({ scale, x: point.x + (view.box.width / 2 - at.x) / width, y: point.y + (view.box.height / 2 - at.y) / height }, view);
+  const { left, top, width, height } = exactPlace(zoom, view);
+  const ratio = scale / zoom.scale;
+  return settled({ left: at.x - (at.x - left) * ratio, top: at.y - (at.y - top) * ratio, width: width * ratio, height: height * ratio }, scale, view);
 }
 
 /**
@@ -83,8 +97,8 @@ export function zoomedAt(zoom, factor, at, view) {
  * @returns {Zoom}
  */
 export function moved(zoom, dx, dy, view) {
-  const { width, height } = placeOf(zoom, view);
-  return settled({ scale: zoom.scale, x: zoom.x - dx / width, y: zoom.y - dy / height }, view);
+  const place = exactPlace(zoom, view);
+  return settled({ ...place, left: place.left + dx, top: place.top + dy }, zoom.scale, view);
 }
 
 /**
@@ -102,10 +116,10 @@ export function revealing(zoom, part, view) {
   return dx || dy ? moved(zoom, dx, dy, view) : zoom;
 }
 
-/** With the middle where `placeOf` lets it be. @param {Zoom} zoom @param {View} view @returns {Zoom} */
-function settled({ scale, x, y }, { picture, box }) {
-  const { width, height } = placeOf({ scale, x, y }, { picture, box });
-  const inside = (/** @type {number} */ middle, /** @type {number} */ length, /** @type {number} */ room) =>
-    length <= room ? 0.5 : between(middle, room / 2 / length, 1 - room / 2 / length);
-  return { scale, x: inside(x, width, box.width), y: inside(y, height, box.height) };
+/** The zoom with which the picture lies there, or as near as it may. @param {Place} place @param {number} scale @param {View} view @returns {Zoom} */
+function settled({ left, top, width, height }, scale, view) {
+  if (scale === 1) return WHOLE;
+  const { box } = view;
+  const there = exactPlace({ scale, x: (box.width / 2 - left) / width, y: (box.height / 2 - top) / height }, view);
+  return { scale, x: (box.width / 2 - there.left) / width, y: (box.height / 2 - there.top) / height };
 }

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { boxOfCell, framesOf, marksOf } from '../../assets/viewer/marks.js';
+
+const BORDERS = { rows: Int32Array.from([0, 10, 20, 30]), cols: Int32Array.from([0, 8, 16, 24]) };
+const segments = (path) => path.split('M').filter(Boolean).sort();
+
+test('a cell lies on the screen where its borders are, in CSS pixels', () => {
+  assert.deepEqual(boxOfCell(BORDERS, 2, { row: 1, col: 2 }), { x: 8, y: 5, width: 4, height: 5 });
+});
+
+test('one cell is framed on its four sides, two that touch have one frame and a line between them', () => {
+  assert.deepEqual(segments(framesOf([{ row: 0, col: 0 }], BORDERS, 1).outer), ['0 0h8', '0 0v10', '0 10h8', '8 0v10'].sort());
+  const two = framesOf([{ row: 0, col: 0 }, { row: 0, col: 1 }], BORDERS, 1);
+  assert.equal(segments(two.outer).length, 6);
+  assert.deepEqual(segments(two.inner), ['8 0v10']);
+  const ends = framesOf([{ row: 0, col: 2 }, { row: 1, col: 0 }], BORDERS, 1);
+  assert.equal(segments(ends.outer).length, 8, 'the end of a row does not touch the beginning of the next');
+  assert.deepEqual(framesOf([], BORDERS, 1), { outer: '', inner: '' });
+});
+
+const PICTURE = { width: 400, height: 200 };
+const PLACE = { left: -100, top: 0, width: 800, height: 400 };
+const SEEN = { width: 300, height: 400 };
+
+test('places follow the picture; those out of sight are left out', () => {
+  const points = [{ x: 100, y: 50, label: 'here' }, { x: 390, y: 50, label: 'gone' }];
+  const boxes = [{ x0: 150, y0: 150, x1: 60, y1: 100, label: 'upside down' }];
+  const [frame, cross] = marksOf({ points, boxes }, PICTURE, PLACE, SEEN);
+  assert.equal(frame.path, 'M20 200H200V300H20Z');
+  assert.equal(frame.label, 'upside down');
+  assert.ok(cross.path.startsWith('M103 100L111 100'), cross.path);
+  assert.equal(marksOf({ points, boxes }, PICTURE, PLACE, SEEN).length, 2);
+});
+
+test('labels stay inside of what is seen, and long ones end in dots', () => {
+  const long = 'word '.repeat(20);
+  for (const [x, y] of [[51, 0], [199, 1], [199, 199], [52, 199]]) {
+    const [mark] = marksOf({ points: [{ x, y, label: long }], boxes: [] }, PICTURE, PLACE, SEEN);
+    assert.ok(mark.label.endsWith('…') && [...mark.label].length === 32);
+    assert.ok(mark.y >= 10 && mark.y <= SEEN.height && mark.x >= 0 && mark.x <= SEEN.width, JSON.stringify(mark));
+    if (x === 199) assert.ok(mark.isRight);
+  }
+  const [emoji] = marksOf({ points: [{ x: 60, y: 60, label: '🦊'.repeat(40) }], boxes: [] }, PICTURE, PLACE, SEEN);
+  assert.ok(emoji.label.startsWith('🦊🦊') && !emoji.label.includes('\ufffd'));
+});
