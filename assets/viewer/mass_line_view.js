@@ -22,6 +22,8 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
   const context = canvas.getContext('2d');
   /** @type {import('./mass_line.js').MassLine | null} */
   let line = null;
+  let inks = { ground: '', selected: '', bars: '', text: '' };
+  let density = 1;
   /** @type {number | null} the token that is pointed at */
   let pointed = null;
 
@@ -39,38 +41,35 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
   }
 
   function paint() {
-    const density = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * density));
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const { width, height } = canvas;
     context.clearRect(0, 0, width, height);
     if (!line || !width) return;
     const { values, maximum, first } = line;
-    const style = getComputedStyle(frame);
     const each = Math.min(WIDEST * density, width / values.length);
     const edge = (/** @type {number} */ place) => Math.round(place * each);
     const gap = each > 4 * density ? Math.round(density) : 0;
     const { selection } = state.get;
     const isToken = selection && pointsAtTokens(selection);
     const [from, to] = isToken ? [selection.token - first, (selection.until ?? selection.token) - first] : [-1, -1];
-    context.fillStyle = style.getPropertyValue('--av-line');
+    context.fillStyle = inks.ground;
     context.fillRect(0, height - Math.round(density), width, Math.round(density));
     values.forEach((value, place) => {
       const isSelected = place >= from && place <= to;
       const left = edge(place);
       const across = Math.max(Math.round(density), edge(place + 1) - left - gap);
       if (isSelected) {
-        context.fillStyle = style.getPropertyValue('--av-accent');
+        context.fillStyle = inks.selected;
         context.globalAlpha = 0.25;
         context.fillRect(left, 0, Math.max(across, 2 * density), height);
         context.globalAlpha = 1;
       }
       if (Number.isNaN(value) || !(maximum > 0)) return;
       const up = Math.max(density, Math.round((value / maximum) * height));
-      context.fillStyle = style.getPropertyValue(isSelected ? '--av-accent' : '--av-bars');
+      context.fillStyle = isSelected ? inks.selected : inks.bars;
       context.fillRect(left, height - up, isSelected ? Math.max(across, 2 * density) : across, up);
     });
     if (pointed === null) return;
-    context.strokeStyle = style.color;
+    context.strokeStyle = inks.text;
     context.lineWidth = Math.round(density);
     const left = edge(pointed - first);
     context.strokeRect(left + density / 2, density / 2, Math.max(2 * density, edge(pointed + 1 - first) - left - density), height - density);
@@ -84,7 +83,7 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
     tip.hidden = token === null || !line || !info;
     if (token !== null && line && info) {
       tip.textContent = wordsAt(info, line, token);
-      const each = Math.min(WIDEST, canvas.clientWidth / line.values.length);
+      const each = Math.min(WIDEST, canvas.width / density / line.values.length);
       placeTip(tip, { x: (token - line.first) * each, y: canvas.offsetTop, width: each, height: canvas.clientHeight }, frame.clientWidth);
     }
     paint();
@@ -96,7 +95,19 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
     return line && tokenAt(line, (clientX - box.left) / Math.min(box.width, WIDEST * line.values.length));
   }
 
-  const sizes = new ResizeObserver(paint);
+  // Read when they change, so that painting asks nothing of the layout.
+  function readInks() {
+    const style = getComputedStyle(frame);
+    const [ground, selected, bars] = ['--av-line', '--av-accent', '--av-bars'].map((name) => style.getPropertyValue(name));
+    inks = { ground, selected, bars, text: style.color };
+    paint();
+  }
+
+  const sizes = new ResizeObserver(([{ contentRect }]) => {
+    density = window.devicePixelRatio || 1;
+    Object.assign(canvas, { width: Math.round(contentRect.width * density), height: Math.round(contentRect.height * density) });
+    paint();
+  });
   sizes.observe(canvas);
   const undo = [
     listen(canvas, {
@@ -111,9 +122,11 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
       },
     }),
     state.on(['info', 'tower', 'shown', 'line'], read),
-    state.on(['selection', 'theme'], paint),
+    state.on(['selection'], paint),
+    state.on(['theme'], readInks),
     state.on(['info'], () => point(null)),
   ];
+  readInks();
   read();
   return {
     dispose: () => {

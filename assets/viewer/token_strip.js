@@ -68,8 +68,11 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   let [from, to, query] = [-1, -1, -1]; // the selected tokens, and the row that is read
   /** @type {Entry | undefined} the one that Tab comes to */
   let tabbed;
+  /** @type {import('./token_cells.js').Inks | null} */
+  let inks = null;
   let isRanging = false;
   let revealing = 0;
+  let isHovering = false;
   /** @type {{entry: Entry, cell: {row: number, col: number} | null} | null} what is pointed at */
   let pointed = null;
 
@@ -319,7 +322,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   function paintCells() {
     const { info, grid, hover } = state.get;
     if (!info || !unfolded.size) return;
-    const inks = readInks(strip);
+    inks ??= readInks(strip);
     for (const entry of entries) {
       if (!entry.unfolded) continue;
       const own = /** @type {number} */ (entry.chip.grid);
@@ -435,6 +438,8 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
       if (entry.chip.kind === 'image') toggle(entry);
       else choose(entry.chip.token, event.shiftKey);
     }
+    // A finger does not hover: what it tapped is said until it taps elsewhere.
+    if (/** @type {PointerEvent} */ (event).pointerType === 'touch') point({ entry, cell });
   }
 
   /** @param {MouseEvent} event */
@@ -457,16 +462,19 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
     const cell = entry ? cellUnder(entry, event) : null;
     const isOn = entry && (cell || /** @type {Element} */ (event.target).closest('.av-token'));
     if (entry && pointed?.entry === entry && pointed.cell?.row === cell?.row && pointed.cell?.col === cell?.col) return;
-    const had = pointed?.cell;
     point(isOn ? { entry: /** @type {Entry} */ (entry), cell } : null);
-    if (cell && state.get.grid === entry?.chip.grid) state.set({ hover: cell });
-    else if (had) state.set({ hover: null });
+    hover(cell && state.get.grid === entry?.chip.grid ? cell : null);
+  }
+
+  /** The cell that is pointed at here is pointed at in every view; another view's cell is not ours to take away. @param {{row: number, col: number} | null} cell */
+  function hover(cell) {
+    if (cell || isHovering) state.set({ hover: cell });
+    isHovering = cell !== null;
   }
 
   function leave() {
-    const had = pointed?.cell;
     point(null);
-    if (had) state.set({ hover: null });
+    hover(null);
   }
 
   /** @param {KeyboardEvent} event */
@@ -507,15 +515,17 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
       pointerleave: leave,
       keydown: press,
       focusin: focus,
-      focusout: () => { if (!pointed?.cell) point(null); },
+      focusout: () => point(null),
       scroll: () => {
-        if (pointed && !pointed.cell && pointed.entry.element !== document.activeElement) point(null);
+        if (pointed?.entry.element === document.activeElement) showTip();
+        else if (pointed) point(null);
       },
     }),
     listen(ranging, { click: () => setRanging(!isRanging) }),
     state.on(['info'], build),
     state.on(['info', 'selection'], mark),
     state.on(['info', 'shown', 'sinks'], retint),
+    state.on(['theme'], () => { inks = null; }),
     state.on(['grid', 'hover', 'theme'], paintCells),
     state.on(['size'], refit),
     state.on(['cleared'], () => { setRanging(false); search.clear(); }),
