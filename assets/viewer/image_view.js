@@ -160,12 +160,12 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     const out = button('−', 'zoom out', () => void first.zoomBy(1 / STEP));
     const into = button('+', 'zoom in', () => void first.zoomBy(STEP));
     const fit = button('fit', 'show the whole picture', () => state.set({ zoom: WHOLE }));
-    const element = create('div', { class: 'av-zoom', role: 'group', 'aria-label': 'Zoom' }, [level, out, into, fit]);
+    const element = create('div', { class: 'av-zoom', role: 'group', 'aria-label': 'Zoom' }, [level, fit, out, into]);
     function show() {
       const { scale } = state.get.zoom;
       element.hidden = !focus();
       level.textContent = scale > 1 ? `${scale >= 9.95 ? scale.toFixed(0) : scale.toPrecision(2)}×` : '';
-      // Not `disabled`: a button that takes itself away would take the focus with it.
+      // Not `disabled`: a button that takes itself away would take the focus with it. What does nothing is only shown to who is there.
       for (const [tool, isOff] of /** @type {const} */ ([[out, scale <= 1], [fit, scale <= 1], [into, scale >= MOST]])) tool.setAttribute('aria-disabled', String(isOff));
     }
     return { element, show };

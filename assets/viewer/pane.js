@@ -246,15 +246,26 @@ export function createPane(parent, does) {
     return row < 0 || col < 0 ? null : { row, col };
   }
 
-  /** @param {number} factor @param {{clientX: number, clientY: number}} [event]  around which; without, around the middle */
+  /**
+   * @param {number} factor
+   * @param {{clientX: number, clientY: number}} [event]  around which; without, around the cell that is pointed at, or the middle
+   */
   function zoomBy(factor, event) {
     const { size, zoom } = content.get;
     if (!size) return false;
-    const { x, y } = event ? under(event) : { x: box.width / 2 - seen.left, y: box.height / 2 - seen.top };
-    const next = zoomedAt(zoom, factor, { x: x + seen.left, y: y + seen.top }, { picture: size, box });
+    const next = zoomedAt(zoom, factor, event ? inPane(under(event)) : middleOfHover() ?? { x: box.width / 2, y: box.height / 2 }, { picture: size, box });
     if (next.scale === zoom.scale) return false;
     does.zoom(next);
     return true;
+  }
+
+  /** From the canvas to the pane. @param {{x: number, y: number}} at */
+  const inPane = ({ x, y }) => ({ x: x + seen.left, y: y + seen.top });
+
+  function middleOfHover() {
+    const { hover } = content.get;
+    const middle = (/** @type {Int32Array} */ edges, /** @type {number} */ at) => (edges[at] + edges[at + 1]) / 2;
+    return hover && inPane({ x: middle(borders.cols, hover.col), y: middle(borders.rows, hover.row) });
   }
 
   /** @param {number} dx @param {number} dy  in CSS pixels */
@@ -273,8 +284,8 @@ export function createPane(parent, does) {
       ? { row: inside(hover.row + down, grid.rows), col: inside(hover.col + right, grid.cols) }
       : { row: Math.floor(peak / grid.cols), col: peak % grid.cols };
     does.hover(cell, 'keys');
-    const [left, top] = [borders.cols[cell.col] + seen.left, borders.rows[cell.row] + seen.top];
-    const part = { left, top, width: borders.cols[cell.col + 1] + seen.left - left, height: borders.rows[cell.row + 1] + seen.top - top };
+    const { x, y } = inPane({ x: borders.cols[cell.col], y: borders.rows[cell.row] });
+    const part = { left: x, top: y, width: borders.cols[cell.col + 1] - borders.cols[cell.col], height: borders.rows[cell.row + 1] - borders.rows[cell.row] };
     const next = revealing(zoom, part, { picture: size, box });
     if (next !== zoom) does.zoom(next);
   }

@@ -621,9 +621,12 @@ def test_buttons_keys_and_a_double_click_zoom_and_fit(open_page, runs, tools):
         group.get_by_role("button", name=name) for name in ("zoom in", "zoom out", "show the whole picture")
     )
     whole = page.locator(".av-clip").bounding_box()
-    assert out.get_attribute("aria-disabled") == fit.get_attribute("aria-disabled") == "true"
+    expect(fit).to_be_hidden()  # the map is seen under what would do nothing
     page.locator(".av-overlay").focus()
     page.keyboard.press("Tab")
+    expect(into).to_be_focused()
+    assert out.get_attribute("aria-disabled") == fit.get_attribute("aria-disabled") == "true"
+    page.keyboard.press("Shift+Tab")
     expect(out).to_be_focused()
     into.click()
     into.click()
@@ -642,7 +645,11 @@ def test_buttons_keys_and_a_double_click_zoom_and_fit(open_page, runs, tools):
     page.locator(".av-overlay").focus()
     page.keyboard.press("-")
     assert state(page, "zoom.scale") == 1
+    before = page.locator(".av-outline").bounding_box()
     page.keyboard.press("+")
+    after = page.locator(".av-outline").bounding_box()
+    for start, side in (("x", "width"), ("y", "height")):  # around the cell that is pointed at
+        assert abs(before[start] + before[side] / 2 - after[start] - after[side] / 2) <= 1.5
     page.keyboard.press("0")
     assert state(page, "zoom.scale") == 1
     page.keyboard.press("+")
