@@ -6,21 +6,18 @@
  * What is painted belongs together: the maps of one row in the order of that row's scores. Until all of it is there, the last
  * whole stays, pale.
  */
-import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED, sharedHigh, strength } from './atlas.js';
+import { gainsOf, REDUCED, sharedHigh } from './atlas.js';
 import { createAtlasControls, viewOf } from './atlas_controls.js';
+import { described, makeItems, setRanges } from './atlas_maps.js';
 import { createCloserLook } from './closer_look.js';
 import { create, listen, part, snap, surfaceColour } from './dom.js';
 import { atlasOf, wantedScores } from './follow.js';
-import { formatPercent, formatValue } from './format.js';
-import { bestHeads, isOfReaders, ORDERS, ranksOf } from './head_order.js';
+import { isOfReaders, ORDERS, ranksOf } from './head_order.js';
 import { countInLines, labelled, layOutAxes, layOutLines, layOutWithPanel, mapAt } from './map_layout.js';
 import { makeShades, paintMaps } from './map_paint.js';
 import { blend, pixel, solidPixels } from './palette.js';
-import { chooseHead, sum, takeCells } from './reduce.js';
 import { createRibbon, RIBBON_PX } from './ribbon_view.js';
-import { headCount, keysOfGrid, layersOf } from './run_info.js';
-import { UNIFORM_HIGH } from './scale.js';
-import { findSinkCells, sinkKeys } from './sinks.js';
+import { headCount, layersOf } from './run_info.js';
 import { scoresPath } from './source.js';
 
 const LABEL_PX = { left: 34, bottom: 20 };
@@ -35,28 +32,8 @@ const STRIPE_PX = 2;
  * @typedef {import('./run_info.js').Choice} Choice
  * @typedef {import('./look.js').Look} Look
  *
- * @typedef {object} Held  what is painted
- * @property {Look['atlasView']} view
- * @property {import('./run_info.js').RunInfo} info
- * @property {string} tower
- * @property {number[]} layers
- * @property {number | null} grid
- * @property {import('./atlas.js').Atlas | null} atlas
- * @property {import('./viewer.js').Shown | null} shown
- * @property {Look['order']} order
- * @property {Float32Array | null} scores  [layers, heads]
- * @property {Int32Array[] | null} ranks   heads by rank, in each layer
- *
- * @typedef {object} Item  a map that is painted
- * @property {Choice} layer
- * @property {Choice} head
- * @property {number} place        of the layer
- * @property {number | null} rank  of the head, from 0
- * @property {number} mass
- * @property {number} gain         by what its values are multiplied
- * @property {string} caption
- * @property {{rows: number, cols: number}} shape
- * @property {import('./map_paint.js').SmallMap} map
+ * @typedef {import('./atlas_maps.js').Held} Held
+ * @typedef {import('./atlas_maps.js').Item} Item
  */
 
 /**
@@ -133,116 +110,6 @@ export function createAtlasView(root, state, { choose }) {
     return info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
   }
 
-  /** @param {Held} of @returns {Item[]} */
-  function makeItems(of) {
-    if (of.grid === null) return [];
-    return of.view === 'layer' ? itemsOfLayer(of) : of.view === 'best' ? itemsOfBest(of) : itemsOfAll(of);
-  }
-
-  /**
-   * @param {Held} of
-   * @param {number} layer  places on the axes
-   * @param {number} head
-   * @param {number | null} rank
-   * @returns {Item}
-   */
-  function itemOfAtlas({ atlas, layers }, layer, head, rank) {
-    const of = /** @type {import('./atlas.js').Atlas} */ (atlas);
-    const { values, offset } = mapAtPlace(of, layer, head);
-    const index = layer * (of.heads + REDUCED.heads) + head;
-    return {
-      layer: choiceAt(layers, layer), head: head < of.heads ? head : head === of.heads ? 'mean' : 'max', place: layer, rank, mass: of.masses[index],
-      gain: gains ? gains[index] : 1, caption: '', shape: of,
-      map: { values, offset, high: 0, strength: 1, hidden: state.get.sinks === 'raw' ? null : of.sinks[layer], x: 0, y: 0 },
-    };
-  }
-
-  /** Layer by layer, each from the top. @param {Held} of @returns {Item[]} */
-  function itemsOfAll(of) {
-    const { atlas, ranks } = of;
-    if (!atlas) return [];
-    const result = [];
-    for (let layer = 0; layer <= atlas.layers; layer++) {
-      for (let at = 0; at < atlas.heads + REDUCED.heads; at++) {
-        const isRanked = ranks !== null && at < atlas.heads;
-        result.push(itemOfAtlas(of, layer, isRanked ? ranks[layer][at] : at, isRanked ? at : null));
-      }
-    }
-    return result;
-  }
-
-  /** @param {Held} of @returns {Item[]} */
-  function itemsOfBest(of) {
-    const { atlas, scores, order } = of;
-    if (!atlas || !scores) return [];
-    const masses = scores.map((_, i) => atlas.masses[Math.floor(i / atlas.heads) * (atlas.heads + REDUCED.heads) + (i % atlas.heads)]);
-    return bestHeads(scores, masses, order).map((index, rank) => {
-      const item = itemOfAtlas(of, Math.floor(index / atlas.heads), index % atlas.heads, rank);
-      return { ...item, caption: `L${item.layer} H${item.head} ${ORDERS[order].write(scores[index])}` };
-    });
-  }
-
-  /** The heads of one layer, cell by cell. @param {Held} of @returns {Item[]} */
-  function itemsOfLayer(of) {
-    const { info, tower, shown, ranks, layers } = of;
-    const heads = headCount(info, tower);
-    if (!shown || !shown.cells.length || shown.grid === null || (shown.heads.count === 1 && heads > 1)) return [];
-    const { layer, direction, heads: { values, count } } = shown;
-    const keys = keysOfGrid(info, shown.grid);
-    const hidden = state.get.sinks === 'raw' ? null : shown.sinks.cells;
-    const onSinks = direction === 'read by' ? [] : sinkKeys(info, tower, layer);
-    const place = typeof layer === 'number' ? layers.indexOf(layer) : layer === 'mean' ? layers.length : -1;
-    const order = ranks && place >= 0 ? ranks[place] : null;
-    return Array.from({ length: count + REDUCED.heads }, (_, i) => {
-      const head = i < count ? (order ? order[i] : i) : i === count ? 'mean' : 'max';
-      const row = chooseHead(values, count, head);
-      const cells = takeCells(row, keys);
-      const mass = sum(cells);
-      const rest = state.get.sinks === 'renormalised' ? 1 - findSinkCells(row, keys, onSinks).rowMass : 1;
-      const item = {
-        layer, head, place, rank: order && i < count ? i : null, mass, gain: rest > 0 ? 1 / rest : 0, caption: '', shape: info.grids[/** @type {number} */ (shown.grid)],
-        map: { values: cells, offset: 0, high: 0, strength: 1, hidden, x: 0, y: 0 },
-      };
-      const said = [typeof head === 'number' ? `H${head}` : head, head === 'max' ? '' : direction === 'reads' ? formatPercent(mass) : formatValue(mass), scoreOf(of, item)];
-      return { ...item, caption: said.filter(Boolean).join(' ') };
-    });
-  }
-
-  /** The score by which heads are ordered, where it is not the mass that is said anyway; of means and maxima there is none. @param {Held} of @param {Item} item */
-  function scoreOf({ scores, order, info, tower }, { place, head }) {
-    const heads = headCount(info, tower);
-    if (!scores || order === 'image_mass' || typeof head === 'string' || place < 0 || place * heads >= scores.length) return '';
-    return ORDERS[order].write(scores[place * heads + head]);
-  }
-
-  /** An item in words, for who looks closer. @param {Held} of @param {Item} item */
-  function described(of, item) {
-    const { layer, head, rank } = item;
-    const name = `${typeof layer === 'string' ? `${layer} over layers` : `layer ${layer}`} · ${typeof head === 'string' ? `${head} over heads` : `head ${head}`}`;
-    const score = scoreOf(of, item);
-    return { ...item, name, about: [rank === null ? '' : `rank ${rank + 1}`, score && `${ORDERS[of.order].text} ${score} ${ORDERS[of.order].unit}`.trim()].filter(Boolean).join(' · ') };
-  }
-
-  /** Where the range of each map ends, and how strongly it is drawn. @param {Held} of */
-  function setRanges({ info, grid, shown }) {
-    if (grid === null || !items.length) return;
-    const { scale, clip, atlas } = state.get;
-    const isColumn = shown?.direction === 'read by';
-    const cells = info.grids[grid].rows * info.grids[grid].cols;
-    const shared = scale === 'atlas' ? sharedNow() : null;
-    const known = atlas && shown && atlas.name === atlasOf(info, shown) ? atlas : held?.atlas;
-    const highest = known?.highestMass ?? Math.max(...items.filter(({ head }) => head !== 'max').map(({ mass }) => mass));
-    const scratch = new Float32Array(items[0].shape.rows * items[0].shape.cols);
-    for (const { map, mass, gain } of items) {
-      if (scale === 'uniform' && !isColumn) map.high = gain > 0 ? (UNIFORM_HIGH * mass) / cells / gain : 0;
-      else if (shared !== null) map.high = gain > 0 ? shared / gain : 0;
-      else {
-        map.high = ownHigh(map.values, map.offset, clip, map.hidden, scratch);
-        map.strength = strength(mass, highest);
-      }
-    }
-  }
-
   // Where it lies
 
   /** Lay everything out, unless it lies where it should. @param {Held} of @returns {boolean} whether that was needed */
@@ -259,18 +126,16 @@ export function createAtlasView(root, state, { choose }) {
     maps.hidden = !isMaps;
     const width = pixels(place.clientWidth);
     const isNarrow = place.clientWidth < THUMB_PX;
-    const panel = isThere ? RIBBON_PX.above + RIBBON_PX.bars + RIBBON_PX.labels + (isNarrow ? RIBBON_PX.legend : 0) : 0;
     if (isMaps && grid !== null) {
       const [x0, y0, x1, y1] = info.grids[grid].box_px;
       const aspect = (x1 - x0) / (y1 - y0);
       if (view === 'all') fitAxes(of, aspect, width, pixels(place.clientHeight - LABEL_PX.bottom), isNarrow);
-      else fitLines(view, aspect, width, pixels(isNarrow ? LINES_PX.narrow : place.clientHeight - panel), isNarrow);
+      else fitLines(of, aspect, width, pixels(isNarrow ? LINES_PX.narrow : place.clientHeight), isNarrow);
       canvas.style.width = `${canvas.width / density}px`;
       canvas.style.height = `${canvas.height / density}px`;
-    }
-    if (!axes) fitRibbon(of.layers.length, pixels(LABEL_PX.left), width - (isNarrow ? 0 : pixels(RIBBON_PX.beside)), pixels(RIBBON_PX.bars), { hasLegendAside: !isNarrow });
+    } else fitRibbonBelow(of, width, isNarrow);
     // On a narrow page the lines are as long as they are; elsewhere the place has the height that is left.
-    place.style.setProperty('--av-atlas-height', `${isNarrow && view !== 'all' && isMaps ? canvas.height / density + panel : 0}px`);
+    place.style.setProperty('--av-atlas-height', `${isNarrow && lines ? canvas.height / density + ribbon.height() : 0}px`);
     snap(maps, density);
     isWide = canvas.width > width;
     return true;
@@ -295,35 +160,52 @@ export function createAtlasView(root, state, { choose }) {
       ribbon.layOut(columns, { hasLegendAside: panel === 1 });
       return;
     }
-    const left = layout.width + pixels(BESIDE_PX.apart);
-    const bars = Math.min(pixels(BESIDE_PX.bars), Math.max(pixels(RIBBON_PX.bars), layout.height - pixels(3 * RIBBON_PX.legend)));
-    fitRibbon(layers, 0, Math.min(width - left, pixels(BESIDE_PX.most)), bars, { beside: { left: left / density, top: 0 } });
+    fitRibbonBeside(of, layout.width, width, layout.height - pixels(3 * RIBBON_PX.legend));
   }
 
-  /** @param {Look['atlasView']} view @param {number} aspect @param {number} width @param {number} height @param {boolean} isNarrow */
-  function fitLines(view, aspect, width, height, isNarrow) {
-    const room = { count: items.length, aspect, width, height, gap: pixels(GAP_PX), caption: pixels(CAPTION_PX) };
-    most = view === 'best' ? countInLines(room, { fewest: LINES_PX.fewest, least: pixels(LINES_PX.best) }) : items.length;
-    lines = layOutLines({ ...room, count: most, narrowest: pixels(isNarrow || view === 'best' ? LINES_PX.thumb : LINES_PX.narrowest) });
+  /** @param {Held} of @param {number} aspect @param {number} width @param {number} height @param {boolean} isNarrow */
+  function fitLines(of, aspect, width, height, isNarrow) {
+    const room = { count: items.length, aspect, gap: pixels(GAP_PX), caption: pixels(CAPTION_PX), narrowest: 1 };
+    const needed = ribbon.isThere() ? pixels(RIBBON_PX.above + RIBBON_PX.bars + RIBBON_PX.labels) : 0;
+    const below = { width, height: isNarrow ? height : height - needed };
+    const beside = { width: width - pixels(BESIDE_PX.least + BESIDE_PX.apart), height };
+    const isBeside = !isNarrow && needed > 0 && layOutLines({ ...room, ...beside }).mapWidth > 1.1 * layOutLines({ ...room, ...below }).mapWidth;
+    const free = { ...room, ...(isBeside ? beside : below) };
+    most = of.view === 'best' ? countInLines(free, { fewest: LINES_PX.fewest, least: pixels(LINES_PX.best) }) : items.length;
+    lines = layOutLines({ ...free, count: most, narrowest: pixels(isNarrow || of.view === 'best' ? LINES_PX.thumb : LINES_PX.narrowest) });
     size = { width: lines.mapWidth, height: lines.mapHeight };
     Object.assign(canvas, { width: lines.width, height: lines.height });
+    if (isBeside) fitRibbonBeside(of, lines.width, width, height - pixels(4 * RIBBON_PX.legend));
+    else fitRibbonBelow(of, width, isNarrow);
   }
 
-  /** Bars with columns and labels of their own. @param {number} layers @param {number} left @param {number} width @param {number} bars @param {object} where */
-  function fitRibbon(layers, left, width, bars, where) {
-    const step = Math.floor((width - left - pixels(6)) / (layers + 1));
-    const x = Array.from({ length: layers + 1 }, (_, i) => left + i * step + (i === layers ? pixels(6) : 0));
-    ribbon.layOut({ x, barWidth: Math.max(1, step - pixels(layers > 12 ? 1 : 3)), width, bars, isLabelled: true }, where);
+  // The ribbon has columns and labels of its own where it does not go on where the maps' columns end.
+
+  /** @param {Held} of @param {number} width @param {boolean} isNarrow */
+  function fitRibbonBelow(of, width, isNarrow) {
+    ribbon.layOut(barsIn(of, pixels(LABEL_PX.left), isNarrow ? width : width - pixels(RIBBON_PX.beside), pixels(RIBBON_PX.bars)), { hasLegendAside: !isNarrow });
+  }
+
+  /** @param {Held} of @param {number} right  end of the maps @param {number} width @param {number} height */
+  function fitRibbonBeside(of, right, width, height) {
+    const left = right + pixels(BESIDE_PX.apart);
+    const bars = Math.min(pixels(BESIDE_PX.bars), Math.max(pixels(RIBBON_PX.bars), height));
+    ribbon.layOut(barsIn(of, 0, Math.min(width - left, pixels(BESIDE_PX.most)), bars), { beside: { left: left / density, top: 0 } });
+  }
+
+  /** @param {Held} of @param {number} left @param {number} width @param {number} bars  their height */
+  function barsIn({ layers: { length } }, left, width, bars) {
+    const step = Math.floor((width - left - pixels(6)) / (length + 1));
+    const x = Array.from({ length: length + 1 }, (_, i) => left + i * step + (i === length ? pixels(6) : 0));
+    return { x, barWidth: Math.max(1, step - pixels(length > 12 ? 1 : 3)), width, bars, isLabelled: true };
   }
 
   // Painting
 
-  /** @type {Float32Array | null} */
-  let gains = null;
-
   function update() {
     take();
     frame.classList.toggle('av-stale', isStale);
+    if (isStale) look.hide();
     if (!held) {
       items = [];
       fitted = painted = [];
@@ -335,22 +217,22 @@ export function createAtlasView(root, state, { choose }) {
       return;
     }
     const { palette, scale, curve, clip, sinks, masses } = state.get;
-    gains = held.atlas && sinks === 'renormalised' ? gainsOf(held.atlas, state.get) : null;
+    const isGained = Boolean(held.atlas && gainsOf(held.atlas, state.get));
     const shared = scale === 'atlas' ? sharedNow() : null;
     const next = [
       held.view, held.info, held.grid, held.atlas, held.view === 'layer' ? held.shown : null, held.ranks, scale, curve, clip, sinks, palette, brush, shared,
-      gains && masses, state.get.size, held.view === 'layer' ? state.get.atlas : null,
+      isGained && masses, held.order, state.get.size, held.view === 'layer' ? state.get.atlas : null,
     ];
     if (next.every((value, i) => value === painted[i]) && painted.length) return showSelected();
     const begun = performance.now();
     const isRanked = held.ranks !== null;
-    items = makeItems(held);
+    items = makeItems(held, state.get);
     const isFitted = fit(held);
     if (axes && (isFitted || isRanked !== isLabelled)) paintLabels(axes, held);
     isLabelled = isRanked;
     if (lines) items.length = Math.min(items.length, most);
     placeItems();
-    setRanges(held);
+    setRanges(items, held, state.get, shared);
     paint();
     painted = next;
     state.get.perf.atlas_ms = performance.now() - begun;

@@ -72,7 +72,9 @@ export function isOfReaders(order) {
   return order === 'entropy' || order === 'spatial_entropy';
 }
 
-/** The middle value; of an even number the lower of the two. @param {ArrayLike<number>} values */
+/** The middle value, or the mean of the two in the middle. @param {ArrayLike<number>} values */
 function medianOf(values) {
-  return Float32Array.from(values).sort()[Math.floor((values.length - 1) / 2)];
+  const ordered = Float64Array.from(values).sort();
+  const half = (ordered.length - 1) / 2;
+  return (ordered[Math.floor(half)] + ordered[Math.ceil(half)]) / 2;
 }

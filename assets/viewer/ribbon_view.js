@@ -198,6 +198,8 @@ export function createRibbon(root, state, { choose }) {
   return {
     isThere,
     layOut,
+    /** What it takes below the maps. */
+    height: () => (place.hidden ? 0 : place.offsetHeight),
     /** What the bars show. For tests. */
     bars: () => bars,
     dispose() {

@@ -261,7 +261,8 @@ test('every head has one rank, and ranks lead back to heads', () => {
 test('the best by entropy are among those that read of the picture', () => {
   const scores = Float32Array.of(0.1, 2, 3, 1);
   const masses = Float32Array.of(0.001, 0.5, 0.6, 0.4);
-  assert.deepEqual(bestHeads(scores, masses, 'entropy', 2), [3, 1]);
+  assert.deepEqual(bestHeads(scores, masses, 'entropy'), [1, 2]); // half of all
+  assert.deepEqual(bestHeads(scores, masses, 'entropy', 1), [1]);
   assert.deepEqual(bestHeads(scores, masses, 'value', 2), [2, 1]);
   assert.deepEqual(bestHeads(Float32Array.of(NaN, 1), Float32Array.of(1, 1), 'image_mass'), [1]);
 });
