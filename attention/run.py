@@ -438,6 +438,8 @@ class Run:
                 raise NotInRun("The score 'value' is what a row has at one key: name the key.")
             self._check("key", key, self.keys(tower), tower)
             return self._exact_rows(query, tower, until)[:, :, key].copy()
+        if until is None and (found := self._tabled(name, query, tower)) is not None:
+            return found
         from . import scores  # needs torch, which reading does not
 
         if name not in scores.NAMES:
@@ -451,6 +453,16 @@ class Run:
         layers = self.layers(tower)
         file = self._file(layers[0], tower)
         return file.read("positions") if "positions" in file else np.empty(0, np.int32)
+
+    def _tabled(self, name, query, tower) -> np.ndarray | None:
+        """A score of a stored row, from the table that was made with the run: float32 [layers, heads]."""
+        self._check("query", query, self.queries(tower), tower)
+        try:
+            table = self.score(name, tower)
+        except NotInRun:
+            return None
+        at = np.flatnonzero(self.stored_positions(tower) == query)
+        return table[:, :, at[0]].copy() if len(at) else None
 
     # How a row comes out of the factors
 
