@@ -336,7 +336,7 @@ export function createAtlasView(root, state, { choose }) {
     const [layers, heads] = [layersOf(info, held.tower).length, headCount(info, held.tower)];
     const readers = isOfReaders(order) ? ' among the half with most image mass' : '';
     const what = held.view === 'all' ? `layers → ${by ? `heads by ${by}` : 'heads'} ↓`
-      : held.view === 'best' ? `${items.length} of ${layers * heads} · ${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
+      : held.view === 'best' ? `${items.length ? `${items.length} of ${layers * heads} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
         : `heads of ${named(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
     title.textContent = `${what} · ${how}`;
     title.title = `${title.textContent}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}`;
