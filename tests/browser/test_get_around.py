@@ -1,4 +1,4 @@
-"""Getting around in Chromium: keys, playing, directions and towers, scales and sinks, what is said, the page's address."""
+"""Getting around in Chromium: keys, playing, directions, towers, scales, sinks, what is said, the address."""
 
 from __future__ import annotations
 

@@ -103,28 +103,6 @@ def test_the_line_above_says_what_is_on_screen(open_page, runs, tools):
     expect(page.locator(".av-model")).to_have_text("made by hand")
 
 
-# The scale
-
-
-def test_the_colour_bar_says_the_range_of_the_overlay(open_page, runs, tools):
-    page = open_page("large", layer=5, head=3)
-    page.get_by_label("Clip").uncheck()
-    expect(page.locator(".av-bar-note")).to_be_empty()
-    shown = tools.shown(page)
-    assert np.isclose(number(page.locator(".av-bar-high").inner_text()), shown.cells.max(), rtol=5e-3)
-    page.get_by_label("Clip").check()
-    expect(page.locator(".av-bar-high")).to_contain_text("≥")
-    shown = tools.shown(page)
-    clipped = int((shown.cells > shown.range["high"]).sum())
-    assert clipped == 10 and f"{clipped} cells above" in page.locator(".av-bar-note").inner_text()
-    assert np.isclose(number(page.locator(".av-bar-high").inner_text()), np.sort(shown.cells)[-11], rtol=5e-3)
-    page.get_by_label("Scale").select_option("atlas")
-    page.get_by_label("Clip").uncheck()
-    expect(page.locator(".av-bar-note")).to_be_empty()
-    highest = runs["large"].atlas(shown.query).max()
-    assert np.isclose(number(page.locator(".av-bar-high").inner_text()), highest, rtol=5e-3)
-
-
 # Choosing
 
 
@@ -258,7 +236,7 @@ def test_a_phone_has_the_image_first_and_nothing_beside_the_page(open_page, tool
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     order = [
         page.locator(part).bounding_box()["y"]
-        for part in (".av-stage", ".av-controls", ".av-headline", ".av-choices", ".av-tokens", ".av-atlas-place")
+        for part in (".av-stage", ".av-headline", ".av-choices", ".av-tokens", ".av-atlas-place", ".av-controls")
     ]
     assert order == sorted(order)
     page.locator(".av-atlas-canvas").scroll_into_view_if_needed()
