@@ -18,7 +18,7 @@ import { wordAt } from './words.js';
 
 const PAGE = 10;
 const TRIES = 6; // frames in which to bring a token into view
-const NEAR = '100% 0px'; // a screen above and below
+const NEAR = '50% 0px'; // half a screen above and below
 const LINE = { height: 24, signs: 80 }; // about, for blocks that were never in view
 const STRONG = 35; // per cent of tint from which quiet text would be hard to read
 const LONG = 60;
@@ -278,12 +278,14 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
       const box = isCell && entry.unfolded && place.row !== null && place.col !== null ? entry.unfolded.cells.boxOf(place.row, place.col) : entry.element.getBoundingClientRect();
       const top = box.y - corner.y;
       const height = strip.clientHeight;
-      if (top >= 0 && top + box.height <= height) return;
+      const isIn = top >= 0 && top + box.height <= height;
+      if (isIn && tries === TRIES) return;
+      if (tries > 1) reveal(token, tries - 1);
+      if (isIn) return;
       const isFar = top < -height || top > 2 * height;
       strip.scrollTop += isFar ? top - (height - box.height) / 2 : top < 0 ? top - box.height / 2 : top + 1.5 * box.height - height;
       near.add(entry.block);
       dress();
-      if (tries > 1) reveal(token, tries - 1);
     });
   }
 

@@ -26,7 +26,7 @@ const SPACES = { ' ': '·', '\n': '↵', '\r': '␍', '\t': '⇥', '\u00a0': '�
 const UNSEEN = /[\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200c\u200e\u200f\u2028-\u202f\u2066-\u2069\u3000\ufeff]/;
 const UNSEEN_RUNS = new RegExp(`(${UNSEEN.source}+)`, 'g');
 const LONG_QUOTE = 32;
-const BLOCK = 160; // chips
+const BLOCK = 120; // chips
 
 /**
  * A text with its white space visible.
