@@ -23,7 +23,8 @@ import { scoresPath } from './source.js';
 const LABEL_PX = { left: 34, bottom: 20 };
 const CAPTION_PX = 18;
 const GAP_PX = 6;
-const BESIDE_PX = { least: 170, most: 380, apart: 28, bars: 200 };
+/** The ribbon beside the maps, in CSS pixels; `bar` is the most that a layer gets: few of them would drown the maps. */
+const BESIDE_PX = { least: 170, most: 380, apart: 28, bars: 120, bar: 34 };
 const THUMB_PX = 520; // on a narrower page maps are large enough for a thumb, and the atlas scrolls
 const LINES_PX = { narrow: 300, narrowest: 60, thumb: 76, best: 76, fewest: 12 };
 const STRIPE_PX = 2;
@@ -190,7 +191,8 @@ export function createAtlasView(root, state, { choose }) {
   function fitRibbonBeside(of, right, width, height) {
     const left = right + pixels(BESIDE_PX.apart);
     const bars = Math.min(pixels(BESIDE_PX.bars), Math.max(pixels(RIBBON_PX.bars), height));
-    ribbon.layOut(barsIn(of, 0, Math.min(width - left, pixels(BESIDE_PX.most)), bars), { beside: { left: left / density, top: 0 } });
+    const most = Math.min(pixels(BESIDE_PX.most), pixels(BESIDE_PX.bar) * (of.layers.length + 1));
+    ribbon.layOut(barsIn(of, 0, Math.min(width - left, Math.max(most, pixels(BESIDE_PX.least))), bars), { beside: { left: left / density, top: 0 } });
   }
 
   /** @param {Held} of @param {number} left @param {number} width @param {number} bars  their height */

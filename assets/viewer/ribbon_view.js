@@ -46,10 +46,10 @@ export function createRibbon(root, state, { choose }) {
   /** @type {CanvasPattern | null} */
   let hatch = null;
 
-  /** Whether a tower of the run has roles at all. */
+  /** Whether a tower of the run has roles to tell apart: where one picture is all that is read, it holds everything. */
   function isThere() {
     const { info, tower } = state.get;
-    return Boolean(info?.groups?.[tower] && stackedGroups(info.groups[tower]).length);
+    return stackedGroups(info?.groups?.[tower] ?? []).length > 1;
   }
 
   /** @param {Columns} next @param {{beside?: {left: number, top: number}, hasLegendAside?: boolean}} where  beside: in CSS pixels, where it stands not below */
