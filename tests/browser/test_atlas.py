@@ -443,7 +443,8 @@ def columns(page, tools, layers):
     starts = np.flatnonzero(filled & ~np.roll(filled, 1))
     stops = np.flatnonzero(filled & ~np.roll(filled, -1)) + 1
     assert len(starts) == layers + 1
-    height = int(np.argmin(pixels[:, starts[-1], 3] > 0))
+    last = pixels[:, starts[-1], 3] > 0
+    height = len(last) if last.all() else int(np.argmin(last))  # labels may stand below
     bars = [pixels[:height, start:stop][::-1] for start, stop in zip(starts, stops, strict=True)]
     return bars, starts, stops
 
