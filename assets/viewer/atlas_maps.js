@@ -110,7 +110,7 @@ function itemsOfLayer(held, { sinks }) {
   const place = typeof layer === 'number' ? layers.indexOf(layer) : layer === 'mean' ? layers.length : -1;
   const order = ranks && place >= 0 ? ranks[place] : null;
   return Array.from({ length: count + REDUCED.heads }, (_, i) => {
-    const head = i < count ? (order ? order[i] : i) : i === count ? 'mean' : 'max';
+    const head = /** @type {import('./run_info.js').Choice} */ (i < count ? (order ? order[i] : i) : i === count ? 'mean' : 'max');
     const row = chooseHead(values, count, head);
     const cells = takeCells(row, keys);
     const mass = sum(cells);

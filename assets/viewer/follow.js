@@ -5,8 +5,9 @@
  * Knows the state and the source, and no document.
  */
 import { makeAtlas } from './atlas.js';
+import { hasLine } from './mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from './reduce.js';
-import { gridsOf, headCount, keysOfGrid, layersOf, promptLength } from './run_info.js';
+import { gridsOf, headCount, keysOfGrid, layersOf } from './run_info.js';
 import { hasMap, pointsAtTokens, queryOf, untilOf } from './selection.js';
 import { findSinkCells, sinkKeys } from './sinks.js';
 import { atlasPath, linePath, massesPath, scoresPath } from './source.js';
@@ -89,8 +90,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
     };
     const masses = isRow && groups.length ? { tower, query, until } : null;
     const scores = wantedScores(info, shown, order, pinned);
-    const hasLine = tower !== 'vision' && gridsOf(info, tower).length > 0 && promptLength(info) < info.tokens.length;
-    const line = hasLine ? { tower, name: 'image_mass', layer, head } : null;
+    const line = hasLine(info, tower) ? { tower, name: 'image_mass', layer, head } : null;
     await Promise.all([
       read('masses', masses && massesPath(masses), () => source.masses(/** @type {any} */ (masses))),
       read('scores', scores && scoresPath(scores), () => source.scores(/** @type {any} */ (scores))),

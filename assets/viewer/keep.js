@@ -42,7 +42,7 @@ export function createKeep(root, state) {
   const scale = create('select', { 'aria-label': 'Size of the PNG' }, SCALES.map((value) => create('option', { value, text: `${value}×` })));
   const caption = create('input', { type: 'checkbox' });
   caption.checked = true;
-  /** @type {Map<string, any>} */
+  /** @type {Map<import('./keep_files.js').Format, any>} */
   const links = new Map([...PICTURES, ...NUMBERS, ...WHOLE].map(([format, text, title]) =>
     [format, create('a', { class: 'av-toggle av-keep-file', text, title, 'data-format': format, 'data-title': title, download: '' })]));
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy as Python', title: 'code that reads what is on screen, and runs as pasted' });

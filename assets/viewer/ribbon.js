@@ -18,7 +18,7 @@ const ROLES = ['prompt', 'answer', 'thinking', 'system', 'special'];
  * @param {Group[]} groups
  */
 export function stackedGroups(groups) {
-  const isHeld = ({ spans }) => spans?.some(([start, stop]) => stop > start);
+  const isHeld = (/** @type {Group} */ { spans }) => spans?.some(([start, stop]) => stop > start);
   const rank = (/** @type {Group} */ { name }) => (name.startsWith('image') ? -1 : ROLES.indexOf(name));
   return groups.filter(isHeld).sort((a, b) => rank(a) - rank(b));
 }

@@ -16,7 +16,7 @@ function folded(text) {
   return text.toLowerCase().replaceAll('ς', 'σ');
 }
 
-/** @param {RunInfo} info @returns {Searchable} */
+/** @param {Pick<RunInfo, 'tokens'>} info @returns {Searchable} */
 export function searchable({ tokens }) {
   const texts = tokens.map((token) => (token.grid === null ? folded(token.text) : CELL));
   const starts = new Int32Array(tokens.length + 1);

@@ -348,7 +348,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
 
   // What is pointed at
 
-  /** @param {typeof pointed} at */
+  /** @param {{entry: Entry, cell: {row: number, col: number} | null} | null} at */
   function point(at) {
     const hadCell = pointed?.cell;
     pointed = at;
