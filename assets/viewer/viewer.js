@@ -126,6 +126,7 @@ export function mount({ element, props, watch, trigger }) {
   }));
   /** @type {{announce?: number, address?: number}} */
   const timers = {};
+  let addressed = ''; // the run that the page's address names
 
   /** @type {import('./actions.js').Actions} */
   const actions = createActions(state, {
@@ -151,9 +152,10 @@ export function mount({ element, props, watch, trigger }) {
     state.on(['status', 'failure', 'info', 'grid', 'computing'], showMessage),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], describe),
-    state.on(['status', 'selection', ...LOOK_NAMES], () => {
+    state.on(['selection', ...LOOK_NAMES], () => {
       window.clearTimeout(timers.address);
-      timers.address = window.setTimeout(writeAddress, SETTLED_MS);
+      if (state.get.manifest?.id !== addressed) writeAddress(); // a reload at once finds the run that was just opened
+      else timers.address = window.setTimeout(writeAddress, SETTLED_MS);
     }),
     listen(root, { keydown: press }),
   ];
@@ -273,8 +275,9 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   function writeAddress() {
-    const { status, manifest, selection } = state.get;
-    if (!manifest || !selection || (status !== 'ready' && status !== 'row')) return;
+    const { manifest, selection } = state.get;
+    if (!manifest || !selection) return;
+    addressed = manifest.id;
     const { pathname, search, hash } = window.location;
     const fragment = writeFragment(manifest.id, selection, state.get);
     if (fragment !== hash) window.history.replaceState(window.history.state, '', pathname + search + fragment);
