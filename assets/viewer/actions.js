@@ -22,6 +22,7 @@ export function createActions(state, { select, announce, tokenBeside }) {
     choose(change) {
       const { selection } = state.get;
       if (!selection || Object.entries(change).every(([name, value]) => selection[/** @type {keyof Selection} */ (name)] === value)) return;
+      state.set({ notice: '' }); // it was about what was there before
       select({ ...selection, ...change });
       announce();
     },

@@ -109,3 +109,7 @@ def test_numbers_beside_the_map_may_be_missing(open_page, runs, tools):
     expect(page.locator(".av-notice")).to_have_text("This run has no score entropy.")
     tools.select(page, query=8)
     assert np.array_equal(tools.shown(page).row, runs["two"].row(2, 8)[1])
+    page.evaluate("document.querySelector('.av-root').__attn.look({ order: 'number' })")
+    page.unroute("**/scores?*")
+    tools.select(page, query=9)
+    expect(page.locator(".av-notice")).to_be_hidden()
