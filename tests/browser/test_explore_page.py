@@ -272,11 +272,17 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     assert run["ticket"] not in [row["ticket"] for row in running[0].runs()]
 
 
-def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(page, running, made):
-    run = made("where was I?")
+def open_made(page, made, question: str) -> dict:
+    """Make a run while the page is open, and open it from the list as a reloaded page has it."""
+    run = made(question)
     page.reload()
-    choose(page, "where was I?")
+    choose(page, question)
     page.get_by_role("button", name="Open", exact=True).click()
+    return run
+
+
+def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(page, running, made):
+    run = open_made(page, made, "where was I?")
     expect(on_screen(page)).to_contain_text("where")
     said = status(page).input_value()
     page.reload()
@@ -290,10 +296,7 @@ def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(page, running, ma
 
 
 def test_a_reloaded_page_whose_run_is_gone_says_so(page, running, made):
-    run = made("gone by then?")
-    page.reload()
-    choose(page, "gone by then?")
-    page.get_by_role("button", name="Open", exact=True).click()
+    run = open_made(page, made, "gone by then?")
     expect(on_screen(page)).to_contain_text("gone")
     running[0].remove(run["ticket"])
     page.reload()
