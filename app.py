@@ -61,7 +61,7 @@ from attention.viewer import MANIFEST_BYTES, AttentionViewer, routes
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 EXAMPLES = ASSETS / "examples"
-GROUNDING = ASSETS / "pocket" / "grounding.json"
+POCKET = ASSETS / "pocket"
 IS_HOSTED = bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
 IS_ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 HOSTED_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
@@ -209,7 +209,7 @@ def status_line(progress: dict) -> str:
 
 
 def describe_run(run: Run) -> str:
-    """A finished run in a line: how large, how long, and what a reader must know of its picture and its model."""
+    """A finished run in a line: how large, how long, and what a reader must know of its picture."""
     info = run.info
     towers = [f"{name} tower {len(run.layers(name))} layers x {run.heads(name)} heads" for name in info["towers"]]
     facts = [f"{len(info['tokens'])} tokens", ", ".join(towers)]
@@ -217,9 +217,12 @@ def describe_run(run: Run) -> str:
     seconds = sum(info.get("timings_ms", {}).values()) / 1000
     facts += [f"{seconds:.1f} s"] if seconds else []
     line = f"{'; '.join(facts)}."
-    if info["model"]["id"] == "pocket":
-        line += " Made by a tiny demo model, which knows drawn shapes only."
     return " ".join([line, *info.get("notes", [])])
+
+
+def is_demo(run: Run) -> bool:
+    """Whether the bundled model made it."""
+    return run.info["model"]["id"] == "pocket"
 
 
 def manifest(service: Service, ticket: str) -> dict:
@@ -231,14 +234,21 @@ def manifest(service: Service, ticket: str) -> dict:
     found = {"id": run.info["id"], "ticket": ticket, "kind": "run"}
     if service.is_public(ticket):
         found["is_public"] = True
-    if run.info["model"]["id"] == "pocket":
-        best = json.loads(GROUNDING.read_text(encoding="utf-8"))
-        head = best["shape_best" if "shape" in run.info["prompt"].lower() else "colour_best"]
+    if is_demo(run):
+        head = head_for(run.info["prompt"])
         if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
             found["view"] = {"layer": head["layer"], "head": head["head"]}
     with_folder = found | {"folder": str(run.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
     return with_folder if fits and not service.is_hosted else found
+
+
+def head_for(prompt: str) -> dict:
+    """The bundled model's head that finds what a question of this kind is about, by its card's figures."""
+    figures = json.loads((POCKET / "grounding.json").read_text(encoding="utf-8"))
+    asked_by = figures["asked_by"].items()  # the last kind's word is in every text
+    kind = next(kind for kind, words in asked_by if any(word in prompt.lower() for word in words))
+    return figures["heads"][kind]
 
 
 def inputs_of(run: Run) -> dict | None:
@@ -283,8 +293,13 @@ def kept_line(row: dict) -> str:
     return f"{when:%Y-%m-%d %H:%M} · {model} · {short(row['prompt'], 60)}{answer} · {row['tokens']:,} tokens{size}"
 
 
-def build(service: Service, examples: list[str]) -> gr.Blocks:
-    """The page, which opens with the first of the examples' tickets, and the endpoints for scripts."""
+def card() -> str:
+    """The bundled model's card, without the lines above it that are for the Hub."""
+    return (POCKET / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
+
+
+def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
+    """The page, which opens with the first of the examples (their tickets by their names), and the endpoints for scripts."""
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False,
@@ -292,8 +307,12 @@ def build(service: Service, examples: list[str]) -> gr.Blocks:
     ) as demo:  # fmt: skip
         notice = gr.Markdown(visible=False)
         gr.Markdown(f"# {TITLE}\n\nwhat a vision-language model reads from, in every layer and head", elem_id="title")
-        with gr.Tab("Explore"):
-            model = build_explore(demo, service, examples)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Explore", id="explore"):
+                model, badge = build_explore(demo, service, examples)
+            with gr.Tab("Demo model", id="card"):
+                gr.Markdown(card(), elem_id="card")
+        badge.click(lambda: gr.Tabs(selected="card"), None, tabs, queue=False, api_visibility="private", show_progress="hidden")
         build_endpoints(service)
 
         async def opened() -> dict:
@@ -323,9 +342,13 @@ def build(service: Service, examples: list[str]) -> gr.Blocks:
     return demo
 
 
-def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.Dropdown:
-    """The tab that makes a run or opens one, and shows it. Returns its choice of models, which is filled later."""
-    first = service.run(examples[0]) if examples else None
+def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -> tuple[gr.Dropdown, gr.Button]:
+    """The tab that makes a run or opens one, and shows it.
+
+    Returns its choice of models, which is filled later, and the badge of the demo model, which leads to its card.
+    """
+    tickets = list(examples.values())
+    first = service.run(tickets[0]) if tickets else None
     with gr.Accordion("Your own picture and question", open=first is None) as inputs:
         with gr.Row(equal_height=True):
             image = Picture(
@@ -350,8 +373,8 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
             vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
         with gr.Row(elem_id="open"):
             chooser = gr.Dataset(
-                components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in examples],
-                type="index", label="Examples", visible=bool(examples), min_width=320,
+                components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in examples.values()],
+                sample_labels=list(examples), type="index", label="Examples", visible=bool(examples), min_width=320,
             )  # fmt: skip
             is_local = not service.is_hosted
             kept = gr.Dropdown([], value=None, label="Kept runs", visible=is_local, scale=2, min_width=400)
@@ -374,12 +397,16 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
             first.info["answer"] if first else "", label="Answer", show_label=False, container=False, interactive=False,
             max_lines=2, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
         )  # fmt: skip
+        badge = gr.Button(
+            "tiny demo model", visible=first is not None and is_demo(first), elem_id="badge", size="sm", scale=0,
+            min_width=130,
+        )  # fmt: skip
     settings = {
         "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
         "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
     }  # fmt: skip
-    viewer = AttentionViewer(manifest(service, examples[0]) if first else None)
-    shown = gr.State(examples[0] if first else None)  # the ticket that was sent to the viewer last
+    viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
+    shown = gr.State(tickets[0] if first else None)  # the ticket that was sent to the viewer last
     asked = gr.State()  # the ticket of the run that may be deleted
 
     def begin() -> dict:
@@ -426,7 +453,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
         found = service.run(ticket)
         return {
             viewer: manifest(service, ticket), shown: ticket, status: describe_run(found),
-            answer: found.info["answer"] or "", inputs: gr.Accordion(open=False),
+            answer: found.info["answer"] or "", inputs: gr.Accordion(open=False), badge: gr.Button(visible=is_demo(found)),
         }  # fmt: skip
 
     def saying(words: str | None = None) -> dict:
@@ -499,7 +526,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
         return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    screened, noted = [viewer, shown, status, answer, inputs], [note, confirm]
+    screened, noted = [viewer, shown, status, answer, inputs, badge], [note, confirm]
     started = gr.on([run.click, prompt.submit], begin, None, [run, stop, status, answer], queue=False, **quiet)
     running = started.then(explore, [*settings.values()], [run, stop, kept, *screened, *noted], **quiet, **GPU)
     running.failure(lambda: ended(gr.skip()), None, [run, stop, status], queue=False, **quiet)
@@ -507,7 +534,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
     stopping.then(stopped, None, [run, stop, status], queue=False, **quiet)
 
     opened = [*screened, *noted, *settings.values()]
-    chooser.click(lambda index: again(examples[index]), chooser, opened, **quiet)
+    chooser.click(lambda index: again(tickets[index]), chooser, opened, **quiet)
     upload.upload(open_zip, upload, [*opened, kept], **quiet)
     open_it.click(open_kept, kept, [*opened, kept], **quiet)
     delete.click(ask_to_delete, kept, [*noted, asked], **quiet)
@@ -515,7 +542,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: list[str]) -> gr.
     gr.on([keep_it.click, kept.input], saying, None, noted, queue=False, **quiet)
     viewer.change(found_again, [viewer, shown], opened, queue=False, **quiet)
     demo.load(kept_runs, None, kept, **quiet)
-    return model
+    return model, badge
 
 
 # The endpoints for scripts
@@ -730,14 +757,14 @@ def take_zip(service: Service, path: str | None, owner: str) -> str:
 # Starting
 
 
-def open_examples(cache: RunCache) -> list[str]:
-    """Make the finished examples readable for everyone; return their tickets, in the order of examples.json."""
-    tickets = []
+def open_examples(cache: RunCache) -> dict[str, str]:
+    """Make the finished examples readable for everyone; return their tickets by what the page calls them, in order."""
+    tickets = {}
     for entry in json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8")):
-        folder = EXAMPLES / Path(entry["image"]).stem
+        folder = EXAMPLES / entry["name"]
         if (folder / "run.json").is_file():
             cache.add_public(f"example-{folder.name}", folder)
-            tickets.append(f"example-{folder.name}")
+            tickets[f"{entry['label']}: {entry['prompt']}"] = f"example-{folder.name}"
     return tickets
 
 

@@ -1,33 +1,44 @@
-"""Scenes and questions as tensors for training.
+"""Drawn pictures and questions as tensors for training.
 
 Owns how one batch is laid out. Knows nothing about losses or optimisers.
 
-Several questions share one picture: the sequence is [picture][question 1][question 2]..., and each question sees the
-picture and itself only and stands at the position it would have alone. So every question costs its dozen tokens and not
-the picture's 64 again, and the model computes for each the same numbers as in a chat with this one question.
+Several questions share their pictures: the sequence is [pictures][question 1][question 2]..., and each question sees the
+pictures and itself only and stands at the position it would have alone. So every question costs its own tokens and not
+the picture's 81 again, and the model computes for each the same numbers as in a chat with this one question.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from PIL import Image
 from transformers import Qwen2Tokenizer
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from attention.pocket.model import CELL_PX, MERGE, PATCH_PX, TEMPORAL
-from attention.pocket.scenes import AREA_PX, COLORS, SHAPES, Scene, cover, draw, make_questions, make_scene
+from attention.pocket.questions import Question, make_questions, translated
+from attention.pocket.scenes import AREA, MOST, Scene, cover, draw, make_scene
 from attention.pocket.tokenizer import SYSTEM
+from attention.pocket.windows import Window, cover_window, draw_window, make_window
+from attention.pocket.words import KINDS
 
-QUESTIONS = 7
-EXISTS = 3  # of a scene's questions: the hardest kind to learn
-SEGMENT = 15  # tokens of the longest question with its answer
+SIDES_PX = (128, 512)  # of the pictures of shapes
+WINDOW_SIDES_PX = (240, 512)  # a label must stay legible
+ROOM = 160  # tokens of questions and answers behind one picture, or two
+WINDOWS = 0.35  # share of the pictures
+PAIRS = 0.15  # share of the steps whose prompts have two pictures
+GERMAN = 0.03  # share of the questions
+TASKS_FIRST = ("describe", "largest")  # not always possible, and slow to learn: first into the room
 BACKGROUND = "<|video_pad|>"  # what a cell without an object is taught to name: a token otherwise never used here
-# In this share of the questions about a colour or a shape only the position that answers may see the picture. Otherwise
-# the question's own word ("star") learns to look and the answer is copied from there: right, but the row that answers
-# then looks anywhere. "Is there" is never blind: one position alone does not learn to join a colour with a shape.
-BLIND = 0.8
+# In this share of the questions of a kind, only the position that answers (for "click": that writes the first digit) and
+# those behind it may see the picture. Otherwise the question's own word ("star") learns to look and the answer is copied
+# from there: right, but the row that answers then looks anywhere.
+BLIND = {"colour": 0.8, "shape": 0.8, "describe": 0.8, "click": 0.8, "where": 0.5}
+KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 PAINTED, BLANK = 0.15, 0.03  # share of a cell; between the two nothing is taught
 
 
@@ -35,11 +46,12 @@ PAINTED, BLANK = 0.15, 0.03  # share of a cell; between the two nothing is taugh
 class Batch:
     """One step's tensors.
 
-    `pixels` float32 [image x patch, value]; `grid` [image, 3] in patches; `tokens` [image, token];
-    `positions` [3, image, token]; `sees` bool [image, 1, query, key]; `pictured` bool [image, token];
-    `asked` [row, 2]: (image, position) of every position that predicts an answer token; `answers` [row]: that token;
-    `first` bool [row]: is it the answer's first; `names` [image x cell, 2]: the colour and shape words of each cell
-    (twice the background's token where there is no object, -1 where nothing is taught).
+    `pixels` float32 [picture x patch, value], one of the two equal frames; `grid` [picture, 3] in patches; `tokens`
+    [prompt, token]; `positions` [3, prompt, token]; `sees` bool [prompt, 1, query, key]; `pictured` bool [prompt, token];
+    `asked` [row, 2]: (prompt, position) of every position that predicts an answer token; `answers` [row]: that token;
+    `kinds` [row]: the question's kind, an index into KINDS; `starts` bool [row]: is it the answer's first; `names`
+    [picture x cell, 2]: two words for each cell, colour and shape or label and control (twice the background's token
+    where there is nothing, -1 where nothing is taught); `labelled` bool [picture x cell]: is it a window's cell.
     """
 
     pixels: torch.Tensor
@@ -50,119 +62,184 @@ class Batch:
     pictured: torch.Tensor
     asked: torch.Tensor
     answers: torch.Tensor
-    first: torch.Tensor
+    kinds: torch.Tensor
+    starts: torch.Tensor
     names: torch.Tensor
+    labelled: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the same batch on a device."""
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def make_batch(
-    rng: np.random.Generator, tokenizer: Qwen2Tokenizer, n_images: int, most_things: int = 5, blind: float = BLIND
+    rng: np.random.Generator,
+    tokenizer: Qwen2Tokenizer,
+    n_pictures: int,
+    most_things: int = MOST,
+    blind: dict[str, float] | None = None,
+    pairs: float = PAIRS,
+    hardness: float = 1.0,
 ) -> Batch:
-    """Draw `n_images` new scenes of one size and their questions, a share of them `blind` (see BLIND)."""
-    cols, rows = _pick_grid(rng)
-    width, height = cols * CELL_PX, rows * CELL_PX
-    scenes = []
-    for _ in range(n_images):
-        # A picture is read in steps of 32 pixels a side, which stretches it a little one way or the other.
-        aspect = cols / rows * np.exp(rng.uniform(-0.14, 0.14))
-        scenes.append(make_scene(rng, aspect, int(rng.integers(min(3, most_things), most_things + 1))))
-    # The app's pictures come larger and are shrunk: train on soft as well as on rough edges.
-    pictures = np.stack([np.asarray(draw(scene, width, height, int(rng.integers(2, 5)))) for scene in scenes])
-    head = tokenizer.encode(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n") if rng.random() < 0.1 else []
-    head += tokenizer.encode("<|im_start|>user\n<|vision_start|>")
-    positions, sees, pictured = _lay_out(len(head), cols, rows)
-    sees = sees.repeat(n_images, 1, 1)
-    prefix = head + [tokenizer.convert_tokens_to_ids("<|image_pad|>")] * (cols * rows)
-    prefix += [tokenizer.convert_tokens_to_ids("<|vision_end|>")]
-    tokens = np.full((n_images, len(prefix) + QUESTIONS * SEGMENT), tokenizer.pad_token_id)
-    tokens[:, : len(prefix)] = prefix
-    asked, answers, first = [], [], []
-    for image, scene in enumerate(scenes):
-        questions = make_questions(scene, rng, n_exists=EXISTS)
-        while len(questions) < QUESTIONS:
-            questions += make_questions(scene, rng, n_exists=EXISTS)
-        for slot, question in enumerate(questions[:QUESTIONS]):
-            start = len(prefix) + slot * SEGMENT
-            ask = tokenizer.encode(f"{question.text}<|im_end|>\n<|im_start|>assistant\n")
-            reply = tokenizer.encode(f"{question.answer}<|im_end|>")
-            segment = ask + reply
-            assert len(segment) <= SEGMENT, question
-            tokens[image, start : start + len(segment)] = segment
-            if question.kind != "exists" and rng.random() < blind:
-                sees[image, start : start + len(ask) - 1, pictured] = False
+    """Draw `n_pictures` new pictures of about one form, and their questions; some of them `blind` (see BLIND)."""
+    blind = BLIND if blind is None else blind
+    per_prompt = 2 if n_pictures > 1 and rng.random() < pairs else 1
+    width, height = random_size(rng, SIDES_PX)
+    rows, cols = (side // CELL_PX for side in read_size(width, height))
+    made = [_make_picture(rng, cols, rows, most_things, hardness) for _ in range(n_pictures - n_pictures % per_prompt)]
+    pictures = [picture for picture, _ in made]
+    prompts = [tuple(pictures[i : i + per_prompt]) for i in range(0, len(pictures), per_prompt)]
+
+    head = encode(tokenizer, f"<|im_start|>system\n{SYSTEM}<|im_end|>\n") if rng.random() < 0.1 else ()
+    head += encode(tokenizer, "<|im_start|>user\n")
+    image = [tokenizer.convert_tokens_to_ids("<|image_pad|>")] * (cols * rows)
+    prefix = [*head, *[*encode(tokenizer, "<|vision_start|>"), *image, *encode(tokenizer, "<|vision_end|>")] * per_prompt]
+    n_prefix = len(prefix)
+    pictured = torch.zeros(n_prefix + ROOM, dtype=torch.bool)
+    pictured[:n_prefix] = torch.tensor(prefix) == image[0]
+    tokens = np.full((len(prompts), n_prefix + ROOM), tokenizer.pad_token_id)
+    tokens[:, :n_prefix] = prefix
+    before = _prefix_positions(len(head), cols, rows, per_prompt)
+    positions = np.zeros((3, len(prompts), n_prefix + ROOM), dtype=np.int64)
+    positions[:, :, :n_prefix] = before[:, None]
+    segment = np.zeros((len(prompts), n_prefix + ROOM), dtype=np.int64)  # the prefix is segment 0, seen by all
+    segment[:, n_prefix:] = -1
+    unseeing = np.zeros((len(prompts), n_prefix + ROOM), dtype=bool)
+    asked, answers, kinds, starts = [], [], [], []
+    for row, shown in enumerate(prompts):
+        start = n_prefix
+        for number, question in enumerate(_pick_questions(rng, shown), 1):
+            ask = encode(tokenizer, f"{question.text}<|im_end|>\n<|im_start|>assistant\n")
+            reply = encode(tokenizer, f"{question.answer}<|im_end|>")
+            end = start + len(ask) + len(reply)
+            if end > n_prefix + ROOM:
+                continue
+            tokens[row, start:end] = ask + reply
+            segment[row, start:end] = number
+            positions[:, row, start:end] = before[:, -1:] + 1 + np.arange(end - start)
+            first = start + len(ask) - 1  # the row that predicts the answer's first token
+            if question.looks and rng.random() < blind.get(question.kind, 0.0):
+                at = question.looks[0].character
+                unseeing[row, start : first + (len(encode(tokenizer, question.answer[:at])) if at else 0)] = True
             for index, token in enumerate(reply):
-                asked.append((image, start + len(ask) + index - 1))
+                asked.append((row, first + index))
                 answers.append(token)
-                first.append(index == 0)
+                kinds.append(KIND_INDEX[question.kind])
+                starts.append(index == 0)
+            start = end
+    order = np.tri(n_prefix + ROOM, dtype=bool)
+    sees = order & ((segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0))
+    sees &= ~(unseeing[:, :, None] & pictured.numpy()[None, None])
+    names, labelled = zip(*(_name_cells(picture, tokenizer, cols, rows) for picture in pictures), strict=True)
     return Batch(
-        pixels=torch.from_numpy(patches(pictures)),
-        grid=torch.tensor([[1, rows * MERGE, cols * MERGE]] * n_images),
+        pixels=torch.from_numpy(patches(np.stack([pixels for _, pixels in made]))),
+        grid=torch.tensor([[1, rows * MERGE, cols * MERGE]] * len(pictures)),
         tokens=torch.from_numpy(tokens),
-        positions=positions[:, None].expand(-1, n_images, -1),
-        sees=sees[:, None],
-        pictured=pictured[None].expand(n_images, -1),
+        positions=torch.from_numpy(positions),
+        sees=torch.from_numpy(sees)[:, None],
+        pictured=pictured[None].expand(len(prompts), -1).clone(),
         asked=torch.tensor(asked),
         answers=torch.tensor(answers),
-        first=torch.tensor(first),
-        names=torch.from_numpy(np.concatenate([_name_cells(scene, tokenizer, cols, rows) for scene in scenes])),
+        kinds=torch.tensor(kinds),
+        starts=torch.tensor(starts),
+        names=torch.from_numpy(np.concatenate(names)),
+        labelled=torch.from_numpy(np.concatenate(labelled)),
     )
 
 
-def _pick_grid(rng: np.random.Generator) -> tuple[int, int]:
-    """Return columns and rows of cells that some picture is read at: about 64 cells, a third of the pictures square."""
-    aspect = 1.0 if rng.random() < 0.35 else float(np.exp(rng.uniform(-0.85, 0.85)))
-    cols, rows = math.sqrt(AREA_PX * aspect) / CELL_PX, math.sqrt(AREA_PX / aspect) / CELL_PX
-    # As the image processor rounds: down where a picture was larger than its limit, up where it was smaller.
-    if rng.random() < 0.85:
-        return math.floor(cols), math.floor(rows)
-    return math.ceil(cols), math.ceil(rows)
+def random_size(rng: np.random.Generator, sides: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height of some picture, each side within `sides`; a third of the pictures are square."""
+    width, height = np.exp(rng.uniform(*np.log(sides), size=2))
+    return (round(width), round(width)) if rng.random() < 0.33 else (round(width), round(height))
+
+
+def read_size(width: int, height: int) -> tuple[int, int]:
+    """Return height and width in pixels at which the model's image processor reads a picture."""
+    return smart_resize(height, width, CELL_PX, AREA, AREA)
+
+
+def _make_picture(rng, cols: int, rows: int, most_things: int, hardness: float) -> tuple[Scene | Window, np.ndarray]:
+    """Make a picture that is read with this grid, and its pixels as the model reads them, uint8 [y, x, rgb]."""
+    # A picture is read in steps of 32 pixels a side, which stretches it a little one way or the other.
+    aspect = cols / rows * float(np.exp(rng.uniform(-0.12, 0.12)))
+    is_window = rng.random() < WINDOWS and 0.45 < aspect < 2.2
+    low, high = WINDOW_SIDES_PX if is_window else SIDES_PX
+    # The shorter side at least `low`, the longer at most `high`; very thin ones only just.
+    least, most = 2 * math.log(low) + abs(math.log(aspect)), 2 * math.log(high) - abs(math.log(aspect))
+    area = math.exp(rng.uniform(least, max(least, most)))
+    width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+    if is_window:
+        picture = make_window(rng, aspect)
+        painted = draw_window(picture, width, height)
+    else:
+        fewest = min(3, most_things) if rng.random() < 0.8 else min(2, most_things)
+        picture = make_scene(rng, aspect, int(rng.integers(fewest, most_things + 1)), hardness)
+        painted = draw(picture, width, height, 2)
+    return picture, np.asarray(painted.resize((cols * CELL_PX, rows * CELL_PX), Image.Resampling.BICUBIC))
+
+
+def _pick_questions(rng, shown) -> list[Question]:
+    questions = make_questions(shown, rng)
+    questions.sort(key=lambda question: question.kind not in TASKS_FIRST)  # stable: otherwise in random order
+    return [
+        translated(question, rng) if question.kind not in ("describe", "click") and rng.random() < GERMAN else question
+        for question in questions
+    ]
 
 
 def patches(pictures: np.ndarray) -> np.ndarray:
-    """Return uint8 pictures [image, y, x, rgb] as the image processor does: float32 [image x patch, value]."""
+    """Return uint8 pictures [picture, y, x, rgb] as the image processor does, one frame: float32 [picture x patch, value].
+
+    The processor gives every patch as two equal frames, [rgb, frame, y, x]; here it is [rgb, y, x].
+    """
     n, height, width, _ = pictures.shape
     rows, cols = height // CELL_PX, width // CELL_PX
     values = (pictures.astype(np.float32) / 255 - 0.5) / 0.5
-    # [image, row, patch in cell, y, col, patch in cell, x, rgb]: the patches of one cell follow each other.
+    # [picture, row, patch in cell, y, col, patch in cell, x, rgb]: the patches of one cell follow each other.
     values = values.reshape(n, rows, MERGE, PATCH_PX, cols, MERGE, PATCH_PX, 3).transpose(0, 1, 4, 2, 5, 7, 3, 6)
-    values = values[:, :, :, :, :, :, None]  # a still picture is two equal frames
-    values = np.broadcast_to(values, (*values.shape[:6], TEMPORAL, PATCH_PX, PATCH_PX))
-    return values.reshape(n * rows * cols * MERGE * MERGE, -1)
+    return np.ascontiguousarray(values).reshape(n * rows * cols * MERGE * MERGE, -1)
 
 
-def _lay_out(n_head: int, cols: int, rows: int):
-    n_prefix = n_head + cols * rows + 1
-    n_tokens = n_prefix + QUESTIONS * SEGMENT
-    positions = torch.zeros(3, n_tokens, dtype=torch.long)
-    positions[:, :n_head] = torch.arange(n_head)
-    cells = slice(n_head, n_head + cols * rows)
-    positions[0, cells] = n_head
-    positions[1, cells] = n_head + torch.arange(rows).repeat_interleave(cols)
-    positions[2, cells] = n_head + torch.arange(cols).repeat(rows)
-    after = n_head + max(cols, rows)
-    positions[:, n_prefix - 1] = after
-    positions[:, n_prefix:] = after + 1 + torch.arange(SEGMENT).repeat(QUESTIONS)
-    # The prefix is segment 0, seen by all.
-    segment = torch.zeros(n_tokens, dtype=torch.long)
-    segment[n_prefix:] = 1 + torch.arange(QUESTIONS).repeat_interleave(SEGMENT)
-    sees = torch.ones(n_tokens, n_tokens, dtype=torch.bool).tril()
-    sees &= (segment[:, None] == segment[None, :]) | (segment[None, :] == 0)
-    pictured = torch.zeros(n_tokens, dtype=torch.bool)
-    pictured[cells] = True
-    return positions, sees, pictured
+def two_frames(values: torch.Tensor) -> torch.Tensor:
+    """Return one-frame patches [patch, value] as the model itself takes them: a still picture is two equal frames."""
+    values = values.reshape(-1, 3, 1, PATCH_PX * PATCH_PX).expand(-1, -1, TEMPORAL, -1)
+    return values.reshape(len(values), -1)
 
 
-def _name_cells(scene: Scene, tokenizer: Qwen2Tokenizer, cols: int, rows: int) -> np.ndarray:
-    owner = cover(scene, cols * CELL_PX, rows * CELL_PX)
+def _prefix_positions(n_head: int, cols: int, rows: int, n_images: int) -> np.ndarray:
+    """M-RoPE positions of [head] and n times [start of picture][cells][end of picture], int [3, token]."""
+    parts, at = [np.tile(np.arange(n_head), (3, 1))], n_head
+    for _ in range(n_images):
+        cells = np.stack([np.zeros(rows * cols, int), np.repeat(np.arange(rows), cols), np.tile(np.arange(cols), rows)])
+        after = at + 1 + max(cols, rows)
+        parts += [np.full((3, 1), at), at + 1 + cells, np.full((3, 1), after)]
+        at = after + 1
+    return np.concatenate(parts, axis=1)
+
+
+def _name_cells(picture, tokenizer, cols: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two words' tokens for each cell, int [cell, 2], and whether it is a window's, bool [cell]."""
+    if isinstance(picture, Window):
+        owner = cover_window(picture, cols * CELL_PX, rows * CELL_PX)
+        words = [(control.label, control.kind) for control in picture.controls]
+    else:
+        owner = cover(picture, cols * CELL_PX, rows * CELL_PX)
+        words = [(thing.color, thing.shape) for thing in picture.things]
     cells = owner.reshape(rows, CELL_PX, cols, CELL_PX).transpose(0, 2, 1, 3).reshape(rows * cols, -1)
-    share = np.stack([(cells == index + 1).mean(axis=1) for index in range(len(scene.things))])  # [object, cell]
-    words = np.array([[_word_id(tokenizer, thing.color), _word_id(tokenizer, thing.shape)] for thing in scene.things])
-    names = words[share.argmax(axis=0)]
+    share = np.stack([(cells == index + 1).mean(axis=1) for index in range(len(words))])  # [object, cell]
+    ids = np.array([[_word_id(tokenizer, word) for word in pair] for pair in words])
+    names = ids[share.argmax(axis=0)]
     names[share.max(axis=0) < PAINTED] = -1
     names[share.sum(axis=0) < BLANK] = tokenizer.convert_tokens_to_ids(BACKGROUND)
-    return names
+    return names, np.full(rows * cols, isinstance(picture, Window))
 
 
 def _word_id(tokenizer: Qwen2Tokenizer, word: str) -> int:
-    assert word in COLORS or word in SHAPES
-    (token,) = tokenizer.encode(f" {word}")
+    (token,) = encode(tokenizer, f" {word}")
     return token
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def encode(tokenizer: Qwen2Tokenizer, text: str) -> tuple[int, ...]:
+    """Return a text's tokens; the same few thousand texts come again and again."""
+    return tuple(tokenizer.encode(text))

@@ -1,47 +1,139 @@
-"""The app's example pictures: `python -m attention.pocket.examples`.
+"""The app's examples: `python -m attention.pocket.examples` paints the pictures and makes the finished runs.
 
-Owns which scenes are shown first. Seeded: the same command paints the same pictures.
+Owns which pictures and questions are shown first. Seeded: the same command paints the same pictures.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from attention.pocket.scenes import draw, make_questions, make_scene
+from attention import Request, extract
+from attention.pocket.landscape import paint_landscape
+from attention.pocket.questions import Question, make_questions
+from attention.pocket.scenes import Ground, Scene, draw, make_scene
+from attention.pocket.windows import draw_window, make_window
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
-# Name, width, height in pixels, number of objects, kind of question, seed.
+
+
+@dataclass(frozen=True)
+class Example:
+    """A finished run: its name, what the page calls it, its pictures and what is asked of them.
+
+    `asks` is the kind of the question and what its text must contain. `vision` keeps the vision tower too, which is
+    most of a small run's bytes.
+    """
+
+    name: str
+    label: str
+    sizes: tuple[tuple[int, int], ...]
+    seed: int
+    asks: tuple[str, str]
+    window: bool = False
+    plain: bool = True
+    vision: bool = False
+
+
 EXAMPLES = (
-    ("shapes.png", 960, 640, 4, "colour", 853),
-    ("tall.png", 600, 900, 4, "shape", 2426),
-    ("square.png", 768, 768, 5, "exists", 2432),
+    Example("shapes", "shapes", ((960, 640),), 1, ("colour", "star"), vision=True),
+    Example("window", "a window", ((512, 384),), 3, ("click", "Save"), window=True),
+    Example("tall", "a tall picture", ((420, 900),), 4, ("shape", "red")),
+    Example("wide", "a wide picture", ((1000, 400),), 5, ("relation", "left of")),
+    Example("describe", "a patterned ground", ((640, 480),), 6, ("describe", ""), plain=False),
+    Example("form", "a dark window", ((400, 500),), 7, ("click", "Email"), window=True),
+    Example("two", "two pictures", ((480, 480), (480, 360)), 8, ("colour", "second")),
+    Example("square", "a square picture", ((512, 512),), 9, ("exists", "red"), plain=False),
+    Example("largest", "sizes", ((640, 480),), 10, ("largest", "")),
 )
+PHOTOGRAPH = ("photograph", "a photograph", (640, 427), "describe the image.")
 
 
-def write_examples(folder: Path) -> list[dict[str, str]]:
+def make_example(example: Example) -> tuple[list[Image.Image], Question]:
+    """Paint an example's pictures and find its question: of the seeds from its own on, the first that fits."""
+    seed = example.seed * 1000
+    while True:
+        rng = np.random.default_rng(seed)
+        made = [
+            make_window(rng, width / height) if example.window else make_scene(rng, width / height, 4)
+            for width, height in example.sizes
+        ]
+        if example.plain and not example.window:
+            made = [_on_plain(scene) for scene in made]
+        kind, words = example.asks
+        fitting = [
+            question
+            for question in make_questions(tuple(made), rng, plain=True, n_exists=4)
+            if question.kind == kind and words in question.text
+        ]
+        if fitting:
+            paint = draw_window if example.window else draw
+            return [paint(one, *size) for one, size in zip(made, example.sizes, strict=True)], fitting[0]
+        seed += 1
+
+
+def _on_plain(scene: Scene) -> Scene:
+    light = tuple(232 + value % 20 for value in scene.ground.low)
+    return Scene(scene.width, scene.height, Ground("plain", light, light, 0), scene.things)
+
+
+def write_pictures(folder: Path) -> list[dict]:
     """Paint the pictures into the folder with `examples.json`; return its entries with the right answers."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
-    for name, width, height, n_things, kind, seed in EXAMPLES:
-        rng = np.random.default_rng(seed)
-        scene = make_scene(rng, width / height, n_things)
-        draw(scene, width, height).save(folder / name, optimize=True)
-        question = next(q for q in make_questions(scene, rng, plain=True) if q.kind == kind)
-        entries.append({"image": name, "prompt": question.text, "answer": question.answer})
+    for example in EXAMPLES:
+        images, question = make_example(example)
+        names = [f"{example.name}{f'_{index}' if index else ''}.png" for index in range(len(images))]
+        for image, name in zip(images, names, strict=True):
+            image.save(folder / name, optimize=True)
+        entries.append(
+            {"name": example.name, "label": example.label, "images": names, "prompt": question.text,
+             "answer": question.answer, "vision": example.vision}
+        )  # fmt: skip
+    name, label, size, prompt = PHOTOGRAPH
+    paint_landscape(*size, seed=3).save(folder / f"{name}.jpg", quality=85)
+    # No answer is right: the model has no words for what is here.
+    entries.append(
+        {"name": name, "label": label, "images": [f"{name}.jpg"], "prompt": prompt, "answer": None, "vision": False}
+    )
     (folder / "examples.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     return entries
 
 
+def make_run(entry: dict, folder: Path) -> str:
+    """Make an entry's finished run in place of the one that is there; return its answer."""
+    shutil.rmtree(folder / entry["name"], ignore_errors=True)
+    request = Request(
+        tuple(folder / name for name in entry["images"]),
+        entry["prompt"],
+        model="pocket",
+        mode="generate",
+        max_new_tokens=64,
+        device="cpu",
+        dtype="float32",
+        vision=entry["vision"],
+    )
+    run = extract(request, folder / entry["name"])
+    answer = run.info["answer"]
+    run.close()
+    return answer
+
+
 def main() -> None:
-    """Read the command line and paint."""
+    """Read the command line, paint, and let the model read."""
     parser = argparse.ArgumentParser(prog="python -m attention.pocket.examples", description=__doc__.splitlines()[0])
     parser.add_argument("--output-dir", type=Path, default=FOLDER)
-    for entry in write_examples(parser.parse_args().output_dir):
-        print(f"{entry['image']}: {entry['prompt']} {entry['answer']}")
+    folder = parser.parse_args().output_dir
+    for entry in write_pictures(folder):
+        answer = make_run(entry, folder)
+        remark = "" if answer == entry["answer"] or entry["answer"] is None else f"  WRONG, right is {entry['answer']}"
+        print(f"{entry['name']}: {entry['prompt']} {answer}{remark}")
 
 
 if __name__ == "__main__":

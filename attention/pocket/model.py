@@ -1,9 +1,9 @@
 """The bundled model's sizes: every part of a Qwen3-VL, each as small as still does its work.
 
-A picture of 256 x 256 pixels is 16 x 16 patches and, merged two by two, 8 x 8 cells of 32 x 32 pixels.
+A picture of 288 x 288 pixels is 18 x 18 patches and, merged two by two, 9 x 9 cells of 32 x 32 pixels.
 
-    vision    3 layers x 3 heads, width 96; the first two layers also feed the language layers (deepstack)
-    language  4 layers x 4 heads (2 key/value heads), width 128; input and output words share one matrix
+    vision    4 layers x 3 heads, width 96; two of them also feed the language layers (deepstack)
+    language  5 layers x 4 heads (2 key/value heads), width 128; input and output words share one matrix
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def build_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
             "vocab_size": len(tokenizer),
             "hidden_size": 128,
             "intermediate_size": 384,
-            "num_hidden_layers": 4,
+            "num_hidden_layers": 5,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "head_dim": 32,
@@ -40,7 +40,7 @@ def build_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
             "eos_token_id": token_id("<|im_end|>"),
         },
         vision_config={
-            "depth": 3,
+            "depth": 4,
             "hidden_size": 96,
             "num_heads": 3,
             "intermediate_size": 256,
@@ -48,8 +48,8 @@ def build_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
             "spatial_merge_size": MERGE,
             "temporal_patch_size": TEMPORAL,
             "out_hidden_size": 128,
-            "num_position_embeddings": 256,
-            "deepstack_visual_indexes": [0, 1],
+            "num_position_embeddings": 324,
+            "deepstack_visual_indexes": [1, 2],
             "initializer_range": 0.04,
         },
         image_token_id=token_id("<|image_pad|>"),

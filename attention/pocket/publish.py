@@ -14,14 +14,14 @@ import torch
 from transformers import GenerationConfig, Qwen2Tokenizer, Qwen3VLForConditionalGeneration
 
 from attention.pocket.model import MERGE, PATCH_PX, TEMPORAL
-from attention.pocket.scenes import AREA_PX
+from attention.pocket.scenes import AREA
 
-# Both limits the same: every picture is read at about 256 x 256 pixels, the size the model has learnt, in its own
+# Both limits the same: every picture is read at about 288 x 288 pixels, the size the model has learnt, in its own
 # proportions (in steps of 32 pixels a side).
 IMAGE_PROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessorFast",
     "processor_class": "Qwen3VLProcessor",
-    "size": {"shortest_edge": AREA_PX, "longest_edge": AREA_PX},
+    "size": {"shortest_edge": AREA, "longest_edge": AREA},
     "patch_size": PATCH_PX,
     "merge_size": MERGE,
     "temporal_patch_size": TEMPORAL,
@@ -31,7 +31,7 @@ IMAGE_PROCESSOR = {
 VIDEO_PROCESSOR = {
     **IMAGE_PROCESSOR,
     "video_processor_type": "Qwen3VLVideoProcessor",
-    "size": {"shortest_edge": 4096, "longest_edge": AREA_PX * 8},
+    "size": {"shortest_edge": 4096, "longest_edge": AREA * 8},
 }
 del VIDEO_PROCESSOR["image_processor_type"]
 

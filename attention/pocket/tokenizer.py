@@ -11,7 +11,20 @@ import json
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
 
-from attention.pocket.scenes import COLORS, SHAPES, WORDINGS
+from attention.pocket.words import (
+    COLORS,
+    GERMAN,
+    GERMAN_REQUESTS,
+    IMAGE_WORDS,
+    LABELS,
+    ORDINALS,
+    PLACES,
+    SHAPES,
+    SIDE_WORDINGS,
+    SIDES,
+    WORDINGS,
+    click_answer,
+)
 
 SYSTEM = "You are a helpful assistant."
 # Qwen's own names. Special tokens can be left out when text is decoded; <think> stays, as in Qwen3-VL.
@@ -98,13 +111,21 @@ def build_tokenizer() -> Qwen2Tokenizer:
 
 
 def _corpus() -> list[str]:
-    words = [*COLORS, *SHAPES, "yes", "no"]
-    texts = ["user\n", "assistant\n", "system\n", SYSTEM, "Picture 1: "]
-    for wordings in WORDINGS.values():
+    labels = [label for names in LABELS.values() for label in names]
+    words = [*COLORS, *SHAPES, *(f"{shape}s" for shape in SHAPES), "object", "objects", "yes", "no", "Save"]
+    words += [word for row in PLACES for place in row for word in place.split()]
+    words += [*GERMAN.values(), *labels, *(label.lower() for label in labels), *LABELS, "check box"]
+    texts = ["user\n", "assistant\n", "system\n", SYSTEM, "Picture 1: ", *GERMAN_REQUESTS]
+    texts += [click_answer(120, 340, "Save")] * 4
+    for kind, wordings in WORDINGS.items():
+        sides = SIDE_WORDINGS["left of"] + SIDE_WORDINGS["right of"] + SIDES if kind == "relation" else ("",)
         for wording in wordings:
-            for article in ("a", "an"):
-                text = wording.format(color="red", shape="star", article=article)
+            for article, side in [(article, side) for article in ("a", "an") for side in sides]:
+                text = wording.format(
+                    color="red", thing="star", things="stars", article=article, side=side, label="Save", control="button"
+                )
                 texts += [text, text[0].upper() + text[1:]]
+    texts += [f" in the {ordinal} {word}?" for ordinal in ORDINALS for word in IMAGE_WORDS]
     for word in words:
         # An answer starts without a space, a word inside a sentence with one.
         texts += [word, f" {word}", word.capitalize()] * 4

@@ -1,10 +1,10 @@
-"""Train the bundled model: `python -m attention.pocket.train`, one seeded command, 15 to 25 minutes on one core.
+"""Train the bundled model: `python -m attention.pocket.train`, one seeded command, under an hour on two cores.
 
 Two stages, counted in steps. Seeing: the vision tower learns what its cells hold; every merged image token must name
-its cell's colour and shape through the words' own matrix. Answering: the whole model learns the answers; naming the
-cells goes on beside it for the first part. No loss term touches attention: where a head looks is what the model found.
+what is in its cell through the words' own matrix. Answering: the whole model learns the answers; naming the cells goes on
+beside it for the first part. No loss term touches attention: where a head looks is what the model found.
 
-Step i draws its scenes from (seed, stage, i) alone, so a run that was stopped goes on from its checkpoint as if it had
+Step i draws its pictures from (seed, stage, i) alone, so a run that was stopped goes on from its checkpoint as if it had
 never been.
 """
 
@@ -19,22 +19,28 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import Qwen3VLForConditionalGeneration
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+from transformers import Qwen2Tokenizer, Qwen3VLForConditionalGeneration
 from transformers.utils import logging
 
 from attention.pocket.batches import Batch, make_batch
+from attention.pocket.checkpoint import read_checkpoint, read_position, write_checkpoint
 from attention.pocket.model import build_config, build_model
+from attention.pocket.muon import Muon
 from attention.pocket.publish import write_folder
 from attention.pocket.tokenizer import build_tokenizer
+from attention.pocket.words import KINDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 STAGES = ("seeing", "answering")
 NAMING_WEIGHT, NAMING_UNTIL = 0.3, 0.6  # of the answering stage
 BACKGROUND_WEIGHT = 0.3
 GROWING = 0.08  # of the answering stage: scenes grow from one or two objects to five
+EASY, HARD = 0.35, 0.7  # of the seeing stage: between them upright shapes on plain grounds become the world as it is
 CLIP = 1.0
-REPORT_EVERY = 50
+REPORT_EVERY = 100
+CHECKPOINT_EVERY = 200
 
 
 @dataclass(frozen=True)
@@ -42,72 +48,119 @@ class Settings:
     """Everything that decides the weights."""
 
     seed: int = 1
-    seeing_steps: int = 600
-    answering_steps: int = 1500
-    images: int = 8  # per step
-    precision: str = "bfloat16"
+    seeing_steps: int = 1200
+    answering_steps: int = 5000
+    pictures: int = 10  # per step
+    precision: str = "float32"
 
 
 def train(
-    settings: Settings, output_dir: Path, checkpoint: Path | None = None, stop_after: int | None = None
+    settings: Settings,
+    output_dir: Path,
+    checkpoint: Path | None = None,
+    stop_after: int | None = None,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Qwen3VLForConditionalGeneration:
     """Train and write the folder. With `checkpoint`, go on from it if it exists and keep it up to date.
 
-    `stop_after` ends this call after so many steps of its own, without writing the folder.
+    `stop_after` ends this call after so many steps of its own, without writing the folder. `workers` is the number of
+    processes that draw pictures ahead.
     """
     tokenizer = build_tokenizer()
-    model = build_model(build_config(tokenizer), settings.seed).train()
-    fold_frames(model)
-    stage, step = 0, 0
-    optimizers = make_optimizers(model, STAGES[0])
-    if checkpoint and checkpoint.exists():
-        # half-trained weights and the optimizers' state, our own and never shipped; tensors alone are accepted
-        saved = torch.load(checkpoint, weights_only=True)
-        stage, step = saved["stage"], saved["step"]
-        model.load_state_dict(saved["model"])
-        optimizers = make_optimizers(model, STAGES[stage])
-        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
+    model = build_model(build_config(tokenizer), settings.seed).to(device).train()
+    model.set_attn_implementation("sdpa")
+    take_one_frame(model)
+    going_on = checkpoint is not None and checkpoint.exists()
+    stage, step = read_position(checkpoint) if going_on else (0, 0)
+    optimizers = make_optimizers(model, STAGES[stage])
+    if going_on:
+        read_checkpoint(checkpoint, model, optimizers)
         print(f"going on with {STAGES[stage]} at step {step}", flush=True)
     started, done = time.monotonic(), 0
     while stage < len(STAGES):
         n_steps = (settings.seeing_steps, settings.answering_steps)[stage]
-        while step < n_steps:
+        loader = DataLoader(
+            Steps(settings, tokenizer, stage, step, n_steps),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+        )
+        tally = Tally()
+        bar = tqdm(loader, STAGES[stage], n_steps, initial=step, disable=None, mininterval=1)
+        for batch in bar:
             if done == stop_after:
-                _save(checkpoint, stage, step, model, optimizers)
+                write_checkpoint(checkpoint, stage, step, model, optimizers)
                 return model
-            figures = train_step(model, tokenizer, optimizers, settings, stage, step, n_steps)
+            tally.add(train_step(model, optimizers, settings, stage, step, n_steps, batch.to(model.device)))
             step, done = step + 1, done + 1
             if step % REPORT_EVERY == 0 or step == n_steps:
-                words = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-                print(f"{STAGES[stage]} {step}/{n_steps}  {words}  {time.monotonic() - started:.0f} s", flush=True)
-            if checkpoint and step % 200 == 0:
-                _save(checkpoint, stage, step, model, optimizers)
+                bar.write(f"{STAGES[stage]} {step}/{n_steps}  {tally.words()}  {time.monotonic() - started:.0f} s")
+                tally = Tally()
+            if checkpoint and step % CHECKPOINT_EVERY == 0:
+                write_checkpoint(checkpoint, stage, step, model, optimizers)
         stage, step = stage + 1, 0
         if stage < len(STAGES):
             optimizers = make_optimizers(model, STAGES[stage])
-    write_folder(model.eval(), tokenizer, output_dir)
+    write_folder(model.eval().cpu(), tokenizer, output_dir)
     print(f"written to {output_dir}", flush=True)
     return model
 
 
-def train_step(model, tokenizer, optimizers, settings, stage, step, n_steps) -> dict[str, float]:
-    """Take one step on new scenes and return the figures to report."""
+class Steps(Dataset):
+    """The batches of a stage from one step on; each is drawn from (seed, stage, step) alone."""
+
+    def __init__(self, settings: Settings, tokenizer: Qwen2Tokenizer, stage: int, first: int, n_steps: int):
+        self.settings, self.tokenizer, self.stage, self.first, self.n_steps = settings, tokenizer, stage, first, n_steps
+
+    def __len__(self) -> int:
+        return self.n_steps - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        if index >= len(self):
+            raise IndexError(index)
+        step = self.first + index
+        rng = np.random.default_rng([self.settings.seed, self.stage, step])
+        options = {"pairs": 0.0, "hardness": hardness(step / self.n_steps)}
+        if STAGES[self.stage] == "answering":
+            growing = min(1.0, step / self.n_steps / GROWING)
+            options = {"most_things": 2 + int(3 * growing)} | ({"pairs": 0.0} if growing < 1 else {})
+        return make_batch(rng, self.tokenizer, self.settings.pictures, **options)
+
+
+def hardness(progress: float) -> float:
+    """How much of the world's variety the seeing stage shows: the first step to shapes takes long in all of it."""
+    return min(1.0, max(0.0, (progress - EASY) / (HARD - EASY)))
+
+
+class Tally:
+    """Means of what steps report, each weighted by how many things it is a mean of."""
+
+    def __init__(self):
+        self.sums: dict[str, tuple[float, int]] = {}
+
+    def add(self, figures: dict[str, tuple[float, int]]) -> None:
+        """Add one step's (sum, count) by name."""
+        for name, (value, count) in figures.items():
+            before = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (before[0] + value, before[1] + count)
+
+    def words(self) -> str:
+        """All means in a line."""
+        return "  ".join(f"{name} {value / count:.3f}" for name, (value, count) in self.sums.items() if count)
+
+
+def train_step(model, optimizers, settings, stage, step, n_steps, batch: Batch) -> dict[str, tuple[float, int]]:
+    """Take one step and return the figures to report, each as (sum, count)."""
     progress = step / n_steps
     answering = STAGES[stage] == "answering"
-    most_things = 2 + int(3 * min(1.0, progress / GROWING)) if answering else 5
-    batch = make_batch(np.random.default_rng([settings.seed, stage, step]), tokenizer, settings.images, most_things)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * rate(progress, step, answering)
-    # Attention written out: for sequences this short its backward pass is the fastest on a CPU.
-    with (
-        torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"),
-        sdpa_kernel(SDPBackend.MATH),
-    ):
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
         vision = model.model.visual(batch.pixels, grid_thw=batch.grid)
         figures = {}
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=model.device)
         if not answering or progress < NAMING_UNTIL:
             naming, figures = name_loss(model, vision.pooler_output, batch)
             loss = loss + naming * (NAMING_WEIGHT if answering else 1.0)
@@ -124,36 +177,42 @@ def train_step(model, tokenizer, optimizers, settings, stage, step, n_steps) -> 
     return figures
 
 
-def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross-entropy of each cell's image token [image x cell, width] against its colour and its shape word."""
+def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[float, int]]]:
+    """Cross-entropy of each cell's image token [picture x cell, width] against its two words, half on each."""
     words = model.get_input_embeddings().weight
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(cells.device.type, enabled=False):
         cells = functional.rms_norm(cells.float(), cells.shape[-1:])
-        logits = cells @ words.T
+        scores = (cells @ words.T).log_softmax(dim=-1)
         taught = batch.names[:, 0] >= 0
         blank = taught & (batch.names[:, 0] == batch.names[:, 1])
         filled = taught & ~blank
-        scores = logits.log_softmax(dim=-1)
         per_cell = -scores.gather(1, batch.names.clamp_min(0)).mean(dim=1)
-        loss = per_cell[filled].mean() + BACKGROUND_WEIGHT * per_cell[blank].mean()
+        loss = BACKGROUND_WEIGHT * per_cell[blank].mean()
+        for some in (filled & ~batch.labelled, filled & batch.labelled):
+            loss = loss + per_cell[some].sum() / (2 * some.sum().clamp_min(1))
+    figures = {"naming": (loss.item(), 1)}
     with torch.no_grad():
-        figures = {"naming": loss.item()}
-        for column, name in enumerate(("cell color", "cell shape")):
-            right_word = batch.names[filled, column]
-            choices = right_word.unique()
-            chosen = choices[scores[filled][:, choices].argmax(dim=1)]
-            figures[name] = (chosen == right_word).float().mean().item()
+        for is_window, pair in ((False, ("color", "shape")), (True, ("label", "control"))):
+            chosen = filled & (batch.labelled == is_window)
+            for column, name in enumerate(pair):
+                right_word = batch.names[chosen, column]
+                choices = right_word.unique()
+                if len(choices):
+                    said = choices[scores[chosen][:, choices].argmax(dim=1)]
+                    figures[f"cell {name}"] = ((said == right_word).sum().item(), len(said))
     return loss, figures
 
 
-def answer_loss(model, vision, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross-entropy of the answer's word and of the end of the turn, every token of every question alike."""
+def answer_loss(model, vision, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[float, int]]]:
+    """Cross-entropy of the answers and of the end of the turn, every token of every question alike."""
     language = model.model.language_model
     embeds = language.embed_tokens(batch.tokens)
     embeds = embeds.masked_scatter(batch.pictured[..., None], vision.pooler_output.to(embeds.dtype))
+    hidden = torch.zeros(batch.sees.shape, dtype=embeds.dtype, device=embeds.device)
+    hidden.masked_fill_(~batch.sees, torch.finfo(embeds.dtype).min)
     states = language(
         inputs_embeds=embeds,
-        attention_mask=batch.sees,
+        attention_mask=hidden,
         position_ids=batch.positions,
         visual_pos_masks=batch.pictured,
         deepstack_visual_embeds=vision.deepstack_features,
@@ -161,8 +220,16 @@ def answer_loss(model, vision, batch: Batch) -> tuple[torch.Tensor, dict[str, fl
     ).last_hidden_state
     logits = model.lm_head(states[batch.asked[:, 0], batch.asked[:, 1]]).float()
     loss = functional.cross_entropy(logits, batch.answers)
-    right = (logits.argmax(dim=-1) == batch.answers)[batch.first].float().mean().item()
-    return loss, {"loss": loss.item(), "answers right": right}
+    with torch.no_grad():
+        question = batch.starts.cumsum(0) - 1
+        wrong = torch.zeros(int(question[-1]) + 1, device=logits.device)
+        wrong.index_add_(0, question, (logits.argmax(dim=-1) != batch.answers).float())
+        kinds = batch.kinds[batch.starts]
+        figures = {"loss": (loss.item(), 1)}
+        for index, kind in enumerate(KINDS):
+            asked = kinds == index
+            figures[kind] = ((wrong[asked] == 0).sum().item(), int(asked.sum()))
+    return loss, figures
 
 
 def make_optimizers(model: Qwen3VLForConditionalGeneration, stage: str) -> list[torch.optim.Optimizer]:
@@ -177,12 +244,11 @@ def make_optimizers(model: Qwen3VLForConditionalGeneration, stage: str) -> list[
         is_matrix = parameter.ndim == 2 and "embed" not in name
         (matrices if is_matrix else others).append(parameter)
     peak = {"seeing": 8e-3, "answering": 6e-3}[stage]
-    muon = torch.optim.Muon(matrices, lr=peak, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(others, lr=peak / 2, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-    for optimizer in (muon, adamw):
+    optimizers = [Muon(matrices, lr=peak), torch.optim.AdamW(others, lr=peak / 2, betas=(0.9, 0.98), weight_decay=0.0)]
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
-    return [muon, adamw]
+    return optimizers
 
 
 def rate(progress: float, step: int, answering: bool) -> float:
@@ -193,31 +259,17 @@ def rate(progress: float, step: int, answering: bool) -> float:
     return warm * min(1.0, (1 - progress) / 0.4 + 0.02)
 
 
-def fold_frames(model: Qwen3VLForConditionalGeneration) -> None:
-    """Let this object embed patches by a matrix product: the same numbers as its convolution, much faster on a CPU."""
+def take_one_frame(model: Qwen3VLForConditionalGeneration) -> None:
+    """Let this object embed patches of one frame, as two equal ones, by a matrix product.
+
+    The same numbers as its convolution over both frames, for half the work, and much faster on a CPU.
+    """
     embed = model.model.visual.patch_embed
 
     def forward(values: torch.Tensor) -> torch.Tensor:
-        return functional.linear(values, embed.proj.weight.flatten(1), embed.proj.bias)
+        return functional.linear(values, embed.proj.weight.sum(dim=2).flatten(1), embed.proj.bias)
 
     embed.forward = forward
-
-
-def _save(checkpoint, stage, step, model, optimizers) -> None:
-    if checkpoint is None:
-        return
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = checkpoint.with_suffix(".unfinished")
-    torch.save(
-        {
-            "stage": stage,
-            "step": step,
-            "model": model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        },
-        unfinished,
-    )
-    unfinished.replace(checkpoint)
 
 
 def main() -> None:
@@ -229,16 +281,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--seeing-steps", type=int, default=defaults.seeing_steps)
     parser.add_argument("--answering-steps", type=int, default=defaults.answering_steps)
-    parser.add_argument("--images", type=int, default=defaults.images, help="scenes per step")
+    parser.add_argument("--pictures", type=int, default=defaults.pictures, help="per step")
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default=defaults.precision)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--threads", type=int, default=2, help="for arithmetic, on a CPU")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures ahead")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     logging.set_verbosity_error()
     settings = Settings(
-        arguments.seed, arguments.seeing_steps, arguments.answering_steps, arguments.images, arguments.precision
+        arguments.seed, arguments.seeing_steps, arguments.answering_steps, arguments.pictures, arguments.precision
     )
-    train(settings, arguments.output_dir, arguments.checkpoint)
+    train(settings, arguments.output_dir, arguments.checkpoint, device=arguments.device, workers=arguments.workers)
 
 
 if __name__ == "__main__":
