@@ -12,18 +12,40 @@ EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 ENTRIES = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["image"])
+def test_examples_show_the_world_and_what_lies_outside_it():
+    assert len(ENTRIES) >= 8
+    sizes = {entry["name"]: open_run(EXAMPLES / entry["name"]).info["images"] for entry in ENTRIES}
+    assert sum("click" in entry["prompt"] for entry in ENTRIES) >= 2
+    assert any(len(images) == 2 for images in sizes.values())
+    aspects = [images[0]["width"] / images[0]["height"] for images in sizes.values()]
+    assert min(aspects) <= 0.5 and max(aspects) >= 2
+    assert [entry["name"] for entry in ENTRIES if entry["answer"] is None] == ["photograph"]
+    for entry in ENTRIES:
+        if "click" not in entry["prompt"] and entry["answer"] is not None:
+            assert open_run(EXAMPLES / entry["name"]).info["answer"] == entry["answer"]
+    assert sum(file.stat().st_size for file in EXAMPLES.rglob("*") if file.is_file()) <= 15_000_000
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["name"])
 def test_an_example_is_what_the_bundled_model_gives(entry, tmp_path):
     request = Request(
-        EXAMPLES / entry["image"], entry["prompt"], model="pocket", mode="generate", device="cpu", dtype="float32"
+        tuple(EXAMPLES / name for name in entry["images"]),
+        entry["prompt"],
+        model="pocket",
+        mode="generate",
+        max_new_tokens=64,
+        device="cpu",
+        dtype="float32",
+        vision=entry["vision"],
     )
     now = extract(request, tmp_path / "run")
-    shown = open_run(EXAMPLES / Path(entry["image"]).stem)
+    shown = open_run(EXAMPLES / entry["name"])
     assert shown.info["prompt"] == entry["prompt"]
     assert shown.info["answer"] == now.info["answer"]
     assert shown.info["tokens"] == now.info["tokens"]
     assert shown.info["sinks"] == now.info["sinks"]
-    for tower in ("language", "vision"):
+    assert set(shown.info["towers"]) == set(now.info["towers"])
+    for tower in now.info["towers"]:
         for layer in now.layers(tower):
             rows = [run.row(layer, now.keys(tower) - 3, tower, "factors") for run in (shown, now)]
             assert np.allclose(*rows, atol=1e-3), f"made by another model: {tower} layer {layer}"

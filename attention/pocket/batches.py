@@ -39,7 +39,7 @@ BACKGROUND = "<|video_pad|>"  # what a cell without an object is taught to name:
 # from there: right, but the row that answers then looks anywhere.
 BLIND = {"colour": 0.8, "shape": 0.8, "describe": 0.8, "click": 0.8, "where": 0.5}
 KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
-PAINTED, BLANK = 0.15, 0.03  # share of a cell; between the two nothing is taught
+PAINTED, BLANK, WRITTEN = 0.15, 0.03, 0.12  # shares of a cell; between the first two nothing is taught
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Batch:
     `asked` [row, 2]: (prompt, position) of every position that predicts an answer token; `answers` [row]: that token;
     `kinds` [row]: the question's kind, an index into KINDS; `starts` bool [row]: is it the answer's first; `names`
     [picture x cell, 2]: two words for each cell, colour and shape or label and control (twice the background's token
-    where there is nothing, -1 where nothing is taught); `labelled` bool [picture x cell]: is it a window's cell.
+    where there is nothing, -1 where nothing is taught, which may be one of the two); `labelled` bool [picture x cell]: is it a window's cell.
     """
 
     pixels: torch.Tensor
@@ -169,7 +169,7 @@ def _make_picture(rng, cols: int, rows: int, most_things: int, hardness: float) 
     area = math.exp(rng.uniform(least, max(least, most)))
     width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
     if is_window:
-        picture = make_window(rng, aspect)
+        picture = make_window(rng, aspect, hardness)
         painted = draw_window(picture, width, height)
     else:
         fewest = min(3, most_things) if rng.random() < 0.8 else min(2, most_things)
@@ -219,19 +219,29 @@ def _prefix_positions(n_head: int, cols: int, rows: int, n_images: int) -> np.nd
 
 def _name_cells(picture, tokenizer, cols: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Two words' tokens for each cell, int [cell, 2], and whether it is a window's, bool [cell]."""
-    if isinstance(picture, Window):
-        owner = cover_window(picture, cols * CELL_PX, rows * CELL_PX)
+    size = cols * CELL_PX, rows * CELL_PX
+    is_window = isinstance(picture, Window)
+    if is_window:
+        owner = cover_window(picture, *size)
         words = [(control.label, control.kind) for control in picture.controls]
     else:
-        owner = cover(picture, cols * CELL_PX, rows * CELL_PX)
+        owner = cover(picture, *size)
         words = [(thing.color, thing.shape) for thing in picture.things]
-    cells = owner.reshape(rows, CELL_PX, cols, CELL_PX).transpose(0, 2, 1, 3).reshape(rows * cols, -1)
-    share = np.stack([(cells == index + 1).mean(axis=1) for index in range(len(words))])  # [object, cell]
+    share = _shares(owner, len(words), cols, rows)
     ids = np.array([[_word_id(tokenizer, word) for word in pair] for pair in words])
     names = ids[share.argmax(axis=0)]
     names[share.max(axis=0) < PAINTED] = -1
+    if is_window:  # a label is taught where it can be read
+        written = _shares(cover_window(picture, *size, labels=True), len(words), cols, rows)
+        names[written[share.argmax(axis=0), np.arange(rows * cols)] < WRITTEN, 0] = -1
     names[share.sum(axis=0) < BLANK] = tokenizer.convert_tokens_to_ids(BACKGROUND)
-    return names, np.full(rows * cols, isinstance(picture, Window))
+    return names, np.full(rows * cols, is_window)
+
+
+def _shares(owner: np.ndarray, n_objects: int, cols: int, rows: int) -> np.ndarray:
+    """How much of each cell each object covers, [object, cell]."""
+    cells = owner.reshape(rows, CELL_PX, cols, CELL_PX).transpose(0, 2, 1, 3).reshape(rows * cols, -1)
+    return np.stack([(cells == index + 1).mean(axis=1) for index in range(n_objects)])
 
 
 def _word_id(tokenizer: Qwen2Tokenizer, word: str) -> int:

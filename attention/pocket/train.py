@@ -183,18 +183,19 @@ def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, d
     with torch.autocast(cells.device.type, enabled=False):
         cells = functional.rms_norm(cells.float(), cells.shape[-1:])
         scores = (cells @ words.T).log_softmax(dim=-1)
-        taught = batch.names[:, 0] >= 0
-        blank = taught & (batch.names[:, 0] == batch.names[:, 1])
-        filled = taught & ~blank
-        per_cell = -scores.gather(1, batch.names.clamp_min(0)).mean(dim=1)
+        taught = batch.names >= 0
+        blank = taught.all(dim=1) & (batch.names[:, 0] == batch.names[:, 1])
+        filled = taught.any(dim=1) & ~blank
+        per_word = -scores.gather(1, batch.names.clamp_min(0)) * taught
+        per_cell = per_word.sum(dim=1) / taught.sum(dim=1).clamp_min(1)
         loss = BACKGROUND_WEIGHT * per_cell[blank].mean()
         for some in (filled & ~batch.labelled, filled & batch.labelled):
             loss = loss + per_cell[some].sum() / (2 * some.sum().clamp_min(1))
     figures = {"naming": (loss.item(), 1)}
     with torch.no_grad():
         for is_window, pair in ((False, ("color", "shape")), (True, ("label", "control"))):
-            chosen = filled & (batch.labelled == is_window)
             for column, name in enumerate(pair):
+                chosen = filled & taught[:, column] & (batch.labelled == is_window)
                 right_word = batch.names[chosen, column]
                 choices = right_word.unique()
                 if len(choices):

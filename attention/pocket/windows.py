@@ -20,6 +20,7 @@ FEWEST_CONTROLS = 3
 ROW_HEIGHT = (33, 44)
 FONT_HEIGHT = (14.0, 17.0)  # in units: of a label as the model reads it about 10 to 13 pixels are ink
 TITLE_HEIGHT = 22
+FIELD_INDENT, CHECK_GAP = 7, 6  # before the label of a field, and between a check box and its label
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,11 @@ class Window:
     controls: tuple[Control, ...]
 
 
-def make_window(rng: np.random.Generator, aspect: float = 1.0) -> Window:
-    """Make a window in a picture of the proportions width / height = `aspect`, every label at most once."""
+def make_window(rng: np.random.Generator, aspect: float = 1.0, hardness: float = 1.0) -> Window:
+    """Make a window in a picture of the proportions width / height = `aspect`, every label at most once.
+
+    `hardness` 0 is light windows on plain grounds, for the beginning of a training.
+    """
     width, height = math.sqrt(AREA * aspect), math.sqrt(AREA / aspect)
     controls: list[Control] = []
     while len(controls) < FEWEST_CONTROLS:
@@ -69,10 +73,10 @@ def make_window(rng: np.random.Generator, aspect: float = 1.0) -> Window:
     return Window(
         width,
         height,
-        make_ground(rng),
+        make_ground(rng, hardness),
         tuple(map(float, frame)),
         str(rng.choice(TITLES)),
-        _make_theme(rng),
+        _make_theme(rng, hardness),
         float(font),
         tuple(controls),
     )
@@ -129,10 +133,10 @@ def _in_slot(rng, kind, label, font, left, right, middle) -> Control:
     return Control(kind, label, box, bool(rng.random() < 0.4))
 
 
-def _make_theme(rng) -> Theme:
+def _make_theme(rng, hardness) -> Theme:
     accents = ((36, 99, 214), (20, 128, 120), (120, 70, 180), (200, 80, 40), (60, 60, 70))
     accent = accents[rng.integers(len(accents))]
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 * hardness:
         level = int(rng.integers(28, 60))
         return Theme((level,) * 3, (235, 235, 238), (level + 45,) * 3, accent)
     level = int(rng.integers(232, 256))
@@ -183,22 +187,34 @@ def draw_window(window: Window, width: int, height: int) -> Image.Image:
             write((left + right) / 2, middle, control.label, ink, "mm")
         elif control.kind == "field":
             pen.rectangle(pixels(control.box), fill=theme.paper, outline=theme.faint, width=line)
-            write(left + 7, middle, control.label, theme.ink, "lm")
+            write(left + FIELD_INDENT, middle, control.label, theme.ink, "lm")
         else:
             side = window.font - 1
             square = (left + 1, middle - side / 2, left + 1 + side, middle + side / 2)
             pen.rectangle(pixels(square), fill=theme.paper, outline=theme.ink, width=line)
             if control.bold:
                 pen.rectangle(pixels((square[0] + 3, square[1] + 3, square[2] - 3, square[3] - 3)), fill=theme.accent)
-            write(square[2] + 6, middle, control.label, theme.ink, "lm")
+            write(left + window.font + CHECK_GAP, middle, control.label, theme.ink, "lm")
     return picture
 
 
-def cover_window(window: Window, width: int, height: int) -> np.ndarray:
-    """Return which control lies where: uint8 [y, x], 0 for none, control index + 1 elsewhere."""
+def label_box(window: Window, control: Control) -> tuple[float, float, float, float]:
+    """Where a control's label is written: x0, y0, x1, y1 in the window's units."""
+    x0, y0, x1, y1 = control.box
+    wide = text_width(control.label, window.font)
+    left = {
+        "field": x0 + FIELD_INDENT,
+        "checkbox": x0 + window.font + CHECK_GAP,
+    }.get(control.kind, (x0 + x1 - wide) / 2)
+    middle = (y0 + y1) / 2
+    return left, middle - window.font / 2, left + wide, middle + window.font / 2
+
+
+def cover_window(window: Window, width: int, height: int, labels: bool = False) -> np.ndarray:
+    """Return which control lies where: uint8 [y, x], 0 for none, control index + 1 elsewhere; or where its label does."""
     owner = np.zeros((height, width), dtype=np.uint8)
     across, down = width / window.width, height / window.height
     for index, control in enumerate(window.controls):
-        x0, y0, x1, y1 = control.box
+        x0, y0, x1, y1 = label_box(window, control) if labels else control.box
         owner[round(y0 * down) : round(y1 * down), round(x0 * across) : round(x1 * across)] = index + 1
     return owner

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from attention.pocket.scenes import COLORS, SHAPES
 from attention.pocket.tokenizer import build_tokenizer
+from attention.pocket.words import COLORS, GERMAN, LABELS, SHAPES, click_answer
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 
@@ -35,8 +35,15 @@ def test_any_text_survives(tokenizer, text):
 
 
 def test_words_of_the_scenes_are_single_tokens(tokenizer):
-    for word in [*COLORS, *SHAPES, "yes", "no"]:
+    labels = [label for names in LABELS.values() for label in names]
+    for word in [*COLORS, *SHAPES, *labels, *LABELS, *GERMAN.values(), "yes", "no"]:
         assert len(tokenizer.encode(word)) == len(tokenizer.encode(f" {word}")) == 1
+
+
+def test_a_coordinate_is_written_digit_by_digit_as_in_qwen(tokenizer):
+    pieces = [tokenizer.decode([token]) for token in tokenizer.encode(click_answer(120, 45, "Save"))]
+    assert "".join(pieces) == '{"point_2d": [120, 45], "label": "Save"}'
+    assert pieces[pieces.index(" [") + 1 :][:6] == ["1", "2", "0", ",", " ", "4"]
 
 
 def test_it_is_the_tokenizer_the_recipe_builds(tokenizer, tmp_path):
