@@ -29,7 +29,7 @@ from attention.pocket.words import KINDS
 SIDES_PX = (128, 512)  # of the pictures of shapes
 WINDOW_SIDES_PX = (240, 512)  # a label must stay legible
 ROOM = 160  # tokens of questions and answers behind one picture, or two
-WINDOWS = 0.35  # share of the pictures
+WINDOWS = 0.4  # share of the pictures
 PAIRS = 0.15  # share of the steps whose prompts have two pictures
 GERMAN = 0.03  # share of the questions
 TASKS_FIRST = ("describe", "largest")  # not always possible, and slow to learn: first into the room

@@ -28,6 +28,7 @@ PAINT_NOISE = 12
 # and a unit is a pixel of the picture as the model reads it.
 AREA = 288 * 288
 MIN_SIDE, MAX_SIDE = 38, 84  # of an object before it is turned
+MOST_TURN = math.radians(30)  # either way
 MARGIN = 3
 GAP = 5
 TRIES = 60
@@ -112,7 +113,7 @@ def make_ground(rng: np.random.Generator, hardness: float = 1.0) -> Ground:
 def _place(rng, width, height, taken, hardness):
     for _ in range(TRIES):
         shape = SHAPES[rng.integers(len(SHAPES))]
-        turn = float(rng.uniform(-math.pi, math.pi)) * hardness
+        turn = float(rng.uniform(-MOST_TURN, MOST_TURN)) * hardness
         points = _outline(shape, 0.0)
         # The longer side of the box is the drawn size before turning: no shape is larger than another by its form.
         scale = rng.uniform(MIN_SIDE, MAX_SIDE) / np.ptp(points, axis=0).max()

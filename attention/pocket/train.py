@@ -34,10 +34,10 @@ from attention.pocket.words import KINDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 STAGES = ("seeing", "answering")
-NAMING_WEIGHT, NAMING_UNTIL = 0.3, 0.6  # of the answering stage
+NAMING_WEIGHT, NAMING_UNTIL = 0.3, 0.8  # of the answering stage
 BACKGROUND_WEIGHT = 0.3
 GROWING = 0.08  # of the answering stage: scenes grow from one or two objects to five
-EASY, HARD = 0.35, 0.7  # of the seeing stage: between them upright shapes on plain grounds become the world as it is
+EASY, HARD = 0.25, 0.6  # of the seeing stage: between them upright shapes on plain grounds become the world as it is
 CLIP = 1.0
 REPORT_EVERY = 100
 CHECKPOINT_EVERY = 200
@@ -48,7 +48,7 @@ class Settings:
     """Everything that decides the weights."""
 
     seed: int = 1
-    seeing_steps: int = 1200
+    seeing_steps: int = 2400
     answering_steps: int = 5000
     pictures: int = 10  # per step
     precision: str = "float32"

@@ -17,9 +17,10 @@ from attention.pocket.scenes import AREA, Ground, make_ground, paint_ground
 from attention.pocket.words import LABELS, TITLES
 
 FEWEST_CONTROLS = 3
-ROW_HEIGHT = (33, 44)
-FONT_HEIGHT = (14.0, 17.0)  # in units: of a label as the model reads it about 10 to 13 pixels are ink
-TITLE_HEIGHT = 22
+ROW_HEIGHT = (37, 46)
+FONT_HEIGHT = (17.0, 20.0)  # in units: of a capital as the model reads it 12 to 14 pixels are ink
+TITLE_HEIGHT = 24
+MENU_HEIGHT = 28
 FIELD_INDENT, CHECK_GAP = 7, 6  # before the label of a field, and between a check box and its label
 
 
@@ -88,7 +89,7 @@ def _lay_out(rng, frame, font, labels) -> list[Control]:
     controls = []
     if rng.random() < 0.6:
         controls += _menu_bar(rng, x0 + rng.uniform(2, 10), top, x1, font, labels["menu"])
-        top += 26
+        top += MENU_HEIGHT
     row_height = rng.uniform(*ROW_HEIGHT)
     n_rows = int((y1 - 4 - top) // row_height)
     n_cols = 2 if x1 - x0 > 235 else 1
@@ -110,18 +111,18 @@ def _lay_out(rng, frame, font, labels) -> list[Control]:
 
 def _menu_bar(rng, left, top, right, font, labels) -> list[Control]:
     items = []
-    for label in labels[: int(rng.integers(2, 5))]:
+    for label in labels[: int(rng.integers(2, 4))]:
         width = text_width(label, font) + 14
         if left + width > right:
             break
-        items.append(Control("menu", str(label), (float(left), float(top), float(left + width), float(top + 26)), False))
+        items.append(Control("menu", str(label), (float(left), float(top), float(left + width), float(top + MENU_HEIGHT)), False))
         left += width
     return items
 
 
 def _in_slot(rng, kind, label, font, left, right, middle) -> Control:
     room = right - left - 8
-    height = rng.uniform(font + 9, font + 14)
+    height = rng.uniform(font + 9, font + 15)
     if kind == "field":
         width = room * rng.uniform(0.8, 1.0)
     elif kind == "button":

@@ -13,10 +13,10 @@ PLACES = (
     ("bottom left", "bottom", "bottom right"),
 )
 LABELS = {
-    "button": ("Save", "Cancel", "OK", "Open", "Help", "Print", "Delete", "Search", "Next", "Back", "Send"),
-    "field": ("Name", "Email", "Password", "City", "Phone"),
-    "checkbox": ("Sound", "Updates", "Cookies", "Wifi"),
-    "menu": ("File", "Edit", "View", "Tools"),
+    "button": ("Save", "Cancel", "OK", "Open", "Help", "Print", "Delete"),
+    "field": ("Name", "Email", "City"),
+    "checkbox": ("Sound", "Updates", "Wifi"),
+    "menu": ("File", "Edit", "View"),
 }
 TITLES = ("Settings", "Document", "Account", "Untitled", "Message", "Welcome")  # of windows; never asked for
 
