@@ -29,7 +29,7 @@ from attention.pocket.words import KINDS
 SIDES_PX = (128, 512)  # of the pictures of shapes
 WINDOW_SIDES_PX = (240, 512)  # a label must stay legible
 ROOM = 160  # tokens of questions and answers behind one picture, or two
-WINDOWS = 0.4  # share of the pictures
+WINDOWS = 0.4  # share of the pictures, where they are not too thin for one
 PAIRS = 0.15  # share of the steps whose prompts have two pictures
 GERMAN = 0.03  # share of the questions
 TASKS_FIRST = ("describe", "largest")  # not always possible, and slow to learn: first into the room
@@ -79,14 +79,18 @@ def make_batch(
     most_things: int = MOST,
     blind: dict[str, float] | None = None,
     pairs: float = PAIRS,
+    windows: float = WINDOWS,
     hardness: float = 1.0,
 ) -> Batch:
-    """Draw `n_pictures` new pictures of about one form, and their questions; some of them `blind` (see BLIND)."""
+    """Draw `n_pictures` new pictures of about one form, and their questions; some of them `blind` (see BLIND).
+
+    `pairs` is the chance that prompts have two pictures; `windows` the share of pictures that are windows.
+    """
     blind = BLIND if blind is None else blind
     per_prompt = 2 if n_pictures > 1 and rng.random() < pairs else 1
     width, height = random_size(rng, SIDES_PX)
     rows, cols = (side // CELL_PX for side in read_size(width, height))
-    made = [_make_picture(rng, cols, rows, most_things, hardness) for _ in range(n_pictures - n_pictures % per_prompt)]
+    made = [_make_picture(rng, cols, rows, most_things, windows, hardness) for _ in range(n_pictures - n_pictures % per_prompt)]
     pictures = [picture for picture, _ in made]
     prompts = [tuple(pictures[i : i + per_prompt]) for i in range(0, len(pictures), per_prompt)]
 
@@ -158,11 +162,13 @@ def read_size(width: int, height: int) -> tuple[int, int]:
     return smart_resize(height, width, CELL_PX, AREA, AREA)
 
 
-def _make_picture(rng, cols: int, rows: int, most_things: int, hardness: float) -> tuple[Scene | Window, np.ndarray]:
+def _make_picture(
+    rng, cols: int, rows: int, most_things: int, windows: float, hardness: float
+) -> tuple[Scene | Window, np.ndarray]:
     """Make a picture that is read with this grid, and its pixels as the model reads them, uint8 [y, x, rgb]."""
     # A picture is read in steps of 32 pixels a side, which stretches it a little one way or the other.
     aspect = cols / rows * float(np.exp(rng.uniform(-0.12, 0.12)))
-    is_window = rng.random() < WINDOWS and 0.45 < aspect < 2.2
+    is_window = rng.random() < windows and 0.45 < aspect < 2.2
     low, high = WINDOW_SIDES_PX if is_window else SIDES_PX
     # The shorter side at least `low`, the longer at most `high`; very thin ones only just.
     least, most = 2 * math.log(low) + abs(math.log(aspect)), 2 * math.log(high) - abs(math.log(aspect))

@@ -4,20 +4,23 @@ Two stages, counted in steps. Seeing: the vision tower learns what its cells hol
 what is in its cell through the words' own matrix. Answering: the whole model learns the answers; naming the cells goes on
 beside it for the first part. No loss term touches attention: where a head looks is what the model found.
 
-Step i draws its pictures from (seed, stage, i) alone, so a run that was stopped goes on from its checkpoint as if it had
-never been.
+A step has two parts, each of pictures of one form. Part k of step i draws its pictures from (seed, stage, i, k) alone, so
+a run that was stopped goes on from its checkpoint as if it had never been, and one process that takes both parts makes
+the same weights as two that share them.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import distributed, multiprocessing
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -34,6 +37,8 @@ from attention.pocket.words import KINDS
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 STAGES = ("seeing", "answering")
+PARTS = 2
+SEEING_WINDOWS = 0.55  # share of the seeing stage's pictures: labels take longest
 NAMING_WEIGHT, NAMING_UNTIL = 0.3, 0.8  # of the answering stage
 BACKGROUND_WEIGHT = 0.3
 GROWING = 0.08  # of the answering stage: scenes grow from one or two objects to five
@@ -48,10 +53,23 @@ class Settings:
     """Everything that decides the weights."""
 
     seed: int = 1
-    seeing_steps: int = 2400
-    answering_steps: int = 5000
-    pictures: int = 10  # per step
+    seeing_steps: int = 2000
+    answering_steps: int = 3900
+    pictures: int = 6  # per part of a step
     precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which parts of every step a process takes: its number of so many."""
+
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def parts(self) -> range:
+        """The parts' numbers."""
+        return range(self.rank, PARTS, self.processes)
 
 
 def train(
@@ -61,14 +79,16 @@ def train(
     stop_after: int | None = None,
     device: str = "cpu",
     workers: int = 0,
+    share: Share = Share(),
 ) -> Qwen3VLForConditionalGeneration:
     """Train and write the folder. With `checkpoint`, go on from it if it exists and keep it up to date.
 
     `stop_after` ends this call after so many steps of its own, without writing the folder. `workers` is the number of
-    processes that draw pictures ahead.
+    processes that draw pictures ahead. With a `share`, every process of its group calls this; the first one writes.
     """
     tokenizer = build_tokenizer()
     model = build_model(build_config(tokenizer), settings.seed).to(device).train()
+    leads = share.rank == 0
     model.set_attn_implementation("sdpa")
     take_one_frame(model)
     going_on = checkpoint is not None and checkpoint.exists()
@@ -76,56 +96,77 @@ def train(
     optimizers = make_optimizers(model, STAGES[stage])
     if going_on:
         read_checkpoint(checkpoint, model, optimizers)
-        print(f"going on with {STAGES[stage]} at step {step}", flush=True)
+        if leads:
+            print(f"going on with {STAGES[stage]} at step {step}", flush=True)
     started, done = time.monotonic(), 0
     while stage < len(STAGES):
         n_steps = (settings.seeing_steps, settings.answering_steps)[stage]
         loader = DataLoader(
-            Steps(settings, tokenizer, stage, step, n_steps),
+            Steps(settings, tokenizer, stage, step, n_steps, share.parts),
             batch_size=None,
             num_workers=workers,
             prefetch_factor=4 if workers else None,
         )
         tally = Tally()
-        bar = tqdm(loader, STAGES[stage], n_steps, initial=step, disable=None, mininterval=1)
-        for batch in bar:
+        bar = tqdm(loader, STAGES[stage], n_steps, initial=step, disable=None if leads else True, mininterval=1)
+        for batches in bar:
             if done == stop_after:
                 write_checkpoint(checkpoint, stage, step, model, optimizers)
                 return model
-            tally.add(train_step(model, optimizers, settings, stage, step, n_steps, batch.to(model.device)))
+            take_step(model, optimizers, settings, stage, step / n_steps, step, batches, share, tally)
             step, done = step + 1, done + 1
-            if step % REPORT_EVERY == 0 or step == n_steps:
+            if leads and (step % REPORT_EVERY == 0 or step == n_steps):
                 bar.write(f"{STAGES[stage]} {step}/{n_steps}  {tally.words()}  {time.monotonic() - started:.0f} s")
                 tally = Tally()
-            if checkpoint and step % CHECKPOINT_EVERY == 0:
+            if leads and checkpoint and step % CHECKPOINT_EVERY == 0:
                 write_checkpoint(checkpoint, stage, step, model, optimizers)
         stage, step = stage + 1, 0
         if stage < len(STAGES):
             optimizers = make_optimizers(model, STAGES[stage])
-    write_folder(model.eval().cpu(), tokenizer, output_dir)
-    print(f"written to {output_dir}", flush=True)
+    model = model.eval().cpu()
+    if leads:
+        write_folder(model, tokenizer, output_dir)
+        print(f"written to {output_dir}", flush=True)
     return model
 
 
-class Steps(Dataset):
-    """The batches of a stage from one step on; each is drawn from (seed, stage, step) alone."""
+def train_together(rank: int, processes: int, meeting: str, threads: int, *arguments, **options) -> None:
+    """Be one of several processes that train one model; they meet at a file."""
+    torch.set_num_threads(threads)
+    logging.set_verbosity_error()
+    distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
+    train(*arguments, share=Share(rank, processes), **options)
+    distributed.destroy_process_group()
 
-    def __init__(self, settings: Settings, tokenizer: Qwen2Tokenizer, stage: int, first: int, n_steps: int):
-        self.settings, self.tokenizer, self.stage, self.first, self.n_steps = settings, tokenizer, stage, first, n_steps
+
+class Steps(Dataset):
+    """The batches of a stage from one step on: of every step the parts that are asked for."""
+
+    def __init__(self, settings: Settings, tokenizer: Qwen2Tokenizer, stage: int, first: int, n_steps: int, parts: range):
+        self.settings, self.tokenizer, self.stage, self.first = settings, tokenizer, stage, first
+        self.n_steps, self.parts = n_steps, parts
 
     def __len__(self) -> int:
         return self.n_steps - self.first
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> list[Batch]:
         if index >= len(self):
             raise IndexError(index)
         step = self.first + index
-        rng = np.random.default_rng([self.settings.seed, self.stage, step])
-        options = {"pairs": 0.0, "hardness": hardness(step / self.n_steps)}
+        progress = step / self.n_steps
+        options = {"pairs": 0.0, "windows": SEEING_WINDOWS, "hardness": hardness(progress)}
         if STAGES[self.stage] == "answering":
-            growing = min(1.0, step / self.n_steps / GROWING)
+            growing = min(1.0, progress / GROWING)
             options = {"most_things": 2 + int(3 * growing)} | ({"pairs": 0.0} if growing < 1 else {})
-        return make_batch(rng, self.tokenizer, self.settings.pictures, **options)
+        return [
+            make_batch(
+                np.random.default_rng([self.settings.seed, self.stage, step, part]),
+                self.tokenizer,
+                self.settings.pictures,
+                **options,
+            )
+            for part in self.parts
+        ]
 
 
 def hardness(progress: float) -> float:
@@ -150,13 +191,31 @@ class Tally:
         return "  ".join(f"{name} {value / count:.3f}" for name, (value, count) in self.sums.items() if count)
 
 
-def train_step(model, optimizers, settings, stage, step, n_steps, batch: Batch) -> dict[str, tuple[float, int]]:
-    """Take one step and return the figures to report, each as (sum, count)."""
-    progress = step / n_steps
+def take_step(model, optimizers, settings, stage, progress, step, batches: list[Batch], share, tally: Tally) -> None:
+    """Take one step: the mean of its parts' gradients, of which this process has some."""
     answering = STAGES[stage] == "answering"
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * rate(progress, step, answering)
+    for batch in batches:
+        loss, figures = losses(model, settings, answering, progress, batch.to(model.device))
+        (loss / PARTS).backward()
+        tally.add(figures)
+    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    if share.processes > 1:
+        gradients = [parameter.grad for parameter in parameters]
+        together = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(together)
+        for gradient, part in zip(gradients, together.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+    torch.nn.utils.clip_grad_norm_(parameters, CLIP)
+    for optimizer in optimizers:
+        optimizer.step()
+    model.zero_grad(set_to_none=True)
+
+
+def losses(model, settings, answering, progress, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[float, int]]]:
+    """Return the loss of one batch and the figures to report, each as (sum, count)."""
     with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
         vision = model.model.visual(batch.pixels, grid_thw=batch.grid)
         figures = {}
@@ -168,13 +227,7 @@ def train_step(model, optimizers, settings, stage, step, n_steps, batch: Batch) 
             answer, answer_figures = answer_loss(model, vision, batch)
             loss = loss + answer
             figures = answer_figures | figures
-    loss.backward()
-    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-    torch.nn.utils.clip_grad_norm_(parameters, CLIP)
-    for optimizer in optimizers:
-        optimizer.step()
-    model.zero_grad(set_to_none=True)
-    return figures
+    return loss, figures
 
 
 def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[float, int]]]:
@@ -282,18 +335,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--seeing-steps", type=int, default=defaults.seeing_steps)
     parser.add_argument("--answering-steps", type=int, default=defaults.answering_steps)
-    parser.add_argument("--pictures", type=int, default=defaults.pictures, help="per step")
+    parser.add_argument("--pictures", type=int, default=defaults.pictures, help="per half of a step")
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default=defaults.precision)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
-    parser.add_argument("--threads", type=int, default=2, help="for arithmetic, on a CPU")
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures ahead")
+    parser.add_argument("--processes", type=int, choices=(1, 2), help="that share the work (default: 2 on a CPU, else 1)")
+    parser.add_argument("--workers", type=int, help="processes that draw pictures ahead (default: 0 on a CPU, else 8)")
+    parser.add_argument("--threads", type=int, default=1, help="for arithmetic, of each process")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    logging.set_verbosity_error()
     settings = Settings(
         arguments.seed, arguments.seeing_steps, arguments.answering_steps, arguments.pictures, arguments.precision
     )
-    train(settings, arguments.output_dir, arguments.checkpoint, device=arguments.device, workers=arguments.workers)
+    on_cpu = arguments.device == "cpu"
+    processes = arguments.processes or (2 if on_cpu else 1)
+    workers = arguments.workers if arguments.workers is not None else (0 if on_cpu else 8)
+    if processes == 1:
+        torch.set_num_threads(arguments.threads)
+        logging.set_verbosity_error()
+        train(settings, arguments.output_dir, arguments.checkpoint, device=arguments.device, workers=workers)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = (Path(folder) / "meeting").as_posix()
+        shared = (processes, meeting, arguments.threads, settings, arguments.output_dir, arguments.checkpoint)
+        multiprocessing.spawn(train_together, (*shared, None, arguments.device, workers), processes)
 
 
 if __name__ == "__main__":

@@ -45,13 +45,19 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in files)
 
 
-def test_the_command_writes_a_folder_that_loads_and_draws_ahead(tmp_path):
-    command = [sys.executable, "-m", "attention.pocket.train", "--output-dir", str(tmp_path / "out"), "--workers", "1"]
-    command += ["--seeing-steps", "2", "--answering-steps", "2", "--pictures", "2"]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    assert "answering 2/2" in result.stdout
+def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_two(tmp_path):
+    for processes in ("1", "2"):
+        command = [sys.executable, "-m", "attention.pocket.train", "--output-dir", str(tmp_path / processes)]
+        command += ["--seeing-steps", "2", "--answering-steps", "2", "--pictures", "2", "--processes", processes]
+        result = subprocess.run(
+            [*command, "--workers", processes == "1" and "1" or "0"], check=True, capture_output=True, text=True, cwd=ROOT
+        )
+        assert result.stdout.count("answering 2/2") == 1
     picture = draw(make_scene(np.random.default_rng(0)), 256, 256)
-    assert Pocket.load(tmp_path / "out").answer((picture,), "what color is the star?")
+    one, two = (Pocket.load(tmp_path / processes) for processes in ("1", "2"))
+    assert one.answer((picture,), "what color is the star?")
+    weights = two.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in one.model.state_dict().items())
 
 
 def test_seeing_learns_within_a_few_steps(tmp_path, capsys, one_thread):
