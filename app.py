@@ -371,11 +371,11 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
             max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
             dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
             vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
+        chooser = gr.Dataset(
+            components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in tickets],
+            sample_labels=list(examples), samples_per_page=20, type="index", label="Examples", visible=bool(examples),
+        )  # fmt: skip
         with gr.Row(elem_id="open"):
-            chooser = gr.Dataset(
-                components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in examples.values()],
-                sample_labels=list(examples), type="index", label="Examples", visible=bool(examples), min_width=320,
-            )  # fmt: skip
             is_local = not service.is_hosted
             kept = gr.Dropdown([], value=None, label="Kept runs", visible=is_local, scale=2, min_width=400)
             open_it = gr.Button("Open", size="sm", visible=is_local, scale=0, min_width=64)
@@ -398,7 +398,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
             max_lines=2, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
         )  # fmt: skip
         badge = gr.Button(
-            "tiny demo model", visible=first is not None and is_demo(first), elem_id="badge", size="sm", scale=0,
+            "tiny demo model", variant="secondary", visible=first is not None and is_demo(first), elem_id="badge", size="sm", scale=0,
             min_width=130,
         )  # fmt: skip
     settings = {
