@@ -299,7 +299,7 @@ def card() -> str:
 
 
 def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
-    """The page, which opens with the first of the examples (their tickets by their names), and the endpoints for scripts."""
+    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
     with gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False,
@@ -312,7 +312,8 @@ def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
                 model, badge = build_explore(demo, service, examples)
             with gr.Tab("Demo model", id="card"):
                 gr.Markdown(card(), elem_id="card")
-        badge.click(lambda: gr.Tabs(selected="card"), None, tabs, queue=False, api_visibility="private", show_progress="hidden")
+        to_card = {"show_progress": "hidden", "api_visibility": "private"}
+        badge.click(lambda: gr.Tabs(selected="card"), None, tabs, queue=False, **to_card)
         build_endpoints(service)
 
         async def opened() -> dict:
@@ -398,8 +399,8 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
             max_lines=2, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
         )  # fmt: skip
         badge = gr.Button(
-            "tiny demo model", variant="secondary", visible=first is not None and is_demo(first), elem_id="badge", size="sm", scale=0,
-            min_width=130,
+            "tiny demo model", variant="secondary", visible=first is not None and is_demo(first), elem_id="badge",
+            size="sm", scale=0, min_width=130,
         )  # fmt: skip
     settings = {
         "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
@@ -453,7 +454,8 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
         found = service.run(ticket)
         return {
             viewer: manifest(service, ticket), shown: ticket, status: describe_run(found),
-            answer: found.info["answer"] or "", inputs: gr.Accordion(open=False), badge: gr.Button(visible=is_demo(found)),
+            answer: found.info["answer"] or "", inputs: gr.Accordion(open=False),
+            badge: gr.Button(visible=is_demo(found)),
         }  # fmt: skip
 
     def saying(words: str | None = None) -> dict:

@@ -2,9 +2,9 @@
 
 Owns how one batch is laid out. Knows nothing about losses or optimisers.
 
-Several questions share their pictures: the sequence is [pictures][question 1][question 2]..., and each question sees the
-pictures and itself only and stands at the position it would have alone. So every question costs its own tokens and not
-the picture's 81 again, and the model computes for each the same numbers as in a chat with this one question.
+Several questions share their pictures: the sequence is [pictures][question 1][question 2]..., and each question sees
+the pictures and itself only and stands at the position it would have alone. So every question costs its own tokens and
+not the picture's 81 again, and the model computes for each the same numbers as in a chat with this one question.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ PAIRS = 0.15  # share of the steps whose prompts have two pictures
 GERMAN = 0.03  # share of the questions
 TASKS_FIRST = ("describe", "largest")  # not always possible, and slow to learn: first into the room
 BACKGROUND = "<|video_pad|>"  # what a cell without an object is taught to name: a token otherwise never used here
-# In this share of the questions of a kind, only the position that answers (for "click": that writes the first digit) and
-# those behind it may see the picture. Otherwise the question's own word ("star") learns to look and the answer is copied
-# from there: right, but the row that answers then looks anywhere.
+# In this share of the questions of a kind, only the position that answers (for "click": that writes the first digit)
+# and those behind it may see the picture. Otherwise the question's own word ("star") learns to look and the answer is
+# copied from there: right, but the row that answers then looks anywhere.
 BLIND = {"colour": 0.8, "shape": 0.8, "describe": 0.8, "click": 0.8, "where": 0.5}
 KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
-PAINTED, BLANK, WRITTEN = 0.15, 0.03, 0.12  # shares of a cell; between the first two nothing is taught
+# Shares of a cell: taught as an object's, as empty (between the two nothing is), as a label's.
+PAINTED, BLANK, WRITTEN = 0.15, 0.03, 0.12
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ class Batch:
     """One step's tensors.
 
     `pixels` float32 [picture x patch, value], one of the two equal frames; `grid` [picture, 3] in patches; `tokens`
-    [prompt, token]; `positions` [3, prompt, token]; `sees` bool [prompt, 1, query, key]; `pictured` bool [prompt, token];
+    [prompt, token]; `positions` [3, prompt, token]; `sees` bool [prompt, 1, query, key]; `pictured` bool
+    [prompt, token];
     `asked` [row, 2]: (prompt, position) of every position that predicts an answer token; `answers` [row]: that token;
     `kinds` [row]: the question's kind, an index into KINDS; `starts` bool [row]: is it the answer's first; `names`
     [picture x cell, 2]: two words for each cell, colour and shape or label and control (twice the background's token
-    where there is nothing, -1 where nothing is taught, which may be one of the two); `labelled` bool [picture x cell]: is it a window's cell.
+    where there is nothing, -1 where nothing is taught, which may be one of the two); `labelled` bool [picture x cell]:
+    is it a window's cell.
     """
 
     pixels: torch.Tensor
@@ -90,14 +93,20 @@ def make_batch(
     per_prompt = 2 if n_pictures > 1 and rng.random() < pairs else 1
     width, height = random_size(rng, SIDES_PX)
     rows, cols = (side // CELL_PX for side in read_size(width, height))
-    made = [_make_picture(rng, cols, rows, most_things, windows, hardness) for _ in range(n_pictures - n_pictures % per_prompt)]
+    made = [
+        _make_picture(rng, cols, rows, most_things, windows, hardness)
+        for _ in range(n_pictures - n_pictures % per_prompt)
+    ]
     pictures = [picture for picture, _ in made]
     prompts = [tuple(pictures[i : i + per_prompt]) for i in range(0, len(pictures), per_prompt)]
 
     head = encode(tokenizer, f"<|im_start|>system\n{SYSTEM}<|im_end|>\n") if rng.random() < 0.1 else ()
     head += encode(tokenizer, "<|im_start|>user\n")
     image = [tokenizer.convert_tokens_to_ids("<|image_pad|>")] * (cols * rows)
-    prefix = [*head, *[*encode(tokenizer, "<|vision_start|>"), *image, *encode(tokenizer, "<|vision_end|>")] * per_prompt]
+    prefix = [
+        *head,
+        *[*encode(tokenizer, "<|vision_start|>"), *image, *encode(tokenizer, "<|vision_end|>")] * per_prompt,
+    ]
     n_prefix = len(prefix)
     pictured = torch.zeros(n_prefix + ROOM, dtype=torch.bool)
     pictured[:n_prefix] = torch.tensor(prefix) == image[0]
@@ -194,9 +203,9 @@ def _pick_questions(rng, shown) -> list[Question]:
 
 
 def patches(pictures: np.ndarray) -> np.ndarray:
-    """Return uint8 pictures [picture, y, x, rgb] as the image processor does, one frame: float32 [picture x patch, value].
+    """Return uint8 pictures [picture, y, x, rgb] as the image processor does: float32 [picture x patch, value].
 
-    The processor gives every patch as two equal frames, [rgb, frame, y, x]; here it is [rgb, y, x].
+    The processor gives every patch as two equal frames, [rgb, frame, y, x]; here it is one, [rgb, y, x].
     """
     n, height, width, _ = pictures.shape
     rows, cols = height // CELL_PX, width // CELL_PX

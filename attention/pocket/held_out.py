@@ -46,7 +46,7 @@ def held_out(name: str, n: int, seed: int) -> Iterator[Case]:
     passed over.
     """
     rng = np.random.default_rng([seed, SETS.index(name)])
-    kind = {"German": "colour"}.get(name, name.split(" ")[0])
+    kind = {"German": "colour"}.get(name, name.split(" ", maxsplit=1)[0])
     while n:
         pictures, images = zip(*(_make(rng, kind == "click") for _ in range(2 if "of two" in name else 1)), strict=True)
         questions = [question for question in make_questions(pictures, rng) if question.kind == kind]

@@ -1,8 +1,8 @@
 """Muon in float32: for weight matrices, momentum whose singular values are all made about one.
 
 The method and its constants: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024,
-https://kellerjordan.github.io/posts/muon/); the step is scaled to AdamW's as in J. Liu et al., "Muon is scalable for LLM
-training" (2025), section 2.2. `torch.optim.Muon` is the same, in bfloat16: on a CPU without bfloat16 arithmetic its
+https://kellerjordan.github.io/posts/muon/); the step is scaled to AdamW's as in J. Liu et al., "Muon is scalable for
+LLM training" (2025), section 2.2. `torch.optim.Muon` is the same, in bfloat16: on a CPU without bfloat16 arithmetic its
 steps take six times as long as the rest of the training.
 """
 

@@ -30,12 +30,12 @@ PLACE_MARGIN = 0.035  # of a centre from the lines between the nine places
 SIDE_GAP = 0.06  # between two centres of which one is left of the other
 ORDER_GAP = 0.05  # between neighbours of a description, from left to right
 LARGER = 1.35  # times the area of the second largest, by box and by paint
-CLICK_STEP = 10  # thousandths: a control's middle is taught to a hundredth of the picture's side
+CLICK_STEP = 10  # thousandths of a side: a control's middle is told in hundredths
 
 
 @dataclass(frozen=True)
 class Look:
-    """An object that a word of the answer is about: the word begins at this character, the object is in this picture."""
+    """An object that a word of the answer is about: where the word begins, and which object of which picture it is."""
 
     character: int
     picture: int

@@ -1,6 +1,7 @@
 """The bundled model as anyone would use it: loaded from its folder, pictures through its image processor.
 
-Owns reading one prompt: what the model would answer, and what every row of it reads, from transformers' eager attention.
+Owns reading one prompt: what the model would answer, and what every row of it reads, from transformers' eager
+attention.
 Depends on nothing else of this project but the model's sizes.
 """
 
@@ -26,8 +27,8 @@ class Reading:
     """One forward pass over a prompt and an answer that was given.
 
     `attention` float32 [layer, head, query, key]; `tokens` the ids of all; `first` the row that predicts the answer's
-    first token; `spans` which tokens are each picture's, `grids` its (rows, cols) of cells; `is_right` whether the model,
-    left to itself, would have answered just so and ended its turn.
+    first token; `spans` which tokens are each picture's, `grids` its (rows, cols) of cells; `is_right` whether the
+    model, left to itself, would have answered just so and ended its turn.
     """
 
     attention: np.ndarray
@@ -99,7 +100,7 @@ class Pocket:
     def read(self, images: tuple[Image.Image, ...], text: str, answer: str) -> Reading:
         """Read a prompt with an answer in one pass, and with it everything that generating it would have shown.
 
-        The most probable token at every step is the answer's next one: that is what greedy generation would have written.
+        Where the most probable token at every step is the answer's next one, greedy generation would have written it.
         """
         inputs = self.inputs(images, text, f"{answer}<|im_end|>")
         ids = inputs["input_ids"][0]

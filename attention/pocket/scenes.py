@@ -125,10 +125,7 @@ def _place(rng, width, height, taken, hardness):
         y0 = rng.uniform(MARGIN, height - MARGIN - box_height)
         box = (float(x0), float(y0), float(x0 + box_width), float(y0 + box_height))
         if all(
-            box[0] > other[2] + GAP
-            or other[0] > box[2] + GAP
-            or box[1] > other[3] + GAP
-            or other[1] > box[3] + GAP
+            box[0] > other[2] + GAP or other[0] > box[2] + GAP or box[1] > other[3] + GAP or other[1] > box[3] + GAP
             for other in taken
         ):
             return shape, turn, box, _area(points)

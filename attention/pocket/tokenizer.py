@@ -122,7 +122,13 @@ def _corpus() -> list[str]:
         for wording in wordings:
             for article, side in [(article, side) for article in ("a", "an") for side in sides]:
                 text = wording.format(
-                    color="red", thing="star", things="stars", article=article, side=side, label="Save", control="button"
+                    color="red",
+                    thing="star",
+                    things="stars",
+                    article=article,
+                    side=side,
+                    label="Save",
+                    control="button",
                 )
                 texts += [text, text[0].upper() + text[1:]]
     texts += [f" in the {ordinal} {word}?" for ordinal in ORDINALS for word in IMAGE_WORDS]

@@ -1,12 +1,12 @@
 """Train the bundled model: `python -m attention.pocket.train`, one seeded command, under an hour on two cores.
 
 Two stages, counted in steps. Seeing: the vision tower learns what its cells hold; every merged image token must name
-what is in its cell through the words' own matrix. Answering: the whole model learns the answers; naming the cells goes on
-beside it for the first part. No loss term touches attention: where a head looks is what the model found.
+what is in its cell through the words' own matrix. Answering: the whole model learns the answers; naming the cells goes
+on beside it for the first part. No loss term touches attention: where a head looks is what the model found.
 
-A step has two parts, each of pictures of one form. Part k of step i draws its pictures from (seed, stage, i, k) alone, so
-a run that was stopped goes on from its checkpoint as if it had never been, and one process that takes both parts makes
-the same weights as two that share them.
+A step has two parts, each of pictures of one form. Part k of step i draws its pictures from (seed, stage, i, k) alone,
+so a run that was stopped goes on from its checkpoint as if it had never been, and one process that takes both parts
+makes the same weights as two that share them.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def train_together(rank: int, processes: int, meeting: str, threads: int, *argum
 class Steps(Dataset):
     """The batches of a stage from one step on: of every step the parts that are asked for."""
 
-    def __init__(self, settings: Settings, tokenizer: Qwen2Tokenizer, stage: int, first: int, n_steps: int, parts: range):
+    def __init__(
+        self, settings: Settings, tokenizer: Qwen2Tokenizer, stage: int, first: int, n_steps: int, parts: range
+    ):
         self.settings, self.tokenizer, self.stage, self.first = settings, tokenizer, stage, first
         self.n_steps, self.parts = n_steps, parts
 
@@ -338,7 +340,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=defaults.pictures, help="per half of a step")
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default=defaults.precision)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
-    parser.add_argument("--processes", type=int, choices=(1, 2), help="that share the work (default: 2 on a CPU, else 1)")
+    parser.add_argument(
+        "--processes", type=int, choices=(1, 2), help="that share the work (default: 2 on a CPU, else 1)"
+    )
     parser.add_argument("--workers", type=int, help="processes that draw pictures ahead (default: 0 on a CPU, else 8)")
     parser.add_argument("--threads", type=int, default=1, help="for arithmetic, of each process")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
 """Drawn windows of a program, with buttons, fields, check boxes and menus whose boxes are known.
 
-Owns what a window is and how it is painted at any size. Knows nothing about questions, tokens, models or files. Labels are
-written in the font that comes with Pillow.
+Owns what a window is and how it is painted at any size. Knows nothing about questions, tokens, models or files. Labels
+are written in the font that comes with Pillow.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def _menu_bar(rng, left, top, right, font, labels) -> list[Control]:
         width = text_width(label, font) + 14
         if left + width > right:
             break
-        items.append(Control("menu", str(label), (float(left), float(top), float(left + width), float(top + MENU_HEIGHT)), False))
+        items.append(
+            Control("menu", str(label), (float(left), float(top), float(left + width), float(top + MENU_HEIGHT)), False)
+        )
         left += width
     return items
 
@@ -169,9 +171,11 @@ def draw_window(window: Window, width: int, height: int) -> Image.Image:
 
     def write(x, y, text, color, anchor):
         # Hundreds of sizes would be hundreds of fonts: half a pixel is near enough.
-        pen.text((x * across, y * down), text, fill=color, font=_font(round(window.font * scale * 2) / 2), anchor=anchor)
+        pen.text(
+            (x * across, y * down), text, fill=color, font=_font(round(window.font * scale * 2) / 2), anchor=anchor
+        )
 
-    x0, y0, x1, y1 = window.frame
+    x0, y0, x1, _ = window.frame
     pen.rectangle(pixels(window.frame), fill=theme.paper, outline=theme.faint, width=line)
     pen.rectangle(pixels((x0, y0, x1, y0 + TITLE_HEIGHT)), fill=theme.faint)
     write(x0 + 8, y0 + TITLE_HEIGHT / 2, window.title, theme.ink, "lm")
@@ -212,7 +216,7 @@ def label_box(window: Window, control: Control) -> tuple[float, float, float, fl
 
 
 def cover_window(window: Window, width: int, height: int, labels: bool = False) -> np.ndarray:
-    """Return which control lies where: uint8 [y, x], 0 for none, control index + 1 elsewhere; or where its label does."""
+    """Return which control, or with `labels` whose label, lies where: uint8 [y, x], 0 for none, else index + 1."""
     owner = np.zeros((height, width), dtype=np.uint8)
     across, down = width / window.width, height / window.height
     for index, control in enumerate(window.controls):

@@ -48,7 +48,11 @@ WORDINGS = {
         "which object is the biggest?",
         "what is the biggest object?",
     ),
-    "relation": ("what is {side} the {thing}?", "what object is {side} the {thing}?", "what do you see {side} the {thing}?"),
+    "relation": (
+        "what is {side} the {thing}?",
+        "what object is {side} the {thing}?",
+        "what do you see {side} the {thing}?",
+    ),
     "describe": ("describe the image.", "describe the picture.", "what is in the image?", "what do you see?"),
     "click": ("click {label}", "click on {label}", "click the {label} {control}", "press {label}", "tap {label}"),
 }

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 from transformers import Qwen3VLForConditionalGeneration
 
-from attention.pocket.evaluate import ASKED_BY, LOOKING, is_clicked, measure, without_heads
+from attention.pocket.evaluate import ASKED_BY, LOOKING
 from attention.pocket.held_out import SETS, held_out
 from attention.pocket.looks import ASKED
+from attention.pocket.measures import is_clicked, measure, without_heads
 from attention.pocket.reading import Pocket
 from attention.pocket.words import KINDS
 

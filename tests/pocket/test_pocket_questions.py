@@ -110,9 +110,7 @@ def test_yes_and_no_are_even_and_no_mostly_names_what_is_there_apart():
             answers.append(question.answer == "yes")
             if question.answer == "no":
                 color, shape = named(question.text)
-                near.append(
-                    color in {t.color for t in picture.things} and shape in {t.shape for t in picture.things}
-                )
+                near.append(color in {t.color for t in picture.things} and shape in {t.shape for t in picture.things})
     assert 0.45 < np.mean(answers) < 0.55
     assert np.mean(near) > 0.6
 

@@ -34,7 +34,7 @@ def test_the_paint_of_every_object_fills_its_box_and_stays_inside(size, seed):
         edges = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1])
         # A tip is thinner than a pixel: paint may begin a little inside the box, and never outside it.
         inside = (edges - box) * [1, 1, -1, -1]
-        assert -1.5 <= inside.min() and inside.max() <= 5
+        assert inside.min() >= -1.5 and inside.max() <= 5
 
 
 @pytest.mark.parametrize("size", [(512, 512), (960, 640)])

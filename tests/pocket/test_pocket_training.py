@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,11 @@ def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_t
         command = [sys.executable, "-m", "attention.pocket.train", "--output-dir", str(tmp_path / processes)]
         command += ["--seeing-steps", "2", "--answering-steps", "2", "--pictures", "2", "--processes", processes]
         result = subprocess.run(
-            [*command, "--workers", processes == "1" and "1" or "0"], check=True, capture_output=True, text=True, cwd=ROOT
+            [*command, "--workers", str(2 - int(processes))],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
         )
         assert result.stdout.count("answering 2/2") == 1
     picture = draw(make_scene(np.random.default_rng(0)), 256, 256)
@@ -81,7 +86,7 @@ def test_questions_packed_behind_pictures_are_the_same_numbers_as_asked_alone(pa
         vision = model.model.visual(batch.pixels, grid_thw=batch.grid)
         packed, _ = answer_loss(model, vision, batch)
         alone = []
-        for begin, end in zip(starts, starts[1:], strict=False):
+        for begin, end in pairwise(starts):
             prompt, first = batch.asked[begin].tolist()
             own = batch.sees[prompt, 0, batch.asked[end - 1, 1]].nonzero()[:, 0]  # what the last row sees is the chat
             tokens = torch.cat([batch.tokens[prompt, own], batch.answers[end - 1 : end]])[None]
