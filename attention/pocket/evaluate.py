@@ -199,8 +199,8 @@ def print_layers(sets: dict[str, SetFigures]) -> None:
 def print_causes(causes: dict[str, list], named: list, sizes: Sizes) -> dict:
     """Print the rates of right answers without some heads."""
     heads = ", ".join(f"{layer}.{head}" for layer, head in named)
-    print(f"\nRight answers while heads put out nothing, {sizes.causal} prompts a row. Named are the heads of the table")
-    print(f"of peaks ({heads}, as layer.head); random is the mean of {DRAWS} draws.\n")
+    print(f"\nRight answers while heads put out nothing, {sizes.causal} prompts a row. Named are the heads of the")
+    print(f"table of peaks ({heads}, as layer.head); random is the mean of {DRAWS} draws.\n")
     print_head(
         "question",
         "all heads",

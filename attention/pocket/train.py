@@ -116,7 +116,9 @@ def train(
             take_step(model, optimizers, settings, stage, step / n_steps, step, batches, share, tally)
             step, done = step + 1, done + 1
             if leads and (step % REPORT_EVERY == 0 or step == n_steps):
-                bar.write(f"{STAGES[stage]} {step}/{n_steps}  {tally.words()}  {time.monotonic() - started:.0f} s")
+                line = f"{STAGES[stage]} {step}/{n_steps}  {tally.words()}  {time.monotonic() - started:.0f} s"
+                with bar.external_write_mode():
+                    print(line, flush=True)
                 tally = Tally()
             if leads and checkpoint and step % CHECKPOINT_EVERY == 0:
                 write_checkpoint(checkpoint, stage, step, model, optimizers)

@@ -1,5 +1,6 @@
 """The page of the app in Chromium: from a picture and a question to a drawn run, and runs that are there already."""
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -373,6 +374,31 @@ def test_a_server_for_strangers_has_the_upload_and_no_library(chromium, tmp_path
         expect(on_screen(page)).to_contain_text("zip")
         assert service.runs() == []
         page.close()
+
+
+# The demo model
+
+
+def test_the_badge_of_the_demo_model_leads_to_its_card_and_back(page):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    page.get_by_role("button", name="tiny demo model").click()
+    expect(page.get_by_role("heading", name="pocket: a tiny demo model")).to_be_visible()
+    expect(page.locator("#card table").first).to_be_visible()
+    page.get_by_role("tab", name="Explore").click()
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+
+
+def test_every_example_opens_with_nothing_computed(page, running, monkeypatch):
+    monkeypatch.setattr(running[0], "job", None)  # a call would fail
+    folder = Path(__file__).parents[2] / "assets" / "examples"
+    for entry in json.loads((folder / "examples.json").read_text(encoding="utf-8"))[::-1]:
+        run = open_run(folder / entry["name"])
+        unfold(page)
+        page.get_by_text(f"{entry['label']}: {entry['prompt']}").click()
+        expect(page.locator("#answer textarea")).to_have_value(run.info["answer"])
+        expect(page.locator("[data-state=ready]")).to_be_visible()
+        expect(page.get_by_role("button", name="tiny demo model")).to_be_visible()
+        run.close()
 
 
 # How it fits
