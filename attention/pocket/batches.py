@@ -29,8 +29,10 @@ from attention.pocket.words import KINDS
 SIDES_PX = (128, 512)  # of the pictures of shapes
 WINDOW_SIDES_PX = (240, 512)  # a label must stay legible
 ROOM = 160  # tokens of questions and answers behind one picture, or two
-WINDOWS = 0.4  # share of the pictures, where they are not too thin for one
+WINDOWS = 0.35  # share of the pictures, where they are not too thin for one
 PAIRS = 0.15  # share of the steps whose prompts have two pictures
+LONG = 8  # tokens of an answer from which on a longer one counts more than a shorter one
+EXISTS = 3  # questions about what is there, of a picture
 GERMAN = 0.03  # share of the questions
 TASKS_FIRST = ("describe", "largest")  # not always possible, and slow to learn: first into the room
 BACKGROUND = "<|video_pad|>"  # what a cell without an object is taught to name: a token otherwise never used here
@@ -51,10 +53,10 @@ class Batch:
     [prompt, token]; `positions` [3, prompt, token]; `sees` bool [prompt, 1, query, key]; `pictured` bool
     [prompt, token];
     `asked` [row, 2]: (prompt, position) of every position that predicts an answer token; `answers` [row]: that token;
-    `kinds` [row]: the question's kind, an index into KINDS; `starts` bool [row]: is it the answer's first; `names`
-    [picture x cell, 2]: two words for each cell, colour and shape or label and control (twice the background's token
-    where there is nothing, -1 where nothing is taught, which may be one of the two); `labelled` bool [picture x cell]:
-    is it a window's cell.
+    `weights` float32 [row]: what it counts in the loss; `kinds` [row]: the question's kind, an index into KINDS;
+    `starts` bool [row]: is it the answer's first; `names` [picture x cell, 2]: two words for each cell, colour and shape
+    or label and control (twice the background's token where there is nothing, -1 where nothing is taught, which may be
+    one of the two); `labelled` bool [picture x cell]: is it a window's cell.
     """
 
     pixels: torch.Tensor
@@ -65,6 +67,7 @@ class Batch:
     pictured: torch.Tensor
     asked: torch.Tensor
     answers: torch.Tensor
+    weights: torch.Tensor
     kinds: torch.Tensor
     starts: torch.Tensor
     names: torch.Tensor
@@ -118,7 +121,7 @@ def make_batch(
     segment = np.zeros((len(prompts), n_prefix + ROOM), dtype=np.int64)  # the prefix is segment 0, seen by all
     segment[:, n_prefix:] = -1
     unseeing = np.zeros((len(prompts), n_prefix + ROOM), dtype=bool)
-    asked, answers, kinds, starts = [], [], [], []
+    asked, answers, weights, kinds, starts = [], [], [], [], []
     for row, shown in enumerate(prompts):
         start = n_prefix
         for number, question in enumerate(_pick_questions(rng, shown), 1):
@@ -137,6 +140,7 @@ def make_batch(
             for index, token in enumerate(reply):
                 asked.append((row, first + index))
                 answers.append(token)
+                weights.append(1 / min(len(reply), LONG))
                 kinds.append(KIND_INDEX[question.kind])
                 starts.append(index == 0)
             start = end
@@ -153,6 +157,7 @@ def make_batch(
         pictured=pictured[None].expand(len(prompts), -1).clone(),
         asked=torch.tensor(asked),
         answers=torch.tensor(answers),
+        weights=torch.tensor(weights),
         kinds=torch.tensor(kinds),
         starts=torch.tensor(starts),
         names=torch.from_numpy(np.concatenate(names)),
@@ -194,7 +199,7 @@ def _make_picture(
 
 
 def _pick_questions(rng, shown) -> list[Question]:
-    questions = make_questions(shown, rng)
+    questions = make_questions(shown, rng, n_exists=EXISTS)
     questions.sort(key=lambda question: question.kind not in TASKS_FIRST)  # stable: otherwise in random order
     return [
         translated(question, rng) if question.kind not in ("describe", "click") and rng.random() < GERMAN else question

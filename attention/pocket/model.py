@@ -8,11 +8,14 @@ A picture of 288 x 288 pixels is 18 x 18 patches and, merged two by two, 9 x 9 c
 
 from __future__ import annotations
 
+import math
+
 import torch
 from transformers import Qwen2Tokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 PATCH_PX, MERGE, TEMPORAL = 16, 2, 2
 CELL_PX = PATCH_PX * MERGE
+POSITION_SCALE = 0.7  # of the patches' positions in the beginning; a patch's own values are about one
 
 
 def build_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
@@ -61,6 +64,23 @@ def build_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
 
 
 def build_model(config: Qwen3VLConfig, seed: int) -> Qwen3VLForConditionalGeneration:
-    """Return the untrained model in float32; the seed decides its weights."""
+    """Return the untrained model in float32; the seed decides its weights.
+
+    The patches' positions begin as waves: with small random ones, where a thing is stays unknown for very long.
+    """
     torch.manual_seed(seed)
-    return Qwen3VLForConditionalGeneration(config)
+    model = Qwen3VLForConditionalGeneration(config)
+    positions = model.model.visual.pos_embed.weight
+    with torch.no_grad():
+        positions.copy_(waves(math.isqrt(len(positions)), positions.shape[1]))
+    return model
+
+
+def waves(side: int, width: int) -> torch.Tensor:
+    """Return sines and cosines of row and column, a quarter of `width` each, float32 [side x side, width].
+
+    From half a wave over the picture to a wave over four patches.
+    """
+    angles = torch.arange(side)[:, None] * math.pi / side * torch.logspace(0, math.log2(side / 2), width // 4, base=2)
+    one = POSITION_SCALE * torch.cat([angles.sin(), angles.cos()], dim=1)  # [place, half of width]
+    return torch.cat([one.repeat_interleave(side, dim=0), one.repeat(side, 1)], dim=1)

@@ -53,8 +53,8 @@ class Settings:
     """Everything that decides the weights."""
 
     seed: int = 1
-    seeing_steps: int = 2000
-    answering_steps: int = 3900
+    seeing_steps: int = 1800
+    answering_steps: int = 3100
     pictures: int = 6  # per part of a step
     precision: str = "float32"
 
@@ -262,7 +262,7 @@ def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, d
 
 
 def answer_loss(model, vision, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[float, int]]]:
-    """Cross-entropy of the answers and of the end of the turn, every token of every question alike."""
+    """Cross-entropy of the answers and of the end of the turn, every question alike, long ones a little more."""
     language = model.model.language_model
     embeds = language.embed_tokens(batch.tokens)
     embeds = embeds.masked_scatter(batch.pictured[..., None], vision.pooler_output.to(embeds.dtype))
@@ -277,7 +277,8 @@ def answer_loss(model, vision, batch: Batch) -> tuple[torch.Tensor, dict[str, tu
         use_cache=False,
     ).last_hidden_state
     logits = model.lm_head(states[batch.asked[:, 0], batch.asked[:, 1]]).float()
-    loss = functional.cross_entropy(logits, batch.answers)
+    per_token = functional.cross_entropy(logits, batch.answers, reduction="none")
+    loss = (per_token * batch.weights).sum() / batch.weights.sum()
     with torch.no_grad():
         question = batch.starts.cumsum(0) - 1
         wrong = torch.zeros(int(question[-1]) + 1, device=logits.device)
