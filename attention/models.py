@@ -76,7 +76,7 @@ def offered_models() -> list[dict]:
         "id": POCKET_ID,
         "label": "pocket (bundled)",
         "family": "qwen3_vl",
-        "note": "A tiny demo model: drawn shapes only.",
+        "note": "A tiny demo model: drawn shapes and windows only.",
     }
     hub = [
         {"id": name, "label": name, "family": "qwen3_vl", "note": "Downloaded from the Hub when first used."}

@@ -54,9 +54,9 @@ class Batch:
     [prompt, token];
     `asked` [row, 2]: (prompt, position) of every position that predicts an answer token; `answers` [row]: that token;
     `weights` float32 [row]: what it counts in the loss; `kinds` [row]: the question's kind, an index into KINDS;
-    `starts` bool [row]: is it the answer's first; `names` [picture x cell, 2]: two words for each cell, colour and shape
-    or label and control (twice the background's token where there is nothing, -1 where nothing is taught, which may be
-    one of the two); `labelled` bool [picture x cell]: is it a window's cell.
+    `starts` bool [row]: is it the answer's first; `names` [picture x cell, 2]: two words for each cell, colour and
+    shape or label and control (twice the background's token where there is nothing, -1 where nothing is taught, which
+    may be one of the two); `labelled` bool [picture x cell]: is it a window's cell.
     """
 
     pixels: torch.Tensor
