@@ -54,7 +54,7 @@ class Settings:
 
     seed: int = 1
     seeing_steps: int = 1800
-    answering_steps: int = 3100
+    answering_steps: int = 2700
     pictures: int = 6  # per part of a step
     precision: str = "float32"
 
