@@ -12,7 +12,6 @@ makes the same weights as two that share them.
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ NAMING_WEIGHT, NAMING_UNTIL = 0.3, 0.8  # of the answering stage
 BACKGROUND_WEIGHT = 0.3
 GROWING = 0.08  # of the answering stage: scenes grow from one or two objects to five
 EASY, HARD = 0.25, 0.6  # of the seeing stage: between them upright shapes on plain grounds become the world as it is
+FLAT = 0.3  # of the answering stage; from there on the rate falls in a line
 CLIP = 1.0
 REPORT_EVERY = 100
 CHECKPOINT_EVERY = 200
@@ -314,7 +314,7 @@ def rate(progress: float, step: int, answering: bool) -> float:
     """Return the share of the peak learning rate."""
     warm = min(1.0, (step + 1) / 30)
     if answering:
-        return warm * (1.0 if progress < 0.5 else 0.02 + 0.98 * (1 + math.cos(math.pi * (progress - 0.5) / 0.5)) / 2)
+        return warm * min(1.0, 0.02 + 0.98 * (1 - progress) / (1 - FLAT))
     return warm * min(1.0, (1 - progress) / 0.4 + 0.02)
 
 
