@@ -17,7 +17,7 @@ ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Optimise matrices [out, in] with Nesterov momentum and decoupled weight decay."""
+    """Optimise matrices [out, in], or convolutions [out, ...] read as such, with Nesterov momentum and weight decay."""
 
     def __init__(self, matrices, lr: float, momentum: float = 0.95, weight_decay: float = 0.05):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -31,15 +31,15 @@ class Muon(torch.optim.Optimizer):
             for matrix in group["params"]:
                 if matrix.grad is not None:
                     by_shape[matrix.shape].append(matrix)
-            for (n_out, n_in), matrices in by_shape.items():
+            for shape, matrices in by_shape.items():
                 directions = []
                 for matrix in matrices:
                     momentum = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
                     momentum.lerp_(matrix.grad, 1 - group["momentum"])
-                    directions.append(matrix.grad.lerp(momentum, group["momentum"]))
-                step = group["lr"] * 0.2 * max(n_out, n_in) ** 0.5
+                    directions.append(matrix.grad.lerp(momentum, group["momentum"]).flatten(1))
+                step = group["lr"] * 0.2 * max(directions[0].shape) ** 0.5
                 for matrix, direction in zip(matrices, orthogonalized(torch.stack(directions)), strict=True):
-                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction, alpha=step)
+                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction.view(shape), alpha=step)
 
 
 def orthogonalized(matrices: torch.Tensor) -> torch.Tensor:
