@@ -20,8 +20,9 @@ def test_examples_show_the_world_and_what_lies_outside_it():
     aspects = [images[0]["width"] / images[0]["height"] for images in sizes.values()]
     assert min(aspects) <= 0.5 and max(aspects) >= 2
     assert [entry["name"] for entry in ENTRIES if entry["answer"] is None] == ["photograph"]
-    for entry in ENTRIES:
-        if "click" not in entry["prompt"] and entry["answer"] is not None:
+    figures = json.loads((EXAMPLES.parent / "pocket" / "grounding.json").read_text(encoding="utf-8"))["answers"]
+    for entry in ENTRIES:  # where the card says that it mostly answers right, an example shows it
+        if entry["answer"] is not None and figures[entry["kind"]]["rate"] >= 0.9 and entry["kind"] != "click":
             assert open_run(EXAMPLES / entry["name"]).info["answer"] == entry["answer"]
     assert sum(file.stat().st_size for file in EXAMPLES.rglob("*") if file.is_file()) <= 15_000_000
 

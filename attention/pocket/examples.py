@@ -93,14 +93,29 @@ def write_pictures(folder: Path) -> list[dict]:
         for image, name in zip(images, names, strict=True):
             image.save(folder / name, optimize=True)
         entries.append(
-            {"name": example.name, "label": example.label, "images": names, "prompt": question.text,
-             "answer": question.answer, "vision": example.vision}
-        )  # fmt: skip
+            {
+                "name": example.name,
+                "label": example.label,
+                "images": names,
+                "kind": question.kind,
+                "prompt": question.text,
+                "answer": question.answer,
+                "vision": example.vision,
+            }
+        )
     name, label, size, prompt = PHOTOGRAPH
     paint_landscape(*size, seed=3).save(folder / f"{name}.jpg", quality=85)
     # No answer is right: the model has no words for what is here.
     entries.append(
-        {"name": name, "label": label, "images": [f"{name}.jpg"], "prompt": prompt, "answer": None, "vision": False}
+        {
+            "name": name,
+            "label": label,
+            "images": [f"{name}.jpg"],
+            "kind": "describe",
+            "prompt": prompt,
+            "answer": None,
+            "vision": False,
+        }
     )
     (folder / "examples.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     return entries
