@@ -63,13 +63,13 @@ def test_python_from_nothing_to_a_map_takes_at_most_six_lines(place):
     assert len([line for line in code.splitlines() if line.strip()]) <= 6
     answer, shape = run([sys.executable, "-c", code], place).split(maxsplit=1)
     assert answer == "red"
-    assert shape.startswith("(6, 9) ")
+    assert shape.startswith("(7, 11) ")
 
 
 def test_the_gradio_client(place, address):
     code = next(block for block in blocks("python") if "gradio_client" in block)
     printed = run([sys.executable, "-c", code.replace(ADDRESS, address)], place)
-    assert "red 6 rows of cells, drawn in" in printed
+    assert "red 7 rows of cells, drawn in" in printed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the snippets are for a Unix shell")
