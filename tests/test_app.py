@@ -29,7 +29,7 @@ from attention.service import Service
 
 ROOT = Path(__file__).parent.parent
 GRADIO_FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
-PROMPT = "what color is the star?"
+PROMPT = "click Save"
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ def sharp_folder(request, tmp_path_factory):
         shutil.copytree(models.POCKET, folder, dirs_exist_ok=True)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
         sharpen(model.model.language_model, 2.5)
+        sharpen(model.model.visual, 0.38)  # its scores are large already: more, and sums in another order differ
         model.save_pretrained(folder)
         return folder
     heads, kv_heads = request.param

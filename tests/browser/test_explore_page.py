@@ -82,7 +82,7 @@ def test_stop_stops_and_the_next_run_works(page, running, picture, monkeypatch):
     for phase, said in (("answer", "Writing the answer"), ("capture", "Capturing")):
         with monkeypatch.context() as patch:
             reached = hold_at(patch, phase)
-            ask(page, picture, "what color is the star?")
+            ask(page, picture, "click Save")  # a long answer, whatever is in the picture
             assert reached.wait(30)
             expect(status(page)).to_have_value(re.compile(said))
             page.get_by_role("button", name="Stop").click()
@@ -252,7 +252,7 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     assert run["prompt"] == "what is kept?"
 
     unfold(page)
-    page.get_by_role("button", name="is there a red star?").click()
+    page.get_by_role("button", name="is there a red triangle?").click()
     expect(on_screen(page)).to_contain_text("red")
     choose(page, "what is kept?")
     page.get_by_role("button", name="Open", exact=True).click()
