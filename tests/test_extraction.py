@@ -47,15 +47,12 @@ def test_a_run_says_everything_about_itself(folder, tmp_path):
                 "preview": "preview_0.jpg",
                 "width": 200,
                 "height": 136,
-                "read_width": 320,
-                "read_height": 224,
+                "read_width": 352,
+                "read_height": 256,
             }
         ]
         assert [grid["tower"] for grid in info["grids"]] == ["language", "vision"]
-        assert run.map(0, 0, run.keys() - 1).shape == (7, 10) and run.map(0, 0, 3, grid=1, tower="vision").shape == (
-            14,
-            20,
-        )
+        assert run.map(0, 0, run.keys() - 1).shape == (8, 11) and run.map(0, 0, 3, grid=1, tower="vision").shape == (16, 22)
         assert len(info["logprobs"]) == len(info["tokens"]) - info["prompt_tokens"]
         assert all(value < 0 for value in info["logprobs"])
         assert set(info["timings_ms"]) == {"model", "inputs", "answer", "capture"}
@@ -218,9 +215,9 @@ def test_a_forecast_names_the_cost_and_a_refusal_both_numbers(folder, tmp_path):
     request = ask(folder, mode="generate", max_new_tokens=10)
     cost = forecast(request)
     with extract(request, tmp_path / "run") as run:
-        assert cost.tokens >= run.keys() and cost.image_tokens == 70 and cost.read_sizes == [(320, 224)]
+        assert cost.tokens >= run.keys() and cost.image_tokens == 88 and cost.read_sizes == [(352, 256)]
         assert 0.5 <= cost.bytes_on_disk / run.info["bytes"] <= 1.5
-    with pytest.raises(LimitExceeded, match=r"needs 96 tokens \(70 of images.*limit is 90"):
+    with pytest.raises(LimitExceeded, match=r"needs 114 tokens \(88 of images.*limit is 90"):
         forecast(request, Limits(tokens=90))
     with pytest.raises(LimitExceeded, match=r"on disk .*limit is 0\.0 GB"):
         extract(request, tmp_path / "refused", limits=Limits(run_bytes=1000))
