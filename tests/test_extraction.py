@@ -52,7 +52,10 @@ def test_a_run_says_everything_about_itself(folder, tmp_path):
             }
         ]
         assert [grid["tower"] for grid in info["grids"]] == ["language", "vision"]
-        assert run.map(0, 0, run.keys() - 1).shape == (8, 11) and run.map(0, 0, 3, grid=1, tower="vision").shape == (16, 22)
+        assert run.map(0, 0, run.keys() - 1).shape == (8, 11) and run.map(0, 0, 3, grid=1, tower="vision").shape == (
+            16,
+            22,
+        )
         assert len(info["logprobs"]) == len(info["tokens"]) - info["prompt_tokens"]
         assert all(value < 0 for value in info["logprobs"])
         assert set(info["timings_ms"]) == {"model", "inputs", "answer", "capture"}
