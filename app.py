@@ -238,6 +238,8 @@ def manifest(service: Service, ticket: str) -> dict:
         head = head_for(run.info["prompt"])
         if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
             found["view"] = {"layer": head["layer"], "head": head["head"]}
+            if any(word in run.info["prompt"].lower() for word in SECOND_PICTURE):
+                found["view"]["image"] = 1
     with_folder = found | {"folder": str(run.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
     return with_folder if fits and not service.is_hosted else found

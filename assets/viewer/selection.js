@@ -21,7 +21,7 @@
  * @property {Choice} head
  * @property {number | null} grid      the grid on screen, null when the tower sees no image
  *
- * @typedef {{layer?: Choice, head?: Choice, query?: number}} View  where a manifest says to begin
+ * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number}} View  where a manifest says to begin
  */
 import { firstTower, gridsOf, headsOf, keysOfGrid, layersOf, promptLength } from './run_info.js';
 
@@ -130,9 +130,9 @@ export function selectionOfQuery(info, query) {
 }
 
 /**
- * Where a run is opened: the row that predicts the first token of the answer, or without one the last token's; in the vision
- * tower the middle of the first picture; the mean over layers and heads; the first picture. Parts of `view` that the run does
- * not have are left out.
+ * Where a run is opened: the row that predicts the first token of the answer (where that names a point or a box, the first
+ * digit of it), or without an answer the last token's; in the vision tower the middle of the picture; the mean over layers
+ * and heads; the first picture. Parts of `view` that the run does not have are left out.
  * @param {RunInfo} info
  * @param {string} tower
  * @param {View} [view]
@@ -140,10 +140,11 @@ export function selectionOfQuery(info, query) {
  */
 export function startingSelection(info, tower, view = {}) {
   const last = info.tokens.length - 1;
-  const query = isIndex(view.query, info.tokens.length) ? view.query : Math.min(last, Math.max(0, promptLength(info) - 1));
+  const query = isIndex(view.query, info.tokens.length) ? view.query : Math.min(last, Math.max(0, answeringRow(info)));
   const layers = choices(layersOf(info, tower));
   const heads = choices(headsOf(info, tower));
-  const grid = gridsOf(info, tower)[0] ?? null;
+  const grids = gridsOf(info, tower);
+  const grid = grids.find((index) => info.grids[index].image === view.image) ?? grids[0] ?? null;
   return {
     tower,
     direction: 'reads',
@@ -153,6 +154,21 @@ export function startingSelection(info, tower, view = {}) {
     head: view.head !== undefined && heads.includes(view.head) ? view.head : 'mean',
     grid,
   };
+}
+
+/**
+ * The row that predicts what the answer begins with: its first token, or the first digit of the place it names.
+ * @param {RunInfo} info
+ */
+function answeringRow(info) {
+  const before = promptLength(info) - 1;
+  if (!info.points?.length && !info.boxes?.length) return before;
+  const written = info.tokens.filter(({ role }) => role === 'answer');
+  const digit = written.map(({ text }) => text).join('').match(/[[(]\s*(?=\d)/);
+  if (!digit) return before;
+  let left = /** @type {number} */ (digit.index) + digit[0].length;
+  const token = written.find(({ text }) => (left -= text.length) < 0);
+  return token ? token.index - 1 : before;
 }
 
 /**

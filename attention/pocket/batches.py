@@ -29,7 +29,7 @@ from attention.pocket.words import KINDS
 SIDES_PX = (128, 512)  # of the pictures of shapes
 WINDOW_SIDES_PX = (240, 512)  # a label must stay legible
 ROOM = 160  # tokens of questions and answers behind one picture, or two
-WINDOWS = 0.25  # share of the pictures, where they are not too thin for one
+WINDOWS = 0.3  # share of the pictures, where they are not too thin for one
 PAIRS = 0.15  # share of the steps whose prompts have two pictures
 LONG = 8  # tokens of an answer from which on a longer one counts more than a shorter one
 EXISTS = 3  # questions about what is there, of a picture

@@ -20,6 +20,7 @@ from attention.pocket.reading import Pocket, Reading
 from attention.pocket.words import COLORS, LABELS, SHAPES
 
 POINT = re.compile(r'"point_2d": \[(\d+), (\d+)\]')
+POINT_TOKENS = 18  # of an answer to "click ...": the point is among them
 NAMES = {*COLORS, *SHAPES, *(f"{shape}s" for shape in SHAPES)}
 NAMES |= {form for labels in LABELS.values() for label in labels for form in (label, label.lower())}
 TEMPLATE = {"<|im_end|>": "`<|im_end|>`", "<|im_start|>": "`<|im_start|>`", "assistant": "`assistant`", "\n": "newline"}
@@ -57,7 +58,7 @@ def answers_right(pocket: Pocket, case: Case, reading: Reading) -> bool:
     """Whether the model's own answer is right: word for word, and for "click" a point inside the box."""
     if case.question.kind != "click" or reading.is_right:
         return reading.is_right
-    return is_clicked(pocket.answer(case.images, case.question.text), case)
+    return is_clicked(pocket.answer(case.images, case.question.text, longest=POINT_TOKENS), case)
 
 
 def measure(pocket: Pocket, cases: Iterable[Case], looks_only: bool = False) -> tuple[list[bool], list[Look]]:

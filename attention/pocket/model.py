@@ -15,7 +15,7 @@ from transformers import Qwen2Tokenizer, Qwen3VLConfig, Qwen3VLForConditionalGen
 
 PATCH_PX, MERGE, TEMPORAL = 16, 2, 2
 CELL_PX = PATCH_PX * MERGE
-POSITION_SCALE = 0.7  # of the patches' positions in the beginning; a patch's own values are about one
+POSITION_SCALE = 2.0  # of the patches' positions in the beginning; a patch's own values soon are about four
 
 
 def build_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:

@@ -88,11 +88,11 @@ class Pocket:
         }
 
     @torch.no_grad()
-    def answer(self, images: tuple[Image.Image, ...], text: str) -> str:
-        """Return the generated answer; the model itself ends its turn."""
+    def answer(self, images: tuple[Image.Image, ...], text: str, longest: int = LONGEST_ANSWER) -> str:
+        """Return the generated answer; the model itself ends its turn, or it is cut after `longest` tokens."""
         inputs = self.inputs(images, text)
         n_prompt = inputs["input_ids"].shape[1]
-        tokens = self.model.generate(**inputs, max_new_tokens=LONGEST_ANSWER, do_sample=False)[0, n_prompt:]
+        tokens = self.model.generate(**inputs, max_new_tokens=longest, do_sample=False)[0, n_prompt:]
         text = self.tokenizer.decode(tokens)
         return text.removesuffix("<|im_end|>") if text.endswith("<|im_end|>") else f"{text} (unfinished)"
 

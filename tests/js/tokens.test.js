@@ -73,6 +73,17 @@ test('a run opens at the row that predicts the first token of the answer, or at 
   assert.deepEqual(startingSelection(RUN, 'language', { layer: 1, head: 9, query: 99 }), startingSelection(RUN, 'language'));
 });
 
+test('where the answer names a place, a run opens at the row that predicts its first digit', () => {
+  const answer = ['{"', 'point_2', 'd', '":', ' [', '7', '1', '0', ','].map((text) => [text, 'answer']);
+  const run = runOf([['click', 'prompt'], ['b', 'special'], ...answer], [grid('whole', 1, 1), grid('whole', 1, 1, 1)]);
+  assert.equal(queryOf(run, startingSelection(run, 'language')), 1);
+  run.points = [{ x: 1, y: 2, label: 'b', image: 0 }];
+  assert.equal(queryOf(run, startingSelection(run, 'language')), 6);
+  assert.equal(queryOf(run, startingSelection(run, 'language', { query: 3 })), 3);
+  assert.equal(startingSelection(run, 'language', { image: 1 }).grid, 1);
+  assert.equal(startingSelection(run, 'language', { image: 7 }).grid, 0);
+});
+
 test('a range is shifted to its predicting rows only where all of it was written by the model', () => {
   const span = { ...ROW, token: 9, until: 11, reading: 'predicting' };
   assert.deepEqual([queryOf(RUN, span), untilOf(RUN, span)], [8, 10]);
