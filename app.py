@@ -57,6 +57,7 @@ from attention.partial import PartialRun
 from attention.request import Limits, Request
 from attention.run import Run
 from attention.service import Service
+from attention.pocket.words import ORDINALS
 from attention.viewer import MANIFEST_BYTES, AttentionViewer, routes
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -238,8 +239,8 @@ def manifest(service: Service, ticket: str) -> dict:
         head = head_for(run.info["prompt"])
         if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
             found["view"] = {"layer": head["layer"], "head": head["head"]}
-            if any(word in run.info["prompt"].lower() for word in SECOND_PICTURE):
-                found["view"]["image"] = 1
+            asked = run.info["prompt"].lower()
+            found["view"] |= {"image": n for n, ordinal in enumerate(ORDINALS) if f"in the {ordinal} " in asked}
     with_folder = found | {"folder": str(run.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
     return with_folder if fits and not service.is_hosted else found

@@ -274,6 +274,7 @@ def test_the_manifest_is_small_and_says_where_a_run_of_ones_own_lies(service, re
     assert found == {"id": result["id"], "ticket": result["ticket"], "kind": "run", "folder": result["folder"]}
     example = app.manifest(service, "example-shapes")
     assert example["is_public"] and example["view"] and example["folder"].endswith("shapes")
+    assert "image" not in example["view"] and app.manifest(service, "example-two")["view"]["image"] == 1
     monkeypatch.setattr(service.run(result["ticket"]), "folder", Path("/" + "a" * 2048))
     assert "folder" not in app.manifest(service, result["ticket"])
     monkeypatch.undo()
