@@ -54,10 +54,10 @@ from gradio.data_classes import FileData, GradioRootModel
 from attention.cache import RunCache, user_cache_folder
 from attention.errors import AttentionError, InvalidRequest
 from attention.partial import PartialRun
+from attention.pocket.words import ORDINALS
 from attention.request import Limits, Request
 from attention.run import Run
 from attention.service import Service
-from attention.pocket.words import ORDINALS
 from attention.viewer import MANIFEST_BYTES, AttentionViewer, routes
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -240,7 +240,8 @@ def manifest(service: Service, ticket: str) -> dict:
         if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
             found["view"] = {"layer": head["layer"], "head": head["head"]}
             asked = run.info["prompt"].lower()
-            found["view"] |= {"image": n for n, ordinal in enumerate(ORDINALS) if f"in the {ordinal} " in asked}
+            if f"in the {ORDINALS[1]} " in asked:
+                found["view"]["image"] = 1
     with_folder = found | {"folder": str(run.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
     return with_folder if fits and not service.is_hosted else found
