@@ -22,8 +22,26 @@ class LimitExceeded(InvalidRequest):
         self.least = least
 
 
+class OutOfMemory(LimitExceeded):
+    """The device has no room for what was asked."""
+
+    def __init__(self):
+        super().__init__(
+            "The device ran out of memory. Give a smaller picture or a lower max_visual_tokens, a shorter answer, or a "
+            "smaller model."
+        )
+
+
 class ModelUnavailable(AttentionError):
     """A model that cannot be found, reached or loaded."""
+
+
+class AdapterUnavailable(AttentionError):
+    """An adapter that cannot be found, reached or read."""
+
+
+class AdapterRefused(AttentionError):
+    """An adapter that is there and must not be attached, with the reason; the base is as it was."""
 
 
 class UnsupportedModel(AttentionError):

@@ -12,6 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -23,7 +24,7 @@ from PIL import Image
 from . import __version__, models, tokens
 from .capture import Capture, TowerPlan, attention_of
 from .cost import Prepared, download_reporter, estimate, open_pictures, prepare
-from .errors import InvalidRequest, LimitExceeded
+from .errors import InvalidRequest, OutOfMemory
 from .families.family import Inputs, cells_of
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
@@ -45,65 +46,119 @@ def extract(request: Request, output_dir: str | os.PathLike, model=None, limits:
     return Run(fill(request, partial, model, limits))
 
 
-def fill(request: Request, partial: PartialRun, model=None, limits: Limits | None = None) -> Path:
-    """The whole job, into a folder that the caller has made; returns the finished run's folder, or leaves none."""
+Adapted = Callable[[models.LoadedModel], AbstractContextManager[dict]]
+
+
+def fill(
+    request: Request,
+    partial: PartialRun,
+    model=None,
+    limits: Limits | None = None,
+    adapted: Adapted | None = None,
+) -> Path:
+    """The whole job, into a folder that the caller has made; returns the finished run's folder, or leaves none.
+
+    `adapted` switches an adapter on for the time of a `with`, and gives what run.json says of it.
+    """
     try:
-        return _Job(request, partial, limits).run(model)
+        if request.adapter is not None and model is None and adapted is None:
+            raise InvalidRequest(
+                f"Adapter {request.adapter!r} must be attached to a model first; pass the adapted model."
+            )
+        with (
+            Extraction(request, partial, model, limits) as extraction,
+            adapted(extraction.loaded) if adapted else nullcontext(_caller_says(request, model)) as adapter,
+        ):
+            return extraction.keep(partial, extraction.answer(), adapter)
     except torch.OutOfMemoryError:
         partial.discard()
-        raise LimitExceeded(
-            "The device ran out of memory. Give a smaller picture or a lower max_visual_tokens, a shorter answer, or a "
-            "smaller model."
-        ) from None
+        raise OutOfMemory from None
     except BaseException:
         partial.discard()
         raise
 
 
-class _Job:
-    """The steps of one run, in order, and how long each took."""
+def _caller_says(request: Request, model) -> dict | None:
+    """What is known of the adapter that a caller's own model carries: the name that the request gives it."""
+    if request.adapter is None or model is None:
+        return None
+    return {"id": request.adapter, "revision": None, "sha256": None, "scale": request.adapter_scale}
 
-    def __init__(self, request: Request, partial: PartialRun, limits: Limits | None):
+
+class Extraction:
+    """A model and the inputs of one request, held for the time of a `with`: answers and runs are made of them.
+
+    While it is held nothing else in this process uses a model. `partial` is where progress is told and a stop is asked
+    for; the runs may go elsewhere.
+    """
+
+    def __init__(self, request: Request, partial: PartialRun, model=None, limits: Limits | None = None):
         self.request, self.partial = request, partial
-        self.limits = limits
-        self.timings_ms: dict[str, float] = {}
+        self._model, self._limits = model, limits
+        self._timings_ms: dict[str, float] = {}
+        self._held = ExitStack()
 
-    def run(self, model) -> Path:
-        partial = self.partial
+    def __enter__(self) -> Extraction:
+        try:
+            self._enter()
+        except BaseException:
+            self._held.close()
+            raise
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._held.close()
+
+    def _enter(self) -> None:
+        partial, hold = self.partial, self._held.enter_context
         partial.report("queue")
-        limits = self.limits or Limits()
+        limits = self._limits or Limits()
         self.request.validate(limits)
         pictures = open_pictures(self.request, limits)
         while not models.INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
-        try:
-            partial.check_cancelled()
-            partial.report("model")
-            loaded = self._timed("model", lambda: self._load(model))
-            limits = self.limits or Limits.local(loaded.device)
-            partial.check_cancelled()
-            with attention_of(loaded.model), torch.inference_mode():
-                partial.report("inputs")
-                prepared = self._timed("inputs", lambda: self._inputs(loaded, pictures, limits))
-                partial.check_cancelled()
-                n_prompt = len(prepared.inputs.ids)
-                answer_ids = self._timed("answer", lambda: self._answer(loaded, prepared.inputs))
-                inputs = (
-                    loaded.family.extend(loaded.processor, prepared.inputs, answer_ids)
-                    if answer_ids
-                    else prepared.inputs
-                )
-                capture, logprobs = self._timed("capture", lambda: self._capture(loaded, inputs, n_prompt, limits))
-            partial.report("write")
-            info = self._info(loaded, prepared, inputs, n_prompt, capture, logprobs)
-            return partial.commit(info)
-        finally:
-            models.INFERENCE.release()
+        self._held.callback(models.INFERENCE.release)
+        partial.check_cancelled()
+        partial.report("model")
+        self.loaded = self._timed("model", lambda: self._load(self._model))
+        self.limits = self._limits or Limits.local(self.loaded.device)
+        partial.check_cancelled()
+        hold(attention_of(self.loaded.model))
+        hold(torch.inference_mode())
+        partial.report("inputs")
+        self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, pictures, self.limits))
+        partial.check_cancelled()
+
+    @property
+    def n_prompt(self) -> int:
+        """How many tokens the prompt has."""
+        return len(self.prepared.inputs.ids)
+
+    def answer(self) -> list[int]:
+        """The answer's token ids: none in prefill, the caller's text, or what the model says, greedily."""
+        return self._timed("answer", lambda: self._answer(self.loaded, self.prepared.inputs))
+
+    def text(self, answer_ids: list[int]) -> str:
+        """An answer as it is shown."""
+        tokenizer = self.loaded.processor.tokenizer
+        return tokenizer.decode(answer_ids, skip_special_tokens=True).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
+
+    def keep(self, partial: PartialRun, answer_ids: list[int], adapter: dict | None = None) -> Path:
+        """Read prompt and answer in one pass that keeps its attention, and commit the run; return its folder.
+
+        `adapter` is what run.json says of the adapter that is switched on.
+        """
+        loaded, inputs = self.loaded, self.prepared.inputs
+        if answer_ids:
+            inputs = loaded.family.extend(loaded.processor, inputs, answer_ids)
+        capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
+        self.partial.report("write")
+        return partial.commit(self._info(partial.folder, inputs, capture, logprobs) | {"adapter": adapter})
 
     def _timed(self, name: str, step: Callable):
         start = time.perf_counter()
         result = step()
-        self.timings_ms[name] = round((time.perf_counter() - start) * 1000, 1)
+        self._timings_ms[name] = round((time.perf_counter() - start) * 1000, 1)
         return result
 
     def _load(self, model) -> models.LoadedModel:
@@ -112,10 +167,6 @@ class _Job:
             return model
         if model is not None:
             return models.wrap(model, request.model_type)
-        if request.adapter is not None:
-            raise InvalidRequest(
-                f"Adapter {request.adapter!r} must be attached to a model first; pass the adapted model."
-            )
         return models.load(
             request.model or models.default_model(),
             request.device,
@@ -132,7 +183,6 @@ class _Job:
         return prepared
 
     def _answer(self, loaded, inputs) -> list[int]:
-        """The answer's token ids: none in prefill, the caller's text, or what the model says, greedily."""
         request, tokenizer = self.request, loaded.processor.tokenizer
         if request.mode == "prefill":
             return []
@@ -167,7 +217,8 @@ class _Job:
         )
         return _without_pictures(ids[0, n_prompt:].tolist(), inputs, tokenizer)
 
-    def _capture(self, loaded, inputs, n_prompt, limits) -> tuple[Capture, list[float]]:
+    def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
+        loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
         plans = _plans(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
         total, done = sum(len(plan.modules) for plan in plans.values()), 0
 
@@ -182,7 +233,7 @@ class _Job:
                 torch.cuda.reset_peak_memory_stats(device)
         self.partial.report("capture", 0, total)
         n_answer = len(inputs.ids) - n_prompt
-        with Capture(self.partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
+        with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
             output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=n_answer + 1)
             logits = output.logits[0, :-1].float()
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
@@ -192,11 +243,11 @@ class _Job:
     def _keeps_vision(self, inputs) -> bool:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
 
-    def _info(self, loaded, prepared, inputs, n_prompt, capture, logprobs) -> dict:
+    def _info(self, folder, inputs, capture, logprobs) -> dict:
+        loaded, prepared, n_prompt = self.loaded, self.prepared, self.n_prompt
         request, tokenizer = self.request, loaded.processor.tokenizer
         records = _token_records(inputs, tokenizer)
-        answer = tokenizer.decode(inputs.ids[n_prompt:], skip_special_tokens=True) if request.mode == "generate" else ""
-        answer = answer.replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
+        answer = self.text(inputs.ids[n_prompt:]) if request.mode == "generate" else ""
         points, boxes = [], []
         if prepared.images:
             said = tokenizer.decode(inputs.ids[n_prompt:]).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
@@ -219,8 +270,7 @@ class _Job:
             else tokens.picture_groups(record["keys"], inputs.grids)
             for tower, record in towers.items()
         }
-        self._save_images(prepared.images)
-        folder = self.partial.folder
+        _save_images(prepared.images, folder)
         return {
             "format": FORMAT,
             "id": secrets.token_hex(6),
@@ -231,7 +281,6 @@ class _Job:
                 "family": loaded.family.label,
                 "dtype": loaded.dtype,
             },
-            "adapter": None,
             "mode": request.mode,
             "forced": request.answer is not None,
             "max_new_tokens": request.max_new_tokens,
@@ -268,17 +317,18 @@ class _Job:
             "sinks": capture.sinks,
             "logprobs": logprobs,
             "notes": prepared.notes,
-            "timings_ms": self.timings_ms,
+            "timings_ms": dict(self._timings_ms),
             "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
             "peak_memory_bytes": _peak_memory(loaded.device),
         }
 
-    def _save_images(self, images: list[Image.Image]) -> None:
-        for i, image in enumerate(images):
-            image.save(self.partial.folder / f"image_{i}.png", compress_level=1)
-            preview = image.copy()
-            preview.thumbnail((PREVIEW_PX, PREVIEW_PX))
-            preview.save(self.partial.folder / f"preview_{i}.jpg", quality=90)
+
+def _save_images(images: list[Image.Image], folder: Path) -> None:
+    for i, image in enumerate(images):
+        image.save(folder / f"image_{i}.png", compress_level=1)
+        preview = image.copy()
+        preview.thumbnail((PREVIEW_PX, PREVIEW_PX))
+        preview.save(folder / f"preview_{i}.jpg", quality=90)
 
 
 def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], list]:

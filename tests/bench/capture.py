@@ -116,12 +116,12 @@ class Bench:
         """From the call to the committed folder, the writer joined; returns the folder's bytes."""
         final = self.folder / "run"
         partial = PartialRun.create(final)
-        job = extraction._Job(self.request, partial, self.limits)
-        inputs, n_prompt = self.prepared.inputs, len(self.prepared.inputs.ids)
-        capture, logprobs = job._capture(self.loaded, inputs, n_prompt, self.limits)
+        inputs = self.prepared.inputs
         images, self.prepared.images = self.prepared.images, []  # saving the picture is no part of capturing
         sizes, inputs.read_sizes = inputs.read_sizes, []
-        partial.commit(job._info(self.loaded, self.prepared, inputs, n_prompt, capture, logprobs))
+        held = extraction.Extraction(self.request, partial, self.loaded, self.limits)
+        held.loaded, held.prepared, held.limits = self.loaded, self.prepared, self.limits
+        held.keep(partial, [])
         self.prepared.images, inputs.read_sizes = images, sizes
         self.sync()
 

@@ -1,0 +1,28 @@
+"""LoRA adapters (PEFT): which there are, what is in one, attaching one, and what it changes.
+
+The public names are loaded when they are first used, so that `from adapters import open_comparison` costs NumPy and no
+more.
+"""
+
+from importlib import import_module
+
+_HOME = {
+    "compare": "comparing",
+    "open_comparison": "comparison",
+    "Comparison": "comparison",
+    "inspect_adapter": "inspection",
+    "HealthCard": "inspection",
+    "offered_adapters": "catalog",
+}
+
+__all__ = ["Comparison", "HealthCard", "compare", "inspect_adapter", "offered_adapters", "open_comparison"]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME])
