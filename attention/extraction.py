@@ -143,17 +143,25 @@ class Extraction:
         tokenizer = self.loaded.processor.tokenizer
         return tokenizer.decode(answer_ids, skip_special_tokens=True).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
 
-    def keep(self, partial: PartialRun, answer_ids: list[int], adapter: dict | None = None) -> Path:
+    def keep(
+        self,
+        partial: PartialRun,
+        answer_ids: list[int],
+        adapter: dict | None = None,
+        is_forced: bool | None = None,
+    ) -> Path:
         """Read prompt and answer in one pass that keeps its attention, and commit the run; return its folder.
 
-        `adapter` is what run.json says of the adapter that is switched on.
+        `adapter` is what run.json says of the adapter that is switched on; `is_forced` whether the answer is not the
+        model's own, by default as the request has it.
         """
         loaded, inputs = self.loaded, self.prepared.inputs
         if answer_ids:
             inputs = loaded.family.extend(loaded.processor, inputs, answer_ids)
         capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
         self.partial.report("write")
-        return partial.commit(self._info(partial.folder, inputs, capture, logprobs) | {"adapter": adapter})
+        info = self._info(partial.folder, inputs, capture, logprobs) | {"adapter": adapter}
+        return partial.commit(info if is_forced is None else info | {"forced": is_forced})
 
     def _timed(self, name: str, step: Callable):
         start = time.perf_counter()

@@ -186,7 +186,7 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
     from huggingface_hub import errors as hub_errors
 
     try:
-        folder = _Download(model_id, ["config.json"] if config_only else list(MODEL_FILES), watch).folder()
+        folder = Download(model_id, ["config.json"] if config_only else list(MODEL_FILES), watch).folder()
     except AttentionError:
         raise  # from `watch`
     except hub_errors.GatedRepoError:
@@ -199,12 +199,12 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
         ) from None
     except (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled) as error:
         raise ModelUnavailable(
-            f"{model_id} is not on this machine and the Hub cannot be reached ({_cause(error)}). "
+            f"{model_id} is not on this machine and the Hub cannot be reached ({cause_of(error)}). "
             f"Check the connection, give a local folder, or use the bundled model ({POCKET_ID})."
         ) from None
     except Exception as error:  # noqa: BLE001 - the Hub's two ways of transfer fail with errors of many libraries
         raise ModelUnavailable(
-            f"The download of {model_id} did not come to its end ({_cause(error)}). "
+            f"The download of {model_id} did not come to its end ({cause_of(error)}). "
             "Try again: files that are complete are kept."
         ) from None
     path = Path(folder)
@@ -218,14 +218,16 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
     return folder, path.name
 
 
-class _Download:
+class Download:
     """What is missing of a Hub repository, fetched in threads of their own, so that it can be stopped at any moment.
 
-    Counts the bytes of the Hub's own progress bars.
+    Of the files that fit `patterns`, at `revision` (None: the default branch). Counts the bytes of the Hub's own
+    progress bars.
     """
 
-    def __init__(self, model_id: str, patterns: list[str], watch: Watch | None):
-        self._model_id, self._patterns, self._watch = model_id, patterns, watch or (lambda *_: None)
+    def __init__(self, repo_id: str, patterns: list[str], watch: Watch | None, revision: str | None = None):
+        self._repo_id, self._patterns, self._watch = repo_id, patterns, watch or (lambda *_: None)
+        self._revision = revision
         self._total = 0
         self._bars: list = []  # of bytes: one for those received, one for those written
         self._counting = threading.Lock()
@@ -235,7 +237,7 @@ class _Download:
     def folder(self) -> str:
         """The local folder, once it is complete. Raises what the Hub's library, or `watch`, does."""
         # a daemon: the Hub's library waits for some answers without end, and nobody should wait for it at the exit
-        threading.Thread(target=self._run, name=f"download {self._model_id}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"download {self._repo_id}", daemon=True).start()
         try:
             while not wait([self._fetched], WATCH_SECONDS).done:
                 done = max((bar.seen for bar in self._bars), default=0)
@@ -263,7 +265,8 @@ class _Download:
             self._bars = []
             try:
                 return hub.snapshot_download(
-                    self._model_id,
+                    self._repo_id,
+                    revision=self._revision,
                     allow_patterns=self._patterns,
                     etag_timeout=HUB_TIMEOUT_S,
                     tqdm_class=self._bar_class(),
@@ -313,11 +316,15 @@ class _Download:
         import huggingface_hub as hub
 
         try:
-            files = hub.get_cached_repo_tree(self._model_id)
+            files = hub.get_cached_repo_tree(self._repo_id, revision=self._revision)
         except hub.errors.CachedRepoTreeNotFoundError:
             return 0
         wanted = hub.utils.filter_repo_objects(files, allow_patterns=self._patterns, key=lambda file: file.path)
-        return sum(file.size for file in wanted if not hub.try_to_load_from_cache(self._model_id, file.path))
+        return sum(
+            file.size
+            for file in wanted
+            if not hub.try_to_load_from_cache(self._repo_id, file.path, revision=self._revision)
+        )
 
 
 def _abort_xet() -> None:
@@ -329,7 +336,8 @@ def _abort_xet() -> None:
     abort_xet_session()
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
+    """The first sentence of the error that began it, with its kind."""
     while error.__cause__ is not None:
         error = error.__cause__
     sentence = str(error).split("\n")[0].split(". ")[0]

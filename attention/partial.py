@@ -16,7 +16,7 @@ from .errors import Cancelled, InvalidRequest
 
 SUFFIX = ".partial"
 PROGRESS, CANCEL = "progress.jsonl", "cancel"
-PHASES = ("queue", "model", "inputs", "answer", "capture", "write")
+PHASES = ("queue", "model", "inputs", "answer", "capture", "write", "compare")
 
 
 class PartialRun:
@@ -90,12 +90,12 @@ class PartialRun:
         if self.is_cancelled:
             raise Cancelled("Stopped. Nothing was kept of this run.")
 
-    def commit(self, info: dict) -> Path:
-        """Write run.json, the last file of a run, and rename the folder to its final place; no file of it is open."""
+    def commit(self, info: dict, index: str = "run.json") -> Path:
+        """Write the index, a folder's last file, and rename the folder to its final place; no file of it is open."""
         self.check_cancelled()
         for name in (PROGRESS, CANCEL):
             (self.folder / name).unlink(missing_ok=True)
-        with open(self.folder / "run.json", "w", encoding="utf-8") as file:
+        with open(self.folder / index, "w", encoding="utf-8") as file:
             json.dump(info, file, ensure_ascii=False, separators=(",", ":"))
             file.flush()
             os.fsync(file.fileno())

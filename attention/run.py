@@ -444,7 +444,7 @@ class Run:
 
         if name not in scores.NAMES:
             raise NotInRun(f"There is no score {name!r} of a row; there is {', '.join(scores.NAMES)} and value.")
-        pictures = scores.Pictures(*self._pictures(tower))
+        pictures = scores.Pictures(*self.pictures(tower))
         sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
         return scores.of_rows(name, self._exact_rows(query, tower, until), pictures, sinks).numpy()
 
@@ -673,7 +673,7 @@ class Run:
             raise DamagedRun(f"Grid {grid} of {self.folder} has cells that no key stands for.")
         return cells
 
-    def _pictures(self, tower) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
+    def pictures(self, tower) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
         """The keys that are cells, picture by picture and row by row, and the (rows, cols) of each picture."""
         with self._lock:
             if tower not in self._picture_keys:

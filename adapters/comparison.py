@@ -1,0 +1,240 @@
+"""A finished comparison: base and adapters on the same tokens, read from its folder.
+
+Knows the layout of the folder and how two runs are set against each other, row by row. Knows neither models nor PEFT
+nor Gradio, and needs NumPy alone. Everything here is read-only and may be called from several threads.
+
+    comparison.json  comparison.safetensors  base/  adapter_1/  adapter_2/ ...   each a run
+
+An adapter is named by its place, from 0: `adapter_1` is adapter 0. `query` is the position of the row itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from attention.errors import DamagedRun, NotInRun
+from attention.layer_file import LayerFile
+from attention.run import Run
+
+from . import differences
+
+FORMAT = 1
+INDEX, TABLES = "comparison.json", "comparison.safetensors"
+BASE = "base"
+ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
+AT_ONCE = 32  # rows of a layer that are read together
+THREADS = max(1, min(8, os.cpu_count() or 1))
+
+
+def open_comparison(folder: str | os.PathLike) -> Comparison:
+    """Open a comparison's folder. Raises DamagedRun when it is none, or was written by a later version."""
+    return Comparison(folder)
+
+
+class Comparison:
+    """The base's run and the adapters', what was measured between them. `info` is the content of comparison.json."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        try:
+            self.info = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise DamagedRun(f"{self.folder} is not a finished comparison: it has no {INDEX}.") from None
+        except (OSError, ValueError) as error:
+            raise DamagedRun(f"{INDEX} in {self.folder} cannot be read: {error}.") from None
+        version = self.info.get("format") if isinstance(self.info, dict) else None
+        if not isinstance(version, int) or not 1 <= version <= FORMAT:
+            raise DamagedRun(f"{self.folder} has format {version!r}; this version reads up to {FORMAT}. Update it.")
+        self.runs = {member["folder"]: Run(self.folder / member["folder"]) for member in self.info["members"]}
+        self._tables: dict[str, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Comparison:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every file. The comparison may be used again, or its folder deleted."""
+        for run in self.runs.values():
+            run.close()
+
+    @property
+    def base(self) -> Run:
+        """The base's run."""
+        return self.runs[BASE]
+
+    @property
+    def adapters(self) -> list[Run]:
+        """The adapters' runs."""
+        return [run for name, run in self.runs.items() if name != BASE]
+
+    def run(self, member: str) -> Run:
+        """A member's run: `base`, `adapter_1`, ... Raises NotInRun."""
+        try:
+            return self.runs[member]
+        except KeyError:
+            raise NotInRun(f"There is no {member!r} in this comparison; there is {', '.join(self.runs)}.") from None
+
+    def measures(self, tower: str = "language") -> list[str]:
+        """The measures of this tower."""
+        self._queries(tower)
+        return list(self.info["measures"])
+
+    def table(self, measure: str, tower: str = "language") -> np.ndarray:
+        """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`."""
+        if measure not in self.measures(tower):
+            raise NotInRun(f"There is no measure {measure!r}; there is {', '.join(self.info['measures'])}.")
+        return self._table(f"{tower}.{measure}")
+
+    def queries(self, tower: str = "language") -> list[int]:
+        """The rows that were compared beforehand, ascending; any other is compared when it is asked for."""
+        return list(self._queries(tower))
+
+    def answer_rows(self) -> list[int]:
+        """The rows that predict the shared answer's tokens; of a prompt without answer its last."""
+        first, last = self.info["answer_rows"]
+        return list(range(first, last + 1))
+
+    def change(self, measure: str, adapter: int, query: int | str = "mean", tower: str = "language") -> np.ndarray:
+        """How far each head moved: float32 [layers, heads], of one row, or as a mean over the answer's rows.
+
+        In the vision tower the mean is over the rows that were compared. NaN where the measure has no value; a mean is
+        over the rows that have one.
+        """
+        self._check_adapter(adapter)
+        queries = self._queries(tower)
+        if query == "mean":
+            wanted = self.answer_rows() if tower != "vision" else queries
+            return _mean(self.table(measure, tower)[adapter][:, :, [queries.index(row) for row in wanted]])
+        if query in queries:
+            return self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+        if measure not in self.measures(tower):
+            raise NotInRun(f"There is no measure {measure!r}; there is {', '.join(self.info['measures'])}.")
+        if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < self.shared(tower):
+            raise NotInRun(f"Row {query!r} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
+        run = self.adapters[adapter]
+        found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in self.base.layers(tower)]
+        return np.stack(found)
+
+    def moved(self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20) -> list[dict]:
+        """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first."""
+        change = self.change(measure, adapter, tower=tower)
+        size = np.nan_to_num(np.abs(change), nan=-1.0)
+        found = []
+        for index in np.argsort(-size, axis=None, kind="stable")[:n]:
+            layer, head = np.unravel_index(index, change.shape)
+            if size[layer, head] >= 0:
+                value = float(change[layer, head])
+                found.append({"layer": self.base.layers(tower)[layer], "head": int(head), "value": value})
+        return found
+
+    def logprobs(self) -> np.ndarray:
+        """The log-probability of each shared token of the answer: float32 [members, tokens], nats; the base first."""
+        return self._table("logprob")
+
+    def difference(self, layer: int, query: int, adapter: int, tower: str = "language") -> np.ndarray:
+        """What one row of the adapter reads less what the base's reads: float32 [heads, keys]."""
+        self._check_adapter(adapter)
+        rows = [run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter])]
+        n = self.shared(tower)
+        return rows[1][:, :n] - rows[0][:, :n]
+
+    def shared(self, tower: str = "language") -> int:
+        """How many positions of a tower all members have in common, from 0 on."""
+        return self.base.queries(tower) if tower == "vision" else self.info["shared_tokens"]
+
+    def _queries(self, tower: str) -> list[int]:
+        try:
+            return self.info["queries"][tower]
+        except KeyError:
+            has = ", ".join(self.info["queries"])
+            raise NotInRun(f"This comparison has no tower {tower!r}; it has {has}.") from None
+
+    def _check_adapter(self, adapter: int) -> None:
+        if isinstance(adapter, bool) or not isinstance(adapter, int) or not 0 <= adapter < len(self.adapters):
+            raise NotInRun(f"There is no adapter {adapter!r} in this comparison: it has 0 to {len(self.adapters) - 1}.")
+
+    def _table(self, name: str) -> np.ndarray:
+        with self._lock:
+            if name not in self._tables:
+                with LayerFile(self.folder / TABLES) as file:
+                    self._tables[name] = file.read(name)
+                self._tables[name].setflags(write=False)
+            return self._tables[name]
+
+
+def compared_rows(run: Run, tower: str, shared: int) -> list[int]:
+    """Which rows are compared beforehand: those after the last picture, the last ones where they are many.
+
+    Of a vision tower's patches some, evenly spread.
+    """
+    if tower == "vision":
+        n, most = run.queries(tower), ROWS[tower]
+        return sorted({round(index) for index in np.linspace(0, n - 1, min(n, most))})
+    after = 1 + max((token["index"] for token in run.info["tokens"] if token["role"] == "image"), default=-1)
+    return list(range(max(min(after, shared - 1), shared - ROWS[tower]), shared))
+
+
+def measure(
+    base: Run, others: Sequence[Run], tower: str, queries: Sequence[int], report: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    """Compare rows of every layer: {measure: float32 [adapters, layers, heads, rows]}. `report` is told layers done."""
+    layers = base.layers(tower)
+    shape = (len(others), len(layers), base.heads(tower), len(queries))
+    tables = {name: np.empty(shape, np.float32) for name in differences.NAMES}
+    done = 0
+
+    def fill(place: tuple[int, int]) -> None:
+        i, j = place
+        for name, values in _of_layer(base, others[i], tower, layers[j], queries).items():
+            tables[name][i, j] = values
+
+    places = [(i, j) for j in range(len(layers)) for i in range(len(others))]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, _ in enumerate(pool.map(fill, places), 1):
+            report(done)
+    return tables
+
+
+def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[int]) -> dict[str, np.ndarray]:
+    """Every measure of some rows of one layer: float32 [heads, rows] each."""
+    cells, sizes = base.pictures(tower)
+    cells = np.arange(base.keys(tower))[cells]
+    sinks = base.sinks(layer, tower)
+    parts = []
+    for first, last in _ranges(queries, AT_ONCE):
+        p, q = (
+            np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
+            for run in (base, other)
+        )
+        n = min(p.shape[-1], q.shape[-1])  # answers of their own differ in length; what follows a row is 0 in it
+        parts.append(differences.of_rows(p[..., :n], q[..., :n], cells, sizes, sinks))
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
+
+
+def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Ascending positions as ranges [first, last) of at most so many."""
+    start = previous = None
+    for query in queries:
+        if previous is not None and (query != previous + 1 or query - start == most):
+            yield start, previous + 1
+            start = None
+        start, previous = query if start is None else start, query
+    if previous is not None:
+        yield start, previous + 1
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of what is not NaN."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return (np.where(known, values, 0).sum(axis=-1, dtype=np.float64) / known.sum(axis=-1)).astype(np.float32)
