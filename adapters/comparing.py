@@ -165,6 +165,7 @@ def _write(partial: PartialRun, members: list[dict], n_shared: int, words: str |
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "model": base.info["model"],
             "prompt": base.info["prompt"],
+            "answer": members[0]["answer"],
             "words": words,
             "members": members,
             "shared_tokens": shared,
@@ -172,6 +173,7 @@ def _write(partial: PartialRun, members: list[dict], n_shared: int, words: str |
             "measures": {name: {"unit": differences.UNITS[name]} for name in differences.NAMES},
             "queries": queries,
             "layers": {tower: base.layers(tower) for tower in queries},
+            "bytes": sum(run.info["bytes"] for run in runs),
         }
     finally:
         for run in runs:

@@ -137,6 +137,21 @@ class Comparison:
                 found.append({"layer": self.base.layers(tower)[layer], "head": int(head), "value": value})
         return found
 
+    def csv(self, tower: str = "language") -> str:
+        """Every measure of every head as a table, means over the answer's rows; the first line names the columns."""
+        measures = self.measures(tower)
+        lines = [",".join(["adapter", "scale", "tower", "layer", "head", *measures])]
+        for index, member in enumerate(self.info["members"][1:]):
+            changes = [self.change(name, index, tower=tower) for name in measures]
+            name = _quoted(member["adapter"]["id"])
+            for i, layer in enumerate(self.base.layers(tower)):
+                for head in range(self.base.heads(tower)):
+                    values = [f"{change[i, head]:.6g}" for change in changes]
+                    lines.append(
+                        ",".join([name, f"{member['adapter']['scale']:g}", tower, str(layer), str(head), *values])
+                    )
+        return "\n".join(lines) + "\n"
+
     def logprobs(self) -> np.ndarray:
         """The log-probability of each shared token of the answer: float32 [members, tokens], nats; the base first."""
         return self._table("logprob")
@@ -231,6 +246,12 @@ def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         start, previous = query if start is None else start, query
     if previous is not None:
         yield start, previous + 1
+
+
+def _quoted(text: str) -> str:
+    """A text as a cell of a table; one that a spreadsheet would take for a formula is kept a text."""
+    text = f"'{text}" if text[:1] in "=+-@\t\r" else text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Owns the folders, the tickets, the deadlines and the byte limit. Two ways to keep: a library (a person's own runs:
 listed, never expired, deleted only by the person) and a session cache (a server's: gone some time after the last look).
-Knows nothing of Gradio, models or what is inside a run.
+Knows nothing of Gradio, models or what is inside a run. Several runs that were set against each other (a comparison)
+are one folder with one ticket, and are kept as a run is; how folders are opened is given by the caller.
 
 On disk, below `root`:
 
@@ -28,11 +29,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from .errors import AttentionError
-from .run import Run, open_run
+from .run import open_run
 
 LOCK = "lock"
+INDEXES = {"run.json": "run", "comparison.json": "comparison"}  # the file that a finished folder has, and its kind
 PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")
 
 
@@ -47,7 +50,7 @@ class Entry:
     last_access: float
     deadline: float
     is_public: bool = False
-    run: Run | None = field(default=None, repr=False)
+    run: Any = field(default=None, repr=False)
     summary: dict | None = field(default=None, repr=False)  # its line in the listing; a finished run does not change
 
 
@@ -65,10 +68,12 @@ class RunCache:
         drain_seconds: float = 10,
         sweep_every: float | None = 15,
         clock: Callable[[], float] = time.monotonic,
+        open_folder: Callable[[Path], Any] = open_run,
     ):
         """Take a place below `root`.
 
         Args:
+            open_folder: opens a finished folder; what it returns is what `run` gives, and is closed with `close()`.
             idle_seconds: a session's run is removed this long after the last look; a library closes its files then.
             grace_seconds: the same, once its session is closed: a page that was only reloaded finds its run again.
             drain_seconds: how long a run that is no longer given out stays open for those who are reading from it.
@@ -77,8 +82,9 @@ class RunCache:
         """
         self.root, self.library, self.byte_limit = Path(root).resolve(), library, byte_limit
         self._idle, self._grace, self._drain, self._clock = idle_seconds, grace_seconds, drain_seconds, clock
+        self._open = open_folder
         self._entries: dict[str, Entry] = {}
-        self._retired: list[tuple[float, Run | None, Path | None]] = []  # since when, what to close, what to delete
+        self._retired: list[tuple[float, Any, Path | None]] = []  # since when, what to close, what to delete
         self._mutex = threading.RLock()
         self._closing = threading.Event()
         self._pid = os.getpid()
@@ -89,8 +95,8 @@ class RunCache:
             self._place.mkdir(mode=0o700)
             self._lock = _take_lock(self._place / LOCK)
         if library:
-            for run_json in self.root.glob("*/run.json"):
-                self._enter(run_json.parent, owner=None)
+            for index in (found for name in INDEXES for found in self.root.glob(f"*/{name}")):
+                self._enter(index.parent, owner=None)
         self._janitor = None
         if sweep_every is not None:
             self._janitor = threading.Thread(
@@ -121,8 +127,8 @@ class RunCache:
 
     # Reading
 
-    def run(self, ticket: str) -> Run:
-        """The run behind a ticket. Looking keeps it alive.
+    def run(self, ticket: str) -> Any:
+        """The run behind a ticket, or the comparison. Looking keeps it alive.
 
         Raises KeyError for a ticket that is unknown, expired or was never given.
         """
@@ -132,7 +138,7 @@ class RunCache:
                 self._retire(entry)
                 raise KeyError(ticket)
             if entry.run is None:
-                entry.run = open_run(entry.folder)
+                entry.run = self._open(entry.folder)
             entry.last_access = self._clock()
             entry.deadline = entry.last_access + self._idle
             return entry.run
@@ -148,7 +154,7 @@ class RunCache:
             return self._entries[ticket].is_public
 
     def listing(self) -> list[dict]:
-        """The library's runs, newest first: {ticket, id, created, model, prompt, answer, tokens, bytes}.
+        """The library's runs, newest first: {ticket, kind, id, created, model, prompt, answer, tokens, bytes}.
 
         A session cache lists nothing, whatever it holds.
         """
@@ -161,7 +167,7 @@ class RunCache:
             try:
                 if entry.summary is None:
                     entry.summary = _summary(entry.folder)
-                elif not (entry.folder / "run.json").is_file():
+                elif _kind(entry.folder) is None:
                     continue
                 rows.append({"ticket": entry.ticket, **entry.summary})
             except (OSError, ValueError, KeyError, TypeError):
@@ -278,16 +284,24 @@ def remove_abandoned(root: Path) -> None:
         _remove_place(place, lock)
 
 
+def _kind(folder: Path) -> str | None:
+    return next((kind for name, kind in INDEXES.items() if (folder / name).is_file()), None)
+
+
 def _summary(folder: Path) -> dict:
-    """What a listing says of a run, from its run.json alone."""
-    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    """What a listing says of a run, from its index alone."""
+    kind = _kind(folder)
+    name = next(name for name in INDEXES if INDEXES[name] == (kind or "run"))
+    info = json.loads((folder / name).read_text(encoding="utf-8"))
     if datetime.fromisoformat(info["created"]).tzinfo is None:
         raise ValueError("a run is sorted by a time that says its zone")
-    return {"id": info["id"], "created": info["created"], "model": info["model"]["id"], "prompt": info.get("prompt"),
-            "answer": info.get("answer"), "tokens": len(info["tokens"]), "bytes": info.get("bytes")}  # fmt: skip
+    tokens = len(info["tokens"]) if kind == "run" else info["shared_tokens"]
+    return {"kind": kind, "id": info["id"], "created": info["created"], "model": info["model"]["id"],
+            "prompt": info.get("prompt"), "answer": info.get("answer"), "tokens": tokens,
+            "bytes": info.get("bytes")}  # fmt: skip
 
 
-def _close_and_delete(run: Run | None, folder: Path | None) -> None:
+def _close_and_delete(run: Any, folder: Path | None) -> None:
     if run is not None:
         run.close()  # first: an open file cannot be deleted everywhere
     if folder is not None:

@@ -140,25 +140,35 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
     """The routes of every run, for `demo.launch(app_kwargs={"routes": routes(resolve)})`.
 
     `resolve(ticket)` returns the Run that a ticket gives access to, and raises KeyError when there is none (any more).
+    What it returns may also be several runs set against each other: then `run(member)` gives each of them, `info` is
+    its index, and `change` and `csv` are its numbers.
     """
     received = _Received()
 
-    def of_run(path: str, answer: Callable) -> Route:
-        return Route(f"{PREFIX}/{{ticket}}/{path}", _guarded(lambda request: answer(_find(resolve, request), request)))
+    def route(path: str, find: Callable, answer: Callable) -> Route:
+        return Route(f"{PREFIX}/{{ticket}}/{path}", _guarded(lambda request: answer(find(resolve, request), request)))
 
+    runs = {
+        "run.json": lambda run, _: _json(run.info),
+        "image/{index:int}": lambda run, request: _picture(run, request, "file"),
+        "preview/{index:int}": lambda run, request: _picture(run, request, "preview"),
+        "row": _row,
+        "column": _column,
+        "atlas": _atlas,
+        "masses": _masses,
+        "received": received.answer,
+        "scores": _scores,
+        "layer/{tower}/{layer:int}": _layer,
+        "export": _export,
+    }
     return [
         Route(f"{PREFIX}/assets/{{hash}}/{{file}}", _guarded(_asset)),
-        of_run("run.json", lambda run, _: _json(run.info)),
-        of_run("image/{index:int}", lambda run, request: _picture(run, request, "file")),
-        of_run("preview/{index:int}", lambda run, request: _picture(run, request, "preview")),
-        of_run("row", _row),
-        of_run("column", _column),
-        of_run("atlas", _atlas),
-        of_run("masses", _masses),
-        of_run("received", received.answer),
-        of_run("scores", _scores),
-        of_run("layer/{tower}/{layer:int}", _layer),
-        of_run("export", _export),
+        *(route(path, _find_run, answer) for path, answer in runs.items()),
+        route("comparison.json", _find_comparison, lambda comparison, _: _json(comparison.info)),
+        route("change", _find_comparison, _change),
+        route("changes.csv", _find_comparison, _changes_table),
+        route("logprobs", _find_comparison, lambda comparison, _: _numbers(comparison.logprobs(), "factors")),
+        *(route(f"{{member}}/{path}", _find_run, answer) for path, answer in runs.items()),
         Route(f"{PREFIX}/{{rest:path}}", _guarded(_nothing)),
     ]
 
@@ -202,6 +212,22 @@ def _find(resolve, request):
         raise _UnknownTicket(
             "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
         ) from None
+
+
+def _find_run(resolve, request):
+    """The run that is asked for: a ticket's own, or one member of several."""
+    found, member = _find(resolve, request), request.path_params.get("member")
+    if hasattr(found, "change") == (member is None):
+        what = "several runs, base and adapters: name one of them" if member is None else "one run: it has no members"
+        raise NotInRun(f"Behind this ticket there is {what}.")
+    return found if member is None else found.run(member)
+
+
+def _find_comparison(resolve, request):
+    found = _find(resolve, request)
+    if not hasattr(found, "change"):
+        raise NotInRun("Behind this ticket there is one run: nothing is compared in it.")
+    return found
 
 
 def _nothing(request):
@@ -296,6 +322,25 @@ def _scores(run, request) -> Response:
     response = _numbers(values, "factors")
     response.headers["X-Attention-Positions"] = _ranges(run.stored_positions(tower))
     return response
+
+
+def _change(comparison, request) -> Response:
+    """How far each head moved by a `measure` under an `adapter` (from 0): float32 [layers, heads].
+
+    Of the row of position `query`, or without it (or with `query=mean`) as a mean over the answer's rows.
+    """
+    name = request.query_params.get("measure")
+    if not name:
+        raise _BadQuery("Give measure=..., what is compared.")
+    is_mean = request.query_params.get("query", "mean") == "mean"
+    query = "mean" if is_mean else _number(request, "query")
+    return _numbers(comparison.change(name, _number(request, "adapter", 0), query, _tower(request)), "factors")
+
+
+def _changes_table(comparison, request) -> Response:
+    """Every measure of every head, means over the answer's rows, as a table to keep."""
+    headers = _attachment(f"comparison-{comparison.info['id']}.csv", _FRESH)
+    return Response(comparison.csv(_tower(request)), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _layer(run, request) -> Response:

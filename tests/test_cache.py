@@ -152,7 +152,7 @@ def test_a_listing_says_what_a_run_is_and_passes_over_what_is_none(make):
     cache = make(library=True)
     folder = write_run(cache.new_folder())
     ticket = cache.add(folder)
-    row = {"id": folder.name, "created": "2026-01-01T00:00:00Z", "model": "pocket", "prompt": "what?",
+    row = {"kind": "run", "id": folder.name, "created": "2026-01-01T00:00:00Z", "model": "pocket", "prompt": "what?",
            "answer": "a star", "tokens": 0, "bytes": None}  # fmt: skip
     for broken in ("no JSON", "[]", "{ }", '{"created": "yesterday"}', '{"created": "2026-01-01T00:00:00"}'):
         (write_run(cache.root / f"broken-{len(broken)}") / "run.json").write_text(broken)
