@@ -61,13 +61,13 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
     """
     folder = Path(folder)
     config, weights = folder / CONFIG, folder / WEIGHTS
-    if not folder.is_dir():
-        raise AdapterUnavailable(f"There is no adapter folder {folder}.")
-    if not config.is_file():
-        raise AdapterUnavailable(f"{folder} is not an adapter's folder: it has no {CONFIG}.")
-    if not weights.is_file():
-        raise missing_weights(str(folder), [file.name for pattern in PICKLES for file in folder.glob(pattern)])
     try:
+        if not folder.is_dir():
+            raise AdapterUnavailable(f"There is no adapter folder {folder}.")
+        if not config.is_file():
+            raise AdapterUnavailable(f"{folder} is not an adapter's folder: it has no {CONFIG}.")
+        if not weights.is_file():
+            raise missing_weights(str(folder), [file.name for pattern in PICKLES for file in folder.glob(pattern)])
         if config.stat().st_size > MAX_CONFIG_BYTES:
             raise AdapterRefused(f"{config} is too large for an adapter's config: {config.stat().st_size:,} bytes.")
         parsed = parse_config(config.read_bytes(), str(config))

@@ -1,6 +1,7 @@
 """A small Hub on this machine: folders as repositories, in the requests and headers that huggingface_hub really uses.
 
-A repository can be gated, and a file can be held or cut in the middle of its way. What was asked for is in `requests`.
+A repository can be gated or disabled and have further revisions, a file can be held or cut in the middle of its way,
+and the whole Hub can fail. What was asked for is in `requests`, what was sent of each file in `sent`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -25,7 +26,7 @@ class Hold:
 
 
 class FakeHub(ThreadingHTTPServer):
-    """`repositories` {id: folder}, all at one COMMIT; the other sets and mappings say what goes wrong."""
+    """`repositories` {id: folder}, all at one COMMIT, and what is `listed`; other attributes say what goes wrong."""
 
     daemon_threads = True
     block_on_close = False
@@ -33,11 +34,19 @@ class FakeHub(ThreadingHTTPServer):
     def __init__(self, repositories: dict[str, Path]):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories = repositories
+        self.revisions: dict[str, dict[str, tuple[str, Path]]] = {}  # id: {revision, "main" too: (commit, folder)}
+        self.listed: list[dict] = []  # models as the API lists them: id, downloads, tags, siblings, ...
         self.gated: set[str] = set()
+        self.disabled: set[str] = set()
+        self.failing: int | None = None  # the status that every request is answered with
+        self.ignores_ranges = False
         self.held: dict[str, Hold] = {}
         self.cut: dict[str, int] = {}  # file: how many more times the connection breaks in its middle
         self.xet: dict[str, tuple[str, str]] = {}  # file: its hash, and the address of the storage that has it
         self.requests: list[tuple[str, str]] = []
+        self.queries: list[dict[str, list[str]]] = []  # of the list of models
+        self.logins: list[str | None] = []  # of each request
+        self.sent: dict[str, int] = {}  # file: its bytes that were sent
         self.ranges: list[str] = []
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -48,6 +57,12 @@ class FakeHub(ThreadingHTTPServer):
             for method, path in self.requests
             if method == "GET" and "/resolve/" in path
         ]
+
+    def at(self, model_id: str, revision: str) -> tuple[str, Path] | None:
+        """The commit and the folder that a branch, a tag or a commit of a repository stands for."""
+        named = {"main": (COMMIT, self.repositories[model_id]), **self.revisions.get(model_id, {})}
+        commits = {commit: (commit, folder) for commit, folder in named.values()}
+        return {COMMIT: (COMMIT, self.repositories[model_id]), **commits, **named}.get(revision)
 
     def handle_error(self, request, client_address) -> None:
         """A client that went away is no error."""
@@ -101,30 +116,61 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.server.requests.append((self.command, path))
+        self.server.logins.append(self.headers.get("Authorization"))
         parts = path.strip("/").split("/")
         is_api = parts[:2] == ["api", "models"]
         parts = parts[2:] if is_api else parts
         model_id, what = "/".join(parts[:2]), parts[2:]
-        folder = self.server.repositories.get(model_id)
-        if folder is None:  # so the Hub answers whoever is not logged in: it does not tell what exists
+        if self.server.failing:
+            self._send(self.server.failing, b"", {"ratelimit": '"api";r=0;t=300'})
+        elif is_api and not parts:
+            self._send_list(parse_qs(urlsplit(self.path).query))
+        elif model_id not in self.server.repositories:
+            # so the Hub answers whoever is not logged in: it does not tell what exists
             self._refuse(401, "RepoNotFound", "Repository not found")
-        elif is_api and what[:1] == ["revision"]:
-            self._send_json(
-                {"id": model_id, "sha": COMMIT, "siblings": [{"rfilename": name} for name in _files(folder)]}
-            )
-        elif is_api and what[:1] == ["tree"]:
-            self._send_json([self._entry(folder, name) for name in _files(folder)])
+        elif model_id in self.server.disabled:
+            self._refuse(403, "", "Access to this resource is disabled.")
         elif is_api and what[:1] == ["xet-read-token"]:
             address = next(iter(self.server.xet.values()))[1]
             self._send(
                 200, b"", {"X-Xet-Cas-Url": address, "X-Xet-Access-Token": "-", "X-Xet-Token-Expiration": str(2**40)}
             )
+        else:
+            self._answer_at(model_id, is_api, what)
+
+    def _answer_at(self, model_id: str, is_api: bool, what: list[str]) -> None:
+        """What is asked of a repository at a revision; of its default branch where none is named."""
+        kind, revision = what[0] if what else "revision", what[1] if what[1:] else "main"
+        if is_api and kind == "revision":
+            revision = "/".join(what[1:]) or "main"
+        at = self.server.at(model_id, revision)
+        if at is None:
+            self._refuse(404, "RevisionNotFound", "Invalid rev id")
+            return
+        commit, folder = at
+        if is_api and kind == "revision":
+            siblings = [{"rfilename": name} for name in _files(folder)]
+            self._send_json({"id": model_id, "sha": commit, "siblings": siblings})
+        elif is_api and kind == "tree":
+            self._send_json([self._entry(folder, name) for name in _files(folder)])
         elif model_id in self.server.gated:  # what a gated repository has is public, its files are not
             self._refuse(401, "GatedRepo", f"Access to model {model_id} is restricted.")
-        elif what[:1] == ["resolve"] and (folder / "/".join(what[2:])).is_file():
-            self._send_file(folder / "/".join(what[2:]))
+        elif kind == "resolve" and (folder / "/".join(what[2:])).is_file():
+            self._send_file(folder / "/".join(what[2:]), commit)
         else:
             self._refuse(404, "EntryNotFound", "Entry not found")
+
+    def _send_list(self, query: dict[str, list[str]]) -> None:
+        """The models that have every tag of `filter`, most downloaded first."""
+        self.server.queries.append(query)
+        if "list" in self.server.held:
+            hold = self.server.held["list"]
+            hold.reached.set()
+            hold.release.wait()
+        wanted = set(query.get("filter", []))
+        found = [model for model in self.server.listed if wanted <= set(model["tags"])]
+        found.sort(key=lambda model: -model["downloads"])
+        self._send_json(found[: int(query["limit"][0])])
 
     def _entry(self, folder: Path, name: str) -> dict:
         file = folder / name
@@ -135,19 +181,20 @@ class _Handler(BaseHTTPRequestHandler):
             entry["xetHash"] = self.server.xet[name][0]
         return entry
 
-    def _send_file(self, file: Path) -> None:
+    def _send_file(self, file: Path, commit: str) -> None:
         content = file.read_bytes()
-        headers = {"ETag": f'"{_hash(file, "sha1")}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-        start, status = 0, 200
-        if self.command == "GET" and "Range" in self.headers:
+        headers = {"ETag": f'"{_hash(file, "sha1")}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        start, end, status = 0, len(content), 200
+        if self.command == "GET" and "Range" in self.headers and not self.server.ignores_ranges:
             self.server.ranges.append(self.headers["Range"])
-            start, status = int(self.headers["Range"].removeprefix("bytes=").split("-")[0]), 206
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        half = start + (len(content) - start) // 2
-        self._send_head(status, len(content) - start, headers)
+            first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+            start, end, status = int(first), min(end, int(last) + 1 if last else end), 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
+        half = start + (end - start) // 2
+        self._send_head(status, end - start, headers)
         if self.command == "HEAD":
             return
-        self.wfile.write(content[start:half])
+        self._send_part(file, content[start:half])
         self.wfile.flush()
         if self.server.cut.get(file.name):
             self.server.cut[file.name] -= 1
@@ -157,7 +204,11 @@ class _Handler(BaseHTTPRequestHandler):
             hold = self.server.held[file.name]
             hold.reached.set()
             hold.release.wait()
-        self.wfile.write(content[half:])
+        self._send_part(file, content[half:end])
+
+    def _send_part(self, file: Path, part: bytes) -> None:
+        self.server.sent[file.name] = self.server.sent.get(file.name, 0) + len(part)
+        self.wfile.write(part)
 
     def _send_json(self, content) -> None:
         self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
