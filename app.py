@@ -16,7 +16,7 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -51,12 +51,14 @@ with without_stubs():
     import gradio as gr
 from gradio.data_classes import FileData, GradioRootModel
 
+from adapters.comparison import INDEX as COMPARISON_INDEX
+from adapters.comparison import Comparison, open_comparison
 from attention.cache import RunCache, user_cache_folder
 from attention.errors import AttentionError, InvalidRequest
 from attention.partial import PartialRun
 from attention.pocket.words import ORDINALS
 from attention.request import Limits, Request
-from attention.run import Run
+from attention.run import Run, open_run
 from attention.service import Service
 from attention.viewer import MANIFEST_BYTES, AttentionViewer, routes
 
@@ -77,6 +79,7 @@ PHASES = {
     "answer": "Writing the answer: token {done} of at most {total}",
     "capture": "Capturing: layer {done} of {total}",
     "write": "Writing the run",
+    "compare": "Comparing: layer {done} of {total}",
 }
 
 TITLE = "VLM Attention Viz"
@@ -101,16 +104,25 @@ def gpu_seconds(job: dict) -> int:
 
 @spaces.GPU(duration=gpu_seconds)
 def run_job(job: dict) -> dict:
-    """Make the run that {partial, request, tokens, new_tokens} describes; return {run: its folder} or {error: why not}.
+    """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
-    On ZeroGPU this is another process: only plain data go in and come out, errors too.
+    With `words` it is a comparison of the base with the adapters. On ZeroGPU this is another process: only plain data
+    go in and come out, errors too.
     """
     from attention.extraction import fill
 
     limits = Limits.hosted() if IS_HOSTED else None
+    request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
     try:
-        folder = fill(Request.from_dict(job["request"]), PartialRun.open(job["partial"]), limits=limits)
-        return {"run": str(folder)}
+        if not job["adapters"]:
+            return {"run": str(fill(request, partial, limits=limits))}
+        from adapters.attach import adapted, from_job
+        from adapters.comparing import fill_comparison
+
+        choices = [from_job(record) for record in job["adapters"]]
+        if job["words"] is None:
+            return {"run": str(fill(request, partial, limits=limits, adapted=adapted(choices[0])))}
+        return {"run": str(fill_comparison(request, choices, partial, job["words"], limits))}
     except AttentionError as error:
         return {"error": str(error)}
     except Exception as error:
@@ -199,6 +211,11 @@ def number_or_word(name: str, value: Any) -> int | str:
 
 
 # The page
+
+
+def listed(value: Any) -> list:
+    """The adapters of a request as a list; one alone needs no list."""
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
 def status_line(progress: dict) -> str:
@@ -576,9 +593,37 @@ def build_endpoints(service: Service) -> None:
         folder = None if service.is_hosted else str(run.folder)
         return {"id": run.info["id"], "ticket": ticket, "answer": run.info["answer"], "run": run.info, "folder": folder}
 
+    def adapters(model: str | None = None) -> dict:
+        """List the adapters on offer for a model: {adapters: [{id, label, source, series, step, note}], notes}.
+
+        Any other of the Hub is chosen by its id, owner/name or owner/name@revision.
+        """
+        service.wait_until_loaded()
+        from adapters.catalog import offered_adapters
+
+        with plainly():
+            offers, notes = offered_adapters(service.checked_model(model), service.adapters_dir, service.is_hosted)
+            return {"adapters": [offer.to_dict() for offer in offers], "notes": notes}
+
+    def inspect_adapter(adapter: str, model: str | None = None, rename: bool = False) -> dict:
+        """Check an adapter against a model, from its config and its tensors' names and shapes: a health card.
+
+        Args:
+            rename: read keys of an older layout under the names that the model has now.
+        """
+        service.wait_until_loaded()
+        from adapters.catalog import find_adapter
+        from adapters.choosing import check
+
+        with plainly():
+            model = service.checked_model(model)
+            files = find_adapter(adapter, model, service.adapters_dir, service.is_hosted)
+            return check(files, model, rename=rename, is_hosted=service.is_hosted).to_dict()
+
     async def analyze(
         images=None, prompt=None, model=None, model_type=None, mode="prefill", max_new_tokens=256, answer=None,
         system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto", adapter=None, adapter_scale=1.0,
+        adapter_rename=False,
         request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
     ) -> dict:  # fmt: skip
         """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
@@ -591,6 +636,8 @@ def build_endpoints(service: Service) -> None:
             answer: read this answer instead of generating one.
             messages: a chat of several turns instead of prompt and system; {"type": "image"} takes the next picture.
             vision: keep the vision tower too.
+            adapter: switch this LoRA adapter on, at the strength adapter_scale; /adapters lists some.
+            adapter_rename: read an adapter's keys of an older layout under the names that the model has now.
 
         Returns:
             id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
@@ -611,12 +658,46 @@ def build_endpoints(service: Service) -> None:
                 "dtype": dtype,
                 "adapter": adapter,
                 "adapter_scale": adapter_scale,
+                "adapter_rename": bool(adapter_rename),
             }
             with service.job(fields, request.session_hash) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
             return result(ticket)
+
+    async def compare(
+        images=None, prompt=None, adapters=None, words="base", model=None, model_type=None, mode="prefill",
+        max_new_tokens=256, answer=None, system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto",
+        request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
+    ) -> dict:  # fmt: skip
+        """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
+
+        Args:
+            adapters: a list of names, of names with "=strength", or of {id, scale, rename}.
+            words: whose answer all read: base, the number of an adapter (from 1), or own.
+
+        Returns:
+            id, ticket, comparison (the content of comparison.json), folder (on a local server).
+        """
+        with plainly():
+            fields = {
+                "images": images, "prompt": prompt or "", "model": model, "model_type": model_type, "mode": mode,
+                "max_new_tokens": whole_number("max_new_tokens", max_new_tokens), "answer": answer, "system": system,
+                "messages": messages, "vision": vision, "dtype": dtype,
+                "max_visual_tokens": whole_number("max_visual_tokens", max_visual_tokens, optional=True),
+            }  # fmt: skip
+            chosen = {
+                "adapters": listed(adapters),
+                "words": words if words in ("base", "own") else whole_number("words", words),
+            }
+            with service.job(fields, request.session_hash, chosen) as job:
+                async for step in job.follow():
+                    progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
+                ticket = job.result()["ticket"]
+            found = service.comparison(ticket)
+            folder = None if service.is_hosted else str(found.folder)
+            return {"id": found.info["id"], "ticket": ticket, "comparison": found.info, "folder": folder}
 
     def open_zip(file=None, request: gr.Request = None) -> dict:
         """Open a run that comes as a zip, as /export writes it with the format zip.
@@ -707,6 +788,8 @@ def build_endpoints(service: Service) -> None:
         return gr.Number(value, label=name)
 
     gr.api(models, api_name="models")
+    gr.api(adapters, api_name="adapters")
+    gr.api(inspect_adapter, api_name="inspect")
     gr.api(layers, api_name="layers")
     gr.api(runs, api_name="runs")
     with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
@@ -716,8 +799,14 @@ def build_endpoints(service: Service) -> None:
             Pictures(label="images"), word("prompt"), word("model"), word("model_type"), word("mode", "prefill"),
             number("max_new_tokens", 256), word("answer"), word("system"), gr.JSON(label="messages"),
             vision, number("max_visual_tokens"), word("dtype", "auto"), word("adapter"), number("adapter_scale", 1.0),
+            gr.Checkbox(label="adapter_rename"),
         ]  # fmt: skip
         call.click(analyze, fields, gr.JSON(label="result"), api_name="analyze", **GPU)
+        call.click(
+            compare,
+            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-3]],
+            gr.JSON(label="result"), api_name="compare", **GPU,
+        )  # fmt: skip
         call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")
         which = [
             word("ticket"), word("tower", "language"), word("layer", "mean"), word("head", "mean"), number("query"),
@@ -774,13 +863,31 @@ def open_examples(cache: RunCache) -> dict[str, str]:
     return tickets
 
 
-def open_service(runs: str | None = None, model: str | None = None) -> Service:
+def open_folder(folder: Path) -> Run | Comparison:
+    """A finished folder by what it is."""
+    return open_comparison(folder) if (folder / COMPARISON_INDEX).is_file() else open_run(folder)
+
+
+def open_service(runs: str | None = None, model: str | None = None, adapters: str | None = None) -> Service:
     """Runs are kept in a library on a person's machine, and for the time of a visit on a server."""
     if IS_HOSTED:
-        cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_BYTES)
+        cache = RunCache(
+            user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_BYTES, open_folder=open_folder
+        )
     else:
-        cache = RunCache(runs or user_cache_folder() / "runs", library=True)
-    return Service(cache, run_job, is_hosted=IS_HOSTED, model=model)
+        cache = RunCache(runs or user_cache_folder() / "runs", library=True, open_folder=open_folder)
+    adapters_dir = Path(adapters) if adapters else None
+
+    def find_adapters(wanted: list[dict], model_id: str, watch: Callable[[int, int], None]) -> list[dict]:
+        from adapters.attach import to_job
+        from adapters.choosing import choose
+
+        chosen = choose(wanted, model_id, adapters_dir=adapters_dir, is_hosted=IS_HOSTED, watch=watch)
+        return [to_job(choice) for choice in chosen]
+
+    return Service(
+        cache, run_job, is_hosted=IS_HOSTED, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters
+    )
 
 
 def launch(service: Service, **settings) -> gr.Blocks:
@@ -806,10 +913,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--model", help="model to begin with: pocket, a Hub id or a folder")
     parser.add_argument("--runs", help="folder in which finished runs are kept")
+    parser.add_argument("--adapters", help="folder below which your adapters lie")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     try:
-        service = open_service(options.runs, options.model)
+        service = open_service(options.runs, options.model, options.adapters)
     except OSError as error:
         parser.exit(2, f"Runs cannot be kept in {error.filename}: {error.strerror}. Name another folder with --runs.\n")
     try:

@@ -7,6 +7,7 @@ more.
 from importlib import import_module
 
 _HOME = {
+    "choose": "choosing",
     "compare": "comparing",
     "open_comparison": "comparison",
     "Comparison": "comparison",
@@ -15,7 +16,7 @@ _HOME = {
     "offered_adapters": "catalog",
 }
 
-__all__ = ["Comparison", "HealthCard", "compare", "inspect_adapter", "offered_adapters", "open_comparison"]
+__all__ = ["Comparison", "HealthCard", "choose", "compare", "inspect_adapter", "offered_adapters", "open_comparison"]
 
 
 def __getattr__(name):

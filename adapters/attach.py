@@ -12,59 +12,35 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
 
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
+from peft.utils.other import ModulesToSaveWrapper
 
-from attention.errors import AdapterRefused, InvalidRequest
+from attention.errors import AdapterRefused
 from attention.models import LoadedModel
 
-from .adapter_files import AdapterFiles, read_folder, read_tensors
+from .adapter_files import read_folder, read_tensors
 from .base_modules import base_of_model
+from .choosing import AdapterChoice
 from .inspection import HealthCard, inspect_adapter
 
 KEPT = 16  # adapters on one base: a series of twelve checkpoints, and some before it
-STRENGTHS = (0.0, 1.5)
 ATTRIBUTE = "_attached_adapters"  # of the base model, so that they go when it goes
 
 
-@dataclass(frozen=True)
-class AdapterChoice:
-    """An adapter to switch on, and how strongly: 0 is the base, 1 as it was trained.
+def to_job(choice: AdapterChoice) -> dict:
+    """A choice as plain data, as it crosses a process border."""
+    return {**choice.record, "folder": str(choice.files.folder), "rename": choice.rename}
 
-    `rename`: its keys, in an older layout, may be read under the names that the model has now.
-    """
 
-    files: AdapterFiles
-    scale: float = 1.0
-    rename: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.scale, int | float) or not STRENGTHS[0] <= self.scale <= STRENGTHS[1]:
-            raise InvalidRequest(
-                f"The adapter's strength is {self.scale!r}; it is a number from {STRENGTHS[0]:g} to {STRENGTHS[1]:g}."
-            )
-
-    @property
-    def record(self) -> dict:
-        """What run.json says of it."""
-        files = self.files
-        return {"id": files.id, "revision": files.revision, "sha256": files.sha256, "scale": float(self.scale)}
-
-    def to_dict(self) -> dict:
-        """Plain data, as it crosses a process border."""
-        return {**self.record, "folder": str(self.files.folder), "rename": self.rename}
-
-    @classmethod
-    def from_dict(cls, record: dict) -> AdapterChoice:
-        """The same choice, its files read again. Raises AdapterRefused when they are no longer what they were."""
-        files = replace(read_folder(record["folder"], record["id"], record["revision"]), id=record["id"])
-        if files.sha256 != record["sha256"]:
-            raise AdapterRefused(f"The weights of {files.id} changed after they were checked. Try again.")
-        return cls(files, record["scale"], record["rename"])
+def from_job(record: dict) -> AdapterChoice:
+    """The same choice, its files read again. Raises AdapterRefused when they are no longer what was checked."""
+    files = read_folder(record["folder"], record["id"], record["revision"])
+    if files.sha256 != record["sha256"]:
+        raise AdapterRefused(f"The weights of {files.id} changed after they were checked. Try again.")
+    return AdapterChoice(files, record["scale"], record["rename"])
 
 
 def adapted(choice: AdapterChoice | None) -> Callable[[LoadedModel], AbstractContextManager[dict | None]]:
@@ -191,28 +167,29 @@ class Adapters:
             self._peft.base_model.disable_adapter_layers()
 
     def _remove(self, name: str) -> None:
-        """Take an adapter out, however much of it is there; with the last one the wrapping goes too."""
-        if self._cards and self._peft is not None:
-            if name in self._peft.peft_config:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # that another one is active now; all are switched off
-                    self._peft.delete_adapter(name)
+        """Take an adapter out, however much of it is there, and the wrapping of modules that no other one touches."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that another one is active now; all are switched off
+            for path, module in list(self._model.named_modules()):
+                if isinstance(module, BaseTunerLayer):
+                    module.delete_adapter(name)
+                    base = None if module._all_available_adapter_names() else module.get_base_layer()
+                elif isinstance(module, ModulesToSaveWrapper):
+                    module.delete_adapter(name, None)
+                    base = None if module.modules_to_save else module.original_module
+                else:
+                    continue
+                if base is not None:
+                    owner, _, last = path.rpartition(".")
+                    setattr(self._model.get_submodule(owner), last, base)
+        if self._cards:
+            self._peft.peft_config.pop(name, None)
+            self._peft.set_adapter(next(iter(self._cards)), inference_mode=True)
             self._switch_off()
             return
         self._peft = None
-        for path, module in list(self._model.named_modules()):
-            base = _base_of(module)
-            if base is not None:
-                owner, _, last = path.rpartition(".")
-                setattr(self._model.get_submodule(owner), last, base)
         if hasattr(self._model, "peft_config"):
             del self._model.peft_config
-
-
-def _base_of(module: torch.nn.Module) -> torch.nn.Module | None:
-    if isinstance(module, BaseTunerLayer):
-        return module.get_base_layer()
-    return module.original_module if isinstance(module, AuxiliaryTrainingWrapper) else None
 
 
 def _config(card: HealthCard) -> LoraConfig:
@@ -236,12 +213,17 @@ def _config(card: HealthCard) -> LoraConfig:
         modules_to_save=list(card.replaces) or None,
         use_dora=card.use_dora,
         use_rslora=card.use_rslora,
-        lora_bias=any(which == "lora_B.bias" for _, which in card.keys.values()),
+        lora_bias=card.has_bias,
         lora_dropout=0.0,
         inference_mode=True,
     )
 
 
 def _inside(name: str, which: str) -> str:
-    """Where a weight is in a wrapped module."""
-    return which
+    """Where PEFT keeps a weight of the adapter of this name, inside the module that it wraps."""
+    if which.startswith("replaces."):
+        return f"modules_to_save.{name}.{which.removeprefix('replaces.')}"
+    if which.startswith("lora_embedding"):
+        return f"{which}.{name}"
+    part, _, last = which.partition(".")
+    return f"{'lora_magnitude_vector' if part == 'magnitude' else part}.{name}.{last or 'weight'}"

@@ -24,7 +24,8 @@ from attention.request import Limits, Request
 from attention.run import Run
 
 from . import differences
-from .attach import AdapterChoice, adapted
+from .attach import adapted
+from .choosing import AdapterChoice
 from .comparison import BASE, FORMAT, INDEX, TABLES, Comparison, compared_rows, measure
 
 MOST = 12  # adapters of one comparison

@@ -1,4 +1,4 @@
-"""The command line: `python -m attention extract | export | models | verify`.
+"""The command line: `python -m attention extract | compare | export | inspect | verify | models | adapters`.
 
 Owns the flags, what is printed where, and the exit codes. What a command does is done by the rest of the package, which
 is imported when a command needs it: `export` and `--help` bring in neither torch nor transformers.
@@ -11,12 +11,13 @@ behind. With ATTENTION_DEBUG=1 an error keeps its stack trace.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,13 +26,14 @@ from .partial import PartialRun
 
 PHASE_WORDS = {
     "queue": "waiting", "model": "loading the model", "inputs": "reading the inputs", "answer": "answering",
-    "capture": "capturing", "write": "writing",
+    "capture": "capturing", "write": "writing", "compare": "comparing",
 }  # fmt: skip
 REQUEST_FLAGS = (  # named as the fields of Request that they fill
     "model", "model_type", "mode", "max_new_tokens", "answer", "system", "vision", "max_visual_tokens", "device",
-    "dtype",
+    "dtype", "adapter_rename",
 )  # fmt: skip
-UNITS = {"answer": "tokens", "capture": "layers"}
+RENAME = "read an adapter's keys of an older layout under the names that the model has now"
+UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,18 +73,22 @@ def build_parser() -> argparse.ArgumentParser:
 
     extract = commands.add_parser("extract", help="run a model and keep its attention in a folder")
     extract.set_defaults(command=_extract)
-    add = extract.add_argument
-    add("--image", action="append", default=[], metavar="F", help="a picture; repeat it for several, in order")
-    add("--prompt", metavar="T", help="the question or instruction")
-    add("--system", metavar="T", help="the system prompt")
-    add("--messages", metavar="F.json", help="a chat in role/content form, instead of --prompt and --system")
-    add("--output-dir", required=True, metavar="D", help="becomes the run's folder; must not exist, or be empty")
-    _add_model(extract, required=False)
-    add("--mode", default="prefill", metavar="prefill|generate", help="the prompt alone (default), or with an answer")
-    add("--max-new-tokens", type=int, default=256, metavar="N", help="how long the answer may be (default 256)")
-    add("--answer", metavar="T", help="take this as the answer; implies --mode generate")
-    add("--vision", action=argparse.BooleanOptionalAction, help="keep the vision tower too (the default), or not")
-    add("--max-visual-tokens", type=int, metavar="N", help="tokens of one picture at most")
+    _add_inputs(extract)
+    extract.add_argument("--adapter", metavar="A[=SCALE]", help="a LoRA adapter, at a strength from 0 to 1.5")
+
+    compare = commands.add_parser(
+        "compare", help="run the base and adapters on one input, and measure what they change"
+    )
+    compare.set_defaults(command=_compare)
+    _add_inputs(compare)
+    add = compare.add_argument
+    add("--adapter", action="append", required=True, metavar="A[=SCALE]", help="a LoRA adapter; repeat it for several")
+    add(
+        "--words",
+        default="base",
+        metavar="base|N|own",
+        help="whose answer all read: the base's, adapter N's, each its own",
+    )
 
     export = commands.add_parser("export", help="write a run, or one map of it, as a file")
     export.set_defaults(command=_export)
@@ -112,14 +118,53 @@ def build_parser() -> argparse.ArgumentParser:
     add("--smooth", action="store_true", default=None, help="between the cells' centres; the caption says so")
     add("--places", action="store_true", default=None, help="draw the points and boxes that the answer names")
 
+    inspect = commands.add_parser("inspect", help="check an adapter before anything of it is loaded")
+    inspect.set_defaults(command=_inspect)
+    add = inspect.add_argument
+    add(
+        "adapter", metavar="ADAPTER", help="a folder, a Hub id (owner/name[@revision]), or a name that `adapters` lists"
+    )
+    _add_adapted_model(inspect)
+    add("--weights", action="store_true", help="load both and measure how far each weight was changed")
+    add("--json", action="store_true", help="the health card as JSON")
+
     models = commands.add_parser("models", help="the models on offer")
     models.set_defaults(command=_models)
+
+    adapters = commands.add_parser("adapters", help="the adapters on offer for a model")
+    adapters.set_defaults(command=_adapters)
+    adapters.add_argument("--model", metavar="ID", help="the base; default: the first that `models` lists")
+    adapters.add_argument("--adapters", metavar="DIR", help="a folder below which your adapters lie")
 
     verify = commands.add_parser("verify", help="check on your own weights that what is kept is the model's own")
     verify.set_defaults(command=_verify)
     _add_model(verify, required=True)
     verify.add_argument("--image", metavar="F", help="a picture to check with; default: a drawn one")
+    verify.add_argument("--adapter", metavar="A[=SCALE]", help="check too that it can be switched off without a trace")
+    verify.add_argument("--adapter-rename", action="store_true", help=RENAME)
     return parser
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--image", action="append", default=[], metavar="F", help="a picture; repeat it for several, in order")
+    add("--prompt", metavar="T", help="the question or instruction")
+    add("--system", metavar="T", help="the system prompt")
+    add("--messages", metavar="F.json", help="a chat in role/content form, instead of --prompt and --system")
+    add("--output-dir", required=True, metavar="D", help="becomes the result's folder; must not exist, or be empty")
+    _add_model(parser, required=False)
+    add("--mode", default="prefill", metavar="prefill|generate", help="the prompt alone (default), or with an answer")
+    add("--max-new-tokens", type=int, default=256, metavar="N", help="how long the answer may be (default 256)")
+    add("--answer", metavar="T", help="take this as the answer; implies --mode generate")
+    add("--vision", action=argparse.BooleanOptionalAction, help="keep the vision tower too (the default), or not")
+    add("--max-visual-tokens", type=int, metavar="N", help="tokens of one picture at most")
+    add("--adapter-rename", action="store_true", help=RENAME)
+
+
+def _add_adapted_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="ID", help="the base; default: the first that `models` lists")
+    parser.add_argument("--model-type", metavar="FAMILY", help="the family, where the config does not name a known one")
+    parser.add_argument("--adapter-rename", action="store_true", help=RENAME)
 
 
 def _add_model(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -134,6 +179,63 @@ def _add_model(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def _extract(options) -> int:
+    request, wanted = _request(options), [options.adapter] if options.adapter else []
+
+    def work(partial: _ReportedRun) -> Path:
+        from .cost import download_reporter, forecast
+        from .extraction import fill
+
+        expected = forecast(request, watch=download_reporter(partial))
+        partial.progress.say(
+            f"{expected.tokens:,} tokens at most, {expected.image_tokens:,} of pictures; "
+            f"{_size(expected.bytes_on_disk)} on disk"
+        )
+        if not wanted:
+            return fill(request, partial)
+        from adapters.attach import adapted
+
+        return fill(request, partial, adapted=adapted(*_choose(options, wanted, partial)))
+
+    folder = _make(options.output_dir, work)
+    _print_summary(folder)
+    print(folder)
+    return 0
+
+
+def _compare(options) -> int:
+    request = _request(options)
+    words = int(options.words) if options.words.isdigit() else options.words
+
+    def work(partial: _ReportedRun) -> Path:
+        from adapters.comparing import fill_comparison
+
+        from .cost import download_reporter, forecast
+
+        expected = forecast(request, watch=download_reporter(partial))
+        n_runs = len(options.adapter) + 1
+        partial.progress.say(
+            f"{n_runs} runs of {expected.tokens:,} tokens at most; {_size(n_runs * expected.bytes_on_disk)} on disk"
+        )
+        return fill_comparison(request, _choose(options, options.adapter, partial), partial, words)
+
+    folder = _make(options.output_dir, work)
+    from adapters.comparison import open_comparison
+
+    with open_comparison(folder) as comparison:
+        _print_summary(comparison.base.folder)
+        for index, member in enumerate(comparison.info["members"][1:]):
+            print(f"{member['adapter']['id']} at {member['adapter']['scale']:g}:", file=sys.stderr)
+            if member["answer"]:
+                print(f"  Answer: {member['answer']}", file=sys.stderr)
+            for moved in comparison.moved(index, n=5):
+                where = f"layer {moved['layer']}, head {moved['head']}"
+                print(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits", file=sys.stderr)
+    print(folder)
+    return 0
+
+
+def _request(options):
+    """The request that the flags describe, its pictures looked at."""
     from .request import Request
 
     messages, images = None, options.image
@@ -147,25 +249,76 @@ def _extract(options) -> int:
     request = Request(images=images, prompt=options.prompt or "", messages=messages, **fields)
     request.validate()
     _check_images(request.images)
-    partial = _ReportedRun.create(options.output_dir)
+    return request
+
+
+def _choose(options, wanted: list[str], partial: _ReportedRun) -> list:
+    """The adapters that are asked for, checked and here."""
+    from adapters.catalog import split_scale
+    from adapters.choosing import choose
+
+    from . import models
+    from .cost import download_reporter
+
+    asked = [split_scale(text) for text in wanted]
+    return choose(
+        [{"id": name, "scale": scale, "rename": options.adapter_rename} for name, scale in asked],
+        options.model or models.default_model(), options.model_type, watch=download_reporter(partial),
+    )  # fmt: skip
+
+
+def _make(output_dir: str, work: Callable[[_ReportedRun], Path]) -> Path:
+    """Do work that fills a folder, with progress, and with nothing left where it is stopped or fails."""
+    partial = _ReportedRun.create(output_dir)
     try:
         with _stopping(partial):
             partial.progress.show("loading PyTorch")
-            from .cost import download_reporter, forecast
-            from .extraction import fill
+            from . import extraction  # noqa: F401 - imported for its effect
 
             _quiet_transformers()
-            expected = forecast(request, watch=download_reporter(partial))
-            partial.progress.say(
-                f"{expected.tokens:,} tokens at most, {expected.image_tokens:,} of pictures; "
-                f"{_size(expected.bytes_on_disk)} on disk"
-            )
-            folder = fill(request, partial)
+            return work(partial)
     finally:
         partial.progress.end()
-        partial.discard()  # of a run that was committed nothing is left here
-    _print_summary(folder)
-    print(folder)
+        partial.discard()  # of what was committed nothing is left here
+
+
+def _inspect(options) -> int:
+    progress = _Progress()
+    progress.show("loading PyTorch")
+    from adapters.adapter_report import report
+
+    from . import models
+
+    _quiet_transformers()
+    try:
+        card, changes = report(
+            options.adapter, options.model or models.default_model(), options.model_type, options.adapter_rename,
+            weights=options.weights,
+        )  # fmt: skip
+    finally:
+        progress.end()
+    if options.json:
+        print(json.dumps(card.to_dict() | ({"changes": [each.to_dict() for each in changes]} if changes else {})))
+    else:
+        print("\n".join([*card.lines(), *(each.line() for each in changes)]))
+    return 0
+
+
+def _adapters(options) -> int:
+    from adapters.catalog import offered_adapters
+
+    from . import models
+
+    offers, notes = offered_adapters(
+        options.model or models.default_model(), Path(options.adapters) if options.adapters else None
+    )
+    width = max((len(offer.id) for offer in offers), default=0)
+    for offer in offers:
+        print(f"{offer.id:{width}}  {offer.source}{f', {offer.note}' if offer.note else ''}")
+    for note in notes:
+        print(note, file=sys.stderr)
+    if not offers:
+        print("There are none. Any adapter of the Hub is named by its id, owner/name.", file=sys.stderr)
     return 0
 
 

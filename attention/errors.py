@@ -44,6 +44,17 @@ class AdapterRefused(AttentionError):
     """An adapter that is there and must not be attached, with the reason; the base is as it was."""
 
 
+class AdapterNeedsRenaming(AdapterRefused):
+    """An adapter whose keys are in an older layout: it may be attached once somebody confirms what it was trained on.
+
+    `renames` are pairs (name then, name now).
+    """
+
+    def __init__(self, message: str, renames: tuple[tuple[str, str], ...] = ()):
+        super().__init__(message)
+        self.renames = renames
+
+
 class UnsupportedModel(AttentionError):
     """A model whose attention this project cannot capture exactly, with the reason."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from .archive import unpack_run
 from .cache import RunCache
-from .errors import AttentionError, InvalidRequest
+from .errors import AttentionError, InvalidRequest, LimitExceeded
 from .jobs import Job, wait_for
 from .partial import PartialRun
 from .request import Limits, Request
@@ -32,20 +32,36 @@ log = logging.getLogger(__name__)
 HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
 LOCAL_ZIP_BYTES = 32 << 30
 
+FindAdapters = Callable[[list[dict], str, Callable[[int, int], None]], list[dict]]
+
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
 
 class Service:
     """Runs for visitors. Importing it is cheap; `load` brings in torch and transformers, in a thread of its own."""
 
-    def __init__(self, cache: RunCache, run_job: Callable[[dict], dict], *, is_hosted: bool, model: str | None = None):
+    def __init__(
+        self,
+        cache: RunCache,
+        run_job: Callable[[dict], dict],
+        *,
+        is_hosted: bool,
+        model: str | None = None,
+        adapters_dir: Path | None = None,
+        find_adapters: FindAdapters | None = None,
+    ):
         """
         Args:
-            run_job: makes the run that {partial, request, tokens, new_tokens} describes, and returns {run} or {error}.
+            run_job: makes the run, or the comparison, that {partial, request, tokens, new_tokens, adapters, words}
+                describes, and returns {run} or {error}.
+            adapters_dir: the folder below which a person's adapters lie.
+            find_adapters: finds the adapters that are asked for, [{id, scale, rename}], for a model, checks and
+                downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             model: the model to offer first, instead of the machine's default.
         """
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
+        self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
 
@@ -98,6 +114,19 @@ class Service:
 
     def run(self, ticket: Any) -> Run:
         """The run behind a ticket; InvalidRequest when there is none (any more)."""
+        found = self._found(ticket)
+        if not isinstance(found, Run):
+            raise InvalidRequest("Behind this ticket there is a comparison: open it beside its adapters.")
+        return found
+
+    def comparison(self, ticket: Any) -> Any:
+        """The comparison behind a ticket; InvalidRequest when there is none (any more)."""
+        found = self._found(ticket)
+        if isinstance(found, Run):
+            raise InvalidRequest("Behind this ticket there is one run: nothing is compared in it.")
+        return found
+
+    def _found(self, ticket: Any) -> Any:
         try:
             return self.cache.run(ticket)
         except (KeyError, TypeError):
@@ -142,14 +171,15 @@ class Service:
             raise InvalidRequest(GONE) from None
 
     @contextmanager
-    def job(self, fields: dict, owner: str) -> Iterator[Job]:
+    def job(self, fields: dict, owner: str, comparison: dict | None = None) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        The result is {ticket}.
+        With `comparison`, {adapters: [{id, scale, rename}], words}, a run of the base and of each adapter. The result
+        is {ticket}.
         """
         refuse_paths(fields.get("messages"))
         partial = PartialRun.create(self.cache.new_folder())
-        job = Job(partial, lambda: self._work(partial, fields, owner))
+        job = Job(partial, lambda: self._work(partial, fields, owner, comparison))
         self._jobs[owner].add(job)
         try:
             yield job
@@ -172,7 +202,7 @@ class Service:
             job.join(CLOSING_SECONDS)
         self.cache.close()
 
-    def _work(self, partial: PartialRun, fields: dict, owner: str) -> dict:
+    def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
         """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
         limits = Limits.hosted() if self.is_hosted else None  # None: what this machine's device can take
         Request(**fields).validate(limits)  # what is wrong at first sight is said at once
@@ -188,17 +218,37 @@ class Service:
         partial.report("model")
         expected = forecast(request, limits, download_reporter(partial))
         partial.check_cancelled()
+        own = {"id": request.adapter, "scale": request.adapter_scale, "rename": request.adapter_rename}
+        wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
+        n_runs = len(wanted) + 1 if comparison is not None else 1
+        check_together(n_runs, expected.bytes_on_disk, limits or Limits())
         done = self._run_job(
             {
                 "partial": str(partial.folder),
                 "request": request.to_dict(),
-                "tokens": expected.tokens,
-                "new_tokens": request.max_new_tokens if request.mode == "generate" else 0,
+                "adapters": self._adapters(wanted, request.model, download_reporter(partial)),
+                "words": comparison["words"] if comparison is not None else None,
+                "tokens": expected.tokens * n_runs,
+                "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
             }
         )
         if "error" in done:
             raise AttentionError(done["error"])
         return {"ticket": self.cache.add(done["run"], owner)}
+
+    def _adapters(self, wanted: list[dict], model: str, watch: Callable[[int, int], None]) -> list[dict]:
+        if wanted and self._find_adapters is None:
+            raise InvalidRequest("There are no adapters here: leave the adapter out.")
+        return self._find_adapters(wanted, model, watch) if wanted else []
+
+
+def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
+    """Refuse runs that each fit and together do not. Raises LimitExceeded."""
+    if n_runs * run_bytes > limits.run_bytes:
+        raise LimitExceeded(
+            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each are kept together; the limit is "
+            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, a smaller picture, or leave the vision tower out."
+        )
 
 
 def refuse_paths(messages: Any) -> None:

@@ -72,7 +72,9 @@ def result(client, picture):
 
 def test_the_endpoints_are_the_documented_ones_and_have_docstrings(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/models", "/layers", "/analyze", "/open", "/runs", "/heatmap", "/export"}
+    assert set(endpoints) == {
+        "/models", "/adapters", "/layers", "/inspect", "/analyze", "/compare", "/open", "/runs", "/heatmap", "/export",
+    }  # fmt: skip
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
 

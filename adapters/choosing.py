@@ -1,0 +1,82 @@
+"""From what a person asks for to adapters that are checked and here: found, inspected, downloaded, in this order.
+
+Owns that order, so that page, client and command line share it. Nothing of an adapter's weights is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attention.errors import InvalidRequest
+from attention.models import Watch
+
+from .adapter_files import AdapterFiles
+from .base_modules import base_of
+from .catalog import MAX_SCALE, fetch_adapter, find_adapter, split_scale
+from .inspection import AdapterLimits, HealthCard, inspect_adapter
+
+
+@dataclass(frozen=True)
+class AdapterChoice:
+    """An adapter to switch on, and how strongly: 0 is the base, 1 as it was trained.
+
+    `rename`: its keys, in an older layout, may be read under the names that the model has now.
+    """
+
+    files: AdapterFiles
+    scale: float = 1.0
+    rename: bool = False
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.scale, int | float) and not isinstance(self.scale, bool)
+        if not number or not 0 <= self.scale <= MAX_SCALE:
+            raise InvalidRequest(f"The adapter's strength is {self.scale!r}; it is a number from 0 to {MAX_SCALE}.")
+
+    @property
+    def record(self) -> dict:
+        """What run.json says of it."""
+        files = self.files
+        return {"id": files.id, "revision": files.revision, "sha256": files.sha256, "scale": float(self.scale)}
+
+
+def choose(
+    wanted: Sequence[Any],
+    model_id: str,
+    model_type: str | None = None,
+    adapters_dir: Path | None = None,
+    is_hosted: bool = False,
+    watch: Watch | None = None,
+) -> list[AdapterChoice]:
+    """The adapters that are asked for, each checked against the base's config before its weights are downloaded.
+
+    What is asked for is an id, an id with `=scale`, or {id, scale, rename}. Raises what `find_adapter`,
+    `inspect_adapter` and `fetch_adapter` raise.
+    """
+    choices = []
+    for each in wanted:
+        name, scale, rename = _as_asked(each)
+        files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
+        check(files, model_id, model_type, rename, is_hosted)
+        choices.append(AdapterChoice(fetch_adapter(files, watch), scale, rename))
+    return choices
+
+
+def check(
+    files: AdapterFiles, model_id: str, model_type: str | None = None, rename: bool = False, is_hosted: bool = False
+) -> HealthCard:
+    """Inspect an adapter against a base's config. Raises AdapterRefused."""
+    limits = AdapterLimits.hosted() if is_hosted else AdapterLimits()
+    return inspect_adapter(files, base_of(model_id, model_type), rename=rename, limits=limits)
+
+
+def _as_asked(each: Any) -> tuple[str, float, bool]:
+    if isinstance(each, str):
+        name, scale = split_scale(each)
+        return name, 1.0 if scale is None else scale, False
+    if not isinstance(each, dict) or not isinstance(each.get("id"), str) or set(each) - {"id", "scale", "rename"}:
+        raise InvalidRequest(f"An adapter is asked for by its name, or as {{id, scale, rename}}, not as {each!r}.")
+    scale, rename = each.get("scale", 1.0), each.get("rename", False)
+    return each["id"], 1.0 if scale is None else scale, bool(rename)

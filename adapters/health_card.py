@@ -1,0 +1,122 @@
+"""What is known of an adapter before it is attached, as data and as words. Owns the card; judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+SHOWN = 6  # names in a line
+
+
+@dataclass(frozen=True)
+class TouchedModule:
+    """A module of the base that the adapter adds to: base + scaling x B A. `parameters` are the adapter's own."""
+
+    name: str
+    part: str
+    tower: str
+    layer: int | None
+    rank: int
+    alpha: float
+    scaling: float
+    parameters: int
+    kind: str  # linear | embedding | conv
+
+
+@dataclass(frozen=True)
+class HealthCard:
+    """An adapter that may be attached to a base, and all that its two files say without reading a weight.
+
+    `rank`, `alpha` and `scaling` are (least, most) over its modules. `replaces` are modules that it brings a whole new
+    copy of. `keys` says what each key of the file is: (module, which) with which one of lora_A, lora_B, lora_B.bias,
+    lora_embedding_A, lora_embedding_B, magnitude, or "replaces." and the tensor's name inside the module. `copies` are
+    keys that only repeat the base's own weight of a module, `unmatched_keys` their names: they are not to be loaded.
+    `missing` are modules that its config targets and it has no weights for; they stay as they are in the base.
+    `renames` are pairs (name then, name now) by which the file's keys, in an older layout, were read.
+    """
+
+    id: str
+    base: str
+    revision: str | None
+    sha256: str | None
+    size_bytes: int
+    base_named: str | None
+    peft_version: str | None
+    rank: tuple[int, int]
+    alpha: tuple[float, float]
+    scaling: tuple[float, float]
+    use_dora: bool
+    use_rslora: bool
+    has_bias: bool
+    towers: dict[str, int]
+    parts: dict[str, int]
+    layers: dict[str, tuple[int, ...]]
+    modules: tuple[TouchedModule, ...]
+    replaces: tuple[str, ...]
+    parameters: int
+    matched_keys: int
+    unmatched_keys: tuple[str, ...]
+    missing: tuple[str, ...]
+    renames: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    keys: dict[str, tuple[str, str]]
+    copies: dict[str, str]
+
+    def to_dict(self) -> dict:
+        """The card as plain JSON."""
+        return _plain(asdict(self))
+
+    def lines(self) -> list[str]:
+        """The card in words, for a terminal or a page."""
+        kind = "DoRA" if self.use_dora else "LoRA"
+        scaling = f"scaling {_range(self.scaling)}" + (" (rank-stabilised)" if self.use_rslora else "")
+        towers = ", ".join(
+            f"{tower} {count}" + (f" ({_layers(self.layers[tower])})" if self.layers.get(tower) else "")
+            for tower, count in self.towers.items()
+        )
+        parts = ", ".join(f"{part} {count}" for part, count in self.parts.items())
+        said = [
+            f"{self.id}: {kind}, rank {_range(self.rank)}, alpha {_range(self.alpha)}, {scaling}",
+            f"fits {self.base}; modules: {towers}",
+            f"parts: {parts}",
+            f"{self.parameters:,} parameters, {self.size_bytes / 1e6:,.1f} MB"
+            + (f", sha256 {self.sha256[:12]}" if self.sha256 else "")
+            + (f", revision {self.revision[:12]}" if self.revision else ""),
+        ]
+        if self.base_named or self.peft_version:
+            trained = f"trained on {self.base_named}" if self.base_named else "does not say what it was trained on"
+            said.append(trained + (f", PEFT {self.peft_version}" if self.peft_version else ""))
+        if self.replaces:
+            said.append(f"replaces {listed(self.replaces)}")
+        said += [f"keys renamed: {then} is now {now}" for then, now in self.renames]
+        return said + [f"warning: {warning}" for warning in self.warnings]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a line: the first few, and how many more."""
+    names = list(names)
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _range(pair: tuple[float, float]) -> str:
+    least, most = pair
+    return f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
+
+
+def _layers(numbers: tuple[int, ...]) -> str:
+    """0, 1, 2, 5 as "layers 0-2, 5"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    said = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
+    return f"layer {said}" if len(numbers) == 1 else f"layers {said}"
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

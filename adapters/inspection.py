@@ -1,0 +1,358 @@
+"""Check an adapter before it is attached to a base, from its config and the header of its weights alone.
+
+Owns the rules by which one is refused, and the card of one that passes. PEFT attaches nearly anything, in silence or
+with a warning: what would do nothing, do something else than was trained, or change the base is refused here by name.
+Reads no weight's value and imports no PEFT.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from attention.errors import AdapterRefused
+
+from .adapter_files import AdapterFiles
+from .adapter_keys import Weight, layout_of, read_keys
+from .base_modules import Base, BaseModule
+from .health_card import HealthCard, TouchedModule, listed
+from .lora_config import LoraSettings, read_settings, shown
+from .older_names import Layout
+from .targets import Targets, all_linear
+
+__all__ = ["AdapterLimits", "HealthCard", "TouchedModule", "inspect_adapter"]
+
+ATTACHABLE = ("linear", "embedding", "conv")
+# A model's name says its size ("-2B-"); the name of somebody's own folder need not say anything.
+SIZE_IN_NAME = re.compile(r"(^|[-_.])\d+(\.\d+)?[bm]($|[-_.])", re.IGNORECASE)
+COPY_OF_A_MODEL = re.compile(r"[-_](unsloth|bnb|4bit|8bit|awq|gptq|int[48]|fp8|hf|bf16|fp16)(?=$|[-_])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class AdapterLimits:
+    """What is absurd, or more than a machine should be asked for: rank, bytes of the file, seconds for patterns."""
+
+    rank: int = 1024
+    size_bytes: int = 4 << 30
+    pattern_seconds: float = 10.0
+
+    @classmethod
+    def hosted(cls) -> AdapterLimits:
+        """On a server that strangers send adapters to."""
+        return cls(rank=512, size_bytes=1 << 30, pattern_seconds=5.0)
+
+
+def inspect_adapter(
+    files: AdapterFiles, base: Base, rename: bool = False, limits: AdapterLimits | None = None
+) -> HealthCard:
+    """Return what an adapter would do to a base. `rename` confirms that keys in an older layout are this model's.
+
+    Raises AdapterRefused with the reason; AdapterNeedsRenaming, one of these, when only that confirmation is missing.
+    """
+    limits = limits or AdapterLimits()
+    who = files.id
+    if files.size_bytes > limits.size_bytes:
+        raise AdapterRefused(
+            f"{who} is {files.size_bytes / 1e9:.1f} GB large; the limit here is {limits.size_bytes / 1e9:.1f} GB."
+        )
+    settings = read_settings(files.config, who)
+    weights = read_keys(files)
+    layout, renames = layout_of(files, base, weights, rename)
+    parts = _Parts(files, base, settings, layout, limits)
+    for weight in weights:
+        parts.sort(weight)
+    return parts.card(len(weights), renames)
+
+
+class _Parts:
+    """A file's weights, sorted by what they are for, and judged."""
+
+    def __init__(self, files: AdapterFiles, base: Base, settings: LoraSettings, layout: Layout, limits: AdapterLimits):
+        self._files, self._base, self._settings, self._limits = files, base, settings, limits
+        self._layout = layout
+        self._then = {name: layout.then(name) for name in base.modules}  # the names that the config speaks of
+        self._targets = Targets(settings, self._then.values(), limits.pattern_seconds, files.id)
+        self._replaced = self._modules_to_save()
+        self._lora: dict[str, dict[str, Weight]] = defaultdict(dict)
+        self._new: dict[str, Weight] = {}  # tensors of replaced modules, by their names in the base
+        self._copies: dict[str, Weight] = {}
+        self._keys: dict[str, tuple[str, str]] = {}
+        self._warnings = list(settings.warnings)
+
+    def sort(self, weight: Weight) -> None:
+        """Put one weight where it belongs. Raises AdapterRefused when it belongs nowhere."""
+        name = self._layout.now(weight.name)
+        if weight.which is not None:
+            place, known = self._lora[name], weight.which
+            self._keys[weight.key] = (name, weight.which)
+        elif weight.is_copy:
+            place, known = self._copies, name
+            self._shape(weight, name)
+        else:
+            place, known = self._new, name
+            self._replacement(weight, name)
+        if known in place:
+            raise self._refused(
+                f"has two weights for the same place, {shown(place[known].key)} and {shown(weight.key)}"
+            )
+        place[known] = weight
+
+    def card(self, n_keys: int, renames: tuple[tuple[str, str], ...]) -> HealthCard:
+        """All judged. Raises AdapterRefused."""
+        if not self._lora:
+            raise self._refused("has no LoRA weights")
+        self._tied()
+        modules = tuple(self._touched(name) for name in self._base.modules if name in self._lora)
+        self._nothing_missing_of_replaced()
+        missing = self._missing()
+        self._about_base()
+        for key, weight in self._copies.items():
+            if key.rpartition(".")[0] not in self._lora:
+                raise self._refused(f"has {shown(weight.key)}, which would be written over the base's own weight")
+        layers: dict[str, set[int]] = defaultdict(set)
+        for module in modules:
+            if module.layer is not None:
+                layers[module.tower].add(module.layer)
+        copies = {weight.key: key.rpartition(".")[0] for key, weight in self._copies.items()}
+        if copies:
+            self._warnings.append(
+                f"It has a copy of the base's weights of {listed(sorted(set(copies.values())))}, which is not used."
+            )
+        return HealthCard(
+            id=self._files.id,
+            base=self._base.id,
+            revision=self._files.revision,
+            sha256=self._files.sha256,
+            size_bytes=self._files.size_bytes,
+            base_named=self._settings.base_named and shown(self._settings.base_named, 200),
+            peft_version=self._settings.peft_version and shown(self._settings.peft_version, 40),
+            rank=_span(module.rank for module in modules),
+            alpha=_span(module.alpha for module in modules),
+            scaling=_span(module.scaling for module in modules),
+            use_dora=self._settings.use_dora,
+            use_rslora=self._settings.use_rslora,
+            has_bias=self._settings.has_bias,
+            towers=dict(Counter(module.tower for module in modules)),
+            parts=dict(Counter(module.part for module in modules).most_common()),
+            layers={tower: tuple(sorted(found)) for tower, found in layers.items()},
+            modules=modules,
+            replaces=self._replaced,
+            parameters=sum(module.parameters for module in modules)
+            + sum(weight.record.parameters for weight in self._new.values()),
+            matched_keys=n_keys - len(copies),
+            unmatched_keys=tuple(copies),
+            missing=missing,
+            renames=renames,
+            warnings=tuple(self._warnings),
+            keys=self._keys,
+            copies=copies,
+        )
+
+    # LoRA
+
+    def _touched(self, name: str) -> TouchedModule:
+        module, found = self._base.modules[name], self._lora[name]
+        some = next(iter(found.values()))
+        if module.kind not in ATTACHABLE:
+            raise self._refused(f"has {shown(some.key)}, but {name} is no module that LoRA can be attached to")
+        if any(_is_inside(name, replaced) for replaced in self._replaced):
+            raise self._refused(f"has LoRA weights for {name}, which it also replaces (modules_to_save)")
+        if not self._is_target(name):
+            raise self._refused(
+                f"has weights for {shown(self._then[name])}, which its config does not target "
+                "(target_modules, exclude_modules, layers_to_transform), so PEFT would leave them out"
+            )
+        first, second = ("lora_embedding_A", "lora_embedding_B") if module.kind == "embedding" else ("lora_A", "lora_B")
+        wanted = {first, second}
+        wanted |= {"magnitude"} if self._settings.use_dora else set()
+        wanted |= {"lora_B.bias"} if self._settings.has_bias else set()
+        if "lora_B.bias" in wanted and module.kind == "embedding":
+            raise self._refused(f"sets lora_bias and targets the embedding {name}, which PEFT refuses")
+        if found.keys() - wanted:
+            odd = min(found.keys() - wanted)
+            reason = {
+                "magnitude": "has the magnitude vector of DoRA, {}, but its config does not set use_dora",
+                "lora_B.bias": "has {}, but its config does not set lora_bias",
+            }.get(odd, f"has {{}}, but {name} is of kind {module.kind}, which has no {odd}")
+            raise self._refused(reason.format(shown(found[odd].key)))
+        if wanted - found.keys():
+            raise self._refused(f"has {shown(some.key)} but no {min(wanted - found.keys())} for that module")
+        rank = self._rank(name, module, found[first], found[second])
+        out = module.shape[1] if module.kind == "embedding" else module.shape[0]
+        if "magnitude" in wanted:
+            shape = (1, out, *(1 for _ in module.shape[2:])) if module.kind == "conv" else (out,)
+            self._expect(found["magnitude"], shape, name)
+        if "lora_B.bias" in wanted:
+            self._expect(found["lora_B.bias"], (out,), name)
+        alpha = self._targets.alpha(self._then[name])
+        return TouchedModule(
+            name=name,
+            part=module.part,
+            tower=module.tower,
+            layer=module.layer,
+            rank=rank,
+            alpha=alpha,
+            scaling=self._settings.scaling(rank, alpha),
+            parameters=sum(weight.record.parameters for weight in found.values()),
+            kind=module.kind,
+        )
+
+    def _rank(self, name: str, module: BaseModule, first: Weight, second: Weight) -> int:
+        """The rank of a module's pair of matrices, when they fit each other, the base and the config."""
+        ranks = ((*first.record.shape, 0)[0], (*second.record.shape, 0, 0)[1])
+        groups = module.groups
+        if ranks[0] != ranks[1] * groups:
+            raise self._refused(
+                f"has matrices for {name} that do not go together: rank {ranks[0]} ({shown(first.key)}) and "
+                f"{ranks[1] * groups}"
+            )
+        rank = ranks[0]
+        if module.kind == "embedding":
+            into, out = (rank, module.shape[0]), (module.shape[1], rank)
+        elif module.kind == "conv":
+            channels, kernel = module.shape[1] * groups, module.shape[2:]
+            into, out = (rank, channels, *kernel), (module.shape[0], rank // groups, *(1 for _ in kernel))
+        else:
+            into, out = (rank, module.shape[1]), (module.shape[0], rank)
+        self._expect(first, into, name)
+        self._expect(second, out, name)
+        told = self._targets.rank(self._then[name])
+        if rank != told:
+            raise self._refused(f"has rank {rank} for {name}, but its config says {told} (r, rank_pattern)")
+        sides = (math.prod(into[1:]), out[0])
+        if rank > self._limits.rank or rank > max(sides):
+            most = min(self._limits.rank, max(sides))
+            raise self._refused(f"has rank {rank:,} for {name} ({sides[1]} x {sides[0]}); at most {most:,} makes sense")
+        return rank
+
+    def _is_target(self, name: str) -> bool:
+        return self._targets.has(self._then[name], all_linear(self._base, name)) or name == self._tied_head
+
+    def _missing(self) -> tuple[str, ...]:
+        missing = tuple(
+            name
+            for name, module in self._base.modules.items()
+            if module.kind in ATTACHABLE and name not in self._lora and self._is_target(name)
+        )
+        if missing:
+            self._warnings.append(
+                f"Its config targets {len(missing):,} modules that it has no weights for, which stay as in the base: "
+                f"{listed(missing)}."
+            )
+        return missing
+
+    # Modules that are replaced
+
+    def _modules_to_save(self) -> tuple[str, ...]:
+        """The modules that PEFT would replace, by its rule: whose name ends in a given one. The outermost of nested."""
+        ends = self._settings.replaces
+        found: list[str] = []
+        for name, then in self._then.items():
+            if ends and then.endswith(ends) and not any(_is_inside(name, outer) for outer in found):
+                found.append(name)
+        return tuple(name for name in found if any(_is_inside(tensor, name) for tensor in self._base.tensors))
+
+    def _replacement(self, weight: Weight, tensor: str) -> None:
+        owner = next((name for name in self._replaced if _is_inside(tensor, name)), None)
+        if owner is None and self._settings.ties and self._base.tied and tensor == f"{self._base.head}.weight":
+            owner = self._base.head
+            self._replaced = (*self._replaced, owner)
+        if owner is None:
+            raise self._refused(
+                f"has {shown(weight.key)}, which its config does not name in modules_to_save, so PEFT would write it "
+                "over the base's own weight"
+            )
+        self._shape(weight, tensor)
+        self._keys[weight.key] = (owner, f"replaces.{tensor.removeprefix(f'{owner}.')}")
+
+    def _nothing_missing_of_replaced(self) -> None:
+        for name in self._replaced:
+            for tensor in self._base.tensors:
+                if _is_inside(tensor, name) and tensor not in self._new:
+                    raise self._refused(f"replaces {name} (modules_to_save) but has no weights for {tensor}")
+        idle = [
+            shown(end, 40)
+            for end in self._settings.replaces
+            if not any(then.endswith(end) for then in self._then.values())
+        ]
+        if idle:
+            self._warnings.append(f"It names {listed(idle)} in modules_to_save, which {self._base.id} does not have.")
+
+    # Both
+
+    @property
+    def _tied_head(self) -> str | None:
+        """The output layer, where the config ties what is attached to it to what is attached to the embedding."""
+        return self._base.head if self._settings.ties and self._base.tied and self._base.head in self._lora else None
+
+    def _tied(self) -> None:
+        settings, base = self._settings, self._base
+        if not (settings.ties and base.tied and base.embedding):
+            return
+        for has in (self._lora.keys(), self._replaced):
+            if base.embedding in has and base.head not in has:
+                raise self._refused(
+                    f"ties {base.head} to {base.embedding} (ensure_weight_tying) but has no weights for {base.head}"
+                )
+
+    def _shape(self, weight: Weight, tensor: str) -> None:
+        shape = self._base.tensors[tensor]
+        owner = tensor.rpartition(".")[0]
+        found = weight.record.shape
+        if owner in (self._base.embedding, self._base.head) and found[1:] == shape[1:] and found != shape:
+            raise self._refused(
+                f"was trained with a vocabulary of {found[0]:,} tokens ({shown(weight.key)}), {self._base.id} has "
+                f"{shape[0]:,}"
+            )
+        self._expect(weight, shape, owner)
+
+    def _expect(self, weight: Weight, shape: tuple[int, ...], name: str) -> None:
+        if weight.record.shape != shape:
+            raise self._refused(
+                f"does not fit {self._base.id}: {shown(weight.key)} is {_sides(weight.record.shape)}, and {name} needs "
+                f"{_sides(shape)}. It was trained on a model of another size"
+            )
+
+    def _about_base(self) -> None:
+        settings, base = self._settings, self._base
+        if settings.base_named and _is_another(settings.base_named, base.id):
+            self._warnings.append(
+                f"It says that it was trained on {shown(settings.base_named, 120)}, not on {base.id}."
+            )
+        if settings.base_class and settings.base_class != base.class_name:
+            self._warnings.append(f"It was trained on a {shown(settings.base_class)}; this is a {base.class_name}.")
+
+    def _refused(self, reason: str) -> AdapterRefused:
+        return AdapterRefused(f"{self._files.id} {reason}.")
+
+
+def _is_inside(name: str, outer: str) -> bool:
+    return name == outer or name.startswith(f"{outer}.")
+
+
+def _span(values) -> tuple:
+    values = list(values)
+    return min(values), max(values)
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in shape[:6]) or "one number"
+
+
+def _is_another(named: str, base_id: str) -> bool:
+    """Whether an adapter clearly names another base. A local path may be called anything."""
+    names = [_model_name(each) for each in (named, base_id)]
+    if names[0] == names[1]:
+        return False
+    local = [each.startswith(("/", ".", "~")) or "\\" in each or each.count("/") > 1 for each in (named, base_id)]
+    return all(not is_local or SIZE_IN_NAME.search(name) for name, is_local in zip(names, local, strict=True))
+
+
+def _model_name(path: str) -> str:
+    """The last part of a path, or in the Hub's cache its repository's; without what names a quantised copy of it."""
+    parts = [part for part in re.split(r"[/\\]", path) if part]
+    cached = next((part for part in parts if part.startswith("models--")), None)
+    name = cached.rpartition("--")[2] if cached else (parts or [""])[-1]
+    return COPY_OF_A_MODEL.sub("", name).lower()

@@ -1,0 +1,234 @@
+"""What an adapter's config says, and which of it may be attached: LoRA, DoRA and rank-stabilised LoRA, nothing else.
+
+Owns the decision on each field of PEFT's LoraConfig. Knows neither the base nor the weights. Imports no PEFT: its
+version is looked up, its defaults are written down here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from attention.errors import AdapterRefused
+
+# Every field of LoraConfig in PEFT 0.21 is in one of three tables (a test compares them with the installed version).
+READ = {
+    *("peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "lora_bias", "bias"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "modules_to_save"),
+    *("init_lora_weights", "ensure_weight_tying", "fan_in_fan_out"),
+    *("base_model_name_or_path", "auto_mapping", "peft_version"),
+}
+# They matter while training only, or belong to a way of initialisation, which `init_lora_weights` decides.
+PASSED_OVER = {
+    *("task_type", "inference_mode", "revision", "lora_dropout", "runtime_config", "megatron_core"),
+    *("loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size"),
+}
+# Set to anything, they make the adapted model something that is not base + LoRA, or change the base itself.
+REFUSED = {
+    "layer_replication": "it repeats layers of the base, so the adapted model is another one",
+    "target_parameters": "it adapts parameters (of experts, for one) and not modules",
+    "trainable_token_indices": "it replaces rows of the embedding",
+    "megatron_config": "it is for Megatron's parallel layers",
+    "alora_invocation_tokens": "it acts (aLoRA) only after certain tokens",
+    "use_qalora": "it is a QALoRA adapter, made for quantised weights",
+    "velora_config": "it is a VeLoRA adapter",
+    "monteclora_config": "it draws its weights at random (MonteCLoRA)",
+    "use_bdlora": "its matrices are block-diagonal (BD-LoRA)",
+    "arrow_config": "it routes between several adapters (Arrow)",
+    "kasa_config": "it cuts the base's own weights (KaSA)",
+}
+# `init_lora_weights`: these leave the base alone (the file's weights are set afterwards) ...
+HARMLESS_STARTS = ("gaussian", "eva", "orthogonal", "mica")
+# ... and these subtract from the base what the adapter starts with: as the adapter is loaded or, lora_ga, in training.
+CHANGING_STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
+
+PLAIN = re.compile(r"[\w.-]+")  # the name of a module, or the end of one: no pattern
+MOST_ALPHA = 1e6
+MOST_NAMES = 1_000  # of modules that are replaced, or lists of layers
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """The fields that decide what is attached. `targets` and `excludes` are names, or one pattern."""
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...] | str
+    excludes: tuple[str, ...] | str = ()
+    ranks: dict[str, int] = field(default_factory=dict)
+    alphas: dict[str, float] = field(default_factory=dict)
+    layers: tuple[int, ...] | None = None
+    layer_lists: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    use_rslora: bool = False
+    use_dora: bool = False
+    has_bias: bool = False
+    ties: bool = False
+    base_named: str | None = None
+    base_class: str | None = None
+    peft_version: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def scaling(self, rank: int, alpha: float) -> float:
+        """What B A is multiplied with."""
+        return alpha / (math.sqrt(rank) if self.use_rslora else rank)
+
+
+def read_settings(config: dict, who: str) -> LoraSettings:
+    """Judge a config. `who` begins the message of the AdapterRefused that it raises."""
+    read = _Reader(config, who)
+    kind = config.get("peft_type")
+    if kind != "LORA":
+        raise AdapterRefused(f"{who} is not a LoRA adapter: its peft_type is {shown(kind)}. Only LORA can be attached.")
+    for name, reason in REFUSED.items():
+        if config.get(name):
+            raise AdapterRefused(f"{who} sets {name}: {reason}. It cannot be compared with its base here.")
+    _judge_start(config.get("init_lora_weights", True), who)
+    if config.get("bias", "none") not in ("none", None):
+        raise AdapterRefused(
+            f"{who} was trained with bias {shown(config['bias'])}, so it changes the base's own biases, "
+            "which stay changed when it is switched off. Train with bias 'none'."
+        )
+    settings = LoraSettings(
+        rank=read.rank(config.get("r", 8), "r"),
+        alpha=read.alpha(config.get("lora_alpha", 8), "lora_alpha"),
+        targets=read.names("target_modules", can_be_pattern=True),
+        excludes=read.names("exclude_modules", can_be_pattern=True) or (),
+        ranks=read.by_name("rank_pattern", read.rank),
+        alphas=read.by_name("alpha_pattern", read.alpha),
+        layers=read.layers(),
+        layer_lists=read.names("layers_pattern", plain=True) or (),
+        replaces=read.names("modules_to_save", plain=True) or (),
+        use_rslora=read.flag("use_rslora"),
+        use_dora=read.flag("use_dora"),
+        has_bias=read.flag("lora_bias"),
+        ties=read.flag("ensure_weight_tying"),
+        base_named=read.text(config.get("base_model_name_or_path"), "base_model_name_or_path"),
+        base_class=read.text((read.mapping("auto_mapping")).get("base_model_class"), "base_model_class"),
+        peft_version=read.text(config.get("peft_version"), "peft_version"),
+        warnings=tuple(_warnings(config, read.flag("fan_in_fan_out"))),
+    )
+    _judge_together(settings, config, who)
+    return settings
+
+
+def shown(value: Any, most: int = 120) -> str:
+    """A value of a file as it can be shown anywhere: printable, and not too long."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value)
+    except (ValueError, TypeError, RecursionError):
+        text = f"a {type(value).__name__}"
+    text = "".join(sign if sign.isprintable() else "?" for sign in text[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def is_newer(version: str | None, installed: str) -> bool:
+    """Whether a version of PEFT, as a config names it, is later than another. What is no version is not."""
+    parts = [re.findall(r"\d{1,6}", str(each).partition("@")[0])[:3] for each in (version or "", installed)]
+    return bool(parts[0]) and [int(part) for part in parts[0]] > [int(part) for part in parts[1]]
+
+
+def _judge_start(start: Any, who: str) -> None:
+    if start is None or isinstance(start, bool) or start in HARMLESS_STARTS:
+        return
+    if isinstance(start, str) and start.lower().startswith(CHANGING_STARTS):
+        raise AdapterRefused(
+            f"{who} was initialised with {shown(start)}, which changes the base's weights, so the base would not be "
+            "the base any more. Save it as plain LoRA: save_pretrained(..., path_initial_model_for_weight_conversion)."
+        )
+    raise AdapterRefused(f"{who} has an unknown init_lora_weights, {shown(start)}; it may change the base's weights.")
+
+
+def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
+    """What PEFT itself refuses of fields that do not go together."""
+    if isinstance(settings.targets, str) and (settings.layers is not None or settings.layer_lists):
+        raise AdapterRefused(f"{who} has layers_to_transform or layers_pattern beside a pattern in target_modules.")
+    if settings.layer_lists and settings.layers is None:
+        raise AdapterRefused(f"{who} has layers_pattern without layers_to_transform.")
+    if settings.has_bias and (settings.use_dora or not isinstance(config.get("init_lora_weights", True), bool)):
+        raise AdapterRefused(f"{who} sets lora_bias together with DoRA or another initialisation, which PEFT refuses.")
+
+
+def _warnings(config: dict, fans: bool) -> list[str]:
+    found = []
+    unknown = sorted(shown(name, 40) for name in config.keys() - READ - PASSED_OVER - REFUSED.keys() if config[name])
+    if unknown:
+        found.append(
+            f"Its config sets what this version does not know ({', '.join(unknown[:5])}); that has no effect here."
+        )
+    version = config.get("peft_version")
+    if isinstance(version, str) and is_newer(version, metadata.version("peft")):
+        found.append(f"It was written by PEFT {shown(version, 30)}; PEFT {metadata.version('peft')} is installed here.")
+    if fans:
+        found.append("fan_in_fan_out is set; no module of this model is stored that way, so it has no effect.")
+    return found
+
+
+class _Reader:
+    """Values of a config by name, each of the type that it must have."""
+
+    def __init__(self, config: dict, who: str):
+        self._config, self._who = config, who
+
+    def wrong(self, name: str, value: Any, what: str) -> AdapterRefused:
+        return AdapterRefused(f"{self._who} has {name} {shown(value)} in its config; it must be {what}.")
+
+    def rank(self, value: Any, name: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.wrong(name, value, "a whole number above 0")
+        return value
+
+    def alpha(self, value: Any, name: str) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < abs(value) <= MOST_ALPHA:
+            raise self.wrong(name, value, f"a number other than 0, at most {MOST_ALPHA:g}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._config.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(name, value, "true or false")
+        return bool(value)
+
+    def text(self, value: Any, name: str) -> str | None:
+        if value is not None and not isinstance(value, str):
+            raise self.wrong(name, value, "a text or null")
+        return value or None
+
+    def mapping(self, name: str) -> dict:
+        value = self._config.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise self.wrong(name, value, "an object or null")
+        return value or {}
+
+    def by_name(self, name: str, read: Any) -> dict:
+        return {key: read(value, f"{name} {shown(key, 40)}") for key, value in self.mapping(name).items()}
+
+    def names(self, name: str, can_be_pattern: bool = False, plain: bool = False) -> tuple[str, ...] | str | None:
+        value = self._config.get(name)
+        if value is None and name != "target_modules":
+            return None
+        if isinstance(value, str) and can_be_pattern and value:
+            return value
+        if isinstance(value, str) and name == "layers_pattern":
+            value = [value] if value else []
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise self.wrong(name, value, "a list of names" + (" or a pattern" if can_be_pattern else ""))
+        if plain and len(value) > MOST_NAMES:
+            raise self.wrong(name, f"{len(value):,} names", f"at most {MOST_NAMES:,} names")
+        odd = next((each for each in value if plain and not PLAIN.fullmatch(each)), None)
+        if odd is not None:
+            raise self.wrong(name, odd, "names of modules, without signs of a pattern")
+        return tuple(value)
+
+    def layers(self) -> tuple[int, ...] | None:
+        value = self._config.get("layers_to_transform")
+        listed = [value] if isinstance(value, int) else value
+        if listed is None or listed == []:
+            return None
+        if not isinstance(listed, list) or not all(isinstance(n, int) and not isinstance(n, bool) for n in listed):
+            raise self.wrong("layers_to_transform", value, "a layer's index or a list of them")
+        return tuple(listed)
