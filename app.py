@@ -114,7 +114,7 @@ def run_job(job: dict) -> dict:
     limits = Limits.hosted() if IS_HOSTED else None
     request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
     try:
-        if not job["adapters"]:
+        if not job["adapters"] and job["words"] is None:
             return {"run": str(fill(request, partial, limits=limits))}
         from adapters.attach import adapted, from_job
         from adapters.comparing import fill_comparison
@@ -876,17 +876,23 @@ def open_service(runs: str | None = None, model: str | None = None, adapters: st
         )
     else:
         cache = RunCache(runs or user_cache_folder() / "runs", library=True, open_folder=open_folder)
-    adapters_dir = Path(adapters) if adapters else None
+    return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=Path(adapters) if adapters else None)
+
+
+def new_service(
+    cache: RunCache, *, is_hosted: bool, model: str | None = None, adapters_dir: Path | None = None
+) -> Service:
+    """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
 
     def find_adapters(wanted: list[dict], model_id: str, watch: Callable[[int, int], None]) -> list[dict]:
         from adapters.attach import to_job
         from adapters.choosing import choose
 
-        chosen = choose(wanted, model_id, adapters_dir=adapters_dir, is_hosted=IS_HOSTED, watch=watch)
+        chosen = choose(wanted, model_id, adapters_dir=adapters_dir, is_hosted=is_hosted, watch=watch)
         return [to_job(choice) for choice in chosen]
 
     return Service(
-        cache, run_job, is_hosted=IS_HOSTED, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters
+        cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters
     )
 
 

@@ -24,7 +24,9 @@ from attention.models import LoadedModel
 from .adapter_files import read_folder, read_tensors
 from .base_modules import base_of_model
 from .choosing import AdapterChoice
-from .inspection import HealthCard, inspect_adapter
+from .health_card import HealthCard, listed
+from .inspection import inspect_adapter
+from .weight_change import differing_copies
 
 KEPT = 16  # adapters on one base: a series of twelve checkpoints, and some before it
 ATTRIBUTE = "_attached_adapters"  # of the base model, so that they go when it goes
@@ -78,6 +80,10 @@ class Adapters:
     def __len__(self) -> int:
         return len(self._cards)
 
+    def names(self) -> list[str]:
+        """The names of those that are attached, the one used longest ago first."""
+        return list(self._cards)
+
     def attach(self, choice: AdapterChoice) -> str:
         """Put an adapter's weights beside the base's and return its name here; at once where it is there already.
 
@@ -90,6 +96,11 @@ class Adapters:
             return name
         card = inspect_adapter(choice.files, base_of_model(self._model_id, self._model), rename=choice.rename)
         tensors = read_tensors(choice.files)
+        if other := differing_copies(card, tensors, self._model):
+            raise AdapterRefused(
+                f"{choice.files.id} was trained on another model than {self._model_id}: its file repeats the base's "
+                f"weights of {listed(other)}, and they differ. Choose the model that it was trained on."
+            )
         while len(self._cards) >= self._keeps:
             self.detach(next(iter(self._cards)))
         self._made += 1

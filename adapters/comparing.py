@@ -24,9 +24,11 @@ from attention.request import Limits, Request
 from attention.run import Run
 
 from . import differences
-from .attach import adapted
+from .adapter_files import read_tensors
+from .attach import adapted, adapters_of
 from .choosing import AdapterChoice
 from .comparison import BASE, FORMAT, INDEX, TABLES, Comparison, compared_rows, measure
+from .weight_change import weight_changes
 
 MOST = 12  # adapters of one comparison
 WORDS = ("base", "own")  # or the number of an adapter, from 1
@@ -125,8 +127,21 @@ def _run_all(request, adapters, partial, words, limits) -> tuple[list[dict], int
             with member(choice) as record:
                 is_forced = request.answer is not None or ids is not own
                 extraction.keep(folder, ids, record, is_forced)
-            members.append({"folder": name, "adapter": record, "answer": extraction.text(own)})
+            members.append(
+                {"folder": name, "adapter": record, "answer": extraction.text(own), **_known(choice, extraction)}
+            )
     return members, _common_length(read)
+
+
+def _known(choice: AdapterChoice | None, extraction: Extraction) -> dict:
+    """What is known of an adapter: its card, and how far it changes each weight at strength 1."""
+    if choice is None:
+        return {}
+    adapters = adapters_of(extraction.loaded)
+    card = adapters.card(adapters.attach(choice))
+    changes = weight_changes(card, read_tensors(choice.files), extraction.loaded.model, extraction.request.model_type)
+    shown = {name: value for name, value in card.to_dict().items() if name not in ("keys", "modules", "copies")}
+    return {"card": shown, "changes": [change.to_dict() for change in changes]}
 
 
 def _common_length(answers: list[list[int]]) -> int:

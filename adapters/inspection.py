@@ -79,6 +79,7 @@ class _Parts:
         self._new: dict[str, Weight] = {}  # tensors of replaced modules, by their names in the base
         self._copies: dict[str, Weight] = {}
         self._keys: dict[str, tuple[str, str]] = {}
+        self._unsure: list[str] = []  # modules for which the config has several alphas
         self._warnings = list(settings.warnings)
 
     def sort(self, weight: Weight) -> None:
@@ -105,6 +106,11 @@ class _Parts:
             raise self._refused("has no LoRA weights")
         self._tied()
         modules = tuple(self._touched(name) for name in self._base.modules if name in self._lora)
+        if self._unsure:
+            self._warnings.append(
+                f"Several keys of its alpha_pattern stand for {listed(self._unsure)}. PEFT sorts them as it saves and "
+                "takes the first, so these may be stronger or weaker than they were trained."
+            )
         self._nothing_missing_of_replaced()
         missing = self._missing()
         self._about_base()
@@ -186,7 +192,9 @@ class _Parts:
             self._expect(found["magnitude"], shape, name)
         if "lora_B.bias" in wanted:
             self._expect(found["lora_B.bias"], (out,), name)
-        alpha = self._targets.alpha(self._then[name])
+        alpha, *others = self._targets.alphas(self._then[name])
+        if set(others) - {alpha}:
+            self._unsure.append(name)
         return TouchedModule(
             name=name,
             part=module.part,

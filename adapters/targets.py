@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from attention.errors import AdapterRefused
@@ -66,11 +67,14 @@ class Targets:
 
     def rank(self, name: str) -> int:
         """The rank that the config gives to a module."""
-        return self._ranks.of(name, self._settings.rank)
+        return (self._ranks.all(name) or [self._settings.rank])[0]
 
-    def alpha(self, name: str) -> float:
-        """The alpha that the config gives to a module."""
-        return self._alphas.of(name, self._settings.alpha)
+    def alphas(self, name: str) -> list[float]:
+        """The alpha that the config gives to a module, and after it those of other keys that stand for it as well.
+
+        PEFT sorts the keys as it saves them, so the first need not be the one that it was trained with.
+        """
+        return self._alphas.all(name) or [self._settings.alpha]
 
     def _is_listed(self, listed: frozenset[str] | str, name: str) -> bool:
         return name in self._found[listed] if isinstance(listed, str) else any(end in listed for end in _ends(name))
@@ -82,15 +86,14 @@ class _ByName:
     def __init__(self, values: Mapping[str, float], found: dict[str, set[str]]):
         self._values = list(values.values())
         self._plain = {key: place for place, key in enumerate(values) if PLAIN.fullmatch(key)}
-        self._matched: dict[str, int] = {}
+        self._matched: dict[str, list[int]] = defaultdict(list)
         for place, key in enumerate(values):
             for name in found.get(_tail(key), ()):
-                self._matched.setdefault(name, place)
+                self._matched[name].append(place)
 
-    def of(self, name: str, otherwise: float) -> float:
+    def all(self, name: str) -> list[float]:
         places = [self._plain[end] for end in _ends(name) if end in self._plain]
-        places += [self._matched[name]] if name in self._matched else []
-        return self._values[min(places)] if places else otherwise
+        return [self._values[place] for place in sorted([*places, *self._matched.get(name, ())])]
 
 
 def matches(patterns: dict[str, str], names: list[str], seconds: float, who: str) -> dict[str, set[str]]:

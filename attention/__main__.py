@@ -355,11 +355,19 @@ def _verify(options) -> int:
     from .verification import table, verify
 
     _quiet_transformers()
+    how = {"device": options.device, "dtype": options.dtype, "model_type": options.model_type, "report": progress.show}
     try:
-        checks = verify(
-            options.model, options.image, device=options.device, dtype=options.dtype, model_type=options.model_type,
-            report=progress.show,
-        )  # fmt: skip
+        if options.adapter is None:
+            checks = verify(options.model, options.image, **how)
+        else:
+            from adapters.catalog import split_scale
+            from adapters.choosing import choose
+            from adapters.verifying import verify_adapted
+
+            name, scale = split_scale(options.adapter)
+            wanted = {"id": name, "scale": scale, "rename": options.adapter_rename}
+            (choice,) = choose([wanted], options.model, options.model_type)
+            checks = verify_adapted(options.model, choice, options.image, **how)
     finally:
         progress.end()
     print(table(checks))

@@ -346,13 +346,14 @@ def cause_of(error: BaseException) -> str:
 
 def read_config(path: str, model_type: str | None = None):
     """The config of a local folder and its family. Raises UnsupportedModel or ModelUnavailable."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     from . import families
 
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise ModelUnavailable(f"config.json of {path} cannot be used: {str(error).splitlines()[0][:200]}") from None
     return config, families.find(model_type or config.model_type)
 

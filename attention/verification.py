@@ -27,6 +27,7 @@ from . import models, painting
 from .capture import attention_function
 from .errors import LimitExceeded, UnsupportedModel
 from .extraction import fill
+from .families.family import Inputs
 from .images import open_image
 from .models import LoadedModel
 from .partial import PartialRun
@@ -69,15 +70,15 @@ def verify(
     AttentionError for a model or picture that cannot be used.
     """
     report = report or (lambda _: None)
-    picture = open_image(image)[0] if image is not None else _drawing(560, 420)
+    picture = open_image(image)[0] if image is not None else drawing(560, 420)
     if not isinstance(model, LoadedModel):
         report("loading the model")
-        model = models.load(model, device, dtype, model_type, lambda done, total: report(_downloaded(done, total)))
+        model = models.load(model, device, dtype, model_type, lambda done, total: report(downloaded(done, total)))
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, "sdpa"):
         report("making a run")
         with models.INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
             device = models.input_device(model.model)
-            model.model(**{name: tensor.to(device) for name, tensor in _prepared(model, picture).tensors.items()})
+            model.model(**{name: tensor.to(device) for name, tensor in prepared_inputs(model, picture).tensors.items()})
         before = _state(model.model)
         folder, inputs, logits = _captured_run(model, picture, Path(place) / "run")
         after = _state(model.model)
@@ -136,7 +137,7 @@ def _captured_run(loaded, picture, folder) -> tuple[Path, dict, torch.Tensor]:
 
     hook = loaded.model.register_forward_hook(remember, with_kwargs=True)
     try:
-        images = (picture, _drawing(224, 320))
+        images = (picture, drawing(224, 320))
         request = Request(images=images, prompt=PROMPT, answer=ANSWER, max_visual_tokens=VISUAL_TOKENS, vision=True)
         try:
             made = fill(request, PartialRun.create(folder), loaded)
@@ -390,10 +391,12 @@ def _check_geometry(loaded, picture) -> list[Check]:
     wrong = {}
     for size in (picture.size, *GEOMETRY_SIZES):
         grey = Image.new("RGB", size, (128, 128, 128))
-        inputs = _prepared(loaded, grey)
+        inputs = prepared_inputs(loaded, grey)
         before = painting.first_keys(loaded.family, loaded.model, inputs)
         for index, row, col, box in _places(inputs.grids, size):
-            after = painting.first_keys(loaded.family, loaded.model, _prepared(loaded, painting.painted(grey, box)))
+            after = painting.first_keys(
+                loaded.family, loaded.model, prepared_inputs(loaded, painting.painted(grey, box))
+            )
             tower = inputs.grids[index].tower
             asked[tower] += 1
             if painting.changed_cells(inputs, before, after).get(index) == (index, row, col):
@@ -408,7 +411,8 @@ def _check_geometry(loaded, picture) -> list[Check]:
     ]
 
 
-def _prepared(loaded, picture):
+def prepared_inputs(loaded: LoadedModel, picture: Image.Image) -> Inputs:
+    """The model's inputs for the question that is asked about a picture here."""
     conversation = Request(images=(picture,), prompt=PROMPT).conversation()
     try:
         return loaded.family.prepare(loaded.processor, conversation, [picture], VISUAL_TOKENS)
@@ -454,7 +458,7 @@ def _bits(tensor: torch.Tensor) -> int:
     return int(tensor.detach().view(whole).sum(dtype=torch.int64))
 
 
-def _drawing(width: int, height: int) -> Image.Image:
+def drawing(width: int, height: int) -> Image.Image:
     """Shapes and stripes: something for the heads to tell apart."""
     picture = Image.new("RGB", (width, height), (236, 233, 226))
     draw = ImageDraw.Draw(picture)
@@ -466,7 +470,8 @@ def _drawing(width: int, height: int) -> Image.Image:
     return picture
 
 
-def _downloaded(done: int, total: int) -> str:
+def downloaded(done: int, total: int) -> str:
+    """How far a download is, in words."""
     return f"downloading the model: {done / 1e9:.1f} of {total / 1e9:.1f} GB" if total else "downloading the model"
 
 

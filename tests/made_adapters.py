@@ -74,7 +74,7 @@ def read_adapter(folder) -> tuple[dict, dict[str, torch.Tensor]]:
 
 
 def changed_adapter(folder, target, config=None, rename=None, drop=None, add=None, change=None) -> Path:
-    """A copy that differs in fields of `config`, in keys by rename(key) and drop(key), in tensors by change(key, it)."""
+    """A copy that differs: fields of `config`; keys by rename(key), drop(key) and `add`; tensors by change(key, it)."""
     shutil.rmtree(target, ignore_errors=True)
     settings, tensors = read_adapter(folder)
     tensors = {key: change(key, tensor) if change else tensor for key, tensor in tensors.items()}

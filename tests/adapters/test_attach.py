@@ -208,3 +208,12 @@ def test_what_is_asked_for_is_found_checked_and_here(folders, tiny_folder, tmp_p
     for wrong in (3, {"scale": 1}, {"id": "x", "extra": 1}):
         with pytest.raises(InvalidRequest, match="asked for by its name"):
             choose([wrong], tiny_folder)
+
+
+def test_one_trained_on_other_weights_of_the_same_form_is_refused(folders, loaded, inputs, tmp_path):
+    other = changed_adapter(
+        folders["embedding"], tmp_path / "other",
+        change=lambda key, tensor: tensor + 1 if "base_layer" in key else tensor,
+    )  # fmt: skip
+    with the_base_is_untouched(loaded, inputs), pytest.raises(AdapterRefused, match="another model"):
+        adapters_of(loaded).attach(choice(other))
