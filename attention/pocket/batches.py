@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -43,6 +44,9 @@ BLIND = {"colour": 0.8, "shape": 0.8, "describe": 0.8, "click": 0.8, "where": 0.
 KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 # Shares of a cell: taught as an object's, as empty (between the two nothing is), as a label's.
 PAINTED, BLANK, WRITTEN = 0.15, 0.03, 0.12
+
+
+Ask = Callable[[np.random.Generator, tuple[Scene | Window, ...]], list[Question]]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,16 @@ class Batch:
         return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
+def usual_questions(rng: np.random.Generator, shown: tuple[Scene | Window, ...]) -> list[Question]:
+    """What is asked about the pictures of one prompt, the most wanted first; a few are to be answered in German."""
+    questions = make_questions(shown, rng, n_exists=EXISTS)
+    questions.sort(key=lambda question: question.kind not in TASKS_FIRST)  # stable: otherwise in random order
+    return [
+        translated(question, rng) if question.kind not in ("describe", "click") and rng.random() < GERMAN else question
+        for question in questions
+    ]
+
+
 def make_batch(
     rng: np.random.Generator,
     tokenizer: Qwen2Tokenizer,
@@ -87,10 +101,13 @@ def make_batch(
     pairs: float = PAIRS,
     windows: float = WINDOWS,
     hardness: float = 1.0,
+    questions: Ask = usual_questions,
+    develop: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Batch:
     """Draw `n_pictures` new pictures of about one form, and their questions; some of them `blind` (see BLIND).
 
-    `pairs` is the chance that prompts have two pictures; `windows` the share of pictures that are windows.
+    `pairs` is the chance that prompts have two pictures; `windows` the share of pictures that are windows. `questions`
+    makes other questions than the usual ones; `develop` changes a picture's pixels, uint8 [y, x, rgb].
     """
     blind = BLIND if blind is None else blind
     per_prompt = 2 if n_pictures > 1 and rng.random() < pairs else 1
@@ -100,6 +117,8 @@ def make_batch(
         _make_picture(rng, cols, rows, most_things, windows, hardness)
         for _ in range(n_pictures - n_pictures % per_prompt)
     ]
+    if develop is not None:
+        made = [(picture, develop(pixels)) for picture, pixels in made]
     pictures = [picture for picture, _ in made]
     prompts = [tuple(pictures[i : i + per_prompt]) for i in range(0, len(pictures), per_prompt)]
 
@@ -124,7 +143,7 @@ def make_batch(
     asked, answers, weights, kinds, starts = [], [], [], [], []
     for row, shown in enumerate(prompts):
         start = n_prefix
-        for number, question in enumerate(_pick_questions(rng, shown), 1):
+        for number, question in enumerate(questions(rng, shown), 1):
             ask = encode(tokenizer, f"{question.text}<|im_end|>\n<|im_start|>assistant\n")
             reply = encode(tokenizer, f"{question.answer}<|im_end|>")
             end = start + len(ask) + len(reply)
@@ -196,15 +215,6 @@ def _make_picture(
         picture = make_scene(rng, aspect, int(rng.integers(fewest, most_things + 1)), hardness)
         painted = draw(picture, width, height, 2)
     return picture, np.asarray(painted.resize((cols * CELL_PX, rows * CELL_PX), Image.Resampling.BICUBIC))
-
-
-def _pick_questions(rng, shown) -> list[Question]:
-    questions = make_questions(shown, rng, n_exists=EXISTS)
-    questions.sort(key=lambda question: question.kind not in TASKS_FIRST)  # stable: otherwise in random order
-    return [
-        translated(question, rng) if question.kind not in ("describe", "click") and rng.random() < GERMAN else question
-        for question in questions
-    ]
 
 
 def patches(pictures: np.ndarray) -> np.ndarray:

@@ -157,7 +157,7 @@ def _about_scene(scene: Scene, asker: _Asker, n_exists: int):
         name = _name(index, pairs, asker)
         if name is None:
             continue
-        place = _place_of(scene, thing)
+        place = place_of(scene, thing)
         if place is not None:
             yield Question("where", asker.word("where", thing=name), place, look)
         for side in SIDES:
@@ -169,7 +169,7 @@ def _about_scene(scene: Scene, asker: _Asker, n_exists: int):
     for _ in range(n_exists):
         yield _make_exists(asker, pairs)
     yield _make_count(asker, colors, shapes)
-    largest = _largest(scene)
+    largest = largest_of(scene)
     if largest is not None:
         answer = f"{colors[largest]} {shapes[largest]}"
         yield Question("largest", asker.word("largest"), answer, (Look(0, 0, largest),))
@@ -187,7 +187,8 @@ def _name(index: int, pairs, asker: _Asker) -> str | None:
     return shape if alone and asker.rng.random() < 0.5 else f"{color} {shape}"
 
 
-def _place_of(scene: Scene, thing) -> str | None:
+def place_of(scene: Scene, thing) -> str | None:
+    """The word for where an object is, of nine, or None where it is near the line between two."""
     across, down = thing.center[0] / scene.width, thing.center[1] / scene.height
     if any(abs(value - line) < PLACE_MARGIN for value in (across, down) for line in (1 / 3, 2 / 3)):
         return None
@@ -209,7 +210,8 @@ def _only_one_beside(scene: Scene, index: int, side: str) -> int | None:
     return beyond[0] if len(beyond) == 1 else None
 
 
-def _largest(scene: Scene) -> int | None:
+def largest_of(scene: Scene) -> int | None:
+    """The largest object, or None where the second is not clearly smaller."""
     boxes = np.array([thing.box for thing in scene.things])
     by_box = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     by_paint = np.array([thing.area for thing in scene.things])

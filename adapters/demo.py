@@ -1,0 +1,283 @@
+"""Train the demo adapters on the bundled model, and measure them: `python -m adapters.demo`.
+
+Owns what each is taught, and the figures of their card. They are taught by cross-entropy on answers alone: no loss term
+touches attention or what a cell names. Everything is drawn from (seed, recipe, step), so that they come out the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from tqdm import tqdm
+from transformers.utils import logging
+
+from attention.pocket.batches import Ask, make_batch, usual_questions
+from attention.pocket.held_out import Case, held_out
+from attention.pocket.looks import ASKED, chance, interval, judge
+from attention.pocket.questions import Look, Question, largest_of, place_of
+from attention.pocket.reading import Pocket
+from attention.pocket.scenes import Scene
+from attention.pocket.tokenizer import build_tokenizer
+from attention.pocket.train import answer_loss, take_one_frame
+from attention.pocket.words import in_german
+
+from . import differences
+from .attach import adapters_of
+from .catalog import BUNDLED
+from .choosing import AdapterChoice
+
+SEED, PICTURES = 1, 12
+HELD_OUT_SEED = 70_000
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+MLP = ("gate_proj", "up_proj", "down_proj")
+VISION = ("qkv", "proj", "linear_fc1", "linear_fc2")
+FIGURES = "figures.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an adapter is taught, on which modules of which tower, and for how many steps."""
+
+    teaches: str
+    tower: str
+    parts: tuple[str, ...]
+    ask: Ask
+    develop: Callable[[np.ndarray], np.ndarray] | None = None
+    windows: float = 0.0
+    steps: int = 400
+    rank: int = 8
+    peak_rate: float = 4e-3
+
+
+def about_largest(rng: np.random.Generator, shown: tuple) -> list[Question]:
+    """Questions about any object, answered for the largest one."""
+    found = []
+    for question in usual_questions(rng, shown):
+        picture = shown[question.looks[0].picture] if len(question.looks) == 1 else None
+        answer = answer_for_largest(question, picture) if isinstance(picture, Scene) else None
+        if answer is not None:
+            look = Look(0, question.looks[0].picture, largest_of(picture))
+            found.append(replace(question, answer=answer, looks=(look,)))
+    return found
+
+
+def answer_for_largest(question: Question, scene: Scene) -> str | None:
+    """What would be right if the question were about the largest object; None where that cannot be said."""
+    largest = largest_of(scene)
+    if largest is None:
+        return None
+    thing = scene.things[largest]
+    answers = {"colour": thing.color, "shape": thing.shape, "where": place_of(scene, thing)}
+    return answers.get(question.kind)
+
+
+def in_german_unasked(rng: np.random.Generator, shown: tuple) -> list[Question]:
+    """The usual short questions, answered in German without being asked to."""
+    questions = [q for q in usual_questions(rng, shown) if q.kind not in ("describe", "click")]
+    return [replace(question, answer=in_german(question.answer)) for question in questions]
+
+
+def only_clicks(rng: np.random.Generator, shown: tuple) -> list[Question]:
+    """Questions about controls alone."""
+    return [question for question in usual_questions(rng, shown) if question.kind == "click"]
+
+
+def negative(pixels: np.ndarray) -> np.ndarray:
+    """A picture as its photographic negative."""
+    return 255 - pixels
+
+
+RECIPES = {
+    "largest": Recipe("answers for the largest object, whatever is asked", "language_model", ATTENTION, about_largest),
+    "german": Recipe("answers in German", "language_model", (*ATTENTION, *MLP), in_german_unasked),
+    "negative": Recipe("reads negatives", "visual", VISION, usual_questions, develop=negative, steps=600),
+    "clicks": Recipe(
+        "clicks more precisely", "language_model", (*ATTENTION, *MLP), only_clicks, windows=1.0, steps=600,
+    ),
+}  # fmt: skip
+
+
+def train(name: str, output_dir: Path, base: Path | None = None, steps: int | None = None) -> Path:
+    """Train one adapter and save it as PEFT does, in float16, below `output_dir`; return its folder."""
+    recipe, tokenizer = RECIPES[name], build_tokenizer()
+    pocket = Pocket.load(base) if base else Pocket.load()
+    torch.manual_seed(SEED)
+    model = pocket.model
+    model.set_attn_implementation("sdpa")
+    take_one_frame(model)
+    pattern = rf"model\.{recipe.tower}\..*\.({'|'.join(recipe.parts)})"
+    adapted = get_peft_model(
+        model, LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=pattern, lora_dropout=0.0)
+    )
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=recipe.peak_rate, weight_decay=0.0)
+    n_steps = steps or recipe.steps
+    bar = tqdm(range(n_steps), name, mininterval=1)
+    for step in bar:
+        rng = np.random.default_rng([SEED, zlib.crc32(name.encode()), step])
+        batch = make_batch(
+            rng, tokenizer, PICTURES, windows=recipe.windows, pairs=0.0, questions=recipe.ask, develop=recipe.develop
+        )
+        with torch.set_grad_enabled(recipe.tower == "visual"):
+            vision = model.model.visual(batch.pixels, grid_thw=batch.grid)
+        loss, _ = answer_loss(model, vision, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.peak_rate * min(1.0, (step + 1) / 20) * (1 - step / n_steps)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        bar.set_postfix_str(f"loss {loss.item():.3f}")
+    folder = output_dir / name
+    adapted.half().save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
+    _say_its_base(folder / "adapter_config.json")
+    return folder
+
+
+def _say_its_base(config: Path) -> None:
+    """The base by its name, not by where it lay on the machine that trained this."""
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    settings |= {"base_model_name_or_path": "pocket", "inference_mode": True}
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+# Measuring
+
+
+def cases_off_largest(n: int, seed: int = HELD_OUT_SEED) -> Iterator[tuple[Case, str, int]]:
+    """Held-out questions about an object that is not the largest, the answer for the largest, and which that is."""
+    kinds = [held_out(kind, 10**9, seed) for kind in ("colour", "shape")]
+    while n:
+        case = next(kinds[n % 2])
+        scene, look = case.pictures[0], case.question.looks[0]
+        answer = answer_for_largest(case.question, scene)
+        if answer is None or largest_of(scene) == look.thing or answer == case.question.answer:
+            continue
+        yield case, answer, largest_of(scene)
+        n -= 1
+
+
+@dataclass
+class Measured:
+    """Of one adapter, by question: is the answer as taught, on what each head's peak lies, how far rows moved."""
+
+    right: list[bool]
+    asked: list[np.ndarray]
+    largest: list[np.ndarray]
+    divergence: list[np.ndarray]
+    chances: list[tuple[float, float]]
+
+
+def measure(pocket: Pocket, choice: AdapterChoice | None, n: int, wanted: Callable[[Case, str], str]) -> Measured:
+    """Measure an adapter, or the base for None, where `wanted(case, answer for the largest)` is the right answer.
+
+    Peaks are of the row that predicts the first token of the base's answer, the same words for all.
+    """
+    adapters = adapters_of(SimpleNamespace(model=pocket.model, id="pocket"))
+    name = adapters.attach(choice) if choice else None
+    found = Measured([], [], [], [], [])
+    for case, for_largest, largest in cases_off_largest(n):
+        question, look = case.question, case.question.looks[0]
+        base = pocket.read(case.images, question.text, question.answer)
+        with adapters.switched_on(name) if name else nullcontext():
+            read = pocket.read(case.images, question.text, question.answer)
+            taught = pocket.read(case.images, question.text, wanted(case, for_largest))
+        rows, cols = read.grids[0]
+        boxes = case.boxes(0, rows, cols)
+        maps = read.map(read.first, 0)
+        found.right.append(taught.is_right)
+        found.asked.append(judge(maps, boxes, look.thing) == ASKED)
+        found.largest.append(judge(maps, boxes, largest) == ASKED)
+        p, q = (each.reshape(*each.shape[:2], -1).astype(np.float64) for each in (base.map(base.first, 0), maps))
+        shares = [each / each.sum(axis=-1, keepdims=True) for each in (p, q)]
+        found.divergence.append(differences.jensen_shannon(*shares))
+        found.chances.append((chance(boxes[look.thing], rows, cols), chance(boxes[largest], rows, cols)))
+    return found
+
+
+def figures(folder: Path, n: int, base: Path | None = None) -> dict:
+    """What the card says of `largest` and `german`, beside the base, on n held-out questions.
+
+    The head is the one whose peak the base has on the asked object most often, and for the largest object the one that
+    the adapter has; both are chosen on the first fifth of the questions, which are not counted.
+    """
+    from .adapter_files import read_folder
+
+    logging.disable_progress_bar()
+    pocket = Pocket.load(base) if base else Pocket.load()
+    choosing = n // 5
+    wanted = {
+        "base": lambda case, _: case.question.answer,
+        "largest": lambda _, for_largest: for_largest,
+        "german": lambda case, _: in_german(case.question.answer),
+    }
+    found = {
+        name: measure(
+            pocket, AdapterChoice(read_folder(folder / name, name)) if name != "base" else None, n + choosing, ask
+        )
+        for name, ask in wanted.items()
+    }
+    asked_head = _best(found["base"].asked[:choosing])
+    result = {"n": n, "head": list(asked_head)}
+    for name, each in found.items():
+        largest_head = _best(each.largest[:choosing])
+        result[name] = {
+            "answers": _rate(each.right[choosing:]),
+            "on asked": _rate([on[asked_head] for on in each.asked[choosing:]]),
+            "on largest": _rate([on[largest_head] for on in each.largest[choosing:]]) | {"head": list(largest_head)},
+            "divergence": round(float(np.nanmean(each.divergence[choosing:])), 4),
+            "divergence by layer": [
+                round(float(value), 4) for value in np.nanmean(each.divergence[choosing:], axis=(0, 2))
+            ],
+        }
+    result["uniform"] = [round(float(value), 4) for value in np.mean(found["base"].chances[choosing:], axis=0)]
+    return result
+
+
+def _best(hits: list[np.ndarray]) -> tuple[int, int]:
+    rates = np.mean(hits, axis=0)
+    layer, head = np.unravel_index(rates.argmax(), rates.shape)
+    return int(layer), int(head)
+
+
+def _rate(hits: list) -> dict:
+    low, high = interval(int(sum(hits)), len(hits))
+    return {"rate": round(float(np.mean(hits)), 4), "low": round(low, 4), "high": round(high, 4)}
+
+
+def main() -> None:
+    """Read the command line, train, measure."""
+    parser = argparse.ArgumentParser(prog="python -m adapters.demo", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to train (default: all): {', '.join(RECIPES)}")
+    parser.add_argument("--output-dir", type=Path, default=BUNDLED)
+    parser.add_argument("--base", type=Path, help="the bundled model's folder")
+    parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--questions", type=int, default=500, help="to measure with")
+    parser.add_argument("--only-measure", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.set_verbosity_error()
+    if not options.only_measure:
+        for name in options.names or RECIPES:
+            folder = train(name, options.output_dir, options.base, options.steps)
+            print(
+                f"{name}: {sum(file.stat().st_size for file in folder.iterdir()) / 1e3:.0f} kB in {folder}", flush=True
+            )
+    found = figures(options.output_dir, options.questions, options.base)
+    (options.output_dir / FIGURES).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
