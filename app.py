@@ -54,13 +54,13 @@ from gradio.data_classes import FileData, GradioRootModel
 from adapters.comparison import INDEX as COMPARISON_INDEX
 from adapters.comparison import Comparison, open_comparison
 from attention.cache import RunCache, user_cache_folder
-from attention.errors import AttentionError, InvalidRequest
+from attention.errors import AdapterNeedsRenaming, AttentionError, InvalidRequest
 from attention.partial import PartialRun
 from attention.pocket.words import ORDINALS
-from attention.request import Limits, Request
+from attention.request import MAX_ADAPTER_SCALE, Limits, Request
 from attention.run import Run, open_run
 from attention.service import Service
-from attention.viewer import MANIFEST_BYTES, AttentionViewer, routes
+from attention.viewer import MANIFEST_BYTES, AttentionViewer, ComparisonViewer, routes
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 EXAMPLES = ASSETS / "examples"
@@ -70,6 +70,9 @@ IS_ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 HOSTED_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"as usual": None, "keep": True, "leave out": False}
+NO_ADAPTER = ("none: the model as published", "")
+RENAME = "read its keys of an older layout under the names that the model has now"
+WORDS = [("the base's", "base"), ("each its own", "own")]
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
 GPU = {"concurrency_id": "gpu", "concurrency_limit": 4 if IS_ZERO_GPU else 1}
 PHASES = {
@@ -86,7 +89,7 @@ TITLE = "VLM Attention Viz"
 STOPPED = "Stopped. Nothing was kept of this run."
 CHOOSE = "Choose one of the kept runs first."
 NOT_AGAIN = (
-    "The run on screen has several turns or pictures, an answer that was given, or an adapter. "
+    "The run on screen has several turns or pictures, or an answer that was given. "
     "The inputs here cannot say that, and were left as they were."
 )
 LAST_PROGRESS_SECONDS = 0.8
@@ -275,7 +278,7 @@ def head_for(prompt: str) -> dict:
 def inputs_of(run: Run) -> dict | None:
     """What the page's inputs must say to make this run again, by the fields of a Request but the image.
 
-    None where they cannot say it: several turns or pictures, an answer that was given, an adapter.
+    None where they cannot say it: several turns or pictures, an answer that was given.
     """
     info = run.info
     messages, system = info.get("messages") or [{}], None
@@ -285,9 +288,10 @@ def inputs_of(run: Run) -> dict | None:
         except (LookupError, TypeError):
             return None
     same = Request(images=("",) * len(info["images"]), prompt=info["prompt"], system=system).conversation() == messages
-    if not same or len(info["images"]) > 1 or info.get("forced") or info.get("adapter") is not None:
+    if not same or len(info["images"]) > 1 or info.get("forced"):
         return None
     kept = "keep" if "vision" in info["towers"] else "leave out"
+    adapter = info.get("adapter") or {}
     return {
         "prompt": info["prompt"],
         "model": info["model"]["id"],
@@ -297,6 +301,9 @@ def inputs_of(run: Run) -> dict | None:
         "max_visual_tokens": info.get("max_visual_tokens") or 0,
         "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
         "vision": kept if info["images"] else "as usual",
+        "adapter": adapter.get("id") or "",
+        "adapter_scale": adapter.get("scale") or 1.0,
+        "adapter_rename": False,
     }
 
 
@@ -319,7 +326,7 @@ def card() -> str:
     return (POCKET / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
 
 
-def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
+def build(service: Service, examples: dict[str, str], comparisons: dict[str, str]) -> gr.Blocks:
     """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
     with gr.Blocks(
@@ -331,6 +338,8 @@ def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Explore", id="explore"):
                 model, badge = build_explore(demo, service, examples)
+            with gr.Tab("Compare adapters", id="compare"):
+                compared_model = build_compare(demo, service, comparisons)
             with gr.Tab("Demo model", id="card"):
                 gr.Markdown(card(), elem_id="card")
         to_card = {"show_progress": "hidden", "api_visibility": "private"}
@@ -346,6 +355,7 @@ def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
             warning = device_notice()
             return {
                 model: gr.Dropdown(choices=choices, label="Model"),
+                compared_model: gr.Dropdown(choices=choices, label="Model"),
                 notice: gr.Markdown(warning, visible=bool(warning)),
             }
 
@@ -354,7 +364,9 @@ def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
             return chosen or service.default_model()
 
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        demo.load(opened, None, [model, notice], **quiet).then(first_model, model, model, **quiet)
+        loaded = demo.load(opened, None, [model, compared_model, notice], **quiet)
+        for each in (model, compared_model):
+            loaded.then(first_model, each, each, **quiet)
 
         def closed(request: gr.Request) -> None:
             """A page or a client has gone: its runs wait less long than others. Whoever only reloaded looks on."""
@@ -362,6 +374,67 @@ def build(service: Service, examples: dict[str, str]) -> gr.Blocks:
 
         demo.unload(closed)
     return demo
+
+
+def request_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr.Button, gr.Button]:
+    """What a person fills to make a request: inputs by the names of its fields, and the buttons Run and Stop."""
+    with gr.Row(equal_height=True):
+        image = Picture(
+            label="Image", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=170, scale=2,
+            min_width=220, buttons=[], show_label=False,
+        )  # fmt: skip
+        with gr.Column(scale=6, min_width=320):
+            prompt = gr.Textbox(label="Question", max_lines=4, placeholder="What do you want to know about it?")
+            with gr.Row():
+                model = gr.Dropdown(
+                    [], label="Model (looking for what there is)", allow_custom_value=not service.is_hosted, scale=2
+                )
+                mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=1, min_width=180)
+        with gr.Column(scale=1, min_width=110):
+            run = gr.Button("Run", variant="primary")
+            stop = gr.Button("Stop", interactive=False)
+    with gr.Accordion("More settings", open=False), gr.Row():
+        system = gr.Textbox(label="System prompt", max_lines=4, scale=2)
+        max_new_tokens = gr.Number(256, label="Answer length, at most (tokens)", precision=0)
+        max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
+        dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
+        vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
+    settings = {
+        "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
+        "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
+    }  # fmt: skip
+    return settings, run, stop
+
+
+def fields_of(values: dict) -> dict:
+    """What a person filled as the fields of a Request."""
+    fields = {
+        "images": [values["image"]] if values["image"] else [],
+        "prompt": values["prompt"],
+        "model": values["model"],
+        "mode": values["mode"],
+        "system": values["system"] or None,
+        "max_new_tokens": whole_number("The answer's length", values["max_new_tokens"]),
+        "max_visual_tokens": whole_number("The number of visual tokens", values["max_visual_tokens"] or 0) or None,
+        "dtype": values["dtype"],
+        "vision": VISION[values["vision"]],
+    }
+    if values.get("adapter"):
+        fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename")}
+    return fields
+
+
+async def adapter_choices(service: Service, model: str | None) -> list[tuple[str, str]]:
+    """The adapters on offer for a model, for a list: what they are called, and their ids."""
+    await asyncio.to_thread(service.wait_until_loaded)
+    from adapters.catalog import offered_adapters
+
+    try:
+        checked = service.checked_model(model)
+        offers, _ = await asyncio.to_thread(offered_adapters, checked, service.adapters_dir, service.is_hosted)
+    except AttentionError:
+        return []  # a model that is not there is said when it is run
+    return [(f"{offer.label}, {offer.note}" if offer.note else offer.label, offer.id) for offer in offers]
 
 
 def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -> tuple[gr.Dropdown, gr.Button]:
@@ -372,27 +445,16 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     tickets = list(examples.values())
     first = service.run(tickets[0]) if tickets else None
     with gr.Accordion("Your own picture and question", open=first is None) as inputs:
-        with gr.Row(equal_height=True):
-            image = Picture(
-                label="Image", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=170, scale=2,
-                min_width=220, buttons=[], show_label=False,
+        settings, run, stop = request_inputs(service)
+        image, prompt, model = settings["image"], settings["prompt"], settings["model"]
+        with gr.Row():
+            adapter = gr.Dropdown(
+                [NO_ADAPTER], value="", label="LoRA adapter", scale=3, allow_custom_value=True,
+                info="owner/name of the Hub, or one of the list",
             )  # fmt: skip
-            with gr.Column(scale=6, min_width=320):
-                prompt = gr.Textbox(label="Question", max_lines=4, placeholder="What do you want to know about it?")
-                with gr.Row():
-                    model = gr.Dropdown(
-                        [], label="Model (looking for what there is)", allow_custom_value=not service.is_hosted, scale=2
-                    )
-                    mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=1, min_width=180)
-            with gr.Column(scale=1, min_width=110):
-                run = gr.Button("Run", variant="primary")
-                stop = gr.Button("Stop", interactive=False)
-        with gr.Accordion("More settings", open=False), gr.Row():
-            system = gr.Textbox(label="System prompt", max_lines=4, scale=2)
-            max_new_tokens = gr.Number(256, label="Answer length, at most (tokens)", precision=0)
-            max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
-            dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
-            vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
+            strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Strength", scale=1)
+            rename = gr.Checkbox(False, label=RENAME, visible=False, scale=1)
+        settings |= {"adapter": adapter, "adapter_scale": strength, "adapter_rename": rename}
         chooser = gr.Dataset(
             components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in tickets],
             sample_labels=list(examples), samples_per_page=20, type="index", label="Examples", visible=bool(examples),
@@ -423,58 +485,59 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
             "tiny demo model", variant="secondary", visible=first is not None and is_demo(first), elem_id="badge",
             size="sm", scale=0, min_width=130,
         )  # fmt: skip
-    settings = {
-        "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
-        "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
-    }  # fmt: skip
     viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)  # the ticket that was sent to the viewer last
     asked = gr.State()  # the ticket of the run that may be deleted
 
     def begin() -> dict:
         return {
-            run: gr.Button(interactive=False), stop: gr.Button(interactive=True), status: PHASES["queue"], answer: "",
+            run: gr.Button("Run", interactive=False), stop: gr.Button(interactive=True), status: PHASES["queue"],
+            answer: "",
         }  # fmt: skip
+
+    async def offered_here(model: str | None) -> dict:
+        return gr.Dropdown([NO_ADAPTER, *await adapter_choices(service, model)])
 
     def ended(line: str) -> dict:
         return {run: gr.Button(interactive=True), stop: gr.Button(interactive=False), status: line}
 
-    async def explore(  # the names are those of a Request's fields
-        image, prompt, model, mode, system, max_new_tokens, max_visual_tokens, dtype, vision, request: gr.Request
-    ) -> AsyncIterator[dict]:
+    async def explore(request: gr.Request, *values) -> AsyncIterator[dict]:
         try:
-            fields = {
-                "images": [image] if image else [],
-                "prompt": prompt,
-                "model": model,
-                "mode": mode,
-                "system": system or None,
-                "max_new_tokens": whole_number("The answer's length", max_new_tokens),
-                "max_visual_tokens": whole_number("The number of visual tokens", max_visual_tokens or 0) or None,
-                "dtype": dtype,
-                "vision": VISION[vision],
-            }
+            fields = fields_of(dict(zip(settings, values, strict=True)))
             with service.job(fields, request.session_hash) as job:
                 async for progress in job.follow():
                     yield {status: status_line(progress), answer: progress["answer"] or ""}
                 ticket = job.result()["ticket"]
-            made = screen(ticket)
+            made = screen(ticket, keeps_view=True)
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             words = in_words(error)
-            yield ended(words)
+            yield {**ended(words), rename: gr.Checkbox(visible="rename" in words.lower() or gr.skip())}
             raise gr.Error(html.escape(words), print_exception=False) from None  # the toast would render HTML
         yield {**ended(gr.skip()), **made, **saying(), **kept_runs()}
+
+    def adapted(ticket: str | None, words: str, name: str | None, scale: float) -> dict:
+        """Another adapter was chosen: what is on screen can be run again with it. Inputs that are empty are filled."""
+        offered = {run: gr.Button(f"Run again with {Path(name).name} at {scale:g}" if name else "Run again without")}
+        found = service.run(ticket) if ticket and not words.strip() else None
+        if found is None:
+            return offered
+        values = inputs_of(found) or {}
+        picture = found.folder / "image_0.png"
+        values |= {"image": _copy(image, picture)} if values and picture.is_file() else {}
+        kept_inputs = ("model", "adapter", "adapter_scale", "adapter_rename")
+        return offered | {settings[key]: value for key, value in values.items() if key not in kept_inputs}
 
     async def stopped(request: gr.Request) -> dict:
         """Say it again: a last line of progress may have been on its way, and have come after the first time."""
         await asyncio.sleep(LAST_PROGRESS_SECONDS)
         return {status: gr.skip()} if service.is_working(request.session_hash) else ended(STOPPED)
 
-    def screen(ticket: str) -> dict:
+    def screen(ticket: str, keeps_view: bool = False) -> dict:
         """The run on screen, and the inputs folded away."""
         found = service.run(ticket)
+        sent = manifest(service, ticket)
         return {
-            viewer: manifest(service, ticket), shown: ticket, status: describe_run(found),
+            viewer: sent | {"keeps_view": True} if keeps_view else sent, shown: ticket, status: describe_run(found),
             answer: found.info["answer"] or "", inputs: gr.Accordion(open=False),
             badge: gr.Button(visible=is_demo(found)),
         }  # fmt: skip
@@ -495,7 +558,7 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
         return {**screen(ticket), **saying(), **{settings[name]: value for name, value in values.items()}}
 
     def kept_runs(**more) -> dict:
-        rows = service.runs()
+        rows = [row for row in service.runs() if row["kind"] == "run"]
         label = f"Kept runs ({len(rows):,})" if rows else "Kept runs (none yet)"
         return {kept: gr.Dropdown([(kept_line(row), row["ticket"]) for row in rows], label=label, **more)}
 
@@ -551,10 +614,23 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     screened, noted = [viewer, shown, status, answer, inputs, badge], [note, confirm]
     started = gr.on([run.click, prompt.submit], begin, None, [run, stop, status, answer], queue=False, **quiet)
-    running = started.then(explore, [*settings.values()], [run, stop, kept, *screened, *noted], **quiet, **GPU)
+    running = started.then(explore, [*settings.values()], [run, stop, kept, rename, *screened, *noted], **quiet, **GPU)
     running.failure(lambda: ended(gr.skip()), None, [run, stop, status], queue=False, **quiet)
-    stopping = stop.click(lambda: ended(STOPPED), None, [run, stop, status], cancels=[running], queue=False, **quiet)
+    runs = [running]
+    chosen = gr.on(
+        [adapter.input, strength.release], adapted, [shown, prompt, adapter, strength], [run, *settings.values()],
+        **quiet,
+    )  # fmt: skip
+    if not service.is_hosted:  # a person's own machine begins at once; where many wait for a device, a click does
+        again_started = chosen.then(begin, None, [run, stop, status, answer], queue=False, **quiet)
+        again_running = again_started.then(
+            explore, [*settings.values()], [run, stop, kept, rename, *screened, *noted], **quiet, **GPU
+        )  # fmt: skip
+        again_running.failure(lambda: ended(gr.skip()), None, [run, stop, status], queue=False, **quiet)
+        runs.append(again_running)
+    stopping = stop.click(lambda: ended(STOPPED), None, [run, stop, status], cancels=runs, queue=False, **quiet)
     stopping.then(stopped, None, [run, stop, status], queue=False, **quiet)
+    model.change(offered_here, model, adapter, **quiet)
 
     opened = [*screened, *noted, *settings.values()]
     chooser.click(lambda index: again(tickets[index]), chooser, opened, **quiet)
@@ -566,6 +642,175 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     viewer.change(found_again, [viewer, shown], opened, queue=False, **quiet)
     demo.load(kept_runs, None, kept, **quiet)
     return model, badge
+
+
+def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -> gr.Dropdown:
+    """The tab that runs base and adapters on one input, or opens a finished comparison, and shows what they change.
+
+    Returns its choice of models, which is filled later.
+    """
+    tickets = list(examples.values())
+    first = service.comparison(tickets[0]) if tickets else None
+    with gr.Accordion("Your own picture, question and adapters", open=first is None) as inputs:
+        settings, run, stop = request_inputs(service)
+        model = settings["model"]
+        with gr.Row():
+            adapters = gr.Dropdown(
+                [], value=[], multiselect=True, max_choices=12, label="LoRA adapters, one to twelve", scale=4,
+                allow_custom_value=True, info="owner/name of the Hub, or of the list; name=0.5 at half its strength",
+            )  # fmt: skip
+            strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Strength, where none is said", scale=2)
+            words = gr.Dropdown(WORDS, value="base", label="Whose answer all read", scale=2, min_width=200)
+            rename = gr.Checkbox(False, label=RENAME, visible=False, scale=2)
+        health = gr.Textbox(
+            label="What the adapters are", visible=False, interactive=False, max_lines=12, elem_id="health",
+        )  # fmt: skip
+        chooser = gr.Dataset(
+            components=[settings["prompt"]],
+            samples=[[service.comparison(ticket).info["prompt"]] for ticket in tickets], sample_labels=list(examples),
+            type="index", label="Examples", visible=bool(examples),
+        )  # fmt: skip
+        with gr.Row(elem_id="open-comparison", visible=not service.is_hosted):
+            kept = gr.Dropdown([], value=None, label="Kept comparisons", scale=2, min_width=400)
+            open_it = gr.Button("Open", size="sm", scale=0, min_width=64)
+            delete = gr.Button("Delete", size="sm", scale=0, min_width=64)
+            for_good = gr.Button("Delete for good", variant="stop", size="sm", scale=0, min_width=130, visible=False)
+            keep_it = gr.Button("Keep it", size="sm", scale=0, min_width=80, visible=False)
+    status = gr.Textbox(
+        describe_comparison(first) if first else "Choose an image, ask about it, and choose adapters.", label="Status",
+        show_label=False, container=False, interactive=False, max_lines=3, elem_id="compare-status",
+    )  # fmt: skip
+    viewer = ComparisonViewer(comparison_manifest(service, tickets[0]) if first else None)
+    shown = gr.State(tickets[0] if first else None)
+
+    def begin() -> dict:
+        return {run: gr.Button(interactive=False), stop: gr.Button(interactive=True), status: PHASES["queue"]}
+
+    def ended(line: str) -> dict:
+        return {run: gr.Button(interactive=True), stop: gr.Button(interactive=False), status: line}
+
+    def wanted(names: list[str], scale: float, renames: bool) -> list[dict]:
+        from adapters.catalog import split_scale
+
+        asked = [split_scale(name) for name in names or []]
+        return [{"id": name, "scale": scale if own is None else own, "rename": renames} for name, own in asked]
+
+    async def compare(request: gr.Request, names, scale, whose, renames, *values) -> AsyncIterator[dict]:
+        try:
+            fields = fields_of(dict(zip(settings, values, strict=True)))
+            await asyncio.to_thread(service.wait_until_loaded)
+            comparison = {"adapters": wanted(names, scale, renames), "words": whose}
+            with service.job(fields, request.session_hash, comparison) as job:
+                async for progress in job.follow():
+                    yield {status: status_line(progress)}
+                ticket = job.result()["ticket"]
+            made = screen(ticket)
+        except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+            said = in_words(error)
+            yield {**ended(said), rename: gr.Checkbox(visible="rename" in said.lower() or gr.skip())}
+            raise gr.Error(html.escape(said), print_exception=False) from None  # the toast would render HTML
+        yield {**ended(gr.skip()), **made, **kept_ones()}
+
+    async def stopped(request: gr.Request) -> dict:
+        """Said again, as a last line of progress may have come after the first time."""
+        await asyncio.sleep(LAST_PROGRESS_SECONDS)
+        return {status: gr.skip()} if service.is_working(request.session_hash) else ended(STOPPED)
+
+    def screen(ticket: str) -> dict:
+        return {
+            viewer: comparison_manifest(service, ticket), shown: ticket,
+            status: describe_comparison(service.comparison(ticket)), inputs: gr.Accordion(open=False),
+        }  # fmt: skip
+
+    async def examined(names: list[str], chosen_model: str | None, renames: bool) -> dict:
+        """What each chosen adapter is, or why it cannot be used, before anything is run."""
+        await asyncio.to_thread(service.wait_until_loaded)
+        from adapters.catalog import find_adapter
+        from adapters.choosing import check
+
+        def look(name: str) -> tuple[str, bool]:
+            try:
+                asked = wanted([name], 1.0, renames)[0]
+                checked = service.checked_model(chosen_model)
+                files = find_adapter(asked["id"], checked, service.adapters_dir, service.is_hosted)
+                return "\n".join(check(files, checked, None, renames, service.is_hosted).lines()), False
+            except AttentionError as error:
+                return str(error), isinstance(error, AdapterNeedsRenaming)
+
+        found = [await asyncio.to_thread(look, name) for name in names or []]
+        return {
+            health: gr.Textbox("\n\n".join(said for said, _ in found), visible=bool(found)),
+            rename: gr.Checkbox(visible=renames or any(needs for _, needs in found)),
+            words: gr.Dropdown([*WORDS, *((f"{name}'s", str(n)) for n, name in enumerate(names or [], 1))]),
+        }
+
+    def kept_ones(**more) -> dict:
+        rows = [row for row in service.runs() if row["kind"] == "comparison"]
+        label = f"Kept comparisons ({len(rows):,})" if rows else "Kept comparisons (none yet)"
+        return {kept: gr.Dropdown([(kept_line(row), row["ticket"]) for row in rows], label=label, **more)}
+
+    def open_kept(ticket: str | None) -> dict:
+        if ticket is None:
+            return {status: CHOOSE}
+        try:
+            return screen(ticket)
+        except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+            return {status: in_words(error), **kept_ones()}
+
+    def asking(is_asking: bool) -> dict:
+        return {for_good: gr.Button(visible=is_asking), keep_it: gr.Button(visible=is_asking)}
+
+    def delete_kept(ticket: str | None, on_screen: str | None) -> dict:
+        try:
+            service.remove(ticket)
+        except AttentionError as error:
+            return {status: in_words(error), **asking(False), **kept_ones()}
+        gone = {viewer: None, shown: None} if ticket == on_screen else {}
+        return {status: "Deleted.", **gone, **asking(False), **kept_ones(value=None)}
+
+    async def offered_here(chosen_model: str | None) -> dict:
+        return gr.Dropdown(await adapter_choices(service, chosen_model))
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    screened, asked_again = [viewer, shown, status, inputs], [for_good, keep_it]
+    chosen = [adapters, strength, words, rename]
+    started = run.click(begin, None, [run, stop, status], queue=False, **quiet)
+    running = started.then(compare, [*chosen, *settings.values()], [run, stop, kept, rename, *screened], **quiet, **GPU)
+    running.failure(lambda: ended(gr.skip()), None, [run, stop, status], queue=False, **quiet)
+    stopping = stop.click(lambda: ended(STOPPED), None, [run, stop, status], cancels=[running], queue=False, **quiet)
+    stopping.then(stopped, None, [run, stop, status], queue=False, **quiet)
+    gr.on([adapters.change, model.change, rename.input], examined, [adapters, model, rename], [health, rename, words],
+          **quiet)  # fmt: skip
+    model.change(offered_here, model, adapters, **quiet)
+    chooser.click(lambda index: screen(tickets[index]), chooser, screened, **quiet)
+    open_it.click(open_kept, kept, [*screened, kept], **quiet)
+    delete.click(lambda ticket: asking(ticket is not None), kept, asked_again, queue=False, **quiet)
+    for_good.click(delete_kept, [kept, shown], [*screened, *asked_again, kept], **quiet)
+    gr.on([keep_it.click, kept.input], lambda: asking(False), None, asked_again, queue=False, **quiet)
+    demo.load(kept_ones, None, kept, **quiet)
+    return model
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """What was compared, in one line."""
+    info = comparison.info
+    named = [
+        f"{Path(member['adapter']['id']).name} at {member['adapter']['scale']:g}" for member in info["members"][1:]
+    ]
+    size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
+    model = Path(info["model"]["id"]).name
+    return f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
+
+
+def comparison_manifest(service: Service, ticket: str) -> dict:
+    """What the viewer needs to find a comparison."""
+    comparison = service.comparison(ticket)
+    found = {"id": comparison.info["id"], "ticket": ticket, "kind": "comparison"}
+    if service.is_public(ticket):
+        found["is_public"] = True
+    with_folder = found | {"folder": str(comparison.folder)}
+    fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
+    return with_folder if fits and not service.is_hosted else found
 
 
 # The endpoints for scripts
@@ -689,7 +934,7 @@ def build_endpoints(service: Service) -> None:
             }  # fmt: skip
             chosen = {
                 "adapters": listed(adapters),
-                "words": words if words in ("base", "own") else whole_number("words", words),
+                "words": words,
             }
             with service.job(fields, request.session_hash, chosen) as job:
                 async for step in job.follow():
@@ -863,6 +1108,16 @@ def open_examples(cache: RunCache) -> dict[str, str]:
     return tickets
 
 
+def open_comparisons(cache: RunCache) -> dict[str, str]:
+    """Make the finished comparisons readable for everyone; return their tickets by what the page calls them."""
+    tickets = {}
+    for index in sorted(EXAMPLES.glob(f"*/{COMPARISON_INDEX}")):
+        name = index.parent.name
+        cache.add_public(f"example-{name}", index.parent)
+        tickets[f"{name}: {json.loads(index.read_text(encoding='utf-8'))['prompt']}"] = f"example-{name}"
+    return tickets
+
+
 def open_folder(folder: Path) -> Run | Comparison:
     """A finished folder by what it is."""
     return open_comparison(folder) if (folder / COMPARISON_INDEX).is_file() else open_run(folder)
@@ -902,7 +1157,7 @@ def launch(service: Service, **settings) -> gr.Blocks:
         from attention import models
 
         models.load(service.default_model())
-    demo = build(service, open_examples(service.cache))
+    demo = build(service, open_examples(service.cache), open_comparisons(service.cache))
     demo.queue(max_size=24, default_concurrency_limit=8)
     demo.launch(
         prevent_thread_lock=True, app_kwargs={"routes": routes(service.cache.run)}, css_paths=[ASSETS / "app.css"],

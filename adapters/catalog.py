@@ -15,6 +15,7 @@ from pathlib import Path
 
 from attention import models
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest
+from attention.request import MAX_ADAPTER_SCALE
 
 from . import hub
 from .adapter_files import (
@@ -29,7 +30,6 @@ from .adapter_files import (
 )
 
 BUNDLED = models.POCKET / "adapters"
-MAX_SCALE = 1.5
 MAX_DEPTH = 5  # of folders below the one that is searched
 MAX_FOLDERS = 5000
 MAX_BROKEN = 3  # folders that are named one by one
@@ -98,9 +98,9 @@ def split_scale(text: str) -> tuple[str, float | None]:
     name, scale = match[1], float(match[2])
     if not name.strip():
         raise InvalidRequest(f"{text!r} names no adapter. Write ADAPTER={match[2]}.")
-    if not 0 <= scale <= MAX_SCALE:
+    if not 0 <= scale <= MAX_ADAPTER_SCALE:
         raise InvalidRequest(
-            f"The scale of an adapter is from 0 to {MAX_SCALE}, not {match[2]} (in {text!r}). "
+            f"The scale of an adapter is from 0 to {MAX_ADAPTER_SCALE}, not {match[2]} (in {text!r}). "
             f"If that belongs to its name, write {text}=1."
         )
     return name, scale

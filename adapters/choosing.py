@@ -12,10 +12,11 @@ from typing import Any
 
 from attention.errors import InvalidRequest
 from attention.models import Watch
+from attention.request import MAX_ADAPTER_SCALE
 
 from .adapter_files import AdapterFiles
 from .base_modules import base_of
-from .catalog import MAX_SCALE, fetch_adapter, find_adapter, split_scale
+from .catalog import fetch_adapter, find_adapter, split_scale
 from .inspection import AdapterLimits, HealthCard, inspect_adapter
 
 
@@ -32,8 +33,10 @@ class AdapterChoice:
 
     def __post_init__(self) -> None:
         number = isinstance(self.scale, int | float) and not isinstance(self.scale, bool)
-        if not number or not 0 <= self.scale <= MAX_SCALE:
-            raise InvalidRequest(f"The adapter's strength is {self.scale!r}; it is a number from 0 to {MAX_SCALE}.")
+        if not number or not 0 <= self.scale <= MAX_ADAPTER_SCALE:
+            raise InvalidRequest(
+                f"The adapter's strength is {self.scale!r}; it is a number from 0 to {MAX_ADAPTER_SCALE}."
+            )
 
     @property
     def record(self) -> dict:

@@ -59,6 +59,7 @@ def fill_comparison(
     limits: Limits | None = None,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished folder, or leaves none."""
+    words = int(words) if isinstance(words, str) and words.isdigit() else words
     try:
         _check(request, adapters, words)
         members, n_shared = _run_all(request, adapters, partial, words, limits)

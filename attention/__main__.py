@@ -204,7 +204,6 @@ def _extract(options) -> int:
 
 def _compare(options) -> int:
     request = _request(options)
-    words = int(options.words) if options.words.isdigit() else options.words
 
     def work(partial: _ReportedRun) -> Path:
         from adapters.comparing import fill_comparison
@@ -216,7 +215,7 @@ def _compare(options) -> int:
         partial.progress.say(
             f"{n_runs} runs of {expected.tokens:,} tokens at most; {_size(n_runs * expected.bytes_on_disk)} on disk"
         )
-        return fill_comparison(request, _choose(options, options.adapter, partial), partial, words)
+        return fill_comparison(request, _choose(options, options.adapter, partial), partial, options.words)
 
     folder = _make(options.output_dir, work)
     from adapters.comparison import open_comparison

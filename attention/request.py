@@ -16,6 +16,7 @@ from PIL import Image
 from .errors import InvalidRequest, LimitExceeded
 
 MODES = ("prefill", "generate")
+MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
 CHAT_ROLES = ("system", "user", "assistant")
 
 
@@ -92,6 +93,7 @@ class Request:
         object.__setattr__(self, "images", tuple(images or ()))
         if self.answer is not None:
             object.__setattr__(self, "mode", "generate")
+        object.__setattr__(self, "adapter", self.adapter or None)
 
     def to_dict(self) -> dict:
         """Plain data, as it crosses a process border; images are paths."""
@@ -120,6 +122,9 @@ class Request:
         _check_count("max_new_tokens", self.max_new_tokens, 1, limits.new_tokens)
         if self.max_visual_tokens is not None:
             _check_count("max_visual_tokens", self.max_visual_tokens, 4, 16_384)
+        scale = self.adapter_scale
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale <= MAX_ADAPTER_SCALE:
+            raise InvalidRequest(f"The adapter's strength is {scale!r}; it is a number from 0 to {MAX_ADAPTER_SCALE}.")
         if self.vision not in (None, True, False):
             raise InvalidRequest(f"vision is true or false, not {self.vision!r}.")
         if self.answer is not None and not self.answer:

@@ -1,4 +1,4 @@
-"""The page's view of a run: the canvas component, and the HTTP routes its numbers come from.
+"""The page's view of a run and of a comparison: the canvas components, and the HTTP routes their numbers come from.
 
 Owns the addresses below /gradio_api/attention/ and what they answer. Nothing that a client sends becomes a path:
 tickets, asset names and pictures are looked up, layers and tokens are numbers. Knows runs only by the methods of
@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from pathlib import Path
+from typing import ClassVar
 
 import gradio as gr
 import numpy as np
@@ -60,7 +61,7 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-
 log = logging.getLogger(__name__)
 
 
-# The component
+# The components
 
 
 @cache
@@ -82,7 +83,7 @@ def _styles(files: dict[str, bytes]) -> str:
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
 _ON_LOAD = """
 /* events: 'select' */
-const address = window.gradio_config.root + '%s/assets/%s/viewer.js';
+const address = window.gradio_config.root + '%s/assets/%s/%s';
 import(address).then((viewer) => viewer.mount({ element, props, watch, trigger })).catch((error) => {
   const place = element.querySelector('.av-message') || element;
   place.textContent = 'The viewer could not be loaded (' + error.message + '). Reload the page.';
@@ -91,21 +92,20 @@ import(address).then((viewer) => viewer.mount({ element, props, watch, trigger }
 """
 
 
-class AttentionViewer(gr.HTML):
-    """The canvas that shows a run.
+class _Canvas(gr.HTML):
+    """A page of canvases, made of a template and a module of assets/viewer/. Its value is None or a manifest."""
 
-    Its value is a manifest: None, or {id, ticket, kind: "run"} and optionally view: {layer, head, query}, where to
-    begin (`layer` and `head` a number, "mean" or "max"). Everything else the page reads from the routes. The event
-    `select` is sent when a person chose another token, layer or head, with {layer, head, query, token}.
-    """
+    TEMPLATE: ClassVar[str]
+    MODULE: ClassVar[str]
+    KIND: ClassVar[str]
 
     def __init__(self, value: dict | None = None, **kwargs):
         digest, files = assets()
         super().__init__(
             value,
-            html_template=files["template.html"].decode(),
+            html_template=files[self.TEMPLATE].decode(),
             css_template=_styles(files),
-            js_on_load=_ON_LOAD % (PREFIX, digest),
+            js_on_load=_ON_LOAD % (PREFIX, digest, self.MODULE),
             apply_default_css=False,
             **kwargs,
         )
@@ -120,13 +120,36 @@ class AttentionViewer(gr.HTML):
         return value
 
     def api_info(self) -> dict:
-        return {"type": "object", "description": "id, ticket and kind of the run on screen"}
+        return {"type": "object", "description": f"id, ticket and kind of the {self.KIND} on screen"}
 
     def example_payload(self) -> dict:
-        return {"id": "example", "ticket": "example", "kind": "run"}
+        return {"id": "example", "ticket": "example", "kind": self.KIND}
 
     def example_value(self) -> None:
         return None
+
+
+class AttentionViewer(_Canvas):
+    """The canvas that shows a run.
+
+    Its value is a manifest: None, or {id, ticket, kind: "run"} and optionally view: {layer, head, query}, where to
+    begin (`layer` and `head` a number, "mean" or "max"). Everything else the page reads from the routes. The event
+    `select` is sent when a person chose another token, layer or head, with {layer, head, query, token}.
+    """
+
+    TEMPLATE, MODULE, KIND = "template.html", "viewer.js", "run"
+
+
+class ComparisonViewer(_Canvas):
+    """The canvases that set a base and its adapters against each other, on the same tokens.
+
+    Its value is a manifest: None, or {id, ticket, kind: "comparison"} and optionally view: {layer, head, query,
+    adapter, measure}, where to begin (`adapter` counts from 0). The event `select` is sent when a person chose another
+    token, layer, head, pair or measure, with {layer, head, query, token, left, right, names, measure, of}; `left` and
+    `right` are members, 0 the base.
+    """
+
+    TEMPLATE, MODULE, KIND = "comparison_template.html", "comparison.js", "comparison"
 
 
 # The routes

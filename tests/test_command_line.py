@@ -111,7 +111,7 @@ def test_text_alone_is_a_run_too(extract, tmp_path):
 def test_the_flags_are_the_fields_of_a_request_with_its_defaults():
     fields = {field.name: field.default for field in dataclasses.fields(Request)}
     flags = {*command_line.REQUEST_FLAGS, "images", "prompt", "messages"}
-    assert flags == set(fields) - {"adapter", "adapter_scale"}
+    assert flags == set(fields) - {"adapter", "adapter_scale"}  # one flag: --adapter NAME=SCALE
     options = command_line.build_parser().parse_args(["extract", "--output-dir", "x"])
     assert {name: getattr(options, name) for name in command_line.REQUEST_FLAGS} == {
         name: fields[name] for name in command_line.REQUEST_FLAGS

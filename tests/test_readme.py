@@ -14,7 +14,6 @@ from packaging.requirements import Requirement
 
 import app
 from attention.cache import RunCache
-from attention.service import Service
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,9 +34,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    service = Service(
-        RunCache(tmp_path_factory.mktemp("runs"), library=True), app.run_job, is_hosted=False, model="pocket"
-    )
+    cache = RunCache(tmp_path_factory.mktemp("runs"), library=True, open_folder=app.open_folder)
+    service = app.new_service(cache, is_hosted=False, model="pocket")
     demo = app.launch(service, quiet=True)
     service.wait_until_loaded()
     yield demo.local_url.rstrip("/")
@@ -90,9 +88,23 @@ def test_the_command_line(place):
     assert (place / "star" / "run.json").exists()
 
 
+def test_adapters_from_python(place):
+    code = next(block for block in blocks("python") if "import choose, compare" in block)
+    printed = run([sys.executable, "-c", code], place)
+    assert "['red', " in printed and "(5, 4) [{'layer': " in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the snippets are for a Unix shell")
+def test_adapters_from_the_command_line(place):
+    code = next(block for block in blocks("bash") if "attention compare" in block)
+    printed = run(["bash", "-euo", "pipefail", "-c", code], place)
+    assert "german" in printed and "rank 8" in printed
+    assert sorted(path.name for path in (place / "both").glob("*/run.json")) == ["run.json"] * 3
+
+
 def test_every_snippet_is_tried():
-    assert len(blocks("python")) == 2
-    assert len(blocks("bash")) == 2
+    assert len(blocks("python")) == 3
+    assert len(blocks("bash")) == 3
 
 
 def test_the_page_is_there_at_the_address(address):

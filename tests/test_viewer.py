@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from attention.errors import DamagedRun
 from attention.pooling import area_weights, pool_maps, pooled_shape
 from attention.run import open_run
-from attention.viewer import PREFIX, AttentionViewer, _ranges, assets, routes
+from attention.viewer import PREFIX, AttentionViewer, ComparisonViewer, _ranges, assets, routes
 
 TICKET = f"{PREFIX}/ticket"
 
@@ -384,9 +384,9 @@ def test_modules_come_under_the_hash_of_their_content(client):
 
 
 def test_the_template_holds_nothing_that_gradio_evaluates():
-    viewer = AttentionViewer()
-    for text in (viewer.html_template, viewer.css_template):
-        assert "{{" not in text and "${" not in text and "`" not in text
+    for viewer in (AttentionViewer(), ComparisonViewer()):
+        for text in (viewer.html_template, viewer.css_template):
+            assert "{{" not in text and "${" not in text and "`" not in text
 
 
 def test_the_value_is_a_small_manifest():

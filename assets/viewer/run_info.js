@@ -35,6 +35,7 @@
  * @property {number} index
  * @property {'softmax' | 'linear'} kind
  * @property {string | null} [file]
+ * @property {number} [kv_heads]  heads of keys and values; several heads may share one
  *
  * @typedef {object} Tower
  * @property {number} heads
@@ -119,6 +120,18 @@ function findKeys(info, grid) {
     if (owner && owner.grid === grid) keys[owner.row * cols + owner.col] = key;
   });
   return keys;
+}
+
+/**
+ * Whether two runs were asked the same about the same pictures: what was looked at in one can be looked at in the other.
+ * @param {RunInfo} one
+ * @param {RunInfo} other
+ */
+export function asksTheSame(one, other) {
+  const asked = (/** @type {RunInfo} */ info) => JSON.stringify([
+    info.tokens.slice(0, promptLength(info)).map(({ id }) => id), info.images.map(({ width, height }) => [width, height]),
+  ]);
+  return asked(one) === asked(other);
 }
 
 /**

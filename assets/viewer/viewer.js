@@ -12,7 +12,7 @@ import { createAtlasView } from './atlas_view.js';
 import { createChoices } from './choices.js';
 import { createColourBar } from './colour_bar.js';
 import { createControls } from './controls.js';
-import { create, listen, part } from './dom.js';
+import { create, listen, painted, part } from './dom.js';
 import { makeDrawn } from './drawn.js';
 import { atlasOf, createFollower, wantedAtlas } from './follow.js';
 import { createHeadline } from './headline.js';
@@ -23,11 +23,12 @@ import { commandOf } from './keys.js';
 import { LOOK_NAMES, startingLook } from './look.js';
 import { createMassLine } from './mass_line_view.js';
 import { createPlayer } from './play.js';
-import { firstTower } from './run_info.js';
+import { asksTheSame, firstTower } from './run_info.js';
 import { checkedSelection, inTower, queryOf, selectionOfQuery, startingSelection, untilOf } from './selection.js';
 import { createSentence } from './sentence.js';
 import { atlasPath, createSource } from './source.js';
 import { createState } from './state.js';
+import { recallTicket, rememberTicket } from './tickets.js';
 import { createTokenStrip } from './token_strip.js';
 
 /** What is told to others, the server and the page's address, waits until a person has stopped for a moment. */
@@ -37,7 +38,7 @@ const SETTLED_MS = 250;
  * @typedef {import('./run_info.js').RunInfo} RunInfo
  * @typedef {import('./run_info.js').Choice} Choice
  * @typedef {import('./selection.js').Selection} Selection
- * @typedef {{id: string, ticket: string, kind: string, is_public?: boolean, folder?: string, view?: import('./selection.js').View}} Manifest
+ * @typedef {{id: string, ticket: string, kind: string, is_public?: boolean, folder?: string, keeps_view?: boolean, view?: import('./selection.js').View}} Manifest
  * @typedef {{grid: number, row: number, col: number}} Pinned
  *
  * @typedef {object} Shown  the row (or column) on screen and the map made of it: what is painted, not what is wished
@@ -93,14 +94,6 @@ const SETTLED_MS = 250;
  * @typedef {RunFields & import('./look.js').Look} Fields
  * @typedef {ReturnType<typeof createState<Fields>>} ViewerState
  */
-
-/** Let the browser show what was drawn before more is done; in a page that is not seen it shows nothing, and nobody waits. */
-function painted() {
-  return new Promise((resolve) => {
-    if (document.hidden) resolve(undefined);
-    else window.requestAnimationFrame(() => window.setTimeout(resolve));
-  });
-}
 
 /**
  * Show runs in the element of the Gradio component until it leaves the page.
@@ -162,15 +155,19 @@ export function mount({ element, props, watch, trigger }) {
 
   // What a manifest leads to
 
-  /** @param {Manifest | null} next @param {(info: RunInfo) => Selection} [begin] */
+  /**
+   * @param {Manifest | null} next
+   * @param {(info: RunInfo) => Selection} [begin]
+   */
   async function open(next, begin = (info) => startingSelection(info, firstTower(info), next?.view)) {
+    const before = next?.keeps_view ? { ...state.get } : null;
     state.get.source?.dispose();
     follower.dispose();
     if (!next) {
       state.set({ ...nothing, source: null, manifest: null });
       return;
     }
-    remember(next);
+    rememberTicket(next);
     const source = createSource({
       base: `${address}${encodeURIComponent(next.ticket)}`,
       onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
@@ -179,8 +176,10 @@ export function mount({ element, props, watch, trigger }) {
     try {
       const info = await source.runInfo();
       if (!info || state.get.source !== source) return;
-      const selection = begin(info);
+      const isSame = before?.info && before.selection && asksTheSame(before.info, info);
+      const selection = isSame ? checkedSelection(info, /** @type {Selection} */ (before.selection)) : begin(info);
       state.set({ info, tower: selection.tower, selection, grid: selection.grid });
+      if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned });
       await follower.select(selection);
     } catch (error) {
       fail(source, error);
@@ -255,31 +254,12 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   // The address of the page: the view is in its fragment, the ticket only in this tab's storage
-
-  /** @param {Manifest} manifest */
-  function remember({ id, ticket, kind, is_public, folder }) {
-    try {
-      window.sessionStorage.setItem(`attention ${id}`, JSON.stringify({ id, ticket, kind, is_public, folder }));
-    } catch {
-      // storage is refused: a reload then opens what the server gives
-    }
-  }
-
-  /** @param {string} run @returns {Manifest | null} */
-  function recall(run) {
-    try {
-      return JSON.parse(window.sessionStorage.getItem(`attention ${run}`) ?? 'null');
-    } catch {
-      return null;
-    }
-  }
-
   function writeAddress() {
     const { manifest, selection } = state.get;
     if (!manifest || !selection) return;
     addressed = manifest.id;
     const { pathname, search, hash } = window.location;
-    const fragment = writeFragment(manifest.id, selection, state.get);
+    const fragment = writeFragment(manifest.id, selection, state.get, hash);
     if (fragment !== hash) window.history.replaceState(window.history.state, '', pathname + search + fragment);
   }
 
@@ -288,7 +268,7 @@ export function mount({ element, props, watch, trigger }) {
     const wish = readFragment(window.location.hash);
     if (!wish) return false;
     const offered = props.value?.id === wish.run ? props.value : null;
-    const manifest = offered ?? recall(wish.run);
+    const manifest = offered ?? recallTicket(wish.run);
     if (!manifest) {
       state.set({ notice: `The run ${wish.run} of this address is not open in this tab: only who made a run can open it.` });
       return false;
