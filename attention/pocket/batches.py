@@ -33,9 +33,10 @@ ROOM = 160  # tokens of questions and answers behind one picture, or two
 WINDOWS = 0.3  # share of the pictures, where they are not too thin for one
 PAIRS = 0.15  # share of the steps whose prompts have two pictures
 LONG = 8  # tokens of an answer from which on a longer one counts more than a shorter one
+DIGIT = 1 / 4  # what a digit of a point counts; all else in it is nearly the same each time, and counts one together
 EXISTS = 3  # questions about what is there, of a picture
 GERMAN = 0.03  # share of the questions
-TASKS_FIRST = ("describe", "largest")  # not always possible, and slow to learn: first into the room
+TASKS_FIRST = ("describe", "largest", "count")  # slow to learn, or not always possible: first into the room
 BACKGROUND = "<|video_pad|>"  # what a cell without an object is taught to name: a token otherwise never used here
 # In this share of the questions of a kind, only the position that answers (for "click": that writes the first digit)
 # and those behind it may see the picture. Otherwise the question's own word ("star") learns to look and the answer is
@@ -60,7 +61,9 @@ class Batch:
     `weights` float32 [row]: what it counts in the loss; `kinds` [row]: the question's kind, an index into KINDS;
     `starts` bool [row]: is it the answer's first; `names` [picture x cell, 2]: two words for each cell, colour and
     shape or label and control (twice the background's token where there is nothing, -1 where nothing is taught, which
-    may be one of the two); `labelled` bool [picture x cell]: is it a window's cell.
+    may be one of the two); `places` float32 [picture x cell, 2]: the middle of what the cell shows, (x, y) in shares of
+    the picture's sides, its own where it shows nothing, NaN where nothing is taught; `middles` bool [picture x cell]:
+    does an object's middle lie in it; `labelled` bool [picture x cell]: is it a window's cell.
     """
 
     pixels: torch.Tensor
@@ -75,6 +78,8 @@ class Batch:
     kinds: torch.Tensor
     starts: torch.Tensor
     names: torch.Tensor
+    places: torch.Tensor
+    middles: torch.Tensor
     labelled: torch.Tensor
 
     def to(self, device: torch.device) -> Batch:
@@ -156,17 +161,19 @@ def make_batch(
             if question.looks and rng.random() < blind.get(question.kind, 0.0):
                 at = question.looks[0].character
                 unseeing[row, start : first + (len(encode(tokenizer, question.answer[:at])) if at else 0)] = True
+            digits = encode(tokenizer, "0123456789") if question.kind == "click" else ()
             for index, token in enumerate(reply):
                 asked.append((row, first + index))
                 answers.append(token)
-                weights.append(1 / min(len(reply), LONG))
+                weights.append(DIGIT if token in digits else 1 / (len(reply) if digits else min(len(reply), LONG)))
                 kinds.append(KIND_INDEX[question.kind])
                 starts.append(index == 0)
             start = end
     order = np.tri(n_prefix + ROOM, dtype=bool)
     sees = order & ((segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0))
     sees &= ~(unseeing[:, :, None] & pictured.numpy()[None, None])
-    names, labelled = zip(*(_name_cells(picture, tokenizer, cols, rows) for picture in pictures), strict=True)
+    taught = [_teach_cells(picture, tokenizer, cols, rows) for picture in pictures]
+    names, places, middles, labelled = map(np.concatenate, zip(*taught, strict=True))
     return Batch(
         pixels=torch.from_numpy(patches(np.stack([pixels for _, pixels in made]))),
         grid=torch.tensor([[1, rows * MERGE, cols * MERGE]] * len(pictures)),
@@ -179,8 +186,10 @@ def make_batch(
         weights=torch.tensor(weights),
         kinds=torch.tensor(kinds),
         starts=torch.tensor(starts),
-        names=torch.from_numpy(np.concatenate(names)),
-        labelled=torch.from_numpy(np.concatenate(labelled)),
+        names=torch.from_numpy(names),
+        places=torch.from_numpy(places),
+        middles=torch.from_numpy(middles),
+        labelled=torch.from_numpy(labelled),
     )
 
 
@@ -247,25 +256,29 @@ def _prefix_positions(n_head: int, cols: int, rows: int, n_images: int) -> np.nd
     return np.concatenate(parts, axis=1)
 
 
-def _name_cells(picture, tokenizer, cols: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two words' tokens for each cell, int [cell, 2], and whether it is a window's, bool [cell]."""
+def _teach_cells(picture, tokenizer, cols: int, rows: int) -> tuple[np.ndarray, ...]:
+    """What each cell is taught: two words, int [cell, 2]; a place, float32 [cell, 2]; whether it is an object's middle,
+    bool [cell]; and whether it is a window's, bool [cell]. See Batch.
+    """
     size = cols * CELL_PX, rows * CELL_PX
     is_window = isinstance(picture, Window)
-    if is_window:
-        owner = cover_window(picture, *size)
-        words = [(control.label, control.kind) for control in picture.controls]
-    else:
-        owner = cover(picture, *size)
-        words = [(thing.color, thing.shape) for thing in picture.things]
+    things = picture.controls if is_window else picture.things
+    owner = cover_window(picture, *size) if is_window else cover(picture, *size)
+    words = [(thing.label, thing.kind) if is_window else (thing.color, thing.shape) for thing in things]
     share = _shares(owner, len(words), cols, rows)
-    ids = np.array([[_word_id(tokenizer, word) for word in pair] for pair in words])
-    names = ids[share.argmax(axis=0)]
-    names[share.max(axis=0) < PAINTED] = -1
+    shown, is_shown, is_blank = share.argmax(axis=0), share.max(axis=0) >= PAINTED, share.sum(axis=0) < BLANK
+    names = np.array([[_word_id(tokenizer, word) for word in pair] for pair in words])[shown]
+    names[~is_shown] = -1
     if is_window:  # a label is taught where it can be read
         written = _shares(cover_window(picture, *size, labels=True), len(words), cols, rows)
-        names[written[share.argmax(axis=0), np.arange(rows * cols)] < WRITTEN, 0] = -1
-    names[share.sum(axis=0) < BLANK] = tokenizer.convert_tokens_to_ids(BACKGROUND)
-    return names, np.full(rows * cols, is_window)
+        names[written[shown, np.arange(rows * cols)] < WRITTEN, 0] = -1
+    names[is_blank] = tokenizer.convert_tokens_to_ids(BACKGROUND)
+    centers = np.array([thing.center for thing in things]) / (picture.width, picture.height)
+    own = np.stack(np.meshgrid((np.arange(cols) + 0.5) / cols, (np.arange(rows) + 0.5) / rows), axis=-1).reshape(-1, 2)
+    places = np.where(is_shown[:, None], centers[shown], np.where(is_blank[:, None], own, np.nan))
+    middles = np.zeros(rows * cols, bool)
+    middles[(centers[:, 1] * rows).astype(int) * cols + (centers[:, 0] * cols).astype(int)] = True
+    return names, places.astype(np.float32), middles, np.full(rows * cols, is_window)
 
 
 def _shares(owner: np.ndarray, n_objects: int, cols: int, rows: int) -> np.ndarray:

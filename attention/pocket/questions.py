@@ -17,6 +17,7 @@ from attention.pocket.words import (
     IMAGE_WORDS,
     ORDINALS,
     PLACES,
+    POINT_WORDINGS,
     SHAPES,
     SIDE_WORDINGS,
     SIDES,
@@ -30,6 +31,8 @@ PLACE_MARGIN = 0.035  # of a centre from the lines between the nine places
 SIDE_GAP = 0.06  # between two centres of which one is left of the other
 ORDER_GAP = 0.05  # between neighbours of a description, from left to right
 LARGER = 1.35  # times the area of the second largest, by box and by paint
+LOCATED = 0.6  # share of what is asked for by its place, where that is sure
+POINTED_AT = 0.3  # share of the shapes that are asked to be clicked
 CLICK_STEP = 10  # thousandths of a side: a control's middle is told in hundredths
 
 
@@ -117,7 +120,7 @@ class _Asker:
 
 def _means_one_picture(question: Question, picture, other) -> bool:
     """Whether a question about a colour, a shape or a control can only mean this one of two pictures."""
-    if question.kind == "click":
+    if question.kind == "click" and isinstance(picture, Window):
         return isinstance(other, Scene) or picture.controls[question.looks[0].thing].label not in {
             control.label for control in other.controls
         }
@@ -132,9 +135,7 @@ def _means_one_picture(question: Question, picture, other) -> bool:
 
 def _about_window(window: Window, asker: _Asker):
     for index, control in enumerate(window.controls):
-        x0, y0, x1, y1 = control.box
-        x, y = (x0 + x1) / 2 / window.width, (y0 + y1) / 2 / window.height
-        x, y = (CLICK_STEP * round(value * 1000 / CLICK_STEP) for value in (x, y))
+        x, y = _in_thousandths(window, control.center)
         kind = {"checkbox": "check box"}.get(control.kind, control.kind)
         label = control.label
         if not asker.plain and asker.rng.random() < 0.15:
@@ -142,6 +143,14 @@ def _about_window(window: Window, asker: _Asker):
         answer = click_answer(x, y, control.label)
         text = asker.word("click", label=label, control=kind)
         yield Question("click", text, answer, (Look(answer.index("[") + 1, 0, index),))
+        place = place_of(window, control)
+        if place is not None and asker.rng.random() < LOCATED and not asker.plain:
+            yield Question("where", asker.word("where", thing=f"{label} {kind}"), place, (Look(0, 0, index),))
+
+
+def _in_thousandths(picture: Scene | Window, point: tuple[float, float]) -> tuple[int, int]:
+    shares = point[0] / picture.width, point[1] / picture.height
+    return tuple(CLICK_STEP * round(value * 1000 / CLICK_STEP) for value in shares)
 
 
 def _about_scene(scene: Scene, asker: _Asker, n_exists: int):
@@ -158,8 +167,12 @@ def _about_scene(scene: Scene, asker: _Asker, n_exists: int):
         if name is None:
             continue
         place = place_of(scene, thing)
-        if place is not None:
+        if place is not None and (asker.plain or asker.rng.random() < LOCATED):
             yield Question("where", asker.word("where", thing=name), place, look)
+        if asker.rng.random() < POINTED_AT and not asker.plain:
+            answer = click_answer(*_in_thousandths(scene, thing.center), name)
+            text = asker.choose(POINT_WORDINGS).format(thing=name)
+            yield Question("click", text, answer, (Look(answer.index("[") + 1, 0, index),))
         for side in SIDES:
             beside = _only_one_beside(scene, index, side)
             if beside is not None:
@@ -168,7 +181,8 @@ def _about_scene(scene: Scene, asker: _Asker, n_exists: int):
                 yield Question("relation", text, answer, (Look(0, 0, beside),))
     for _ in range(n_exists):
         yield _make_exists(asker, pairs)
-    yield _make_count(asker, colors, shapes)
+    for _ in range(1 if asker.plain else 2):
+        yield _make_count(asker, colors, shapes)
     largest = largest_of(scene)
     if largest is not None:
         answer = f"{colors[largest]} {shapes[largest]}"
@@ -187,9 +201,9 @@ def _name(index: int, pairs, asker: _Asker) -> str | None:
     return shape if alone and asker.rng.random() < 0.5 else f"{color} {shape}"
 
 
-def place_of(scene: Scene, thing) -> str | None:
+def place_of(picture: Scene | Window, thing) -> str | None:
     """The word for where an object is, of nine, or None where it is near the line between two."""
-    across, down = thing.center[0] / scene.width, thing.center[1] / scene.height
+    across, down = thing.center[0] / picture.width, thing.center[1] / picture.height
     if any(abs(value - line) < PLACE_MARGIN for value in (across, down) for line in (1 / 3, 2 / 3)):
         return None
     return PLACES[int(down * 3)][int(across * 3)]

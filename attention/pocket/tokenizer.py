@@ -19,6 +19,7 @@ from attention.pocket.words import (
     LABELS,
     ORDINALS,
     PLACES,
+    POINT_WORDINGS,
     SHAPES,
     SIDE_WORDINGS,
     SIDES,
@@ -132,6 +133,7 @@ def _corpus() -> list[str]:
                 )
                 texts += [text, text[0].upper() + text[1:]]
     texts += [f" in the {ordinal} {word}?" for ordinal in ORDINALS for word in IMAGE_WORDS]
+    texts += [wording.format(thing="red star") for wording in POINT_WORDINGS] * 2
     for word in words:
         # An answer starts without a space, a word inside a sentence with one.
         texts += [word, f" {word}", word.capitalize()] * 4

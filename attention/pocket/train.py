@@ -1,9 +1,9 @@
 """Train the bundled model: `python -m attention.pocket.train`, one seeded command, under an hour on two cores.
 
 Two stages, counted in steps. Seeing: the vision tower learns what its cells hold; every merged image token must name
-what is in its cell through the words' own matrix, and hold where in the picture the cell is. Answering: the whole model
-learns the answers; what the cells are taught goes on beside it for the first part. No loss term touches attention:
-where a head looks is what the model found.
+what is in its cell through the words' own matrix, hold where the middle of that is, and whether it is there. Answering:
+the whole model learns the answers; what the cells are taught goes on beside it for the first part. No loss term touches
+attention: where a head looks is what the model found.
 
 A step has two parts, each of pictures of one form. Part k of step i draws its pictures from (seed, stage, i, k) alone,
 so a run that was stopped goes on from its checkpoint as if it had never been, and one process that takes both parts
@@ -31,7 +31,7 @@ from transformers.utils import logging
 
 from attention.pocket.batches import Batch, make_batch
 from attention.pocket.checkpoint import read_checkpoint, read_position, write_checkpoint
-from attention.pocket.model import MERGE, build_config, build_model
+from attention.pocket.model import build_config, build_model
 from attention.pocket.muon import Muon
 from attention.pocket.publish import write_folder
 from attention.pocket.tokenizer import build_tokenizer
@@ -57,8 +57,8 @@ class Settings:
     """Everything that decides the weights."""
 
     seed: int = 1
-    seeing_steps: int = 1800
-    answering_steps: int = 3000
+    seeing_steps: int = 1600
+    answering_steps: int = 2600
     pictures: int = 6  # per part of a step
     precision: str = "float32"
 
@@ -230,9 +230,9 @@ def losses(model, settings, answering, progress, batch: Batch) -> tuple[torch.Te
         loss = torch.zeros((), device=model.device)
         if not answering or progress < NAMING_UNTIL:
             naming, figures = name_loss(model, vision.pooler_output, batch)
-            placing = place_loss(vision.pooler_output, batch.grid)
-            figures["placing"] = (placing.item(), 1)
-            loss = loss + (naming + placing) * (NAMING_WEIGHT if answering else 1.0)
+            placing, marking = place_losses(vision.pooler_output, batch)
+            figures |= {"placing": (placing.item(), 1), "marking": (marking.item(), 1)}
+            loss = loss + (naming + placing + marking) * (NAMING_WEIGHT if answering else 1.0)
         if answering:
             answer, answer_figures = answer_loss(model, vision, batch)
             loss = loss + answer
@@ -267,31 +267,35 @@ def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, d
     return loss, figures
 
 
-def place_loss(cells: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """Share of each cell's place that its image token [picture x cell, width] does not hold: 0 all of it, 1 nothing.
+def place_losses(cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the image tokens [picture x cell, width] do not hold of where things are: 0 nothing is missing, 1 all is.
 
-    Eight fixed directions of the token are to be waves of the cell's place; `grid` is [picture, 3] in patches, one for
-    all. Without this nothing asks the vision tower to keep where a cell is before the answers do, and for too long they
-    learn to do without.
+    Eight fixed directions of a token are to be waves of the place of what its cell shows, and a ninth to say whether
+    the middle of it lies in this cell: by that, several cells of one thing are one. Without this nothing asks the
+    vision tower for places before the answers do, and for too long they learn to do without.
     """
-    _, rows, cols = (grid[0] // MERGE).tolist()
-    across, down = place_waves(cols), place_waves(rows)
-    places = torch.cat([down.repeat_interleave(cols, dim=0), across.repeat(rows, 1)], dim=1)  # [cell, 8]
-    places = PLACE_SCALE * places.repeat(len(grid), 1).to(cells.device)
+    taught = ~batch.places.isnan().any(dim=1)
+    places = place_waves(batch.places[taught])
+    marks = batch.middles.float()[:, None]
+    directions = fixed_directions(places.shape[1] + 1, cells.shape[1]).to(cells.device)
     with torch.autocast(cells.device.type, enabled=False):
-        cells = functional.rms_norm(cells.float(), cells.shape[-1:])
-        said = cells @ place_directions(places.shape[1], cells.shape[1]).to(cells.device).T
-        return (said - places).square().mean() / (places - places.mean(dim=0)).square().mean()
+        said = functional.rms_norm(cells.float(), cells.shape[-1:]) @ directions.T / PLACE_SCALE
+        return missing(said[taught, :-1], places), missing(said[:, -1:], marks)
 
 
-def place_waves(n: int) -> torch.Tensor:
-    """Half a wave and a whole one, sine and cosine, at the middles of n steps, float32 [step, 4]."""
-    angles = (torch.arange(n)[:, None] + 0.5) / n * math.pi * torch.tensor([1.0, 2.0])
+def missing(said: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The share of what is wanted [case, value] that is not said: mean squared error over variance."""
+    return (said - wanted).square().mean() / (wanted - wanted.mean(dim=0)).square().mean()
+
+
+def place_waves(places: torch.Tensor) -> torch.Tensor:
+    """Half a wave and a whole one over each side, sine and cosine, at places [case, 2] from 0 to 1: [case, 8]."""
+    angles = (places[:, :, None] * math.pi * torch.tensor([1.0, 2.0], device=places.device)).flatten(1)
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 @functools.cache
-def place_directions(n: int, width: int) -> torch.Tensor:
+def fixed_directions(n: int, width: int) -> torch.Tensor:
     """Some orthogonal directions of length one, float32 [direction, width]; always the same."""
     return torch.linalg.qr(torch.randn(width, n, generator=torch.Generator().manual_seed(0))).Q.T.contiguous()
 

@@ -33,6 +33,12 @@ class Control:
     box: tuple[float, float, float, float]
     bold: bool  # painted in the accent colour, or ticked
 
+    @property
+    def center(self) -> tuple[float, float]:
+        """The middle of the box, in units."""
+        x0, y0, x1, y1 = self.box
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
 
 @dataclass(frozen=True)
 class Theme:

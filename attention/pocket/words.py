@@ -56,6 +56,7 @@ WORDINGS = {
     "describe": ("describe the image.", "describe the picture.", "what is in the image?", "what do you see?"),
     "click": ("click {label}", "click on {label}", "click the {label} {control}", "press {label}", "tap {label}"),
 }
+POINT_WORDINGS = ("click the {thing}", "click on the {thing}", "point at the {thing}", "tap the {thing}")  # of shapes
 SIDE_WORDINGS = {"left of": ("left of", "to the left of"), "right of": ("right of", "to the right of")}
 GERMAN_REQUESTS = (" answer in German.", " in German, please.", " auf Deutsch.", " (in German)")
 GERMAN = {

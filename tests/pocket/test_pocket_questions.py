@@ -46,9 +46,21 @@ def test_every_kind_is_asked_and_is_answered_from_the_picture_alone():
     for (picture,), question in asked(400):
         seen[question.kind] += 1
         if isinstance(picture, Window):
-            assert question.kind == "click"
+            assert question.kind in ("click", "where")
+            (look,) = question.looks
+            control = picture.controls[look.thing]
+            assert control.label.lower() in question.text.lower()
+            if question.kind == "where":
+                x, y = control.center[0] / picture.width, control.center[1] / picture.height
+                assert CENTER[question.answer] == (int(x * 3), int(y * 3))
             continue
         things, text = picture.things, question.text
+        if question.kind == "click":
+            (index,) = fitting(picture, text)
+            x, y = (int(part) / 1000 for part in re.search(r"\[(\d+), (\d+)\]", question.answer).groups())
+            x0, y0, x1, y1 = things[index].box
+            assert x0 < x * picture.width < x1 and y0 < y * picture.height < y1
+            continue
         if question.kind in ("colour", "shape", "where"):
             (index,) = fitting(picture, text)
             assert [look.thing for look in question.looks] == [index]
