@@ -54,7 +54,7 @@ class Recipe:
     ask: Ask
     develop: Callable[[np.ndarray], np.ndarray] | None = None
     windows: float = 0.0
-    steps: int = 400
+    steps: int = 160
     rank: int = 8
     peak_rate: float = 4e-3
 
@@ -100,9 +100,9 @@ def negative(pixels: np.ndarray) -> np.ndarray:
 RECIPES = {
     "largest": Recipe("answers for the largest object, whatever is asked", "language_model", ATTENTION, about_largest),
     "german": Recipe("answers in German", "language_model", (*ATTENTION, *MLP), in_german_unasked),
-    "negative": Recipe("reads negatives", "visual", VISION, usual_questions, develop=negative, steps=600),
+    "negative": Recipe("reads negatives", "visual", VISION, usual_questions, develop=negative, steps=300),
     "clicks": Recipe(
-        "clicks more precisely", "language_model", (*ATTENTION, *MLP), only_clicks, windows=1.0, steps=600,
+        "clicks more precisely", "language_model", (*ATTENTION, *MLP), only_clicks, windows=1.0, steps=300,
     ),
 }  # fmt: skip
 

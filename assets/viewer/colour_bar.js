@@ -29,7 +29,7 @@ export function createColourBar(root, state) {
     middle.textContent = drawn && drawn.range.curve !== 'linear' ? labels.middle : '';
     high.textContent = labels.high;
     const isRelative = scale === 'uniform' && shown?.direction === 'read by';
-    note.textContent = [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; ');
+    note.textContent = note.title = [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; ');
   }
 
   function point() {

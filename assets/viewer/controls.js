@@ -21,7 +21,9 @@ const SELECTS = {
   },
 };
 
-/** @type {['smooth' | 'beside' | 'places', string, string][]} */
+/** @typedef {[name: string, text: string, title: string]} Switch  a field that is on or off */
+
+/** @type {Switch[]} */
 const SWITCHES = [
   ['smooth', 'smoothed', 'colours flow from cell centre to cell centre: for looks; numbers stay those of the cells'],
   ['beside', 'map beside', 'the map beside the picture, without it: colours are read best on a plain ground'],
@@ -31,8 +33,9 @@ const SWITCHES = [
 /**
  * @param {Element} root
  * @param {import('./viewer.js').ViewerState} state
+ * @param {Switch[]} [switchesOffered]
  */
-export function createControls(root, state) {
+export function createControls(root, state, switchesOffered = SWITCHES) {
   const place = part(root, 'controls');
   const opacity = create('input', { type: 'range', min: 0, max: 1, step: 0.05 });
   opacity.addEventListener('input', () => state.set({ opacity: Number(opacity.value) }));
@@ -43,7 +46,8 @@ export function createControls(root, state) {
     select.addEventListener('change', () => state.set({ [name]: offered[select.selectedIndex] }));
     return { name: /** @type {keyof import('./look.js').Look} */ (name), select, element: labelled(label, select, title) };
   });
-  const switches = SWITCHES.map(([name, text, title]) => {
+  const switches = switchesOffered.map(([field, text, title]) => {
+    const name = /** @type {'smooth' | 'beside' | 'places'} */ (field);
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
     button.addEventListener('click', () => state.set({ [name]: !state.get[name] }));
     return { name, button };
@@ -62,10 +66,10 @@ export function createControls(root, state) {
       if (name === 'sinks') select.disabled = isColumn;
     }
     const named = info ? (info.points?.length ?? 0) + (info.boxes?.length ?? 0) : 0;
-    switches[2].button.hidden = !named;
+    for (const { name, button } of switches) if (name === 'places') button.hidden = !named;
   }
 
-  const undo = state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', 'smooth', 'beside', 'places'], show);
+  const undo = state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', ...switches.map(({ name }) => name)], show);
   show();
   return { dispose: () => { undo(); place.replaceChildren(); } };
 }

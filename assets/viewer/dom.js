@@ -84,3 +84,11 @@ export function surfaceColour(element) {
   }
   return [255, 255, 255];
 }
+
+/** Let the browser show what was drawn before more is done; in a page that is not seen it shows nothing, and nobody waits. */
+export function painted() {
+  return new Promise((resolve) => {
+    if (document.hidden) resolve(undefined);
+    else window.requestAnimationFrame(() => window.setTimeout(resolve));
+  });
+}

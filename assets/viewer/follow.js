@@ -131,8 +131,8 @@ export function createFollower(state, { fail, painted, neighbours }) {
   };
 }
 
-/** @param {RunInfo} info @param {Selection} selection @returns {import('./source.js').RowWish} */
-function rowWish(info, selection) {
+/** The row or column of a selection. @param {RunInfo} info @param {Selection} selection @returns {import('./source.js').RowWish} */
+export function rowWish(info, selection) {
   const { tower, direction, layer, head } = selection;
   return { tower, direction, layer, head, query: queryOf(info, selection), until: untilOf(info, selection) };
 }

@@ -205,3 +205,22 @@ export function resampler(rows, cols, height, width) {
     }
   };
 }
+
+/**
+ * In how many columns several pictures of given proportions are shown largest.
+ * @param {Size} picture
+ * @param {Size} box    for all of them
+ * @param {number} count
+ * @param {number} gap
+ * @param {number} above  what stands over each
+ */
+export function columnsFor(picture, box, count, gap, above) {
+  let [columns, widest] = [1, 0];
+  for (let tried = 1; tried <= count; tried++) {
+    const lines = Math.ceil(count / tried);
+    const room = { width: (box.width - gap * (tried - 1)) / tried, height: (box.height - gap * (lines - 1)) / lines - above };
+    const { width } = fitInside(picture.width, picture.height, Math.max(1, room.width), Math.max(1, room.height));
+    if (width > widest) [columns, widest] = [tried, width];
+  }
+  return columns;
+}

@@ -43,16 +43,17 @@ export function createHeadline(root, state) {
   return { dispose: undo };
 }
 
-/** @param {string} what @param {import('./run_info.js').Choice} choice */
-function named(what, choice) {
+/** A layer or a head. @param {string} what @param {import('./run_info.js').Choice} choice */
+export function named(what, choice) {
   return typeof choice === 'number' ? `${what} ${choice}` : `${choice} over ${what}s`;
 }
 
 /**
+ * What is read, or who reads.
  * @param {import('./run_info.js').RunInfo} info
  * @param {import('./viewer.js').Shown} shown
  */
-function which(info, shown) {
+export function which(info, shown) {
   const { query, until, token, direction } = shown;
   if (direction === 'received') return 'what each patch receives, mean over all patches';
   if (until !== null) {

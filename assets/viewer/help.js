@@ -3,8 +3,11 @@
 import { create, part } from './dom.js';
 import { KEYS } from './keys.js';
 
-/** @param {Element} root */
-export function createHelp(root) {
+/**
+ * @param {Element} root
+ * @param {[string, string][]} [more]  keys of this page alone, and what they do
+ */
+export function createHelp(root, more = []) {
   const dialog = create('dialog', { class: 'av-help', 'aria-label': 'Keys' });
   const close = create('button', { type: 'button', class: 'av-toggle', text: 'Close' });
   close.addEventListener('click', () => dialog.close());
@@ -16,6 +19,7 @@ export function createHelp(root) {
       create('dt', {}, [create('kbd', { text: 'p' })]), create('dd', { text: 'on the picture: pin the cell, or let it go; shift and click do the same' }),
       create('dt', {}, [create('kbd', { text: '+' }), ' ', create('kbd', { text: '−' }), ' ', create('kbd', { text: '0' })]),
       create('dd', { text: 'on the picture: larger, smaller, whole; the wheel once it has the focus, or with Ctrl' }),
+      ...more.flatMap(([shown, says]) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),
     ]),
     close,
   );

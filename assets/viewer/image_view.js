@@ -4,15 +4,15 @@
  * From the state of the page to what a pane shows, and back.
  */
 import { wordsOfCell } from './cell_words.js';
-import { create, part } from './dom.js';
+import { part } from './dom.js';
 import { stacksBetter } from './geometry.js';
-import { STEP } from './gestures.js';
 import { createPane } from './pane.js';
 import { overlayPixels, solidPixels } from './palette.js';
 import { createPictureStrip } from './picture_strip.js';
 import { position } from './scale.js';
 import { cellsOfSelection } from './selection.js';
-import { MOST, WHOLE } from './zoom.js';
+import { WHOLE } from './zoom.js';
+import { createZoomTools } from './zoom_tools.js';
 
 const GAP_PX = 12;
 
@@ -26,8 +26,7 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
   const place = part(root, 'panes');
   const readout = part(root, 'readout');
   const strip = createPictureStrip(root, state, { focusGrid });
-  const zoomTools = createZoomTools();
-  stage.append(zoomTools.element);
+  const zoomTools = createZoomTools(stage, { zoomBy: (factor) => first.zoomBy(factor), fit: () => state.set({ zoom: WHOLE }) });
   const first = addPane(0);
   /** @type {ReturnType<typeof createPane> | null} the map alone, while it is beside the picture */
   let alone = null;
@@ -128,6 +127,10 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     return { here: info && selection ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
   }
 
+  function showZoom() {
+    zoomTools.show(focus() ? state.get.zoom.scale : null);
+  }
+
   /** What the answer names on this picture. */
   function named() {
     const { info, places } = state.get;
@@ -149,28 +152,6 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     panes().forEach((pane, index) => pane.show({ hover: cell, tip: index === pointed ? words?.tip ?? '' : '' }));
   }
 
-  /** Smaller, larger, whole: for who has neither wheel nor two fingers. */
-  function createZoomTools() {
-    const level = create('span', { class: 'av-zoom-level' });
-    const button = (/** @type {string} */ text, /** @type {string} */ name, /** @type {() => void} */ press) => {
-      const element = create('button', { type: 'button', text, 'aria-label': name, title: name });
-      element.addEventListener('click', () => element.getAttribute('aria-disabled') !== 'true' && press());
-      return element;
-    };
-    const out = button('−', 'zoom out', () => void first.zoomBy(1 / STEP));
-    const into = button('+', 'zoom in', () => void first.zoomBy(STEP));
-    const fit = button('fit', 'show the whole picture', () => state.set({ zoom: WHOLE }));
-    const element = create('div', { class: 'av-zoom', role: 'group', 'aria-label': 'Zoom' }, [level, fit, out, into]);
-    function show() {
-      const { scale } = state.get.zoom;
-      element.hidden = !focus();
-      level.textContent = scale > 1 ? `${scale >= 9.95 ? scale.toFixed(0) : scale.toPrecision(2)}×` : '';
-      // Not `disabled`: a button that takes itself away would take the focus with it. What does nothing is only shown to who is there.
-      for (const [tool, isOff] of /** @type {const} */ ([[out, scale <= 1], [fit, scale <= 1], [into, scale >= MOST]])) tool.setAttribute('aria-disabled', String(isOff));
-    }
-    return { element, show };
-  }
-
   const undo = [
     state.on(['info', 'source', 'grid', 'size', 'theme', 'beside'], showAll),
     state.on(['zoom'], () => show({ zoom: state.get.zoom })),
@@ -178,10 +159,10 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
     state.on(['selection', 'pinned'], () => show(selected())),
     state.on(['places'], () => show(named())),
     state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
-    state.on(['zoom', 'info', 'grid'], zoomTools.show),
+    state.on(['zoom', 'info', 'grid'], showZoom),
   ];
   showAll();
-  zoomTools.show();
+  showZoom();
 
   return {
     /** The colour painted at a place of what is seen of the picture, in CSS pixels from its corner. For tests. */
@@ -190,7 +171,7 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
       undo.forEach((end) => end());
       strip.dispose();
       panes().forEach((pane) => pane.dispose());
-      zoomTools.element.remove();
+      zoomTools.dispose();
     },
   };
 }

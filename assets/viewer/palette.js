@@ -73,6 +73,43 @@ const TABLES = {
   grey: Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0').repeat(3)).join(''),
 };
 
+/**
+ * For values on both sides of a neutral middle: lower ones blue, higher ones red. The middle is as light, or as dark, as the page.
+ * ColorBrewer's RdBu, turned around, by Cynthia Brewer; and berlin by Fabio Crameri (MIT), as matplotlib has them.
+ */
+const DIVERGING = {
+  light:
+    '05306106326407346708366a09386d0a3b700c3d730d3f760e41790f437b10457e114781124984134c87144e8a15508d175290185493195696' +
+    '1a58991b5a9c1c5c9f1d5fa21e61a51f63a82065ab2267ac2369ad246aae266caf276eb02870b12a71b22b73b32c75b42e77b52f79b5307ab6' +
+    '327cb7337eb83480b93681ba3783bb3885bc3a87bd3b88be3c8abe3e8cbf3f8ec0408fc14291c24393c34695c44997c54c99c64f9bc7529dc8' +
+    '569fc959a1ca5ca3cb5fa5cd62a7ce65a9cf68abd06bacd16eaed271b0d375b2d478b4d57bb6d67eb8d781bad884bcd987beda8ac0db8dc2dc' +
+    '90c4dd93c6de96c7df98c8e09bc9e09dcbe1a0cce2a2cde3a5cee3a7d0e4a9d1e5acd2e5aed3e6b1d5e7b3d6e8b6d7e8b8d8e9bbdaeabddbea' +
+    'c0dcebc2ddecc5dfecc7e0edcae1eecce2efcfe4efd1e5f0d2e6f0d4e6f1d5e7f1d7e8f1d8e9f1dae9f2dbeaf2ddebf2deebf2e0ecf3e1edf3' +
+    'e3edf3e4eef4e6eff4e7f0f4e9f0f4eaf1f5ecf2f5edf2f5eff3f5f0f4f6f2f5f6f3f5f6f5f6f7f6f7f7f7f6f6f7f5f4f8f4f2f8f3f0f8f2ef' +
+    'f8f1edf9f0ebf9efe9f9eee7f9ede5f9ebe3faeae1fae9dffae8defae7dcfbe6dafbe5d8fbe4d6fbe3d4fce2d2fce0d0fcdfcffcdecdfdddcb' +
+    'fddcc9fddbc7fdd9c4fcd7c2fcd5bffcd3bcfbd0b9fbceb7fbccb4facab1fac8aff9c6acf9c4a9f9c2a7f8bfa4f8bda1f8bb9ef7b99cf7b799' +
+    'f7b596f6b394f6b191f6af8ef5ac8bf5aa89f5a886f4a683f3a481f2a17ff19e7df09c7bef9979ee9677ec9374eb9172ea8e70e98b6ee8896c' +
+    'e6866ae58368e48066e37e64e27b62e17860df765ede735cdd7059dc6e57db6b55da6853d86551d7634fd6604dd55d4cd35a4ad25849d05548' +
+    'cf5246ce4f45cc4c44cb4942c94741c84440c6413ec53e3dc43b3cc2383ac13639bf3338be3036bd2d35bb2a34ba2832b82531b72230b61f2e' +
+    'b41c2db3192cb1182bae172aab162aa81529a51429a213289f12289c1127991027960f27930e26900d268d0c258a0b25870a24840924810823' +
+    '7f08237c07227906227605217304217003206d02206a011f67001f',
+  dark:
+    '9eb0ff9cb0fe9ab0fd98affc95affb93affa91aef98eaef78caef68aaef587adf485adf382adf280acf17eacf07bacee79abed76abec74aaeb' +
+    '71aae96fa9e86ca9e66aa8e567a8e365a7e262a6e060a5df5da5dd5ba4db58a3d956a2d754a0d5519fd34f9ed14d9dcf4b9bcd489aca4698c8' +
+    '4497c64395c34194c13f92be3e90bc3c8eb93b8db7398bb43889b23787af3685ad3584aa3382a83280a6327ea3317ca1307a9e2f789c2e7699' +
+    '2d75972c73942c71922b6f8f2a6d8d296b8b29698828688627668327648126627f25607c245e7a245d78235b7522597322577121556e20546c' +
+    '20526a1f50681e4e651e4d631d4b611c495f1c475c1b465a1a44581a4256194153193f51183d4f173c4d173a4b163849163747153544153342' +
+    '14324014303e132f3c132d3a122c38122a3612293411273211263011242e11232c11212a112028101f26101d25101c23111b21111a2011191e' +
+    '11181c11161b111519111418111317121215121214131112141011140f10150e0e160e0d170d0b180c0a190c091a0c081b0b071c0b061d0b05' +
+    '1e0b04200b04210b03220c02230c02240c02250c01260d01270d01280d012a0e012b0e012c0e002d0e002f0e00300f00310f00330f00340f00' +
+    '3510003710003810003911003b11003c11013e12013f12014112014213014413014514014714014815024a15024b16024d16024f1703501803' +
+    '521804541905561a05571b06591c075b1d085d1e095f1f0a61200b63210c65230e68240f6a25106c27116e2813702a14732b16752d17772f19' +
+    '79301b7b321c7d341e803620823722843924863b26883d288a3f2a8c402c8e422e904430924632944834964a36984c399a4d3b9c4f3d9e513f' +
+    'a05341a25544a45746a65948a85a4aaa5c4cac5e4fae6051b06253b26455b46658b6685ab86a5cba6b5fbc6d61be6f63c07165c27368c4756a' +
+    'c6776cc8796fca7b71cc7d73ce7f76d08178d2837ad5857dd7877fd98982db8b84dd8d86df8f89e1918be3938ee59590e79792ea9995ec9b97' +
+    'ee9d9af09f9cf2a19ff4a3a1f6a5a3f9a7a6fba9a8fdababffadad',
+};
+
 /** @typedef {keyof typeof TABLES} PaletteName */
 
 export const PALETTES = /** @type {PaletteName[]} */ (Object.keys(TABLES));
@@ -99,7 +136,11 @@ export function coverage(index) {
  * @param {PaletteName} name
  */
 export function rgb(name) {
-  const digits = TABLES[name];
+  return bytesOf(TABLES[name]);
+}
+
+/** @param {string} digits */
+function bytesOf(digits) {
   return Uint8Array.from({ length: 768 }, (_, i) => parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }
 
@@ -108,7 +149,7 @@ export function rgb(name) {
  * @param {PaletteName} name
  */
 export function solidPixels(name) {
-  return pixels(name, () => 255);
+  return pixels(rgb(name), () => 255);
 }
 
 /**
@@ -116,15 +157,23 @@ export function solidPixels(name) {
  * @param {PaletteName} name
  */
 export function overlayPixels(name) {
-  return pixels(name, (i) => Math.round(255 * coverage(i)));
+  return pixels(rgb(name), (i) => Math.round(255 * coverage(i)));
 }
 
 /**
- * @param {PaletteName} name
+ * The palette of differences as 256 pixels; the place of no difference is 0.5.
+ * @param {boolean} isDark   the page
+ * @param {boolean} isOver   for laying over a picture: alpha follows the distance from the middle, which leaves the picture as it is
+ */
+export function divergingPixels(isDark, isOver) {
+  return pixels(bytesOf(DIVERGING[isDark ? 'dark' : 'light']), (i) => (isOver ? Math.round(255 * coverage(Math.max(0, Math.abs(2 * i - 255) - 1) * (255 / 254))) : 255));
+}
+
+/**
+ * @param {Uint8Array} bytes
  * @param {(index: number) => number} alpha
  */
-function pixels(name, alpha) {
-  const bytes = rgb(name);
+function pixels(bytes, alpha) {
   return Uint32Array.from({ length: 256 }, (_, i) =>
     pixel(bytes[3 * i], bytes[3 * i + 1], bytes[3 * i + 2], alpha(i)));
 }

@@ -27,6 +27,8 @@ const HATCH_PX = 6; // from stripe to stripe
  * @property {{preview: string, full: string, alt: string} | null} picture  addresses; null for the map alone on a plain ground
  * @property {import('./geometry.js').Cells | null} grid
  * @property {import('./overlay_paint.js').Coloured | null} map
+ * @property {import('./overlay_paint.js').Coloured | null} other  a second map of the same grid, to the right of the line at `split`
+ * @property {number} split    0 to 1 of what is seen
  * @property {boolean} smooth
  * @property {number} opacity
  * @property {Zoom} zoom
@@ -69,7 +71,7 @@ export function createPane(parent, does) {
 
   /** @type {ReturnType<typeof createState<Content>>} */
   const content = createState(/** @type {Content} */ ({
-    size: null, picture: null, grid: null, map: null, smooth: false, opacity: 1, zoom: WHOLE, hover: null, tip: '', here: [], pinned: null,
+    size: null, picture: null, grid: null, map: null, other: null, split: 0.5, smooth: false, opacity: 1, zoom: WHOLE, hover: null, tip: '', here: [], pinned: null,
     places: null, label: '', refit: 0,
   }));
   /** In device pixels of the pane: where the whole picture lies, and what is seen of it. */
@@ -84,6 +86,8 @@ export function createPane(parent, does) {
   /** @type {HTMLImageElement | null} the picture in its own resolution, once it is wanted */
   let full = null;
   let paint_ms = 0;
+  /** What is painted of the map, and of the other one. @type {ImageData[]} */
+  let painted = [];
 
   function layOut() {
     const { size, grid, zoom } = content.get;
@@ -108,23 +112,44 @@ export function createPane(parent, does) {
   const within = () => ({ ...place, left: place.left - seen.left, top: place.top - seen.top });
 
   function paint() {
-    const { map, grid, size, smooth } = content.get;
-    const isMap = Boolean(map && grid && size && map.values.length === grid.rows * grid.cols);
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    smoothed.hidden = !(smooth && isMap);
-    if (!isMap || !map || !grid || !size || !canvas.width || !canvas.height) return;
+    const { map, other, grid, size, smooth } = content.get;
+    const maps = map && grid && size && canvas.width && canvas.height && map.values.length === grid.rows * grid.cols ? [map, ...(other ? [other] : [])] : [];
+    smoothed.hidden = !(smooth && maps.length);
     const begun = performance.now();
-    const image = new ImageData(canvas.width, canvas.height);
-    const pixels = new Uint32Array(image.data.buffer);
-    if (smooth) paintSmoothed(map, borders, cellCentres(grid, size, within()), canvas, pixels);
-    else paintCells(map, borders, canvas, pixels);
-    context.putImageData(image, 0, 0);
-    if (map.hidden) hatch(map.hidden, grid.cols);
-    paint_ms = performance.now() - begun;
+    painted = maps.map((each) => {
+      const image = new ImageData(canvas.width, canvas.height);
+      const pixels = new Uint32Array(image.data.buffer);
+      if (smooth && grid && size) paintSmoothed(each, borders, cellCentres(grid, size, within()), canvas, pixels);
+      else paintCells(each, borders, canvas, pixels);
+      return image;
+    });
+    put();
+    if (maps.length) paint_ms = performance.now() - begun;
   }
 
-  /** Stripes of the page's text colour, edged with that of its ground: seen on any picture. @param {Uint8Array} hidden @param {number} cols */
-  function hatch(hidden, cols) {
+  /** What is painted onto the canvas: as the line between two maps moves, nothing is painted again. */
+  function put() {
+    const { map, other, grid, split } = content.get;
+    const { width, height } = canvas;
+    context.clearRect(0, 0, width, height);
+    const [first, second] = painted;
+    if (!first || !map || !grid) return;
+    const line = second && other ? Math.round(split * width) : width;
+    context.putImageData(first, 0, 0, 0, 0, line, height);
+    if (map.hidden) hatch(map.hidden, grid.cols, 0, line);
+    if (!second || !other) return;
+    context.putImageData(second, 0, 0, line, 0, width - line, height);
+    if (other.hidden) hatch(other.hidden, grid.cols, line, width);
+  }
+
+  /**
+   * Stripes of the page's text colour, edged with that of its ground: seen on any picture.
+   * @param {Uint8Array} hidden
+   * @param {number} cols
+   * @param {number} from  between these two pixels of the canvas
+   * @param {number} to
+   */
+  function hatch(hidden, cols, from, to) {
     const side = Math.max(4, Math.round(HATCH_PX * density));
     const tile = Object.assign(document.createElement('canvas'), { width: side, height: side });
     const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
@@ -148,8 +173,8 @@ export function createPane(parent, does) {
     hidden.forEach((isHidden, cell) => {
       if (!isHidden) return;
       const [row, col] = [Math.floor(cell / cols), cell % cols];
-      const [x, y] = [borders.cols[col], borders.rows[row]];
-      context.fillRect(x, y, borders.cols[col + 1] - x, borders.rows[row + 1] - y);
+      const [x, end, y] = [Math.max(from, borders.cols[col]), Math.min(to, borders.cols[col + 1]), borders.rows[row]];
+      if (end > x) context.fillRect(x, y, end - x, borders.rows[row + 1] - y);
     });
   }
 
@@ -325,7 +350,8 @@ export function createPane(parent, does) {
     }),
     content.on(['picture'], loadPicture),
     content.on(['size', 'grid', 'zoom', 'refit'], layOut),
-    content.on(['size', 'grid', 'zoom', 'refit', 'map', 'smooth'], paint),
+    content.on(['size', 'grid', 'zoom', 'refit', 'map', 'other', 'smooth'], paint),
+    content.on(['split'], put),
     content.on(['size', 'grid', 'zoom', 'refit', 'here', 'pinned', 'places'], mark),
     content.on(['size', 'grid', 'zoom', 'refit', 'hover', 'tip'], showHover),
     content.on(['opacity'], () => { canvas.style.opacity = String(content.get.opacity); }),
@@ -337,6 +363,8 @@ export function createPane(parent, does) {
   return {
     show: content.set,
     canvas,
+    /** The part of the page that what is seen of the picture fills. */
+    frame,
     zoomBy,
     /** How long the map took to paint, in milliseconds. */
     get paint_ms() {

@@ -10,8 +10,9 @@ const THUMB_PX = { height: 18, least: 10, most: 40 };
  * @param {Element} root
  * @param {import('./viewer.js').ViewerState} state
  * @param {{focusGrid: (grid: number) => void}} actions
+ * @param {{fields: (keyof import('./viewer.js').Fields)[], of: (grid: number) => string}} [shares]  what is said of each, and what it depends on
  */
-export function createPictureStrip(root, state, { focusGrid }) {
+export function createPictureStrip(root, state, { focusGrid }, shares = { fields: ['shown'], of: (grid) => shareOf(state.get.shown, grid) }) {
   const strip = part(root, 'pictures');
   const chips = create('div', { class: 'av-chips', role: 'group', 'aria-label': 'Pictures' });
   const size = create('span', { class: 'av-size' });
@@ -85,20 +86,25 @@ export function createPictureStrip(root, state, { focusGrid }) {
     size.title = size.textContent;
   }
 
-  /** Of a column the numbers are shares of many rows, which have no sum worth naming. */
   function showShares() {
-    const { shown } = state.get;
-    for (const [index, { share }] of offered) {
-      const mass = shown?.direction === 'reads' ? shown.masses.get(index) : undefined;
-      share.textContent = mass === undefined ? '' : formatPercent(mass);
-    }
+    for (const [index, { share }] of offered) share.textContent = shares.of(index);
   }
 
   const undo = [
     state.on(['info', 'tower', 'source'], offer),
     state.on(['info', 'tower', 'grid', 'pictureFailed', 'size'], show),
-    state.on(['info', 'tower', 'shown'], showShares),
+    state.on(['info', 'tower', ...shares.fields], showShares),
     state.on(['status'], fillThumbs),
   ];
   return { dispose: () => undo.forEach((end) => end()) };
+}
+
+/**
+ * How much of a row is on a grid. Of a column the numbers are shares of many rows, which have no sum worth naming.
+ * @param {import('./viewer.js').Shown | null} shown
+ * @param {number} grid
+ */
+export function shareOf(shown, grid) {
+  const mass = shown?.direction === 'reads' ? shown.masses.get(grid) : undefined;
+  return mass === undefined ? '' : formatPercent(mass);
 }

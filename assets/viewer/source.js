@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Where numbers come from: the HTTP routes of one run, a cache of what they answered, and the order of requests.
+ * Where numbers come from: the HTTP routes of one run, or of a comparison of several, a cache of what they answered, and the order
+ * of requests.
  *
  * A lane is a purpose (the row on screen, the atlas, what may be wanted next) and has one wish at a time: a new one aborts the
  * old. What was asked for in a lane arrives only while it is still that lane's wish, so nothing stale is ever painted. Knows
@@ -22,12 +23,15 @@ import { LruCache } from './lru.js';
  * @property {string} [positions]            which queries a table's rows belong to
  *
  * @typedef {import('./selection.js').Direction} Direction
- * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null}} RowWish
- *   a row, or by its direction a column, or what keys receive
+ * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors'}} RowWish
+ *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors
  * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
  * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number}} ScoresWish  of one row, in every layer and head
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
+ * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
+ * @typedef {{tower: string, measure: string, adapter: number, query: number | null}} ChangeWish
+ *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared
  */
 
 /** How long to wait before asking again for what is still being computed. */
@@ -162,6 +166,27 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     /** @param {LineWish} wish */
     line: (wish) => wanted('line', linePath(wish), (signal) => numbers(linePath(wish), signal)),
 
+    /** @param {TableWish} wish */
+    table: (wish) => wanted(`table ${wish.name}`, tablePath(wish), (signal) => numbers(tablePath(wish), signal)),
+
+    // Of a comparison
+
+    /** @returns {Promise<import('./comparison_info.js').ComparisonInfo | null>} */
+    comparison: () => wanted('run', 'comparison.json', async (signal) => (await get('comparison.json', signal)).json()),
+
+    /** @param {ChangeWish} wish */
+    change: (wish) => wanted('change', changePath(wish), (signal) => numbers(changePath(wish), signal)),
+
+    /** Several, one after the other. @param {ChangeWish[]} wishes @returns {Promise<Numbers[] | null>} */
+    changes: (wishes) => wanted('changes', wishes.map(changePath).join(' '), async (signal) => {
+      const found = [];
+      for (const wish of wishes) found.push(await numbers(changePath(wish), signal, 'low'));
+      return found;
+    }),
+
+    /** Of each token of the answer, by each member. */
+    logprobs: () => wanted('logprobs', 'logprobs', (signal) => numbers('logprobs', signal)),
+
     /** All heads of a layer, for a closer look at one of them. @param {RowWish} wish */
     look: (wish) => wanted('look', rowPath(wish), (signal) => numbers(rowPath(wish), signal)),
 
@@ -207,11 +232,12 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
 
 /** A layer's row has all heads; over all layers the order of the reductions matters (heads first), so the server does both. */
 /** @param {RowWish} wish */
-export function rowPath({ tower, direction, layer, head, query, until }) {
+export function rowPath({ tower, direction, layer, head, query, until, source }) {
   if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
   const reduced = typeof layer === 'string' && typeof head === 'string' ? `&head=${head}` : '';
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
-  return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${span(until)}${reduced}`;
+  const exact = source && route === 'row' ? `&source=${source}` : '';
+  return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${span(until)}${reduced}${exact}`;
 }
 
 /** @param {AtlasWish} wish */
@@ -233,6 +259,16 @@ export function scoresPath({ tower, name, query, until, key }) {
 /** @param {LineWish} wish */
 export function linePath({ tower, name, layer, head }) {
   return `scores?tower=${tower}&name=${name}&layer=${layer}&head=${head}`;
+}
+
+/** @param {TableWish} wish */
+export function tablePath({ tower, name }) {
+  return `scores?tower=${tower}&name=${name}`;
+}
+
+/** @param {ChangeWish} wish */
+export function changePath({ tower, measure, adapter, query }) {
+  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}`;
 }
 
 /** @param {number | null} [until] */

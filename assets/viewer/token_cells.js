@@ -11,7 +11,7 @@ import { strengthOf } from './token_tint.js';
 const SIDE = { least: 6, most: 18 };
 const HATCH = 4;
 
-/** @typedef {{tint: number, plain: number, hatch: string, frame: string, hover: string}} Inks */
+/** @typedef {{tint: number, less: number, plain: number, hatch: string, frame: string, hover: string}} Inks  `less`: of values below 0 */
 
 /**
  * The colours that cells are made of, as the theme has them.
@@ -30,7 +30,7 @@ export function readInks(element) {
     return pixel(red, green, blue, 255);
   };
   const ink = style.getPropertyValue('--av-accent').trim();
-  return { tint: read('--av-tint-colour'), plain: read('--av-soft'), hatch: style.color, frame: ink, hover: style.color };
+  return { tint: read('--av-tint-colour'), less: read('--av-less-colour'), plain: read('--av-soft'), hatch: style.color, frame: ink, hover: style.color };
 }
 
 /**
@@ -84,7 +84,8 @@ export function createTokenCells({ rows, cols }, name) {
       for (let cell = 0; cell < keys.length; cell++) {
         const [row, col] = [Math.floor(cell / cols), cell % cols];
         const isHidden = tint?.hidden?.[keys[cell]];
-        const colour = blend(inks.plain, inks.tint, tint && !isHidden ? strengthOf(tint, tint.values[keys[cell]]) / 100 : 0);
+        const value = tint && !isHidden ? tint.values[keys[cell]] : 0;
+        const colour = blend(inks.plain, value < 0 ? inks.less : inks.tint, tint ? strengthOf(tint, value) / 100 : 0);
         const [left, right] = [borders.cols[col], borders.cols[col + 1] - gap];
         for (let y = borders.rows[row]; y < borders.rows[row + 1] - gap; y++) pixels.fill(colour, y * width + left, y * width + right);
       }

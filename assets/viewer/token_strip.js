@@ -6,14 +6,14 @@
  * blocks near it are dressed (tint, frame, marks), others when they come near. While something is selected nothing is measured.
  */
 import { create, listen, part, placeTip } from './dom.js';
-import { formatValue } from './format.js';
 import { keysOfGrid } from './run_info.js';
 import { findAll, matchFrom, searchable } from './search.js';
-import { numbersAreOfTokens, pointsAtTokens, queryOf } from './selection.js';
+import { pointsAtTokens, queryOf } from './selection.js';
 import { createTokenCells, readInks } from './token_cells.js';
+import { attentionReading } from './token_reading.js';
 import { createTokenSearch } from './token_search.js';
-import { blocksOf, gridName, inked, logProbability, placeOf, segments, stopBeside, stops, visible } from './token_text.js';
-import { makeTint, strengthOf, tintEnd, tintWords } from './token_tint.js';
+import { blocksOf, gridName, inked, placeOf, segments, stopBeside, stops, visible } from './token_text.js';
+import { strengthOf, tintEnd } from './token_tint.js';
 import { wordAt } from './words.js';
 
 const PAGE = 10;
@@ -45,8 +45,9 @@ let strips = 0;
  * @param {Element} root
  * @param {import('./viewer.js').ViewerState} state
  * @param {Pick<import('./actions.js').Actions, 'selectToken' | 'extendTo' | 'focusGrid'>} actions
+ * @param {import('./token_reading.js').Reading} [reading]
  */
-export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid }) {
+export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid }, reading = attentionReading(state)) {
   const frame = part(root, 'strip');
   const strip = part(root, 'tokens');
   const tip = part(root, 'token-tip');
@@ -91,7 +92,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   const words = create('span', { class: 'av-tint-words' });
   const low = create('span', { text: '0' });
   const high = create('span', { class: 'av-tint-high' });
-  const scale = create('span', { class: 'av-tint-scale' }, ['tint ', low, create('i', { class: 'av-tint-colours' }), high]);
+  const scale = create('span', { class: reading.isSigned ? 'av-tint-scale av-signed' : 'av-tint-scale' }, ['tint ', low, create('i', { class: 'av-tint-colours' }), high]);
   const ranging = create('button', { type: 'button', class: 'av-toggle av-ranging', text: 'range', title: 'the next token that is clicked ends a range; so does a click with shift' });
   const place = create('span', { class: 'av-finding', role: 'search' });
   note.replaceChildren(scale, words, ranging, place);
@@ -240,9 +241,14 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
     let strength = 0;
     if (tint && chip.kind === 'token') {
       if (tint.hidden?.[chip.token]) name += ' av-sink';
-      else strength = strengthOf(tint, valueOf(chip));
+      else {
+        const value = valueOf(chip);
+        strength = strengthOf(tint, value);
+        if (value < 0) name += ' av-less';
+      }
       if (strength >= STRONG) name += ' av-strong';
     }
+    name += reading.mark(chip);
     let mark = 0;
     for (let token = chip.token; token <= last && matches.length; token++) mark = Math.max(mark, marks[token]);
     if (mark) name += mark > 1 ? ' av-match av-match-now' : ' av-match';
@@ -254,7 +260,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
     if (chip.kind === 'token') element.setAttribute('aria-pressed', String(isSelected));
   }
 
-  /** What is read of a chip; of a sign in several pieces of all of them, or by them on average. @param {Chip} chip */
+  /** What is read of a chip; of a sign in several pieces of all of them, or by them on average. @param {Pick<Chip, 'token' | 'count'>} chip */
   function valueOf({ token, count }) {
     let sum = 0;
     for (let i = token; i < token + count; i++) sum += tint?.values[i] ?? 0;
@@ -310,11 +316,13 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   }
 
   function retint() {
-    const { info, shown, sinks } = state.get;
-    tint = info && makeTint(info, shown, sinks, steps);
+    tint = state.get.info && reading.tint(steps);
     scale.hidden = !tint;
-    if (tint) high.textContent = tintEnd(tint);
-    words.textContent = tintWords(shown, tint);
+    if (tint) {
+      high.textContent = `${reading.isSigned ? '+' : ''}${tintEnd(tint)}`;
+      low.textContent = reading.isSigned ? `−${tintEnd(tint)}` : '0';
+    }
+    words.textContent = reading.words(tint);
     words.title = words.textContent;
     dress();
     paintCells();
@@ -375,31 +383,20 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   /** A chip in words: index, text, role, what is read of it, how probable it was. @param {Chip} chip */
   function describe(chip) {
     const info = /** @type {import('./run_info.js').RunInfo} */ (state.get.info);
-    const { shown } = state.get;
     const { token, count } = chip;
     const which = count > 1 ? `tokens ${token}–${token + count - 1}` : `token ${token}`;
     if (chip.kind === 'image') {
       const grid = /** @type {number} */ (chip.grid);
-      const sum = shown && numbersAreOfTokens(shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
-      return `${which} · ${gridName(info, grid)}, a token for each cell${sum} · ${entryOf(token)?.unfolded ? 'click: fold' : 'click: unfold'}`;
+      return `${which} · ${gridName(info, grid)}, a token for each cell${reading.saidOfGrid(grid)} · ${entryOf(token)?.unfolded ? 'click: fold' : 'click: unfold'}`;
     }
     const { text, role } = info.tokens[token];
     const seen = visible(text);
-    const log = logProbability(info, token, count);
-    const odds = log === null ? '' : ` · log-probability ${log.toFixed(Math.abs(log) < 0.1 ? 4 : 2).replace('-', '−')}`;
-    return `${which} · “${seen.length > LONG ? `${seen.slice(0, LONG)}…` : seen}” · ${role}${saidOf(chip)}${odds}`;
+    return `${which} · “${seen.length > LONG ? `${seen.slice(0, LONG)}…` : seen}” · ${role}${saidOf(chip)}${reading.odds(chip)}`;
   }
 
   /** What is read of tokens. @param {Pick<Chip, 'token' | 'count'>} chip */
-  function saidOf({ token, count }) {
-    const { shown, sinks } = state.get;
-    if (!shown || !tint) return '';
-    let sum = 0;
-    for (let i = token; i < token + count; i++) sum += shown.row[i];
-    const value = shown.direction === 'read by' ? sum / count : sum;
-    const isSink = Boolean(tint.hidden?.[token]);
-    const other = !isSink && sinks === 'renormalised' && tint.hidden ? `, renormalised ${formatValue(valueOf(/** @type {Chip} */ ({ token, count })))}` : '';
-    return ` · attention ${formatValue(value)}${other}${isSink ? ', a sink' : ''}`;
+  function saidOf(chip) {
+    return tint ? reading.said(chip, valueOf(chip), tint) : '';
   }
 
   // What a person does
@@ -526,7 +523,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
     listen(ranging, { click: () => setRanging(!isRanging) }),
     state.on(['info'], build),
     state.on(['info', 'selection'], mark),
-    state.on(['info', 'shown', 'sinks'], retint),
+    state.on(['info', ...reading.fields], retint),
     state.on(['theme'], () => { inks = null; }),
     state.on(['grid', 'hover', 'theme'], paintCells),
     state.on(['size'], refit),

@@ -6,7 +6,7 @@
  * below TINT_END: what holds next to nothing looks pale. Sinks are outside it, as on the picture.
  *
  * @typedef {object} Tint
- * @property {Float32Array} values      of every token; divided by what is not on sinks where that is asked for
+ * @property {Float32Array} values      of every token; divided by what is not on sinks where that is asked for; of a difference some are below 0
  * @property {Uint8Array | null} hidden 1 for a sink that has no colour
  * @property {number} end               what gets the last colour
  * @property {number} sinks             how many of those that are seen have no colour
@@ -32,12 +32,22 @@ export function makeTint(info, shown, mode, seen) {
   const cells = keys.length ? new Uint8Array(shown.row.length) : null;
   for (const key of keys) /** @type {Uint8Array} */ (cells)[key] = 1;
   const { values, hidden } = withoutSinks(shown.row, { ...shown.sinks, cells }, keys.length ? mode : 'raw');
+  return { values, hidden, ...endOf(values, hidden, seen) };
+}
+
+/**
+ * Where the scale of some values ends, and how many of the tokens that are seen have no colour.
+ * @param {Float32Array} values
+ * @param {Uint8Array | null} hidden
+ * @param {number[]} seen
+ */
+export function endOf(values, hidden, seen) {
   let [end, sinks] = [TINT_END, 0];
   for (const token of seen) {
     if (hidden?.[token]) sinks++;
-    else if (values[token] > end) end = values[token];
+    else if (Math.abs(values[token]) > end) end = Math.abs(values[token]);
   }
-  return { values, hidden, end, sinks };
+  return { end, sinks };
 }
 
 /**
@@ -46,7 +56,7 @@ export function makeTint(info, shown, mode, seen) {
  * @param {number} value
  */
 export function strengthOf({ end }, value) {
-  return Math.round(STRONGEST * Math.sqrt(Math.min(1, value / end)));
+  return Math.round(STRONGEST * Math.sqrt(Math.min(1, Math.abs(value) / end)));
 }
 
 /**

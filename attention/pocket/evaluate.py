@@ -31,7 +31,7 @@ CAUSAL_SHARE, DRAWS = 0.1, 3
 LOOKING = tuple(name for name in SETS if name not in ("count", "German"))  # is about an object, in English
 # How a question's kind is recognised, in this order: for the page, which shows that kind's head first.
 ASKED_BY = {
-    "click": ("click", "press", "tap"),
+    "click": ("click", "press", "tap", "point at"),
     "describe": ("describe", "what is in", "what do you see?"),
     "where": ("where",),
     "relation": ("left of", "right of", "above", "below"),

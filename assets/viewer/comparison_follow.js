@@ -1,0 +1,241 @@
+// @ts-check
+/**
+ * From what is selected to what is on screen in a comparison, in the order in which it is wanted: the two rows that are set against
+ * each other (painted at once), then the other members' rows, how far every head moved, and what may be wanted next. What arrives for
+ * something that is not wanted any more is dropped. Knows the state and the sources, and no document.
+ */
+import { makeAtlas } from './atlas.js';
+import { cutRows, makePair } from './comparison_maps.js';
+import { seriesOf } from './comparison_info.js';
+import { isOnImage } from './comparison_measures.js';
+import { makeShown, readPositions, rowWish, wantedAtlas } from './follow.js';
+import { gridsOf, layersOf } from './run_info.js';
+import { pointsAtTokens, queryOf, untilOf } from './selection.js';
+import { atlasPath, changePath } from './source.js';
+
+const PREFETCH_MS = 120;
+
+/**
+ * @typedef {import('./comparison.js').ComparisonState} ComparisonState
+ * @typedef {import('./selection.js').Selection} Selection
+ * @typedef {import('./viewer.js').Shown} Shown
+ */
+
+/**
+ * @param {ComparisonState} state
+ * @param {object} page
+ * @param {(source: import('./source.js').Source, error: any) => void} page.fail
+ * @param {() => Promise<unknown>} page.painted  resolves when the browser has shown what was drawn
+ * @param {(token: number) => number[]} page.neighbours  tokens that are probably wanted next
+ */
+export function createComparisonFollower(state, { fail, painted, neighbours }) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
+
+  async function follow() {
+    const { sources, infos, info, selection, left, right } = state.get;
+    if (!info || !selection || !sources.length) return;
+    const isWanted = () => state.get.sources === sources && state.get.selection === selection && state.get.left === left && state.get.right === right;
+    const begun = performance.now();
+    clearTimeout(waiting);
+    const wish = compared(rowWish(info, selection));
+    sources.forEach((source) => source.drop('next'));
+    state.set({ computing: null });
+    /** @param {number} member @returns {Promise<Shown | null> | Shown} what was kept comes at once */
+    const read = (member) => {
+      const kept = sources[member].keptRow(wish);
+      const show = (/** @type {import('./source.js').Numbers | null} */ numbers) =>
+        numbers && makeShown(infos[member], selection, cutRows(numbers, selection, info.tokens.length));
+      if (kept) sources[member].drop('row');
+      return kept ? /** @type {Shown} */ (show(kept)) : sources[member].row(wish).then(show);
+    };
+    const wanted = [read(left), read(right)];
+    const [before, after] = /** @type {(Shown | null)[]} */ (wanted.some((one) => one instanceof Promise) ? await Promise.all(wanted) : wanted);
+    if (!before || !after || !isWanted()) return;
+    /** @type {(Shown | null)[]} */
+    const rows = sources.map((_, member) => (member === left ? before : member === right ? after : state.get.rows[member] ?? null));
+    state.set({ shown: before, pair: makePair(info, { left, right, before, after }), rows, computing: null });
+    state.get.perf.row_ms = performance.now() - begun;
+    await painted();
+    if (!isWanted()) return;
+    sources.forEach((_, member) => {
+      if (member === left || member === right) return;
+      Promise.resolve(read(member)).then((shown) => {
+        if (shown && isWanted()) state.set({ rows: state.get.rows.map((old, i) => (i === member ? shown : old)) });
+      }, (error) => fail(sources[0], error));
+    });
+    followAbout().catch((error) => fail(sources[0], error));
+    waiting = setTimeout(prefetch, PREFETCH_MS);
+  }
+
+  /** How far heads moved, how much of the picture they read at all, and what else is set beside it. */
+  async function followAbout() {
+    const { sources, whole, comparison, info, selection, left, right, measure, of, scale, list } = state.get;
+    if (!whole || !comparison || !info || !selection) return;
+    const isNow = (/** @type {(keyof import('./comparison.js').ComparisonFields)[]} */ ...names) => {
+      const then = { sources, selection, left, right, measure, of, scale, list };
+      return names.every((name) => state.get[name] === /** @type {any} */ (then)[name]);
+    };
+    const wish = changeWish(info, selection, { right, measure, of });
+
+    const readChange = async () => {
+      const name = changePath(wish);
+      if (state.get.change?.name === name) return;
+      const found = await whole.change(wish);
+      if (found && isNow('sources', 'selection', 'right', 'measure', 'of')) state.set({ change: { name, values: found.values, positions: [] } });
+    };
+
+    const readMasses = async () => {
+      const name = massesName(info, selection, { right, measure, of });
+      if (state.get.imageMasses?.name === (name ?? undefined)) return;
+      if (name === null) return state.set({ imageMasses: null });
+      const values = await Promise.all([0, right].map((member) => readImageMass(sources[member], comparison, selection.tower, wish.query)));
+      if (!isNow('sources', 'selection', 'right', 'measure', 'of')) return;
+      const [base, other] = values;
+      state.set({ imageMasses: base && other ? { name, values: base.map((mass, i) => Math.min(mass, other[i])), positions: [] } : null });
+    };
+
+    const readLogprobs = async () => {
+      if (state.get.logprobs) return;
+      const found = await whole.logprobs();
+      if (found && isNow('sources')) state.set({ logprobs: found });
+    };
+
+    const readAtlases = async () => {
+      const atlas = scale === 'atlas' ? wantedAtlas(info, selection) : null;
+      const isThere = atlas ? state.get.atlases[0]?.name === atlasPath(atlas) && state.get.atlasesOf === `${left} ${right}` : !state.get.atlases.length;
+      if (isThere) return;
+      const found = atlas ? await Promise.all([left, right].map((member) => sources[member].atlas(atlas))) : [];
+      if (!isNow('sources', 'selection', 'left', 'right', 'scale')) return;
+      state.set({ atlases: atlas ? found.flatMap((numbers) => (numbers ? [makeAtlas(numbers, atlas, info)] : [])) : [], atlasesOf: `${left} ${right}` });
+    };
+
+    const readSteps = async () => {
+      const series = seriesOf(comparison.members);
+      const wishes = series && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of })) : [];
+      const name = wishes.map(changePath).join(' ');
+      if (!wishes.length || state.get.steps?.name === name) return;
+      const found = await whole.changes(wishes);
+      if (found && isNow('sources', 'selection', 'measure', 'of', 'list')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
+    };
+
+    await Promise.all([readChange(), readMasses(), readLogprobs(), readAtlases(), readSteps()]);
+  }
+
+  /** The rows of the tokens and layers beside, of the two on screen. */
+  function prefetch() {
+    const { sources, info, selection, left, right } = state.get;
+    if (!info || !selection || selection.until !== null || selection.direction !== 'reads') return;
+    const wish = rowWish(info, selection);
+    const layers = layersOf(info, selection.tower);
+    const here = layers.indexOf(/** @type {number} */ (wish.layer));
+    const near = pointsAtTokens(selection) ? neighbours(selection.token).map((token) => rowWish(info, { ...selection, token })) : [];
+    const beside = here < 0 ? [] : [here + 1, here - 1].filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] }));
+    for (const member of [left, right]) sources[member].prefetch([...near, ...beside].map(compared), []);
+  }
+
+  return {
+    /** @param {Selection} selection */
+    select(selection) {
+      const { tower, grid } = selection;
+      state.set({ selection, tower, grid, failure: null, ...(grid === state.get.grid ? {} : { hover: null }) });
+      return again();
+    },
+    /** Other members are set against each other. */
+    again,
+    /** What is set beside the maps has changed: the measure, of what, the scale, the list. */
+    about() {
+      const { sources } = state.get;
+      return followAbout().catch((error) => fail(sources[0], error));
+    },
+    dispose: () => clearTimeout(waiting),
+  };
+
+  function again() {
+    const { sources } = state.get;
+    return follow().catch((error) => fail(sources[0], error));
+  }
+}
+
+/** A row that is compared: always from the factors, never a mixture. @param {import('./source.js').RowWish} wish */
+function compared(wish) {
+  return { ...wish, source: /** @type {const} */ ('factors') };
+}
+
+/**
+ * How far every head moved: of the selected token's row, or as a mean.
+ * @param {import('./run_info.js').RunInfo} info
+ * @param {Selection} selection
+ * @param {{right: number, measure: string, of: 'mean' | 'token'}} what
+ * @returns {import('./source.js').ChangeWish}
+ */
+export function changeWish(info, selection, { right, measure, of }) {
+  return { tower: selection.tower, measure, adapter: right - 1, query: rowOfMatrix(info, selection, of) };
+}
+
+/**
+ * The row that a matrix is of; null for the mean over the rows that were compared. Where cells of a cross tower are pointed at, or what all
+ * patches receive, there is no one row.
+ * @param {import('./run_info.js').RunInfo} info
+ * @param {Selection} selection
+ * @param {'mean' | 'token'} of
+ */
+export function rowOfMatrix(info, selection, of) {
+  const isRow = selection.direction === 'reads' || (selection.direction === 'read by' && selection.tower !== 'cross');
+  return of === 'token' && isRow ? queryOf(info, selection) : null;
+}
+
+/**
+ * What image masses belong to a matrix, null where none are needed: the measure is not of the picture, or the tower reads nothing else.
+ * @param {import('./run_info.js').RunInfo} info
+ * @param {Selection} selection
+ * @param {{right: number, measure: string, of: 'mean' | 'token'}} what
+ */
+export function massesName(info, selection, { right, measure, of }) {
+  const { tower } = selection;
+  if (tower !== 'language' || !isOnImage(measure) || !gridsOf(info, tower).length) return null;
+  return `${right} ${rowOfMatrix(info, selection, of) ?? 'mean'}`;
+}
+
+/**
+ * How much of a row each head reads on pictures; without a row the mean over the answer's rows that were kept. Null where a run lacks them.
+ * @param {import('./source.js').Source} source
+ * @param {import('./comparison_info.js').ComparisonInfo} comparison
+ * @param {string} tower
+ * @param {number | null} query
+ * @returns {Promise<Float32Array | null>} [layers x heads]
+ */
+async function readImageMass(source, comparison, tower, query) {
+  try {
+    if (query !== null) return (await source.scores({ tower, name: 'image_mass', query }))?.values ?? null;
+    const table = await source.table({ tower, name: 'image_mass' });
+    return table && meanOfRows(table.values, readPositions(table.positions), comparison.answer_rows);
+  } catch (/** @type {any} */ error) {
+    if (error.status !== 404 || error.isExpired) throw error;
+    return null;
+  }
+}
+
+/**
+ * The mean over some rows of a table, null where none of them is in it.
+ * @param {Float32Array} values  [layers x heads, rows]
+ * @param {number[]} positions   of the rows
+ * @param {number[]} span        first and last
+ */
+export function meanOfRows(values, positions, [first, last]) {
+  const places = positions.flatMap((position, place) => (position >= first && position <= last ? [place] : []));
+  if (!places.length) return null;
+  return Float32Array.from({ length: values.length / positions.length }, (_, i) =>
+    places.reduce((total, place) => total + values[i * positions.length + place], 0) / places.length);
+}
+
+/**
+ * Whether a row is of what is selected.
+ * @param {import('./run_info.js').RunInfo} info
+ * @param {Selection} selection
+ * @param {Shown | null} shown
+ */
+export function isOf(info, selection, shown) {
+  return Boolean(shown) && shown?.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
+    && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
+}

@@ -1,0 +1,150 @@
+// @ts-check
+/**
+ * What the page reads of comparison.json (format 1), and small questions about it: who is compared, whose words were read, what all
+ * have in common. Knows no document.
+ *
+ * @typedef {object} WeightChange  how much an adapter changes one module, at strength 1; what is not known is null or missing
+ * @property {string} [name]      of the module
+ * @property {string} part        the last word of it
+ * @property {string} tower
+ * @property {number | null} layer  null where it is in none
+ * @property {number | null} [relative]  the change's Frobenius norm over the base weight's
+ * @property {number | null} [dora_relative]  with DoRA, of all that changes
+ * @property {number | null} [frobenius]
+ * @property {number | null} [spectral]
+ *
+ * @typedef {object} Member
+ * @property {string} folder
+ * @property {{id: string, revision?: string | null, scale: number} | null} adapter  null for the base, which comes first
+ * @property {string | null} answer  its own, also where it was not read
+ * @property {WeightChange[] | null} [changes]
+ *
+ * @typedef {object} ComparisonInfo
+ * @property {string} id
+ * @property {{id: string}} model
+ * @property {'base' | 'own' | 'typed' | number} words  whose answer was read by all; a number is that of an adapter, from 1
+ * @property {Member[]} members
+ * @property {number} shared_tokens
+ * @property {number[]} answer_rows  first and last
+ * @property {Record<string, {unit: string}>} measures
+ * @property {Record<string, number[]>} queries  rows that were compared beforehand, by tower
+ * @property {Record<string, number[]>} layers
+ *
+ * @typedef {import('./run_info.js').RunInfo} RunInfo
+ */
+import { promptLength } from './run_info.js';
+import { quotedSpan } from './token_text.js';
+
+/**
+ * What the members are called: `base`, and of an adapter's id the last part, or as many of its parts as tell it from others.
+ * @param {Member[]} members
+ */
+export function memberNames(members) {
+  const parts = members.map(({ adapter }) => (adapter?.id ?? '').split(/[/\\]/).filter(Boolean));
+  const short = (/** @type {number} */ i, /** @type {number} */ count) => parts[i].slice(-count).join('/');
+  return members.map(({ adapter }, i) => {
+    if (!adapter) return 'base';
+    let count = 1;
+    while (count < parts[i].length && members.some((other, j) => other.adapter && other.adapter.id !== adapter.id && short(j, count) === short(i, count))) count++;
+    return short(i, count) || adapter.id;
+  });
+}
+
+/** How strongly an adapter is switched on, as it is written; '' for the base. @param {Member} member */
+export function strengthOf({ adapter }) {
+  return adapter ? `×${Number(adapter.scale.toFixed(3))}` : '';
+}
+
+/**
+ * A member's name in a sentence, with its strength where that is not 1.
+ * @param {Member[]} members
+ * @param {number} member
+ */
+export function memberName(members, member) {
+  const { adapter } = members[member];
+  return `${memberNames(members)[member]}${adapter && adapter.scale !== 1 ? ` ${strengthOf(members[member])}` : ''}`;
+}
+
+/**
+ * A member's run less what it does not share with the others, so that whatever is chosen is there in all of them.
+ * @param {RunInfo} info
+ * @param {number} shared  tokens
+ * @returns {RunInfo}
+ */
+export function cutInfo(info, shared) {
+  if (info.tokens.length <= shared) return info;
+  const { language } = info.towers;
+  const written = info.logprobs?.length ?? 0;
+  const sinks = Object.fromEntries(Object.entries(info.sinks?.language ?? {}).map(([layer, keys]) => [layer, keys.filter((key) => key < shared)]));
+  return {
+    ...info,
+    tokens: info.tokens.slice(0, shared),
+    logprobs: info.logprobs?.slice(0, Math.max(0, written - (info.tokens.length - shared))),
+    towers: { ...info.towers, ...(language ? { language: { ...language, keys: typeof language.keys === 'number' ? shared : language.keys } } : {}) },
+    sinks: { ...info.sinks, ...(info.sinks?.language ? { language: sinks } : {}) },
+  };
+}
+
+/**
+ * Whose words were read, and how much of them all have in common.
+ * @param {ComparisonInfo} comparison
+ * @param {RunInfo[]} infos  uncut
+ */
+export function wordsRead({ words, members, shared_tokens }, infos) {
+  const written = infos.map((info) => info.tokens.length - promptLength(info));
+  const shared = Math.max(0, shared_tokens - promptLength(infos[0]));
+  if (!Math.max(...written)) return 'The prompt alone was read; there is no answer.';
+  const tokens = (/** @type {number} */ count) => (count === 1 ? '1 token' : `${count} tokens`);
+  if (words === 'own') {
+    if (written.every((count) => count === shared)) return `Each read its own answer; they are the same, ${tokens(shared)}.`;
+    if (!shared) return 'Each read its own answer, and these differ from the first token: what is compared is the prompt.';
+    const first = promptLength(infos[0]);
+    return `Each read its own answer. Only what all have in common is compared: ${tokens(shared)}, ${quotedSpan(infos[0], first, first + shared - 1)}.`;
+  }
+  const whose = words === 'typed' ? 'the answer that was given' : words === 'base' ? "the base's answer" : `the answer of ${memberName(members, Number(words))}`;
+  return `All read ${whose}, ${tokens(shared)}.`;
+}
+
+/**
+ * What is said of each member's own answer.
+ * @param {ComparisonInfo} comparison
+ * @returns {{text: string, isSame: boolean, note: string, common: number}[]}  `isSame`: as the base's; `common`: with how many signs of it a different one begins
+ */
+export function answersOf({ members, words }) {
+  return members.map(({ answer }, i) => {
+    const isSame = i > 0 && answer === members[0].answer;
+    const isRead = typeof words === 'number' ? answer === members[words]?.answer : words !== 'base' || answer === members[0].answer;
+    const text = answer ?? '';
+    return { text, isSame, note: isRead ? '' : 'not what was read', common: i > 0 && !isSame ? commonLength(members[0].answer ?? '', text) : 0 };
+  });
+}
+
+/** How many signs two texts begin with alike, up to the end of a word. @param {string} a @param {string} b */
+function commonLength(a, b) {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  const words = b.slice(0, length).match(/^.*\s/s);
+  return words ? words[0].length : 0;
+}
+
+/**
+ * Members that are steps of one thing: checkpoints of one training, or one adapter at several strengths. Ascending, the base as 0.
+ * @param {Member[]} members
+ * @returns {{axis: 'step' | 'strength', points: {member: number, at: number}[]} | null}
+ */
+export function seriesOf(members) {
+  /** @type {Map<string, {member: number, at: number}[]>} */
+  const families = new Map();
+  const add = (/** @type {string} */ name, /** @type {number} */ member, /** @type {number} */ at) => families.set(name, [...(families.get(name) ?? []), { member, at }]);
+  members.forEach(({ adapter }, i) => {
+    if (!adapter) return;
+    const checkpoint = adapter.id.match(/^(.*?)[/\\]?checkpoint-(\d+)[/\\]?$/);
+    if (checkpoint) add(`step ${adapter.scale} ${checkpoint[1]}`, i, Number(checkpoint[2]));
+    add(`strength ${adapter.id}`, i, adapter.scale);
+  });
+  const [name, points] = [...families].sort((a, b) => b[1].length - a[1].length)[0] ?? ['', []];
+  const isThere = new Set(points.map(({ at }) => at)).size > 1;
+  if (!isThere) return null;
+  const sorted = [...points].sort((a, b) => a.at - b.at);
+  return { axis: name.startsWith('step') ? 'step' : 'strength', points: sorted.some(({ at }) => at === 0) ? sorted : [{ member: 0, at: 0 }, ...sorted] };
+}

@@ -1,0 +1,659 @@
+"""The comparison in Chromium: what is painted and said is what the files hold, and all that is shown is linked."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from made_comparisons import write_comparison
+from made_runs import chat, scene, token
+from playwright.sync_api import expect
+
+from adapters import open_comparison
+from attention.viewer import ComparisonViewer, routes
+
+pytestmark = pytest.mark.browser
+
+ASSETS = Path(__file__).parents[2] / "assets"
+ANSWER = ["a", " red", " star", "."]
+SHAPE = (5, 8)
+EVIL = "<img src=x onerror=window.broken=1>"
+CHANGES = [
+    {
+        "name": f"layers.{layer}.{part}",
+        "part": part,
+        "tower": "language",
+        "layer": layer,
+        "relative": 0.01 * (layer + 1),
+    }
+    for layer in (1, 2)
+    for part in ("q_proj", "v_proj")
+]
+LOGPROBS = [-0.1, -0.2, -0.1, -0.3, -0.1]
+MOVED = [-0.1, -2.5, -0.1, -0.29, -0.1]
+
+
+@pytest.fixture(scope="module")
+def comparisons(tmp_path_factory):
+    """The comparisons by ticket."""
+    root = tmp_path_factory.mktemp("comparisons")
+    tokens, picture = chat([SHAPE], answer=ANSWER), scene(640, 400, 2)
+    run = {"tokens": tokens, "smooth": True, "logprobs": LOGPROBS}
+    other = tokens[:-3] + [{**tokens[-3], "text": " moon"}, *tokens[-2:]]
+    gui = {"id": "someone/gui-lora", "from_layer": 1, "changes": CHANGES, "logprobs": MOVED}
+    folders = {
+        "one": write_comparison(root / "one", [picture], [SHAPE], [gui], **run),
+        "many": write_comparison(
+            root / "many", [picture], [SHAPE],
+            [
+                gui | {"blind": [(2, 3)], "without": [(1, 1)]},
+                {"id": f"someone/{EVIL}", "answer": EVIL, "changes": []},
+                {"id": "someone/gui-lora", "scale": 0.0},
+            ],
+            **run,
+        ),
+        "series": write_comparison(
+            root / "series", [picture], [SHAPE],
+            [{"id": f"/runs/7/checkpoint-{n}", "size": n / 200} for n in (100, 50, 150)], **run,
+        ),
+        "own": write_comparison(
+            root / "own", [picture], [SHAPE], [{"id": "a/b", "answer": "a red moon.", "tokens": other}],
+            words="own", **run,
+        ),
+        "two": write_comparison(
+            root / "two", [picture, scene(300, 400, 3)], [SHAPE, (6, 4)], [gui],
+            **run | {"tokens": chat([SHAPE, (6, 4)], answer=ANSWER)},
+        ),
+        "text": write_comparison(
+            root / "text", [], [], [{"id": "a/b"}],
+            tokens=chat([], answer=[*ANSWER[:3], token(EVIL, "answer")]), logprobs=LOGPROBS,
+        ),
+        "sinks": write_comparison(root / "sinks", [picture], [SHAPE], [gui], **run, sinks={"language": {"1": [5, 9]}}),
+    }  # fmt: skip
+    folders["captured"] = captured(root)
+    opened = {ticket: open_comparison(folder) for ticket, folder in folders.items()}
+    yield opened
+    for comparison in opened.values():
+        comparison.close()
+
+
+def captured(root):
+    """The bundled model against a random adapter on two of its language layers."""
+    from made_adapters import saved_adapter
+
+    from adapters import choose, compare
+    from attention import Request, models
+
+    layers = {"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [2, 3], "layers_pattern": "layers"}
+    adapter = saved_adapter(ASSETS / "pocket", root / "late", size=0.1, **layers)
+    request = Request(
+        images=(str(ASSETS / "examples" / "shapes.png"),), prompt="what color is the star?", model="pocket"
+    )
+    compare(request, choose([str(adapter)], "pocket"), root / "captured").close()
+    models.free()
+    return root / "captured"
+
+
+@pytest.fixture(scope="module")
+def address(comparisons):
+    """A page that shows the comparison that its address asks for."""
+
+    def opened(request: gr.Request) -> dict:
+        asked = dict(request.query_params)
+        if "ticket" not in asked:
+            return gr.skip()
+        view = {name: int(asked[name]) for name in ("layer", "head", "query", "adapter") if name in asked}
+        return {"id": asked["ticket"], "ticket": asked["ticket"], "kind": "comparison", "view": view}
+
+    with gr.Blocks(fill_width=True) as demo:
+        viewer = ComparisonViewer()
+        with gr.Accordion("told", open=False):
+            selected = gr.JSON(elem_id="selected")
+            nothing = gr.Button("open nothing")
+        nothing.click(lambda: None, None, viewer)
+        viewer.select(told, None, selected, queue=False, show_progress="hidden")
+        demo.load(opened, None, viewer)
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True, quiet=True, ssr_mode=False, server_name="127.0.0.1",
+        app_kwargs={"routes": routes(comparisons.__getitem__)},
+    )  # fmt: skip
+    yield url
+    demo.close()
+
+
+def told(event: gr.EventData) -> dict:
+    return event._data
+
+
+def held(page):
+    """What the page holds of the two rows on screen and of what is painted."""
+    return page.evaluate(
+        """() => { const { pair, maps } = document.querySelector('.av-root').__attn.state;
+        const drawn = maps && [maps.before, maps.after, maps.difference];
+        return { before: [...pair.before.row], after: [...pair.after.row],
+                 isSame: pair.isSame, query: pair.before.query,
+                 values: drawn?.map(({ values }) => [...values]), high: drawn?.map(({ range }) => range.high),
+                 hidden: drawn?.map(({ hidden }) => hidden && [...hidden]) }; }"""
+    )
+
+
+def look(page, **change):
+    page.evaluate("change => document.querySelector('.av-root').__attn.look(change)", change)
+
+
+def matrix(page):
+    """The values of the matrix on screen, [layers x heads]; None where one has none."""
+    return page.evaluate(
+        "[...document.querySelector('.av-root').__attn.matrix.values].map((v) => (Number.isNaN(v) ? null : v))"
+    )
+
+
+def click_head(page, layer, head):
+    box = page.locator(".av-matrix-canvas").bounding_box()
+    at = page.evaluate("([l, h]) => document.querySelector('.av-root').__attn.matrixBox(l, h)", [layer, head])
+    page.mouse.click(box["x"] + at["x"] + at["width"] / 2, box["y"] + at["y"] + at["height"] / 2)
+
+
+def overlay(page, tools, pane):
+    return tools.canvas_pixels(page, f"[data-pane={pane}] .av-overlay")
+
+
+# The numbers
+
+
+def test_both_rows_and_their_difference_are_those_of_the_files(open_page, comparisons, tools):
+    comparison = comparisons["one"]
+    page = open_page("one")
+    prompt = comparison.info["answer_rows"][0]
+    for layer in comparison.base.layers():
+        for head, query in ((0, prompt), (3, prompt + 2)):
+            tools.select(page, layer=layer, head=head, query=query)
+            shown = held(page)
+            base, adapter = (run.row(layer, query, "language", "factors")[head] for run in comparison.runs.values())
+            assert np.array_equal(np.float32(shown["before"]), base) and np.array_equal(
+                np.float32(shown["after"]), adapter
+            )
+            cells = np.arange(len(base))[comparison.base.pictures("language")[0]]
+            assert np.allclose(shown["values"][2], comparison.difference(layer, query, 0)[head, cells], atol=1e-7)
+            assert shown["high"][0] == shown["high"][1], "one scale for both"
+            assert shown["isSame"] == (layer == 0), "the adapter changes layers 1 and 2 alone"
+
+
+def test_no_difference_is_said_and_leaves_the_picture_as_it_is(open_page, tools):
+    page = open_page("one", layer=0, head=1)
+    assert page.locator(".av-root").get_attribute("data-same") == "yes"
+    expect(page.locator(".av-sentence")).to_contain_text("Exactly the same row in base and gui-lora")
+    assert not overlay(page, tools, "difference")[..., 3].any()
+    assert np.array_equal(overlay(page, tools, "before"), overlay(page, tools, "after"))
+    tools.select(page, layer=2)
+    assert page.locator(".av-root").get_attribute("data-same") == "no"
+    expect(page.locator(".av-sentence")).to_contain_text("bits apart")
+
+
+def test_less_is_blue_more_is_red_and_as_strong_on_both_sides(open_page, tools):
+    page = open_page("one", layer=2, head=3)
+    look(page, clip=100, opacity=1)
+    for magnified in (False, True):
+        look(page, magnified=magnified)
+        shown, pixels = held(page), overlay(page, tools, "difference").astype(int)
+        values, high = np.float32(shown["values"][2]).reshape(SHAPE), shown["high"][2]
+        assert np.isclose(high, abs(values).max() if magnified else shown["high"][0])
+        at = [
+            pixels[round((r + 0.5) * len(pixels) / SHAPE[0]), round((c + 0.5) * pixels.shape[1] / SHAPE[1])]
+            for r, c in np.ndindex(SHAPE)
+        ]
+        red, _, blue, alpha = np.transpose(at).reshape(4, *SHAPE)
+        strong = abs(values) > 0.1 * high
+        assert strong.any() and ((red > blue) == (values > 0))[strong].all()
+        order = np.argsort(abs(values), axis=None)
+        assert (np.diff(alpha.ravel()[order]) >= 0).all(), "alpha follows the size of the difference"
+    expect(page.locator(".av-difference-bar")).to_contain_text("on a scale of its own")
+
+
+def test_the_wipe_shows_one_map_on_each_side_of_its_line(open_page, tools):
+    page = open_page("one", layer=2, head=3)
+    line = page.get_by_role("slider", name="Line between base and gui-lora")
+    line.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert line.get_attribute("aria-valuenow") == "60"
+    assert page.locator(".av-root").get_attribute("data-layer") == "2", "the keys are the line's"
+    before, after, wipe = (overlay(page, tools, pane) for pane in ("before", "after", "wipe"))
+    at = round(0.6 * wipe.shape[1])
+    assert np.array_equal(wipe[:, :at], before[:, :at]) and np.array_equal(wipe[:, at:], after[:, at:])
+    frame, knob = page.locator("[data-pane=wipe] .av-frame").bounding_box(), line.bounding_box()
+    page.mouse.move(knob["x"] + knob["width"] / 2, knob["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + 0.25 * frame["width"], frame["y"] + 30, steps=4)
+    page.mouse.up()
+    assert abs(int(line.get_attribute("aria-valuenow")) - 25) <= 1
+    page.keyboard.press("End")
+    assert np.array_equal(overlay(page, tools, "wipe"), before)
+
+
+def test_sinks_of_either_have_no_colour_in_the_difference(open_page, tools):
+    page = open_page("sinks", layer=1, head=1)
+    assert sum(held(page)["hidden"][2]) == 2
+    expect(page.locator(".av-sinks")).to_contain_text("2 sink cells: hatched")
+    page.get_by_label("Sinks").select_option("raw")
+    assert held(page)["hidden"] == [None, None, None]
+
+
+def test_the_scale_of_all_heads_holds_for_both(open_page, comparisons, tools):
+    page = open_page("one", layer=2, head=3)
+    look(page, scale="atlas", clip=100)
+    page.wait_for_function("document.querySelector('.av-root').__attn.state.atlases.length === 2")
+    query = held(page)["query"]
+    highest = max(float(run.atlas(query).max()) for run in comparisons["one"].runs.values())
+    assert np.allclose(held(page)["high"], highest, rtol=2e-3)
+
+
+def test_a_real_adapter_moves_what_comes_after_it_and_nothing_else(open_page, comparisons, tools):
+    comparison = comparisons["captured"]
+    page = open_page("captured", layer=1, head=0)
+    assert held(page)["isSame"], "nothing before layer 2 is changed"
+    expect(page.locator(".av-model")).to_contain_text("The prompt alone was read")
+    tools.select(page, layer=4, head=1)
+    assert not held(page)["isSame"], "layer 4 inherits"
+    changed = page.evaluate("document.querySelector('.av-root').__attn.state.comparison.members[1].changes.length")
+    assert changed == 4
+    tools.select(page, tower="vision", layer=2, head=1)
+    assert held(page)["isSame"] and not np.any(matrix(page))
+    assert len(held(page)["values"][2]) == comparison.base.keys("vision")
+    expect(page.locator(".av-list-note")).to_contain_text("No head moved")
+    page.get_by_role("button", name="received").click()
+    tools.wait(page, direction="received")
+    assert held(page)["isSame"]
+
+
+# All linked
+
+
+def test_a_cell_that_is_pointed_at_is_outlined_and_said_in_all(open_page, tools):
+    page = open_page("one", layer=2, head=3)
+    box = page.locator("[data-pane=after] .av-overlay").bounding_box()
+    page.mouse.move(box["x"] + 2.5 / SHAPE[1] * box["width"], box["y"] + 3.5 / SHAPE[0] * box["height"])
+    expect(page.locator(".av-outline:visible")).to_have_count(4)
+    assert page.locator(".av-root").get_attribute("data-cell") == "3,2"
+    before, after, difference = (values[3 * SHAPE[1] + 2] for values in held(page)["values"])
+    said = page.locator(".av-readout").inner_text()
+    assert said.startswith("row 3, col 2 · base ") and "gui-lora" in said and "px" in said
+    numbers = [float(text.replace("−", "-")) for text in re.findall(r"(?<!\w)[−+]?\d\.\d+(?:e-\d)?(?!\S*–)", said)[:3]]
+    assert np.allclose(numbers, [before, after, difference], rtol=6e-3)
+    tips = page.locator("[data-pane=difference] .av-tip").inner_text()
+    assert tips[0] == ("+" if difference > 0 else "−")
+
+
+def test_zoom_and_choice_of_a_cell_are_shared(open_page, tools):
+    page = open_page("one", layer=2, head=3)
+    page.locator("[data-pane=before] .av-overlay").focus()
+    page.keyboard.press("+")
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.av-figure img:not(.av-full)')].map((i) => i.getBoundingClientRect().width)"
+    )
+    assert len(widths) == 4 and max(widths) - min(widths) < 1
+    assert page.evaluate("document.querySelector('.av-root').__attn.state.zoom.scale") == 2
+    page.keyboard.press("0")
+    box = page.locator("[data-pane=wipe] .av-overlay").bounding_box()
+    page.mouse.click(box["x"] + 1.5 / SHAPE[1] * box["width"], box["y"] + 0.5 / SHAPE[0] * box["height"])
+    tools.wait(page, token=4)  # two special tokens and the start of the picture come before its cells
+    assert page.evaluate("[...document.querySelectorAll('.av-here')].every((path) => path.getAttribute('d'))")
+
+
+def test_keys_step_through_layers_heads_and_tokens_as_in_a_run(open_page, tools):
+    page = open_page("one", layer=1, head=1)
+    page.locator("[data-pane=before] .av-overlay").focus()
+    page.keyboard.press("ArrowRight")
+    tools.wait(page, layer=2, head=1)
+    page.keyboard.press("ArrowDown")
+    tools.wait(page, layer=2, head=2)
+    token = int(page.locator(".av-root").get_attribute("data-token"))
+    page.keyboard.press(".")
+    tools.wait(page, token=token + 1)
+    page.keyboard.press("d")
+    tools.wait(page, direction="read by")
+    expect(page.locator(".av-title")).to_contain_text("who reads")
+
+
+def test_one_pane_can_have_all_the_room(open_page):
+    page = open_page("one", layer=2, head=3)
+    small = page.locator("[data-pane=difference] .av-overlay").bounding_box()
+    page.get_by_role("button", name="difference alone").click()
+    expect(page.locator(".av-figure:visible")).to_have_count(1)
+    large = page.locator("[data-pane=difference] .av-overlay").bounding_box()
+    assert large["width"] > 1.5 * small["width"]
+    page.keyboard.press("Escape")
+    expect(page.locator(".av-figure:visible")).to_have_count(4)
+
+
+# How far heads moved
+
+
+def test_the_matrix_holds_the_measures_and_opens_heads(open_page, comparisons, tools):
+    comparison = comparisons["one"]
+    page = open_page("one")
+    assert np.allclose(matrix(page), comparison.change("js_image", 0).ravel(), atol=1e-7)
+    for name in comparison.info["measures"]:
+        page.get_by_label("Measure").select_option(name)
+        tools.wait(page, measure=name)
+        assert np.allclose(matrix(page), comparison.change(name, 0).ravel(), atol=1e-6)
+    page.get_by_label("Measure").select_option("js_row")
+    page.get_by_role("button", name="this row").click()
+    tools.wait(page, of="token")
+    assert np.allclose(matrix(page), comparison.change("js_row", 0, held(page)["query"]).ravel(), atol=1e-6)
+    click_head(page, 2, 3)
+    tools.wait(page, layer=2, head=3)
+    expect(page.locator(".av-title")).to_contain_text("layer 2 · head 3")
+
+
+def test_the_matrix_is_moved_through_by_keys(open_page, tools):
+    page = open_page("one", layer=1, head=1)
+    page.locator(".av-matrix-canvas").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):  # the first one points at the selected head
+        page.keyboard.press(key)
+    assert page.locator(".av-root").get_attribute("data-layer") == "1", "pointing selects nothing"
+    expect(page.locator(".av-matrix-words")).to_contain_text("layer 2 · head 2")
+    expect(page.locator(".av-matrix .av-live")).to_contain_text("layer 2 · head 2: distance on the picture")
+    page.keyboard.press("Enter")
+    tools.wait(page, layer=2, head=2)
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".av-matrix-words")).to_contain_text("v_proj")
+    expect(page.locator(".av-matrix-words")).to_contain_text("3.0")
+
+
+def test_what_is_inherited_is_said(open_page):
+    page = open_page("one", layer=2, head=3)
+    page.locator(".av-matrix-canvas").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".av-matrix-words")).to_contain_text("this layer's own queries or keys are changed")
+    expect(page.locator(".av-matrix-legend")).to_contain_text("3.0")
+    page = open_page("many", layer=2, head=2, adapter=1)
+    page.locator(".av-matrix-canvas").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".av-matrix-legend")).to_contain_text("no weight of this tower is changed")
+    page.get_by_role("button", name="gui-lora ×0").click()
+    expect(page.locator(".av-matrix-legend")).to_contain_text("not known")
+
+
+def test_what_has_no_value_is_never_a_zero_and_what_says_little_is_faint(open_page, comparisons):
+    page = open_page("many")
+    values = np.array(matrix(page), object).reshape(3, 4)
+    assert values[1, 1] is None and values[2, 3] is not None
+    legend = page.locator(".av-matrix-legend")
+    expect(legend).to_contain_text("1 hatched: no value")
+    expect(legend).to_contain_text("1 faint: image mass under 1")
+    names = page.locator(".av-moved-name").all_inner_texts()
+    moved = comparisons["many"].moved(0)
+    assert names == [
+        f"layer {m['layer']} · head {m['head']}" for m in moved if m["value"] and (m["layer"], m["head"]) != (2, 3)
+    ]
+    page.get_by_label("Measure").select_option("js_row")
+    expect(legend).not_to_contain_text("faint")
+    expect(page.locator(".av-moved-name")).to_have_count(8)
+
+
+def test_the_list_of_heads_leads_to_them(open_page, comparisons, tools):
+    page = open_page("one")
+    first = comparisons["one"].moved(0)[0]
+    row = page.locator(".av-moved-row").first
+    expect(row).to_contain_text(f"layer {first['layer']} · head {first['head']}")
+    assert np.isclose(float(re.search(r"([\d.]+) bits", row.inner_text())[1]), first["value"], rtol=5e-3)
+    row.click()
+    tools.wait(page, layer=first["layer"], head=first["head"])
+    expect(row).to_have_attribute("aria-pressed", "true")
+
+
+def test_all_numbers_can_be_kept_as_a_table(open_page, comparisons):
+    page = open_page("one")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="table").click()
+    assert waiting.value.path().read_text() == comparisons["one"].csv()
+    assert waiting.value.suggested_filename == "comparison-one.csv"
+
+
+# Members
+
+
+def test_any_member_is_set_against_any_other(open_page, comparisons, tools):
+    page = open_page("many", layer=2, head=1)
+    expect(page.locator(".av-member")).to_have_count(4)
+    expect(page.locator(".av-member-map")).to_have_count(4)
+    page.locator(".av-member-choose").nth(2).click()
+    tools.wait(page, left=0, right=2)
+    page.get_by_label("What it is compared with").select_option(label="gui-lora ×1")
+    tools.wait(page, left=1, right=2)
+    shown = held(page)
+    rows = [comparisons["many"].runs[f"adapter_{n}"].row(2, shown["query"], "language", "factors")[1] for n in (1, 2)]
+    assert np.array_equal(np.float32(shown["before"]), rows[0]) and np.array_equal(np.float32(shown["after"]), rows[1])
+    expect(page.locator(".av-change-title")).to_have_text(
+        f"How far heads moved: {EVIL} against base, not the first of the pair"
+    )
+    page.locator(".av-member-choose").nth(1).click()
+    tools.wait(page, left=2, right=1)
+    page.locator(".av-member-choose").nth(0).click()
+    tools.wait(page, left=0, right=1)
+    page.locator(".av-member-choose").nth(3).click()
+    tools.wait(page, left=0, right=3)
+    assert held(page)["isSame"], "strength 0 is the base"
+
+
+def test_names_strengths_and_answers_stand_side_by_side_as_text(open_page):
+    page = open_page("many")
+    cards = page.locator(".av-member")
+    expect(cards.nth(0)).to_contain_text("“a red star.”")
+    expect(cards.nth(1)).to_contain_text("×1")
+    expect(cards.nth(1)).to_contain_text("same answer")
+    expect(cards.nth(2)).to_contain_text(EVIL)
+    expect(cards.nth(2)).to_contain_text("not what was read")
+    expect(cards.nth(3)).to_contain_text("×0")
+    expect(page.locator(".av-model")).to_contain_text("All read the base's answer, 5 tokens")
+    page.get_by_role("tab", name="answers").click()
+    expect(page.locator(".av-moved li").nth(2)).to_contain_text(EVIL)
+    assert page.evaluate("window.broken") is None
+
+
+def test_of_own_answers_only_what_all_share_can_be_chosen(open_page, comparisons, tools):
+    page = open_page("own")
+    expect(page.locator(".av-model")).to_contain_text("Only what all have in common is compared: 2 tokens, “a red”")
+    shared = comparisons["own"].info["shared_tokens"]
+    assert page.evaluate("document.querySelector('.av-root').__attn.state.info.tokens.length") == shared
+    expect(page.locator(".av-answer .av-token")).to_have_count(2)
+    page.locator(".av-answer .av-token").last.click()
+    tools.wait(page, token=shared - 1)
+    assert len(held(page)["before"]) == shared
+    page.get_by_role("tab", name="answers").click()
+    expect(page.locator(".av-moved li").nth(1).locator(".av-answer-common")).to_have_text("a red ")
+
+
+def test_a_series_is_a_line_over_its_steps(open_page, comparisons, tools):
+    page = open_page("series", layer=2, head=3)
+    page.get_by_role("tab", name="steps").click()
+    svg = page.locator(".av-steps svg")
+    expect(page.locator(".av-steps-line")).to_have_count(2)
+    comparison = comparisons["series"]
+    label = svg.get_attribute("aria-label")
+    heads = [float(text) for text in re.findall(r"head ([\d.]+) bits", label)]
+    wanted = [0, *(comparison.change("js_image", n)[2, 3] for n in (1, 0, 2))]
+    assert np.allclose(heads, wanted, rtol=6e-3)
+    page.locator(".av-steps-hit").nth(2).click()
+    tools.wait(page, right=3)
+    expect(page.locator(".av-steps-tip")).to_contain_text("150 (checkpoint-150)")
+    page = open_page("one")
+    expect(page.get_by_role("tab", name="steps")).to_be_hidden()
+
+
+# Tokens
+
+
+def test_tokens_whose_probability_moved_are_marked_listed_and_said(open_page, comparisons, tools):
+    page = open_page("one", layer=2, head=1)
+    expect(page.locator(".av-unlikelier")).to_have_count(1)
+    word = page.locator(".av-token", has_text="red").last
+    expect(word).to_have_class(re.compile("av-unlikelier"))
+    word.hover()
+    expect(page.locator(".av-token-tip")).to_contain_text("probability 81.9")
+    expect(page.locator(".av-token-tip")).to_contain_text("logarithm −0.20 → −2.50")
+    page.get_by_role("tab", name="tokens").click()
+    rows = page.locator(".av-moved-row")
+    expect(rows).to_have_count(5)
+    expect(rows.first).to_contain_text("“red”")
+    rows.first.click()
+    tools.wait(page, token=comparisons["one"].info["answer_rows"][0] + 2)
+
+
+def test_tokens_are_tinted_by_what_lies_between(open_page, tools):
+    page = open_page("one", layer=2, head=3)
+    shown = held(page)
+    change = np.float32(shown["after"]) - np.float32(shown["before"])
+    chips = page.locator(".av-token:not(.av-image)")
+    for i in range(chips.count()):
+        at = int(chips.nth(i).get_attribute("data-token"))
+        if abs(change[at]) > 1e-4:
+            assert ("av-less" in chips.nth(i).get_attribute("class")) == (change[at] < 0)
+    expect(page.locator(".av-tint-words")).to_have_text("read more or less in gui-lora than in base")
+
+
+# States, and the page around
+
+
+def test_it_opens_empty_and_says_what_to_do(open_page, tools):
+    page = open_page(state="empty")
+    expect(page.locator(".av-message")).to_contain_text("Compare a base model with its adapters")
+    expect(page.locator(".av-matrix-nothing")).to_be_visible()
+    page = open_page("one")
+    expect(page.locator(".av-message")).to_be_hidden()
+    page.get_by_role("button", name="told").click()
+    page.get_by_role("button", name="open nothing").click()
+    tools.wait(page, "empty")
+    expect(page.locator(".av-member")).to_have_count(0)
+
+
+def test_an_expired_comparison_says_so(open_page):
+    page = open_page("nowhere", state="error")
+    expect(page.locator(".av-message")).to_contain_text("This comparison has expired")
+
+
+def test_a_failure_says_what_and_lets_one_try_again(open_page, tools):
+    page = open_page("one", layer=2, head=1)
+    page.route("**/adapter_1/row?*", lambda route: route.abort())
+    page.evaluate("document.querySelector('.av-root').__attn.select({ query: 5 })")
+    tools.wait(page, "error")
+    expect(page.locator(".av-message")).to_contain_text("The server cannot be reached")
+    page.unroute("**/adapter_1/row?*")
+    page.get_by_role("button", name="Try again").click()
+    tools.wait(page, query=5, layer=2, head=1)
+
+
+def test_late_rows_are_never_set_against_newer_ones(open_page, comparisons, tools):
+    page = open_page("one", layer=0, head=0)  # layer 2 is not beside it, so nothing has asked for that yet
+    waiting = []
+
+    def hold(route):
+        waiting.append(route)
+
+    page.route("**/adapter_1/row?*layer=2*", hold)
+    page.evaluate("document.querySelector('.av-root').__attn.select({ layer: 2 })")
+    page.wait_for_function("document.querySelector('.av-root').dataset.state === 'loading'")
+    page.evaluate("document.querySelector('.av-root').__attn.select({ layer: 0 })")
+    tools.wait(page, layer=0)
+    for route in waiting:
+        route.continue_()
+    tools.select(page, head=1)
+    shown = held(page)
+    assert np.array_equal(
+        np.float32(shown["after"]), comparisons["one"].run("adapter_1").row(0, shown["query"], "language", "factors")[1]
+    )
+
+
+def test_without_a_picture_tokens_are_compared(open_page):
+    page = open_page("text", layer=1, head=1)
+    expect(page.locator(".av-message")).to_contain_text("No picture in this comparison")
+    assert page.locator(".av-root").get_attribute("data-measure") == "js_row"
+    expect(page.locator(".av-sentence")).to_contain_text("in the whole row")
+    assert page.evaluate("window.broken") is None
+
+
+def test_several_pictures_have_one_focus(open_page, tools):
+    page = open_page("two", layer=2, head=1)
+    chips = page.locator(".av-picture-chip")
+    expect(chips).to_have_count(2)
+    expect(chips.first).to_contain_text("→")
+    chips.nth(1).click()
+    tools.wait(page, grid=1)
+    assert len(held(page)["values"][2]) == 24
+
+
+def test_a_reload_finds_the_view_again_and_its_address_gives_nothing_away(open_page, tools):
+    page = open_page("many", layer=2, head=1)
+    page.evaluate("document.querySelector('.av-root').__attn.compare({ left: 2, right: 1 })")
+    tools.wait(page, left=2, right=1)
+    page.wait_for_function("location.hash.includes('compare.left=2')")
+    page.goto(page.url.split("?")[0] + page.url[page.url.index("#") :])
+    tools.wait(page, left=2, right=1, layer=2, head=1)
+
+
+def test_the_page_around_is_told_what_was_chosen(open_page, tools):
+    page = open_page("many", layer=2, head=1)
+    page.get_by_role("button", name="told").click()
+    page.locator(".av-member-choose").nth(2).click()
+    tools.wait(page, right=2)
+    expect(page.locator("#selected")).to_contain_text("measure")
+    text = page.locator("#selected").inner_text()
+    assert all(word in text for word in ("layer", "head", "token", "left", "right", "names"))
+
+
+@pytest.mark.parametrize("ticket", ["one", "many", "series"])
+def test_everything_is_there_without_scrolling_and_the_maps_are_largest(open_page, ticket):
+    page = open_page(ticket, layer=2, head=1)
+    root, maps = page.locator(".av-layout").bounding_box(), page.locator(".av-quad").bounding_box()
+    assert root["height"] <= 900 - 190 + 1 and root["x"] >= 0 and root["x"] + root["width"] <= 1440
+    for part in (
+        ".av-member",
+        ".av-tokens",
+        ".av-matrix",
+        ".av-lists",
+        ".av-controls",
+        ".av-figure",
+        ".av-matrix-legend",
+    ):
+        for element in page.locator(part).all():
+            box = element.bounding_box()
+            assert box["height"] > 20 and box["y"] + box["height"] <= root["y"] + root["height"] + 1, part
+            assert box["x"] + box["width"] <= root["x"] + root["width"] + 1, part
+    others = [page.locator(part).bounding_box() for part in (".av-strip", ".av-matrix", ".av-lists", ".av-members")]
+    assert maps["width"] * maps["height"] > sum(box["width"] * box["height"] for box in others)
+
+
+def test_nothing_jumps_when_a_comparison_arrives(open_page):
+    parts = (".av-quad", ".av-controls", ".av-choices", ".av-tokens", ".av-lists", ".av-bars", ".av-change")
+    before = [open_page(state="empty").locator(part).bounding_box() for part in parts]
+    page = open_page("one")
+    assert [page.locator(part).bounding_box() for part in parts] == before
+
+
+def test_a_narrow_page_stacks_and_has_no_sideways_scrolling(open_page, tools):
+    page = open_page("many", size=tools.NARROW, layer=2, head=1)
+    assert page.evaluate("document.documentElement.scrollWidth <= 390")
+    boxes = [
+        page.locator(part).first.bounding_box()
+        for part in (".av-members", ".av-stage", ".av-headline", ".av-strip", ".av-matrix", ".av-lists", ".av-controls")
+    ]
+    for above, below in pairwise(boxes):
+        assert above["y"] + above["height"] <= below["y"] + 1
+    page.locator(".av-matrix").scroll_into_view_if_needed()
+    click_head(page, 1, 2)
+    tools.wait(page, layer=1, head=2)
+
+
+def test_colours_follow_the_theme(open_page, tools):
+    page = open_page("one", layer=2, head=3, theme="dark")
+    look(page, beside=True, smooth=False)
+    dark = overlay(page, tools, "difference")
+    page.evaluate("document.body.classList.remove('dark')")
+    light = overlay(page, tools, "difference")
+    assert dark[..., :3].mean() < 120 < light[..., :3].mean(), "no difference is as dark or light as the page"
