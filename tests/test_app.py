@@ -215,7 +215,8 @@ def test_the_runs_kept_are_listed_newest_first_and_each_can_be_asked_for(client,
     row = next(row for row in rows if row["ticket"] == tickets[0])
     run = open_run(client.predict(file=handle_file(archive), api_name="/open")["folder"])
     assert row == {
-        "ticket": tickets[0], "kind": "run", "id": run.info["id"], "created": run.info["created"], "model": run.info["model"]["id"],
+        "ticket": tickets[0], "kind": "run", "id": run.info["id"], "created": run.info["created"],
+        "model": run.info["model"]["id"],
         "prompt": PROMPT, "answer": "red", "tokens": len(run.info["tokens"]), "bytes": run.info["bytes"],
     }  # fmt: skip
     run.close()
