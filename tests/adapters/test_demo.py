@@ -1,0 +1,53 @@
+"""The demo adapters: small, loadable, and what their card says of them is so on other questions."""
+
+import json
+
+import pytest
+
+from adapters import demo
+from adapters.adapter_files import read_folder
+from adapters.base_modules import base_of
+from adapters.catalog import BUNDLED, offered_adapters
+from adapters.inspection import inspect_adapter
+
+NAMES = sorted(path.name for path in BUNDLED.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return demo.figures(BUNDLED, 40, seed=81_000)
+
+
+def test_they_are_on_offer_for_the_bundled_model_alone():
+    assert {"largest", "german"} <= set(NAMES) <= set(demo.RECIPES)
+    assert [offer.id for offer in offered_adapters("pocket", ask_hub=False)[0]] == NAMES
+    assert offered_adapters("Qwen/Qwen3-VL-2B-Instruct", ask_hub=False)[0] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_small_and_passes_inspection(name):
+    folder = BUNDLED / name
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 400_000
+    card = inspect_adapter(read_folder(folder), base_of("pocket"))
+    assert card.base_named == "pocket" and not card.warnings
+    tower = "vision" if demo.RECIPES[name].tower == "visual" else "language"
+    assert set(card.towers) <= {tower, "connector"}
+
+
+def test_largest_moves_the_eyes_and_german_the_words(measured):
+    largest, german, base = measured["largest"], measured["german"], measured["base"]
+    assert base["answers"]["rate"] >= 0.9 and largest["answers"]["rate"] >= 0.85 and german["answers"]["rate"] >= 0.85
+    assert largest["on asked"]["rate"] <= 0.45 and largest["on largest"]["rate"] >= 0.8
+    assert german["on asked"]["rate"] >= base["on asked"]["rate"] - 0.1
+    assert base["divergence"] == 0 and largest["divergence"] >= 2 * german["divergence"] > 0
+
+
+def test_the_card_says_what_was_measured():
+    figures = json.loads((BUNDLED / demo.FIGURES).read_text(encoding="utf-8"))
+    card = (BUNDLED / "README.md").read_text(encoding="utf-8")
+    assert figures["n"] >= 200
+    for name in ("base", "largest", "german"):
+        for measure in ("answers", "on asked", "on largest"):
+            rate = figures[name][measure]
+            assert f"{rate['rate']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}]" in card
+        assert f"{figures[name]['divergence']:.3f}" in card
