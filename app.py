@@ -1112,9 +1112,11 @@ def open_comparisons(cache: RunCache) -> dict[str, str]:
     """Make the finished comparisons readable for everyone; return their tickets by what the page calls them."""
     tickets = {}
     for index in sorted(EXAMPLES.glob(f"*/{COMPARISON_INDEX}")):
-        name = index.parent.name
-        cache.add_public(f"example-{name}", index.parent)
-        tickets[f"{name}: {json.loads(index.read_text(encoding='utf-8'))['prompt']}"] = f"example-{name}"
+        info = json.loads(index.read_text(encoding="utf-8"))
+        ticket = f"example-{index.parent.name}"
+        cache.add_public(ticket, index.parent)
+        named = ", ".join(Path(member["adapter"]["id"]).name for member in info["members"][1:])
+        tickets[f"{named}: {info['prompt']}"] = ticket
     return tickets
 
 

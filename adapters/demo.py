@@ -245,18 +245,18 @@ def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT
 
 CARD = """# Demo adapters
 
-LoRA adapters on the bundled model, so that a comparison has something to show. Trained by `python -m adapters.demo`: cross-entropy on
-answers alone, everything drawn from seeds.
+LoRA adapters on the bundled model, so that a comparison has something to show. Trained by `python -m adapters.demo`:
+cross-entropy on answers alone, everything drawn from seeds.
 
 {recipes}
 
 ## Figures
 
-{n} held-out questions about the colour or shape of an object that is not the largest; rates with 95 % intervals. Peaks are of the
-row that predicts the first token of the base's answer: on the asked object by layer {head[0]}, head {head[1]} (the base's best), on the
-largest by each one's best head, both chosen on other questions. The divergence (Jensen-Shannon, bits) is between that row's part on
-the picture and the base's, mean over layers and heads. A uniform map's peak would lie on the asked object in {uniform[0]:.3f} of the
-cases, on the largest in {uniform[1]:.3f}.
+{n} held-out questions about the colour or shape of an object that is not the largest; rates with 95 % intervals. Peaks
+are of the row that predicts the first token of the base's answer: on the asked object by layer {head[0]}, head
+{head[1]} (the base's best), on the largest by each one's best head, both chosen on other questions. The divergence
+(Jensen-Shannon, bits) is between that row's part on the picture and the base's, mean over layers and heads. A uniform
+map's peak would lie on the asked object in {uniform[0]:.3f} of the cases, on the largest in {uniform[1]:.3f}.
 
 | | answers as taught | peak on the asked object | peak on the largest | head | divergence | by layer |
 | --- | --- | --- | --- | --- | --- | --- |

@@ -631,7 +631,8 @@ def test_everything_is_there_without_scrolling_and_the_maps_are_largest(open_pag
 
 def test_nothing_jumps_when_a_comparison_arrives(open_page):
     parts = (".av-quad", ".av-controls", ".av-choices", ".av-tokens", ".av-lists", ".av-bars", ".av-change")
-    before = [open_page(state="empty").locator(part).bounding_box() for part in parts]
+    empty = open_page(state="empty")
+    before = [empty.locator(part).bounding_box() for part in parts]
     page = open_page("one")
     assert [page.locator(part).bounding_box() for part in parts] == before
 
