@@ -695,7 +695,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
         asked = [split_scale(name) for name in names or []]
         return [{"id": name, "scale": scale if own is None else own, "rename": renames} for name, own in asked]
 
-    async def compare(request: gr.Request, names, scale, whose, renames, *values) -> AsyncIterator[dict]:
+    async def run_both(request: gr.Request, names, scale, whose, renames, *values) -> AsyncIterator[dict]:
         try:
             fields = fields_of(dict(zip(settings, values, strict=True)))
             await asyncio.to_thread(service.wait_until_loaded)
@@ -721,6 +721,15 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
             viewer: comparison_manifest(service, ticket), shown: ticket,
             status: describe_comparison(service.comparison(ticket)), inputs: gr.Accordion(open=False),
         }  # fmt: skip
+
+    def found_again(found: Any, on_screen: str | None) -> dict:
+        """A page was reloaded, and its viewer has found the comparison that it had shown: the rest follows."""
+        ticket = found.get("ticket") if isinstance(found, dict) else None
+        try:
+            changes = {} if ticket in (None, on_screen) else screen(ticket)
+        except AttentionError as error:
+            changes = {status: in_words(error)}  # the viewer, too, says that it is not here any more
+        return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
     async def examined(names: list[str], chosen_model: str | None, renames: bool) -> dict:
         """What each chosen adapter is, or why it cannot be used, before anything is run."""
@@ -775,7 +784,9 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     screened, asked_again = [viewer, shown, status, inputs], [for_good, keep_it]
     chosen = [adapters, strength, words, rename]
     started = run.click(begin, None, [run, stop, status], queue=False, **quiet)
-    running = started.then(compare, [*chosen, *settings.values()], [run, stop, kept, rename, *screened], **quiet, **GPU)
+    running = started.then(
+        run_both, [*chosen, *settings.values()], [run, stop, kept, rename, *screened], **quiet, **GPU
+    )
     running.failure(lambda: ended(gr.skip()), None, [run, stop, status], queue=False, **quiet)
     stopping = stop.click(lambda: ended(STOPPED), None, [run, stop, status], cancels=[running], queue=False, **quiet)
     stopping.then(stopped, None, [run, stop, status], queue=False, **quiet)
@@ -787,6 +798,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     delete.click(lambda ticket: asking(ticket is not None), kept, asked_again, queue=False, **quiet)
     for_good.click(delete_kept, [kept, shown], [*screened, *asked_again, kept], **quiet)
     gr.on([keep_it.click, kept.input], lambda: asking(False), None, asked_again, queue=False, **quiet)
+    viewer.change(found_again, [viewer, shown], screened, queue=False, **quiet)
     demo.load(kept_ones, None, kept, **quiet)
     return model
 

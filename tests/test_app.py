@@ -25,7 +25,6 @@ from attention.cache import RunCache
 from attention.errors import InvalidRequest
 from attention.request import Request
 from attention.run import open_run
-from attention.service import Service
 
 ROOT = Path(__file__).parent.parent
 GRADIO_FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
@@ -459,8 +458,8 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path):
 
 @pytest.fixture
 def hosted(tmp_path):
-    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None)
-    service = Service(cache, app.run_job, is_hosted=True, model="pocket")
+    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None, open_folder=app.open_folder)
+    service = app.new_service(cache, is_hosted=True, model="pocket")
     yield service
     cache.close()
 

@@ -62,10 +62,9 @@ from gradio_client import Client, handle_file  # noqa: E402
 
 from attention import models  # noqa: E402
 from attention.cache import RunCache  # noqa: E402
-from attention.service import Service  # noqa: E402
 
 models.has_cuda = lambda: False
-service = Service(RunCache(runs, library=False), app.run_job, is_hosted=True, model=model)
+service = app.new_service(RunCache(runs, library=False, open_folder=app.open_folder), is_hosted=True, model=model)
 demo = app.launch(service, quiet=True)
 client = Client(demo.local_url, verbose=False)
 

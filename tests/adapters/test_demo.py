@@ -37,7 +37,7 @@ def test_each_is_small_and_passes_inspection(name):
 def test_largest_moves_the_eyes_and_german_the_words(measured):
     largest, german, base = measured["largest"], measured["german"], measured["base"]
     assert base["answers"]["rate"] >= 0.9 and largest["answers"]["rate"] >= 0.85 and german["answers"]["rate"] >= 0.85
-    assert largest["on asked"]["rate"] <= 0.45 and largest["on largest"]["rate"] >= 0.8
+    assert largest["on asked"]["rate"] <= 0.45 and largest["on largest"]["rate"] >= 0.7
     assert german["on asked"]["rate"] >= base["on asked"]["rate"] - 0.1
     assert base["divergence"] == 0 and largest["divergence"] >= 2 * german["divergence"] > 0
 

@@ -29,6 +29,7 @@ from adapters.inspection import AdapterLimits, inspect_adapter
 from adapters.older_names import LAYOUTS
 from attention import families
 from attention.errors import AdapterNeedsRenaming, AdapterRefused, AttentionError, UnsupportedModel
+from attention.pocket.tokenizer import build_tokenizer
 
 LAYERS = "model.language_model.layers"
 Q0 = f"{LAYERS}.0.self_attn.q_proj"
@@ -58,6 +59,8 @@ KINDS = {
     "bfloat16": {"dtype": torch.bfloat16},
     "initialised otherwise": {"init_lora_weights": "orthogonal"},
 }
+
+WORDS = len(build_tokenizer())  # of the tiny model's vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +306,7 @@ BROKEN = {
     ),
     "a base weight": (add(f"{Q0}.weight", 64, 48), ["modules_to_save", "over the base's own weight"]),
     "a copy of a weight that is not touched": (
-        add("lm_head.base_layer.weight", 737, 48),
+        add("lm_head.base_layer.weight", WORDS, 48),
         ["lm_head.base_layer.weight", "over the base's own weight"],
     ),
     "two adapters in one file": (
@@ -370,9 +373,9 @@ def test_what_is_broken_is_refused_for_its_reason(kind, good, base, tmp_path):
         ("patch_embed.proj.lora_magnitude_vector", (32,), "needs 1 x 32 x 1 x 1 x 1"),
         ("patch_embed.proj.lora_A", (4, 3 * 2 * 16 * 16), "needs 4 x 3 x 2 x 16 x 16"),
         ("patch_embed.proj.lora_B", (32, 4), "needs 32 x 4 x 1 x 1 x 1"),
-        ("lora_embedding_A", (4, 48), "needs 4 x 737"),
-        ("lora_embedding_B", (737, 4), "needs 48 x 4"),
-        ("embed_tokens.lora_magnitude_vector", (737,), "needs 48"),
+        ("lora_embedding_A", (4, 48), f"needs 4 x {WORDS}"),
+        ("lora_embedding_B", (WORDS, 4), "needs 48 x 4"),
+        ("embed_tokens.lora_magnitude_vector", (WORDS,), "needs 48"),
     ],
 )
 def test_dora_convolutions_and_embeddings_have_shapes_of_their_own(part, shape, words, tiny_folder, base, tmp_path):
@@ -430,9 +433,9 @@ def test_another_vocabulary_is_said_as_such(tiny_folder, base, tmp_path):
         larger = changed_adapter(
             folder,
             tmp_path / f"{name}-larger",
-            change=lambda _, it: torch.ones(800, 48) if it.shape == (737, 48) else it,
+            change=lambda _, it: torch.ones(800, 48) if it.shape == (WORDS, 48) else it,
         )
-        with pytest.raises(AdapterRefused, match=r"vocabulary of 800 tokens .* has 737"):
+        with pytest.raises(AdapterRefused, match=rf"vocabulary of 800 tokens .* has {WORDS}"):
             check(larger, base)
 
 

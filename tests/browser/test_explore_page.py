@@ -252,7 +252,7 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     assert run["prompt"] == "what is kept?"
 
     unfold(page)
-    page.get_by_role("button", name="is there a red triangle?").click()
+    page.get_by_role("button", name="is there a red circle?").click()
     expect(on_screen(page)).to_contain_text("red")
     choose(page, "what is kept?")
     page.get_by_role("button", name="Open", exact=True).click()

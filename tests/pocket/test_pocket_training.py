@@ -100,7 +100,7 @@ def test_questions_packed_behind_pictures_are_the_same_numbers_as_asked_alone(pa
                 image_grid_thw=batch.grid[pictures],
             ).logits[0, -1 - (end - begin) : -1]
             alone.append(torch.nn.functional.cross_entropy(logits, batch.answers[begin:end], reduction="none"))
-    assert len(alone) >= 8
+    assert len(alone) >= 6
     mean = (torch.cat(alone) * batch.weights).sum() / batch.weights.sum()
     assert packed.item() == pytest.approx(mean.item(), abs=1e-4)
 
