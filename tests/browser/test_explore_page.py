@@ -404,7 +404,7 @@ def test_every_example_opens_with_nothing_computed(page, running, monkeypatch):
 # How it fits
 
 
-@pytest.mark.parametrize(("size", "above"), [((1440, 900), 150), ((390, 844), 200)])
+@pytest.mark.parametrize(("size", "above"), [((1440, 900), 150), ((390, 844), 215)])
 def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_low(chromium, running, size, above):
     page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
     page.goto(running[1])
