@@ -820,6 +820,8 @@ def comparison_manifest(service: Service, ticket: str) -> dict:
     found = {"id": comparison.info["id"], "ticket": ticket, "kind": "comparison"}
     if service.is_public(ticket):
         found["is_public"] = True
+    for moved in comparison.moved(0, n=1):  # where there is most to see
+        found["view"] = {"layer": moved["layer"], "head": moved["head"]}
     with_folder = found | {"folder": str(comparison.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
     return with_folder if fits and not service.is_hosted else found
