@@ -487,7 +487,7 @@ def test_what_is_odd_is_warned_of(fields, words, good, base, tmp_path):
         "./merged",
         r"C:\models\Qwen3-VL-4B-Instruct",
         "unsloth/Qwen3-VL-4B-Instruct-unsloth-bnb-4bit",
-        "/root/.cache/huggingface/hub/models--Qwen--Qwen3-VL-4B-Instruct/snapshots/0123456789abcdef",
+        "/home/me/.cache/huggingface/hub/models--Qwen--Qwen3-VL-4B-Instruct/snapshots/0123456789abcdef",
     ],
 )
 def test_a_base_that_may_be_the_same_is_not_warned_of(named, good, base, tmp_path):
