@@ -811,6 +811,7 @@ def describe_comparison(comparison: Comparison) -> str:
     ]
     size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
     model = Path(info["model"]["id"]).name
+    model = f"{model} (a tiny demo model)" if info["model"]["id"] == "pocket" else model
     return f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
 
 
