@@ -7,10 +7,8 @@ zip, no model and no Gradio.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import reprlib
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -20,14 +18,15 @@ import numpy as np
 from PIL import Image
 
 from .errors import DamagedRun, LimitExceeded
+from .field_check import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, shown
 from .images import MAX_PIXELS
-from .layer_file import MAX_HEADER_BYTES, LayerFile
+from .layer_file import LayerFile
 from .run import Run
+from .tensor_check import broken, kind_of, read_header
 from .tokens import ROLES
 
 TOWERS = ("language", "vision", "cross")
 MASKS, SCORES = "masks.safetensors", "scores.safetensors"
-MAX_DEPTH = 32  # of lists in lists
 MAX_TOKENS = 1 << 18
 MAX_IMAGES = 1_000
 MAX_GRIDS = 10_000
@@ -35,14 +34,14 @@ MAX_LAYERS = 1_000
 MAX_HEADS = 1_024
 MAX_GROUPS = 1_000
 MAX_ROW_VALUES = 1 << 28  # one token's rows in all layers and heads, which the page reads at once
-MAX_TEXT, MAX_TOKEN_TEXT, MAX_NAME = 1_000_000, 1_000, 500  # characters
-MAX_WHOLE = 1 << 53  # what JavaScript counts to exactly
+MAX_TOKEN_TEXT = 1_000  # characters
 MAX_BOX_PX = 10_000_000  # how far a tile may reach beyond its picture
 
 _FLOATS = ("BF16", "F16", "F32", "F64")
-_ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
+
+FIELDS = Fields("run.json of this run")
+_whole, _number, _text, _list, _record = FIELDS.whole, FIELDS.number, FIELDS.text, FIELDS.listed, FIELDS.record
+_wrong = FIELDS.wrong
 
 
 def check_run(run: Run) -> None:
@@ -61,18 +60,6 @@ def named_files(info: dict) -> list[str]:
     return layers + [image[which] for image in info["images"] for which in ("file", "preview") if image.get(which)]
 
 
-def parse_json(data: bytes):
-    """JSON as Python values. Raises ValueError, also for NaN and for what is nested without end."""
-
-    def refuse(constant: str):
-        raise ValueError(f"{constant} is no number in JSON")
-
-    try:
-        return json.loads(data.decode("utf-8"), parse_constant=refuse)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
 # run.json
 
 
@@ -87,7 +74,7 @@ class _Tower(NamedTuple):
 
 def check_index(info: dict) -> None:
     """All of run.json: what it holds, and that its parts fit each other."""
-    _check_json(info)
+    FIELDS.plain(info)
     tokens = _list(info.get("tokens"), "tokens", MAX_TOKENS)
     if not tokens:
         raise _wrong("tokens", tokens, "at least one token")
@@ -102,44 +89,26 @@ def check_index(info: dict) -> None:
     _check_sinks(info, towers)
 
 
-def _check_json(info: dict) -> None:
-    """Nothing that could not be sent on as JSON: no endless numbers, no halves of signs, no lists without end."""
-    level, depth, texts = [info], 0, set()
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise DamagedRun("run.json of this run is damaged: it is nested too deeply.")
-        below = []
-        for value in level:
-            if isinstance(value, dict):
-                texts.update(value)
-                below += value.values()
-            elif isinstance(value, list):
-                below += value
-            elif isinstance(value, str):
-                texts.add(value)
-            elif isinstance(value, int | float) and not abs(value) <= MAX_WHOLE:  # NaN is not
-                raise _wrong("a number", value, f"finite and at most {MAX_WHOLE:,}")
-        level = below
-    for text in texts:
-        _text(text, "a text", MAX_TEXT)
-
-
-def _check_about(info: dict, n_tokens: int) -> None:
-    """What the run is of: model, adapter, words."""
-    if not re.fullmatch(r"[\w.-]+", _text(info.get("id"), "id", MAX_NAME)):
-        raise _wrong("id", info["id"], "letters and digits")
-    created = _text(info.get("created"), "created", MAX_NAME)
+def check_origin(info: dict, fields: Fields) -> None:
+    """What it is of and when it was made: the id, the time and the model of a run, or of several."""
+    if not re.fullmatch(r"[\w.-]+", fields.text(info.get("id"), "id", MAX_NAME)):
+        raise fields.wrong("id", info["id"], "letters and digits")
+    created = fields.text(info.get("created"), "created", MAX_NAME)
     try:
         if datetime.fromisoformat(created).tzinfo is None:
             raise ValueError
     except ValueError:
-        raise _wrong("created", created, "a time as 2026-01-31T12:00:00+00:00") from None
-    model = _record(info.get("model"), "model")
+        raise fields.wrong("created", created, "a time as 2026-01-31T12:00:00+00:00") from None
+    model = fields.record(info.get("model"), "model")
     for name in ("id", "dtype"):
-        _text(model.get(name), f"the model's {name}", MAX_NAME)
+        fields.text(model.get(name), f"the model's {name}", MAX_NAME)
     for name in ("revision", "family"):
-        _text(model.get(name), f"the model's {name}", MAX_NAME, optional=True)
+        fields.text(model.get(name), f"the model's {name}", MAX_NAME, optional=True)
+
+
+def _check_about(info: dict, n_tokens: int) -> None:
+    """What the run is of: model, adapter, words."""
+    check_origin(info, FIELDS)
     adapter = info.get("adapter")
     if adapter is not None:
         _text(_record(adapter, "adapter").get("id"), "the adapter's id", MAX_NAME)
@@ -325,62 +294,13 @@ def _check_sinks(info: dict, towers: dict[str, _Tower]) -> None:
                 _whole(key, f"a sink of layer {shown(layer)}", 0, towers[name].keys)
 
 
-# What a field may be: each returns the value, or says which field has what, and what it must be
-
-
-def _wrong(where: str, value, wanted: str) -> DamagedRun:
-    return DamagedRun(f"run.json of this run is damaged: {where} is {shown(value)}; it must be {wanted}.")
-
-
-def _whole(value, where: str, first: int, end: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not first <= value < end:
-        if end == first + 1:
-            wanted = f"{first:,}"
-        else:
-            wanted = f"a whole number from {first:,} to {end - 1:,}" if first < end else "left out: there are none"
-        raise _wrong(where, value, wanted)
-    return value
-
-
-def _number(value, where: str, most: float = MAX_WHOLE) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
-        raise _wrong(where, value, f"a number up to {most:,}")
-    return value
-
-
-def _text(value, where: str, most: int, optional: bool = False) -> str | None:
-    if value is None and optional:
-        return None
-    if not isinstance(value, str):
-        raise _wrong(where, value, "a text")
-    if len(value) > most:
-        raise _wrong(where, value, f"at most {most:,} characters long, and has {len(value):,}")
-    if re.search("[\ud800-\udfff]", value):
-        raise _wrong(where, value, "whole signs: it has half of one")
-    return value
-
-
-def _list(value, where: str, most: int) -> list:
-    if not isinstance(value, list):
-        raise _wrong(where, value, "a list")
-    if len(value) > most:
-        raise _wrong(where, f"{len(value):,} long", f"a list of at most {most:,}")
-    return value
-
-
-def _record(value, where: str) -> dict:
-    if not isinstance(value, dict):
-        raise _wrong(where, value, "a record of named fields")
-    return value
-
-
 # The other files
 
 
 def check_files(folder: Path, info: dict) -> None:
     """The files beside a checked run.json: that they are there, and hold what it says."""
     n_tokens = len(info["tokens"])
-    masks = _tensors(folder, MASKS)[0] if (folder / MASKS).exists() else {}
+    masks = read_header(folder, MASKS)[0] if (folder / MASKS).exists() else {}
     rows = {}
     for name, record in info["towers"].items():
         tower = _tower(name, record, n_tokens)
@@ -389,10 +309,10 @@ def check_files(folder: Path, info: dict) -> None:
             raise DamagedRun(f"The layers of tower {name} of this run store different rows; they must store the same.")
         rows[name] = (len(tower.layers), tower.heads, len(stored[0]))
     if (folder / SCORES).exists():
-        for table, (dtype, shape) in _tensors(folder, SCORES)[0].items():
+        for table, (dtype, shape) in read_header(folder, SCORES)[0].items():
             expected = rows.get(table.partition(".")[0])
             if dtype != "F32" or shape != expected:
-                raise _broken(SCORES, f"{shown(table)} is {_kind(dtype, shape)}, not {_kind('F32', expected)}")
+                raise broken(SCORES, f"{shown(table)} is {kind_of(dtype, shape)}, not {kind_of('F32', expected)}")
     for image in info["images"]:
         _check_picture(folder, image["file"], "PNG", image)
         if image.get("preview"):
@@ -412,17 +332,17 @@ class _Layer(NamedTuple):
     def check(self, name: str, dtypes: tuple[str, ...], *shape: int | None) -> tuple[int, ...]:
         """A tensor's shape, if it has this type and shape; None stands for any size."""
         if name not in self.tensors:
-            raise _broken(self.name, f"it has no {name}")
+            raise broken(self.name, f"it has no {name}")
         dtype, found = self.tensors[name]
         fits = len(found) == len(shape) and all(want in (None, size) for want, size in zip(shape, found, strict=True))
         if dtype not in dtypes or not fits:
-            raise _broken(self.name, f"{name} is {_kind(dtype, found)}, not {_kind(' or '.join(dtypes), shape)}")
+            raise broken(self.name, f"{name} is {kind_of(dtype, found)}, not {kind_of(' or '.join(dtypes), shape)}")
         return found
 
 
 def _check_layer(folder: Path, record: dict, tower: _Tower, masks: dict) -> np.ndarray:
     """One layer's file; returns the positions of the rows that it stores."""
-    layer = _Layer(record["file"], *_tensors(folder, record["file"]))
+    layer = _Layer(record["file"], *read_header(folder, record["file"]))
     with LayerFile(folder / layer.name) as file:
         positions = _checked_rows(layer, file, tower) if layer.has("attention", "positions") else np.empty(0, np.int32)
         if layer.has("query", "key"):
@@ -430,7 +350,7 @@ def _check_layer(folder: Path, record: dict, tower: _Tower, masks: dict) -> np.n
             _check_mask(layer, file, tower, masks)
         elif len(positions) != tower.queries:
             rows = f"{len(positions):,} of {tower.queries:,} rows"
-            raise _broken(layer.name, f"it has no queries and keys, and {rows}")
+            raise broken(layer.name, f"it has no queries and keys, and {rows}")
     for name, shape in (("sink_logits", (tower.heads,)), ("received", (tower.heads, tower.keys))):
         if layer.has(name):
             layer.check(name, ("F32",), *shape)
@@ -442,7 +362,7 @@ def _checked_rows(layer: _Layer, file: LayerFile, tower: _Tower) -> np.ndarray:
     layer.check("attention", ("F16",), n_rows, tower.heads, tower.keys)
     positions = file.read("positions")
     if n_rows and not (positions[0] >= 0 and positions[-1] < tower.queries and (np.diff(positions) > 0).all()):
-        raise _broken(layer.name, f"its positions are not ascending, from 0 to {tower.queries - 1:,}")
+        raise broken(layer.name, f"its positions are not ascending, from 0 to {tower.queries - 1:,}")
     return positions
 
 
@@ -452,88 +372,32 @@ def _check_factors(layer: _Layer, record: dict, tower: _Tower) -> None:
     layer.check("query", _FLOATS, tower.heads, tower.queries, head_dim)
     if not head_dim or not kv_heads or tower.heads % kv_heads:
         shared = f"{kv_heads} heads of {head_dim} numbers each"
-        raise _broken(layer.name, f"{tower.heads} heads of queries cannot share {shared}")
+        raise broken(layer.name, f"{tower.heads} heads of queries cannot share {shared}")
     for field in ("scaling", "softcap"):
         value = layer.metadata.get(field) or ("" if field == "softcap" else "missing")
         try:
             if value and not 0 < float(value) < math.inf:
                 raise ValueError
         except ValueError:
-            raise _broken(layer.name, f"its {field} is {shown(value)}, not a number above 0") from None
+            raise broken(layer.name, f"its {field} is {shown(value)}, not a number above 0") from None
 
 
 def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict) -> None:
     mask = layer.metadata.get("mask")
     if not mask:
-        raise _broken(layer.name, "it names no mask")
+        raise broken(layer.name, "it names no mask")
     if mask in ("causal", "segments") and tower.queries != tower.keys:
-        raise _broken(layer.name, f"{tower.queries:,} queries read {tower.keys:,} keys under a {mask} mask")
+        raise broken(layer.name, f"{tower.queries:,} queries read {tower.keys:,} keys under a {mask} mask")
     if mask == "segments":
         layer.check("segments", ("I32",), None)
         ends = file.read("segments")
         if not len(ends) or ends[0] < 1 or ends[-1] != tower.keys or (np.diff(ends) < 1).any():
-            raise _broken(layer.name, f"its segments are not ascending, up to {tower.keys:,}")
+            raise broken(layer.name, f"its segments are not ascending, up to {tower.keys:,}")
     elif mask not in ("causal", "full"):
         expected = ("U8", (tower.queries, math.ceil(tower.keys / 8)))
         if masks.get(mask) != expected:
-            has = _kind(*masks[mask]) if mask in masks else "missing"
-            raise _broken(layer.name, f"its mask {shown(mask)} is {has}, not {_kind(*expected)} in {MASKS}")
-
-
-def _tensors(folder: Path, name: str) -> tuple[dict[str, tuple[str, tuple[int, ...]]], dict[str, str]]:
-    """What a safetensors file says it holds, {name: (dtype, shape)}, and its metadata: all of it there, none twice.
-
-    Stricter than the reader, which has no need to distrust what this project wrote.
-    """
-    path = folder / name
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            content = file.read(length) if 2 <= length <= MAX_HEADER_BYTES else b""
-        return _checked_header(_header(content), path.stat().st_size - 8 - length)
-    except OSError as error:
-        raise _broken(name, f"it cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise _broken(name, str(error)) from None
-
-
-def _header(content: bytes) -> dict:
-    try:
-        header = parse_json(content)
-    except ValueError as error:
-        raise ValueError(f"its header cannot be read: {error}") from None
-    if not isinstance(header, dict):
-        raise ValueError("its header is no record of tensors")
-    return header
-
-
-def _checked_header(header: dict, size: int) -> tuple[dict, dict]:
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ValueError("its metadata are no texts")
-    tensors, places = {}, []
-    for name, tensor in header.items():
-        if not isinstance(tensor, dict):
-            raise ValueError(f"its tensor {shown(name)} is no record")
-        dtype, shape, place = (tensor.get(field) for field in ("dtype", "shape", "data_offsets"))
-        whole = all(
-            isinstance(part, list) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in part)
-            for part in (shape, place)
-        )
-        if not isinstance(dtype, str) or dtype not in _ITEM_BYTES or not whole or len(place) != 2 or len(shape) > 8:
-            raise ValueError(f"its tensor {shown(name)} has no type, shape and place")
-        if max(shape, default=0) > MAX_WHOLE or math.prod(shape) * _ITEM_BYTES[dtype] != place[1] - place[0]:
-            raise ValueError(f"its tensor {shown(name)} has bytes {place} for the shape {shape}")
-        tensors[name] = (dtype, tuple(shape))
-        places.append(tuple(place))
-    end = 0
-    for start, stop in sorted(places):
-        if start != end:
-            raise ValueError("its tensors overlap, or leave gaps")
-        end = stop
-    if end != size:
-        raise ValueError(f"it has {size:,} bytes of tensors where its header says {end:,}")
-    return tensors, metadata
+            has = kind_of(*masks[mask]) if mask in masks else "missing"
+            raise broken(layer.name, f"its mask {shown(mask)} is {has}, not {kind_of(*expected)} in {MASKS}")
 
 
 def _check_picture(folder: Path, name: str, kind: str, image: dict) -> None:
@@ -546,25 +410,8 @@ def _check_picture(folder: Path, name: str, kind: str, image: dict) -> None:
                 picture.load()
                 size = None
     except Exception:  # noqa: BLE001 - a broken picture can raise anything, and names our own folder
-        raise _broken(name, f"it is no {kind} picture that can be read") from None
+        raise broken(name, f"it is no {kind} picture that can be read") from None
     if size is not None:
-        raise _broken(name, f"it has {size[0]}x{size[1]} pixels where run.json says {most[0]}x{most[1]}")
+        raise broken(name, f"it has {size[0]}x{size[1]} pixels where run.json says {most[0]}x{most[1]}")
     if kind == "PNG" and mode != "RGB":
-        raise _broken(name, f"its colours are {mode}, not RGB")
-
-
-def _broken(name: str, what: str) -> DamagedRun:
-    return DamagedRun(f"{name} of this run is damaged: {what}.")
-
-
-# Words
-
-
-def _kind(dtype: str, shape: tuple[int | None, ...] | None) -> str:
-    """A tensor's type and shape, as F16 [3, 4, 26]; a size that may be anything is a dash."""
-    return f"{dtype} [{', '.join('-' if size is None else str(size) for size in shape or ())}]"
-
-
-def shown(value) -> str:
-    """A value from somebody else's file, short and on one line."""
-    return _SHORT.repr(value)
+        raise broken(name, f"its colours are {mode}, not RGB")

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from attention import archive, open_run
+from attention import foreign_zip, open_run
 from attention.archive import unpack_run
 from attention.cache import RunCache
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded
@@ -202,12 +202,12 @@ def test_what_is_too_large_is_refused_with_both_numbers(files, tmp_path, place, 
     size = sum(map(len, files.values()))
     refused(path, place, LimitExceeded, r"The run in a\.zip has 0\.0 MB; the limit is 0\.0 MB", limit=size - 1)
     refused(path, place, LimitExceeded, r"run\.json in a\.zip has 0\.0 MB; the limit is 0\.0 MB", limit=100)
-    many = [*files.items(), *((f"{i}", b"") for i in range(archive.MAX_ENTRIES))]
-    refused(zipped(many, path), place, LimitExceeded, r"a\.zip has 2,\d\d\d entries; a run has at most 2,000")
+    many = [*files.items(), *((f"{i}", b"") for i in range(foreign_zip.MAX_ENTRIES))]
+    refused(zipped(many, path), place, LimitExceeded, r"a\.zip has 10,\d\d\d entries; the limit is 10,000")
     bomb = zipped(files | {"scores.safetensors": bytes(5_000_000)}, path, packed=zipfile.ZIP_DEFLATED)
-    monkeypatch.setattr(archive, "RATIO_FROM_BYTES", 1_000_000)
+    monkeypatch.setattr(foreign_zip, "RATIO_FROM_BYTES", 1_000_000)
     refused(bomb, place, LimitExceeded, r"unpacks to \d+ times its size; no run does to more than 200")
-    monkeypatch.setattr(archive, "MAX_CONTENTS_BYTES", 300)
+    monkeypatch.setattr(foreign_zip, "MAX_CONTENTS_BYTES", 300)
     refused(bomb, place, DamagedRun, "its list of contents is larger than 300 bytes")
 
 
@@ -258,7 +258,7 @@ def test_a_full_disk_leaves_nothing(files, tmp_path, place, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(archive, "_unpack", fail)
+    monkeypatch.setattr(foreign_zip.ForeignZip, "_unpack", fail)
     with pytest.raises(InvalidRequest, match="cannot be written: No space left on device"):
         unpack_run(zipped(files, tmp_path / "a.zip"), place, LIMIT)
     assert not list(place.parent.iterdir())

@@ -1,0 +1,114 @@
+"""What the fields of a JSON file may hold that somebody else wrote: types, ranges, lengths, in words.
+
+Owns the limits of any such file and how a wrong value is told of. Knows no field by its name, and no file's layout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import reprlib
+
+from .errors import DamagedRun
+
+MAX_DEPTH = 32  # of lists in lists
+MAX_TEXT, MAX_NAME = 1_000_000, 500  # characters
+MAX_WHOLE = 1 << 53  # what JavaScript counts to exactly
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def parse_json(data: bytes):
+    """JSON as Python values. Raises ValueError, also for NaN and for what is nested without end."""
+
+    def refuse(constant: str):
+        raise ValueError(f"{constant} is no number in JSON")
+
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def shown(value) -> str:
+    """A value from somebody else's file, short and on one line."""
+    return _SHORT.repr(value)
+
+
+class Fields:
+    """The checks of one file's fields; `file` is what it is called, as in "run.json of this run".
+
+    Each method returns the value, or raises DamagedRun: which field has what, and what it must be.
+    """
+
+    def __init__(self, file: str):
+        self.file = file
+
+    def wrong(self, where: str, value, wanted: str) -> DamagedRun:
+        """What to raise for a field that has another value than it may."""
+        return DamagedRun(f"{self.file} is damaged: {where} is {shown(value)}; it must be {wanted}.")
+
+    def whole(self, value, where: str, first: int, end: int) -> int:
+        """A whole number of [first, end)."""
+        if isinstance(value, bool) or not isinstance(value, int) or not first <= value < end:
+            if end == first + 1:
+                wanted = f"{first:,}"
+            else:
+                wanted = f"a whole number from {first:,} to {end - 1:,}" if first < end else "left out: there are none"
+            raise self.wrong(where, value, wanted)
+        return value
+
+    def number(self, value, where: str, most: float = MAX_WHOLE) -> float:
+        """A number that is no further from 0 than `most`."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
+            raise self.wrong(where, value, f"a number up to {most:,}")
+        return value
+
+    def text(self, value, where: str, most: int, optional: bool = False) -> str | None:
+        """A text of at most so many characters."""
+        if value is None and optional:
+            return None
+        if not isinstance(value, str):
+            raise self.wrong(where, value, "a text")
+        if len(value) > most:
+            raise self.wrong(where, value, f"at most {most:,} characters long, and has {len(value):,}")
+        if re.search("[\ud800-\udfff]", value):
+            raise self.wrong(where, value, "whole signs: it has half of one")
+        return value
+
+    def listed(self, value, where: str, most: int) -> list:
+        """A list of at most so many values."""
+        if not isinstance(value, list):
+            raise self.wrong(where, value, "a list")
+        if len(value) > most:
+            raise self.wrong(where, f"{len(value):,} long", f"a list of at most {most:,}")
+        return value
+
+    def record(self, value, where: str) -> dict:
+        """A record of named fields."""
+        if not isinstance(value, dict):
+            raise self.wrong(where, value, "a record of named fields")
+        return value
+
+    def plain(self, info: dict) -> None:
+        """Nothing that could not be sent on as JSON: no endless numbers, no halves of signs, no lists without end."""
+        level, depth, texts = [info], 0, set()
+        while level:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise DamagedRun(f"{self.file} is damaged: it is nested too deeply.")
+            below = []
+            for value in level:
+                if isinstance(value, dict):
+                    texts.update(value)
+                    below += value.values()
+                elif isinstance(value, list):
+                    below += value
+                elif isinstance(value, str):
+                    texts.add(value)
+                elif isinstance(value, int | float) and not abs(value) <= MAX_WHOLE:  # NaN is not
+                    raise self.wrong("a number", value, f"finite and at most {MAX_WHOLE:,}")
+            level = below
+        for text in texts:
+            self.text(text, "a text", MAX_TEXT)
