@@ -23,6 +23,9 @@ import app
 from attention import extraction, models
 from attention.cache import RunCache
 from attention.errors import InvalidRequest
+from attention.page.explore import inputs_of
+from attention.page.inputs import VISION
+from attention.page.manifests import manifest
 from attention.request import Request
 from attention.run import open_run
 
@@ -272,35 +275,35 @@ def test_a_run_that_was_removed_is_gone_for_whoever_still_shows_it(client, servi
 
 
 def test_the_manifest_is_small_and_says_where_a_run_of_ones_own_lies(service, result, monkeypatch):
-    found = app.manifest(service, result["ticket"])
+    found = manifest(service, result["ticket"])
     assert found == {"id": result["id"], "ticket": result["ticket"], "kind": "run", "folder": result["folder"]}
-    example = app.manifest(service, "example-shapes")
+    example = manifest(service, "example-shapes")
     assert example["is_public"] and example["view"] and example["folder"].endswith("shapes")
-    assert "image" not in example["view"] and app.manifest(service, "example-two")["view"]["image"] == 1
+    assert "image" not in example["view"] and manifest(service, "example-two")["view"]["image"] == 1
     monkeypatch.setattr(service.run(result["ticket"]), "folder", Path("/" + "a" * 2048))
-    assert "folder" not in app.manifest(service, result["ticket"])
+    assert "folder" not in manifest(service, result["ticket"])
     monkeypatch.undo()
     monkeypatch.setattr(service, "is_hosted", True)
-    assert "folder" not in app.manifest(service, "example-shapes")
+    assert "folder" not in manifest(service, "example-shapes")
 
 
 def test_the_inputs_of_a_run_make_it_again(client, picture, service):
     fields = {"prompt": PROMPT, "system": "be short", "mode": "generate", "max_new_tokens": 3, "vision": False}
     first = client.predict(images=handle_file(picture), max_visual_tokens=16, **fields, api_name="/analyze")
-    again = app.inputs_of(service.run(first["ticket"]))
+    again = inputs_of(service.run(first["ticket"]))
     assert again["vision"] == "leave out" and again["dtype"] == "float32"
-    again |= {"vision": app.VISION[again["vision"]], "images": handle_file(Path(first["folder"]) / "image_0.png")}
+    again |= {"vision": VISION[again["vision"]], "images": handle_file(Path(first["folder"]) / "image_0.png")}
     second = client.predict(**again, api_name="/analyze")
     for part in ("tokens", "grids", "images", "towers", "messages", "mode", "model", "answer"):
         assert second["run"][part] == first["run"][part], part
 
 
 def test_a_run_that_the_inputs_cannot_say_has_none(client, picture, service, result):
-    assert app.inputs_of(service.run(result["ticket"])) is None, "its answer was given"
+    assert inputs_of(service.run(result["ticket"])) is None, "its answer was given"
     messages = [{"role": role, "content": "hello"} for role in ("user", "assistant", "user")]
     for fields in ({"images": [handle_file(picture)] * 2, "prompt": PROMPT}, {"images": None, "messages": messages}):
         made = client.predict(**fields, api_name="/analyze")
-        assert app.inputs_of(service.run(made["ticket"])) is None
+        assert inputs_of(service.run(made["ticket"])) is None
 
 
 # What is wrong

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ENTRY_POINTS = {"app", "attention.__main__", "attention.pocket"}
+ENTRY_POINTS = {"app", "attention.__main__", "attention.page", "attention.pocket"}
 OURS = ("app", "attention", "adapters")
 PACKAGES = {
     "gradio": "gradio>=6.31,<7", "spaces": "spaces>=0.51", "torch": "torch>=2.11,<=2.13.0",
@@ -48,7 +48,7 @@ def imported(path, *names):
 
 def is_entry_point(path):
     name = module_name(path)
-    return name in ENTRY_POINTS or name.startswith("attention.pocket.")
+    return name in ENTRY_POINTS or name.startswith(("attention.pocket.", "attention.page."))
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_name)

@@ -1,0 +1,17 @@
+"""The page and its endpoints, part by part: `app.py` puts them together, and they import as it does.
+
+    inputs      what is filled, as components, and its values as a Request's fields
+    sentences   what is said of runs, progress and errors
+    manifests   what the viewers are told: which run, and where to look first
+    explore     the tab that makes a run and shows it
+    compare     the tab that sets adapters beside their base
+    endpoints   the same for scripts
+
+The two tabs and the endpoints know each other not; all know the first three.
+"""
+
+import os
+
+ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
+GPU = {"concurrency_id": "gpu", "concurrency_limit": 4 if ZERO_GPU else 1}  # of every event that runs a model
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}  # of an event of the page alone

@@ -1,0 +1,266 @@
+"""The endpoints for scripts, by the Python client or curl: what the page does, with typed values and no page."""
+
+from __future__ import annotations
+
+import shutil
+
+import gradio as gr
+
+from attention.errors import InvalidRequest
+from attention.service import Service
+
+from . import GPU
+from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, take_zip, whole_number
+from .sentences import plainly, status_line
+
+
+def build_endpoints(service: Service) -> None:
+    """What the buttons do, for the Python client and curl: the fields of a Request by their names, and no page."""
+
+    def models() -> list[dict]:
+        """List the models on offer, the default first."""
+        service.wait_until_loaded()
+        return service.models()
+
+    def layers(model: str | None = None) -> dict:
+        """Describe a model's towers, layers, heads, kv_heads and head_dim from its config, without loading it."""
+        service.wait_until_loaded()
+        from attention.models import describe
+
+        with plainly():
+            return describe(service.checked_model(model))
+
+    def result(ticket: str) -> dict:
+        run = service.run(ticket)
+        # Not "path": the Python client takes every dictionary with that key for a file, and would download it.
+        folder = None if service.is_hosted else str(run.folder)
+        return {"id": run.info["id"], "ticket": ticket, "answer": run.info["answer"], "run": run.info, "folder": folder}
+
+    def adapters(model: str | None = None) -> dict:
+        """List the adapters on offer for a model: {adapters: [{id, label, source, series, step, note}], notes}.
+
+        Any other of the Hub is chosen by its id, owner/name or owner/name@revision.
+        """
+        service.wait_until_loaded()
+        from adapters.catalog import offered_adapters
+
+        with plainly():
+            offers, notes = offered_adapters(service.checked_model(model), service.adapters_dir, service.is_hosted)
+            return {"adapters": [offer.to_dict() for offer in offers], "notes": notes}
+
+    def inspect_adapter(adapter: str, model: str | None = None, rename: bool = False) -> dict:
+        """Check an adapter against a model, from its config and its tensors' names and shapes: a health card.
+
+        Args:
+            rename: read keys of an older layout under the names that the model has now.
+        """
+        service.wait_until_loaded()
+        from adapters.catalog import find_adapter
+        from adapters.choosing import check
+
+        with plainly():
+            model = service.checked_model(model)
+            files = find_adapter(adapter, model, service.adapters_dir, service.is_hosted)
+            return check(files, model, rename=rename, is_hosted=service.is_hosted).to_dict()
+
+    async def analyze(
+        images=None, prompt=None, model=None, model_type=None, mode="prefill", max_new_tokens=256, answer=None,
+        system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto", adapter=None, adapter_scale=1.0,
+        adapter_rename=False,
+        request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
+    ) -> dict:  # fmt: skip
+        """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
+
+        Args:
+            images: one picture or a list of them; none is a run on text alone.
+            prompt: the question; or give messages.
+            model: the default is the first of /models.
+            mode: prefill, or generate: answer first.
+            answer: read this answer instead of generating one.
+            messages: a chat of several turns instead of prompt and system; {"type": "image"} takes the next picture.
+            vision: keep the vision tower too.
+            adapter: switch this LoRA adapter on, at the strength adapter_scale; /adapters lists some.
+            adapter_rename: read an adapter's keys of an older layout under the names that the model has now.
+
+        Returns:
+            id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
+        """
+        with plainly():
+            fields = {
+                "images": images,
+                "prompt": prompt or "",
+                "model": model,
+                "model_type": model_type,
+                "mode": mode,
+                "max_new_tokens": whole_number("max_new_tokens", max_new_tokens),
+                "answer": answer,
+                "system": system,
+                "messages": messages,
+                "vision": vision,
+                "max_visual_tokens": whole_number("max_visual_tokens", max_visual_tokens, optional=True),
+                "dtype": dtype,
+                "adapter": adapter,
+                "adapter_scale": adapter_scale,
+                "adapter_rename": bool(adapter_rename),
+            }
+            with service.job(fields, request.session_hash) as job:
+                async for step in job.follow():
+                    progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
+                ticket = job.result()["ticket"]
+            return result(ticket)
+
+    async def compare(
+        images=None, prompt=None, adapters=None, words="base", model=None, model_type=None, mode="prefill",
+        max_new_tokens=256, answer=None, system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto",
+        request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
+    ) -> dict:  # fmt: skip
+        """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
+
+        Args:
+            adapters: a list of names, of names with "=strength", or of {id, scale, rename}.
+            words: whose answer all read: base, the number of an adapter (from 1), or own.
+
+        Returns:
+            id, ticket, comparison (the content of comparison.json), folder (on a local server).
+        """
+        with plainly():
+            fields = {
+                "images": images, "prompt": prompt or "", "model": model, "model_type": model_type, "mode": mode,
+                "max_new_tokens": whole_number("max_new_tokens", max_new_tokens), "answer": answer, "system": system,
+                "messages": messages, "vision": vision, "dtype": dtype,
+                "max_visual_tokens": whole_number("max_visual_tokens", max_visual_tokens, optional=True),
+            }  # fmt: skip
+            chosen = {
+                "adapters": listed(adapters),
+                "words": words,
+            }
+            with service.job(fields, request.session_hash, chosen) as job:
+                async for step in job.follow():
+                    progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
+                ticket = job.result()["ticket"]
+            found = service.comparison(ticket)
+            folder = None if service.is_hosted else str(found.folder)
+            return {"id": found.info["id"], "ticket": ticket, "comparison": found.info, "folder": folder}
+
+    def open_zip(file=None, request: gr.Request = None) -> dict:
+        """Open a run that comes as a zip, as /export writes it with the format zip.
+
+        Args:
+            file: the zip.
+
+        Returns:
+            what /analyze returns.
+        """
+        with plainly():
+            return result(take_zip(service, file, request.session_hash))
+
+    def runs() -> list[dict]:
+        """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes.
+
+        On a public server the list is empty: whoever has a run there has its ticket.
+        """
+        return service.runs()
+
+    def heatmap(ticket, tower="language", layer="mean", head="mean", query=None, grid=0) -> tuple[str, list]:
+        """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col].
+
+        Args:
+            ticket: from /analyze.
+            layer: the layer's index in the model, mean or max.
+            head: a number, mean or max.
+            query: the position of the row; the default is the one that predicts the answer's first token.
+        """
+        with plainly():
+            run = service.run(ticket)
+            from attention.export import heatmap_png
+            from attention.selection import default_query
+
+            path, values = heatmap_png(
+                run, tower, number_or_word("layer", layer), number_or_word("head", head),
+                default_query(run) if query is None else whole_number("query", query), whole_number("grid", grid),
+                new_file(png, "heatmap.png"),
+            )  # fmt: skip
+        return str(path), values.tolist()
+
+    def export(
+        ticket, format="npz", tower="language", layer=None, head=None, query=None, key=None, grid=None, until=None,  # noqa: A002
+        received=False, look=None, scale=None, caption=False,
+    ) -> str:  # fmt: skip
+        """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf or zip; a folder comes zipped.
+
+        Args:
+            ticket: from /analyze.
+            layer: the layer's index in the model; for one map also mean or max.
+            head: of one map: a number, mean or max.
+            query: of one map: the position of the row; the default predicts the answer's first token.
+            key: the position of a column, instead of query.
+            grid: which picture, tile or frame; the default is the tower's first.
+            until: the last position of a mean over several, which begins at query or key.
+            received: what every key receives, instead of query and key.
+            look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places.
+            scale: of a png: 0.25 to 4 times the picture's size.
+            caption: of a png: with a colour bar and words, as svg and pdf always have them.
+        """
+        with plainly():
+            run = service.run(ticket)
+            from attention.export import export_run
+
+            if look is not None and not isinstance(look, dict):
+                raise InvalidRequest(
+                    f'look is {look!r}; it must be settings by their names, as {{"palette": "magma"}}.'
+                )
+            name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(format, f"run.{format}")
+            written = export_run(
+                run, format, new_file(file, name), tower,
+                None if layer is None else number_or_word("layer", layer),
+                None if head is None else number_or_word("head", head),
+                whole_number("query", query, optional=True), whole_number("key", key, optional=True),
+                whole_number("grid", grid, optional=True), until=whole_number("until", until, optional=True),
+                received=bool(received), look=look, scale=scale, caption=bool(caption),
+            )  # fmt: skip
+            if written.is_dir():
+                archive = shutil.make_archive(str(written), "zip", written)
+                shutil.rmtree(written)
+                return archive
+        return str(written)
+
+    def word(name: str, value: str | None = None) -> gr.Textbox:
+        return gr.Textbox(value, label=name)
+
+    def number(name: str, value: float | None = None) -> gr.Number:
+        return gr.Number(value, label=name)
+
+    gr.api(models, api_name="models")
+    gr.api(adapters, api_name="adapters")
+    gr.api(inspect_adapter, api_name="inspect")
+    gr.api(layers, api_name="layers")
+    gr.api(runs, api_name="runs")
+    with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
+        call, vision = gr.Button(), gr.Checkbox(label="vision")
+        vision.value = None  # neither yes nor no: what is usual here; the constructor would make it a no
+        fields = [
+            Pictures(label="images"), word("prompt"), word("model"), word("model_type"), word("mode", "prefill"),
+            number("max_new_tokens", 256), word("answer"), word("system"), gr.JSON(label="messages"),
+            vision, number("max_visual_tokens"), word("dtype", "auto"), word("adapter"), number("adapter_scale", 1.0),
+            gr.Checkbox(label="adapter_rename"),
+        ]  # fmt: skip
+        call.click(analyze, fields, gr.JSON(label="result"), api_name="analyze", **GPU)
+        call.click(
+            compare,
+            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-3]],
+            gr.JSON(label="result"), api_name="compare", **GPU,
+        )  # fmt: skip
+        call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")
+        which = [
+            word("ticket"), word("tower", "language"), word("layer", "mean"), word("head", "mean"), number("query"),
+            number("grid", 0),
+        ]  # fmt: skip
+        png, cells = gr.File(label="png"), gr.JSON(label="values")
+        call.click(heatmap, which, [png, cells], api_name="heatmap")
+        what = [
+            word("ticket"), word("format", "npz"), word("tower", "language"), word("layer"), word("head"),
+            number("query"), number("key"), number("grid"), number("until"), gr.Checkbox(label="received"),
+            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"),
+        ]  # fmt: skip
+        file = gr.File(label="file")
+        call.click(export, what, file, api_name="export")

@@ -1,0 +1,189 @@
+"""What a person or a script fills in: components, and their values as the fields of a Request.
+
+Knows Gradio's components and what their values may look like; what a request may ask for, `attention.request` judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData, GradioRootModel
+
+from attention.errors import AttentionError, InvalidRequest
+from attention.service import Service
+
+MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
+VISION = {"as usual": None, "keep": True, "leave out": False}
+NO_ADAPTER = ("none: the model as published", "")
+RENAME = "read its keys of an older layout under the names that the model has now"
+DTYPES = ["auto", "float32", "bfloat16", "float16"]
+
+
+class Picture(gr.Image):
+    """An image input that hands on the file as it was uploaded: what it is, `attention.images` judges, undecoded."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else _uploaded(payload)
+
+
+class OneOrMoreFiles(GradioRootModel):
+    root: list[FileData] | FileData
+
+
+class Pictures(gr.File):
+    """One uploaded file or several, in order."""
+
+    is_template = True
+
+    def __init__(self, **settings):
+        super().__init__(file_count="multiple", **settings)
+        self.data_model = OneOrMoreFiles
+
+    def preprocess(self, payload: OneOrMoreFiles | None) -> list[str]:
+        if payload is None:
+            return []
+        return [_uploaded(file) for file in (payload.root if isinstance(payload.root, list) else [payload.root])]
+
+
+class RunUpload(gr.UploadButton):
+    """A button that takes a run's zip and hands on its path: what it is, `attention.archive` judges."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else _uploaded(payload)
+
+
+def _uploaded(file: Any) -> str:
+    if not file.path:
+        raise gr.Error("Send it as an uploaded file.", print_exception=False)
+    return file.path
+
+
+# Values
+
+
+def whole_number(name: str, value: Any, optional: bool = False) -> int | None:
+    """A number that may have come as 3, 3.0 or "3"."""
+    if value is None and optional:
+        return None
+    try:
+        if isinstance(value, bool) or int(value) != float(value):
+            raise ValueError
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidRequest(f"{name} is {value!r}; it must be a whole number.") from None
+
+
+def number_or_word(name: str, value: Any) -> int | str:
+    return value if value in ("mean", "max") else whole_number(name, value)
+
+
+def listed(value: Any) -> list:
+    """The adapters of a request as a list; one alone needs no list."""
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
+
+
+# What makes a request
+
+
+def request_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr.Button, gr.Button]:
+    """What a person fills to make a request: inputs by the names of its fields, and the buttons Run and Stop."""
+    with gr.Row(equal_height=True):
+        image = Picture(
+            label="Image", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=170, scale=2,
+            min_width=220, buttons=[], show_label=False,
+        )  # fmt: skip
+        with gr.Column(scale=6, min_width=320):
+            prompt = gr.Textbox(label="Question", max_lines=4, placeholder="What do you want to know about it?")
+            with gr.Row():
+                model = gr.Dropdown(
+                    [], label="Model (looking for what there is)", allow_custom_value=not service.is_hosted, scale=2
+                )
+                mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=1, min_width=180)
+        with gr.Column(scale=1, min_width=110):
+            run = gr.Button("Run", variant="primary")
+            stop = gr.Button("Stop", interactive=False)
+    with gr.Accordion("More settings", open=False), gr.Row():
+        system = gr.Textbox(label="System prompt", max_lines=4, scale=2)
+        max_new_tokens = gr.Number(256, label="Answer length, at most (tokens)", precision=0)
+        max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
+        dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
+        vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
+    settings = {
+        "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
+        "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
+    }  # fmt: skip
+    return settings, run, stop
+
+
+def fields_of(values: dict) -> dict:
+    """What a person filled as the fields of a Request."""
+    fields = {
+        "images": [values["image"]] if values["image"] else [],
+        "prompt": values["prompt"],
+        "model": values["model"],
+        "mode": values["mode"],
+        "system": values["system"] or None,
+        "max_new_tokens": whole_number("The answer's length", values["max_new_tokens"]),
+        "max_visual_tokens": whole_number("The number of visual tokens", values["max_visual_tokens"] or 0) or None,
+        "dtype": values["dtype"],
+        "vision": VISION[values["vision"]],
+    }
+    if values.get("adapter"):
+        fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename")}
+    return fields
+
+
+async def adapter_choices(service: Service, model: str | None) -> list[tuple[str, str]]:
+    """The adapters on offer for a model, for a list: what they are called, and their ids."""
+    await asyncio.to_thread(service.wait_until_loaded)
+    from adapters.catalog import offered_adapters
+
+    try:
+        checked = service.checked_model(model)
+        offers, _ = await asyncio.to_thread(offered_adapters, checked, service.adapters_dir, service.is_hosted)
+    except AttentionError:
+        return []  # a model that is not there is said when it is run
+    return [(f"{offer.label}, {offer.note}" if offer.note else offer.label, offer.id) for offer in offers]
+
+
+def demo_badge(elem_id: str, visible: bool) -> gr.Button:
+    """What says of whatever is on screen that the bundled model made it."""
+    return gr.Button(
+        "tiny demo model", variant="secondary", visible=visible, elem_id=elem_id, size="sm",
+        scale=0, min_width=130,
+    )  # fmt: skip
+
+
+# Files that Gradio serves
+
+
+def new_file(component: gr.components.Component, name: str) -> Path:
+    """A place inside the component's own cache, so that Gradio serves the file without copying it first."""
+    folder = Path(component.GRADIO_CACHE) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder / name
+
+
+def copied(component: gr.components.Component, path: Path) -> str:
+    """A copy that Gradio may serve: the folders of runs are closed to it."""
+    return str(shutil.copyfile(path, new_file(component, path.name)))
+
+
+def take_zip(service: Service, path: str | None, owner: str) -> str:
+    """Take in the run in an uploaded zip; return its ticket. The upload has served then, whatever was in it."""
+    if path is None:
+        raise InvalidRequest("There is no file. Give the zip of a run, as export writes it.")
+    try:
+        return service.open_zip(path, owner)
+    finally:
+        if path.endswith(".zip"):  # nothing else that Gradio serves may be removed by whoever names it
+            Path(path).unlink(missing_ok=True)

@@ -1,0 +1,64 @@
+"""What the viewers are told of a run or a comparison: its ticket, and where to look first.
+
+A manifest is small and says nothing that the viewer reads from the folder itself.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from adapters.comparison import Comparison
+from attention.pocket.words import ORDINALS
+from attention.run import Run
+from attention.service import Service
+from attention.viewer import MANIFEST_BYTES
+
+POCKET = Path(__file__).resolve().parents[2] / "assets" / "pocket"
+
+
+def is_demo(found: Run | Comparison) -> bool:
+    """Whether the bundled model made it."""
+    return found.info["model"]["id"] == "pocket"
+
+
+def manifest(service: Service, ticket: str) -> dict:
+    """What the viewer needs to find a run: its ticket, and on a person's own machine where it lies.
+
+    Of the bundled model also the head that finds what a question is about.
+    """
+    run = service.run(ticket)
+    found = {"id": run.info["id"], "ticket": ticket, "kind": "run"}
+    if service.is_public(ticket):
+        found["is_public"] = True
+    if is_demo(run):
+        head = head_for(run.info["prompt"])
+        if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
+            found["view"] = {"layer": head["layer"], "head": head["head"]}
+            asked = run.info["prompt"].lower()
+            if f"in the {ORDINALS[1]} " in asked:
+                found["view"]["image"] = 1
+    with_folder = found | {"folder": str(run.folder)}
+    fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
+    return with_folder if fits and not service.is_hosted else found
+
+
+def head_for(prompt: str) -> dict:
+    """The bundled model's head that finds what a question of this kind is about, by its card's figures."""
+    figures = json.loads((POCKET / "grounding.json").read_text(encoding="utf-8"))
+    asked_by = figures["asked_by"].items()  # the last kind's word is in every text
+    kind = next(kind for kind, words in asked_by if any(word in prompt.lower() for word in words))
+    return figures["heads"][kind]
+
+
+def comparison_manifest(service: Service, ticket: str) -> dict:
+    """What the viewer needs to find a comparison."""
+    comparison = service.comparison(ticket)
+    found = {"id": comparison.info["id"], "ticket": ticket, "kind": "comparison"}
+    if service.is_public(ticket):
+        found["is_public"] = True
+    for moved in comparison.moved(0, n=1):  # where there is most to see
+        found["view"] = {"layer": moved["layer"], "head": moved["head"]}
+    with_folder = found | {"folder": str(comparison.folder)}
+    fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES
+    return with_folder if fits and not service.is_hosted else found

@@ -1,0 +1,99 @@
+"""What the page and the endpoints say: of progress, of finished runs, of errors.
+
+Knows no component but Gradio's own errors, and no layout.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import gradio as gr
+
+from adapters.comparison import Comparison
+from attention.errors import AttentionError
+from attention.run import Run
+
+PHASES = {
+    "queue": "Waiting for its turn",
+    "model": "Loading the model",
+    "inputs": "Preparing the picture",
+    "answer": "Writing the answer: token {done} of at most {total}",
+    "capture": "Capturing: layer {done} of {total}",
+    "write": "Writing the run",
+    "compare": "Comparing: layer {done} of {total}",
+}
+STOPPED = "Stopped. Nothing was kept of this run."
+CHOOSE = "Choose one of the kept runs first."
+NOT_AGAIN = (
+    "The run on screen has several turns or pictures, or an answer that was given. "
+    "The inputs here cannot say that, and were left as they were."
+)
+LAST_PROGRESS_SECONDS = 0.8
+
+log = logging.getLogger("app")
+
+
+def in_words(error: Exception) -> str:
+    """What a person is told of an error. Of one that we did not foresee only its kind; the log has the rest."""
+    if isinstance(error, AttentionError | gr.Error):  # a gr.Error comes from ZeroGPU, about the visitor's quota
+        return str(error) if isinstance(error, AttentionError) else error.message
+    log.error("a run failed", exc_info=error)
+    return f"This run failed for a reason we did not foresee ({type(error).__name__}); the log has it."
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """What is meant for people reaches them as it stands, in the page and in the client."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+        raise gr.Error(in_words(error), print_exception=False) from None
+
+
+def status_line(progress: dict) -> str:
+    """One line of progress in words."""
+    if progress["phase"] == "model" and progress["total"]:  # bytes are counted only while they are fetched
+        unit, size = ("GB", 1e9) if progress["total"] >= 1e9 else ("MB", 1e6)
+        return f"Downloading the model: {progress['done'] / size:.1f} of {progress['total'] / size:.1f} {unit}"
+    return PHASES[progress["phase"]].format(**progress)
+
+
+def describe_run(run: Run) -> str:
+    """A finished run in a line: how large, how long, and what a reader must know of its picture."""
+    info = run.info
+    towers = [f"{name} tower {len(run.layers(name))} layers x {run.heads(name)} heads" for name in info["towers"]]
+    facts = [f"{len(info['tokens'])} tokens", ", ".join(towers)]
+    facts += [f"{info['bytes'] / 1e6:.1f} MB"] if info.get("bytes") else []
+    seconds = sum(info.get("timings_ms", {}).values()) / 1000
+    facts += [f"{seconds:.1f} s"] if seconds else []
+    line = f"{'; '.join(facts)}."
+    return " ".join([line, *info.get("notes", [])])
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """What was compared, in one line."""
+    info = comparison.info
+    named = [
+        f"{Path(member['adapter']['id']).name} at {member['adapter']['scale']:g}" for member in info["members"][1:]
+    ]
+    size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
+    model = Path(info["model"]["id"]).name
+    return f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
+
+
+def kept_line(row: dict) -> str:
+    """A run of the library in a line of a list."""
+
+    def short(text: str | None, length: int) -> str:
+        text = " ".join((text or "").split())
+        return text if len(text) <= length else f"{text[: length - 1]}…"
+
+    answer = f" → {short(row['answer'], 30)}" if row["answer"] else ""
+    size = f", {row['bytes'] / 1e6:,.1f} MB" if row["bytes"] else ""
+    when = datetime.fromisoformat(row["created"]).astimezone()
+    model = Path(row["model"]).name  # of a Hub id or a folder what tells it from others
+    return f"{when:%Y-%m-%d %H:%M} · {model} · {short(row['prompt'], 60)}{answer} · {row['tokens']:,} tokens{size}"
