@@ -18,12 +18,15 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
+from PIL import Image
 from tqdm import tqdm
 from transformers.utils import logging
 
 from attention.pocket.batches import Ask, make_batch, usual_questions
 from attention.pocket.held_out import Case, held_out
 from attention.pocket.looks import ASKED, chance, interval, judge
+from attention.pocket.measures import choose_head
+from attention.pocket.measures import measure as measure_looks
 from attention.pocket.questions import Look, Question, largest_of, place_of
 from attention.pocket.reading import Pocket
 from attention.pocket.scenes import Scene
@@ -42,6 +45,7 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
 VISION = ("qkv", "proj", "linear_fc1", "linear_fc2")
 FIGURES = "figures.json"
+TASKS = ("negative", "clicks")  # adapters that were taught what the base does badly
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ def measure(
 
 
 def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT_SEED) -> dict:
-    """What the card says of `largest` and `german`, beside the base, on n held-out questions.
+    """What the card says of the adapters beside the base, on n held-out questions each.
 
     The head is the one whose peak the base has on the asked object most often, and for the largest object the one that
     the adapter has; both are chosen on the first fifth of the questions, which are not counted.
@@ -239,8 +243,43 @@ def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT
                 round(float(value), 4) for value in np.nanmean(each.divergence[choosing:], axis=(0, 2))
             ],
         }
+    result["tasks"] = {
+        name: task_figures(pocket, name, AdapterChoice(read_folder(folder / name, name)), n, seed)
+        for name in TASKS
+        if (folder / name).is_dir()
+    }
     result["uniform"] = [round(float(value), 4) for value in np.mean(found["base"].chances[choosing:], axis=0)]
     return result
+
+
+def cases_of_task(name: str, n: int, seed: int) -> Iterator[Case]:
+    """Held-out questions of what `negative` and `clicks` were taught: about negatives; about controls to click."""
+    if name == "clicks":
+        yield from held_out("click", n, seed)
+        return
+    kinds = [held_out(kind, n, seed) for kind in ("colour", "shape")]
+    for number in range(n):
+        case = next(kinds[number % 2])
+        yield replace(case, images=tuple(Image.fromarray(negative(np.asarray(image))) for image in case.images))
+
+
+def task_figures(pocket: Pocket, name: str, choice: AdapterChoice, n: int, seed: int) -> dict:
+    """Of an adapter that learned a task, beside the base: rates of right answers to it and to usual questions.
+
+    Also how often a peak lies on the asked object: by the head that does so most often on other questions, the base's
+    own head and the adapter's.
+    """
+    adapters = adapters_of(SimpleNamespace(model=pocket.model, id="pocket"))
+    adapter = adapters.attach(choice)
+    found = {}
+    for who in ("base", "adapter"):
+        with adapters.switched_on(adapter) if who == "adapter" else nullcontext():
+            head = choose_head(measure_looks(pocket, cases_of_task(name, n // 5, seed + 1), looks_only=True)[1])
+            right, looks = measure_looks(pocket, cases_of_task(name, n, seed))
+            usual, _ = measure_looks(pocket, held_out("colour", n // 2, seed + 2))
+        on = [look.on[head] == ASKED for look in looks]
+        found[who] = {"answers": _rate(right), "on asked": _rate(on) | {"head": list(head)}, "usual": _rate(usual)}
+    return found
 
 
 CARD = """# Demo adapters
@@ -261,6 +300,14 @@ map's peak would lie on the asked object in {uniform[0]:.3f} of the cases, on th
 | | answers as taught | peak on the asked object | peak on the largest | head | divergence | by layer |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
+
+What the other two were taught, {n} held-out questions each: `negative` the colour or shape of an object in a
+photographic negative, `clicks` the middle of a control in a window (right is a point inside its box). "Usual" are
+{usual} questions about colours in pictures as they are. Heads are each one's best on other questions.
+
+| | answers right | peak on the asked object | head | usual answers right |
+| --- | --- | --- | --- | --- |
+{task_rows}
 """
 
 
@@ -282,7 +329,14 @@ def card(found: dict, names: Sequence[str]) -> str:
         f"{' '.join(f'{value:.3f}' for value in each['divergence by layer'])} |"
         for name, each in ((name, found[name]) for name in ("base", "largest", "german"))
     ]
-    return CARD.format(recipes="\n".join(recipes), rows="\n".join(rows), **found)
+    task_rows = [
+        f"| {'base, as ' + name if who == 'base' else name} | {rate(each['answers'])} | {rate(each['on asked'])} | "
+        f"layer {each['on asked']['head'][0]}, head {each['on asked']['head'][1]} | {rate(each['usual'])} |"
+        for name, pair in found["tasks"].items()
+        for who, each in pair.items()
+    ]
+    texts = {"recipes": recipes, "rows": rows, "task_rows": task_rows}
+    return CARD.format(usual=found["n"] // 2, **{name: "\n".join(lines) for name, lines in texts.items()}, **found)
 
 
 def _best(hits: list[np.ndarray]) -> tuple[int, int]:

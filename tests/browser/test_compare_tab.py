@@ -1,0 +1,143 @@
+"""The app's adapters in Chromium: the tab that compares, and another adapter in Explore with the view kept."""
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+import app
+from adapters.catalog import BUNDLED
+from attention import models
+from attention.cache import RunCache
+
+pytestmark = pytest.mark.browser
+
+SHAPES = Path(__file__).parents[2] / "assets" / "examples" / "shapes.png"
+QUESTION = "what color is the circle?"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    cache = RunCache(tmp_path_factory.mktemp("runs"), library=True, open_folder=app.open_folder)
+    service = app.new_service(cache, is_hosted=False, model="pocket")
+    demo = app.launch(service, quiet=True)
+    service.wait_until_loaded()
+    yield service, demo.local_url
+    demo.close()
+    service.close()
+    models.free()
+
+
+@pytest.fixture
+def page(chromium, running):
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    page.goto(running[1])
+    expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
+    yield page
+    page.close()
+
+
+def shown(locator):
+    """Of controls that both tabs have, the one on the tab in front."""
+    return locator.locator("visible=true")
+
+
+def open_tab(page):
+    page.get_by_role("tab", name="Compare adapters").click()
+    expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
+
+
+def unfold(page, name):
+    shown(page.get_by_role("button", name=name)).click()
+    question = shown(page.get_by_label("Question"))
+    expect(question).to_be_visible()
+    expect(shown(page.get_by_label("Model", exact=True))).not_to_have_value("")
+    return question
+
+
+def choose(page, label, name):
+    field = shown(page.get_by_label(label))
+    field.click()
+    field.fill(name)
+    page.get_by_role("option", name=re.compile(f"^{name}")).locator("visible=true").first.click()
+    field.press("Escape")
+
+
+def status(page):
+    return page.locator("#compare-status textarea")
+
+
+def selection(page):
+    """What the address says is selected in Explore."""
+    fields = parse_qs(urlsplit(page.url).fragment)
+    return {name: fields.get(name) for name in ("token", "layer", "head")}
+
+
+def test_the_tab_opens_with_a_finished_comparison_and_a_badge_that_leads_to_the_card(page, running, monkeypatch):
+    monkeypatch.setattr(running[0], "job", None)  # a call would fail
+    open_tab(page)
+    expect(status(page)).to_have_value(re.compile("pocket beside largest"))
+    shown(page.get_by_role("button", name="tiny demo model")).click()
+    expect(page.get_by_role("heading", name="pocket: a tiny demo model")).to_be_visible()
+
+
+def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
+    open_tab(page)
+    question = unfold(page, "Your own picture, question and adapters")
+    page.locator("input[type=file][accept*=image]").last.set_input_files(SHAPES)
+    question.fill(QUESTION)
+    choose(page, "LoRA adapters, one to twelve", "german")
+    expect(page.locator("#health textarea")).to_have_value(re.compile("rank 8"))
+    shown(page.get_by_role("button", name="Run", exact=True)).click()
+    expect(status(page)).to_have_value(re.compile(f"^{re.escape(QUESTION)} · pocket beside german at 1"))
+    expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
+    expect(page.locator(".av-compare")).to_contain_text("german")
+    expect(question).not_to_be_visible()
+    (row,) = [row for row in running[0].runs() if row["kind"] == "comparison"]
+    unfold(page, "Your own picture, question and adapters")
+    choose(page, "Kept comparisons", re.escape(row["created"][:4]))
+    shown(page.get_by_role("button", name="Delete", exact=True)).click()
+    shown(page.get_by_role("button", name="Delete for good")).click()
+    expect(status(page)).to_have_value("Deleted.")
+    assert running[0].runs() == []
+
+
+def test_an_adapter_that_cannot_be_used_is_refused_before_anything_runs(page, running, tmp_path):
+    open_tab(page)
+    unfold(page, "Your own picture, question and adapters")
+    field = shown(page.get_by_label("LoRA adapters, one to twelve"))
+    field.fill(str(tmp_path / "nothing here"))
+    field.press("Enter")
+    expect(page.locator("#health textarea")).to_have_value(re.compile("nothing here"))
+    assert running[0].runs() == []
+
+
+def test_explore_runs_again_with_an_adapter_and_keeps_the_view(page, running):
+    question = unfold(page, "Your own picture and question")
+    page.locator("input[type=file][accept*=image]").first.set_input_files(SHAPES)
+    question.fill(QUESTION)
+    page.get_by_role("button", name="Run", exact=True).locator("visible=true").click()
+    expect(page.locator("#answer textarea")).to_have_value("green")
+    page.locator(".av-root:visible").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    before = selection(page)
+    unfold(page, "Your own picture and question")
+    choose(page, "LoRA adapter", "german")
+    expect(page.locator("#answer textarea")).to_have_value("grün")
+    expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
+    assert selection(page) == before and any(before.values())
+    assert {row["prompt"] for row in running[0].runs()} == {QUESTION}
+
+
+def test_what_is_offered_are_the_bundled_adapters(page):
+    open_tab(page)
+    unfold(page, "Your own picture, question and adapters")
+    shown(page.get_by_label("LoRA adapters, one to twelve")).click()
+    for folder in BUNDLED.iterdir():
+        if folder.is_dir():
+            expect(page.get_by_role("option", name=folder.name).locator("visible=true")).to_be_visible()
