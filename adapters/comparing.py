@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.numpy import save_file
 
-from attention.errors import InvalidRequest, LimitExceeded, OutOfMemory
-from attention.extraction import Extraction
+from attention.errors import InvalidRequest, LimitExceeded
+from attention.extraction import Extraction, all_or_nothing
 from attention.partial import PartialRun
 from attention.request import Limits, Request
 from attention.run import Run
@@ -27,10 +26,9 @@ from . import differences
 from .adapter_files import read_tensors
 from .attach import adapted, adapters_of
 from .choosing import AdapterChoice
-from .comparison import BASE, FORMAT, INDEX, TABLES, Comparison, compared_rows, measure
+from .comparison import BASE, FORMAT, INDEX, MOST, TABLES, Comparison, compared_rows, measure
 from .weight_change import weight_changes
 
-MOST = 12  # adapters of one comparison
 WORDS = ("base", "own")  # or the number of an adapter, from 1
 
 
@@ -60,16 +58,10 @@ def fill_comparison(
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished folder, or leaves none."""
     words = int(words) if isinstance(words, str) and words.isdigit() else words
-    try:
+    with all_or_nothing(partial):
         _check(request, adapters, words)
         members, n_shared = _run_all(request, adapters, partial, words, limits)
         return _write(partial, members, n_shared, words if request.answer is None else "typed")
-    except torch.OutOfMemoryError:
-        partial.discard()
-        raise OutOfMemory from None
-    except BaseException:
-        partial.discard()
-        raise
 
 
 def _check(request: Request, adapters: Sequence[AdapterChoice], words: str | int) -> None:

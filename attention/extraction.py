@@ -11,8 +11,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -60,7 +60,7 @@ def fill(
 
     `adapted` switches an adapter on for the time of a `with`, and gives what run.json says of it.
     """
-    try:
+    with all_or_nothing(partial):
         if request.adapter is not None and model is None and adapted is None:
             raise InvalidRequest(
                 f"Adapter {request.adapter!r} must be attached to a model first; pass the adapted model."
@@ -70,6 +70,13 @@ def fill(
             adapted(extraction.loaded) if adapted else nullcontext(_caller_says(request, model)) as adapter,
         ):
             return extraction.keep(partial, extraction.answer(), adapter)
+
+
+@contextmanager
+def all_or_nothing(partial: PartialRun) -> Iterator[None]:
+    """Leave nothing of the folder where what is done in the `with` fails. Raises OutOfMemory for PyTorch's own error."""
+    try:
+        yield
     except torch.OutOfMemoryError:
         partial.discard()
         raise OutOfMemory from None
