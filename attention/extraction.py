@@ -74,7 +74,7 @@ def fill(
 
 @contextmanager
 def all_or_nothing(partial: PartialRun) -> Iterator[None]:
-    """Leave nothing of the folder where what is done in the `with` fails. Raises OutOfMemory for PyTorch's own error."""
+    """Leave nothing of the folder where what is done in the `with` fails; say OutOfMemory where PyTorch ran out of it."""
     try:
         yield
     except torch.OutOfMemoryError:
