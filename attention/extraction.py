@@ -74,7 +74,7 @@ def fill(
 
 @contextmanager
 def all_or_nothing(partial: PartialRun) -> Iterator[None]:
-    """Leave nothing of the folder where what is done in the `with` fails; say OutOfMemory where PyTorch ran out of it."""
+    """Leave nothing of the folder where what is done in the `with` fails. PyTorch's lack of memory becomes ours."""
     try:
         yield
     except torch.OutOfMemoryError:
