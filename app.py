@@ -208,7 +208,9 @@ def open_service(runs: str | None = None, model: str | None = None, adapters: st
 def new_service(
     cache: RunCache, *, is_hosted: bool, model: str | None = None, adapters_dir: Path | None = None
 ) -> Service:
-    """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
+    """The service of this app: jobs run by `run_job`, adapters found and comparisons judged by `adapters`."""
+    from adapters.comparison_archive import unpack
+    from adapters.comparison_check import check
 
     def find_adapters(wanted: list[dict], model_id: str, watch: Callable[[int, int], None]) -> list[dict]:
         from adapters.attach import to_job
@@ -218,8 +220,9 @@ def new_service(
         return [to_job(choice) for choice in chosen]
 
     return Service(
-        cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters
-    )
+        cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
+        unpack=unpack, check=check,
+    )  # fmt: skip
 
 
 def launch(service: Service, **settings) -> gr.Blocks:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from attention.errors import DamagedRun, NotInRun
+from attention.field_check import shown
 from attention.layer_file import LayerFile
 from attention.run import Run
 
@@ -28,6 +29,7 @@ from . import differences
 FORMAT = 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
 BASE = "base"
+MOST = 12  # adapters of one comparison
 ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
 AT_ONCE = 32  # rows of a layer that are read together
 THREADS = max(1, min(8, os.cpu_count() or 1))
@@ -50,9 +52,9 @@ class Comparison:
         except (OSError, ValueError) as error:
             raise DamagedRun(f"{INDEX} in {self.folder} cannot be read: {error}.") from None
         version = self.info.get("format") if isinstance(self.info, dict) else None
-        if not isinstance(version, int) or not 1 <= version <= FORMAT:
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
             raise DamagedRun(f"{self.folder} has format {version!r}; this version reads up to {FORMAT}. Update it.")
-        self.runs = {member["folder"]: Run(self.folder / member["folder"]) for member in self.info["members"]}
+        self.runs = {name: Run(self.folder / name) for name in member_folders(self.info)}
         self._tables: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
 
@@ -107,18 +109,22 @@ class Comparison:
     def change(self, measure: str, adapter: int, query: int | str = "mean", tower: str = "language") -> np.ndarray:
         """How far each head moved: float32 [layers, heads], of one row, or as a mean over the answer's rows.
 
-        In the vision tower the mean is over the rows that were compared. NaN where the measure has no value; a mean is
-        over the rows that have one.
+        In the vision tower the mean is over the rows that were compared, in the others over those of the answer's that
+        were: all but the first of a very long one. NaN where the measure has no value; a mean is over the rows that
+        have one.
         """
         self._check_adapter(adapter)
         queries = self._queries(tower)
         if query == "mean":
-            wanted = self.answer_rows() if tower != "vision" else queries
-            return _mean(self.table(measure, tower)[adapter][:, :, [queries.index(row) for row in wanted]])
+            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
+            wanted = [place for place, row in enumerate(queries) if first <= row <= last]
+            return _mean(self.table(measure, tower)[adapter][:, :, wanted])
         if query in queries:
             return self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {measure!r}; there is {', '.join(self.info['measures'])}.")
+        if measure not in differences.NAMES:
+            raise NotInRun(f"{measure} is known of the rows that were compared, and row {query!r} was not.")
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < self.shared(tower):
             raise NotInRun(f"Row {query!r} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
         run = self.adapters[adapter]
@@ -159,9 +165,9 @@ class Comparison:
     def difference(self, layer: int, query: int, adapter: int, tower: str = "language") -> np.ndarray:
         """What one row of the adapter reads less what the base's reads: float32 [heads, keys]."""
         self._check_adapter(adapter)
-        rows = [run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter])]
-        n = self.shared(tower)
-        return rows[1][:, :n] - rows[0][:, :n]
+        base, other = (run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter]))
+        n = self.shared(tower) if tower == "language" else base.shape[1]
+        return other[:, :n] - base[:, :n]
 
     def shared(self, tower: str = "language") -> int:
         """How many positions of a tower all members have in common, from 0 on."""
@@ -185,6 +191,19 @@ class Comparison:
                     self._tables[name] = file.read(name)
                 self._tables[name].setflags(write=False)
             return self._tables[name]
+
+
+def member_folders(info: dict) -> list[str]:
+    """The folders of the members that a comparison.json names, the base's first. Raises DamagedRun for any other."""
+    members = info.get("members")
+    members = members if isinstance(members, list) else []
+    names = [member.get("folder") if isinstance(member, dict) else None for member in members]
+    if not 2 <= len(names) <= MOST + 1 or names != [BASE, *(f"adapter_{n}" for n in range(1, len(names)))]:
+        raise DamagedRun(
+            f"{INDEX} of this comparison is damaged: its members are {shown(names)}; they must be {BASE}, adapter_1 "
+            f"and so on, up to adapter_{MOST}."
+        )
+    return names
 
 
 def compared_rows(run: Run, tower: str, shared: int) -> list[int]:
@@ -224,15 +243,15 @@ def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[i
     """Every measure of some rows of one layer: float32 [heads, rows] each."""
     cells, sizes = base.pictures(tower)
     cells = np.arange(base.keys(tower))[cells]
-    sinks = base.sinks(layer, tower)
+    together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
+    sinks = [key for key in base.sinks(layer, tower) if key < together]
     parts = []
     for first, last in _ranges(queries, AT_ONCE):
         p, q = (
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
         )
-        n = min(p.shape[-1], q.shape[-1])  # answers of their own differ in length; what follows a row is 0 in it
-        parts.append(differences.of_rows(p[..., :n], q[..., :n], cells, sizes, sinks))
+        parts.append(differences.of_rows(p[..., :together], q[..., :together], cells, sizes, sinks))
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
 
 

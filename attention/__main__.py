@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a run, or one map of it, as a file")
     export.set_defaults(command=_export)
     add = export.add_argument
-    add("run", metavar="RUN", help="the folder of a finished run")
+    add("run", metavar="RUN", help="the folder of a finished run; of a comparison for zip, and for csv: its measures")
     add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help="what to write")
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
     add("--tower", default="language", metavar="language|cross|vision")
@@ -329,6 +329,13 @@ def _export(options) -> int:
     names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption")
     fields = {name: getattr(options, name) for name in names}
     look = {name: getattr(options, name) for name in LOOK_NAMES if getattr(options, name) is not None}
+    if (Path(options.run) / "comparison.json").is_file():
+        from adapters.comparison import open_comparison
+        from adapters.comparison_export import export_comparison
+
+        with open_comparison(options.run) as comparison:
+            print(export_comparison(comparison, options.format, options.output, look=look, **fields))
+        return 0
     with open_run(options.run) as run:
         print(export_run(run, options.format, options.output, look=look, **fields))
     return 0

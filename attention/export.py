@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -38,6 +38,13 @@ JPEG_QUALITY = 95
 BLOCK_BYTES = 1 << 20
 # where a spreadsheet that splits at any of these signs would begin a formula
 FORMULA = re.compile(r"(^|[,;\t\r\n])(?=\s*[=+\-@＝＋－＠])")
+
+
+class Folder(Protocol):
+    """What may be zipped: a run, or several that belong together."""
+
+    folder: Path
+    info: dict
 
 
 def export_run(
@@ -78,17 +85,16 @@ def export_run(
     if format not in FORMATS:
         raise InvalidRequest(f"There is no format {format!r}. There is {', '.join(FORMATS)}.")
     path = Path(path)
-    if path.resolve().is_relative_to(run.folder.resolve()):
-        raise InvalidRequest(f"{path} lies inside the run, which never changes once it is written. Name another place.")
+    refuse_inside(run, path)
     drawing = {"look": look, "scale": scale, "width": width, "caption": caption}
     if format in (*NUMBERS, *FIGURES):
         selection = select(run, tower, layer, head, query, key, until, received, grid)
-        with _new_file(path) as beside, open(beside, "wb") as file:
+        with new_file(path) as beside, open(beside, "wb") as file:
             write_selection(selection, format, file, **drawing)
         return path
     one = {"head": head, "query": query, "key": key, "until": until, "received": received}
     for name, value in (one | drawing).items():
-        if value not in (None, False, {}):
+        if is_given(value):
             what = "draws nothing" if name in drawing else "holds every head, query and key"
             raise InvalidRequest(
                 f"Format {format} {what}: leave {name} out, or use {'png' if name in drawing else 'npz'}."
@@ -98,15 +104,23 @@ def export_run(
     if layer is not None or tower != "language":
         what = "every layer of the language tower" if format == "bin" else "the whole run"
         raise InvalidRequest(f"Format {format} holds {what}: leave layer and tower out, or use dense.")
-    if format == "bin":
-        return _write_bin(run, path)
-    with _new_file(path) as beside, open(beside, "wb") as file:
-        for block in zipped(run):
-            file.write(block)
-    return path
+    return _write_bin(run, path) if format == "bin" else write_zip(run, path)
 
 
-def file_name(run: Run, format: str, selection: Selection | None = None) -> str:  # noqa: A002
+def is_given(value) -> bool:
+    """Whether a field of an export was set: 0 is a layer or a head, and not nothing."""
+    return value is not None and value is not False and value != {}
+
+
+def refuse_inside(run: Folder, path: Path, what: str = "run") -> None:
+    """Refuse to write into what is exported. Raises InvalidRequest."""
+    if path.resolve().is_relative_to(run.folder.resolve()):
+        raise InvalidRequest(
+            f"{path} lies inside the {what}, which never changes once it is written. Name another place."
+        )
+
+
+def file_name(run: Folder, format: str, selection: Selection | None = None) -> str:  # noqa: A002
     """What an exported file is called, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
     return f"{run_name(run) if selection is None else selection.name()}.{format}"
 
@@ -126,7 +140,7 @@ def write_selection(
     """Write one row, column or map into an open file, in a format of NUMBERS or FIGURES."""
     if format in NUMBERS:
         for name, value in (("look", look), ("scale", scale), ("width", width), ("caption", caption)):
-            if value not in (None, False, {}):
+            if is_given(value):
                 raise InvalidRequest(f"Format {format} holds numbers and draws nothing: leave {name} out, or use png.")
         return _write_npz(selection, file) if format == "npz" else _write_csv(selection, file)
     if format == "png":
@@ -156,7 +170,7 @@ def heatmap_png(
     """
     path = Path(path)
     selection = select(run, tower, layer, head, query, key, grid=grid)
-    with _new_file(path) as beside, open(beside, "wb") as file:
+    with new_file(path) as beside, open(beside, "wb") as file:
         values = write_png(selection, Look(), file)
     return path, values
 
@@ -203,8 +217,16 @@ def _no_formula(text: str) -> str:
 # Whole runs
 
 
-def zipped(run: Run) -> Iterator[bytes]:
-    """The run's folder as a zip, some bytes at a time: neither memory nor a disk holds a second copy."""
+def write_zip(run: Folder, path: Path) -> Path:
+    """Write the folder of a run, or of several, as a zip, and return its path."""
+    with new_file(path) as beside, open(beside, "wb") as file:
+        for block in zipped(run):
+            file.write(block)
+    return path
+
+
+def zipped(run: Folder) -> Iterator[bytes]:
+    """The folder as a zip, some bytes at a time: neither memory nor a disk holds a second copy."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # not deflated: numbers hardly shrink
         for path in _run_files(run):
@@ -216,7 +238,7 @@ def zipped(run: Run) -> Iterator[bytes]:
     yield pipe.take()
 
 
-def zipped_bytes(run: Run) -> int | None:
+def zipped_bytes(run: Folder) -> int | None:
     """How long `zipped` will be; None where its entries need the longer form of large zips."""
     total = 22
     for path in _run_files(run):
@@ -224,11 +246,11 @@ def zipped_bytes(run: Run) -> int | None:
     return total if total < zipfile.ZIP64_LIMIT // 2 else None
 
 
-def _run_files(run: Run) -> list[Path]:
+def _run_files(run: Folder) -> list[Path]:
     return [path for path in sorted(run.folder.rglob("*")) if path.is_file()]
 
 
-def _zip_name(run: Run, path: Path) -> str:
+def _zip_name(run: Folder, path: Path) -> str:
     return f"{plain(run.folder.name) or 'run'}/{path.relative_to(run.folder).as_posix()}"
 
 
@@ -262,7 +284,7 @@ def _write_dense(run, path, tower, layer) -> Path:
         run.layer_file(index, tower)  # refuses a layer that is not there before anything is written
     _check_space(path, run, tower, len(layers))
     if layer is not None:
-        with _new_file(path) as beside:
+        with new_file(path) as beside:
             _write_layer(run, layer, tower, beside)
         return path
     with _new_folder(path) as beside:
@@ -365,7 +387,7 @@ def _original_type(role: str) -> str:
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path) -> Iterator[Path]:
     """A place to write a file, which takes the name `path` once it is complete, replacing what was there."""
     with _renamed(path) as beside:
         if path.is_dir():

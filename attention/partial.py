@@ -95,10 +95,7 @@ class PartialRun:
         self.check_cancelled()
         for name in (PROGRESS, CANCEL):
             (self.folder / name).unlink(missing_ok=True)
-        with open(self.folder / index, "w", encoding="utf-8") as file:
-            json.dump(info, file, ensure_ascii=False, separators=(",", ":"))
-            file.flush()
-            os.fsync(file.fileno())
+        write_index(self.folder / index, info)
         if self.final.exists():
             self.final.rmdir()  # only an empty one was accepted; Windows does not rename onto it
         self.folder.replace(self.final)
@@ -106,6 +103,14 @@ class PartialRun:
 
     def discard(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_index(path: Path, info: dict) -> None:
+    """Write a folder's index, run.json or that of several runs, onto the disk itself."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(info, file, ensure_ascii=False, separators=(",", ":"))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_progress(folder: str | os.PathLike) -> dict | None:

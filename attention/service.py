@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
 LOCAL_ZIP_BYTES = 32 << 30
 
+Unpack = Callable[[str | Path, Path, int], Path]  # a zip, the folder that it becomes, and how many bytes that may have
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None]], list[dict]]
 
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
@@ -49,6 +50,8 @@ class Service:
         model: str | None = None,
         adapters_dir: Path | None = None,
         find_adapters: FindAdapters | None = None,
+        unpack: Unpack = unpack_run,
+        check: Callable[[Any], None] = check_run,
     ):
         """
         Args:
@@ -57,11 +60,14 @@ class Service:
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
+            unpack: makes a folder that the cache can open of a zip from anybody, as `unpack_run` does.
+            check: looks over what the cache has opened, as `check_run` does.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             model: the model to offer first, instead of the machine's default.
         """
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
+        self._unpack, self._check = unpack, check
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
 
@@ -141,25 +147,28 @@ class Service:
 
     @property
     def zip_bytes(self) -> int:
-        """How much a run that comes as a zip may have, packed or unpacked."""
+        """How much a run, or a comparison, that comes as a zip may have, packed or unpacked."""
         return HOSTED_ZIP_BYTES if self.is_hosted else LOCAL_ZIP_BYTES
 
     def open_zip(self, path: str | Path, owner: str) -> str:
-        """Take in a run that comes as a zip, and return its ticket.
+        """Take in a run, or a comparison, that comes as a zip, and return its ticket.
 
-        Raises what `unpack_run` raises; of what is refused nothing is left.
+        Raises what the service's `unpack` raises; of what is refused nothing is left.
         """
-        return self.cache.add(unpack_run(path, self.cache.new_folder(), self.zip_bytes), owner)
+        return self.cache.add(self._unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
 
     def runs(self) -> list[dict]:
         """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
         return [] if self.is_hosted else self.cache.listing()
 
-    def open_kept(self, ticket: Any) -> Run:
-        """A run of the library, looked over: since it was written its folder was within reach of other programs."""
-        run = self.run(ticket)
-        check_run(run)
-        return run
+    def open_kept(self, ticket: Any) -> Any:
+        """A run or a comparison of the library, looked over: its folder was within reach of other programs since.
+
+        Raises what the service's `check` raises, and InvalidRequest when there is nothing behind the ticket (any more).
+        """
+        found = self._found(ticket)
+        self._check(found)
+        return found
 
     def remove(self, ticket: Any) -> None:
         """Delete a run of the library for good, because a person said so. On a server nobody does: runs expire."""

@@ -164,7 +164,7 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
 
     `resolve(ticket)` returns the Run that a ticket gives access to, and raises KeyError when there is none (any more).
     What it returns may also be several runs set against each other: then `run(member)` gives each of them, `info` is
-    its index, and `change` and `csv` are its numbers.
+    its index, `change` and `csv` are its numbers, and `folder` is where all of it lies.
     """
     received = _Received()
 
@@ -182,16 +182,17 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
         "received": received.answer,
         "scores": _scores,
         "layer/{tower}/{layer:int}": _layer,
-        "export": _export,
     }
     return [
         Route(f"{PREFIX}/assets/{{hash}}/{{file}}", _guarded(_asset)),
         *(route(path, _find_run, answer) for path, answer in runs.items()),
+        route("export", _find, _export_found),
         route("comparison.json", _find_comparison, lambda comparison, _: _json(comparison.info)),
         route("change", _find_comparison, _change),
         route("changes.csv", _find_comparison, _changes_table),
         route("logprobs", _find_comparison, lambda comparison, _: _numbers(comparison.logprobs(), "factors")),
         *(route(f"{{member}}/{path}", _find_run, answer) for path, answer in runs.items()),
+        route("{member}/export", _find_run, _export),
         Route(f"{PREFIX}/{{rest:path}}", _guarded(_nothing)),
     ]
 
@@ -362,7 +363,7 @@ def _change(comparison, request) -> Response:
 
 def _changes_table(comparison, request) -> Response:
     """Every measure of every head, means over the answer's rows, as a table to keep."""
-    headers = _attachment(f"comparison-{comparison.info['id']}.csv", _FRESH)
+    headers = _attachment(f"comparison-{file_name(comparison, 'csv')}", _FRESH)
     return Response(comparison.csv(_tower(request)), media_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -398,9 +399,7 @@ def _export(run, request) -> Response:
             raise _BadQuery(f"There is no field {name!r} of an export. There is {', '.join(EXPORT_FIELDS)}.")
     wanted = _word(request, "format", tuple(EXPORT_TYPES), "")
     if wanted == "zip":
-        size = zipped_bytes(run)
-        headers = _attachment(file_name(run, "zip"), _FRESH) | ({} if size is None else {"Content-Length": str(size)})
-        return StreamingResponse(zipped(run), media_type=EXPORT_TYPES["zip"], headers=headers)
+        return _zip(run, file_name(run, "zip"))
     layer, head = (_number_or_word(request, name, optional=True) for name in ("layer", "head"))
     positions = [_number(request, name, None) for name in ("query", "key", "until")]
     received, caption = (_word(request, name, ("0", "1"), "0") == "1" for name in ("received", "caption"))
@@ -418,6 +417,30 @@ def _export(run, request) -> Response:
         )  # fmt: skip
     finally:
         _exports.release()
+
+
+def _export_found(found, request) -> Response:
+    """What a ticket itself gives access to: a run, or several as a zip, or their measures as a table (`format` csv)."""
+    if not hasattr(found, "change"):
+        return _export(found, request)
+    wanted = request.query_params.get("format", "")
+    if wanted not in ("zip", "csv"):
+        raise _BadQuery(
+            f"format is {wanted!r}; of several runs together it must be zip or csv. For another name one of them: "
+            "base/export."
+        )
+    taken = ("format",) if wanted == "zip" else ("format", "tower")
+    for name in request.query_params:
+        if name not in taken:
+            raise _BadQuery(f"Format {wanted} of several runs together holds all of them: leave {name} out.")
+    return _changes_table(found, request) if wanted == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
+
+
+def _zip(found, name: str) -> Response:
+    """A whole folder, sent while it is being read."""
+    size = zipped_bytes(found)
+    headers = _attachment(name, _FRESH) | ({} if size is None else {"Content-Length": str(size)})
+    return StreamingResponse(zipped(found), media_type=EXPORT_TYPES["zip"], headers=headers)
 
 
 class _Busy(Exception):
