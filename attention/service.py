@@ -120,19 +120,20 @@ class Service:
 
     def run(self, ticket: Any) -> Run:
         """The run behind a ticket; InvalidRequest when there is none (any more)."""
-        found = self._found(ticket)
+        found = self.found(ticket)
         if not isinstance(found, Run):
-            raise InvalidRequest("Behind this ticket there is a comparison: open it beside its adapters.")
+            raise InvalidRequest("This is a comparison, not a single run: open it in the tab Compare adapters.")
         return found
 
     def comparison(self, ticket: Any) -> Any:
         """The comparison behind a ticket; InvalidRequest when there is none (any more)."""
-        found = self._found(ticket)
+        found = self.found(ticket)
         if isinstance(found, Run):
-            raise InvalidRequest("Behind this ticket there is one run: nothing is compared in it.")
+            raise InvalidRequest("This is a single run, nothing is compared in it: open it in the tab Explore.")
         return found
 
-    def _found(self, ticket: Any) -> Any:
+    def found(self, ticket: Any) -> Any:
+        """The run or the comparison behind a ticket; InvalidRequest when there is none (any more)."""
         try:
             return self.cache.run(ticket)
         except (KeyError, TypeError):
@@ -166,7 +167,7 @@ class Service:
 
         Raises what the service's `check` raises, and InvalidRequest when there is nothing behind the ticket (any more).
         """
-        found = self._found(ticket)
+        found = self.found(ticket)
         self._check(found)
         return found
 

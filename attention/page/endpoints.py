@@ -7,6 +7,7 @@ import shutil
 import gradio as gr
 
 from attention.errors import InvalidRequest
+from attention.run import Run
 from attention.service import Service
 
 from . import GPU
@@ -31,10 +32,18 @@ def build_endpoints(service: Service) -> None:
             return describe(service.checked_model(model))
 
     def result(ticket: str) -> dict:
-        run = service.run(ticket)
+        found = service.found(ticket)
+        kind = "run" if isinstance(found, Run) else "comparison"
         # Not "path": the Python client takes every dictionary with that key for a file, and would download it.
-        folder = None if service.is_hosted else str(run.folder)
-        return {"id": run.info["id"], "ticket": ticket, "answer": run.info["answer"], "run": run.info, "folder": folder}
+        folder = None if service.is_hosted else str(found.folder)
+        return {
+            "id": found.info["id"], "ticket": ticket, "answer": found.info["answer"], kind: found.info,
+            "folder": folder,
+        }  # fmt: skip
+
+    def one_run(ticket: str, member: str | None) -> Run:
+        """The run behind a ticket, or the named one of a comparison's."""
+        return service.comparison(ticket).run(member) if member else service.run(ticket)
 
     def adapters(model: str | None = None) -> dict:
         """List the adapters on offer for a model: {adapters: [{id, label, source, series, step, note}], notes}.
@@ -121,7 +130,7 @@ def build_endpoints(service: Service) -> None:
             words: whose answer all read: base, the number of an adapter (from 1), or own.
 
         Returns:
-            id, ticket, comparison (the content of comparison.json), folder (on a local server).
+            id, ticket, answer (the base's), comparison (the content of comparison.json), folder (on a local server).
         """
         with plainly():
             fields = {
@@ -138,18 +147,16 @@ def build_endpoints(service: Service) -> None:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
-            found = service.comparison(ticket)
-            folder = None if service.is_hosted else str(found.folder)
-            return {"id": found.info["id"], "ticket": ticket, "comparison": found.info, "folder": folder}
+            return result(ticket)
 
     def open_zip(file=None, request: gr.Request = None) -> dict:
-        """Open a run that comes as a zip, as /export writes it with the format zip.
+        """Open a run or a comparison that comes as a zip, as /export writes it with the format zip.
 
         Args:
             file: the zip.
 
         Returns:
-            what /analyze returns.
+            what /analyze or /compare returns.
         """
         with plainly():
             return result(take_zip(service, file, request.session_hash))
@@ -161,7 +168,9 @@ def build_endpoints(service: Service) -> None:
         """
         return service.runs()
 
-    def heatmap(ticket, tower="language", layer="mean", head="mean", query=None, grid=0) -> tuple[str, list]:
+    def heatmap(
+        ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None
+    ) -> tuple[str, list]:
         """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col].
 
         Args:
@@ -169,9 +178,10 @@ def build_endpoints(service: Service) -> None:
             layer: the layer's index in the model, mean or max.
             head: a number, mean or max.
             query: the position of the row; the default is the one that predicts the answer's first token.
+            member: of a comparison whose run: base, adapter_1, ...
         """
         with plainly():
-            run = service.run(ticket)
+            run = one_run(ticket, member)
             from attention.export import heatmap_png
             from attention.selection import default_query
 
@@ -184,12 +194,14 @@ def build_endpoints(service: Service) -> None:
 
     def export(
         ticket, format="npz", tower="language", layer=None, head=None, query=None, key=None, grid=None, until=None,  # noqa: A002
-        received=False, look=None, scale=None, caption=False,
+        received=False, look=None, scale=None, caption=False, member=None,
     ) -> str:  # fmt: skip
         """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf or zip; a folder comes zipped.
 
+        Of a comparison zip writes all of it, csv the measures of every head.
+
         Args:
-            ticket: from /analyze.
+            ticket: from /analyze or /compare.
             layer: the layer's index in the model; for one map also mean or max.
             head: of one map: a number, mean or max.
             query: of one map: the position of the row; the default predicts the answer's first token.
@@ -200,22 +212,28 @@ def build_endpoints(service: Service) -> None:
             look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places.
             scale: of a png: 0.25 to 4 times the picture's size.
             caption: of a png: with a colour bar and words, as svg and pdf always have them.
+            member: of a comparison one run, as if it were alone: base, adapter_1, ...
         """
         with plainly():
-            run = service.run(ticket)
+            found = one_run(ticket, member) if member else service.found(ticket)
+            from adapters.comparison_export import export_comparison
             from attention.export import export_run
 
             if look is not None and not isinstance(look, dict):
                 raise InvalidRequest(
                     f'look is {look!r}; it must be settings by their names, as {{"palette": "magma"}}.'
                 )
-            name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(format, f"run.{format}")
-            written = export_run(
-                run, format, new_file(file, name), tower,
-                None if layer is None else number_or_word("layer", layer),
-                None if head is None else number_or_word("head", head),
-                whole_number("query", query, optional=True), whole_number("key", key, optional=True),
-                whole_number("grid", grid, optional=True), until=whole_number("until", until, optional=True),
+            kind = "run" if isinstance(found, Run) else "comparison"
+            name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
+                format, f"{kind}.{format}"
+            )
+            write = export_run if isinstance(found, Run) else export_comparison
+            written = write(
+                found, format, new_file(file, name), tower=tower,
+                layer=None if layer is None else number_or_word("layer", layer),
+                head=None if head is None else number_or_word("head", head),
+                query=whole_number("query", query, optional=True), key=whole_number("key", key, optional=True),
+                grid=whole_number("grid", grid, optional=True), until=whole_number("until", until, optional=True),
                 received=bool(received), look=look, scale=scale, caption=bool(caption),
             )  # fmt: skip
             if written.is_dir():
@@ -253,14 +271,14 @@ def build_endpoints(service: Service) -> None:
         call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")
         which = [
             word("ticket"), word("tower", "language"), word("layer", "mean"), word("head", "mean"), number("query"),
-            number("grid", 0),
+            number("grid", 0), word("member"),
         ]  # fmt: skip
         png, cells = gr.File(label="png"), gr.JSON(label="values")
         call.click(heatmap, which, [png, cells], api_name="heatmap")
         what = [
             word("ticket"), word("format", "npz"), word("tower", "language"), word("layer"), word("head"),
             number("query"), number("key"), number("grid"), number("until"), gr.Checkbox(label="received"),
-            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"),
+            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"), word("member"),
         ]  # fmt: skip
         file = gr.File(label="file")
         call.click(export, what, file, api_name="export")

@@ -1,6 +1,7 @@
 """Adapters and comparisons as scripts and the command line use them."""
 
 import json
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -112,8 +113,27 @@ def test_compare_returns_a_comparison_and_its_routes_serve_it(client, first, fie
         assert answer.status_code == status and answer.json()["error"], path
     listed = next(row for row in client.predict(api_name="/runs") if row["ticket"] == done["ticket"])
     assert (listed["kind"], listed["prompt"], listed["answer"]) == ("comparison", PROMPT, "red star")
-    with pytest.raises(Exception, match="there is a comparison"):
+    with pytest.raises(Exception, match="This is a comparison"):
         client.predict(done["ticket"], api_name="/heatmap")
+    run = comparison.run("adapter_2")
+    _, values = client.predict(done["ticket"], layer=1, head=2, member="adapter_2", api_name="/heatmap")
+    assert np.allclose(values, run.map(1, 2, run.info["prompt_tokens"] - 1), atol=1e-6)
+    with pytest.raises(Exception, match="adapter_9"):
+        client.predict(done["ticket"], member="adapter_9", api_name="/heatmap")
+
+
+def test_a_comparison_goes_away_as_a_zip_and_comes_back(client, first, fields):
+    done = client.predict(**fields, adapters=first, api_name="/compare")
+    path = client.predict(done["ticket"], format="zip", api_name="/export")
+    again = client.predict(handle_file(path), api_name="/open")
+    assert again["ticket"] != done["ticket"] and again["comparison"] == done["comparison"]
+    table = client.predict(done["ticket"], format="csv", api_name="/export")
+    with open_comparison(again["folder"]) as comparison:
+        assert Path(table).read_text(encoding="utf-8") == comparison.csv()
+    alone = client.predict(done["ticket"], format="zip", member="base", api_name="/export")
+    assert client.predict(handle_file(alone), api_name="/open")["run"]["answer"] == "red star"
+    with pytest.raises(Exception, match="one of its runs"):
+        client.predict(done["ticket"], format="png", api_name="/export")
 
 
 def test_what_cannot_be_compared_is_said_and_nothing_is_left(client, first, fields, place, server):
