@@ -20,6 +20,7 @@ from attention.run import Run
 from attention.run_check import MAX_HEADS, check_origin, check_run
 from attention.tensor_check import broken, kind_of, read_header
 
+from . import differences
 from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
@@ -88,8 +89,8 @@ def check_index(info: dict) -> None:
         raise _wrong("words", words, f"{', '.join(WORDS)} or the number of an adapter, from 1")
     _number(info.get("bytes") or 0, "bytes")
     measures = _record(info.get("measures"), "measures")
-    if not 0 < len(measures) <= MAX_MEASURES:
-        raise _wrong("the number of measures", len(measures), f"from 1 to {MAX_MEASURES}")
+    if len(measures) > MAX_MEASURES or not set(differences.NAMES) <= set(measures):
+        raise _wrong("measures", list(measures), f"{', '.join(differences.NAMES)}, and {MAX_MEASURES} at most")
     for name, measure in measures.items():
         if not re.fullmatch(r"\w{1,60}", name, re.ASCII):
             raise _wrong("the name of a measure", name, "letters and digits")
@@ -142,9 +143,9 @@ def check_members(info: dict, runs: dict[str, dict]) -> None:
     shared = _whole(info.get("shared_tokens"), "shared_tokens", 1, 1 + min(len(run["tokens"]) for run in runs.values()))
     for member in info["members"]:
         run = runs[member["folder"]]
-        if run.get("adapter") != member["adapter"]:
+        if run.get("adapter") != member.get("adapter"):
             wanted = f"that of its run, {shown(run.get('adapter'))}"
-            raise _wrong(f"the adapter of {member['folder']}", member["adapter"], wanted)
+            raise _wrong(f"the adapter of {member['folder']}", member.get("adapter"), wanted)
         _check_alike(member["folder"], run, base, shared)
     _check_rows(info, base, shared)
 
