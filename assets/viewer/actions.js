@@ -2,7 +2,7 @@
 /** What a person can do with a run, as changes of the selection and the look. Every way in (pointer, keys, lists) ends here. */
 import { nextSetting } from './look.js';
 import { firstTower, headsOf, keysOfGrid, layersOf } from './run_info.js';
-import { choices, directionsOf, inTower, pointsAtTokens, sameGrid, startingSelection } from './selection.js';
+import { choices, directionsOf, inTower, pointsAtTokens, sameGrid, selectionOfQuery, startingSelection } from './selection.js';
 
 /**
  * @typedef {import('./selection.js').Selection} Selection
@@ -25,6 +25,13 @@ export function createActions(state, { select, announce, tokenBeside }) {
       state.set({ notice: '' }); // it was about what was there before
       select({ ...selection, ...change });
       announce();
+    },
+
+    /** What a script asks for: a row by its position, another tower with what belongs to it. @param {Partial<Selection> & {query?: number}} change */
+    ask({ query, ...change }) {
+      const { info, selection } = state.get;
+      if (info && selection && change.tower) actions.choose({ ...inTower(info, selection, change.tower), ...change });
+      else if (info) actions.choose({ ...(query === undefined ? {} : selectionOfQuery(info, query)), ...change });
     },
 
     /** @param {number} token @param {number | null} [until]  the last of several */

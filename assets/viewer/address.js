@@ -5,12 +5,15 @@
  *
  * @typedef {import('./selection.js').Selection} Selection
  * @typedef {import('./look.js').Look} Look
+ * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>}} Wish  what it does not say, or says wrongly, is left out
  */
 import { LOOK_NAMES, readSetting, startingLook } from './look.js';
 
 const WORDS = /** @type {const} */ (['tower', 'direction', 'reading']);
 const NUMBERS = /** @type {const} */ (['token', 'until', 'grid']);
 const CHOICES = /** @type {const} */ (['layer', 'head']);
+const RUN = 'run';
+const COMPARED = 'compare';
 
 /**
  * @param {string} run
@@ -19,23 +22,60 @@ const CHOICES = /** @type {const} */ (['layer', 'head']);
  * @param {string} [old]  the fragment of which what is said of a comparison stays
  */
 export function writeFragment(run, selection, look, old = '') {
-  const fields = new URLSearchParams({ run });
-  for (const name of [...WORDS, ...CHOICES, ...NUMBERS]) if (selection[name] !== null) fields.set(name, String(selection[name]));
-  const start = startingLook();
-  for (const name of LOOK_NAMES) if (look[name] !== start[name]) fields.set(name, String(look[name]));
-  for (const [name, text] of new URLSearchParams(old.replace(/^#/, ''))) if (isOfComparison(name)) fields.append(name, text);
-  return `#${fields}`;
+  return joined([[RUN, run], ...viewFields(selection, look), ...fieldsOf(old).filter(([name]) => isOfComparison(name))]);
 }
 
 /**
- * What a fragment says; what it does not say, or says wrongly, is left out. Null when it names no run.
+ * The same of a comparison, beside what is said of a run.
+ * @param {string} id
+ * @param {Selection} selection
+ * @param {Look} look
+ * @param {Record<string, string>} more  what else is chosen
+ * @param {string} [old]
+ */
+export function writeComparison(id, selection, look, more, old = '') {
+  const own = [...viewFields(selection, look), ...Object.entries(more)].map(([name, text]) => [`${COMPARED}.${name}`, text]);
+  return joined([...fieldsOf(old).filter(([name]) => !isOfComparison(name)), [COMPARED, id], ...own]);
+}
+
+/**
+ * What a fragment says of a run, null when it names none.
  * @param {string} fragment
- * @returns {{run: string, selection: Partial<Selection>, look: Partial<Look>} | null}
+ * @returns {Wish | null}
  */
 export function readFragment(fragment) {
-  const fields = new URLSearchParams(fragment.replace(/^#/, ''));
-  const run = fields.get('run');
-  if (!run) return null;
+  const fields = new Map(fieldsOf(fragment));
+  const id = fields.get(RUN);
+  return id ? { id, ...readView(fields) } : null;
+}
+
+/**
+ * What a fragment says of a comparison, null when it names none. Of `more` only texts; they are checked by who knows the comparison.
+ * @param {string} fragment
+ * @returns {Wish & {more: Record<string, string>} | null}
+ */
+export function readComparison(fragment) {
+  const all = fieldsOf(fragment);
+  const id = new Map(all).get(COMPARED);
+  if (!id) return null;
+  const own = all.filter(([name]) => name.startsWith(`${COMPARED}.`)).map(([name, text]) => /** @type {[string, string]} */ ([name.slice(COMPARED.length + 1), text]));
+  return { id, ...readView(new Map(own)), more: Object.fromEntries(own) };
+}
+
+/** @param {string} name  of a field */
+function isOfComparison(name) {
+  return name === COMPARED || name.startsWith(`${COMPARED}.`);
+}
+
+/** What is selected, and where the look is not the one it begins with. @param {Selection} selection @param {Look} look */
+function viewFields(selection, look) {
+  const start = startingLook();
+  const chosen = [...WORDS, ...CHOICES, ...NUMBERS].filter((name) => selection[name] !== null).map((name) => [name, String(selection[name])]);
+  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])])];
+}
+
+/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>}} */
+function readView(fields) {
   /** @type {any} */
   const selection = {};
   for (const name of WORDS) if (fields.has(name)) selection[name] = fields.get(name);
@@ -51,42 +91,15 @@ export function readFragment(fragment) {
     const value = fields.has(name) ? readSetting(name, /** @type {string} */ (fields.get(name))) : undefined;
     if (value !== undefined) look[name] = value;
   }
-  return { run, selection, look };
+  return { selection, look };
 }
 
-const COMPARED = 'compare';
-
-/** @param {string} name  of a field */
-function isOfComparison(name) {
-  return name === COMPARED || name.startsWith(`${COMPARED}.`);
+/** @param {string} fragment */
+function fieldsOf(fragment) {
+  return [...new URLSearchParams(fragment.replace(/^#/, ''))];
 }
 
-/**
- * The same of a comparison, beside what is said of a run.
- * @param {string} id
- * @param {Record<string, string | number | null>} fields  what is chosen
- * @param {Selection} selection
- * @param {string} old  the fragment
- */
-export function writeComparison(id, fields, selection, old) {
-  const found = new URLSearchParams(old.replace(/^#/, ''));
-  for (const name of [...found.keys()]) if (isOfComparison(name)) found.delete(name);
-  found.set(COMPARED, id);
-  const chosen = { ...Object.fromEntries([...WORDS, ...CHOICES, ...NUMBERS].map((name) => [name, selection[name]])), ...fields };
-  for (const [name, value] of Object.entries(chosen)) if (value !== null) found.set(`${COMPARED}.${name}`, String(value));
-  return `#${found}`;
-}
-
-/**
- * What a fragment says of a comparison, null when it names none. Of `fields` only texts; they are checked by who knows the comparison.
- * @param {string} fragment
- * @returns {{id: string, selection: Partial<Selection>, fields: Record<string, string>} | null}
- */
-export function readComparison(fragment) {
-  const all = new URLSearchParams(fragment.replace(/^#/, ''));
-  const id = all.get(COMPARED);
-  if (!id) return null;
-  const own = [...all].filter(([name]) => name.startsWith(`${COMPARED}.`)).map(([name, text]) => [name.slice(COMPARED.length + 1), text]);
-  const wish = readFragment(`run=${encodeURIComponent(id)}&${new URLSearchParams(own)}`);
-  return { id, selection: wish?.selection ?? {}, fields: Object.fromEntries(own) };
+/** @param {string[][]} fields */
+function joined(fields) {
+  return `#${new URLSearchParams(fields)}`;
 }

@@ -1,6 +1,6 @@
 // @ts-check
-/** The colour bar: the palette, and the numbers of the very range that the overlay is painted with. */
-import { part } from './dom.js';
+/** The colour bar of the map: the palette, and the numbers of the very range that the overlay is painted with. */
+import { createBar, hoveredCell } from './bar.js';
 import { solidPixels } from './palette.js';
 import { barLabels, position } from './scale.js';
 
@@ -9,37 +9,26 @@ import { barLabels, position } from './scale.js';
  * @param {import('./viewer.js').ViewerState} state
  */
 export function createColourBar(root, state) {
-  const bar = part(root, 'bar');
-  const canvas = part(bar, 'bar-canvas');
-  const mark = part(bar, 'bar-mark');
-  const [unit, low, middle, high, note] = ['unit', 'low', 'middle', 'high', 'note'].map((name) => part(bar, `bar-${name}`));
-
-  function paint() {
-    const image = new ImageData(256, 1);
-    new Uint32Array(image.data.buffer).set(solidPixels(state.get.palette));
-    canvas.getContext('2d').putImageData(image, 0, 0);
-  }
+  const bar = createBar(root, 'av-map-bar');
 
   function label() {
     const { drawn, shown, scale } = state.get;
-    bar.classList.toggle('av-off', !drawn);
-    const labels = drawn ? barLabels(drawn.range) : { unit: '', low: '', middle: '', high: '', note: '' };
-    unit.textContent = labels.unit;
-    low.textContent = labels.low;
-    middle.textContent = drawn && drawn.range.curve !== 'linear' ? labels.middle : '';
-    high.textContent = labels.high;
+    if (!drawn) return bar.label(null);
+    const labels = barLabels(drawn.range);
     const isRelative = scale === 'uniform' && shown?.direction === 'read by';
-    note.textContent = note.title = [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; ');
+    bar.label({
+      ...labels, middle: drawn.range.curve === 'linear' ? '' : labels.middle,
+      note: [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; '),
+    });
   }
 
   function point() {
-    const { hover, shown, drawn, info } = state.get;
-    const grid = info && shown && shown.grid !== null ? info.grids[shown.grid] : null;
-    const cell = hover && grid ? hover.row * grid.cols + hover.col : -1;
-    mark.hidden = !(drawn && grid && cell >= 0 && !drawn.hidden?.[cell]);
-    if (!mark.hidden && drawn) mark.style.left = `${100 * position(drawn.range, drawn.values[cell])}%`;
+    const { drawn } = state.get;
+    const cell = hoveredCell(state.get);
+    bar.point(drawn && cell >= 0 && !drawn.hidden?.[cell] ? position(drawn.range, drawn.values[cell]) : null);
   }
 
+  const paint = () => bar.paint(solidPixels(state.get.palette));
   const undo = [
     state.on(['palette'], paint),
     state.on(['drawn', 'shown', 'scale'], label),
@@ -47,5 +36,5 @@ export function createColourBar(root, state) {
   ];
   paint();
   label();
-  return { dispose: () => undo.forEach((end) => end()) };
+  return { dispose: () => { undo.forEach((end) => end()); bar.dispose(); } };
 }

@@ -16,24 +16,26 @@ import { createChangeChoices } from './comparison_choices.js';
 import { changeWish, createComparisonFollower, isOf } from './comparison_follow.js';
 import { createComparisonHeadline } from './comparison_headline.js';
 import { cutInfo, memberName } from './comparison_info.js';
+import { createComparisonKeep } from './comparison_keep.js';
 import { createLists } from './comparison_lists.js';
 import { makeMaps } from './comparison_maps.js';
 import { createMatrixView } from './comparison_matrix_view.js';
-import { offeredMeasures } from './comparison_measures.js';
 import { createMembers } from './comparison_members.js';
 import { createComparisonPanes } from './comparison_panes.js';
 import { comparisonReading } from './comparison_tokens.js';
+import { readView, writeView } from './comparison_view.js';
 import { createControls } from './controls.js';
-import { create, listen, painted, part } from './dom.js';
+import { painted, part } from './dom.js';
 import { createHelp } from './help.js';
-import { commandOf } from './keys.js';
-import { startingLook } from './look.js';
+import { LOOK_NAMES, startingLook } from './look.js';
+import { createMessage } from './message.js';
+import { createOpening } from './opening.js';
 import { createPlayer } from './play.js';
 import { firstTower } from './run_info.js';
-import { checkedSelection, inTower, selectionOfQuery, startingSelection } from './selection.js';
+import { checkedSelection, startingSelection } from './selection.js';
 import { changePath, createSource, RequestFailed } from './source.js';
 import { createState } from './state.js';
-import { recallTicket, rememberTicket } from './tickets.js';
+import { createSurroundings, describe } from './surroundings.js';
 import { createTokenStrip } from './token_strip.js';
 
 const SETTLED_MS = 250;
@@ -71,10 +73,10 @@ const SWITCHES = [
  * @property {import('./atlas.js').Atlas[]} atlases   of the two, while a scale needs them
  * @property {string} atlasesOf
  * @property {{name: string, tables: Float32Array[]} | null} steps
- * @property {import('./comparison_lists.js').ListName} list  that is open
+ * @property {import('./comparison_view.js').ListName} list  that is open
  * @property {boolean} magnified  the difference is on a scale of its own
  * @property {number} split    where the line of the wipe is, 0 to 1
- * @property {import('./comparison_panes.js').PaneName | null} alone  the pane that has all the room
+ * @property {import('./comparison_view.js').PaneName | null} alone  the pane that has all the room
  *
  * @typedef {import('./viewer.js').Fields & ComparedFields} ComparisonFields
  * @typedef {ReturnType<typeof createState<ComparisonFields>>} ComparisonState
@@ -104,13 +106,12 @@ export function mount({ element, props, watch, trigger }) {
     ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, tower: 'language', pictureReady: false, pictureFailed: false, cleared: 0,
     size: 0, theme: 0, perf: {}, measure: 'js_image', of: 'mean', list: 'heads', magnified: false, split: 0.5,
   }));
-  /** @type {{announce?: number, address?: number}} */
-  const timers = {};
-  let addressed = ''; // the comparison that the page's address names
+  /** @type {number | undefined} */
+  let announcing;
 
   const announceLater = () => {
-    window.clearTimeout(timers.announce);
-    timers.announce = window.setTimeout(announce, SETTLED_MS);
+    window.clearTimeout(announcing);
+    announcing = window.setTimeout(announce, SETTLED_MS);
   };
   /** @type {import('./actions.js').Actions} */
   const actions = createActions(state, {
@@ -132,30 +133,37 @@ export function mount({ element, props, watch, trigger }) {
   const strip = createTokenStrip(root, state, actions, comparisonReading(state));
   const follower = createComparisonFollower(state, { fail, painted, neighbours: (token) => strip.neighbours(token) });
   const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']]);
+  const opening = createOpening(state, {
+    kind: 'comparison', props, watch, open, read: readComparison,
+    write: (id, old) => writeComparison(id, /** @type {Selection} */ (state.get.selection), state.get, writeView(state.get), old),
+  });
   const panes = createComparisonPanes(root, state, { ...actions, compare });
   const matrix = createMatrixView(root, state, actions);
   const views = [
     createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), help, follower,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, opening), help, follower, opening,
+    createMessage(root, state, {
+      kind: 'comparison', retry,
+      empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],
+      noPicture: ['No picture in this comparison', 'It is text only; what each token reads of the others is on the tokens beside.'],
+    }),
+    createSurroundings(root, state, { parts: ['stage', 'matrix', 'lists'], actions, help, clear, gone: dispose }),
   ];
   const undo = [
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
     state.on(['measure', 'of', 'scale', 'list'], () => void follower.about()),
-    state.on(['status', 'failure', 'comparison', 'grid', 'computing'], showMessage),
     state.on(['info', 'pair', 'rows', 'change', 'selection', 'left', 'right', 'measure', 'of', 'pictureReady', 'failure', 'whole'], settle),
-    state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], describe),
-    state.on(['selection', 'left', 'right', 'measure', 'of'], () => {
-      window.clearTimeout(timers.address);
-      if (state.get.manifest?.id !== addressed) writeAddress();
-      else timers.address = window.setTimeout(writeAddress, SETTLED_MS);
-    }),
-    listen(root, { keydown: press }),
+    state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], tell),
+    state.on(['selection', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
-  /** @param {Manifest | null} next @param {{selection?: Partial<Selection>, fields?: Record<string, string>}} [wish]  what was chosen before */
+  /**
+   * @param {Manifest | null} next
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./look.js').Look>, more?: Record<string, string>}} [wish]  what was chosen before
+   */
   async function open(next, wish = {}) {
     closeSources();
     follower.dispose();
@@ -163,10 +171,9 @@ export function mount({ element, props, watch, trigger }) {
       state.set({ ...nothing, manifest: null });
       return;
     }
-    rememberTicket(next);
     const base = `${address}${encodeURIComponent(next.ticket)}`;
     const whole = createSource({ base });
-    state.set({ ...nothing, manifest: next, whole, pictureReady: false, pictureFailed: false });
+    state.set({ ...nothing, manifest: next, whole, pictureReady: false, pictureFailed: false, ...wish.look });
     const isNow = () => state.get.whole === whole;
     try {
       const comparison = await whole.comparison();
@@ -179,43 +186,16 @@ export function mount({ element, props, watch, trigger }) {
       const wholeInfos = /** @type {import('./run_info.js').RunInfo[]} */ (await Promise.all(sources.map((source) => source.runInfo())));
       if (!isNow() || wholeInfos.some((info) => !info)) return;
       const infos = wholeInfos.map((info) => cutInfo(info, comparison.shared_tokens));
-      const selection = beginning(infos[0], next, wish);
+      const [info] = infos;
+      const selection = wish.selection ? checkedSelection(info, wish.selection) : startingSelection(info, firstTower(info), next.view);
       state.set({
-        comparison, wholeInfos, infos, info: infos[0], source: sources[0], ...chosenOf(comparison, infos[0], next, wish.fields ?? {}), rows: sources.map(() => null),
+        comparison, wholeInfos, infos, info, source: sources[0], ...readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}), rows: sources.map(() => null),
         tower: selection.tower, selection, grid: selection.grid,
       });
       await follower.select(selection);
     } catch (error) {
       fail(whole, error);
     }
-  }
-
-  /** @param {import('./run_info.js').RunInfo} info @param {Manifest} manifest @param {{selection?: Partial<Selection>}} wish */
-  function beginning(info, manifest, { selection }) {
-    return selection ? checkedSelection(info, selection) : startingSelection(info, firstTower(info), manifest.view);
-  }
-
-  /**
-   * Who is compared, and by which measure: what was chosen before, else what the manifest says, else the first.
-   * @param {ComparisonInfo} comparison
-   * @param {import('./run_info.js').RunInfo} info
-   * @param {Manifest} manifest
-   * @param {Record<string, string>} fields
-   */
-  function chosenOf(comparison, info, { view = {} }, fields) {
-    const measures = offeredMeasures(comparison);
-    const count = comparison.members.length;
-    const index = (/** @type {string | undefined} */ text, /** @type {number} */ least) => {
-      const member = /^\d{1,3}$/.test(text ?? '') ? Number(text) : -1;
-      return member >= least && member < count ? member : null;
-    };
-    const right = index(fields.right, 1) ?? index(String((view.adapter ?? -1) + 1), 1) ?? 1;
-    const left = index(fields.left, 0) ?? 0;
-    return {
-      right, left: left === right ? 0 : left,
-      measure: [fields.measure, view.measure, info.grids.length ? 'js_image' : 'js_row'].find((name) => name && measures.includes(name)) ?? measures[0],
-      of: /** @type {'mean' | 'token'} */ (fields.of === 'token' ? 'token' : 'mean'), list: /** @type {const} */ ('heads'),
-    };
   }
 
   function closeSources() {
@@ -240,43 +220,15 @@ export function mount({ element, props, watch, trigger }) {
     state.set({ status: failure ? 'error' : !whole ? 'empty' : isWhole ? 'ready' : isShown ? 'row' : 'loading' });
   }
 
-  /** State and selection on the root, for tests and for whoever scripts the page. */
-  function describe() {
+  function tell() {
     const { status, pair, measure, of, list, alone, split } = state.get;
-    root.dataset.state = status;
-    const shown = pair?.before;
-    for (const name of /** @type {const} */ (['tower', 'direction', 'layer', 'head', 'query', 'until', 'token', 'grid'])) {
-      if (shown && shown[name] !== null) root.dataset[name] = String(shown[name]);
-      else delete root.dataset[name];
-    }
-    const same = pair?.isSame ? 'yes' : 'no';
-    const more = { left: pair?.left, right: pair?.right, measure: pair && measure, of: pair && of, same: pair && same };
-    for (const [name, value] of Object.entries({ ...more, list, alone, split: Math.round(100 * split) })) {
-      if (value === null || value === undefined) delete root.dataset[name];
-      else root.dataset[name] = String(value);
-    }
-  }
-
-  function showMessage() {
-    const { status, failure, comparison, grid, computing } = state.get;
-    const message = part(root, 'message');
-    message.replaceChildren();
-    const say = (/** @type {string} */ title, /** @type {string} */ text) => message.append(create('strong', { text: title }), create('span', { text }));
-    if (status === 'empty') say('Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.');
-    else if (failure?.isExpired) say('This comparison has expired', failure.message);
-    else if (failure) {
-      say('This could not be read', failure.message);
-      const again = create('button', { type: 'button', class: 'av-again', text: 'Try again' });
-      again.addEventListener('click', retry);
-      message.append(again);
-    } else if (computing) say('Computing what patches receive …', `${computing.done} of ${computing.total} rows`);
-    else if (!comparison) say('Reading the comparison …', '');
-    else if (grid === null) say('No picture in this comparison', 'It is text only; what each token reads of the others is on the tokens beside.');
+    const shown = pair && { left: pair.left, right: pair.right, measure, of, same: pair.isSame ? 'yes' : 'no' };
+    describe(root, status, pair?.before, { left: null, right: null, measure: null, of: null, same: null, ...shown, list, alone, split: Math.round(100 * split) });
   }
 
   function retry() {
     const { manifest, selection } = state.get;
-    void open(manifest, selection ? { selection, fields: chosen() } : {});
+    void open(manifest, selection ? { selection, more: writeView(state.get) } : {});
   }
 
   /** @param {import('./source.js').Source | null} source @param {any} error */
@@ -284,11 +236,6 @@ export function mount({ element, props, watch, trigger }) {
     if (source !== state.get.whole && !state.get.sources.includes(/** @type {any} */ (source))) return;
     if (!(error instanceof RequestFailed)) console.error(error); // a fault of ours, not an answer of the server
     state.set(error.isExpired ? { ...nothing, whole: state.get.whole, failure: error } : { failure: error, playing: null });
-  }
-
-  function chosen() {
-    const { left, right, measure, of } = state.get;
-    return { left: String(left), right: String(right), measure, of };
   }
 
   function announce() {
@@ -301,86 +248,22 @@ export function mount({ element, props, watch, trigger }) {
     });
   }
 
-  // The address of the page
-
-  function writeAddress() {
-    const { manifest, selection } = state.get;
-    if (!manifest || !selection) return;
-    addressed = manifest.id;
-    const { pathname, search, hash } = window.location;
-    const fragment = writeComparison(manifest.id, chosen(), selection, hash);
-    if (fragment !== hash) window.history.replaceState(window.history.state, '', pathname + search + fragment);
+  /** Back to all maps, one token, no cell, the whole picture. */
+  function clear() {
+    state.set({ alone: null });
+    actions.clear();
   }
-
-  /** Open what the address says, if this tab may. @returns {boolean} whether it does */
-  function openAddress() {
-    const wish = readComparison(window.location.hash);
-    if (!wish) return false;
-    const offered = props.value?.id === wish.id ? props.value : null;
-    const manifest = offered ?? recallTicket(wish.id);
-    if (!manifest || manifest.kind !== 'comparison') return false;
-    restored = manifest.ticket;
-    seen = JSON.stringify(manifest);
-    void open(manifest, wish);
-    if (!offered) props.value = manifest; // the page around learns which it is
-    return true;
-  }
-
-  // The page around
-
-  /** @param {KeyboardEvent} event */
-  function press(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
-    if (event.defaultPrevented || target.closest('dialog')) return;
-    const found = commandOf(event, { tag: target.tagName, isText: target.isContentEditable });
-    if (!found || !state.get.info) return;
-    event.preventDefault();
-    const { command, by = 0 } = found;
-    if (command === 'layer' || command === 'head' || command === 'token') actions.step(command, by);
-    else if (command === 'range') actions.extendBy(by);
-    else if (command === 'direction') actions.turn();
-    else if (command === 'tower') actions.nextTower();
-    else if (command === 'sinks') actions.nextSinks();
-    else if (command === 'play') actions.play();
-    else if (command === 'help') help.toggle();
-    else {
-      state.set({ alone: null });
-      actions.clear();
-    }
-  }
-
-  const sizes = new ResizeObserver(() => {
-    if (root.isConnected) state.set({ size: state.get.size + 1 });
-    else dispose(); // Gradio tells nobody that a component is gone
-  });
-  for (const name of ['stage', 'matrix', 'lists']) sizes.observe(part(root, name));
-  const theme = new MutationObserver(() => state.set({ theme: state.get.theme + 1 }));
-  theme.observe(document.body, { attributes: true, attributeFilter: ['class'] });
 
   function dispose() {
-    sizes.disconnect();
-    theme.disconnect();
-    Object.values(timers).forEach((timer) => window.clearTimeout(timer));
+    window.clearTimeout(announcing);
     closeSources();
     undo.forEach((end) => end());
     views.forEach((view) => view.dispose());
   }
 
-  let seen = '';
-  let restored = ''; // the ticket that the address led to: the server may send the same once more, without the view
-  function receive() {
-    const text = JSON.stringify(props.value ?? null);
-    if (text === seen) return;
-    seen = text;
-    const isRestored = restored && props.value?.ticket === restored;
-    restored = '';
-    if (isRestored) return;
-    state.set({ notice: '' });
-    void open(props.value || null);
-  }
-
   root.__attn = {
     state: state.get,
+    assets: new URL('.', import.meta.url).href,
     /** Change how things are drawn, or what is set beside the maps. @param {Partial<ComparisonFields>} look */
     look: (look) => state.set(look),
     actions,
@@ -390,16 +273,9 @@ export function mount({ element, props, watch, trigger }) {
     get matrix() {
       return matrix.held;
     },
-    /** @param {Partial<Selection> & {query?: number}} change */
-    select({ query, ...change }) {
-      const { info, selection } = state.get;
-      if (info && selection && change.tower) actions.choose({ ...inTower(info, selection, change.tower), ...change });
-      else if (info) actions.choose({ ...(query === undefined ? {} : selectionOfQuery(info, query)), ...change });
-    },
+    select: actions.ask,
   };
-  showMessage();
-  describe();
-  watch('value', receive);
-  if (!openAddress()) receive();
+  tell();
+  opening.begin();
   return dispose;
 }

@@ -41,31 +41,48 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     const wish = compared(rowWish(info, selection));
     sources.forEach((source) => source.drop('next'));
     state.set({ computing: null });
-    /** @param {number} member @returns {Promise<Shown | null> | Shown} what was kept comes at once */
-    const read = (member) => {
-      const kept = sources[member].keptRow(wish);
-      const show = (/** @type {import('./source.js').Numbers | null} */ numbers) =>
-        numbers && makeShown(infos[member], selection, cutRows(numbers, selection, info.tokens.length));
-      if (kept) sources[member].drop('row');
-      return kept ? /** @type {Shown} */ (show(kept)) : sources[member].row(wish).then(show);
+    const show = (/** @type {number} */ member, /** @type {import('./source.js').Numbers} */ numbers) =>
+      makeShown(infos[member], selection, cutRows(numbers, selection, info.tokens.length));
+    // What was kept comes at once, and all of it together.
+    const kept = sources.map((source, member) => {
+      const numbers = source.keptRow(wish);
+      if (numbers) source.drop('row');
+      return numbers ? show(member, numbers) : null;
+    });
+    const read = async (/** @type {number} */ member) => {
+      const numbers = await sources[member].row(wish);
+      return numbers && show(member, numbers);
     };
-    const wanted = [read(left), read(right)];
-    const [before, after] = /** @type {(Shown | null)[]} */ (wanted.some((one) => one instanceof Promise) ? await Promise.all(wanted) : wanted);
+    const [before, after] = kept[left] && kept[right] ? [kept[left], kept[right]] : await Promise.all([left, right].map((member) => kept[member] ?? read(member)));
     if (!before || !after || !isWanted()) return;
-    /** @type {(Shown | null)[]} */
-    const rows = sources.map((_, member) => (member === left ? before : member === right ? after : state.get.rows[member] ?? null));
-    state.set({ shown: before, pair: makePair(info, { left, right, before, after }), rows, computing: null });
+    const rows = kept.map((shown, member) => (member === left ? before : member === right ? after : shown ?? state.get.rows[member] ?? null));
+    state.set({ shown: before, pair: makePair(info, { left, right, before, after }), rows, computing: null, ...keptAbout() });
     state.get.perf.row_ms = performance.now() - begun;
     await painted();
     if (!isWanted()) return;
     sources.forEach((_, member) => {
-      if (member === left || member === right) return;
-      Promise.resolve(read(member)).then((shown) => {
+      if (member === left || member === right || kept[member]) return;
+      read(member).then((shown) => {
         if (shown && isWanted()) state.set({ rows: state.get.rows.map((old, i) => (i === member ? shown : old)) });
       }, (error) => fail(sources[0], error));
     });
     followAbout().catch((error) => fail(sources[0], error));
     waiting = setTimeout(prefetch, PREFETCH_MS);
+  }
+
+  /** How far heads moved, and how much of the picture they read at all, where that was kept: nothing is shown of two rows at once. */
+  function keptAbout() {
+    const { sources, whole, info, selection, right, measure, of } = state.get;
+    if (!whole || !info || !selection) return {};
+    const wish = changeWish(info, selection, { right, measure, of });
+    const change = whole.keptChange(wish);
+    if (!change) return {};
+    const found = { change: { name: changePath(wish), values: change.values, positions: [] } };
+    const name = massesName(info, selection, { right, measure, of });
+    if (name === null || name === state.get.imageMasses?.name || wish.query === null) return found;
+    const scores = { tower: selection.tower, name: 'image_mass', query: wish.query };
+    const [base, other] = [0, right].map((member) => sources[member].keptScores(scores)?.values);
+    return base && other ? { ...found, imageMasses: lesserOf(name, base, other) } : found;
   }
 
   /** How far heads moved, how much of the picture they read at all, and what else is set beside it. */
@@ -92,7 +109,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
       const values = await Promise.all([0, right].map((member) => readImageMass(sources[member], comparison, selection.tower, wish.query)));
       if (!isNow('sources', 'selection', 'right', 'measure', 'of')) return;
       const [base, other] = values;
-      state.set({ imageMasses: base && other ? { name, values: base.map((mass, i) => Math.min(mass, other[i])), positions: [] } : null });
+      state.set({ imageMasses: base && other ? lesserOf(name, base, other) : null });
     };
 
     const readLogprobs = async () => {
@@ -155,6 +172,11 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     const { sources } = state.get;
     return follow().catch((error) => fail(sources[0], error));
   }
+}
+
+/** The smaller image mass of the two. @param {string} name @param {Float32Array} base @param {Float32Array} other */
+function lesserOf(name, base, other) {
+  return { name, values: base.map((mass, i) => Math.min(mass, other[i])), positions: [] };
 }
 
 /** A row that is compared: always from the factors, never a mixture. @param {import('./source.js').RowWish} wish */

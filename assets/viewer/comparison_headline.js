@@ -3,20 +3,18 @@
 import { memberName, wordsRead } from './comparison_info.js';
 import { pairWords, sinkWords } from './comparison_words.js';
 import { create, part } from './dom.js';
-import { formatValue } from './format.js';
 import { named, which } from './headline.js';
+import { cellsInWords, createLive } from './live.js';
 import { topCells } from './reduce.js';
-
-const SETTLED_MS = 600;
+import { SINK_RULE } from './sinks.js';
 
 /**
  * @param {Element} root
  * @param {import('./comparison.js').ComparisonState} state
  */
 export function createComparisonHeadline(root, state) {
-  const [model, title, facts, sentence, sinks, live, notice] = ['model', 'title', 'facts', 'sentence', 'sinks', 'live', 'notice'].map((name) => part(root, name));
-  /** @type {number | undefined} */
-  let speaking;
+  const [model, title, facts, sentence, sinks] = ['model', 'title', 'facts', 'sentence', 'sinks'].map((name) => part(root, name));
+  const live = createLive(root, state);
 
   function sayWords() {
     const { comparison, wholeInfos } = state.get;
@@ -28,7 +26,7 @@ export function createComparisonHeadline(root, state) {
 
   function write() {
     const { info, comparison, pair, sinks: mode } = state.get;
-    window.clearTimeout(speaking);
+    live.say(null);
     for (const line of [title, facts, sentence, sinks]) line.textContent = '';
     if (!info || !comparison || !pair) return;
     const { before } = pair;
@@ -40,28 +38,26 @@ export function createComparisonHeadline(root, state) {
     sentence.textContent = pairWords(comparison.members, pair, info);
     sentence.title = sentence.textContent;
     sinks.textContent = sinkWords(pair, mode);
-    speaking = window.setTimeout(speak, SETTLED_MS);
+    sinks.title = before.sinks.count || pair.after.sinks.count ? SINK_RULE : '';
+    live.say(spoken);
   }
 
-  /** For who cannot see the maps: what is selected, what lies between them, the cells that changed most. */
-  function speak() {
+  /** What is selected, what lies between the maps, the cells that changed most. */
+  function spoken() {
     const { maps, pair, info } = state.get;
-    if (!pair || !info) return;
-    const grid = pair.before.grid === null ? null : info.grids[pair.before.grid];
-    const cells = maps && grid && !pair.isSame ? topCells(maps.difference.values.map(Math.abs), 5) : [];
-    const largest = cells.map((cell) => `row ${Math.floor(cell / (grid?.cols ?? 1))} col ${cell % (grid?.cols ?? 1)} ${formatValue(maps?.difference.values[cell] ?? 0)}`);
-    live.textContent = `${title.textContent}. ${sentence.textContent}${largest.length ? ` Largest differences: ${largest.join(', ')}.` : ''}`;
+    const grid = pair?.before.grid == null ? null : info?.grids[pair.before.grid];
+    const { values } = maps?.difference ?? { values: new Float32Array() };
+    const largest = grid && !pair?.isSame ? cellsInWords(topCells(values.map(Math.abs), 5), values, grid.cols) : '';
+    return `${title.textContent}. ${sentence.textContent}${largest && ` Largest differences: ${largest}.`}`;
   }
 
   const undo = [
     state.on(['comparison', 'wholeInfos'], sayWords),
     state.on(['info', 'comparison', 'pair', 'sinks'], write),
-    state.on(['notice'], () => { notice.textContent = state.get.notice; notice.hidden = !state.get.notice; }),
   ];
-  notice.hidden = true;
   return {
     dispose: () => {
-      window.clearTimeout(speaking);
+      live.dispose();
       undo.forEach((end) => end());
     },
   };

@@ -22,6 +22,7 @@
  * @typedef {object} ComparisonInfo
  * @property {string} id
  * @property {{id: string}} model
+ * @property {string} [prompt]
  * @property {'base' | 'own' | 'typed' | number} words  whose answer was read by all; a number is that of an adapter, from 1
  * @property {Member[]} members
  * @property {number} shared_tokens

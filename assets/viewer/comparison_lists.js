@@ -6,6 +6,7 @@ import { highestOf, movedMost, negligible } from './comparison_matrix.js';
 import { formatMeasure, formatPoints, isSigned, measureText } from './comparison_measures.js';
 import { createSteps } from './comparison_steps.js';
 import { movedTokens } from './comparison_tokens.js';
+import { LISTS } from './comparison_view.js';
 import { probabilityWords } from './comparison_words.js';
 import { create, listen, part } from './dom.js';
 import { headCount, layersOf } from './run_info.js';
@@ -14,9 +15,6 @@ import { formatLog } from './token_reading.js';
 import { quoted } from './token_text.js';
 
 const MOST = 24;
-const NAMES = /** @type {const} */ (['heads', 'tokens', 'answers', 'steps']);
-
-/** @typedef {typeof NAMES[number]} ListName */
 
 /**
  * @param {Element} root
@@ -32,7 +30,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   const panel = create('div', { class: 'av-list', role: 'tabpanel', tabindex: -1 }, [note, list, chart]);
   place.replaceChildren(tabs, panel);
   const steps = createSteps(chart, state, { compare });
-  const buttons = NAMES.map((name) => {
+  const buttons = LISTS.map((name) => {
     const button = create('button', { type: 'button', class: 'av-tab', role: 'tab', text: name });
     button.addEventListener('click', () => state.set({ list: name }));
     tabs.append(button);

@@ -7,7 +7,7 @@ import { highestOf, groupsOfHeads, kvHeadsOf, layOutMatrix, negligible, placeAt,
 import { changeWish, massesName } from './comparison_follow.js';
 import { formatMeasure, isSigned } from './comparison_measures.js';
 import { headWords } from './comparison_words.js';
-import { create, listen, part, surfaceColour } from './dom.js';
+import { create, isDark, listen, part, surfaceColour } from './dom.js';
 import { createFloating } from './floating.js';
 import { formatPercent } from './format.js';
 import { labelled } from './map_layout.js';
@@ -132,7 +132,7 @@ export function createMatrixView(root, state, { choose }) {
     if (!info || !selection) return;
     const { left, cell, row, gap } = layout;
     const signed = held ? isSigned(held.measure) : false;
-    const table = signed ? divergingPixels(document.body.classList.contains('dark'), false) : solidPixels(palette);
+    const table = signed ? divergingPixels(isDark(), false) : solidPixels(palette);
     for (let i = 0; i < layers * heads; i++) {
       const [layer, head] = [Math.floor(i / heads), i % heads];
       const box = [left + layer * cell, head * row, cell - gap, row - gap];
@@ -236,7 +236,7 @@ export function createMatrixView(root, state, { choose }) {
     const unit = comparison.measures[measure]?.unit ?? '';
     const bar = create('canvas', { width: 64, height: 1, 'aria-hidden': 'true', class: 'av-matrix-bar' });
     const signed = isSigned(measure);
-    const table = signed ? divergingPixels(document.body.classList.contains('dark'), false) : solidPixels(palette);
+    const table = signed ? divergingPixels(isDark(), false) : solidPixels(palette);
     const image = new ImageData(64, 1);
     new Uint32Array(image.data.buffer).set(Uint32Array.from({ length: 64 }, (_, i) => table[Math.min(255, i * 4 + 2)]));
     bar.getContext('2d')?.putImageData(image, 0, 0);

@@ -5,6 +5,7 @@ import { formatMeasure, formatPoints, formatSigned, measureText } from './compar
 import { isLookingChanged, NEGLIGIBLE } from './comparison_matrix.js';
 import { formatPercent, formatTimes, formatValue } from './format.js';
 import { cellBox } from './geometry.js';
+import { barLabels } from './scale.js';
 
 /**
  * @typedef {import('./comparison_info.js').Member[]} Members
@@ -69,7 +70,23 @@ export function sinkWords({ before, after }, mode) {
   if (!before.sinks.count && !after.sinks.count) return typeof before.layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
   const [there, here] = [before, after].map(({ sinks, mass }) => `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} on ${sinks.count}`);
   const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: 'hatched, the rest divided by what is left' }[mode];
-  return `Of the image attention ${there} → ${here} sink cells: ${done}.`;
+  return `Of the image attention ${there} → ${here} sink cells: ${done}. An object that every row looks at can be one.`;
+}
+
+/**
+ * What the colour bar of a difference says.
+ * @param {Pair} pair
+ * @param {import('./comparison_maps.js').Difference} difference
+ * @returns {import('./bar.js').Labels}
+ */
+export function differenceLabels({ isSame }, { range, isOwn }) {
+  const { high } = barLabels({ ...range, clipped: 0 });
+  const [least, most] = range.clipped > 0 ? ['≤\u202f', '≥\u202f'] : ['', ''];
+  const curve = { linear: '', sqrt: ', square root', log: ', log' }[range.curve];
+  const scale = isSame ? 'no difference anywhere' : `${isOwn ? 'on a scale of its own' : 'same scale as the maps'}${curve}`;
+  return {
+    low: range.high > 0 ? `${least}−${high}` : '0', high: range.high > 0 ? `${most}+${high}` : '0', note: [scale, barLabels(range).note].filter(Boolean).join('; '),
+  };
 }
 
 /**

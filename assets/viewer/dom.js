@@ -85,6 +85,9 @@ export function surfaceColour(element) {
   return [255, 255, 255];
 }
 
+/** Whether the page is dark. */
+export const isDark = () => document.body.classList.contains('dark');
+
 /** Let the browser show what was drawn before more is done; in a page that is not seen it shows nothing, and nobody waits. */
 export function painted() {
   return new Promise((resolve) => {

@@ -8,15 +8,14 @@
  * `show`, what a person does goes out by `does`: a pane knows neither the run nor the state of the page.
  */
 import { create, listen, placeTip } from './dom.js';
-import { cellAt, cellBorders, cellCentres } from './geometry.js';
+import { cellAt, cellBorders } from './geometry.js';
 import { listenToGestures, STEP } from './gestures.js';
-import { paintCells, paintSmoothed } from './overlay_paint.js';
+import { hatch, mapImage } from './map_canvas.js';
 import { boxOfCell, cornersOf, framesOf, marksOf } from './marks.js';
 import { createState } from './state.js';
 import { moved, placeOf, pointAt, revealing, seenOf, WHOLE, zoomedAt } from './zoom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-const HATCH_PX = 6; // from stripe to stripe
 
 /**
  * @typedef {import('./marks.js').Cell} Cell
@@ -116,13 +115,10 @@ export function createPane(parent, does) {
     const maps = map && grid && size && canvas.width && canvas.height && map.values.length === grid.rows * grid.cols ? [map, ...(other ? [other] : [])] : [];
     smoothed.hidden = !(smooth && maps.length);
     const begun = performance.now();
-    painted = maps.map((each) => {
-      const image = new ImageData(canvas.width, canvas.height);
-      const pixels = new Uint32Array(image.data.buffer);
-      if (smooth && grid && size) paintSmoothed(each, borders, cellCentres(grid, size, within()), canvas, pixels);
-      else paintCells(each, borders, canvas, pixels);
-      return image;
-    });
+    painted = maps.map((each) => mapImage(each, {
+      grid: /** @type {import('./geometry.js').Cells} */ (grid), picture: /** @type {import('./geometry.js').Size} */ (size),
+      place: within(), borders, size: canvas, smooth,
+    }));
     put();
     if (maps.length) paint_ms = performance.now() - begun;
   }
@@ -136,46 +132,17 @@ export function createPane(parent, does) {
     if (!first || !map || !grid) return;
     const line = second && other ? Math.round(split * width) : width;
     context.putImageData(first, 0, 0, 0, 0, line, height);
-    if (map.hidden) hatch(map.hidden, grid.cols, 0, line);
+    if (map.hidden) stripe(map.hidden, grid.cols, 0, line);
     if (!second || !other) return;
     context.putImageData(second, 0, 0, line, 0, width - line, height);
-    if (other.hidden) hatch(other.hidden, grid.cols, line, width);
+    if (other.hidden) stripe(other.hidden, grid.cols, line, width);
   }
 
-  /**
-   * Stripes of the page's text colour, edged with that of its ground: seen on any picture.
-   * @param {Uint8Array} hidden
-   * @param {number} cols
-   * @param {number} from  between these two pixels of the canvas
-   * @param {number} to
-   */
-  function hatch(hidden, cols, from, to) {
-    const side = Math.max(4, Math.round(HATCH_PX * density));
-    const tile = Object.assign(document.createElement('canvas'), { width: side, height: side });
-    const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
+  /** In the page's text colour, edged with that of its ground. @param {Uint8Array} hidden @param {number} cols @param {number} from @param {number} to */
+  function stripe(hidden, cols, from, to) {
     const style = getComputedStyle(canvas);
     const ground = style.getPropertyValue('--background-fill-primary');
-    for (const [colour, shift, alpha] of /** @type {const} */ ([[ground, 1, 0.6], [style.color, 0, 0.6]])) {
-      pen.globalAlpha = alpha;
-      pen.strokeStyle = colour;
-      pen.lineWidth = side / 5;
-      pen.beginPath();
-      for (const start of [-side, 0, side]) { // as the tile is repeated its corners take part
-        pen.moveTo(start + (shift * side) / 4 - 1, side + 1);
-        pen.lineTo(start + (shift * side) / 4 + side + 1, -1);
-      }
-      pen.stroke();
-    }
-    const stripes = /** @type {CanvasPattern} */ (context.createPattern(tile, 'repeat'));
-    const { left, top } = within();
-    stripes.setTransform(new DOMMatrix([1, 0, 0, 1, left % side, top % side])); // they stay where they are on the picture
-    context.fillStyle = stripes;
-    hidden.forEach((isHidden, cell) => {
-      if (!isHidden) return;
-      const [row, col] = [Math.floor(cell / cols), cell % cols];
-      const [x, end, y] = [Math.max(from, borders.cols[col]), Math.min(to, borders.cols[col + 1]), borders.rows[row]];
-      if (end > x) context.fillRect(x, y, end - x, borders.rows[row + 1] - y);
-    });
+    hatch(context, hidden, cols, borders, { density, ink: style.color, ground, place: within(), from, to });
   }
 
   function mark() {

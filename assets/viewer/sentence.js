@@ -1,48 +1,39 @@
 // @ts-check
 /** What the map says, in words: one sentence under it (where this head read from, never why), what lies on sinks, and a live line. */
-import { create, part } from './dom.js';
+import { part } from './dom.js';
 import { formatPercent, formatTimes, formatValue } from './format.js';
+import { cellsInWords, createLive } from './live.js';
 import { cellsOfHalf, topCells } from './reduce.js';
-
-const SETTLED_MS = 600;
+import { SINK_RULE } from './sinks.js';
 
 /**
  * @param {Element} root
  * @param {import('./viewer.js').ViewerState} state
  */
 export function createSentence(root, state) {
-  const sentence = part(root, 'sentence');
-  const sinks = part(root, 'sinks');
-  const live = part(root, 'live');
-  const notice = part(root, 'notice');
-  /** @type {number | undefined} */
-  let speaking;
+  const [sentence, sinks, title] = ['sentence', 'sinks', 'title'].map((name) => part(root, name));
+  const live = createLive(root, state);
 
   function write() {
     const { shown, info, selection } = state.get;
     const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
     sentence.textContent = isMap ? sentenceOf(shown, info) : '';
     sinks.textContent = isMap ? sinksOf(shown, state.get.sinks) : '';
-    window.clearTimeout(speaking);
-    if (isMap) speaking = window.setTimeout(() => speak(shown, info), SETTLED_MS);
+    sinks.title = isMap && shown.sinks.count ? SINK_RULE : '';
+    live.say(isMap ? () => spoken(shown, info) : null);
   }
 
-  /** For who cannot see the map: what is selected, and the cells that hold most. @param {import('./viewer.js').Shown} shown @param {import('./run_info.js').RunInfo} info */
-  function speak(shown, info) {
-    const { cols } = info.grids[/** @type {number} */ (shown.grid)];
-    const cells = topCells(shown.cells, 5).map((cell) => `row ${Math.floor(cell / cols)} col ${cell % cols} ${formatValue(shown.cells[cell])}`);
-    live.textContent = `${part(root, 'title').textContent}. ${sentence.textContent} ${sinks.textContent} Top cells: ${cells.join(', ')}.`;
+  /** What is selected, and the cells that hold most. @param {import('./viewer.js').Shown} shown @param {import('./run_info.js').RunInfo} info */
+  function spoken({ cells, grid }, info) {
+    const { cols } = info.grids[/** @type {number} */ (grid)];
+    return `${title.textContent}. ${sentence.textContent} ${sinks.textContent} Top cells: ${cellsInWords(topCells(cells, 5), cells, cols)}.`;
   }
 
-  const undo = [
-    state.on(['info', 'selection', 'shown', 'sinks'], write),
-    state.on(['notice'], () => { notice.textContent = state.get.notice; notice.hidden = !state.get.notice; }),
-  ];
-  notice.hidden = true;
+  const undo = state.on(['info', 'selection', 'shown', 'sinks'], write);
   return {
     dispose: () => {
-      window.clearTimeout(speaking);
-      undo.forEach((end) => end());
+      undo();
+      live.dispose();
     },
   };
 }

@@ -10,6 +10,10 @@
  * @property {number} rowMass  of the whole row that lies on sinks, also of other pictures and of text
  */
 
+/** How sinks are found, in short (`attention.scores.find_sinks`). */
+export const SINK_RULE = 'A sink is a cell that stands out in nearly every row, before the question too, about as much whatever is asked, and where what is read is little. '
+  + "It is found from what is read, not from what is there: an object's own cells can fall under it if every row looks at them. “Sinks: raw” draws all cells.";
+
 /**
  * The sinks of a layer; of a reduction over layers those of any layer.
  * @param {import('./run_info.js').RunInfo} info

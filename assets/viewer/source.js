@@ -161,6 +161,9 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     masses: (wish) => wanted('masses', massesPath(wish), (signal) => numbers(massesPath(wish), signal)),
 
     /** @param {ScoresWish} wish */
+    keptScores: (wish) => cache.get(scoresPath(wish)),
+
+    /** @param {ScoresWish} wish */
     scores: (wish) => wanted('scores', scoresPath(wish), (signal) => numbers(scoresPath(wish), signal)),
 
     /** @param {LineWish} wish */
@@ -173,6 +176,9 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
 
     /** @returns {Promise<import('./comparison_info.js').ComparisonInfo | null>} */
     comparison: () => wanted('run', 'comparison.json', async (signal) => (await get('comparison.json', signal)).json()),
+
+    /** @param {ChangeWish} wish */
+    keptChange: (wish) => cache.get(changePath(wish)),
 
     /** @param {ChangeWish} wish */
     change: (wish) => wanted('change', changePath(wish), (signal) => numbers(changePath(wish), signal)),

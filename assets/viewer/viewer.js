@@ -12,26 +12,27 @@ import { createAtlasView } from './atlas_view.js';
 import { createChoices } from './choices.js';
 import { createColourBar } from './colour_bar.js';
 import { createControls } from './controls.js';
-import { create, listen, painted, part } from './dom.js';
+import { painted, part } from './dom.js';
 import { makeDrawn } from './drawn.js';
 import { atlasOf, createFollower, wantedAtlas } from './follow.js';
 import { createHeadline } from './headline.js';
 import { createHelp } from './help.js';
 import { createImageView } from './image_view.js';
 import { createKeep } from './keep.js';
-import { commandOf } from './keys.js';
 import { LOOK_NAMES, startingLook } from './look.js';
 import { createMassLine } from './mass_line_view.js';
+import { createMessage } from './message.js';
+import { createOpening } from './opening.js';
 import { createPlayer } from './play.js';
 import { asksTheSame, firstTower } from './run_info.js';
-import { checkedSelection, inTower, queryOf, selectionOfQuery, startingSelection, untilOf } from './selection.js';
+import { checkedSelection, queryOf, startingSelection, untilOf } from './selection.js';
 import { createSentence } from './sentence.js';
 import { atlasPath, createSource } from './source.js';
 import { createState } from './state.js';
-import { recallTicket, rememberTicket } from './tickets.js';
+import { createSurroundings, describe } from './surroundings.js';
 import { createTokenStrip } from './token_strip.js';
 
-/** What is told to others, the server and the page's address, waits until a person has stopped for a moment. */
+/** What is told to the server waits until a person has stopped for a moment. */
 const SETTLED_MS = 250;
 
 /**
@@ -117,16 +118,15 @@ export function mount({ element, props, watch, trigger }) {
     ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, source: null, tower: 'language', pictureReady: false,
     pictureFailed: false, cleared: 0, size: 0, theme: 0, perf: {},
   }));
-  /** @type {{announce?: number, address?: number}} */
-  const timers = {};
-  let addressed = ''; // the run that the page's address names
+  /** @type {number | undefined} */
+  let announcing;
 
   /** @type {import('./actions.js').Actions} */
   const actions = createActions(state, {
     select: (selection) => void follower.select(selection),
     announce: () => {
-      window.clearTimeout(timers.announce);
-      timers.announce = window.setTimeout(announce, SETTLED_MS);
+      window.clearTimeout(announcing);
+      announcing = window.setTimeout(announce, SETTLED_MS);
     },
     tokenBeside: (token, by) => strip.beside(token, by),
   });
@@ -135,31 +135,34 @@ export function mount({ element, props, watch, trigger }) {
   const image = createImageView(root, state, actions);
   const atlas = createAtlasView(root, state, actions);
   const help = createHelp(root);
+  const opening = createOpening(state, {
+    kind: 'run', props, watch, open, read: readFragment,
+    write: (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), state.get, old),
+  });
   const views = [
     createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower,
+    createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower, opening,
+    createMessage(root, state, {
+      kind: 'run', retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
+      noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
+    }),
+    createSurroundings(root, state, { parts: ['stage', 'atlas-place'], actions, help, clear: actions.clear, gone: dispose }),
   ];
   const undo = [
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
     state.on(['order', 'pinned'], () => void follower.reorder()),
-    state.on(['status', 'failure', 'info', 'grid', 'computing'], showMessage),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
-    state.on(['status', 'shown'], describe),
-    state.on(['selection', ...LOOK_NAMES], () => {
-      window.clearTimeout(timers.address);
-      if (state.get.manifest?.id !== addressed) writeAddress(); // a reload at once finds the run that was just opened
-      else timers.address = window.setTimeout(writeAddress, SETTLED_MS);
-    }),
-    listen(root, { keydown: press }),
+    state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown)),
+    state.on(['selection', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {(info: RunInfo) => Selection} [begin]
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./look.js').Look>}} [wish]  what was chosen before
    */
-  async function open(next, begin = (info) => startingSelection(info, firstTower(info), next?.view)) {
+  async function open(next, wish = {}) {
     const before = next?.keeps_view ? { ...state.get } : null;
     state.get.source?.dispose();
     follower.dispose();
@@ -167,17 +170,17 @@ export function mount({ element, props, watch, trigger }) {
       state.set({ ...nothing, source: null, manifest: null });
       return;
     }
-    rememberTicket(next);
     const source = createSource({
       base: `${address}${encodeURIComponent(next.ticket)}`,
       onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
     });
-    state.set({ ...nothing, manifest: next, source, pictureReady: false, pictureFailed: false });
+    state.set({ ...nothing, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look });
     try {
       const info = await source.runInfo();
       if (!info || state.get.source !== source) return;
       const isSame = before?.info && before.selection && asksTheSame(before.info, info);
-      const selection = isSame ? checkedSelection(info, /** @type {Selection} */ (before.selection)) : begin(info);
+      const chosen = isSame ? before.selection : wish.selection;
+      const selection = chosen ? checkedSelection(info, chosen) : startingSelection(info, firstTower(info), next.view);
       state.set({ info, tower: selection.tower, selection, grid: selection.grid });
       if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned });
       await follower.select(selection);
@@ -206,37 +209,9 @@ export function mount({ element, props, watch, trigger }) {
     state.set({ status: failure ? 'error' : !source ? 'empty' : isWhole ? 'ready' : isShown ? 'row' : 'loading' });
   }
 
-  /** State and selection on the root, for tests and for whoever scripts the page. */
-  function describe() {
-    const { status, shown } = state.get;
-    root.dataset.state = status;
-    for (const name of /** @type {const} */ (['tower', 'direction', 'layer', 'head', 'query', 'until', 'token', 'grid'])) {
-      if (shown && shown[name] !== null) root.dataset[name] = String(shown[name]);
-      else delete root.dataset[name];
-    }
-  }
-
-  function showMessage() {
-    const { status, failure, info, grid, computing } = state.get;
-    const message = part(root, 'message');
-    message.replaceChildren();
-    const say = (/** @type {string} */ title, /** @type {string} */ text) =>
-      message.append(create('strong', { text: title }), create('span', { text }));
-    if (status === 'empty') say('Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.');
-    else if (failure?.isExpired) say('This run has expired', failure.message);
-    else if (failure) {
-      say('This could not be read', failure.message);
-      const again = create('button', { type: 'button', class: 'av-again', text: 'Try again' });
-      again.addEventListener('click', retry);
-      message.append(again);
-    } else if (computing) say('Computing what patches receive …', `${computing.done} of ${computing.total} rows`);
-    else if (!info) say('Reading the run …', '');
-    else if (grid === null) say('No picture in this run', 'It is text only; its tokens are listed beside.');
-  }
-
   function retry() {
     const { manifest, selection } = state.get;
-    open(manifest, selection ? (info) => checkedSelection(info, selection) : undefined);
+    void open(manifest, selection ? { selection } : {});
   }
 
   /** @param {import('./source.js').Source | null} source @param {any} error */
@@ -253,85 +228,11 @@ export function mount({ element, props, watch, trigger }) {
     trigger('select', { tower, direction, layer, head, query, until, token });
   }
 
-  // The address of the page: the view is in its fragment, the ticket only in this tab's storage
-  function writeAddress() {
-    const { manifest, selection } = state.get;
-    if (!manifest || !selection) return;
-    addressed = manifest.id;
-    const { pathname, search, hash } = window.location;
-    const fragment = writeFragment(manifest.id, selection, state.get, hash);
-    if (fragment !== hash) window.history.replaceState(window.history.state, '', pathname + search + fragment);
-  }
-
-  /** Open what the address says, if this tab may. @returns {boolean} whether it does */
-  function openAddress() {
-    const wish = readFragment(window.location.hash);
-    if (!wish) return false;
-    const offered = props.value?.id === wish.run ? props.value : null;
-    const manifest = offered ?? recallTicket(wish.run);
-    if (!manifest) {
-      state.set({ notice: `The run ${wish.run} of this address is not open in this tab: only who made a run can open it.` });
-      return false;
-    }
-    state.set(wish.look);
-    open(manifest, (info) => checkedSelection(info, wish.selection));
-    restored = manifest.ticket;
-    if (offered) seen = JSON.stringify(offered);
-    else {
-      seen = JSON.stringify(manifest);
-      props.value = manifest; // the page around learns which run it is
-    }
-    return true;
-  }
-
-  // The page around
-
-  /** @param {KeyboardEvent} event */
-  function press(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
-    if (event.defaultPrevented || target.closest('dialog')) return;
-    const found = commandOf(event, { tag: target.tagName, isText: target.isContentEditable });
-    if (!found || !state.get.info) return;
-    event.preventDefault();
-    const { command, by = 0 } = found;
-    if (command === 'layer' || command === 'head' || command === 'token') actions.step(command, by);
-    else if (command === 'range') actions.extendBy(by);
-    else if (command === 'direction') actions.turn();
-    else if (command === 'tower') actions.nextTower();
-    else if (command === 'sinks') actions.nextSinks();
-    else if (command === 'play') actions.play();
-    else if (command === 'help') help.toggle();
-    else actions.clear();
-  }
-
-  const sizes = new ResizeObserver(() => {
-    if (root.isConnected) state.set({ size: state.get.size + 1 });
-    else dispose(); // Gradio tells nobody that a component is gone
-  });
-  for (const name of ['stage', 'atlas-place']) sizes.observe(part(root, name));
-  const theme = new MutationObserver(() => state.set({ theme: state.get.theme + 1 }));
-  theme.observe(document.body, { attributes: true, attributeFilter: ['class'] });
-
   function dispose() {
-    sizes.disconnect();
-    theme.disconnect();
-    Object.values(timers).forEach((timer) => window.clearTimeout(timer));
+    window.clearTimeout(announcing);
     state.get.source?.dispose();
     undo.forEach((end) => end());
     views.forEach((view) => view.dispose());
-  }
-
-  let seen = '';
-  let restored = ''; // the ticket that the address led to: the server may send the same run once more, without the view
-  function receive() {
-    const text = JSON.stringify(props.value ?? null);
-    if (text === seen) return;
-    seen = text;
-    const isRestored = restored && props.value?.ticket === restored;
-    restored = '';
-    if (isRestored) return;
-    state.set({ notice: '' });
-    open(props.value || null);
   }
 
   root.__attn = {
@@ -349,20 +250,9 @@ export function mount({ element, props, watch, trigger }) {
     get maps() {
       return atlas.maps();
     },
-    /** @param {Partial<Selection> & {query?: number}} change */
-    select({ query, ...change }) {
-      const { info, selection } = state.get;
-      if (info && selection && change.tower) actions.choose({ ...inTower(info, selection, change.tower), ...change });
-      else if (info) actions.choose({ ...(query === undefined ? {} : selectionOfQuery(info, query)), ...change });
-    },
+    select: actions.ask,
   };
-  showMessage();
-  describe();
-  watch('value', receive);
-  if (!openAddress()) {
-    const { notice } = state.get;
-    receive();
-    state.set({ notice });
-  }
+  describe(root, state.get.status, null);
+  opening.begin();
   return dispose;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from made_comparisons import write_comparison
 from made_runs import chat, scene, token
+from PIL import Image
 from playwright.sync_api import expect
 
 from adapters import open_comparison
@@ -536,6 +538,8 @@ def test_it_opens_empty_and_says_what_to_do(open_page, tools):
 def test_an_expired_comparison_says_so(open_page):
     page = open_page("nowhere", state="error")
     expect(page.locator(".av-message")).to_contain_text("This comparison has expired")
+    expect(page.locator(".av-message")).to_contain_text("This comparison is not here any more")
+    expect(page.locator(".av-message")).not_to_contain_text("run is")
 
 
 def test_a_failure_says_what_and_lets_one_try_again(open_page, tools):
@@ -593,8 +597,172 @@ def test_a_reload_finds_the_view_again_and_its_address_gives_nothing_away(open_p
     page.evaluate("document.querySelector('.av-root').__attn.compare({ left: 2, right: 1 })")
     tools.wait(page, left=2, right=1)
     page.wait_for_function("location.hash.includes('compare.left=2')")
+    assert "ticket" not in page.url[page.url.index("#") :]
     page.goto(page.url.split("?")[0] + page.url[page.url.index("#") :])
     tools.wait(page, left=2, right=1, layer=2, head=1)
+
+
+def test_how_it_looks_is_in_the_address_too(open_page, tools):
+    page = open_page("one", layer=2, head=1)
+    page.get_by_label("Colours").select_option("magma")
+    page.get_by_label("Scale").select_option("uniform")
+    page.get_by_label("Sinks").select_option("raw")
+    page.get_by_label("Measure").select_option("js_row")
+    page.get_by_role("button", name="magnify difference").click()
+    page.get_by_role("tab", name="answers").click()
+    page.get_by_role("button", name="wipe alone").click()
+    page.get_by_role("slider", name="Line between base and gui-lora").press("End")
+    look(page, opacity=0.4)
+    page.wait_for_function(
+        "location.hash.includes('compare.split=100') && location.hash.includes('compare.opacity=0.4')"
+    )
+    page.reload()
+    tools.wait(page, layer=2, head=1, measure="js_row", list="answers", alone="wipe", split=100)
+    said = [page.get_by_label(name).locator("option:checked").inner_text() for name in ("Colours", "Scale", "Sinks")]
+    assert said == ["magma", "absolute", "raw"]
+    expect(page.get_by_role("button", name="magnify difference")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("document.querySelector('.av-root').__attn.state.opacity") == 0.4
+
+
+def test_an_address_alone_opens_nothing_and_what_it_says_wrongly_is_left_out(chromium, address, open_page, tools):
+    page = open_page("one", layer=2, head=1)
+    page.wait_for_function("location.hash.includes('compare=one')")
+    fragment = page.url[page.url.index("#") :]
+    stranger = chromium.new_context().new_page()
+    stranger.goto(f"{address}{fragment}")
+    expect(stranger.locator(".av-notice")).to_contain_text("comparison one of this address is not open in this tab")
+    assert stranger.locator(".av-root").get_attribute("data-state") == "empty"
+    stranger.context.close()
+    wrong = (
+        fragment.replace("compare.right=1", "compare.right=9") + "&compare.palette=jet&compare.alone=x&compare.split=-1"
+    )
+    page.evaluate("hash => window.history.replaceState(null, '', hash)", wrong)
+    page.reload()
+    tools.wait(page, layer=2, head=1, right=1, split=50)
+    expect(page.locator(".av-figure:visible")).to_have_count(4)
+
+
+# Keeping what was found
+
+
+def open_menu(page):
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.locator(".av-keep-menu")).to_be_visible()
+
+
+def keep(page, what):
+    """The picture that a button of the menu brings, and the name of its file."""
+    with page.expect_download() as caught:
+        page.locator(f"[data-keep={what}]").click()
+    assert caught.value.failure() is None
+    with Image.open(io.BytesIO(caught.value.path().read_bytes())) as image:
+        return np.asarray(image.convert("RGB")).astype(float), caught.value.suggested_filename
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_map_is_kept_as_large_as_its_picture_in_the_colours_of_the_page(open_page, comparisons, tools, plain):
+    page = open_page("one", layer=2, head=3)
+    look(page, beside=plain)
+    opacity = page.evaluate("document.querySelector('.av-root').__attn.state.opacity")
+    open_menu(page)
+    page.locator(".av-keep-menu input[type=checkbox]").uncheck()
+    under = np.asarray(Image.open(comparisons["one"].base.folder / "image_0.png").convert("RGB")).astype(float)
+    for pane in ("before", "after"):
+        pixels, name = keep(page, pane)
+        query = held(page)["query"]
+        assert name == f"comparison_one_0-1_{pane}_language_L2_H3_row{query}.png"
+        assert pixels.shape == under.shape
+        seen = overlay(page, tools, pane).astype(float)
+        for row, col in np.ndindex(*SHAPE):
+            at = [(place + 0.5) / count for place, count in zip((row, col), SHAPE, strict=True)]
+            *colour, alpha = seen[int(at[0] * seen.shape[0]), int(at[1] * seen.shape[1])]
+            y, x = int(at[0] * under.shape[0]), int(at[1] * under.shape[1])
+            share = alpha / 255 * (1 if plain else opacity)
+            wanted = (255 if plain else under[y, x]) * (1 - share) + np.array(colour) * share
+            assert np.abs(pixels[y, x] - wanted).max() <= 3, (pane, row, col)
+    pixels, _ = keep(page, "difference")
+    values = np.float32(held(page)["values"][2]).reshape(SHAPE)
+    most = np.unravel_index(np.argmax(abs(values)), SHAPE)
+    at = [int((place + 0.5) / count * side) for place, count, side in zip(most, SHAPE, under.shape, strict=False)]
+    red, _, blue = pixels[at[0], at[1]]
+    assert (red > blue) == (values[most] > 0)
+
+
+def test_three_maps_are_kept_side_by_side_with_bars_and_a_caption(open_page, tools):
+    page = open_page("many", layer=2, head=3)
+    open_menu(page)
+    with_words, name = keep(page, "all")
+    assert "_all_" in name
+    page.locator(".av-keep-menu input[type=checkbox]").uncheck()
+    bare, _ = keep(page, "all")
+    alone, _ = keep(page, "after")
+    gap = (bare.shape[1] - 3 * 640) // 2
+    assert bare.shape[0] == 400 and 0 < gap < 40 and with_words.shape[1] == bare.shape[1]
+    assert np.array_equal(bare[:, 640 + gap : 1280 + gap], alone)
+    assert np.array_equal(with_words[:400], bare) and with_words.shape[0] > 500
+    assert with_words[400:].min() < 60, "there are words below"
+    page.get_by_label("Size of the PNG").select_option("2")
+    large, _ = keep(page, "after")
+    assert large.shape[:2] == (800, 1280)
+
+
+def test_the_caption_says_all_that_finds_the_view_again(open_page):
+    page = open_page("many", layer=2, head=3)
+    lines = page.evaluate(
+        """async () => { const { state, assets } = document.querySelector('.av-root').__attn;
+        const { captionOf } = await import(assets + 'comparison_caption.js');
+        return captionOf(state).join('\\n'); }"""
+    )
+    said = (
+        "layer 2 · head 3", "gui-lora against base", "what color is the star?", "cividis, linear, 0 to", "attention",
+        "difference:", "language tower", "row ", "All read the base's answer",
+    )  # fmt: skip
+    for part in said:
+        assert part in lines, part
+
+
+def test_the_address_is_copied_and_who_may_open_it_is_said(open_page):
+    page = open_page("one", layer=2, head=1)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    look(page, palette="grey")
+    open_menu(page)
+    expect(page.locator(".av-keep-who")).to_contain_text("nobody else")
+    page.get_by_role("button", name="Copy address").click()
+    expect(page.locator(".av-keep-said")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "compare=one" in copied and "compare.palette=grey" in copied and "compare.layer=2" in copied
+
+
+def test_what_cannot_be_kept_is_said(open_page, comparisons):
+    page = open_page("one", layer=2, head=1)
+    open_menu(page)
+    page.route("**/image/*", lambda route: route.abort())
+    page.locator("[data-keep=before]").click()
+    expect(page.locator(".av-keep-said")).to_have_text("The server cannot be reached. Try again.")
+    page.unroute("**/image/*")
+    gone = comparisons.pop("one")
+    try:
+        page.locator("[data-keep=before]").click()
+        expect(page.locator(".av-keep-said")).to_contain_text("This comparison is not here any more")
+    finally:
+        comparisons["one"] = gone
+    page = open_page("text", layer=1, head=1)
+    open_menu(page)
+    expect(page.locator("[data-keep=before]")).to_be_disabled()
+    page = open_page(state="empty")
+    expect(page.get_by_role("button", name="Keep", exact=True)).to_be_disabled()
+
+
+@pytest.mark.parametrize("size", ["WIDE", "NARROW"])
+def test_the_menu_is_whole_on_the_page(open_page, tools, size):
+    viewport = getattr(tools, size)
+    page = open_page("many", size=viewport, theme="dark")
+    open_menu(page)
+    box = page.locator(".av-keep-menu").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"]
+    for button in page.locator(".av-keep-file").all():
+        inner = button.bounding_box()
+        assert inner["x"] + inner["width"] <= box["x"] + box["width"] and inner["height"] >= 20
 
 
 def test_the_page_around_is_told_what_was_chosen(open_page, tools):

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { readComparison, readFragment, writeComparison, writeFragment } from '../../assets/viewer/address.js';
+import { readView, writeView } from '../../assets/viewer/comparison_view.js';
 import { changeWish, massesName, meanOfRows, rowOfMatrix } from '../../assets/viewer/comparison_follow.js';
 import { answersOf, cutInfo, memberName, memberNames, seriesOf, wordsRead } from '../../assets/viewer/comparison_info.js';
 import { cutRows, jensenShannon, makeMaps, makePair, signedPosition } from '../../assets/viewer/comparison_maps.js';
@@ -297,15 +298,30 @@ test('panes lie in as many columns as makes the picture largest', () => {
 });
 
 test('a run and a comparison stand in one address, and neither takes the other away', () => {
-  const fields = { left: '0', right: '2', measure: 'js_row', of: 'token' };
-  const both = writeComparison('c1', fields, SELECTION, writeFragment('r1', SELECTION, startingLook()));
-  assert.equal(readFragment(both).run, 'r1');
+  const more = { left: '0', right: '2', measure: 'js_row', of: 'token' };
+  const look = { ...startingLook(), palette: 'magma', opacity: 0.35, sinks: 'raw' };
+  const both = writeComparison('c1', SELECTION, look, more, writeFragment('r1', SELECTION, startingLook()));
+  assert.deepEqual([readFragment(both).id, readFragment(both).look], ['r1', {}], 'each has a look of its own');
   const found = readComparison(both);
   assert.equal(found.id, 'c1');
-  assert.deepEqual([found.fields.right, found.fields.measure, found.fields.of], ['2', 'js_row', 'token']);
+  assert.deepEqual([found.more.right, found.more.measure, found.more.of], ['2', 'js_row', 'token']);
   assert.deepEqual([found.selection.layer, found.selection.head, found.selection.token, found.selection.tower], [1, 0, SELECTION.token, 'language']);
+  assert.deepEqual(found.look, { palette: 'magma', opacity: 0.35, sinks: 'raw' });
   const later = writeFragment('r2', SELECTION, startingLook(), both);
-  assert.deepEqual([readFragment(later).run, readComparison(later).id], ['r2', 'c1']);
-  assert.equal(readComparison(writeComparison('c2', fields, SELECTION, later)).id, 'c2');
+  assert.deepEqual([readFragment(later).id, readComparison(later).id], ['r2', 'c1']);
+  assert.equal(readComparison(writeComparison('c2', SELECTION, look, more, later)).id, 'c2');
   assert.equal(readComparison('#run=r1'), null);
+});
+
+test('what is chosen of a comparison comes back from its texts, and what it does not have is left out', () => {
+  const member = (id) => ({ folder: 'f', adapter: { id, scale: 1 }, answer: '' });
+  const comparison = { members: [{ folder: 'base', adapter: null, answer: '' }, member('a/one'), member('a/two')], measures: { js_image: { unit: 'bits' }, js_row: { unit: 'bits' } } };
+  const chosen = { left: 2, right: 1, measure: 'js_row', of: 'token', list: 'answers', alone: 'wipe', split: 0.25, magnified: true };
+  assert.deepEqual(readView(comparison, true, {}, writeView(chosen)), chosen);
+  const start = { left: 0, right: 1, measure: 'js_image', of: 'mean', list: 'heads', alone: null };
+  assert.deepEqual(Object.keys(writeView({ ...start, split: 0.5, magnified: false })), ['left', 'right', 'measure', 'of']);
+  const wrong = { left: '7', right: '0', measure: 'x', of: '<b>', list: 'steps', alone: 'all', split: '1e9', magnified: '1' };
+  assert.deepEqual(readView(comparison, true, {}, wrong), start);
+  assert.equal(readView(comparison, false, {}, {}).measure, 'js_row', 'without a picture nothing is said of it');
+  assert.deepEqual(readView(comparison, true, { adapter: 1 }, {}).right, 2);
 });

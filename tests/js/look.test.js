@@ -13,7 +13,7 @@ test('an address gives back the view it was made of, and never the ticket', () =
   for (const look of [startingLook(), { ...startingLook(), palette: 'magma', opacity: 0.35, smooth: true, order: 'entropy', clip: 100 }]) {
     const fragment = writeFragment('run & 1', SELECTION, look);
     const read = readFragment(fragment);
-    assert.equal(read.run, 'run & 1');
+    assert.equal(read.id, 'run & 1');
     assert.deepEqual(read.selection, SELECTION);
     assert.deepEqual({ ...startingLook(), ...read.look }, look);
   }
