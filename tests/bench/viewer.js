@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What tests/bench/viewer.py measures inside the page, as window.bench.
+ * What tests/bench/viewer.py and comparison.py measure inside the page, as window.bench.
  *
  * Times are milliseconds by performance.now(). Nothing sleeps: what the viewer shows is read from the attributes of its
  * root element when they change, and what the browser shows from its own frames. Runs before the page's scripts, to see
@@ -140,10 +140,39 @@
     };
   }
 
+  /**
+   * Select in a comparison, and follow what becomes of it until every panel shows it: the maps, the matrix, everyone's small map.
+   * @param {Record<string, any>} change
+   */
+  async function compare(change) {
+    await anyPhase();
+    const asked = requests.length;
+    const begun = now();
+    root().__attn.select(change);
+    await until(() => says(change, ['row', 'ready']));
+    for (const name of ['before', 'after', 'difference', 'wipe']) flush(`[data-pane=${name}] .av-overlay`);
+    const maps = now();
+    await until(() => says(change, ['ready']));
+    flush('.av-matrix-canvas');
+    if (root().querySelector('.av-member-map')) flush('.av-member-map');
+    const panels = now();
+    const shown = await frame();
+    return {
+      maps: maps - begun, panels: panels - begun, presented: shown - begun,
+      asked: requests.slice(asked).map(({ address }) => address.split('/').pop()),
+    };
+  }
+
   /** @param {Record<string, any>[]} changes */
-  async function selectAll(changes) {
+  const selectAll = (changes) => oneByOne(changes, select);
+
+  /** @param {Record<string, any>[]} changes */
+  const compareAll = (changes) => oneByOne(changes, compare);
+
+  /** @param {Record<string, any>[]} changes @param {(change: Record<string, any>) => Promise<any>} how */
+  async function oneByOne(changes, how) {
     const results = [];
-    for (const change of changes) results.push(await select(change));
+    for (const change of changes) results.push(await how(change));
     return results;
   }
 
@@ -261,5 +290,5 @@
     return { bytes: source?.bytes ?? null, limit: source?.limitBytes ?? null, heap: /** @type {any} */ (performance).memory?.usedJSHeapSize ?? null };
   }
 
-  /** @type {any} */ (window).bench = { select, selectAll, turn, known, scrub, scroll, held };
+  /** @type {any} */ (window).bench = { select, selectAll, compareAll, turn, known, scrub, scroll, held };
 })();

@@ -42,8 +42,9 @@ import numpy as np  # noqa: E402
 from made_runs import chat, scene, write_run  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
+from adapters import open_comparison  # noqa: E402
 from attention.run import open_run  # noqa: E402
-from attention.viewer import AttentionViewer, routes  # noqa: E402
+from attention.viewer import AttentionViewer, ComparisonViewer, routes  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"]
 SIZE = {"width": 1440, "height": 900}
@@ -120,16 +121,17 @@ class Tokens:
 # The page
 
 
-def serve(folders: dict[str, Path], pipe) -> None:
-    """A page that shows the run named in its address, until the other end of the pipe says or is gone."""
-    runs = {ticket: open_run(folder) for ticket, folder in folders.items()}
+def serve(folders: dict[str, Path], kind: str, pipe) -> None:
+    """A page that shows the run or comparison named in its address, until the other end of the pipe says or is gone."""
+    read, view = {"run": (open_run, AttentionViewer), "comparison": (open_comparison, ComparisonViewer)}[kind]
+    runs = {ticket: read(folder) for ticket, folder in folders.items()}
 
     def opened(request: gr.Request) -> dict | None:
         ticket = request.query_params.get("ticket")
-        return {"id": ticket, "ticket": ticket, "kind": "run"} if ticket else None
+        return {"id": ticket, "ticket": ticket, "kind": kind} if ticket else None
 
     with gr.Blocks(fill_width=True) as demo:
-        viewer = AttentionViewer()
+        viewer = view()
         demo.load(opened, None, viewer)
     _, url, _ = demo.launch(
         prevent_thread_lock=True,
@@ -147,11 +149,11 @@ def serve(folders: dict[str, Path], pipe) -> None:
 
 
 @contextmanager
-def served(folders: dict[str, Path]) -> Iterator[str]:
+def served(folders: dict[str, Path], kind: str = "run") -> Iterator[str]:
     """The address of the page, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(folders, theirs), daemon=True)
+    process = context.Process(target=serve, args=(folders, kind, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -426,6 +428,15 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
+def machine(browser: Browser) -> str:
+    """What figures were taken on."""
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}; Chromium {browser.version}, software rendering, "
+        f"{SIZE['width']}x{SIZE['height']}; Gradio {gr.__version__}, NumPy {np.__version__}, "
+        f"Python {platform.python_version()}, Playwright {version('playwright')}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--markdown", action="store_true")
@@ -440,11 +451,7 @@ def main() -> None:
         chosen = plan(options.only)
         folders = {made.name: made.write(root) for made in chosen}
         with served(folders) as address, chromium() as browser:
-            print(
-                f"{os.cpu_count()} cores, {platform.machine()}; Chromium {browser.version}, software rendering, "
-                f"{SIZE['width']}x{SIZE['height']}; Gradio {gr.__version__}, NumPy {np.__version__}, "
-                f"Python {platform.python_version()}, Playwright {version('playwright')}; load {load()}\n"
-            )
+            print(f"{machine(browser)}; load {load()}\n")
             table = Table(options.markdown)
             for made, names in chosen.items():
                 bench = Bench(browser, address, made, Tokens.of(folders[made.name]), table, options.repeats)
