@@ -58,7 +58,7 @@ export function createMatrixView(root, state, { choose }) {
    */
   let held = null;
   let isStale = false;
-  let colours = { surface: 0, ink: 0, text: '', line: '', quiet: '' };
+  let colours = { surface: 0, ink: 0, text: '', line: '', quiet: '', font: '' }; // read when they change, so that painting asks nothing of the layout
 
   const pixels = (/** @type {number} */ css) => Math.round(css * density);
 
@@ -81,7 +81,8 @@ export function createMatrixView(root, state, { choose }) {
       return;
     }
     const masses = massName === null ? null : imageMasses?.values ?? null;
-    held = { values: change.values, masses, faint: negligible(masses, change.values.length), measure, tower: selection.tower, high: highestOf(change.values) };
+    const isSame = held && held.values === change.values && held.masses === masses && held.measure === measure && held.tower === selection.tower;
+    if (!isSame) held = { values: change.values, masses, faint: negligible(masses, change.values.length), measure, tower: selection.tower, high: highestOf(change.values) };
   }
 
   function counts() {
@@ -113,12 +114,27 @@ export function createMatrixView(root, state, { choose }) {
     Object.assign(canvas.style, { width: `${canvas.width / density}px`, height: `${canvas.height / density}px` });
   }
 
+  /** Another token of the same matrix moves nothing but what is outlined. */
   function update() {
+    const before = held;
     take();
     place.classList.toggle('av-stale', isStale);
+    if (held !== before) {
+      paint();
+      explain();
+    }
+    follow();
+  }
+
+  /** Also where its cells lie: of others, or on a page of another size. */
+  function redraw() {
     fit();
     paint();
     explain();
+    follow();
+  }
+
+  function follow() {
     outline();
     describe();
     if (cursor && floating.panel.matches(':popover-open')) say(cursor);
@@ -177,7 +193,7 @@ export function createMatrixView(root, state, { choose }) {
     if (!layout || !info || !selection) return;
     const { left, cell, row, weightRow, weightsTop, gap, bottom } = layout;
     context.fillStyle = colours.quiet;
-    context.font = `${10.5 * density}px ${getComputedStyle(canvas).fontFamily}`;
+    context.font = `${10.5 * density}px ${colours.font}`;
     context.textAlign = 'right';
     context.textBaseline = 'middle';
     const groups = groupsOfHeads(heads, kvHeadsOf(info, selection.tower));
@@ -387,8 +403,8 @@ export function createMatrixView(root, state, { choose }) {
     const [red, green, blue] = surfaceColour(place);
     const surface = pixel(red, green, blue, 255);
     const ink = red + green + blue > 384 ? pixel(20, 22, 26, 255) : pixel(240, 242, 246, 255);
-    colours = { surface, ink, text: style.color, line: style.getPropertyValue('--av-line'), quiet: css(blend(surface, ink, 0.62)) };
-    update();
+    colours = { surface, ink, text: style.color, line: style.getPropertyValue('--av-line'), quiet: css(blend(surface, ink, 0.62)), font: style.fontFamily };
+    redraw();
   }
 
   const undo = [
@@ -408,7 +424,8 @@ export function createMatrixView(root, state, { choose }) {
       blur: () => point(null),
     }),
     listen(scroller, { scroll: () => point(null) }),
-    state.on(['info', 'comparison', 'tower', 'right', 'measure', 'of', 'selection', 'change', 'imageMasses', 'palette', 'size'], update),
+    state.on(['info', 'selection', 'right', 'measure', 'of', 'change', 'imageMasses'], update),
+    state.on(['info', 'comparison', 'tower', 'right', 'palette', 'size'], redraw),
     state.on(['theme'], mix),
   ];
   mix();

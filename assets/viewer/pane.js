@@ -78,6 +78,7 @@ export function createPane(parent, does) {
   let seen = place;
   let box = { width: 1, height: 1 };
   let density = 1;
+  let inks = { ink: '', ground: '' }; // of the page, read where the layout is read anyway
   /** In device pixels of the canvas. */
   let borders = { rows: new Int32Array(1), cols: new Int32Array(1) };
   /** @type {HTMLImageElement | null} */
@@ -93,6 +94,8 @@ export function createPane(parent, does) {
     frame.hidden = !size;
     if (!size) return;
     density = window.devicePixelRatio || 1;
+    const style = getComputedStyle(canvas);
+    inks = { ink: style.color, ground: style.getPropertyValue('--background-fill-primary') };
     box = { width: Math.max(1, Math.floor(pane.clientWidth * density)), height: Math.max(1, Math.floor(pane.clientHeight * density)) };
     place = placeOf(zoom, { picture: size, box });
     seen = seenOf(place, box);
@@ -140,9 +143,7 @@ export function createPane(parent, does) {
 
   /** In the page's text colour, edged with that of its ground. @param {Uint8Array} hidden @param {number} cols @param {number} from @param {number} to */
   function stripe(hidden, cols, from, to) {
-    const style = getComputedStyle(canvas);
-    const ground = style.getPropertyValue('--background-fill-primary');
-    hatch(context, hidden, cols, borders, { density, ink: style.color, ground, place: within(), from, to });
+    hatch(context, hidden, cols, borders, { density, ...inks, place: within(), from, to });
   }
 
   function mark() {
