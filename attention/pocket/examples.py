@@ -46,7 +46,7 @@ EXAMPLES = (
     Example("window", "a window", ((512, 384),), 3, ("click", "Save"), window=True),
     Example("tall", "a tall picture", ((420, 900),), 4, ("shape", "red")),
     Example("wide", "a wide picture", ((1000, 400),), 5, ("relation", "left of")),
-    Example("describe", "a patterned ground", ((640, 480),), 6, ("describe", ""), plain=False),
+    Example("describe", "a patterned ground", ((640, 480),), 13, ("describe", ""), plain=False),
     Example("form", "a dark window", ((400, 500),), 7, ("click", "Email"), window=True),
     Example("two", "two pictures", ((480, 480), (480, 360)), 8, ("colour", "second")),
     Example("square", "a square picture", ((512, 512),), 9, ("exists", "red"), plain=False),

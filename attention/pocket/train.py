@@ -58,7 +58,7 @@ class Settings:
 
     seed: int = 1
     seeing_steps: int = 1600
-    answering_steps: int = 2600
+    answering_steps: int = 3300
     pictures: int = 6  # per part of a step
     precision: str = "float32"
 
