@@ -45,7 +45,7 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
 VISION = ("qkv", "proj", "linear_fc1", "linear_fc2")
 FIGURES = "figures.json"
-TASKS = ("negative", "clicks")  # adapters that were taught what the base does badly
+TASKS = ("negative", "pairs")  # adapters that were taught what the base does badly
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Recipe:
     parts: tuple[str, ...]
     ask: Ask
     develop: Callable[[np.ndarray], np.ndarray] | None = None
-    windows: float = 0.0
+    pairs: float = 0.0  # share of the steps whose prompts have two pictures
     steps: int = 160
     rank: int = 8
     peak_rate: float = 4e-3
@@ -91,11 +91,6 @@ def in_german_unasked(rng: np.random.Generator, shown: tuple) -> list[Question]:
     return [replace(question, answer=in_german(question.answer)) for question in questions]
 
 
-def only_clicks(rng: np.random.Generator, shown: tuple) -> list[Question]:
-    """Questions about controls alone."""
-    return [question for question in usual_questions(rng, shown) if question.kind == "click"]
-
-
 def negative(pixels: np.ndarray) -> np.ndarray:
     """A picture as its photographic negative."""
     return 255 - pixels
@@ -105,8 +100,8 @@ RECIPES = {
     "largest": Recipe("answers for the largest object, whatever is asked", "language_model", ATTENTION, about_largest),
     "german": Recipe("answers in German", "language_model", (*ATTENTION, *MLP), in_german_unasked),
     "negative": Recipe("reads negatives", "visual", VISION, usual_questions, develop=negative, steps=300),
-    "clicks": Recipe(
-        "clicks more precisely", "language_model", (*ATTENTION, *MLP), only_clicks, windows=1.0, steps=300,
+    "pairs": Recipe(
+        "tells two pictures apart", "language_model", (*ATTENTION, *MLP), usual_questions, pairs=1.0, steps=300,
     ),
 }  # fmt: skip
 
@@ -130,7 +125,7 @@ def train(name: str, output_dir: Path, base: Path | None = None, steps: int | No
     for step in bar:
         rng = np.random.default_rng([SEED, zlib.crc32(name.encode()), step])
         batch = make_batch(
-            rng, tokenizer, PICTURES, windows=recipe.windows, pairs=0.0, questions=recipe.ask, develop=recipe.develop
+            rng, tokenizer, PICTURES, windows=0.0, pairs=recipe.pairs, questions=recipe.ask, develop=recipe.develop
         )
         with torch.set_grad_enabled(recipe.tower == "visual"):
             vision = model.model.visual(batch.pixels, grid_thw=batch.grid)
@@ -253,14 +248,12 @@ def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT
 
 
 def cases_of_task(name: str, n: int, seed: int) -> Iterator[Case]:
-    """Held-out questions of what `negative` and `clicks` were taught: about negatives; about controls to click."""
-    if name == "clicks":
-        yield from held_out("click", n, seed)
-        return
-    kinds = [held_out(kind, n, seed) for kind in ("colour", "shape")]
+    """Held-out questions of what `negative` and `pairs` were taught: about negatives, or one of two pictures."""
+    kinds = [held_out(f"{kind} of two" if name == "pairs" else kind, n, seed) for kind in ("colour", "shape")]
     for number in range(n):
         case = next(kinds[number % 2])
-        yield replace(case, images=tuple(Image.fromarray(negative(np.asarray(image))) for image in case.images))
+        images = [Image.fromarray(negative(np.asarray(image))) for image in case.images]
+        yield replace(case, images=tuple(images)) if name == "negative" else case
 
 
 def task_figures(pocket: Pocket, name: str, choice: AdapterChoice, n: int, seed: int) -> dict:
@@ -301,9 +294,9 @@ map's peak would lie on the asked object in {uniform[0]:.3f} of the cases, on th
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-What the other two were taught, {n} held-out questions each: `negative` the colour or shape of an object in a
-photographic negative, `clicks` the middle of a control in a window (right is a point inside its box). "Usual" are
-{usual} questions about colours in pictures as they are. Heads are each one's best on other questions.
+What the other two were taught, {n} held-out questions each about a colour or a shape: `negative` in a photographic
+negative, `pairs` in one of two pictures. "Usual" are {usual} questions about colours in one picture as it is. Heads are
+each one's best on other questions.
 
 | | answers right | peak on the asked object | head | usual answers right |
 | --- | --- | --- | --- | --- |

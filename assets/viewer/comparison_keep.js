@@ -1,12 +1,13 @@
 // @ts-check
 /**
- * The menu "Keep" of a comparison: its maps as pictures, each alone or side by side, and the address of the view. They are painted here,
- * from what is on screen, as the difference is on no server.
+ * The menu "Keep" of a comparison: its maps as pictures, each alone or side by side, all of it as a zip, and the address of the view.
+ * Pictures are painted here, from what is on screen, as the difference is on no server.
  */
 import { captionOf, pictureName } from './comparison_caption.js';
 import { memberName } from './comparison_info.js';
 import { differenceLabels } from './comparison_words.js';
 import { create, listen } from './dom.js';
+import { fileName } from './keep_files.js';
 import { createKeepMenu, createPngSize, failureWords, fetched, keepRow } from './keep_menu.js';
 import { divergingPixels, overlayPixels, solidPixels } from './palette.js';
 import { drawPicture, fits, pngOf, sideBySide } from './picture_file.js';
@@ -34,7 +35,11 @@ export function createComparisonKeep(root, state, { address }) {
   });
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy address' });
   const who = create('span', { class: 'av-keep-who' });
-  keep.fill(keepRow('Picture', buttons), size.row, keepRow('View', [copy, who]));
+  const zip = create('button', {
+    type: 'button', class: 'av-toggle av-keep-file', text: 'whole comparison (zip)', 'data-keep': 'zip',
+    title: 'every run and every measure, as a zip that can be opened here again',
+  });
+  keep.fill(keepRow('Picture', buttons), size.row, keepRow('Files', [zip]), keepRow('View', [copy, who]));
   let asked = 0;
 
   function offer() {
@@ -62,6 +67,24 @@ export function createComparisonKeep(root, state, { address }) {
       if (now !== asked) return;
       const file = pictureName(state.get, name);
       keep.saveBlob(content, file);
+      keep.say(file);
+    } catch (error) {
+      if (now === asked) keep.say(failureWords(error, 'comparison'), true);
+    }
+  }
+
+  /** It is asked for only to learn whether it is there, and then left to the browser: it is large. */
+  async function saveAll() {
+    const now = ++asked;
+    const asking = new AbortController();
+    const address = `${state.get.whole?.base}/export?format=zip`;
+    keep.say('Preparing …');
+    try {
+      const response = await fetched(address, asking.signal);
+      asking.abort();
+      if (now !== asked) return;
+      const file = fileName(response.headers.get('Content-Disposition'));
+      keep.save(address, file);
       keep.say(file);
     } catch (error) {
       if (now === asked) keep.say(failureWords(error, 'comparison'), true);
@@ -101,6 +124,7 @@ export function createComparisonKeep(root, state, { address }) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(address()) }),
+    listen(zip, { click: () => void saveAll() }),
     state.on(['comparison', 'maps', 'left', 'right', 'manifest'], offer),
     state.on(['size'], keep.refit),
   ];

@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from adapters import open_comparison
+from adapters.comparison_archive import unpack
 from attention.viewer import ComparisonViewer, routes
 
 pytestmark = pytest.mark.browser
@@ -731,6 +732,17 @@ def test_the_address_is_copied_and_who_may_open_it_is_said(open_page):
     expect(page.locator(".av-keep-said")).to_have_text("Copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "compare=one" in copied and "compare.palette=grey" in copied and "compare.layer=2" in copied
+
+
+def test_all_of_it_is_kept_as_a_zip_that_opens_again(open_page, comparisons, tmp_path):
+    page = open_page("one", layer=2, head=1)
+    open_menu(page)
+    with page.expect_download() as caught:
+        page.locator("[data-keep=zip]").click()
+    caught.value.save_as(tmp_path / "kept.zip")
+    expect(page.locator(".av-keep-said")).to_have_text(caught.value.suggested_filename)
+    with open_comparison(unpack(tmp_path / "kept.zip", tmp_path / "again", 1 << 30)) as again:
+        assert again.info == comparisons["one"].info
 
 
 def test_what_cannot_be_kept_is_said(open_page, comparisons):
