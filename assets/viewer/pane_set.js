@@ -27,6 +27,8 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
   const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }) });
   let pointed = ''; // the pane that the pointer, or the cursor, is in
   let refits = 0;
+  /** @type {number | null | undefined} */
+  let gridShown; // the panes' own: a selection of another one has no cells here yet
   /** @type {{address: string, size: import('./geometry.js').Size | null}} */
   let picture = { address: '', size: null };
 
@@ -43,8 +45,9 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
   /** All that panes show but for their maps, at once: cells belong to their grid. */
   function showAll() {
     refits++;
-    const { source } = state.get;
+    const { source, selection } = state.get;
     const now = focus();
+    gridShown = selection?.grid;
     const address = now && source ? source.previewAddress(now.index) : '';
     const isOther = address !== picture.address;
     if (isOther) {
@@ -63,8 +66,9 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
   /** The cells that are selected, and the one that is pinned. */
   function selected() {
     const { info, selection, pinned } = state.get;
-    const isPinned = pinned && selection && pinned.grid === selection.grid;
-    return { here: info && selection ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
+    const isHere = selection?.grid === gridShown;
+    const isPinned = pinned && isHere && pinned.grid === gridShown;
+    return { here: info && selection && isHere ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
   }
 
   /** What the answer names on this picture. @param {string} name */

@@ -735,14 +735,14 @@ def test_the_address_is_copied_and_who_may_open_it_is_said(open_page):
 
 
 def test_all_of_it_is_kept_as_a_zip_that_opens_again(open_page, comparisons, tmp_path):
-    page = open_page("one", layer=2, head=1)
+    page = open_page("captured", layer=2, head=1)
     open_menu(page)
     with page.expect_download() as caught:
         page.locator("[data-keep=zip]").click()
     caught.value.save_as(tmp_path / "kept.zip")
     expect(page.locator(".av-keep-said")).to_have_text(caught.value.suggested_filename)
     with open_comparison(unpack(tmp_path / "kept.zip", tmp_path / "again", 1 << 30)) as again:
-        assert again.info == comparisons["one"].info
+        assert again.info == comparisons["captured"].info
 
 
 def test_what_cannot_be_kept_is_said(open_page, comparisons):
