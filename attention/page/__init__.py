@@ -7,7 +7,7 @@
     compare     the tab that sets adapters beside their base
     endpoints   the same for scripts
 
-The two tabs and the endpoints know each other not; all know the first three.
+The tabs and the endpoints do not know each other; all three use inputs and sentences.
 """
 
 import os
