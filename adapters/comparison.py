@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from attention.layer_file import LayerFile
 from attention.run import Run
 
 from . import differences
+
+if TYPE_CHECKING:
+    from .compared_maps import ComparedMaps
 
 FORMAT = 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
@@ -157,6 +161,12 @@ class Comparison:
                         ",".join([name, f"{member['adapter']['scale']:g}", tower, str(layer), str(head), *values])
                     )
         return "\n".join(lines) + "\n"
+
+    def maps(self, **which) -> ComparedMaps:
+        """The same map of two members and their difference, to be drawn: see `compared_maps.compared_maps`."""
+        from .compared_maps import compared_maps  # it knows colours, which numbers do without
+
+        return compared_maps(self, **which)
 
     def logprobs(self) -> np.ndarray:
         """The log-probability of each shared token of the answer: float32 [members, tokens], nats; the base first."""

@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a run, or one map of it, as a file")
     export.set_defaults(command=_export)
     add = export.add_argument
-    add("run", metavar="RUN", help="the folder of a finished run; of a comparison for zip, and for csv: its measures")
+    add("run", metavar="RUN", help="the folder of a finished run, or of a comparison")
     add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help="what to write")
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
     add("--tower", default="language", metavar="language|cross|vision")
@@ -117,6 +117,20 @@ def build_parser() -> argparse.ArgumentParser:
     add("--sinks", metavar="masked|raw|renormalised", help="masked (default): hatched and left out of the colours")
     add("--smooth", action="store_true", default=None, help="between the cells' centres; the caption says so")
     add("--places", action="store_true", default=None, help="draw the points and boxes that the answer names")
+    add("--plain", action="store_true", default=None, help="the map alone on white, without its picture")
+    add = export.add_argument_group(
+        "of a comparison: csv (its measures), zip, and png, svg, pdf of two members"
+    ).add_argument
+    add("--left", metavar="MEMBER", help="the first: base (default), adapter_1, ...")
+    add("--right", metavar="MEMBER", help="what is set against it; default: adapter_1")
+    add("--show", metavar="WHAT,...", help="of left, right, difference and wipe; default: the first three")
+    add("--split", type=float, metavar="0..1", help="where the line of the wipe stands (default 0.5)")
+    add(
+        "--difference-high",
+        type=_decimal_or_word,
+        metavar="V|largest",
+        help="where the colours of the difference end; default: as those of the maps",
+    )
 
     inspect = commands.add_parser("inspect", help="check an adapter before anything of it is loaded")
     inspect.set_defaults(command=_inspect)
@@ -329,13 +343,19 @@ def _export(options) -> int:
     names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption")
     fields = {name: getattr(options, name) for name in names}
     look = {name: getattr(options, name) for name in LOOK_NAMES if getattr(options, name) is not None}
+    compared = {name: getattr(options, name) for name in ("left", "right", "show", "split", "difference_high")}
     if (Path(options.run) / "comparison.json").is_file():
         from adapters.comparison import open_comparison
         from adapters.comparison_export import export_comparison
 
         with open_comparison(options.run) as comparison:
-            print(export_comparison(comparison, options.format, options.output, look=look, **fields))
+            print(export_comparison(comparison, options.format, options.output, look=look, **fields, **compared))
         return 0
+    for name, value in compared.items():
+        if value is not None:
+            raise InvalidRequest(
+                f"--{name.replace('_', '-')} is of a comparison, and {options.run} is none: leave it out."
+            )
     with open_run(options.run) as run:
         print(export_run(run, options.format, options.output, look=look, **fields))
     return 0
@@ -482,6 +502,13 @@ def _stopping(partial: PartialRun) -> Iterator[None]:
 
 def _number_or_word(text: str) -> int | str:
     return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _decimal_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _size(n_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 Owns the formats: `dense` (safetensors with every row), `bin` (the folder that the original VLM Attention Viz reads),
 `npz` (one exact map with its settings), `csv` (the same as a table), `png`, `svg` and `pdf` (one map on its picture,
-drawn by `figure`), `zip` (the run's folder). Knows runs by the methods of `attention.run.Run`; knows neither models
+drawn by `map_figure`), `zip` (the run's folder). Knows runs by the methods of `attention.run.Run`; knows neither models
 nor Gradio.
 
 A file appears whole or not at all: it is written beside its place and renamed.
@@ -26,8 +26,8 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from .errors import InvalidRequest, LimitExceeded
-from .figure import picture_of, write_figure, write_png
 from .look import Look
+from .map_figure import picture_of, write_figure, write_png
 from .run import Run
 from .selection import REDUCTIONS, Choice, Selection, plain, run_name, select
 from .tokens import cell_box

@@ -27,8 +27,8 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from .errors import AttentionError, InvalidRequest, NotInRun
-from .export import file_name, write_dense, write_selection, zipped, zipped_bytes
-from .look import LOOK_NAMES
+from .export import FIGURES, file_name, write_dense, write_selection, zipped, zipped_bytes
+from .look import LOOK_NAMES, Look
 from .pooling import pooled_shape
 from .selection import select
 
@@ -46,6 +46,7 @@ EXPORT_FIELDS = (
     "format", "tower", "layer", "head", "query", "key", "until", "received", "grid", "scale", "width", "caption",
     *LOOK_NAMES,
 )  # fmt: skip
+COMPARED_FIELDS = (*EXPORT_FIELDS, "left", "right", "show", "split", "difference_high")  # of two members' maps
 
 _MEDIA_TYPES = {
     ".js": "text/javascript",
@@ -164,7 +165,7 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
 
     `resolve(ticket)` returns the Run that a ticket gives access to, and raises KeyError when there is none (any more).
     What it returns may also be several runs set against each other: then `run(member)` gives each of them, `info` is
-    its index, `change` and `csv` are its numbers, and `folder` is where all of it lies.
+    its index, `change` and `csv` are its numbers, `maps` draws two of them, and `folder` is where all of it lies.
     """
     received = _Received()
 
@@ -393,47 +394,81 @@ def _export(run, request) -> Response:
 
     The fields are those of `export.export_run`, and of its look each by its own name; nothing else is taken.
     """
-    given = request.query_params
-    for name in given:
-        if name not in EXPORT_FIELDS:
-            raise _BadQuery(f"There is no field {name!r} of an export. There is {', '.join(EXPORT_FIELDS)}.")
+    _take_only(request, EXPORT_FIELDS)
     wanted = _word(request, "format", tuple(EXPORT_TYPES), "")
     if wanted == "zip":
         return _zip(run, file_name(run, "zip"))
+    selection = select(run, **_which(request))
+    return _drawn(
+        request, wanted, file_name(run, wanted, selection),
+        lambda file, look, **drawing: write_selection(selection, wanted, file, look, **drawing),
+    )  # fmt: skip
+
+
+def _export_found(found, request) -> Response:
+    """What a ticket itself gives access to: a run, see `_export`, or several.
+
+    Of several `zip` is all of them, `csv` their measures as a table, and png, svg or pdf the same map of two members
+    and their difference, with the fields of `adapters.comparison_export.export_comparison`.
+    """
+    if not hasattr(found, "change"):
+        return _export(found, request)
+    wanted = request.query_params.get("format", "")
+    if wanted in ("zip", "csv"):
+        taken = ("format",) if wanted == "zip" else ("format", "tower")
+        for name in request.query_params:
+            if name not in taken:
+                raise _BadQuery(f"Format {wanted} of several runs together holds all of them: leave {name} out.")
+        return (
+            _changes_table(found, request) if wanted == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
+        )
+    if wanted not in FIGURES:
+        raise _BadQuery(
+            f"format is {wanted!r}; of several runs together it must be {', '.join(FIGURES)}, zip or csv. For another "
+            "name one of them: base/export."
+        )
+    _take_only(request, COMPARED_FIELDS)
+    given = request.query_params
+    maps = found.maps(**_which(request), **{name: given[name] for name in ("left", "right") if name in given})
+    split, high = _decimal(request, "split"), given.get("difference_high")
+    more = {"show": given.get("show"), "split": 0.5 if split is None else split}
+    more["difference_high"] = high if high == "largest" else _decimal(request, "difference_high")
+    return _drawn(
+        request, wanted, f"{maps.name()}.{wanted}",
+        lambda file, look, **drawing: maps.write(Look.read(look), file, wanted, **drawing, **more),
+    )  # fmt: skip
+
+
+def _take_only(request, names: tuple[str, ...]) -> None:
+    for name in request.query_params:
+        if name not in names:
+            raise _BadQuery(f"There is no field {name!r} of an export. There is {', '.join(names)}.")
+
+
+def _which(request) -> dict:
+    """Which row, column or map is asked for."""
     layer, head = (_number_or_word(request, name, optional=True) for name in ("layer", "head"))
-    positions = [_number(request, name, None) for name in ("query", "key", "until")]
-    received, caption = (_word(request, name, ("0", "1"), "0") == "1" for name in ("received", "caption"))
-    selection = select(run, _tower(request), layer, head, *positions, received, _number(request, "grid", None))
+    query, key, until, grid = (_number(request, name, None) for name in ("query", "key", "until", "grid"))
+    return {
+        "tower": _tower(request), "layer": layer, "head": head, "query": query, "key": key, "until": until,
+        "received": _word(request, "received", ("0", "1"), "0") == "1", "grid": grid,
+    }  # fmt: skip
+
+
+def _drawn(request, wanted: str, name: str, write: Callable) -> Response:
+    """What `write(file, look, scale=, width=, caption=)` draws, by so many at a time as memory has room for."""
+    given = request.query_params
     drawing = {
         "look": {name: given[name] for name in LOOK_NAMES if name in given},
-        "scale": _decimal(request, "scale"), "width": _number(request, "width", None), "caption": caption,
+        "scale": _decimal(request, "scale"), "width": _number(request, "width", None),
+        "caption": _word(request, "caption", ("0", "1"), "0") == "1",
     }  # fmt: skip
     if not _exports.acquire(timeout=EXPORT_WAIT_S):
         raise _Busy("The server is drawing other figures. Try again in a moment.")
     try:
-        return _download(
-            lambda file: write_selection(selection, wanted, file, **drawing),
-            file_name(run, wanted, selection), EXPORT_TYPES[wanted], _FRESH,
-        )  # fmt: skip
+        return _download(lambda file: write(file, **drawing), name, EXPORT_TYPES[wanted], _FRESH)
     finally:
         _exports.release()
-
-
-def _export_found(found, request) -> Response:
-    """What a ticket itself gives access to: a run, or several as a zip, or their measures as a table (`format` csv)."""
-    if not hasattr(found, "change"):
-        return _export(found, request)
-    wanted = request.query_params.get("format", "")
-    if wanted not in ("zip", "csv"):
-        raise _BadQuery(
-            f"format is {wanted!r}; of several runs together it must be zip or csv. For another name one of them: "
-            "base/export."
-        )
-    taken = ("format",) if wanted == "zip" else ("format", "tower")
-    for name in request.query_params:
-        if name not in taken:
-            raise _BadQuery(f"Format {wanted} of several runs together holds all of them: leave {name} out.")
-    return _changes_table(found, request) if wanted == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
 
 
 def _zip(found, name: str) -> Response:

@@ -19,7 +19,7 @@ import pytest
 from made_runs import chat, scene, token, write_run
 from PIL import Image
 
-from attention import figure, open_run
+from attention import figure, open_run, overlay, value_text
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
 from attention.export import export_run, heatmap_png
 from attention.look import LOOK_NAMES, PALETTES, Look, coverage, drawn, palette
@@ -151,7 +151,7 @@ def test_smoothed_maps_have_each_cells_value_at_its_centre_and_lie_between(made,
     how = drawn(cells, look)
     size = (700, 300)  # a cell is 100 x 100 pixels, its centre between two
     grid = made.info["grids"][0] | {"box_px": [0, 0, 7, 3]}
-    over = np.concatenate([*figure._overlay(how, look, grid, size, (100, 100))])
+    over = np.concatenate([*overlay.overlay(how, look.colours(), grid, size, (100, 100), smooth=True)])
     entries = how.entries(cells)
     colours = np.concatenate([palette("cividis"), coverage(0.8)[:, None]], axis=1)
     close = np.abs(over[50::100, 50::100].astype(int) - colours[entries].astype(int))
@@ -252,9 +252,9 @@ def test_sinks_are_hatched_and_left_out_of_the_colours(made, tmp_path):
     _, about = png(made, tmp_path, {"sinks": "renormalised"})
     assert np.allclose(about["range"], [0, rest.max() / (1 - row[[4, 12]].sum(dtype=float))])
     words = " ".join(texts(svg(made, tmp_path, {"sinks": "renormalised"})))
-    share = figure.format_percent(cells[[0, 1], [1, 2]].sum() / cells.sum())
+    share = value_text.format_percent(cells[[0, 1], [1, 2]].sum() / cells.sum())
     assert f"{share} of that on 2 sink cells, hatched, outside the colours" in words
-    assert f"divided by the {figure.format_percent(1 - row[[4, 12]].sum())} of the row not on sinks" in words
+    assert f"divided by the {value_text.format_percent(1 - row[[4, 12]].sum())} of the row not on sinks" in words
     assert f"{share} of that on 2 sink cells" in " ".join(texts(svg(made, tmp_path, raw())))
 
 
@@ -295,12 +295,12 @@ def test_the_colour_bar_has_the_numbers_of_the_range(made, tmp_path):
 
     cells = made.map(1, 0, 25)
     high = float(cells.max())
-    assert bar() == ["0", figure.format_value(high / 2), figure.format_value(high), "attention"]
-    assert bar(curve="sqrt")[1] == figure.format_value(high / 4)
+    assert bar() == ["0", value_text.format_value(high / 2), value_text.format_value(high), "attention"]
+    assert bar(curve="sqrt")[1] == value_text.format_value(high / 4)
     second = float(np.sort(cells.ravel())[-2])
     assert bar(high=second)[2:] == [
-        f"≥ {figure.format_value(second)}",
-        f"attention · 1 cell above, up to {figure.format_value(high)}",
+        f"≥ {value_text.format_value(second)}",
+        f"attention · 1 cell above, up to {value_text.format_value(high)}",
     ]
     assert bar(unit="uniform", curve="log", low=0.1, high=100) == [
         "≤ 0.10×", "3.2×", "100×", "times even attention, logarithm",
@@ -320,7 +320,7 @@ def test_the_colour_bar_has_the_numbers_of_the_range(made, tmp_path):
     ],
 )
 def test_numbers_are_written_as_on_the_page(value, written):
-    assert figure.format_value(value) == written
+    assert value_text.format_value(value) == written
 
 
 HOSTILE = [
@@ -358,9 +358,9 @@ def test_texts_are_drawn_as_texts_whatever_they_hold(tmp_path):
 
 
 def test_a_long_caption_is_broken_into_lines_that_fit():
-    lines = figure._lines("word " * 60 + "x" * 250 + " " + "火" * 80)
-    assert max(len(line) for line in lines) <= figure.LINE_LETTERS and "火" * 52 in "".join(lines)
-    assert max(line.count("火") for line in lines) <= figure.LINE_LETTERS / 2
+    lines = figure.wrapped("word " * 60 + "x" * 250 + " " + "火" * 80, 104)
+    assert max(len(line) for line in lines) <= 104 and "火" * 52 in "".join(lines)
+    assert max(line.count("火") for line in lines) <= 104 / 2
     assert "".join(lines).replace(" ", "") == "word" * 60 + "x" * 250 + "火" * 80
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import gradio as gr
 
@@ -194,11 +195,13 @@ def build_endpoints(service: Service) -> None:
 
     def export(
         ticket, format="npz", tower="language", layer=None, head=None, query=None, key=None, grid=None, until=None,  # noqa: A002
-        received=False, look=None, scale=None, caption=False, member=None,
+        received=False, look=None, scale=None, caption=False, member=None, left=None, right=None, show=None, split=None,
+        difference_high=None,
     ) -> str:  # fmt: skip
         """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf or zip; a folder comes zipped.
 
-        Of a comparison zip writes all of it, csv the measures of every head.
+        Of a comparison zip writes all of it, csv the measures of every head, png, svg and pdf the same map of two
+        members and their difference, side by side.
 
         Args:
             ticket: from /analyze or /compare.
@@ -213,6 +216,11 @@ def build_endpoints(service: Service) -> None:
             scale: of a png: 0.25 to 4 times the picture's size.
             caption: of a png: with a colour bar and words, as svg and pdf always have them.
             member: of a comparison one run, as if it were alone: base, adapter_1, ...
+            left: of a comparison's maps the first member, by default base.
+            right: the member that is set against it, by default adapter_1.
+            show: which of left, right, difference and wipe, as a list; the default is the first three.
+            split: where the wipe's line stands, 0 to 1.
+            difference_high: where the difference's colours end, a number or largest; the default is the maps' scale.
         """
         with plainly():
             found = one_run(ticket, member) if member else service.found(ticket)
@@ -227,7 +235,11 @@ def build_endpoints(service: Service) -> None:
             name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
                 format, f"{kind}.{format}"
             )
-            write = export_run if isinstance(found, Run) else export_comparison
+            compared = {"left": left, "right": right, "show": show, "split": split, "difference_high": difference_high}
+            for field, value in compared.items() if isinstance(found, Run) else ():
+                if value not in (None, "", []):
+                    raise InvalidRequest(f"{field} is of a comparison, and this is one run: leave it out.")
+            write = export_run if isinstance(found, Run) else partial(export_comparison, **compared)
             written = write(
                 found, format, new_file(file, name), tower=tower,
                 layer=None if layer is None else number_or_word("layer", layer),
@@ -278,7 +290,8 @@ def build_endpoints(service: Service) -> None:
         what = [
             word("ticket"), word("format", "npz"), word("tower", "language"), word("layer"), word("head"),
             number("query"), number("key"), number("grid"), number("until"), gr.Checkbox(label="received"),
-            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"), word("member"),
+            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"), word("member"), word("left"),
+            word("right"), gr.JSON(label="show"), number("split"), gr.JSON(label="difference_high"),
         ]  # fmt: skip
         file = gr.File(label="file")
         call.click(export, what, file, api_name="export")

@@ -1,0 +1,159 @@
+"""One map of two members of a comparison: which rows are meant, their numbers, how they and their difference are drawn.
+
+Knows comparisons and selections of runs; knows no picture, neither models nor Gradio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import BinaryIO
+
+import numpy as np
+
+from attention.errors import InvalidRequest, NotInRun
+from attention.look import Drawn, DrawnDifference, Look, MapCells, drawn_together
+from attention.selection import Choice, Selection, default_query, plain, select
+
+from . import differences
+from .comparison import BASE, Comparison
+
+OWN = "largest"  # of a difference's range: it ends at the largest difference
+
+
+@dataclass(frozen=True)
+class ComparedMaps:
+    """The same row, column or mean of two members, `left` and `right`. Made by `compared_maps`."""
+
+    comparison: Comparison
+    left: str
+    right: str
+    before: Selection
+    after: Selection
+
+    @cached_property
+    def values(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of `left` and of `right`: float32 [shared keys], or of a column [shared queries], from queries and keys."""
+        are_tokens = self.before.tower == "language" or (self.before.tower == "cross" and self.before.key is not None)
+        end = self.comparison.shared(self.before.tower) if are_tokens else None
+        return tuple(selection.values(exact=True)[0][:end] for selection in (self.before, self.after))
+
+    @cached_property
+    def image_keys(self) -> np.ndarray:
+        """The keys that are cells of pictures."""
+        where, _ = self.comparison.base.pictures(self.before.tower)
+        return np.arange(self.before.run.keys(self.before.tower))[where]
+
+    def sinks(self, selection: Selection) -> np.ndarray:
+        """The keys of a member's sinks, of those that both have."""
+        return np.asarray([key for key in selection.sinks if key < len(self.values[0])], np.int64)
+
+    @property
+    def is_same(self) -> bool:
+        """Not one number differs."""
+        return np.array_equal(*self.values)
+
+    def divergences(self) -> tuple[float, float]:
+        """The Jensen-Shannon divergence in bits of the whole rows, and of what lies on pictures divided by its mass.
+
+        NaN of columns and of what is received, which are no shares of one whole, and where one has no image mass.
+        """
+        if self.before.key is not None or self.before.received:
+            return np.nan, np.nan
+        p, q = (values.astype(np.float64) for values in self.values)
+        on_p, on_q = p[self.image_keys], q[self.image_keys]
+        has_image = on_p.sum() > 0 and on_q.sum() > 0
+        on_image = differences.jensen_shannon(on_p / on_p.sum(), on_q / on_q.sum()) if has_image else np.nan
+        return float(differences.jensen_shannon(p, q)), float(on_image)
+
+    def masses(self) -> tuple[float, float]:
+        """What of each row lies on pictures."""
+        return tuple(float(values[self.image_keys].sum(dtype=np.float64)) for values in self.values)
+
+    def drawn(self, look: Look, difference_high: float | str | None = None) -> tuple[Drawn, Drawn, DrawnDifference]:
+        """Both maps on one range, and their difference, right less left: on that range, or up to `difference_high`.
+
+        `difference_high` is a number of the maps' unit, or `largest`: the largest difference. What is hidden in one of
+        the two is hidden in the difference. Raises InvalidRequest.
+        """
+        if self.before.key is not None and look.unit == "uniform":
+            raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
+        cells = self.before.cells()
+        before, after = drawn_together(
+            [
+                MapCells(values[cells], np.isin(cells, sinks), float(values[sinks].sum(dtype=np.float64)))
+                for values, sinks in zip(self.values, map(self.sinks, (self.before, self.after)), strict=True)
+            ],
+            look,
+        )
+        values, hidden = after.values - before.values, before.hidden | after.hidden
+        low, high = before.low, before.high
+        if difference_high is not None:
+            high = self._own_high(difference_high, np.abs(values[~hidden]).max(initial=0))
+            low = 0.0 if look.curve != "log" else high / 1000
+        return before, after, DrawnDifference(values, hidden, low, high, before.curve, before.unit)
+
+    @staticmethod
+    def _own_high(given: float | str, largest: float) -> float:
+        if given == OWN:
+            return float(largest)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 1e9:
+            raise InvalidRequest(f"difference_high is {given!r}; it must be a number above 0, or {OWN}.")
+        return float(given)
+
+    def write(self, look: Look, file: BinaryIO, format: str, **drawing) -> None:  # noqa: A002
+        """Write them as a picture or a figure: see `comparison_figure.write_comparison_figure`."""
+        from .comparison_figure import write_comparison_figure  # which draws what is chosen here
+
+        write_comparison_figure(self, look, file, format, **drawing)
+
+    def settings(self) -> dict:
+        """What they are of, in words and numbers that find them again."""
+        one = {name: value for name, value in self.before.settings().items() if name not in ("run", "adapter")}
+        adapters = {member["folder"]: member["adapter"] for member in self.comparison.info["members"]}
+        sides = {
+            side: {"member": name} | {field: adapters[name][field] for field in ("id", "scale") if adapters[name]}
+            for side, name in (("left", self.left), ("right", self.right))
+        }
+        return {"comparison": self.comparison.info["id"], **sides, **one}
+
+    def name(self) -> str:
+        """What a file of them is called, in plain ASCII: 3f2a_base_adapter_1_language_L12_H3_row69."""
+        of_run = self.before.name().removeprefix(self.before.name().split("_", 1)[0] + "_")
+        return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{of_run}"
+
+
+def compared_maps(
+    comparison: Comparison,
+    left: str = BASE,
+    right: str = "adapter_1",
+    tower: str = "language",
+    layer: Choice = None,
+    head: Choice = None,
+    query: int | None = None,
+    key: int | None = None,
+    until: int | None = None,
+    received: bool = False,
+    grid: int | None = None,
+) -> ComparedMaps:
+    """The maps that these name, as in `attention.selection.select`, of two members: base, adapter_1, ...
+
+    Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
+    """
+    if left == right:
+        raise InvalidRequest(f"left and right are both {left!r}: name two members.")
+    runs = comparison.run(left), comparison.run(right)
+    if query is None and key is None and not received and tower in ("language", "cross"):
+        query = default_query(comparison.base)
+    before, after = (select(run, tower, layer, head, query, key, until, received, grid) for run in runs)
+    shared = comparison.shared(tower)
+    last = before.position if before.until is None else before.until
+    is_token = tower == "language" or key is None
+    if is_token and last is not None and last >= shared:
+        raise NotInRun(f"Position {last} is not compared: the members have the first {shared} positions in common.")
+    if received and runs[0].queries(tower) != runs[1].queries(tower):
+        raise InvalidRequest(
+            "What keys receive is a mean over all queries, and these members read answers of different lengths: "
+            "compare one row."
+        )
+    return ComparedMaps(comparison, left, right, before, after)
