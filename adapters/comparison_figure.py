@@ -145,8 +145,8 @@ def _wiped(left: Overlay, right: Overlay, split: float) -> Overlay:
         for one, other in zip(left(size), right(size), strict=True):
             both = one.copy()
             both[:, at:] = other[:, at:]
-            for colour, half in ((LIGHT, 1.5 * thick), (DARK, 0.5 * thick)):
-                both[:, max(0, round(at - half)) : max(0, round(at + half))] = (*colour, 255)
+            both[:, max(0, at - thick) : at + 2 * thick] = (*LIGHT, 255)
+            both[:, at : at + thick] = (*DARK, 255)
             yield both
 
     return bands

@@ -9,6 +9,8 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="gradio-test-")  # each process its own: what is left is counted
+worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * worker)  # two that look for a free port at once find the same
 # a test run in the background is told to ignore Ctrl-C; some tests send it
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -156,7 +156,7 @@ def test_smoothed_maps_have_each_cells_value_at_its_centre_and_lie_between(made,
     colours = np.concatenate([palette("cividis"), coverage(0.8)[:, None]], axis=1)
     close = np.abs(over[50::100, 50::100].astype(int) - colours[entries].astype(int))
     assert close.max() <= 8  # half a pixel beside the centre
-    between = figure._Between(how, np.arange(4.0), np.arange(8.0))
+    between = overlay._Between(how, np.arange(4.0), np.arange(8.0))
     assert np.allclose(between.values(np.array([0.5, 1.5]), np.array([2.5])), cells[:2, 2:3])
     assert np.isclose(between.values(np.array([1.0]), np.array([3.0]))[0, 0], cells[:2, 2:4].mean())
     assert np.isclose(between.values(np.array([0.1]), np.array([6.9]))[0, 0], cells[0, 6])
@@ -383,7 +383,7 @@ def test_a_captioned_picture_has_the_bare_one_above_white(made, tmp_path):
 # The formats
 
 
-def overlay(root):
+def images(root):
     """The pictures of an SVG as (pixels, x0, y0, x1, y1) in its own units: the picture, its cells, the colour bar."""
     found = []
     for element in root.iter("{http://www.w3.org/2000/svg}image"):
@@ -399,7 +399,7 @@ def overlay(root):
 
 def overlay_box(root):
     """Where the coloured cells of an SVG lie, as shares of its picture."""
-    (_, *under), (cells, *over), _ = overlay(root)
+    (_, *under), (cells, *over), _ = images(root)
     assert np.allclose(under, over, atol=0.01)
     rows, cols = np.nonzero(cells[..., 3])
     return (
@@ -412,7 +412,7 @@ def overlay_box(root):
 
 def test_an_svg_holds_the_picture_its_cells_and_its_text(made, tmp_path):
     root = svg(made, tmp_path, raw())
-    (under, *box), (cells, *_), (bar, *_) = overlay(root)
+    (under, *box), (cells, *_), (bar, *_) = images(root)
     assert np.array_equal(under[..., :3], np.asarray(scene(*SIZE)))
     assert np.isclose((box[2] - box[0]) / (box[3] - box[1]), 100 / 61, rtol=1e-3)
     values = made.map(1, 0, 25)
@@ -442,7 +442,7 @@ def test_a_pdf_has_fonts_that_can_be_edited(made, tmp_path):
 def test_a_tall_picture_keeps_its_proportions_and_fits_a_page(tmp_path):
     folder = write_run(tmp_path / "made", [scene(60, 400)], [(8, 2)], prompt="?", answer="red")
     with open_run(folder) as run:
-        (_, x0, y0, x1, y1), *_ = overlay(svg(run, tmp_path, query=20))
+        (_, x0, y0, x1, y1), *_ = images(svg(run, tmp_path, query=20))
     assert np.isclose((x1 - x0) / (y1 - y0), 60 / 400, rtol=1e-3) and y1 - y0 <= 72 * figure.MOST_INCHES_HIGH + 0.1
 
 

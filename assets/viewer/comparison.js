@@ -142,7 +142,7 @@ export function mount({ element, props, watch, trigger }) {
   const views = [
     createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, opening), help, follower, opening,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), help, follower, opening,
     createMessage(root, state, {
       kind: 'comparison', retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],

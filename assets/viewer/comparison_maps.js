@@ -97,10 +97,15 @@ export function makeMaps({ before, after }, look, sharedHigh) {
   const range = rangeOf(joined(there.values, here.values), { curve, clip, even, high, hidden: hidden && joined(there.hidden, here.hidden, before.cells.length) });
   const values = here.values.map((value, cell) => value - there.values[cell]);
   const sizes = values.map(Math.abs);
-  const own = look.magnified ? rangeOf(sizes, { curve, clip, hidden }) : null;
+  const own = look.magnified ? inUnit(rangeOf(sizes, { curve, clip, hidden }), range) : null;
   const unit = range.factor === 1 ? {} : { even: 1 / range.factor };
   const shared = own ?? { ...rangeOf(sizes, { ...unit, curve, clip: 100, hidden }), high: range.high, low: range.low, clipped: above(sizes, hidden, range) };
   return { before: { ...there, range }, after: { ...here, range }, difference: { values, hidden, range: shared, isOwn: own !== null } };
+}
+
+/** A range of attention in the unit of another. @param {import('./scale.js').Range} own @param {import('./scale.js').Range} range */
+function inUnit(own, { unit, factor }) {
+  return { ...own, unit, factor, low: own.low * factor, high: own.high * factor, maximum: own.maximum * factor };
 }
 
 /**

@@ -171,6 +171,8 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
   showSplit();
 
   return {
+    /** Where the line of the wipe is, 0 to 1 of the whole picture's width, however much of it is seen. */
+    lineOnPicture: () => panes[3].pane.acrossPicture(state.get.split),
     /** The colour painted at a place of a pane, in CSS pixels from the corner of what is seen. For tests. @param {PaneName} name @param {number} x @param {number} y */
     sample: (name, x, y) => panes[PANES.indexOf(name)].pane.sample(x, y),
     dispose: () => {

@@ -338,6 +338,8 @@ export function createPane(parent, does) {
     get paint_ms() {
       return paint_ms;
     },
+    /** From a share of the width that is seen to one of the whole picture's. @param {number} share */
+    acrossPicture: (share) => Math.min(1, Math.max(0, (seen.left + share * seen.width - place.left) / place.width)),
     /** The point of the picture, 0 to 1 each way, under the pointer. For tests. */
     pointUnder: (/** @type {{clientX: number, clientY: number}} */ event) => pointAt(within(), under(event)),
     /** The colour painted at a place, in CSS pixels from the corner of what is seen: [red, green, blue, alpha]. For tests. */

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
 
@@ -651,13 +653,22 @@ def open_menu(page):
     expect(page.locator(".av-keep-menu")).to_be_visible()
 
 
-def keep(page, what):
-    """The picture that a button of the menu brings, and the name of its file."""
+def keep(page, format="png", show=None):  # noqa: A002
+    """The file that a link of the menu brings, and its name; `show` are the maps that are ticked."""
+    for name in ("left", "right", "difference", "wipe") if show else ():
+        page.locator(f"[data-show={name}]").set_checked(name in show)
     with page.expect_download() as caught:
-        page.locator(f"[data-keep={what}]").click()
+        page.locator(f"[data-format={format}]").click()
     assert caught.value.failure() is None
-    with Image.open(io.BytesIO(caught.value.path().read_bytes())) as image:
-        return np.asarray(image.convert("RGB")).astype(float), caught.value.suggested_filename
+    return caught.value.path().read_bytes(), caught.value.suggested_filename
+
+
+def keep_bare(page, *show):
+    """The pixels of a PNG without words."""
+    page.locator(".av-keep-size input[type=checkbox]").uncheck()
+    content, name = keep(page, "png", show)
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert("RGB")).astype(float), name
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -666,12 +677,11 @@ def test_a_map_is_kept_as_large_as_its_picture_in_the_colours_of_the_page(open_p
     look(page, beside=plain)
     opacity = page.evaluate("document.querySelector('.av-root').__attn.state.opacity")
     open_menu(page)
-    page.locator(".av-keep-menu input[type=checkbox]").uncheck()
     under = np.asarray(Image.open(comparisons["one"].base.folder / "image_0.png").convert("RGB")).astype(float)
-    for pane in ("before", "after"):
-        pixels, name = keep(page, pane)
+    for pane, side in (("before", "left"), ("after", "right")):
+        pixels, name = keep_bare(page, side)
         query = held(page)["query"]
-        assert name == f"comparison_one_0-1_{pane}_language_L2_H3_row{query}.png"
+        assert name == f"comparison-one_base_adapter_1_language_L2_H3_row{query}.png"
         assert pixels.shape == under.shape
         seen = overlay(page, tools, pane).astype(float)
         for row, col in np.ndindex(*SHAPE):
@@ -681,7 +691,7 @@ def test_a_map_is_kept_as_large_as_its_picture_in_the_colours_of_the_page(open_p
             share = alpha / 255 * (1 if plain else opacity)
             wanted = (255 if plain else under[y, x]) * (1 - share) + np.array(colour) * share
             assert np.abs(pixels[y, x] - wanted).max() <= 3, (pane, row, col)
-    pixels, _ = keep(page, "difference")
+    pixels, _ = keep_bare(page, "difference")
     values = np.float32(held(page)["values"][2]).reshape(SHAPE)
     most = np.unravel_index(np.argmax(abs(values)), SHAPE)
     at = [int((place + 0.5) / count * side) for place, count, side in zip(most, SHAPE, under.shape, strict=False)]
@@ -689,37 +699,62 @@ def test_a_map_is_kept_as_large_as_its_picture_in_the_colours_of_the_page(open_p
     assert (red > blue) == (values[most] > 0)
 
 
-def test_three_maps_are_kept_side_by_side_with_bars_and_a_caption(open_page, tools):
+def test_maps_are_kept_side_by_side_with_bars_and_a_caption(open_page):
     page = open_page("many", layer=2, head=3)
     open_menu(page)
-    with_words, name = keep(page, "all")
-    assert "_all_" in name
-    page.locator(".av-keep-menu input[type=checkbox]").uncheck()
-    bare, _ = keep(page, "all")
-    alone, _ = keep(page, "after")
+    content, _ = keep(page)  # as the menu opens: both and their difference
+    with Image.open(io.BytesIO(content)) as image:
+        with_words, about = np.asarray(image.convert("RGB")), json.loads(image.text["attention"])
+    assert about["show"] == ["left", "right", "difference"]
+    bare, _ = keep_bare(page, "left", "right", "difference")
+    alone, _ = keep_bare(page, "right")
     gap = (bare.shape[1] - 3 * 640) // 2
     assert bare.shape[0] == 400 and 0 < gap < 40 and with_words.shape[1] == bare.shape[1]
     assert np.array_equal(bare[:, 640 + gap : 1280 + gap], alone)
     assert np.array_equal(with_words[:400], bare) and with_words.shape[0] > 500
     assert with_words[400:].min() < 60, "there are words below"
     page.get_by_label("Size of the PNG").select_option("2")
-    large, _ = keep(page, "after")
+    large, _ = keep_bare(page, "right")
     assert large.shape[:2] == (800, 1280)
 
 
-def test_the_caption_says_all_that_finds_the_view_again(open_page):
+@pytest.mark.parametrize("format", ["svg", "pdf"])
+def test_a_figure_says_all_that_finds_the_view_again(open_page, comparisons, tmp_path, format):  # noqa: A002
     page = open_page("many", layer=2, head=3)
-    lines = page.evaluate(
-        """async () => { const { state, assets } = document.querySelector('.av-root').__attn;
-        const { captionOf } = await import(assets + 'comparison_caption.js');
-        return captionOf(state).join('\\n'); }"""
-    )
+    look(page, palette="magma", magnified=True)
+    open_menu(page)
+    content, name = keep(page, format)
+    assert name.endswith(f".{format}") and "_L2_H3_" in name
+    if format == "pdf":
+        assert content.startswith(b"%PDF-")
+        return
+    texts = " ".join("".join(element.itertext()) for element in ET.fromstring(content).iter() if "}text" in element.tag)
     said = (
-        "layer 2 · head 3", "gui-lora against base", "what color is the star?", "cividis, linear, 0 to", "attention",
-        "difference:", "language tower", "row ", "All read the base's answer",
+        "layer 2 · head 3", "gui-lora against base", "what color is the star?", "magma, linear, 0 to", "attention",
+        "difference: ", "language tower", "row ", "all read the base's answer", "on a scale of its own",
     )  # fmt: skip
     for part in said:
-        assert part in lines, part
+        assert part in texts, part
+    page.evaluate("document.querySelector('.av-root').__attn.look({magnified: false})")
+    content, _ = keep(page, format)
+    page_high = page.evaluate("document.querySelector('.av-root').__attn.state.maps.before.range.high")
+    about = json.loads(re.search(r"\{.*comparison.*\}", ET.fromstring(content).find(".//{*}description").text)[0])
+    assert about["range"][1] == pytest.approx(page_high) == about["difference_high"]
+
+
+def test_the_wipe_is_kept_with_its_line_where_it_is_on_the_picture(open_page, tools):
+    page = open_page("one", layer=2, head=3)
+    look(page, split=0.25)
+    tools.wait(page, split=25)
+    open_menu(page)
+    wipe, left, right = (keep_bare(page, name)[0] for name in ("wipe", "left", "right"))
+    assert np.array_equal(wipe[:, :158], left[:, :158]) and np.array_equal(wipe[:, 164:], right[:, 164:])
+    page.keyboard.press("Escape")
+    look(page, zoom={"scale": 2, "x": 0.75, "y": 0.5})  # the right half fills the pane: a quarter of that is 5/8
+    open_menu(page)
+    wipe, _ = keep_bare(page, "wipe")
+    line = int(wipe[0, :, :].sum(axis=-1).argmin())
+    assert abs(line - 0.625 * 640) <= 4
 
 
 def test_the_address_is_copied_and_who_may_open_it_is_said(open_page):
@@ -738,7 +773,7 @@ def test_all_of_it_is_kept_as_a_zip_that_opens_again(open_page, comparisons, tmp
     page = open_page("captured", layer=2, head=1)
     open_menu(page)
     with page.expect_download() as caught:
-        page.locator("[data-keep=zip]").click()
+        page.locator("[data-format=zip]").click()
     caught.value.save_as(tmp_path / "kept.zip")
     expect(page.locator(".av-keep-said")).to_have_text(caught.value.suggested_filename)
     with open_comparison(unpack(tmp_path / "kept.zip", tmp_path / "again", 1 << 30)) as again:
@@ -748,19 +783,27 @@ def test_all_of_it_is_kept_as_a_zip_that_opens_again(open_page, comparisons, tmp
 def test_what_cannot_be_kept_is_said(open_page, comparisons):
     page = open_page("one", layer=2, head=1)
     open_menu(page)
-    page.route("**/image/*", lambda route: route.abort())
-    page.locator("[data-keep=before]").click()
+    page.route("**/export?*", lambda route: route.abort())
+    page.locator("[data-format=png]").click()
     expect(page.locator(".av-keep-said")).to_have_text("The server cannot be reached. Try again.")
-    page.unroute("**/image/*")
+    page.unroute("**/export?*")
+    for name in ("left", "right", "difference"):
+        page.locator(f"[data-show={name}]").uncheck()
+    expect(page.locator("[data-format=png]")).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("[data-format=png]")).to_have_attribute("title", "Choose what is to be shown.")
+    page.locator("[data-show=left]").check()
     gone = comparisons.pop("one")
     try:
-        page.locator("[data-keep=before]").click()
+        page.locator("[data-format=png]").click()
         expect(page.locator(".av-keep-said")).to_contain_text("This comparison is not here any more")
     finally:
         comparisons["one"] = gone
     page = open_page("text", layer=1, head=1)
     open_menu(page)
-    expect(page.locator("[data-keep=before]")).to_be_disabled()
+    expect(page.locator("[data-format=svg]")).to_have_attribute("aria-disabled", "true")
+    with page.expect_download() as caught:
+        page.locator("[data-format=csv]").click()
+    assert caught.value.path().read_text(encoding="utf-8") == comparisons["text"].csv()
     page = open_page(state="empty")
     expect(page.get_by_role("button", name="Keep", exact=True)).to_be_disabled()
 
