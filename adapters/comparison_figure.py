@@ -100,7 +100,7 @@ def _panels(
     colours, bar = look.colours(), palette(look.palette)
     first, second = _names(maps)
     over = {
-        name: cells_over(selection, how, colours, look)
+        name: cells_over(selection, how, colours, look, len(shown))
         for name, selection, how in (("left", maps.before, before), ("right", maps.after, after))
     }
     places = {
@@ -115,7 +115,8 @@ def _panels(
             picture, over["right"], bar, bar_labels(after), bar_note(after), places["right"], second
         ),
         "difference": lambda: Panel(
-            _pale(picture), cells_over(maps.before, difference, look.diverging_colours(), look), diverging(),
+            _pale(picture),
+            cells_over(maps.before, difference, look.diverging_colours(), look, len(shown)), diverging(),
             _difference_labels(difference), _difference_note(maps, difference, is_own),
             name=f"difference: {second} − {first}",
         ),

@@ -75,16 +75,16 @@ def look_settings(look: Look) -> dict:
 
 
 def cells_over(
-    selection: Selection, how: Drawn, colours: np.ndarray, look: Look
+    selection: Selection, how: Drawn, colours: np.ndarray, look: Look, abreast: int = 1
 ) -> Callable[[tuple[int, int]], Iterator[np.ndarray]]:
-    """The overlay of a map, for a picture of any size. `colours` are uint8 [256, 4]."""
+    """The overlay of a map, for a picture of any size, of so many abreast. `colours` are uint8 [256, 4]."""
     info = selection.run.info
     record = info["grids"][selection.grid]
     image = info["images"][record["image"]]
 
     def bands(size: tuple[int, int]) -> Iterator[np.ndarray]:
         scale = size[0] / image["width"], size[1] / image["height"]
-        return overlay(how, colours, record, size, scale, look.smooth)
+        return overlay(how, colours, record, size, scale, look.smooth, abreast)
 
     return bands
 

@@ -36,12 +36,19 @@ def lay_over(picture: Image.Image, bands: Iterator[np.ndarray]) -> None:
 
 
 def overlay(
-    how: Coloured, colours: np.ndarray, grid: dict, size: tuple[int, int], scale: tuple[float, float], smooth: bool
+    how: Coloured,
+    colours: np.ndarray,
+    grid: dict,
+    size: tuple[int, int],
+    scale: tuple[float, float],
+    smooth: bool,
+    abreast: int = 1,
 ) -> Iterator[np.ndarray]:
     """The coloured cells in a transparent picture, uint8 [rows, width, 4] from top to bottom, some rows at a time.
 
     `colours` are the palette's entries with their coverage, uint8 [256, 4]; `grid` is a record of run.json; `size` is
     the picture's here, `scale` how many of its pixels are one of the picture that the grid lies on, across and down.
+    `abreast` is how many such pictures share a page's width: the more, the wider the stripes of what has no colour.
     """
     if not how.values.size:
         yield np.zeros((size[1], size[0], 4), np.uint8)
@@ -58,7 +65,7 @@ def overlay(
     hidden = np.zeros((rows + 1, cols + 1), bool)
     hidden[:rows, :cols] = how.hidden
     between = _Between(how, row_edges, col_edges) if smooth else None
-    stripe = _stripe_px(row_edges, col_edges, down)
+    stripe = _stripe_px(row_edges, col_edges, down, abreast)
     step = max(1, (1 << 21) // max(1, size[0]))
     for top in range(0, size[1], step):
         at = row[top : top + step]
@@ -101,11 +108,11 @@ class _Between:
         return shares
 
 
-def _stripe_px(row_edges: np.ndarray, col_edges: np.ndarray, scale: float) -> int:
+def _stripe_px(row_edges: np.ndarray, col_edges: np.ndarray, scale: float, abreast: int) -> int:
     """The width of a hatch's stripes: some in every cell, and fine where cells are large."""
     side = min(np.diff(row_edges).min(), np.diff(col_edges).min()) * scale
     whole = max(row_edges[-1] - row_edges[0], col_edges[-1] - col_edges[0]) * scale
-    return max(1, round(min(side / 12, whole / 500)))
+    return max(1, round(min(side / 12, abreast * whole / 500)))
 
 
 def _hatch(top: int, rows: int, cols: int, stripe: int) -> np.ndarray:
