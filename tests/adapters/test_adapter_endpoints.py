@@ -12,6 +12,7 @@ from PIL import Image
 from served import nothing_is_left, seconds_until, served
 
 from adapters import open_comparison
+from adapters.comparison_export import export_comparison
 from attention import __main__ as command_line
 from attention.run import open_run
 
@@ -133,7 +134,32 @@ def test_a_comparison_goes_away_as_a_zip_and_comes_back(client, first, fields):
     alone = client.predict(done["ticket"], format="zip", member="base", api_name="/export")
     assert client.predict(handle_file(alone), api_name="/open")["run"]["answer"] == "red star"
     with pytest.raises(Exception, match="one of its runs"):
-        client.predict(done["ticket"], format="png", api_name="/export")
+        client.predict(done["ticket"], format="npz", api_name="/export")
+
+
+def test_two_members_maps_are_drawn_as_from_the_folder(client, first, fields, tmp_path):
+    done = client.predict(**fields, adapters=first, api_name="/compare")
+    wanted = {
+        "layer": 1,
+        "head": 0,
+        "show": ["right", "wipe", "difference"],
+        "split": 0.3,
+        "difference_high": "largest",
+    }
+    path = client.predict(done["ticket"], format="svg", look={"palette": "magma"}, **wanted, api_name="/export")
+    with open_comparison(done["folder"]) as comparison:
+        own = export_comparison(comparison, "svg", tmp_path / "a.svg", look={"palette": "magma"}, **wanted)
+    assert Path(path).read_bytes() == own.read_bytes()
+    whole = client.predict(done["ticket"], format="png", right="adapter_1", difference_high=0.5, api_name="/export")
+    with Image.open(whole) as picture:
+        assert json.loads(picture.text["attention"])["difference_high"] == 0.5
+    for wrong, words in (
+        ({"format": "png", "right": "adapter_2"}, "no 'adapter_2' in this comparison"),
+        ({"format": "png", "show": "all"}, "no 'all' to show"),
+        ({"format": "png", "member": "base", "show": "wipe"}, "show is of a comparison, and this is one run"),
+    ):
+        with pytest.raises(Exception, match=words):
+            client.predict(done["ticket"], **wrong, api_name="/export")
 
 
 def test_what_cannot_be_compared_is_said_and_nothing_is_left(client, first, fields, place, server):
