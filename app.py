@@ -54,7 +54,7 @@ from attention.page import QUIET, ZERO_GPU
 from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
-from attention.page.manifests import POCKET
+from attention.page.manifests import POCKET, tab_of
 from attention.page.sentences import in_words
 from attention.partial import PartialRun
 from attention.request import Limits, Request
@@ -123,15 +123,17 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
     ) as demo:  # fmt: skip
         notice = gr.Markdown(visible=False)
         gr.Markdown(f"# {TITLE}\n\nwhat a vision-language model reads from, in every layer and head", elem_id="title")
+        passed_on = gr.State()  # the ticket of what a zip brought that belongs into the other tab
         with gr.Tabs() as tabs:
             with gr.Tab("Explore", id="explore"):
-                model, badge = build_explore(demo, service, examples)
+                model, badge = build_explore(demo, service, examples, passed_on)
             with gr.Tab("Compare adapters", id="compare"):
-                compared_model, compared_badge = build_compare(demo, service, comparisons)
+                compared_model, compared_badge = build_compare(demo, service, comparisons, passed_on)
             with gr.Tab("Demo model", id="card"):
                 gr.Markdown(card(), elem_id="card")
         to_card = [badge.click, compared_badge.click]
         gr.on(to_card, lambda: gr.Tabs(selected="card"), None, tabs, queue=False, **QUIET)
+        passed_on.change(lambda ticket: gr.Tabs(selected=tab_of(service, ticket)), passed_on, tabs, **QUIET)
         build_endpoints(service)
 
         async def opened() -> dict:

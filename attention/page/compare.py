@@ -16,9 +16,10 @@ from attention.viewer import ComparisonViewer
 
 from . import GPU, QUIET
 from .inputs import RENAME, RunUpload, adapter_choices, demo_badge, fields_of, request_inputs, take_zip
-from .manifests import comparison_manifest, is_demo
+from .manifests import comparison_manifest, is_demo, tab_of
 from .sentences import (
     CHOOSE,
+    IS_RUN,
     LAST_PROGRESS_SECONDS,
     PHASES,
     STOPPED,
@@ -31,9 +32,12 @@ from .sentences import (
 WORDS = [("the base's", "base"), ("each its own", "own")]
 
 
-def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -> tuple[gr.Dropdown, gr.Button]:
+def build_compare(
+    demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State
+) -> tuple[gr.Dropdown, gr.Button]:
     """The tab that runs base and adapters on one input, or opens a finished comparison, and shows what they change.
 
+    `passed_on` is the ticket of what a zip brought that belongs into the other tab.
     Returns its choice of models, which is filled later, and the badge of the demo model, which leads to its card.
     """
     tickets = list(examples.values())
@@ -118,12 +122,18 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     def open_zip(path: str | None, request: gr.Request) -> Iterator[dict]:
         yield {status: "Unpacking the comparison ..."}
         try:
-            changes = {**screen(take_zip(service, path, request.session_hash)), **kept_ones()}
+            ticket = take_zip(service, path, request.session_hash)
+            is_mine = tab_of(service, ticket) == "compare"
+            changes = {**screen(ticket), **kept_ones()} if is_mine else {status: IS_RUN, passed_on: ticket}
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             said = in_words(error)
             gr.Warning(html.escape(said))  # the toast would render HTML
             changes = {status: said}
         yield changes
+
+    def take(ticket: str) -> dict:
+        """A comparison whose zip was opened in the other tab."""
+        return {**screen(ticket), **kept_ones()} if tab_of(service, ticket) == "compare" else {shown: gr.skip()}
 
     def found_again(found: Any, on_screen: str | None) -> dict:
         """A page was reloaded, and its viewer has found the comparison that it had shown: the rest follows."""
@@ -197,7 +207,8 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
           **QUIET)  # fmt: skip
     model.change(offered_here, model, adapters, **QUIET)
     chooser.click(lambda index: screen(tickets[index]), chooser, screened, **QUIET)
-    upload.upload(open_zip, upload, [*screened, kept], **QUIET)
+    upload.upload(open_zip, upload, [*screened, kept, passed_on], **QUIET)
+    passed_on.change(take, passed_on, [*screened, kept], **QUIET)
     open_it.click(open_kept, kept, [*screened, kept], **QUIET)
     delete.click(lambda ticket: asking(ticket is not None), kept, asked_again, queue=False, **QUIET)
     for_good.click(delete_kept, [kept, shown], [*screened, *asked_again, kept], **QUIET)

@@ -29,9 +29,10 @@ from .inputs import (
     request_inputs,
     take_zip,
 )
-from .manifests import is_demo, manifest
+from .manifests import is_demo, manifest, tab_of
 from .sentences import (
     CHOOSE,
+    IS_COMPARISON,
     LAST_PROGRESS_SECONDS,
     NOT_AGAIN,
     PHASES,
@@ -43,9 +44,12 @@ from .sentences import (
 )
 
 
-def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -> tuple[gr.Dropdown, gr.Button]:
+def build_explore(
+    demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State
+) -> tuple[gr.Dropdown, gr.Button]:
     """The tab that makes a run or opens one, and shows it.
 
+    `passed_on` is the ticket of what a zip brought that belongs into the other tab.
     Returns its choice of models, which is filled later, and the badge of the demo model, which leads to its card.
     """
     tickets = list(examples.values())
@@ -174,10 +178,16 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
     def open_zip(path: str | None, request: gr.Request) -> Iterator[dict]:
         yield saying("Unpacking the run ...")
         try:
-            changes = {**again(take_zip(service, path, request.session_hash)), **kept_runs()}
+            ticket = take_zip(service, path, request.session_hash)
+            is_mine = tab_of(service, ticket) == "explore"
+            changes = {**again(ticket), **kept_runs()} if is_mine else {**saying(IS_COMPARISON), passed_on: ticket}
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             changes = refused(error)
         yield changes
+
+    def take(ticket: str) -> dict:
+        """A run whose zip was opened in the other tab."""
+        return {**again(ticket), **kept_runs()} if tab_of(service, ticket) == "explore" else {shown: gr.skip()}
 
     def open_kept(ticket: str | None) -> dict:
         if ticket is None:
@@ -236,7 +246,8 @@ def build_explore(demo: gr.Blocks, service: Service, examples: dict[str, str]) -
 
     opened = [*screened, *noted, *settings.values()]
     chooser.click(lambda index: again(tickets[index]), chooser, opened, **QUIET)
-    upload.upload(open_zip, upload, [*opened, kept], **QUIET)
+    upload.upload(open_zip, upload, [*opened, kept, passed_on], **QUIET)
+    passed_on.change(take, passed_on, [*opened, kept], **QUIET)
     open_it.click(open_kept, kept, [*opened, kept], **QUIET)
     delete.click(ask_to_delete, kept, [*noted, asked], **QUIET)
     for_good.click(delete_kept, [asked, shown], [*screened, *noted, kept], **QUIET)

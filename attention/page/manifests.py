@@ -22,6 +22,11 @@ def is_demo(found: Run | Comparison) -> bool:
     return found.info["model"]["id"] == "pocket"
 
 
+def tab_of(service: Service, ticket: str) -> str:
+    """Which tab shows what is behind a ticket: `explore` or `compare`."""
+    return "explore" if isinstance(service.found(ticket), Run) else "compare"
+
+
 def manifest(service: Service, ticket: str) -> dict:
     """What the viewer needs to find a run: its ticket, and on a person's own machine where it lies.
 

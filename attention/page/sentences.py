@@ -32,6 +32,8 @@ NOT_AGAIN = (
     "The run on screen has several turns or pictures, or an answer that was given. "
     "The inputs here cannot say that, and were left as they were."
 )
+IS_COMPARISON = "That zip is a comparison. It is open in the tab Compare adapters."
+IS_RUN = "That zip is a single run. It is open in the tab Explore."
 LAST_PROGRESS_SECONDS = 0.8
 
 log = logging.getLogger("app")

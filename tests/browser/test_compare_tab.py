@@ -8,9 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 import app
+from adapters import open_comparison
 from adapters.catalog import BUNDLED
-from attention import models
+from adapters.comparison_export import export_comparison
+from attention import models, open_run
 from attention.cache import RunCache
+from attention.export import export_run
 
 pytestmark = pytest.mark.browser
 
@@ -141,3 +144,26 @@ def test_what_is_offered_are_the_bundled_adapters(page):
     for folder in BUNDLED.iterdir():
         if folder.is_dir():
             expect(page.get_by_role("option", name=folder.name).locator("visible=true")).to_be_visible()
+
+
+def test_a_zip_of_the_other_kind_is_opened_in_the_other_tab(page, running, tmp_path):
+    examples = SHAPES.parent
+    with open_comparison(examples / "compared") as comparison, open_run(examples / "window") as run:
+        both = export_comparison(comparison, "zip", tmp_path / "both.zip"), export_run(run, "zip", tmp_path / "run.zip")
+        prompt = run.info["prompt"]
+    front = page.locator("[role=tab][data-tab-id][aria-selected=true]")
+    shown(page.get_by_role("button", name="Your own picture and question")).click()
+    page.get_by_test_id("Open a run zip-upload-button").set_input_files(both[0])
+    expect(front).to_have_text("Compare adapters")
+    expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
+    expect(page.locator("#compare-status textarea")).to_have_value(re.compile("beside largest"))
+    kept = [row for row in running[0].runs() if row["kind"] == "comparison"]
+    assert page.evaluate("document.querySelector('.av-compare').__attn.state.manifest.ticket") == kept[0]["ticket"]
+    shown(page.get_by_role("button", name="Your own picture, question and adapters")).click()
+    page.get_by_test_id("Open a comparison zip-upload-button").set_input_files(both[1])
+    expect(front).to_have_text("Explore")
+    expect(shown(page.locator(".av-root[data-state=ready] .av-tokens"))).to_contain_text(prompt.split()[-1].strip(".?"))
+    page.get_by_role("tab", name="Compare adapters").click()
+    expect(page.locator("#compare-status textarea")).to_have_value(
+        "That zip is a single run. It is open in the tab Explore."
+    )
