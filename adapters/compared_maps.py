@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from attention.errors import InvalidRequest, NotInRun
-from attention.look import Drawn, DrawnDifference, Look, MapCells, drawn_together
+from attention.look import DECADES, Drawn, DrawnDifference, Look, MapCells, drawn_together
 from attention.selection import Choice, Selection, default_query, plain, select
 
 from . import differences
@@ -49,6 +49,12 @@ class ComparedMaps:
         return np.asarray([key for key in selection.sinks if key < len(self.values[0])], np.int64)
 
     @property
+    def predicts_the_same(self) -> bool:
+        """Whether the tokens that its rows predict are among those that all have in common."""
+        last = self.before.position if self.before.until is None else self.before.until
+        return last is None or last + 1 < self.comparison.shared(self.before.tower)
+
+    @property
     def is_same(self) -> bool:
         """Not one number differs."""
         return np.array_equal(*self.values)
@@ -56,15 +62,21 @@ class ComparedMaps:
     def divergences(self) -> tuple[float, float]:
         """The Jensen-Shannon divergence in bits of the whole rows, and of what lies on pictures divided by its mass.
 
-        NaN of columns and of what is received, which are no shares of one whole, and where one has no image mass.
+        NaN of columns, of the largest of many rows and of what is received, which are no shares of one row, and where
+        one has no image mass.
         """
-        if self.before.key is not None or self.before.received:
+        if not self.are_shares:
             return np.nan, np.nan
         p, q = (values.astype(np.float64) for values in self.values)
         on_p, on_q = p[self.image_keys], q[self.image_keys]
         has_image = on_p.sum() > 0 and on_q.sum() > 0
         on_image = differences.jensen_shannon(on_p / on_p.sum(), on_q / on_q.sum()) if has_image else np.nan
         return float(differences.jensen_shannon(p, q)), float(on_image)
+
+    @property
+    def are_shares(self) -> bool:
+        """Whether the values are shares of one row."""
+        return self.before.are_shares and not self.before.received
 
     def masses(self) -> tuple[float, float]:
         """What of each row lies on pictures."""
@@ -81,8 +93,8 @@ class ComparedMaps:
         cells = self.before.cells()
         before, after = drawn_together(
             [
-                MapCells(values[cells], np.isin(cells, sinks), float(values[sinks].sum(dtype=np.float64)))
-                for values, sinks in zip(self.values, map(self.sinks, (self.before, self.after)), strict=True)
+                MapCells(values[cells], np.isin(cells, self.sinks(of)), of.sink_mass(values, self.sinks(of)))
+                for values, of in zip(self.values, (self.before, self.after), strict=True)
             ],
             look,
         )
@@ -90,7 +102,7 @@ class ComparedMaps:
         low, high = before.low, before.high
         if difference_high is not None:
             high = self._own_high(difference_high, np.abs(values[~hidden]).max(initial=0))
-            low = 0.0 if look.curve != "log" else high / 1000
+            low = 0.0 if look.curve != "log" else high / 10**DECADES
         return before, after, DrawnDifference(values, hidden, low, high, before.curve, before.unit)
 
     @staticmethod
@@ -109,7 +121,8 @@ class ComparedMaps:
 
     def settings(self) -> dict:
         """What they are of, in words and numbers that find them again."""
-        one = {name: value for name, value in self.before.settings().items() if name not in ("run", "adapter")}
+        own = ("run", "adapter", *(() if self.predicts_the_same else ("predicts",)))
+        one = {name: value for name, value in self.before.settings().items() if name not in own}
         adapters = {member["folder"]: member["adapter"] for member in self.comparison.info["members"]}
         sides = {
             side: {"member": name} | {field: adapters[name][field] for field in ("id", "scale") if adapters[name]}

@@ -197,7 +197,7 @@ def _caption(
     return [
         f"{info['model']['id']} · {second} against {first} · {where_words(maps.before)}",
         *([f"prompt: “{prompt}”"] if prompt else []),
-        subject_words(maps.before, maps.comparison.shared(maps.before.tower)),
+        subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
         *_sink_words(maps, look),
         f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "
@@ -212,7 +212,7 @@ def _apart(maps: ComparedMaps, first: str, second: str) -> str:
         return f"{first} and {second} are exactly the same here: the difference is 0 everywhere."
     parts = []
     on_row, on_image = maps.divergences()
-    if maps.before.key is None and not maps.before.received:
+    if maps.are_shares:
         there, here = maps.masses()
         parts.append(f"image mass {format_percent(there)} → {format_percent(here)}")
     if not np.isnan(on_image):
@@ -242,7 +242,7 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
     done = {
         "raw": "drawn as they are", "masked": "hatched, outside the colours",
         "renormalised": "hatched, the rest divided by what is left",
-    }[look.sinks]  # fmt: skip
+    }["masked" if look.sinks == "renormalised" and not maps.before.are_shares else look.sinks]  # fmt: skip
     return [f"Of the image attention {said[0]} → {said[1]} sink cells: {done}."]
 
 

@@ -59,7 +59,7 @@ def _drawing(selection: Selection, look: Look) -> tuple[Panel, list[str], dict, 
     if selection.key is not None and look.unit == "uniform":
         raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
     sinks = np.asarray(selection.sinks, np.int64)
-    how = drawn(values[cells], look, np.isin(cells, sinks), float(values[sinks].sum(dtype=np.float64)))
+    how = drawn(values[cells], look, np.isin(cells, sinks), selection.sink_mass(values))
     image = selection.run.info["grids"][selection.grid]["image"]
     panel = Panel(
         ground(selection.run, image, look), cells_over(selection, how, look.colours(), look), palette(look.palette),
@@ -130,8 +130,7 @@ def _caption(selection: Selection, look: Look, how: Drawn, values: np.ndarray, s
         model += f" x {scale:g}" if isinstance(scale, int | float) and scale != 1 else ""
     cells = values[selection.cells()]
     total = float(cells.sum())
-    is_share = "max" not in (selection.layer, selection.head)  # largest values of many rows are no shares of one
-    held = f", hold {format_percent(total)} of the row" if is_share else f", sum {format_value(total)}"
+    held = f", hold {format_percent(total)} of the row" if selection.are_shares else f", sum {format_value(total)}"
     held = held if selection.key is None else ""
     write = format_times if how.unit == "uniform" else format_value
     rows, cols = how.values.shape
@@ -167,8 +166,8 @@ def image_words(selection: Selection) -> str:
     return f"image {record['image'] + 1}" + ("" if record["kind"] == "whole" else f" ({record['kind']})")
 
 
-def subject_words(selection: Selection, known: int | None = None) -> str:
-    """What reads, or is read, and what that predicts: where `known` is given, only of the first so many tokens."""
+def subject_words(selection: Selection, with_predicted: bool = True) -> str:
+    """What reads, or is read, and what its row predicts."""
     if selection.received:
         return "what each key receives, mean over all queries"
     start, until = selection.position, selection.until
@@ -180,8 +179,7 @@ def subject_words(selection: Selection, known: int | None = None) -> str:
         own = f" (cell at row {cell['row']}, col {cell['col']})" if cell else ""
     else:
         own = f" {_quoted(selection.texts[0])}"
-        is_known = known is None or (start if until is None else until) + 1 < known
-        own += f", predicts {_quoted(selection.texts[1])}" if selection.texts[1] and is_known else ""
+        own += f", predicts {_quoted(selection.texts[1])}" if selection.texts[1] and with_predicted else ""
     return f"{'reads from' if selection.key is None else 'is read by'}: {where}{own}"
 
 
@@ -199,7 +197,7 @@ def _sink_words(selection: Selection, look: Look, values: np.ndarray) -> str:
         share = format_percent(mass / total) if total > 0 else "0 %"
         hatched = "" if look.sinks == "raw" else ", hatched, outside the colours"
         words = f"; {share} of that on {count} sink cell{'s' if count > 1 else ''}{hatched}"
-    row_mass = float(values[np.asarray(selection.sinks, np.int64)].sum())
+    row_mass = selection.sink_mass(values)
     if look.sinks == "renormalised" and row_mass > 0:
         words += f"; values are divided by the {format_percent(max(0.0, 1 - row_mass))} of the row not on sinks"
     return words

@@ -6,6 +6,7 @@ Knows runs by the methods of `attention.run.Run`. Knows no file format, no colou
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,6 +57,16 @@ class Selection:
         """Whether its values lie on a picture: there may be none, or cells that are read and read nothing."""
         readers_are_cells = self.run.queries(self.tower) == self.run.keys(self.tower)
         return self.grid is not None and (self.key is None or readers_are_cells)
+
+    @property
+    def are_shares(self) -> bool:
+        """Whether its values are shares of one row, which add up to 1: a column and the largest of many are not."""
+        return self.key is None and "max" not in (self.layer, self.head)
+
+    def sink_mass(self, values: np.ndarray, sinks: Sequence[int] | None = None) -> float:
+        """What of the row lies on sinks, the rest of which `renormalised` divides by; 0 where values are no shares."""
+        keys = np.asarray(self.sinks if sinks is None else sinks, np.int64)
+        return float(values[keys].sum(dtype=np.float64)) if self.are_shares else 0.0
 
     def values(self, exact: bool = False) -> tuple[np.ndarray, str]:
         """float32 [keys], or [queries] of a column, and where they come from: `stored` (in float16) or `factors`.

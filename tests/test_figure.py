@@ -288,6 +288,15 @@ def test_the_caption_says_what_the_map_is_of(made, tmp_path):
     assert "max over layers · mean over heads" in said and "of the row" not in said  # of no row: of many
 
 
+def test_the_largest_of_many_heads_are_no_shares_of_a_row(made, tmp_path):
+    row = made.row(1, 25).max(axis=0)
+    cells = np.where(np.isin(made.cells(0), SINKS["language"]["1"]), 0, row[made.cells(0)])
+    _, about = png(made, tmp_path, {"sinks": "renormalised"}, head="max")
+    assert about["range"][1] == pytest.approx(float(cells.max()))  # there is no rest to divide by
+    words = " ".join(texts(svg(made, tmp_path, {"sinks": "renormalised"}, head="max")))
+    assert "cells, sum " in words and "of the row" not in words and "divided" not in words
+
+
 def test_the_colour_bar_has_the_numbers_of_the_range(made, tmp_path):
     def bar(**look):
         words = texts(svg(made, tmp_path, raw(look)))

@@ -10,6 +10,7 @@ import { bestHeads, ORDERS } from './head_order.js';
 import { chooseHead, sum, takeCells } from './reduce.js';
 import { headCount, keysOfGrid } from './run_info.js';
 import { UNIFORM_HIGH } from './scale.js';
+import { areShares } from './selection.js';
 import { findSinkCells, sinkKeys } from './sinks.js';
 
 /**
@@ -114,7 +115,7 @@ function itemsOfLayer(held, { sinks }) {
     const row = chooseHead(values, count, head);
     const cells = takeCells(row, keys);
     const mass = sum(cells);
-    const rest = sinks === 'renormalised' ? 1 - findSinkCells(row, keys, onSinks).rowMass : 1;
+    const rest = sinks === 'renormalised' ? 1 - findSinkCells(row, keys, onSinks, areShares({ direction, layer, head })).rowMass : 1;
     const item = {
       layer, head, place, rank: order && i < count ? i : null, mass, gain: rest > 0 ? 1 / rest : 0, caption: '', shape: info.grids[grid],
       map: { values: cells, offset: 0, high: 0, strength: 1, hidden, x: 0, y: 0 },

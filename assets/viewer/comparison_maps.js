@@ -11,7 +11,7 @@
  * @property {Shown} before    the left one's row
  * @property {Shown} after     the right one's
  * @property {boolean} isSame  not one number of the rows differs
- * @property {number} apart    Jensen-Shannon divergence of the rows in bits; NaN of columns, which are no shares of one whole
+ * @property {number} apart    Jensen-Shannon divergence of the rows in bits; NaN where they are no shares of one whole
  * @property {number} apartOnImage  of what lies on the pictures, each divided by its mass; NaN where one has none
  *
  * @typedef {object} Maps
@@ -26,7 +26,7 @@
  * @property {boolean} isOwn         the range is its own, not that of the maps
  */
 import { gridsOf, keysOfGrid } from './run_info.js';
-import { numbersAreOfTokens } from './selection.js';
+import { areShares, numbersAreOfTokens } from './selection.js';
 import { withoutSinks } from './sinks.js';
 import { position, rangeOf } from './scale.js';
 
@@ -52,7 +52,7 @@ export function cutRows(numbers, selection, shared) {
  */
 export function makePair(info, { left, right, before, after }) {
   const isSame = before.row.length === after.row.length && before.row.every((value, key) => value === after.row[key]);
-  const isRow = before.direction === 'reads';
+  const isRow = before.direction === 'reads' && areShares(before);
   const keys = isRow ? gridsOf(info, before.tower).flatMap((grid) => [...keysOfGrid(info, grid)]) : [];
   const [there, here] = [before, after].map(({ row, imageMass }) => keys.map((key) => row[key] / imageMass));
   const isOnImage = keys.length > 0 && before.imageMass > 0 && after.imageMass > 0;

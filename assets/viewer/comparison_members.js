@@ -10,6 +10,7 @@ import { formatPercent } from './format.js';
 import { fitInside } from './geometry.js';
 import { paintMaps } from './map_paint.js';
 import { blend, pixel, solidPixels } from './palette.js';
+import { areShares } from './selection.js';
 import { withoutSinks } from './sinks.js';
 
 /** CSS pixels, at most. */
@@ -122,7 +123,7 @@ export function createMembers(root, state, { compare }) {
       const colours = { shades: [solidPixels(palette)], curve, stripes, stripe: Math.max(1, Math.round(STRIPE_PX * density)) };
       paintMaps([map], { rows: grid.rows, cols: grid.cols, ...fitted }, colours, new Uint32Array(image.data.buffer), fitted.width);
       /** @type {CanvasRenderingContext2D} */ (thumb.getContext('2d')).putImageData(image, 0, 0);
-      card.card.title = shown.direction === 'reads' ? `image mass ${formatPercent(shown.imageMass)}; its map on the scale of the pair` : 'its map on the scale of the pair';
+      card.card.title = shown.direction === 'reads' && areShares(shown) ? `image mass ${formatPercent(shown.imageMass)}; its map on the scale of the pair` : 'its map on the scale of the pair';
     });
   }
 

@@ -6,6 +6,7 @@ import { isLookingChanged, NEGLIGIBLE } from './comparison_matrix.js';
 import { formatPercent, formatTimes, formatValue } from './format.js';
 import { cellBox } from './geometry.js';
 import { barLabels } from './scale.js';
+import { areShares } from './selection.js';
 
 /**
  * @typedef {import('./comparison_info.js').Member[]} Members
@@ -25,7 +26,7 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
   if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.`;
   const parts = [];
   const points = formatPoints(after.imageMass - before.imageMass);
-  if (before.direction === 'reads') parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)} (${points})`);
+  if (before.direction === 'reads' && areShares(before)) parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)} (${points})`);
   if (!Number.isNaN(apartOnImage)) parts.push(`on the picture ${formatValue(apartOnImage)} bits apart`);
   if (!Number.isNaN(apart)) parts.push(`in the whole row ${formatValue(apart)} bits`);
   const grid = before.grid === null ? null : info.grids[before.grid];
@@ -69,7 +70,7 @@ export function sinkWords({ before, after }, mode) {
   if (before.direction === 'read by' || !before.cells.length) return '';
   if (!before.sinks.count && !after.sinks.count) return typeof before.layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
   const [there, here] = [before, after].map(({ sinks, mass }) => `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} on ${sinks.count}`);
-  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: 'hatched, the rest divided by what is left' }[mode];
+  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: before.sinks.rowMass > 0 || after.sinks.rowMass > 0 ? 'hatched, the rest divided by what is left' : 'hatched, outside the colours' }[mode];
   return `Of the image attention ${there} → ${here} sink cells: ${done}. An object that every row looks at can be one.`;
 }
 

@@ -8,7 +8,7 @@ import { makeAtlas } from './atlas.js';
 import { hasLine } from './mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from './reduce.js';
 import { gridsOf, headCount, keysOfGrid, layersOf } from './run_info.js';
-import { hasMap, pointsAtTokens, queryOf, untilOf } from './selection.js';
+import { areShares, hasMap, pointsAtTokens, queryOf, untilOf } from './selection.js';
 import { findSinkCells, sinkKeys } from './sinks.js';
 import { atlasPath, linePath, massesPath, scoresPath } from './source.js';
 
@@ -194,7 +194,7 @@ export function makeShown(info, selection, { values, shape, dtype, source }) {
     tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), token, layer, head, grid, row, cells, masses, dtype, source,
     heads: { values, count: shape[0] },
     mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
-    sinks: findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer)),
+    sinks: findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer), areShares(selection)),
   };
 }
 

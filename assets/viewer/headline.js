@@ -4,7 +4,7 @@ import { create, part } from './dom.js';
 import { formatPercent, formatTimes, formatValue } from './format.js';
 import { indexOfLargest } from './reduce.js';
 import { modelName } from './run_info.js';
-import { numbersAreOfTokens, pointsAtTokens } from './selection.js';
+import { areShares, numbersAreOfTokens, pointsAtTokens } from './selection.js';
 import { quoted, quotedSpan } from './token_text.js';
 
 /**
@@ -24,11 +24,12 @@ export function createHeadline(root, state) {
     title.textContent = `${named('layer', shown.layer)} · ${named('head', shown.head)} · ${which(info, shown)}`;
     title.title = title.textContent;
     const isRow = shown.direction === 'reads';
-    const parts = isRow ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
+    const isShare = isRow && areShares(shown);
+    const parts = isShare ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
     if (shown.grid !== null && shown.cells.length) {
       const { cols } = info.grids[shown.grid];
       const maximum = shown.cells[shown.argmax];
-      const times = isRow ? ` (${formatTimes((maximum * shown.cells.length) / shown.mass)} uniform)` : '';
+      const times = isShare ? ` (${formatTimes((maximum * shown.cells.length) / shown.mass)} uniform)` : '';
       parts.push(`max ${formatValue(maximum)} at row ${Math.floor(shown.argmax / cols)}, col ${shown.argmax % cols}${times}`);
     }
     if (!isRow && numbersAreOfTokens(shown)) {

@@ -3,6 +3,7 @@
 import { create, part } from './dom.js';
 import { formatPercent } from './format.js';
 import { gridNames, gridsOf, readNote } from './run_info.js';
+import { areShares } from './selection.js';
 
 const THUMB_PX = { height: 18, least: 10, most: 40 };
 
@@ -100,11 +101,11 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
 }
 
 /**
- * How much of a row is on a grid. Of a column the numbers are shares of many rows, which have no sum worth naming.
+ * How much of a row is on a grid. Of a column, or of the largest of many rows, the numbers have no sum worth naming.
  * @param {import('./viewer.js').Shown | null} shown
  * @param {number} grid
  */
 export function shareOf(shown, grid) {
-  const mass = shown?.direction === 'reads' ? shown.masses.get(grid) : undefined;
+  const mass = shown?.direction === 'reads' && areShares(shown) ? shown.masses.get(grid) : undefined;
   return mass === undefined ? '' : formatPercent(mass);
 }

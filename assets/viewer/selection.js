@@ -93,6 +93,15 @@ export function numbersAreOfTokens({ tower, direction }) {
 }
 
 /**
+ * Whether the numbers are shares of one row, or of a mean of rows, which add up to 1. The largest of many rows are not, nor is what many
+ * rows read of one key.
+ * @param {Pick<Selection, 'direction' | 'layer' | 'head'>} selection
+ */
+export function areShares({ direction, layer, head }) {
+  return direction !== 'read by' && layer !== 'max' && head !== 'max';
+}
+
+/**
  * Whether the numbers make a map. In a cross tower cells are read and read nothing.
  * @param {Pick<Selection, 'tower' | 'direction'>} selection
  */

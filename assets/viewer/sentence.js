@@ -4,6 +4,7 @@ import { part } from './dom.js';
 import { formatPercent, formatTimes, formatValue } from './format.js';
 import { cellsInWords, createLive } from './live.js';
 import { cellsOfHalf, topCells } from './reduce.js';
+import { areShares } from './selection.js';
 import { SINK_RULE } from './sinks.js';
 
 /**
@@ -52,6 +53,7 @@ export function sentenceOf({ direction, layer, head, cells, mass, imageMass, mas
   const even = formatTimes((cells[argmax] * cells.length) / mass);
   if (direction === 'read by') return `${who}: of the cells here ${peak} reads it most, ${formatValue(cells[argmax])} of its row.`;
   if (direction === 'received') return `${who}: over all patches, ${peak} receives most (${even} even).`;
+  if (!areShares({ direction, layer, head })) return `${who}: half of what is drawn on ${cellsOfHalf(cells)} of ${cells.length} cells; the most on ${peak}, ${formatValue(cells[argmax])}.`;
   const where = masses.size > 1 ? `${formatPercent(mass)} of the row is on this picture (${formatPercent(imageMass)} on all)` : `${formatPercent(mass)} of the row is on the picture`;
   return `${who}: ${where}, ${half}; the most on ${peak} (${even} even).`;
 }
@@ -66,6 +68,6 @@ export function sinksOf({ direction, sinks, mass, layer, head }, mode) {
   if (!sinks.count) return typeof layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
   const whose = typeof head === 'number' ? "this head's" : 'this';
   const cells = `${sinks.count} sink cell${sinks.count === 1 ? '' : 's'}`;
-  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: 'hatched, the rest divided by what is left' }[mode];
+  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: sinks.rowMass > 0 ? 'hatched, the rest divided by what is left' : 'hatched, outside the colours' }[mode];
   return `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} of ${whose} image attention is on ${cells}: ${done}.`;
 }

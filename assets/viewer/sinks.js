@@ -7,7 +7,7 @@
  * @property {Uint8Array | null} cells  1 for a sink, of the cells on screen; null where there is none
  * @property {number} count    on screen
  * @property {number} mass     of the map on screen that lies on them
- * @property {number} rowMass  of the whole row that lies on sinks, also of other pictures and of text
+ * @property {number} rowMass  of the whole row that lies on sinks, also of other pictures and of text; 0 of numbers that are no shares of one row
  */
 
 /** How sinks are found, in short (`attention.scores.find_sinks`). */
@@ -31,9 +31,10 @@ export function sinkKeys(info, tower, layer) {
  * @param {Float32Array} row         [keys]
  * @param {Int32Array | undefined} keys   the key of each cell on screen
  * @param {number[]} sinks           keys
+ * @param {boolean} areShares        of one row, so that a part of it can be left out
  * @returns {SinkCells}
  */
-export function findSinkCells(row, keys, sinks) {
+export function findSinkCells(row, keys, sinks, areShares = true) {
   const isSink = new Set(sinks);
   const cells = keys ? Uint8Array.from(keys, (key) => Number(isSink.has(key))) : new Uint8Array();
   let [count, mass] = [0, 0];
@@ -41,14 +42,14 @@ export function findSinkCells(row, keys, sinks) {
     count += sink;
     mass += sink ? row[/** @type {Int32Array} */ (keys)[cell]] : 0;
   });
-  return { cells: count ? cells : null, count, mass, rowMass: sinks.reduce((total, key) => total + row[key], 0) };
+  return { cells: count ? cells : null, count, mass, rowMass: areShares ? sinks.reduce((total, key) => total + row[key], 0) : 0 };
 }
 
 /**
  * The values to be drawn, and which cells have no colour.
  * @param {Float32Array} cells
  * @param {SinkCells} sinks
- * @param {import('./look.js').Look['sinks']} mode  `renormalised`: as if the row had nothing but what is not on sinks
+ * @param {import('./look.js').Look['sinks']} mode  `renormalised`: as if the row had nothing but what is not on sinks; of no shares of one row the same as masked
  * @returns {{values: Float32Array, hidden: Uint8Array | null}}
  */
 export function withoutSinks(cells, sinks, mode) {

@@ -234,6 +234,12 @@ def test_the_words_say_what_it_is_of_and_what_lies_between(made, tmp_path):
     assert (tmp_path / "maps.svg").read_bytes() == first  # the same view is the same file
 
 
+def test_of_the_largest_of_many_no_mass_and_no_divergence_is_said(made, tmp_path):
+    words = " ".join(svg(made, tmp_path, {"sinks": "renormalised"}, head="max")[1])
+    assert "bits" not in words and "mage mass" not in words and "ost on row" in words
+    assert "hatched, outside the colours" in words and "divided" not in words
+
+
 def test_a_captioned_picture_has_the_bare_one_above_white(made, tmp_path):
     for show in ("left,right,difference,wipe", "left"):
         bare, _ = png(made, tmp_path, show=show, scale=4)

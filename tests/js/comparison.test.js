@@ -10,6 +10,8 @@ import { formatMeasure, formatPoints, formatSigned, isOnImage, isSigned, offered
 import { stepsOf } from '../../assets/viewer/comparison_steps.js';
 import { markedTokens, movedTokens } from '../../assets/viewer/comparison_tokens.js';
 import { cellWords, headWords, pairWords } from '../../assets/viewer/comparison_words.js';
+import { shareOf } from '../../assets/viewer/picture_strip.js';
+import { sentenceOf } from '../../assets/viewer/sentence.js';
 import { makeShown } from '../../assets/viewer/follow.js';
 import { columnsFor } from '../../assets/viewer/geometry.js';
 import { startingLook } from '../../assets/viewer/look.js';
@@ -106,6 +108,16 @@ test('a row is compared up to where all have the same tokens', () => {
   assert.deepEqual([[...cut.values], cut.shape], [[1, 2, 4, 5], [2, 2]]);
   assert.equal(cutRows(numbers, { tower: 'vision', direction: 'reads' }, 2), numbers, 'patches are shared by all');
   assert.equal(rowPath({ ...SELECTION, query: 4, source: 'factors' }).endsWith('&source=factors'), true);
+});
+
+test('the largest of many heads are no shares of one row: no mass and no divergence is said of them', () => {
+  const largest = pairOf([0.9, 0.8, 0.7, 0.9, 0.1, 0.1, 0, 0], [0.1, 0.9, 0.7, 0.9, 0.1, 0.1, 0, 0], { info: runInfo({ sinks: { 1: [1] } }), selection: { ...SELECTION, head: 'max' } });
+  assert.ok(Number.isNaN(largest.apart) && Number.isNaN(largest.apartOnImage));
+  assert.match(pairWords([BASE, adapter('a')], largest, INFO), /^(Both m|M)ost on [^%]*\.$/);
+  assert.equal(shareOf(largest.before, 0), '');
+  assert.doesNotMatch(sentenceOf(largest.before, INFO), /%/);
+  const cells = makeMaps(largest, { ...LOOK, sinks: 'renormalised' }, null).before.values;
+  assert.deepEqual([...cells], [...largest.before.cells], 'there is no rest of a row to divide by');
 });
 
 test('equal rows are exactly the same, and said to be', () => {
