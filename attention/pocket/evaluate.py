@@ -44,7 +44,7 @@ ASKED_BY = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many prompts a set has for its figures, for choosing heads and for taking heads away."""
+    """How many prompts a set has for its figures, for choosing heads and for taking heads away (0: that is left out)."""
 
     prompts: int
     choosing: int
@@ -52,9 +52,10 @@ class Sizes:
     seed: int
 
     @classmethod
-    def of(cls, prompts: int, seed: int) -> Sizes:
+    def of(cls, prompts: int, seed: int, causal: int | None = None) -> Sizes:
         """Return the shares of so many prompts."""
-        return cls(prompts, max(20, round(FEWER * prompts)), max(2, round(CAUSAL_SHARE * prompts)), seed)
+        causal = max(2, round(CAUSAL_SHARE * prompts)) if causal is None else causal
+        return cls(prompts, max(20, round(FEWER * prompts)), causal, seed)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,10 @@ def report(folder: Path, sizes: Sizes, processes: int) -> dict:
         named = sorted(set(heads.values()))
         rng = np.random.default_rng(sizes.seed)
         draws = [[every_head[i] for i in rng.permutation(len(every_head))[: len(named)]] for _ in range(DRAWS)]
-        jobs = {name: pool.submit(measure_causes, folder, name, sizes, heads.get(name), named, draws) for name in SETS}
+        jobs = {
+            name: pool.submit(measure_causes, folder, name, sizes, heads.get(name), named, draws)
+            for name in (SETS if sizes.causal else ())
+        }
         causes = {name: job.result() for name, job in tqdm(jobs.items(), "without heads", disable=None)}
     print(f"{sizes.prompts} held-out prompts a row (seed {sizes.seed}), rates with 95 % intervals.\n")
     figures = {"seed": sizes.seed, "prompts": sizes.prompts, "asked_by": ASKED_BY}
@@ -122,7 +126,8 @@ def report(folder: Path, sizes: Sizes, processes: int) -> dict:
     figures["heads"] = print_looks(sets, sizes)
     print_parting(sets)
     print_layers(sets)
-    figures["causes"] = {"named": named, "rates": print_causes(causes, named, sizes)}
+    if causes:
+        figures["causes"] = {"named": named, "rates": print_causes(causes, named, sizes)}
     return figures
 
 
@@ -245,10 +250,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
     parser.add_argument("--prompts", type=int, default=PROMPTS, help="of a set")
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
+    parser.add_argument("--causal", type=int, metavar="N", help="of a set for the table without heads; 0 leaves it out")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="keep the figures in grounding.json beside the model")
     arguments = parser.parse_args()
-    figures = report(arguments.folder, Sizes.of(arguments.prompts, arguments.seed), arguments.processes)
+    sizes = Sizes.of(arguments.prompts, arguments.seed, arguments.causal)
+    figures = report(arguments.folder, sizes, arguments.processes)
     if arguments.write:
         (arguments.folder / "grounding.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
