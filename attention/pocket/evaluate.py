@@ -44,7 +44,7 @@ ASKED_BY = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many prompts a set has for its figures, for choosing heads and for taking heads away (0: that is left out)."""
+    """How many prompts a set has for its figures, for choosing heads, and for taking heads away (0: not done)."""
 
     prompts: int
     choosing: int
