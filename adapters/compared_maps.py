@@ -13,7 +13,7 @@ import numpy as np
 
 from attention.errors import InvalidRequest, NotInRun
 from attention.look import DECADES, Drawn, DrawnDifference, Look, MapCells, drawn_together
-from attention.selection import Choice, Selection, default_query, plain, select
+from attention.selection import Selection, plain, select
 
 from . import differences
 from .comparison import BASE, Comparison
@@ -132,39 +132,25 @@ class ComparedMaps:
 
     def name(self) -> str:
         """What a file of them is called, in plain ASCII: 3f2a_base_adapter_1_language_L12_H3_row69."""
-        of_run = self.before.name().removeprefix(self.before.name().split("_", 1)[0] + "_")
-        return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{of_run}"
+        return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{self.before.place_name()}"
 
 
-def compared_maps(
-    comparison: Comparison,
-    left: str = BASE,
-    right: str = "adapter_1",
-    tower: str = "language",
-    layer: Choice = None,
-    head: Choice = None,
-    query: int | None = None,
-    key: int | None = None,
-    until: int | None = None,
-    received: bool = False,
-    grid: int | None = None,
-) -> ComparedMaps:
-    """The maps that these name, as in `attention.selection.select`, of two members: base, adapter_1, ...
+def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapter_1", **which) -> ComparedMaps:
+    """The maps of two members (base, adapter_1, ...) that the fields of `attention.selection.select` name.
 
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
     """
     if left == right:
         raise InvalidRequest(f"left and right are both {left!r}: name two members.")
     runs = comparison.run(left), comparison.run(right)
-    if query is None and key is None and not received and tower in ("language", "cross"):
-        query = default_query(comparison.base)
-    before, after = (select(run, tower, layer, head, query, key, until, received, grid) for run in runs)
-    shared = comparison.shared(tower)
+    before = select(runs[0], **which)
+    after = select(runs[1], **which | {"query": before.query})  # also where none was named
+    shared = comparison.shared(before.tower)
     last = before.position if before.until is None else before.until
-    is_token = tower == "language" or key is None
+    is_token = before.tower == "language" or before.key is None
     if is_token and last is not None and last >= shared:
         raise NotInRun(f"Position {last} is not compared: the members have the first {shared} positions in common.")
-    if received and runs[0].queries(tower) != runs[1].queries(tower):
+    if before.received and runs[0].queries(before.tower) != runs[1].queries(before.tower):
         raise InvalidRequest(
             "What keys receive is a mean over all queries, and these members read answers of different lengths: "
             "compare one row."

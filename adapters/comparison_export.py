@@ -11,13 +11,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attention.errors import InvalidRequest
-from attention.export import FIGURES, is_given, new_file, refuse_inside, write_zip
+from attention.export import FIGURES, export_run, is_given, new_file, refuse_inside, write_zip
 from attention.look import Look
+from attention.run import Run
 from attention.selection import Choice
 
 from .comparison import BASE, Comparison
 
 FORMATS = (*FIGURES, "csv", "zip")
+OWN_FIELDS = ("left", "right", "show", "split", "difference_high")  # of an export, that a single run does not have
+
+
+def export_found(found: Run | Comparison, format: str, path: str | os.PathLike, **fields) -> Path:  # noqa: A002
+    """Write a run or a comparison, with the fields of `export_run` or of `export_comparison`; None is not given."""
+    if isinstance(found, Comparison):
+        return export_comparison(found, format, path, **fields)
+    for name in OWN_FIELDS:
+        if is_given(fields.pop(name, None)):
+            raise InvalidRequest(f"{name} is of a comparison, and this is one run: leave it out.")
+    return export_run(found, format, path, **fields)
 
 
 def export_comparison(

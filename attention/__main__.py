@@ -336,28 +336,22 @@ def _adapters(options) -> int:
 
 
 def _export(options) -> int:
-    from .export import export_run
+    from adapters.comparison import open_comparison
+    from adapters.comparison_export import OWN_FIELDS, export_found
+
     from .look import LOOK_NAMES
     from .run import open_run
 
-    names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption")
+    names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption", *OWN_FIELDS)
     fields = {name: getattr(options, name) for name in names}
     look = {name: getattr(options, name) for name in LOOK_NAMES if getattr(options, name) is not None}
-    compared = {name: getattr(options, name) for name in ("left", "right", "show", "split", "difference_high")}
-    if (Path(options.run) / "comparison.json").is_file():
-        from adapters.comparison import open_comparison
-        from adapters.comparison_export import export_comparison
-
-        with open_comparison(options.run) as comparison:
-            print(export_comparison(comparison, options.format, options.output, look=look, **fields, **compared))
-        return 0
-    for name, value in compared.items():
-        if value is not None:
-            raise InvalidRequest(
-                f"--{name.replace('_', '-')} is of a comparison, and {options.run} is none: leave it out."
-            )
-    with open_run(options.run) as run:
-        print(export_run(run, options.format, options.output, look=look, **fields))
+    is_comparison = (Path(options.run) / "comparison.json").is_file()
+    for name in OWN_FIELDS:
+        if fields[name] is not None and not is_comparison:
+            flag = f"--{name.replace('_', '-')}"
+            raise InvalidRequest(f"{flag} is of a comparison, and {options.run} is none: leave it out.")
+    with open_comparison(options.run) if is_comparison else open_run(options.run) as found:
+        print(export_found(found, options.format, options.output, look=look, **fields))
     return 0
 
 

@@ -140,10 +140,14 @@ class Selection:
 
     def name(self) -> str:
         """What a file of it is called, in plain ASCII: 3f2a_language_L12_H3_row69."""
+        return f"{run_name(self.run)}_{self.place_name()}"
+
+    def place_name(self) -> str:
+        """The same without its run: language_L12_H3_row69."""
         what = "received" if self.received else f"{'row' if self.key is None else 'key'}{self.position}"
         until = "" if self.until is None else f"-{self.until}"
         grid = "" if self.grid in (None, first_grid(self.run, self.tower)) else f"_grid{self.grid}"
-        return f"{run_name(self.run)}_{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}"
+        return f"{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}"
 
 
 def run_name(run: Run) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
 
 import gradio as gr
 
@@ -224,8 +223,7 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             found = one_run(ticket, member) if member else service.found(ticket)
-            from adapters.comparison_export import export_comparison
-            from attention.export import export_run
+            from adapters.comparison_export import export_found
 
             if look is not None and not isinstance(look, dict):
                 raise InvalidRequest(
@@ -235,18 +233,14 @@ def build_endpoints(service: Service) -> None:
             name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
                 format, f"{kind}.{format}"
             )
-            compared = {"left": left, "right": right, "show": show, "split": split, "difference_high": difference_high}
-            for field, value in compared.items() if isinstance(found, Run) else ():
-                if value not in (None, "", []):
-                    raise InvalidRequest(f"{field} is of a comparison, and this is one run: leave it out.")
-            write = export_run if isinstance(found, Run) else partial(export_comparison, **compared)
-            written = write(
+            written = export_found(
                 found, format, new_file(file, name), tower=tower,
                 layer=None if layer is None else number_or_word("layer", layer),
                 head=None if head is None else number_or_word("head", head),
                 query=whole_number("query", query, optional=True), key=whole_number("key", key, optional=True),
                 grid=whole_number("grid", grid, optional=True), until=whole_number("until", until, optional=True),
-                received=bool(received), look=look, scale=scale, caption=bool(caption),
+                received=bool(received), look=look, scale=scale, caption=bool(caption), left=left or None,
+                right=right or None, show=show or None, split=split, difference_high=difference_high,
             )  # fmt: skip
             if written.is_dir():
                 archive = shutil.make_archive(str(written), "zip", written)
