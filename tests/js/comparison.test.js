@@ -158,6 +158,8 @@ test('a range from outside, and multiples of even attention, hold for all three'
   const even = makeMaps(pairOf(BEFORE, AFTER), { ...LOOK, scale: 'uniform' }, null);
   assert.ok(Math.abs(position(even.after.range, 0.2) - 0.01) < 1e-6, 'a unit is the even share of the first one');
   assert.ok(Math.abs(even.difference.range.factor - even.before.range.factor) < 1e-6);
+  const own = makeMaps(pairOf(BEFORE, AFTER), { ...LOOK, scale: 'uniform', magnified: true }, null).difference.range;
+  assert.ok(own.unit === 'uniform' && Math.abs(own.high - 0.3 * own.factor) < 1e-6 && own.factor === even.before.range.factor, 'magnified in the unit of the maps');
 });
 
 test('what is a sink in one of the two has no colour in the difference', () => {
