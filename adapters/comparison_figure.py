@@ -243,7 +243,8 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
         "raw": "drawn as they are", "masked": "hatched, outside the colours",
         "renormalised": "hatched, the rest divided by what is left",
     }["masked" if look.sinks == "renormalised" and not maps.before.are_shares else look.sinks]  # fmt: skip
-    return [f"Of the image attention {said[0]} → {said[1]} sink cells: {done}."]
+    of = "the image attention" if maps.before.are_shares else "what is drawn"
+    return [f"Of {of} {said[0]} → {said[1]} sink cells: {done}."]
 
 
 def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:

@@ -71,7 +71,7 @@ export function sinkWords({ before, after }, mode) {
   if (!before.sinks.count && !after.sinks.count) return typeof before.layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
   const [there, here] = [before, after].map(({ sinks, mass }) => `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} on ${sinks.count}`);
   const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: before.sinks.rowMass > 0 || after.sinks.rowMass > 0 ? 'hatched, the rest divided by what is left' : 'hatched, outside the colours' }[mode];
-  return `Of the image attention ${there} → ${here} sink cells: ${done}. An object that every row looks at can be one.`;
+  return `Of ${areShares(before) ? 'the image attention' : 'what is drawn'} ${there} → ${here} sink cells: ${done}. An object that every row looks at can be one.`;
 }
 
 /**

@@ -66,8 +66,8 @@ export function sentenceOf({ direction, layer, head, cells, mass, imageMass, mas
 export function sinksOf({ direction, sinks, mass, layer, head }, mode) {
   if (direction === 'read by') return '';
   if (!sinks.count) return typeof layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
-  const whose = typeof head === 'number' ? "this head's" : 'this';
+  const whose = !areShares({ direction, layer, head }) ? 'what is drawn' : `${typeof head === 'number' ? "this head's" : 'this'} image attention`;
   const cells = `${sinks.count} sink cell${sinks.count === 1 ? '' : 's'}`;
   const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: sinks.rowMass > 0 ? 'hatched, the rest divided by what is left' : 'hatched, outside the colours' }[mode];
-  return `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} of ${whose} image attention is on ${cells}: ${done}.`;
+  return `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} of ${whose} is on ${cells}: ${done}.`;
 }
