@@ -3,11 +3,13 @@
     inputs      what is filled, as components, and its values as a Request's fields
     sentences   what is said of runs, progress and errors
     manifests   what the viewers are told: which run, and where to look first
+    controls    Run and Stop, and the line that says how far a run is
+    kept        the list of what is kept: opened, deleted, taken in from a zip
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
     endpoints   the same for scripts
 
-The tabs and the endpoints do not know each other; all three use inputs and sentences.
+The tabs and the endpoints do not know each other; all three use the rest.
 """
 
 import os

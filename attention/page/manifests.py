@@ -14,6 +14,7 @@ from attention.run import Run
 from attention.service import Service
 from attention.viewer import MANIFEST_BYTES
 
+TABS = {"run": "explore", "comparison": "compare"}  # which tab shows what
 POCKET = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 
 
@@ -24,7 +25,7 @@ def is_demo(found: Run | Comparison) -> bool:
 
 def tab_of(service: Service, ticket: str) -> str:
     """Which tab shows what is behind a ticket: `explore` or `compare`."""
-    return "explore" if isinstance(service.found(ticket), Run) else "compare"
+    return TABS["run" if isinstance(service.found(ticket), Run) else "comparison"]
 
 
 def manifest(service: Service, ticket: str) -> dict:

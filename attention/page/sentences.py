@@ -27,13 +27,14 @@ PHASES = {
     "compare": "Comparing: layer {done} of {total}",
 }
 STOPPED = "Stopped. Nothing was kept of this run."
-CHOOSE = "Choose one of the kept runs first."
 NOT_AGAIN = (
     "The run on screen has several turns or pictures, or an answer that was given. "
     "The inputs here cannot say that, and were left as they were."
 )
-IS_COMPARISON = "That zip is a comparison. It is open in the tab Compare adapters."
-IS_RUN = "That zip is a single run. It is open in the tab Explore."
+OPEN_IN = {
+    "explore": "That zip is a single run. It is open in the tab Explore.",
+    "compare": "That zip is a comparison. It is open in the tab Compare adapters.",
+}
 LAST_PROGRESS_SECONDS = 0.8
 
 log = logging.getLogger("app")

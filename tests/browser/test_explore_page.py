@@ -221,7 +221,7 @@ def test_a_zip_that_is_no_run_is_refused_in_words_and_the_run_on_screen_stays(pa
         climbs.writestr("../../run.json", "{}")
     for name, said in (("words <b>.zip", "no zip file"), ("cut.zip", "damaged"), ("climbs.zip", "outside")):
         upload(page, tmp_path / name)
-        expect(page.locator("#note textarea")).to_have_value(re.compile(said))
+        expect(page.locator("#explore-note textarea")).to_have_value(re.compile(said))
         expect(page.get_by_test_id("toast-body").filter(has_text=said)).to_be_visible()
     (tmp_path / "notes.txt").write_text("mine")
     upload(page, tmp_path / "notes.txt")
@@ -238,7 +238,7 @@ def test_a_zip_that_is_too_large_is_refused_with_both_numbers(page, running, arc
     unfold(page)
     monkeypatch.setattr("attention.service.LOCAL_ZIP_BYTES", 20_000)
     upload(page, archive)
-    expect(page.locator("#note textarea")).to_have_value(re.compile(r"run.zip .*\d MB; the limit is 0.0 MB"))
+    expect(page.locator("#explore-note textarea")).to_have_value(re.compile(r"run.zip .*\d MB; the limit is 0.0 MB"))
     assert nothing_is_left(running[0])
 
 
@@ -261,13 +261,13 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
 
     unfold(page)
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator("#note textarea")).to_have_value(re.compile("for good.* what is kept"))
+    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("for good.* what is kept"))
     page.get_by_role("button", name="Keep it").click()
     expect(page.get_by_role("button", name="Delete for good")).not_to_be_visible()
     assert running[0].runs()[0] == run
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete for good").click()
-    expect(page.locator("#note textarea")).to_have_value("Deleted.")
+    expect(page.locator("#explore-note textarea")).to_have_value("Deleted.")
     expect(kept(page)).to_have_value("")
     expect(page.locator("[data-state=empty]")).to_be_visible()
     assert run["ticket"] not in [row["ticket"] for row in running[0].runs()]
@@ -320,7 +320,7 @@ def test_what_is_deleted_is_what_was_asked_about(page, running, made):
     assert {first["ticket"], second["ticket"]} <= {row["ticket"] for row in running[0].runs()}
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete for good").click()
-    expect(page.locator("#note textarea")).to_have_value("Deleted.")
+    expect(page.locator("#explore-note textarea")).to_have_value("Deleted.")
     left = {row["ticket"] for row in running[0].runs()}
     assert first["ticket"] in left and second["ticket"] not in left
 
@@ -331,7 +331,7 @@ def test_a_run_that_another_page_deleted_is_said_to_be_gone(page, running, made)
     choose(page, "who was quicker?")
     running[0].remove(run["ticket"])
     page.get_by_role("button", name="Open", exact=True).click()
-    expect(page.locator("#note textarea")).to_have_value(re.compile("not here any more"))
+    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("not here any more"))
     expect(on_screen(page)).to_contain_text("star")
 
 
@@ -341,7 +341,7 @@ def test_a_kept_run_that_was_damaged_since_is_refused_in_words(page, made):
     page.reload()
     choose(page, "still whole?")
     page.get_by_role("button", name="Open", exact=True).click()
-    expect(page.locator("#note textarea")).to_have_value(re.compile("image_0.png of this run is damaged"))
+    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("image_0.png of this run is damaged"))
     expect(on_screen(page)).to_contain_text("star")
 
 
@@ -353,7 +353,7 @@ def test_html_in_a_prompt_stays_text_wherever_runs_are_named(page, made):
     page.get_by_role("option").filter(has_text="<img src=x onerror").first.click()
     expect(kept(page)).to_have_value(re.compile("<img src=x onerror"))
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator("#note textarea")).to_have_value(re.compile("<img src=x onerror"))
+    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("<img src=x onerror"))
     page.get_by_role("button", name="Open", exact=True).click()
     expect(page.get_by_label("Question")).not_to_be_visible()
     unfold(page)

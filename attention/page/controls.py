@@ -1,0 +1,104 @@
+"""Run and Stop of a tab: one request run, its progress said, stopped, and what went wrong said.
+
+Knows how a job of the service is followed, and no other component of the tab than those it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import AsyncIterator, Callable
+
+import gradio as gr
+
+from attention.service import Service
+
+from . import GPU, QUIET
+from .sentences import LAST_PROGRESS_SECONDS, PHASES, STOPPED, in_words, status_line
+
+
+class Controls:
+    """The two buttons, the line that says how far the run is, and where its answer appears, if it has a place."""
+
+    def __init__(
+        self,
+        service: Service,
+        run: gr.Button,
+        stop: gr.Button,
+        status: gr.Textbox,
+        rename: gr.Checkbox,
+        answer: gr.Textbox | None = None,
+    ):
+        self.service, self.run, self.stop, self.status, self.rename = service, run, stop, status, rename
+        self.answer = answer
+        self.changed = [run, stop, status, rename, *([answer] if answer else [])]
+        self.started: list = []
+
+    def _answering(self, words: str | None) -> dict:
+        return {self.answer: words or ""} if self.answer else {}
+
+    def _ended(self, line: str) -> dict:
+        return {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False), self.status: line}
+
+    async def changes(
+        self,
+        request: gr.Request,
+        asked: Callable[[], dict],
+        finished: Callable[[str], dict],
+        compared: Callable[[], dict] | None = None,
+    ) -> AsyncIterator[dict]:
+        """Run what is `asked` for; `finished(ticket)` are the changes that show it. Of a comparison also `compared`.
+
+        Raises:
+            gr.Error: Whatever went wrong, in words, after the page has said it.
+        """
+        try:
+            fields = asked()
+            with self.service.job(fields, request.session_hash, compared and compared()) as job:
+                async for progress in job.follow():
+                    yield {self.status: status_line(progress), **self._answering(progress["answer"])}
+                ticket = job.result()["ticket"]
+            made = finished(ticket)
+        except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+            said = in_words(error)
+            needs_renaming = "rename" in said.lower()
+            yield {**self._ended(said), self.rename: gr.Checkbox(visible=True) if needs_renaming else gr.skip()}
+            raise gr.Error(html.escape(said), print_exception=False) from None  # the toast would render HTML
+        yield {**self._ended(gr.skip()), **made}
+
+    def start(
+        self,
+        event: Callable[..., gr.events.Dependency],
+        run: Callable[..., AsyncIterator[dict]],
+        inputs: list[gr.components.Component],
+        shown: list[gr.components.Component],
+    ) -> None:
+        """Let an event start `run`, a function that yields `changes`; `shown` is what these change besides.
+
+        `event` takes a function, its inputs and outputs, as `Button.click` does.
+        """
+        begun = [self.run, self.stop, self.status, *([self.answer] if self.answer else [])]
+
+        def begin() -> dict:
+            buttons = {self.run: gr.Button("Run", interactive=False), self.stop: gr.Button(interactive=True)}
+            return {**buttons, self.status: PHASES["queue"], **self._answering(None)}
+
+        outputs = list({id(each): each for each in [*self.changed, *shown]}.values())
+        running = event(begin, None, begun, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)
+        running.failure(lambda: self._ended(gr.skip()), None, begun[:3], queue=False, **QUIET)
+        self.started.append(running)
+
+    def let_stop(self) -> None:
+        """Let Stop end whatever `start` was told of before."""
+
+        async def say_again(request: gr.Request) -> dict:
+            """A last line of progress may have been on its way, and have come after the first time."""
+            await asyncio.sleep(LAST_PROGRESS_SECONDS)
+            is_working = self.service.is_working(request.session_hash)
+            return {self.status: gr.skip()} if is_working else self._ended(STOPPED)
+
+        buttons = [self.run, self.stop, self.status]
+        ending = self.stop.click(
+            lambda: self._ended(STOPPED), None, buttons, cancels=self.started, queue=False, **QUIET
+        )  # fmt: skip
+        ending.then(say_again, None, buttons, queue=False, **QUIET)
