@@ -185,31 +185,107 @@ def chromium():
         browser.close()
 
 
+class Pages:
+    """Pages that are lent to one test after another: a new one takes twice as long until Gradio stands.
+
+    What a test leaves is cleared when it gives its page back: storage, routes, permissions, the mouse's place.
+    """
+
+    def __init__(self, browser):
+        self.browser = browser
+        self.free: dict[tuple, list] = {}
+        self.lent: list[tuple] = []
+
+    def lend(self, size=WIDE, theme="light", density=1):
+        """A blank page of this size."""
+        look = (theme, density)
+        waiting = self.free.setdefault(look, [])
+        if waiting:
+            page = waiting.pop()
+            page.set_viewport_size(size)
+        else:
+            page = self.browser.new_context(
+                viewport=size, color_scheme=theme, device_scale_factor=density
+            ).new_page()  # fmt: skip
+        self.lent.append((look, page))
+        return page
+
+    def take_back(self) -> None:
+        """All that are lent, as they are between tests."""
+        for look, page in self.lent:
+            if page.is_closed():
+                page.context.close()
+                continue
+            page.unroute_all()
+            page.context.set_offline(False)
+            page.context.clear_permissions()
+            page.mouse.move(0, 0)
+            page.evaluate("() => location.protocol !== 'about:' && (sessionStorage.clear(), localStorage.clear())")
+            page.goto("about:blank")
+            self.free[look].append(page)
+        self.lent.clear()
+
+
+@pytest.fixture(scope="session")
+def all_pages(chromium):
+    return Pages(chromium)
+
+
 @pytest.fixture
-def open_page(chromium, address):
+def pages(all_pages):
+    """`pages.lend()`, and taken back at the end of the test."""
+    yield all_pages
+    all_pages.take_back()
+
+
+@pytest.fixture
+def open_page(pages, address):
     """Open the page with a ticket and a view, and wait until it is ready. At the end nothing must have been thrown."""
-    contexts, faults = [], []
+    watched, faults = [], []
+
+    def thrown(error):
+        faults.append(str(error))
+
+    def logged(message):
+        if message.type == "error" and "Failed to load" not in message.text:
+            faults.append(message.text)
 
     def open_page(ticket: str = "", *, size=WIDE, theme="light", state="ready", density=1, **view):
-        context = chromium.new_context(viewport=size, color_scheme=theme, device_scale_factor=density)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                message.type == "error" and "Failed to load" not in message.text and faults.append(message.text)
-            ),
-        )
+        page = pages.lend(size, theme, density)
+        watched.append(page)
+        page.on("pageerror", thrown)
+        page.on("console", logged)
         query = "&".join(f"{name}={value}" for name, value in {"ticket": ticket, **view}.items() if value != "")
         page.goto(f"{address}?{query}&__theme={theme}")
         wait(page, state)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in watched:
+        page.remove_listener("pageerror", thrown)
+        page.remove_listener("console", logged)
     assert not faults
+
+
+@pytest.fixture
+def touch(pages):
+    """Fingers on a page, as a touch screen reports them: `touch(page)` gives `send(kind, *points)`."""
+    sessions = []
+
+    def touch(page):
+        session = page.context.new_cdp_session(page)
+        sessions.append(session)
+        session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+
+        def send(kind, *points):
+            places = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+        return send
+
+    yield touch
+    for session in sessions:
+        session.detach()
 
 
 def wait(page, state: str = "ready", **values) -> None:

@@ -34,14 +34,13 @@ def running(tmp_path_factory):
 
 
 @pytest.fixture
-def page(chromium, running):
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+def page(pages, running):
+    page = pages.lend()
     page.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
     page.goto(running[1])
     expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
     yield page
-    page.close()
     for row in running[0].runs():  # no test finds what another left
         running[0].remove(row["ticket"])
 

@@ -33,13 +33,12 @@ def picture(tmp_path):
 
 
 @pytest.fixture
-def page(chromium, running):
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+def page(pages, running):
+    page = pages.lend()
     page.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
     page.goto(running[1])
-    yield page
-    page.close()
+    return page
 
 
 def unfold(page):
@@ -362,9 +361,9 @@ def test_html_in_a_prompt_stays_text_wherever_runs_are_named(page, made):
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_server_for_strangers_has_the_upload_and_no_library(chromium, tmp_path, archive):
+def test_a_server_for_strangers_has_the_upload_and_no_library(pages, tmp_path, archive):
     with served(tmp_path, is_hosted=True) as (service, address):
-        page = chromium.new_page()
+        page = pages.lend()
         page.goto(address)
         unfold(page)
         expect(kept(page)).not_to_be_visible()
@@ -373,7 +372,7 @@ def test_a_server_for_strangers_has_the_upload_and_no_library(chromium, tmp_path
         upload(page, archive)
         expect(on_screen(page)).to_contain_text("zip")
         assert service.runs() == []
-        page.close()
+        page.goto("about:blank")
 
 
 # The demo model
@@ -405,8 +404,8 @@ def test_every_example_opens_with_nothing_computed(page, running, monkeypatch):
 
 
 @pytest.mark.parametrize(("size", "above"), [((1440, 900), 150), ((390, 844), 215)])
-def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_low(chromium, running, size, above):
-    page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_low(pages, running, size, above):
+    page = pages.lend({"width": size[0], "height": size[1]})
     page.goto(running[1])
     expect(page.locator("[data-state=ready]")).to_be_visible()
     assert page.evaluate("document.querySelector('.av-root').getBoundingClientRect().top") <= above
@@ -417,4 +416,3 @@ def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_lo
     for control in (kept(page), page.get_by_role("button", name="Open a run zip")):
         box = control.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
-    page.close()

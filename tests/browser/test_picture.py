@@ -685,19 +685,7 @@ def test_a_drag_moves_the_picture_and_selects_nothing(open_page, runs, tools):
     tools.wait(page, token=int(run.cells(0)[3, 11]))
 
 
-def touch(page):
-    """Fingers: what they do is sent to the browser as a touch screen does."""
-    session = page.context.new_cdp_session(page)
-    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
-
-    def send(kind, *points):
-        places = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
-
-    return send
-
-
-def test_a_tap_points_and_selects_two_fingers_zoom_and_one_moves(open_page, runs, tools):
+def test_a_tap_points_and_selects_two_fingers_zoom_and_one_moves(open_page, touch, runs, tools):
     run = runs["painted"]
     page = open_page("painted", layer=1, head=2, size=tools.NARROW)
     page.locator(".av-overlay").scroll_into_view_if_needed()

@@ -691,17 +691,15 @@ def test_on_a_phone_all_of_it_is_reached(open_page, made, tools):
     assert small == []
 
 
-def test_what_a_finger_taps_is_said(open_page, made, tools):
+def test_what_a_finger_taps_is_said(open_page, touch, made, tools):
     run = made["words"]
     page = open_page("words", size=tools.NARROW, **HEAD)
     page.locator(".av-tokens").scroll_into_view_if_needed()
-    session, tip = page.context.new_cdp_session(page), page.locator(".av-token-tip")
-    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    send, tip = touch(page), page.locator(".av-token-tip")
     for index in (index_of(run, " what", "prompt"), index_of(run, " is", "prompt")):
         box = chip(page, index).bounding_box()
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
-        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        send("touchStart", (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+        send("touchEnd")
         tools.wait(page, token=index)
         expect(tip).to_contain_text(f"token {index} ·")
         value = tip.inner_text().split("attention")[1]
