@@ -10,6 +10,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="gradio-test-")  # each process its own: what is left is counted
 worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    # torch takes every core in each process: then all wait for each other, ten times as long where there are two
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * worker)  # two that look for a free port at once find the same
 # a test run in the background is told to ignore Ctrl-C; some tests send it
 signal.signal(signal.SIGINT, signal.default_int_handler)

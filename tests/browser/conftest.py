@@ -188,7 +188,9 @@ def chromium():
 class Pages:
     """Pages that are lent to one test after another: a new one takes twice as long until Gradio stands.
 
-    What a test leaves is cleared when it gives its page back: storage, routes, permissions, the mouse's place.
+    What a test leaves is cleared when it gives its page back: storage, routes, permissions, the mouse's place. What the
+    browser has fetched it keeps, as for a person; so pages are never lent to the tests of another file, whose server
+    may have other runs at the same address.
     """
 
     def __init__(self, browser):
@@ -196,11 +198,11 @@ class Pages:
         self.free: dict[tuple, list] = {}
         self.lent: list[tuple] = []
 
-    def lend(self, size=WIDE, theme="light", density=1):
-        """A blank page of this size."""
+    def lend(self, size=WIDE, theme="light", density=1, is_new=False):
+        """A blank page of this size; a new one has fetched nothing yet."""
         look = (theme, density)
         waiting = self.free.setdefault(look, [])
-        if waiting:
+        if waiting and not is_new:
             page = waiting.pop()
             page.set_viewport_size(size)
         else:
@@ -225,10 +227,16 @@ class Pages:
             self.free[look].append(page)
         self.lent.clear()
 
+    def close(self) -> None:
+        for page in (page for waiting in self.free.values() for page in waiting):
+            page.context.close()
 
-@pytest.fixture(scope="session")
+
+@pytest.fixture(scope="module")
 def all_pages(chromium):
-    return Pages(chromium)
+    pages = Pages(chromium)
+    yield pages
+    pages.close()
 
 
 @pytest.fixture
@@ -250,8 +258,8 @@ def open_page(pages, address):
         if message.type == "error" and "Failed to load" not in message.text:
             faults.append(message.text)
 
-    def open_page(ticket: str = "", *, size=WIDE, theme="light", state="ready", density=1, **view):
-        page = pages.lend(size, theme, density)
+    def open_page(ticket: str = "", *, size=WIDE, theme="light", state="ready", density=1, is_new=False, **view):
+        page = pages.lend(size, theme, density, is_new)
         watched.append(page)
         page.on("pageerror", thrown)
         page.on("console", logged)

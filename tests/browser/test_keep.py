@@ -215,7 +215,7 @@ def test_where_copying_is_refused_the_code_stands_there_to_be_copied(open_page):
 
 
 def test_a_run_that_has_expired_is_said_in_the_menu_and_nothing_arrives(open_page, runs):
-    page = open_page("two", layer=2, head=1)
+    page = open_page("two", layer=2, head=1, is_new=True)  # whatever was fetched before would still be there
     arrived = []
     page.on("download", lambda download: arrived.append(download.suggested_filename))
     open_menu(page)
