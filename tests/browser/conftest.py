@@ -17,7 +17,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from made_runs import chat, scene, token, write_run
@@ -186,49 +186,48 @@ def chromium():
 
 
 class Pages:
-    """Pages that are lent to one test after another: a new one takes twice as long until Gradio stands.
+    """One page for each theme and density, used again and again: a new one takes twice as long until Gradio stands.
 
-    What a test leaves is cleared when it gives its page back: storage, routes, permissions, the mouse's place. What the
-    browser has fetched it keeps, as for a person; so pages are never lent to the tests of another file, whose server
-    may have other runs at the same address.
+    What was done to a page is undone before it is used again: storage, routes, permissions, the mouse's place. What the
+    browser has fetched it keeps, as for a person; so no page is used by the tests of another file, whose server may
+    have other runs at the same address.
     """
 
     def __init__(self, browser):
         self.browser = browser
-        self.free: dict[tuple, list] = {}
-        self.lent: list[tuple] = []
+        self.pages: dict[tuple, Page] = {}
 
-    def lend(self, size=WIDE, theme="light", density=1, is_new=False):
+    def lend(self, size=WIDE, theme="light", density=1, is_new=False) -> Page:
         """A blank page of this size; a new one has fetched nothing yet."""
         look = (theme, density)
-        waiting = self.free.setdefault(look, [])
-        if waiting and not is_new:
-            page = waiting.pop()
-            page.set_viewport_size(size)
+        page = self.pages.get(look)
+        if page is not None and (is_new or page.is_closed()):
+            page.context.close()
+            page = None
+        if page is None:
+            context = self.browser.new_context(viewport=size, color_scheme=theme, device_scale_factor=density)
+            self.pages[look] = context.new_page()
         else:
-            page = self.browser.new_context(
-                viewport=size, color_scheme=theme, device_scale_factor=density
-            ).new_page()  # fmt: skip
-        self.lent.append((look, page))
-        return page
+            self.clear(page)
+            page.set_viewport_size(size)
+        return self.pages[look]
 
-    def take_back(self) -> None:
-        """All that are lent, as they are between tests."""
-        for look, page in self.lent:
-            if page.is_closed():
-                page.context.close()
-                continue
-            page.unroute_all()
-            page.context.set_offline(False)
-            page.context.clear_permissions()
-            page.mouse.move(0, 0)
-            page.evaluate("() => location.protocol !== 'about:' && (sessionStorage.clear(), localStorage.clear())")
-            page.goto("about:blank")
-            self.free[look].append(page)
-        self.lent.clear()
+    def clear(self, page: Page) -> None:
+        page.unroute_all()
+        page.context.set_offline(False)
+        page.context.clear_permissions()
+        page.mouse.move(0, 0)
+        page.evaluate("() => location.protocol !== 'about:' && (sessionStorage.clear(), localStorage.clear())")
+        page.goto("about:blank")
+
+    def leave(self) -> None:
+        """Let no page do anything more."""
+        for page in self.pages.values():
+            if not page.is_closed():
+                self.clear(page)
 
     def close(self) -> None:
-        for page in (page for waiting in self.free.values() for page in waiting):
+        for page in self.pages.values():
             page.context.close()
 
 
@@ -241,15 +240,15 @@ def all_pages(chromium):
 
 @pytest.fixture
 def pages(all_pages):
-    """`pages.lend()`, and taken back at the end of the test."""
+    """`pages.lend()` is the page of this test; it looks at one at a time."""
     yield all_pages
-    all_pages.take_back()
+    all_pages.leave()
 
 
 @pytest.fixture
 def open_page(pages, address):
     """Open the page with a ticket and a view, and wait until it is ready. At the end nothing must have been thrown."""
-    watched, faults = [], []
+    watched, faults = set(), []
 
     def thrown(error):
         faults.append(str(error))
@@ -260,9 +259,10 @@ def open_page(pages, address):
 
     def open_page(ticket: str = "", *, size=WIDE, theme="light", state="ready", density=1, is_new=False, **view):
         page = pages.lend(size, theme, density, is_new)
-        watched.append(page)
-        page.on("pageerror", thrown)
-        page.on("console", logged)
+        if page not in watched:
+            watched.add(page)
+            page.on("pageerror", thrown)
+            page.on("console", logged)
         query = "&".join(f"{name}={value}" for name, value in {"ticket": ticket, **view}.items() if value != "")
         page.goto(f"{address}?{query}&__theme={theme}")
         wait(page, state)
