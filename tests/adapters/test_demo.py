@@ -15,7 +15,7 @@ NAMES = sorted(path.name for path in BUNDLED.iterdir() if path.is_dir())
 
 @pytest.fixture(scope="module")
 def measured():
-    return demo.figures(BUNDLED, 40, seed=81_000)
+    return demo.figures(BUNDLED, 30, seed=81_000)
 
 
 def test_they_are_on_offer_for_the_bundled_model_alone():
