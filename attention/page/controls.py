@@ -31,11 +31,11 @@ class Controls:
     ):
         self.service, self.run, self.stop, self.status, self.rename = service, run, stop, status, rename
         self.answer = answer
-        self.changed = [run, stop, status, rename, *([answer] if answer else [])]
+        self.changed = [run, stop, status, rename, *([] if answer is None else [answer])]
         self.started: list = []
 
     def _answering(self, words: str | None) -> dict:
-        return {self.answer: words or ""} if self.answer else {}
+        return {} if self.answer is None else {self.answer: words or ""}
 
     def _ended(self, line: str) -> dict:
         return {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False), self.status: line}
@@ -77,7 +77,7 @@ class Controls:
 
         `event` takes a function, its inputs and outputs, as `Button.click` does.
         """
-        begun = [self.run, self.stop, self.status, *([self.answer] if self.answer else [])]
+        begun = [self.run, self.stop, self.status, *([] if self.answer is None else [self.answer])]
 
         def begin() -> dict:
             buttons = {self.run: gr.Button("Run", interactive=False), self.stop: gr.Button(interactive=True)}
@@ -100,5 +100,5 @@ class Controls:
         buttons = [self.run, self.stop, self.status]
         ending = self.stop.click(
             lambda: self._ended(STOPPED), None, buttons, cancels=self.started, queue=False, **QUIET
-        )  # fmt: skip
+        )
         ending.then(say_again, None, buttons, queue=False, **QUIET)

@@ -32,9 +32,7 @@ class Kept:
         self.service, self.kind, self.tab = service, kind, TABS[kind]
         is_local = not service.is_hosted
         with gr.Row(elem_id=f"{self.tab}-kept", elem_classes="kept"):
-            self.list = gr.Dropdown(
-                [], value=None, label=f"Kept {kind}s", visible=is_local, scale=2, min_width=400
-            )  # fmt: skip
+            self.list = gr.Dropdown([], value=None, label=f"Kept {kind}s", visible=is_local, scale=2, min_width=400)
             self.open = gr.Button("Open", size="sm", visible=is_local, scale=0, min_width=64)
             self.delete = gr.Button("Delete", size="sm", visible=is_local, scale=0, min_width=64)
             self.upload = RunUpload(f"Open a {kind} zip", file_types=[".zip"], size="sm", scale=0, min_width=128)
