@@ -83,7 +83,7 @@ class Controls:
             buttons = {self.run: gr.Button("Run", interactive=False), self.stop: gr.Button(interactive=True)}
             return {**buttons, self.status: PHASES["queue"], **self._answering(None)}
 
-        outputs = list({id(each): each for each in [*self.changed, *shown]}.values())
+        outputs = list(dict.fromkeys([*self.changed, *shown]))
         running = event(begin, None, begun, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)
         running.failure(lambda: self._ended(gr.skip()), None, begun[:3], queue=False, **QUIET)
         self.started.append(running)

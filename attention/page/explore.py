@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,7 @@ def build_explore(
     opened = [*screened, *settings.values()]
     filled, shows = [*settings.values()], [*screened, *kept.noted, kept.list]
 
-    def by_hand(*wiring, **more):
-        return gr.on([run.click, prompt.submit], *wiring, **more)
-
-    controls.start(by_hand, explore, filled, shows)
+    controls.start(partial(gr.on, [run.click, prompt.submit]), explore, filled, shows)
     chosen = gr.on([adapter.input, strength.release], adapted, [shown, prompt, adapter, strength], [run, *filled],
                    **QUIET)  # fmt: skip
     if not service.is_hosted:  # a person's own machine begins at once; where many wait for a device, a click does
