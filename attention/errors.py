@@ -2,8 +2,10 @@
 
 Each message is one or two plain sentences: what was wrong, the value, what to do next. The app, the Python client
 and the command line show `str(error)` and nothing else. Anything that is not an `AttentionError` is a fault of
-ours.
+ours. Values that a person or a file gave stand in a message through `quoted` or `shortened`.
 """
+
+QUOTED_CHARACTERS = 80  # of a value in a message: enough to know it again
 
 
 class AttentionError(Exception):
@@ -73,3 +75,14 @@ class NotInRun(AttentionError, LookupError):
 
 class Cancelled(AttentionError):
     """Somebody asked for the job to stop, and it did."""
+
+
+def quoted(value: object, most: int = QUOTED_CHARACTERS) -> str:
+    """A value as Python writes it, in one printable line of at most `most` characters."""
+    return shortened(repr(value[: most + 1] if isinstance(value, str | bytes) else value), most)
+
+
+def shortened(text: str, most: int = QUOTED_CHARACTERS) -> str:
+    """A text in one printable line of at most `most` characters; what is cut off is an ellipsis."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in text[: most + 1])
+    return line if len(line) <= most else f"{line[: most - 1]}…"
