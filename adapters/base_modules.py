@@ -16,6 +16,7 @@ from torch import nn
 
 from attention import families, models
 from attention.errors import UnsupportedModel
+from attention.loading_report import check_quantisation
 
 # What lies between the towers; inside the vision tower some families keep it under one of these names.
 CONNECTORS = ("merger", "projector", "connector", "resampler")
@@ -107,6 +108,7 @@ def _from_config(path: str, model_type: str | None, stamp: tuple) -> Base:
     from transformers import AutoModelForImageTextToText
 
     config, family = models.read_config(path, model_type)
+    check_quantisation(config, path)
     try:
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)

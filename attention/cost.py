@@ -15,6 +15,7 @@ from . import models
 from .errors import InvalidRequest, LimitExceeded
 from .families.family import Inputs
 from .images import open_image
+from .loading_report import check_files, check_quantisation
 from .partial import PartialRun
 from .request import Limits, Request
 
@@ -50,8 +51,12 @@ def forecast(request: Request, limits: Limits | None = None, watch: models.Watch
     limits = limits or Limits.local(device)
     request.validate(limits)
     pictures = open_pictures(request, limits)  # a broken one is said before anything is downloaded
-    path, _ = models.locate(request.model or models.default_model(), watch=watch)
+    model_id = request.model or models.default_model()
+    path, _ = models.locate(model_id, watch=watch)
     config, family = models.read_config(path, request.model_type)
+    if not models.is_kept(path):
+        check_files(path, model_id)
+        check_quantisation(config, model_id)
     prepared = prepare(request, pictures, family, models.processor_of(path, family), limits)
     return estimate(request, family, config, prepared, path, device, limits)
 

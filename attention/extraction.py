@@ -331,7 +331,7 @@ class Extraction:
             "groups": groups,
             "sinks": capture.sinks,
             "logprobs": logprobs,
-            "notes": prepared.notes,
+            "notes": [*loaded.notes, *prepared.notes],
             "timings_ms": dict(self._timings_ms),
             "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
             "peak_memory_bytes": _peak_memory(loaded.device),

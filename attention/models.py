@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
-from .errors import AttentionError, InvalidRequest, ModelUnavailable, UnsupportedModel
+from .errors import AttentionError, InvalidRequest, ModelUnavailable, UnsupportedModel, quoted, shortened
+from .loading_report import check_files, check_is_no_adapter, check_quantisation, check_weights, left_out
 
 POCKET = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 POCKET_ID = "pocket"
@@ -60,6 +60,7 @@ class LoadedModel:
     device: str
     dtype: str
     stamp: tuple = ()
+    notes: tuple[str, ...] = ()  # on how it was loaded, for whoever sees a run of it
 
 
 _kept: LoadedModel | None = None
@@ -169,16 +170,29 @@ def locate(model_id: str, config_only: bool = False, watch: Watch | None = None)
         # Asked of the Hub once; and on ZeroGPU the weights' files are gone as soon as they are in memory.
         return _kept.path, _kept.revision
     folder = Path(model_id).expanduser()
-    if model_id and folder.is_dir():
+    if model_id and _is_there(folder.is_dir):
         if not (folder / "config.json").is_file():
+            check_is_no_adapter(folder, model_id)
             raise ModelUnavailable(f"{folder} is not a model folder: it has no config.json.")
         return str(folder.resolve()), None
+    if model_id and _is_there(folder.is_file):
+        raise ModelUnavailable(
+            f"{shortened(model_id)} is a file. Give the model's folder, in which its config.json lies."
+        )
     if not HUB_ID.fullmatch(model_id):
         raise ModelUnavailable(
-            f"There is no model {model_id!r}: it is neither {POCKET_ID}, nor a folder, nor a Hub id such as "
+            f"There is no model {quoted(model_id)}: it is neither {POCKET_ID}, nor a folder, nor a Hub id such as "
             f"{HUB_MODELS[0]}."
         )
     return _download(model_id, config_only, watch)
+
+
+def _is_there(asked: Callable[[], bool]) -> bool:
+    """What a path says of itself, made of a text that need not be one."""
+    try:
+        return asked()
+    except (OSError, ValueError):  # too long a name, or one that no file can have
+        return False
 
 
 def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> tuple[str, str]:
@@ -353,9 +367,44 @@ def read_config(path: str, model_type: str | None = None):
 
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
-        raise ModelUnavailable(f"config.json of {path} cannot be used: {str(error).splitlines()[0][:200]}") from None
-    return config, families.find(model_type or config.model_type)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, StrictDataclassError) as error:
+        raise ModelUnavailable(f"config.json of {path} cannot be used: {_first_line(error)}") from None
+    family = families.find(model_type or config.model_type)
+    if model_type and config.model_type in families.names() and families.find(config.model_type).label != family.label:
+        raise UnsupportedModel(
+            f"{path} is a {families.find(config.model_type).label} model ({config.model_type}), which "
+            f"{quoted(model_type)} does not fit. Leave the model type out."
+        )
+    try:
+        family.towers(config)
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnsupportedModel(
+            f"config.json of {path} (model type {config.model_type}) does not describe a {family.label} model: "
+            f"{_first_line(error)}"
+        ) from None
+    return config, family
+
+
+def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
+    """Raise UnsupportedModel where a model does not have the attention layers that its family expects."""
+    try:
+        has = {tower: set(by_layer) for tower, by_layer in family.attention_modules(model).items()}
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        reason = _first_line(error)
+    else:
+        expected = {tower: set(shape.layers) for tower, shape in family.towers(config).items()}
+        odd = [tower for tower in expected if has.get(tower) != expected[tower]]
+        if not odd:
+            return
+        reason = f"its {odd[0]} tower has {len(has.get(odd[0], ()))} attention layers, not {len(expected[odd[0]])}"
+    raise UnsupportedModel(
+        f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {reason}."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return shortened(lines[0], 200) if lines else type(error).__name__
 
 
 def describe(model_id: str, model_type: str | None = None) -> dict:
@@ -392,9 +441,7 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
     try:
         return family.load_processor(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ModelUnavailable(
-            f"The processor of {path} cannot be loaded: {str(error).splitlines()[0][:200]}"
-        ) from None
+        raise ModelUnavailable(f"The processor of {path} cannot be loaded: {_first_line(error)}") from None
 
 
 def folder_stamp(path: str, pattern: str = "*") -> tuple:
@@ -439,9 +486,11 @@ def load(
     if _kept is not None and (_kept.path, _kept.device, _kept.dtype, _kept.stamp) == (path, device, name, stamp):
         return _kept
     processor = processor_of(path, family)
+    check_files(path, model_id)
+    check_quantisation(config, model_id)
     free()
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
+        model, report = AutoModelForImageTextToText.from_pretrained(
             path,
             dtype=wanted,
             attn_implementation=ATTENTION,
@@ -449,15 +498,23 @@ def load(
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            output_loading_info=True,
         )
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, MemoryError):
         raise ModelUnavailable(
             f"{model_id} does not fit the memory of {device} in {name} ({weight_bytes(path) / 1e9:.1f} GB of weights). "
             "Choose a smaller model, or device cpu."
         ) from None
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelUnavailable(f"{model_id} cannot be loaded: {str(error).splitlines()[0][:300]}") from None
-    _kept = LoadedModel(model_id, revision, path, family, model.eval(), processor, device, name, stamp)
+    except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
+        raise ModelUnavailable(
+            f"{shortened(model_id)} cannot be loaded by transformers: {type(error).__name__}: {_first_line(error)}"
+        ) from None
+    check_weights(model_id, path, report)
+    _check_modules(model, config, family, path)
+    _kept = LoadedModel(
+        model_id, revision, path, family, model.eval(), processor, device, name, stamp, tuple(left_out(report))
+    )
     return _kept
 
 

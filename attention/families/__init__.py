@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from attention.errors import UnsupportedModel
+from attention.errors import UnsupportedModel, quoted
 
 from .family import Family
 
@@ -23,7 +23,7 @@ def find(model_type: str) -> Family:
     name = str(model_type).replace("-", "_")
     if name not in names():
         raise UnsupportedModel(
-            f"Model type {model_type!r} is not supported; supported: {', '.join(names())}. "
+            f"Model type {quoted(model_type)} is not supported; supported: {', '.join(names())}. "
             "A new family is one file in attention/families."
         )
     return importlib.import_module(f"{__name__}.{name}").FAMILY

@@ -78,14 +78,22 @@ def describe_run(run: Run) -> str:
 
 
 def describe_comparison(comparison: Comparison) -> str:
-    """What was compared, in one line."""
+    """A finished comparison in a line: what was compared, and what a reader must know of it."""
     info = comparison.info
     named = [
         f"{Path(member['adapter']['id']).name} at {member['adapter']['scale']:g}" for member in info["members"][1:]
     ]
     size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
     model = Path(info["model"]["id"]).name
-    return f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
+    line = f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
+    return " ".join([line, *_notes_of(comparison)])
+
+
+def _notes_of(comparison: Comparison) -> list[str]:
+    """What the members' runs say for whoever sees them, each sentence once."""
+    return list(
+        dict.fromkeys(note for run in (comparison.base, *comparison.adapters) for note in run.info.get("notes", []))
+    )
 
 
 def kept_line(row: dict) -> str:

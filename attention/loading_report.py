@@ -1,0 +1,195 @@
+"""A checkpoint held against the model that its config describes: what it lacks, and what it has besides.
+
+Owns the refusal of weights that a loader would draw at random, and the note on those that it leaves out. What may be
+missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it stands. Knows
+no family and loads no weight.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from .errors import ModelUnavailable, shortened
+
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+# what names of quantised copies end in
+UNQUANTISED = re.compile(
+    r"(-unsloth)?-(bnb|awq|gptq|fp8|int[48]|[48]bit|w\d+a\d+|quantized|torchao)\b.*$", re.IGNORECASE
+)
+LISTED = 3  # names of weights in a message
+ADAPTER_CONFIG = "adapter_config.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+# what trainers write beside, or instead of, a model
+CHECKPOINT_FILES = ("optimizer.pt", "optimizer.bin", "scheduler.pt", "trainer_state.json", "zero_to_fp32.py", "latest")
+
+
+def check_files(folder: str, model_id: str) -> None:
+    """Raise ModelUnavailable where a folder's own file names already say that its weights cannot all be there."""
+    path = Path(folder)
+    check_is_no_adapter(path, model_id)
+    if not any(path.glob("*.safetensors")):
+        raise ModelUnavailable(_without_weights(path, model_id))
+    missing = [name for name in _indexed_files(path, model_id) if not (path / name).is_file()]
+    if missing and not (path / WHOLE).is_file():
+        raise ModelUnavailable(
+            f"{shortened(model_id)} is not complete: {INDEX} names {_listed(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not there. Download or copy what is missing."
+        )
+    for file in sorted(path.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="np"):  # reads the header alone
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ModelUnavailable(
+                f"{file.name} of {shortened(model_id)} is damaged or not complete ({shortened(str(error))}). "
+                "Download or copy it again."
+            ) from None
+
+
+def check_is_no_adapter(folder: Path, model_id: str) -> None:
+    """Raise ModelUnavailable for an adapter's folder: transformers would load the base that it names, and attach it."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        raise ModelUnavailable(
+            f"{shortened(model_id)} holds an adapter ({ADAPTER_CONFIG}). Give it as the adapter, and the model that it "
+            "was trained on as the model."
+        )
+
+
+def check_quantisation(config, model_id: str) -> None:
+    """Raise ModelUnavailable where a config says that the weights are quantised in a way that cannot be loaded here.
+
+    transformers' own quantizer of the method says what it needs.
+    """
+    said = getattr(config, "quantization_config", None)
+    if said is None:
+        return
+    from transformers.quantizers import AutoHfQuantizer
+
+    method = said.get("quant_method") if isinstance(said, dict) else getattr(said, "quant_method", None)
+    method = getattr(method, "value", method)
+    try:
+        quantizer = AutoHfQuantizer.from_config(said, pre_quantized=True)
+        quantizer.validate_environment(device_map=None)
+    except Exception as error:  # noqa: BLE001 - each method's own package fails in its own way
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0].removesuffix(".")
+        plain = UNQUANTISED.sub("", Path(model_id).name)
+        other = f", {plain} for one" if plain != Path(model_id).name else ""
+        raise ModelUnavailable(
+            f"{shortened(model_id)} is quantised ({shortened(str(method))}), which cannot be loaded here: "
+            f"{shortened(reason, 200)}. Install that, or take the model that is not quantised{other}."
+        ) from None
+
+
+def check_weights(model_id: str, folder: str, report: dict) -> None:
+    """Raise ModelUnavailable for weights that stayed random, by their names; `report` is transformers' loading info."""
+    mismatched = sorted(report["mismatched_keys"], key=str)
+    if mismatched:
+        name, found, expected = mismatched[0]
+        raise ModelUnavailable(
+            f"{_count(mismatched)} of {shortened(model_id)} {_have(mismatched)} another shape than config.json says, "
+            f"{shortened(name)} for one: {_shape(found)} in the file, {_shape(expected)} in the model. "
+            "Config and weights are of different models."
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelUnavailable(
+            f"{_count(missing)} that {shortened(model_id)} needs {'is' if len(missing) == 1 else 'are'} not in its "
+            f"files and would be random: {_listed(missing)}. {_probably(folder, missing, report['unexpected_keys'])}"
+        )
+
+
+def left_out(report: dict) -> list[str]:
+    """A note on weights that the files have and the model has no place for; empty where there are none."""
+    unexpected = sorted(report["unexpected_keys"])
+    if not unexpected:
+        return []
+    return [
+        f"{_count(unexpected)} of the model's files {'has' if len(unexpected) == 1 else 'have'} no place in this "
+        f"architecture and {'was' if len(unexpected) == 1 else 'were'} left out: {_listed(unexpected)}."
+    ]
+
+
+def _indexed_files(path: Path, model_id: str) -> list[str]:
+    """The weight files that the folder's index names; none where there is no index."""
+    try:
+        text = (path / INDEX).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"{INDEX} of {shortened(model_id)} cannot be read: {shortened(str(error))}.") from None
+    try:
+        names = set(json.loads(text)["weight_map"].values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        names = {None}
+    if not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise ModelUnavailable(f"{INDEX} of {shortened(model_id)} is damaged: it has no weight_map of file names.")
+    return sorted(names)
+
+
+def _without_weights(path: Path, model_id: str) -> str:
+    who = shortened(model_id)
+    if any((path / name).exists() for name in CHECKPOINT_FILES):
+        return (
+            f"{who} is a training checkpoint without a model's safetensors weights. Give the folder to which the "
+            "trainer saved the model."
+        )
+    pickle = next((file for pattern in PICKLES for file in sorted(path.glob(pattern))), None)
+    if pickle is not None:
+        return (
+            f"The weights of {who} are a pickle ({pickle.name}), which can run code. Save them as safetensors: "
+            "AutoModelForImageTextToText.from_pretrained(folder).save_pretrained(new_folder)."
+        )
+    gguf = next(iter(sorted(path.glob("*.gguf"))), None)
+    if gguf is not None:
+        return f"{who} holds GGUF weights ({gguf.name}), which are not read here. Give the model's safetensors folder."
+    return f"{who} has no safetensors weights. The download may not be complete."
+
+
+def _probably(folder: str, missing: list[str], unexpected: Collection[str]) -> str:
+    """A sentence on the likely cause."""
+    prefix = _common_prefix(missing, unexpected)
+    if prefix:
+        wrapped = " (a PEFT model's state: merge the adapter and save the model)" if "base_model" in prefix else ""
+        return f"Its weights are named with the prefix {prefix!r}{wrapped}: save them from the unwrapped model."
+    if (Path(folder) / INDEX).is_file():
+        return "A shard may not have been downloaded or copied whole."
+    if any((Path(folder) / name).exists() for name in CHECKPOINT_FILES):
+        return "It is a training checkpoint: give the folder to which the whole model was saved."
+    if unexpected:
+        return f"Its files have {len(unexpected):,} weights of other names, {_listed(sorted(unexpected))}."
+    return "Copy or download the model again, or save it whole."
+
+
+def _common_prefix(missing: list[str], unexpected: Collection[str]) -> str:
+    """The wrapper whose name was saved before each weight's own, with its dot; "" where there is none."""
+    if len(unexpected) < 2 or len(missing) < len(unexpected) / 2:
+        return ""
+    first = min(unexpected).replace(".base_layer.", ".").split(".")
+    own = {part for name in missing for part in name.split(".")}
+    cut = next((i for i in range(1, len(first)) if ".".join(first[i:]) in missing), None)
+    if cut is None:  # in an older layout, whose names are not the model's
+        cut = next((i for i, part in enumerate(first) if part in own), 0)
+    prefix = "".join(f"{part}." for part in first[:cut])
+    return prefix if all(name.startswith(prefix) for name in unexpected) else ""
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return ", ".join(shortened(name) for name in names[:LISTED]) + more
+
+
+def _count(names: Collection) -> str:
+    return "1 weight" if len(names) == 1 else f"{len(names):,} weights"
+
+
+def _have(names: Collection) -> str:
+    return "has" if len(names) == 1 else "have"
+
+
+def _shape(shape) -> str:
+    return " x ".join(str(size) for size in shape) or "a number"

@@ -1,0 +1,191 @@
+"""No weight is drawn at random in silence: what a checkpoint lacks refuses it by name, what it has besides is said."""
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+import tiny_families
+import torch
+from safetensors.torch import load_file, save_file
+
+from attention import Request, extract, models
+from attention.__main__ import main
+from attention.cost import forecast
+from attention.errors import AttentionError, ModelUnavailable, UnsupportedModel
+from attention.models import POCKET
+from attention.verification import verify
+
+Q_PROJ = "model.language_model.layers.3.self_attn.q_proj.weight"
+GERMAN = str(POCKET / "adapters" / "german")
+PICTURE, PROMPT = "assets/examples/shapes.png", "what color is the star?"
+
+
+@pytest.fixture(autouse=True)
+def _no_model_stays():
+    yield
+    models.free()
+
+
+@pytest.fixture
+def pocket_with(tmp_path) -> Callable:
+    """Write a copy of the bundled model whose weights are what a function makes of the good ones; return its path."""
+
+    def write(change=lambda weights: weights, **config) -> str:
+        folder = tmp_path / "model"
+        shutil.copytree(POCKET, folder, ignore=shutil.ignore_patterns("adapters"))
+        save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", {"format": "pt"})
+        if config:
+            record = json.loads((folder / "config.json").read_text())
+            (folder / "config.json").write_text(json.dumps(record | config))
+        return str(folder)
+
+    return write
+
+
+def without(*parts):
+    return lambda weights: {name: w for name, w in weights.items() if not any(part in name for part in parts)}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without(Q_PROJ), f"1 weight that .* random: {Q_PROJ}"),
+        (without(".language_model.layers.4."), r"11 weights that .* and 8 more"),
+        (without("visual.blocks.1.attn.qkv.bias"), "visual.blocks.1.attn.qkv.bias"),
+        (without("visual.merger.linear_fc1.weight"), "visual.merger.linear_fc1.weight"),
+        (without("embed_tokens"), "embed_tokens"),
+        (lambda weights: {f"module.{name}": w for name, w in weights.items()}, r"prefix 'module\.'"),
+        (
+            lambda weights: {
+                f"base_model.model.{name.replace('q_proj.', 'q_proj.base_layer.')}": w for name, w in weights.items()
+            },
+            r"prefix 'base_model\.model\.' \(a PEFT",
+        ),
+        (lambda weights: {f"_orig_mod.{name}": w for name, w in weights.items()}, r"prefix '_orig_mod\.'"),
+        (
+            lambda weights: {**weights, Q_PROJ: weights[Q_PROJ][:-8].clone()},
+            f"1 weight .* another shape .*{Q_PROJ} for one: .* in the file",
+        ),
+    ],
+)
+def test_weights_that_would_be_random_refuse_the_model_by_name(pocket_with, change, words):
+    with pytest.raises(ModelUnavailable, match=words):
+        models.load(pocket_with(change), "cpu")
+
+
+def test_neither_a_run_nor_a_check_is_made_of_an_incomplete_model(pocket_with, tmp_path, capsys):
+    folder = pocket_with(without(Q_PROJ))
+    with pytest.raises(ModelUnavailable, match=Q_PROJ):
+        extract(Request(PICTURE, PROMPT, folder), tmp_path / "run")
+    with pytest.raises(ModelUnavailable, match=Q_PROJ):
+        verify(folder)
+    flags = ["--image", PICTURE, "--prompt", PROMPT, "--model", folder, "--output-dir", str(tmp_path / "run")]
+    for command in (["extract", *flags], ["verify", "--model", folder], ["compare", *flags, "--adapter", GERMAN]):
+        assert main(command) != 0
+        assert Q_PROJ in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_without_a_place_are_left_out_and_said(pocket_with, tmp_path, capsys):
+    folder = pocket_with(lambda weights: {**weights, "v_head.summary.weight": torch.ones(1, 96)})
+    flags = ["--image", PICTURE, "--prompt", PROMPT, "--model", folder, "--output-dir", str(tmp_path / "run")]
+    assert main(["extract", *flags]) == 0
+    assert "v_head.summary.weight" in capsys.readouterr().err
+    (note,) = json.loads((tmp_path / "run" / "run.json").read_text())["notes"]
+    assert note == (
+        "1 weight of the model's files has no place in this architecture and was left out: v_head.summary.weight."
+    )
+
+
+@pytest.mark.parametrize("model_type", tiny_families.all_types())
+def test_in_every_family_both_towers_must_be_whole_and_what_is_tied_may_be_missing(model_type, tmp_path):
+    folder = tiny_families.write(model_type, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    vision = [name for name in weights if "vis" in name and "att" in name]
+    language = [name for name in weights if "down_proj" in name]
+    for lost in (vision[0], language[-1]):
+        save_file(without(lost)(weights), folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(ModelUnavailable, match=r"1 weight that .* would be random"):
+            models.load(str(folder), "cpu")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert models.load(str(folder), "cpu", "bfloat16").notes == ()
+
+
+def sharded(folder):
+    """Write the weights of a folder as two files with an index."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    places = {name: f"model-{1 + i % 2:05}-of-00002.safetensors" for i, name in enumerate(weights)}
+    for file in set(places.values()):
+        save_file({name: weights[name] for name in places if places[name] == file}, folder / file, {"format": "pt"})
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+def test_a_shard_that_is_not_whole_is_named_before_anything_is_loaded(pocket_with, tmp_path, damage):
+    folder = pocket_with()
+    sharded(tmp_path / "model")
+    assert models.load(folder, "cpu").notes == ()
+    models.free()
+    shard = tmp_path / "model" / "model-00002-of-00002.safetensors"
+    content = shard.read_bytes()
+    shard.unlink()
+    if damage != "gone":
+        shard.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    with pytest.raises(ModelUnavailable, match=rf"{shard.name}.*Download or copy"):
+        forecast(Request(PICTURE, PROMPT, folder))
+
+
+def write_text(name, text="{}"):
+    return lambda folder: (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (write_text("adapter_config.json"), "holds an adapter"),
+        (write_text("pytorch_model.bin"), r"a pickle \(pytorch_model.bin\)"),
+        (write_text("trainer_state.json"), "a training checkpoint"),
+        (write_text("model-Q4_K_M.gguf"), "GGUF"),
+        (lambda folder: None, "no safetensors weights"),
+        (write_text("model.safetensors.index.json"), "no safetensors weights"),
+    ],
+)
+def test_a_folder_without_a_models_weights_is_called_what_it_is(pocket_with, tmp_path, change, words):
+    folder = pocket_with()
+    (tmp_path / "model" / "model.safetensors").unlink()
+    change(tmp_path / "model")
+    with pytest.raises(ModelUnavailable, match=words):
+        models.load(folder, "cpu")
+
+
+QUANTISED = [
+    ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
+    ({"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"}, "gptqmodel"),
+    ({"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": False}, "optimum"),
+    ({"quant_method": "compressed-tensors", "config_groups": {}}, "compressed"),
+    ({"quant_method": "somebody's own"}, "somebody's own"),
+]
+
+
+@pytest.mark.parametrize(("quantisation", "package"), QUANTISED)
+def test_a_quantised_base_names_what_it_needs_before_a_weight_is_loaded(pocket_with, tmp_path, quantisation, package):
+    pocket_with(quantization_config=quantisation)
+    folder = (tmp_path / "model").rename(tmp_path / "Qwen3-VL-2B-Instruct-bnb-4bit")
+    words = rf"is quantised \(.*{package}.*not quantised, Qwen3-VL-2B-Instruct for one"
+    with pytest.raises(ModelUnavailable, match=words):
+        forecast(Request(PICTURE, PROMPT, str(folder)))
+    with pytest.raises(ModelUnavailable, match=words):
+        models.load(str(folder), "cpu")
+
+
+def test_a_family_that_does_not_fit_is_said_as_such(tmp_path):
+    folder = tiny_families.write("qwen2_5_vl", tmp_path / "model")
+    with pytest.raises(UnsupportedModel, match=r"is a Qwen2\.5-VL model .*'qwen3-vl' does not fit"):
+        models.load(str(folder), "cpu", model_type="qwen3-vl")
+    config = json.loads((folder / "config.json").read_text())
+    del config["vision_config"]
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "llama"}))
+    with pytest.raises(AttentionError, match="does not describe a Qwen3-VL model"):
+        models.load(str(folder), "cpu", model_type="qwen3-vl")
