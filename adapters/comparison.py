@@ -10,7 +10,6 @@ An adapter is named by its place, from 0: `adapter_1` is adapter 0. `query` is t
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attention.errors import DamagedRun, NotInRun
-from attention.field_check import shown
+from attention.field_check import parse_json, shown
 from attention.layer_file import LayerFile
 from attention.run import Run
 
@@ -50,7 +49,7 @@ class Comparison:
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         try:
-            self.info = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+            self.info = parse_json((self.folder / INDEX).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise DamagedRun(f"{self.folder} is not a finished comparison: it has no {INDEX}.") from None
         except (OSError, ValueError) as error:

@@ -26,7 +26,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from . import scores
-from .errors import CaptureError
+from .errors import AttentionError, CaptureError, NotFinite
 from .layer_writer import LayerWriter
 
 ATTENTION = "attention_capture"
@@ -191,6 +191,8 @@ class Capture:
         self._known_masks.clear()
         self._writer.finish(abandon=kind is not None)
         if kind is not None:
+            if self._writer.refusal is not None and not issubclass(kind, AttentionError):
+                raise self._writer.refusal from None  # numbers that are none break what is counted on them, too
             return
         for tower, plan in self.towers.items():
             missing = sorted(set(plan.modules) - set(self.layers[tower]))
@@ -281,7 +283,7 @@ class Capture:
                 "kv_heads": key.shape[0],
                 "head_dim": key.shape[2],
             }
-            slot.write(self.folder / file, tensors, metadata)
+            slot.write(self.folder / file, tensors, metadata, _Finite(f"Layer {layer} of the {tower} tower", allowed))
         if self._on_layer is not None:
             self._on_layer(tower, layer)
 
@@ -372,6 +374,44 @@ class Capture:
                 "spatial_entropy from the last prompt token on, NaN before"
             )
             save_file(tables, self.folder / "scores.safetensors", {"how_to_read": note})
+
+
+@dataclass(frozen=True)
+class _Finite:
+    """The look at a layer's tensors, on the host, for numbers that are none.
+
+    Padding does not count: queries that see no key, and keys that no other query sees, by `allowed` bool [queries,
+    keys].
+    """
+
+    where: str
+    allowed: torch.Tensor | None
+
+    def __call__(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Raise NotFinite for query [heads, queries, head_dim], key [kv_heads, keys, head_dim] or rows of these."""
+        query, key = tensors["query"], tensors["key"]
+        if not (query.isfinite().all() and key.isfinite().all()):
+            odd_queries, odd_keys = (~each.isfinite().all(dim=-1).all(dim=0) for each in (query, key))
+            if self.allowed is None:
+                raise not_finite(self.where, query.dtype)
+            allowed = self.allowed.cpu()
+            if (odd_queries & allowed.any(dim=1)).any() or (allowed & odd_keys)[~odd_queries].any():
+                raise not_finite(self.where, query.dtype)
+        for name in ("attention", "received"):  # products of finite numbers may still be too large
+            if name in tensors and tensors[name].isnan().any():
+                raise not_finite(self.where, query.dtype)
+
+
+def not_finite(where: str, dtype: torch.dtype) -> NotFinite:
+    """What to raise of a place in a model that computes NaN or infinity in this dtype."""
+    advice = {
+        torch.float16: "float16 ends at 65,504: try dtype bfloat16 or float32.",
+        torch.bfloat16: "Try dtype float32.",
+    }.get(dtype, "Training may have diverged, or a file is damaged.")
+    return NotFinite(
+        f"{where} computes numbers that are not finite (NaN or infinity) in {str(dtype).removeprefix('torch.')}, "
+        f"so there is no attention to show. {advice}"
+    )
 
 
 class _Rows:

@@ -65,6 +65,10 @@ class CaptureError(AttentionError):
     """The captured attention would not be what the model used, so nothing was kept."""
 
 
+class NotFinite(CaptureError):
+    """A model that computes NaN or infinity: its attention is no picture of anything."""
+
+
 class DamagedRun(AttentionError):
     """A folder that is no run, is incomplete, or was written by a later version."""
 

@@ -22,9 +22,9 @@ import torch
 from PIL import Image
 
 from . import __version__, models, tokens
-from .capture import Capture, TowerPlan, attention_of
+from .capture import Capture, TowerPlan, attention_of, not_finite
 from .cost import Prepared, download_reporter, estimate, open_pictures, prepare
-from .errors import InvalidRequest, OutOfMemory
+from .errors import InvalidRequest, NotFinite, OutOfMemory
 from .families.family import Inputs, cells_of
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
@@ -205,7 +205,7 @@ class Extraction:
             return _without_pictures(
                 tokenizer(request.answer, add_special_tokens=False)["input_ids"], inputs, tokenizer
             )
-        from transformers import StoppingCriteria, StoppingCriteriaList
+        from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
         n_prompt, partial = len(inputs.ids), self.partial
 
@@ -220,17 +220,35 @@ class Extraction:
                 )
                 return torch.zeros(1, dtype=torch.bool, device=ids.device)
 
+        class Finite(LogitsProcessor):
+            """Looks at the logits of the first token: what follows from NaN is no answer."""
+
+            def __call__(self, ids, scores):
+                if ids.shape[1] == n_prompt and not _is_finite(scores):
+                    raise NotFinite
+                return scores
+
         partial.report("answer", 0, request.max_new_tokens, "")
-        ids = loaded.model.generate(
+        try:
+            ids = self._generate(inputs, LogitsProcessorList([Finite()]), StoppingCriteriaList([Watch()]))
+        except NotFinite:
+            self._capture(partial, inputs)  # the pass that says which layer it is
+            raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
+        return _without_pictures(ids[0, n_prompt:].tolist(), inputs, tokenizer)
+
+    def _generate(self, inputs, logits_processor, stopping_criteria) -> torch.Tensor:
+        """Token ids [1, tokens] of the prompt and the model's own answer, said greedily."""
+        request, loaded = self.request, self.loaded
+        return loaded.model.generate(
             **_on(inputs.tensors, loaded),
             max_new_tokens=request.max_new_tokens,
             do_sample=False,
             temperature=None,
             top_p=None,
             top_k=None,
-            stopping_criteria=StoppingCriteriaList([Watch()]),
+            logits_processor=logits_processor,
+            stopping_criteria=stopping_criteria,
         )
-        return _without_pictures(ids[0, n_prompt:].tolist(), inputs, tokenizer)
 
     def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
         loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
@@ -248,9 +266,17 @@ class Extraction:
                 torch.cuda.reset_peak_memory_stats(device)
         self.partial.report("capture", 0, total)
         n_answer = len(inputs.ids) - n_prompt
-        with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
-            output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=n_answer + 1)
-            logits = output.logits[0, :-1].float()
+        try:
+            with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
+                output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=n_answer + 1)
+            if not _is_finite(output.logits):
+                raise not_finite("The model's output layer", output.logits.dtype)
+        except NotFinite as error:
+            broken = _broken_weight(loaded.model)
+            raise NotFinite(
+                f"{error} The weight {broken} itself holds such numbers." if broken else str(error)
+            ) from None
+        logits = output.logits[0, :-1].float()
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
         logprobs = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0].tolist() if n_answer else []
         return capture, logprobs
@@ -435,6 +461,17 @@ def _sink_rows(inputs) -> tuple[list[int], list[int]]:
         step = len(words) / MAX_SINK_ROWS
         words = [words[int(i * step)] for i in range(MAX_SINK_ROWS)]
     return before if first > 0 and roles[first] == "prompt" else [], words
+
+
+def _broken_weight(model: torch.nn.Module) -> str | None:
+    """The name of the first weight that holds a number that is not finite."""
+    weights = ((name, weight) for name, weight in model.named_parameters() if weight.is_floating_point())
+    return next((name for name, weight in weights if not (weight.is_meta or weight.isfinite().all())), None)
+
+
+def _is_finite(logits: torch.Tensor) -> bool:
+    """Whether logits [..., vocabulary] are numbers; minus infinity rules a token out, and is one."""
+    return not bool((logits.isnan() | logits.isposinf()).any())
 
 
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ Owns the limits of any such file and how a wrong value is told of. Knows no fiel
 from __future__ import annotations
 
 import json
+import math
 import re
 import reprlib
 
@@ -20,13 +21,16 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 def parse_json(data: bytes):
-    """JSON as Python values. Raises ValueError, also for NaN and for what is nested without end."""
+    """JSON as Python values. Raises ValueError, also for what is not finite or nested too deeply."""
 
     def refuse(constant: str):
         raise ValueError(f"{constant} is no number in JSON")
 
+    def finite(text: str) -> float:
+        return value if math.isfinite(value := float(text)) else refuse(text)
+
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=refuse)
+        return json.loads(data.decode("utf-8"), parse_constant=refuse, parse_float=finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

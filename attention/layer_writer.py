@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from .errors import CaptureError
+from .errors import AttentionError, CaptureError
 
 LAYERS_ON_DEVICE = 3
+
+Check = Callable[[dict[str, torch.Tensor]], None]  # looks at a layer's tensors on the host, and may raise
 
 
 class LayerWriter:
@@ -42,13 +44,18 @@ class LayerWriter:
         self._queue.put(None)
         self._thread.join()
         if self._error is not None and not abandon:
-            raise _disk_error(self._error)
+            raise _in_words(self._error)
+
+    @property
+    def refusal(self) -> AttentionError | None:
+        """What a check has raised, if one has."""
+        return self._error if isinstance(self._error, AttentionError) else None
 
     @contextlib.contextmanager
     def device_slot(self, device) -> Iterator[Slot]:
         """On CUDA, at most LAYERS_ON_DEVICE layers wait on the device for their copy to the host."""
         if self._error is not None:
-            raise _disk_error(self._error)
+            raise _in_words(self._error)
         slot = Slot(self, device)
         if device.type == "cuda":
             self._on_device.acquire()
@@ -63,17 +70,17 @@ class LayerWriter:
     def leave_device(self) -> None:
         self._on_device.release()
 
-    def put(self, path, tensors, metadata, ready, release) -> None:
+    def put(self, path, tensors, metadata, check, ready, release) -> None:
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
         with self._room:
             # one layer larger than the whole buffer still goes, alone
             self._room.wait_for(lambda: self._held == 0 or self._held + size <= self._limit or self._error)
             self._held += size
-        self._queue.put((path, tensors, metadata, ready, release, size))
+        self._queue.put((path, tensors, metadata, check, ready, release, size))
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            path, tensors, metadata, ready, release, size = item
+            path, tensors, metadata, check, ready, release, size = item
             try:
                 try:
                     if ready is not None:
@@ -82,10 +89,12 @@ class LayerWriter:
                     if release is not None:
                         release()
                 if not self._abandoned and self._error is None:
+                    if check is not None:
+                        check(tensors)
                     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
             except Exception as error:  # noqa: BLE001 - raised in the capturing thread
                 self._error = error
-            del item, tensors
+            del item, tensors, check
             with self._room:
                 self._held -= size
                 self._room.notify_all()
@@ -98,12 +107,16 @@ class Slot:
         self._writer, self._device = writer, device
         self.releases = False
 
-    def write(self, path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    def write(
+        self, path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str], check: Check | None = None
+    ) -> None:
+        """Hand over a layer's tensors; what `check` raises, once they are on the host, the next layer raises."""
         if self._device.type == "cpu":
-            self._writer.put(path, tensors, metadata, None, None)
+            self._writer.put(path, tensors, metadata, check, None, None)
             return
         if self._device.type != "cuda":
-            self._writer.put(path, {name: tensor.cpu() for name, tensor in tensors.items()}, metadata, None, None)
+            host = {name: tensor.cpu() for name, tensor in tensors.items()}
+            self._writer.put(path, host, metadata, check, None, None)
             return
         stream = _copy_stream(self._device)
         stream.wait_stream(torch.cuda.current_stream(self._device))
@@ -125,7 +138,7 @@ class Slot:
             device_tensors.clear()
             self._writer.leave_device()
 
-        self._writer.put(path, host, metadata, done.synchronize, release)
+        self._writer.put(path, host, metadata, check, done.synchronize, release)
         self.releases = False
 
 
@@ -138,5 +151,7 @@ def _copy_stream(device: torch.device) -> torch.cuda.Stream:
     return _streams[device]
 
 
-def _disk_error(error: BaseException) -> CaptureError:
+def _in_words(error: BaseException) -> AttentionError:
+    if isinstance(error, AttentionError):
+        return error
     return CaptureError(f"The run could not be written: {error}. Check the free space, or name another folder.")

@@ -108,7 +108,7 @@ class PartialRun:
 def write_index(path: Path, info: dict) -> None:
     """Write a folder's index, run.json or that of several runs, onto the disk itself."""
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(info, file, ensure_ascii=False, separators=(",", ":"))
+        json.dump(info, file, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         file.flush()
         os.fsync(file.fileno())
 

@@ -12,7 +12,6 @@ over the positions `query` (or `key`) to `until` of what each of them alone woul
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ import numpy as np
 
 from .array_cache import ArrayCache
 from .errors import DamagedRun, NotInRun
+from .field_check import parse_json
 from .half import to_float16, to_float32
 from .layer_file import LayerFile
 from .pooling import pool_maps, pooled_shape
@@ -55,8 +55,7 @@ class Run:
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         try:
-            with open(self.folder / "run.json", encoding="utf-8") as file:
-                self.info = json.load(file)
+            self.info = parse_json((self.folder / "run.json").read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise DamagedRun(f"{self.folder} is not a finished run: it has no run.json.") from None
         except (OSError, ValueError) as error:
