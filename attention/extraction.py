@@ -165,6 +165,8 @@ class Extraction:
         loaded, inputs = self.loaded, self.prepared.inputs
         if answer_ids:
             inputs = loaded.family.extend(loaded.processor, inputs, answer_ids)
+        if not self._keeps_vision(inputs):
+            inputs = inputs.without("vision")
         capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
         self.partial.report("write")
         info = self._info(partial.folder, inputs, capture, logprobs) | {"adapter": adapter}
@@ -293,7 +295,6 @@ class Extraction:
         if prepared.images:
             said = tokenizer.decode(inputs.ids[n_prompt:]).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
             points, boxes = loaded.family.named_places(said, prepared.images[0].size, inputs.read_sizes[0])
-        grids = [grid for grid in inputs.grids if grid.tower in capture.towers]
         towers = {}
         for tower, plan in capture.towers.items():
             layers = [capture.layers[tower][index] for index in sorted(plan.modules)]
@@ -306,7 +307,7 @@ class Extraction:
                 "layers": sorted(layers, key=lambda layer: layer["index"]),
             }
         groups = {
-            tower: tokens.language_groups(records, grids)
+            tower: tokens.language_groups(records, inputs.grids)
             if tower == "language"
             else tokens.picture_groups(record["keys"], inputs.grids)
             for tower, record in towers.items()
@@ -350,7 +351,7 @@ class Extraction:
                     zip(prepared.images, inputs.read_sizes, strict=True)
                 )
             ],
-            "grids": [grid.to_dict() for grid in grids],
+            "grids": [grid.to_dict() for grid in inputs.grids],
             "towers": towers,
             "points": points,
             "boxes": boxes,

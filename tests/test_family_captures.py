@@ -15,6 +15,7 @@ from attention import Request, cost, extract, models, open_run
 from attention.capture import Capture
 from attention.errors import InvalidRequest
 from attention.request import Limits
+from attention.run_check import check_run
 
 PROMPT, ANSWER = "what is it?", "red and blue"
 
@@ -223,3 +224,26 @@ def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):
                 for layer in run.layers(tower)
             ]
     assert min(changed) > 1e-3, "the adapter is at work in every layer"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_maps_are_the_same_where_the_vision_tower_is_left_out(folder, tmp_path, count):
+    pictures = (picture(400, 150), picture(170, 330, 1), picture(200, 200, 2))[:count]
+
+    def maps(vision):
+        asked = Request(pictures, PROMPT, str(folder), answer=ANSWER, device="cpu", vision=vision)
+        with extract(asked, tmp_path / f"vision {vision}") as run:
+            check_run(run)
+            towers = [tower for tower in ("language", "cross") if tower in run.info["towers"]]
+            return [
+                (grid["image"], grid["box_px"], run.map("mean", "mean", run.info["prompt_tokens"], index, tower=tower))
+                for index, grid in enumerate(run.info["grids"])
+                for tower in towers
+                if grid["tower"] == tower
+            ]
+
+    kept, left_out = maps(True), maps(False)
+    assert {image for image, _, _ in kept} == set(range(count))
+    for (image, box, values), (other, other_box, others) in zip(kept, left_out, strict=True):
+        assert (image, box) == (other, other_box)
+        np.testing.assert_array_equal(values, others)

@@ -55,6 +55,21 @@ class Inputs:
     def ids(self) -> list[int]:
         return self.tensors["input_ids"][0].tolist()
 
+    def without(self, tower: str) -> Inputs:
+        """The same sequence, with nothing of a tower that is not kept; the grids that stay are numbered anew."""
+        stay = [index for index, grid in enumerate(self.grids) if grid.tower != tower]
+        now = {then: index for index, then in enumerate(stay)}
+
+        def renumbered(cells: list[Cell | None]) -> list[Cell | None]:
+            return [cell and (now[cell[0]], *cell[1:]) for cell in cells]
+
+        return replace(
+            self,
+            cells=renumbered(self.cells),
+            grids=[self.grids[index] for index in stay],
+            keys={name: renumbered(cells) for name, cells in self.keys.items() if name != tower},
+        )
+
 
 class Family(ABC):
     """One model architecture. `label` is its name for people."""
