@@ -1,4 +1,4 @@
-"""A model that computes NaN or infinity is no picture of anything: it is refused where that begins, and read nowhere."""
+"""A model that computes NaN or infinity is refused where that begins, and what holds such numbers is not read."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ def pocket_with(tmp_path, name: str, value: float) -> str:
     ("name", "value", "dtype", "words"),
     [
         (K_PROJ.format(3), float("nan"), "float32", "Layer 3 of the language tower .* float32.*k_proj.weight itself"),
-        (K_PROJ.format(0), float("inf"), "bfloat16", r"Layer 0 of the language tower .* bfloat16.* Try dtype float32\."),
+        (K_PROJ.format(0), float("inf"), "bfloat16", r"Layer 0 of the language .* bfloat16.* Try dtype float32\."),
         (K_PROJ.format(1), 1e6, "float16", r"Layer 1 of the language .* float16 ends at 65,504: try dtype bfloat16"),
         ("model.visual.blocks.1.attn.qkv.weight", float("nan"), "float32", "Layer 1 of the vision tower"),
         # what the last layer makes of its rows no layer reads any more
