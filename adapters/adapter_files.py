@@ -1,4 +1,4 @@
-"""The two files of an adapter, read once: `adapter_config.json` and `adapter_model.safetensors`.
+"""The files of an adapter, read once: `adapter_config.json`, `adapter_model.safetensors`, and weights beside them.
 
 Owns how they are read, and that what is attached later is what was read first. Judges nothing but whether they can be
 read: what they say is for `inspection`. Loads no torch until tensors are asked for; never reads a pickle.
@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attention.errors import AdapterRefused, AdapterUnavailable
 
+from .safetensors_header import TensorRecord, read_header
+from .weights_beside import FileBeside, files_beside
+
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 256 << 10
-MAX_HEADER_BYTES = 25 << 20
+MAX_START_BYTES = 16 << 20  # of a pickle beside it: the names of its tensors come first
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
-ITEM_BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-
-
-@dataclass(frozen=True)
-class TensorRecord:
-    """What the header of a safetensors file says of one tensor."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,8 @@ class AdapterFiles:
     """An adapter as it was read: its config, its tensors by name, and where its weights lie.
 
     `id` is what a person chose it by; `revision` a commit of the Hub or None; `folder` None while the weights are still
-    on the Hub; `sha256` of the weights' file, None until they are here.
+    on the Hub; `sha256` of the weights' file, and of those beside it that belong to it, None until they are here.
+    `beside` are the files with other trained weights, None where nobody can say which there are.
     """
 
     id: str
@@ -51,6 +38,12 @@ class AdapterFiles:
     revision: str | None = None
     folder: Path | None = None
     sha256: str | None = None
+    beside: tuple[FileBeside, ...] | None = ()
+
+    @property
+    def parts(self) -> tuple[FileBeside, ...]:
+        """The files beside it that belong to it: not a whole model that lies there too."""
+        return tuple(file for file in self.beside or () if not file.is_model)
 
 
 def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str | None = None) -> AdapterFiles:
@@ -72,10 +65,11 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
             raise AdapterRefused(f"{config} is too large for an adapter's config: {config.stat().st_size:,} bytes.")
         parsed = parse_config(config.read_bytes(), str(config))
         header, size = read_header(weights)
-        digest = file_sha256(weights)
+        beside = _beside(folder, header)
+        digest = _digest([file_sha256(weights), *_digests(folder, beside)])
     except OSError as error:
         raise AdapterUnavailable(f"The adapter {folder} cannot be read: {error.strerror or error}.") from None
-    return AdapterFiles(adapter_id or str(folder), parsed, header, size, revision, folder.resolve(), digest)
+    return AdapterFiles(adapter_id or str(folder), parsed, header, size, revision, folder.resolve(), digest, beside)
 
 
 def missing_weights(where: str, pickles: list[str]) -> Exception:
@@ -99,51 +93,26 @@ def parse_config(content: bytes, where: str) -> dict:
     return config
 
 
-def read_header(file: Path) -> tuple[dict[str, TensorRecord], int]:
-    """Return the tensors that a safetensors file has, and the file's bytes. Raises AdapterRefused."""
-    size = file.stat().st_size
-    with file.open("rb") as opened:
-        start = opened.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
-            raise AdapterRefused(f"{file} is not a safetensors file, or was cut off: its header does not fit into it.")
-        return parse_header(opened.read(length), str(file), size - 8 - length), size
-
-
-def parse_header(content: bytes, where: str, data_bytes: int) -> dict[str, TensorRecord]:
-    """Return the tensors of a safetensors header before `data_bytes` of values. Raises AdapterRefused."""
-    try:
-        records = json.loads(content.decode("utf-8"))
-        header, end = {}, 0
-        for name, record in records.items():
-            if name == "__metadata__":
-                continue
-            tensor = TensorRecord(str(record["dtype"]), tuple(int(n) for n in record["shape"]))
-            first, last = record["data_offsets"]
-            if min((0, *tensor.shape)) < 0 or last - first != tensor.parameters * ITEM_BYTES[tensor.dtype] or first < 0:
-                raise ValueError(f"{name} has no {record['shape']} of {tensor.dtype}")
-            header[name], end = tensor, max(end, last)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise AdapterRefused(f"The header of {where} cannot be used ({str(error)[:100]}).") from None
-    if end != data_bytes:
-        raise AdapterRefused(f"{where} was cut off or added to: {data_bytes:,} bytes of values, not {end:,}.")
-    return header
-
-
 def read_tensors(files: AdapterFiles) -> dict:
     """Return the tensors, by their names in the file, from the very bytes that were inspected.
 
-    Raises AdapterRefused when the file has changed since, or has values that are not finite.
+    Those of a file beside it are named `file:name`. Raises AdapterRefused when a file has changed since, or has values
+    that are not finite.
     """
     from safetensors.torch import load
 
+    names = [WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
     try:
-        content = (files.folder / WEIGHTS).read_bytes()
+        contents = [(files.folder / name).read_bytes() for name in names]
     except OSError as error:
         raise AdapterUnavailable(f"{files.id} cannot be read any more: {error.strerror or error}.") from None
-    if hashlib.sha256(content).hexdigest() != files.sha256:
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    named = [f"{name} {digest}" for name, digest in zip(names[1:], digests[1:], strict=True)]
+    if _digest([digests[0], *named]) != files.sha256:
         raise AdapterRefused(f"The weights of {files.id} changed after they were checked. Try again.")
-    tensors = load(content)
+    tensors = load(contents[0])
+    for name, content in zip(names[1:], contents[1:], strict=True):
+        tensors |= {f"{name}:{key}": tensor for key, tensor in load(content).items()}
     broken = next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None)
     if broken is not None:
         raise AdapterRefused(f"The weights of {files.id} are broken: {broken} has values that are not finite numbers.")
@@ -153,7 +122,9 @@ def read_tensors(files: AdapterFiles) -> dict:
 def with_folder(files: AdapterFiles, folder: Path) -> AdapterFiles:
     """The same adapter once its weights are here. Raises AdapterRefused when they are not what was inspected before."""
     here = read_folder(folder, files.id, files.revision)
-    if (here.config, here.header) != (files.config, files.header):
+    if (here.config, here.header) != (files.config, files.header) or any(
+        (folder / file.name).exists() != file.is_loadable for file in files.parts
+    ):
         raise AdapterRefused(f"{files.id} changed while it was downloaded. Try again.")
     return replace(here, id=files.id)
 
@@ -162,3 +133,21 @@ def file_sha256(file: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _beside(folder: Path, header: dict[str, TensorRecord]) -> tuple[FileBeside, ...]:
+    def start_of(name: str) -> bytes:
+        with (folder / name).open("rb") as opened:
+            return opened.read(MAX_START_BYTES)
+
+    files = [(file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file()]
+    return files_beside(files, lambda name: read_header(folder / name)[0], start_of, header)
+
+
+def _digests(folder: Path, beside: tuple[FileBeside, ...]) -> list[str]:
+    return [f"{file.name} {file_sha256(folder / file.name)}" for file in beside if file.is_loadable]
+
+
+def _digest(parts: list[str]) -> str:
+    """One file's digest as it is; of several, that of their names and digests."""
+    return parts[0] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -21,6 +21,7 @@ def report(
     model_id: str,
     model_type: str | None = None,
     rename: bool = False,
+    alone: bool = False,
     *,
     weights: bool = False,
     adapters_dir: Path | None = None,
@@ -30,7 +31,7 @@ def report(
     Raises AdapterUnavailable, AdapterRefused, ModelUnavailable.
     """
     files = find_adapter(adapter_id, model_id, adapters_dir)
-    card = check(files, model_id, model_type, rename)
+    card = check(files, model_id, model_type, rename, alone)
     if not weights:
         return card, []
     tensors = read_tensors(fetch_adapter(files))

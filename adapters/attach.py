@@ -1,9 +1,9 @@
 """Adapters on a base model in memory: attach, switch on for the time of a `with`, let go.
 
 Owns the one PeftModel of a base. Whatever happens, outside of that `with` the base is bit for bit the base: adapters
-are never merged, PEFT is given the names of modules and no pattern, and every weight is set by its own key. Knows
-neither how an adapter was found nor whether it may be attached: it takes what `inspection` has passed. Callers hold
-`attention.models.INFERENCE`.
+are never merged, PEFT is given the names of modules and no pattern, every weight is set by its own key, and tensors
+that an adapter brings instead of the base's are exchanged for them. Knows neither how an adapter was found nor whether
+it may be attached: it takes what `inspection` has passed. Callers hold `attention.models.INFERENCE`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import ModulesToSaveWrapper
 
 from attention.errors import AdapterRefused
 from attention.models import LoadedModel
@@ -24,6 +23,7 @@ from attention.models import LoadedModel
 from .adapter_files import read_folder, read_tensors
 from .base_modules import base_of_model
 from .choosing import AdapterChoice
+from .exchange import Places, exchanged, places_of
 from .health_card import HealthCard, listed
 from .inspection import inspect_adapter
 from .weight_change import differing_copies
@@ -34,7 +34,7 @@ ATTRIBUTE = "_attached_adapters"  # of the base model, so that they go when it g
 
 def to_job(choice: AdapterChoice) -> dict:
     """A choice as plain data, as it crosses a process border."""
-    return {**choice.record, "folder": str(choice.files.folder), "rename": choice.rename}
+    return {**choice.record, "folder": str(choice.files.folder), "rename": choice.rename, "alone": choice.alone}
 
 
 def from_job(record: dict) -> AdapterChoice:
@@ -42,7 +42,7 @@ def from_job(record: dict) -> AdapterChoice:
     files = read_folder(record["folder"], record["id"], record["revision"])
     if files.sha256 != record["sha256"]:
         raise AdapterRefused(f"The weights of {files.id} changed after they were checked. Try again.")
-    return AdapterChoice(files, record["scale"], record["rename"])
+    return AdapterChoice(files, record["scale"], record["rename"], record["alone"])
 
 
 def adapted(choice: AdapterChoice | None) -> Callable[[LoadedModel], AbstractContextManager[dict | None]]:
@@ -54,8 +54,9 @@ def adapted(choice: AdapterChoice | None) -> Callable[[LoadedModel], AbstractCon
             yield None
             return
         adapters = adapters_of(loaded)
-        with adapters.switched_on(adapters.attach(choice), choice.scale):
-            yield choice.record
+        name = adapters.attach(choice)
+        with adapters.switched_on(name, choice.scale):
+            yield choice.record | {"notes": adapters.card(name).notes_of_a_run()}
 
     return switch
 
@@ -75,6 +76,7 @@ class Adapters:
         self._peft: PeftModel | None = None
         self._cards: dict[str, HealthCard] = {}  # by name; used longest ago first
         self._names: dict[tuple, str] = {}  # by what is attached
+        self._places: dict[str, Places] = {}  # by name: the tensors that take the place of the base's
         self._made = 0
 
     def __len__(self) -> int:
@@ -89,17 +91,23 @@ class Adapters:
 
         Raises AdapterRefused, and then nothing of it is left. Of many, the one used longest ago is let go.
         """
-        key = (choice.files.sha256, choice.rename, str(choice.files.config))
+        key = (choice.files.sha256, choice.rename, choice.alone, str(choice.files.config))
         if key in self._names:
             name = self._names[key]
             self._cards[name] = self._cards.pop(name)
             return name
-        card = inspect_adapter(choice.files, base_of_model(self._model_id, self._model), rename=choice.rename)
+        base = base_of_model(self._model_id, self._model)
+        card = inspect_adapter(choice.files, base, rename=choice.rename, alone=choice.alone)
         tensors = read_tensors(choice.files)
         if other := differing_copies(card, tensors, self._model):
             raise AdapterRefused(
                 f"{choice.files.id} was trained on another model than {self._model_id}: its file repeats the base's "
                 f"weights of {listed(other)}, and they differ. Choose the model that it was trained on."
+            )
+        if odd := next((pair for pair in card.same if not torch.equal(*(tensors[key] for key in pair))), None):
+            raise AdapterRefused(
+                f"{choice.files.id} has two different weights, {odd[0]} and {odd[1]}, for what is one weight in "
+                f"{self._model_id}: its output layer is tied to its embedding. It was trained on another model."
             )
         while len(self._cards) >= self._keeps:
             self.detach(next(iter(self._cards)))
@@ -110,6 +118,8 @@ class Adapters:
                 warnings.simplefilter("ignore")  # about training, and about names that we give in full
                 self._inject(name, card)
                 self._fill(name, card, tensors)
+                new = {tensor: tensors[key] for tensor, key in card.replaced_tensors.items()}
+                self._places[name] = places_of(self._model, new)
         except BaseException as error:
             self._remove(name)
             if isinstance(error, torch.OutOfMemoryError) or not isinstance(error, Exception):
@@ -141,7 +151,8 @@ class Adapters:
                 self._peft.set_adapter(name, inference_mode=True)
                 for _, layer in self._layers():
                     layer.set_scale(name, scale)
-            yield
+            with exchanged(self._places[name]):
+                yield
         finally:
             self._switch_off()
 
@@ -163,6 +174,8 @@ class Adapters:
         places = dict(self._model.named_modules())
         wanted = {path for path, _ in self._model.named_parameters() if f".{name}." in f"{path}."}
         for key, (module, which) in card.keys.items():
+            if which.startswith("replaces."):
+                continue
             path = f"{module}.{_inside(name, which)}"
             owner, _, last = path.rpartition(".")
             parameter = getattr(places[owner], last, None) if owner in places else None
@@ -179,20 +192,16 @@ class Adapters:
 
     def _remove(self, name: str) -> None:
         """Take an adapter out, however much of it is there, and the wrapping of modules that no other one touches."""
+        self._places.pop(name, None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that another one is active now; all are switched off
             for path, module in list(self._model.named_modules()):
                 if isinstance(module, BaseTunerLayer):
                     module.delete_adapter(name)
                     base = None if module._all_available_adapter_names() else module.get_base_layer()
-                elif isinstance(module, ModulesToSaveWrapper):
-                    module.delete_adapter(name, None)
-                    base = None if module.modules_to_save else module.original_module
-                else:
-                    continue
-                if base is not None:
-                    owner, _, last = path.rpartition(".")
-                    setattr(self._model.get_submodule(owner), last, base)
+                    if base is not None:
+                        owner, _, last = path.rpartition(".")
+                        setattr(self._model.get_submodule(owner), last, base)
         if self._cards:
             self._peft.peft_config.pop(name, None)
             self._peft.set_adapter(next(iter(self._cards)), inference_mode=True)
@@ -221,7 +230,6 @@ def _config(card: HealthCard) -> LoraConfig:
         target_modules=[module.name for module in card.modules],
         rank_pattern=by_name("rank"),
         alpha_pattern=by_name("alpha"),
-        modules_to_save=list(card.replaces) or None,
         use_dora=card.use_dora,
         use_rslora=card.use_rslora,
         lora_bias=card.has_bias,
@@ -232,8 +240,6 @@ def _config(card: HealthCard) -> LoraConfig:
 
 def _inside(name: str, which: str) -> str:
     """Where PEFT keeps a weight of the adapter of this name, inside the module that it wraps."""
-    if which.startswith("replaces."):
-        return f"modules_to_save.{name}.{which.removeprefix('replaces.')}"
     if which.startswith("lora_embedding"):
         return f"{which}.{name}"
     part, _, last = which.partition(".")

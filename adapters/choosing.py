@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, quoted
 from attention.models import Watch
 from attention.request import MAX_ADAPTER_SCALE
 
@@ -19,17 +19,21 @@ from .base_modules import base_of
 from .catalog import fetch_adapter, find_adapter, split_scale
 from .inspection import AdapterLimits, HealthCard, inspect_adapter
 
+ASKED = {"id", "scale", "rename", "alone"}
+
 
 @dataclass(frozen=True)
 class AdapterChoice:
     """An adapter to switch on, and how strongly: 0 is the base, 1 as it was trained.
 
-    `rename`: its keys, in an older layout, may be read under the names that the model has now.
+    `rename`: its keys, in an older layout, may be read under the names that the model has now. `alone`: other weights,
+    trained together with it, which lie beside it, are left out.
     """
 
     files: AdapterFiles
     scale: float = 1.0
     rename: bool = False
+    alone: bool = False
 
     def __post_init__(self) -> None:
         number = isinstance(self.scale, int | float) and not isinstance(self.scale, bool)
@@ -40,9 +44,11 @@ class AdapterChoice:
 
     @property
     def record(self) -> dict:
-        """What run.json says of it."""
+        """What run.json says of it; `without` are the files beside it that were left out."""
         files = self.files
-        return {"id": files.id, "revision": files.revision, "sha256": files.sha256, "scale": float(self.scale)}
+        record = {"id": files.id, "revision": files.revision, "sha256": files.sha256, "scale": float(self.scale)}
+        without = [file.name for file in files.parts] if self.alone else []
+        return {**record, "without": without} if without else record
 
 
 def choose(
@@ -55,31 +61,38 @@ def choose(
 ) -> list[AdapterChoice]:
     """The adapters that are asked for, each checked against the base's config before its weights are downloaded.
 
-    What is asked for is an id, an id with `=scale`, or {id, scale, rename}. Raises what `find_adapter`,
+    What is asked for is an id, an id with `=scale`, or {id, scale, rename, alone}. Raises what `find_adapter`,
     `inspect_adapter` and `fetch_adapter` raise.
     """
     choices = []
     for each in wanted:
-        name, scale, rename = _as_asked(each)
+        name, scale, rename, alone = _as_asked(each)
         files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
-        check(files, model_id, model_type, rename, is_hosted)
-        choices.append(AdapterChoice(fetch_adapter(files, watch), scale, rename))
+        check(files, model_id, model_type, rename, alone, is_hosted)
+        choices.append(AdapterChoice(fetch_adapter(files, watch), scale, rename, alone))
     return choices
 
 
 def check(
-    files: AdapterFiles, model_id: str, model_type: str | None = None, rename: bool = False, is_hosted: bool = False
+    files: AdapterFiles,
+    model_id: str,
+    model_type: str | None = None,
+    rename: bool = False,
+    alone: bool = False,
+    is_hosted: bool = False,
 ) -> HealthCard:
     """Inspect an adapter against a base's config. Raises AdapterRefused."""
     limits = AdapterLimits.hosted() if is_hosted else AdapterLimits()
-    return inspect_adapter(files, base_of(model_id, model_type), rename=rename, limits=limits)
+    return inspect_adapter(files, base_of(model_id, model_type), rename=rename, alone=alone, limits=limits)
 
 
-def _as_asked(each: Any) -> tuple[str, float, bool]:
+def _as_asked(each: Any) -> tuple[str, float, bool, bool]:
     if isinstance(each, str):
         name, scale = split_scale(each)
-        return name, 1.0 if scale is None else scale, False
-    if not isinstance(each, dict) or not isinstance(each.get("id"), str) or set(each) - {"id", "scale", "rename"}:
-        raise InvalidRequest(f"An adapter is asked for by its name, or as {{id, scale, rename}}, not as {each!r}.")
-    scale, rename = each.get("scale", 1.0), each.get("rename", False)
-    return each["id"], 1.0 if scale is None else scale, bool(rename)
+        return name, 1.0 if scale is None else scale, False, False
+    if not isinstance(each, dict) or not isinstance(each.get("id"), str) or set(each) - ASKED:
+        raise InvalidRequest(
+            f"An adapter is asked for by its name, or as {{id, scale, rename, alone}}, not as {quoted(each)}."
+        )
+    scale = each.get("scale", 1.0)
+    return each["id"], 1.0 if scale is None else scale, bool(each.get("rename")), bool(each.get("alone"))

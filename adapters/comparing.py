@@ -29,6 +29,7 @@ from .choosing import AdapterChoice
 from .comparison import BASE, FORMAT, INDEX, MOST, TABLES, Comparison, compared_rows, measure
 from .weight_change import weight_changes
 
+NOT_SHOWN = ("keys", "modules", "copies", "also", "same")  # of a card: as many lines as the adapter has weights
 WORDS = ("base", "own")  # or the number of an adapter, from 1
 
 
@@ -121,7 +122,12 @@ def _run_all(request, adapters, partial, words, limits) -> tuple[list[dict], int
                 is_forced = request.answer is not None or ids is not own
                 extraction.keep(folder, ids, record, is_forced)
             members.append(
-                {"folder": name, "adapter": record, "answer": extraction.text(own), **_known(choice, extraction)}
+                {
+                    "folder": name,
+                    "adapter": choice and choice.record,
+                    "answer": extraction.text(own),
+                    **_known(choice, extraction),
+                }
             )
     return members, _common_length(read)
 
@@ -133,7 +139,7 @@ def _known(choice: AdapterChoice | None, extraction: Extraction) -> dict:
     adapters = adapters_of(extraction.loaded)
     card = adapters.card(adapters.attach(choice))
     changes = weight_changes(card, read_tensors(choice.files), extraction.loaded.model, extraction.request.model_type)
-    shown = {name: value for name, value in card.to_dict().items() if name not in ("keys", "modules", "copies")}
+    shown = {name: value for name, value in card.to_dict().items() if name not in NOT_SHOWN}
     return {"card": shown, "changes": [change.to_dict() for change in changes]}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 SHOWN = 6  # names in a line
 
@@ -27,12 +28,15 @@ class TouchedModule:
 class HealthCard:
     """An adapter that may be attached to a base, and all that its two files say without reading a weight.
 
-    `rank`, `alpha` and `scaling` are (least, most) over its modules. `replaces` are modules that it brings a whole new
-    copy of. `keys` says what each key of the file is: (module, which) with which one of lora_A, lora_B, lora_B.bias,
-    lora_embedding_A, lora_embedding_B, magnitude, or "replaces." and the tensor's name inside the module. `copies` are
+    `rank`, `alpha` and `scaling` are (least, most) over its modules. `replaces` are modules some or all of whose own
+    tensors it brings anew. `keys` says what each key of its files is: (module, which) with which one of lora_A, lora_B,
+    lora_B.bias, lora_embedding_A, lora_embedding_B, magnitude, or "replaces." and the tensor's name inside the module;
+    a key of a file beside the adapter is `file:key`. `copies` are
     keys that only repeat the base's own weight of a module, `unmatched_keys` their names: they are not to be loaded.
     `missing` are modules that its config targets and it has no weights for; they stay as they are in the base.
-    `renames` are pairs (name then, name now) by which the file's keys, in an older layout, were read.
+    `renames` are pairs (name then, name now) by which the file's keys, in an older layout, were read. `also` are
+    tensors of the base, by name, that are tied to one for which the file has a key, and that key; `same` are pairs of
+    keys for one weight of the base. `notes` are what must be said of every run with it.
     """
 
     id: str
@@ -61,6 +65,24 @@ class HealthCard:
     warnings: tuple[str, ...]
     keys: dict[str, tuple[str, str]]
     copies: dict[str, str]
+    also: dict[str, str] = field(default_factory=dict)
+    same: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def replaced_tensors(self) -> dict[str, str]:
+        """The base's tensors that others take the place of, by name, and the keys of these."""
+        own = {
+            f"{module}.{which.removeprefix('replaces.')}": key
+            for key, (module, which) in self.keys.items()
+            if which.startswith("replaces.")
+        }
+        return own | self.also
+
+    def notes_of_a_run(self) -> list[str]:
+        """The notes as run.json has them, beside those of the picture."""
+        name = re.split(r"[/\\]", self.id.rstrip("/\\"))[-1]
+        return [f"Adapter {name}: {note}" for note in self.notes]
 
     def to_dict(self) -> dict:
         """The card as plain JSON."""
@@ -89,7 +111,7 @@ class HealthCard:
         if self.replaces:
             said.append(f"replaces {listed(self.replaces)}")
         said += [f"keys renamed: {then} is now {now}" for then, now in self.renames]
-        return said + [f"warning: {warning}" for warning in self.warnings]
+        return said + [f"warning: {warning}" for warning in (*self.notes, *self.warnings)]
 
 
 def listed(names: Iterable[str]) -> str:

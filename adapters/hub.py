@@ -21,16 +21,15 @@ from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError,
 from .adapter_files import (
     CONFIG,
     MAX_CONFIG_BYTES,
-    MAX_HEADER_BYTES,
     PICKLES,
     WEIGHTS,
     AdapterFiles,
     missing_weights,
     parse_config,
-    parse_header,
     read_folder,
     with_folder,
 )
+from .safetensors_header import MAX_HEADER_BYTES, parse_header
 
 TIMEOUT_S = 10  # to connect, and between two pieces of an answer
 LISTING_TIMEOUT_S = 5  # a page waits for the list; without it, it is still of use

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attention.errors import AdapterRefused
 
@@ -20,6 +20,7 @@ from .base_modules import Base, BaseModule
 from .health_card import HealthCard, TouchedModule, listed
 from .lora_config import LoraSettings, read_settings, shown
 from .older_names import Layout
+from .other_half import OtherHalf, is_head, other_half
 from .targets import Targets, all_linear
 
 __all__ = ["AdapterLimits", "HealthCard", "TouchedModule", "inspect_adapter"]
@@ -45,25 +46,31 @@ class AdapterLimits:
 
 
 def inspect_adapter(
-    files: AdapterFiles, base: Base, rename: bool = False, limits: AdapterLimits | None = None
+    files: AdapterFiles, base: Base, rename: bool = False, alone: bool = False, limits: AdapterLimits | None = None
 ) -> HealthCard:
-    """Return what an adapter would do to a base. `rename` confirms that keys in an older layout are this model's.
+    """Return what an adapter would do to a base.
 
-    Raises AdapterRefused with the reason; AdapterNeedsRenaming, one of these, when only that confirmation is missing.
+    `rename` confirms that keys in an older layout are this model's, `alone` that other trained weights which lie beside
+    the adapter are left out. Raises AdapterRefused with the reason; AdapterNeedsRenaming or AdapterIncomplete, which
+    are such, when only that confirmation is missing.
     """
     limits = limits or AdapterLimits()
     who = files.id
-    if files.size_bytes > limits.size_bytes:
-        raise AdapterRefused(
-            f"{who} is {files.size_bytes / 1e9:.1f} GB large; the limit here is {limits.size_bytes / 1e9:.1f} GB."
-        )
+    size = files.size_bytes + (0 if alone else sum(file.size_bytes for file in files.parts if file.is_loadable))
+    if size > limits.size_bytes:
+        raise AdapterRefused(f"{who} is {size / 1e9:.1f} GB large; the limit here is {limits.size_bytes / 1e9:.1f} GB.")
     settings = read_settings(files.config, who)
+    heads = tuple(key for key in files.header if is_head(key, base))
+    files = replace(files, header={key: record for key, record in files.header.items() if key not in heads})
     weights = read_keys(files)
     layout, renames = layout_of(files, base, weights, rename)
+    beside = other_half(files, base, layout, rename, alone)
     parts = _Parts(files, base, settings, layout, limits)
     for weight in weights:
         parts.sort(weight)
-    return parts.card(len(weights), renames)
+    for weight in beside.weights:
+        parts.take(weight, weight.name)
+    return parts.card(len(weights) + len(beside.weights), (*renames, *beside.renames), beside, heads)
 
 
 class _Parts:
@@ -79,6 +86,8 @@ class _Parts:
         self._new: dict[str, Weight] = {}  # tensors of replaced modules, by their names in the base
         self._copies: dict[str, Weight] = {}
         self._keys: dict[str, tuple[str, str]] = {}
+        self._also: dict[str, str] = {}  # tensors that are changed by what the file has for others, tied to them
+        self._same: list[tuple[str, str]] = []
         self._unsure: list[str] = []  # modules for which the config has several alphas
         self._warnings = list(settings.warnings)
 
@@ -88,19 +97,33 @@ class _Parts:
         if weight.which is not None:
             place, known = self._lora[name], weight.which
             self._keys[weight.key] = (name, weight.which)
-        elif weight.is_copy:
+        elif weight.is_copy and not (self._settings.trains_bias and name.endswith(".bias")):
             place, known = self._copies, name
             self._shape(weight, name)
         else:
-            place, known = self._new, name
-            self._replacement(weight, name)
+            self.take(weight, name)
+            return
+        self._put(place, known, weight)
+
+    def take(self, weight: Weight, tensor: str) -> None:
+        """Let a weight take the place of one of the base's own tensors. Raises AdapterRefused when it does not fit."""
+        self._put(self._new, tensor, weight)
+        self._shape(weight, tensor)
+        owner = next((name for name in self._replaced if _is_inside(tensor, name)), tensor.rpartition(".")[0])
+        if not owner:
+            raise self._refused(f"has {shown(weight.key)}, which belongs to no module of the base")
+        self._keys[weight.key] = (owner, f"replaces.{tensor.removeprefix(f'{owner}.')}")
+
+    def _put(self, place: dict[str, Weight], known: str, weight: Weight) -> None:
         if known in place:
             raise self._refused(
                 f"has two weights for the same place, {shown(place[known].key)} and {shown(weight.key)}"
             )
         place[known] = weight
 
-    def card(self, n_keys: int, renames: tuple[tuple[str, str], ...]) -> HealthCard:
+    def card(
+        self, n_keys: int, renames: tuple[tuple[str, str], ...], beside: OtherHalf, heads: tuple[str, ...]
+    ) -> HealthCard:
         """All judged. Raises AdapterRefused."""
         if not self._lora:
             raise self._refused("has no LoRA weights")
@@ -117,6 +140,16 @@ class _Parts:
         for key, weight in self._copies.items():
             if key.rpartition(".")[0] not in self._lora:
                 raise self._refused(f"has {shown(weight.key)}, which would be written over the base's own weight")
+        self._tied_tensors()
+        notes = list(beside.notes)
+        if heads:
+            notes.append(
+                f"It has a head, {shown(heads[0])}, which attention does not depend on; it is left out."
+                if len(heads) == 1
+                else f"It has {len(heads)} weights of a head, {shown(heads[0])} for one, which attention does not "
+                "depend on; they are left out."
+            )
+        self._warnings += beside.warnings
         layers: dict[str, set[int]] = defaultdict(set)
         for module in modules:
             if module.layer is not None:
@@ -144,7 +177,9 @@ class _Parts:
             parts=dict(Counter(module.part for module in modules).most_common()),
             layers={tower: tuple(sorted(found)) for tower, found in layers.items()},
             modules=modules,
-            replaces=self._replaced,
+            replaces=tuple(
+                dict.fromkeys(owner for owner, which in self._keys.values() if which.startswith("replaces"))
+            ),
             parameters=sum(module.parameters for module in modules)
             + sum(weight.record.parameters for weight in self._new.values()),
             matched_keys=n_keys - len(copies),
@@ -152,8 +187,11 @@ class _Parts:
             missing=missing,
             renames=renames,
             warnings=tuple(self._warnings),
+            notes=tuple(notes),
             keys=self._keys,
             copies=copies,
+            also=self._also,
+            same=tuple(self._same),
         )
 
     # LoRA
@@ -262,18 +300,22 @@ class _Parts:
                 found.append(name)
         return tuple(name for name in found if any(_is_inside(tensor, name) for tensor in self._base.tensors))
 
-    def _replacement(self, weight: Weight, tensor: str) -> None:
-        owner = next((name for name in self._replaced if _is_inside(tensor, name)), None)
-        if owner is None and self._settings.ties and self._base.tied and tensor == f"{self._base.head}.weight":
-            owner = self._base.head
-            self._replaced = (*self._replaced, owner)
-        if owner is None:
-            raise self._refused(
-                f"has {shown(weight.key)}, which its config does not name in modules_to_save, so PEFT would write it "
-                "over the base's own weight"
-            )
-        self._shape(weight, tensor)
-        self._keys[weight.key] = (owner, f"replaces.{tensor.removeprefix(f'{owner}.')}")
+    def _tied_tensors(self) -> None:
+        """PEFT writes what it was not told to replace over the base's weight, and so over what is tied to that.
+
+        A module of `modules_to_save` is a copy of its own instead.
+        """
+        base = self._base
+        if not base.tied:
+            return
+        ends = [f"{name}.weight" for name in (base.embedding, base.head)]
+        for tensor, other in (ends, ends[::-1]):
+            is_own = any(_is_inside(tensor, name) for name in self._replaced)
+            if tensor in self._new and not is_own:
+                if other not in self._new:
+                    self._also[other] = self._new[tensor].key
+                elif tensor == ends[0] and not any(_is_inside(other, name) for name in self._replaced):
+                    self._same.append((self._new[tensor].key, self._new[other].key))
 
     def _nothing_missing_of_replaced(self) -> None:
         for name in self._replaced:
@@ -299,8 +341,9 @@ class _Parts:
         settings, base = self._settings, self._base
         if not (settings.ties and base.tied and base.embedding):
             return
-        for has in (self._lora.keys(), self._replaced):
-            if base.embedding in has and base.head not in has:
+        replaced = [name for name in (base.embedding, base.head) if f"{name}.weight" in self._new]
+        for has in (self._lora.keys(), replaced):
+            if base.embedding in has and base.head not in has and (has is not replaced or has[0] in self._replaced):
                 raise self._refused(
                     f"ties {base.head} to {base.embedding} (ensure_weight_tying) but has no weights for {base.head}"
                 )

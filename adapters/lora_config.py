@@ -53,7 +53,10 @@ MOST_NAMES = 1_000  # of modules that are replaced, or lists of layers
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """The fields that decide what is attached. `targets` and `excludes` are names, or one pattern."""
+    """The fields that decide what is attached. `targets` and `excludes` are names, or one pattern.
+
+    `has_bias`: B has a bias of its own (lora_bias); `trains_bias`: the base's own were trained (bias).
+    """
 
     rank: int
     alpha: float
@@ -67,6 +70,7 @@ class LoraSettings:
     use_rslora: bool = False
     use_dora: bool = False
     has_bias: bool = False
+    trains_bias: bool = False
     ties: bool = False
     base_named: str | None = None
     base_class: str | None = None
@@ -88,11 +92,6 @@ def read_settings(config: dict, who: str) -> LoraSettings:
         if config.get(name):
             raise AdapterRefused(f"{who} sets {name}: {reason}. It cannot be compared with its base here.")
     _judge_start(config.get("init_lora_weights", True), who)
-    if config.get("bias", "none") not in ("none", None):
-        raise AdapterRefused(
-            f"{who} was trained with bias {shown(config['bias'])}, so it changes the base's own biases, "
-            "which stay changed when it is switched off. Train with bias 'none'."
-        )
     settings = LoraSettings(
         rank=read.rank(config.get("r", 8), "r"),
         alpha=read.alpha(config.get("lora_alpha", 8), "lora_alpha"),
@@ -106,6 +105,7 @@ def read_settings(config: dict, who: str) -> LoraSettings:
         use_rslora=read.flag("use_rslora"),
         use_dora=read.flag("use_dora"),
         has_bias=read.flag("lora_bias"),
+        trains_bias=config.get("bias", "none") not in ("none", None),
         ties=read.flag("ensure_weight_tying"),
         base_named=read.text(config.get("base_model_name_or_path"), "base_model_name_or_path"),
         base_class=read.text((read.mapping("auto_mapping")).get("base_model_class"), "base_model_class"),

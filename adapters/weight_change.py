@@ -170,7 +170,9 @@ def _replaced(name: str, found: dict[str, torch.Tensor], base: nn.Module, place:
         for inside, module in plain_modules(base)
         for tensor, value in plain_tensors(module)
     }
-    pairs = [(new, old[which.removeprefix("replaces.")]) for which, new in found.items()]
+    pairs = [
+        (new, old[which.removeprefix("replaces.")]) for which, new in found.items() if which.startswith("replaces.")
+    ]
     if any(before.is_meta for _, before in pairs):
         return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
     moved = sum(_norm(new, before) ** 2 for new, before in pairs) ** 0.5

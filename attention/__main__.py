@@ -30,9 +30,10 @@ PHASE_WORDS = {
 }  # fmt: skip
 REQUEST_FLAGS = (  # named as the fields of Request that they fill
     "model", "model_type", "mode", "max_new_tokens", "answer", "system", "vision", "max_visual_tokens", "device",
-    "dtype", "adapter_rename",
+    "dtype", "adapter_rename", "adapter_alone",
 )  # fmt: skip
 RENAME = "read an adapter's keys of an older layout under the names that the model has now"
+ALONE = "use the LoRA weights alone, although other trained weights lie beside them"
 UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
 
 
@@ -156,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--image", metavar="F", help="a picture to check with; default: a drawn one")
     verify.add_argument("--adapter", metavar="A[=SCALE]", help="check too that it can be switched off without a trace")
     verify.add_argument("--adapter-rename", action="store_true", help=RENAME)
+    verify.add_argument("--adapter-alone", action="store_true", help=ALONE)
     return parser
 
 
@@ -173,12 +175,14 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--vision", action=argparse.BooleanOptionalAction, help="keep the vision tower too (the default), or not")
     add("--max-visual-tokens", type=int, metavar="N", help="tokens of one picture at most")
     add("--adapter-rename", action="store_true", help=RENAME)
+    add("--adapter-alone", action="store_true", help=ALONE)
 
 
 def _add_adapted_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="ID", help="the base; default: the first that `models` lists")
     parser.add_argument("--model-type", metavar="FAMILY", help="the family, where the config does not name a known one")
     parser.add_argument("--adapter-rename", action="store_true", help=RENAME)
+    parser.add_argument("--adapter-alone", action="store_true", help=ALONE)
 
 
 def _add_model(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -238,6 +242,8 @@ def _compare(options) -> int:
         _print_summary(comparison.base.folder)
         for index, member in enumerate(comparison.info["members"][1:]):
             print(f"{member['adapter']['id']} at {member['adapter']['scale']:g}:", file=sys.stderr)
+            for note in (member.get("card") or {}).get("notes", []):
+                print(f"  {note}", file=sys.stderr)
             if member["answer"]:
                 print(f"  Answer: {member['answer']}", file=sys.stderr)
             for moved in comparison.moved(index, n=5):
@@ -275,9 +281,13 @@ def _choose(options, wanted: list[str], partial: _ReportedRun) -> list:
 
     asked = [split_scale(text) for text in wanted]
     return choose(
-        [{"id": name, "scale": scale, "rename": options.adapter_rename} for name, scale in asked],
+        [_asked(options, name, scale) for name, scale in asked],
         options.model or models.default_model(), options.model_type, watch=download_reporter(partial),
     )  # fmt: skip
+
+
+def _asked(options, name: str, scale: float | None) -> dict:
+    return {"id": name, "scale": scale, "rename": options.adapter_rename, "alone": options.adapter_alone}
 
 
 def _make(output_dir: str, work: Callable[[_ReportedRun], Path]) -> Path:
@@ -306,7 +316,7 @@ def _inspect(options) -> int:
     try:
         card, changes = report(
             options.adapter, options.model or models.default_model(), options.model_type, options.adapter_rename,
-            weights=options.weights,
+            options.adapter_alone, weights=options.weights,
         )  # fmt: skip
     finally:
         progress.end()
@@ -385,8 +395,7 @@ def _verify(options) -> int:
             from adapters.verifying import verify_adapted
 
             name, scale = split_scale(options.adapter)
-            wanted = {"id": name, "scale": scale, "rename": options.adapter_rename}
-            (choice,) = choose([wanted], options.model, options.model_type)
+            (choice,) = choose([_asked(options, name, scale)], options.model, options.model_type)
             checks = verify_adapted(options.model, choice, options.image, **how)
     finally:
         progress.end()

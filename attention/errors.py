@@ -57,6 +57,12 @@ class AdapterNeedsRenaming(AdapterRefused):
         self.renames = renames
 
 
+class AdapterIncomplete(AdapterRefused):
+    """An adapter that is a part of what was trained, the rest being a file that cannot be read: it may be attached
+    alone once somebody confirms that this is meant.
+    """
+
+
 class UnsupportedModel(AttentionError):
     """A model whose attention this project cannot capture exactly, with the reason."""
 

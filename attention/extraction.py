@@ -159,8 +159,8 @@ class Extraction:
     ) -> Path:
         """Read prompt and answer in one pass that keeps its attention, and commit the run; return its folder.
 
-        `adapter` is what run.json says of the adapter that is switched on; `is_forced` whether the answer is not the
-        model's own, by default as the request has it.
+        `adapter` is what run.json says of the adapter that is switched on, with the `notes` that it adds to the run's;
+        `is_forced` whether the answer is not the model's own, by default as the request has it.
         """
         loaded, inputs = self.loaded, self.prepared.inputs
         if answer_ids:
@@ -169,7 +169,11 @@ class Extraction:
             inputs = inputs.without("vision")
         capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
         self.partial.report("write")
-        info = self._info(partial.folder, inputs, capture, logprobs) | {"adapter": adapter}
+        info = self._info(partial.folder, inputs, capture, logprobs)
+        if adapter is not None:
+            info["notes"] = [*info["notes"], *adapter.get("notes", [])]
+            adapter = {name: value for name, value in adapter.items() if name != "notes"}
+        info["adapter"] = adapter
         return partial.commit(info if is_forced is None else info | {"forced": is_forced})
 
     def _timed(self, name: str, step: Callable):

@@ -63,7 +63,8 @@ class Request:
     make a conversation of one turn; `messages` gives a whole one instead, in role/content form: an image entry
     {"type": "image"} takes the next of `images`, or names its own as {"type": "image", "image": path or Pillow
     image}. `answer` forces the answer's text and implies generate. `vision` None keeps the vision tower. `adapter`
-    is the name of what an adapted model carries; with `adapter_rename` its keys may have the names of an older layout.
+    is the name of what an adapted model carries; with `adapter_rename` its keys may have the names of an older layout,
+    with `adapter_alone` other trained weights that lie beside it are left out.
     """
 
     images: tuple = ()
@@ -82,6 +83,7 @@ class Request:
     adapter: str | None = None
     adapter_scale: float = 1.0
     adapter_rename: bool = False
+    adapter_alone: bool = False
 
     def __post_init__(self) -> None:
         images = self.images

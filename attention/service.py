@@ -58,7 +58,7 @@ class Service:
             run_job: makes the run, or the comparison, that {partial, request, tokens, new_tokens, adapters, words}
                 describes, and returns {run} or {error}.
             adapters_dir: the folder below which a person's adapters lie.
-            find_adapters: finds the adapters that are asked for, [{id, scale, rename}], for a model, checks and
+            find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
             unpack: makes a folder that the cache can open of a zip from anybody, as `unpack_run` does.
             check: looks over what the cache has opened, as `check_run` does.
@@ -184,8 +184,8 @@ class Service:
     def job(self, fields: dict, owner: str, comparison: dict | None = None) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        With `comparison`, {adapters: [{id, scale, rename}], words}, a run of the base and of each adapter. The result
-        is {ticket}.
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
+        result is {ticket}.
         """
         refuse_paths(fields.get("messages"))
         partial = PartialRun.create(self.cache.new_folder())
@@ -228,7 +228,12 @@ class Service:
         partial.report("model")
         expected = forecast(request, limits, download_reporter(partial))
         partial.check_cancelled()
-        own = {"id": request.adapter, "scale": request.adapter_scale, "rename": request.adapter_rename}
+        own = {
+            "id": request.adapter,
+            "scale": request.adapter_scale,
+            "rename": request.adapter_rename,
+            "alone": request.adapter_alone,
+        }
         wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
         n_runs = len(wanted) + 1 if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())

@@ -8,14 +8,14 @@ from typing import Any
 
 import gradio as gr
 
-from attention.errors import AdapterNeedsRenaming, AttentionError
+from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError
 from attention.request import MAX_ADAPTER_SCALE
 from attention.service import Service
 from attention.viewer import ComparisonViewer
 
 from . import QUIET
 from .controls import Controls
-from .inputs import RENAME, adapter_choices, demo_badge, fields_of, request_inputs
+from .inputs import ALONE, RENAME, adapter_choices, demo_badge, fields_of, request_inputs
 from .kept import Kept
 from .manifests import comparison_manifest, is_demo
 from .sentences import describe_comparison, in_words
@@ -44,6 +44,7 @@ def build_compare(
             strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Strength, where none is said", scale=2)
             words = gr.Dropdown(WORDS, value="base", label="Whose answer all read", scale=2, min_width=200)
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=2)
+            alone = gr.Checkbox(False, label=ALONE, visible=False, scale=2)
         health = gr.Textbox(
             label="What the adapters are", visible=False, interactive=False, max_lines=12, elem_id="health",
         )  # fmt: skip
@@ -63,22 +64,25 @@ def build_compare(
     viewer = ComparisonViewer(comparison_manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)
 
-    controls = Controls(service, run, stop, status, rename)
+    controls = Controls(service, run, stop, status, {"rename": rename, "used alone": alone})
 
-    def wanted(names: list[str], scale: float, renames: bool) -> list[dict]:
+    def wanted(names: list[str], scale: float, renames: bool, is_alone: bool) -> list[dict]:
         from adapters.catalog import split_scale
 
         asked = [split_scale(name) for name in names or []]
-        return [{"id": name, "scale": scale if own is None else own, "rename": renames} for name, own in asked]
+        return [
+            {"id": name, "scale": scale if own is None else own, "rename": renames, "alone": is_alone}
+            for name, own in asked
+        ]
 
-    async def run_both(request: gr.Request, names, scale, whose, renames, *values) -> AsyncIterator[dict]:
+    async def run_both(request: gr.Request, names, scale, whose, renames, is_alone, *values) -> AsyncIterator[dict]:
         def made(ticket: str) -> dict:
             return {**screen(ticket), **kept.saying(), **kept.rows()}
 
         await asyncio.to_thread(service.wait_until_loaded)
         async for changes in controls.changes(
             request, lambda: fields_of(dict(zip(settings, values, strict=True))), made,
-            lambda: {"adapters": wanted(names, scale, renames), "words": whose},
+            lambda: {"adapters": wanted(names, scale, renames, is_alone), "words": whose},
         ):  # fmt: skip
             yield changes
 
@@ -101,25 +105,27 @@ def build_compare(
             changes = {status: in_words(error)}  # the viewer, too, says that it is not here any more
         return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
-    async def examined(names: list[str], chosen_model: str | None, renames: bool) -> dict:
+    async def examined(names: list[str], chosen_model: str | None, renames: bool, is_alone: bool) -> dict:
         """What each chosen adapter is, or why it cannot be used, before anything is run."""
         await asyncio.to_thread(service.wait_until_loaded)
         from adapters.catalog import find_adapter
         from adapters.choosing import check
 
-        def look(name: str) -> tuple[str, bool]:
+        def look(name: str) -> tuple[str, type | None]:
             try:
-                asked = wanted([name], 1.0, renames)[0]
+                asked = wanted([name], 1.0, renames, is_alone)[0]
                 checked = service.checked_model(chosen_model)
                 files = find_adapter(asked["id"], checked, service.adapters_dir, service.is_hosted)
-                return "\n".join(check(files, checked, None, renames, service.is_hosted).lines()), False
+                return "\n".join(check(files, checked, None, renames, is_alone, service.is_hosted).lines()), None
             except AttentionError as error:
-                return str(error), isinstance(error, AdapterNeedsRenaming)
+                return str(error), type(error)
 
         found = [await asyncio.to_thread(look, name) for name in names or []]
+        refusals = [refusal for _, refusal in found]
         return {
             health: gr.Textbox("\n\n".join(said for said, _ in found), visible=bool(found)),
-            rename: gr.Checkbox(visible=renames or any(needs for _, needs in found)),
+            rename: gr.Checkbox(visible=renames or AdapterNeedsRenaming in refusals),
+            alone: gr.Checkbox(visible=is_alone or AdapterIncomplete in refusals),
             words: gr.Dropdown([*WORDS, *((f"{name}'s", str(n)) for n, name in enumerate(names or [], 1))]),
         }
 
@@ -127,11 +133,11 @@ def build_compare(
         return gr.Dropdown(await adapter_choices(service, chosen_model))
 
     screened = [viewer, shown, status, inputs, badge]
-    chosen = [adapters, strength, words, rename]
+    chosen = [adapters, strength, words, rename, alone]
     controls.start(run.click, run_both, [*chosen, *settings.values()], [*screened, *kept.noted, kept.list])
     controls.let_stop()
-    gr.on([adapters.change, model.change, rename.input], examined, [adapters, model, rename], [health, rename, words],
-          **QUIET)  # fmt: skip
+    gr.on([adapters.change, model.change, rename.input, alone.input], examined, [adapters, model, rename, alone],
+          [health, rename, alone, words], **QUIET)  # fmt: skip
     model.change(offered_here, model, adapters, **QUIET)
     chooser.click(lambda index: {**kept.saying(), **screen(tickets[index])}, chooser, [*screened, *kept.noted], **QUIET)
     viewer.change(found_again, [viewer, shown], screened, queue=False, **QUIET)

@@ -26,12 +26,13 @@ class Controls:
         run: gr.Button,
         stop: gr.Button,
         status: gr.Textbox,
-        rename: gr.Checkbox,
+        confirmations: dict[str, gr.Checkbox],
         answer: gr.Textbox | None = None,
     ):
-        self.service, self.run, self.stop, self.status, self.rename = service, run, stop, status, rename
+        self.service, self.run, self.stop, self.status = service, run, stop, status
+        self.confirmations = confirmations  # by the word with which a refusal asks for one
         self.answer = answer
-        self.changed = [run, stop, status, rename, *([] if answer is None else [answer])]
+        self.changed = [run, stop, status, *confirmations.values(), *([] if answer is None else [answer])]
         self.started: list = []
 
     def _answering(self, words: str | None) -> dict:
@@ -61,8 +62,9 @@ class Controls:
             made = finished(ticket)
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             said = in_words(error)
-            needs_renaming = "rename" in said.lower()
-            yield {**self._ended(said), self.rename: gr.Checkbox(visible=True) if needs_renaming else gr.skip()}
+            asked = {box for word, box in self.confirmations.items() if word in said.lower()}
+            shown = {box: gr.Checkbox(visible=True) for box in asked}
+            yield {**self._ended(said), **shown}
             raise gr.Error(html.escape(said), print_exception=False) from None  # the toast would render HTML
         yield {**self._ended(gr.skip()), **made}
 

@@ -57,11 +57,12 @@ def build_endpoints(service: Service) -> None:
             offers, notes = offered_adapters(service.checked_model(model), service.adapters_dir, service.is_hosted)
             return {"adapters": [offer.to_dict() for offer in offers], "notes": notes}
 
-    def inspect_adapter(adapter: str, model: str | None = None, rename: bool = False) -> dict:
+    def inspect_adapter(adapter: str, model: str | None = None, rename: bool = False, alone: bool = False) -> dict:
         """Check an adapter against a model, from its config and its tensors' names and shapes: a health card.
 
         Args:
             rename: read keys of an older layout under the names that the model has now.
+            alone: use the LoRA weights alone, although other trained weights lie beside them.
         """
         service.wait_until_loaded()
         from adapters.catalog import find_adapter
@@ -70,12 +71,12 @@ def build_endpoints(service: Service) -> None:
         with plainly():
             model = service.checked_model(model)
             files = find_adapter(adapter, model, service.adapters_dir, service.is_hosted)
-            return check(files, model, rename=rename, is_hosted=service.is_hosted).to_dict()
+            return check(files, model, rename=rename, alone=alone, is_hosted=service.is_hosted).to_dict()
 
     async def analyze(
         images=None, prompt=None, model=None, model_type=None, mode="prefill", max_new_tokens=256, answer=None,
         system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto", adapter=None, adapter_scale=1.0,
-        adapter_rename=False,
+        adapter_rename=False, adapter_alone=False,
         request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
     ) -> dict:  # fmt: skip
         """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
@@ -90,6 +91,7 @@ def build_endpoints(service: Service) -> None:
             vision: keep the vision tower too.
             adapter: switch this LoRA adapter on, at the strength adapter_scale; /adapters lists some.
             adapter_rename: read an adapter's keys of an older layout under the names that the model has now.
+            adapter_alone: use the LoRA weights alone, although other trained weights lie beside them.
 
         Returns:
             id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
@@ -111,6 +113,7 @@ def build_endpoints(service: Service) -> None:
                 "adapter": adapter,
                 "adapter_scale": adapter_scale,
                 "adapter_rename": bool(adapter_rename),
+                "adapter_alone": bool(adapter_alone),
             }
             with service.job(fields, request.session_hash) as job:
                 async for step in job.follow():
@@ -126,7 +129,7 @@ def build_endpoints(service: Service) -> None:
         """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
 
         Args:
-            adapters: a list of names, of names with "=strength", or of {id, scale, rename}.
+            adapters: a list of names, of names with "=strength", or of {id, scale, rename, alone}.
             words: whose answer all read: base, the number of an adapter (from 1), or own.
 
         Returns:
@@ -266,12 +269,12 @@ def build_endpoints(service: Service) -> None:
             Pictures(label="images"), word("prompt"), word("model"), word("model_type"), word("mode", "prefill"),
             number("max_new_tokens", 256), word("answer"), word("system"), gr.JSON(label="messages"),
             vision, number("max_visual_tokens"), word("dtype", "auto"), word("adapter"), number("adapter_scale", 1.0),
-            gr.Checkbox(label="adapter_rename"),
+            gr.Checkbox(label="adapter_rename"), gr.Checkbox(label="adapter_alone"),
         ]  # fmt: skip
         call.click(analyze, fields, gr.JSON(label="result"), api_name="analyze", **GPU)
         call.click(
             compare,
-            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-3]],
+            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-4]],
             gr.JSON(label="result"), api_name="compare", **GPU,
         )  # fmt: skip
         call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")

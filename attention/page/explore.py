@@ -17,7 +17,7 @@ from attention.viewer import AttentionViewer
 
 from . import QUIET
 from .controls import Controls
-from .inputs import DTYPES, NO_ADAPTER, RENAME, adapter_choices, copied, demo_badge, fields_of, request_inputs
+from .inputs import ALONE, DTYPES, NO_ADAPTER, RENAME, adapter_choices, copied, demo_badge, fields_of, request_inputs
 from .kept import Kept
 from .manifests import is_demo, manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
@@ -43,7 +43,10 @@ def build_explore(
             )  # fmt: skip
             strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Strength", scale=1)
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=1)
-        settings |= {"adapter": adapter, "adapter_scale": strength, "adapter_rename": rename}
+            alone = gr.Checkbox(False, label=ALONE, visible=False, scale=1)
+        settings |= {
+            "adapter": adapter, "adapter_scale": strength, "adapter_rename": rename, "adapter_alone": alone,
+        }  # fmt: skip
         chooser = gr.Dataset(
             components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in tickets],
             sample_labels=list(examples), samples_per_page=20, type="index", label="Examples", visible=bool(examples),
@@ -61,7 +64,7 @@ def build_explore(
         badge = demo_badge("badge", first is not None and is_demo(first))
     viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)  # the ticket that was sent to the viewer last
-    controls = Controls(service, run, stop, status, rename, answer)
+    controls = Controls(service, run, stop, status, {"rename": rename, "used alone": alone}, answer)
 
     async def offered_here(model: str | None) -> dict:
         return gr.Dropdown([NO_ADAPTER, *await adapter_choices(service, model)])
@@ -84,7 +87,7 @@ def build_explore(
         values = inputs_of(found) or {}
         picture = found.folder / "image_0.png"
         values |= {"image": copied(image, picture)} if values and picture.is_file() else {}
-        kept_inputs = ("model", "adapter", "adapter_scale", "adapter_rename")
+        kept_inputs = ("model", "adapter", "adapter_scale", "adapter_rename", "adapter_alone")
         return offered | {settings[key]: value for key, value in values.items() if key not in kept_inputs}
 
     def screen(ticket: str, keeps_view: bool = False) -> dict:
@@ -170,4 +173,5 @@ def inputs_of(run: Run) -> dict | None:
         "adapter": adapter.get("id") or "",
         "adapter_scale": adapter.get("scale") or 1.0,
         "adapter_rename": False,
+        "adapter_alone": bool(adapter.get("without")),
     }

@@ -21,6 +21,7 @@ MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"as usual": None, "keep": True, "leave out": False}
 NO_ADAPTER = ("none: the model as published", "")
 RENAME = "read its keys of an older layout under the names that the model has now"
+ALONE = "use the LoRA weights alone, without those beside them"
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
 
 
@@ -138,7 +139,7 @@ def fields_of(values: dict) -> dict:
         "vision": VISION[values["vision"]],
     }
     if values.get("adapter"):
-        fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename")}
+        fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename", "adapter_alone")}
     return fields
 
 

@@ -304,7 +304,6 @@ BROKEN = {
         {"rename": lambda key: key.replace(Q0, "model.language_model.norm")},
         ["no module that LoRA can be attached to"],
     ),
-    "a base weight": (add(f"{Q0}.weight", 64, 48), ["modules_to_save", "over the base's own weight"]),
     "a copy of a weight that is not touched": (
         add("lm_head.base_layer.weight", WORDS, 48),
         ["lm_head.base_layer.weight", "over the base's own weight"],
@@ -336,7 +335,6 @@ BROKEN = {
     "Arrow": (config(arrow_config={"top_k": 2}), ["arrow_config"]),
     "MonteCLoRA": (config(monteclora_config={"num_samples": 2}), ["monteclora_config"]),
     "VeLoRA": (config(velora_config={"scale": 1}), ["velora_config"]),
-    "trained biases": (config(bias="lora_only"), ["bias lora_only", "base's own biases"]),
     "a rank that is none": (config(r="eight"), ["has r eight", "whole number"]),
     "an alpha that is none": (config(lora_alpha=float("nan")), ["lora_alpha NaN"]),
     "an alpha of 0": (config(lora_alpha=0), ["lora_alpha 0"]),
