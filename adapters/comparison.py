@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attention.errors import DamagedRun, NotInRun
-from attention.field_check import parse_json, shown
+from attention.errors import DamagedRun, NotInRun, quoted
+from attention.field_check import parse_json
 from attention.layer_file import LayerFile
 from attention.run import Run
 
@@ -56,7 +56,9 @@ class Comparison:
             raise DamagedRun(f"{INDEX} in {self.folder} cannot be read: {error}.") from None
         version = self.info.get("format") if isinstance(self.info, dict) else None
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
-            raise DamagedRun(f"{self.folder} has format {version!r}; this version reads up to {FORMAT}. Update it.")
+            raise DamagedRun(
+                f"{self.folder} has format {quoted(version)}; this version reads up to {FORMAT}. Update it."
+            )
         self.runs = {name: Run(self.folder / name) for name in member_folders(self.info)}
         self._tables: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
@@ -209,7 +211,7 @@ def member_folders(info: dict) -> list[str]:
     names = [member.get("folder") if isinstance(member, dict) else None for member in members]
     if not 2 <= len(names) <= MOST + 1 or names != [BASE, *(f"adapter_{n}" for n in range(1, len(names)))]:
         raise DamagedRun(
-            f"{INDEX} of this comparison is damaged: its members are {shown(names)}; they must be {BASE}, adapter_1 "
+            f"{INDEX} of this comparison is damaged: its members are {quoted(names)}; they must be {BASE}, adapter_1 "
             f"and so on, up to adapter_{MOST}."
         )
     return names

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from attention.errors import DamagedRun, LimitExceeded
-from attention.field_check import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, shown
+from attention.errors import DamagedRun, LimitExceeded, quoted
+from attention.field_check import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
 from attention.run import Run
 from attention.run_check import MAX_HEADS, check_origin, check_run
 from attention.tensor_check import broken, kind_of, read_header
@@ -87,7 +87,7 @@ def check_index(info: dict) -> None:
         _whole(words, "words", 1, len(names))
     elif words not in WORDS:
         raise _wrong("words", words, f"{', '.join(WORDS)} or the number of an adapter, from 1")
-    _number(info.get("bytes") or 0, "bytes")
+    _number(info.get("bytes"), "bytes", least=0, optional=True)
     measures = _record(info.get("measures"), "measures")
     if len(measures) > MAX_MEASURES or not set(differences.NAMES) <= set(measures):
         raise _wrong("measures", list(measures), f"{', '.join(differences.NAMES)}, and {MAX_MEASURES} at most")
@@ -99,7 +99,7 @@ def check_index(info: dict) -> None:
 
 def _check_member(name: str, member: dict) -> None:
     _text(member.get("answer"), f"the answer of {name}", MAX_TEXT, optional=True)
-    adapter = member.get("adapter")
+    adapter = member.get("adapter", "missing")
     if name == BASE:
         if adapter is not None:
             raise _wrong(f"the adapter of {name}", adapter, "null")
@@ -144,7 +144,7 @@ def check_members(info: dict, runs: dict[str, dict]) -> None:
     for member in info["members"]:
         run = runs[member["folder"]]
         if run.get("adapter") != member.get("adapter"):
-            wanted = f"that of its run, {shown(run.get('adapter'))}"
+            wanted = f"that of its run, {quoted(run.get('adapter'))}"
             raise _wrong(f"the adapter of {member['folder']}", member.get("adapter"), wanted)
         _check_alike(member["folder"], run, base, shared)
     _check_rows(info, base, shared)
@@ -178,8 +178,8 @@ def _check_alike(name: str, run: dict, base: dict, shared: int) -> None:
 
 
 def _unlike(name: str, where: str, value, wanted) -> DamagedRun:
-    said = wanted if isinstance(wanted, str) else f"{shown(wanted)}, as the base's is"
-    return DamagedRun(f"{name} does not fit this comparison: {where} of its run is {shown(value)}; it must be {said}.")
+    said = wanted if isinstance(wanted, str) else f"{quoted(wanted)}, as the base's is"
+    return DamagedRun(f"{name} does not fit this comparison: {where} of its run is {quoted(value)}; it must be {said}.")
 
 
 def _place(token: dict) -> tuple:
@@ -209,7 +209,7 @@ def _check_rows(info: dict, base: dict, shared: int) -> None:
             raise _wrong(f"the list of towers of {what}", list(found), f"{', '.join(base['towers'])}, as in its runs")
     for tower, record in base["towers"].items():
         if layers[tower] != _layers(record):
-            raise _wrong(f"the layers of tower {tower}", layers[tower], f"{shown(_layers(record))}, as in its runs")
+            raise _wrong(f"the layers of tower {tower}", layers[tower], f"{quoted(_layers(record))}, as in its runs")
         rows = _list(queries[tower], f"the queries of tower {tower}", MAX_QUERIES)
         end = shared if tower != "vision" else record.get("queries", len(record["keys"]))
         for row in rows:

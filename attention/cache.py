@@ -16,7 +16,6 @@ A folder whose lock is free was left by a process that is gone; it is removed at
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -27,11 +26,12 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .errors import AttentionError
+from .errors import AttentionError, DamagedRun
+from .field_check import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, parse_json
 from .run import open_run
 
 LOCK = "lock"
@@ -95,8 +95,8 @@ class RunCache:
             self._place.mkdir(mode=0o700)
             self._lock = _take_lock(self._place / LOCK)
         if library:
-            for index in (found for name in INDEXES for found in self.root.glob(f"*/{name}")):
-                self._enter(index.parent, owner=None)
+            for folder in sorted({found.parent for name in INDEXES for found in self.root.glob(f"*/{name}")}):
+                self._enter(folder, owner=None)
         self._janitor = None
         if sweep_every is not None:
             self._janitor = threading.Thread(
@@ -154,9 +154,10 @@ class RunCache:
             return self._entries[ticket].is_public
 
     def listing(self) -> list[dict]:
-        """The library's runs, newest first: {ticket, kind, id, created, model, prompt, answer, tokens, bytes}.
+        """The library's runs, newest first: {ticket, kind, id, created, model, prompt, answer, tokens, bytes, error}.
 
-        A session cache lists nothing, whatever it holds.
+        `error` says why one cannot be read; it then has the name and the time of its folder, and neither model nor
+        words. What was removed by hand is not listed. A session cache lists nothing, whatever it holds.
         """
         if not self.library:
             return []
@@ -164,14 +165,15 @@ class RunCache:
             entries = [entry for entry in self._entries.values() if not entry.is_public]
         rows = []
         for entry in entries:
+            kind = _kind(entry.folder)
+            if kind is None:
+                continue
             try:
                 if entry.summary is None:
-                    entry.summary = _summary(entry.folder)
-                elif _kind(entry.folder) is None:
-                    continue
+                    entry.summary = _summary(entry.folder, kind)
                 rows.append({"ticket": entry.ticket, **entry.summary})
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # removed by hand, or damaged: it is not listed, and opening it by its path says what is wrong
+            except Exception as error:  # noqa: BLE001 - whatever one folder holds, the others are listed
+                rows.append({"ticket": entry.ticket, **_unreadable(entry.folder, kind, error)})
         return sorted(rows, key=lambda row: datetime.fromisoformat(row["created"]), reverse=True)
 
     # Removing
@@ -285,20 +287,48 @@ def remove_abandoned(root: Path) -> None:
 
 
 def _kind(folder: Path) -> str | None:
-    return next((kind for name, kind in INDEXES.items() if (folder / name).is_file()), None)
+    try:
+        return next((kind for name, kind in INDEXES.items() if (folder / name).is_file()), None)
+    except OSError:  # a folder that was closed to us
+        return None
 
 
-def _summary(folder: Path) -> dict:
-    """What a listing says of a run, from its index alone."""
-    kind = _kind(folder)
-    name = next(name for name in INDEXES if INDEXES[name] == (kind or "run"))
-    info = json.loads((folder / name).read_text(encoding="utf-8"))
-    if datetime.fromisoformat(info["created"]).tzinfo is None:
-        raise ValueError("a run is sorted by a time that says its zone")
-    tokens = len(info["tokens"]) if kind == "run" else info["shared_tokens"]
-    return {"kind": kind, "id": info["id"], "created": info["created"], "model": info["model"]["id"],
-            "prompt": info.get("prompt"), "answer": info.get("answer"), "tokens": tokens,
-            "bytes": info.get("bytes")}  # fmt: skip
+def _summary(folder: Path, kind: str) -> dict:
+    """A folder's line in a listing, from its index alone. Raises DamagedRun for what could not be written in one."""
+    name = next(name for name in INDEXES if INDEXES[name] == kind)
+    try:
+        info = parse_json((folder / name).read_bytes())
+    except OSError as error:
+        raise DamagedRun(f"{name} cannot be read: {error.strerror or type(error).__name__}.") from None
+    except ValueError as error:
+        raise DamagedRun(f"{name} cannot be read: {error}.") from None
+    fields = Fields(name)
+    info = fields.record(info, "its content")
+    tokens = (
+        len(fields.listed(info.get("tokens"), "tokens", MAX_WHOLE)) if kind == "run"
+        else fields.whole(info.get("shared_tokens"), "shared_tokens", 0, MAX_WHOLE)
+    )  # fmt: skip
+    fields.time(info.get("created"), "created")
+    return {
+        "kind": kind, "id": fields.text(info.get("id"), "id", MAX_NAME), "created": info["created"],
+        "model": fields.text(fields.record(info.get("model"), "model").get("id"), "the model's id", MAX_NAME),
+        "prompt": fields.text(info.get("prompt"), "prompt", MAX_TEXT, optional=True),
+        "answer": fields.text(info.get("answer"), "answer", MAX_TEXT, optional=True), "tokens": tokens,
+        "bytes": fields.number(info.get("bytes"), "bytes", least=0, optional=True), "error": None,
+    }  # fmt: skip
+
+
+def _unreadable(folder: Path, kind: str, error: Exception) -> dict:
+    """The line in a listing of a folder whose index cannot be read."""
+    try:
+        changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    except (OSError, ValueError, OverflowError):
+        changed = datetime.fromtimestamp(0, UTC)
+    reason = str(error) if isinstance(error, AttentionError) else f"{type(error).__name__}."
+    return {
+        "kind": kind, "id": folder.name, "created": changed.isoformat(), "model": None, "prompt": None, "answer": None,
+        "tokens": 0, "bytes": None, "error": reason,
+    }  # fmt: skip
 
 
 def _close_and_delete(run: Any, folder: Path | None) -> None:

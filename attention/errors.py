@@ -5,7 +5,13 @@ and the command line show `str(error)` and nothing else. Anything that is not an
 ours. Values that a person or a file gave stand in a message through `quoted` or `shortened`.
 """
 
+import reprlib
+
 QUOTED_CHARACTERS = 80  # of a value in a message: enough to know it again
+
+_REPR = reprlib.Repr()  # of lists and records: as much of each as could stand in a message
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxdict = _REPR.maxdeque = _REPR.maxarray = 20
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = QUOTED_CHARACTERS
 
 
 class AttentionError(Exception):
@@ -89,7 +95,11 @@ class Cancelled(AttentionError):
 
 def quoted(value: object, most: int = QUOTED_CHARACTERS) -> str:
     """A value as Python writes it, in one printable line of at most `most` characters."""
-    return shortened(repr(value[: most + 1] if isinstance(value, str | bytes) else value), most)
+    try:
+        written = repr(value[: most + 1]) if isinstance(value, str | bytes) else _REPR.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        written = f"a number of {value.bit_length():,} bits" if isinstance(value, int) else type(value).__name__
+    return shortened(written, most)
 
 
 def shortened(text: str, most: int = QUOTED_CHARACTERS) -> str:

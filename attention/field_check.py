@@ -8,16 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-import reprlib
+from datetime import datetime
 
-from .errors import DamagedRun
+from .errors import DamagedRun, quoted
 
 MAX_DEPTH = 32  # of lists in lists
 MAX_TEXT, MAX_NAME = 1_000_000, 500  # characters
 MAX_WHOLE = 1 << 53  # what JavaScript counts to exactly
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # of a time: what calendars of every system and zone can write
 
 
 def parse_json(data: bytes):
@@ -35,11 +33,6 @@ def parse_json(data: bytes):
         raise ValueError("it is nested too deeply") from None
 
 
-def shown(value) -> str:
-    """A value from somebody else's file, short and on one line."""
-    return _SHORT.repr(value)
-
-
 class Fields:
     """The checks of one file's fields; `file` is what it is called, as in "run.json of this run".
 
@@ -51,7 +44,7 @@ class Fields:
 
     def wrong(self, where: str, value, wanted: str) -> DamagedRun:
         """What to raise for a field that has another value than it may."""
-        return DamagedRun(f"{self.file} is damaged: {where} is {shown(value)}; it must be {wanted}.")
+        return DamagedRun(f"{self.file} is damaged: {where} is {quoted(value)}; it must be {wanted}.")
 
     def whole(self, value, where: str, first: int, end: int) -> int:
         """A whole number of [first, end)."""
@@ -63,10 +56,17 @@ class Fields:
             raise self.wrong(where, value, wanted)
         return value
 
-    def number(self, value, where: str, most: float = MAX_WHOLE) -> float:
-        """A number that is no further from 0 than `most`."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
-            raise self.wrong(where, value, f"a number up to {most:,}")
+    def number(
+        self, value, where: str, most: float = MAX_WHOLE, least: float | None = None, optional: bool = False
+    ) -> float | None:
+        """A number from `least` to `most`; where no least one is named, no further from 0 than `most`."""
+        if value is None and optional:
+            return None
+        least = -most if least is None else least
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise self.wrong(
+                where, value, f"a number {f'up to {most:,}' if least < 0 else f'from {least:,} to {most:,}'}"
+            )
         return value
 
     def text(self, value, where: str, most: int, optional: bool = False) -> str | None:
@@ -80,6 +80,19 @@ class Fields:
         if re.search("[\ud800-\udfff]", value):
             raise self.wrong(where, value, "whole signs: it has half of one")
         return value
+
+    def time(self, value, where: str) -> datetime:
+        """A time that says its zone, as 2026-01-31T12:00:00+00:00."""
+        text = self.text(value, where, MAX_NAME)
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            time = None
+        if time is None or time.tzinfo is None or not FIRST_YEAR <= time.year <= LAST_YEAR:
+            raise self.wrong(
+                where, value, f"a time as 2026-01-31T12:00:00+00:00, of the years {FIRST_YEAR} to {LAST_YEAR}"
+            )
+        return time
 
     def listed(self, value, where: str, most: int) -> list:
         """A list of at most so many values."""
@@ -97,22 +110,25 @@ class Fields:
 
     def plain(self, info: dict) -> None:
         """Nothing that could not be sent on as JSON: no endless numbers, no halves of signs, no lists without end."""
-        level, depth, texts = [info], 0, set()
+        level, depth = [("", info)], 0  # each value with the field that it lies in
         while level:
             depth += 1
             if depth > MAX_DEPTH:
-                raise DamagedRun(f"{self.file} is damaged: it is nested too deeply.")
+                raise DamagedRun(f"{self.file} is damaged: {level[0][0]} is nested too deeply.")
             below = []
-            for value in level:
+            for field, value in level:
                 if isinstance(value, dict):
-                    texts.update(value)
-                    below += value.values()
+                    for name in value:
+                        self._whole_signs(name, "a name")
+                    below += [(field or name, each) for name, each in value.items()]
                 elif isinstance(value, list):
-                    below += value
+                    below += [(field, each) for each in value]
                 elif isinstance(value, str):
-                    texts.add(value)
+                    self._whole_signs(value, f"a text of {field}")
                 elif isinstance(value, int | float) and not abs(value) <= MAX_WHOLE:  # NaN is not
-                    raise self.wrong("a number", value, f"finite and at most {MAX_WHOLE:,}")
+                    raise self.wrong(f"a number of {field}", value, f"finite and at most {MAX_WHOLE:,}")
             level = below
-        for text in texts:
-            self.text(text, "a text", MAX_TEXT)
+
+    def _whole_signs(self, value: str, where: str) -> None:
+        if not value.isascii() or len(value) > MAX_TEXT:
+            self.text(value, where, MAX_TEXT)

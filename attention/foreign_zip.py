@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import DamagedRun, InvalidRequest, LimitExceeded
-from .field_check import parse_json, shown
+from .errors import DamagedRun, InvalidRequest, LimitExceeded, quoted
+from .field_check import parse_json
 from .partial import PartialRun
 
 MAX_ENTRIES = 10_000  # a run has one for each layer of each tower, two for each image, and a few; at most 13 runs
@@ -88,7 +88,7 @@ class ForeignZip:
             raise DamagedRun(f"{self.name} holds no {what}: there is no {index} at its top, nor in a folder there.")
         if len(folders) > 1:
             raise InvalidRequest(
-                f"{self.name} holds {len(folders)} {what}s: {shown(', '.join(folders))}. Give one of them alone."
+                f"{self.name} holds {len(folders)} {what}s: {quoted(', '.join(folders))}. Give one of them alone."
             )
         return {
             path.removeprefix(folders[0]): entry for path, entry in self._files.items() if path.startswith(folders[0])
@@ -112,10 +112,10 @@ class ForeignZip:
             raise DamagedRun(f"{index} in {self.name} cannot be read: {error}.") from None
         version = info.get("format") if isinstance(info, dict) else None
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-            raise DamagedRun(f"{index} in {self.name} has format {shown(version)}; {what}s have a number from 1 on.")
+            raise DamagedRun(f"{index} in {self.name} has format {quoted(version)}; {what}s have a number from 1 on.")
         if version > newest:
             raise DamagedRun(
-                f"The {what} in {self.name} has format {version}; this version reads up to {newest}. Update it."
+                f"The {what} in {self.name} has format {quoted(version)}; this version reads up to {newest}. Update it."
             )
         return info
 
@@ -183,7 +183,7 @@ class ForeignZip:
                 raise zipfile.BadZipFile(f"it says {entry.file_size:,} bytes and has {has}")
         except _BROKEN as error:
             reason = error or "it is cut off"
-            raise DamagedRun(f"{shown(entry.filename)} in {self.name} is damaged: {reason}.") from None
+            raise DamagedRun(f"{quoted(entry.filename)} in {self.name} is damaged: {reason}.") from None
 
 
 class _Source(io.BufferedReader):
@@ -207,13 +207,13 @@ def _files(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
         if entry.flag_bits & 0x41:
             raise InvalidRequest(f"{name} is encrypted. Give a zip without a password.")
         if not _stays_inside(path):
-            raise InvalidRequest(f"{name} was refused: its entry {shown(path)} could lie outside of the run's folder.")
+            raise InvalidRequest(f"{name} was refused: its entry {quoted(path)} could lie outside of the run's folder.")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise InvalidRequest(f"{name} was refused: its entry {shown(path)} is a link, not a file.")
+            raise InvalidRequest(f"{name} was refused: its entry {quoted(path)} is a link, not a file.")
         same = unicodedata.normalize("NFC", path.removesuffix("/")).casefold()  # as some file systems see it
         if same in seen:
             raise InvalidRequest(
-                f"{name} was refused: its entries {shown(seen[same])} and {shown(path)} are one file on some systems."
+                f"{name} was refused: its entries {quoted(seen[same])} and {quoted(path)} are one file on some systems."
             )
         seen[same] = path
     return {entry.filename: entry for entry in entries if not entry.is_dir()}

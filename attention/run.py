@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from .array_cache import ArrayCache
-from .errors import DamagedRun, NotInRun
+from .errors import DamagedRun, NotInRun, quoted
 from .field_check import parse_json
 from .half import to_float16, to_float32
 from .layer_file import LayerFile
@@ -61,10 +61,12 @@ class Run:
         except (OSError, ValueError) as error:
             raise DamagedRun(f"run.json in {self.folder} cannot be read: {error}.") from None
         version = self.info.get("format") if isinstance(self.info, dict) else None
-        if not isinstance(version, int) or version < 1:
-            raise DamagedRun(f"run.json in {self.folder} has format {version!r}; runs have a number from 1 on.")
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise DamagedRun(f"run.json in {self.folder} has format {quoted(version)}; runs have a number from 1 on.")
         if version > FORMAT:
-            raise DamagedRun(f"{self.folder} has format {version}; this version reads up to {FORMAT}. Update it.")
+            raise DamagedRun(
+                f"{self.folder} has format {quoted(version)}; this version reads up to {FORMAT}. Update it."
+            )
         self._files: dict[tuple[str, int], LayerFile] = {}
         self._tables: dict[str, np.ndarray] | None = None
         self._masks: LayerFile | None = None

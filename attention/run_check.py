@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .errors import DamagedRun, LimitExceeded
-from .field_check import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, shown
+from .errors import DamagedRun, LimitExceeded, quoted
+from .field_check import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
 from .images import MAX_PIXELS
 from .layer_file import LayerFile
 from .run import Run
@@ -35,7 +34,7 @@ MAX_HEADS = 1_024
 MAX_GROUPS = 1_000
 MAX_ROW_VALUES = 1 << 28  # one token's rows in all layers and heads, which the page reads at once
 MAX_TOKEN_TEXT = 1_000  # characters
-MAX_BOX_PX = 10_000_000  # how far a tile may reach beyond its picture
+MAX_BOX_PX = 10_000_000  # how far a tile, or what an answer points at, may reach beyond its picture
 
 _FLOATS = ("BF16", "F16", "F32", "F64")
 
@@ -93,12 +92,7 @@ def check_origin(info: dict, fields: Fields) -> None:
     """What it is of and when it was made: the id, the time and the model of a run, or of several."""
     if not re.fullmatch(r"[\w.-]+", fields.text(info.get("id"), "id", MAX_NAME)):
         raise fields.wrong("id", info["id"], "letters and digits")
-    created = fields.text(info.get("created"), "created", MAX_NAME)
-    try:
-        if datetime.fromisoformat(created).tzinfo is None:
-            raise ValueError
-    except ValueError:
-        raise fields.wrong("created", created, "a time as 2026-01-31T12:00:00+00:00") from None
+    fields.time(info.get("created"), "created")
     model = fields.record(info.get("model"), "model")
     for name in ("id", "dtype"):
         fields.text(model.get(name), f"the model's {name}", MAX_NAME)
@@ -112,7 +106,7 @@ def _check_about(info: dict, n_tokens: int) -> None:
     adapter = info.get("adapter")
     if adapter is not None:
         _text(_record(adapter, "adapter").get("id"), "the adapter's id", MAX_NAME)
-        _number(adapter.get("scale") or 0, "the adapter's scale")
+        _number(adapter.get("scale"), "the adapter's scale", optional=True)
     if info.get("mode") not in ("prefill", "generate"):
         raise _wrong("mode", info.get("mode"), "prefill or generate")
     _text(info.get("prompt"), "prompt", MAX_TEXT)
@@ -127,12 +121,12 @@ def _check_about(info: dict, n_tokens: int) -> None:
     for name in ("versions", "timings_ms"):
         _record(info.get(name, {}), name)
     for name, took in info.get("timings_ms", {}).items():
-        _number(took, f"the time of {shown(name)}")
+        _number(took, f"timings_ms of {quoted(name)}", least=0)
     for name in ("max_new_tokens", "max_visual_tokens"):
         if info.get(name) is not None:
             _whole(info[name], name, 1, MAX_TOKENS)
     for name in ("bytes", "peak_memory_bytes"):
-        _number(info.get(name) or 0, name)
+        _number(info.get(name), name, least=0, optional=True)
     _whole(info.get("prompt_tokens", 0), "prompt_tokens", 0, n_tokens + 1)
 
 
@@ -189,7 +183,7 @@ def _check_images(info: dict) -> None:
         if width * height > MAX_PIXELS:
             raise LimitExceeded(f"Image {i} of this run has {width}x{height} pixels; the limit is {MAX_PIXELS:,}.")
         for name in ("read_width", "read_height"):
-            _number(image.get(name) or 0, f"the {name} of {where}")
+            _number(image.get(name), f"the {name} of {where}", least=0, optional=True)
 
 
 def _check_places(info: dict) -> None:
@@ -199,7 +193,7 @@ def _check_places(info: dict) -> None:
             _whole(_record(place, f"one of {name}").get("image"), f"the image of one of {name}", 0, len(info["images"]))
             _text(place.get("label"), f"the label of one of {name}", MAX_TEXT, optional=True)
             for side in sides:
-                _number(place.get(side), f"{side} of one of {name}")
+                _number(place.get(side), f"{side} of one of {name}", MAX_BOX_PX)
 
 
 def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
@@ -222,7 +216,7 @@ def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
         for name, count in (("row_edges_px", rows), ("col_edges_px", cols)):
             if grid.get(name) is not None:
                 _check_edges(grid[name], count, f"{name} of {where}")
-        _number(grid.get("time_s") or 0, f"the time of {where}")
+        _number(grid.get("time_s"), f"the time_s of {where}", least=0, optional=True)
 
 
 def _check_edges(edges, count: int, where: str) -> None:
@@ -290,8 +284,8 @@ def _check_sinks(info: dict, towers: dict[str, _Tower]) -> None:
         if name not in towers:
             raise _wrong("a tower with sinks", name, " or ".join(towers))
         for layer, keys in _record(layers, f"the sinks of tower {name}").items():
-            for key in _list(keys, f"the sinks of layer {shown(layer)}", towers[name].keys):
-                _whole(key, f"a sink of layer {shown(layer)}", 0, towers[name].keys)
+            for key in _list(keys, f"the sinks of layer {quoted(layer)}", towers[name].keys):
+                _whole(key, f"a sink of layer {quoted(layer)}", 0, towers[name].keys)
 
 
 # The other files
@@ -312,7 +306,7 @@ def check_files(folder: Path, info: dict) -> None:
         for table, (dtype, shape) in read_header(folder, SCORES)[0].items():
             expected = rows.get(table.partition(".")[0])
             if dtype != "F32" or shape != expected:
-                raise broken(SCORES, f"{shown(table)} is {kind_of(dtype, shape)}, not {kind_of('F32', expected)}")
+                raise broken(SCORES, f"{quoted(table)} is {kind_of(dtype, shape)}, not {kind_of('F32', expected)}")
     for image in info["images"]:
         _check_picture(folder, image["file"], "PNG", image)
         if image.get("preview"):
@@ -379,7 +373,7 @@ def _check_factors(layer: _Layer, record: dict, tower: _Tower) -> None:
             if value and not 0 < float(value) < math.inf:
                 raise ValueError
         except ValueError:
-            raise broken(layer.name, f"its {field} is {shown(value)}, not a number above 0") from None
+            raise broken(layer.name, f"its {field} is {quoted(value)}, not a number above 0") from None
 
 
 def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict) -> None:
@@ -397,7 +391,7 @@ def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict) -> N
         expected = ("U8", (tower.queries, math.ceil(tower.keys / 8)))
         if masks.get(mask) != expected:
             has = kind_of(*masks[mask]) if mask in masks else "missing"
-            raise broken(layer.name, f"its mask {shown(mask)} is {has}, not {kind_of(*expected)} in {MASKS}")
+            raise broken(layer.name, f"its mask {quoted(mask)} is {has}, not {kind_of(*expected)} in {MASKS}")
 
 
 def _check_picture(folder: Path, name: str, kind: str, image: dict) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from .errors import DamagedRun
-from .field_check import MAX_WHOLE, parse_json, shown
+from .errors import DamagedRun, quoted
+from .field_check import MAX_WHOLE, parse_json
 from .layer_file import MAX_HEADER_BYTES
 
 Shape = tuple[int | None, ...]  # None stands for any size
@@ -64,16 +64,16 @@ def _checked_header(header: dict, size: int) -> tuple[dict, dict]:
     tensors, places = {}, []
     for name, tensor in header.items():
         if not isinstance(tensor, dict):
-            raise ValueError(f"its tensor {shown(name)} is no record")
+            raise ValueError(f"its tensor {quoted(name)} is no record")
         dtype, shape, place = (tensor.get(field) for field in ("dtype", "shape", "data_offsets"))
         whole = all(
             isinstance(part, list) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in part)
             for part in (shape, place)
         )
         if not isinstance(dtype, str) or dtype not in _ITEM_BYTES or not whole or len(place) != 2 or len(shape) > 8:
-            raise ValueError(f"its tensor {shown(name)} has no type, shape and place")
+            raise ValueError(f"its tensor {quoted(name)} has no type, shape and place")
         if max(shape, default=0) > MAX_WHOLE or math.prod(shape) * _ITEM_BYTES[dtype] != place[1] - place[0]:
-            raise ValueError(f"its tensor {shown(name)} has bytes {place} for the shape {shape}")
+            raise ValueError(f"its tensor {quoted(name)} has bytes {place} for the shape {shape}")
         tensors[name] = (dtype, tuple(shape))
         places.append(tuple(place))
     end = 0

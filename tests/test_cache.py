@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from attention.cache import RunCache, remove_abandoned
+from attention.page.sentences import kept_line
 
 ROOT = Path(__file__).parent.parent
 
@@ -148,16 +149,57 @@ def test_a_library_lists_newest_first_and_loses_nothing_but_what_a_person_remove
     assert len(folders(again.root)) == 3, "two runs and the place of this process"
 
 
-def test_a_listing_says_what_a_run_is_and_passes_over_what_is_none(make):
+BROKEN = (
+    "no JSON", "[]", "{ }", "[" * 100_000, '{"created": NaN}', '{"created": "yesterday"}',
+    '{"tokens": 1' + "0" * 5000 + "}",
+    *(
+        json.dumps({"id": "x", "tokens": [], "model": {"id": "pocket"}, "created": "2026-01-01T00:00:00Z"} | wrong)
+        for wrong in (
+            {"created": "9999-12-31T23:59:59-23:59"}, {"created": "0001-01-01T00:00:00+23:59"},
+            {"created": "2026-01-01T00:00:00"}, {"created": 5}, {"model": None}, {"model": {"id": 7}},
+            {"prompt": ["x"]},            {"answer": "half \ud800"}, {"bytes": "many"}, {"bytes": -1}, {"bytes": 10**400}, {"tokens": 3},
+            {"id": None},
+        )
+    ),
+)  # fmt: skip
+
+
+def test_a_listing_says_what_a_run_is_and_why_another_cannot_be_read(make):
     cache = make(library=True)
     folder = write_run(cache.new_folder())
     ticket = cache.add(folder)
     row = {"kind": "run", "id": folder.name, "created": "2026-01-01T00:00:00Z", "model": "pocket", "prompt": "what?",
-           "answer": "a star", "tokens": 0, "bytes": None}  # fmt: skip
-    for broken in ("no JSON", "[]", "{ }", '{"created": "yesterday"}', '{"created": "2026-01-01T00:00:00"}'):
-        (write_run(cache.root / f"broken-{len(broken)}") / "run.json").write_text(broken)
-        cache.add(cache.root / f"broken-{len(broken)}")
-    assert cache.listing() == [{"ticket": ticket, **row}] == cache.listing()
+           "answer": "a star", "tokens": 0, "bytes": None, "error": None}  # fmt: skip
+    for i, broken in enumerate(BROKEN):
+        (write_run(cache.root / f"broken-{i}") / "run.json").write_text(broken)
+        cache.add(cache.root / f"broken-{i}")
+    assert len(cache.listing()) == 1 + len(BROKEN)
+    assert [row for row in cache.listing() if row["error"] is None] == [{"ticket": ticket, **row}]
+    for row in cache.listing():
+        if row["error"]:
+            assert row["error"].startswith("run.json ") and len(row["error"]) < 300
+            assert "\n" not in row["error"] and f"{row['id']} cannot be read: run.json" in kept_line(row)
+
+
+def test_what_cannot_be_read_is_listed_again_after_a_start_and_deleted_by_a_person(make, clock):
+    cache = make(library=True)
+    good = write_run(cache.root / "good")
+    for i, broken in enumerate(BROKEN):
+        (write_run(cache.root / f"broken-{i}") / "run.json").write_text(broken)
+    (cache.root / "empty").mkdir()
+    (cache.root / "other" / "run.json").mkdir(parents=True)
+    (write_run(cache.root / "both") / "comparison.json").write_text("{}")
+    again = make(library=True)
+    assert len(again.listing()) == 2 + len(BROKEN)
+    for row in again.listing():
+        if row["error"]:
+            again.remove(row["ticket"])
+    clock.now += 2
+    again.sweep()
+    assert sorted(row["id"] for row in again.listing()) == ["both", good.name]
+    assert not list(again.root.glob("broken-*"))
+    ticket = again.add(write_run(again.new_folder()))
+    assert ticket in [row["ticket"] for row in again.listing()]
 
 
 def test_whether_a_run_is_public_is_known(make, tmp_path):

@@ -37,7 +37,7 @@ def build_endpoints(service: Service) -> None:
         # Not "path": the Python client takes every dictionary with that key for a file, and would download it.
         folder = None if service.is_hosted else str(found.folder)
         return {
-            "id": found.info["id"], "ticket": ticket, "answer": found.info["answer"], kind: found.info,
+            "id": found.info["id"], "ticket": ticket, "answer": found.info.get("answer"), kind: found.info,
             "folder": folder,
         }  # fmt: skip
 

@@ -96,7 +96,7 @@ def build_explore(
         sent = manifest(service, ticket)
         return {
             viewer: sent | {"keeps_view": True} if keeps_view else sent, shown: ticket, status: describe_run(found),
-            answer: found.info["answer"] or "", inputs: gr.Accordion(open=False),
+            answer: found.info.get("answer") or "", inputs: gr.Accordion(open=False),
             badge: gr.Button(visible=is_demo(found)),
         }  # fmt: skip
 

@@ -103,8 +103,10 @@ def kept_line(row: dict) -> str:
         text = " ".join((text or "").split())
         return text if len(text) <= length else f"{text[: length - 1]}…"
 
+    when = datetime.fromisoformat(row["created"]).astimezone()
+    if row["error"]:
+        return f"{when:%Y-%m-%d %H:%M} · {short(row['id'], 40)} cannot be read: {short(row['error'], 160)}"
     answer = f" → {short(row['answer'], 30)}" if row["answer"] else ""
     size = f", {row['bytes'] / 1e6:,.1f} MB" if row["bytes"] else ""
-    when = datetime.fromisoformat(row["created"]).astimezone()
     model = Path(row["model"]).name  # of a Hub id or a folder what tells it from others
     return f"{when:%Y-%m-%d %H:%M} · {model} · {short(row['prompt'], 60)}{answer} · {row['tokens']:,} tokens{size}"
