@@ -28,7 +28,7 @@ class AdapterFiles:
 
     `id` is what a person chose it by; `revision` a commit of the Hub or None; `folder` None while the weights are still
     on the Hub; `sha256` of the weights' file, and of those beside it that belong to it, None until they are here.
-    `beside` are the files with other trained weights, None where nobody can say which there are.
+    `beside` are the files with other trained weights; `knows_all` is False where the Hub may have more of them.
     """
 
     id: str
@@ -38,12 +38,13 @@ class AdapterFiles:
     revision: str | None = None
     folder: Path | None = None
     sha256: str | None = None
-    beside: tuple[FileBeside, ...] | None = ()
+    beside: tuple[FileBeside, ...] = ()
+    knows_all: bool = True
 
     @property
     def parts(self) -> tuple[FileBeside, ...]:
         """The files beside it that belong to it: not a whole model that lies there too."""
-        return tuple(file for file in self.beside or () if not file.is_model)
+        return tuple(file for file in self.beside if not file.is_model)
 
 
 def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str | None = None) -> AdapterFiles:
@@ -122,11 +123,10 @@ def read_tensors(files: AdapterFiles) -> dict:
 def with_folder(files: AdapterFiles, folder: Path) -> AdapterFiles:
     """The same adapter once its weights are here. Raises AdapterRefused when they are not what was inspected before."""
     here = read_folder(folder, files.id, files.revision)
-    if (here.config, here.header) != (files.config, files.header) or any(
-        (folder / file.name).exists() != file.is_loadable for file in files.parts
-    ):
+    loadable = [[file for file in each.parts if file.is_loadable] for each in (here, files)]
+    if (here.config, here.header, loadable[0]) != (files.config, files.header, loadable[1]):
         raise AdapterRefused(f"{files.id} changed while it was downloaded. Try again.")
-    return replace(here, id=files.id)
+    return replace(here, id=files.id, beside=files.beside)
 
 
 def file_sha256(file: Path) -> str:

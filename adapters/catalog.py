@@ -28,6 +28,7 @@ from .adapter_files import (
     parse_config,
     read_folder,
 )
+from .weights_beside import SUFFIXES
 
 BUNDLED = models.POCKET / "adapters"
 MAX_DEPTH = 5  # of folders below the one that is searched
@@ -189,12 +190,21 @@ def _read_path(text: str, model_id: str, adapters_dir: Path | None, is_hosted: b
             return read_folder(Path(text).expanduser(), text)
         if adapters_dir is not None:
             root, folder = Path(adapters_dir).resolve(), Path(text)
-            if folder.is_absolute() and all(_is_inside(root, folder / name) for name in ("", CONFIG, WEIGHTS)):
+            if (
+                folder.is_absolute()
+                and _is_inside(root, folder)
+                and all(_is_inside(root, file) for file in _read(folder))
+            ):
                 return read_folder(folder, text)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or the home of nobody
         reason = getattr(error, "strerror", None) or error
         raise AdapterUnavailable(f"The folder {text[:200]!r} cannot be read: {reason}.") from None
     raise InvalidRequest(f"Folders of this server cannot be read ({text[:200]!r}). {_choices(model_id, is_hosted)}")
+
+
+def _read(folder: Path) -> list[Path]:
+    """The files of an adapter's folder that are opened."""
+    return [file for file in folder.glob("*") if file.name == CONFIG or file.suffix in SUFFIXES]
 
 
 def _is_inside(root: Path, path: Path) -> bool:

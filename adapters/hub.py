@@ -1,17 +1,19 @@
 """Adapters on the Hugging Face Hub: which are listed for a base, what is in one, and then its weights.
 
 Owns ids and revisions, what is asked of the Hub and within which bounds, and the Hub's refusals in words. Everything is
-read at one commit, so that what is loaded is what was looked at. Knows neither PEFT nor what makes an adapter fit.
+read at one commit, so that what is loaded is what was looked at; which other weights a commit has beside the adapter is
+noted in the cache, where these are not. Knows neither PEFT nor what makes an adapter fit.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -29,7 +31,8 @@ from .adapter_files import (
     read_folder,
     with_folder,
 )
-from .safetensors_header import MAX_HEADER_BYTES, parse_header
+from .safetensors_header import MAX_HEADER_BYTES, TensorRecord, parse_header
+from .weights_beside import FileBeside, files_beside
 
 TIMEOUT_S = 10  # to connect, and between two pieces of an answer
 LISTING_TIMEOUT_S = 5  # a page waits for the list; without it, it is still of use
@@ -187,11 +190,12 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
     Raises InvalidRequest, AdapterUnavailable, AdapterRefused, and what `watch` raises.
     """
     repository, revision = _parts(adapter_id)
-    if revision and COMMIT.fullmatch(revision) and (here := _cached(adapter_id, repository, revision)):
+    here = _cached(adapter_id, repository, revision) if revision and COMMIT.fullmatch(revision) else None
+    if here is not None and here.knows_all:
         return here
     hub = _Repository(repository, token=False if is_hosted else None, watch=watch or (lambda *_: None))
     try:
-        commit, names = hub.commit_and_files(revision)
+        commit, sizes = hub.commit_and_files(revision)
     except AttentionError:
         raise
     except Exception as error:  # noqa: BLE001 - the Hub's library fails with errors of many others
@@ -199,13 +203,22 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
         if here is None:
             raise _in_words(error, adapter_id, is_hosted) from None
         return here
-    if here := _cached(adapter_id, repository, commit):
+    here = _cached(adapter_id, repository, commit)
+    if here is not None and here.knows_all:
         _keep_reference(repository, revision, commit)
         return here
-    _check_files(adapter_id, names)
+    _check_files(adapter_id, list(sizes))
     try:
+        if here is not None:
+            beside = _beside(adapter_id, hub, commit, sizes, here.header)
+            is_whole = _loadable(beside) == _loadable(here.beside)
+            here = replace(here, beside=beside, knows_all=True)
+            _keep_beside(repository, here)
+            _keep_reference(repository, revision, commit)
+            return here if is_whole else replace(here, folder=None, sha256=None)
         config, _ = hub.first_bytes(CONFIG, commit, MAX_CONFIG_BYTES + 1)
-        header, size = _header(adapter_id, hub, commit)
+        header, size = _header(adapter_id, hub, commit, WEIGHTS)
+        beside = _beside(adapter_id, hub, commit, sizes, header)
     except AttentionError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
@@ -214,29 +227,32 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
         raise AdapterRefused(
             f"{CONFIG} of {adapter_id} is too large for an adapter's config: over {MAX_CONFIG_BYTES:,} bytes."
         )
-    if is_hosted and size > HOSTED_BYTES:
+    whole = size + sum(file.size_bytes for file in beside if file.is_loadable)
+    if is_hosted and whole > HOSTED_BYTES:
         raise AdapterRefused(
-            f"The weights of {adapter_id} are {size / 1e9:.1f} GB, and this server takes {HOSTED_BYTES / 1e9:.1f} GB. "
+            f"The weights of {adapter_id} are {whole / 1e9:.1f} GB, and this server takes {HOSTED_BYTES / 1e9:.1f} GB. "
             "Run the app on a machine of your own for it."
         )
     return AdapterFiles(
         adapter_id,
         parse_config(config, f"{CONFIG} of {adapter_id}"),
-        parse_header(header, f"{WEIGHTS} of {adapter_id}", size - 8 - len(header)),
+        header,
         size,
         commit,
+        beside=beside,
     )
 
 
 def fetch(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
-    """Download the two files of an adapter that `find` has read, at the same commit.
+    """Download the files of an adapter that `find` has read, at the same commit: no pickle that lies beside it.
 
     `watch` is told of its bytes. Raises AdapterUnavailable, AdapterRefused when they are not what was read before, and
     what `watch` raises.
     """
     repository, revision = _parts(files.id)
     try:
-        folder = Path(models.Download(repository, [CONFIG, WEIGHTS], watch, files.revision).folder())
+        names = [CONFIG, WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
+        folder = Path(models.Download(repository, names, watch, files.revision).folder())
     except AttentionError:
         raise  # from `watch`
     except Exception as error:  # noqa: BLE001 - as in `find`
@@ -244,6 +260,7 @@ def fetch(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
             f"The download of {files.id} did not come to its end ({_reason(error)}). Try again."
         ) from None
     here = with_folder(files, folder)
+    _keep_beside(repository, here)
     _keep_reference(repository, revision, files.revision)
     return here
 
@@ -263,15 +280,15 @@ class _Repository:
     token: bool | None
     watch: Watch
 
-    def commit_and_files(self, revision: str | None) -> tuple[str, list[str]]:
-        """The commit that a revision stands for now, and the names of its files."""
+    def commit_and_files(self, revision: str | None) -> tuple[str, dict[str, int]]:
+        """The commit that a revision stands for now, and its files: {name: bytes}."""
         from huggingface_hub import HfApi
 
         self.watch(0, 0)
-        info = HfApi(token=self.token).model_info(self.name, revision=revision, timeout=TIMEOUT_S)
+        info = HfApi(token=self.token).model_info(self.name, revision=revision, timeout=TIMEOUT_S, files_metadata=True)
         if not COMMIT.fullmatch(info.sha or ""):
             raise AdapterUnavailable(f"The Hub does not say which commit of {self.name} it has. Try again later.")
-        return info.sha, [sibling.rfilename for sibling in info.siblings or []]
+        return info.sha, {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
 
     def first_bytes(self, file: str, commit: str, count: int) -> tuple[bytes, int]:
         """The first `count` bytes of a file, and its size. A server that sends more is not listened to any longer."""
@@ -311,47 +328,88 @@ def _check_files(adapter_id: str, names: list[str]) -> None:
         raise missing_weights(adapter_id, [name for name in names if any(fnmatch(name, each) for each in PICKLES)])
 
 
-def _header(adapter_id: str, hub: _Repository, commit: str) -> tuple[bytes, int]:
-    """The header of the weights' file, without the eight bytes of its length, and the size of the whole file."""
-    start, size = hub.first_bytes(WEIGHTS, commit, HEADER_GUESS_BYTES)
+def _header(adapter_id: str, hub: _Repository, commit: str, name: str) -> tuple[dict[str, TensorRecord], int]:
+    """The tensors that a safetensors file has, and its bytes. Raises AdapterRefused."""
+    start, size = hub.first_bytes(name, commit, HEADER_GUESS_BYTES)
     length = struct.unpack("<Q", start[:8])[0] if len(start) >= 8 else 0
     if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
-        raise AdapterRefused(f"{WEIGHTS} of {adapter_id} is not a safetensors file: its header does not fit into it.")
+        raise AdapterRefused(f"{name} of {adapter_id} is not a safetensors file: its header does not fit into it.")
     if len(start) < 8 + length:
-        start, _ = hub.first_bytes(WEIGHTS, commit, 8 + length)
-    return start[8 : 8 + length], size
+        start, _ = hub.first_bytes(name, commit, 8 + length)
+    return parse_header(start[8 : 8 + length], f"{name} of {adapter_id}", size - 8 - length), size
+
+
+def _beside(
+    adapter_id: str, hub: _Repository, commit: str, sizes: dict[str, int], own: dict[str, TensorRecord]
+) -> tuple[FileBeside, ...]:
+    """The files with other trained weights that a commit has."""
+    return files_beside(
+        sizes.items(),
+        lambda name: _header(adapter_id, hub, commit, name)[0],
+        lambda name: hub.first_bytes(name, commit, HEADER_GUESS_BYTES)[0],
+        own,
+    )
 
 
 # On this machine
 
 
 def _cached(adapter_id: str, repository: str, revision: str | None) -> AdapterFiles | None:
-    """The adapter from the Hub's own cache on this machine, if both of its files are there."""
+    """The adapter from the Hub's own cache on this machine, if both of its files are there.
+
+    Which other weights the commit has is known if it was noted.
+    """
     from huggingface_hub import try_to_load_from_cache
 
     files = [try_to_load_from_cache(repository, name, revision=revision) for name in (CONFIG, WEIGHTS)]
     if not all(isinstance(file, str) for file in files):
         return None
     folder = Path(files[0]).parent
-    return read_folder(folder, adapter_id, folder.name)
+    here = read_folder(folder, adapter_id, folder.name)
+    try:
+        noted = json.loads(_note_of_beside(repository, folder.name).read_text(encoding="utf-8"))
+        beside = tuple(FileBeside.from_dict(record) for record in noted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return replace(here, knows_all=False)
+    return replace(here, beside=beside) if _loadable(beside) == _loadable(here.beside) else None
+
+
+def _loadable(beside: tuple[FileBeside, ...]) -> list[FileBeside]:
+    return [file for file in beside if file.is_loadable]
+
+
+def _note_of_beside(repository: str, commit: str) -> Path:
+    return _storage(repository) / "weights_beside" / f"{commit}.json"
+
+
+def _keep_beside(repository: str, files: AdapterFiles) -> None:
+    """Note in the cache which other weights a commit has: those that are not downloaded could not be known later."""
+    _write(_note_of_beside(repository, files.revision), json.dumps([file.to_dict() for file in files.beside]))
+
+
+def _storage(repository: str) -> Path:
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(constants.HF_HUB_CACHE).expanduser() / repo_folder_name(repo_id=repository, repo_type="model")
+
+
+def _write(file: Path, content: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        written = file.with_name(f"{file.name}.{threading.get_ident()}.tmp")
+        written.write_text(content, encoding="utf-8")
+        written.replace(file)
+    except OSError:
+        pass  # a cache that cannot be written; the Hub can be asked again
 
 
 def _keep_reference(repository: str, revision: str | None, commit: str | None) -> None:
     """Note in the cache which commit a name stood for, as a download by that name does: offline, it is looked up."""
     from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
 
-    if commit is None or revision == commit:
-        return
-    references = Path(constants.HF_HUB_CACHE).expanduser() / repo_folder_name(repo_id=repository, repo_type="model")
-    reference = references / "refs" / (revision or constants.DEFAULT_REVISION)
-    try:
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        written = reference.with_name(f"{reference.name}.{threading.get_ident()}.tmp")
-        written.write_text(commit, encoding="utf-8")
-        written.replace(reference)
-    except OSError:
-        pass  # a cache that cannot be written; the commit itself can still be typed
+    if commit is not None and revision != commit:
+        _write(_storage(repository) / "refs" / (revision or constants.DEFAULT_REVISION), commit)
 
 
 # In words

@@ -47,14 +47,15 @@ def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, al
     """
     warnings = [
         f"{file.said} beside it is a whole model, which is not used here. To see that one, give the folder as --model."
-        for file in files.beside or ()
+        for file in files.beside
         if file.is_model
     ]
-    if files.beside is None:
-        warnings.append("The Hub cannot be asked now whether other trained weights lie beside it.")
+    notes = []
+    if not files.knows_all:
+        notes.append("The Hub could not be asked whether other trained weights lie beside it.")
     if alone:
-        return OtherHalf(notes=_left_out(files, base), warnings=tuple(warnings))
-    weights, renames, notes = [], {}, []
+        return OtherHalf(notes=(*notes, *_left_out(files, base)), warnings=tuple(warnings))
+    weights, renames = [], {}
     for file in files.parts:
         if _has_only_heads(file, base):
             notes.append(f"{file.said} beside it is a head, which attention does not depend on; it is left out.")

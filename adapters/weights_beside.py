@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from attention.errors import AdapterRefused, shortened
 
@@ -43,6 +43,18 @@ class FileBeside:
     tensors: dict[str, TensorRecord] | None
     is_model: bool = False
 
+    def to_dict(self) -> dict:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict) -> FileBeside:
+        """The same file, from what `to_dict` gave."""
+        tensors = record["tensors"]
+        if tensors is not None:
+            tensors = {key: TensorRecord(each["dtype"], tuple(each["shape"])) for key, each in tensors.items()}
+        return cls(**{**record, "tensors": tensors})
+
     @property
     def is_loadable(self) -> bool:
         """Whether it is a safetensors file whose tensors belong to the adapter."""
@@ -71,7 +83,9 @@ def files_beside(
         if "/" in name or not name.endswith(SUFFIXES) or STATE.match(name):
             continue
         tensors: dict[str, TensorRecord] | None
-        if name.endswith(SAFETENSORS):
+        if MODEL.fullmatch(name) and SHARD.search(name):
+            tensors = None
+        elif name.endswith(SAFETENSORS):
             try:
                 tensors = header_of(name)
             except AdapterRefused:

@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         commit, folder = at
         if is_api and kind == "revision":
-            siblings = [{"rfilename": name} for name in _files(folder)]
+            siblings = [{"rfilename": name, "size": (folder / name).stat().st_size} for name in _files(folder)]
             self._send_json({"id": model_id, "sha": commit, "siblings": siblings})
         elif is_api and kind == "tree":
             self._send_json([self._entry(folder, name) for name in _files(folder)])

@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from adapter_folders import BASE, write_adapter
 from fake_hub import COMMIT, Hold, fake_hub
+from huggingface_hub import hf_hub_download
+from safetensors.torch import save_file
 
 from adapters import hub as adapter_hub
 from adapters.adapter_files import CONFIG, WEIGHTS, read_folder
@@ -337,3 +340,36 @@ def test_an_answer_that_is_no_list_is_a_sentence(hub):
     adapters, sentence = adapter_hub.listed_adapters(BASE)
     assert adapters == [] and "did not list all" in sentence
     assert json.dumps(sentence)
+
+
+# Weights that were trained together with it
+
+
+def test_what_lies_beside_it_is_known_loaded_or_left_there(hub, repository, monkeypatch):
+    torch.save({"merger.weight": torch.ones(8)}, repository / "non_lora_state_dict.bin")
+    save_file({"visual.weight": torch.ones(4)}, repository / "vit.safetensors")
+    save_file({"pruned.weight": torch.ones(2)}, repository / "checkpoint-5/vit.safetensors")
+    found = adapter_hub.find(ID)
+    assert [file.name for file in found.beside] == ["vit.safetensors", "non_lora_state_dict.bin"]
+    assert [list(file.tensors) for file in found.beside] == [["visual.weight"], ["merger.weight"]]
+    assert found.beside == read_folder(repository).beside
+    fetched = adapter_hub.fetch(found)
+    assert sorted(file.name for file in fetched.folder.iterdir()) == [CONFIG, WEIGHTS, "vit.safetensors"]
+    assert fetched.sha256 == read_folder(repository).sha256 and fetched.beside == found.beside
+    hub.requests.clear()
+    assert adapter_hub.find(ID) == fetched and hub.downloaded() == []
+    assert adapter_hub.find(f"{ID}@{COMMIT}").beside == found.beside
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert adapter_hub.find(ID) == fetched
+
+
+def test_of_one_that_another_program_downloaded_the_rest_is_asked_for(hub, repository, tmp_path, monkeypatch):
+    save_file({"visual.weight": torch.ones(4)}, repository / "vit.safetensors")
+    for name in (CONFIG, WEIGHTS):  # as PEFT does
+        hf_hub_download(ID, name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert not adapter_hub.find(ID).knows_all
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    found = adapter_hub.find(ID)
+    assert found.knows_all and found.folder is None
+    assert (adapter_hub.fetch(found).folder / "vit.safetensors").is_file()
