@@ -28,7 +28,15 @@ from attention.map_figure import (
     where_words,
 )
 from attention.overlay import DARK, LIGHT
-from attention.value_text import bar_labels, bar_note, format_percent, format_times, format_value
+from attention.value_text import (
+    SPACE,
+    bar_labels,
+    bar_note,
+    format_percent,
+    format_strength,
+    format_times,
+    format_value,
+)
 
 from .compared_maps import ComparedMaps
 
@@ -177,7 +185,7 @@ def member_names(members: Sequence[dict]) -> dict[str, str]:
         others = [PurePosixPath(other.replace("\\", "/")).parts for other in ids.values() if other != own]
         count = next((n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others)), len(parts))
         name = "/".join(parts[-count:]) or own
-        names[member["folder"]] = name if adapter["scale"] == 1 else f"{name} ×{adapter['scale']:.3g}"
+        names[member["folder"]] = name if adapter["scale"] == 1 else f"{name} {format_strength(adapter['scale'])}"
     return names
 
 
@@ -252,7 +260,7 @@ def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:
     if difference.high <= 0:
         return "0", "", "0"
     end = (format_times if difference.unit == "uniform" else format_value)(difference.high)
-    least, most = ("≤ ", "≥ ") if difference.clipped else ("", "")
+    least, most = (f"≤{SPACE}", f"≥{SPACE}") if difference.clipped else ("", "")
     return f"{least}−{end}", "0", f"{most}+{end}"
 
 

@@ -27,6 +27,7 @@ from PIL.PngImagePlugin import PngInfo
 from .errors import InvalidRequest, LimitExceeded
 from .images import MAX_PIXELS
 from .overlay import DARK, LIGHT, lay_over
+from .value_text import SPACE
 
 MAX_MEGAPIXELS = 40
 SCALES = (0.25, 4.0)
@@ -252,7 +253,7 @@ def drawable(text: str) -> str:
     """A text as a line that every format can hold: line breaks and other signs without a shape become visible ones."""
 
     def shown(sign: str) -> str:
-        if sign.isprintable():
+        if sign.isprintable() or sign == SPACE:
             return sign
         if sign == "\n":
             return "↵"

@@ -19,7 +19,7 @@ from .look import Drawn, Look, drawn, palette
 from .overlay import overlay
 from .run import Run
 from .selection import REDUCTIONS, Selection
-from .value_text import bar_labels, bar_note, format_percent, format_times, format_value
+from .value_text import bar_labels, bar_note, format_percent, format_strength, format_times, format_value
 
 SAID = ("palette", "opacity", "unit", "curve", "sinks", "smooth", "plain")
 
@@ -127,7 +127,7 @@ def _caption(selection: Selection, look: Look, how: Drawn, values: np.ndarray, s
     if adapter:
         model += f" with {adapter['id']}"
         scale = adapter.get("scale")
-        model += f" x {scale:g}" if isinstance(scale, int | float) and scale != 1 else ""
+        model += f" {format_strength(scale)}" if isinstance(scale, int | float) and scale != 1 else ""
     cells = values[selection.cells()]
     total = float(cells.sum())
     held = f", hold {format_percent(total)} of the row" if selection.are_shares else f", sum {format_value(total)}"
@@ -194,7 +194,7 @@ def _sink_words(selection: Selection, look: Look, values: np.ndarray) -> str:
     words = ""
     if count:
         total = float(values[selection.cells()].sum())
-        share = format_percent(mass / total) if total > 0 else "0 %"
+        share = format_percent(mass / total) if total > 0 else format_percent(0)
         hatched = "" if look.sinks == "raw" else ", hatched, outside the colours"
         words = f"; {share} of that on {count} sink cell{'s' if count > 1 else ''}{hatched}"
     row_mass = selection.sink_mass(values)

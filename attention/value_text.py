@@ -1,15 +1,25 @@
-"""Numbers as the page writes them: values, multiples, shares, and what stands at a colour bar."""
+"""Numbers as the page writes them: values, multiples, shares, strengths, and what stands at a colour bar.
+
+One rule for the page (assets/viewer/format.js) and the files: the exact value is rounded half up, away from zero;
+tests/golden/number_texts.json holds both to the same texts.
+"""
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+
 from .look import Drawn
+
+SPACE = "\u202f"  # narrow, and no line is broken there
+NO_NUMBER = "–"
 
 
 def bar_labels(how: Drawn) -> tuple[str, str, str]:
     """The ends and the middle of the colour bar, as the page writes them."""
     write = format_times if how.unit == "uniform" else format_value
-    low = f"≤ {write(how.low)}" if how.low > 0 else write(0)
-    return low, write(how.value_at(0.5)) if how.high > 0 else "", ("≥ " if how.clipped else "") + write(how.high)
+    low = f"≤{SPACE}{write(how.low)}" if how.low > 0 else write(0)
+    return low, write(how.value_at(0.5)) if how.high > 0 else "", (f"≥{SPACE}" if how.clipped else "") + write(how.high)
 
 
 def bar_note(how: Drawn) -> str:
@@ -25,31 +35,64 @@ def bar_note(how: Drawn) -> str:
 
 
 def format_value(value: float) -> str:
-    """Three significant digits: 0.123, 0.00332, 3.32e-5."""
+    """Three significant digits: 0.123, 0.00332, 3.32e-5, 1234, 1.23e6."""
+    size = abs(value)
+    if not math.isfinite(value):
+        return NO_NUMBER
     if value == 0:
         return "0"
-    if abs(value) < 9.995e-4:
-        digits, power = f"{value:.2e}".split("e")
-        return f"{digits}e{int(power)}"
-    text = f"{value:#.3g}".removesuffix(".")
+    if size < 9.995e-4 or size >= 999_999.5:
+        return _scientific(value, 2)
+    text = _fixed(value, 0) if size >= 999.5 else _significant(value, 3)
     return "1" if text == "1.00" else text
 
 
 def format_times(times: float) -> str:
-    """A multiple of even attention: 7.2×, 130×, 0.041×."""
+    """A multiple of even attention: 7.2×, 130×, 0.041×, 3.4e-5×, 1.2e9×."""
+    size = abs(times)
+    if not math.isfinite(times):
+        return NO_NUMBER
     if times == 0:
         return "0×"
-    if times >= 99.5:
-        return f"{times:.0f}×"
-    if times < 9.95e-4:
-        digits, power = f"{times:.1e}".split("e")
-        return f"{digits}e{int(power)}×"
-    return f"{times:#.2g}".removesuffix(".") + "×"
+    if size < 9.95e-4 or size >= 999_999.5:
+        return f"{_scientific(times, 1)}×"
+    return f"{_fixed(times, 0) if size >= 99.5 else _significant(times, 2)}×"
 
 
 def format_percent(share: float) -> str:
-    percent = 100 * share
-    if percent == 0:
-        return "0 %"
-    text = f"{percent:.1f}" if percent >= 9.95 else f"{percent:#.2g}" if percent >= 0.0995 else f"{percent:.1g}"
-    return ("100" if text == "100.0" else text) + " %"
+    """A share of 1 as per cent, without an exponent: 48.6 %, 0.012 %, 0.000006 %."""
+    percent = 100 * float(share)
+    size = abs(percent)
+    if not math.isfinite(percent):
+        return NO_NUMBER
+    if 0 < size < 9.5e-7:
+        return f"{'-' if percent < 0 else ''}<0.000001{SPACE}%"
+    text = (
+        "0" if percent == 0 else _fixed(percent, 1) if size >= 9.95
+        else _significant(percent, 2 if size >= 0.0995 else 1)
+    )  # fmt: skip
+    return f"{'100' if text == '100.0' else text}{SPACE}%"
+
+
+def format_strength(scale: float) -> str:
+    """How strongly an adapter is switched on: ×1, ×0.5, ×0.063."""
+    text = _fixed(scale, 3)
+    return f"×{text.rstrip('0').rstrip('.')}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    with localcontext() as context:
+        context.rounding = ROUND_HALF_UP
+        return f"{Decimal(float(value)):.{decimals}f}"
+
+
+def _scientific(value: float, decimals: int) -> str:
+    with localcontext() as context:
+        context.rounding = ROUND_HALF_UP
+        digits, power = f"{Decimal(float(value)):.{decimals}e}".split("e")
+    return f"{digits}e{int(power)}"
+
+
+def _significant(value: float, digits: int) -> str:
+    power = int(_scientific(value, digits - 1).split("e")[1])
+    return _fixed(value, max(0, digits - 1 - power))

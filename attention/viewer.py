@@ -243,8 +243,10 @@ def _find_run(resolve, request):
     """The run that is asked for: a ticket's own, or one member of several."""
     found, member = _find(resolve, request), request.path_params.get("member")
     if hasattr(found, "change") == (member is None):
-        what = "several runs, base and adapters: name one of them" if member is None else "one run: it has no members"
-        raise NotInRun(f"Behind this ticket there is {what}.")
+        raise NotInRun(
+            "Behind this ticket there are several runs, base and adapters: name one of them." if member is None
+            else "Behind this ticket there is one run: it has no members."
+        )  # fmt: skip
     return found if member is None else found.run(member)
 
 

@@ -157,7 +157,8 @@ BROKEN = (
         for wrong in (
             {"created": "9999-12-31T23:59:59-23:59"}, {"created": "0001-01-01T00:00:00+23:59"},
             {"created": "2026-01-01T00:00:00"}, {"created": 5}, {"model": None}, {"model": {"id": 7}},
-            {"prompt": ["x"]},            {"answer": "half \ud800"}, {"bytes": "many"}, {"bytes": -1}, {"bytes": 10**400}, {"tokens": 3},
+            {"prompt": ["x"]}, {"answer": "half \ud800"}, {"bytes": "many"}, {"bytes": -1},
+            {"bytes": 10**400}, {"tokens": 3},
             {"id": None},
         )
     ),

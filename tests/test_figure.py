@@ -274,7 +274,7 @@ def test_the_caption_says_what_the_map_is_of(made, tmp_path):
     words = texts(svg(made, tmp_path))
     said = " | ".join(words)
     for part in (
-        "made by hand with me/lora x 0.5 · language tower · layer 1 · head 0",
+        "made by hand with me/lora ×0.5 · language tower · layer 1 · head 0",
         f"reads from: row 25 “{tokens[25]['text']}”, predicts “{tokens[26]['text']}”",
         "image 1: 3×7 cells, hold ",
         "run made · float32, from queries and keys",
@@ -308,11 +308,11 @@ def test_the_colour_bar_has_the_numbers_of_the_range(made, tmp_path):
     assert bar(curve="sqrt")[1] == value_text.format_value(high / 4)
     second = float(np.sort(cells.ravel())[-2])
     assert bar(high=second)[2:] == [
-        f"≥ {value_text.format_value(second)}",
+        f"≥{value_text.SPACE}{value_text.format_value(second)}",
         f"attention · 1 cell above, up to {value_text.format_value(high)}",
     ]
     assert bar(unit="uniform", curve="log", low=0.1, high=100) == [
-        "≤ 0.10×", "3.2×", "100×", "times even attention, logarithm",
+        "≤\u202f0.10×", "3.2×", "100×", "times even attention, logarithm",
     ]  # fmt: skip
 
 

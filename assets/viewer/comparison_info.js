@@ -33,6 +33,7 @@
  *
  * @typedef {import('./run_info.js').RunInfo} RunInfo
  */
+import { formatStrength } from './format.js';
 import { promptLength } from './run_info.js';
 import { quotedSpan } from './token_text.js';
 
@@ -53,7 +54,7 @@ export function memberNames(members) {
 
 /** How strongly an adapter is switched on, as it is written; '' for the base. @param {Member} member */
 export function strengthOf({ adapter }) {
-  return adapter ? `×${Number(adapter.scale.toFixed(3))}` : '';
+  return adapter ? formatStrength(adapter.scale) : '';
 }
 
 /**

@@ -128,7 +128,7 @@ def test_a_difference_can_have_a_range_of_its_own(made, tmp_path):
     _, lines = svg(made, tmp_path, RAW, show="difference", difference_high="largest")
     assert {f"−{format_value(largest)}", f"+{format_value(largest)}", "0"} < set(lines)
     _, lines = svg(made, tmp_path, RAW, show="difference", difference_high=float(largest) / 2)
-    assert f"≥ +{format_value(float(largest) / 2)}" in lines and any("above, up to" in line for line in lines)
+    assert f"≥\u202f+{format_value(float(largest) / 2)}" in lines and any("above, up to" in line for line in lines)
     assert "on a scale of its own" in " ".join(lines)
 
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatPercent, formatTimes, formatValue } from '../../assets/viewer/format.js';
+import { formatValue } from '../../assets/viewer/format.js';
 import { barLabels, nthLargest, position, rangeOf, valueAt } from '../../assets/viewer/scale.js';
 
 const random = (count, seed = 1) => Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647);
@@ -86,8 +86,3 @@ test('the nth largest value, also among equals', () => {
   assert.equal(nthLargest([3, 3, 3, 1], 1), 3);
 });
 
-test('numbers have three digits and their unit', () => {
-  assert.deepEqual([0, 1, 0.12345, 0.0033249, 0.000332, 3.32e-5].map(formatValue), ['0', '1', '0.123', '0.00332', '3.32e-4', '3.32e-5']);
-  assert.deepEqual([0, 1, 0.4861, 0.0361, 0.00012].map(formatPercent), ['0\u202f%', '100\u202f%', '48.6\u202f%', '3.6\u202f%', '0.01\u202f%']);
-  assert.deepEqual([7.23, 130.4, 0.13, 0.041, 3.42e-5, 0, NaN].map(formatTimes), ['7.2×', '130×', '0.13×', '0.041×', '3.4e-5×', '0×', '–']);
-});

@@ -1,0 +1,46 @@
+"""Numbers in exported files are the page's, to the last digit and sign."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attention import value_text
+
+ROOT = Path(__file__).parent.parent
+FORMATS = {
+    "value": value_text.format_value, "times": value_text.format_times, "percent": value_text.format_percent,
+    "strength": value_text.format_strength,
+}  # fmt: skip
+GOLDEN = json.loads((ROOT / "tests" / "golden" / "number_texts.json").read_text(encoding="utf-8"))
+NODE = shutil.which("node")
+ON_THE_PAGE = """
+import { readFileSync } from 'node:fs';
+const { formatValue, formatTimes, formatPercent } = await import(process.argv[1]);
+const numbers = new Float64Array(readFileSync(0).buffer.slice(0));
+console.log(JSON.stringify([formatValue, formatTimes, formatPercent].map((write) => [...numbers].map(write))));
+"""
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_number_has_the_text_that_both_sides_are_held_to(kind):
+    texts = [[number, FORMATS[kind](float(number))] for number, _ in GOLDEN[kind]]
+    assert texts == GOLDEN[kind]
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed; tests/test_js.py says so in CI")
+def test_the_page_writes_the_same_of_every_float16_and_of_others():
+    halves = np.arange(0x3C01, dtype=np.uint16).view(np.float16).astype(np.float64)  # 0 to 1, all of them
+    rng = np.random.default_rng(7)
+    others = np.concatenate([10.0 ** rng.uniform(-12, 9, 3_000), rng.integers(0, 2**20, 3_000) / 2**14])
+    numbers = np.concatenate([halves, others, -others, others.astype(np.float32).astype(np.float64)])
+    done = subprocess.run(
+        [NODE, "--input-type=module", "-e", ON_THE_PAGE, str(ROOT / "assets" / "viewer" / "format.js")],
+        input=numbers.tobytes(), capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert len(halves) == 15_361
+    for write, texts in zip(list(FORMATS.values())[:3], json.loads(done.stdout), strict=True):
+        assert [write(number) for number in numbers] == texts
