@@ -257,6 +257,8 @@ def main() -> None:
         service = open_service(options.runs, options.model, options.adapters)
     except OSError as error:
         parser.exit(2, f"Runs cannot be kept in {error.filename}: {error.strerror}. Name another folder with --runs.\n")
+    except AttentionError as error:
+        parser.exit(1, f"{error}\n")
     try:
         demo = launch(service, server_name=options.host, server_port=options.port, quiet=True)
         print(f"VLM Attention Viz is at {demo.local_url} (Ctrl-C ends it)", flush=True)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import AttentionError, Cancelled, InvalidRequest, NotInRun
+from .errors import Cancelled, InvalidRequest, NotInRun, fault, words_for
 from .partial import PartialRun
 
 PHASE_WORDS = {
@@ -39,30 +39,43 @@ UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    options = build_parser().parse_args(arguments)
     try:
-        code = options.command(options)
-        sys.stdout.flush()
-        return code
+        try:
+            options = build_parser().parse_args(arguments)
+            return options.command(options)
+        finally:
+            sys.stdout.flush()  # of --help too: what nobody reads any more is met here, not at the end of Python
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_pipes()
         return 1
     except (KeyboardInterrupt, Cancelled):
         if _debugs():
             raise
-        print("Stopped. Nothing was kept.", file=sys.stderr)
-        return 130
-    except AttentionError as error:
-        if _debugs():
-            raise
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, InvalidRequest | NotInRun) else 1
+        return _failed("Stopped. Nothing was kept.", 130)
     except Exception as error:
         if _debugs():
             raise
-        print(f"This is a fault of the program: {type(error).__name__}: {error}", file=sys.stderr)
-        print("Set ATTENTION_DEBUG=1 and run it again for the details.", file=sys.stderr)
-        return 1
+        words = words_for(error)
+        if words is None:
+            details = "Set ATTENTION_DEBUG=1 and run it again for the details."
+            return _failed(f"{fault(error, in_detail=True)}\n{details}", 1)
+        return _failed(words, 2 if isinstance(error, InvalidRequest | NotInRun) else 1)
+
+
+def _failed(words: str, code: int) -> int:
+    """Say why it failed, where anybody still reads it; return the exit code."""
+    try:
+        print(words, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _leave_pipes()
+    return code
+
+
+def _leave_pipes() -> None:
+    """Write into nothing from here on: Python would complain at its end about a pipe that nobody reads."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nothing, stream.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,11 +1,15 @@
 """The errors a person may meet.
 
 Each message is one or two plain sentences: what was wrong, the value, what to do next. The app, the Python client
-and the command line show `str(error)` and nothing else. Anything that is not an `AttentionError` is a fault of
-ours. Values that a person or a file gave stand in a message through `quoted` or `shortened`.
+and the command line show `str(error)` and nothing else. What the system refuses, a full disk for one, `words_for` puts
+into words; anything else is a fault of ours, and is said by `fault`. Values that a person or a file gave stand in a
+message through `quoted` or `shortened`.
 """
 
+import errno
+import re
 import reprlib
+from pathlib import PurePath
 
 QUOTED_CHARACTERS = 80  # of a value in a message: enough to know it again
 
@@ -91,6 +95,56 @@ class NotInRun(AttentionError, LookupError):
 
 class Cancelled(AttentionError):
     """Somebody asked for the job to stop, and it did."""
+
+
+# What the system refuses, by the numbers that it says it with, and what to do about it
+_REFUSALS = {
+    errno.ENOSPC: ("The disk is full: {name} could not be written.", "Make room, or name another folder."),
+    errno.EDQUOT: ("The disk's quota is used up: {name} could not be written.", "Make room, or name another folder."),
+    errno.EFBIG: ("The system refuses {name}: no file may be so large there.", "Name another folder."),
+    errno.EACCES: ("The system refuses {name}: permission denied.", "Give access to it, or name another place."),
+    errno.EPERM: ("The system refuses {name}: not permitted.", "Give access to it, or name another place."),
+    errno.EROFS: ("The system refuses {name}: that disk is only read from.", "Name another folder."),
+    errno.ENAMETOOLONG: ("The system refuses {name}: the name is too long.", "Give a shorter one."),
+    errno.EMFILE: ("The system refuses {name}: too many files are open.", "Try again in a moment."),
+    errno.ENFILE: ("The system refuses {name}: too many files are open.", "Try again in a moment."),
+    errno.EIO: ("The disk fails: {name} could not be read or written.", "Try another disk."),
+}  # fmt: skip
+
+
+def words_for(error: BaseException, name: str | None = None) -> str | None:
+    """What a person is told of an error that is no fault of ours; None for one that is.
+
+    `name` is what was read or written, where the error does not know it.
+    """
+    if isinstance(error, AttentionError):
+        return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # as PyTorch says it, on a CPU
+        return (
+            "This computer ran out of memory. Give a smaller picture or a lower max_visual_tokens, a shorter answer, "
+            "or a smaller model."
+        )
+    if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which need not be there
+        return str(OutOfMemory())
+    what, advice = _REFUSALS.get(_system_number(error), (None, None))
+    if what is None:
+        return None
+    path = name or getattr(error, "filename", None)
+    return f"{what.format(name=shortened(PurePath(path).name) if isinstance(path, str) else 'a file')} {advice}"
+
+
+def fault(error: BaseException, in_detail: bool = False) -> str:
+    """What a person is told of a fault of ours: its kind, and `in_detail` its own words too."""
+    kind, words = type(error).__name__, str(error)
+    return f"Internal error (please report): {f'{kind}: {shortened(words, 300)}' if in_detail and words else kind}."
+
+
+def _system_number(error: BaseException) -> int | None:
+    """The system's number of an error, also where safetensors tells of it."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"(?:os error|code:) (\d+)", str(error)) if type(error).__name__ == "SafetensorError" else None
+    return int(told[1]) if told else None
 
 
 def quoted(value: object, most: int = QUOTED_CHARACTERS) -> str:

@@ -25,7 +25,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from .errors import InvalidRequest, LimitExceeded
+from .errors import InvalidRequest, LimitExceeded, words_for
 from .look import Look
 from .map_figure import picture_of, write_figure, write_png
 from .run import Run
@@ -416,7 +416,9 @@ def _renamed(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except OSError as error:
         _remove(beside)
-        raise InvalidRequest(f"{path} cannot be written: {error.strerror or error}. Name another place.") from None
+        raise InvalidRequest(
+            words_for(error, path.name) or f"{path} cannot be written: {error.strerror or error}. Name another place."
+        ) from None
     except BaseException:
         _remove(beside)
         raise

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from .errors import AttentionError, CaptureError
+from .errors import AttentionError, CaptureError, words_for
 
 LAYERS_ON_DEVICE = 3
 
@@ -151,7 +151,7 @@ def _copy_stream(device: torch.device) -> torch.cuda.Stream:
     return _streams[device]
 
 
-def _in_words(error: BaseException) -> AttentionError:
-    if isinstance(error, AttentionError):
-        return error
-    return CaptureError(f"The run could not be written: {error}. Check the free space, or name another folder.")
+def _in_words(error: BaseException) -> BaseException:
+    """The error as the capturing thread raises it."""
+    words = None if isinstance(error, AttentionError) else words_for(error)
+    return CaptureError(words) if words else error

@@ -81,6 +81,8 @@ class PartialRun:
             (self.folder / CANCEL).touch()
         except FileNotFoundError:
             pass
+        except OSError:  # a full disk, say: a folder that is gone stops the job as well
+            self.discard()
 
     @property
     def is_cancelled(self) -> bool:

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .errors import AttentionError, InvalidRequest, NotInRun
+from .errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
 from .export import FIGURES, file_name, write_dense, write_selection, zipped, zipped_bytes
 from .look import LOOK_NAMES, Look
 from .pooling import pooled_shape
@@ -217,11 +217,13 @@ def _guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respo
             return _json({"error": str(error)}, 503)
         except AttentionError as error:
             return _json({"error": str(error)}, 500)
-        except Exception:
+        except Exception as error:
+            if words_for(error) is not None:
+                return _json({"error": words_for(error)}, 500)
             log.exception("%s failed", request.url.path.rsplit("/", 1)[-1])  # without the ticket
             if os.environ.get("ATTENTION_DEBUG") == "1":
                 raise
-            return _json({"error": "The server could not read this part of the run. Its log says why."}, 500)
+            return _json({"error": f"{fault(error)} The app's log has the details."}, 500)
 
     return endpoint
 

@@ -1,6 +1,7 @@
 """The command line: what it prints where, its exit codes, and that it leaves nothing when it fails or is stopped."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -10,9 +11,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import SafetensorError
 
 from attention import __main__ as command_line
-from attention import extraction, open_run, verification
+from attention import extraction, layer_writer, open_run, partial, verification
 from attention.errors import CaptureError
 from attention.request import Request
 from attention.verification import Check
@@ -175,10 +177,36 @@ def test_after_a_failure_the_next_run_works(extract, monkeypatch, tmp_path):
 def test_a_fault_of_ours_is_one_sentence_unless_the_trace_is_asked_for(extract, monkeypatch):
     monkeypatch.setattr(extraction, "_plans", lambda *_: 1 / 0)
     code, _, err = extract()
-    assert code == 1 and "This is a fault of the program: ZeroDivisionError: division by zero" in err
+    assert code == 1 and "Internal error (please report): ZeroDivisionError: division by zero." in err
     monkeypatch.setenv("ATTENTION_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         extract()
+
+
+@pytest.mark.parametrize(
+    "place, error, words",
+    [
+        (
+            (layer_writer, "save_file"),
+            SafetensorError("I/O error: (os error 28)"),
+            "The disk is full: a file could not",
+        ),
+        ((layer_writer, "save_file"), OSError(errno.EDQUOT, "", "layer_00.safetensors"), "quota is used up: layer_00"),
+        ((partial.os, "fsync"), OSError(errno.ENOSPC, "", "/x/run.json"), "The disk is full: run.json could not be"),
+        ((extraction, "_plans"), MemoryError(), "This computer ran out of memory. Give a smaller picture"),
+        ((extraction, "_plans"), PermissionError(errno.EACCES, "", "/x/scores"), "refuses scores: permission denied."),
+    ],
+)
+def test_what_the_system_refuses_while_a_run_is_made_is_said_and_leaves_nothing(
+    extract, monkeypatch, tmp_path, place, error, words
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(*place, fail)
+    code, out, err = extract()
+    assert (code, out) == (1, "") and words in err.splitlines()[-1] and "Internal error" not in err
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("phase", ["queue", "model", "inputs", "answer", "capture", "write"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import gradio as gr
 
 from adapters.comparison import Comparison
-from attention.errors import AttentionError
+from attention.errors import fault, words_for
 from attention.run import Run
 
 PHASES = {
@@ -41,11 +41,14 @@ log = logging.getLogger("app")
 
 
 def in_words(error: Exception) -> str:
-    """What a person is told of an error. Of one that we did not foresee only its kind; the log has the rest."""
-    if isinstance(error, AttentionError | gr.Error):  # a gr.Error comes from ZeroGPU, about the visitor's quota
-        return str(error) if isinstance(error, AttentionError) else error.message
-    log.error("a run failed", exc_info=error)
-    return f"This run failed for a reason we did not foresee ({type(error).__name__}); the log has it."
+    """What a person is told of an error. Of a fault of ours only its kind; the log has the rest."""
+    if isinstance(error, gr.Error):  # from ZeroGPU, about the visitor's quota
+        return error.message
+    words = words_for(error)
+    if words is None:
+        log.error("a fault", exc_info=error)
+        return f"{fault(error)} The app's log has the details."
+    return words
 
 
 @contextmanager
