@@ -397,7 +397,7 @@ def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
     monkeypatch.setattr("attention.layer_writer.save_file", no_space)
     module = torch.nn.Identity()
     with (
-        pytest.raises(CaptureError, match="No space left"),
+        pytest.raises(CaptureError, match="The disk is full: a file could not be written"),
         Capture(tmp_path, {"language": TowerPlan({0: ("attn", module)}, 6)}) as capture,
     ):
         capture.take(module, torch.randn(1, 4, 6, 8), *torch.randn(2, 1, 2, 6, 8), None, {})
