@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from . import models
-from .errors import InvalidRequest, LimitExceeded
+from .errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted
 from .families.family import Inputs
 from .images import open_image
 from .loading_report import check_files, check_quantisation
@@ -58,6 +58,7 @@ def forecast(request: Request, limits: Limits | None = None, watch: models.Watch
         check_files(path, model_id)
         check_quantisation(config, model_id)
     prepared = prepare(request, pictures, family, models.processor_of(path, family), limits)
+    check_image_tokens(config, prepared.inputs)
     return estimate(request, family, config, prepared, path, device, limits)
 
 
@@ -109,6 +110,18 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
     return Prepared(inputs, images, notes)
+
+
+def check_image_tokens(config, inputs: Inputs) -> None:
+    """Raise UnsupportedModel where the tokenizer writes pictures with other tokens than the model looks for."""
+    written = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
+    name = next((name for name in ("image_token_id", "image_token_index") if hasattr(config, name)), None)
+    if name and written - {getattr(config, name)}:
+        raise UnsupportedModel(
+            f"The tokenizer of this model writes a picture as token {min(written)}, and config.json has {name} "
+            f"{quoted(getattr(config, name))}, so the model would not find its pictures. Take config.json and the "
+            "tokenizer's files (tokenizer.json, tokenizer_config.json) from the model's own repository."
+        )
 
 
 def estimate(request, family, config, prepared, path, device, limits, dtype=None) -> Forecast:

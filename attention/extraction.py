@@ -23,14 +23,15 @@ from PIL import Image
 
 from . import __version__, models, tokens
 from .capture import Capture, TowerPlan, attention_of, not_finite
-from .cost import Prepared, download_reporter, estimate, open_pictures, prepare
-from .errors import InvalidRequest, NotFinite, OutOfMemory
+from .cost import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
+from .errors import AttentionError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, shortened
 from .families.family import Inputs, cells_of
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
 from .run import FORMAT, Run
 
 PREVIEW_PX = 2048
+MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
 MAX_SINK_ROWS = 256  # queries on which sinks are looked for, evenly spread when there are more
 
 
@@ -198,6 +199,7 @@ class Extraction:
 
     def _inputs(self, loaded, pictures, limits) -> Prepared:
         prepared = prepare(self.request, pictures, loaded.family, loaded.processor, limits)
+        check_image_tokens(loaded.model.config, prepared.inputs)
         estimate(
             self.request, loaded.family, loaded.model.config, prepared, loaded.path, loaded.device, limits, loaded.dtype
         )
@@ -240,6 +242,8 @@ class Extraction:
         except NotFinite:
             self._capture(partial, inputs)  # the pass that says which layer it is
             raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
+        except MODEL_FAILURES as error:
+            raise _fails_by_itself(error) from error
         return _without_pictures(ids[0, n_prompt:].tolist(), inputs, tokenizer)
 
     def _generate(self, inputs, logits_processor, stopping_criteria) -> torch.Tensor:
@@ -282,10 +286,22 @@ class Extraction:
             raise NotFinite(
                 f"{error} The weight {broken} itself holds such numbers." if broken else str(error)
             ) from None
+        except torch.OutOfMemoryError:
+            raise
+        except MODEL_FAILURES:
+            self._check_runs(inputs)
+            raise
         logits = output.logits[0, :-1].float()
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
         logprobs = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0].tolist() if n_answer else []
         return capture, logprobs
+
+    def _check_runs(self, inputs) -> None:
+        """Raise ModelUnavailable where the model fails on these inputs without any capture."""
+        try:
+            self.loaded.model(**_on(inputs.tensors, self.loaded), use_cache=False, logits_to_keep=1)
+        except MODEL_FAILURES as error:
+            raise _fails_by_itself(error) from error
 
     def _keeps_vision(self, inputs) -> bool:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
@@ -472,6 +488,16 @@ def _broken_weight(model: torch.nn.Module) -> str | None:
     """The name of the first weight that holds a number that is not finite."""
     weights = ((name, weight) for name, weight in model.named_parameters() if weight.is_floating_point())
     return next((name for name, weight in weights if not (weight.is_meta or weight.isfinite().all())), None)
+
+
+def _fails_by_itself(error: Exception) -> AttentionError:
+    """The error to raise for one that the model's own code raised. Ours, and a lack of memory, stay what they are."""
+    if isinstance(error, AttentionError | torch.OutOfMemoryError):
+        return error
+    return ModelUnavailable(
+        f"The model's own code fails on this input ({shortened(models.cause_of(error), 200)}). Its config.json, "
+        "generation_config.json, or the files of its processor may not belong to its weights."
+    )
 
 
 def _is_finite(logits: torch.Tensor) -> bool:

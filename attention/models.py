@@ -8,6 +8,7 @@ everything that uses a model.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import re
 import shutil
@@ -403,8 +404,9 @@ def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return shortened(lines[0], 200) if lines else type(error).__name__
+    """An error's first line, and the second where the first only leads to it."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return shortened(f"{first} {rest[0]}" if rest and first.endswith(":") else first, 200)
 
 
 def describe(model_id: str, model_type: str | None = None) -> dict:
@@ -431,6 +433,9 @@ def describe(model_id: str, model_type: str | None = None) -> dict:
     }
 
 
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "tokenizer_config.json", "tokenizer.json")
+
+
 def processor_of(path: str, family) -> Any:
     """The processor of a local folder, loaded once. Raises ModelUnavailable when its files are missing or broken."""
     return _load_processor(path, family, folder_stamp(path, "*.j*"))
@@ -441,7 +446,20 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
     try:
         return family.load_processor(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ModelUnavailable(f"The processor of {path} cannot be loaded: {_first_line(error)}") from None
+        broken = _broken_json(path)
+        where = f"its file {broken} is not JSON" if broken else _first_line(error)
+        files = ", ".join(name for name in PROCESSOR_FILES if (Path(path) / name).is_file()) or "no file of its own"
+        raise ModelUnavailable(f"The processor of {path} cannot be loaded ({files}): {where}") from None
+
+
+def _broken_json(path: str) -> str | None:
+    """The name of a folder's first JSON file that is none; transformers names only some."""
+    for file in sorted(Path(path).glob("*.json")):
+        try:
+            json.loads(file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return file.name
+    return None
 
 
 def folder_stamp(path: str, pattern: str = "*") -> tuple:
@@ -508,7 +526,8 @@ def load(
         ) from None
     except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
         raise ModelUnavailable(
-            f"{shortened(model_id)} cannot be loaded by transformers: {type(error).__name__}: {_first_line(error)}"
+            f"{shortened(model_id)} cannot be loaded by transformers: {type(error).__name__}: {_first_line(error)}. "
+            "Its config.json may not describe these weights."
         ) from None
     check_weights(model_id, path, report)
     _check_modules(model, config, family, path)

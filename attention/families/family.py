@@ -225,11 +225,19 @@ def tile_edges(tiles: int, side: float, cells: int, cell: float, scale: float) -
 
 
 def placed(ids: list[int], image_token_id: int, cells: list[Cell | None]) -> list[Cell | None]:
-    """One cell or None per token: the k-th image token has the k-th of `cells`. Neither may be left over."""
+    """One cell or None per token: the k-th image token has the k-th of `cells`.
+
+    Raises UnsupportedModel where either is left over: then none of them has a sure place.
+    """
+    n_tokens = ids.count(image_token_id)
+    if n_tokens != len(cells):
+        raise UnsupportedModel(
+            f"The processor of this model writes {n_tokens:,} image tokens for pictures that it cuts into "
+            f"{len(cells):,} cells, so its settings (preprocessor_config.json, processor_config.json) contradict each "
+            "other or config.json. Take these files from the model's own repository."
+        )
     order = iter(cells)
-    result = [next(order) if token == image_token_id else None for token in ids]
-    assert next(order, order) is order, "the processor gave fewer image tokens than cells"
-    return result
+    return [next(order) if token == image_token_id else None for token in ids]
 
 
 def image_roles(roles: list[str], cells: list[Cell | None]) -> list[str]:

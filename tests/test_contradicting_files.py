@@ -1,0 +1,98 @@
+"""A model folder whose files contradict each other is refused in words that name them."""
+
+import json
+import shutil
+
+import pytest
+import tiny_families
+import torch
+from PIL import Image
+
+from attention import Request, extract, extraction, forecast, models
+from attention.errors import ModelUnavailable, UnsupportedModel
+
+PICTURE = Image.effect_noise((200, 136), 80).convert("RGB")
+
+
+def ask(folder, **fields):
+    return Request((PICTURE,), "what color is the star?", str(folder), device="cpu", mode="generate", **fields)
+
+
+@pytest.fixture
+def changed(tiny_folder, tmp_path):
+    """A copy of the tiny model with a file whose fields are set otherwise."""
+
+    def change(file, **fields):
+        folder = tmp_path / "changed"
+        shutil.copytree(tiny_folder, folder)
+        content = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({**content, **fields}))
+        return folder
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def let_go():
+    yield
+    models.free()
+
+
+@pytest.mark.parametrize("make", [forecast, extract])
+def test_a_config_that_looks_for_other_image_tokens_than_the_tokenizer_writes_is_refused(changed, tmp_path, make):
+    folder = changed("config.json", image_token_id=3)
+    with pytest.raises(UnsupportedModel, match=r"as token \d+, and config.json has image_token_id 3"):
+        make(ask(folder), *([tmp_path / "run"] if make is extract else []))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_processor_that_cuts_pictures_otherwise_than_it_counts_is_refused(tmp_path):
+    folder = tiny_families.write("gemma3", tmp_path / "model")
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "size": {"height": 64, "width": 63}}))
+    with pytest.raises(UnsupportedModel, match=r"image tokens for pictures that it cuts into .*preprocessor_config"):
+        extract(ask(folder), tmp_path / "run")
+
+
+@pytest.mark.parametrize("answer", [None, "red"])
+def test_what_the_models_own_code_raises_is_said_as_its_own(tmp_path, answer):
+    folder = tiny_families.write("llava", tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["num_attention_heads"] = -1
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnavailable, match=r"own code fails on this input \(RuntimeError.*config\.json"):
+        extract(ask(folder, answer=answer), tmp_path / "run")
+
+
+def test_a_generation_config_that_generate_cannot_use_is_said(changed, tmp_path):
+    folder = changed("generation_config.json", output_hidden_states="yes", num_beams="two")
+    with pytest.raises(ModelUnavailable, match="generation_config"):
+        extract(ask(folder), tmp_path / "run")
+    extract(ask(folder, answer="red"), tmp_path / "forced").close()
+
+
+def test_a_fault_of_the_capture_is_not_said_to_be_the_models(tiny_folder, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError("ours")
+
+    monkeypatch.setattr(extraction.Capture, "_finish_layer", fail)
+    with pytest.raises(ValueError, match="ours"):
+        extract(ask(tiny_folder, answer="red"), tmp_path / "run")
+
+
+def test_a_lack_of_memory_does_not_run_the_model_a_second_time(tiny_folder, tmp_path, monkeypatch):
+    def fail(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(extraction.Capture, "_finish_layer", fail)
+    monkeypatch.setattr(extraction.Extraction, "_check_runs", lambda *_: pytest.fail("run again"))
+    with pytest.raises(extraction.OutOfMemory):
+        extract(ask(tiny_folder, answer="red"), tmp_path / "run")
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "preprocessor_config.json", "tokenizer_config.json"])
+def test_a_file_of_the_processor_that_is_no_json_is_named(changed, file):
+    folder = changed("config.json")
+    (folder / file).write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(ModelUnavailable, match=f"its file {file} is not JSON"):
+        forecast(ask(folder))
