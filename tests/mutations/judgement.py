@@ -1,0 +1,148 @@
+"""What this project makes of an input, by its command line, and the verdict over it and the oracle."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attention import __main__ as command_line
+from attention import extraction, open_run
+
+from . import oracle
+from .good_inputs import Given, GoodInputs
+from .kinds import KINDS, Told
+
+SEED = 12
+ROW_TOLERANCE = 1e-3  # float32 rounding of two kernels, carried through all layers of sharpened weights
+EQUAL, REFUSED = "equal", "refused rightly"
+NEEDLESS, UNNAMED, FALSE, FAULT = "refused needlessly", "refused without a name", "false picture", "fault"
+VERDICTS = (EQUAL, REFUSED, NEEDLESS, UNNAMED, FALSE, FAULT)
+# What the oracle may be able to run and is refused all the same: words of the refusal, and why.
+REFUSED_BY_RULE = {
+    "is not a picture this app reads": "formats that nobody's pictures have are not decoded",
+    "has weights stored as": "an adapter in whole numbers or 8 bits is quantised: its scales are not in the file",
+    "is only a part of what was trained": "what lies beside it as a pickle is not read; PEFT does not look",
+    "lies beside it": "the same",
+    "in its config; it must be": "a field of another type is taken by PEFT for what it happens to mean in Python",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcome` is one of VERDICTS; `words` what was done, what was said on both sides."""
+
+    number: int
+    kind: str
+    outcome: str
+    words: str
+
+    @property
+    def is_good(self) -> bool:
+        return self.outcome in (EQUAL, REFUSED)
+
+
+def kind_of(number: int) -> str:
+    return list(KINDS)[number % len(KINDS)]
+
+
+def mutated(number: int, inputs: GoodInputs, place: Path, seed: int = SEED) -> tuple[Given, Given, Told]:
+    """The mutation of this number: the input as it is given, the one that the oracle reads, and what was done."""
+    rng = random.Random(f"{seed}/{number}")
+    kind = kind_of(number)
+    good = inputs.make(place / "good", rng, has_adapter=kind.startswith("adapter") or rng.random() < 0.2)
+    given = good.copy(place / "given")
+    told = KINDS[kind](given, rng)
+    return given, good if told.as_good else given, told
+
+
+def judge(number: int, inputs: GoodInputs, place: Path, seed: int = SEED) -> Verdict:
+    """Make the mutation of this number, run it on both sides and compare."""
+    given, read_by_oracle, told = mutated(number, inputs, place, seed)
+    try:
+        expected, reason = oracle.outcome(read_by_oracle), "it runs"
+    except oracle.Unfit as error:
+        expected, reason = None, str(error)
+    outcome, said = _verdict(given, told, expected, place / "run")
+    shutil.rmtree(place, ignore_errors=True)
+    words = f"{given.description}; {told.words}. Oracle: {reason}. Here: {said}"
+    return Verdict(number, kind_of(number), outcome, words)
+
+
+def _verdict(given: Given, told: Told, expected: oracle.Outcome | None, output: Path) -> tuple[str, str]:
+    code, said, inputs = _run(given, output)
+    if code not in (0, 1, 2) or "internal error" in said or "Traceback" in said:
+        return FAULT, said
+    if code:
+        if expected is not None and expected.is_sure and not any(words in said for words in REFUSED_BY_RULE):
+            return NEEDLESS, said
+        is_named = not told.names or any(name.lower() in said.lower() for name in told.names if name)
+        return (REFUSED if is_named else UNNAMED), said
+    if expected is None:
+        return FALSE, "it runs"
+    difference = _difference(expected, output, inputs)
+    return (FALSE, difference) if difference else (EQUAL, "the same")
+
+
+def _run(given: Given, output: Path) -> tuple[int, str, dict]:
+    """The exit code, what is said, and the tensors that the model was given."""
+    words = ["extract", "--model", given.model, "--messages", given.chat, "--output-dir", output]
+    words += ["--device", "cpu", "--dtype", "float32", "--mode", "generate"]
+    words += ["--answer", given.answer] if given.answer else ["--max-new-tokens", oracle.NEW_TOKENS]
+    words += ["--adapter", given.adapter] if given.adapter else []
+    seen, prepare = {}, extraction.prepare
+
+    def remembering(*arguments, **options):
+        prepared = prepare(*arguments, **options)
+        seen.update(prepared.inputs.tensors)
+        return prepared
+
+    said = io.StringIO()
+    extraction.prepare = remembering
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            code = command_line.main([str(word) for word in words])
+    except BaseException as error:  # noqa: BLE001 - whatever gets out is a fault
+        return 3, f"{type(error).__name__}: {error}", seen
+    finally:
+        extraction.prepare = prepare
+    lines = [line for line in said.getvalue().replace("\r", "\n").splitlines() if line.strip()]
+    return code, " ".join(lines[-3:]) if code else "", seen
+
+
+def _difference(expected: oracle.Outcome, folder: Path, inputs: dict) -> str:
+    """In words; empty where there is none."""
+    for name, values in expected.pixels.items():
+        if name not in inputs or inputs[name].shape != values.shape:
+            return f"{name} of another shape"
+        if not np.array_equal(inputs[name].float().numpy(), values):
+            return f"{name} differ by up to {np.abs(inputs[name].float().numpy() - values).max():.3g}"
+    with open_run(folder) as run:
+        ids = [token["id"] for token in run.info["tokens"]]
+        if ids[: expected.n_prompt] != expected.ids[: expected.n_prompt]:
+            return "other tokens in the prompt"
+        if ids != expected.ids:
+            return f"another answer: {ids[expected.n_prompt :]}, not {expected.ids[expected.n_prompt :]}"
+        for layer in run.layers("language"):
+            rows, right = run.dense(layer), expected.rows[layer]
+            if rows.shape != right.shape:
+                return f"rows of layer {layer} have shape {rows.shape}, not {right.shape}"
+            if not np.abs(rows - right).max() <= ROW_TOLERANCE:
+                return f"rows of layer {layer} differ by up to {np.abs(rows - right).max():.3g}"
+    return ""
+
+
+def table(verdicts: list[Verdict]) -> str:
+    """How many of each kind came out how."""
+    lines = [f"{'kind':24}" + "".join(f"{name:>24}" for name in VERDICTS)]
+    for kind in KINDS:
+        found = [verdict.outcome for verdict in verdicts if verdict.kind == kind]
+        lines.append(f"{kind:24}" + "".join(f"{found.count(name):>24}" for name in VERDICTS))
+    outcomes = [verdict.outcome for verdict in verdicts]
+    lines.append(f"{'all':24}" + "".join(f"{outcomes.count(name):>24}" for name in VERDICTS))
+    return "\n".join(lines)

@@ -1,0 +1,308 @@
+"""What plain transformers, PEFT and Pillow make of an input: token ids, pixels, rows of eager attention, the answer.
+
+Shares no code with this project. Says `Unfit` where they fail, where a weight stays random, or where numbers are none:
+then a refusal is due.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import urllib.parse
+import urllib.request
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from peft import PeftModel, get_peft_model_state_dict
+from PIL import Image, ImageOps
+from safetensors import safe_open
+from safetensors.torch import load_file
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+from transformers.processing_utils import ProcessorMixin
+
+from .good_inputs import Given
+
+NEW_TOKENS = 4
+ROLES = ("system", "user", "assistant")
+SIZE_FIELDS = ("min_pixels", "max_pixels", "resized_height", "resized_width")
+SOURCES = ("image", "path", "url", "base64")
+HEADS = ("v_head.", "score.", "classifier.", "value_head.")  # of a reward model: beside the language model
+
+
+class Unfit(Exception):
+    """The input has no right run: a refusal is due."""
+
+
+@dataclass
+class Outcome:
+    """`rows` {layer: float32 [heads, queries, keys]}; `largest` {layer: the largest |score|} is not known here."""
+
+    ids: list[int]
+    n_prompt: int
+    rows: dict[int, np.ndarray]
+    pixels: dict[str, np.ndarray]
+    is_sure: bool  # False: two readings are defensible, so a refusal is as good
+
+
+def outcome(given: Given, seed: int = 0) -> Outcome:
+    """Raises Unfit, with the reason, where a refusal is due."""
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            return _outcome(given, seed)
+    except Unfit:
+        raise
+    except Exception as error:  # whatever they fail with, they fail
+        raise Unfit(f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}") from error
+
+
+def _outcome(given: Given, seed: int) -> Outcome:
+    chat, pictures, sizes, is_sure = read_chat(given.chat)
+    model = _model(given.model, seed)
+    if given.adapter:
+        model = _adapted(model, given.adapter)
+    inputs, tokenizer = _inputs(given.model, chat, pictures, sizes, model)
+    n_prompt = inputs["input_ids"].shape[1]
+    if given.answer is None:
+        options = {"max_new_tokens": NEW_TOKENS, "do_sample": False}
+        ids = model.generate(**inputs, **options, temperature=None, top_p=None, top_k=None)[0, n_prompt:].tolist()
+    else:
+        ids = tokenizer(given.answer, add_special_tokens=False)["input_ids"]
+    added = torch.tensor([ids], dtype=torch.long)
+    whole = dict(inputs)
+    whole["input_ids"] = torch.cat([inputs["input_ids"], added], dim=1)
+    for name, value in {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}.items():
+        if name in whole:
+            more = torch.full_like(added, value, dtype=whole[name].dtype)
+            whole[name] = torch.cat([whole[name], more], dim=1)
+    if "cross_attention_mask" in whole:
+        last = whole["cross_attention_mask"][:, -1:]
+        whole["cross_attention_mask"] = torch.cat([whole["cross_attention_mask"], *[last] * len(ids)], dim=1)
+    output = model(**whole, output_attentions=True, use_cache=False)
+    if not torch.isfinite(output.logits).all():
+        raise Unfit("the logits are NaN or infinite")
+    rows = {layer: block[0].float().numpy() for layer, block in enumerate(output.attentions) if block is not None}
+    for layer, block in rows.items():
+        if not np.isfinite(block).all():
+            raise Unfit(f"layer {layer} has rows of NaN")
+    pixels = {
+        name: inputs[name].float().numpy()
+        for name in inputs
+        if "pixel" in name and inputs[name].dtype.is_floating_point
+    }
+    return Outcome(whole["input_ids"][0].tolist(), n_prompt, rows, pixels, is_sure)
+
+
+# The model and its adapter
+
+
+def _model(folder: Path, seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    model, info = AutoModelForImageTextToText.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        attn_implementation="eager",
+        use_safetensors=True,
+        output_loading_info=True,
+        local_files_only=True,
+    )
+    for what in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if info.get(what):
+            raise Unfit(f"{what}: {str(sorted(map(str, info[what])))[:150]}")
+    if any(not parameter.dtype.is_floating_point for parameter in model.parameters()):
+        raise Unfit("a weight is no floating-point number")
+    return model.eval()
+
+
+def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    weights = dict(model.named_parameters())
+    for file in folder.glob("*.safetensors"):  # trained weights that lie beside it replace the base's
+        if file.name != "adapter_model.safetensors":
+            for key, value in load_file(file).items():
+                if key not in weights:
+                    raise Unfit(f"{file.name} has {key}, which the base does not have")
+                weights[key].copy_(value)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        adapted = PeftModel.from_pretrained(model, folder, local_files_only=True).eval()
+    for warning in map(str, (each.message for each in said)):
+        if "missing adapter keys" in warning:
+            raise Unfit(warning[:200])
+    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
+        saved = set(file.keys())
+    known = set(get_peft_model_state_dict(adapted))
+    ignored = {key for key in saved - known if not any(head in key for head in HEADS)}
+    if ignored:
+        raise Unfit(f"PEFT reads {len(ignored)} keys of the file into nothing, {min(ignored)} for one")
+    return adapted
+
+
+# The processor
+
+
+def _processor(folder: Path) -> ProcessorMixin:
+    """The folder's own processor, with Pillow's image processor and no video processor (which wants torchvision)."""
+    image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    names = [
+        json.loads((folder / name).read_text(encoding="utf-8")).get("processor_class")
+        for name in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+        if (folder / name).is_file()
+    ]
+    model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    kind = getattr(transformers, next(filter(None, [*names, PROCESSOR_MAPPING_NAMES.get(model_type)])))
+    if kind is transformers.SmolVLMProcessor:  # it wants a package for films; of pictures it makes what Idefics3's does
+        kind = transformers.Idefics3Processor
+    parts = {"image_processor": image_processor, "tokenizer": tokenizer}
+
+    class WithoutVideo(kind):
+        def check_argument_for_proper_class(self, argument_name, argument):
+            return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
+
+        @classmethod
+        def get_attributes(cls):
+            return kind.get_attributes()
+
+        @classmethod
+        def _get_arguments_from_pretrained(cls, *_, **__):
+            return [parts.get(name) for name in kind.get_attributes()]
+
+    WithoutVideo.__name__ = kind.__name__
+    return WithoutVideo.from_pretrained(folder)
+
+
+def _inputs(folder, chat, pictures, sizes, model) -> tuple[dict[str, torch.Tensor], object]:
+    processor = _processor(folder)
+    tokenizer = processor.tokenizer
+    reserved = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    texts = [part["text"] for message in chat for part in message["content"] if part["type"] == "text"]
+    if any(token in text for token in reserved for text in texts):
+        raise Unfit("a typed control token would not be read as typed")
+    text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    starts = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
+    options = {"text_kwargs": {"add_special_tokens": False}} if starts else {}
+    if any(sizes):
+        if not hasattr(processor.image_processor, "merge_size") or any("resized_height" in size for size in sizes):
+            raise Unfit("this processor has no such size fields")
+        if len(pictures) > 1 and any(size != sizes[0] for size in sizes):
+            raise Unfit("sizes of each picture are not compared")
+        options["images_kwargs"] = sizes[0]
+    batch = processor(text=[text], images=[pictures] if pictures else None, return_tensors="pt", **options)
+    return dict(batch), tokenizer
+
+
+# The chat and its pictures
+
+
+def read_chat(file: Path) -> tuple[list[dict], list[Image.Image], list[dict], bool]:
+    """A chat in role/content form, its pictures, what entries say of their size, and whether one reading is right."""
+    chat = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+    if not isinstance(chat, list) or not chat:
+        raise Unfit("no chat")
+    pictures, sizes, result, is_sure = [], [], [], True
+    for message in chat:
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            raise Unfit("a message without a known role")
+        if set(message) - {"role", "content"}:
+            is_sure = False
+        content, parts = message.get("content"), []
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        if not isinstance(content, list):
+            raise Unfit("a content that is neither text nor list")
+        for entry in content:
+            kind = entry.get("type") if isinstance(entry, dict) else None
+            if kind == "text" and isinstance(entry.get("text"), str):
+                text = re.sub("[\ud800-\udfff]", "�", entry["text"])
+                is_sure = is_sure and text == entry["text"] and set(entry) == {"type", "text"}
+                parts.append({"type": "text", "text": text})
+            elif kind in ("image", "image_url"):
+                picture, size, is_plain = _picture_of(entry, file.parent)
+                is_sure = is_sure and is_plain
+                pictures.append(picture)
+                sizes.append(size)
+                parts.append({"type": "image"})
+            else:
+                raise Unfit(f"an entry of type {kind!r}")
+        result.append({"role": message["role"], "content": parts})
+    if result[-1]["role"] != "user":
+        raise Unfit("the last message is not a user's")
+    asked = [part for message in result if message["role"] == "user" for part in message["content"]]
+    if not any(part["type"] == "text" and part["text"].strip() for part in asked):
+        raise Unfit("nothing is asked")
+    return result, pictures, sizes, is_sure
+
+
+def _no_number(name: str):
+    raise Unfit(f"{name} in JSON")
+
+
+def _picture_of(entry: dict, folder: Path) -> tuple[Image.Image, dict, bool]:
+    """The picture, the size fields, and whether the entry is one of the plain forms that must be read."""
+    named = {key: entry[key] for key in SOURCES if entry.get(key) is not None}
+    is_plain = entry["type"] == "image" and "base64" not in named
+    if entry["type"] == "image_url":
+        named = {
+            "image_url": (entry.get("image_url") or {}).get("url")
+            if isinstance(entry.get("image_url"), dict)
+            else entry.get("image_url")
+        }
+    if len(named) != 1:
+        raise Unfit(f"{len(named)} sources")
+    extra = set(entry) - {"type", "image_url", *SOURCES, *SIZE_FIELDS}
+    if extra:
+        raise Unfit(f"an entry with {sorted(extra)[0]}")
+    (source,) = named.values()
+    sizes = {key: entry[key] for key in SIZE_FIELDS if key in entry}
+    if not isinstance(source, str):
+        raise Unfit("a source that is no text")
+    if source.startswith(("http:", "https:")):
+        raise Unfit("the network")
+    if source.startswith("data:"):
+        return read_picture(io.BytesIO(base64.b64decode(source.partition(",")[2], validate=True))), sizes, is_plain
+    if "base64" in named:
+        return read_picture(io.BytesIO(base64.b64decode(source, validate=True))), sizes, is_plain
+    if source.startswith("file://"):
+        source = urllib.request.url2pathname(urllib.parse.urlsplit(source).path)
+    return read_picture(folder / os.fspath(source)), sizes, is_plain
+
+
+def read_picture(source) -> Image.Image:
+    """Upright 8-bit RGB: transparency on white; numbers of more than 8 bits by the range that they have."""
+    with Image.open(source) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        if image.mode == "F":
+            upright = _scaled(np.asarray(upright, np.float64))
+        elif image.mode.startswith("I"):
+            values = np.asarray(upright, np.float64)
+            bits = image.tag_v2.get(258, (None,))[0] if hasattr(image, "tag_v2") else None
+            top = image.tag_v2.get(281, (None,))[0] if hasattr(image, "tag_v2") else None
+            top = top or (2**bits - 1 if bits and bits not in (16, 32) else None)
+            top = top or (4095 if values.max() < 4096 else 65535)
+            upright = Image.fromarray(np.rint(values / top * 255).clip(0, 255).astype(np.uint8))
+        if upright.has_transparency_data:
+            upright = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+        return upright.convert("RGB")
+
+
+def _scaled(values: np.ndarray) -> Image.Image:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise Unfit("a picture without a number")
+    low, high = finite.min(), finite.max()
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    elif low >= 0 and high <= 255:
+        low, high = 0.0, 255.0
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    return Image.fromarray(np.rint((values - low) / ((high - low) or 1) * 255).clip(0, 255).astype(np.uint8))
