@@ -23,7 +23,7 @@ from attention.models import LoadedModel
 from .adapter_files import read_folder, read_tensors
 from .base_modules import base_of_model
 from .choosing import AdapterChoice
-from .exchange import Places, exchanged, places_of
+from .exchange import Changes, Places, added, changes_of, exchanged, places_of, with_rows
 from .health_card import HealthCard, listed
 from .inspection import inspect_adapter
 from .weight_change import differing_copies
@@ -77,6 +77,7 @@ class Adapters:
         self._cards: dict[str, HealthCard] = {}  # by name; used longest ago first
         self._names: dict[tuple, str] = {}  # by what is attached
         self._places: dict[str, Places] = {}  # by name: the tensors that take the place of the base's
+        self._changes: dict[str, Changes] = {}  # by name: what is added to parameters that are no module's only one
         self._made = 0
 
     def __len__(self) -> int:
@@ -118,8 +119,10 @@ class Adapters:
                 warnings.simplefilter("ignore")  # about training, and about names that we give in full
                 self._inject(name, card)
                 self._fill(name, card, tensors)
-                new = {tensor: tensors[key] for tensor, key in card.replaced_tensors.items()}
+                whole = with_rows(self._model, card, tensors)
+                new = {tensor: whole[key] for tensor, key in card.replaced_tensors.items()}
                 self._places[name] = places_of(self._model, new)
+                self._changes[name] = changes_of(self._model, card, tensors)
         except BaseException as error:
             self._remove(name)
             if isinstance(error, torch.OutOfMemoryError) or not isinstance(error, Exception):
@@ -146,12 +149,13 @@ class Adapters:
             yield  # exactly the base, also where an adapter replaces modules
             return
         try:
-            with torch.inference_mode(False), torch.no_grad():
-                self._peft.base_model.enable_adapter_layers()
-                self._peft.set_adapter(name, inference_mode=True)
-                for _, layer in self._layers():
-                    layer.set_scale(name, scale)
-            with exchanged(self._places[name]):
+            if self._peft is not None and name in self._peft.peft_config:
+                with torch.inference_mode(False), torch.no_grad():
+                    self._peft.base_model.enable_adapter_layers()
+                    self._peft.set_adapter(name, inference_mode=True)
+                    for _, layer in self._layers():
+                        layer.set_scale(name, scale)
+            with exchanged(self._places[name]), added(self._changes[name], scale):
                 yield
         finally:
             self._switch_off()
@@ -163,6 +167,8 @@ class Adapters:
 
     def _inject(self, name: str, card: HealthCard) -> None:
         config = _config(card)
+        if not config.target_modules:
+            return
         if self._peft is None:
             self._peft = PeftModel(self._model, config, adapter_name=name)
         else:
@@ -174,7 +180,7 @@ class Adapters:
         places = dict(self._model.named_modules())
         wanted = {path for path, _ in self._model.named_parameters() if f".{name}." in f"{path}."}
         for key, (module, which) in card.keys.items():
-            if which.startswith("replaces."):
+            if which == "rows" or which.startswith(("replaces.", "parameter.")):
                 continue
             path = f"{module}.{_inside(name, which)}"
             owner, _, last = path.rpartition(".")
@@ -193,6 +199,7 @@ class Adapters:
     def _remove(self, name: str) -> None:
         """Take an adapter out, however much of it is there, and the wrapping of modules that no other one touches."""
         self._places.pop(name, None)
+        self._changes.pop(name, None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that another one is active now; all are switched off
             for path, module in list(self._model.named_modules()):
@@ -202,9 +209,11 @@ class Adapters:
                     if base is not None:
                         owner, _, last = path.rpartition(".")
                         setattr(self._model.get_submodule(owner), last, base)
-        if self._cards:
-            self._peft.peft_config.pop(name, None)
-            self._peft.set_adapter(next(iter(self._cards)), inference_mode=True)
+        if self._peft is None:
+            return
+        self._peft.peft_config.pop(name, None)
+        if self._peft.peft_config:
+            self._peft.set_adapter(next(iter(self._peft.peft_config)), inference_mode=True)
             self._switch_off()
             return
         self._peft = None
@@ -214,20 +223,21 @@ class Adapters:
 
 def _config(card: HealthCard) -> LoraConfig:
     """PEFT's configuration of what inspection found: modules by their full names, ranks and alphas by these."""
-    first = card.modules[0] if card.modules else None
+    modules = [module for module in card.modules if module.kind != "parameter"]
+    first = modules[0] if modules else None
 
     def by_name(field: str) -> dict:
         common = getattr(first, field, None)
         return {
             f"^{re.escape(module.name)}$": getattr(module, field)
-            for module in card.modules
+            for module in modules
             if getattr(module, field) != common
         }
 
     return LoraConfig(
         r=first.rank if first else 1,
         lora_alpha=first.alpha if first else 1,
-        target_modules=[module.name for module in card.modules],
+        target_modules=[module.name for module in modules],
         rank_pattern=by_name("rank"),
         alpha_pattern=by_name("alpha"),
         use_dora=card.use_dora,

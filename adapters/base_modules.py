@@ -28,7 +28,8 @@ class BaseModule:
     """One module of a base. `shape` is its weight's, None where it has none; `part` the last word of its name.
 
     `tower` is language, vision, cross, connector (a merger or projector between them) or other; `layer` the family's
-    own index, None outside of layers; `groups` a convolution's.
+    own index, None outside of layers; `groups` a convolution's; `is_transposed` says of experts that their weights are
+    [expert, in, out] and not [expert, out, in].
     """
 
     kind: str  # linear | embedding | conv | norm | other
@@ -37,6 +38,7 @@ class BaseModule:
     layer: int | None
     part: str
     groups: int = 1
+    is_transposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,15 @@ def _read(model_id: str, model: nn.Module, family: Any) -> Base:
         kind = "other" if pooling and name.startswith(pooling) else _kind(module)
         tower, layer = ("language", None) if name == head else where.of(name)
         groups = module.groups if kind == "conv" else 1
-        modules[name] = BaseModule(kind, _weight_shape(module), tower, layer, name.rpartition(".")[2], groups)
+        modules[name] = BaseModule(
+            kind,
+            _weight_shape(module),
+            tower,
+            layer,
+            name.rpartition(".")[2],
+            groups,
+            bool(getattr(module, "is_transposed", False)),
+        )
         tensors |= {f"{name}.{tensor_name}": tuple(tensor.shape) for tensor_name, tensor in plain_tensors(module)}
     return Base(model_id, type(model).__name__, model.config.model_type, modules, tensors, embedding, head, tied)
 

@@ -21,7 +21,7 @@ class TouchedModule:
     alpha: float
     scaling: float
     parameters: int
-    kind: str  # linear | embedding | conv
+    kind: str  # linear | embedding | conv | parameter, of which `name` is its own and not its module's
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class HealthCard:
 
     `rank`, `alpha` and `scaling` are (least, most) over its modules. `replaces` are modules some or all of whose own
     tensors it brings anew. `keys` says what each key of its files is: (module, which) with which one of lora_A, lora_B,
-    lora_B.bias, lora_embedding_A, lora_embedding_B, magnitude, or "replaces." and the tensor's name inside the module;
-    a key of a file beside the adapter is `file:key`. `copies` are
-    keys that only repeat the base's own weight of a module, `unmatched_keys` their names: they are not to be loaded.
+    lora_B.bias, lora_embedding_A, lora_embedding_B, magnitude, "parameter." and lora_A or lora_B, "rows" (of the
+    module's weight, those that `rows` lists), or "replaces." and the tensor's name inside the module; a key of a file
+    beside the adapter is `file:key`. `copies` are keys that only repeat the base's own weight of a module,
+    `unmatched_keys` their names: they are not to be loaded.
     `missing` are modules that its config targets and it has no weights for; they stay as they are in the base.
     `renames` are pairs (name then, name now) by which the file's keys, in an older layout, were read. `also` are
     tensors of the base, by name, that are tied to one for which the file has a key, and that key; `same` are pairs of
@@ -65,6 +66,7 @@ class HealthCard:
     warnings: tuple[str, ...]
     keys: dict[str, tuple[str, str]]
     copies: dict[str, str]
+    rows: dict[str, tuple[int, ...]] = field(default_factory=dict)
     also: dict[str, str] = field(default_factory=dict)
     same: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -77,7 +79,8 @@ class HealthCard:
             for key, (module, which) in self.keys.items()
             if which.startswith("replaces.")
         }
-        return own | self.also
+        rows = {f"{module}.weight": key for key, (module, which) in self.keys.items() if which == "rows"}
+        return own | rows | self.also
 
     def notes_of_a_run(self) -> list[str]:
         """The notes as run.json has them, beside those of the picture."""
@@ -108,6 +111,7 @@ class HealthCard:
         if self.base_named or self.peft_version:
             trained = f"trained on {self.base_named}" if self.base_named else "does not say what it was trained on"
             said.append(trained + (f", PEFT {self.peft_version}" if self.peft_version else ""))
+        said += [f"replaces {len(tokens):,} rows of {name}" for name, tokens in self.rows.items()]
         if self.replaces:
             said.append(f"replaces {listed(self.replaces)}")
         said += [f"keys renamed: {then} is now {now}" for then, now in self.renames]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from attention.errors import AdapterRefused
 
+from .adapted_parameters import pairs_of, separate_expert, sides, targeted_parameters, told_apart
 from .adapter_files import AdapterFiles
 from .adapter_keys import Weight, layout_of, read_keys
 from .base_modules import Base, BaseModule
@@ -29,6 +30,10 @@ ATTACHABLE = ("linear", "embedding", "conv")
 # A model's name says its size ("-2B-"); the name of somebody's own folder need not say anything.
 SIZE_IN_NAME = re.compile(r"(^|[-_.])\d+(\.\d+)?[bm]($|[-_.])", re.IGNORECASE)
 COPY_OF_A_MODEL = re.compile(r"[-_](unsloth|bnb|4bit|8bit|awq|gptq|int[48]|fp8|hf|bf16|fp16)(?=$|[-_])", re.IGNORECASE)
+MERGE_BEFORE_5 = (
+    "Merge it with the version of transformers that it was trained with (merge_and_unload, then save_pretrained), and "
+    "give the merged folder as the model"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,12 @@ def inspect_adapter(
     settings = read_settings(files.config, who)
     heads = tuple(key for key in files.header if is_head(key, base))
     files = replace(files, header={key: record for key, record in files.header.items() if key not in heads})
-    weights = read_keys(files)
+    weights = told_apart(read_keys(files), settings, base)
+    if odd := separate_expert(weights, base):
+        raise AdapterRefused(
+            f"{who} has weights for each expert, {shown(odd.key)} for one, and {base.id} has one parameter for all "
+            f"experts since transformers 5. {MERGE_BEFORE_5}."
+        )
     layout, renames = layout_of(files, base, weights, rename)
     beside = other_half(files, base, layout, rename, alone)
     parts = _Parts(files, base, settings, layout, limits)
@@ -83,6 +93,7 @@ class _Parts:
         self._targets = Targets(settings, self._then.values(), limits.pattern_seconds, files.id)
         self._replaced = self._modules_to_save()
         self._lora: dict[str, dict[str, Weight]] = defaultdict(dict)
+        self._rows: dict[str, tuple[int, ...]] = {}  # of embeddings that it brings anew, by module
         self._new: dict[str, Weight] = {}  # tensors of replaced modules, by their names in the base
         self._copies: dict[str, Weight] = {}
         self._keys: dict[str, tuple[str, str]] = {}
@@ -94,6 +105,9 @@ class _Parts:
     def sort(self, weight: Weight) -> None:
         """Put one weight where it belongs. Raises AdapterRefused when it belongs nowhere."""
         name = self._layout.now(weight.name)
+        if weight.which == "rows":
+            self._take_rows(weight, name)
+            return
         if weight.which is not None:
             place, known = self._lora[name], weight.which
             self._keys[weight.key] = (name, weight.which)
@@ -109,6 +123,8 @@ class _Parts:
         """Let a weight take the place of one of the base's own tensors. Raises AdapterRefused when it does not fit."""
         self._put(self._new, tensor, weight)
         self._shape(weight, tensor)
+        if tensor.rpartition(".")[0] in self._rows:
+            raise self._refused(f"has {shown(weight.key)} besides rows of it (trainable_token_indices)")
         owner = next((name for name in self._replaced if _is_inside(tensor, name)), tensor.rpartition(".")[0])
         if not owner:
             raise self._refused(f"has {shown(weight.key)}, which belongs to no module of the base")
@@ -128,7 +144,7 @@ class _Parts:
         if not self._lora:
             raise self._refused("has no LoRA weights")
         self._tied()
-        modules = tuple(self._touched(name) for name in self._base.modules if name in self._lora)
+        modules = tuple(each for name in self._base.modules if name in self._lora for each in self._all_touched(name))
         if self._unsure:
             self._warnings.append(
                 f"Several keys of its alpha_pattern stand for {listed(self._unsure)}. PEFT sorts them as it saves and "
@@ -191,16 +207,96 @@ class _Parts:
             keys=self._keys,
             copies=copies,
             also=self._also,
+            rows=self._rows,
             same=tuple(self._same),
         )
 
     # LoRA
 
+    def _all_touched(self, name: str) -> list[TouchedModule]:
+        if any(":" in which for which in self._lora[name]):
+            return self._touched_parameters(name)
+        return [self._touched(name)]
+
+    def _touched_parameters(self, name: str) -> list[TouchedModule]:
+        """The parameters of a module that the file has pairs of matrices for."""
+        module, found, base = self._base.modules[name], self._lora[name], self._base
+        some = next(iter(found.values()))
+        names = targeted_parameters(base, self._settings, name, self._then[name])
+        wanted = {f"{depth}:{which}" for depth in range(len(names)) for which in ("lora_A", "lora_B")}
+        if found.keys() != wanted or not names:
+            raise self._refused(
+                f"has {len(found)} matrices for parameters of {name} ({shown(some.key)} for one), and its config "
+                f"targets {listed(names) or 'none of them'} (target_parameters)"
+            )
+        shapes = {each: base.tensors[f"{name}.{each}"] for each in names}
+        odd = next((each for each, shape in shapes.items() if len(shape) not in (2, 3) or shape[0] == 1), None)
+        if odd is not None:
+            raise self._refused(
+                f"targets the parameter {name}.{odd}, which is {_sides(shapes[odd])}, no stack of matrices"
+            )
+        sized = {each: sides(shape, module.is_transposed) for each, shape in shapes.items()}
+        pairs = next(pairs_of(names, found, sized), None)
+        if pairs is None:
+            said = listed(f"{each} {_sides(shape)}" for each, shape in shapes.items())
+            raise self._refused(
+                f"does not fit {base.id}: {shown(some.key)} is {_sides(some.record.shape)}, and the parameters of "
+                f"{name} are {said}. It was trained on a model of another size"
+            )
+        touched = []
+        for each, (first, second) in pairs.items():
+            full = f"{name}.{each}"
+            then = f"{self._then[name]}.{each}"
+            rank, told = first.record.shape[0] // sized[each][0], self._targets.rank(then)
+            if rank != told or rank > self._limits.rank:
+                raise self._refused(f"has rank {rank} for {full}, but its config says {told} (r, rank_pattern)")
+            alpha, *others = self._targets.alphas(then)
+            if set(others) - {alpha}:
+                self._unsure.append(full)
+            self._keys[first.key], self._keys[second.key] = (full, "parameter.lora_A"), (full, "parameter.lora_B")
+            touched.append(
+                TouchedModule(
+                    name=full,
+                    part=each,
+                    tower=module.tower,
+                    layer=module.layer,
+                    rank=rank,
+                    alpha=alpha,
+                    scaling=self._settings.scaling(rank, alpha),
+                    parameters=first.record.parameters + second.record.parameters,
+                    kind="parameter",
+                )
+            )
+        return touched
+
+    def _take_rows(self, weight: Weight, name: str) -> None:
+        """Rows of an embedding that were trained (trainable_token_indices), in the order of the config's tokens."""
+        tokens, base = self._settings.tokens, self._base
+        if isinstance(tokens, dict):
+            tokens = next((each for end, each in tokens.items() if f".{self._then[name]}".endswith(f".{end}")), ())
+        elif name != base.embedding:
+            tokens = ()
+        tensor = f"{name}.weight"
+        if not tokens or base.modules[name].kind != "embedding":
+            raise self._refused(f"has {shown(weight.key)}, and its config names no tokens for {name}")
+        if name in self._rows or tensor in self._new or name in self._lora:
+            raise self._refused(f"has {shown(weight.key)} besides other weights for {name}")
+        size, width = base.tensors[tensor]
+        if max(tokens) >= size:
+            raise self._refused(f"trained the token {max(tokens):,}, and {base.id} has {size:,}")
+        self._expect(weight, (len(tokens), width), name)
+        self._rows[name] = tokens
+        self._keys[weight.key] = (name, "rows")
+        if base.tied and name == base.embedding:
+            self._also[f"{base.head}.weight"] = weight.key
+
     def _touched(self, name: str) -> TouchedModule:
         module, found = self._base.modules[name], self._lora[name]
         some = next(iter(found.values()))
         if module.kind not in ATTACHABLE:
-            raise self._refused(f"has {shown(some.key)}, but {name} is no module that LoRA can be attached to")
+            raise self._refused(
+                f"has {shown(some.key)}, but {name} is no module that LoRA can be attached to{_since_when(module)}"
+            )
         if any(_is_inside(name, replaced) for replaced in self._replaced):
             raise self._refused(f"has LoRA weights for {name}, which it also replaces (modules_to_save)")
         if not self._is_target(name):
@@ -280,7 +376,11 @@ class _Parts:
         missing = tuple(
             name
             for name, module in self._base.modules.items()
-            if module.kind in ATTACHABLE and name not in self._lora and self._is_target(name)
+            if name not in self._lora
+            and (
+                (module.kind in ATTACHABLE and self._is_target(name))
+                or targeted_parameters(self._base, self._settings, name, self._then[name])
+            )
         )
         if missing:
             self._warnings.append(
@@ -377,6 +477,13 @@ class _Parts:
 
     def _refused(self, reason: str) -> AdapterRefused:
         return AdapterRefused(f"{self._files.id} {reason}.")
+
+
+def _since_when(module: BaseModule) -> str:
+    """Why a module that has a matrix is not linear: routers of experts were, when older adapters were trained."""
+    if module.shape is None or len(module.shape) != 2:
+        return ""
+    return f": it is a router, whose weight is a parameter since transformers 5. {MERGE_BEFORE_5}"
 
 
 def _is_inside(name: str, outer: str) -> bool:

@@ -19,7 +19,7 @@ from attention.errors import AdapterRefused
 READ = {
     *("peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "lora_bias", "bias"),
     *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "modules_to_save"),
-    *("init_lora_weights", "ensure_weight_tying", "fan_in_fan_out"),
+    *("init_lora_weights", "ensure_weight_tying", "fan_in_fan_out", "target_parameters", "trainable_token_indices"),
     *("base_model_name_or_path", "auto_mapping", "peft_version"),
 }
 # They matter while training only, or belong to a way of initialisation, which `init_lora_weights` decides.
@@ -30,8 +30,6 @@ PASSED_OVER = {
 # Set to anything, they make the adapted model something that is not base + LoRA, or change the base itself.
 REFUSED = {
     "layer_replication": "it repeats layers of the base, so the adapted model is another one",
-    "target_parameters": "it adapts parameters (of experts, for one) and not modules",
-    "trainable_token_indices": "it replaces rows of the embedding",
     "megatron_config": "it is for Megatron's parallel layers",
     "alora_invocation_tokens": "it acts (aLoRA) only after certain tokens",
     "use_qalora": "it is a QALoRA adapter, made for quantised weights",
@@ -55,7 +53,8 @@ MOST_NAMES = 1_000  # of modules that are replaced, or lists of layers
 class LoraSettings:
     """The fields that decide what is attached. `targets` and `excludes` are names, or one pattern.
 
-    `has_bias`: B has a bias of its own (lora_bias); `trains_bias`: the base's own were trained (bias).
+    `has_bias`: B has a bias of its own (lora_bias); `trains_bias`: the base's own were trained (bias). `parameters` are
+    ends of names of parameters (target_parameters); `tokens` are rows of the input embedding, or of modules by name.
     """
 
     rank: int
@@ -72,6 +71,8 @@ class LoraSettings:
     has_bias: bool = False
     trains_bias: bool = False
     ties: bool = False
+    parameters: tuple[str, ...] = ()
+    tokens: tuple[int, ...] | dict[str, tuple[int, ...]] = ()
     base_named: str | None = None
     base_class: str | None = None
     peft_version: str | None = None
@@ -107,6 +108,8 @@ def read_settings(config: dict, who: str) -> LoraSettings:
         has_bias=read.flag("lora_bias"),
         trains_bias=config.get("bias", "none") not in ("none", None),
         ties=read.flag("ensure_weight_tying"),
+        parameters=read.names("target_parameters", plain=True) or (),
+        tokens=read.tokens(),
         base_named=read.text(config.get("base_model_name_or_path"), "base_model_name_or_path"),
         base_class=read.text((read.mapping("auto_mapping")).get("base_model_class"), "base_model_class"),
         peft_version=read.text(config.get("peft_version"), "peft_version"),
@@ -149,6 +152,8 @@ def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
         raise AdapterRefused(f"{who} has layers_to_transform or layers_pattern beside a pattern in target_modules.")
     if settings.layer_lists and settings.layers is None:
         raise AdapterRefused(f"{who} has layers_pattern without layers_to_transform.")
+    if settings.parameters and (settings.has_bias or settings.use_dora):
+        raise AdapterRefused(f"{who} has target_parameters together with DoRA or lora_bias, which PEFT refuses.")
     if settings.has_bias and (settings.use_dora or not isinstance(config.get("init_lora_weights", True), bool)):
         raise AdapterRefused(f"{who} sets lora_bias together with DoRA or another initialisation, which PEFT refuses.")
 
@@ -223,6 +228,18 @@ class _Reader:
         if odd is not None:
             raise self.wrong(name, odd, "names of modules, without signs of a pattern")
         return tuple(value)
+
+    def tokens(self) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+        name = "trainable_token_indices"
+        value = self._config.get(name) or []
+        lists = value if isinstance(value, dict) else {"": value}
+        for each in lists.values():
+            if not isinstance(each, list) or not all(isinstance(n, int) and not isinstance(n, bool) for n in each):
+                raise self.wrong(name, value, "a list of tokens, or one for each of several modules")
+            if len(set(each)) < len(each) or min(each, default=0) < 0:
+                raise self.wrong(name, value, "a list of different tokens")
+        found = {module: tuple(each) for module, each in lists.items()}
+        return found if isinstance(value, dict) else found[""]
 
     def layers(self) -> tuple[int, ...] | None:
         value = self._config.get("layers_to_transform")

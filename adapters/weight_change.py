@@ -19,6 +19,7 @@ from torch import nn
 from attention import families
 
 from .base_modules import BaseModule, base_of_model, plain_modules, plain_tensors
+from .exchange import factors
 from .health_card import HealthCard, TouchedModule
 
 CHUNK = 1 << 24  # numbers of a base weight that are looked at together: 64 MB in float32
@@ -43,7 +44,7 @@ class WeightChange:
     part: str
     tower: str
     layer: int | None
-    kind: str  # linear | embedding | conv | replaced
+    kind: str  # linear | embedding | conv | parameter | rows | replaced
     frobenius: float | None
     relative: float | None
     spectral: float | None = None
@@ -88,7 +89,13 @@ def weight_changes(
     plain = dict(plain_modules(model))
     places = base_of_model(card.base, model, model_type).modules
     head_dim = families.find(model_type or model.config.model_type).towers(model.config)["language"].head_dim
-    changes = [_lora(module, found[module.name], plain[module.name], head_dim) for module in card.modules]
+    changes = [
+        _parameter(module, found[module.name], plain[module.name.rpartition(".")[0]])
+        if module.kind == "parameter"
+        else _lora(module, found[module.name], plain[module.name], head_dim)
+        for module in card.modules
+    ]
+    changes += [_rows(name, rows, found[name]["rows"], plain[name], places[name]) for name, rows in card.rows.items()]
     return changes + [_replaced(name, found[name], plain[name], places[name]) for name in card.replaces]
 
 
@@ -161,6 +168,28 @@ def _dora(
         "dora_relative": _ratio(total, own),
         "magnitude": _ratio((m - lengths).norm().item(), lengths.norm().item()),
     }
+
+
+def _parameter(module: TouchedModule, found: dict[str, torch.Tensor], owner: nn.Module) -> WeightChange:
+    """The change of a parameter of several matrices: of all of them together."""
+    where = (module.name, module.part, module.tower, module.layer, module.kind)
+    own = getattr(owner, module.part).detach()
+    if own.is_meta:
+        return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
+    pair = (found[f"parameter.lora_{side}"].to(own.device).float() for side in "AB")
+    left, right = factors(*pair, own.shape, getattr(owner, "is_transposed", False))
+    squares = ((left.mT @ left) * (right @ right.mT)).sum().clamp_min(0)  # tr((L^T L)(R R^T)) of each
+    total = squares.sqrt().item() * abs(module.scaling)
+    return WeightChange(*where, total, _ratio(total, _norm(own)), note="Of all its matrices together.")
+
+
+def _rows(name: str, rows: tuple[int, ...], new: torch.Tensor, base: nn.Module, place: BaseModule) -> WeightChange:
+    where = (name, place.part, place.tower, place.layer, "rows")
+    own = base.weight.detach()
+    if own.is_meta:
+        return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
+    moved = _norm(new, own[torch.tensor(rows, device=own.device)])
+    return WeightChange(*where, moved, _ratio(moved, _norm(own)), note=f"Of {len(rows):,} rows.")
 
 
 def _replaced(name: str, found: dict[str, torch.Tensor], base: nn.Module, place: BaseModule) -> WeightChange:

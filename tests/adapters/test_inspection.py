@@ -325,8 +325,6 @@ BROKEN = {
     },
     "an unknown initialisation": (config(init_lora_weights="nova"), ["unknown init_lora_weights, nova"]),
     "layer_replication": (config(layer_replication=[[0, 2], [1, 3]]), ["layer_replication", "repeats layers"]),
-    "target_parameters": (config(target_parameters=["mlp.experts.gate_up_proj"]), ["target_parameters"]),
-    "trainable_token_indices": (config(trainable_token_indices=[1, 2]), ["trainable_token_indices", "embedding"]),
     "megatron": (config(megatron_config={"a": 1}), ["megatron_config"]),
     "aLoRA": (config(alora_invocation_tokens=[1]), ["alora_invocation_tokens", "certain tokens"]),
     "QALoRA": (config(use_qalora=True), ["use_qalora", "quantised"]),

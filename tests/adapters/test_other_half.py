@@ -328,6 +328,15 @@ def test_saved_embeddings_of_the_same_vocabulary_are_loaded_as_peft_does(copy, t
         card(copy, tiny_folder)
 
 
+def test_trained_rows_of_an_embedding_are_those_of_the_head_tied_to_it(tiny_folder, loaded, inputs, tmp_path):
+    folder = saved_adapter(tiny_folder, tmp_path / "adapter", trainable_token_indices=[2, 9, 4])
+    rows = {key: each + 1 for key, each in read_adapter(folder)[1].items() if "trainable_tokens" in key}
+    with_tensors(folder, rows)
+    expected = logits(PeftModel.from_pretrained(base_model(tiny_folder), folder).eval(), inputs)
+    assert_is(folder, expected, loaded, inputs)
+    assert "replaces 3 rows" in "\n".join(card(folder, tiny_folder).lines())
+
+
 @pytest.mark.parametrize("bias", ["all", "lora_only"])
 def test_trained_biases_are_loaded_as_peft_does(bias, tiny_folder, loaded, inputs, tmp_path):
     folder = saved_adapter(tiny_folder, tmp_path / "adapter", bias=bias, target_modules=["qkv", "q_proj"])
