@@ -109,6 +109,8 @@ def _check_member(name: str, member: dict) -> None:
         _number(adapter.get("scale"), f"the adapter's scale of {name}")
         for field in ("revision", "sha256"):
             _text(adapter.get(field), f"the adapter's {field} of {name}", MAX_NAME, optional=True)
+        for file in _list(adapter.get("without", []), f"the files beside the adapter of {name}", MAX_CARD_FIELDS):
+            _text(file, f"a file beside the adapter of {name}", MAX_NAME)
     if member.get("card") is not None and len(_record(member["card"], f"the card of {name}")) > MAX_CARD_FIELDS:
         raise _wrong(f"the card of {name}", f"{len(member['card']):,} fields", f"at most {MAX_CARD_FIELDS}")
     parts = set()

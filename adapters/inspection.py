@@ -111,7 +111,7 @@ class _Parts:
         if weight.which is not None:
             place, known = self._lora[name], weight.which
             self._keys[weight.key] = (name, weight.which)
-        elif weight.is_copy and not (self._settings.trains_bias and name.endswith(".bias")):
+        elif weight.is_copy and not (self._settings.bias != "none" and name.endswith(".bias")):
             place, known = self._copies, name
             self._shape(weight, name)
         else:
@@ -157,7 +157,7 @@ class _Parts:
             if key.rpartition(".")[0] not in self._lora:
                 raise self._refused(f"has {shown(weight.key)}, which would be written over the base's own weight")
         self._tied_tensors()
-        notes = list(beside.notes)
+        notes = [*beside.notes, *self._biases_that_were_lost()]
         if heads:
             notes.append(
                 f"It has a head, {shown(heads[0])}, which attention does not depend on; it is left out."
@@ -399,6 +399,18 @@ class _Parts:
             if ends and then.endswith(ends) and not any(_is_inside(name, outer) for outer in found):
                 found.append(name)
         return tuple(name for name in found if any(_is_inside(tensor, name) for tensor in self._base.tensors))
+
+    def _biases_that_were_lost(self) -> list[str]:
+        """A note where the config says that biases were trained and the file lacks some, as older PEFT saved it."""
+        which, base = self._settings.bias, self._base
+        owners = {"none": (), "all": base.modules}.get(which, self._lora)
+        lost = [f"{name}.bias" for name in owners if f"{name}.bias" in base.tensors.keys() - self._new.keys()]
+        if not lost:
+            return []
+        return [
+            f"Its config says that biases were trained (bias {shown(which)}), and {len(lost):,} of them are not in its "
+            f"file, {lost[0]} for one: they are the base's."
+        ]
 
     def _tied_tensors(self) -> None:
         """PEFT writes what it was not told to replace over the base's weight, and so over what is tied to that.

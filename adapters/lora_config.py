@@ -53,7 +53,7 @@ MOST_NAMES = 1_000  # of modules that are replaced, or lists of layers
 class LoraSettings:
     """The fields that decide what is attached. `targets` and `excludes` are names, or one pattern.
 
-    `has_bias`: B has a bias of its own (lora_bias); `trains_bias`: the base's own were trained (bias). `parameters` are
+    `has_bias`: B has a bias of its own (lora_bias); `bias`: which of the base's own were trained. `parameters` are
     ends of names of parameters (target_parameters); `tokens` are rows of the input embedding, or of modules by name.
     """
 
@@ -69,7 +69,7 @@ class LoraSettings:
     use_rslora: bool = False
     use_dora: bool = False
     has_bias: bool = False
-    trains_bias: bool = False
+    bias: str = "none"
     ties: bool = False
     parameters: tuple[str, ...] = ()
     tokens: tuple[int, ...] | dict[str, tuple[int, ...]] = ()
@@ -106,7 +106,7 @@ def read_settings(config: dict, who: str) -> LoraSettings:
         use_rslora=read.flag("use_rslora"),
         use_dora=read.flag("use_dora"),
         has_bias=read.flag("lora_bias"),
-        trains_bias=config.get("bias", "none") not in ("none", None),
+        bias=read.text(config.get("bias"), "bias") or "none",
         ties=read.flag("ensure_weight_tying"),
         parameters=read.names("target_parameters", plain=True) or (),
         tokens=read.tokens(),

@@ -107,6 +107,8 @@ def _check_about(info: dict, n_tokens: int) -> None:
     if adapter is not None:
         _text(_record(adapter, "adapter").get("id"), "the adapter's id", MAX_NAME)
         _number(adapter.get("scale"), "the adapter's scale", optional=True)
+        for name in _list(adapter.get("without", []), "the files beside the adapter", MAX_TOKENS):
+            _text(name, "a file beside the adapter", MAX_NAME)
     if info.get("mode") not in ("prefill", "generate"):
         raise _wrong("mode", info.get("mode"), "prefill or generate")
     _text(info.get("prompt"), "prompt", MAX_TEXT)

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import torch
 from gradio_client import Client, handle_file
 from made_adapters import changed_adapter, saved_adapter
 from PIL import Image
@@ -37,6 +38,14 @@ def server(place):
 
 
 @pytest.fixture(scope="module")
+def half(server, place):
+    """An adapter whose other half is a pickle beside it."""
+    folder = changed_adapter(place / "adapters" / "first", place / "half")
+    torch.save({"model.visual.merger.norm.weight": torch.ones(32)}, folder / "non_lora_state_dict.bin")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
 def client(server):
     client = Client(server[1], verbose=False)
     yield client
@@ -58,6 +67,26 @@ def first(place):
 @pytest.fixture
 def fields(picture):
     return {"images": handle_file(picture), "prompt": PROMPT, "answer": "red star"}
+
+
+def test_the_other_half_of_an_adapter_is_not_passed_over(client, half, fields, first):
+    with pytest.raises(Exception, match="only a part of what was trained: non_lora_state_dict"):
+        client.predict(half, api_name="/inspect")
+    assert "left out" in client.predict(half, alone=True, api_name="/inspect")["notes"][0]
+    with pytest.raises(Exception, match="only a part of what was trained"):
+        client.predict(**fields, adapter=half, api_name="/analyze")
+    run = client.predict(**fields, adapter=half, adapter_alone=True, api_name="/analyze")["run"]
+    assert run["adapter"]["without"] == ["non_lora_state_dict.bin"]
+    assert any("not the whole fine-tune" in note for note in run["notes"])
+    with pytest.raises(Exception, match="only a part of what was trained"):
+        client.predict(**fields, adapters=[first, half], api_name="/compare")
+    done = client.predict(**fields, adapters=[first, {"id": half, "alone": True}], api_name="/compare")
+    members = [member["adapter"] for member in done["comparison"]["members"][1:]]
+    assert "without" not in members[0] and members[1]["without"] == ["non_lora_state_dict.bin"]
+    opened = client.predict(
+        handle_file(client.predict(done["ticket"], format="zip", api_name="/export")), api_name="/open"
+    )
+    assert opened["comparison"]["members"][2]["adapter"] == members[1]
 
 
 def test_adapters_are_listed_with_series_in_order(client, place):
@@ -209,6 +238,19 @@ def test_the_command_line_compares(command, place, picture, first, tmp_path):
     assert code == 0, err
     with open_run(tmp_path / "r") as run:
         assert run.info["adapter"]["id"] == first
+
+
+def test_the_command_line_confirms_that_the_other_half_is_left_out(command, place, picture, half, tmp_path):
+    flags = ["--image", picture, "--prompt", PROMPT, "--model", place / "model", "--device", "cpu", "--adapter", half]
+    for name in ("extract", "compare"):
+        code, _, err = command(name, *flags, "--output-dir", tmp_path / name)
+        assert code == 1 and "only a part of what was trained" in err and not (tmp_path / name).exists()
+        code, _, err = command(name, *flags, "--output-dir", tmp_path / name, "--adapter-alone")
+        assert code == 0 and "not the whole fine-tune" in err
+    code, _, err = command("inspect", half, "--model", place / "model")
+    assert code == 1 and "safetensors.torch" in err
+    code, out, _ = command("inspect", half, "--model", place / "model", "--adapter-alone")
+    assert code == 0 and "left out" in out
 
 
 def test_the_command_line_inspects(command, place, first):
