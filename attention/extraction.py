@@ -24,7 +24,7 @@ from PIL import Image
 from . import __version__, models, tokens
 from .capture import Capture, TowerPlan, attention_of, not_finite
 from .cost import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
-from .errors import AttentionError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, shortened
+from .errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, shortened, words_for
 from .families.family import Inputs, cells_of
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
@@ -286,10 +286,9 @@ class Extraction:
             raise NotFinite(
                 f"{error} The weight {broken} itself holds such numbers." if broken else str(error)
             ) from None
-        except torch.OutOfMemoryError:
-            raise
-        except MODEL_FAILURES:
-            self._check_runs(inputs)
+        except MODEL_FAILURES as error:
+            if words_for(error) is None:
+                self._check_runs(inputs)
             raise
         logits = output.logits[0, :-1].float()
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
@@ -490,9 +489,9 @@ def _broken_weight(model: torch.nn.Module) -> str | None:
     return next((name for name, weight in weights if not (weight.is_meta or weight.isfinite().all())), None)
 
 
-def _fails_by_itself(error: Exception) -> AttentionError:
-    """The error to raise for one that the model's own code raised. Ours, and a lack of memory, stay what they are."""
-    if isinstance(error, AttentionError | torch.OutOfMemoryError):
+def _fails_by_itself(error: Exception) -> Exception:
+    """The error to raise for one that the model's own code raised; those that have words of their own stay."""
+    if words_for(error) is not None:
         return error
     return ModelUnavailable(
         f"The model's own code fails on this input ({shortened(models.cause_of(error), 200)}). Its config.json, "

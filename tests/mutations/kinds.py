@@ -73,7 +73,7 @@ def _key_renamed(folder: Path, rng) -> Told:
             change_json(
                 index, lambda it: it.update(weight_map={f"{prefix}{k}": v for k, v in it["weight_map"].items()})
             )
-        return Told(f"every key of the folder begins with {prefix}", (prefix, *_tail(key)))
+        return Told(f"every key of the folder begins with {prefix}", (prefix, f"{prefix.partition('.')[0]}.", *_tail(key)))
     if manner == "swapped":
         alike = [name for name, value in weights.tensors.items() if value.shape == weights.tensors[key].shape]
         other = rng.choice(sorted(alike))
