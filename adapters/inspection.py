@@ -318,7 +318,9 @@ class _Parts:
             }.get(odd, f"has {{}}, but {name} is of kind {module.kind}, which has no {odd}")
             raise self._refused(reason.format(shown(found[odd].key)))
         if wanted - found.keys():
-            raise self._refused(f"has {shown(some.key)} but no {min(wanted - found.keys())} for that module")
+            lacking = min(wanted - found.keys())
+            asked = {"magnitude": ", for which use_dora asks", "lora_B.bias": ", for which lora_bias asks"}
+            raise self._refused(f"has {shown(some.key)} but no {lacking} for that module{asked.get(lacking, '')}")
         rank = self._rank(name, module, found[first], found[second])
         out = module.shape[1] if module.kind == "embedding" else module.shape[0]
         if "magnitude" in wanted:

@@ -106,7 +106,7 @@ def read_settings(config: dict, who: str) -> LoraSettings:
         use_rslora=read.flag("use_rslora"),
         use_dora=read.flag("use_dora"),
         has_bias=read.flag("lora_bias"),
-        bias=read.text(config.get("bias"), "bias") or "none",
+        bias=read.bias(),
         ties=read.flag("ensure_weight_tying"),
         parameters=read.names("target_parameters", plain=True) or (),
         tokens=read.tokens(),
@@ -203,6 +203,12 @@ class _Reader:
             raise self.wrong(name, value, "a text or null")
         return value or None
 
+    def bias(self) -> str:
+        value = self._config.get("bias", "none")
+        if value not in ("none", "all", "lora_only"):
+            raise self.wrong("bias", value, "none, all or lora_only")
+        return value
+
     def mapping(self, name: str) -> dict:
         value = self._config.get(name)
         if value is not None and not isinstance(value, dict):
@@ -210,6 +216,8 @@ class _Reader:
         return value or {}
 
     def by_name(self, name: str, read: Any) -> dict:
+        if self._config.get(name, {}) is None:  # which PEFT cannot load
+            raise self.wrong(name, None, "an object")
         return {key: read(value, f"{name} {shown(key, 40)}") for key, value in self.mapping(name).items()}
 
     def names(self, name: str, can_be_pattern: bool = False, plain: bool = False) -> tuple[str, ...] | str | None:

@@ -294,7 +294,7 @@ def test_a_failure_half_way_leaves_what_was_there(run, tmp_path, monkeypatch):
     old = tmp_path / "map.npz"
     old.write_text("old")
     monkeypatch.setattr(np, "savez_compressed", fail)
-    with pytest.raises(InvalidRequest, match="The disk is full: map.npz could"):
+    with pytest.raises(InvalidRequest, match=r"The disk is full: map\.npz could"):
         export_run(run, "npz", old)
     monkeypatch.setattr(export, "picture_of", fail)  # after the layers
     with pytest.raises(InvalidRequest, match="The disk is full: bin could"):

@@ -73,7 +73,9 @@ def _key_renamed(folder: Path, rng) -> Told:
             change_json(
                 index, lambda it: it.update(weight_map={f"{prefix}{k}": v for k, v in it["weight_map"].items()})
             )
-        return Told(f"every key of the folder begins with {prefix}", (prefix, f"{prefix.partition('.')[0]}.", *_tail(key)))
+        return Told(
+            f"every key of the folder begins with {prefix}", (prefix, f"{prefix.partition('.')[0]}.", *_tail(key))
+        )
     if manner == "swapped":
         alike = [name for name, value in weights.tensors.items() if value.shape == weights.tensors[key].shape]
         other = rng.choice(sorted(alike))
@@ -152,7 +154,7 @@ def _file_broken(file: Path, rng, others: list[Path] = ()) -> Told:
         file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     else:
         file.write_bytes(rng.choice(others).read_bytes())
-    return Told(f"{file.name} {manner}", (file.name, file.stem))
+    return Told(f"{file.name} {manner}", (file.name, file.stem, file.stem.replace("_", " ")))
 
 
 # Configurations
