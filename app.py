@@ -51,6 +51,7 @@ from adapters.comparison import Comparison, open_comparison
 from attention.cache import RunCache, user_cache_folder
 from attention.errors import AttentionError
 from attention.page import QUIET, ZERO_GPU
+from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
@@ -117,7 +118,7 @@ def card() -> str:
 def build(service: Service, examples: dict[str, str], comparisons: dict[str, str]) -> gr.Blocks:
     """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
-    with gr.Blocks(
+    with SpokenBlocks(
         title=TITLE, fill_width=True, analytics_enabled=False,
         delete_cache=(hour, hour if service.is_hosted else 24 * hour),
     ) as demo:  # fmt: skip

@@ -220,6 +220,7 @@ def test_the_runs_kept_are_listed_newest_first_and_each_can_be_asked_for(client,
         "ticket": tickets[0], "kind": "run", "id": run.info["id"], "created": run.info["created"],
         "model": run.info["model"]["id"],
         "prompt": PROMPT, "answer": "red", "tokens": len(run.info["tokens"]), "bytes": run.info["bytes"],
+        "error": None,
     }  # fmt: skip
     run.close()
 
@@ -392,6 +393,35 @@ def test_an_unforeseen_error_is_not_told_in_detail_and_leaves_nothing(client, se
             client.predict(images=handle_file(picture), prompt=PROMPT, api_name="/analyze")
     assert "secret" not in str(caught.value)
     assert nothing_is_left(service)
+
+
+A_FILE = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+FIELDS = [[], "what?", None, None, "prefill", 256, None, None, None, None, None, "auto", None, 1.0, False, False]
+
+
+@pytest.mark.parametrize(
+    "endpoint, data, said",
+    [
+        ("open", ["run.zip"], "file is 'run.zip'; it must be a file as /gradio_api/upload"),
+        ("open", [5], "file is 5; it must be a file as"),
+        ("open", [A_FILE], "it must be a file that was uploaded here before."),
+        ("open", [None], "There is no file. Give the zip of a run"),
+        ("open", [], "This call has 0 of 1 values; in order they are file."),
+        ("analyze", ["a.png", *FIELDS[1:]], "images is 'a.png'; it must be a file as"),
+        ("analyze", [[{"x": 1}], *FIELDS[1:]], "images is [{'x': 1}]; it must be a file as"),
+        ("analyze", [[A_FILE], *FIELDS[1:]], "it must be a file that was uploaded here before."),
+        ("inspect", ["x"], "values; in order they are adapter, model, rename"),
+        ("heatmap", ["t"], "This call has 1 of 7 values; in order they are ticket, tower, layer"),
+        ("layers", [["x"]], "The model is ['x']; it must be a name."),
+    ],
+)
+def test_a_call_of_another_form_is_told_what_is_due(address, endpoint, data, said):
+    place = f"{address}gradio_api/call/{endpoint}"
+    event = httpx.post(place, json={"data": data}).json()["event_id"]
+    with httpx.stream("GET", f"{place}/{event}", timeout=60) as answer:
+        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: ")]
+    words = json.loads(lines[-1])["error"]
+    assert said in words and len(words) < 400
 
 
 # How a job ends

@@ -3,6 +3,7 @@
     inputs      what is filled, as components, and its values as a Request's fields
     sentences   what is said of runs, progress and errors
     manifests   what the viewers are told: which run, and where to look first
+    calls       what was sent and is no call of the page or an endpoint, said in words
     controls    Run and Stop, and the line that says how far a run is
     kept        the list of what is kept: opened, deleted, taken in from a zip
     explore     the tab that makes a run and shows it

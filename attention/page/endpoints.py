@@ -165,7 +165,7 @@ def build_endpoints(service: Service) -> None:
             return result(take_zip(service, file, request.session_hash))
 
     def runs() -> list[dict]:
-        """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes.
+        """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes, error.
 
         On a public server the list is empty: whoever has a run there has its ticket.
         """

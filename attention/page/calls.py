@@ -1,0 +1,54 @@
+"""What reaches the page or an endpoint and is no call of it: said in words, where Gradio would answer nothing.
+
+Gradio shows a client only the errors that are raised for people. Its own checks of what was sent raise others, and the
+client is told `{"error": null}`; here they become a sentence. Knows no endpoint by its name.
+"""
+
+from __future__ import annotations
+
+import logging
+from inspect import signature
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from attention.errors import fault, quoted, words_for
+
+A_FILE = 'a file as /gradio_api/upload or handle_file gives it: {"path": ..., "meta": {"_type": "gradio.FileData"}}'
+
+log = logging.getLogger("app")
+
+
+class SpokenBlocks(gr.Blocks):
+    """Blocks whose refusals of what was sent are sentences."""
+
+    async def preprocess_data(self, block_fn, inputs: list[Any], *more, **settings) -> list[Any]:
+        try:
+            return await super().preprocess_data(block_fn, inputs, *more, **settings)
+        except gr.Error:
+            raise
+        except Exception as error:
+            words = _refusal(block_fn, inputs) or words_for(error)
+            if words is None:
+                log.error("a call could not be read", exc_info=error)
+                words = f"{fault(error)} The app's log has the details."
+            raise gr.Error(words, print_exception=False) from None
+
+
+def _refusal(block_fn, inputs: list[Any]) -> str | None:
+    """What is wrong with what was sent, where it can be told from what the endpoint takes."""
+    names = list(signature(block_fn.fn).parameters)[: len(block_fn.inputs)] if block_fn.fn else []
+    if len(inputs) < len(block_fn.inputs):
+        return f"This call has {len(inputs)} of {len(block_fn.inputs)} values; in order they are {', '.join(names)}."
+    for name, block, value in zip(names, block_fn.inputs, inputs, strict=False):
+        model = getattr(block, "data_model", None)
+        if model is None or value is None:
+            continue
+        try:
+            model.model_validate(value)
+        except ValidationError:
+            return f"{name} is {quoted(value)}; it must be {A_FILE}."
+        if isinstance(block, gr.File | gr.Image | gr.UploadButton):
+            return f"{name} is {quoted(value)}; it must be a file that was uploaded here before."
+    return None
