@@ -18,7 +18,7 @@ from .weights_beside import FileBeside, files_beside
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 256 << 10
-MAX_START_BYTES = 16 << 20  # of a pickle beside it: the names of its tensors come first
+MAX_START_BYTES = 4 << 20  # of a pickle beside it: the names of its tensors come first
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 

@@ -27,7 +27,10 @@ class _Global(str):
 
 
 class _Unknown:
-    """An object that is no dictionary, tensor or plain value."""
+    """An object that is no dictionary, tensor or plain value; `holds` whether weights went into it."""
+
+    def __init__(self, holds: bool = False):
+        self.holds = holds
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -38,10 +41,13 @@ def is_torch_file(start: bytes) -> bool:
 def pickled_tensors(start: bytes) -> dict[str, TensorRecord] | None:
     """The weights in a file whose first bytes are `start`, by name; None where these do not tell.
 
-    Those of a dictionary, and of dictionaries in it. Tensors of integers are no weights.
+    Those of a dictionary, and of dictionaries in it. Tensors of integers are no weights. None is also what is known of
+    a whole module, or of arrays of another library under a weight's name.
     """
     try:
-        return _named(_object(start))
+        found = _object(start)
+        named = _named(found)
+        return None if not named and _is_opaque(found) else named
     except Exception:  # noqa: BLE001 - whatever bytes can do; then nothing is known of the file
         return None
 
@@ -59,6 +65,12 @@ def _object(start: bytes) -> Any:
             start = start[end:]
             found, end = _run(start)
     return found
+
+
+def _is_opaque(found: Any, name: str = "", depth: int = 0) -> bool:
+    if isinstance(found, dict) and depth < MOST_DEPTH:
+        return any(_is_opaque(each, str(key), depth + 1) for key, each in found.items())
+    return isinstance(found, _Unknown) and (found.holds or "." in name)
 
 
 def _named(found: Any, depth: int = 1) -> dict[str, TensorRecord]:
@@ -135,8 +147,12 @@ def _run(content: bytes) -> tuple[Any, int]:
             set_items(above_mark())
         elif name in ("APPENDS", "ADDITEMS"):
             above_mark()
-        elif name in ("APPEND", "BUILD"):
+        elif name == "APPEND":
             stack.pop()
+        elif name == "BUILD":
+            state = stack.pop()
+            if isinstance(stack[-1], _Unknown):
+                stack[-1].holds |= _holds_weights(state)
         elif name == "BINPERSID":
             stack.append(stack.pop())
         elif name in ("REDUCE", "NEWOBJ"):
@@ -161,8 +177,16 @@ def _made(made: Any, arguments: Any) -> Any:
         return {}
     if made in ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"):
         return arguments[0]
+    if made == "torch._tensor._rebuild_from_type_v2":
+        return _made(arguments[0], arguments[2])
     if made in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"):
         storage, shape = arguments[0], arguments[2]
         kind = storage[1].rpartition(".")[2].removesuffix("Storage")
         return TensorRecord(DTYPES.get(kind, kind), tuple(int(side) for side in shape))
-    return _Unknown()
+    return _Unknown(_holds_weights(arguments))
+
+
+def _holds_weights(found: Any) -> bool:
+    if isinstance(found, dict | tuple):
+        return any(map(_holds_weights, found.values() if isinstance(found, dict) else found))
+    return (isinstance(found, TensorRecord) and found.dtype in DTYPES.values()) or getattr(found, "holds", False)

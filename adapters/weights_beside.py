@@ -17,13 +17,16 @@ from .safetensors_header import TensorRecord
 
 SAFETENSORS = ".safetensors"
 SUFFIXES = (SAFETENSORS, ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+OF_ANYTHING = (".pkl", ".pickle")  # files that need not hold weights
 # What trainers leave beside an adapter besides its weights; `adapter_model.bin` are the adapter's own once more.
 STATE = re.compile(
     r"(adapter_model|optim(izer)?|(lr_)?scheduler|rng_states?|random_states?|train(ing|er)?_(args|state)|(grad_)?scaler"
     r"|(dataloader|(batch_)?sampler)(_state)?|custom_checkpoint|zero_pp_rank|.*optim_states|tokenizer)(?=[._-]|$)",
     re.IGNORECASE,
 )
-MODEL = re.compile(r"((pytorch_)?model|consolidated)([-_.]\d+(-of-\d+)?)?\.\w+")  # transformers' own, and Mistral's
+MODEL = re.compile(
+    r"((pytorch_)?model(_fsdp)?|consolidated)([-_.]\d+(-of-\d+)?)?\.\w+"
+)  # transformers' own, and Mistral's
 SHARD = re.compile(r"-\d+-of-\d+\.")
 # Names that trainers give to such a file, also where nothing else is known of it.
 PARTS = re.compile(r"non_lora|projector|merger|aligner|resampler|connector|vit|vision|visual|tower|embed|lm_head", re.I)
@@ -93,7 +96,8 @@ def files_beside(
         else:
             start = start_of(name)
             tensors = pickled_tensors(start)
-            if tensors is None and not (is_torch_file(start) or PARTS.search(name) or MODEL.fullmatch(name)):
+            is_weights = is_torch_file(start) and not name.endswith(OF_ANYTHING)
+            if tensors is None and not (is_weights or PARTS.search(name) or MODEL.fullmatch(name)):
                 continue  # another program's file
         if tensors is not None:
             keys = {plain_key(key) for key in tensors}

@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from made_adapters import PREFIX, base_model, changed_adapter, read_adapter, saved_adapter
@@ -204,6 +205,7 @@ def test_what_a_trainer_leaves_besides_is_not_the_other_half(copy, tiny_folder):
         "counts.pt": {"steps": torch.arange(3)},
         "best.bin": own,
         "non_lora_state_dict.bin": {},  # nothing but LoRA was trained
+        "notes.pkl": {"a.b": Written(copy / "evil")},
     }
     for name, content in files.items():
         torch.save(content, copy / name)
@@ -256,6 +258,10 @@ def test_a_value_head_is_left_out_and_said(copy, tiny_folder):
 # Reading a pickle without unpickling
 
 
+class Parameter(torch.nn.Parameter):
+    """A class of somebody's own."""
+
+
 class Written:
     """What writes a file wherever it is unpickled."""
 
@@ -292,6 +298,20 @@ def test_the_names_of_a_pickles_tensors_are_read(is_zip, wrapping, tmp_path):
     assert {name: (record.dtype, record.shape) for name, record in found.items()} == {
         "a.weight": ("F32", (2, 3)), "a.bias": ("BF16", (2,)), "b": ("F32", ()),
     }  # fmt: skip
+
+
+def test_a_whole_module_and_arrays_are_not_passed_over(copy, tiny_folder):
+    name = "model.visual.merger.norm.weight"
+    for file, content in {
+        "best.pt": torch.nn.Linear(2, 2),
+        "best.bin": {"model": torch.nn.Linear(2, 2)},
+        "arrays.bin": {name: np.ones(32, np.float32)},
+        "wrapped.bin": {"state_dict": {name: Parameter(torch.ones(32))}},
+    }.items():
+        torch.save(content, copy / file)
+        with pytest.raises(AdapterIncomplete, match=file):
+            card(copy, tiny_folder)
+        (copy / file).unlink()
 
 
 def test_bytes_that_are_no_pickle_tell_nothing(tmp_path):
