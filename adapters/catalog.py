@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from attention import models
-from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest
+from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 from attention.request import MAX_ADAPTER_SCALE
 
 from . import hub
@@ -98,10 +98,10 @@ def split_scale(text: str) -> tuple[str, float | None]:
         return text, None
     name, scale = match[1], float(match[2])
     if not name.strip():
-        raise InvalidRequest(f"{text!r} names no adapter. Write ADAPTER={match[2]}.")
+        raise InvalidRequest(f"{quoted(text)} names no adapter. Write ADAPTER={match[2]}.")
     if not 0 <= scale <= MAX_ADAPTER_SCALE:
         raise InvalidRequest(
-            f"The scale of an adapter is from 0 to {MAX_ADAPTER_SCALE}, not {match[2]} (in {text!r}). "
+            f"The scale of an adapter is from 0 to {MAX_ADAPTER_SCALE}, not {match[2]} (in {quoted(text)}). "
             f"If that belongs to its name, write {text}=1."
         )
     return name, scale
@@ -122,7 +122,7 @@ def find_adapter(
     Raises InvalidRequest, AdapterUnavailable, AdapterRefused, and what `watch` raises.
     """
     if not isinstance(adapter_id, str) or not adapter_id.strip() or "\0" in adapter_id:
-        raise InvalidRequest(f"{adapter_id!r} names no adapter. {_choices(model_id, is_hosted)}")
+        raise InvalidRequest(f"{quoted(adapter_id)} names no adapter. {_choices(model_id, is_hosted)}")
     if _is_path(adapter_id):
         return _read_path(adapter_id, model_id, adapters_dir, is_hosted)
     if "/" in adapter_id:
@@ -138,7 +138,7 @@ def find_adapter(
         raise InvalidRequest(
             f"The adapter {adapter_id} is for {models.POCKET_ID}, not for {model_id}. {_choices(model_id, is_hosted)}"
         )
-    raise InvalidRequest(f"There is no adapter {adapter_id!r}. {_choices(model_id, is_hosted)}")
+    raise InvalidRequest(f"There is no adapter {quoted(adapter_id)}. {_choices(model_id, is_hosted)}")
 
 
 def fetch_adapter(files: AdapterFiles, watch: models.Watch | None = None) -> AdapterFiles:
@@ -198,8 +198,8 @@ def _read_path(text: str, model_id: str, adapters_dir: Path | None, is_hosted: b
                 return read_folder(folder, text)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or the home of nobody
         reason = getattr(error, "strerror", None) or error
-        raise AdapterUnavailable(f"The folder {text[:200]!r} cannot be read: {reason}.") from None
-    raise InvalidRequest(f"Folders of this server cannot be read ({text[:200]!r}). {_choices(model_id, is_hosted)}")
+        raise AdapterUnavailable(f"The folder {quoted(text)} cannot be read: {reason}.") from None
+    raise InvalidRequest(f"Folders of this server cannot be read ({quoted(text)}). {_choices(model_id, is_hosted)}")
 
 
 def _read(folder: Path) -> list[Path]:

@@ -39,7 +39,7 @@ class AdapterChoice:
         number = isinstance(self.scale, int | float) and not isinstance(self.scale, bool)
         if not number or not 0 <= self.scale <= MAX_ADAPTER_SCALE:
             raise InvalidRequest(
-                f"The adapter's strength is {self.scale!r}; it is a number from 0 to {MAX_ADAPTER_SCALE}."
+                f"The adapter's strength is {quoted(self.scale)}; it is a number from 0 to {MAX_ADAPTER_SCALE}."
             )
 
     @property

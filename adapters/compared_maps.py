@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from attention.errors import InvalidRequest, NotInRun
+from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.look import DECADES, Drawn, DrawnDifference, Look, MapCells, drawn_together
 from attention.selection import Selection, plain, select
 
@@ -110,7 +110,7 @@ class ComparedMaps:
         if given == OWN:
             return float(largest)
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 1e9:
-            raise InvalidRequest(f"difference_high is {given!r}; it must be a number above 0, or {OWN}.")
+            raise InvalidRequest(f"difference_high is {quoted(given)}; it must be a number above 0, or {OWN}.")
         return float(given)
 
     def write(self, look: Look, file: BinaryIO, format: str, **drawing) -> None:  # noqa: A002
@@ -141,7 +141,7 @@ def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapte
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
     """
     if left == right:
-        raise InvalidRequest(f"left and right are both {left!r}: name two members.")
+        raise InvalidRequest(f"left and right are both {quoted(left)}: name two members.")
     runs = comparison.run(left), comparison.run(right)
     before = select(runs[0], **which)
     after = select(runs[1], **which | {"query": before.query})  # also where none was named

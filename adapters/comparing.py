@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from attention.errors import InvalidRequest, LimitExceeded
+from attention.errors import InvalidRequest, LimitExceeded, quoted
 from attention.extraction import Extraction, all_or_nothing
 from attention.partial import PartialRun
 from attention.request import Limits, Request
@@ -73,7 +73,8 @@ def _check(request: Request, adapters: Sequence[AdapterChoice], words: str | int
     is_number = isinstance(words, int) and not isinstance(words, bool)
     if words not in WORDS and not (is_number and 1 <= words <= len(adapters)):
         raise InvalidRequest(
-            f"The words to read are {words!r}; they are base, own, or the number of an adapter, 1 to {len(adapters)}."
+            f"The words to read are {quoted(words)}; they are base, own, or the number of an adapter, "
+            f"1 to {len(adapters)}."
         )
     if request.adapter is not None:
         raise InvalidRequest("A comparison's adapters are given beside its request; leave the request's adapter out.")

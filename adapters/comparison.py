@@ -89,7 +89,9 @@ class Comparison:
         try:
             return self.runs[member]
         except KeyError:
-            raise NotInRun(f"There is no {member!r} in this comparison; there is {', '.join(self.runs)}.") from None
+            raise NotInRun(
+                f"There is no {quoted(member)} in this comparison; there is {', '.join(self.runs)}."
+            ) from None
 
     def measures(self, tower: str = "language") -> list[str]:
         """The measures of this tower."""
@@ -99,7 +101,7 @@ class Comparison:
     def table(self, measure: str, tower: str = "language") -> np.ndarray:
         """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`."""
         if measure not in self.measures(tower):
-            raise NotInRun(f"There is no measure {measure!r}; there is {', '.join(self.info['measures'])}.")
+            raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         return self._table(f"{tower}.{measure}")
 
     def queries(self, tower: str = "language") -> list[int]:
@@ -127,11 +129,11 @@ class Comparison:
         if query in queries:
             return self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
         if measure not in self.measures(tower):
-            raise NotInRun(f"There is no measure {measure!r}; there is {', '.join(self.info['measures'])}.")
+            raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         if measure not in differences.NAMES:
-            raise NotInRun(f"{measure} is known of the rows that were compared, and row {query!r} was not.")
+            raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < self.shared(tower):
-            raise NotInRun(f"Row {query!r} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
+            raise NotInRun(f"Row {quoted(query)} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
         run = self.adapters[adapter]
         found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in self.base.layers(tower)]
         return np.stack(found)
@@ -189,11 +191,13 @@ class Comparison:
             return self.info["queries"][tower]
         except KeyError:
             has = ", ".join(self.info["queries"])
-            raise NotInRun(f"This comparison has no tower {tower!r}; it has {has}.") from None
+            raise NotInRun(f"This comparison has no tower {quoted(tower)}; it has {has}.") from None
 
     def _check_adapter(self, adapter: int) -> None:
         if isinstance(adapter, bool) or not isinstance(adapter, int) or not 0 <= adapter < len(self.adapters):
-            raise NotInRun(f"There is no adapter {adapter!r} in this comparison: it has 0 to {len(self.adapters) - 1}.")
+            raise NotInRun(
+                f"There is no adapter {quoted(adapter)} in this comparison: it has 0 to {len(self.adapters) - 1}."
+            )
 
     def _table(self, name: str) -> np.ndarray:
         with self._lock:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, quoted
 from attention.export import FIGURES, export_run, is_given, new_file, refuse_inside, write_zip
 from attention.look import Look
 from attention.run import Run
@@ -71,8 +71,8 @@ def export_comparison(
     path = Path(path)
     if format not in FORMATS:
         raise InvalidRequest(
-            f"A comparison is exported as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not as {format!r}. For another "
-            f"format export one of its runs: {', '.join(comparison.runs)}."
+            f"A comparison is exported as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not as {quoted(format)}. "
+            f"For another format export one of its runs: {', '.join(comparison.runs)}."
         )
     refuse_inside(comparison, path, "comparison")
     which = {"layer": layer, "head": head, "query": query, "key": key, "grid": grid, "until": until}

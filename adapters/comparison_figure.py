@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from attention import figure
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, quoted
 from attention.figure import Panel, size_of
 from attention.look import Drawn, DrawnDifference, Look, diverging, palette
 from attention.map_figure import (
@@ -68,7 +68,7 @@ def write_comparison_figure(
     """
     shown = _shown(show)
     if isinstance(split, bool) or not isinstance(split, int | float) or not 0 <= split <= 1:
-        raise InvalidRequest(f"split is {split!r}; it must be a number from 0 to 1.")
+        raise InvalidRequest(f"split is {quoted(split)}; it must be a number from 0 to 1.")
     if format != "png" and (scale, width) != (None, None):
         raise InvalidRequest(f"Format {format} is sharp in any size: leave scale and width out, or use png.")
     drawn = maps.drawn(look, difference_high)
@@ -91,7 +91,7 @@ def _shown(show: Sequence[str] | str | None) -> list[str]:
     names = [str(name).strip() for name in names] if isinstance(names, list | tuple) else [str(names)]
     for name in names:
         if name not in SHOWN:
-            raise InvalidRequest(f"There is no {name!r} to show. There is {', '.join(SHOWN)}.")
+            raise InvalidRequest(f"There is no {quoted(name)} to show. There is {', '.join(SHOWN)}.")
     if len(set(names)) < len(names):
         raise InvalidRequest(f"show names one of them twice: {', '.join(names)}.")
     return names

@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from attention import models
-from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest
+from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 
 from .adapter_files import (
     CONFIG,
@@ -73,11 +73,12 @@ def parse_id(text: str) -> tuple[str, str | None] | None:
         validate_repo_id(repository)
     except HFValidationError:
         raise InvalidRequest(
-            f"{repository!r} is not an id of the Hub. Write it as owner/name, in letters, digits, '-', '_' and '.'."
+            f"{quoted(repository)} is not an id of the Hub. Write it as owner/name, in letters, digits, '-', "
+            "'_' and '.'."
         ) from None
     if at and not (len(revision) <= 255 and REVISION.fullmatch(revision)):
         raise InvalidRequest(
-            f"{revision!r} is not a revision of {repository}. Write a branch, a tag or a commit after the @."
+            f"{quoted(revision)} is not a revision of {repository}. Write a branch, a tag or a commit after the @."
         )
     return repository, revision or None
 
@@ -268,7 +269,9 @@ def fetch(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
 def _parts(adapter_id: str) -> tuple[str, str | None]:
     parts = parse_id(adapter_id)
     if parts is None:
-        raise InvalidRequest(f"{adapter_id!r} is not an id of the Hub. Write it as owner/name or owner/name@revision.")
+        raise InvalidRequest(
+            f"{quoted(adapter_id)} is not an id of the Hub. Write it as owner/name or owner/name@revision."
+        )
     return parts
 
 
@@ -431,7 +434,7 @@ def _in_words(error: Exception, adapter_id: str, is_hosted: bool) -> AdapterUnav
         return AdapterUnavailable(f"There is no adapter {repository} on the Hub, or it is private. {way}.")
     if isinstance(error, errors.RevisionNotFoundError):
         return AdapterUnavailable(
-            f"{repository} has no revision {revision!r} on the Hub. Give a branch, a tag or a commit of it."
+            f"{repository} has no revision {quoted(revision)} on the Hub. Give a branch, a tag or a commit of it."
         )
     if isinstance(error, errors.DisabledRepoError):
         return AdapterUnavailable(f"{repository} was disabled on the Hub. Choose another adapter.")

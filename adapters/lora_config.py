@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
-from attention.errors import AdapterRefused
+from attention.errors import AdapterRefused, shortened
 
 # Every field of LoraConfig in PEFT 0.21 is in one of three tables (a test compares them with the installed version).
 READ = {
@@ -120,13 +120,12 @@ def read_settings(config: dict, who: str) -> LoraSettings:
 
 
 def shown(value: Any, most: int = 120) -> str:
-    """A value of a file as it can be shown anywhere: printable, and not too long."""
+    """A value of a file as it can be shown anywhere; keys of weights are told apart by their ends, so longer than most."""
     try:
         text = value if isinstance(value, str) else json.dumps(value)
     except (ValueError, TypeError, RecursionError):
         text = f"a {type(value).__name__}"
-    text = "".join(sign if sign.isprintable() else "?" for sign in text[: most + 1])
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return shortened(text, most)
 
 
 def is_newer(version: str | None, installed: str) -> bool:

@@ -25,7 +25,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from .errors import InvalidRequest, LimitExceeded, words_for
+from .errors import InvalidRequest, LimitExceeded, quoted, words_for
 from .look import Look
 from .map_figure import picture_of, write_figure, write_png
 from .run import Run
@@ -83,7 +83,7 @@ def export_run(
     not to be their default. Raises InvalidRequest or NotInRun.
     """
     if format not in FORMATS:
-        raise InvalidRequest(f"There is no format {format!r}. There is {', '.join(FORMATS)}.")
+        raise InvalidRequest(f"There is no format {quoted(format)}. There is {', '.join(FORMATS)}.")
     path = Path(path)
     refuse_inside(run, path)
     drawing = {"look": look, "scale": scale, "width": width, "caption": caption}

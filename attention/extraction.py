@@ -24,7 +24,7 @@ from PIL import Image
 from . import __version__, models, tokens
 from .capture import Capture, TowerPlan, attention_of, not_finite
 from .cost import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
-from .errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, shortened, words_for
+from .errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, quoted, shortened, words_for
 from .families.family import Inputs, cells_of
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
@@ -64,7 +64,7 @@ def fill(
     with all_or_nothing(partial):
         if request.adapter is not None and model is None and adapted is None:
             raise InvalidRequest(
-                f"Adapter {request.adapter!r} must be attached to a model first; pass the adapted model."
+                f"Adapter {quoted(request.adapter)} must be attached to a model first; pass the adapted model."
             )
         with (
             Extraction(request, partial, model, limits) as extraction,

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from .errors import InvalidRequest, LimitExceeded
+from .errors import InvalidRequest, LimitExceeded, quoted
 from .images import MAX_PIXELS
 from .overlay import DARK, LIGHT, lay_over
 from .value_text import SPACE
@@ -141,12 +141,12 @@ def size_of(image: dict, scale: float | None, width: int | None, panels: int = 1
         if scale is not None:
             raise InvalidRequest("Give scale or width, not both.")
         if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= 1_000_000:
-            raise InvalidRequest(f"width is {width!r}; it must be a whole number of pixels.")
+            raise InvalidRequest(f"width is {quoted(width)}; it must be a whole number of pixels.")
         scale = width / image["width"]
     scale = 1 if scale is None else scale
     is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
     if width is None and not (is_number and SCALES[0] <= scale <= SCALES[1]):
-        raise InvalidRequest(f"scale is {scale!r}; it must be a number from {SCALES[0]:g} to {SCALES[1]:g}.")
+        raise InvalidRequest(f"scale is {quoted(scale)}; it must be a number from {SCALES[0]:g} to {SCALES[1]:g}.")
     size = width or max(1, round(image["width"] * scale)), max(1, round(image["height"] * scale))
     limit = MAX_PIXELS if scale <= 1 else 1_000_000 * MAX_MEGAPIXELS  # a picture in its own size was let in before
     pixels = panels * size[0] * size[1]

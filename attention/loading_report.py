@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from .errors import ModelUnavailable, shortened
+from .errors import ModelUnavailable, quoted, shortened
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 # what names of quantised copies end in
@@ -155,7 +155,7 @@ def _probably(folder: str, missing: list[str], unexpected: Collection[str]) -> s
     prefix = _common_prefix(missing, unexpected)
     if prefix:
         wrapped = " (a PEFT model's state: merge the adapter and save the model)" if "base_model" in prefix else ""
-        return f"Its weights are named with the prefix {prefix!r}{wrapped}: save them from the unwrapped model."
+        return f"Its weights are named with the prefix {quoted(prefix)}{wrapped}: save them from the unwrapped model."
     if (Path(folder) / INDEX).is_file():
         return "A shard may not have been downloaded or copied whole."
     if any((Path(folder) / name).exists() for name in CHECKPOINT_FILES):

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, quoted
 
 PALETTES = {"cividis": "cividis", "magma": "magma", "viridis": "viridis", "blues": "Blues", "grey": None}
 UNITS = ("attention", "uniform")
@@ -54,16 +54,16 @@ class Look:
     def __post_init__(self):
         for name, words in (("palette", PALETTES), ("unit", UNITS), ("curve", CURVES), ("sinks", SINKS)):
             if not isinstance(getattr(self, name), str) or getattr(self, name) not in words:
-                raise InvalidRequest(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(words)}.")
+                raise InvalidRequest(f"{name} is {quoted(getattr(self, name))}; it must be one of {', '.join(words)}.")
         for name, most in (("opacity", 1), ("low", LARGEST), ("high", LARGEST)):
             value = getattr(self, name)
             if value is None and name != "opacity":
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-                raise InvalidRequest(f"{name} is {value!r}; it must be a number from 0 to {most:g}.")
+                raise InvalidRequest(f"{name} is {quoted(value)}; it must be a number from 0 to {most:g}.")
         for name in ("smooth", "places", "plain"):
             if not isinstance(getattr(self, name), bool):
-                raise InvalidRequest(f"{name} is {getattr(self, name)!r}; it must be yes or no.")
+                raise InvalidRequest(f"{name} is {quoted(getattr(self, name))}; it must be yes or no.")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise InvalidRequest(f"The colours would begin at low={self.low:g}, above high={self.high:g}, their end.")
         if self.curve == "log" and self.low == 0 and self.high != 0:
@@ -75,7 +75,9 @@ class Look:
         kinds = {field.name: field.type for field in fields(cls)}
         unknown = [name for name in given if name not in kinds]
         if unknown:
-            raise InvalidRequest(f"There is no setting {unknown[0]!r} of how a map looks. There is {', '.join(kinds)}.")
+            raise InvalidRequest(
+                f"There is no setting {quoted(unknown[0])} of how a map looks. There is {', '.join(kinds)}."
+            )
         return cls(**{name: _read(kinds[name], value) for name, value in given.items() if value not in (None, "")})
 
     def to_dict(self) -> dict:

@@ -121,7 +121,7 @@ class Run:
             if record["index"] == layer and record.get("file"):
                 return self.folder / record["file"]
         has = _list(self.layers(tower))
-        raise NotInRun(f"Layer {layer!r} has no attention in this run's {tower} tower: it has {has}.")
+        raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
 
     def cells(self, grid: int) -> np.ndarray:
         """The key that stands for every cell of a grid, int [rows, cols], on the key axis of the grid's tower."""
@@ -179,7 +179,7 @@ class Run:
     ) -> str:
         """Where a row comes from: `stored` or `factors`; of a span all rows come from one of the two."""
         if source not in ("auto", "stored", "factors"):
-            raise NotInRun(f"A row's source is auto, stored or factors, not {source!r}.")
+            raise NotInRun(f"A row's source is auto, stored or factors, not {quoted(source)}.")
         file = self._file(layer, tower)
         last = self._span_end("query", query, until, self.queries(tower), tower)
         if source != "factors" and self._stored_index(file, query, last) is not None:
@@ -415,7 +415,7 @@ class Run:
         except KeyError:
             names = sorted(key.partition(".")[2] for key in self._tables if key.startswith(f"{tower}."))
             has = ", ".join(names) or "none"
-            raise NotInRun(f"This run has no score {name!r} for its {tower} tower; it has {has}.") from None
+            raise NotInRun(f"This run has no score {quoted(name)} for its {tower} tower; it has {has}.") from None
 
     def reduced_score(self, name: str, layer: int | str, head: int | str, tower: str = "language") -> np.ndarray:
         """A table after choosing or reducing heads, then layers (`mean` or `max` each): float32 [rows]."""
@@ -444,7 +444,7 @@ class Run:
         from . import scores  # needs torch, which reading does not
 
         if name not in scores.NAMES:
-            raise NotInRun(f"There is no score {name!r} of a row; there is {', '.join(scores.NAMES)} and value.")
+            raise NotInRun(f"There is no score {quoted(name)} of a row; there is {', '.join(scores.NAMES)} and value.")
         pictures = scores.Pictures(*self.pictures(tower))
         sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
         return scores.of_rows(name, self._exact_rows(query, tower, until), pictures, sinks).numpy()
@@ -659,7 +659,7 @@ class Run:
         try:
             return self.info["towers"][tower]
         except (KeyError, TypeError):
-            raise NotInRun(f"This run has no tower {tower!r}; it has {', '.join(self.towers())}.") from None
+            raise NotInRun(f"This run has no tower {quoted(tower)}; it has {', '.join(self.towers())}.") from None
 
     def _find_cells(self, grid) -> np.ndarray:
         grids = self.info["grids"]
@@ -694,7 +694,7 @@ class Run:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < count:
             where = f"this run's {tower} tower" if tower else "this run"
             has = f"{what}s 0 to {count - 1}" if what not in ("query", "key") else f"positions 0 to {count - 1}"
-            raise NotInRun(f"There is no {what} {index!r} in {where}: it has {has if count else 'none'}.")
+            raise NotInRun(f"There is no {what} {quoted(index)} in {where}: it has {has if count else 'none'}.")
 
     @classmethod
     def _span_end(cls, what, first, until, count, tower) -> int:
@@ -704,7 +704,7 @@ class Run:
             return first
         if isinstance(until, bool) or not isinstance(until, int | np.integer) or not first <= until < count:
             raise NotInRun(
-                f"There is no span from {what} {first} until {until!r} in this run's {tower} tower: "
+                f"There is no span from {what} {first} until {quoted(until)} in this run's {tower} tower: "
                 f"until is the last position of the span, from {first} to {count - 1}."
             )
         return until

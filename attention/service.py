@@ -16,7 +16,7 @@ from typing import Any
 
 from .archive import unpack_run
 from .cache import RunCache
-from .errors import AttentionError, InvalidRequest, LimitExceeded
+from .errors import AttentionError, InvalidRequest, LimitExceeded, quoted
 from .jobs import Job, wait_for
 from .partial import PartialRun
 from .request import Limits, Request
@@ -110,7 +110,7 @@ class Service:
         if model is None or model == "":
             return self.default_model()
         if not isinstance(model, str):
-            raise InvalidRequest(f"The model is {model!r}; it must be a name.")
+            raise InvalidRequest(f"The model is {quoted(model)}; it must be a name.")
         offered = [offer["id"] for offer in self.models()]
         if self.is_hosted and model not in offered:
             raise InvalidRequest(f"{model} is not offered here. There is {', '.join(offered)}.")

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
+from .errors import AttentionError, InvalidRequest, NotInRun, fault, quoted, words_for
 from .export import FIGURES, file_name, write_dense, write_selection, zipped, zipped_bytes
 from .look import LOOK_NAMES, Look
 from .pooling import pooled_shape
@@ -428,8 +428,8 @@ def _export_found(found, request) -> Response:
         )
     if wanted not in FIGURES:
         raise _BadQuery(
-            f"format is {wanted!r}; of several runs together it must be {', '.join(FIGURES)}, zip or csv. For another "
-            "name one of them: base/export."
+            f"format is {quoted(wanted)}; of several runs together it must be {', '.join(FIGURES)}, zip or csv. For "
+            "another name one of them: base/export."
         )
     _take_only(request, COMPARED_FIELDS)
     given = request.query_params
@@ -446,7 +446,7 @@ def _export_found(found, request) -> Response:
 def _take_only(request, names: tuple[str, ...]) -> None:
     for name in request.query_params:
         if name not in names:
-            raise _BadQuery(f"There is no field {name!r} of an export. There is {', '.join(names)}.")
+            raise _BadQuery(f"There is no field {quoted(name)} of an export. There is {', '.join(names)}.")
 
 
 def _which(request) -> dict:
@@ -589,7 +589,7 @@ def _number(request, name: str, *default) -> int:
         return default[0]
     if text is None or not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise _BadQuery(
-            f"{name} is {text!r}; it must be a whole number."
+            f"{name} is {quoted(text)}; it must be a whole number."
             if text is not None
             else f"Give {name}=..., a whole number."
         )
@@ -599,7 +599,7 @@ def _number(request, name: str, *default) -> int:
 def _decimal(request, name: str) -> float | None:
     text = request.query_params.get(name)
     if text is not None and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        raise _BadQuery(f"{name} is {text!r}; it must be a number.")
+        raise _BadQuery(f"{name} is {quoted(text)}; it must be a number.")
     return None if text is None else float(text)
 
 
@@ -611,7 +611,7 @@ def _number_or_word(request, name: str, optional: bool = False) -> int | str | N
 def _word(request, name: str, words: tuple[str, ...], default: str) -> str:
     text = request.query_params.get(name, default)
     if text not in words:
-        raise _BadQuery(f"{name} is {text!r}; it must be one of {', '.join(words)}.")
+        raise _BadQuery(f"{name} is {quoted(text)}; it must be one of {', '.join(words)}.")
     return text
 
 

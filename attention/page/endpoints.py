@@ -6,7 +6,7 @@ import shutil
 
 import gradio as gr
 
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, quoted
 from attention.run import Run
 from attention.service import Service
 
@@ -165,9 +165,10 @@ def build_endpoints(service: Service) -> None:
             return result(take_zip(service, file, request.session_hash))
 
     def runs() -> list[dict]:
-        """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes, error.
+        """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes.
 
-        On a public server the list is empty: whoever has a run there has its ticket.
+        `error` says why one cannot be read. On a public server the list is empty: whoever has a run there has its
+        ticket.
         """
         return service.runs()
 
@@ -230,7 +231,7 @@ def build_endpoints(service: Service) -> None:
 
             if look is not None and not isinstance(look, dict):
                 raise InvalidRequest(
-                    f'look is {look!r}; it must be settings by their names, as {{"palette": "magma"}}.'
+                    f'look is {quoted(look)}; it must be settings by their names, as {{"palette": "magma"}}.'
                 )
             kind = "run" if isinstance(found, Run) else "comparison"
             name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(

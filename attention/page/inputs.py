@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData, GradioRootModel
 
-from attention.errors import AttentionError, InvalidRequest
+from attention.errors import AttentionError, InvalidRequest, quoted
 from attention.service import Service
 
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
@@ -80,7 +80,7 @@ def whole_number(name: str, value: Any, optional: bool = False) -> int | None:
             raise ValueError
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidRequest(f"{name} is {value!r}; it must be a whole number.") from None
+        raise InvalidRequest(f"{name} is {quoted(value)}; it must be a whole number.") from None
 
 
 def number_or_word(name: str, value: Any) -> int | str:

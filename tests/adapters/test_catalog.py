@@ -10,7 +10,7 @@ from fake_hub import fake_hub
 from adapters import catalog, hub
 from adapters.adapter_files import CONFIG, WEIGHTS
 from adapters.catalog import Offer, find_adapter, offered_adapters, split_scale
-from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest
+from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 
 
 @pytest.fixture(autouse=True)
@@ -290,6 +290,6 @@ def test_a_server_says_the_same_of_every_other_folder_there_or_not(root, here, t
             with pytest.raises(AttentionError) as caught:
                 find_adapter(text, BASE, allowed, is_hosted=True)
             assert type(caught.value) is InvalidRequest
-            said.add(str(caught.value).replace(repr(text), "?"))
+            said.add(str(caught.value).replace(quoted(text), "?"))
     assert len(said) == 1
     assert find_adapter(f"{root}/mine", BASE, root, is_hosted=True).header
