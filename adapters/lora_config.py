@@ -120,7 +120,7 @@ def read_settings(config: dict, who: str) -> LoraSettings:
 
 
 def shown(value: Any, most: int = 120) -> str:
-    """A value of a file as it can be shown anywhere; keys of weights are told apart by their ends, so longer than most."""
+    """A value of a file as it can be shown anywhere; longer than most, as weights' names differ at their ends."""
     try:
         text = value if isinstance(value, str) else json.dumps(value)
     except (ValueError, TypeError, RecursionError):

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import Cancelled, InvalidRequest, NotInRun, fault, words_for
+from .errors import Cancelled, InvalidRequest, NotInRun, fault, shortened, words_for
 from .partial import PartialRun
 
 PHASE_WORDS = {
@@ -78,8 +78,15 @@ def _leave_pipes() -> None:
         os.dup2(nothing, stream.fileno())
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong with an argument in one line that can be read."""
+
+    def error(self, message: str):
+        super().error(shortened(message, 300))
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m attention",
         description="The attention of every layer and head of a vision-language model, as files.",
     )

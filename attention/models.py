@@ -132,7 +132,7 @@ def choose_device(device: str) -> str:
         raise InvalidRequest("Device mps is not available here. Use auto or cpu.")
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if not match:
-        raise InvalidRequest(f"Device {device!r} is unknown. Use auto, cuda, cuda:N, cpu or mps.")
+        raise InvalidRequest(f"Device {quoted(device)} is unknown. Use auto, cuda, cuda:N, cpu or mps.")
     if not has_cuda():
         raise InvalidRequest(
             f"Device {device} cannot be used here. {device_notice() or 'There is no CUDA device.'} Use auto or cpu."
@@ -153,7 +153,7 @@ def devices(device: str) -> list[str]:
 def choose_dtype(dtype: str, device: str, config) -> torch.dtype:
     """`auto` is float32 on a CPU and what the model was published in elsewhere."""
     if dtype not in DTYPES:
-        raise InvalidRequest(f"dtype {dtype!r} is unknown. Use {', '.join(DTYPES)}.")
+        raise InvalidRequest(f"dtype {quoted(dtype)} is unknown. Use {', '.join(DTYPES)}.")
     if dtype != "auto":
         return getattr(torch, dtype)
     return torch.float32 if device == "cpu" else (getattr(config, "dtype", None) or torch.bfloat16)

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from .errors import InvalidRequest, LimitExceeded
+from .errors import InvalidRequest, LimitExceeded, quoted
 
 MODES = ("prefill", "generate")
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
@@ -118,17 +118,19 @@ class Request:
         for name in ("prompt", "model", "model_type", "mode", "answer", "system", "device", "dtype", "adapter"):
             value = getattr(self, name)
             if not isinstance(value, str) and not (value is None and name not in ("prompt", "mode", "device", "dtype")):
-                raise InvalidRequest(f"{name} is a text, not {value!r}.")
+                raise InvalidRequest(f"{name} is a text, not {quoted(value)}.")
         if self.mode not in MODES:
-            raise InvalidRequest(f"Mode {self.mode!r} is unknown. Use prefill (the prompt alone) or generate.")
+            raise InvalidRequest(f"Mode {quoted(self.mode)} is unknown. Use prefill (the prompt alone) or generate.")
         _check_count("max_new_tokens", self.max_new_tokens, 1, limits.new_tokens)
         if self.max_visual_tokens is not None:
             _check_count("max_visual_tokens", self.max_visual_tokens, 4, 16_384)
         scale = self.adapter_scale
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale <= MAX_ADAPTER_SCALE:
-            raise InvalidRequest(f"The adapter's strength is {scale!r}; it is a number from 0 to {MAX_ADAPTER_SCALE}.")
+            raise InvalidRequest(
+                f"The adapter's strength is {quoted(scale)}; it is a number from 0 to {MAX_ADAPTER_SCALE}."
+            )
         if self.vision not in (None, True, False):
-            raise InvalidRequest(f"vision is true or false, not {self.vision!r}.")
+            raise InvalidRequest(f"vision is true or false, not {quoted(self.vision)}.")
         if self.answer is not None and not self.answer:
             raise InvalidRequest("The forced answer is empty. Give a text, or leave it out.")
         if len(self.images) > limits.images:
@@ -186,7 +188,7 @@ def gather_images(messages: Any, images: list, folder: Path | None = None) -> tu
                 taken.append(image)
                 entries.append({"type": "image"})
             else:
-                raise InvalidRequest(f"Message {number} has an entry of type {kind!r}; use text and image.")
+                raise InvalidRequest(f"Message {number} has an entry of type {quoted(kind)}; use text and image.")
         result.append({"role": message["role"], "content": entries})
     if result[-1]["role"] != "user":
         raise InvalidRequest(
@@ -204,6 +206,6 @@ def _texts(message: dict) -> list[str]:
 
 def _check_count(name: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRequest(f"{name} is a whole number, not {value!r}.")
+        raise InvalidRequest(f"{name} is a whole number, not {quoted(value)}.")
     if not low <= value <= high:
-        raise InvalidRequest(f"{name} is {value}; it must be from {low} to {high:,}.")
+        raise InvalidRequest(f"{name} is {quoted(value)}; it must be from {low} to {high:,}.")

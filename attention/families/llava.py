@@ -23,7 +23,7 @@ from PIL import Image
 from transformers import AutoConfig
 from transformers.models.llava.processing_llava import LlavaProcessor
 
-from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
+from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted
 from attention.tokens import Grid
 
 from .family import Cell, Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
@@ -187,7 +187,8 @@ def _class_tokens(config) -> int:
     name = config.vision_config.model_type
     if name not in CLASS_TOKENS:
         raise UnsupportedModel(
-            f"This {config.model_type} model has a vision tower of type {name!r}; supported: {', '.join(CLASS_TOKENS)}."
+            f"This {config.model_type} model has a vision tower of type {quoted(name)}; supported: "
+            f"{', '.join(CLASS_TOKENS)}."
         )
     return CLASS_TOKENS[name]
 

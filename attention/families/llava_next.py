@@ -28,7 +28,7 @@ from transformers.image_utils import ChannelDimension
 from transformers.models.llava_next.modeling_llava_next import unpad_image
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
 
-from attention.errors import LimitExceeded, UnsupportedModel
+from attention.errors import LimitExceeded, UnsupportedModel, quoted
 from attention.tokens import Grid
 
 from .family import Cell, Inputs, cells_of, image_roles, placed
@@ -75,8 +75,8 @@ class LlavaNext(Llava):
         strategy, n_class = processor.vision_feature_select_strategy, processor.num_additional_image_tokens
         if (strategy == "default") != (n_class == 1):
             raise UnsupportedModel(
-                f"vision_feature_select_strategy {strategy!r} does not leave the patches alone of a vision tower with "
-                f"{n_class} class tokens, so they make no map."
+                f"vision_feature_select_strategy {quoted(strategy)} does not leave the patches alone of a vision tower "
+                f"with {n_class} class tokens, so they make no map."
             )
 
     def prepare(self, processor, messages, images, max_visual_tokens):
