@@ -65,7 +65,7 @@ def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, al
         found, then_now = _weights(files, file, base, layout)
         weights += found
         renames |= then_now
-        notes.append(f"{file.said} beside it is loaded with it: {len(found):,} of the base's weights are its own.")
+        notes.append(f"{file.said} beside it is loaded with it, for {len(found):,} of the base's weights.")
     if renames and not rename:
         pairs = ", ".join(f"{then} is now {now}" for then, now in renames.items())
         raise AdapterNeedsRenaming(
@@ -93,7 +93,8 @@ def _has_only_heads(file: FileBeside, base: Base) -> bool:
 def _cannot_be_read(file: FileBeside) -> str:
     holds = ""
     if file.tensors:
-        holds = f", with {len(file.tensors):,} trained weights ({shown(next(iter(file.tensors)))} for one)"
+        first, n = shown(next(iter(file.tensors))), len(file.tensors)
+        holds = f", with {n:,} trained weights ({first} for one)" if n > 1 else f", with the trained weight {first}"
     if file.name.endswith(".safetensors"):
         return (
             f"is only a part of what was trained: {file.said} lies beside it, and is no safetensors file that can be "

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import Cancelled, InvalidRequest, NotInRun, fault, shortened, words_for
+from .errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 from .partial import PartialRun
 
 PHASE_WORDS = {
@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words is None:
             details = "Set ATTENTION_DEBUG=1 and run it again for the details."
             return _failed(f"{fault(error, in_detail=True)}\n{details}", 1)
+        words = confirmed_by(words, rename="--adapter-rename", alone="--adapter-alone")
         return _failed(words, 2 if isinstance(error, InvalidRequest | NotInRun) else 1)
 
 

@@ -112,6 +112,11 @@ _REFUSALS = {
 }  # fmt: skip
 
 
+def confirmed_by(words: str, rename: str, alone: str) -> str:
+    """A refusal that asks to confirm something, with what does so where it is read: it names Python's own arguments."""
+    return words.replace("(rename=True)", f"({rename})").replace("(alone=True)", f"({alone})")
+
+
 def words_for(error: BaseException, name: str | None = None) -> str | None:
     """What a person is told of an error that is no fault of ours; None for one that is.
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import gradio as gr
 
-from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError
+from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError, confirmed_by
 from attention.request import MAX_ADAPTER_SCALE
 from attention.service import Service
 from attention.viewer import ComparisonViewer
 
 from . import QUIET
 from .controls import Controls
-from .inputs import ALONE, RENAME, adapter_choices, demo_badge, fields_of, request_inputs
+from .inputs import ALONE, BOXES, RENAME, adapter_choices, demo_badge, fields_of, request_inputs
 from .kept import Kept
 from .manifests import comparison_manifest, is_demo
 from .sentences import describe_comparison, in_words
@@ -64,7 +64,7 @@ def build_compare(
     viewer = ComparisonViewer(comparison_manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)
 
-    controls = Controls(service, run, stop, status, {"rename": rename, "used alone": alone})
+    controls = Controls(service, run, stop, status, {"renaming": rename, "used alone": alone})
 
     def wanted(names: list[str], scale: float, renames: bool, is_alone: bool) -> list[dict]:
         from adapters.catalog import split_scale
@@ -118,7 +118,7 @@ def build_compare(
                 files = find_adapter(asked["id"], checked, service.adapters_dir, service.is_hosted)
                 return "\n".join(check(files, checked, None, renames, is_alone, service.is_hosted).lines()), None
             except AttentionError as error:
-                return str(error), type(error)
+                return confirmed_by(str(error), **BOXES), type(error)
 
         found = [await asyncio.to_thread(look, name) for name in names or []]
         refusals = [refusal for _, refusal in found]

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Callable
 
 import gradio as gr
 
+from attention.errors import confirmed_by
 from attention.service import Service
 
 from . import GPU, QUIET
+from .inputs import BOXES
 from .sentences import LAST_PROGRESS_SECONDS, PHASES, STOPPED, in_words, status_line
 
 
@@ -61,7 +63,7 @@ class Controls:
                 ticket = job.result()["ticket"]
             made = finished(ticket)
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
-            said = in_words(error)
+            said = confirmed_by(in_words(error), **BOXES)
             asked = {box for word, box in self.confirmations.items() if word in said.lower()}
             shown = {box: gr.Checkbox(visible=True) for box in asked}
             yield {**self._ended(said), **shown}

@@ -96,7 +96,7 @@ def build_endpoints(service: Service) -> None:
         Returns:
             id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
         """
-        with plainly():
+        with plainly(rename="adapter_rename=True", alone="adapter_alone=True"):
             fields = {
                 "images": images,
                 "prompt": prompt or "",

@@ -64,7 +64,7 @@ def build_explore(
         badge = demo_badge("badge", first is not None and is_demo(first))
     viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)  # the ticket that was sent to the viewer last
-    controls = Controls(service, run, stop, status, {"rename": rename, "used alone": alone}, answer)
+    controls = Controls(service, run, stop, status, {"renaming": rename, "used alone": alone}, answer)
 
     async def offered_here(model: str | None) -> dict:
         return gr.Dropdown([NO_ADAPTER, *await adapter_choices(service, model)])

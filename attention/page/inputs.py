@@ -22,6 +22,7 @@ VISION = {"as usual": None, "keep": True, "leave out": False}
 NO_ADAPTER = ("none: the model as published", "")
 RENAME = "read its keys of an older layout under the names that the model has now"
 ALONE = "use the LoRA weights alone, without those beside them"
+BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import gradio as gr
 
 from adapters.comparison import Comparison
-from attention.errors import fault, words_for
+from attention.errors import confirmed_by, fault, words_for
 from attention.run import Run
 
 PHASES = {
@@ -52,12 +52,16 @@ def in_words(error: Exception) -> str:
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """What is meant for people reaches them as it stands, in the page and in the client."""
+def plainly(**confirming: str) -> Iterator[None]:
+    """What is meant for people reaches them as it stands, in the page and in the client.
+
+    `confirming` are an endpoint's own names of what `attention.errors.confirmed_by` takes.
+    """
     try:
         yield
     except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
-        raise gr.Error(in_words(error), print_exception=False) from None
+        words = in_words(error)
+        raise gr.Error(confirmed_by(words, **confirming) if confirming else words, print_exception=False) from None
 
 
 def status_line(progress: dict) -> str:
