@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from attention import models
-from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
+from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
 from attention.request import MAX_ADAPTER_SCALE
 
 from . import hub
@@ -102,7 +102,7 @@ def split_scale(text: str) -> tuple[str, float | None]:
     if not 0 <= scale <= MAX_ADAPTER_SCALE:
         raise InvalidRequest(
             f"The scale of an adapter is from 0 to {MAX_ADAPTER_SCALE}, not {match[2]} (in {quoted(text)}). "
-            f"If that belongs to its name, write {text}=1."
+            f"If that belongs to its name, write {shortened(text)}=1."
         )
     return name, scale
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attention.errors import DamagedRun, NotInRun, quoted
+from attention.errors import DamagedRun, NotInRun, quoted, shown_path
 from attention.field_check import parse_json
 from attention.layer_file import LayerFile
 from attention.run import Run
@@ -48,17 +48,17 @@ class Comparison:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
+        where = shown_path(self.folder)
         try:
             self.info = parse_json((self.folder / INDEX).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
-            raise DamagedRun(f"{self.folder} is not a finished comparison: it has no {INDEX}.") from None
+            raise DamagedRun(f"{where} is not a finished comparison: it has no {INDEX}.") from None
         except (OSError, ValueError) as error:
-            raise DamagedRun(f"{INDEX} in {self.folder} cannot be read: {error}.") from None
+            reason = getattr(error, "strerror", None) or error
+            raise DamagedRun(f"{INDEX} in {where} cannot be read: {reason}.") from None
         version = self.info.get("format") if isinstance(self.info, dict) else None
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
-            raise DamagedRun(
-                f"{self.folder} has format {quoted(version)}; this version reads up to {FORMAT}. Update it."
-            )
+            raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
         self.runs = {name: Run(self.folder / name) for name in member_folders(self.info)}
         self._tables: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()

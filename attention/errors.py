@@ -12,6 +12,7 @@ import reprlib
 from pathlib import PurePath
 
 QUOTED_CHARACTERS = 80  # of a value in a message: enough to know it again
+PATH_CHARACTERS = 200  # of a path: what real ones have
 
 _REPR = reprlib.Repr()  # of lists and records: as much of each as could stand in a message
 _REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxdict = _REPR.maxdeque = _REPR.maxarray = 20
@@ -159,6 +160,11 @@ def quoted(value: object, most: int = QUOTED_CHARACTERS) -> str:
     except ValueError:  # a whole number of more digits than Python writes
         written = f"a number of {value.bit_length():,} bits" if isinstance(value, int) else type(value).__name__
     return shortened(written, most)
+
+
+def shown_path(path: object) -> str:
+    """A path as it stands in a message: whole, unless nobody has such a one."""
+    return shortened(str(path), PATH_CHARACTERS)
 
 
 def shortened(text: str, most: int = QUOTED_CHARACTERS) -> str:

@@ -24,7 +24,7 @@ from PIL import Image
 from . import __version__, models, tokens
 from .capture import Capture, TowerPlan, attention_of, not_finite
 from .cost import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
-from .errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, quoted, shortened, words_for
+from .errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, quoted, shortened, shown_path, words_for
 from .families.family import Inputs, cells_of
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
@@ -401,9 +401,9 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
     try:
         messages = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise InvalidRequest(f"{shown_path(path)} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
-        raise InvalidRequest(f"{path} is not JSON: {error}.") from None
+        raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
     return gather_images(messages, images, path.parent)
 
 

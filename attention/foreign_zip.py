@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import DamagedRun, InvalidRequest, LimitExceeded, quoted
+from .errors import DamagedRun, InvalidRequest, LimitExceeded, quoted, shortened
 from .field_check import parse_json
 from .partial import PartialRun
 
@@ -46,20 +46,21 @@ def opened(path: str | os.PathLike) -> Iterator[ForeignZip]:
     of them, DamagedRun for what is broken.
     """
     path = Path(path)
+    name = shortened(path.name)
     try:
         source = _Source(io.FileIO(path))
-    except OSError as error:
-        raise InvalidRequest(f"{path.name} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise InvalidRequest(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     with source:
         try:
             begins_as_one, ends_as_one = source.peek(2)[:2] == b"PK", zipfile.is_zipfile(source)
             if begins_as_one and not ends_as_one:
                 raise zipfile.BadZipFile("it is cut off")
             if not ends_as_one:
-                raise InvalidRequest(f"{path.name} is no zip file. Give one that export wrote, with the format zip.")
+                raise InvalidRequest(f"{name} is no zip file. Give one that export wrote, with the format zip.")
             archive = zipfile.ZipFile(source)
         except _BROKEN as error:
-            raise DamagedRun(f"{path.name} is damaged: {error}.") from None
+            raise DamagedRun(f"{name} is damaged: {error}.") from None
         with archive:
             yield ForeignZip(archive, path)
 
@@ -68,8 +69,8 @@ class ForeignZip:
     """An open zip; none of its names can mean another place or another file. `name` is the zip's own."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path):
-        self.name, self._archive, self._path = path.name, archive, path
-        self._files = _files(archive, path.name)
+        self.name, self._archive, self._path = shortened(path.name), archive, path
+        self._files = _files(archive, self.name)
 
     def places(self, index: str) -> list[str]:
         """Where a file of this name lies: [""] at the top, else in which folders there, as "folder/"."""

@@ -219,7 +219,7 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
         ) from None
     except Exception as error:  # noqa: BLE001 - the Hub's two ways of transfer fail with errors of many libraries
         raise ModelUnavailable(
-            f"The download of {model_id} did not come to its end ({cause_of(error)}). "
+            f"The download of {shortened(model_id)} did not come to its end ({cause_of(error)}). "
             "Try again: files that are complete are kept."
         ) from None
     path = Path(folder)

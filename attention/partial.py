@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from .errors import Cancelled, InvalidRequest
+from .errors import Cancelled, InvalidRequest, shown_path
 
 SUFFIX = ".partial"
 PROGRESS, CANCEL = "progress.jsonl", "cancel"
@@ -34,29 +34,27 @@ class PartialRun:
         Raises InvalidRequest when `final` exists and is not an empty folder, or cannot be made.
         """
         final = Path(final)
-        partial = cls(final.with_name(final.name + SUFFIX))
+        partial, where = cls(final.with_name(final.name + SUFFIX)), shown_path(final)
         try:
             if final.exists() and (not final.is_dir() or any(final.iterdir())):
                 raise InvalidRequest(
-                    f"{final} is not empty. A run is a folder of its own: name one that does not exist yet."
+                    f"{where} is not empty. A run is a folder of its own: name one that does not exist yet."
                 )
             if not final.parent.is_dir():
                 final.parent.mkdir(parents=True)
-        except OSError as error:
-            raise InvalidRequest(
-                f"{final} cannot be written: {error.strerror or error}. Name another folder."
-            ) from None
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidRequest(f"{where} cannot be written: {reason}. Name another folder.") from None
         try:
             partial.folder.mkdir(mode=0o700)
         except FileExistsError:
             raise InvalidRequest(
-                f"{partial.folder} exists: another run is being written there, or one was interrupted. "
+                f"{shown_path(partial.folder)} exists: another run is being written there, or one was interrupted. "
                 "Remove it or name another folder."
             ) from None
-        except OSError as error:
-            raise InvalidRequest(
-                f"{final} cannot be written: {error.strerror or error}. Name another folder."
-            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidRequest(f"{where} cannot be written: {reason}. Name another folder.") from None
         return partial
 
     @classmethod

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from .array_cache import ArrayCache
-from .errors import DamagedRun, NotInRun, quoted
+from .errors import DamagedRun, NotInRun, quoted, shown_path
 from .field_check import parse_json
 from .half import to_float16, to_float32
 from .layer_file import LayerFile
@@ -54,19 +54,19 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
+        where = shown_path(self.folder)
         try:
             self.info = parse_json((self.folder / "run.json").read_bytes())
         except (FileNotFoundError, NotADirectoryError):
-            raise DamagedRun(f"{self.folder} is not a finished run: it has no run.json.") from None
+            raise DamagedRun(f"{where} is not a finished run: it has no run.json.") from None
         except (OSError, ValueError) as error:
-            raise DamagedRun(f"run.json in {self.folder} cannot be read: {error}.") from None
+            reason = getattr(error, "strerror", None) or error
+            raise DamagedRun(f"run.json in {where} cannot be read: {reason}.") from None
         version = self.info.get("format") if isinstance(self.info, dict) else None
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-            raise DamagedRun(f"run.json in {self.folder} has format {quoted(version)}; runs have a number from 1 on.")
+            raise DamagedRun(f"run.json in {where} has format {quoted(version)}; runs have a number from 1 on.")
         if version > FORMAT:
-            raise DamagedRun(
-                f"{self.folder} has format {quoted(version)}; this version reads up to {FORMAT}. Update it."
-            )
+            raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
         self._files: dict[tuple[str, int], LayerFile] = {}
         self._tables: dict[str, np.ndarray] | None = None
         self._masks: LayerFile | None = None

@@ -68,7 +68,7 @@ def commands():
                 yield command, action.option_strings[:1], action.dest
 
 
-@pytest.mark.parametrize("command, flag, dest", commands())
+@pytest.mark.parametrize("command, flag, dest", list(commands()))
 def test_of_the_command_line(made, tmp_path, capsys, command, flag, dest):
     sound = {
         "export": {"run": made, "--format": "csv", "--output": tmp_path / "a"},
@@ -83,3 +83,19 @@ def test_of_the_command_line(made, tmp_path, capsys, command, flag, dest):
         code = exit_.code
     said = capsys.readouterr().err.splitlines()
     assert code == 0 or (readable(said[-1]) and "Internal error" not in said[-1]), said[-1][:500]
+
+
+def test_of_a_path(tmp_path):
+    from adapters.comparison import open_comparison
+    from attention.archive import unpack_run
+    from attention.extraction import read_messages
+    from attention.partial import PartialRun
+
+    for path in (LONG, "x" * 5_000, "/" + "d/" * 3_000, "no\0file"):
+        for work in (
+            open_run, open_comparison, PartialRun.create, lambda file: read_messages(file, []),
+            lambda file: unpack_run(file, tmp_path / "new", 1),
+        ):  # fmt: skip
+            with pytest.raises(AttentionError) as caught:
+                work(path)
+            assert readable(str(caught.value)), str(caught.value)[:500]
