@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attention.errors import AdapterNeedsRenaming, AdapterRefused
 
@@ -21,6 +21,8 @@ from .older_names import LAYOUTS, Layout
 PREFIX = "base_model.model."
 DTYPES = ("F64", "F32", "F16", "BF16")
 WEIGHTS = ("lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector")
+WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+AROUND = (PREFIX, "module.")
 INDEX = re.compile(r"[0-9]{1,6}")
 
 
@@ -98,6 +100,25 @@ def _read_other(key: str, record: TensorRecord, parts: list[str]) -> Weight:
     if len(parts) > 2 and parts[-2] == "base_layer":
         return Weight(key, record, ".".join([*parts[:-2], parts[-1]]), None, is_copy=True)
     return Weight(key, record, ".".join(parts), None)
+
+
+def unwrapped(weights: list[Weight]) -> tuple[list[Weight], tuple[tuple[str, str], ...]]:
+    """The weights without what torch.compile, FSDP, checkpointing, DDP and a second PeftModel put into their names.
+
+    And pairs (name then, name now) of one weight for each of these that there is.
+    """
+    found, renames = [], {}
+    for weight in weights:
+        name = weight.name
+        while name.startswith(AROUND):
+            name = name.removeprefix(next(each for each in AROUND if name.startswith(each)))
+        parts = [part for part in name.split(".") if part not in WRAPPERS]
+        plain = ".".join(parts)
+        if plain != weight.name:
+            what = tuple(part for part in weight.name.split(".") if part not in parts)
+            renames.setdefault(what, (weight.name, plain))
+        found.append(replace(weight, name=plain))
+    return found, tuple(renames.values())
 
 
 def layout_of(

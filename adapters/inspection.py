@@ -12,11 +12,11 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
-from attention.errors import AdapterRefused
+from attention.errors import AdapterNeedsRenaming, AdapterRefused
 
 from .adapted_parameters import pairs_of, separate_expert, sides, targeted_parameters, told_apart
 from .adapter_files import AdapterFiles
-from .adapter_keys import Weight, layout_of, read_keys
+from .adapter_keys import Weight, layout_of, read_keys, unwrapped
 from .base_modules import Base, BaseModule
 from .health_card import HealthCard, TouchedModule, listed
 from .lora_config import LoraSettings, read_settings, shown
@@ -67,13 +67,22 @@ def inspect_adapter(
     settings = read_settings(files.config, who)
     heads = tuple(key for key in files.header if is_head(key, base))
     files = replace(files, header={key: record for key, record in files.header.items() if key not in heads})
-    weights = told_apart(read_keys(files), settings, base)
+    plain, wrapped = unwrapped(read_keys(files))
+    weights = told_apart(plain, settings, base)
     if odd := separate_expert(weights, base):
         raise AdapterRefused(
             f"{who} has weights for each expert, {shown(odd.key)} for one, and {base.id} has one parameter for all "
             f"experts since transformers 5. {MERGE_BEFORE_5}."
         )
     layout, renames = layout_of(files, base, weights, rename)
+    if wrapped and not rename:
+        pairs = ", ".join(f"{then} is now {now}" for then, now in wrapped)
+        raise AdapterNeedsRenaming(
+            f"{who} names modules as a wrapped model does ({pairs}). If it was trained on this model, confirm the "
+            "renaming (rename=True).",
+            wrapped,
+        )
+    renames = (*wrapped, *renames)
     beside = other_half(files, base, layout, rename, alone)
     parts = _Parts(files, base, settings, layout, limits)
     for weight in weights:

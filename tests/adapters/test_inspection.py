@@ -192,6 +192,27 @@ def test_a_config_that_no_model_can_be_built_from_is_said_in_words(tmp_path):
         base_of(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda key: key.replace(PREFIX, f"{PREFIX}_orig_mod."),
+        lambda key: key.replace("language_model.", "_fsdp_wrapped_module.language_model."),
+        lambda key: key.replace(".self_attn", "._checkpoint_wrapped_module.self_attn").replace(
+            "visual", "_orig_mod.visual"
+        ),
+        lambda key: key.replace(PREFIX, PREFIX * 2),
+        lambda key: key.replace(PREFIX, f"{PREFIX}module._orig_mod."),
+    ],
+)
+def test_names_of_a_wrapped_model_are_read_once_that_is_confirmed(wrapped, good, base, tmp_path):
+    folder = changed_adapter(good, tmp_path / "wrapped", rename=wrapped)
+    with pytest.raises(AdapterNeedsRenaming, match="as a wrapped model does"):
+        check(folder, base)
+    card, wanted = check(folder, base, rename=True), check(good, base)
+    assert card.modules == wanted.modules and card.renames
+    assert card.keys == {wrapped(key): use for key, use in wanted.keys.items()}
+
+
 # Older layouts
 
 OLD_LLAVA = {
