@@ -14,7 +14,7 @@ from pathlib import Path
 from attention.errors import AdapterRefused, AdapterUnavailable
 
 from .safetensors_header import TensorRecord, read_header
-from .weights_beside import FileBeside, files_beside
+from .weights_beside import STATE, FileBeside, files_beside
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 256 << 10
@@ -75,6 +75,13 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
 
 def missing_weights(where: str, pickles: list[str]) -> Exception:
     """Why an adapter without safetensors weights cannot be used."""
+    state = [name for name in pickles if STATE.match(name) and not name.startswith("adapter_model")]
+    pickles = [name for name in pickles if name not in state]
+    if state and not pickles:
+        return AdapterUnavailable(
+            f"{where} holds no adapter weights: it has no {WEIGHTS}, only what a trainer goes on with ({min(state)}). "
+            "Give the folder that the trainer saved the adapter in."
+        )
     if pickles:
         return AdapterRefused(
             f"The weights of {where} are a pickle ({sorted(pickles)[0]}), which can run code when it is loaded. "

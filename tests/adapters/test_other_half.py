@@ -20,7 +20,7 @@ from adapters.pickled_tensors import pickled_tensors
 from adapters.weight_change import weight_changes
 from adapters.weights_beside import converting
 from attention import models
-from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AdapterRefused
+from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AdapterRefused, AdapterUnavailable
 from attention.extraction import Extraction, fill
 from attention.partial import PartialRun
 from attention.request import Request
@@ -212,6 +212,16 @@ def test_what_a_trainer_leaves_besides_is_not_the_other_half(copy, tiny_folder):
     (copy / "events.bin").write_bytes(b"what another program wrote")
     save_file(own, copy / "best.safetensors")
     assert read_folder(copy).beside == () and not card(copy, tiny_folder).notes
+
+
+def test_a_trainers_state_without_an_adapter_is_called_so(copy):
+    (copy / WEIGHTS).unlink()
+    torch.save({"state": {}}, copy / "optimizer.pt")
+    with pytest.raises(AdapterUnavailable, match="holds no adapter weights"):
+        read_folder(copy)
+    torch.save({}, copy / "adapter_model.bin")
+    with pytest.raises(AdapterRefused, match=r"are a pickle \(adapter_model.bin\)"):
+        read_folder(copy)
 
 
 def test_a_whole_model_beside_it_is_said_and_not_used(copy, tiny_folder):
