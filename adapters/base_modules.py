@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from attention import families, models
-from attention.errors import UnsupportedModel
+from attention.errors import UnsupportedModel, shortened
 from attention.loading_report import check_quantisation
 
 # What lies between the towers; inside the vision tower some families keep it under one of these names.
@@ -114,9 +114,11 @@ def _from_config(path: str, model_type: str | None, stamp: tuple) -> Base:
     try:
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise UnsupportedModel(f"{path} cannot be built from its config, so nothing attaches to it: {reason}") from None
+    except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
+        raise UnsupportedModel(
+            f"{path} cannot be built from its config.json, so nothing attaches to it: "
+            f"{shortened(models.cause_of(error), 200)}"
+        ) from None
     return _read(path, model, family)
 
 

@@ -304,7 +304,7 @@ def adapter_file(given: Given, rng) -> Told:
         )
         other.tensors = {key: base[key] + 0.1}
         other.write()
-        return Told(f"{other.file.name} beside it, with {key}", (other.file.name, *_tail(key)))
+        return Told(f"{other.file.name} beside it, with {key}", (other.file.name, "beside it", *_tail(key)))
     if manner == "pickle":
         name = rng.choice(["non_lora_state_dict.bin", "non_lora_trainables.bin", "mm_projector.bin"])
         torch.save({"model.visual.merger.linear_fc1.weight": torch.ones(2, 2)}, folder / name)
