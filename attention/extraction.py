@@ -399,10 +399,10 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
     """
     path = Path(file)
     try:
-        messages = json.loads(path.read_text(encoding="utf-8"))
+        messages = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a byte order mark
     except OSError as error:
         raise InvalidRequest(f"{shown_path(path)} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
     return gather_images(messages, images, path.parent)
 

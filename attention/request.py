@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from .errors import InvalidRequest, LimitExceeded, quoted
+from .image_entries import TYPES, picture_of
 
 MODES = ("prefill", "generate")
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
@@ -140,6 +141,8 @@ class Request:
             text.strip() for message in self.conversation() if message["role"] == "user" for text in _texts(message)
         ):
             raise InvalidRequest("The prompt is empty. Type a question or an instruction.")
+        for text in (*texts, self.answer or ""):
+            _check_whole(text)
         length = sum(map(len, texts)) + len(self.answer or "")
         if length > limits.prompt_characters:
             raise LimitExceeded(f"The prompt has {length:,} characters; the limit is {limits.prompt_characters:,}.")
@@ -175,18 +178,18 @@ def gather_images(messages: Any, images: list, folder: Path | None = None) -> tu
             kind = entry.get("type") if isinstance(entry, dict) else None
             if kind == "text" and isinstance(entry.get("text"), str):
                 entries.append({"type": "text", "text": entry["text"]})
-            elif kind == "image":
-                image = entry.get("image", entry.get("path"))
+            elif kind in TYPES:
+                image = picture_of(entry, f"Message {number}", folder)
                 if image is None:
                     image = next(given, None)
                     if image is None:
                         raise InvalidRequest(f"Message {number} has an image entry for which no image was given.")
-                elif isinstance(image, str | os.PathLike) and folder is not None:
-                    image = folder / image
-                elif not isinstance(image, str | os.PathLike | Image.Image):
-                    raise InvalidRequest(f"Message {number} has an image entry that is neither a path nor a picture.")
                 taken.append(image)
                 entries.append({"type": "image"})
+            elif kind == "text":
+                raise InvalidRequest(
+                    f"Message {number} has a text entry whose text is {quoted(entry.get('text'))}; it must be a text."
+                )
             else:
                 raise InvalidRequest(f"Message {number} has an entry of type {quoted(kind)}; use text and image.")
         result.append({"role": message["role"], "content": entries})
@@ -202,6 +205,16 @@ def gather_images(messages: Any, images: list, folder: Path | None = None) -> tu
 
 def _texts(message: dict) -> list[str]:
     return [entry["text"] for entry in message["content"] if entry["type"] == "text"]
+
+
+def _check_whole(text: str) -> None:
+    """Raise InvalidRequest for half a character, as text has that was cut in UTF-16: no tokenizer reads it."""
+    half = next((index for index, sign in enumerate(text) if "\ud800" <= sign <= "\udfff"), None)
+    if half is not None:
+        raise InvalidRequest(
+            f"The text has half a character, {quoted(text[half])}, after {quoted(text[max(half - 20, 0) : half])}: a "
+            "surrogate without its other half. Remove it, or copy the text again."
+        )
 
 
 def _check_count(name: str, value: Any, low: int, high: int) -> None:

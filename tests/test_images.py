@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.images import open_image
@@ -43,6 +43,63 @@ def test_16_bit_is_scaled_by_its_full_range_and_said(tmp_path):
     image, notes = open_image(saved(tmp_path, Image.fromarray(ramp), "a.png"))
     values = np.asarray(image)[0, :, 0].astype(int)
     assert np.abs(values - np.linspace(0, 255, 100)).max() <= 1 and "8 bits" in notes[0]
+
+
+GREYS = np.linspace(0, 1, 100).astype(np.float32)[None].repeat(10, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "tags", "white"),
+    [
+        (GREYS, {}, 1),
+        (GREYS * 255, {}, 255),
+        (np.full((4, 9), 0.25, np.float32), {}, 1),
+        (np.rint(GREYS * 4095).astype(np.uint16), {}, 4095),
+        (np.rint(GREYS * 65535).astype(np.uint16), {}, 65535),
+        (np.rint(GREYS * 9000).astype(np.uint16), {341: 10000}, 10000),
+    ],
+    ids=["0 to 1", "0 to 255", "one value", "12 bits in 16", "16 bits", "a largest value that the file says"],
+)
+def test_more_than_8_bits_are_read_by_the_range_that_they_have_and_said(tmp_path, values, tags, white):
+    image, notes = open_image(saved(tmp_path, Image.fromarray(values), "a.tiff", tiffinfo=tags))
+    assert np.array_equal(np.asarray(image)[..., 0], np.rint(values.astype(np.float64) / white * 255))
+    assert f"0 is black, {white} is white" in notes[0]
+
+
+def test_numbers_of_any_other_range_are_read_from_the_smallest_to_the_largest(tmp_path):
+    image, notes = open_image(saved(tmp_path, Image.fromarray(GREYS * 300 - 100), "a.tiff"))
+    assert image.getextrema()[0] == (0, 255) and "-100 is black, 200 is white" in notes[0]
+
+
+@pytest.mark.parametrize("no_data", [np.nan, np.inf, -3.4e38, -9999])
+def test_what_is_no_data_does_not_stretch_the_others(tmp_path, no_data):
+    values = GREYS.copy()
+    values[0, :7] = no_data
+    tags = {42113: "-9999"} if no_data == -9999 else {}
+    image, notes = open_image(saved(tmp_path, Image.fromarray(values), "a.tiff", tiffinfo=tags))
+    found = np.asarray(image)[..., 0]
+    assert not found[0, :7].any() and np.array_equal(found[1:], np.rint(GREYS[1:].astype(np.float64) * 255))
+    assert "7 without data became black" in notes[0]
+    with pytest.raises(InvalidRequest, match=r"b\.tiff has no pixel with a number"):
+        open_image(saved(tmp_path, Image.fromarray(np.full((4, 4), np.nan, np.float32)), "b.tiff"))
+
+
+def test_a_picture_of_one_colour_is_said_to_be_so(tmp_path):
+    assert "one colour everywhere, (10, 20, 30)" in open_image(Image.new("RGB", (9, 9), (10, 20, 30)))[1][0]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tiff"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_exif_turns_a_picture_and_is_said_where_it_does(tmp_path, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.effect_noise((30, 20), 90)
+    image, notes = open_image(saved(tmp_path, stored, name, exif=exif, **{"lossless": True} if "webp" in name else {}))
+    assert image.size == ((20, 30) if 5 <= orientation <= 8 else (30, 20))
+    if name != "a.jpg":
+        stored.getexif()[0x0112] = orientation
+        assert image.tobytes() == ImageOps.exif_transpose(stored).convert("RGB").tobytes()
+    assert any("turned upright" in note for note in notes) == (2 <= orientation <= 8)
 
 
 @pytest.mark.parametrize(("name", "options"), [("a.gif", {}), ("a.webp", {"lossless": True})])

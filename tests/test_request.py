@@ -1,11 +1,15 @@
 """What is asked for is checked before any model is needed."""
 
+import base64
+import json
+
 import pytest
 from PIL import Image
 
 from attention import Request
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.extraction import read_messages
+from attention.images import open_image
 from attention.request import Limits
 
 PICTURE = Image.new("RGB", (64, 64))
@@ -92,3 +96,70 @@ def test_messages_name_images_relative_to_their_file_or_take_the_next(tmp_path):
         read_messages(file, [])
     with pytest.raises(InvalidRequest, match="nowhere"):
         read_messages(tmp_path / "nowhere.json", [])
+
+
+ENTRY_FORMS = ["path", "image", "url", "file", "absolute", "data", "base64", "image_url", "null beside"]
+
+
+def entry(form, folder):
+    """An image entry of one form that names a.png of a folder."""
+    written = base64.b64encode((folder / "a.png").read_bytes()).decode()
+    return {
+        "type": "image",
+        **{
+            "file": {"url": (folder / "a.png").as_uri()},
+            "absolute": {"image": str(folder / "a.png")},
+            "data": {"url": f"data:image/png;base64,{written}"},
+            "base64": {"base64": written},
+            "image_url": {"type": "image_url", "image_url": {"url": "a.png"}},
+            "null beside": {"image": "a.png", "url": None},
+        }.get(form, {form: "a.png"}),
+    }
+
+
+@pytest.mark.parametrize("form", ENTRY_FORMS)
+def test_an_entry_reads_the_picture_that_it_names_in_every_form(tmp_path, form):
+    picture = Image.effect_noise((30, 20), 90).convert("RGB")
+    picture.save(tmp_path / "a.png")
+    file = tmp_path / "chat.json"
+    chat = [{"role": "user", "content": [entry(form, tmp_path), {"type": "text", "text": "x"}]}]
+    file.write_text("\ufeff" + json.dumps(chat), encoding="utf-8")
+    _, (found,) = read_messages(file, [])
+    assert open_image(found)[0].tobytes() == picture.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"image": "a.png", "url": "b.png"}, "by image and url. Leave one"),
+        ({"image": "a.png", "detail": "high"}, "'detail', which is not known"),
+        ({"image": "a.png", "max_pixels": 50176}, "max_pixels, which is not read here.*--max-visual-tokens"),
+        ({"image": "a.png", "resized_height": 64}, "resized_height"),
+        ({"file": "a.png"}, "'file'"),
+        ({"url": "https://example.org/a.png"}, "https://example.org/a.png; addresses are not read"),
+        ({"url": "file://server/a.png"}, "another computer"),
+        ({"url": "data:image/png,abc"}, "must be data:image"),
+        ({"image": "data:image/png;base64,%%%"}, "not whole base64"),
+        ({"base64": "aGVsbG8="}, "not a picture"),
+        ({"image": ""}, "neither a path nor a picture"),
+        ({"image": 3}, "image is 3"),
+    ],
+)
+def test_an_entry_that_is_not_wholly_understood_is_refused(said, words):
+    with pytest.raises(InvalidRequest, match=words) as refused:
+        Request(messages=[{"role": "user", "content": [{"type": "image", **said}]}], images=(PICTURE,))
+    assert len(str(refused.value)) < 300
+
+
+def test_a_cut_picture_that_is_written_into_a_chat_is_refused_in_one_line(tmp_path):
+    Image.effect_noise((300, 200), 90).save(tmp_path / "a.png")
+    written = base64.b64encode((tmp_path / "a.png").read_bytes()[:20_000]).decode()
+    with pytest.raises(InvalidRequest, match="The picture in message 1 cannot be read") as refused:
+        Request(messages=[{"role": "user", "content": [{"type": "image", "base64": written}]}])
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("fields", [{"prompt": "x\ud83d"}, {"prompt": "x", "answer": "\udc00"}, {"system": "\ud83d "}])
+def test_half_a_character_is_refused_before_anything_is_loaded(fields):
+    with pytest.raises(InvalidRequest, match=r"half a character, '\\ud"):
+        Request(**{"prompt": "x", **fields}).validate()

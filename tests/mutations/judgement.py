@@ -29,6 +29,7 @@ REFUSED_BY_RULE = {
     "has weights stored as": "an adapter in whole numbers or 8 bits is quantised: its scales are not in the file",
     "is only a part of what was trained": "what lies beside it as a pickle is not read; PEFT does not look",
     "lies beside it": "the same",
+    "which is not read here. Remove it, and set the tokens of a": "the size that an entry asks for",
     "It cannot be compared with its base here": "a field that makes it something else than LoRA is set, however",
     "in its config; it must be": "a field of another type is taken by PEFT for what it happens to mean in Python",
 }

@@ -277,7 +277,8 @@ def _picture_of(entry: dict, folder: Path) -> tuple[Image.Image, dict, bool]:
 
 def read_picture(source) -> Image.Image:
     """Upright 8-bit RGB: transparency on white; numbers of more than 8 bits by the range that they have."""
-    with Image.open(source) as image:
+    # not by its path: Pillow tears some TIFFs then that it should turn
+    with Image.open(io.BytesIO(source.read_bytes()) if isinstance(source, Path) else source) as image:
         image.load()
         upright = ImageOps.exif_transpose(image)
         if image.mode == "F":
@@ -285,7 +286,7 @@ def read_picture(source) -> Image.Image:
         elif image.mode.startswith("I"):
             values = np.asarray(upright, np.float64)
             bits = image.tag_v2.get(258, (None,))[0] if hasattr(image, "tag_v2") else None
-            top = image.tag_v2.get(281, (None,))[0] if hasattr(image, "tag_v2") else None
+            top = next((image.tag_v2[tag] for tag in (341, 281) if tag in getattr(image, "tag_v2", {})), None)
             top = top or (2**bits - 1 if bits and bits not in (16, 32) else None)
             top = top or (4095 if values.max() < 4096 else 65535)
             upright = Image.fromarray(np.rint(values / top * 255).clip(0, 255).astype(np.uint8))
