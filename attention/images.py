@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import InvalidRequest, LimitExceeded, shortened
+from .errors import InvalidRequest, LimitExceeded, shortened, shown_path
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -64,7 +64,7 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged by max_pixels, with numbers
             yield
     except FileNotFoundError as error:
-        raise InvalidRequest(f"There is no file {shortened(str(error.filename), 300)}.") from None
+        raise InvalidRequest(f"There is no file {shown_path(error.filename)}.") from None
     except Image.DecompressionBombError:
         raise LimitExceeded(
             f"{name} has more than {max_pixels / 1e6:.0f} million pixels. Give a smaller picture."
