@@ -361,14 +361,13 @@ def cause_of(error: BaseException) -> str:
 
 def read_config(path: str, model_type: str | None = None):
     """The config of a local folder and its family. Raises UnsupportedModel or ModelUnavailable."""
-    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     from . import families
 
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, StrictDataclassError) as error:
+    except Exception as error:  # noqa: BLE001 - as in `load`: a config of anybody's
         raise ModelUnavailable(f"config.json of {path} cannot be used: {_first_line(error)}") from None
     family = families.find(model_type or config.model_type)
     if model_type and config.model_type in families.names() and families.find(config.model_type).label != family.label:

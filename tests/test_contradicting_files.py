@@ -96,3 +96,14 @@ def test_a_file_of_the_processor_that_is_no_json_is_named(changed, file):
     (folder / file).write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(ModelUnavailable, match=f"its file {file} is not JSON"):
         forecast(ask(folder))
+
+
+@pytest.mark.parametrize("heads", [0, -1])
+def test_a_config_of_no_heads_is_refused_in_words(tmp_path, heads):
+    folder = tiny_families.write("llava_next", tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["num_attention_heads"] = heads
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises((ModelUnavailable, UnsupportedModel), match=r"config\.json"):
+        forecast(ask(folder))
+        extract(ask(folder), tmp_path / "run")

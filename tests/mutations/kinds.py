@@ -117,7 +117,10 @@ def _tensor_retyped(folder: Path, rng) -> Told:
     for name in list(weights.tensors) if is_every else [key]:
         weights.tensors[name] = weights.tensors[name].to(dtype)
     weights.write()
-    return Told(f"{'every tensor' if is_every else key} as {dtype}", (*_tail(key), str(dtype).removeprefix("torch.")))
+    return Told(
+        f"{'every tensor' if is_every else key} as {dtype}",
+        (*_tail(key), str(dtype).removeprefix("torch."), "weights stored as"),
+    )
 
 
 def _values_changed(folder: Path, rng) -> Told:
@@ -216,7 +219,7 @@ def _field_changed(file: Path, rng, among=None) -> Told:
     write_json(file, content)
     return Told(
         f"{file.name}: {'.'.join(path)} is {new!r}, was {value!r}"[:160],
-        (key, key.replace("_", " "), file.name, *([str(new)] if new else [])),
+        (key, key.replace("_", " "), key.removeprefix("use_"), file.name, *([str(new)] if new else [])),
     )
 
 
@@ -285,7 +288,7 @@ def adapter_value(given: Given, rng) -> Told:
             ("trainable_token_indices", [1, 2]), ("layer_replication", [[0, 2], [1, 2]]), ("unknown_field", 3),
         ])  # fmt: skip
         change_json(file, lambda config: config.update([set_to]))
-        return Told(f"adapter_config.json: {set_to[0]} set to {set_to[1]!r}", (set_to[0],))
+        return Told(f"adapter_config.json: {set_to[0]} set to {set_to[1]!r}", (set_to[0], str(set_to[1])))
     return _field_changed(file, rng, ADAPTER_FIELDS)
 
 
@@ -382,6 +385,8 @@ def chat_entry(given: Given, rng) -> Told:
             str(forms[manner].get("type", "image")),
             "image entry",
             "directory",
+            "https://",
+            "base64",
         ),
     )
 
