@@ -20,9 +20,9 @@ from .kinds import KINDS, Told
 
 SEED = 12
 ROW_TOLERANCE = 1e-3  # float32 rounding of two kernels, carried through all layers of sharpened weights
-EQUAL, REFUSED = "equal", "refused rightly"
+EQUAL, REFUSED, BY_RULE = "equal", "refused rightly", "refused by a rule"
 NEEDLESS, UNNAMED, FALSE, FAULT = "refused needlessly", "refused without a name", "false picture", "fault"
-VERDICTS = (EQUAL, REFUSED, NEEDLESS, UNNAMED, FALSE, FAULT)
+VERDICTS = (EQUAL, REFUSED, BY_RULE, NEEDLESS, UNNAMED, FALSE, FAULT)
 # What the oracle may be able to run and is refused all the same: words of the refusal, and why.
 REFUSED_BY_RULE = {
     "is not a picture this app reads": "formats that nobody's pictures have are not decoded",
@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return self.outcome in (EQUAL, REFUSED)
+        return self.outcome in (EQUAL, REFUSED, BY_RULE)
 
 
 def kind_of(number: int) -> str:
@@ -81,10 +81,11 @@ def _verdict(given: Given, told: Told, expected: oracle.Outcome | None, output: 
     if code not in (0, 1, 2) or "please report" in said or "Traceback" in said:
         return FAULT, said
     if code:
-        if expected is not None and expected.is_sure and not any(words in said for words in REFUSED_BY_RULE):
+        could_run = expected is not None and expected.is_sure
+        if could_run and not any(words in said for words in REFUSED_BY_RULE):
             return NEEDLESS, said
         is_named = not told.names or any(name.lower() in said.lower() for name in told.names if name)
-        return (REFUSED if is_named else UNNAMED), said
+        return (UNNAMED if not is_named else BY_RULE if could_run else REFUSED), said
     if expected is None:
         return FALSE, "it runs"
     difference = _difference(expected, output, inputs)
