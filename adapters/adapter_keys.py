@@ -1,29 +1,27 @@
 """What each key of an adapter's file stands for: which weight of which module, under the names that the base has.
 
-Owns how PEFT writes keys, with and without the adapter's name, and the older layouts of a model's names. Knows no
-shapes and no config.
+Owns how PEFT writes keys, with and without the adapter's name, and what wrappers put into them. Knows no shapes and no
+config.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass, replace
 
-from attention.errors import AdapterNeedsRenaming, AdapterRefused
+from attention.errors import AdapterRefused
 
 from .adapter_files import AdapterFiles, TensorRecord
 from .base_modules import Base
 from .health_card import listed
 from .lora_config import shown
-from .older_names import LAYOUTS, Layout
 
 PREFIX = "base_model.model."
 DTYPES = ("F64", "F32", "F16", "BF16")
 WEIGHTS = ("lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector")
-WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-AROUND = (PREFIX, "module.")
-INDEX = re.compile(r"[0-9]{1,6}")
+# What torch.compile, FSDP, checkpointing, DDP, Lightning and fairscale call the model, or a part of it, that they hold.
+WRAPPERS = {
+    *("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "module", "_forward_module", "_fpw_module"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,8 @@ class Weight:
 
     `which` is one of lora_A, lora_B, lora_B.bias, lora_embedding_A, lora_embedding_B and magnitude, and `name` that
     module's; or `which` is None and `name` that of a tensor of the base; `is_copy` says that PEFT wrote the base's own
-    tensor there. `adapter` is the adapter's name, where the key has it.
+    tensor there. `adapter` is the adapter's name, where the key has it; `written` the name as the file has it, where
+    that is of a wrapped model.
     """
 
     key: str
@@ -41,6 +40,7 @@ class Weight:
     which: str | None
     adapter: str = ""
     is_copy: bool = False
+    written: str = ""
 
 
 def read_keys(files: AdapterFiles) -> list[Weight]:
@@ -71,12 +71,10 @@ def _read_key(key: str, record: TensorRecord, who: str) -> Weight:
     unknown = AdapterRefused(
         f"{who} has a weight that is none of LoRA's, {shown(key)}. What PEFT saves of LoRA and DoRA can be attached."
     )
-    if not key.startswith(PREFIX):
-        raise unknown
-    parts = key.removeprefix(PREFIX).split(".")
+    parts = _outside(key).removeprefix(PREFIX).split(".")
     place = next((i for i in range(len(parts) - 1, 0, -1) if parts[i] in WEIGHTS), None)
     if place is None:
-        if any(part.startswith("lora_") for part in parts):
+        if any(part.startswith("lora_") for part in parts) or not _outside(key).startswith(PREFIX):
             raise unknown
         return _read_other(key, record, parts)
     word, tail = parts[place], parts[place + 1 :]
@@ -102,73 +100,35 @@ def _read_other(key: str, record: TensorRecord, parts: list[str]) -> Weight:
     return Weight(key, record, ".".join(parts), None)
 
 
-def unwrapped(weights: list[Weight]) -> tuple[list[Weight], tuple[tuple[str, str], ...]]:
-    """The weights without what torch.compile, FSDP, checkpointing, DDP and a second PeftModel put into their names.
+def unwrapped(weights: list[Weight], base: Base) -> tuple[list[Weight], tuple[tuple[str, str], ...]]:
+    """The weights without what wrappers and a second PeftModel put into their names, or with the prefix that they lack.
 
     And pairs (name then, name now) of one weight for each of these that there is.
     """
+    own = {part for name in base.modules for part in name.split(".")}
     found, renames = [], {}
     for weight in weights:
-        name = weight.name
-        while name.startswith(AROUND):
-            name = name.removeprefix(next(each for each in AROUND if name.startswith(each)))
-        parts = [part for part in name.split(".") if part not in WRAPPERS]
-        plain = ".".join(parts)
+        name, key = weight.name, _outside(weight.key)
+        while name.startswith(PREFIX):
+            name = name.removeprefix(PREFIX)
+        plain = ".".join(part for part in name.split(".") if part not in WRAPPERS - own)
         if plain != weight.name:
-            what = tuple(part for part in weight.name.split(".") if part not in parts)
+            what = tuple(part for part in weight.name.split(".") if part in WRAPPERS - own) or PREFIX
             renames.setdefault(what, (weight.name, plain))
-        found.append(replace(weight, name=plain))
+        elif not key.startswith(PREFIX):
+            renames.setdefault("", (key, f"{PREFIX}{key}"))
+        elif key != weight.key:
+            renames.setdefault(weight.key.removesuffix(key), (weight.key, key))
+        found.append(replace(weight, name=plain, written=weight.name if plain != weight.name else ""))
     return found, tuple(renames.values())
 
 
-def layout_of(
-    files: AdapterFiles, base: Base, weights: list[Weight], rename: bool
-) -> tuple[Layout, tuple[tuple[str, str], ...]]:
-    """The layout of a file's keys, and the (name then, name now) that it needs.
-
-    Raises AdapterRefused when they are not this base's, AdapterNeedsRenaming when they may be and `rename` is not set.
-    """
-    present = Layout(())
-    strange = [weight for weight in weights if not _is_known(weight, base, present)]
-    if not strange:
-        return present, ()
-    layouts = (
-        layout
-        for layout in LAYOUTS.get(base.model_type, ())
-        if all(_is_known(weight, base, layout) for weight in weights)
-    )
-    layout = next(layouts, None)
-    if layout is None:
-        raise AdapterRefused(f"{files.id} {_why_strange(strange, base)}")
-    renames = layout.used_by([weight.name for weight in weights])
-    if not rename:
-        pairs = ", ".join(f"{then} is now {now}" for then, now in renames)
-        raise AdapterNeedsRenaming(
-            f"{files.id} names modules as earlier versions of transformers did for {base.id}, or as another model does "
-            f"({pairs}). If it was trained on this model, confirm the renaming (rename=True).",
-            renames,
-        )
-    return layout, renames
+def is_on_another(weights: list[Weight]) -> bool:
+    """Whether the names are those of an adapter on a model that PEFT had wrapped for another one already."""
+    return any(PREFIX in f".{weight.name}" for weight in weights)
 
 
-def _is_known(weight: Weight, base: Base, layout: Layout) -> bool:
-    return layout.now(weight.name) in (base.tensors if weight.which is None else base.modules)
-
-
-def _why_strange(strange: list[Weight], base: Base) -> str:
-    counts = Counter(name.rpartition(".")[0] for name in base.modules)
-    for weight in strange:
-        parts = weight.name.split(".")
-        for place in (i for i, part in enumerate(parts) if INDEX.fullmatch(part)):
-            layers = ".".join(parts[:place])
-            sibling = ".".join([*parts[:place], "0", *parts[place + 1 :]])
-            if int(parts[place]) >= counts[layers] and (sibling in base.modules or sibling in base.tensors):
-                return (
-                    f"has weights for {shown(weight.name)}, but {base.id} has only {counts[layers]} of {layers} "
-                    f"(0 to {counts[layers] - 1}). It was trained on a model with more layers."
-                )
-    example = next((name for name, module in base.modules.items() if module.kind == "linear"), "none")
-    return (
-        f"has {len(strange):,} weights for modules that {base.id} does not have, {shown(strange[0].key)} for one; a "
-        f"module there is {example}. It was trained on a model of another kind."
-    )
+def _outside(key: str) -> str:
+    """A key without the wrappers around the whole PeftModel."""
+    first, _, rest = key.partition(".")
+    return _outside(rest) if first in WRAPPERS and PREFIX in rest else key

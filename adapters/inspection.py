@@ -16,9 +16,10 @@ from attention.errors import AdapterNeedsRenaming, AdapterRefused
 
 from .adapted_parameters import pairs_of, separate_expert, sides, targeted_parameters, told_apart
 from .adapter_files import AdapterFiles
-from .adapter_keys import Weight, layout_of, read_keys, unwrapped
+from .adapter_keys import Weight, is_on_another, read_keys, unwrapped
 from .base_modules import Base, BaseModule
 from .health_card import HealthCard, TouchedModule, listed
+from .layout_search import layout_of
 from .lora_config import LoraSettings, read_settings, shown
 from .older_names import Layout
 from .other_half import OtherHalf, is_head, other_half
@@ -67,7 +68,8 @@ def inspect_adapter(
     settings = read_settings(files.config, who)
     heads = tuple(key for key in files.header if is_head(key, base))
     files = replace(files, header={key: record for key, record in files.header.items() if key not in heads})
-    plain, wrapped = unwrapped(read_keys(files))
+    read = read_keys(files)
+    plain, wrapped = unwrapped(read, base)
     weights = told_apart(plain, settings, base)
     if odd := separate_expert(weights, base):
         raise AdapterRefused(
@@ -76,7 +78,7 @@ def inspect_adapter(
         )
     layout, renames = layout_of(files, base, weights, rename)
     if wrapped and not rename:
-        pairs = ", ".join(f"{then} is now {now}" for then, now in wrapped)
+        pairs = listed(f"{shown(then)} is now {shown(now)}" for then, now in wrapped)
         raise AdapterNeedsRenaming(
             f"{who} names modules as a wrapped model does ({pairs}). If it was trained on this model, confirm the "
             "renaming (rename=True).",
@@ -84,7 +86,13 @@ def inspect_adapter(
         )
     renames = (*wrapped, *renames)
     beside = other_half(files, base, layout, rename, alone)
-    parts = _Parts(files, base, settings, layout, limits)
+    written = {layout.now(weight.name): weight.written for weight in weights if weight.written and weight.which}
+    parts = _Parts(files, base, settings, layout, written, limits)
+    if is_on_another(read):
+        parts.notes.append(
+            "Its names are those of an adapter on a model that had another adapter; what that one changed is not in "
+            "the picture, unless it was merged into this base."
+        )
     for weight in weights:
         parts.sort(weight)
     for weight in beside.weights:
@@ -95,11 +103,22 @@ def inspect_adapter(
 class _Parts:
     """A file's weights, sorted by what they are for, and judged."""
 
-    def __init__(self, files: AdapterFiles, base: Base, settings: LoraSettings, layout: Layout, limits: AdapterLimits):
+    def __init__(
+        self,
+        files: AdapterFiles,
+        base: Base,
+        settings: LoraSettings,
+        layout: Layout,
+        written: dict[str, str],
+        limits: AdapterLimits,
+    ):
         self._files, self._base, self._settings, self._limits = files, base, settings, limits
         self._layout = layout
-        self._then = {name: layout.then(name) for name in base.modules}  # the names that the config speaks of
-        self._targets = Targets(settings, self._then.values(), limits.pattern_seconds, files.id)
+        self._then = {name: layout.then(name) for name in base.modules}  # the names that the config speaks of ...
+        self._written = written  # ... if it was not those of a wrapped model
+        names = [*self._then.values(), *written.values()]
+        self._targets = Targets(settings, names, limits.pattern_seconds, files.id)
+        self.notes: list[str] = []  # what must be said of every run with it
         self._replaced = self._modules_to_save()
         self._lora: dict[str, dict[str, Weight]] = defaultdict(dict)
         self._rows: dict[str, tuple[int, ...]] = {}  # of embeddings that it brings anew, by module
@@ -166,7 +185,7 @@ class _Parts:
             if key.rpartition(".")[0] not in self._lora:
                 raise self._refused(f"has {shown(weight.key)}, which would be written over the base's own weight")
         self._tied_tensors()
-        notes = [*beside.notes, *self._biases_that_were_lost()]
+        notes = [*self.notes, *beside.notes, *self._biases_that_were_lost()]
         if heads:
             notes.append(
                 f"It has a head, {shown(heads[0])}, which attention does not depend on; it is left out."
@@ -337,9 +356,7 @@ class _Parts:
             self._expect(found["magnitude"], shape, name)
         if "lora_B.bias" in wanted:
             self._expect(found["lora_B.bias"], (out,), name)
-        alpha, *others = self._targets.alphas(self._then[name])
-        if set(others) - {alpha}:
-            self._unsure.append(name)
+        alpha = self._alpha(name)
         return TouchedModule(
             name=name,
             part=module.part,
@@ -371,17 +388,33 @@ class _Parts:
             into, out = (rank, module.shape[1]), (module.shape[0], rank)
         self._expect(first, into, name)
         self._expect(second, out, name)
-        told = self._targets.rank(self._then[name])
-        if rank != told:
-            raise self._refused(f"has rank {rank} for {name}, but its config says {told} (r, rank_pattern)")
+        told = [self._targets.rank(each) for each in self._called(name)]
+        if rank not in told:
+            raise self._refused(f"has rank {rank} for {name}, but its config says {told[0]} (r, rank_pattern)")
         sides = (math.prod(into[1:]), out[0])
         if rank > self._limits.rank or rank > max(sides):
             most = min(self._limits.rank, max(sides))
             raise self._refused(f"has rank {rank:,} for {name} ({sides[1]} x {sides[0]}); at most {most:,} makes sense")
         return rank
 
+    def _alpha(self, name: str) -> float:
+        first, *others = (self._targets.alphas(each) for each in self._called(name))
+        if any(each[0] != first[0] for each in others):
+            raise self._refused(
+                f"has another alpha for {name} than for {shown(self._written[name])}, as it is called in the file "
+                "(alpha_pattern). Save it from the model without its wrapper"
+            )
+        if set(first) - {first[0]}:
+            self._unsure.append(name)
+        return first[0]
+
+    def _called(self, name: str) -> list[str]:
+        """The names that a config may have meant a module by."""
+        return [self._then[name], *([self._written[name]] if name in self._written else [])]
+
     def _is_target(self, name: str) -> bool:
-        return self._targets.has(self._then[name], all_linear(self._base, name)) or name == self._tied_head
+        is_linear = all_linear(self._base, name)
+        return any(self._targets.has(each, is_linear) for each in self._called(name)) or name == self._tied_head
 
     def _missing(self) -> tuple[str, ...]:
         missing = tuple(

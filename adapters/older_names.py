@@ -67,6 +67,25 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "qwen2_vl": QWEN2_VL,
 }  # by model type; the older first
 
+# The original LLaVA, which is a language model with the other modules inside: not transformers' own names.
+_ORIGINAL_LLAVA = Layout(
+    (
+        ("model.layers", "model.language_model.layers"),
+        ("model.embed_tokens", "model.language_model.embed_tokens"),
+        ("model.norm", "model.language_model.norm"),
+        ("model.mm_projector.0", "model.multi_modal_projector.linear_1"),
+        ("model.mm_projector.2", "model.multi_modal_projector.linear_2"),
+        ("model.vision_tower.vision_tower.vision_model", "model.vision_tower"),
+        ("model.vision_tower.vision_tower", "model.vision_tower"),
+    )
+)
+ORIGINALS = dict.fromkeys(("llava", "llava_next", "llava_onevision"), (_ORIGINAL_LLAVA,))
+
+
+def layouts_of(model_type: str) -> tuple[Layout, ...]:
+    """The layouts other than the present one that adapters for this type of model are known to have."""
+    return (*LAYOUTS.get(model_type, ()), *ORIGINALS.get(model_type, ()))
+
 
 def _is_under(name: str, parent: str) -> bool:
     return name == parent or name.startswith(f"{parent}.")

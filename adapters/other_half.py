@@ -16,7 +16,7 @@ from .adapter_keys import DTYPES, Weight
 from .base_modules import Base
 from .health_card import listed
 from .lora_config import shown
-from .older_names import LAYOUTS, Layout
+from .older_names import Layout, layouts_of
 from .weights_beside import FileBeside, converting, name_in, plain_key, prefix_of
 
 # Heads that a trainer puts on a model for a reward, a value or a class; attention is computed before them.
@@ -119,7 +119,7 @@ def _weights(files: AdapterFiles, file: FileBeside, base: Base, layout: Layout) 
             "the base's weights. Move the file away if it is none of the adapter's, or confirm that the LoRA weights "
             "are used alone (alone=True)."
         )
-    for each in (layout, *LAYOUTS.get(base.model_type, ())):
+    for each in (layout, *layouts_of(base.model_type)):
         present = {key: name_in(base.tensors, name, each.now) for key, name in names.items()}
         if None not in present.values():
             used = each.used_by([name for name in names.values() if name not in base.tensors])

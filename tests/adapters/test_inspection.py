@@ -299,7 +299,6 @@ BROKEN = {
         {"rename": other_names},
         [f"{PREFIX}model.transformer.h.0", "a module there is model.visual", "another kind"],
     ),
-    "no prefix": ({"rename": lambda key: key.removeprefix(PREFIX)}, ["none of LoRA's", Q0]),
     "more layers": ({"rename": more_layers}, ["layers.7.self_attn.q_proj", f"only 3 of {LAYERS}", "more layers"]),
     "another width": (cut("q_proj.lora_A", 4, 64), ["4 x 64", "needs 4 x 48", "another size"]),
     "another height": (cut("q_proj.lora_B", 128, 4), ["128 x 4", "needs 64 x 4"]),
