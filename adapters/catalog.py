@@ -28,6 +28,7 @@ from .adapter_files import (
     parse_config,
     read_folder,
 )
+from .base_names import is_base
 from .weights_beside import SUFFIXES
 
 BUNDLED = models.POCKET / "adapters"
@@ -36,7 +37,6 @@ MAX_FOLDERS = 5000
 MAX_BROKEN = 3  # folders that are named one by one
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 SCALED = re.compile(r"(.*)=\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity))\s*", re.I | re.S)
-COPY = re.compile(r"(-unsloth)?-bnb-\d+bit$|-fp8$")  # of a model, in fewer bits
 
 
 @dataclass(frozen=True)
@@ -144,23 +144,6 @@ def find_adapter(
 def fetch_adapter(files: AdapterFiles, watch: models.Watch | None = None) -> AdapterFiles:
     """The adapter with its weights on this machine; one that is here is returned as it is. Raises as `hub.fetch`."""
     return files if files.folder is not None else hub.fetch(files, watch)
-
-
-def is_base_of(named: object, model_id: str) -> bool | None:
-    """Whether the base that an adapter's config names is this one; None where that cannot be told.
-
-    A hint: names are compared by their last part, and copies in fewer bits count as the model itself. Another folder
-    may hold any model.
-    """
-    if not isinstance(named, str) or not named.strip():
-        return None
-    if _model_name(named) == _model_name(model_id):
-        return True
-    return False if named == models.POCKET_ID or models.HUB_ID.fullmatch(named) else None
-
-
-def _model_name(name: str) -> str:
-    return COPY.sub("", re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1].lower())
 
 
 def _is_on_hub(model_id: str) -> bool:
@@ -276,7 +259,7 @@ def _offer(folder: Path, root: Path, model_id: str) -> tuple[tuple, Offer]:
     match = CHECKPOINT.fullmatch(folder.name) if folder != root else None
     series, step = (_label(folder.parent, root), int(match[1])) if match else (None, None)
     named = config.get("base_model_name_or_path")
-    fits = is_base_of(named, model_id)
+    fits = is_base(named, model_id)
     note = f"for {named[:100]}" if fits is False else "its base is not known" if fits is None else None
     last = float("inf")  # what a training leaves beside its checkpoints comes after them
     place = (fits is False, series or label, last if step is None else step)

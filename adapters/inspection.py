@@ -8,7 +8,6 @@ Reads no weight's value and imports no PEFT.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ from .adapted_parameters import pairs_of, separate_expert, sides, targeted_param
 from .adapter_files import AdapterFiles
 from .adapter_keys import Weight, is_on_another, read_keys, unwrapped
 from .base_modules import Base, BaseModule
+from .base_names import is_base
 from .health_card import HealthCard, TouchedModule, listed
 from .layout_search import layout_of
 from .lora_config import LoraSettings, read_settings, shown
@@ -28,9 +28,6 @@ from .targets import Targets, all_linear
 __all__ = ["AdapterLimits", "HealthCard", "TouchedModule", "inspect_adapter"]
 
 ATTACHABLE = ("linear", "embedding", "conv")
-# A model's name says its size ("-2B-"); the name of somebody's own folder need not say anything.
-SIZE_IN_NAME = re.compile(r"(^|[-_.])\d+(\.\d+)?[bm]($|[-_.])", re.IGNORECASE)
-COPY_OF_A_MODEL = re.compile(r"[-_](unsloth|bnb|4bit|8bit|awq|gptq|int[48]|fp8|hf|bf16|fp16)(?=$|[-_])", re.IGNORECASE)
 MERGE_BEFORE_5 = (
     "Merge it with the version of transformers that it was trained with (merge_and_unload, then save_pretrained), and "
     "give the merged folder as the model"
@@ -524,7 +521,7 @@ class _Parts:
 
     def _about_base(self) -> None:
         settings, base = self._settings, self._base
-        if settings.base_named and _is_another(settings.base_named, base.id):
+        if is_base(settings.base_named, base.id) is False:
             self._warnings.append(
                 f"It says that it was trained on {shown(settings.base_named, 120)}, not on {base.id}."
             )
@@ -553,20 +550,3 @@ def _span(values) -> tuple:
 
 def _sides(shape: tuple[int, ...]) -> str:
     return " x ".join(str(side) for side in shape[:6]) or "one number"
-
-
-def _is_another(named: str, base_id: str) -> bool:
-    """Whether an adapter clearly names another base. A local path may be called anything."""
-    names = [_model_name(each) for each in (named, base_id)]
-    if names[0] == names[1]:
-        return False
-    local = [each.startswith(("/", ".", "~")) or "\\" in each or each.count("/") > 1 for each in (named, base_id)]
-    return all(not is_local or SIZE_IN_NAME.search(name) for name, is_local in zip(names, local, strict=True))
-
-
-def _model_name(path: str) -> str:
-    """The last part of a path, or in the Hub's cache its repository's; without what names a quantised copy of it."""
-    parts = [part for part in re.split(r"[/\\]", path) if part]
-    cached = next((part for part in parts if part.startswith("models--")), None)
-    name = cached.rpartition("--")[2] if cached else (parts or [""])[-1]
-    return COPY_OF_A_MODEL.sub("", name).lower()
