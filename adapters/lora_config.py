@@ -27,6 +27,14 @@ PASSED_OVER = {
     *("task_type", "inference_mode", "revision", "lora_dropout", "runtime_config", "megatron_core"),
     *("loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size"),
 }
+MERGE = (
+    "Merge it where it was trained (merge_and_unload, then save_pretrained), and give the merged folder as the model"
+)
+# Kinds of adapters that PEFT cannot merge into a model: they add tokens or layers, or choose for each input anew.
+UNMERGEABLE = {
+    *("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT", "CARTRIDGE"),
+    *("ADAPTION_PROMPT", "POLY", "XLORA", "SHADOW"),
+}
 # Set to anything, they make the adapted model something that is not base + LoRA, or change the base itself.
 REFUSED = {
     "layer_replication": "it repeats layers of the base, so the adapted model is another one",
@@ -39,10 +47,13 @@ REFUSED = {
     "arrow_config": "it routes between several adapters (Arrow)",
     "kasa_config": "it cuts the base's own weights (KaSA)",
 }
+UNMERGEABLE_FIELDS = ("megatron_config", "alora_invocation_tokens", "use_qalora", "arrow_config")
 # `init_lora_weights`: these leave the base alone (the file's weights are set afterwards) ...
 HARMLESS_STARTS = ("gaussian", "eva", "orthogonal", "mica")
-# ... and these subtract from the base what the adapter starts with: as the adapter is loaded or, lora_ga, in training.
-CHANGING_STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
+# ... these subtract from the base what the adapter starts with: as the adapter is loaded or, lora_ga, in training ...
+CHANGING_STARTS = ("pissa", "olora", "corda", "lora_ga")
+# ... and this rounds the base's weights as if they were stored in fewer bits.
+ROUNDING_START = "loftq"
 
 PLAIN = re.compile(r"[\w.-]+")  # the name of a module, or the end of one: no pattern
 MOST_ALPHA = 1e6
@@ -88,10 +99,16 @@ def read_settings(config: dict, who: str) -> LoraSettings:
     read = _Reader(config, who)
     kind = config.get("peft_type")
     if kind != "LORA":
-        raise AdapterRefused(f"{who} is not a LoRA adapter: its peft_type is {shown(kind)}. Only LORA can be attached.")
+        way = f"{MERGE}." if isinstance(kind, str) else "PEFT writes LORA there for LoRA and DoRA."
+        if isinstance(kind, str) and kind.upper() in UNMERGEABLE:
+            way = "PEFT cannot merge this kind into a model either."
+        raise AdapterRefused(
+            f"{who} is not a LoRA adapter: its peft_type is {shown(kind)}. Only LORA can be attached. {way}"
+        )
     for name, reason in REFUSED.items():
         if config.get(name):
-            raise AdapterRefused(f"{who} sets {name}: {reason}. It cannot be compared with its base here.")
+            way = "It cannot be compared with its base here" if name in UNMERGEABLE_FIELDS else MERGE
+            raise AdapterRefused(f"{who} sets {name}: {reason}. {way}.")
     _judge_start(config.get("init_lora_weights", True), who)
     settings = LoraSettings(
         rank=read.rank(config.get("r", 8), "r"),
@@ -140,7 +157,13 @@ def _judge_start(start: Any, who: str) -> None:
     if isinstance(start, str) and start.lower().startswith(CHANGING_STARTS):
         raise AdapterRefused(
             f"{who} was initialised with {shown(start)}, which changes the base's weights, so the base would not be "
-            "the base any more. Save it as plain LoRA: save_pretrained(..., path_initial_model_for_weight_conversion)."
+            "the base any more. Save it as plain LoRA, save_pretrained(..., path_initial_model_for_weight_conversion="
+            f"the folder of the adapter before its training). Or m{MERGE[1:]}."
+        )
+    if isinstance(start, str) and start.lower() == ROUNDING_START:
+        raise AdapterRefused(
+            f"{who} was initialised with {shown(start)}, which rounds the base's weights, so the base would not be "
+            f"the base any more, and PEFT cannot convert it to plain LoRA. {MERGE}."
         )
     raise AdapterRefused(f"{who} has an unknown init_lora_weights, {shown(start)}; it may change the base's weights.")
 

@@ -341,7 +341,16 @@ BROKEN = {
     "no peft_type": (config(peft_type=None), ["peft_type is null"]),
     **{
         f"initialised with {start}": (config(init_lora_weights=start), [start, "changes the base's weights"])
-        for start in ("pissa", "pissa_niter_16", "PiSSA", "olora", "corda", "loftq", "lora_ga")
+        for start in ("pissa", "pissa_niter_16", "PiSSA", "olora", "corda", "lora_ga")
+    },
+    "initialised with loftq": (config(init_lora_weights="loftq"), ["rounds the base's weights", "the merged folder"]),
+    **{
+        f"a kind that can be merged, {kind}": (config(peft_type=kind), [f"is {kind}. Only LORA", "merge_and_unload"])
+        for kind in ("VERA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "HRA")
+    },
+    **{
+        f"a kind that cannot, {kind}": (config(peft_type=kind), [f"is {kind}. Only LORA", "cannot merge this kind"])
+        for kind in ("PROMPT_TUNING", "P_TUNING", "XLORA")
     },
     "an unknown initialisation": (config(init_lora_weights="nova"), ["unknown init_lora_weights, nova"]),
     "layer_replication": (config(layer_replication=[[0, 2], [1, 3]]), ["layer_replication", "repeats layers"]),
