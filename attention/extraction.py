@@ -26,6 +26,7 @@ from .capture import Capture, TowerPlan, attention_of, not_finite
 from .cost import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
 from .errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, quoted, shortened, shown_path, words_for
 from .families.family import Inputs, cells_of
+from .named_places import Places, named_places
 from .partial import PartialRun
 from .request import Limits, Request, gather_images
 from .run import FORMAT, Run
@@ -305,15 +306,30 @@ class Extraction:
     def _keeps_vision(self, inputs) -> bool:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
 
+    def _places(self, inputs) -> Places:
+        """What the answer names. Some families write places, and thoughts, with control tokens."""
+        tokenizer, family, n_prompt = self.loaded.processor.tokenizer, self.loaded.family, self.n_prompt
+        answer = [
+            token
+            for token, role in zip(inputs.ids[n_prompt:], inputs.roles[n_prompt:], strict=True)
+            if role != "thinking"
+        ]
+        return named_places(
+            tokenizer.decode(answer).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE),
+            [image.size for image in self.prepared.images],
+            inputs.read_sizes,
+            self.request.conversation(),
+            family.named_sides,
+            family.y_first_keys,
+            before=tokenizer.decode(_template_end(inputs, n_prompt)),
+        )
+
     def _info(self, folder, inputs, capture, logprobs) -> dict:
         loaded, prepared, n_prompt = self.loaded, self.prepared, self.n_prompt
         request, tokenizer = self.request, loaded.processor.tokenizer
         records = _token_records(inputs, tokenizer)
         answer = self.text(inputs.ids[n_prompt:]) if request.mode == "generate" else ""
-        points, boxes = [], []
-        if prepared.images:
-            said = tokenizer.decode(inputs.ids[n_prompt:]).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
-            points, boxes = loaded.family.named_places(said, prepared.images[0].size, inputs.read_sizes[0])
+        places = self._places(inputs)
         towers = {}
         for tower, plan in capture.towers.items():
             layers = [capture.layers[tower][index] for index in sorted(plan.modules)]
@@ -372,16 +388,23 @@ class Extraction:
             ],
             "grids": [grid.to_dict() for grid in inputs.grids],
             "towers": towers,
-            "points": points,
-            "boxes": boxes,
+            "points": places.points,
+            "boxes": places.boxes,
+            "unplaced": places.unplaced,
             "groups": groups,
             "sinks": capture.sinks,
             "logprobs": logprobs,
-            "notes": [*loaded.notes, *prepared.notes],
+            "notes": [*loaded.notes, *prepared.notes, *places.notes],
             "timings_ms": dict(self._timings_ms),
             "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
             "peak_memory_bytes": _peak_memory(loaded.device),
         }
+
+
+def _template_end(inputs: Inputs, n_prompt: int) -> list[int]:
+    """The tokens that the template wrote between the last words of the prompt and the answer."""
+    said = max((i for i, role in enumerate(inputs.roles[:n_prompt]) if role != "special"), default=-1)
+    return inputs.ids[said + 1 : n_prompt]
 
 
 def _save_images(images: list[Image.Image], folder: Path) -> None:

@@ -34,7 +34,8 @@ MAX_HEADS = 1_024
 MAX_GROUPS = 1_000
 MAX_ROW_VALUES = 1 << 28  # one token's rows in all layers and heads, which the page reads at once
 MAX_TOKEN_TEXT = 1_000  # characters
-MAX_BOX_PX = 10_000_000  # how far a tile, or what an answer points at, may reach beyond its picture
+MAX_BOX_PX = 10_000_000  # how far a tile, or a place that an answer names, may reach beyond its picture
+SIDES = (("x", "y"), ("x0", "y0", "x1", "y1"))  # of a point, of a box
 
 _FLOATS = ("BF16", "F16", "F32", "F64")
 
@@ -189,13 +190,27 @@ def _check_images(info: dict) -> None:
 
 
 def _check_places(info: dict) -> None:
-    """The points and boxes that an answer names."""
-    for name, sides in (("points", ("x", "y")), ("boxes", ("x0", "y0", "x1", "y1"))):
+    """The points and boxes that an answer names, and those of which it is not known where they lie."""
+    for name, sides in (("points", SIDES[:1]), ("boxes", SIDES[1:])):
         for place in _list(info.get(name, []), name, MAX_TOKENS):
-            _whole(_record(place, f"one of {name}").get("image"), f"the image of one of {name}", 0, len(info["images"]))
-            _text(place.get("label"), f"the label of one of {name}", MAX_TEXT, optional=True)
-            for side in sides:
-                _number(place.get(side), f"{side} of one of {name}", MAX_BOX_PX)
+            _check_place(place, f"one of {name}", sides, len(info["images"]))
+    for place in _list(info.get("unplaced", []), "unplaced", MAX_TOKENS):
+        where = "one of unplaced"
+        _check_place(place, where, SIDES)
+        _text(place.get("why"), f"the reason of {where}", MAX_TEXT)
+        for each in _list(place.get("on", []), f"the pictures of {where}", MAX_IMAGES):
+            _check_place(each, f"a picture of {where}", SIDES, len(info["images"]))
+
+
+def _check_place(place, where: str, offered: tuple[tuple[str, ...], ...], n_images: int | None = None) -> None:
+    """A place with the sides of one of `offered`; on one of so many images, or in an answer's own numbers."""
+    _record(place, where)
+    if n_images is not None:
+        _whole(place.get("image"), f"the image of {where}", 0, n_images)
+    for name in ("label", "ambiguous"):
+        _text(place.get(name), f"the {name} of {where}", MAX_TEXT, optional=True)
+    for side in next((sides for sides in offered if sides[0] in place), offered[0]):
+        _number(place.get(side), f"{side} of {where}", MAX_BOX_PX)
 
 
 def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:

@@ -318,6 +318,15 @@ INDEX = [
     ("groups/language/0/spans", [[20, 24]], "the end of a span of .* is 24; it must be a whole number from 21 to 23"),
     ("sinks/language", {"0": [23]}, "a sink of layer '0' is 23; it must be a whole number from 0 to 22"),
     ("points", [{"image": 0, "x": 1}], "y of one of points is None; it must be a number"),
+    ("points", [{"image": 0, "x": 1e9, "y": 1}], "x of one of points is 1000000000.0; it must be a number up to"),
+    (
+        "points",
+        [{"image": 0, "x": 1, "y": 1, "ambiguous": 2}],
+        "the ambiguous of one of points is 2; it must be a text",
+    ),
+    ("unplaced", [{"x": 1, "y": 1}], "the reason of one of unplaced is None; it must be a text"),
+    ("unplaced", [{"x0": 1, "why": ""}], "y0 of one of unplaced is None; it must be a number"),
+    ("unplaced", [{"x": 1, "y": 1, "why": "", "on": [{"image": 9}]}], "the image of a picture of one of unplaced is 9"),
 ]
 
 

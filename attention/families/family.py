@@ -77,6 +77,8 @@ class Family(ABC):
     label: str
     # Whether the processor puts an image's tokens where the template wrote a placeholder, and can say where that was.
     expands_placeholders = True
+    # The keys of an answer's JSON after which y is written before x.
+    y_first_keys: ClassVar[frozenset[str]] = frozenset()
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
 
@@ -126,15 +128,12 @@ class Family(ABC):
         """Texts that the tokenizer takes for control tokens: a prompt that contains one would not be read as typed."""
         return [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
 
-    def named_places(
-        self, answer: str, image_size: tuple[int, int], read_size: tuple[int, int]
-    ) -> tuple[list[dict], list[dict]]:
-        """Points [{image, x, y, label}] and boxes [{image, x0, y0, x1, y1, label}] that an answer names.
+    def named_sides(self, read_size: tuple[int, int]) -> tuple[float, float] | None:
+        """What a picture's (width, height) are in the places that answers name, or None where there is no habit.
 
-        They are in pixels of the picture as given, whose (width, height) is `image_size`; `read_size` is the one at
-        which it was read. `answer` has its control tokens: some families write places with them.
+        `read_size` is the one at which the picture was read, in pixels.
         """
-        return [], []
+        return None
 
     # What families share
 

@@ -30,6 +30,7 @@ Box = tuple[float, float, float, float]
 
 class Gemma3(Family):
     label = "Gemma 3"
+    y_first_keys = frozenset({"box_2d", "point"})
 
     def load_processor(self, path):
         processor = image_only(Gemma3Processor).from_pretrained(path)
@@ -83,6 +84,9 @@ class Gemma3(Family):
         options = self._pan_and_scan(processor, None)
         crops = options["pan_and_scan_max_num_crops"] if options["do_pan_and_scan"] else 0
         return processor.image_seq_length * (1 + crops)
+
+    def named_sides(self, read_size):
+        return 1000, 1000
 
     def _pan_and_scan(self, processor, max_visual_tokens: int | None) -> dict:
         """How pictures are cropped, so that each is within so many tokens.

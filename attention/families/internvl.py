@@ -67,6 +67,9 @@ class InternVL(Family):
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
         return (most + 1 if most > 1 else 1) * processor.image_seq_length
 
+    def named_sides(self, read_size):
+        return 1000, 1000
+
     def _settings(self, processor) -> dict:
         """How the image processor is told to cut: what this processor class tells it comes before its own settings."""
         own, told = processor.image_processor, processor.images_kwargs

@@ -40,7 +40,7 @@ class Qwen25VL(Qwen3VL):
             inputs.keys["vision"] = [key for block in blocks.tolist() for key in keys[block * n : (block + 1) * n]]
         return inputs
 
-    def _named_range(self, read_size):
+    def named_sides(self, read_size):
         return read_size  # pixels of the picture as read
 
 

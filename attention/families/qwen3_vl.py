@@ -11,28 +11,11 @@ tower the patches of a block are neighbours in the sequence: block by block, and
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
-
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
 from attention.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
-
-NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
-PAIR = rf"{NUMBER},{NUMBER}"
-# Qwen2.5-VL and later write "bbox_2d": [...], "point_2d": [...] or calls, and <points x1=".." y1="..">label</points>.
-JSON_PLACE = re.compile(
-    rf'"bbox_2d"\s*:\s*\[{PAIR},{PAIR}\]|"(?:point_2d|coordinate)"\s*:\s*\[{PAIR}\]|click\s*\({PAIR}\)'
-)
-LABEL = re.compile(r'\s*,\s*"label"\s*:\s*("(?:[^"\\]|\\.)*")', re.DOTALL)
-POINTS = re.compile(r"<points?\s([^<>]*)>([^<]*)")
-ATTRIBUTE = re.compile(r'\b([xy]\d*)="(\d+(?:\.\d+)?)"')
-# Qwen2-VL, and what was trained in its way, writes boxes and points between control tokens.
-TAGGED_PLACE = re.compile(rf"<\|box_start\|>\s*\({PAIR}\)(?:\s*,\s*\({PAIR}\))?\s*<\|box_end\|>")
-REFERENCE = re.compile(r"<\|object_ref_start\|>(.*?)<\|object_ref_end\|>", re.DOTALL)
 
 
 class Qwen3VL(Family):
@@ -85,28 +68,7 @@ class Qwen3VL(Family):
         image_processor = processor.image_processor
         return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
 
-    def named_places(self, answer, image_size, read_size):
-        across, down = (size / n for size, n in zip(image_size, self._named_range(read_size), strict=True))
-        points, boxes = [], []
-        for x0, y0, *other, label in _named(answer):
-            if other:
-                x1, y1 = other
-                boxes.append(
-                    {
-                        "image": 0,
-                        "x0": x0 * across,
-                        "y0": y0 * down,
-                        "x1": x1 * across,
-                        "y1": y1 * down,
-                        "label": label,
-                    }
-                )
-            else:
-                points.append({"image": 0, "x": x0 * across, "y": y0 * down, "label": label})
-        return points, boxes
-
-    def _named_range(self, read_size) -> tuple[int, int]:
-        """What the picture's width and height are in the coordinates that answers name: here, thousandths."""
+    def named_sides(self, read_size):
         return 1000, 1000
 
     def _size_limit(self, image_processor, images, max_visual_tokens) -> dict[str, int]:
@@ -141,33 +103,6 @@ class Qwen3VL(Family):
             for row in range(block_row, block_row + merge)
             for col in range(block_col, block_col + merge)
         ]
-
-
-def _named(answer: str) -> Iterator[tuple]:
-    """(x, y, label) of the points and (x0, y0, x1, y1, label) of the boxes in an answer, as the answer counts."""
-    for match in JSON_PLACE.finditer(answer):
-        yield *_numbers(match), _label_after(answer, match.end())
-    for match in TAGGED_PLACE.finditer(answer):
-        before = REFERENCE.findall(answer[: match.start()])
-        yield *_numbers(match), before[-1].strip() if before else ""
-    for match in POINTS.finditer(answer):
-        places = {name: float(value) for name, value in ATTRIBUTE.findall(match[1])}
-        for name, x in places.items():
-            if name.startswith("x") and f"y{name[1:]}" in places:
-                yield x, places[f"y{name[1:]}"], match[2].strip()
-
-
-def _numbers(match: re.Match) -> list[float]:
-    return [float(value) for value in match.groups() if value is not None]
-
-
-def _label_after(answer: str, position: int) -> str:
-    """The label that the answer's JSON gives to a place, when it does so right after it."""
-    match = LABEL.match(answer, position)
-    try:
-        return json.loads(match[1], strict=False) if match else ""
-    except ValueError:  # an escape that JSON has not: models write what they like
-        return match[1][1:-1]
 
 
 FAMILY = Qwen3VL()
