@@ -13,13 +13,12 @@ from pathlib import Path
 
 from attention.errors import AdapterRefused, AdapterUnavailable
 
+from .no_adapter import CONFIG, WEIGHTS, has_no_weights, is_a_file, is_no_adapter, is_of_diffusers, names_below
 from .safetensors_header import TensorRecord, read_header
-from .weights_beside import STATE, FileBeside, files_beside
+from .weights_beside import FileBeside, files_beside
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 256 << 10
 MAX_START_BYTES = 4 << 20  # of a pickle beside it: the names of its tensors come first
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
 @dataclass(frozen=True)
@@ -53,47 +52,43 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
     Raises AdapterUnavailable when there is no adapter in it, AdapterRefused when its weights are a pickle or the files
     are not what they should be.
     """
-    folder = Path(folder)
-    config, weights = folder / CONFIG, folder / WEIGHTS
+    folder, where = Path(folder), adapter_id or str(folder)
     try:
+        if folder.name in (CONFIG, WEIGHTS) and folder.is_file():
+            where = where.removesuffix(folder.name).rstrip("/\\") or "."
+            folder = folder.parent
+        config, weights = folder / CONFIG, folder / WEIGHTS
+        if folder.is_file():
+            raise AdapterUnavailable(is_a_file(folder, where))
         if not folder.is_dir():
-            raise AdapterUnavailable(f"There is no adapter folder {folder}.")
+            raise AdapterUnavailable(f"There is no adapter folder {where}.")
         if not config.is_file():
-            raise AdapterUnavailable(f"{folder} is not an adapter's folder: it has no {CONFIG}.")
+            said = is_no_adapter(where, names_below(folder), lambda below: _below(where, below))
+            raise AdapterUnavailable(said)
         if not weights.is_file():
-            raise missing_weights(str(folder), [file.name for pattern in PICKLES for file in folder.glob(pattern)])
+            raise has_no_weights(where, [file.name for file in folder.iterdir()])
         if config.stat().st_size > MAX_CONFIG_BYTES:
-            raise AdapterRefused(f"{config} is too large for an adapter's config: {config.stat().st_size:,} bytes.")
-        parsed = parse_config(config.read_bytes(), str(config))
-        header, size = read_header(weights)
+            raise AdapterRefused(
+                f"{where} has an {CONFIG} that is too large for an adapter's: {config.stat().st_size:,} bytes."
+            )
+        parsed = parse_config(config.read_bytes(), f"{CONFIG} of {where}")
+        header, size = read_header(weights, f"{WEIGHTS} of {where}")
+        if is_of_diffusers(header):
+            raise AdapterRefused(
+                f"{where} is a LoRA for a model that makes pictures ({next(iter(header))}), and not for one that "
+                "reads them."
+            )
         beside = _beside(folder, header)
         digest = _digest([file_sha256(weights), *_digests(folder, beside)])
     except OSError as error:
-        raise AdapterUnavailable(f"The adapter {folder} cannot be read: {error.strerror or error}.") from None
-    return AdapterFiles(adapter_id or str(folder), parsed, header, size, revision, folder.resolve(), digest, beside)
-
-
-def missing_weights(where: str, pickles: list[str]) -> Exception:
-    """Why an adapter without safetensors weights cannot be used."""
-    state = [name for name in pickles if STATE.match(name) and not name.startswith("adapter_model")]
-    pickles = [name for name in pickles if name not in state]
-    if state and not pickles:
-        return AdapterUnavailable(
-            f"{where} holds no adapter weights: it has no {WEIGHTS}, only what a trainer goes on with ({min(state)}). "
-            "Give the folder that the trainer saved the adapter in."
-        )
-    if pickles:
-        return AdapterRefused(
-            f"The weights of {where} are a pickle ({sorted(pickles)[0]}), which can run code when it is loaded. "
-            f"Save them as {WEIGHTS}: PEFT's save_pretrained does so by default."
-        )
-    return AdapterUnavailable(f"{where} has no {WEIGHTS}, so there are no weights to attach.")
+        raise AdapterUnavailable(f"The adapter {where} cannot be read: {error.strerror or error}.") from None
+    return AdapterFiles(where, parsed, header, size, revision, folder.resolve(), digest, beside)
 
 
 def parse_config(content: bytes, where: str) -> dict:
     """Return the config as a dictionary. Raises AdapterRefused when it is none."""
     try:
-        config = json.loads(content.decode("utf-8"))
+        config = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise AdapterRefused(f"{where} is not JSON ({str(error)[:100]}).") from None
     if not isinstance(config, dict):
@@ -140,6 +135,11 @@ def file_sha256(file: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _below(where: str, below: str) -> str:
+    """The path of a folder below the one that was given, as it was given."""
+    return f"{where.rstrip('/')}/{below}"
 
 
 def _beside(folder: Path, header: dict[str, TensorRecord]) -> tuple[FileBeside, ...]:

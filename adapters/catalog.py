@@ -21,14 +21,13 @@ from . import hub
 from .adapter_files import (
     CONFIG,
     MAX_CONFIG_BYTES,
-    PICKLES,
     WEIGHTS,
     AdapterFiles,
-    missing_weights,
     parse_config,
     read_folder,
 )
 from .base_names import is_base
+from .no_adapter import has_no_weights
 from .weights_beside import SUFFIXES
 
 BUNDLED = models.POCKET / "adapters"
@@ -70,7 +69,7 @@ def offered_adapters(
     notes: list[str] = []
     offers = [Offer(name, f"{name} (bundled)", "bundled") for name in bundled_names(model_id)]
     if adapters_dir is not None:
-        found, said = _below(Path(adapters_dir), model_id)
+        found, said = _below(Path(adapters_dir), model_id, is_hosted)
         offers += found
         notes += said
     if ask_hub and _is_on_hub(model_id):
@@ -167,18 +166,23 @@ def _is_path(text: str) -> bool:
 
 
 def _read_path(text: str, model_id: str, adapters_dir: Path | None, is_hosted: bool) -> AdapterFiles:
-    """Read the folder; on a server only one below `adapters_dir`, saying the same of all others, there or not."""
+    """Read the folder; on a server only one below `adapters_dir`, saying the same of all others, there or not.
+
+    There a path is from that folder on, as the list has it, so that nobody is shown where it lies.
+    """
     try:
         if not is_hosted:
             return read_folder(Path(text).expanduser(), text)
         if adapters_dir is not None:
-            root, folder = Path(adapters_dir).resolve(), Path(text)
+            root = Path(adapters_dir).resolve()
+            folder = root / text
+            folder = folder.parent if folder.is_file() else folder
             if (
-                folder.is_absolute()
+                (folder / CONFIG).is_file()
                 and _is_inside(root, folder)
                 and all(_is_inside(root, file) for file in _read(folder))
             ):
-                return read_folder(folder, text)
+                return read_folder(folder, _id_on_server(folder.resolve(), root))
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or the home of nobody
         reason = getattr(error, "strerror", None) or error
         raise AdapterUnavailable(f"The folder {quoted(text)} cannot be read: {reason}.") from None
@@ -205,11 +209,11 @@ def _choices(model_id: str, is_hosted: bool) -> str:
 # What lies below a folder
 
 
-def _below(folder: Path, model_id: str) -> tuple[list[Offer], list[str]]:
+def _below(folder: Path, model_id: str, is_hosted: bool) -> tuple[list[Offer], list[str]]:
     """The adapters below a folder, those for this base first, checkpoints of a series by their step."""
     root = folder.resolve()
     if not root.is_dir():
-        return [], [f"There is no folder {folder} to look for adapters in."]
+        return [], [f"There is no folder {folder.name if is_hosted else folder} to look for adapters in."]
     found: list[tuple[tuple, Offer]] = []
     broken: list[str] = []
     searched = 0
@@ -219,16 +223,17 @@ def _below(folder: Path, model_id: str) -> tuple[list[Offer], list[str]]:
             break
         try:
             if (each / CONFIG).is_file():
-                found.append(_offer(each, root, model_id))
+                found.append(_offer(each, root, model_id, is_hosted))
         except AttentionError as error:
             broken.append(str(error))
         except OSError as error:
             broken.append(f"{_label(each, root)} cannot be read: {error.strerror or error}.")
+    called = folder.name if is_hosted else folder
     notes = broken[:MAX_BROKEN]
     if len(broken) > MAX_BROKEN:
-        notes.append(f"{len(broken) - MAX_BROKEN} more folders of {folder} hold no adapter that can be used.")
+        notes.append(f"{len(broken) - MAX_BROKEN} more folders of {called} hold no adapter that can be used.")
     if searched > MAX_FOLDERS:
-        notes.append(f"Only the first {MAX_FOLDERS:,} folders of {folder} were searched. Name one with fewer below it.")
+        notes.append(f"Only the first {MAX_FOLDERS:,} folders of {called} were searched. Name one with fewer below it.")
     return [offer for _, offer in sorted(found, key=lambda pair: pair[0])], notes
 
 
@@ -252,7 +257,7 @@ def _folders(root: Path) -> Iterator[Path]:
             continue  # a folder of somebody else, or one that is just being removed
 
 
-def _offer(folder: Path, root: Path, model_id: str) -> tuple[tuple, Offer]:
+def _offer(folder: Path, root: Path, model_id: str, is_hosted: bool) -> tuple[tuple, Offer]:
     """What is offered of an adapter's folder, and where it stands in the list. Raises AttentionError or OSError."""
     label = _label(folder, root)
     config = _read_config(folder, root, label)
@@ -262,8 +267,9 @@ def _offer(folder: Path, root: Path, model_id: str) -> tuple[tuple, Offer]:
     fits = is_base(named, model_id)
     note = f"for {named[:100]}" if fits is False else "its base is not known" if fits is None else None
     last = float("inf")  # what a training leaves beside its checkpoints comes after them
+    adapter_id = _id_on_server(folder, root) if is_hosted else str(folder)
     place = (fits is False, series or label, last if step is None else step)
-    return place, Offer(str(folder), label, "folder", series, step, note)
+    return place, Offer(adapter_id, label, "folder", series, step, note)
 
 
 def _read_config(folder: Path, root: Path, label: str) -> dict:
@@ -271,7 +277,7 @@ def _read_config(folder: Path, root: Path, label: str) -> dict:
     if not (_is_inside(root, config) and _is_inside(root, weights)):
         raise AdapterRefused(f"The files of {label} are links that lead out of {root.name}.")
     if not weights.is_file():
-        raise missing_weights(label, [file.name for pattern in PICKLES for file in folder.glob(pattern)])
+        raise has_no_weights(label, [file.name for file in folder.iterdir()])
     if config.stat().st_size > MAX_CONFIG_BYTES:
         raise AdapterRefused(f"{CONFIG} of {label} is too large for an adapter's config.")
     return parse_config(config.read_bytes(), f"{CONFIG} of {label}")
@@ -279,3 +285,8 @@ def _read_config(folder: Path, root: Path, label: str) -> dict:
 
 def _label(folder: Path, root: Path) -> str:
     return root.name if folder == root else folder.relative_to(root).as_posix()
+
+
+def _id_on_server(folder: Path, root: Path) -> str:
+    """A path that tells nobody where the folder lies."""
+    return "." if folder == root else f"./{folder.relative_to(root).as_posix()}"

@@ -14,7 +14,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from pathlib import Path
 
 from attention import models
@@ -23,14 +22,13 @@ from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError,
 from .adapter_files import (
     CONFIG,
     MAX_CONFIG_BYTES,
-    PICKLES,
     WEIGHTS,
     AdapterFiles,
-    missing_weights,
     parse_config,
     read_folder,
     with_folder,
 )
+from .no_adapter import has_no_weights, is_no_adapter
 from .safetensors_header import MAX_HEADER_BYTES, TensorRecord, parse_header
 from .weights_beside import FileBeside, files_beside
 
@@ -320,15 +318,9 @@ class _Repository:
 
 def _check_files(adapter_id: str, names: list[str]) -> None:
     if CONFIG not in names:
-        below = sorted(name.rpartition("/")[0] for name in names if name.endswith(f"/{CONFIG}"))
-        if below:
-            raise AdapterUnavailable(
-                f"{adapter_id} has adapters only in folders of its own ({below[0]}), and those cannot be chosen. "
-                "Download it, and give the folder."
-            )
-        raise AdapterUnavailable(f"{adapter_id} is not an adapter: it has no {CONFIG}.")
+        raise AdapterUnavailable(is_no_adapter(adapter_id, names))
     if WEIGHTS not in names:
-        raise missing_weights(adapter_id, [name for name in names if any(fnmatch(name, each) for each in PICKLES)])
+        raise has_no_weights(adapter_id, names)
 
 
 def _header(adapter_id: str, hub: _Repository, commit: str, name: str) -> tuple[dict[str, TensorRecord], int]:

@@ -28,15 +28,20 @@ class TensorRecord:
         return math.prod(self.shape)
 
 
-def read_header(file: Path) -> tuple[dict[str, TensorRecord], int]:
-    """Return the tensors that a safetensors file has, and the file's bytes. Raises AdapterRefused."""
+def read_header(file: Path, called: str | None = None) -> tuple[dict[str, TensorRecord], int]:
+    """Return the tensors that a safetensors file has, and the file's bytes. Raises AdapterRefused, with what it is
+    `called`.
+    """
+    called = called or str(file)
     size = file.stat().st_size
     with file.open("rb") as opened:
         start = opened.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
-            raise AdapterRefused(f"{file} is not a safetensors file, or was cut off: its header does not fit into it.")
-        return parse_header(opened.read(length), str(file), size - 8 - length), size
+            raise AdapterRefused(
+                f"{called} is not a safetensors file, or was cut off: its header does not fit into it."
+            )
+        return parse_header(opened.read(length), called, size - 8 - length), size
 
 
 def parse_header(content: bytes, where: str, data_bytes: int) -> dict[str, TensorRecord]:
