@@ -7,9 +7,10 @@ Reads no weight's value and imports no PEFT.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+
+import psutil
 
 from attention.errors import AdapterNeedsRenaming, AdapterRefused
 
@@ -36,10 +37,13 @@ MERGE_BEFORE_5 = (
 
 @dataclass(frozen=True)
 class AdapterLimits:
-    """What is absurd, or more than a machine should be asked for: rank, bytes of the file, seconds for patterns."""
+    """What a machine is not asked for: a rank, bytes of the files, seconds for patterns.
 
-    rank: int = 1024
-    size_bytes: int = 4 << 30
+    None: whatever PEFT can compute, and as many bytes as there is memory free.
+    """
+
+    rank: int | None = None
+    size_bytes: int | None = None
     pattern_seconds: float = 10.0
 
     @classmethod
@@ -60,8 +64,13 @@ def inspect_adapter(
     limits = limits or AdapterLimits()
     who = files.id
     size = files.size_bytes + (0 if alone else sum(file.size_bytes for file in files.parts if file.is_loadable))
-    if size > limits.size_bytes:
+    if limits.size_bytes is not None and size > limits.size_bytes:
         raise AdapterRefused(f"{who} is {size / 1e9:.1f} GB large; the limit here is {limits.size_bytes / 1e9:.1f} GB.")
+    if limits.size_bytes is None and size > (free := psutil.virtual_memory().available):
+        raise AdapterRefused(
+            f"{who} is {size / 1e9:.1f} GB large, and {free / 1e9:.1f} GB of memory are free. Close other programs, or "
+            "take a machine with more."
+        )
     settings = read_settings(files.config, who)
     heads = tuple(key for key in files.header if is_head(key, base))
     files = replace(files, header={key: record for key, record in files.header.items() if key not in heads})
@@ -273,7 +282,8 @@ class _Parts:
             full = f"{name}.{each}"
             then = f"{self._then[name]}.{each}"
             rank, told = first.record.shape[0] // sized[each][0], self._targets.rank(then)
-            if rank != told or rank > self._limits.rank:
+            self._limited(rank, full)
+            if rank != told:
                 raise self._refused(f"has rank {rank} for {full}, but its config says {told} (r, rank_pattern)")
             alpha, *others = self._targets.alphas(then)
             if set(others) - {alpha}:
@@ -388,11 +398,13 @@ class _Parts:
         told = [self._targets.rank(each) for each in self._called(name)]
         if rank not in told:
             raise self._refused(f"has rank {rank} for {name}, but its config says {told[0]} (r, rank_pattern)")
-        sides = (math.prod(into[1:]), out[0])
-        if rank > self._limits.rank or rank > max(sides):
-            most = min(self._limits.rank, max(sides))
-            raise self._refused(f"has rank {rank:,} for {name} ({sides[1]} x {sides[0]}); at most {most:,} makes sense")
+        self._limited(rank, name)
         return rank
+
+    def _limited(self, rank: int, name: str) -> None:
+        most = self._limits.rank
+        if most is not None and rank > most:
+            raise self._refused(f"has rank {rank:,} for {name}; the limit here is {most:,}")
 
     def _alpha(self, name: str) -> float:
         first, *others = (self._targets.alphas(each) for each in self._called(name))

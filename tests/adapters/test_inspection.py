@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import tiny_families
@@ -431,24 +432,27 @@ def test_a_pattern_of_a_megabyte_is_not_tried(good, base, tmp_path):
         check(folder, base)
 
 
-def test_sizes_that_are_absurd_are_refused(good, base, tmp_path):
-    tall = written_adapter(tmp_path / "tall", {Q0: (64, 48)}, rank=65)
-    with pytest.raises(AdapterRefused, match=r"rank 65 for .*\(64 x 48\); at most 64"):
-        check(tall, base)
-    assert check(written_adapter(tmp_path / "full", {Q0: (64, 48)}, rank=64), base).rank == (64, 64)
-    with pytest.raises(AdapterRefused, match="at most 3 makes sense"):
-        check(good, base, limits=AdapterLimits(rank=3))
-    files = read_folder(good)
-    with pytest.raises(AdapterRefused, match=r"5\.4 GB large; the limit here is 4\.3 GB"):
-        inspect_adapter(dataclasses.replace(files, size_bytes=5 << 30), base)
-    hosted, local = AdapterLimits.hosted(), AdapterLimits()
-    assert hosted.size_bytes < local.size_bytes and hosted.rank < local.rank
+def test_ones_own_machine_takes_what_it_can_hold_and_a_server_less(good, base, tmp_path, monkeypatch):
+    tall = written_adapter(tmp_path / "tall", {Q0: (64, 48)}, rank=600)
+    assert check(tall, base).rank == (600, 600)  # PEFT computes it, too
+    with pytest.raises(AdapterRefused, match=r"has rank 600 for .* the limit here is 512"):
+        check(tall, base, limits=AdapterLimits.hosted())
+    large = dataclasses.replace(read_folder(good), size_bytes=5 << 30)
+    for free, is_taken in ((6 << 30, True), (3 << 30, False)):
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free))
+        if is_taken:
+            assert inspect_adapter(large, base).size_bytes == 5 << 30
+        else:
+            with pytest.raises(AdapterRefused, match=r"5\.4 GB large, and 3\.2 GB of memory are free"):
+                inspect_adapter(large, base)
+    with pytest.raises(AdapterRefused, match=r"5\.4 GB large; the limit here is 1\.1 GB"):
+        inspect_adapter(large, base, limits=AdapterLimits.hosted())
     # ranks that only a header speaks of cost nothing
     header = {f"{PREFIX}{Q0}.lora_A.weight": TensorRecord("F32", (10**9, 48))}
     header[f"{PREFIX}{Q0}.lora_B.weight"] = TensorRecord("F32", (64, 10**9))
     huge = AdapterFiles("huge", {"peft_type": "LORA", "r": 10**9, "target_modules": ["q_proj"]}, header, 1000)
     with pytest.raises(AdapterRefused, match="rank 1,000,000,000"):
-        inspect_adapter(huge, base)
+        inspect_adapter(huge, base, limits=AdapterLimits.hosted())
 
 
 def test_another_vocabulary_is_said_as_such(tiny_folder, base, tmp_path):
