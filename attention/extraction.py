@@ -211,9 +211,8 @@ class Extraction:
         if request.mode == "prefill":
             return []
         if request.answer is not None:
-            return _without_pictures(
-                tokenizer(request.answer, add_special_tokens=False)["input_ids"], inputs, tokenizer
-            )
+            ids = tokenizer(request.answer, add_special_tokens=False)["input_ids"]
+            return _without_pictures(ids, inputs, loaded)
         from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
         n_prompt, partial = len(inputs.ids), self.partial
@@ -245,7 +244,7 @@ class Extraction:
             raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
         except MODEL_FAILURES as error:
             raise _fails_by_itself(error) from error
-        return _without_pictures(ids[0, n_prompt:].tolist(), inputs, tokenizer)
+        return _without_pictures(ids[0, n_prompt:].tolist(), inputs, loaded)
 
     def _generate(self, inputs, logits_processor, stopping_criteria) -> torch.Tensor:
         """Token ids [1, tokens] of the prompt and the model's own answer, said greedily."""
@@ -472,14 +471,16 @@ def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPla
     return plans
 
 
-def _without_pictures(answer_ids: list[int], inputs: Inputs, tokenizer) -> list[int]:
-    """The answer as it is. Raises InvalidRequest when it has a token with which the input holds a picture's cells."""
-    of_pictures = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
+def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: models.LoadedModel) -> list[int]:
+    """The answer as it is. Raises InvalidRequest when it has a token that stands for a picture or a video."""
+    config = loaded.model.config
+    named = (getattr(config, name, None) for name in ("image_token_id", "image_token_index", "video_token_id"))
+    of_pictures = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None} | {*named}
     found = next((token for token in answer_ids if token in of_pictures), None)
     if found is not None:
         raise InvalidRequest(
-            f"The answer contains {tokenizer.decode([found])}, which stands for a part of a picture, so the model "
-            "cannot read it again. Give an answer without it."
+            f"The answer contains {loaded.processor.tokenizer.decode([found])}, which stands for a part of a picture, "
+            "so the model cannot read it again. Give an answer without it."
         )
     return answer_ids
 

@@ -101,7 +101,7 @@ def token_texts(
     """
     texts: list[tuple[str, int | None]] = []
     special: dict[int, str] = {}  # an image is thousands of the same one
-    start = 0
+    start = last = 0  # `last` is where the sign, or the word, before this one begins
     while start < len(ids):
         if is_special(ids[start]):
             if ids[start] not in special:
@@ -109,11 +109,11 @@ def token_texts(
             texts.append((special[ids[start]], None))
             start += 1
             continue
-        # One token before gives context to decoders that drop a leading space; a special token needs none and gives
-        # none.
-        before = ids[start - 1 : start] if start and not is_special(ids[start - 1]) else []
-        prefix = decode(list(before))
-        if REPLACEMENT in prefix:
+        # What stands before gives context to decoders that drop a leading space; a special token needs none and gives
+        # none. Of bytes that are no sign it does, unless they become one with what follows.
+        before = list(ids[last:start]) if start and not is_special(ids[start - 1]) else []
+        prefix = decode(before)
+        if REPLACEMENT in prefix and not decode([*before, ids[start]]).removeprefix(prefix).startswith(" "):
             before, prefix = [], ""
         stop = start + 1
         text = decode([*before, *ids[start:stop]])[len(prefix) :]
@@ -126,7 +126,7 @@ def token_texts(
             text = decode([ids[start]]).replace(REPLACEMENT, SUBSTITUTE)
         texts.append((text, None))
         texts.extend(("", start) for _ in range(start + 1, stop))
-        start = stop
+        last, start = start, stop
     return texts
 
 

@@ -208,3 +208,18 @@ def test_a_new_family_is_one_new_file(tmp_path, monkeypatch):
             )
     finally:
         models.free()
+
+
+def test_gemma_3_crops_no_more_than_the_stock_processor(tmp_path):
+    folder = tiny_families.write("gemma3", tmp_path / "model")
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_pan_and_scan": True}))
+    family = families.find("gemma3")
+    processor = family.load_processor(str(folder))
+    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}]
+    picture = Image.effect_noise((3000, 800), 90).convert("RGB")
+    inputs = family.prepare(processor, messages, [picture], None)
+    text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    stock = processor(text=[text], images=[picture], return_tensors="pt", text_kwargs={"add_special_tokens": False})
+    assert inputs.ids == stock["input_ids"][0].tolist()
+    assert torch.equal(inputs.tensors["pixel_values"], stock["pixel_values"])

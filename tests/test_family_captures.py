@@ -186,17 +186,22 @@ def state(model):
 
 def test_an_answer_that_holds_a_picture_is_refused(folder, tmp_path):
     loaded = models.load(str(folder), "cpu")
-    prepared = cost.prepare(
-        request(), cost.open_pictures(request(), Limits()), loaded.family, loaded.processor, Limits()
-    )
-    shown = [t for t, cell in zip(prepared.inputs.ids, prepared.inputs.cells, strict=True) if cell is not None]
-    if not shown:
-        assert "cross" in prepared.inputs.keys, "here no token stands for a cell"
-        return
-    answer = f"red {loaded.processor.tokenizer.decode(shown[:1])}"
-    with pytest.raises(InvalidRequest, match="stands for a part of a picture"):
-        extract(dataclasses.replace(request(), answer=answer), tmp_path / "run", model=loaded)
+    config = loaded.model.config
+    image = getattr(config, "image_token_id", None) or config.image_token_index
+    answer = f"red {loaded.processor.tokenizer.decode([image])}"
+    for pictures in (request().images, ()):  # also where no picture was read
+        with pytest.raises(InvalidRequest, match="stands for a part of a picture"):
+            extract(dataclasses.replace(request(), answer=answer, images=pictures), tmp_path / "run", model=loaded)
     assert not any(tmp_path.iterdir())
+
+
+def test_control_tokens_of_an_answer_are_no_words_of_it(folder):
+    loaded = models.load(str(folder), "cpu")
+    tokenizer, family = loaded.processor.tokenizer, loaded.family
+    prepared = cost.prepare(request(), [(each, []) for each in request().images], family, loaded.processor, Limits())
+    added = [token for token, each in tokenizer.added_tokens_decoder.items() if each.special]
+    extended = family.extend(loaded.processor, prepared.inputs, [*added, tokenizer.convert_tokens_to_ids("a")])
+    assert extended.roles[len(prepared.inputs.roles) :] == ["special"] * len(added) + ["answer"]
 
 
 def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):

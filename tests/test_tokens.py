@@ -4,6 +4,8 @@ import json
 import random
 
 import pytest
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from attention.pocket.tokenizer import build_tokenizer
 from attention.tokens import SUBSTITUTE, Grid, Token, cell_box, language_groups, spans, token_texts
@@ -42,6 +44,19 @@ def test_a_sign_of_several_tokens_stands_whole_on_its_first(tokenizer):
     rest = [part_of for text, part_of in texts if not text]
     assert rest and set(rest) == {first}
     assert all(part_of is None for text, part_of in texts if text)
+
+
+def test_a_word_after_a_sign_of_bytes_keeps_its_space():
+    """As with Llama 2: decoding drops the space that begins a text, and an unknown sign is written byte by byte."""
+    words = ["<0xF0>", "<0x9F>", "<0x90>", "<0xB1>", "▁A", "▁sat"]
+    backend = Tokenizer(models.BPE({word: index for index, word in enumerate(words)}, []))
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, clean_up_tokenization_spaces=False)
+    for ids in ([4, 0, 1, 2, 3, 5], [0, 1, 2, 3, 5, 5], [4, 5, 0, 1, 2, 3, 4]):
+        assert "".join(text for text, _ in texts_of(tokenizer, ids)) == tokenizer.decode(ids)
+    assert [text for text, _ in texts_of(tokenizer, [4, 0, 1, 5])] == ["A", SUBSTITUTE, SUBSTITUTE, " sat"]
 
 
 def test_broken_bytes_are_never_shown_as_the_replacement_character(tokenizer):

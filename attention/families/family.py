@@ -164,9 +164,7 @@ class Family(ABC):
         replaced = batch.pop("text_replacement_offsets", None)
         replaced = replaced[0] if images and replaced else []
         roles = conversation.token_roles(batch.pop("offset_mapping")[0].tolist(), parts, replaced)
-        # Gemma's tokenizer adds words that people type; those are no control tokens
-        special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
-        special |= set(tokenizer.all_special_ids)
+        special = control_tokens(tokenizer)
         ids = batch["input_ids"][0].tolist()
         return dict(batch), ["special" if token in special else role for token, role in zip(ids, roles, strict=True)]
 
@@ -176,7 +174,7 @@ class Family(ABC):
         said = max((i for i, role in enumerate(inputs.roles) if role != "special"), default=-1)
         header = inputs.ids[said + 1 :]  # a template for thinking ends inside the thought
         thinking = _last_index(header, opens) > _last_index(header, closes)
-        special = set(tokenizer.all_special_ids)
+        special = control_tokens(tokenizer)
         roles = []
         for token in answer_ids:
             if token in (opens, closes):
@@ -185,6 +183,12 @@ class Family(ABC):
             else:
                 roles.append("special" if token in special else "thinking" if thinking else "answer")
         return roles
+
+
+def control_tokens(tokenizer) -> set[int]:
+    """The ids of tokens that are no text. Words that a tokenizer adds and people type, as Gemma's does, are text."""
+    added = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+    return added | set(tokenizer.all_special_ids)
 
 
 def _rendered(processor, messages: list[dict]) -> str:
