@@ -212,8 +212,8 @@ def _replaced(name: str, found: dict[str, torch.Tensor], base: nn.Module, place:
 def _weight(base: nn.Module) -> torch.Tensor | None:
     """A module's weight as a matrix of its outputs; None where it is elsewhere, or packed."""
     weight = base._parameters.get("weight")
-    if weight is None or weight.is_meta or not weight.is_floating_point():
-        return None
+    if weight is None or weight.is_meta or not weight.is_floating_point() or weight.itemsize < 2:
+        return None  # of 8 bits: what multiplies them lies elsewhere
     return weight.detach().flatten(1)
 
 

@@ -15,7 +15,7 @@ from . import models
 from .errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted
 from .families.family import Inputs
 from .images import open_image
-from .loading_report import check_files, check_quantisation
+from .loading_report import check_files, check_quantisation, check_scales
 from .partial import PartialRun
 from .request import Limits, Request
 
@@ -57,6 +57,7 @@ def forecast(request: Request, limits: Limits | None = None, watch: models.Watch
     if not models.is_kept(path):
         check_files(path, model_id)
         check_quantisation(config, model_id)
+        check_scales(path, config, model_id)
     prepared = prepare(request, pictures, family, models.processor_of(path, family), limits)
     check_image_tokens(config, prepared.inputs)
     return estimate(request, family, config, prepared, path, device, limits)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from pathlib import Path
 
@@ -26,6 +28,9 @@ ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # what trainers write beside, or instead of, a model
 CHECKPOINT_FILES = ("optimizer.pt", "optimizer.bin", "scheduler.pt", "trainer_state.json", "zero_to_fp32.py", "latest")
+CHECKPOINT_FOLDERS = ("global_step*", "checkpoint-*", "pytorch_model_fsdp_*")
+LFS_POINTER = b"version https://git-lfs"
+FEW_BITS = 8  # weights are stored in more, unless something beside them says how they are to be read
 
 
 def check_files(folder: str, model_id: str) -> None:
@@ -34,21 +39,45 @@ def check_files(folder: str, model_id: str) -> None:
     check_is_no_adapter(path, model_id)
     if not any(path.glob("*.safetensors")):
         raise ModelUnavailable(_without_weights(path, model_id))
-    missing = [name for name in _indexed_files(path, model_id) if not (path / name).is_file()]
-    if missing and not (path / WHOLE).is_file():
+    for name in _weight_files(path, model_id):
+        try:
+            with safe_open(path / name, framework="np"):  # reads the header alone
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ModelUnavailable(_damaged(path / name, model_id, error)) from None
+
+
+def _weight_files(path: Path, model_id: str) -> list[str]:
+    """The names of the files that transformers loads from a folder. Raises ModelUnavailable where one is not there."""
+    if (path / WHOLE).exists():
+        return [WHOLE]
+    indexed = _indexed_files(path, model_id)
+    missing = [name for name in indexed if not (path / name).is_file()]
+    if missing:
         raise ModelUnavailable(
             f"{shortened(model_id)} is not complete: {INDEX} names {_listed(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not there. Download or copy what is missing."
         )
-    for file in sorted(path.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="np"):  # reads the header alone
-                pass
-        except (SafetensorError, OSError) as error:
-            raise ModelUnavailable(
-                f"{file.name} of {shortened(model_id)} is damaged or not complete ({shortened(str(error))}). "
-                "Download or copy it again."
-            ) from None
+    if not indexed:
+        there = sorted(file.name for file in path.glob("*.safetensors"))
+        raise ModelUnavailable(
+            f"{shortened(model_id)} has neither {WHOLE} nor {INDEX}, by which its weights are found; it has "
+            f"{_listed(there)}. Copy the index, or rename the file."
+        )
+    return indexed
+
+
+def _damaged(file: Path, model_id: str, error: Exception) -> str:
+    if file.is_file():
+        with file.open("rb") as content:
+            if content.read(len(LFS_POINTER)) == LFS_POINTER:
+                return (
+                    f"{file.name} of {shortened(model_id)} only points to its weights. Fetch them with `git lfs pull`."
+                )
+    return (
+        f"{file.name} of {shortened(model_id)} is damaged or not complete ({shortened(str(error))}). "
+        "Download or copy it again."
+    )
 
 
 def check_is_no_adapter(folder: Path, model_id: str) -> None:
@@ -65,7 +94,7 @@ def check_quantisation(config, model_id: str) -> None:
 
     transformers' own quantizer of the method says what it needs.
     """
-    said = getattr(config, "quantization_config", None)
+    said = _quantisation(config)
     if said is None:
         return
     from transformers.quantizers import AutoHfQuantizer
@@ -79,10 +108,79 @@ def check_quantisation(config, model_id: str) -> None:
         reason = (str(error) or type(error).__name__).strip().splitlines()[0].removesuffix(".")
         plain = UNQUANTISED.sub("", Path(model_id).name)
         other = f", {plain} for one" if plain != Path(model_id).name else ""
+        named = f" ({shortened(str(method))})" if method else ""
+        take = "Install that, or take" if isinstance(error, ImportError) else "Take"
         raise ModelUnavailable(
-            f"{shortened(model_id)} is quantised ({shortened(str(method))}), which cannot be loaded here: "
-            f"{shortened(reason, 200)}. Install that, or take the model that is not quantised{other}."
+            f"{shortened(model_id)} is quantised{named}, which cannot be loaded here: "
+            f"{shortened(reason, 200)}. {take} the model that is not quantised{other}."
         ) from None
+
+
+def _quantisation(config):
+    """The record of how weights are quantised, where transformers looks for it; None without one."""
+    text = config.get_text_config(decoder=True)
+    return getattr(config, "quantization_config", None) or getattr(text, "quantization_config", None)
+
+
+def check_scales(folder: str, config, model_id: str) -> None:
+    """Raise ModelUnavailable where weights of few bits would be read as plain numbers.
+
+    A quantised weight is a number times what lies beside it (a scale). transformers reads one without it all the same,
+    and reports nothing; and it leaves out what lies beside where the config does not say that weights are quantised.
+    """
+    weights, dtype = _few_bits(Path(folder), model_id)
+    if not weights:
+        return
+    if _quantisation(config) is None:
+        name, beside = next(((name, beside) for name, beside in weights.items() if beside), ("", ()))
+        if beside:
+            raise ModelUnavailable(
+                f"{shortened(model_id)} has quantised weights ({shortened(name)} is {dtype}, with "
+                f"{_listed(sorted(beside))} beside it), and its config.json has no quantization_config, so they would "
+                "be read as plain numbers. Take the config.json that belongs to these weights."
+            )
+        return
+    groups = defaultdict(list)
+    for name in weights:
+        groups[name.rpartition(".")[2]].append(name)
+    lacking = []
+    for leaf, names in groups.items():
+        held = Counter(part for name in names for part in weights[name])
+        needed = {part for part, count in held.items() if 2 * count > len(names)}
+        lacking += [name for name in names if needed - weights[name] or (leaf == "weight" and not weights[name])]
+    if lacking:
+        raise ModelUnavailable(
+            f"{_count(lacking)} of {shortened(model_id)} {'is' if len(lacking) == 1 else 'are'} quantised ({dtype}) "
+            f"and without the scales that make numbers of them: {_listed(sorted(lacking))}. "
+            "Copy or download the model again."
+        )
+
+
+def _few_bits(path: Path, model_id: str) -> tuple[dict[str, set[str]], str]:
+    """Matrices that are stored in few bits, with the ends of the names that lie beside each, and one's dtype."""
+    found, names = {}, []
+    for file in _weight_files(path, model_id):
+        with safe_open(path / file, framework="np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                names.append(name)
+                tensor = tensors.get_slice(name)
+                bits = re.search(r"\d+", tensor.get_dtype())  # F8_E4M3, I8, U8, F4; none in BOOL
+                if bits and int(bits[0]) <= FEW_BITS and len(tensor.get_shape()) > 1:
+                    found[name] = tensor.get_dtype()
+    names.sort()
+    weights = {}
+    for name in found:
+        module, _, leaf = name.rpartition(".")
+        # of experts, several weights lie in one module, each with what begins with its own name
+        start = f"{module}." if leaf == "weight" else name
+        beside = set()
+        for other in names[bisect_left(names, start) :]:
+            if not other.startswith(start):
+                break
+            if other not in (name, f"{module}.bias"):
+                beside.add(other.removeprefix(start))
+        weights[name] = beside
+    return weights, next(iter(found.values()), "")
 
 
 def check_weights(model_id: str, folder: str, report: dict) -> None:
@@ -133,7 +231,9 @@ def _indexed_files(path: Path, model_id: str) -> list[str]:
 
 def _without_weights(path: Path, model_id: str) -> str:
     who = shortened(model_id)
-    if any((path / name).exists() for name in CHECKPOINT_FILES):
+    if any((path / name).exists() for name in CHECKPOINT_FILES) or any(
+        next(path.glob(pattern), None) for pattern in CHECKPOINT_FOLDERS
+    ):
         return (
             f"{who} is a training checkpoint without a model's safetensors weights. Give the folder to which the "
             "trainer saved the model."
@@ -156,12 +256,14 @@ def _probably(folder: str, missing: list[str], unexpected: Collection[str]) -> s
     if prefix:
         wrapped = " (a PEFT model's state: merge the adapter and save the model)" if "base_model" in prefix else ""
         return f"Its weights are named with the prefix {quoted(prefix)}{wrapped}: save them from the unwrapped model."
+    if any(".base_layer." in name or ".lora_" in name for name in unexpected):
+        return "An adapter is saved inside it: merge it (merge_and_unload) and save the model."
     if (Path(folder) / INDEX).is_file():
         return "A shard may not have been downloaded or copied whole."
     if any((Path(folder) / name).exists() for name in CHECKPOINT_FILES):
         return "It is a training checkpoint: give the folder to which the whole model was saved."
     if unexpected:
-        return f"Its files have {len(unexpected):,} weights of other names, {_listed(sorted(unexpected))}."
+        return f"Its files have {_count(unexpected)} of other names: {_listed(sorted(unexpected))}."
     return "Copy or download the model again, or save it whole."
 
 

@@ -23,7 +23,14 @@ from typing import Any
 import torch
 
 from .errors import AttentionError, InvalidRequest, ModelUnavailable, UnsupportedModel, quoted, shortened
-from .loading_report import check_files, check_is_no_adapter, check_quantisation, check_weights, left_out
+from .loading_report import (
+    check_files,
+    check_is_no_adapter,
+    check_quantisation,
+    check_scales,
+    check_weights,
+    left_out,
+)
 
 POCKET = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 POCKET_ID = "pocket"
@@ -365,10 +372,13 @@ def read_config(path: str, model_type: str | None = None):
 
     from . import families
 
+    _check_model_types(path)
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - as in `load`: a config of anybody's
         raise ModelUnavailable(f"config.json of {path} cannot be used: {_first_line(error)}") from None
+    if not isinstance(getattr(config, "dtype", None), torch.dtype | None):
+        raise ModelUnavailable(f"config.json of {path} has dtype {quoted(config.dtype)}. Use a name such as bfloat16.")
     family = families.find(model_type or config.model_type)
     if model_type and config.model_type in families.names() and families.find(config.model_type).label != family.label:
         raise UnsupportedModel(
@@ -383,6 +393,21 @@ def read_config(path: str, model_type: str | None = None):
             f"{_first_line(error)}"
         ) from None
     return config, family
+
+
+def _check_model_types(path: str) -> None:
+    """Raise ModelUnavailable for a model_type that is no text: transformers fails on it without naming it."""
+    try:
+        record = json.loads((Path(path) / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return  # said better where it is read
+    parts = {"": record} | {f"{name}.": part for name, part in record.items()} if isinstance(record, dict) else {}
+    for name, part in parts.items():
+        if isinstance(part, dict) and not isinstance(part.get("model_type"), str | None):
+            raise ModelUnavailable(
+                f"config.json of {path} has {shortened(name)}model_type {quoted(part['model_type'])}, which must be a "
+                "text."
+            )
 
 
 def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
@@ -443,12 +468,22 @@ def processor_of(path: str, family) -> Any:
 @lru_cache(maxsize=4)
 def _load_processor(path: str, family, stamp: tuple) -> Any:
     try:
-        return family.load_processor(path)
+        processor = family.load_processor(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         broken = _broken_json(path)
         where = f"its file {broken} is not JSON" if broken else _first_line(error)
+        if not any((Path(path) / name).is_file() for name in PROCESSOR_FILES[:2]):
+            where = f"there is no {PROCESSOR_FILES[0]}. Copy it from the model that this one was trained from."
         files = ", ".join(name for name in PROCESSOR_FILES if (Path(path) / name).is_file()) or "no file of its own"
         raise ModelUnavailable(f"The processor of {path} cannot be loaded ({files}): {where}") from None
+    # without any of its files transformers makes a tokenizer that knows no word
+    names = type(processor.tokenizer).vocab_files_names
+    known = sorted({names[kind] for kind in ("tokenizer_file", "vocab_file") if kind in names})
+    if not any((Path(path) / name).is_file() for name in known):
+        raise ModelUnavailable(
+            f"{path} has no tokenizer ({' or '.join(known)}). Copy it from the model that this one was trained from."
+        )
+    return processor
 
 
 def _broken_json(path: str) -> str | None:
@@ -505,6 +540,7 @@ def load(
     processor = processor_of(path, family)
     check_files(path, model_id)
     check_quantisation(config, model_id)
+    check_scales(path, config, model_id)
     free()
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(

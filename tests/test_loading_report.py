@@ -8,6 +8,7 @@ import pytest
 import tiny_families
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract, models
 from attention.__main__ import main
@@ -63,6 +64,7 @@ def without(*parts):
             r"prefix 'base_model\.model\.' \(a PEFT",
         ),
         (lambda weights: {f"_orig_mod.{name}": w for name, w in weights.items()}, r"prefix '_orig_mod\.'"),
+        (lambda weights: {name.replace("q_proj", "q_proj.base_layer"): w for name, w in weights.items()}, "An adapter"),
         (
             lambda weights: {**weights, Q_PROJ: weights[Q_PROJ][:-8].clone()},
             f"1 weight .* another shape .*{Q_PROJ} for one: .* in the file",
@@ -147,7 +149,10 @@ def write_text(name, text="{}"):
         (write_text("adapter_config.json"), "holds an adapter"),
         (write_text("pytorch_model.bin"), r"a pickle \(pytorch_model.bin\)"),
         (write_text("trainer_state.json"), "a training checkpoint"),
+        (lambda folder: (folder / "global_step500").mkdir(), "a training checkpoint"),
         (write_text("model-Q4_K_M.gguf"), "GGUF"),
+        (write_text("model-00001-of-00002.safetensors"), r"neither .* it has model-00001-of-00002\.safetensors"),
+        (write_text("model.safetensors", "version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
         (lambda folder: None, "no safetensors weights"),
         (write_text("model.safetensors.index.json"), "no safetensors weights"),
     ],
@@ -178,6 +183,86 @@ def test_a_quantised_base_names_what_it_needs_before_a_weight_is_loaded(pocket_w
         forecast(Request(PICTURE, PROMPT, str(folder)))
     with pytest.raises(ModelUnavailable, match=words):
         models.load(str(folder), "cpu")
+
+
+def in_8_bits(dtype, scale):
+    """Layers' weights in 8 bits as numbers times a scale, which lies beside them under a name of its own."""
+
+    def change(weights):
+        packed = dict(weights)
+        for name, weight in weights.items():
+            if ".language_model.layers." in name and name.endswith("proj.weight"):
+                step = weight.abs().max() / 100
+                packed[name] = (weight / step).round().to(dtype)
+                packed[f"{name.removesuffix('weight')}{scale}"] = step.reshape(1, 1).float()
+        return packed
+
+    return change
+
+
+FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128], "modules_to_not_convert": ["lm_head", "visual"]}
+SCALES = "weight_scale_inv"
+
+
+@pytest.mark.parametrize("lost", [f"layers.3.self_attn.q_proj.{SCALES}", SCALES], ids=["one scale", "all scales"])
+def test_a_quantised_weight_without_its_scale_is_refused_by_name(pocket_with, lost):
+    """transformers reads the bare numbers in silence."""
+    packed = in_8_bits(torch.float8_e4m3fn, SCALES)
+    folder = pocket_with(lambda weights: without(lost)(packed(weights)), quantization_config=FP8)
+    words = rf"without the scales .*: model\.language_model\.layers\.{'3' if lost != SCALES else '0'}\."
+    with pytest.raises(ModelUnavailable, match=words):
+        forecast(Request(PICTURE, PROMPT, folder))
+    with pytest.raises(ModelUnavailable, match=words):
+        models.load(folder, "cpu")
+
+
+def test_a_quantised_model_that_is_whole_gives_what_plain_transformers_does(pocket_with):
+    folder = pocket_with(in_8_bits(torch.float8_e4m3fn, SCALES), quantization_config=FP8)
+    plain = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).state_dict()
+    ours = models.load(folder, "cpu").model.state_dict()
+    assert all(torch.equal(ours[name], weight) for name, weight in plain.items())
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float8_e4m3fn, SCALES), (torch.int8, "SCB")])
+def test_quantised_weights_whose_config_does_not_say_so_are_refused(pocket_with, dtype, scale):
+    folder = pocket_with(in_8_bits(dtype, scale))
+    with pytest.raises(ModelUnavailable, match=rf"with {scale} beside it.* no quantization_config"):
+        models.load(folder, "cpu")
+
+
+def test_weights_that_are_only_stored_in_8_bits_are_numbers_and_run(pocket_with):
+    def cast(weights):
+        return {name: w.to(torch.float8_e4m3fn) if w.dim() > 1 else w for name, w in weights.items()}
+
+    folder = pocket_with(cast)
+    assert models.load(folder, "cpu").notes == ()
+
+
+def test_a_file_that_is_not_loaded_may_be_broken(pocket_with, tmp_path):
+    folder = pocket_with()
+    (tmp_path / "model" / "another.safetensors").write_bytes(b"cut")
+    assert models.load(folder, "cpu").notes == ()
+
+
+def test_a_field_of_the_config_that_transformers_does_not_name_is_named(pocket_with, tmp_path):
+    folder = pocket_with(dtype=7)
+    with pytest.raises(ModelUnavailable, match="has dtype 7"):
+        forecast(Request(PICTURE, PROMPT, folder))
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["text_config"]["model_type"] = {"a": 1}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnavailable, match=r"text_config\.model_type \{'a': 1\}, which must be a text"):
+        models.load(folder, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), [("tokenizer.json", "no tokenizer"), ("preprocessor_config.json", "no preprocessor_config.json")]
+)
+def test_a_missing_file_of_the_processor_is_named(pocket_with, tmp_path, file, words):
+    folder = pocket_with()
+    (tmp_path / "model" / file).unlink()
+    with pytest.raises(ModelUnavailable, match=words):
+        forecast(Request((), PROMPT, folder))
 
 
 def test_a_family_that_does_not_fit_is_said_as_such(tmp_path):
