@@ -141,7 +141,7 @@ def _to_8_bit(image: Image.Image, name: str) -> tuple[Image.Image, str]:
         low, high = 0.0, _largest_sample(tags) or (4095.0 if high < 4096 else 65535.0)
     scaled = np.where(is_data, (values - low) / (high - low or 1.0) * 255, 0)
     left_out = np.count_nonzero(~is_data)
-    how = f"{low:g} is black, {high:g} is white" + (f"; {left_out:,} without data became black" * bool(left_out))
+    how = f"{low:g} is black, {high:g} is white" + (f"; {left_out:,} pixels without data became black" * bool(left_out))
     return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8)), how
 
 

@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .tokens import REPLACEMENT, SUBSTITUTE
+
 Sides = tuple[float, float]  # of a picture (width, height), in the numbers of an answer
 Numbers = tuple[float, ...]  # x, y or x0, y0, x1, y1
 
@@ -281,7 +283,9 @@ def _label(answer: str, rest: str, match: re.Match, where: str, references: list
 
 def _unquoted(text: str) -> str:
     try:
-        return json.loads(text, strict=False)
+        said = json.loads(text, strict=False)
+        # an escape may be half of a character, which no file can hold
+        return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace(REPLACEMENT, SUBSTITUTE)
     except ValueError:  # single quotes, or an escape that JSON has not: models write what they like
         return text[1:-1]
 

@@ -79,7 +79,7 @@ def test_what_is_no_data_does_not_stretch_the_others(tmp_path, no_data):
     image, notes = open_image(saved(tmp_path, Image.fromarray(values), "a.tiff", tiffinfo=tags))
     found = np.asarray(image)[..., 0]
     assert not found[0, :7].any() and np.array_equal(found[1:], np.rint(GREYS[1:].astype(np.float64) * 255))
-    assert "7 without data became black" in notes[0]
+    assert "7 pixels without data became black" in notes[0]
     with pytest.raises(InvalidRequest, match=r"b\.tiff has no pixel with a number"):
         open_image(saved(tmp_path, Image.fromarray(np.full((4, 4), np.nan, np.float32)), "b.tiff"))
 

@@ -126,6 +126,12 @@ def test_a_label_that_is_no_json_is_kept_as_written():
     assert drawn(answer) == [(BOX, r"\frac \q")]
 
 
+def test_half_a_character_of_a_label_is_shown_as_such():
+    cat = r"\ud83d\ude3a"
+    answer = rf'{{"bbox_2d": [100, 50, 300, 200], "label": "cat {cat} \ud83d"}}'
+    assert drawn(answer) == [(BOX, "cat 😺 ␚")]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
