@@ -83,6 +83,9 @@ class Gemma3(Family):
     def visual_token_limit(self, processor):
         return processor.image_seq_length
 
+    def named_sides(self, read_size):
+        return 1000, 1000
+
 
 def _grid(image: int, tower: str, size: tuple[int, int], side: int, cell: int) -> Grid:
     """A picture read as side x side pixels, in cells of so many; what is left beside whole ones, no cell reads."""
