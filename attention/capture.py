@@ -390,6 +390,9 @@ class _Finite:
     def __call__(self, tensors: dict[str, torch.Tensor]) -> None:
         """Raise NotFinite for query [heads, queries, head_dim], key [kv_heads, keys, head_dim] or rows of these."""
         query, key = tensors["query"], tensors["key"]
+        largest = _largest(query) * _largest(key) * query.shape[-1]  # of a score, at most; NaN where one of them is
+        if largest < torch.finfo(torch.float32).max:
+            return
         if not (query.isfinite().all() and key.isfinite().all()):
             odd_queries, odd_keys = (~each.isfinite().all(dim=-1).all(dim=0) for each in (query, key))
             if self.allowed is None:
@@ -400,6 +403,14 @@ class _Finite:
         for name in ("attention", "received"):  # products of finite numbers may still be too large
             if name in tensors and tensors[name].isnan().any():
                 raise not_finite(self.where, query.dtype)
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    """The largest absolute value, in one pass that makes no copy; NaN where there is one."""
+    if not tensor.numel():
+        return 0.0
+    low, high = torch.aminmax(tensor)
+    return float(torch.maximum(-low, high))
 
 
 def not_finite(where: str, dtype: torch.dtype) -> NotFinite:
