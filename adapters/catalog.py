@@ -106,6 +106,13 @@ def split_scale(text: str) -> tuple[str, float | None]:
     return name, scale
 
 
+def short_name(text: str) -> str:
+    """A choice as a list names it: of a path, the last folder and the one that it is in."""
+    if not _is_path(text):
+        return text
+    return "/".join([part for part in re.split(r"[/\\]", text) if part not in ("", ".")][-2:]) or text
+
+
 def find_adapter(
     adapter_id: str,
     model_id: str,

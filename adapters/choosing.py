@@ -6,11 +6,11 @@ Owns that order, so that page, client and command line share it. Nothing of an a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from attention.errors import InvalidRequest, quoted
+from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
 from attention.models import Watch
 from attention.request import MAX_ADAPTER_SCALE
 
@@ -19,6 +19,8 @@ from .base_modules import base_of
 from .catalog import fetch_adapter, find_adapter, split_scale
 from .inspection import AdapterLimits, HealthCard, inspect_adapter
 
+SAID = 6  # refusals of a comparison that are said one by one
+REFUSAL_CHARACTERS = 600
 ASKED = {"id", "scale", "rename", "alone"}
 
 
@@ -64,13 +66,18 @@ def choose(
     What is asked for is an id, an id with `=scale`, or {id, scale, rename, alone}. Raises what `find_adapter`,
     `inspect_adapter` and `fetch_adapter` raise.
     """
-    choices = []
+    checked, refusals = [], []
     for each in wanted:
         name, scale, rename, alone = _as_asked(each)
-        files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
-        check(files, model_id, model_type, rename, alone, is_hosted)
-        choices.append(AdapterChoice(fetch_adapter(files, watch), scale, rename, alone))
-    return choices
+        try:
+            files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
+            check(files, model_id, model_type, rename, alone, is_hosted)
+            checked.append(AdapterChoice(files, scale, rename, alone))
+        except (AdapterRefused, AdapterUnavailable) as error:
+            refusals.append(error)
+    if refusals:
+        raise _all_of(refusals, len(wanted))
+    return [replace(choice, files=fetch_adapter(choice.files, watch)) for choice in checked]
 
 
 def check(
@@ -84,6 +91,17 @@ def check(
     """Inspect an adapter against a base's config. Raises AdapterRefused."""
     limits = AdapterLimits.hosted() if is_hosted else AdapterLimits()
     return inspect_adapter(files, base_of(model_id, model_type), rename=rename, alone=alone, limits=limits)
+
+
+def _all_of(refusals: list[AdapterRefused | AdapterUnavailable], n_wanted: int) -> AttentionError:
+    """One refusal as it is; of several, one that says them all."""
+    if len(refusals) == 1:
+        return refusals[0]
+    said = [shortened(str(error), REFUSAL_CHARACTERS) for error in refusals[:SAID]]
+    more = f" And {len(refusals) - SAID} more." if len(refusals) > SAID else ""
+    kinds = {type(error) for error in refusals}
+    kind = kinds.pop() if len(kinds) == 1 else AdapterRefused
+    return kind(f"{len(refusals)} of {n_wanted} adapters cannot be used. {' '.join(said)}{more}")
 
 
 def _as_asked(each: Any) -> tuple[str, float, bool, bool]:

@@ -16,8 +16,8 @@ export function createChangeChoices(root, state) {
   const select = create('select', { 'aria-label': 'Measure' });
   const group = create('span', { class: 'av-choice', role: 'group', 'aria-label': 'Rows' });
   const table = create('a', {
-    class: 'av-toggle av-table', text: 'table', download: '',
-    title: 'every measure of every head under every adapter, as CSV: means over the rows that are compared',
+    class: 'av-table', text: 'CSV ↓', download: '',
+    title: 'save a table: every measure of every head under every adapter, means over the rows that are compared',
   });
   const buttons = /** @type {const} */ (['mean', 'token']).map((of) => {
     const button = create('button', { type: 'button', class: 'av-toggle' });

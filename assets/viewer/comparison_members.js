@@ -17,7 +17,8 @@ import { withoutSinks } from './sinks.js';
 const THUMB = { width: 84, height: 52 };
 const STRIPE_PX = 2;
 const LONG_START = 12; // signs that are left out where a longer start is the same as the base's
-const ENDING = 5; // signs of a name that are always seen: steps differ in their last
+const ENDING = 5; // signs of a name that are always seen, or its last word: steps differ in their last
+const LONGEST_ENDING = 10;
 
 /**
  * @param {Element} root
@@ -140,6 +141,7 @@ export function createMembers(root, state, { compare }) {
 
 /** A name in two parts, of which the first may be cut short. @param {string} name */
 function ends(name) {
-  const at = Math.max(0, name.length - ENDING);
+  const word = Math.max(name.lastIndexOf('-'), name.lastIndexOf('/'), name.lastIndexOf('_'));
+  const at = word > 0 && name.length - word <= LONGEST_ENDING ? word : Math.max(0, name.length - ENDING);
   return [create('span', { text: name.slice(0, at) }), create('span', { class: 'av-ending', text: name.slice(at) })];
 }

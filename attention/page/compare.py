@@ -108,7 +108,7 @@ def build_compare(
     async def examined(names: list[str], chosen_model: str | None, renames: bool, is_alone: bool) -> dict:
         """What each chosen adapter is, or why it cannot be used, before anything is run."""
         await asyncio.to_thread(service.wait_until_loaded)
-        from adapters.catalog import find_adapter
+        from adapters.catalog import find_adapter, short_name
         from adapters.choosing import check
 
         def look(name: str) -> tuple[str, type | None]:
@@ -126,7 +126,7 @@ def build_compare(
             health: gr.Textbox("\n\n".join(said for said, _ in found), visible=bool(found)),
             rename: gr.Checkbox(visible=renames or AdapterNeedsRenaming in refusals),
             alone: gr.Checkbox(visible=is_alone or AdapterIncomplete in refusals),
-            words: gr.Dropdown([*WORDS, *((f"{name}'s", str(n)) for n, name in enumerate(names or [], 1))]),
+            words: gr.Dropdown([*WORDS, *((f"{short_name(name)}'s", str(n)) for n, name in enumerate(names or [], 1))]),
         }
 
     async def offered_here(chosen_model: str | None) -> dict:

@@ -13,7 +13,7 @@ from adapters.adapter_files import read_folder
 from adapters.attach import Adapters, adapted, adapters_of, from_job, to_job
 from adapters.choosing import AdapterChoice, choose
 from attention import models
-from attention.errors import AdapterRefused, InvalidRequest
+from attention.errors import AdapterNeedsRenaming, AdapterRefused, InvalidRequest
 from attention.extraction import Extraction
 from attention.partial import PartialRun
 from attention.request import Request
@@ -217,3 +217,21 @@ def test_one_trained_on_other_weights_of_the_same_form_is_refused(folders, loade
     )  # fmt: skip
     with the_base_is_untouched(loaded, inputs), pytest.raises(AdapterRefused, match="another model"):
         adapters_of(loaded).attach(choice(other))
+
+
+def test_of_several_that_are_refused_each_is_named(folders, tiny_folder, tmp_path):
+    strange = [
+        changed_adapter(folders["mlp"], tmp_path / f"strange_{n}", config={"peft_type": "LOHA"}) for n in range(8)
+    ]
+    wanted = [str(folders["mlp"]), *map(str, strange)]
+    with pytest.raises(AdapterRefused, match=r"^8 of 9 adapters cannot be used") as caught:
+        choose(wanted, tiny_folder)
+    assert all(f"strange_{n}" in str(caught.value) for n in range(6)) and str(caught.value).endswith("And 2 more.")
+    with pytest.raises(AdapterRefused, match=r"^\S*strange_3 is not a LoRA adapter"):
+        choose([wanted[0], wanted[4]], tiny_folder)
+    older = [
+        changed_adapter(folders["mlp"], tmp_path / name, rename=lambda key: key.replace("language_model.", ""))
+        for name in ("one", "two")
+    ]
+    with pytest.raises(AdapterNeedsRenaming, match=r"^2 of 2 .*one names .*two names .*\(rename=True\)"):
+        choose(list(map(str, older)), tiny_folder)

@@ -9,7 +9,7 @@ from fake_hub import fake_hub
 
 from adapters import catalog, hub
 from adapters.adapter_files import CONFIG, WEIGHTS
-from adapters.catalog import Offer, find_adapter, offered_adapters, split_scale
+from adapters.catalog import Offer, find_adapter, offered_adapters, short_name, split_scale
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 
 
@@ -217,6 +217,12 @@ def test_without_the_hub_the_rest_is_offered(root):
 )  # fmt: skip
 def test_a_scale_is_the_number_behind_the_last_equals_sign(text, adapter, scale):
     assert split_scale(text) == (adapter, scale)
+
+
+def test_a_path_is_named_by_its_end():
+    assert short_name("/home/me/runs/checkpoint-10/") == "runs/checkpoint-10" and short_name("./mine") == "mine"
+    for text in ("largest", "owner/name@main", "."):
+        assert short_name(text) == text
 
 
 @pytest.mark.parametrize("scale", ["1.6", "-0.1", "2", "1e9", "nan", "inf", "-inf", "1e999"])

@@ -416,7 +416,7 @@ def test_the_list_of_heads_leads_to_them(open_page, comparisons, tools):
 def test_all_numbers_can_be_kept_as_a_table(open_page, comparisons):
     page = open_page("one")
     with page.expect_download() as waiting:
-        page.get_by_role("link", name="table").click()
+        page.get_by_role("link", name="CSV").click()
     assert waiting.value.path().read_text() == comparisons["one"].csv()
     assert waiting.value.suggested_filename == "comparison-one.csv"
 
