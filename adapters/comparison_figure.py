@@ -23,6 +23,7 @@ from attention.map_figure import (
     ground_words,
     image_words,
     look_settings,
+    not_drawn,
     places_on,
     subject_words,
     where_words,
@@ -112,7 +113,7 @@ def _panels(
         for name, selection, how in (("left", maps.before, before), ("right", maps.after, after))
     }
     places = {
-        name: places_on(selection.run.info, image) if look.places else ((), ())
+        name: places_on(selection.run.info, image, look)
         for name, selection in (("left", maps.before), ("right", maps.after))
     }
     made = {
@@ -210,6 +211,7 @@ def _caption(
         *_sink_words(maps, look),
         f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "
         f"difference: {low} to {high}, {_scale_words(maps, is_own)}; {ground_words(look)}",
+        *dict.fromkeys(said for side in (maps.before, maps.after) for said in not_drawn(side.run.info, look)),
         f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",
     ]
 

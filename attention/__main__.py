@@ -139,6 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--sinks", metavar="masked|raw|renormalised", help="masked (default): hatched and left out of the colours")
     add("--smooth", action="store_true", default=None, help="between the cells' centres; the caption says so")
     add("--places", action="store_true", default=None, help="draw the points and boxes that the answer names")
+    add("--places-on", type=int, metavar="N", help="and those whose picture is not known, on picture N, from 1")
     add("--plain", action="store_true", default=None, help="the map alone on white, without its picture")
     add = export.add_argument_group(
         "of a comparison: csv (its measures), zip, and png, svg, pdf of two members"

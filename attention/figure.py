@@ -10,6 +10,7 @@ cache belong to the whole process.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import unicodedata
 import warnings
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +42,7 @@ LEAST_COLUMN_PX = 320  # of several
 POINTS = 7.5
 LETTERS = 104 / INCHES  # of a line, an inch
 MARGIN, BAR = 0.08, 2.4  # inches
+MAX_DASHES = 2_000  # of a line
 LINE = POINTS * 1.35 / 72
 # for signs that matplotlib's own font lacks, where one of them is installed
 FALLBACK_FONTS = (
@@ -59,7 +62,8 @@ class Panel:
     colours: np.ndarray  # of the bar, uint8 [256, 3]
     labels: tuple[str, str, str]  # at the bar's low end, middle and high end
     note: str  # the unit
-    places: tuple[list[tuple], list[tuple]] = ((), ())  # points (x, y, label), boxes (x0, y0, x1, y1, label), in pixels
+    # points (x, y, label, is_guess), boxes (x0, y0, x1, y1, label, is_guess), in pixels
+    places: tuple[list[tuple], list[tuple]] = ((), ())
     name: str = ""
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
@@ -269,41 +273,70 @@ def drawable(text: str) -> str:
 
 
 def _draw_places(picture: Image.Image, panel: Panel) -> None:
-    """Crosshairs, frames and their labels, dark on light, by pixels."""
+    """Crosshairs, frames and their labels, dark on light, by pixels; what is only a guess is dashed."""
     points, boxes = panel.places
     across, down = picture.width / panel.picture.width, picture.height / panel.picture.height
     unit = max(1, round(max(picture.size) / 500))
     pen = ImageDraw.Draw(picture)
     font = ImageFont.truetype(_font_file(), 12 * unit)
     for colour, width in ((LIGHT, 3 * unit), (DARK, unit)):
-        for x, y, _ in points:
+        dash = 4 * unit if colour == DARK else None
+        for x, y, _, is_guess in points:
             x, y, arm = x * across, y * down, 10 * unit  # noqa: PLW2901 - in pixels of the file
-            pen.line((x - arm, y, x + arm, y), fill=colour, width=width)
-            pen.line((x, y - arm, x, y + arm), fill=colour, width=width)
-        for x0, y0, x1, y1, _ in boxes:
-            box = (min(x0, x1) * across, min(y0, y1) * down, max(x0, x1) * across, max(y0, y1) * down)
+            for line in ((x - arm, y, x + arm, y), (x, y - arm, x, y + arm)):
+                for part in _parts(line, dash if is_guess else None):
+                    pen.line(part, fill=colour, width=width)
+        for x0, y0, x1, y1, _, is_guess in boxes:
+            left, top, right, bottom = (
+                min(x0, x1) * across,
+                min(y0, y1) * down,
+                max(x0, x1) * across,
+                max(y0, y1) * down,
+            )
+            if is_guess and dash:
+                corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+                for start, stop in pairwise(corners):
+                    for part in _parts((*start, *stop), dash):
+                        pen.line(part, fill=colour, width=width)
+                continue
             inset = (width - unit) // 2
-            outer = (box[0] - inset, box[1] - inset, box[2] + inset, box[3] + inset)
+            outer = (left - inset, top - inset, right + inset, bottom + inset)
             pen.rectangle(outer, outline=colour, width=width)
-    for *place, label in [*points, *boxes]:
+    for *place, label, _ in [*points, *boxes]:
         if label:
             at = (place[0] * across + 4 * unit, place[1] * down + 3 * unit)
             pen.text(at, drawable(label), fill=DARK, font=font, stroke_width=2 * unit, stroke_fill=LIGHT)
 
 
+def _parts(line: tuple[float, float, float, float], dash: float | None) -> Iterator[tuple[float, ...]]:
+    """A line as it is, or its dashes, as long as the gaps between them; of which there are MAX_DASHES at most."""
+    x0, y0, x1, y1 = line
+    length = math.hypot(x1 - x0, y1 - y0)
+    if dash is None or not length:
+        yield line
+        return
+    n = min(2 * MAX_DASHES, max(1, round(length / dash)) | 1)  # it begins and ends with a dash
+    for i in range(0, n, 2):
+        yield tuple(a + (b - a) * at / n for at in (i, i + 1) for a, b in ((x0, x1), (y0, y1)))
+
+
 def _add_places(axes, panel: Panel) -> None:
-    """The same as lines and text."""
+    """The same as lines and text; a point that is only a guess is a crosshair turned by half a right angle."""
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
     points, boxes = panel.places
     outline = [withStroke(linewidth=2.5, foreground="white")]
-    for x, y, _ in points:
-        axes.plot([x], [y], "+", color="#14161a", markersize=11, markeredgewidth=1, path_effects=outline)
-    for x0, y0, x1, y1, _ in boxes:
-        frame = Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="#14161a", path_effects=outline)
+    for x, y, _, is_guess in points:
+        sign = "x" if is_guess else "+"
+        axes.plot([x], [y], sign, color="#14161a", markersize=11, markeredgewidth=1, path_effects=outline)
+    for x0, y0, x1, y1, _, is_guess in boxes:
+        frame = Rectangle(
+            (x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="#14161a", path_effects=outline,
+            linestyle="--" if is_guess else "-",
+        )  # fmt: skip
         axes.add_patch(frame)
-    for *place, label in [*points, *boxes]:
+    for *place, label, _ in [*points, *boxes]:
         axes.annotate(
             drawable(label), place[:2], (3, -2), textcoords="offset points", va="top", color="#14161a",
             fontsize=POINTS, parse_math=False, clip_on=True,

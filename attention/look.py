@@ -37,6 +37,7 @@ class Look:
     | sinks | masked: hatched and left out of the colours; renormalised: and the rest divided by its share of the row; raw |
     | smooth | between the cells' centres, for looks |
     | places | draw the points and boxes that the answer names |
+    | places_on | and those of which it is not known which picture they mean, on picture N, from 1 |
     | plain | the map alone on white, without its picture: colours are read best there |
     """  # noqa: E501
 
@@ -49,6 +50,7 @@ class Look:
     sinks: str = "masked"
     smooth: bool = False
     places: bool = False
+    places_on: int | None = None
     plain: bool = False
 
     def __post_init__(self):
@@ -64,6 +66,8 @@ class Look:
         for name in ("smooth", "places", "plain"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidRequest(f"{name} is {quoted(getattr(self, name))}; it must be yes or no.")
+        if self.places_on is not None and (type(self.places_on) is not int or self.places_on < 1):
+            raise InvalidRequest(f"places_on is {quoted(self.places_on)}; it must be the number of a picture, from 1.")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise InvalidRequest(f"The colours would begin at low={self.low:g}, above high={self.high:g}, their end.")
         if self.curve == "log" and self.low == 0 and self.high != 0:
@@ -100,6 +104,8 @@ def _read(kind: str, value: object) -> object:
     """A text as what the setting is; what it cannot be stays a text, which the setting then refuses by its name."""
     if isinstance(value, str) and kind == "bool":
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower(), value)
+    if isinstance(value, str) and kind.startswith("int") and value.isdecimal() and len(value) < 10:
+        return int(value)
     if isinstance(value, str) and kind.startswith("float"):
         try:
             number = float(value)

@@ -6,6 +6,7 @@ panel and the sentences below it. Knows neither models nor Gradio.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -63,7 +64,7 @@ def _drawing(selection: Selection, look: Look) -> tuple[Panel, list[str], dict, 
     image = selection.run.info["grids"][selection.grid]["image"]
     panel = Panel(
         ground(selection.run, image, look), cells_over(selection, how, look.colours(), look), palette(look.palette),
-        bar_labels(how), bar_note(how), places_on(selection.run.info, image) if look.places else ((), ()),
+        bar_labels(how), bar_note(how), places_on(selection.run.info, image, look),
     )  # fmt: skip
     about = selection.settings() | look_settings(look) | {"range": [how.low, how.high]}
     return panel, _caption(selection, look, how, values, source), about, values[cells]
@@ -89,16 +90,36 @@ def cells_over(
     return bands
 
 
-def places_on(info: dict, image: int) -> tuple[list[tuple], list[tuple]]:
-    """What the answer names: points (x, y, label) and boxes (x0, y0, x1, y1, label) on one picture, in its pixels."""
-    return tuple(
-        [
-            (*(place[side] for side in sides), place.get("label") or "")
-            for place in info.get(name) or []
-            if place["image"] == image
-        ]
-        for name, sides in (("points", ("x", "y")), ("boxes", ("x0", "y0", "x1", "y1")))
-    )
+def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tuple]]:
+    """What the answer names on one picture, in its pixels, where the look has it drawn.
+
+    Points (x, y, label, is_guess) and boxes (x0, y0, x1, y1, label, is_guess); those that may be on any picture are on
+    the one that the look names. Raises InvalidRequest where there is no such picture.
+    """
+    if look.places_on is not None and look.places_on > len(info["images"]):
+        raise InvalidRequest(f"places_on is {look.places_on}; this run has {len(info['images'])} pictures.")
+    named = [*(info.get("points") or []), *(info.get("boxes") or [])] if look.places or look.places_on else []
+    if look.places_on == image + 1:
+        named += [each for place in info.get("unplaced") or [] for each in place.get("on", [])]
+    points, boxes = [], []
+    for place in named:
+        if place["image"] == image:
+            guess = place.get("ambiguous")
+            words = " ".join(filter(None, [place.get("label"), f"({guess})" if guess else ""]))
+            sides = ("x", "y") if "x" in place else ("x0", "y0", "x1", "y1")
+            (points if "x" in place else boxes).append((*(place[side] for side in sides), words, bool(guess)))
+    return points, boxes
+
+
+def not_drawn(info: dict, look: Look) -> list[str]:
+    """A sentence for each reason why places that the answer names are not drawn on the picture that they may mean."""
+    if not (look.places or look.places_on):
+        return []
+    left = [place for place in info.get("unplaced") or [] if not (look.places_on and place.get("on"))]
+    return [
+        f"{n} place{'' if n == 1 else 's'} of the answer on no picture: {why}"
+        for why, n in Counter(place["why"] for place in left).items()
+    ]
 
 
 def ground(run: Run, image: int, look: Look) -> Image.Image:
@@ -141,6 +162,7 @@ def _caption(selection: Selection, look: Look, how: Drawn, values: np.ndarray, s
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}{_sink_words(selection, look, values)}",
         f"{colours}, {ground_words(look)}",
+        *not_drawn(info, look),
         f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
     ]
 

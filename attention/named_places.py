@@ -131,7 +131,8 @@ def _some(n: int, of: int) -> tuple[str, bool]:
     """So many of the answer's places, in words, and whether that is one."""
     if of == 1:
         return "The place that the answer names", True
-    return f"{f'All {n:,}' if n == of else f'{n:,} of the {of:,}'} places that the answer names", n == 1
+    some = ("Both" if n == 2 else f"All {n:,}") if n == of else f"{n:,} of the {of:,}"
+    return f"{some} places that the answer names", n == 1
 
 
 OPENS = re.compile(r"(?i:<(?:think|thinking|thought|reasoning)>|\[THINK\])|◁think▷")

@@ -465,6 +465,64 @@ def test_places_are_drawn_where_the_answer_named_them(made, tmp_path):
     assert "the $star$" in words and "the $star$" not in texts(svg(made, tmp_path))
 
 
+def test_a_guess_is_dashed_and_says_what_it_rests_on(made, tmp_path):
+    solid, _ = png(made, tmp_path, {"places": True}, scale=4)
+    made.info["boxes"][0]["ambiguous"] = made.info["points"][0]["ambiguous"] = "0 to 1 assumed"
+    dashed, _ = png(made, tmp_path, {"places": True}, scale=4)
+    top = np.s_[20, 60:150]  # of the box, where no label stands
+    dark = [(pixels[top].max(axis=-1) < 60).mean() for pixels in (solid, dashed)]
+    assert dark[0] == 1 and 0.3 < dark[1] < 0.7
+    root = svg(made, tmp_path, {"places": True})
+    assert {"(0 to 1 assumed)", "the $star$ (0 to 1 assumed)"} <= set(texts(root))
+    assert any("stroke-dasharray" in (element.get("style") or "") for element in root.iter())
+
+
+WHY = "the answer does not say which of the 2 pictures it means"
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A run whose answer names a place on one of two pictures, and does not say on which."""
+    on = [{"image": i, "x": 50, "y": 30, "label": "here"} for i in (0, 1)]
+    unplaced = [{"x": 500, "y": 500, "label": "here", "why": WHY, "on": on}]
+    pictures = [scene(*SIZE, 1), scene(*SIZE, 2)]
+    with open_run(
+        write_run(tmp_path / "two", pictures, [SHAPE] * 2, prompt="?", answer="red", unplaced=unplaced)
+    ) as run:
+        yield run
+
+
+def test_a_place_of_no_picture_is_drawn_on_the_one_that_is_chosen(two, tmp_path):
+    query = len(two.info["tokens"]) - 2
+    for grid in (0, 1):
+        drawn_ = [
+            png(two, tmp_path, look, query=query, grid=grid)[0]
+            for look in ({}, {"places": True}, {"places_on": 1}, {"places_on": "2", "places": True})
+        ]
+        same = [np.array_equal(drawn_[0], pixels) for pixels in drawn_]
+        assert same == [True, True, grid != 0, grid != 1]
+        said = texts(svg(two, tmp_path, {"places": True}, query=query, grid=grid))
+        assert any(WHY in line for line in said) and "here" not in said
+        said = texts(svg(two, tmp_path, {"places_on": grid + 1}, query=query, grid=grid))
+        assert "here" in said and not any(WHY in line for line in said)
+
+
+@pytest.mark.parametrize("number", [0, -1, 3, 1.5, True, "two", "1" * 5000])
+def test_a_picture_that_a_run_has_not_is_refused_in_words(two, tmp_path, number):
+    with pytest.raises(InvalidRequest, match=r"^places_on is "):
+        export_run(two, "svg", tmp_path / "map.svg", look={"places_on": number}, query=20)
+    assert not (tmp_path / "map.svg").exists()
+
+
+def test_a_frame_far_larger_than_its_picture_is_drawn(made, tmp_path):
+    made.info["boxes"] = [{"x0": -1e7, "y0": -1e7, "x1": 1e7, "y1": 1e7, "label": "", "image": 0, "ambiguous": "?"}]
+    made.info["points"] = [{"x": 1e7, "y": -1e7, "label": "far", "image": 0}]
+    for look in ({"places": True}, {"places": True, "palette": "magma"}):
+        png(made, tmp_path, look, scale=4)
+        svg(made, tmp_path, look)
+        made.info["boxes"][0].pop("ambiguous", None)
+
+
 def test_a_persons_settings_of_matplotlib_change_nothing(made, tmp_path):
     svg(made, tmp_path)
     before = (tmp_path / "map.svg").read_bytes()

@@ -37,7 +37,8 @@ MORE = {
     "timings_ms": {"capture": 3.5}, "versions": {"torch": "2"}, "logprobs": [-0.5], "prompt_tokens": 3,
     "max_new_tokens": 8, "max_visual_tokens": None, "peak_memory_bytes": 5,
     "messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what?"}]}],
-    "points": [{"image": 0, "x": 3, "y": 4, "label": "star"}],
+    "points": [{"image": 0, "x": 3, "y": 4, "label": "star", "ambiguous": "0 to 1 assumed"}],
+    "unplaced": [{"x": 3, "y": 4, "why": "none is named", "on": [{"image": 0, "x": 3, "y": 4, "label": "star"}]}],
     "boxes": [{"image": 0, "x0": 1, "y0": 1, "x1": 9, "y1": 9, "label": None}],
 }  # fmt: skip
 

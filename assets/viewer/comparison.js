@@ -97,7 +97,7 @@ export function mount({ element, props, watch, trigger }) {
   /** @type {Partial<ComparisonFields>} */
   const nothing = {
     info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null,
-    hover: null, failure: null, playing: null, zoom: { scale: 1, x: 0.5, y: 0.5 },
+    hover: null, failure: null, playing: null, unplacedOn: null, zoom: { scale: 1, x: 0.5, y: 0.5 },
     whole: null, source: null, sources: [], comparison: null, wholeInfos: [], infos: [], left: 0, right: 1, pair: null, maps: null, rows: [], change: null,
     imageMasses: null, logprobs: null, atlases: [], atlasesOf: '', steps: null, alone: null,
   };

@@ -2,6 +2,7 @@
 /** How the map is drawn, as labelled controls: what `look.js` offers, less what the atlas chooses for itself. */
 import { create, part } from './dom.js';
 import { OFFERED } from './look.js';
+import { placeCount } from './run_info.js';
 
 /** @type {Partial<Record<keyof import('./look.js').Look, {label: string, title?: string, texts?: string[]}>>} */
 const SELECTS = {
@@ -65,8 +66,7 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
       if (name === 'scale') select.options[2].disabled = isColumn;
       if (name === 'sinks') select.disabled = isColumn;
     }
-    const named = info ? (info.points?.length ?? 0) + (info.boxes?.length ?? 0) : 0;
-    for (const { name, button } of switches) if (name === 'places') button.hidden = !named;
+    for (const { name, button } of switches) if (name === 'places') button.hidden = !info || !placeCount(info);
   }
 
   const undo = state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', ...switches.map(({ name }) => name)], show);

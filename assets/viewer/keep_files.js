@@ -15,6 +15,7 @@
  * @property {string} sinks
  * @property {boolean} smooth
  * @property {boolean} places
+ * @property {number} [places_on]  a picture for places that are on none, from 1
  *
  * @typedef {'png' | 'svg' | 'pdf' | 'npz' | 'csv' | 'safetensors' | 'zip'} Format
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
@@ -29,11 +30,12 @@ export const LARGE = ['safetensors', 'zip'];
  * @param {Readonly<import('./viewer.js').Fields>} fields
  * @returns {View | null}
  */
-export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places }) {
+export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn }) {
   if (!shown) return null;
   const { tower, direction, query, until, layer, head } = shown;
   const look = drawn && {
     palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
+    ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}),
   };
   return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look };
 }

@@ -158,8 +158,8 @@ export function createPane(parent, does) {
     const found = named && size
       ? marksOf(named, size, { left: css(left), top: css(top), width: css(width), height: css(height) }, { width: css(seen.width), height: css(seen.height) })
       : [];
-    places.replaceChildren(...found.map(({ path, label, x, y, isRight }) => {
-      const group = draw('g', 'av-place');
+    places.replaceChildren(...found.map(({ path, label, x, y, isRight, isGuess }) => {
+      const group = draw('g', isGuess ? 'av-place av-guess' : 'av-place');
       setPath(draw('path', 'av-casing', group), path);
       setPath(draw('path', 'av-line', group), path);
       const text = draw('text', isRight ? 'av-right' : '', group);

@@ -5,7 +5,9 @@
  */
 import { part } from './dom.js';
 import { createPane } from './pane.js';
+import { placesOn } from './run_info.js';
 import { cellsOfSelection } from './selection.js';
+import { createUnplaced } from './unplaced.js';
 import { WHOLE } from './zoom.js';
 import { createZoomTools } from './zoom_tools.js';
 
@@ -25,6 +27,9 @@ import { createZoomTools } from './zoom_tools.js';
 export function createPaneSet(root, state, { selectCell, pinCell }, { panes, main, infoOf, words }) {
   const readout = part(root, 'readout');
   const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }) });
+  const unplaced = createUnplaced(part(root, 'stage'), {
+    draw: (isWished) => state.set({ unplacedOn: isWished ? focus()?.index ?? null : null, ...(isWished ? { places: true } : {}) }),
+  });
   let pointed = ''; // the pane that the pointer, or the cursor, is in
   let refits = 0;
   /** @type {number | null | undefined} */
@@ -58,6 +63,7 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     }
     const common = { size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits, map: null, other: null, hover: null, ...selected() };
     each((name) => ({ ...common, places: named(name) }));
+    showUnplaced();
     if (!isOther) return;
     const content = now && source ? { preview: address, full: source.imageAddress(now.index), alt: `image ${now.index + 1} of this run` } : null;
     for (const { pane, isBare } of panes()) if (!isBare) pane.show({ picture: content });
@@ -75,8 +81,21 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
   function named(name) {
     const info = state.get.places ? infoOf(name) : null;
     const now = focus();
-    const isHere = (/** @type {{image: number}} */ place) => place.image === now?.index;
-    return info && now ? { points: (info.points ?? []).filter(isHere), boxes: (info.boxes ?? []).filter(isHere) } : null;
+    return info && now ? placesOn(info, now.index, now.index === state.get.unplacedOn) : null;
+  }
+
+  /** Places that the answer names on no picture: how many, why, and whether they are drawn on this one. */
+  function showUnplaced() {
+    const infos = new Set(panes().map(({ name }) => infoOf(name)));
+    const left = [...infos].flatMap((info) => info?.unplaced ?? []);
+    const now = focus();
+    const { places, unplacedOn } = state.get;
+    unplaced.show(left, now && { index: now.index, isChosen: places && now.index === unplacedOn });
+  }
+
+  function showPlaces() {
+    each((name) => ({ places: named(name) }));
+    showUnplaced();
   }
 
   /** The cell under the pointer or the cursor: outlined in all, and said in words. */
@@ -96,6 +115,7 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     state.on(['zoom'], () => each(() => ({ zoom: state.get.zoom }))),
     state.on(['selection', 'pinned'], () => each(selected)),
     state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
+    state.on(['unplacedOn'], showPlaces),
     state.on(['zoom', 'info', 'grid'], () => tools.show(focus() ? state.get.zoom.scale : null)),
   ];
   tools.show(null);
@@ -107,7 +127,7 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     /** The buttons of the zoom. */
     tools: tools.element,
     /** Places are named, or not any more. */
-    showPlaces: () => each((name) => ({ places: named(name) })),
+    showPlaces,
 
     /** @param {Element} parent @param {string} name @param {boolean} [isFirst]  it says when the picture is there */
     add: (parent, name, isFirst = false) => createPane(parent, {
@@ -125,6 +145,7 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     dispose() {
       undo.forEach((end) => end());
       tools.dispose();
+      unplaced.dispose();
       panes().forEach(({ pane }) => pane.dispose());
     },
   };

@@ -42,6 +42,24 @@
  * @property {number | ({grid: number, row: number, col: number} | null)[]} keys
  * @property {Layer[]} layers
  *
+ * @typedef {object} Point  a place that the answer names, in the image's pixels
+ * @property {number} image
+ * @property {number} x
+ * @property {number} y
+ * @property {string} label
+ * @property {string} [ambiguous]  the guess that it rests on
+ *
+ * @typedef {object} Box  likewise
+ * @property {number} image
+ * @property {number} x0
+ * @property {number} y0
+ * @property {number} x1
+ * @property {number} y1
+ * @property {string} label
+ * @property {string} [ambiguous]
+ *
+ * @typedef {{label: string, why: string, on: (Point | Box)[]}} Unplaced  the same on each picture that it can lie on
+ *
  * @typedef {object} RunInfo
  * @property {string} id
  * @property {{id: string, revision?: string | null, dtype?: string}} model
@@ -50,8 +68,9 @@
  * @property {Picture[]} images
  * @property {Grid[]} grids
  * @property {Record<string, Tower>} towers
- * @property {{x: number, y: number, label: string, image: number}[]} [points]  that the answer names, in the image's pixels
- * @property {{x0: number, y0: number, x1: number, y1: number, label: string, image: number}[]} [boxes]
+ * @property {Point[]} [points]
+ * @property {Box[]} [boxes]
+ * @property {Unplaced[]} [unplaced]
  * @property {number[]} [logprobs]  of each token that the model wrote
  * @property {Record<string, {name: string, spans: number[][] | null}[]>} groups  of keys, by tower; `sink` has no spans
  * @property {Record<string, Record<string, number[]>>} [sinks]  keys, by tower and layer
@@ -66,6 +85,23 @@
  */
 export function layersOf(info, tower) {
   return info.towers[tower].layers.filter((layer) => layer.file).map((layer) => layer.index);
+}
+
+/**
+ * What the answer names on one picture, with those that may lie on any once that picture is chosen for them.
+ * @param {RunInfo} info
+ * @param {number} image
+ * @param {boolean} isChosen
+ */
+export function placesOn(info, image, isChosen) {
+  const more = isChosen ? (info.unplaced ?? []).flatMap(({ on }) => on) : [];
+  const here = [...(info.points ?? []), ...(info.boxes ?? []), ...more].filter((place) => place.image === image);
+  return { points: here.filter((place) => 'x' in place), boxes: here.filter((place) => 'x0' in place) };
+}
+
+/** How many places the answer names. @param {RunInfo} info */
+export function placeCount({ points = [], boxes = [], unplaced = [] }) {
+  return points.length + boxes.length + unplaced.length;
 }
 
 /** @param {RunInfo} info @param {string} tower */

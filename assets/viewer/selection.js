@@ -23,7 +23,7 @@
  *
  * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number}} View  where a manifest says to begin
  */
-import { firstTower, gridsOf, headsOf, keysOfGrid, layersOf, promptLength } from './run_info.js';
+import { firstTower, gridsOf, headsOf, keysOfGrid, layersOf, placeCount, promptLength } from './run_info.js';
 
 /**
  * The position of the row on screen, or of the column, never shifted.
@@ -171,7 +171,7 @@ export function startingSelection(info, tower, view = {}) {
  */
 function answeringRow(info) {
   const before = promptLength(info) - 1;
-  if (!info.points?.length && !info.boxes?.length) return before;
+  if (!placeCount(info)) return before;
   const written = info.tokens.filter(({ role }) => role === 'answer');
   const digit = written.map(({ text }) => text).join('').match(/[[(]\s*(?=\d)/);
   if (!digit) return before;

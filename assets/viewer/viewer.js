@@ -84,6 +84,7 @@ const SETTLED_MS = 250;
  * @property {Pinned | null} pinned  a cell that heads can be ordered by
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
+ * @property {number | null} unplacedOn  the picture that a person chose for places that the answer names on none
  * @property {{row: number, col: number} | null} hover
  * @property {{scale: number, x: number, y: number}} zoom  1 shows the whole picture; x and y, 0 to 1, are what lies in the middle
  * @property {null | 'layers' | 'tokens'} playing
@@ -111,7 +112,7 @@ export function mount({ element, props, watch, trigger }) {
   const whole = { scale: 1, x: 0.5, y: 0.5 };
   const nothing = {
     info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null,
-    hover: null, failure: null, playing: null, zoom: whole,
+    hover: null, failure: null, playing: null, unplacedOn: null, zoom: whole,
   };
   /** @type {ViewerState} */
   const state = createState(/** @type {Fields} */ ({

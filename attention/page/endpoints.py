@@ -215,7 +215,8 @@ def build_endpoints(service: Service) -> None:
             grid: which picture, tile or frame; the default is the tower's first.
             until: the last position of a mean over several, which begins at query or key.
             received: what every key receives, instead of query and key.
-            look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places.
+            look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places,
+                places_on (a picture for places that name none, from 1), plain.
             scale: of a png: 0.25 to 4 times the picture's size.
             caption: of a png: with a colour bar and words, as svg and pdf always have them.
             member: of a comparison one run, as if it were alone: base, adapter_1, ...

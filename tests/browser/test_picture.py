@@ -807,6 +807,57 @@ def test_places_of_another_picture_are_not_drawn(open_page, runs, tools):
         del info["points"]
 
 
+def test_places_of_no_picture_are_drawn_on_the_one_that_a_person_chooses(open_page, runs, tools):
+    info = runs["two"].info
+    why = "the answer does not say which of the 2 pictures it means"
+    on = [{"x": 50, "y": 60, "label": "this", "image": 0}, {"x": 20, "y": 30, "label": "that", "image": 1}]
+    info["unplaced"] = [{"x": 500, "y": 500, "label": "", "why": why, "on": on}]
+    try:
+        page = open_page("two", layer=2, head=1)
+        note, labels = page.locator(".av-unplaced"), page.locator(".av-place text")
+        here = note.get_by_role("button", name="draw here")
+        expect(note).to_contain_text("1 place on no picture")
+        expect(note).to_have_attribute("title", f"{why[0].upper()}{why[1:]}.")
+        expect(labels).to_have_count(0)
+        before = laid(page)
+        tools.select(page, grid=1)
+        here.click()
+        expect(labels).to_have_text(["that"])
+        expect(note).to_contain_text("1 place drawn here")
+        expect(here).to_have_attribute("aria-pressed", "true")
+        tools.select(page, grid=0)
+        expect(labels).to_have_count(0)
+        expect(note).to_contain_text("1 place on no picture")
+        assert laid(page) == before, "nothing has moved"
+        here.focus()
+        page.keyboard.press("Enter")
+        expect(labels).to_have_text(["this"])
+        page.get_by_role("button", name="places", exact=True).click()
+        expect(labels).to_have_count(0)
+        here.click()
+        expect(labels).to_have_text(["this"])
+        here.click()
+        expect(labels).to_have_count(0)
+    finally:
+        del info["unplaced"]
+
+
+def test_a_place_of_no_known_unit_is_said_and_a_guess_is_dashed(open_page, runs, tools):
+    info = runs["named"].info
+    info["unplaced"] = [{"x": 5, "y": 5, "label": "", "why": "it is not known what these numbers count", "on": []}]
+    info["points"][0]["ambiguous"] = "0 to 1 assumed"
+    try:
+        page = open_page("named", layer=1, head=2)
+        expect(page.locator(".av-unplaced")).to_contain_text("1 place on no picture")
+        expect(page.locator(".av-unplaced button")).to_be_hidden()
+        guess = page.locator(".av-guess")
+        expect(guess.locator("text")).to_have_text("<b>here</b> (0 to 1 assumed)")
+        dashes = guess.locator(".av-line").evaluate("line => getComputedStyle(line).strokeDasharray")
+        assert dashes != "none"
+    finally:
+        del info["unplaced"], info["points"][0]["ambiguous"]
+
+
 # Several pictures
 
 

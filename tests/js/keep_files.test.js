@@ -29,6 +29,12 @@ test('a figure says how it looks, a PNG its size, numbers neither', () => {
   assert.deepEqual(asked(exportPath(view, 'csv')), { format: 'csv', ...one });
 });
 
+test('a figure has the places of no picture on the picture that a person chose', () => {
+  assert.equal(asked(exportPath(keptView({ ...fields, places: true, unplacedOn: 1 }), 'svg')).places_on, '2');
+  assert.ok(!('places_on' in asked(exportPath(keptView({ ...fields, places: true, unplacedOn: null }), 'svg'))));
+  assert.ok(!('places_on' in asked(exportPath(keptView({ ...fields, unplacedOn: 1 }), 'svg'))), 'none are drawn');
+});
+
 test('columns, spans, reductions, what keys receive; a layer and the run', () => {
   const path = (format, change) => exportPath({ ...keptView(fields), ...change }, format);
   assert.deepEqual(asked(path('csv', { direction: 'read by', until: 72 })), { format: 'csv', tower: 'language', layer: '12', head: '3', key: '69', until: '72', grid: '0' });

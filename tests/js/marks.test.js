@@ -44,3 +44,13 @@ test('labels stay inside of what is seen, and long ones end in dots', () => {
   const [emoji] = marksOf({ points: [{ x: 60, y: 60, label: '🦊'.repeat(40) }], boxes: [] }, PICTURE, PLACE, SEEN);
   assert.ok(emoji.label.startsWith('🦊🦊') && !emoji.label.includes('\ufffd'));
 });
+
+test('a guess is told apart and says what it rests on, however long its name is', () => {
+  const long = 'word '.repeat(20);
+  const [mark] = marksOf({ points: [{ x: 60, y: 60, label: long, ambiguous: '0 to 1 assumed' }], boxes: [] }, PICTURE, PLACE, SEEN);
+  assert.ok(mark.isGuess);
+  assert.match(mark.label, /…? ?\(0 to 1 assumed\)$/);
+  const [frame] = marksOf({ points: [], boxes: [{ x0: 60, y0: 60, x1: 90, y1: 90, ambiguous: 'y before x assumed' }] }, PICTURE, PLACE, SEEN);
+  assert.equal(frame.label, '(y before x assumed)');
+  assert.ok(!marksOf({ points: [{ x: 60, y: 60, label: 'sure' }], boxes: [] }, PICTURE, PLACE, SEEN)[0].isGuess);
+});

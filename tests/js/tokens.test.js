@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { hasLine, lineWords, makeLine, tokenAt, wordsAt } from '../../assets/viewer/mass_line.js';
-import { firstTower, keysOfGrid, layersOf, promptLength, readNote } from '../../assets/viewer/run_info.js';
+import { firstTower, keysOfGrid, layersOf, promptLength, readNote, placeCount, placesOn } from '../../assets/viewer/run_info.js';
 import { findAll, matchFrom, searchable } from '../../assets/viewer/search.js';
 import { checkedSelection, hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../assets/viewer/selection.js';
 import { blocksOf, inked, logProbability, placeOf, quoted, quotedSpan, segments, stopBeside, stops, visible } from '../../assets/viewer/token_text.js';
@@ -77,11 +77,24 @@ test('where the answer names a place, a run opens at the row that predicts its f
   const answer = ['{"', 'point_2', 'd', '":', ' [', '7', '1', '0', ','].map((text) => [text, 'answer']);
   const run = runOf([['click', 'prompt'], ['b', 'special'], ...answer], [grid('whole', 1, 1), grid('whole', 1, 1, 1)]);
   assert.equal(queryOf(run, startingSelection(run, 'language')), 1);
+  run.unplaced = [{ x: 1, y: 2, label: 'b', why: 'none is named', on: [] }];
+  assert.equal(queryOf(run, startingSelection(run, 'language')), 6, 'on a picture or on none');
   run.points = [{ x: 1, y: 2, label: 'b', image: 0 }];
   assert.equal(queryOf(run, startingSelection(run, 'language')), 6);
   assert.equal(queryOf(run, startingSelection(run, 'language', { query: 3 })), 3);
   assert.equal(startingSelection(run, 'language', { image: 1 }).grid, 1);
   assert.equal(startingSelection(run, 'language', { image: 7 }).grid, 0);
+});
+
+test('places of no picture are drawn only on the one that is chosen for them', () => {
+  const [point, box] = [{ image: 0, x: 1, y: 2 }, { image: 1, x0: 0, y0: 0, x1: 5, y1: 5 }];
+  const unplaced = [{ x: 7, y: 7, why: 'none is named', on: [{ image: 0, x: 3, y: 4 }, { image: 1, x: 6, y: 8 }] }];
+  const run = { points: [point], boxes: [box], unplaced };
+  assert.deepEqual(placesOn(run, 0, false), { points: [point], boxes: [] });
+  assert.deepEqual(placesOn(run, 1, false), { points: [], boxes: [box] });
+  assert.deepEqual(placesOn(run, 1, true), { points: [{ image: 1, x: 6, y: 8 }], boxes: [box] });
+  assert.deepEqual(placesOn({}, 0, true), { points: [], boxes: [] });
+  assert.deepEqual([placeCount(run), placeCount({})], [3, 0]);
 });
 
 test('a range is shifted to its predicting rows only where all of it was written by the model', () => {
