@@ -19,7 +19,7 @@ SAME = [
     (QWEN, "qwen/qwen2.5-vl-3b-instruct"),
     (QWEN, f"{QWEN}@main"),
     (QWEN, f"{QWEN}@{COMMIT}"),
-    (QWEN, "/root/.cache/modelscope/hub/models/Qwen/Qwen2___5-VL-3B-Instruct"),
+    (QWEN, "/home/me/.cache/modelscope/hub/models/Qwen/Qwen2___5-VL-3B-Instruct"),
     (QWEN, "/mnt/models/Qwen2___5-VL-3B-Instruct/"),
     (QWEN, "Qwen/Qwen2.5-VL-3B-Instruct-AWQ"),
     (QWEN, "unsloth/Qwen2.5-VL-3B-Instruct-unsloth-bnb-4bit"),
@@ -69,7 +69,7 @@ def test_names_are_of_one_model_of_two_or_tell_nothing(pairs, expected):
 
 
 def test_list_and_card_know_the_same(tiny_folder, tmp_path):
-    mirror = "/root/.cache/modelscope/hub/models/Qwen/Qwen2___5-VL-3B-Instruct"
+    mirror = "/home/me/.cache/modelscope/hub/models/Qwen/Qwen2___5-VL-3B-Instruct"
     root = tmp_path / "mine"
     write_adapter(root / "mirror", mirror)
     write_adapter(root / "other", "Qwen/Qwen2.5-VL-7B-Instruct")
