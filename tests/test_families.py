@@ -7,6 +7,7 @@ import pytest
 import tiny_families
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tiny_families import write_json
 from transformers import AutoConfig, AutoModelForImageTextToText, LlavaConfig, LlavaForConditionalGeneration
 
@@ -193,6 +194,9 @@ def test_a_new_family_is_one_new_file(tmp_path, monkeypatch):
     folder = tiny_families.write("llava", tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     write_json(folder / "config.json", {**config, "model_type": "made_up", "architectures": ["MadeUpModel"]})
+    weights = load_file(folder / "model.safetensors")  # whose older names transformers knows for LLaVA alone
+    weights["lm_head.weight"] = weights.pop("language_model.lm_head.weight")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
     picture = Image.new("RGB", SIZES[0], GREY)
     request = Request(images=(picture,), prompt="what is it?", model=str(folder), device="cpu")
     with pytest.raises(UnsupportedModel, match="made_up"):
