@@ -36,7 +36,9 @@ INDEX = re.compile(
     rf"""["']{PICTURE}(?:_(?:index|idx|id|no|number))?["']\s*:\s*["']?(\d{{1,3}})\b|\b{PICTURE}_(\d{{1,3}})(?!\d)""",
     re.IGNORECASE,
 )
-HEADING = re.compile(r"[*_`]{0,3}\s?[:：]")
+HEADING = re.compile(
+    rf"^[\s*_#>-]{{0,9}}(?:(?:in|on|for) )?(?:the )?(?:{NAMED.pattern})[*_`]{{0,3}} ?[:：]", re.I | re.M
+)
 
 
 @dataclass
@@ -171,6 +173,7 @@ class _Which:
         self._is_of_screenshots = len(brought) > 1 and brought[-1] == 1
         self._asks_of_another = bool(asked - {self._count - 1})
         self._position = 0  # until where the answer's words belong to earlier places
+        self._is_headed = False  # their heading names it, as in "Image 2:"
         self._said: set[int | None] = set()  # what these last named; None is a number that may begin at 0 or 1
 
     def of(self, place: Written) -> tuple[int | None, str]:
@@ -179,17 +182,16 @@ class _Which:
             return 0, ""
         around = object_around(self._answer, place.begin, place.end)
         words = self._answer[self._position : place.begin]
-        said = self._named_in(around) or self._named_in(words)
-        if len(said) > 1 and (heading := self._heading(words)) is not None:
-            said = {heading}
-        self._said = said or self._said
+        headings = [self._picture(match) for match in HEADING.finditer(words)]
+        if said := self._named_in(around) or set(headings[-1:]) or self._named_in(words):
+            self._said, self._is_headed = said, bool(headings)
         self._position = max(self._position, place.end)
         last = self._count - 1
         if None in self._said or len(self._said) > 1:
             return None, f"the answer does not say clearly which of the {self._count} pictures it means"
         if self._said:
             (named,) = self._said
-            if place.is_action and named != last:
+            if place.is_action and named != last and not self._is_headed:
                 return None, f"the answer names picture {named + 1}, and agents act on the last one"
             return named, ""
         if place.is_action or (self._is_of_screenshots and not self._asks_of_another):
@@ -213,11 +215,6 @@ class _Which:
         else:
             number = int(match["number"] or match["ordinal"] or match["chinese"] or sign)
         return number - 1 if 1 <= number <= self._count else None
-
-    def _heading(self, words: str) -> int | None:
-        """The picture of the last heading, as in "Image 2:"."""
-        headings = [match for match in NAMED.finditer(words) if HEADING.match(words, match.end())]
-        return self._picture(headings[-1]) if headings else None
 
 
 def _is_swapped(numbers: tuple[float, ...]) -> bool:

@@ -188,7 +188,7 @@ def _arguments(text: str, counts: tuple[int, ...]) -> Iterator[Numbers]:
     named = [match[1] for match in NAMED_ARGUMENT.finditer(text)]
     places = [place for each in named for place in _in_lists(each, (2, 4))] or list(_attributes(text, counts))
     if not places:
-        first = re.match(rf"\s*({NUMBER}(?:\s*,\s*{NUMBER}){{1,3}})\s*(?:,|\Z)", text)
+        first = re.match(rf"\s*[\[(]?\s*({NUMBER}(?:\s*,\s*{NUMBER}){{1,3}})\s*[\])]?\s*(?:,|\Z)", text)
         numbers = _all_of(first[1]) if first else ()
         places = [numbers[i : i + 2] for i in range(0, len(numbers), 2)] if len(numbers) in counts else []
     yield from places

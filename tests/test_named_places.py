@@ -61,6 +61,7 @@ DIALECTS = {
     '{"name": "click", "arguments": {"x": 500, "y": 300}}': [(POINT, "")],
     "click(500, 300)": [(POINT, "")],
     "Click (500, 300)": [(POINT, "")],
+    "agent.click([500, 300])": [(POINT, "")],
     "click(x=500, y=300)": [(POINT, "")],
     "pyautogui.doubleClick(500, 300, duration=0.5)": [(POINT, "")],
     "pyautogui.moveTo(x=500, y=300)\npyautogui.dragTo(100, 50)": [(POINT, ""), (BOX[:2], "")],
@@ -324,6 +325,9 @@ def test_a_question_about_another_picture_leaves_it_open():
     [
         (f"In the first image: {BUTTON}", [0]),
         (f"Image 2: {BUTTON}", [1]),
+        ("In the first image: click(500, 300)", [0]),
+        ("**Image 1**: click(500, 300), click(0, 0)\nImage 2: click(500, 300)", [0, 0, 1]),
+        ('Image 1:\n{"point_2d": [5, 5], "label": "as in image 2"}', [1]),
         (f"**Picture 1**: {BUTTON}\n**Picture 2**: {BUTTON}", [0, 1]),
         (f"It differs from image 1.\nImage 2: {BUTTON}", [1]),
         (f"In the 2nd screenshot, {BUTTON}{BUTTON}", [1, 1]),
@@ -345,7 +349,7 @@ def test_a_picture_that_the_answer_names_is_meant(answer, expected):
         f"Between image 1 and image 2 it moved: {BUTTON}",
         f"In image 5: {BUTTON}",
         '{"bbox_2d": [500, 500, 600, 600], "image_index": 1}',
-        "On the first screenshot: click(500, 300)",
+        "I click the first image: click(500, 300)",
     ],
 )
 def test_a_picture_that_is_not_named_clearly_is_not_guessed(answer):
