@@ -58,6 +58,7 @@ def is_no_adapter(where: str, names: Iterable[str], path_of: Callable[[str], str
     """
     names = list(names)
     below = [name.rpartition("/")[0] for name in names if name.endswith(f"/{CONFIG}")]
+    below = [name for name in below if f"{name}/{WEIGHTS}" in names] or below
     if below:
         return f"{where} is not an adapter's folder itself: it has {_adapters(below, path_of)}"
     if (found := _what(names)) is None:

@@ -19,8 +19,11 @@ from .lora_config import shown
 from .older_names import Layout, layouts_of
 from .weights_beside import FileBeside, converting, name_in, plain_key, prefix_of
 
-# Heads that a trainer puts on a model for a reward, a value or a class; attention is computed before them.
-HEADS = ("v_head", "value_head", "reward_head", "score", "classifier", "classification_head", "custom_text_proj")
+# Heads that a trainer puts on a model for a reward, a value, a class or a search; attention is computed before them.
+HEADS = {
+    *("v_head", "value_head", "reward_head", "score", "classifier", "classification_head"),
+    *("custom_text_proj", "embedding_proj_layer"),
+}
 
 
 @dataclass(frozen=True)

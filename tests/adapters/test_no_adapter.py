@@ -37,6 +37,7 @@ def test_a_config_may_begin_with_a_byte_order_mark(tmp_path):
 def test_a_folder_of_checkpoints_says_which_is_the_newest(tmp_path):
     for step in (100, 20, 1000):
         write_adapter(tmp_path / "out" / f"checkpoint-{step}")
+    (write_adapter(tmp_path / "out" / "checkpoint-2000") / WEIGHTS).unlink()  # not finished
     said = refusal(tmp_path / "out", AdapterUnavailable)
     assert "has 3 checkpoints (checkpoint-20, checkpoint-100, checkpoint-1000)" in said
     newest = said.rpartition("the newest: ")[2].rstrip(".")
