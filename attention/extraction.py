@@ -472,15 +472,13 @@ def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPla
 
 
 def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: models.LoadedModel) -> list[int]:
-    """The answer as it is. Raises InvalidRequest when it has a token that stands for a picture or a video.
+    """The answer as it is.
 
-    Without a picture in the input such a token is a word like others, unless the model cannot write it.
+    Raises InvalidRequest when it has a token with which the input holds a picture's cells, or one that the model's
+    head cannot write: Llama 3.2 Vision's for a picture.
     """
-    config, n_written = loaded.model.config, loaded.model.get_output_embeddings().weight.shape[0]
+    n_written = loaded.model.get_output_embeddings().weight.shape[0]
     of_pictures = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
-    if inputs.grids:
-        names = ("image_token_id", "image_token_index", "video_token_id")
-        of_pictures |= {getattr(config, name, None) for name in names}
     found = next((token for token in answer_ids if token in of_pictures or token >= n_written), None)
     if found is not None:
         raise InvalidRequest(
