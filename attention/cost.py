@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from . import models
-from .errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted
-from .families.family import Inputs
+from .errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted, shortened
+from .families.family import Inputs, rendered
+from .image_entries import SIZES
 from .images import open_image
 from .loading_report import check_files, check_quantisation, check_scales
 from .partial import PartialRun
@@ -76,7 +77,11 @@ def download_reporter(partial: PartialRun) -> models.Watch:
 
 def open_pictures(request: Request, limits: Limits) -> list[tuple[Image.Image, list[str]]]:
     """A request's pictures as RGB, and what was changed in each. Raises InvalidRequest for one that cannot be read."""
-    return [open_image(image, limits.image_pixels) for image in request.images]
+    several = len(request.images) > 1
+    return [
+        open_image(image, limits.image_pixels, f"image {number}" if several else "the image")
+        for number, image in enumerate(request.images, 1)
+    ]
 
 
 def prepare(request: Request, pictures: list, family, processor, limits: Limits) -> Prepared:
@@ -94,6 +99,8 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
                     raise InvalidRequest(
                         f"The prompt contains {reserved}, which the model takes for a control token. Remove it."
                     )
+    _check_fields(request, processor, conversation)
+    _check_sizes(request, family, conversation)
     limit = request.max_visual_tokens
     default = limits.default_visual_tokens
     if limit is None and default is not None and default < family.visual_token_limit(processor):
@@ -110,7 +117,45 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
                 limit = error.least if error.least is not None and error.least > limit else None
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
-    return Prepared(inputs, images, notes)
+    return Prepared(inputs, images, notes + _size_notes(conversation, inputs))
+
+
+def _check_fields(request: Request, processor, conversation: list[dict]) -> None:
+    """Raise InvalidRequest for fields of a chat that this model's template writes, and that are not read here."""
+    read = {"role", "content", "type", "text", *SIZES}
+    parts = [part for message in request.messages or () for part in (message, *message["content"])]
+    more = sorted({str(name) for part in parts for name in part if name not in read})
+    if more and rendered(processor, request.messages) != rendered(processor, conversation):
+        raise InvalidRequest(
+            f"The messages have {shortened(', '.join(more))}, which the model's chat template would write and which is "
+            "not read here. Remove it, or put it into the content."
+        )
+
+
+def _check_sizes(request: Request, family, conversation: list[dict]) -> None:
+    """Raise InvalidRequest for a size of an image entry that this model's processor does not take."""
+    asked = [name for message in conversation for entry in message["content"] for name in SIZES if name in entry]
+    if asked and not family.takes_entry_sizes:
+        raise InvalidRequest(
+            f"{asked[0]} of an image entry is not read by {family.label}. Remove it, and set the tokens of a picture "
+            "with max_visual_tokens (--max-visual-tokens)."
+        )
+    if asked and request.max_visual_tokens is not None:
+        raise InvalidRequest(f"An image entry has {asked[0]}, and max_visual_tokens is given too. Leave one out.")
+
+
+def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
+    """What is said of pictures that the processor, by its own limits, reads in another size than their entries ask."""
+    entries = [entry for message in conversation for entry in message["content"] if entry["type"] == "image"]
+    notes = []
+    for number, (entry, (width, height)) in enumerate(zip(entries, inputs.read_sizes, strict=True), 1):
+        area = width * height
+        if not entry.get("min_pixels", area) <= area <= entry.get("max_pixels", area):
+            notes.append(
+                f"Image {number} is read at {width}x{height} = {area:,} pixels, not within what its entry asks for: "
+                "the model's processor has limits of its own. Give both min_pixels and max_pixels."
+            )
+    return notes
 
 
 def check_image_tokens(config, inputs: Inputs) -> None:

@@ -424,6 +424,8 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
         messages = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a byte order mark
     except OSError as error:
         raise InvalidRequest(f"{shown_path(path)} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{shown_path(path)} is not written in UTF-8. Save it in that encoding.") from None
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
     return gather_images(messages, images, path.parent)

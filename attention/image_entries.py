@@ -6,34 +6,37 @@ that is read in part would show another picture than it names. Knows nothing of 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from .errors import InvalidRequest, quoted, shortened
-from .images import decoded
+from .images import MAX_PIXELS, is_data_url
 
 TYPES = ("image", "image_url")
 SOURCES = ("image", "path", "url", "image_url", "base64")  # one of them names the picture; without one it is the next
-SIZES = ("min_pixels", "max_pixels", "resized_height", "resized_width")
-MAX_CHARACTERS = 100_000_000  # of a picture that is written into the chat
+SIZES = ("min_pixels", "max_pixels")  # what some families' processors take for each picture
+OTHER_SIZES = ("resized_height", "resized_width")  # what is done before a processor, by a package of Qwen's
 
 
-def picture_of(entry: dict, who: str, folder: Path | None = None) -> str | Path | Image.Image | None:
-    """The file that an entry names, or the picture that it holds; None where it takes the next that was given.
+def picture_of(
+    entry: dict, who: str, folder: Path | None = None
+) -> tuple[str | os.PathLike | Image.Image | None, dict[str, int]]:
+    """What an entry names, and what it says of the picture's size: {min_pixels, max_pixels}, as far as it does.
 
-    A relative path starts at `folder`. `who` begins the message of the InvalidRequest that is raised for an entry that
-    names two pictures, an address of the network, or says what is not read here.
+    It names a file (a relative path starts at `folder`), holds a Pillow image or a data: URL, or takes the next picture
+    that was given: None. `who` begins the message of the InvalidRequest that is raised for an entry that names two
+    pictures, an address of the network, or says what is not read here.
     """
     said = {key: value for key, value in entry.items() if value is not None and key != "type"}
-    if sizes := [key for key in SIZES if key in said]:
+    sizes = {key: said.pop(key) for key in SIZES if key in said}
+    _check_sizes(sizes, who)
+    if other := [key for key in OTHER_SIZES if key in said]:
         raise InvalidRequest(
-            f"{who} has an image entry with {sizes[0]}, which is not read here. Remove it, and set the tokens of a "
+            f"{who} has an image entry with {other[0]}, which is not read here. Remove it, and set the tokens of a "
             "picture with max_visual_tokens (--max-visual-tokens)."
         )
     if unknown := [key for key in said if key not in SOURCES]:
@@ -44,47 +47,63 @@ def picture_of(entry: dict, who: str, folder: Path | None = None) -> str | Path 
     if len(said) > 1:
         raise InvalidRequest(f"{who} has an image entry that names a picture by {' and '.join(said)}. Leave one.")
     if not said:
-        return None
+        return None, sizes
     ((key, source),) = said.items()
-    if isinstance(source, dict) and set(source) == {"url"}:  # as chats for OpenAI's models have it
-        source = source["url"]
+    return _source(key, source, who, folder), sizes
+
+
+def _source(key: str, source: Any, who: str, folder: Path | None) -> str | os.PathLike | Image.Image:
+    if isinstance(source, dict) and "url" in source:  # as chats for OpenAI's models have it
+        if source.get("detail") not in (None, "auto"):
+            raise InvalidRequest(
+                f"{who} has an image entry with detail {quoted(source['detail'])}, which is not read here. Remove it, "
+                "and set the tokens of a picture with max_visual_tokens (--max-visual-tokens)."
+            )
+        if not set(source) - {"url", "detail"}:
+            source = source["url"]
     if isinstance(source, Image.Image):
         return source
-    if not isinstance(source, str | os.PathLike) or not str(source):
+    if not isinstance(source, str | os.PathLike) or not str(source).strip():
         raise InvalidRequest(
             f"{who} has an image entry whose {key} is {quoted(source)}: that is neither a path nor a picture."
         )
     if isinstance(source, str):
-        if key == "base64" or source.startswith("data:"):
-            return _written(source, f"The picture in {who[0].lower()}{who[1:]}")
-        if source.startswith("file:"):
-            return _local(source, who)
-        if "://" in source:
+        if is_data_url(source):
+            return source
+        if key == "base64":
+            return f"data:;base64,{source}"
+        if source[:5].lower() == "file:":
+            source = _local(source, who)
+        elif "://" in source:
             raise InvalidRequest(
                 f"{who} names a picture by the address {shortened(source)}; addresses are not read. Give a file."
             )
     return source if folder is None else folder / source
 
 
-def _written(source: str, name: str) -> Image.Image:
-    """The picture of a data: URL, or of base64 alone."""
-    head, comma, data = source.partition(",")
-    if source.startswith("data:") and not (comma and head.endswith(";base64")):
-        raise InvalidRequest(f"{name} begins with {quoted(head[:100])}; it must be data:image/...;base64,...")
-    data = data if comma else source
-    if len(data) > MAX_CHARACTERS:
-        raise InvalidRequest(f"{name} has {len(data):,} characters; the limit is {MAX_CHARACTERS:,}. Give a file.")
-    try:
-        content = base64.b64decode("".join(data.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest(f"{name} is not whole base64: {quoted(data[:40])}.") from None
-    return decoded(content, name)
+def _check_sizes(sizes: dict[str, Any], who: str) -> None:
+    for key, value in sizes.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PIXELS:
+            raise InvalidRequest(
+                f"{who} has an image entry whose {key} is {quoted(value)}; it must be a whole number from 1 to "
+                f"{MAX_PIXELS:,}."
+            )
+    if sizes.get("min_pixels", 0) > sizes.get("max_pixels", MAX_PIXELS):
+        raise InvalidRequest(
+            f"{who} has an image entry whose min_pixels, {sizes['min_pixels']:,}, are more than its max_pixels, "
+            f"{sizes['max_pixels']:,}."
+        )
 
 
 def _local(source: str, who: str) -> Path:
-    parts = urllib.parse.urlsplit(source)
-    if parts.netloc not in ("", "localhost"):
-        raise InvalidRequest(
-            f"{who} names a picture on another computer, {shortened(source)}. Give a file of this one."
-        )
-    return Path(urllib.request.url2pathname(parts.path))
+    """The path of a file: URL. What follows is the path as it is: a name may have the signs of a query."""
+    rest = source[5:]
+    if rest.startswith("//"):
+        computer, slash, path = rest[2:].partition("/")
+        if computer.lower() not in ("", "localhost"):
+            raise InvalidRequest(
+                f"{who} names a picture by {shortened(source)}, which is on another computer, {shortened(computer)}. "
+                "Give a path, or file:/// and a whole path."
+            )
+        rest = slash + path
+    return Path(urllib.request.url2pathname(rest))

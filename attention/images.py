@@ -5,55 +5,89 @@ Owns what is accepted, what is converted and what is said about it. Knows nothin
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import os
+import stat
+import struct
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import InvalidRequest, LimitExceeded, shortened, shown_path
+from .errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 
 MAX_PIXELS = 64_000_000
+MAX_CHARACTERS = 100_000_000  # of a picture that is written into a chat
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-
+TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# of Pillow's decoders with a damaged file
+FAILURES = (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
+            RuntimeError, struct.error)  # fmt: skip
 
 ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, others mean nothing
 BITS_PER_SAMPLE, MAX_SAMPLE_VALUES, GDAL_NODATA = 258, (341, 281), 42113  # of TIFF
 MOST = 1e37  # larger numbers stand for no data: -3.4e38 of float32 for one
 
 
-def open_image(source: str | os.PathLike | Image.Image, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, list[str]]:
+def open_image(
+    source: str | os.PathLike | Image.Image, max_pixels: int = MAX_PIXELS, name: str = "the image"
+) -> tuple[Image.Image, list[str]]:
     """An upright RGB image without metadata, and what was changed, in words for the person who gave it.
 
-    EXIF rotation is applied; the first frame of an animation is taken; transparency is laid on white; CMYK, grey,
-    palette, 16-bit and floating-point pictures become 8-bit RGB. The size is judged by the header, before anything is
-    decoded.
+    `source` is a path, a data: URL or a Pillow image; `name` is what the last two are called. EXIF rotation is applied;
+    the first frame of an animation is taken; transparency is laid on white; CMYK, grey, palette, 16-bit and
+    floating-point pictures become 8-bit RGB. The size is judged by the header, before anything is decoded.
 
     Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`.
     """
     if isinstance(source, Image.Image):
-        with _in_words("the image", max_pixels):
-            return _as_rgb(source, "the image", max_pixels)
-    name = Path(source).name
+        with _in_words(name, max_pixels):
+            return _as_rgb(source, name, max_pixels)
+    if not isinstance(source, str | os.PathLike):
+        raise InvalidRequest(f"{name[0].upper()}{name[1:]} is {quoted(source)}: neither a path nor a picture.")
+    if is_data_url(source):
+        content = _bytes_of(source, name)
+        with _in_words(name, max_pixels):
+            return _of_file(io.BytesIO(content), name, max_pixels)
+    name = shortened(Path(source).name)
+    if "\0" in str(source):
+        raise InvalidRequest(f"There is no file {shown_path(source)}: no name of one has a NUL character.")
     with _in_words(name, max_pixels):
-        if Path(source).stat().st_size == 0:
+        found = Path(source).stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "a directory" if stat.S_ISDIR(found.st_mode) else "no file"
+            raise InvalidRequest(f"{shown_path(source)} is {what}. Give a picture's file.")
+        if found.st_size == 0:
             raise InvalidRequest(f"{name} is empty (0 bytes). Give a PNG, JPEG or WebP picture.")
         # by a handle: of a path Pillow maps some TIFFs into memory, and tears those that it should turn
-        with open(source, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            return _as_rgb(image, name, max_pixels)
+        with open(source, "rb") as file:
+            return _of_file(file, name, max_pixels)
 
 
-def decoded(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture that a file's bytes hold, as `open_image` takes it; `name` is what it is called. Raises the same."""
-    with _in_words(name, max_pixels):
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-        _check_size(image, name, max_pixels)
-        image.load()
-        return image
+def is_data_url(source: str | os.PathLike) -> bool:
+    """Whether this is no path, but a picture written as text: data:image/...;base64,..."""
+    return isinstance(source, str) and source[:5].lower() == "data:"
+
+
+def _bytes_of(url: str, name: str) -> bytes:
+    """The file that a data: URL holds. Raises InvalidRequest."""
+    head, comma, data = url.partition(",")
+    name = f"{name[0].upper()}{name[1:]}"
+    if not (comma and head.lower().endswith(";base64")):
+        raise InvalidRequest(f"{name} begins with {quoted(head[:100])}; it must be data:image/...;base64,...")
+    if len(data) > MAX_CHARACTERS:
+        raise LimitExceeded(f"{name} has {len(data):,} characters; the limit is {MAX_CHARACTERS:,}. Give a file.")
+    try:
+        return base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest(f"{name} is not whole base64: {quoted(data[:40])}.") from None
 
 
 @contextmanager
@@ -61,8 +95,10 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
     """Say of what Pillow raises in the `with` what is wrong with the picture of this name."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged by max_pixels, with numbers
+            warnings.simplefilter("ignore")  # of Pillow: pixels are judged by max_pixels, with numbers
             yield
+    except AttentionError:
+        raise
     except FileNotFoundError as error:
         raise InvalidRequest(f"There is no file {shown_path(error.filename)}.") from None
     except Image.DecompressionBombError:
@@ -73,9 +109,24 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
         raise InvalidRequest(
             f"{name} is not a picture this app reads. Give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except FAILURES as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InvalidRequest(f"{name} cannot be read: {error.strerror}.") from None
+        why = shortened(str(error), 200) or type(error).__name__
+        raise InvalidRequest(f"{name} cannot be read: {why}. The file may be damaged or cut off.") from None
+
+
+def _of_file(file: BinaryIO, name: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            return _as_rgb(image, name, max_pixels, file)
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(4) not in TIFF_SIGNS:
+            raise
         raise InvalidRequest(
-            f"{shortened(name)} cannot be read: {shortened(str(error), 200)}. The file may be damaged or cut off."
+            f"{name} is a TIFF of a kind that is not read here, with several channels of floating-point numbers for "
+            "one. Save it as a PNG."
         ) from None
 
 
@@ -89,21 +140,27 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
         )
 
 
-def _as_rgb(image: Image.Image, name: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
+def _as_rgb(
+    image: Image.Image, name: str, max_pixels: int, file: BinaryIO | None = None
+) -> tuple[Image.Image, list[str]]:
     _check_size(image, name, max_pixels)
     notes = []
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"{name} has {image.n_frames} frames; the first one is used.")
         image.seek(0)
+    has_16_bit_colours = ";16" in _raw_mode(image) and not image.mode.startswith("I")
     # Pillow turns a TIFF as it decodes it, unless its EXIF was looked at before: its own tags say the same
     rotation = (image.tag_v2 if hasattr(image, "tag_v2") else image.getexif()).get(ORIENTATION, 1)
     image.load()
+    if has_16_bit_colours:
+        image, white = _of_16_bit_colours(image, name, file)
+        notes.append(_reduced(name, 0, white))
     if rotation in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append(f"{name} was turned upright, as its EXIF rotation asks.")
     if image.mode.startswith("I") or image.mode == "F":
-        image, how = _to_8_bit(image, name)
-        notes.append(f"{name} has more than 8 bits a channel; it was reduced to 8: {how}.")
+        image, low, high, left_out = _to_8_bit(image, name)
+        notes.append(_reduced(name, low, high, left_out))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getextrema()[3][0] < 255:
@@ -119,11 +176,51 @@ def _as_rgb(image: Image.Image, name: str, max_pixels: int) -> tuple[Image.Image
     return Image.frombytes("RGB", pixels.size, pixels.tobytes()), notes
 
 
-def _to_8_bit(image: Image.Image, name: str) -> tuple[Image.Image, str]:
-    """A one-channel picture of more than 8 bits as 8-bit grey, and which of its numbers became black and white.
+def _reduced(name: str, low: float, high: float, left_out: int = 0) -> str:
+    how = f"{low:g} is black, {high:g} is white" + (f"; {left_out:,} pixels without data became black" * bool(left_out))
+    return f"{name} has more than 8 bits a channel; it was reduced to 8: {how}."
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How a file that is not decoded yet has its pixels, as Pillow calls it: RGB;16B for one."""
+    tile = next(iter(getattr(image, "tile", ())), None)
+    mode = tile[3] if tile else ""
+    mode = mode[0] if isinstance(mode, tuple) and mode else mode
+    return mode if isinstance(mode, str) else ""
+
+
+def _of_16_bit_colours(image: Image.Image, name: str, file: BinaryIO | None) -> tuple[Image.Image, int]:
+    """Colours of 16 bits, of which Pillow has kept the upper eight, and the value that became white.
+
+    Where all are below 4,096 they are taken for 12 bits: then it decodes the lower eight as well, told that the bytes
+    are the other way round.
+    """
+    top = max(high for _, high in image.convert("RGB").getextrema())
+    if top >= 16 or file is None:
+        return image, 65535
+    file.seek(0)
+    with Image.open(file, formats=FORMATS) as again:
+        raw = _raw_mode(again)
+        is_big = raw.endswith("B") or (raw.endswith("N") and sys.byteorder == "big")
+        other = raw[:-1] + ("L" if is_big else "B")
+        again.tile = [
+            tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
+            for tile in again.tile
+        ]
+        again.load()
+        values = np.asarray(image).astype(np.float32) * 256 + np.asarray(again)
+    scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
+    if "A" in image.getbands():
+        scaled[..., -1] = np.asarray(image)[..., -1]
+    return Image.fromarray(scaled, image.mode), 4095
+
+
+def _to_8_bit(image: Image.Image, name: str) -> tuple[Image.Image, float, float, int]:
+    """A one-channel picture of more than 8 bits as 8-bit grey: (picture, what became black, white, how many no data).
 
     Floating-point numbers within 0..1 or 0..255 are taken for that range, others by their own; whole ones by the file's
-    sample values, else as 12 bits where all are below 4,096, else as 16. What stands for no data becomes black.
+    sample values, else as 12 bits where all are below 4,096, else as 16 (32 bits that hold 8 as these). What stands for
+    no data becomes black.
     """
     tags = getattr(image, "tag_v2", {})
     values = np.asarray(image).astype(np.float64)
@@ -138,25 +235,34 @@ def _to_8_bit(image: Image.Image, name: str) -> tuple[Image.Image, str]:
         if low >= 0 and high <= 255:
             low, high = 0.0, 1.0 if high <= 1 else 255.0
     elif low >= 0 and high <= 65535:
-        low, high = 0.0, _largest_sample(tags) or (4095.0 if high < 4096 else 65535.0)
+        low, high = 0.0, _largest_sample(tags, high) or _range_of(image.mode, high)
     scaled = np.where(is_data, (values - low) / (high - low or 1.0) * 255, 0)
-    left_out = np.count_nonzero(~is_data)
-    how = f"{low:g} is black, {high:g} is white" + (f"; {left_out:,} pixels without data became black" * bool(left_out))
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8)), how
+    grey = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    return grey, low, high, int(np.count_nonzero(~is_data))
 
 
-def _largest_sample(tags) -> float | None:
-    """The largest value that a TIFF says its whole numbers have; None where it says no more than their size."""
+def _range_of(mode: str, highest: float) -> float:
+    """The largest value of whole numbers of which the file says no more."""
+    if mode == "I" and highest <= 255:
+        return 255.0
+    return 4095.0 if highest < 4096 else 65535.0
+
+
+def _largest_sample(tags, highest: float) -> float | None:
+    """The largest value that a TIFF says its whole numbers have; None where it says no more than their size.
+
+    What it says is nothing where there are larger ones.
+    """
     said = next((_number(tags[tag]) for tag in MAX_SAMPLE_VALUES if tag in tags), None)
     bits = _number(tags.get(BITS_PER_SAMPLE))
     if said is None and bits is not None and 8 < bits < 16:
         said = 2**bits - 1
-    return said if said and said > 0 else None
+    return said if said and said >= max(highest, 1) else None
 
 
 def _number(value) -> float | None:
     """A number of a TIFF's tag, which may be a text or one of several."""
     try:
         return float(value[0] if isinstance(value, tuple) else value)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
         return None

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from .errors import InvalidRequest, LimitExceeded, quoted
-from .image_entries import TYPES, picture_of
+from .image_entries import SIZES, TYPES, picture_of
 
 MODES = ("prefill", "generate")
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
@@ -60,12 +60,13 @@ class Limits:
 class Request:
     """The inputs of one run.
 
-    `images` are paths or Pillow images, in the order in which the conversation names them. `prompt` and `system`
-    make a conversation of one turn; `messages` gives a whole one instead, in role/content form: an image entry
+    `images` are paths, data: URLs or Pillow images, in the order in which the conversation names them. `prompt` and
+    `system` make a conversation of one turn; `messages` gives a whole one instead, in role/content form: an image entry
     {"type": "image"} takes the next of `images`, or names its own as {"type": "image", "image": path or Pillow
-    image}. `answer` forces the answer's text and implies generate. `vision` None keeps the vision tower. `adapter`
-    is the name of what an adapted model carries; with `adapter_rename` its keys may have the names of an older layout,
-    with `adapter_alone` other trained weights that lie beside it are left out.
+    image}, with min_pixels and max_pixels where the model's processor has them. `answer` forces the answer's text and
+    implies generate. `vision` None keeps the vision tower. `adapter` is the name of what an adapted model carries; with
+    `adapter_rename` its keys may have the names of an older layout, with `adapter_alone` other trained weights that lie
+    beside it are left out.
     """
 
     images: tuple = ()
@@ -99,7 +100,7 @@ class Request:
         object.__setattr__(self, "adapter", self.adapter or None)
 
     def to_dict(self) -> dict:
-        """Plain data, as it crosses a process border; images are paths."""
+        """Plain data, as it crosses a process border; images are paths or data: URLs."""
         record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         if any(isinstance(image, Image.Image) for image in self.images):
             raise InvalidRequest("Only images that are files can be sent to another process.")
@@ -148,51 +149,73 @@ class Request:
             raise LimitExceeded(f"The prompt has {length:,} characters; the limit is {limits.prompt_characters:,}.")
 
     def conversation(self) -> list[dict]:
-        """The chat in role/content form, contents as lists of text and image entries."""
+        """The chat in role/content form, contents as lists of text and image entries, and no more than is read."""
         if self.messages is not None:
-            return self.messages
+            return [
+                {"role": message["role"], "content": [_read_part(entry) for entry in message["content"]]}
+                for message in self.messages
+            ]
         content = [{"type": "image"} for _ in self.images] + [{"type": "text", "text": self.prompt}]
         system = [{"role": "system", "content": [{"type": "text", "text": self.system}]}] if self.system else []
         return [*system, {"role": "user", "content": content}]
 
 
 def gather_images(messages: Any, images: list, folder: Path | None = None) -> tuple[list[dict], list]:
-    """Messages with image entries emptied, and all images in the order of those entries.
+    """Messages with image entries emptied but for their size, and all images in the order of those entries.
 
     An entry that names an image keeps it (a relative path starts at `folder`); one that does not takes the next of
-    `images`. Raises InvalidRequest for anything that is not such a chat, and for images that no entry takes.
+    `images`. Other fields of messages and texts stay: whether they change what is said, the model's chat template
+    knows. Raises InvalidRequest for anything that is not such a chat, and for images that no entry takes.
     """
+    if isinstance(messages, dict) and "messages" in messages:
+        raise InvalidRequest(
+            f"The chat is an object with {quoted(', '.join(map(str, messages)))}; give the list of its messages alone."
+        )
     if not isinstance(messages, list) or not messages:
         raise InvalidRequest('messages is a list such as [{"role": "user", "content": "..."}], not empty.')
     given, taken, result = iter(images), [], []
     for number, message in enumerate(messages, 1):
-        if not isinstance(message, dict) or message.get("role") not in CHAT_ROLES:
-            raise InvalidRequest(f"Message {number} needs a role: {', '.join(CHAT_ROLES)}.")
+        if not isinstance(message, dict):
+            raise InvalidRequest(f"Message {number} is {quoted(message)}; it must have a role and a content.")
+        if message.get("role") not in CHAT_ROLES:
+            raise InvalidRequest(
+                f"Message {number} has the role {quoted(message.get('role'))}; it needs a role of "
+                f"{', '.join(CHAT_ROLES)}."
+            )
         content = message.get("content")
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
         if not isinstance(content, list):
-            raise InvalidRequest(f"Message {number} needs a content: a text, or a list of text and image entries.")
+            raise InvalidRequest(
+                f"Message {number} has the content {quoted(content)}; it must be a text, or a list of text and image "
+                "entries."
+            )
         entries = []
         for entry in content:
             kind = entry.get("type") if isinstance(entry, dict) else None
             if kind == "text" and isinstance(entry.get("text"), str):
-                entries.append({"type": "text", "text": entry["text"]})
+                entries.append(_said(entry))
             elif kind in TYPES:
-                image = picture_of(entry, f"Message {number}", folder)
+                image, sizes = picture_of(entry, f"Message {number}", folder)
                 if image is None:
                     image = next(given, None)
                     if image is None:
                         raise InvalidRequest(f"Message {number} has an image entry for which no image was given.")
                 taken.append(image)
-                entries.append({"type": "image"})
+                entries.append({"type": "image", **sizes})
             elif kind == "text":
                 raise InvalidRequest(
-                    f"Message {number} has a text entry whose text is {quoted(entry.get('text'))}; it must be a text."
+                    f"Message {number} has a text entry {quoted(entry)}; a text entry is "
+                    '{"type": "text", "text": "..."}.'
+                )
+            elif kind is None:
+                raise InvalidRequest(
+                    f"Message {number} has an entry without a type, {quoted(entry)}; a text is "
+                    '{"type": "text", "text": "..."}.'
                 )
             else:
                 raise InvalidRequest(f"Message {number} has an entry of type {quoted(kind)}; use text and image.")
-        result.append({"role": message["role"], "content": entries})
+        result.append({**_said(message), "content": entries})
     if result[-1]["role"] != "user":
         raise InvalidRequest(
             f"The last message is the {result[-1]['role']}'s; the answer follows a user's. Use answer to force one."
@@ -201,6 +224,15 @@ def gather_images(messages: Any, images: list, folder: Path | None = None) -> tu
     if left:
         raise InvalidRequest(f"{left} of the images given are taken by no image entry of the messages.")
     return result, taken
+
+
+def _said(fields: dict) -> dict:
+    """The fields that say something: null says nothing, as in transformers."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _read_part(entry: dict) -> dict:
+    return {name: entry[name] for name in ("type", "text", *SIZES) if name in entry}
 
 
 def _texts(message: dict) -> list[str]:

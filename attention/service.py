@@ -17,6 +17,8 @@ from typing import Any
 from .archive import unpack_run
 from .cache import RunCache
 from .errors import AttentionError, InvalidRequest, LimitExceeded, quoted
+from .image_entries import TYPES, picture_of
+from .images import is_data_url
 from .jobs import Job, wait_for
 from .partial import PartialRun
 from .request import Limits, Request
@@ -267,12 +269,14 @@ def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
 
 
 def refuse_paths(messages: Any) -> None:
-    """A chat sent over HTTP names no file of this machine: its images are the uploaded ones, in order."""
-    for message in messages if isinstance(messages, list) else ():
+    """A chat sent over HTTP names no file of this machine: its images are uploaded, in order, or written into it."""
+    for number, message in enumerate(messages if isinstance(messages, list) else (), 1):
         content = message.get("content") if isinstance(message, dict) else None
         for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and part.get("type") != "text" and set(part) != {"type"}:
-                raise InvalidRequest(
-                    'An image in messages is {"type": "image"} and nothing else: it takes the next of the uploaded '
-                    "images. Paths and addresses are not read here."
-                )
+            if isinstance(part, dict) and part.get("type") in TYPES:
+                source, _ = picture_of(part, f"Message {number}")
+                if source is not None and not is_data_url(source):
+                    raise InvalidRequest(
+                        f"Message {number} names a picture by a path; paths are not read here. Upload the picture and "
+                        'leave {"type": "image"}, which takes the next uploaded one, or write it as a data: URL.'
+                    )

@@ -1,5 +1,6 @@
 """The endpoints for scripts, through a running app and the Gradio Python client; and how a job ends."""
 
+import base64
 import dataclasses
 import json
 import os
@@ -336,6 +337,37 @@ def test_bad_input_is_refused_in_words_and_the_next_run_works(client, service, p
         client.predict(**{"images": handle_file(picture), "prompt": PROMPT} | fields, api_name="/analyze")
     assert nothing_is_left(service)
     assert client.predict(images=handle_file(picture), prompt=PROMPT, api_name="/analyze")["ticket"]
+
+
+def test_a_chat_holds_a_picture_and_names_none_of_this_machine(client, picture):
+    def chat(entry):
+        return [{"role": "user", "content": [entry, {"type": "text", "text": PROMPT}]}]
+
+    written = base64.b64encode(picture.read_bytes()).decode()
+    uploaded = client.predict(images=handle_file(picture), prompt=PROMPT, api_name="/analyze")["run"]
+    for entry in (
+        {"type": "image", "base64": written},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{written}"}},
+    ):
+        info = client.predict(images=None, messages=chat(entry), api_name="/analyze")["run"]
+        assert [info[part] for part in ("tokens", "grids", "images", "messages")] == [
+            uploaded[part] for part in ("tokens", "grids", "images", "messages")
+        ]
+    smaller = client.predict(
+        images=handle_file(picture), messages=chat({"type": "image", "max_pixels": 9000, "min_pixels": 4096}),
+        api_name="/analyze",
+    )["run"]  # fmt: skip
+    assert smaller["images"][0]["read_width"] * smaller["images"][0]["read_height"] <= 9000
+    for entry, said in (
+        ({"type": "image", "url": "https://example.org/a.png"}, "addresses are not read"),
+        ({"type": "image", "url": picture.as_uri()}, "paths are not read here"),
+        ({"type": "image_url", "image_url": {"url": str(picture)}}, "paths are not read here"),
+        ({"type": "image", "url": "data:image/png;base64,aGVsbG8="}, "is not a picture"),
+        ({"type": "image", "resized_height": 64}, "resized_height, which is not read here"),
+        ({"type": "input_image", "image_url": "a.png"}, "of type 'input_image'"),
+    ):
+        with pytest.raises(AppError, match=said):
+            client.predict(images=None, messages=chat(entry), api_name="/analyze")
 
 
 def test_broken_pictures_are_refused_in_words(client, service, tmp_path):

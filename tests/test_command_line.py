@@ -104,6 +104,25 @@ def test_a_chat_from_a_file_names_its_pictures_beside_it_or_takes_the_next(extra
     assert code == 2 and "--messages is the whole chat: leave out --prompt and --system" in err
 
 
+def test_a_chats_entry_is_read_as_it_says_beside_another_picture(extract, picture, tmp_path):
+    Image.effect_noise((96, 64), 90).save(tmp_path / "own.png")
+    entry = {"type": "image", "url": "own.png", "min_pixels": 4096, "max_pixels": 5000}
+    chat = [{"role": "user", "content": [entry, {"type": "image"}, {"type": "text", "text": PROMPT}]}]
+    (tmp_path / "chat.json").write_text(json.dumps(chat))
+    code, _, err = extract("--messages", tmp_path / "chat.json", prompt=None)
+    assert code == 0, err
+    with open_run(tmp_path / "run") as run:
+        first, second = run.info["images"]
+        assert (first["width"], first["height"], second["width"]) == (96, 64, 200)
+        assert first["read_width"] * first["read_height"] <= 5000 < second["read_width"] * second["read_height"]
+        assert run.info["messages"][0]["content"][0] == {"type": "image", "min_pixels": 4096, "max_pixels": 5000}
+    code, _, err = extract("--messages", tmp_path / "chat.json", prompt=None, image=None, folder=tmp_path / "two")
+    assert code == 2 and "an image entry for which no image was given" in err
+    (tmp_path / "chat.json").write_text(json.dumps(chat), encoding="utf-16")
+    code, _, err = extract("--messages", tmp_path / "chat.json", prompt=None, folder=tmp_path / "two")
+    assert code == 2 and "chat.json is not written in UTF-8" in err
+
+
 def test_text_alone_is_a_run_too(extract, tmp_path):
     code, _, _ = extract(image=None)
     with open_run(tmp_path / "run") as run:

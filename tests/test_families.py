@@ -227,3 +227,94 @@ def test_gemma_3_crops_no_more_than_the_stock_processor(tmp_path):
     stock = processor(text=[text], images=[picture], return_tensors="pt", text_kwargs={"add_special_tokens": False})
     assert inputs.ids == stock["input_ids"][0].tolist()
     assert torch.equal(inputs.tensors["pixel_values"], stock["pixel_values"])
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    """The bundled model's family, processor and config, without its weights."""
+    path, _ = models.locate(models.POCKET_ID)
+    config, family = models.read_config(path, None)
+    return family, models.processor_of(path, family), config
+
+
+def chat_of(sizes, **more):
+    content = [*({"type": "image", **size} for size in sizes), {"type": "text", "text": "what is it?"}]
+    return [{"role": "user", "content": content, **more}]
+
+
+def limits_of(processor, asked):
+    own = processor.image_processor.size
+    return {
+        "shortest_edge": asked.get("min_pixels", own["shortest_edge"]),
+        "longest_edge": asked.get("max_pixels", own["longest_edge"]),
+    }
+
+
+@pytest.mark.parametrize("size", [(512, 384), (70, 90)])
+@pytest.mark.parametrize(
+    "asked",
+    [{"max_pixels": 50176}, {"max_pixels": 50176, "min_pixels": 50176}, {"min_pixels": 200_000}, {"max_pixels": 4096}],
+)
+def test_an_entrys_size_is_what_the_processor_makes_of_it(pocket, size, asked):
+    family, processor, _ = pocket
+    picture = Image.effect_noise(size, 90).convert("RGB")
+    inputs = family.prepare(processor, chat_of([asked]), [picture], 64)
+    text = processor.apply_chat_template(chat_of([{}]), add_generation_prompt=True, tokenize=False)
+    limits = limits_of(processor, asked)
+    stock = processor(text=[text], images=[picture], return_tensors="pt", images_kwargs={"size": limits})
+    for name in ("input_ids", "pixel_values", "image_grid_thw"):
+        assert torch.equal(inputs.tensors[name], stock[name]), name
+    assert inputs.grids[0].box_px == (0, 0, *size), "cells lie on the picture as given"
+
+
+def test_each_picture_has_the_size_that_its_own_entry_asks_for(pocket):
+    family, processor, _ = pocket
+    pictures = [Image.effect_noise(size, 90).convert("RGB") for size in ((512, 384), (300, 200), (70, 90))]
+    sizes = [{"max_pixels": 50176}, {}, {"min_pixels": 4096, "max_pixels": 9000}]
+    inputs = family.prepare(processor, chat_of(sizes), pictures, None)
+    alone = [
+        processor.image_processor(picture, return_tensors="pt", size=limits_of(processor, size))["pixel_values"]
+        for picture, size in zip(pictures, sizes, strict=True)
+    ]
+    assert torch.equal(inputs.tensors["pixel_values"], torch.cat(alone))
+
+
+def test_a_size_that_the_processor_cannot_keep_is_said_and_two_limits_are_refused(pocket):
+    family, processor, _ = pocket
+
+    def prepared(size, **fields):
+        request = Request(messages=chat_of([size]), images=(Image.new("RGB", (100, 100)),), **fields)
+        return cost.prepare(request, cost.open_pictures(request, Limits()), family, processor, Limits.local())
+
+    assert not [note for note in prepared({"max_pixels": 9000}).notes if "processor" in note]
+    least = processor.image_processor.size["shortest_edge"]
+    (note,) = [note for note in prepared({"max_pixels": 16 * 1024}).notes if "limits of its own" in note]
+    assert note.startswith("Image 1 is read at ") and least > 16 * 1024
+    with pytest.raises(InvalidRequest, match="max_pixels, and max_visual_tokens is given too"):
+        prepared({"max_pixels": 9000}, max_visual_tokens=16)
+
+
+def test_a_size_that_a_family_does_not_take_is_refused_by_name(pocket):
+    family, processor, _ = pocket
+
+    class Other(type(family)):
+        label, takes_entry_sizes = "Another", False
+
+    request = Request(messages=chat_of([{"max_pixels": 9000}]), images=(Image.new("RGB", (100, 100)),))
+    with pytest.raises(InvalidRequest, match="max_pixels of an image entry is not read by Another"):
+        cost.prepare(request, cost.open_pictures(request, Limits()), Other(), processor, Limits())
+
+
+def test_fields_of_a_chat_that_the_template_writes_are_refused_and_others_are_no_matter(pocket, monkeypatch):
+    family, processor, _ = pocket
+
+    def prepared(**more):
+        request = Request(messages=chat_of([], **more))
+        return cost.prepare(request, [], family, processor, Limits())
+
+    assert prepared(name="me", tool_calls=None, weight=1).inputs.ids == prepared().inputs.ids
+    template = processor.chat_template or processor.tokenizer.chat_template
+    writes = template + "{% for message in messages %}{{ message.thought }}{% endfor %}"
+    monkeypatch.setattr(processor, "chat_template", writes)
+    with pytest.raises(InvalidRequest, match="The messages have thought, which the model's chat template would write"):
+        prepared(thought="hm")

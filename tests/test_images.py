@@ -1,5 +1,7 @@
 """Every picture that can be read arrives as upright RGB and says what was changed; every other is refused in words."""
 
+import io
+import os
 import struct
 import zlib
 
@@ -64,6 +66,68 @@ def test_more_than_8_bits_are_read_by_the_range_that_they_have_and_said(tmp_path
     image, notes = open_image(saved(tmp_path, Image.fromarray(values), "a.tiff", tiffinfo=tags))
     assert np.array_equal(np.asarray(image)[..., 0], np.rint(values.astype(np.float64) / white * 255))
     assert f"0 is black, {white} is white" in notes[0]
+
+
+def test_whole_numbers_of_32_bits_that_hold_8_are_read_as_they_are(tmp_path):
+    values = np.rint(GREYS * 200).astype(np.int32)
+    image, notes = open_image(saved(tmp_path, Image.fromarray(values), "a.tiff"))
+    assert np.array_equal(np.asarray(image)[..., 0], values) and "0 is black, 255 is white" in notes[0]
+
+
+def test_a_largest_value_that_the_numbers_exceed_is_not_believed(tmp_path):
+    values = np.rint(GREYS * 65535).astype(np.uint16)
+    image, _ = open_image(saved(tmp_path, Image.fromarray(values), "a.tiff", tiffinfo={341: 255}))
+    assert np.array_equal(np.asarray(image)[..., 0], np.rint(values / 257))
+
+
+def png_of_16_bits(path, values):
+    """A PNG of the [row, col, channel] numbers, which Pillow cannot write."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows, cols, channels = values.shape
+    header = struct.pack(">IIBBBBB", cols, rows, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    return path
+
+
+def tiff_of_16_bits(path, values, order):
+    """An uncompressed RGB TIFF of the numbers, which Pillow cannot write either."""
+    rows, cols, _ = values.shape
+    tags = [(256, 3, cols), (257, 3, rows), (258, 3, 3), (259, 3, 1), (262, 3, 2), (273, 4, 200), (277, 3, 3),
+            (278, 3, rows), (279, 4, values.size * 2)]  # fmt: skip
+    entries = b""
+    for tag, kind, value in tags:
+        packed = struct.pack(f"{order}I", 194) if tag == 258 else struct.pack(f"{order}{'HH' if kind == 3 else 'I'}",
+            *((value, 0) if kind == 3 else (value,)))  # fmt: skip
+        entries += struct.pack(f"{order}HHI", tag, kind, 3 if tag == 258 else 1) + packed
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags)) + entries
+    bits = struct.pack(f"{order}HHH", 16, 16, 16)
+    path.write_bytes(head.ljust(194, b"\0") + bits + values.astype(f"{order}u2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize("white", [4095, 65535])
+@pytest.mark.parametrize("kind", ["png", "png with transparency", "tiff", "big-endian tiff"])
+def test_colours_of_16_bits_are_read_by_the_range_of_all_and_said(tmp_path, kind, white):
+    values = np.random.default_rng(0).integers(0, white + 1, (12, 20, 4 if "transparency" in kind else 3))
+    values[..., 3:] = 65535
+    if "tiff" in kind:
+        path = tiff_of_16_bits(tmp_path / "a.tiff", values, ">" if "big" in kind else "<")
+    else:
+        path = png_of_16_bits(tmp_path / "a.png", values)
+    image, notes = open_image(path)
+    assert np.abs(np.asarray(image) - np.rint(values[..., :3] / white * 255)).max() <= (white == 65535)
+    assert f"0 is black, {white} is white" in notes[0] and len(notes) == 1
+
+
+def test_a_tiff_that_is_not_read_is_called_one(tmp_path):
+    path = tmp_path / "a.tiff"
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 0) + bytes(64))
+    with pytest.raises(InvalidRequest, match=r"a\.tiff is a TIFF of a kind that is not read here"):
+        open_image(path)
 
 
 def test_numbers_of_any_other_range_are_read_from_the_smallest_to_the_largest(tmp_path):
@@ -166,5 +230,38 @@ def test_a_truncated_picture_is_refused(tmp_path, name):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InvalidRequest, match="no file"):
         open_image(tmp_path / "nowhere.png")
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="is a directory"):
         open_image(tmp_path)
+    with pytest.raises(InvalidRequest, match="NUL character"):
+        open_image("a\0.png")
+    with pytest.raises(InvalidRequest, match=r"^x+… cannot be read: File name too long\.$"):
+        open_image("x" * 5000)
+    with pytest.raises(InvalidRequest, match=r"^The image is 5: neither a path"):
+        open_image(5)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none on Windows")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InvalidRequest, match=r"pipe\.png is no file"):
+        open_image(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_a_damaged_picture_is_read_or_refused_in_words(tmp_path, form):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = io.BytesIO()
+    Image.effect_noise((40, 30), 90).save(whole, form, **({} if form in ("GIF", "BMP") else {"exif": exif}))
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        content = np.frombuffer(whole.getvalue(), np.uint8).copy()
+        places = rng.integers(0, min(len(content), 400), 4)
+        content[places] = rng.integers(0, 256, 4)
+        (tmp_path / "a").write_bytes(content.tobytes())
+        try:
+            image, _ = open_image(tmp_path / "a")
+        except InvalidRequest as error:
+            assert len(str(error)) < 400
+        else:
+            assert image.mode == "RGB"

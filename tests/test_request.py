@@ -7,12 +7,17 @@ import pytest
 from PIL import Image
 
 from attention import Request
+from attention.cost import open_pictures
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.extraction import read_messages
 from attention.images import open_image
-from attention.request import Limits
+from attention.request import Limits, gather_images
 
 PICTURE = Image.new("RGB", (64, 64))
+
+
+def text(words):
+    return {"type": "text", "text": words}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +72,12 @@ def test_a_request_survives_the_process_border():
         ([{"role": "robot", "content": "x"}], "role"),
         ([{"role": "user"}], "content"),
         ([{"role": "user", "content": [{"type": "video"}]}], "video"),
+        ([{"role": "tool", "content": "x"}], "role 'tool'"),
+        ([{"from": "human", "value": "x"}], "role None"),
+        (["hello"], "Message 1 is 'hello'"),
+        ([{"role": "user", "content": ["hello"]}], "without a type, 'hello'"),
+        ([{"role": "user", "content": [{"type": "text", "content": "x"}]}], "a text entry is"),
+        ({"messages": [], "id": 3}, "object with 'messages, id'; give the list"),
         ([{"role": "user", "content": [{"type": "image"}]}], "no image was given"),
         ([{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}], "last message is the assistant's"),
         ([{"role": "user", "content": [{"type": "image", "image": 3}]}], "neither a path"),
@@ -133,14 +144,19 @@ def test_an_entry_reads_the_picture_that_it_names_in_every_form(tmp_path, form):
     [
         ({"image": "a.png", "url": "b.png"}, "by image and url. Leave one"),
         ({"image": "a.png", "detail": "high"}, "'detail', which is not known"),
-        ({"image": "a.png", "max_pixels": 50176}, "max_pixels, which is not read here.*--max-visual-tokens"),
-        ({"image": "a.png", "resized_height": 64}, "resized_height"),
+        ({"image": "a.png", "max_pixels": 0}, "max_pixels is 0; it must be a whole number from 1"),
+        ({"image": "a.png", "min_pixels": "64"}, "min_pixels is '64'"),
+        ({"image": "a.png", "min_pixels": 10**12}, "min_pixels is 1000000000000"),
+        ({"image": "a.png", "min_pixels": 9000, "max_pixels": 4096}, "9,000, are more than its max_pixels, 4,096"),
+        ({"image": "a.png", "resized_height": 64}, "resized_height, which is not read here.*--max-visual-tokens"),
+        ({"type": "image_url", "image_url": {"url": "a.png", "detail": "low"}}, "detail 'low'"),
+        ({"type": "image_url", "image_url": {"url": "a.png", "size": 3}}, "neither a path nor a picture"),
         ({"file": "a.png"}, "'file'"),
         ({"url": "https://example.org/a.png"}, "https://example.org/a.png; addresses are not read"),
         ({"url": "file://server/a.png"}, "another computer"),
-        ({"url": "data:image/png,abc"}, "must be data:image"),
-        ({"image": "data:image/png;base64,%%%"}, "not whole base64"),
-        ({"base64": "aGVsbG8="}, "not a picture"),
+        ({"url": "FILE://server/a.png"}, "another computer"),
+        ({"image": b"abc"}, "neither a path nor a picture"),
+        ({"image": " "}, "neither a path nor a picture"),
         ({"image": ""}, "neither a path nor a picture"),
         ({"image": 3}, "image is 3"),
     ],
@@ -151,12 +167,51 @@ def test_an_entry_that_is_not_wholly_understood_is_refused(said, words):
     assert len(str(refused.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("data:image/png,abc", "must be data:image/"),
+        ("data:image/png;base64,%%%", "is not whole base64: '%%%'"),
+        ("data:;base64,aGVsbG8=", "is not a picture this app reads"),
+        ("data:image/png;base64", "must be data:image/"),
+        ("data:;base64,", "is not a picture"),
+    ],
+)
+def test_a_written_picture_that_is_none_is_refused_by_its_number(url, words):
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "image", "url": url}, text("x")]}]
+    request = Request(messages=chat, images=(PICTURE,))
+    with pytest.raises(InvalidRequest, match=rf"(?i)^image 2 .*{words}"):
+        open_pictures(request, Limits())
+
+
 def test_a_cut_picture_that_is_written_into_a_chat_is_refused_in_one_line(tmp_path):
     Image.effect_noise((300, 200), 90).save(tmp_path / "a.png")
     written = base64.b64encode((tmp_path / "a.png").read_bytes()[:20_000]).decode()
-    with pytest.raises(InvalidRequest, match="The picture in message 1 cannot be read") as refused:
-        Request(messages=[{"role": "user", "content": [{"type": "image", "base64": written}]}])
+    request = Request(messages=[{"role": "user", "content": [{"type": "image", "base64": written}, text("x")]}])
+    assert Request.from_dict(request.to_dict()) == request, "it crosses the border of a process"
+    with pytest.raises(InvalidRequest, match="the image cannot be read") as refused:
+        open_pictures(request, Limits())
     assert len(str(refused.value)) < 300
+
+
+def test_a_file_url_is_the_path_that_it_says(tmp_path):
+    for name in ("a b.png", "a#1.png", "a?b.png", "a%.png"):
+        chat = [{"role": "user", "content": [{"type": "image", "url": (tmp_path / name).as_uri()}, text("x")]}]
+        assert Request(messages=chat).images == (tmp_path / name,)
+        chat[0]["content"][0]["url"] = f"file://localhost{tmp_path}/{name.replace('%', '%25')}"
+        assert Request(messages=chat).images == (tmp_path / name,)
+    chat[0]["content"][0]["url"] = "file:b.png"
+    assert gather_images(chat, [], tmp_path)[1] == [tmp_path / "b.png"]
+
+
+def test_sizes_stay_in_the_chat_and_what_is_not_read_does_not(tmp_path):
+    entry = {"type": "image", "image": "a.png", "max_pixels": 4096, "min_pixels": None}
+    chat = [{"role": "user", "name": "me", "content": [entry, {**text("x"), "cache_control": {"type": "ephemeral"}}]}]
+    request = Request(messages=chat)
+    assert request.conversation() == [
+        {"role": "user", "content": [{"type": "image", "max_pixels": 4096}, {"type": "text", "text": "x"}]}
+    ]
+    assert Request.from_dict(request.to_dict()) == request
 
 
 @pytest.mark.parametrize("fields", [{"prompt": "x\ud83d"}, {"prompt": "x", "answer": "\udc00"}, {"system": "\ud83d "}])

@@ -79,6 +79,7 @@ class Family(ABC):
     expands_placeholders = True
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
+    takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
 
@@ -101,7 +102,8 @@ class Family(ABC):
         """A conversation as model inputs, ending where the answer begins.
 
         `messages` is a chat in role/content form, contents as lists of {"type": "text", "text"} and {"type":
-        "image"}, images in the order of `images` (RGB). `max_visual_tokens` bounds the tokens of each image; None
+        "image"}, images in the order of `images` (RGB); with `takes_entry_sizes` image entries may have min_pixels and
+        max_pixels, which come before `max_visual_tokens`. `max_visual_tokens` bounds the tokens of each image; None
         leaves the processor's limit. Raises LimitExceeded, with numbers, where the family cannot read a picture in so
         few.
         """
@@ -148,7 +150,7 @@ class Family(ABC):
             raise UnsupportedModel(
                 "This model's tokenizer does not say which characters a token stands for; a tokenizer.json is needed."
             )
-        text, marks = (_rendered(processor, chat) for chat in (messages, conversation.marked(messages)))
+        text, marks = (rendered(processor, chat) for chat in (messages, conversation.marked(messages)))
         text_options = {"return_offsets_mapping": True}
         if tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token):
             text_options["add_special_tokens"] = False  # the template wrote the first token already
@@ -191,7 +193,7 @@ def control_tokens(tokenizer) -> set[int]:
     return added | set(tokenizer.all_special_ids)
 
 
-def _rendered(processor, messages: list[dict]) -> str:
+def rendered(processor, messages: list[dict]) -> str:
     """A conversation as the model's chat template writes it. Raises InvalidRequest with the template's own reason."""
     try:
         return processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)

@@ -11,6 +11,8 @@ tower the patches of a block are neighbours in the sequence: block by block, and
 
 from __future__ import annotations
 
+from PIL import Image
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
 from attention.tokens import Grid
@@ -21,6 +23,7 @@ from .family import Family, Inputs, TowerShape, cells_of, image_only, image_role
 class Qwen3VL(Family):
     label = "Qwen3-VL"
     processor_class = Qwen3VLProcessor
+    takes_entry_sizes = True
 
     def load_processor(self, path):
         return image_only(self.processor_class).from_pretrained(path)
@@ -44,10 +47,13 @@ class Qwen3VL(Family):
         }
 
     def prepare(self, processor, messages, images, max_visual_tokens):
-        options = {}
-        if images and max_visual_tokens is not None:
+        options, given = {}, images
+        entries = [entry for message in messages for entry in message["content"] if entry["type"] == "image"]
+        if any(set(entry) - {"type"} for entry in entries):
+            given, options["size"] = self._resized(processor.image_processor, images, entries, max_visual_tokens)
+        elif images and max_visual_tokens is not None:
             options["size"] = self._size_limit(processor.image_processor, images, max_visual_tokens)
-        tensors, roles = self._read(processor, messages, images, **options)
+        tensors, roles = self._read(processor, messages, given, **options)
         patch, merge = processor.image_processor.patch_size, processor.image_processor.merge_size
         read = [tuple(thw[1:]) for thw in tensors["image_grid_thw"].tolist()] if images else []  # rows, cols of patches
         boxes = [(0, 0, *image.size) for image in images]
@@ -70,6 +76,23 @@ class Qwen3VL(Family):
 
     def named_sides(self, read_size):
         return 1000, 1000
+
+    def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
+        """The pictures as the processor resizes each by the limits of its entry, and limits that leave them so.
+
+        The processor takes one pair of limits for all pictures of a call.
+        """
+        factor, resized = image_processor.patch_size * image_processor.merge_size, []
+        for image, entry in zip(images, entries, strict=True):
+            limits = image_processor.size
+            if max_visual_tokens is not None and not set(entry) - {"type"}:
+                limits = self._size_limit(image_processor, [image], max_visual_tokens)
+            least, most = limits["shortest_edge"], limits["longest_edge"]
+            least, most = entry.get("min_pixels", least), entry.get("max_pixels", most)
+            height, width = smart_resize(image.height, image.width, factor, least, most)
+            resized.append(image.resize((width, height), image_processor.resample))
+        areas = [image.width * image.height for image in resized]
+        return resized, {"shortest_edge": min(areas), "longest_edge": max(areas)}
 
     def _size_limit(self, image_processor, images, max_visual_tokens) -> dict[str, int]:
         """Limits in pixels that keep every one of these images within so many tokens.

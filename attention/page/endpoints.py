@@ -87,7 +87,8 @@ def build_endpoints(service: Service) -> None:
             model: the default is the first of /models.
             mode: prefill, or generate: answer first.
             answer: read this answer instead of generating one.
-            messages: a chat of several turns instead of prompt and system; {"type": "image"} takes the next picture.
+            messages: a chat of several turns instead of prompt and system; {"type": "image"} takes the next picture,
+                or holds one as a data: URL ("url") or in "base64".
             vision: keep the vision tower too.
             adapter: switch this LoRA adapter on, at the strength adapter_scale; /adapters lists some.
             adapter_rename: read an adapter's keys of an older layout under the names that the model has now.

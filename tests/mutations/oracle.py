@@ -192,11 +192,26 @@ def _inputs(folder, chat, pictures, sizes, model) -> tuple[dict[str, torch.Tenso
     if any(sizes):
         if not hasattr(processor.image_processor, "merge_size") or any("resized_height" in size for size in sizes):
             raise Unfit("this processor has no such size fields")
-        if len(pictures) > 1 and any(size != sizes[0] for size in sizes):
-            raise Unfit("sizes of each picture are not compared")
+        if any(size != sizes[0] for size in sizes):
+            return _each_by_its_size(processor, text, pictures, sizes), tokenizer
         options["images_kwargs"] = sizes[0]
     batch = processor(text=[text], images=[pictures] if pictures else None, return_tensors="pt", **options)
     return dict(batch), tokenizer
+
+
+def _each_by_its_size(processor, text: str, pictures, sizes) -> dict[str, torch.Tensor]:
+    """As the processor of Qwen's families does with one size for all: it takes no more in a call."""
+    read = [
+        processor.image_processor(picture, return_tensors="pt", **size)
+        for picture, size in zip(pictures, sizes, strict=True)
+    ]
+    grids = torch.cat([each["image_grid_thw"] for each in read])
+    before, *rest = text.split(processor.image_token)
+    for grid, after in zip(grids, rest, strict=True):
+        before += processor.image_token * int(grid.prod() // processor.image_processor.merge_size**2) + after
+    batch = dict(processor.tokenizer([before], return_tensors="pt"))
+    batch["mm_token_type_ids"] = (batch["input_ids"] == processor.image_token_id).long()
+    return {**batch, "pixel_values": torch.cat([each["pixel_values"] for each in read]), "image_grid_thw": grids}
 
 
 # The chat and its pictures
