@@ -122,9 +122,15 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
 
 def _check_fields(request: Request, processor, conversation: list[dict]) -> None:
     """Raise InvalidRequest for fields of a chat that this model's template writes, and that are not read here."""
-    read = {"role", "content", "type", "text", *SIZES}
-    parts = [part for message in request.messages or () for part in (message, *message["content"])]
-    more = sorted({str(name) for part in parts for name in part if name not in read})
+    more = sorted(
+        {
+            str(name)
+            for message, read in zip(request.messages or (), conversation, strict=False)
+            for part, read_part in zip((message, *message["content"]), (read, *read["content"]), strict=True)
+            for name in part
+            if name not in read_part
+        }
+    )
     if more and rendered(processor, request.messages) != rendered(processor, conversation):
         raise InvalidRequest(
             f"The messages have {shortened(', '.join(more))}, which the model's chat template would write and which is "

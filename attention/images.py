@@ -32,7 +32,14 @@ FAILURES = (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupE
             RuntimeError, struct.error)  # fmt: skip
 
 ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, others mean nothing
-BITS_PER_SAMPLE, MAX_SAMPLE_VALUES, GDAL_NODATA = 258, (341, 281), 42113  # of TIFF
+# of TIFF
+BITS_PER_SAMPLE, PHOTOMETRIC, PLANES, SAMPLE_FORMAT, GDAL_NODATA = 258, 262, 284, 339, 42113
+MAX_SAMPLE_VALUES = (341, 281)
+DEEP = "more than 8 bits"
+PLANES_OF_16_BITS = (
+    "{name} is a TIFF with more than 8 bits a channel, one channel after the other, which is not read here. Save it as "
+    "a PNG."
+)
 MOST = 1e37  # larger numbers stand for no data: -3.4e38 of float32 for one
 
 
@@ -49,8 +56,11 @@ def open_image(
     """
     if isinstance(source, Image.Image):
         with _in_words(name, max_pixels):
+            if getattr(source, "tile", None) and getattr(source, "fp", None) and source.format in FORMATS:
+                source.fp.seek(0)  # opened and not decoded yet: as a file, for the reason below
+                return _of_file(source.fp, name, max_pixels)
             return _as_rgb(source, name, max_pixels)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike) or not str(source):
         raise InvalidRequest(f"{name[0].upper()}{name[1:]} is {quoted(source)}: neither a path nor a picture.")
     if is_data_url(source):
         content = _bytes_of(source, name)
@@ -125,8 +135,8 @@ def _of_file(file: BinaryIO, name: str, max_pixels: int) -> tuple[Image.Image, l
         if file.read(4) not in TIFF_SIGNS:
             raise
         raise InvalidRequest(
-            f"{name} is a TIFF of a kind that is not read here, with several channels of floating-point numbers for "
-            "one. Save it as a PNG."
+            f"{name} is a TIFF of a kind that is not read here. Save it as a PNG, or as a TIFF with 8 bits a channel "
+            "or one channel of 16 or 32."
         ) from None
 
 
@@ -148,19 +158,23 @@ def _as_rgb(
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"{name} has {image.n_frames} frames; the first one is used.")
         image.seek(0)
+    tags = getattr(image, "tag_v2", {})
+    if tags:
+        _check_strips(image, name)
     has_16_bit_colours = ";16" in _raw_mode(image) and not image.mode.startswith("I")
     # Pillow turns a TIFF as it decodes it, unless its EXIF was looked at before: its own tags say the same
-    rotation = (image.tag_v2 if hasattr(image, "tag_v2") else image.getexif()).get(ORIENTATION, 1)
+    rotation = (tags or image.getexif()).get(ORIENTATION, 1)
     image.load()
     if has_16_bit_colours:
-        image, white = _of_16_bit_colours(image, name, file)
-        notes.append(_reduced(name, 0, white))
+        image, most = _of_16_bit_colours(image, name, file)
+        notes.append(_reduced(name, *((most, 0) if image.mode == "CMYK" else (0, most))))
+    is_signed = image.mode == "L" and _number(tags.get(SAMPLE_FORMAT)) == 2
     if rotation in range(2, 9):
         image = ImageOps.exif_transpose(image)
         notes.append(f"{name} was turned upright, as its EXIF rotation asks.")
-    if image.mode.startswith("I") or image.mode == "F":
-        image, low, high, left_out = _to_8_bit(image, name)
-        notes.append(_reduced(name, low, high, left_out))
+    if is_signed or image.mode.startswith("I") or image.mode == "F":
+        image, black, white, left_out = _to_8_bit(image, name, tags)
+        notes.append(_reduced(name, black, white, left_out, "8 bits with a sign" if is_signed else DEEP))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getextrema()[3][0] < 255:
@@ -176,9 +190,25 @@ def _as_rgb(
     return Image.frombytes("RGB", pixels.size, pixels.tobytes()), notes
 
 
-def _reduced(name: str, low: float, high: float, left_out: int = 0) -> str:
-    how = f"{low:g} is black, {high:g} is white" + (f"; {left_out:,} pixels without data became black" * bool(left_out))
-    return f"{name} has more than 8 bits a channel; it was reduced to 8: {how}."
+def _reduced(name: str, black: float, white: float, left_out: int = 0, kind: str = DEEP) -> str:
+    how = f"{black:g} is black, {white:g} is white"
+    how += f"; {left_out:,} pixels without data became black" * bool(left_out)
+    return f"{name} has {kind} a channel; it was reduced to 8: {how}."
+
+
+def _check_strips(image: Image.Image, name: str) -> None:
+    """Raise InvalidRequest for a TIFF of which Pillow would leave a part black, or take two bytes for two pixels."""
+    codec = image.tile[0][0] if getattr(image, "tile", None) else "libtiff"
+    if codec == "libtiff":
+        return
+    has_planes = image.tag_v2.get(PLANES, 1) == 2
+    bits = image.tag_v2.get(BITS_PER_SAMPLE, (1,))
+    if has_planes and max(bits if isinstance(bits, tuple) else (bits,)) > 8:
+        raise InvalidRequest(PLANES_OF_16_BITS.format(name=name))
+    there = sum((right - left) * (lower - upper) for _, (left, upper, right, lower), *_ in image.tile)
+    due = image.width * image.height * (len(image.getbands()) if has_planes else 1)
+    if there < due:
+        raise InvalidRequest(f"{name} cannot be read: it holds {there:,} of {due:,} pixels. The file may be cut off.")
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -190,16 +220,19 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _of_16_bit_colours(image: Image.Image, name: str, file: BinaryIO | None) -> tuple[Image.Image, int]:
-    """Colours of 16 bits, of which Pillow has kept the upper eight, and the value that became white.
+    """Colours of 16 bits, of which Pillow has kept the upper eight, and the value that 255 stands for.
 
     Where all are below 4,096 they are taken for 12 bits: then it decodes the lower eight as well, told that the bytes
     are the other way round.
     """
-    top = max(high for _, high in image.convert("RGB").getextrema())
-    if top >= 16 or file is None:
+    of_colours = [band not in ("A", "a") for band in image.getbands()]
+    extrema = image.getextrema()
+    if max(high for (_, high), is_colour in zip(extrema, of_colours, strict=True) if is_colour) >= 16 or file is None:
         return image, 65535
     file.seek(0)
     with Image.open(file, formats=FORMATS) as again:
+        if getattr(again, "tag_v2", {}).get(PLANES, 1) == 2:
+            raise InvalidRequest(PLANES_OF_16_BITS.format(name=name))
         raw = _raw_mode(again)
         is_big = raw.endswith("B") or (raw.endswith("N") and sys.byteorder == "big")
         other = raw[:-1] + ("L" if is_big else "B")
@@ -210,20 +243,22 @@ def _of_16_bit_colours(image: Image.Image, name: str, file: BinaryIO | None) -> 
         again.load()
         values = np.asarray(image).astype(np.float32) * 256 + np.asarray(again)
     scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
-    if "A" in image.getbands():
-        scaled[..., -1] = np.asarray(image)[..., -1]
-    return Image.fromarray(scaled, image.mode), 4095
+    return Image.fromarray(np.where(of_colours, scaled, np.asarray(image)), image.mode), 4095
 
 
-def _to_8_bit(image: Image.Image, name: str) -> tuple[Image.Image, float, float, int]:
-    """A one-channel picture of more than 8 bits as 8-bit grey: (picture, what became black, white, how many no data).
+def _to_8_bit(image: Image.Image, name: str, tags) -> tuple[Image.Image, float, float, int]:
+    """A one-channel picture of other numbers as 8-bit grey: (picture, what became black, white, how many no data).
 
     Floating-point numbers within 0..1 or 0..255 are taken for that range, others by their own; whole ones by the file's
     sample values, else as 12 bits where all are below 4,096, else as 16 (32 bits that hold 8 as these). What stands for
-    no data becomes black.
+    no data becomes black. `tags` are a TIFF's.
     """
-    tags = getattr(image, "tag_v2", {})
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
+    if image.mode == "I" and _number(tags.get(SAMPLE_FORMAT, 1 if tags else 2)) == 1:
+        values = values.view(np.uint32)  # Pillow knows no others of 32 bits than with a sign
+    elif image.mode == "L":
+        values = values.view(np.int8)  # nor of 8 bits than without
+    values = values.astype(np.float64)
     is_data = np.isfinite(values) & (np.abs(values) < MOST)
     no_data = _number(tags.get(GDAL_NODATA))
     if no_data is not None:
@@ -236,14 +271,15 @@ def _to_8_bit(image: Image.Image, name: str) -> tuple[Image.Image, float, float,
             low, high = 0.0, 1.0 if high <= 1 else 255.0
     elif low >= 0 and high <= 65535:
         low, high = 0.0, _largest_sample(tags, high) or _range_of(image.mode, high)
-    scaled = np.where(is_data, (values - low) / (high - low or 1.0) * 255, 0)
+    black, white = (high, low) if tags.get(PHOTOMETRIC) == 0 else (low, high)
+    scaled = np.where(is_data, (values - black) / (white - black or 1.0) * 255, 0)
     grey = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
-    return grey, low, high, int(np.count_nonzero(~is_data))
+    return grey, black, white, int(np.count_nonzero(~is_data))
 
 
 def _range_of(mode: str, highest: float) -> float:
     """The largest value of whole numbers of which the file says no more."""
-    if mode == "I" and highest <= 255:
+    if mode in ("I", "L") and highest <= 255:
         return 255.0
     return 4095.0 if highest < 4096 else 65535.0
 

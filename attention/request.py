@@ -232,7 +232,8 @@ def _said(fields: dict) -> dict:
 
 
 def _read_part(entry: dict) -> dict:
-    return {name: entry[name] for name in ("type", "text", *SIZES) if name in entry}
+    fields = ("type", "text") if entry["type"] == "text" else ("type", *SIZES)
+    return {name: entry[name] for name in fields if name in entry}
 
 
 def _texts(message: dict) -> list[str]:

@@ -93,20 +93,54 @@ def png_of_16_bits(path, values):
     return path
 
 
-def tiff_of_16_bits(path, values, order):
-    """An uncompressed RGB TIFF of the numbers, which Pillow cannot write either."""
-    rows, cols, _ = values.shape
-    tags = [(256, 3, cols), (257, 3, rows), (258, 3, 3), (259, 3, 1), (262, 3, 2), (273, 4, 200), (277, 3, 3),
-            (278, 3, rows), (279, 4, values.size * 2)]  # fmt: skip
-    entries = b""
+def tiff_of(path, values, order="<", photometric=None, sample_format=1, planes=1):
+    """An uncompressed TIFF of the [row, col, channel] numbers in one strip, of kinds that Pillow does not write."""
+    rows, cols, channels = values.shape
+    bits = values.itemsize * 8
+    photometric = (1 if channels == 1 else 2) if photometric is None else photometric
+    tags = [
+        (256, "I", cols), (257, "I", rows), (258, "H", bits), (259, "H", 1), (262, "H", photometric), (273, "I", 200),
+        (277, "H", channels), (278, "I", rows), (279, "I", values.nbytes), (284, "H", planes),
+        (339, "H", sample_format),
+    ]  # fmt: skip
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
     for tag, kind, value in tags:
-        packed = struct.pack(f"{order}I", 194) if tag == 258 else struct.pack(f"{order}{'HH' if kind == 3 else 'I'}",
-            *((value, 0) if kind == 3 else (value,)))  # fmt: skip
-        entries += struct.pack(f"{order}HHI", tag, kind, 3 if tag == 258 else 1) + packed
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags)) + entries
-    bits = struct.pack(f"{order}HHH", 16, 16, 16)
-    path.write_bytes(head.ljust(194, b"\0") + bits + values.astype(f"{order}u2").tobytes())
+        if tag == 258 and channels > 1:
+            head += struct.pack(f"{order}HHII", tag, 3, channels, 190)
+        else:
+            head += struct.pack(f"{order}HHI{kind}", tag, 3 if kind == "H" else 4, 1, value).ljust(12, b"\0")
+    head = head.ljust(190, b"\0") + struct.pack(f"{order}{channels}H", *[bits] * channels)
+    path.write_bytes(head.ljust(200, b"\0") + values.astype(values.dtype.newbyteorder(order)).tobytes())
     return path
+
+
+def test_numbers_are_read_with_the_sign_and_the_direction_that_the_file_says(tmp_path):
+    whole = np.rint(GREYS[..., None].astype(np.float64) * 4e9).astype(np.uint32)
+    image, notes = open_image(tiff_of(tmp_path / "a.tiff", whole))
+    assert np.abs(np.asarray(image)[..., 0] - GREYS * 255).max() <= 1 and "4e+09 is white" in notes[0]
+    signed = np.rint(GREYS[..., None] * 100 - 50).astype(np.int8)
+    image, notes = open_image(tiff_of(tmp_path / "b.tiff", signed, sample_format=2))
+    assert np.abs(np.asarray(image)[..., 0] - GREYS * 255).max() <= 2 and "-50 is black, 50 is white" in notes[0]
+    turned_round = np.rint(GREYS[..., None] * 65535).astype(np.uint16)
+    image, notes = open_image(tiff_of(tmp_path / "c.tiff", turned_round, photometric=0))
+    assert np.abs(np.asarray(image)[..., 0] - (1 - GREYS) * 255).max() <= 1 and "65535 is black, 0 is white" in notes[0]
+
+
+def test_a_tiff_of_which_a_part_would_stay_black_is_refused(tmp_path):
+    values = np.random.default_rng(0).integers(0, 65536, (12, 20, 3)).astype(np.uint16)
+    with pytest.raises(InvalidRequest, match="one channel after the other, which is not read"):
+        open_image(tiff_of(tmp_path / "a.tiff", values, planes=2))
+    with pytest.raises(InvalidRequest, match="it holds 240 of 720 pixels"):
+        open_image(tiff_of(tmp_path / "a.tiff", values.astype(np.uint8), planes=2))
+
+
+def test_a_picture_that_pillow_has_opened_and_not_decoded_is_read_as_its_file(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path, Image.effect_noise((30, 20), 90), "a.tiff", exif=exif)
+    with Image.open(path) as opened:
+        image, notes = open_image(opened)
+    assert image.tobytes() == open_image(path)[0].tobytes() and notes[0].startswith("the image was turned upright")
 
 
 @pytest.mark.parametrize("white", [4095, 65535])
@@ -115,7 +149,7 @@ def test_colours_of_16_bits_are_read_by_the_range_of_all_and_said(tmp_path, kind
     values = np.random.default_rng(0).integers(0, white + 1, (12, 20, 4 if "transparency" in kind else 3))
     values[..., 3:] = 65535
     if "tiff" in kind:
-        path = tiff_of_16_bits(tmp_path / "a.tiff", values, ">" if "big" in kind else "<")
+        path = tiff_of(tmp_path / "a.tiff", values.astype(np.uint16), ">" if "big" in kind else "<")
     else:
         path = png_of_16_bits(tmp_path / "a.png", values)
     image, notes = open_image(path)

@@ -206,7 +206,8 @@ def test_a_file_url_is_the_path_that_it_says(tmp_path):
 
 def test_sizes_stay_in_the_chat_and_what_is_not_read_does_not(tmp_path):
     entry = {"type": "image", "image": "a.png", "max_pixels": 4096, "min_pixels": None}
-    chat = [{"role": "user", "name": "me", "content": [entry, {**text("x"), "cache_control": {"type": "ephemeral"}}]}]
+    more = {"cache_control": {"type": "ephemeral"}, "min_pixels": 3}
+    chat = [{"role": "user", "name": "me", "content": [entry, {**text("x"), **more}]}]
     request = Request(messages=chat)
     assert request.conversation() == [
         {"role": "user", "content": [{"type": "image", "max_pixels": 4096}, {"type": "text", "text": "x"}]}
