@@ -155,11 +155,12 @@ def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
     entries = [entry for message in conversation for entry in message["content"] if entry["type"] == "image"]
     notes = []
     for number, (entry, (width, height)) in enumerate(zip(entries, inputs.read_sizes, strict=True), 1):
-        area = width * height
-        if not entry.get("min_pixels", area) <= area <= entry.get("max_pixels", area):
+        area, asked = width * height, [name for name in SIZES if name in entry]
+        if len(asked) == 1 and not entry.get("min_pixels", area) <= area <= entry.get("max_pixels", area):
+            other = "max_pixels" if asked == ["min_pixels"] else "min_pixels"
             notes.append(
-                f"Image {number} is read at {width}x{height} = {area:,} pixels, not within what its entry asks for: "
-                "the model's processor has limits of its own. Give both min_pixels and max_pixels."
+                f"Image {number} is read at {width}x{height} = {area:,} pixels, although its {asked[0]} are "
+                f"{entry[asked[0]]:,}: the model's processor has a limit of its own. Give {other} too."
             )
     return notes
 

@@ -288,8 +288,10 @@ def test_a_size_that_the_processor_cannot_keep_is_said_and_two_limits_are_refuse
 
     assert not [note for note in prepared({"max_pixels": 9000}).notes if "processor" in note]
     least = processor.image_processor.size["shortest_edge"]
-    (note,) = [note for note in prepared({"max_pixels": 16 * 1024}).notes if "limits of its own" in note]
-    assert note.startswith("Image 1 is read at ") and least > 16 * 1024
+    (note,) = [note for note in prepared({"max_pixels": 16 * 1024}).notes if "limit of its own" in note]
+    assert "although its max_pixels are 16,384" in note and "Give min_pixels too" in note and least > 16 * 1024
+    both = {"min_pixels": 9000, "max_pixels": 9000}  # what is rounded to whole cells is not said
+    assert not [note for note in prepared(both).notes if "processor" in note]
     with pytest.raises(InvalidRequest, match="max_pixels, and max_visual_tokens is given too"):
         prepared({"max_pixels": 9000}, max_visual_tokens=16)
 
