@@ -7,6 +7,7 @@ that is read in part would show another picture than it names. Knows nothing of 
 from __future__ import annotations
 
 import os
+import re
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ TYPES = ("image", "image_url")
 SOURCES = ("image", "path", "url", "image_url", "base64")  # one of them names the picture; without one it is the next
 SIZES = ("min_pixels", "max_pixels")  # what some families' processors take for each picture
 OTHER_SIZES = ("resized_height", "resized_width")  # what is done before a processor, by a package of Qwen's
+# base64 of a PNG, JPEG, GIF, WebP or TIFF, which transformers takes under any of the names; no path is like it
+WRITTEN = re.compile(r"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUkq|TU0AK)[A-Za-z0-9+/\s]{60,}={0,2}\s*")
 
 
 def picture_of(
@@ -70,7 +73,7 @@ def _source(key: str, source: Any, who: str, folder: Path | None) -> str | os.Pa
     if isinstance(source, str):
         if is_data_url(source):
             return source
-        if key == "base64":
+        if key == "base64" or WRITTEN.fullmatch(source):
             return f"data:;base64,{source}"
         if source[:5].lower() == "file:":
             source = _local(source, who)

@@ -109,7 +109,7 @@ def test_messages_name_images_relative_to_their_file_or_take_the_next(tmp_path):
         read_messages(tmp_path / "nowhere.json", [])
 
 
-ENTRY_FORMS = ["path", "image", "url", "file", "absolute", "data", "base64", "image_url", "null beside"]
+ENTRY_FORMS = ["path", "image", "url", "file", "absolute", "data", "base64", "written", "image_url", "null beside"]
 
 
 def entry(form, folder):
@@ -122,6 +122,7 @@ def entry(form, folder):
             "absolute": {"image": str(folder / "a.png")},
             "data": {"url": f"data:image/png;base64,{written}"},
             "base64": {"base64": written},
+            "written": {"image": written},
             "image_url": {"type": "image_url", "image_url": {"url": "a.png"}},
             "null beside": {"image": "a.png", "url": None},
         }.get(form, {form: "a.png"}),
