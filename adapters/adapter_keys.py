@@ -124,7 +124,7 @@ def unwrapped(weights: list[Weight], base: Base) -> tuple[list[Weight], tuple[tu
 
 
 def is_on_another(weights: list[Weight]) -> bool:
-    """Whether the names are those of an adapter on a model that PEFT had wrapped for another one already."""
+    """True for the names of an adapter on a model that PEFT had wrapped for another one already."""
     return any(PREFIX in f".{weight.name}" for weight in weights)
 
 

@@ -1,4 +1,4 @@
-"""Whether the base that an adapter names is this one, from the two names alone.
+"""Comparison of the base that an adapter names with a model, from the two names alone.
 
 Owns how mirrors, caches and quantised copies call a model. A hint for lists and warnings: what fits, only shapes tell.
 """
@@ -19,7 +19,7 @@ SNAPSHOT = re.compile(r"snapshots/[^/]+$")  # the Hub's cache has a model's file
 
 
 def is_base(named: object, model_id: str) -> bool | None:
-    """Whether the base that an adapter's config names is this model; None where that cannot be told.
+    """True where an adapter's config names this model as its base; None where that cannot be told.
 
     Copies in fewer bits count as the model itself. Another folder may hold any model.
     """

@@ -46,7 +46,7 @@ class AdapterChoice:
 
     @property
     def record(self) -> dict:
-        """What run.json says of it; `without` are the files beside it that were left out."""
+        """The adapter's record in run.json; `without` are the files beside it that were left out."""
         files = self.files
         record = {"id": files.id, "revision": files.revision, "sha256": files.sha256, "scale": float(self.scale)}
         without = [file.name for file in files.parts] if self.alone else []

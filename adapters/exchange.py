@@ -22,7 +22,7 @@ Places = Mapping[tuple[nn.Module, str], torch.Tensor]
 
 
 def places_of(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> Places:
-    """Where tensors, by the names that they have in the base, belong; each in the dtype and on the device of its own.
+    """The places of tensors, by their names in the base; each in the dtype and on the device of its own.
 
     Raises AdapterRefused when a weight of the base is not in memory, so that nothing can take its place.
     """
@@ -66,7 +66,7 @@ def with_rows(model: nn.Module, card: HealthCard, tensors: Mapping[str, torch.Te
 
 @dataclass(frozen=True)
 class Change:
-    """What is added to a parameter W [expert, out, in] or [out, in]: `scaling` left right, a product for each expert.
+    """A change of a parameter W [expert, out, in] or [out, in]: `scaling` left right, a product for each expert.
 
     `left` is [expert, out, rank] and `right` [expert, rank, in]; where W is [expert, in, out] theirs are the other way.
     """
@@ -86,7 +86,7 @@ Changes = Mapping[nn.Module, list[Change]]
 
 
 def changes_of(model: nn.Module, card: HealthCard, tensors: Mapping[str, torch.Tensor]) -> Changes:
-    """What a file's matrices add to parameters, by the module that has them.
+    """The changes that a file's matrices make to parameters, by the module that has them.
 
     A holds [expert x rank, in] and B [out, rank x expert], as PEFT has them. Raises AdapterRefused for a parameter that
     is not in memory.

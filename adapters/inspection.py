@@ -37,7 +37,7 @@ MERGE_BEFORE_5 = (
 
 @dataclass(frozen=True)
 class AdapterLimits:
-    """What a machine is not asked for: a rank, bytes of the files, seconds for patterns.
+    """Limits of what a machine is asked for: a rank, bytes of the files, seconds for patterns.
 
     None: whatever PEFT can compute, and as many bytes as there is memory free.
     """

@@ -91,7 +91,7 @@ def _fitting(who: str, base: Base, weights: list[Weight]) -> Layout | None:
 
 
 def _beginning(weight: Weight) -> str:
-    """What a name has before its first number; of one without, the module's whole name."""
+    """The part of a name before its first number; of one without, the module's whole name."""
     module = weight.name if weight.which is not None else weight.name.rpartition(".")[0]
     parts = module.split(".")
     first = next((i for i, part in enumerate(parts) if i and INDEX.fullmatch(part)), len(parts))
@@ -118,7 +118,7 @@ def _may_be_in(then: str, name: str, module: BaseModule) -> bool:
 
 
 def _has_shape(weight: Weight, then: str, now: str, base: Base) -> bool:
-    """Whether a weight fits the base's under another name, whatever its rank."""
+    """True for a weight that fits the base's under another name, whatever its rank."""
     name, shape = now + weight.name.removeprefix(then), weight.record.shape
     if weight.which is None:
         return shape == base.tensors[name]

@@ -1,4 +1,4 @@
-"""What a folder or a file is that was given as an adapter and is none, and which path to give instead.
+"""Words for a folder or a file that was given as an adapter and is none, and the path to give instead.
 
 Owns the words, from the names of the files alone; the same for a folder here and for a repository of the Hub.
 """
@@ -52,7 +52,7 @@ def names_below(folder: Path) -> list[str]:
 
 
 def is_no_adapter(where: str, names: Iterable[str], path_of: Callable[[str], str] | None = None) -> str:
-    """What a place without adapter_config.json is, in words, from the names of what is in it.
+    """Describe a place without adapter_config.json, from the names of what is in it.
 
     `path_of` makes of a folder below it what is to be given; None where no such can be given.
     """
@@ -95,7 +95,7 @@ def has_no_weights(where: str, names: Iterable[str]) -> Exception:
 
 
 def is_a_file(file: Path, called: str) -> str:
-    """What a file is that was given where a folder is due."""
+    """Describe a file that was given where a folder is due."""
     beside = {each.name for each in file.parent.iterdir()}
     if file.suffix == ".gguf":
         return f"{called} {_what([file.name])}"
@@ -112,7 +112,7 @@ def is_a_file(file: Path, called: str) -> str:
 
 
 def is_of_diffusers(keys: Iterable[str]) -> bool:
-    """Whether the names of some weights are those of a LoRA for a model that makes pictures."""
+    """True for the names of a LoRA's weights for a model that makes pictures."""
     keys = list(keys)
     return bool(keys) and all(key.startswith(OF_DIFFUSERS) for key in keys)
 
@@ -135,7 +135,7 @@ def _adapters(below: list[str], path_of: Callable[[str], str] | None) -> str:
 
 
 def _what(names: list[str]) -> str | None:
-    """What is said of a place by what is in it; None where that tells nothing."""
+    """A sentence on a place by what is in it; None where that tells nothing."""
     top = {name for name in names if "/" not in name}
     here = any(MODEL_WEIGHTS.fullmatch(name) for name in top)
     if "model_index.json" in top or "pytorch_lora_weights.safetensors" in top or "unet" in top:

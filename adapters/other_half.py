@@ -1,4 +1,4 @@
-"""What of a fine-tune lies beside the adapter, for one base: tensors that take the place of the base's, or a refusal.
+"""The rest of a fine-tune, beside the adapter, for one base: tensors that take the place of the base's, or a refusal.
 
 Owns which names such tensors have in the base, and what is said of heads and of whole models that lie there too.
 Decides from names and shapes alone.
@@ -37,14 +37,14 @@ class OtherHalf:
 
 
 def is_head(key: str, base: Base) -> bool:
-    """Whether a key of a file is of a head that the base does not have, and that nothing in it depends on."""
+    """True for a key of a head that the base does not have, and that nothing in it depends on."""
     parts = plain_key(key).split(".")
     parts = parts[1:] if parts[0] in ("model", "pretrained_model") else parts
     return parts[0] in HEADS and parts[0] not in base.modules
 
 
 def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, alone: bool) -> OtherHalf:
-    """What lies beside the adapter, whose own keys are in `layout`. `alone`: it was confirmed that it is left out.
+    """Read the rest beside the adapter, whose own keys are in `layout`. `alone`: it was confirmed that it is left out.
 
     Raises AdapterIncomplete for what cannot be loaded and matters, AdapterNeedsRenaming for names of an older layout.
     """

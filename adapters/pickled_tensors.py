@@ -19,7 +19,7 @@ MOST_DEPTH = 2  # {"state_dict": {name: tensor}}
 
 
 class _Mark:
-    """Where the stack was marked."""
+    """The place where the stack was marked."""
 
 
 class _Global(str):
@@ -34,7 +34,7 @@ class _Unknown:
 
 
 def is_torch_file(start: bytes) -> bool:
-    """Whether a file begins as `torch.save` or `pickle` writes one."""
+    """True for a file that begins as `torch.save` or `pickle` writes one."""
     return start.startswith((ZIP, PICKLE))
 
 
@@ -172,7 +172,7 @@ def _run(content: bytes) -> tuple[Any, int]:
 
 
 def _made(made: Any, arguments: Any) -> Any:
-    """What calling a name would make, of the few that matter."""
+    """The result that calling a name would have, of the few that matter."""
     if made == "collections.OrderedDict":
         return {}
     if made in ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"):

@@ -17,14 +17,14 @@ ITEM_BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """What a file says of one tensor before its values are read."""
+    """A file's record of one tensor, before its values are read."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
     def parameters(self) -> int:
-        """How many numbers it has."""
+        """The count of its numbers."""
         return math.prod(self.shape)
 
 

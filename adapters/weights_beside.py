@@ -60,7 +60,7 @@ class FileBeside:
 
     @property
     def is_loadable(self) -> bool:
-        """Whether it is a safetensors file whose tensors belong to the adapter."""
+        """True for a safetensors file whose tensors belong to the adapter."""
         return self.name.endswith(SAFETENSORS) and self.tensors is not None and not self.is_model
 
     @property
@@ -76,7 +76,7 @@ def files_beside(
     start_of: Callable[[str], bytes],
     own: Iterable[str],
 ) -> tuple[FileBeside, ...]:
-    """Which files of a folder, given as (name, bytes), hold weights besides the adapter's `own` keys.
+    """The files of a folder, given as (name, bytes), that hold weights besides the adapter's `own` keys.
 
     `header_of` reads the header of a safetensors file, or raises AdapterRefused; `start_of` the first bytes of another.
     """
@@ -125,7 +125,7 @@ def name_in(tensors: Mapping[str, object], name: str, renamed: Callable[[str], s
 
 
 def prefix_of(names: list[str], shapes: list[tuple[int, ...]], tensors: Mapping[str, tuple[int, ...]]) -> str | None:
-    """What all these names lack at their beginning to be the base's, where one such piece makes them fit by shape."""
+    """The piece that all these names lack at their beginning to be the base's, where one makes them fit by shape."""
     starts = {name.removesuffix(names[0]) for name in tensors if name.endswith(f".{names[0]}")}
     fits = [
         start

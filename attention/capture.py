@@ -414,7 +414,7 @@ def _largest(tensor: torch.Tensor) -> float:
 
 
 def not_finite(where: str, dtype: torch.dtype) -> NotFinite:
-    """What to raise of a place in a model that computes NaN or infinity in this dtype."""
+    """The error for a place in a model that computes NaN or infinity in this dtype."""
     advice = {
         torch.float16: "float16 ends at 65,504: try dtype bfloat16 or float32.",
         torch.bfloat16: "Try dtype float32.",

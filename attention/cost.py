@@ -151,7 +151,7 @@ def _check_sizes(request: Request, family, conversation: list[dict]) -> None:
 
 
 def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
-    """What is said of pictures that the processor, by its own limits, reads in another size than their entries ask."""
+    """Notes on pictures that the processor, by its own limits, reads in another size than their entries ask."""
     entries = [entry for message in conversation for entry in message["content"] if entry["type"] == "image"]
     notes = []
     for number, (entry, (width, height)) in enumerate(zip(entries, inputs.read_sizes, strict=True), 1):

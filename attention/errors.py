@@ -119,7 +119,7 @@ def confirmed_by(words: str, rename: str, alone: str) -> str:
 
 
 def words_for(error: BaseException, name: str | None = None) -> str | None:
-    """What a person is told of an error that is no fault of ours; None for one that is.
+    """A sentence for a person on an error that is no fault of ours; None for one that is.
 
     `name` is what was read or written, where the error does not know it.
     """
@@ -140,7 +140,7 @@ def words_for(error: BaseException, name: str | None = None) -> str | None:
 
 
 def fault(error: BaseException, in_detail: bool = False) -> str:
-    """What a person is told of a fault of ours: its kind, and `in_detail` its own words too."""
+    """A sentence for a person on a fault of ours: its kind, and `in_detail` its own words too."""
     kind, words = type(error).__name__, str(error)
     return f"Internal error (please report): {f'{kind}: {shortened(words, 300)}' if in_detail and words else kind}."
 

@@ -306,7 +306,7 @@ class Extraction:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
 
     def _places(self, inputs) -> Places:
-        """What the answer names. Some families write places, and thoughts, with control tokens."""
+        """The places that the answer names. Some families write places, and thoughts, with control tokens."""
         tokenizer, family, n_prompt = self.loaded.processor.tokenizer, self.loaded.family, self.n_prompt
         answer = [
             token
@@ -529,7 +529,7 @@ def _fails_by_itself(error: Exception) -> Exception:
 
 
 def _is_finite(logits: torch.Tensor) -> bool:
-    """Whether logits [..., vocabulary] are numbers; minus infinity rules a token out, and is one."""
+    """True for logits [..., vocabulary] that are numbers; minus infinity rules a token out, and is one."""
     return not bool((logits.isnan() | logits.isposinf()).any())
 
 

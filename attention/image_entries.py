@@ -28,7 +28,7 @@ WRITTEN = re.compile(r"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUkq|TU0AK)[A-Za-z0-9+/\
 def picture_of(
     entry: dict, who: str, folder: Path | None = None
 ) -> tuple[str | os.PathLike | Image.Image | None, dict[str, int]]:
-    """What an entry names, and what it says of the picture's size: {min_pixels, max_pixels}, as far as it does.
+    """The picture that an entry names, and its limits of size: {min_pixels, max_pixels}, as far as it says them.
 
     It names a file (a relative path starts at `folder`), holds a Pillow image or a data: URL, or takes the next picture
     that was given: None. `who` begins the message of the InvalidRequest that is raised for an entry that names two

@@ -82,7 +82,7 @@ def open_image(
 
 
 def is_data_url(source: str | os.PathLike) -> bool:
-    """Whether this is no path, but a picture written as text: data:image/...;base64,..."""
+    """True for a picture written as text, data:image/...;base64,..., which is no path."""
     return isinstance(source, str) and source[:5].lower() == "data:"
 
 
@@ -212,7 +212,7 @@ def _check_strips(image: Image.Image, name: str) -> None:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How a file that is not decoded yet has its pixels, as Pillow calls it: RGB;16B for one."""
+    """The form of pixels in a file that is not decoded yet, as Pillow calls it: RGB;16B for one."""
     tile = next(iter(getattr(image, "tile", ())), None)
     mode = tile[3] if tile else ""
     mode = mode[0] if isinstance(mode, tuple) and mode else mode

@@ -48,7 +48,7 @@ class LayerWriter:
 
     @property
     def refusal(self) -> AttentionError | None:
-        """What a check has raised, if one has."""
+        """The error that a check has raised, if one has."""
         return self._error if isinstance(self._error, AttentionError) else None
 
     @contextlib.contextmanager

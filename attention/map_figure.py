@@ -91,7 +91,7 @@ def cells_over(
 
 
 def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tuple]]:
-    """What the answer names on one picture, in its pixels, where the look has it drawn.
+    """The places that the answer names on one picture, in its pixels, where the look has them drawn.
 
     Points (x, y, label, is_guess) and boxes (x0, y0, x1, y1, label, is_guess); those that may be on any picture are on
     the one that the look names. Raises InvalidRequest where there is no such picture.

@@ -196,7 +196,7 @@ def locate(model_id: str, config_only: bool = False, watch: Watch | None = None)
 
 
 def _is_there(asked: Callable[[], bool]) -> bool:
-    """What a path says of itself, made of a text that need not be one."""
+    """Ask something of a path, made of a text that need not be one."""
     try:
         return asked()
     except (OSError, ValueError):  # too long a name, or one that no file can have

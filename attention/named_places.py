@@ -43,7 +43,7 @@ HEADING = re.compile(
 
 @dataclass
 class Places:
-    """What run.json holds of an answer's places.
+    """An answer's places as run.json holds them.
 
     `points` [{image, x, y, label}] and `boxes` [{image, x0, y0, x1, y1, label}] in pixels of the pictures as given,
     x0 <= x1 and y0 <= y1; `ambiguous` on one says which guess it rests on. `unplaced` are those of which it is not
@@ -143,7 +143,7 @@ ACTS = re.compile(r"^[ \t]*Action:", re.MULTILINE)
 
 
 def without_thoughts(before: str, answer: str) -> str:
-    """What an answer says outside its thoughts. `before` may open one; one that does not end hides the rest."""
+    """The answer without its thoughts. `before` may open one; one that does not end hides the rest."""
     opened = list(OPENS.finditer(before))
     if opened and not CLOSES.search(before, opened[-1].end()):
         answer = opened[-1][0] + answer
@@ -161,7 +161,7 @@ def without_thoughts(before: str, answer: str) -> str:
 
 
 class _Which:
-    """Which picture each place of an answer means, asked in the order of the answer."""
+    """The picture that each place of an answer means, asked in the order of the answer."""
 
     def __init__(self, answer: str, messages: Sequence[dict]):
         self._answer = answer

@@ -1,4 +1,4 @@
-"""How models write points and boxes: the table of dialects, and the reading of an answer by it.
+"""The dialects in which models write points and boxes, and the reading of an answer by their table.
 
 Numbers in prose are no place: only what models are taught to write as one is read as one. Knows no picture and no
 family. Every pattern takes time in proportion to the answer's length.
@@ -89,7 +89,7 @@ def written_places(answer: str, y_first: frozenset[str] = frozenset()) -> list[W
 
 
 def object_around(answer: str, begin: int, end: int) -> str:
-    """What an answer says in the same JSON object before and after the characters [begin, end)."""
+    """The text of the same JSON object before and after the characters [begin, end) of an answer."""
     before = answer[max(0, begin - WINDOW) : begin]
     opens = before.rfind("{")
     if opens <= before.rfind("}"):

@@ -75,7 +75,7 @@ def format_percent(share: float) -> str:
 
 
 def format_strength(scale: float) -> str:
-    """How strongly an adapter is switched on: ×1, ×0.5, ×0.063."""
+    """The strength of an adapter in words: ×1, ×0.5, ×0.063."""
     text = _fixed(scale, 3)
     return f"×{text.rstrip('0').rstrip('.')}"
 

@@ -1,4 +1,4 @@
-"""What a person is told of an error: one sentence or two, the same everywhere, a fault only where it is one."""
+"""Errors in words: one sentence or two, the same everywhere, a fault only where it is one."""
 
 import errno
 import os

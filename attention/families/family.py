@@ -131,7 +131,7 @@ class Family(ABC):
         return [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
 
     def named_sides(self, read_size: tuple[int, int]) -> tuple[float, float] | None:
-        """What a picture's (width, height) are in the places that answers name, or None where there is no habit.
+        """A picture's (width, height) in the numbers of places that answers name, or None where there is no habit.
 
         `read_size` is the one at which the picture was read, in pixels.
         """

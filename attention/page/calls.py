@@ -1,4 +1,4 @@
-"""What reaches the page or an endpoint and is no call of it: said in words, where Gradio would answer nothing.
+"""Calls that the page or an endpoint cannot take: refused in words, where Gradio would answer nothing.
 
 Gradio shows a client only the errors that are raised for people. Its own checks of what was sent raise others, and the
 client is told `{"error": null}`; here they become a sentence. Knows no endpoint by its name.
@@ -37,7 +37,7 @@ class SpokenBlocks(gr.Blocks):
 
 
 def _refusal(block_fn, inputs: list[Any]) -> str | None:
-    """What is wrong with what was sent, where it can be told from what the endpoint takes."""
+    """A sentence on what was sent wrongly, where it can be told from what the endpoint takes."""
     names = list(signature(block_fn.fn).parameters)[: len(block_fn.inputs)] if block_fn.fn else []
     if len(inputs) < len(block_fn.inputs):
         return f"This call has {len(inputs)} of {len(block_fn.inputs)} values; in order they are {', '.join(names)}."

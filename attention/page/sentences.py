@@ -41,7 +41,7 @@ log = logging.getLogger("app")
 
 
 def in_words(error: Exception) -> str:
-    """What a person is told of an error. Of a fault of ours only its kind; the log has the rest."""
+    """A sentence for a person on an error. Of a fault of ours only its kind; the log has the rest."""
     if isinstance(error, gr.Error):  # from ZeroGPU, about the visitor's quota
         return error.message
     words = words_for(error)
@@ -53,7 +53,7 @@ def in_words(error: Exception) -> str:
 
 @contextmanager
 def plainly(**confirming: str) -> Iterator[None]:
-    """What is meant for people reaches them as it stands, in the page and in the client.
+    """Pass what is meant for people on as it stands, in the page and in the client.
 
     `confirming` are an endpoint's own names of what `attention.errors.confirmed_by` takes.
     """
@@ -97,7 +97,7 @@ def describe_comparison(comparison: Comparison) -> str:
 
 
 def _notes_of(comparison: Comparison) -> list[str]:
-    """What the members' runs say for whoever sees them, each sentence once."""
+    """The notes of the members' runs, each sentence once."""
     return list(
         dict.fromkeys(note for run in (comparison.base, *comparison.adapters) for note in run.info.get("notes", []))
     )

@@ -49,7 +49,7 @@ def inputs(tiny_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(folders, tiny_folder, inputs):
-    """What plain PEFT computes with each of them."""
+    """Logits of plain PEFT with each of them."""
     return {
         name: logits(PeftModel.from_pretrained(base_model(tiny_folder), folder).eval(), inputs)
         for name, folder in folders.items()

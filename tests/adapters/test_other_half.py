@@ -273,7 +273,7 @@ class Parameter(torch.nn.Parameter):
 
 
 class Written:
-    """What writes a file wherever it is unpickled."""
+    """An object that writes a file wherever it is unpickled."""
 
     def __init__(self, path):
         self.path = path

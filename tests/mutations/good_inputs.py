@@ -34,7 +34,7 @@ CHAT, ANSWER = "chat.json", "red and blue"
 
 @dataclass
 class Given:
-    """What a run is asked for, as files of one folder: model/, adapter/ (or none), chat.json and its pictures.
+    """An input as files of one folder: model/, adapter/ (or none), chat.json and its pictures.
 
     `answer` is forced where it is not None; else the model says a few tokens.
     """

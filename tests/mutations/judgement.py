@@ -1,4 +1,4 @@
-"""What this project makes of an input, by its command line, and the verdict over it and the oracle."""
+"""This project's answer to an input, by its command line, and the verdict over it and the oracle."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _difference(expected: oracle.Outcome, folder: Path, inputs: dict) -> str:
 
 
 def table(verdicts: list[Verdict]) -> str:
-    """How many of each kind came out how."""
+    """Counts of the outcomes of each kind."""
     lines = [f"{'kind':24}" + "".join(f"{name:>24}" for name in VERDICTS)]
     for kind in KINDS:
         found = [verdict.outcome for verdict in verdicts if verdict.kind == kind]

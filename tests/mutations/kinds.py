@@ -1,4 +1,4 @@
-"""What is done to a good input: twenty kinds, in turn, so that a sample of twenty has each of them once.
+"""Mutations of a good input: twenty kinds, in turn, so that a sample of twenty has each of them once.
 
 A mutation is known by its seed and its number. Each function changes the files of a `Given` by a seeded `random.Random`
 and says what it did, and words of which a refusal must have one.
@@ -23,7 +23,7 @@ from .good_inputs import Given, WeightFile, change_json, noise, read_json, write
 
 @dataclass
 class Told:
-    """What was done, in words; `names` of the thing; `as_good`: it means what the input meant before."""
+    """One change, in words; `names` of the thing; `as_good`: it means what the input meant before."""
 
     words: str
     names: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What plain transformers, PEFT and Pillow make of an input: token ids, pixels, rows of eager attention, the answer.
+"""The oracle: token ids, pixels, rows of eager attention and the answer by plain transformers, PEFT and Pillow.
 
 Shares no code with this project. Says `Unfit` where they fail, where a weight stays random, or where numbers are none:
 then a refusal is due.
