@@ -6,7 +6,6 @@ import torch
 from made_adapters import PREFIX, base_model, changed_adapter, read_adapter, saved_adapter, written_adapter
 from peft import PeftModel
 from peft.tuners.lora.layer import ParamWrapper
-from PIL import Image
 
 from adapters.adapter_files import read_folder
 from adapters.attach import adapted, adapters_of
@@ -14,11 +13,7 @@ from adapters.base_modules import base_of, plain_modules, plain_tensors
 from adapters.choosing import AdapterChoice
 from adapters.inspection import inspect_adapter
 from adapters.weight_change import weight_changes
-from attention import models
 from attention.errors import AdapterRefused
-from attention.extraction import Extraction
-from attention.partial import PartialRun
-from attention.request import Request
 
 EXPERTS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
 KINDS = {
@@ -32,22 +27,8 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def base_folder(tmp_path_factory):
     return str(tiny_families.write("qwen3_vl_moe", tmp_path_factory.mktemp("moe") / "model"))
-
-
-@pytest.fixture(scope="module")
-def loaded(folder):
-    models.free()
-    yield models.load(folder, device="cpu")
-    models.free()
-
-
-@pytest.fixture(scope="module")
-def inputs(folder, tmp_path_factory):
-    request = Request(Image.effect_noise((96, 64), 90).convert("RGB"), "what color?", folder, device="cpu")
-    with Extraction(request, PartialRun.create(tmp_path_factory.mktemp("inputs") / "run")) as extraction:
-        return dict(extraction.prepared.inputs.tensors)
 
 
 @torch.no_grad()
@@ -72,9 +53,9 @@ def saved(folder, place, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_does_what_peft_does_and_leaves_no_trace(kind, folder, loaded, inputs, tmp_path):
-    adapter = saved(folder, tmp_path / "adapter", kind)
-    oracle = PeftModel.from_pretrained(base_model(folder), adapter).eval()
+def test_it_does_what_peft_does_and_leaves_no_trace(kind, base_folder, loaded, inputs, tmp_path):
+    adapter = saved(base_folder, tmp_path / "adapter", kind)
+    oracle = PeftModel.from_pretrained(base_model(base_folder), adapter).eval()
     if "target_parameters" in KINDS[kind]:
         assert any(isinstance(module, ParamWrapper) for module in oracle.modules())
     expected, before, said = logits(oracle, inputs), state(loaded.model), logits(loaded.model, inputs)
@@ -90,8 +71,8 @@ def test_it_does_what_peft_does_and_leaves_no_trace(kind, folder, loaded, inputs
     assert torch.equal(logits(loaded.model, inputs), said)
 
 
-def test_an_error_while_an_expert_computes_leaves_the_base(folder, loaded, inputs, tmp_path, monkeypatch):
-    adapter = saved(folder, tmp_path / "adapter", "experts")
+def test_an_error_while_an_expert_computes_leaves_the_base(base_folder, loaded, inputs, tmp_path, monkeypatch):
+    adapter = saved(base_folder, tmp_path / "adapter", "experts")
     before = state(loaded.model)
     experts = loaded.model.model.language_model.layers[1].mlp.experts
     monkeypatch.setattr(type(experts), "forward", lambda *_: 1 / 0)
@@ -101,10 +82,10 @@ def test_an_error_while_an_expert_computes_leaves_the_base(folder, loaded, input
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
-def test_several_with_other_parameters_are_on_one_base(folder, loaded, inputs, tmp_path):
+def test_several_with_other_parameters_are_on_one_base(base_folder, loaded, inputs, tmp_path):
     said, found = logits(loaded.model, inputs), {}
     for kind in ("experts", "of one layer", "rows"):
-        choice = AdapterChoice(read_folder(saved(folder, tmp_path / kind, kind)))
+        choice = AdapterChoice(read_folder(saved(base_folder, tmp_path / kind, kind)))
         with adapted(choice)(loaded):
             found[kind] = logits(loaded.model, inputs)
         with adapted(choice)(loaded):
@@ -117,13 +98,13 @@ def test_several_with_other_parameters_are_on_one_base(folder, loaded, inputs, t
     )
 
 
-def test_how_far_parameters_and_rows_move_is_measured(folder, loaded, tmp_path):
+def test_how_far_parameters_and_rows_move_is_measured(base_folder, loaded, tmp_path):
     own = dict(loaded.model.named_parameters())
     for kind in ("by rank", "rows"):
-        adapter = saved(folder, tmp_path / kind, kind)
+        adapter = saved(base_folder, tmp_path / kind, kind)
         files = read_folder(adapter)
-        oracle = PeftModel.from_pretrained(base_model(folder), adapter).merge_and_unload()
-        changes = weight_changes(inspect_adapter(files, base_of(folder)), read_adapter(adapter)[1], loaded.model)
+        oracle = PeftModel.from_pretrained(base_model(base_folder), adapter).merge_and_unload()
+        changes = weight_changes(inspect_adapter(files, base_of(base_folder)), read_adapter(adapter)[1], loaded.model)
         moved = [each for each in changes if each.kind in ("parameter", "rows")]
         assert len(moved) == (6 if kind == "by rank" else 1)
         merged = dict(oracle.named_parameters())
@@ -132,19 +113,19 @@ def test_how_far_parameters_and_rows_move_is_measured(folder, loaded, tmp_path):
             assert each.frobenius == pytest.approx((merged[name] - own[name]).norm().item(), rel=1e-4)
 
 
-def test_what_is_no_linear_module_any_more_is_refused_with_the_way_out(folder, tmp_path):
+def test_what_is_no_linear_module_any_more_is_refused_with_the_way_out(base_folder, tmp_path):
     layer = "model.language_model.layers.0.mlp"
     for name, shape, words in (
         (f"{layer}.gate", (4, 48), "router.* transformers 5"),
         (f"{layer}.experts.1.up_proj", (32, 48), "each expert.* transformers 5"),
     ):
         with pytest.raises(AdapterRefused, match=words) as refusal:
-            inspect_adapter(read_folder(written_adapter(tmp_path / name, {name: shape})), base_of(folder))
+            inspect_adapter(read_folder(written_adapter(tmp_path / name, {name: shape})), base_of(base_folder))
         assert name in str(refusal.value) and "merge_and_unload" in str(refusal.value)
 
 
-def test_what_does_not_fit_is_refused(folder, tmp_path):
-    good, rows = saved(folder, tmp_path / "good", "experts"), saved(folder, tmp_path / "rows", "rows")
+def test_what_does_not_fit_is_refused(base_folder, tmp_path):
+    good, rows = saved(base_folder, tmp_path / "good", "experts"), saved(base_folder, tmp_path / "rows", "rows")
     experts = "model.language_model.layers.0.mlp.experts"
     for source, changes, words in (
         (
@@ -167,4 +148,4 @@ def test_what_does_not_fit_is_refused(folder, tmp_path):
         ),
     ):
         with pytest.raises(AdapterRefused, match=words):
-            inspect_adapter(read_folder(changed_adapter(source, tmp_path / "broken", **changes)), base_of(folder))
+            inspect_adapter(read_folder(changed_adapter(source, tmp_path / "broken", **changes)), base_of(base_folder))

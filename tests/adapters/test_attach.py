@@ -7,16 +7,12 @@ import pytest
 import torch
 from made_adapters import base_model, changed_adapter, saved_adapter, written_adapter
 from peft import PeftModel
-from PIL import Image
 
 from adapters.adapter_files import read_folder
 from adapters.attach import Adapters, adapted, adapters_of, from_job, to_job
 from adapters.choosing import AdapterChoice, choose
 from attention import models
 from attention.errors import AdapterNeedsRenaming, AdapterRefused, InvalidRequest
-from attention.extraction import Extraction
-from attention.partial import PartialRun
-from attention.request import Request
 
 KINDS = {
     "attention": {"target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"]},
@@ -39,21 +35,6 @@ def folders(tiny_folder, tmp_path_factory):
         name: saved_adapter(tiny_folder, place / name, seed, **config)
         for seed, (name, config) in enumerate(KINDS.items())
     }
-
-
-@pytest.fixture(scope="module")
-def loaded(tiny_folder):
-    models.free()
-    yield models.load(tiny_folder, device="cpu")
-    models.free()
-
-
-@pytest.fixture(scope="module")
-def inputs(tiny_folder, tmp_path_factory):
-    request = Request(Image.effect_noise((96, 64), 90).convert("RGB"), "what color?", tiny_folder, device="cpu")
-    partial = PartialRun.create(tmp_path_factory.mktemp("inputs") / "run")
-    with Extraction(request, partial) as extraction:
-        return dict(extraction.prepared.inputs.tensors)
 
 
 @torch.no_grad()

@@ -7,18 +7,13 @@ import tiny_families
 import torch
 from made_adapters import PREFIX, base_model, changed_adapter, saved_adapter
 from peft import PeftModel
-from PIL import Image
 
 from adapters.adapter_files import read_folder
 from adapters.attach import adapted
 from adapters.base_modules import base_of, plain_modules, plain_tensors
 from adapters.choosing import AdapterChoice
 from adapters.inspection import inspect_adapter
-from attention import models
 from attention.errors import AdapterNeedsRenaming, AdapterRefused
-from attention.extraction import Extraction
-from attention.partial import PartialRun
-from attention.request import Request
 
 WORDS = r".*language_model.*\.(q_proj|v_proj|down_proj)"
 BOTH = r".*(layers|blocks)\.\d+\..*(q_proj|v_proj|qkv|fc1)"
@@ -31,20 +26,6 @@ def folders(tiny_folder, tmp_path_factory):
         name: saved_adapter(tiny_folder, place / name, target_modules=targets, alpha_pattern={"v_proj": 3})
         for name, targets in (("words", WORDS), ("both", BOTH))
     }
-
-
-@pytest.fixture(scope="module")
-def loaded(tiny_folder):
-    models.free()
-    yield models.load(tiny_folder, device="cpu")
-    models.free()
-
-
-@pytest.fixture(scope="module")
-def inputs(tiny_folder, tmp_path_factory):
-    request = Request(Image.effect_noise((96, 64), 90).convert("RGB"), "what color?", tiny_folder, device="cpu")
-    with Extraction(request, PartialRun.create(tmp_path_factory.mktemp("inputs") / "run")) as extraction:
-        return dict(extraction.prepared.inputs.tensors)
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,8 @@ from adapters.inspection import inspect_adapter
 from adapters.pickled_tensors import pickled_tensors
 from adapters.weight_change import weight_changes
 from adapters.weights_beside import converting
-from attention import models
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AdapterRefused, AdapterUnavailable
-from attention.extraction import Extraction, fill
+from attention.extraction import fill
 from attention.partial import PartialRun
 from attention.request import Request
 from attention.run import open_run
@@ -38,20 +37,6 @@ PIECES = {  # names in the base, of one fine-tune each
 @pytest.fixture(scope="module")
 def adapter(tiny_folder, tmp_path_factory):
     return saved_adapter(tiny_folder, tmp_path_factory.mktemp("lora"), target_modules=["q_proj", "v_proj", "qkv"])
-
-
-@pytest.fixture(scope="module")
-def loaded(tiny_folder):
-    models.free()
-    yield models.load(tiny_folder, device="cpu")
-    models.free()
-
-
-@pytest.fixture(scope="module")
-def inputs(tiny_folder, tmp_path_factory):
-    request = Request(Image.effect_noise((96, 64), 90).convert("RGB"), "what color?", tiny_folder, device="cpu")
-    with Extraction(request, PartialRun.create(tmp_path_factory.mktemp("inputs") / "run")) as extraction:
-        return dict(extraction.prepared.inputs.tensors)
 
 
 @pytest.fixture

@@ -1,0 +1,30 @@
+"""One tiny model in memory, and the inputs of one request: what adapters are held against plain PEFT with.
+
+A file that needs another model gives its own `base_folder`.
+"""
+
+import pytest
+from PIL import Image
+
+from attention import Request, models
+from attention.extraction import Extraction
+from attention.partial import PartialRun
+
+
+@pytest.fixture(scope="module")
+def base_folder(tiny_folder):
+    return tiny_folder
+
+
+@pytest.fixture(scope="module")
+def loaded(base_folder):
+    models.free()
+    yield models.load(base_folder, device="cpu")
+    models.free()
+
+
+@pytest.fixture(scope="module")
+def inputs(base_folder, tmp_path_factory):
+    request = Request(Image.effect_noise((96, 64), 90).convert("RGB"), "what color?", base_folder, device="cpu")
+    with Extraction(request, PartialRun.create(tmp_path_factory.mktemp("inputs") / "run")) as extraction:
+        return dict(extraction.prepared.inputs.tensors)
