@@ -185,6 +185,8 @@ class _Parts:
                 "takes the first, so these may be stronger or weaker than they were trained."
             )
         self._nothing_missing_of_replaced()
+        if not renames:  # under other names a pattern may speak of parts that the base has not
+            self._nothing_else_targeted()
         missing = self._missing()
         self._about_base()
         for key, weight in self._copies.items():
@@ -332,7 +334,7 @@ class _Parts:
             raise self._refused(
                 f"has {shown(some.key)}, but {name} is no module that LoRA can be attached to{_since_when(module)}"
             )
-        if any(_is_inside(name, replaced) for replaced in self._replaced):
+        if self._is_replaced(name):
             raise self._refused(f"has LoRA weights for {name}, which it also replaces (modules_to_save)")
         if not self._is_target(name):
             raise self._refused(
@@ -424,6 +426,19 @@ class _Parts:
     def _is_target(self, name: str) -> bool:
         is_linear = all_linear(self._base, name)
         return any(self._targets.has(each, is_linear) for each in self._called(name)) or name == self._tied_head
+
+    def _nothing_else_targeted(self) -> None:
+        """Refuse a config by which LoRA would be on a part without a matrix: PEFT raises, and made no such adapter."""
+        for name, module in self._base.modules.items():
+            has_no_matrix = module.shape is None or module.kind == "norm"
+            if has_no_matrix and not self._is_replaced(name) and self._is_target(name):
+                raise self._refused(
+                    f"targets {name} by its config (target_modules), which has no matrix that LoRA could be added to, "
+                    "so PEFT cannot load it. Restore the config that was saved with it"
+                )
+
+    def _is_replaced(self, name: str) -> bool:
+        return any(_is_inside(name, replaced) for replaced in self._replaced)
 
     def _missing(self) -> tuple[str, ...]:
         missing = tuple(

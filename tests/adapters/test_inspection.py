@@ -374,6 +374,8 @@ BROKEN = {
     "an excluded target": (config(exclude_modules=["qkv"]), ["qkv", "does not target"]),
     "a layer that is not in the config": (config(layers_to_transform=[0, 1]), [f"{LAYERS}.2", "does not target"]),
     "layers beside a pattern": (config(target_modules=".*", layers_to_transform=[0]), ["beside a pattern"]),
+    "whole parts of the model": (config(target_modules=".*"), ["targets", "has no matrix"]),
+    "a norm": (config(target_modules=["q_proj", "qkv", "input_layernorm"]), ["input_layernorm", "has no matrix"]),
     "a pattern that is none": (config(target_modules="(q_proj"), ["no regular expression", "(q_proj"]),
     "a pattern as what to save": (config(modules_to_save=["(a+)+b"]), ["modules_to_save (a+)+b", "without signs"]),
     "a module to save without weights": (config(modules_to_save=["visual.merger"]), ["replaces model.visual.merger"]),

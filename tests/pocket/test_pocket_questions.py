@@ -101,7 +101,9 @@ def test_every_kind_is_asked_and_is_answered_from_the_picture_alone():
 
 def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
     from attention.families.qwen3_vl import FAMILY
+    from attention.named_places import named_places
 
+    asked_once = [{"role": "user", "content": [{"type": "image"}]}]
     for (window,), question in asked(40):
         if question.kind != "click" or not isinstance(window, Window):
             continue
@@ -109,8 +111,10 @@ def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
         control = window.controls[look.thing]
         assert control.label.lower() in question.text.lower()
         assert question.answer[look.character].isdigit()
-        (point,), boxes = FAMILY.named_places(question.answer, (window.width, window.height), (288, 288))
-        assert not boxes and point["label"] == control.label
+        size = (window.width, window.height)
+        found = named_places(question.answer, [size], [(288, 288)], asked_once, FAMILY.named_sides)
+        (point,) = found.points
+        assert not found.boxes and not found.notes and point["label"] == control.label
         x0, y0, x1, y1 = control.box
         assert x0 < point["x"] < x1 and y0 < point["y"] < y1
 
