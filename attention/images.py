@@ -192,7 +192,7 @@ def _as_rgb(
 
 def _reduced(name: str, black: float, white: float, left_out: int = 0, kind: str = DEEP) -> str:
     how = f"{black:g} is black, {white:g} is white"
-    how += f"; {left_out:,} pixels without data became black" * bool(left_out)
+    how += f"; {left_out:,} pixel{'s' * (left_out != 1)} without data became black" * bool(left_out)
     return f"{name} has {kind} a channel; it was reduced to 8: {how}."
 
 

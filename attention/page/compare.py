@@ -57,7 +57,7 @@ def build_compare(
     with gr.Row():
         status = gr.Textbox(
             describe_comparison(first) if first else "Choose an image, ask about it, and choose adapters.",
-            label="Status", show_label=False, container=False, interactive=False, max_lines=3,
+            label="Status", show_label=False, container=False, interactive=False, max_lines=9,
             elem_id="compare-status", scale=5, min_width=320,
         )  # fmt: skip
         badge = demo_badge("compare-badge", first is not None and is_demo(first))

@@ -55,7 +55,7 @@ def build_explore(
     with gr.Row():
         status = gr.Textbox(
             describe_run(first) if first else "Choose an image and ask about it.", label="Status",
-            show_label=False, container=False, interactive=False, max_lines=3, elem_id="status", scale=3, min_width=320,
+            show_label=False, container=False, interactive=False, max_lines=9, elem_id="status", scale=3, min_width=320,
         )  # fmt: skip
         answer = gr.Textbox(
             first.info["answer"] if first else "", label="Answer", show_label=False, container=False, interactive=False,
