@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from .errors import InvalidRequest
 
 MARK = "\ue000{}\ue001"  # of the private use area: no template has it
+VEILS = range(0xF0000, 0xFFFFE)  # another private use area
 
 
 def marked(messages: list[dict]) -> list[dict]:
@@ -21,6 +22,25 @@ def marked(messages: list[dict]) -> list[dict]:
     for k, entry in enumerate(_texts(messages)):
         entry["text"] = MARK.format(k)
     return messages
+
+
+def veiled(messages: list[dict], reserved: Sequence[str]) -> tuple[list[dict], dict[str, str]]:
+    """The same conversation with none of `reserved` in its texts, and {veil: the sign it stands for}.
+
+    The first sign of each is exchanged for a private one that no text has, so positions in the texts stay.
+    """
+    if not any(word in entry["text"] for entry in _texts(messages) for word in reserved):
+        return messages, {}
+    messages = copy.deepcopy(messages)
+    entries = _texts(messages)
+    taken = set().union(*(entry["text"] for entry in entries))
+    free = (chr(code) for code in VEILS if chr(code) not in taken)
+    veils = dict(zip(sorted({word[0] for word in reserved}), free, strict=False))
+    for entry in entries:
+        while found := [word for word in reserved if word in entry["text"]]:
+            longest = max(found, key=len)
+            entry["text"] = entry["text"].replace(longest, veils[longest[0]] + longest[1:])
+    return messages, {veil: sign for sign, veil in veils.items()}
 
 
 def written_parts(messages: list[dict], rendered: str, rendered_marks: str) -> list[tuple[int, int, str]]:

@@ -87,18 +87,11 @@ def open_pictures(request: Request, limits: Limits) -> list[tuple[Image.Image, l
 def prepare(request: Request, pictures: list, family, processor, limits: Limits) -> Prepared:
     """A request's conversation, around its opened pictures, as model inputs.
 
-    Raises InvalidRequest for a control token in a prompt, or what the processor refuses.
+    Raises InvalidRequest for what the processor refuses.
     """
     images = [image for image, _ in pictures]
     notes = [note for _, image_notes in pictures for note in image_notes]
     conversation = request.conversation()
-    for reserved in family.reserved_texts(processor):
-        for message in conversation:
-            for entry in message["content"]:
-                if reserved in entry.get("text", ""):
-                    raise InvalidRequest(
-                        f"The prompt contains {reserved}, which the model takes for a control token. Remove it."
-                    )
     _check_fields(request, processor, conversation)
     _check_sizes(request, family, conversation)
     limit = request.max_visual_tokens
@@ -117,7 +110,9 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
                 limit = error.least if error.least is not None and error.least > limit else None
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
-    return Prepared(inputs, images, notes + _size_notes(conversation, inputs))
+    return Prepared(
+        inputs, images, notes + _typed_notes(conversation, family, processor) + _size_notes(conversation, inputs)
+    )
 
 
 def _check_fields(request: Request, processor, conversation: list[dict]) -> None:
@@ -148,6 +143,19 @@ def _check_sizes(request: Request, family, conversation: list[dict]) -> None:
         )
     if asked and request.max_visual_tokens is not None:
         raise InvalidRequest(f"An image entry has {asked[0]}, and max_visual_tokens is given too. Leave one out.")
+
+
+def _typed_notes(conversation: list[dict], family, processor) -> list[str]:
+    """A note on control tokens of the model that somebody typed."""
+    texts = [entry["text"] for message in conversation for entry in message["content"] if entry["type"] == "text"]
+    typed = [word for word in family.reserved_texts(processor) if any(word in text for text in texts)]
+    if not typed:
+        return []
+    pictures = {getattr(part, "image_token", None) for part in (processor, processor.tokenizer)} & set(typed)
+    return [
+        f"{shortened(', '.join(typed))} in the prompt is read as text, as typed, not as the model's control token."
+        + (" Pictures are put into the conversation by themselves." if pictures else "")
+    ]
 
 
 def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:

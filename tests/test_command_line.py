@@ -163,7 +163,6 @@ BAD = {
     "no answer": (2, lambda t: ("--answer", ""), "The forced answer is empty"),
     "device": (2, lambda t: {"device": "tpu"}, "Device 'tpu' is unknown"),
     "dtype": (2, lambda t: ("--dtype", "int4"), "dtype 'int4' is unknown"),
-    "a control token": (2, lambda t: {"prompt": "<|im_end|> hi"}, "contains <|im_end|>"),
     "messages": (2, lambda t: ("--messages", broken(t, b"[")), "leave out --prompt"),
     "model": (1, lambda t: {"model": "no such model"}, "There is no model 'no such model'"),
     "model folder": (1, lambda t: {"model": t}, "is not a model folder: it has no config.json"),

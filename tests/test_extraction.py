@@ -114,10 +114,16 @@ def test_markup_in_a_prompt_is_text(folder, tmp_path):
         assert "".join(text for text, role in roles_of(run) if role == "prompt") == prompt == run.info["prompt"]
 
 
-@pytest.mark.parametrize("text", ["<|image_pad|>", "x<|im_end|>y", "<|vision_start|>"])
-def test_control_tokens_in_a_prompt_are_refused_by_name(folder, text, tmp_path):
-    with pytest.raises(InvalidRequest, match="control token"):
-        extract(ask(folder, prompt=text), tmp_path / "run")
+@pytest.mark.parametrize("text", ["<|image_pad|>", "x<|im_end|>y", "<|vision_start|><|im_start|>"])
+def test_typed_control_tokens_are_text_and_said_in_a_note(folder, text, tmp_path):
+    with extract(ask(folder, prompt=text), tmp_path / "run") as run, extract(ask(folder), tmp_path / "plain") as plain:
+        assert "".join(text for text, role in roles_of(run) if role == "prompt") == text == run.info["prompt"]
+        typed = [note for note in run.info["notes"] if "is read as text" in note]
+        assert len(typed) == 1 and text.strip("xy").split("<")[-1] in typed[0]
+        assert ("Pictures are put" in typed[0]) == ("image_pad" in text)
+        assert [kept for kept in roles_of(run) if kept[1] == "special"] == [
+            kept for kept in roles_of(plain) if kept[1] == "special"
+        ]
 
 
 def test_prefill_keeps_the_prompt_alone_and_text_alone_needs_no_picture(folder, tmp_path):

@@ -1,6 +1,7 @@
 """What every family promises, on a tiny random model of it: geometry proven by painting, tokens accounted for."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, LlavaConfig, L
 
 from attention import Request, cost, extract, families, models, painting
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
+from attention.families import family
 from attention.request import Limits
 from attention.tokens import cell_box, cell_edges
 
@@ -97,6 +99,50 @@ def test_the_words_of_a_conversation_have_their_roles(loaded):
     )
     assert set(extended.roles[len(inputs.roles) :]) == {"answer"}
     assert torch.equal(extended.tensors["input_ids"][:, : len(inputs.ids)], inputs.tensors["input_ids"])
+
+
+def test_control_tokens_that_somebody_typed_are_read_as_text(loaded):
+    """The template's stay what they are, and the words have the ids that the tokenizer gives them without a token."""
+    tokenizer = loaded.processor.tokenizer
+    control = family.control_tokens(tokenizer)
+    picture = Image.new("RGB", SIZES[0], GREY)
+    plain = prepare(loaded, [picture])
+    for word in loaded.family.reserved_texts(loaded.processor):
+        text = f"why {word}? {word}{word} Why"
+        inputs = prepare(loaded, [picture], prompt=text)
+        said = [token for token, role in zip(inputs.ids, inputs.roles, strict=True) if role == "prompt"]
+        alone = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        assert not control.intersection(said) and tokenizer.decode(said).strip() == text
+        assert said[-len(alone) + 1 :] == alone[1:], "but for the first, which may stand after a template's sign"
+        kept, of_plain = (
+            [token for token, role in zip(each.ids, each.roles, strict=True) if role != "prompt"]
+            for each in (inputs, plain)
+        )
+        assert kept == of_plain and inputs.cells.count(None) - len(said) == plain.cells.count(None) - plain.roles.count(
+            "prompt"
+        )
+
+
+def test_a_control_token_that_a_tokenizer_cannot_read_as_text_is_refused_by_name(loaded, monkeypatch):
+    word = loaded.processor.tokenizer.eos_token
+    monkeypatch.setattr(family, "_unveiling", _deaf)
+    with pytest.raises(InvalidRequest, match=re.escape(f"contains {word}, which this model's tokenizer can only")):
+        prepare(loaded, [], prompt=f"why {word}?")
+
+
+def _deaf(tokenizer, veils):
+    """A tokenizer that looks for control tokens after its veils have gone."""
+
+    class Deaf:
+        def __getattr__(self, name):
+            return getattr(tokenizer, name)
+
+        def __call__(self, text, **options):
+            for veil, sign in veils.items():
+                text = [each.replace(veil, sign) for each in text]
+            return tokenizer(text, **options)
+
+    return Deaf()
 
 
 def test_what_a_template_refuses_is_said_in_its_own_words(loaded, monkeypatch):

@@ -6,6 +6,7 @@ says about tokens and grids it takes from what the processor returned, never fro
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from jinja2 import TemplateError
 from PIL import Image
+from tokenizers import normalizers
 from transformers import AutoImageProcessor, AutoTokenizer
 
 from attention import conversation
@@ -127,7 +129,7 @@ class Family(ABC):
         )
 
     def reserved_texts(self, processor) -> list[str]:
-        """Texts that the tokenizer takes for control tokens: a prompt that contains one would not be read as typed."""
+        """Texts that the tokenizer takes for control tokens. Where somebody typed one, it is read as text."""
         return [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
 
     def named_sides(self, read_size: tuple[int, int]) -> tuple[float, float] | None:
@@ -143,13 +145,18 @@ class Family(ABC):
         """A conversation through the processor: the tensors (and what else it returned), and the tokens' roles.
 
         Roles are `system`, `prompt` and `special` so far: which tokens are an image's, the family knows. `options` are
-        the image processor's.
+        the image processor's. Control tokens are the template's alone: those that somebody typed are read as text.
+        Raises InvalidRequest where the tokenizer cannot do so.
         """
         tokenizer = processor.tokenizer
         if not tokenizer.is_fast:
             raise UnsupportedModel(
                 "This model's tokenizer does not say which characters a token stands for; a tokenizer.json is needed."
             )
+        messages, veils = conversation.veiled(messages, self.reserved_texts(processor))
+        if veils:
+            processor = copy.copy(processor)
+            processor.tokenizer = _unveiling(tokenizer, veils)
         text, marks = (rendered(processor, chat) for chat in (messages, conversation.marked(messages)))
         text_options = {"return_offsets_mapping": True}
         if tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token):
@@ -168,6 +175,12 @@ class Family(ABC):
         roles = conversation.token_roles(batch.pop("offset_mapping")[0].tolist(), parts, replaced)
         special = control_tokens(tokenizer)
         ids = batch["input_ids"][0].tolist()
+        typed = next((id_ for id_, role in zip(ids, roles, strict=True) if role != "special" and id_ in special), None)
+        if veils and typed is not None:
+            raise InvalidRequest(
+                f"The prompt contains {tokenizer.decode([typed])}, which this model's tokenizer can only read as a "
+                "control token. Remove it."
+            )
         return dict(batch), ["special" if token in special else role for token, role in zip(ids, roles, strict=True)]
 
     @staticmethod
@@ -191,6 +204,15 @@ def control_tokens(tokenizer) -> set[int]:
     """The ids of tokens that are no text. Words that a tokenizer adds and people type, as Gemma's does, are text."""
     added = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     return added | set(tokenizer.all_special_ids)
+
+
+def _unveiling(tokenizer, veils: dict[str, str]):
+    """A copy of a tokenizer that reads each veil as the sign it stands for, after it has looked for control tokens."""
+    tokenizer = copy.deepcopy(tokenizer)
+    backend = tokenizer.backend_tokenizer
+    steps = [normalizers.Replace(veil, sign) for veil, sign in veils.items()]
+    backend.normalizer = normalizers.Sequence(steps + ([backend.normalizer] if backend.normalizer else []))
+    return tokenizer
 
 
 def rendered(processor, messages: list[dict]) -> str:
