@@ -30,9 +30,9 @@ PHASE_WORDS = {
 }  # fmt: skip
 REQUEST_FLAGS = (  # named as the fields of Request that they fill
     "model", "model_type", "mode", "max_new_tokens", "answer", "system", "vision", "max_visual_tokens", "device",
-    "dtype", "adapter_rename", "adapter_alone",
+    "dtype", "adapter_rename", "adapter_alone", "pan_and_scan",
 )  # fmt: skip
-RENAME = "read an adapter's keys of an older layout under the names that the model has now"
+RENAME = "read an adapter's keys, named as in another layout, under the names that the model has now"
 ALONE = "use the LoRA weights alone, although other trained weights lie beside them"
 UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
 
@@ -196,6 +196,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--answer", metavar="T", help="take this as the answer; implies --mode generate")
     add("--vision", action=argparse.BooleanOptionalAction, help="keep the vision tower too (the default), or not")
     add("--max-visual-tokens", type=int, metavar="N", help="tokens of one picture at most")
+    add("--pan-and-scan", action="store_true", help="read crops of long pictures too (Gemma 3)")
     add("--adapter-rename", action="store_true", help=RENAME)
     add("--adapter-alone", action="store_true", help=ALONE)
 

@@ -94,6 +94,14 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
     conversation = request.conversation()
     _check_fields(request, processor, conversation)
     _check_sizes(request, family, conversation)
+    if request.pan_and_scan:
+        if not family.takes_pan_and_scan:
+            raise InvalidRequest(
+                f"Crops of long pictures (pan & scan) are not made for {family.label}: its processor does not know "
+                "them. Leave pan_and_scan (--pan-and-scan) out."
+            )
+        for entry in (entry for message in conversation for entry in message["content"] if entry["type"] == "image"):
+            entry["pan_and_scan"] = True
     limit = request.max_visual_tokens
     default = limits.default_visual_tokens
     if limit is None and default is not None and default < family.visual_token_limit(processor):

@@ -361,6 +361,7 @@ class Extraction:
             "forced": request.answer is not None,
             "max_new_tokens": request.max_new_tokens,
             "max_visual_tokens": request.max_visual_tokens,
+            "pan_and_scan": request.pan_and_scan,
             "messages": request.conversation(),
             "prompt": _last_user_text(request),
             "answer": answer,

@@ -65,8 +65,9 @@ class Request:
     {"type": "image"} takes the next of `images`, or names its own as {"type": "image", "image": path or Pillow
     image}, with min_pixels and max_pixels where the model's processor has them. `answer` forces the answer's text and
     implies generate. `vision` None keeps the vision tower. `adapter` is the name of what an adapted model carries; with
-    `adapter_rename` its keys may have the names of an older layout, with `adapter_alone` other trained weights that lie
-    beside it are left out.
+    `adapter_rename` its keys may have the names of another layout, with `adapter_alone` other trained weights that lie
+    beside it are left out. `pan_and_scan` asks for crops of long pictures too, where the model's processor makes them
+    (Gemma 3).
     """
 
     images: tuple = ()
@@ -86,6 +87,7 @@ class Request:
     adapter_scale: float = 1.0
     adapter_rename: bool = False
     adapter_alone: bool = False
+    pan_and_scan: bool = False
 
     def __post_init__(self) -> None:
         images = self.images

@@ -128,6 +128,8 @@ def _check_about(info: dict, n_tokens: int) -> None:
     for name in ("max_new_tokens", "max_visual_tokens"):
         if info.get(name) is not None:
             _whole(info[name], name, 1, MAX_TOKENS)
+    if info.get("pan_and_scan") not in (None, True, False):
+        raise _wrong("pan_and_scan", info["pan_and_scan"], "true or false")
     for name in ("bytes", "peak_memory_bytes"):
         _number(info.get(name), name, least=0, optional=True)
     _whole(info.get("prompt_tokens", 0), "prompt_tokens", 0, n_tokens + 1)

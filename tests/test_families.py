@@ -45,10 +45,14 @@ def some_cells(grid, rng, count):
 
 @pytest.mark.parametrize("images", [[SIZES[0]], [SIZES[1]], [SIZES[2]], [SIZES[3]], [SIZES[0], SIZES[1]]], ids=str)
 def test_a_painted_cell_changes_the_key_that_stands_for_it(loaded, images):
+    check_painted_cells(loaded, images)
+
+
+def check_painted_cells(loaded, images, **fields):
     """In its own grid exactly that cell; in every other grid that shows the place, the cell that covers it."""
     rng = np.random.default_rng(0)
     pictures = [Image.new("RGB", size, GREY) for size in images]
-    inputs = prepare(loaded, pictures)
+    inputs = prepare(loaded, pictures, **fields)
     before = painting.first_keys(loaded.family, loaded.model, inputs)
     for index, grid in enumerate(inputs.grids):
         width, height = pictures[grid.image].size
@@ -60,7 +64,7 @@ def test_a_painted_cell_changes_the_key_that_stands_for_it(loaded, images):
             changed = list(pictures)
             # The middle of the cell, not of what is shown of it: that may lie as near to the next cell's.
             changed[grid.image] = painting.painted(pictures[grid.image], (x0, y0, x1, y1))
-            after = painting.first_keys(loaded.family, loaded.model, prepare(loaded, changed))
+            after = painting.first_keys(loaded.family, loaded.model, prepare(loaded, changed, **fields))
             found = painting.changed_cells(inputs, before, after)
             assert found.get(index) == (index, row, col), (grid, row, col)
             assert all(inputs.grids[other].image == grid.image for other in found)
@@ -260,19 +264,46 @@ def test_a_new_family_is_one_new_file(tmp_path, monkeypatch):
         models.free()
 
 
-def test_gemma_3_crops_no_more_than_the_stock_processor(tmp_path):
-    folder = tiny_families.write("gemma3", tmp_path / "model")
+@pytest.fixture(scope="module")
+def gemma_3(tmp_path_factory):
+    folder = tiny_families.write("gemma3", tmp_path_factory.mktemp("gemma") / "model")
     settings = json.loads((folder / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_pan_and_scan": True}))
-    family = families.find("gemma3")
-    processor = family.load_processor(str(folder))
+    yield models.load(str(folder), "cpu")
+    models.free()
+
+
+@pytest.mark.parametrize("asked", [{}, {"do_pan_and_scan": True}])
+def test_gemma_3_crops_as_its_stock_processor_does_where_it_is_asked_to(gemma_3, asked):
+    processor = gemma_3.processor
     messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}]
     picture = Image.effect_noise((3000, 800), 90).convert("RGB")
-    inputs = family.prepare(processor, messages, [picture], None)
+    inputs = prepare(gemma_3, [picture], "what is it?", pan_and_scan=bool(asked))
     text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    stock = processor(text=[text], images=[picture], return_tensors="pt", text_kwargs={"add_special_tokens": False})
+    options = {"text_kwargs": {"add_special_tokens": False}, "images_kwargs": asked} if asked else {}
+    stock = processor(
+        text=[text], images=[picture], return_tensors="pt", **{"text_kwargs": {"add_special_tokens": False}, **options}
+    )
     assert inputs.ids == stock["input_ids"][0].tolist()
     assert torch.equal(inputs.tensors["pixel_values"], stock["pixel_values"])
+    assert [grid.kind for grid in inputs.grids if grid.tower == "language"] == (
+        ["thumbnail", "tile", "tile", "tile", "tile"] if asked else ["whole"]
+    )
+
+
+@pytest.mark.parametrize("images", [[(3000, 800)], [(301, 900), (400, 400)]], ids=str)
+def test_every_cell_of_a_crop_lies_where_its_pixels_are(gemma_3, images):
+    check_painted_cells(gemma_3, images, pan_and_scan=True)
+
+
+def test_crops_stay_within_the_tokens_of_a_picture_and_are_refused_elsewhere(gemma_3, loaded):
+    picture = Image.new("RGB", (3000, 800), GREY)
+    for limit, tokens in ((16, 16), (47, 16), (48, 48), (79, 64), (None, 80)):
+        inputs = prepare(gemma_3, [picture], pan_and_scan=True, max_visual_tokens=limit)
+        assert sum(cell is not None for cell in inputs.cells) == tokens
+    if loaded.family.label != "Gemma 3":
+        with pytest.raises(InvalidRequest, match=r"pan & scan.*--pan-and-scan"):
+            prepare(loaded, [picture], pan_and_scan=True)
 
 
 @pytest.fixture(scope="module")

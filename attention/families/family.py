@@ -82,6 +82,7 @@ class Family(ABC):
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
+    takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
 
@@ -105,9 +106,9 @@ class Family(ABC):
 
         `messages` is a chat in role/content form, contents as lists of {"type": "text", "text"} and {"type":
         "image"}, images in the order of `images` (RGB); with `takes_entry_sizes` image entries may have min_pixels and
-        max_pixels, which come before `max_visual_tokens`. `max_visual_tokens` bounds the tokens of each image; None
-        leaves the processor's limit. Raises LimitExceeded, with numbers, where the family cannot read a picture in so
-        few.
+        max_pixels, which come before `max_visual_tokens`; with `takes_pan_and_scan` they may have pan_and_scan, true
+        for crops. `max_visual_tokens` bounds the tokens of each image; None leaves the processor's limit. Raises
+        LimitExceeded, with numbers, where the family cannot read a picture in so few.
         """
 
     @abstractmethod

@@ -1,19 +1,20 @@
-"""Gemma 3: every picture is a square of tokens, which read each other both ways.
+"""Gemma 3: every view of a picture is a square of tokens, which read each other both ways.
 
 ```
 Gemma3ForConditionalGeneration
-  model.vision_tower.encoder.layers.{i}.self_attn   one call a layer with a batch entry for each picture, full attention
+  model.vision_tower.encoder.layers.{i}.self_attn   one call a layer with a batch entry for each view, full attention
   model.multi_modal_projector                       averages kernel_size x kernel_size patches into one token
   model.language_model.layers.{i}.self_attn         one call a layer, grouped-query; sliding or full by layer_types,
-                                                    causal except inside one picture's tokens (token_type_ids 1)
+                                                    causal except inside one view's tokens (token_type_ids 1)
 ```
-A picture is stretched to a square. It stands in the text between <start_of_image> and <end_of_image>, its tokens row by
-row; patches are row by row as well. Pan & scan, which adds crops of long pictures, the stock processor does only where
-a call asks for it, whatever preprocessor_config.json says; nor is it asked for here.
+A view is the whole picture stretched to a square. With pan & scan, crops of a long picture are views after it. The
+stock processor crops only where a call asks for it, whatever preprocessor_config.json says, and so does this. Each view
+stands in the text between <start_of_image> and <end_of_image>, its tokens row by row; patches are row by row as well.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from transformers.models.gemma3.configuration_gemma3 import Gemma3Config
 from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
@@ -24,9 +25,12 @@ from attention.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
 
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its pixels
+
 
 class Gemma3(Family):
     label = "Gemma 3"
+    takes_pan_and_scan = True
     y_first_keys = frozenset({"box_2d", "point"})
 
     def load_processor(self, path):
@@ -64,20 +68,24 @@ class Gemma3(Family):
                 f"{max_visual_tokens}. Raise max_visual_tokens to {processor.image_seq_length}.",
                 processor.image_seq_length,
             )
-        tensors, roles = self._read(processor, messages, images)
-        side = tensors["pixel_values"].shape[-1] if images else 0  # of a picture as read, in pixels
+        crops = any(entry.get("pan_and_scan") for message in messages for entry in message["content"])
+        options = _pan_and_scan(processor, max_visual_tokens) if crops and images else {}
+        tensors, roles = self._read(processor, messages, images, **options)
+        views = [_views(processor.image_processor, image, options) for image in images]
+        side = tensors["pixel_values"].shape[-1] if images else 0  # of a view as read, in pixels
         patch = processor.patch_size
         grids = [
-            _grid(i, tower, image.size, side, cell)
+            _grid(i, tower, kind, box, side, cell)
             for tower, cell in (("language", patch * processor.pooling), ("vision", patch))
-            for i, image in enumerate(images)
+            for i, boxes in enumerate(views)
+            for kind, box in zip(_kinds(len(boxes)), boxes, strict=True)
         ]
         shown, patches = (
             cells_of((i, grid) for i, grid in enumerate(grids) if grid.tower == tower)
             for tower in ("language", "vision")
         )
         cells = placed(tensors["input_ids"][0].tolist(), processor.tokenizer.image_token_id, shown)
-        sizes = [(side, side)] * len(images)
+        sizes = [tuple(side * n for n in _finest(boxes)) for boxes in views]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": patches}, sizes)
 
     def visual_token_limit(self, processor):
@@ -87,12 +95,56 @@ class Gemma3(Family):
         return 1000, 1000
 
 
-def _grid(image: int, tower: str, size: tuple[int, int], side: int, cell: int) -> Grid:
-    """A picture read as side x side pixels, in cells of so many; what is left beside whole ones, no cell reads."""
-    width, height = size
+def _pan_and_scan(processor, max_visual_tokens: int | None) -> dict:
+    """The options that make the processor crop, so that each picture stays within so many tokens; {} for no crop.
+
+    As the folder's image processor says, and where it says nothing, as the stock processor does.
+    """
+    said = {name: getattr(processor.image_processor, name, None) for name in processor.images_kwargs}
+    options = {
+        name: default if said[name] is None else said[name]
+        for name, default in processor.images_kwargs.items()
+        if name.startswith("pan_and_scan")
+    }
+    if max_visual_tokens is not None:
+        crops = min(options["pan_and_scan_max_num_crops"], max_visual_tokens // processor.image_seq_length - 1)
+        if crops < 2:
+            return {}  # one crop is the picture once more
+        options["pan_and_scan_max_num_crops"] = crops
+    return {"do_pan_and_scan": True, **options}
+
+
+def _views(image_processor, image, options: dict) -> list[Box]:
+    """The places of a picture's views: itself, then its crops as the processor cuts them."""
+    whole = (0, 0, *image.size)
+    if not options:
+        return [whole]
+    settings = {name: value for name, value in options.items() if name != "do_pan_and_scan"}
+    shape = (1, image.height, image.width)
+    across = image_processor.pan_and_scan(np.broadcast_to(np.arange(image.width), shape), **settings)
+    down = image_processor.pan_and_scan(np.broadcast_to(np.arange(image.height)[:, None], shape), **settings)
+    return [whole] + [
+        tuple(map(float, (x[0, 0, 0], y[0, 0, 0], x[0, -1, -1] + 1, y[0, -1, -1] + 1)))
+        for x, y in zip(across, down, strict=True)
+    ]
+
+
+def _kinds(n_views: int) -> list[str]:
+    return ["whole"] if n_views == 1 else ["thumbnail"] + ["tile"] * (n_views - 1)
+
+
+def _grid(image: int, tower: str, kind: str, box: Box, side: int, cell: int) -> Grid:
+    """A view of side x side pixels as cells of so many; what is left beside whole ones, no cell reads."""
+    x0, y0, x1, y1 = box
     n = side // cell
     covered = n * cell / side
-    return Grid(image, tower, "whole", (0, 0, width * covered, height * covered), n, n)
+    return Grid(image, tower, kind, (x0, y0, x0 + (x1 - x0) * covered, y0 + (y1 - y0) * covered), n, n)
+
+
+def _finest(boxes: list[Box]) -> tuple[int, int]:
+    """The number of views side by side, and of those below each other, where the picture is read most closely."""
+    finest = boxes[1:] or boxes
+    return len({box[0] for box in finest}), len({box[1] for box in finest})
 
 
 FAMILY = Gemma3()

@@ -61,7 +61,7 @@ def build_endpoints(service: Service) -> None:
         """Check an adapter against a model, from its config and its tensors' names and shapes: a health card.
 
         Args:
-            rename: read keys of an older layout under the names that the model has now.
+            rename: read keys named as in another layout under the names that the model has now.
             alone: use the LoRA weights alone, although other trained weights lie beside them.
         """
         service.wait_until_loaded()
@@ -76,7 +76,7 @@ def build_endpoints(service: Service) -> None:
     async def analyze(
         images=None, prompt=None, model=None, model_type=None, mode="prefill", max_new_tokens=256, answer=None,
         system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto", adapter=None, adapter_scale=1.0,
-        adapter_rename=False, adapter_alone=False,
+        adapter_rename=False, adapter_alone=False, pan_and_scan=False,
         request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
     ) -> dict:  # fmt: skip
         """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
@@ -91,8 +91,9 @@ def build_endpoints(service: Service) -> None:
                 or holds one as a data: URL ("url") or in "base64".
             vision: keep the vision tower too.
             adapter: switch this LoRA adapter on, at the strength adapter_scale; /adapters lists some.
-            adapter_rename: read an adapter's keys of an older layout under the names that the model has now.
+            adapter_rename: read an adapter's keys, named as in another layout, under the names that the model has now.
             adapter_alone: use the LoRA weights alone, although other trained weights lie beside them.
+            pan_and_scan: read crops of long pictures too (Gemma 3).
 
         Returns:
             id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
@@ -115,6 +116,7 @@ def build_endpoints(service: Service) -> None:
                 "adapter_scale": adapter_scale,
                 "adapter_rename": bool(adapter_rename),
                 "adapter_alone": bool(adapter_alone),
+                "pan_and_scan": bool(pan_and_scan),
             }
             with service.job(fields, request.session_hash) as job:
                 async for step in job.follow():
@@ -125,6 +127,7 @@ def build_endpoints(service: Service) -> None:
     async def compare(
         images=None, prompt=None, adapters=None, words="base", model=None, model_type=None, mode="prefill",
         max_new_tokens=256, answer=None, system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto",
+        pan_and_scan=False,
         request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
     ) -> dict:  # fmt: skip
         """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
@@ -132,6 +135,7 @@ def build_endpoints(service: Service) -> None:
         Args:
             adapters: a list of names, of names with "=strength", or of {id, scale, rename, alone}.
             words: whose answer all read: base, the number of an adapter (from 1), or own.
+            pan_and_scan: read crops of long pictures too (Gemma 3).
 
         Returns:
             id, ticket, answer (the base's), comparison (the content of comparison.json), folder (on a local server).
@@ -142,6 +146,7 @@ def build_endpoints(service: Service) -> None:
                 "max_new_tokens": whole_number("max_new_tokens", max_new_tokens), "answer": answer, "system": system,
                 "messages": messages, "vision": vision, "dtype": dtype,
                 "max_visual_tokens": whole_number("max_visual_tokens", max_visual_tokens, optional=True),
+                "pan_and_scan": bool(pan_and_scan),
             }  # fmt: skip
             chosen = {
                 "adapters": listed(adapters),
@@ -273,11 +278,12 @@ def build_endpoints(service: Service) -> None:
             number("max_new_tokens", 256), word("answer"), word("system"), gr.JSON(label="messages"),
             vision, number("max_visual_tokens"), word("dtype", "auto"), word("adapter"), number("adapter_scale", 1.0),
             gr.Checkbox(label="adapter_rename"), gr.Checkbox(label="adapter_alone"),
+            gr.Checkbox(label="pan_and_scan"),
         ]  # fmt: skip
         call.click(analyze, fields, gr.JSON(label="result"), api_name="analyze", **GPU)
         call.click(
             compare,
-            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-4]],
+            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-5], fields[-1]],
             gr.JSON(label="result"), api_name="compare", **GPU,
         )  # fmt: skip
         call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")

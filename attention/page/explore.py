@@ -170,6 +170,7 @@ def inputs_of(run: Run) -> dict | None:
         "max_visual_tokens": info.get("max_visual_tokens") or 0,
         "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
         "vision": kept if info["images"] else "as usual",
+        "pan_and_scan": bool(info.get("pan_and_scan")),
         "adapter": adapter.get("id") or "",
         "adapter_scale": adapter.get("scale") or 1.0,
         "adapter_rename": False,

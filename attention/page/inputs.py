@@ -20,7 +20,7 @@ from attention.service import Service
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"as usual": None, "keep": True, "leave out": False}
 NO_ADAPTER = ("none: the model as published", "")
-RENAME = "read its keys of an older layout under the names that the model has now"
+RENAME = "read its keys, named as in another layout, under the names that the model has now"
 ALONE = "use the LoRA weights alone, without those beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
@@ -119,9 +119,11 @@ def request_inputs(service: Service) -> tuple[dict[str, gr.components.Component]
         max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
         dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
         vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
+        pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)")
     settings = {
         "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
         "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
+        "pan_and_scan": pan_and_scan,
     }  # fmt: skip
     return settings, run, stop
 
@@ -138,6 +140,7 @@ def fields_of(values: dict) -> dict:
         "max_visual_tokens": whole_number("The number of visual tokens", values["max_visual_tokens"] or 0) or None,
         "dtype": values["dtype"],
         "vision": VISION[values["vision"]],
+        "pan_and_scan": bool(values["pan_and_scan"]),
     }
     if values.get("adapter"):
         fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename", "adapter_alone")}
