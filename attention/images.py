@@ -162,6 +162,11 @@ def _as_rgb(
     if tags:
         _check_strips(image, name)
     has_16_bit_colours = ";16" in _raw_mode(image) and not image.mode.startswith("I")
+    if "transparency" in image.info and (has_16_bit_colours or image.mode.startswith("I")):
+        raise InvalidRequest(
+            f"{name} has 16 bits a channel and one colour that is transparent, which is not read here. Save it with an "
+            "alpha channel, or with 8 bits a channel."
+        )
     # Pillow turns a TIFF as it decodes it, unless its EXIF was looked at before: its own tags say the same
     rotation = (tags or image.getexif()).get(ORIENTATION, 1)
     image.load()

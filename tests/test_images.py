@@ -80,16 +80,17 @@ def test_a_largest_value_that_the_numbers_exceed_is_not_believed(tmp_path):
     assert np.array_equal(np.asarray(image)[..., 0], np.rint(values / 257))
 
 
-def png_of_16_bits(path, values):
-    """A PNG of the [row, col, channel] numbers, which Pillow cannot write."""
+def png_of_16_bits(path, values, transparent=None):
+    """A PNG of the [row, col, channel] numbers, which Pillow cannot write; one colour may be `transparent`."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     rows, cols, channels = values.shape
-    header = struct.pack(">IIBBBBB", cols, rows, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", cols, rows, 16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
+    key = b"" if transparent is None else chunk(b"tRNS", struct.pack(f">{channels}H", *transparent))
     data = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + key + chunk(b"IDAT", data) + chunk(b"IEND", b""))
     return path
 
 
@@ -155,6 +156,14 @@ def test_colours_of_16_bits_are_read_by_the_range_of_all_and_said(tmp_path, kind
     image, notes = open_image(path)
     assert np.abs(np.asarray(image) - np.rint(values[..., :3] / white * 255)).max() <= (white == 65535)
     assert f"0 is black, {white} is white" in notes[0] and len(notes) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_of_16_bits_is_refused_and_not_passed_over(tmp_path, channels):
+    values = np.random.default_rng(0).integers(0, 65536, (12, 20, channels))
+    path = png_of_16_bits(tmp_path / "a.png", values, transparent=values[3, 4])
+    with pytest.raises(InvalidRequest, match=r"a\.png has 16 bits a channel and one colour that is transparent"):
+        open_image(path)
 
 
 def test_a_tiff_that_is_not_read_is_called_one(tmp_path):
