@@ -16,7 +16,7 @@ from torch import nn
 
 from attention import families, models
 from attention.errors import UnsupportedModel, shortened
-from attention.loading_report import check_quantisation
+from attention.quantisation import check_quantisation
 
 # What lies between the towers; inside the vision tower some families keep it under one of these names.
 CONNECTORS = ("merger", "projector", "connector", "resampler")

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from attention.errors import AdapterRefused
+from attention.quantisation import is_packed
 
 from .base_modules import plain_modules
 from .health_card import HealthCard
@@ -33,11 +34,21 @@ def places_of(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> Places:
         own = getattr(modules[owner], last)
         if own.is_meta:
             raise AdapterRefused(f"{name} is not on a device here, so nothing can take its place. Use a larger device.")
+        _check_is_plain(own, name)
         if own.shape != tensor.shape:
             raise AdapterRefused(f"{name} has {list(own.shape)} numbers, and {list(tensor.shape)} would replace them.")
         new = tensor.to(own.device, own.dtype)
         places[modules[owner], last] = nn.Parameter(new, requires_grad=False) if isinstance(own, nn.Parameter) else new
     return places
+
+
+def _check_is_plain(own: torch.Tensor, name: str) -> None:
+    """Raise AdapterRefused for a quantised weight of the base, which plain numbers cannot be written into."""
+    if isinstance(own, nn.Parameter) and is_packed(own):
+        raise AdapterRefused(
+            f"{name} is quantised in this base, so nothing can take its place or be added to it. Take the base that is "
+            "not quantised."
+        )
 
 
 @contextmanager
@@ -59,6 +70,7 @@ def with_rows(model: nn.Module, card: HealthCard, tensors: Mapping[str, torch.Te
     for key, (name, which) in card.keys.items():
         if which == "rows":
             own = modules[name].weight
+            _check_is_plain(own, f"{name}.weight")
             at = torch.tensor(card.rows[name], device=own.device)
             whole[key] = own.detach().index_copy(0, at, tensors[key].to(own.device, own.dtype))
     return whole
@@ -103,6 +115,7 @@ def changes_of(model: nn.Module, card: HealthCard, tensors: Mapping[str, torch.T
         own = getattr(module, last)
         if own.is_meta:
             raise AdapterRefused(f"{name} is not on a device here, so nothing can be added to it. Use a larger device.")
+        _check_is_plain(own, name)
         left, right = factors(
             matrices["lora_A"], matrices["lora_B"], own.shape, getattr(module, "is_transposed", False)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from attention import models
 from attention.capture import attention_of
 from attention.images import open_image
 from attention.models import LoadedModel
+from attention.quantisation import plain_parts
 from attention.verification import Check, downloaded, drawing, prepared_inputs, verify
 
 from .attach import adapted, adapters_of
@@ -64,9 +65,16 @@ def _weights(loaded: LoadedModel) -> dict[str, str]:
             tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
         ).hexdigest()
         for path, module in plain_modules(loaded.model)
-        for name, tensor in plain_tensors(module)
+        for name, tensor in _parts(module)
         if not tensor.is_meta
     }
+
+
+def _parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """A module's own tensors, those that are packed in their parts."""
+    for name, tensor in plain_tensors(module):
+        for number, part in enumerate(plain_parts(tensor)):
+            yield f"{name}.{number}", part
 
 
 def _logits(loaded: LoadedModel, picture) -> torch.Tensor:

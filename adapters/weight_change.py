@@ -3,7 +3,8 @@
 LoRA adds dW = s B A to a weight W [out, in], with A [r, in], B [out, r], and s = alpha / r (rank-stabilised: alpha /
 sqrt(r)). With B = Q_B R_B and A^T = Q_A R_A, the singular values of dW are those of s R_B R_A^T, which is r x r; their
 root of squares is the Frobenius norm (the same as s sqrt(tr((B^T B)(A A^T)))), the largest is the spectral norm. All
-is computed in float32 from the file's values. Owns these numbers; knows nothing of PEFT but that it may be around.
+is computed in float32 from the file's values. Owns these numbers; knows nothing of PEFT but that it may be around, and
+that it reads packed weights.
 
 DoRA goes on: W' = m (W + dW) / |W + dW|, by rows of W (by columns of an embedding), so that dW is not all that changes.
 """
@@ -14,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import torch
+from peft.utils.integrations import dequantize_module_weight
 from torch import nn
 
 from attention import families
+from attention.quantisation import is_packed
 
 from .base_modules import BaseModule, base_of_model, plain_modules, plain_tensors
 from .exchange import factors
@@ -109,7 +112,8 @@ def differing_copies(card: HealthCard, tensors: Mapping[str, torch.Tensor], mode
     differ = set()
     for key, name in card.copies.items():
         own = dict(plain_tensors(plain[name]))[key.rpartition(".")[2]].detach()
-        if not own.is_meta and not torch.equal(tensors[key].to(own.device, own.dtype), own):
+        # what is rounded differs from what it was made of
+        if not (own.is_meta or is_packed(own)) and not torch.equal(tensors[key].to(own.device, own.dtype), own):
             differ.add(name)
     return sorted(differ)
 
@@ -174,7 +178,7 @@ def _parameter(module: TouchedModule, found: dict[str, torch.Tensor], owner: nn.
     """The change of a parameter of several matrices: of all of them together."""
     where = (module.name, module.part, module.tower, module.layer, module.kind)
     own = getattr(owner, module.part).detach()
-    if own.is_meta:
+    if own.is_meta or is_packed(own):
         return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
     pair = (found[f"parameter.lora_{side}"].to(own.device).float() for side in "AB")
     left, right = factors(*pair, own.shape, getattr(owner, "is_transposed", False))
@@ -186,7 +190,7 @@ def _parameter(module: TouchedModule, found: dict[str, torch.Tensor], owner: nn.
 def _rows(name: str, rows: tuple[int, ...], new: torch.Tensor, base: nn.Module, place: BaseModule) -> WeightChange:
     where = (name, place.part, place.tower, place.layer, "rows")
     own = base.weight.detach()
-    if own.is_meta:
+    if own.is_meta or is_packed(own):
         return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
     moved = _norm(new, own[torch.tensor(rows, device=own.device)])
     return WeightChange(*where, moved, _ratio(moved, _norm(own)), note=f"Of {len(rows):,} rows.")
@@ -202,7 +206,9 @@ def _replaced(name: str, found: dict[str, torch.Tensor], base: nn.Module, place:
     pairs = [
         (new, old[which.removeprefix("replaces.")]) for which, new in found.items() if which.startswith("replaces.")
     ]
-    if any(before.is_meta for _, before in pairs):
+    if any(
+        before.is_meta or (is_packed(new) != is_packed(before)) or new.shape != before.shape for new, before in pairs
+    ):
         return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
     moved = sum(_norm(new, before) ** 2 for new, before in pairs) ** 0.5
     own = sum(_norm(before) ** 2 for _, before in pairs) ** 0.5
@@ -210,11 +216,29 @@ def _replaced(name: str, found: dict[str, torch.Tensor], base: nn.Module, place:
 
 
 def _weight(base: nn.Module) -> torch.Tensor | None:
-    """A module's weight as a matrix of its outputs; None where it is elsewhere, or packed."""
+    """A module's weight as a matrix of its outputs, of a quantised one the numbers that it stands for.
+
+    None where it is elsewhere, or packed in a way that is not known here.
+    """
     weight = base._parameters.get("weight")
-    if weight is None or weight.is_meta or not weight.is_floating_point() or weight.itemsize < 2:
-        return None  # of 8 bits: what multiplies them lies elsewhere
+    if weight is None or weight.is_meta:
+        return None
+    if is_packed(weight):
+        return _unpacked(base, weight)
     return weight.detach().flatten(1)
+
+
+def _unpacked(base: nn.Module, weight: nn.Parameter) -> torch.Tensor | None:
+    """The numbers of a packed weight, as PEFT reads them; None where it does not know how."""
+    try:
+        with torch.inference_mode(False):
+            numbers = dequantize_module_weight(base).detach()
+    except Exception:  # noqa: BLE001 - each method's own package fails in its own way
+        return None
+    finally:
+        base._parameters["weight"] = weight  # PEFT sets a copy of some
+    is_whole = not is_packed(numbers) and numbers.shape == (base.out_features, base.in_features)
+    return numbers if is_whole else None
 
 
 def _norm(tensor: torch.Tensor, other: torch.Tensor | None = None) -> float:

@@ -16,8 +16,9 @@ from .errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted, sho
 from .families.family import Inputs, rendered
 from .image_entries import SIZES
 from .images import open_image
-from .loading_report import check_files, check_quantisation, check_scales
+from .loading_report import check_files
 from .partial import PartialRun
+from .quantisation import check_packed, check_quantisation
 from .request import Limits, Request
 
 
@@ -58,7 +59,7 @@ def forecast(request: Request, limits: Limits | None = None, watch: models.Watch
     if not models.is_kept(path):
         check_files(path, model_id)
         check_quantisation(config, model_id)
-        check_scales(path, config, model_id)
+        check_packed(path, config, model_id)
     prepared = prepare(request, pictures, family, models.processor_of(path, family), limits)
     check_image_tokens(config, prepared.inputs)
     return estimate(request, family, config, prepared, path, device, limits)
@@ -213,7 +214,8 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
             f"the limit is {min(limits.tokens, longest):,}. "
             "Lower max_visual_tokens or the answer's length, or give fewer images."
         )
-    item = (getattr(torch, dtype) if dtype else models.choose_dtype(request.dtype, device, config)).itemsize
+    wanted = getattr(torch, dtype) if dtype else models.choose_dtype(request.dtype, device, config)
+    item = wanted.itemsize
     shapes = family.towers(config)
     n_patches = len(inputs.keys.get("vision", ()))
     size = dense = 0
@@ -236,7 +238,7 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     working += (n_answer + 1) * text.vocab_size * 8 + min(size, limits.buffer_bytes)
     weights = 0
     if dtype is None and not models.is_kept(path):
-        weights = models.weight_bytes(path) * item // models.published_dtype(config).itemsize
+        weights = models.memory_bytes(path, config, wanted)
     available = _available_memory(device)
     if available is not None and weights + working > available:
         raise LimitExceeded(

@@ -1,7 +1,7 @@
 """A checkpoint held against the model that its config describes: what it lacks, and what it has besides.
 
-Owns the refusal of weights that a loader would draw at random, and the note on those that it leaves out. What may be
-missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it stands. Knows
+Owns the refusal of weights that a loader would draw at random or cannot convert, and the note on those that it leaves
+out. What may be missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it stands. Knows
 no family and loads no weight.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_left
-from collections import Counter, defaultdict
+import traceback
 from collections.abc import Collection
 from pathlib import Path
 
@@ -19,10 +18,6 @@ from safetensors import SafetensorError, safe_open
 from .errors import ModelUnavailable, quoted, shortened
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-# what names of quantised copies end in
-UNQUANTISED = re.compile(
-    r"(-unsloth)?-(bnb|awq|gptq|fp8|int[48]|[48]bit|w\d+a\d+|quantized|torchao)\b.*$", re.IGNORECASE
-)
 LISTED = 3  # names of weights in a message
 ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -30,7 +25,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 CHECKPOINT_FILES = ("optimizer.pt", "optimizer.bin", "scheduler.pt", "trainer_state.json", "zero_to_fp32.py", "latest")
 CHECKPOINT_FOLDERS = ("global_step*", "checkpoint-*", "pytorch_model_fsdp_*")
 LFS_POINTER = b"version https://git-lfs"
-FEW_BITS = 8  # weights are stored in more, unless something beside them says how they are to be read
+BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # of UTF-8 and of UTF-16
 
 
 def check_files(folder: str, model_id: str) -> None:
@@ -39,7 +34,7 @@ def check_files(folder: str, model_id: str) -> None:
     check_is_no_adapter(path, model_id)
     if not any(path.glob("*.safetensors")):
         raise ModelUnavailable(_without_weights(path, model_id))
-    for name in _weight_files(path, model_id):
+    for name in weight_files(path, model_id):
         try:
             with safe_open(path / name, framework="np"):  # reads the header alone
                 pass
@@ -47,7 +42,7 @@ def check_files(folder: str, model_id: str) -> None:
             raise ModelUnavailable(_damaged(path / name, model_id, error)) from None
 
 
-def _weight_files(path: Path, model_id: str) -> list[str]:
+def weight_files(path: Path, model_id: str) -> list[str]:
     """The names of the files that transformers loads from a folder. Raises ModelUnavailable where one is not there."""
     if (path / WHOLE).exists():
         return [WHOLE]
@@ -55,14 +50,14 @@ def _weight_files(path: Path, model_id: str) -> list[str]:
     missing = [name for name in indexed if not (path / name).is_file()]
     if missing:
         raise ModelUnavailable(
-            f"{shortened(model_id)} is not complete: {INDEX} names {_listed(missing)}, which "
+            f"{shortened(model_id)} is not complete: {INDEX} names {listed(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not there. Download or copy what is missing."
         )
     if not indexed:
         there = sorted(file.name for file in path.glob("*.safetensors"))
         raise ModelUnavailable(
             f"{shortened(model_id)} has neither {WHOLE} nor {INDEX}, by which its weights are found; it has "
-            f"{_listed(there)}. Copy the index, or rename the file."
+            f"{listed(there)}. Copy the index, or rename the file."
         )
     return indexed
 
@@ -89,115 +84,21 @@ def check_is_no_adapter(folder: Path, model_id: str) -> None:
         )
 
 
-def check_quantisation(config, model_id: str) -> None:
-    """Raise ModelUnavailable where a config says that the weights are quantised in a way that cannot be loaded here.
-
-    transformers' own quantizer of the method says what it needs.
-    """
-    said = _quantisation(config)
-    if said is None:
-        return
-    from transformers.quantizers import AutoHfQuantizer
-
-    method = said.get("quant_method") if isinstance(said, dict) else getattr(said, "quant_method", None)
-    method = getattr(method, "value", method)
-    try:
-        quantizer = AutoHfQuantizer.from_config(said, pre_quantized=True)
-        quantizer.validate_environment(device_map=None)
-    except Exception as error:  # noqa: BLE001 - each method's own package fails in its own way
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0].removesuffix(".")
-        plain = UNQUANTISED.sub("", Path(model_id).name)
-        other = f", {plain} for one" if plain != Path(model_id).name else ""
-        named = f" ({shortened(str(method))})" if method else ""
-        take = "Install that, or take" if isinstance(error, ImportError) else "Take"
-        raise ModelUnavailable(
-            f"{shortened(model_id)} is quantised{named}, which cannot be loaded here: "
-            f"{shortened(reason, 200)}. {take} the model that is not quantised{other}."
-        ) from None
-
-
-def _quantisation(config):
-    """The record of how weights are quantised, where transformers looks for it; None without one."""
-    text = config.get_text_config(decoder=True)
-    return getattr(config, "quantization_config", None) or getattr(text, "quantization_config", None)
-
-
-def check_scales(folder: str, config, model_id: str) -> None:
-    """Raise ModelUnavailable where weights of few bits would be read as plain numbers.
-
-    A quantised weight is a number times what lies beside it (a scale). transformers reads one without it all the same,
-    and reports nothing; and it leaves out what lies beside where the config does not say that weights are quantised.
-    """
-    weights, dtype = _few_bits(Path(folder), model_id)
-    if not weights:
-        return
-    if _quantisation(config) is None:
-        name, beside = next(((name, beside) for name, beside in weights.items() if beside), ("", ()))
-        if beside:
-            raise ModelUnavailable(
-                f"{shortened(model_id)} has quantised weights ({shortened(name)} is {dtype}, with "
-                f"{_listed(sorted(beside))} beside it), and its config.json has no quantization_config, so they would "
-                "be read as plain numbers. Take the config.json that belongs to these weights."
-            )
-        return
-    groups = defaultdict(list)
-    for name in weights:
-        groups[name.rpartition(".")[2]].append(name)
-    lacking = []
-    for leaf, names in groups.items():
-        held = Counter(part for name in names for part in weights[name])
-        needed = {part for part, count in held.items() if 2 * count > len(names)}
-        lacking += [name for name in names if needed - weights[name] or (leaf == "weight" and not weights[name])]
-    if lacking:
-        raise ModelUnavailable(
-            f"{_count(lacking)} of {shortened(model_id)} {'is' if len(lacking) == 1 else 'are'} quantised ({dtype}) "
-            f"and without the scales that make numbers of them: {_listed(sorted(lacking))}. "
-            "Copy or download the model again."
-        )
-
-
-def _few_bits(path: Path, model_id: str) -> tuple[dict[str, set[str]], str]:
-    """Matrices that are stored in few bits, with the ends of the names that lie beside each, and one's dtype."""
-    found, names = {}, []
-    for file in _weight_files(path, model_id):
-        with safe_open(path / file, framework="np") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                names.append(name)
-                tensor = tensors.get_slice(name)
-                bits = re.search(r"\d+", tensor.get_dtype())  # F8_E4M3, I8, U8, F4; none in BOOL
-                if bits and int(bits[0]) <= FEW_BITS and len(tensor.get_shape()) > 1:
-                    found[name] = tensor.get_dtype()
-    names.sort()
-    weights = {}
-    for name in found:
-        module, _, leaf = name.rpartition(".")
-        # of experts, several weights lie in one module, each with what begins with its own name
-        start = f"{module}." if leaf == "weight" else name
-        beside = set()
-        for other in names[bisect_left(names, start) :]:
-            if not other.startswith(start):
-                break
-            if other not in (name, f"{module}.bias"):
-                beside.add(other.removeprefix(start))
-        weights[name] = beside
-    return weights, next(iter(found.values()), "")
-
-
 def check_weights(model_id: str, folder: str, report: dict) -> None:
     """Raise ModelUnavailable for weights that stayed random, by their names; `report` is transformers' loading info."""
     mismatched = sorted(report["mismatched_keys"], key=str)
     if mismatched:
         name, found, expected = mismatched[0]
         raise ModelUnavailable(
-            f"{_count(mismatched)} of {shortened(model_id)} {_have(mismatched)} another shape than config.json says, "
+            f"{counted(mismatched)} of {shortened(model_id)} {_have(mismatched)} another shape than config.json says, "
             f"{shortened(name)} for one: {_shape(found)} in the file, {_shape(expected)} in the model. "
             "Config and weights are of different models."
         )
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelUnavailable(
-            f"{_count(missing)} that {shortened(model_id)} needs {'is' if len(missing) == 1 else 'are'} not in its "
-            f"files and would be random: {_listed(missing)}. {_probably(folder, missing, report['unexpected_keys'])}"
+            f"{counted(missing)} that {shortened(model_id)} needs {'is' if len(missing) == 1 else 'are'} not in its "
+            f"files and would be random: {listed(missing)}. {_probably(folder, missing, report['unexpected_keys'])}"
         )
 
 
@@ -207,15 +108,55 @@ def left_out(report: dict) -> list[str]:
     if not unexpected:
         return []
     return [
-        f"{_count(unexpected)} of the model's files {'has' if len(unexpected) == 1 else 'have'} no place in this "
-        f"architecture and {'was' if len(unexpected) == 1 else 'were'} left out: {_listed(unexpected)}."
+        f"{counted(unexpected)} of the model's files {'has' if len(unexpected) == 1 else 'have'} no place in this "
+        f"architecture and {'was' if len(unexpected) == 1 else 'were'} left out: {listed(unexpected)}."
     ]
+
+
+def check_json_start(file: Path, where: str) -> None:
+    """Raise ModelUnavailable for a JSON file that begins with a byte order mark, which transformers does not read."""
+    if begins_with_mark(file):
+        raise ModelUnavailable(
+            f"{file.name} of {shortened(where, 200)} begins with a byte order mark, as some editors write it, and is "
+            "not read so. Save it as UTF-8 without one (without BOM)."
+        )
+
+
+def begins_with_mark(file: Path) -> bool:
+    """Whether a file is there and begins with a byte order mark."""
+    try:
+        with file.open("rb") as content:
+            return content.read(3).startswith(BYTE_ORDER_MARKS)
+    except OSError:  # said better where it is read
+        return False
+
+
+def conversion_error(error: BaseException) -> str | None:
+    """Return a clause on the weights that transformers could not convert; None where that is not what failed.
+
+    It raises an error that only points to its log, and keeps the reasons in its report, which is on the error's way.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    reports = (getattr(frame.f_locals.get("loading_info"), "conversion_errors", None) for frame in reversed(frames))
+    failed = next((report for report in reports if report), None)
+    if not failed:
+        return None
+    name = min(failed)
+    return f"{counted(failed)} could not be converted, {shortened(name)} for one: {_last_words(failed[name])}"
+
+
+def _last_words(told: str) -> str:
+    """The line of a traceback that has the error, or the first of another text."""
+    lines = [line for line in told.strip().splitlines() if line.strip()] or ["no reason is given"]
+    inside = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
+    return shortened(lines[inside + 1 if inside + 1 < len(lines) else 0], 200)
 
 
 def _indexed_files(path: Path, model_id: str) -> list[str]:
     """The weight files that the folder's index names; none where there is no index."""
+    check_json_start(path / INDEX, model_id)
     try:
-        text = (path / INDEX).read_text(encoding="utf-8-sig")
+        text = (path / INDEX).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
@@ -263,7 +204,7 @@ def _probably(folder: str, missing: list[str], unexpected: Collection[str]) -> s
     if any((Path(folder) / name).exists() for name in CHECKPOINT_FILES):
         return "It is a training checkpoint: give the folder to which the whole model was saved."
     if unexpected:
-        return f"Its files have {_count(unexpected)} of other names: {_listed(sorted(unexpected))}."
+        return f"Its files have {counted(unexpected)} of other names: {listed(sorted(unexpected))}."
     return "Copy or download the model again, or save it whole."
 
 
@@ -280,12 +221,12 @@ def _common_prefix(missing: list[str], unexpected: Collection[str]) -> str:
     return prefix if all(name.startswith(prefix) for name in unexpected) else ""
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     return ", ".join(shortened(name) for name in names[:LISTED]) + more
 
 
-def _count(names: Collection) -> str:
+def counted(names: Collection) -> str:
     return "1 weight" if len(names) == 1 else f"{len(names):,} weights"
 
 

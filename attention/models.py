@@ -22,13 +22,15 @@ from typing import Any
 
 import torch
 
+from . import quantisation
 from .errors import AttentionError, InvalidRequest, ModelUnavailable, UnsupportedModel, quoted, shortened
 from .loading_report import (
+    begins_with_mark,
     check_files,
     check_is_no_adapter,
-    check_quantisation,
-    check_scales,
+    check_json_start,
     check_weights,
+    conversion_error,
     left_out,
 )
 
@@ -372,6 +374,8 @@ def read_config(path: str, model_type: str | None = None):
 
     from . import families
 
+    for name in ("config.json", "generation_config.json"):  # transformers passes over one of these in silence
+        check_json_start(Path(path) / name, path)
     _check_model_types(path)
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
@@ -471,7 +475,7 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
         processor = family.load_processor(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         broken = _broken_json(path)
-        where = f"its file {broken} is not JSON" if broken else _first_line(error)
+        where = f"its file {broken}" if broken else _first_line(error)
         if not any((Path(path) / name).is_file() for name in PROCESSOR_FILES[:2]):
             where = f"there is no {PROCESSOR_FILES[0]}. Copy it from the model that this one was trained from."
         files = ", ".join(name for name in PROCESSOR_FILES if (Path(path) / name).is_file()) or "no file of its own"
@@ -487,12 +491,14 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
 
 
 def _broken_json(path: str) -> str | None:
-    """The name of a folder's first JSON file that is none; transformers names only some."""
+    """The name of a folder's first JSON file that is none, and what it is; transformers names only some."""
     for file in sorted(Path(path).glob("*.json")):
+        if begins_with_mark(file):
+            return f"{file.name} begins with a byte order mark. Save it as UTF-8 without one (without BOM)."
         try:
             json.loads(file.read_bytes())
         except (OSError, ValueError, RecursionError):
-            return file.name
+            return f"{file.name} is not JSON"
     return None
 
 
@@ -505,6 +511,12 @@ def folder_stamp(path: str, pattern: str = "*") -> tuple:
 def weight_bytes(path: str) -> int:
     """How large a folder's safetensors files are together; 0 when it has none yet."""
     return sum(file.stat().st_size for file in Path(path).glob("*.safetensors"))
+
+
+def memory_bytes(path: str, config, dtype: torch.dtype) -> int:
+    """How many bytes the weights of a folder take in memory, in `dtype` where they are not quantised."""
+    packed = quantisation.memory_bytes(path, config, dtype, path)
+    return weight_bytes(path) * dtype.itemsize // published_dtype(config).itemsize if packed is None else packed
 
 
 def is_kept(path: str) -> bool:
@@ -539,29 +551,32 @@ def load(
         return _kept
     processor = processor_of(path, family)
     check_files(path, model_id)
-    check_quantisation(config, model_id)
-    check_scales(path, config, model_id)
+    quantisation.check_quantisation(config, model_id)
+    quantisation.check_packed(path, config, model_id)
     free()
+    n_bytes = memory_bytes(path, config, wanted)
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
             path,
             dtype=wanted,
             attn_implementation=ATTENTION,
-            device_map=_device_map(device, weight_bytes(path) * wanted.itemsize // published_dtype(config).itemsize),
+            device_map=_device_map(device, n_bytes),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
             output_loading_info=True,
         )
+        quantisation.unpack_first(model)
     except (torch.OutOfMemoryError, MemoryError):
         raise ModelUnavailable(
-            f"{model_id} does not fit the memory of {device} in {name} ({weight_bytes(path) / 1e9:.1f} GB of weights). "
+            f"{model_id} does not fit the memory of {device} in {name} ({n_bytes / 1e9:.1f} GB of weights). "
             "Choose a smaller model, or device cpu."
         ) from None
     except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
+        reason = conversion_error(error) or f"{type(error).__name__}: {_first_line(error)}"
         raise ModelUnavailable(
-            f"{shortened(model_id)} cannot be loaded by transformers: {type(error).__name__}: {_first_line(error)}. "
+            f"{shortened(model_id)} cannot be loaded by transformers: {reason.removesuffix('.')}. "
             "Its config.json may not describe these weights."
         ) from None
     check_weights(model_id, path, report)
@@ -604,7 +619,7 @@ def wrap(model: torch.nn.Module, model_type: str | None = None) -> LoadedModel:
         base,
         processor_of(path, family),
         str(input_device(base)),
-        str(next(base.parameters()).dtype).removeprefix("torch."),
+        str(next(each for each in base.parameters() if not quantisation.is_packed(each)).dtype).removeprefix("torch."),
     )
 
 
