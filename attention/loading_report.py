@@ -1,14 +1,13 @@
 """A checkpoint held against the model that its config describes: what it lacks, and what it has besides.
 
 Owns the refusal of weights that a loader would draw at random or cannot convert, and the note on those that it leaves
-out. What may be missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it stands. Knows
-no family and loads no weight.
+out. What may be missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it
+stands. Knows no family and loads no weight.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import traceback
 from collections.abc import Collection
 from pathlib import Path

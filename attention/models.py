@@ -611,6 +611,7 @@ def wrap(model: torch.nn.Module, model_type: str | None = None) -> LoadedModel:
 
     path, revision = locate(name)
     family = families.find(model_type or base.config.model_type)
+    quantisation.unpack_first(base)
     return LoadedModel(
         name,
         revision,

@@ -114,7 +114,7 @@ def is_packed(tensor: torch.Tensor) -> bool:
     """Whether a weight's numbers are not the ones that its model computes with: something beside them is missing."""
     return (
         not tensor.is_floating_point()
-        or tensor.itemsize < 2  # noqa: PLR2004 - of 8 bits: what multiplies them lies elsewhere
+        or tensor.itemsize < 2
         or getattr(tensor, "quant_state", None) is not None
         or is_traceable_wrapper_subclass(tensor)
     )
@@ -249,7 +249,7 @@ def _packed(tensors: dict[str, _Stored]) -> dict[str, set[str]]:
         few = (tensor.bits <= FEW_BITS and tensor.dtype != "BOOL") or tensor.dtype in WORDS_OF_BITS
         # bitsandbytes may keep bits in a float's bytes, and its state below the weight's own name
         has_state = any(other.startswith(f"{name}.") for other in names[bisect_left(names, f"{name}.") :][:1])
-        if len(tensor.shape) < 2 or not (few or has_state):  # noqa: PLR2004 - a vector is no matrix
+        if len(tensor.shape) < 2 or not (few or has_state):
             continue
         module, _, _ = name.rpartition(".")
         start = _start(name)
