@@ -341,7 +341,8 @@ def _compare_readers(run, bounds) -> list[Check]:
             for start, rows in run.dense_chunks(layer, tower):
                 span = slice(start, start + rows.shape[1])
                 sums.see(float(np.abs(rows.sum(axis=-1) - 1).max()), SUM_TOLERANCE, where)
-                columns.see(float(np.abs(rows[:, :, keys] - read[:, span]).max()), bound, where)
+                apart = float(np.abs(rows[:, :, keys] - read[:, span]).max())
+                columns.see(apart, 2 * bound, where)  # each of the two may be off by so much
             for position in run.stored_positions(tower):
                 kept = run.stored_row(layer, position, tower)
                 exact = run.row(layer, position, tower, "factors")

@@ -1,8 +1,9 @@
-"""Quantised model folders for tests: by a small method of our own, registered with transformers, and by real packages."""
+"""Quantised model folders for tests: by a small method of our own, known to transformers, and by real packages."""
 
 import json
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -55,7 +56,7 @@ class Failing(ConversionOps):
 class RowsQuantizer(HfQuantizer):
     """transformers' side of the method."""
 
-    serialized_names = {"weight": ["weight", "weight_scale"]}
+    serialized_names: ClassVar = {"weight": ["weight", "weight_scale"]}
 
     def _process_model_before_weight_loading(self, model, **_):
         kind = PackedRows if self.quantization_config.is_linear else PackedElsewhere

@@ -39,7 +39,6 @@ from attention.partial import PartialRun
 from attention.verification import verify
 
 PROMPT, ANSWER = "what color?", "red"
-EXACT = 1e-5  # of the same kernels, read from queries and keys again
 OTHER_KERNELS = 1e-3  # as `verify` allows, over all layers
 Q_PROJ = "model.language_model.layers.0.self_attn.q_proj"
 TOKEN_INT8 = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "token", "dynamic": True}
@@ -267,7 +266,7 @@ def test_an_index_with_a_byte_order_mark_is_called_so(tiny_folder, tmp_path):
     (folder / "model.safetensors").unlink()
     index = json.dumps({"metadata": {}, "weight_map": dict.fromkeys(weights, "part.safetensors")})
     (folder / "model.safetensors.index.json").write_bytes(codecs.BOM_UTF8 + index.encode())
-    with pytest.raises(ModelUnavailable, match="index.json .* begins with a byte order mark"):
+    with pytest.raises(ModelUnavailable, match=r"index\.json .* begins with a byte order mark"):
         models.load(str(folder), "cpu")
 
 
