@@ -568,6 +568,7 @@ def load(
             output_loading_info=True,
         )
         quantisation.unpack_first(model)
+        quantisation.in_one_dtype(model, wanted)
     except (torch.OutOfMemoryError, MemoryError):
         raise ModelUnavailable(
             f"{model_id} does not fit the memory of {device} in {name} ({n_bytes / 1e9:.1f} GB of weights). "

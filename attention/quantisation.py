@@ -110,6 +110,26 @@ def unpack_first(model: torch.nn.Module) -> None:
             compressor.decompress_model(model)
 
 
+@torch.no_grad()
+def in_one_dtype(model: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Put the weights that a quantised model keeps as plain numbers into `dtype`, as those of any model are.
+
+    Where a method reads what lies beside a weight, transformers leaves every plain one in the dtype of its file, beside
+    biases in `dtype`, and the first layer fails.
+    """
+    if not getattr(model, "is_quantized", False):
+        return
+    kept = {*(getattr(model, "_keep_in_fp32_modules", None) or ())}
+    kept |= {*(getattr(model, "_keep_in_fp32_modules_strict", None) or ())}
+    for name, module in model.named_modules():
+        weight = module._parameters.get("weight")
+        has_more = any(other.startswith("weight_") for other in (*module._parameters, *module._buffers))
+        if weight is None or weight.is_meta or is_packed(weight) or has_more or kept & set(name.split(".")):
+            continue
+        if weight.dtype != dtype:
+            weight.data = weight.data.to(dtype)
+
+
 def is_packed(tensor: torch.Tensor) -> bool:
     """Whether a weight's numbers are not the ones that its model computes with: something beside them is missing."""
     return (

@@ -109,10 +109,10 @@ def compressed_folder(plain, folder, activations=None) -> str:
     return with_record(folder, record)
 
 
-def saved_by_transformers(plain, folder, record) -> str:
+def saved_by_transformers(plain, folder, record, dtype=torch.float32) -> str:
     """A copy of a model's folder that transformers has quantised as it loaded it, and saved."""
     model = AutoModelForImageTextToText.from_pretrained(
-        plain, dtype=torch.float32, quantization_config=record, device_map={"": "cpu"}
+        plain, dtype=dtype, quantization_config=record, device_map={"": "cpu"}
     )
     shutil.copytree(plain, folder, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
     model.save_pretrained(folder)

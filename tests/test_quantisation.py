@@ -55,29 +55,30 @@ def picture():
     return Image.effect_noise((96, 64), 90).convert("RGB")
 
 
-def nf4(plain, folder):
+def nf4(plain, folder, dtype=torch.float32):
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
     from transformers import BitsAndBytesConfig
 
     return saved_by_transformers(
         plain,
         folder,
-        BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32),
+        BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype),
+        dtype,
     )
 
 
-def int8(plain, folder):
+def int8(plain, folder, dtype=torch.float32):
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
     from transformers import BitsAndBytesConfig
 
-    return saved_by_transformers(plain, folder, BitsAndBytesConfig(load_in_8bit=True))
+    return saved_by_transformers(plain, folder, BitsAndBytesConfig(load_in_8bit=True), dtype)
 
 
-def torchao(plain, folder):
+def torchao(plain, folder, dtype=torch.float32):
     quantization = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
     from transformers import TorchAoConfig
 
-    return saved_by_transformers(plain, folder, TorchAoConfig(quantization.Int8WeightOnlyConfig()))
+    return saved_by_transformers(plain, folder, TorchAoConfig(quantization.Int8WeightOnlyConfig()), dtype)
 
 
 def compressed(plain, folder):
@@ -92,6 +93,7 @@ def compressed_with_activations(plain, folder):
 
 REAL = [nf4, int8, torchao, compressed, compressed_with_activations]
 METHODS = [rows_folder, *REAL]
+SAVED = [nf4, int8, torchao]
 READS_WEIGHTS = [nf4, int8, torchao, compressed]
 
 
@@ -132,6 +134,22 @@ def test_rows_are_those_of_plain_transformers_on_the_same_quantised_model(method
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_quantised_model_published_in_half_precision_runs_in_both(method, dtype, tiny_folder, picture, tmp_path):
+    """transformers leaves the rest of some of them in the dtype of their files, where a CPU takes float32."""
+    half = shutil.copytree(tiny_folder, tmp_path / "half")
+    weights = {name: weight.to(torch.bfloat16) for name, weight in load_file(half / "model.safetensors").items()}
+    save_file(weights, half / "model.safetensors", {"format": "pt"})
+    config = json.loads((half / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}))
+    folder = method(half, tmp_path / "model", torch.bfloat16) if method in SAVED else method(half, tmp_path / "model")
+    with extract(Request(picture, PROMPT, folder, answer=ANSWER, device="cpu", dtype=dtype), tmp_path / "run") as run:
+        assert run.row(0, 5).sum(axis=-1) == pytest.approx(1, abs=1e-3)
+    assert models.load(folder, "cpu", dtype).model.get_input_embeddings().weight.dtype == getattr(torch, dtype)
+    assert not [check for check in verify(folder, picture, "cpu", dtype) if check.passed is False]
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_the_forecast_counts_what_is_packed_as_it_is(method, plain, picture, tmp_path):
     folder = method(plain, tmp_path / "model")
     config, _ = models.read_config(folder)
@@ -162,7 +180,7 @@ def test_an_adapter_on_a_quantised_base_does_what_peft_does(method, plain, pictu
             found = loaded.model(**inputs).logits
         assert torch.equal(loaded.model(**inputs).logits, before)
     theirs = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, device_map={"": "cpu"})
-    with torch.inference_mode(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs(**inputs)  # some packages unpack their weights in the first pass
         expected = PeftModel.from_pretrained(theirs, adapter).eval()(**inputs).logits
