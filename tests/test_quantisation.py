@@ -156,7 +156,9 @@ def test_the_forecast_counts_what_is_packed_as_it_is(method, plain, picture, tmp
     for dtype in (torch.float32, torch.bfloat16):
         model = models.load(folder, "cpu", str(dtype).removeprefix("torch.")).model
         held = sum(own_bytes(tensor) for tensor in model.parameters())
-        assert models.memory_bytes(folder, config, dtype) == pytest.approx(held, rel=0.1)
+        assert models.memory_bytes(folder, config, dtype) == pytest.approx(
+            held, rel=0.15
+        )  # what lies beside tiny weights
         models.free()
     if method is rows_folder:
         assert models.memory_bytes(folder, config, torch.float32) == sum(
