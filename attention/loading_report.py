@@ -1,8 +1,8 @@
 """A checkpoint held against the model that its config describes: what it lacks, and what it has besides.
 
-Owns the refusal of weights that a loader would draw at random, and the note on those that it leaves out. What may be
-missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it stands. Knows
-no family and loads no weight.
+Owns the refusal of weights that a loader would draw at random and of layers that it would leave out, and the note on
+what else it leaves out. What may be missing (tied weights, buffers that a model makes itself) transformers knows; its
+report is taken as it stands. Knows no family and loads no weight.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection
+from copy import deepcopy
+from math import prod
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 
+from .config_check import layer_counts
 from .errors import ModelUnavailable, quoted, shortened
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -30,6 +34,8 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 CHECKPOINT_FILES = ("optimizer.pt", "optimizer.bin", "scheduler.pt", "trainer_state.json", "zero_to_fp32.py", "latest")
 CHECKPOINT_FOLDERS = ("global_step*", "checkpoint-*", "pytorch_model_fsdp_*")
 LFS_POINTER = b"version https://git-lfs"
+MOST_TIMES = 2  # the numbers of its files: a model may have weights that are tied, and stand there once
+PACKED_IN_A_BYTE = 8  # numbers, in the tightest way of quantising
 FEW_BITS = 8  # weights are stored in more, unless something beside them says how they are to be read
 
 
@@ -183,8 +189,45 @@ def _few_bits(path: Path, model_id: str) -> tuple[dict[str, set[str]], str]:
     return weights, next(iter(found.values()), "")
 
 
-def check_weights(model_id: str, folder: str, report: dict) -> None:
-    """Raise ModelUnavailable for weights that stayed random, by their names; `report` is transformers' loading info."""
+def check_size(folder: str, config, model_id: str) -> None:
+    """Raise ModelUnavailable where a config describes a far larger model than its files hold.
+
+    transformers would make room for all of it, and fill it at random, before it reports that.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForImageTextToText.from_config(deepcopy(config), trust_remote_code=False)
+    except Exception:  # noqa: BLE001 - transformers fails on this config again as it loads, and that is said
+        return
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    held = _numbers(Path(folder), model_id, is_packed=_quantisation(config) is not None)
+    if sum(sizes.values()) > MOST_TIMES * held:
+        name = max(sizes, key=sizes.get)
+        raise ModelUnavailable(
+            f"config.json of {shortened(model_id)} describes a model of {sum(sizes.values()):,} numbers, and its files "
+            f"hold {held:,}: {name} for one would be {_shape(model.get_parameter(name).shape)}. Take the config.json "
+            "that belongs to these weights."
+        )
+
+
+def _numbers(path: Path, model_id: str, is_packed: bool) -> int:
+    """How many numbers a folder's weights are; of packed ones, how many they can be at most."""
+    if is_packed:
+        return PACKED_IN_A_BYTE * sum((path / file).stat().st_size for file in _weight_files(path, model_id))
+    held = 0
+    for file in _weight_files(path, model_id):
+        with safe_open(path / file, framework="np") as tensors:
+            held += sum(prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return held
+
+
+def check_weights(model_id: str, folder: str, report: dict, model: torch.nn.Module) -> None:
+    """Raise ModelUnavailable for weights that stayed random, and for layers that were left out, by their names.
+
+    `report` is transformers' loading info.
+    """
     mismatched = sorted(report["mismatched_keys"], key=str)
     if mismatched:
         name, found, expected = mismatched[0]
@@ -199,6 +242,28 @@ def check_weights(model_id: str, folder: str, report: dict) -> None:
             f"{_count(missing)} that {shortened(model_id)} needs {'is' if len(missing) == 1 else 'are'} not in its "
             f"files and would be random: {_listed(missing)}. {_probably(folder, missing, report['unexpected_keys'])}"
         )
+    _check_layers(model_id, report["unexpected_keys"], model)
+
+
+def _check_layers(model_id: str, unexpected: Collection[str], model: torch.nn.Module) -> None:
+    """Raise ModelUnavailable where files have more layers than config.json says: the model would be cut off.
+
+    Heads and towers that a model does not have are none of its layers, nor are those that predict further tokens
+    (num_nextn_predict_layers), which lie after the last.
+    """
+    further = getattr(model.config.get_text_config(decoder=True), "num_nextn_predict_layers", None) or 0
+    for path, module in model.named_modules():
+        if not isinstance(module, torch.nn.ModuleList) or not len(module):
+            continue
+        inside = [name.removeprefix(f"{path}.").partition(".")[0] for name in unexpected if name.startswith(f"{path}.")]
+        last = max((int(index) for index in inside if index.isdecimal()), default=-1)
+        if last >= len(module) + further:
+            fields = " or ".join(name for name, count in layer_counts(model.config) if count == len(module))
+            raise ModelUnavailable(
+                f"config.json of {shortened(model_id)} says that {path} are {len(module)} layers"
+                f"{fields and f' ({fields})'}, and its files have {last + 1}: the model would be cut off. Take the "
+                "config.json that belongs to these weights."
+            )
 
 
 def left_out(report: dict) -> list[str]:
@@ -247,7 +312,7 @@ def _without_weights(path: Path, model_id: str) -> str:
     gguf = next(iter(sorted(path.glob("*.gguf"))), None)
     if gguf is not None:
         return f"{who} holds GGUF weights ({gguf.name}), which are not read here. Give the model's safetensors folder."
-    return f"{who} has no safetensors weights. The download may not be complete."
+    return f"{who} has no safetensors weights, neither {WHOLE} nor {INDEX}. The download may not be complete."
 
 
 def _probably(folder: str, missing: list[str], unexpected: Collection[str]) -> str:

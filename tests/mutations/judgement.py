@@ -19,7 +19,7 @@ from .good_inputs import Given, GoodInputs
 from .kinds import KINDS, Told
 
 SEED = 12
-ROW_TOLERANCE = 1e-3  # float32 rounding of two kernels, carried through all layers of sharpened weights
+RATIOS = []
 EQUAL, REFUSED, BY_RULE = "equal", "refused rightly", "refused by a rule"
 NEEDLESS, UNNAMED, FALSE, FAULT = "refused needlessly", "refused without a name", "false picture", "fault"
 VERDICTS = (EQUAL, REFUSED, BY_RULE, NEEDLESS, UNNAMED, FALSE, FAULT)
@@ -131,12 +131,22 @@ def _difference(expected: oracle.Outcome, folder: Path, inputs: dict) -> str:
             return "other tokens in the prompt"
         if ids != expected.ids:
             return f"another answer: {ids[expected.n_prompt :]}, not {expected.ids[expected.n_prompt :]}"
-        for layer in run.layers("language"):
-            rows, right = run.dense(layer), expected.rows[layer]
-            if rows.shape != right.shape:
-                return f"rows of layer {layer} have shape {rows.shape}, not {right.shape}"
-            if not np.abs(rows - right).max() <= ROW_TOLERANCE:
-                return f"rows of layer {layer} differ by up to {np.abs(rows - right).max():.3g}"
+        if set(run.towers()) != set(expected.rows):
+            return f"towers {run.towers()}, not {list(expected.rows)}"
+        return next(filter(None, (_rows_differ(expected, run, tower) for tower in expected.rows)), "")
+
+
+def _rows_differ(expected: oracle.Outcome, run, tower: str) -> str:
+    if len(run.layers(tower)) != len(expected.rows[tower]):
+        return f"{len(run.layers(tower))} {tower} layers, not {len(expected.rows[tower])}"
+    for layer, right, allowed in zip(run.layers(tower), expected.rows[tower], expected.allowed[tower], strict=True):
+        rows = run.dense(layer, tower)
+        if rows.shape != right.shape:
+            return f"{tower} rows of layer {layer} have shape {rows.shape}, not {right.shape}"
+        difference = np.abs(rows - right).max()
+        RATIOS.append((tower, layer, float(difference), float(allowed)))
+        if not difference <= allowed:
+            return f"{tower} rows of layer {layer} differ by up to {difference:.3g}, more than {allowed:.2g}"
     return ""
 
 

@@ -1,7 +1,8 @@
 """The oracle: token ids, pixels, rows of eager attention and the answer by plain transformers, PEFT and Pillow.
 
 Shares no code with this project. Says `Unfit` where they fail, where a weight stays random, or where numbers are none:
-then a refusal is due.
+then a refusal is due. The model is loaded twice, in float32 and in float64, each after another seed: what differs by
+more than rounding was drawn at random, and what differs by no more says how far float32 can be trusted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import io
 import json
 import os
 import re
+import sys
 import urllib.parse
 import urllib.request
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +35,9 @@ from transformers.processing_utils import ProcessorMixin
 from .good_inputs import Given
 
 NEW_TOKENS = 4
+RANDOM = 0.02  # two loads that are as far apart were not of the same weights; of the same ones, sharpened, 1e-3 is much
+LEAST_ERROR = 2e-6  # of one softmax in float32: its own rounding, and that of scores of some tens
+ERRORS_ALLOWED = 8  # errors of eager float32 against float64; another kernel draws its rounding anew
 ROLES = ("system", "user", "assistant")
 SIZE_FIELDS = ("min_pixels", "max_pixels", "resized_height", "resized_width")
 SOURCES = ("image", "path", "url", "base64")
@@ -43,11 +50,12 @@ class Unfit(Exception):
 
 @dataclass
 class Outcome:
-    """`rows` {layer: float32 [heads, queries, keys]}; `largest` {layer: the largest |score|} is not known here."""
+    """`rows` of each tower, layer by layer: float64 [heads, queries, keys]; `allowed`: how far float32 may be off."""
 
     ids: list[int]
     n_prompt: int
-    rows: dict[int, np.ndarray]
+    rows: dict[str, list[np.ndarray]]
+    allowed: dict[str, list[float]]
     pixels: dict[str, np.ndarray]
     is_sure: bool  # False: two readings are defensible, so a refusal is as good
 
@@ -66,9 +74,7 @@ def outcome(given: Given, seed: int = 0) -> Outcome:
 
 def _outcome(given: Given, seed: int) -> Outcome:
     chat, pictures, sizes, is_sure = read_chat(given.chat)
-    model = _model(given.model, seed)
-    if given.adapter:
-        model = _adapted(model, given.adapter)
+    model = _loaded(given, seed, torch.float32)
     inputs, tokenizer = _inputs(given.model, chat, pictures, sizes, model)
     n_prompt = inputs["input_ids"].shape[1]
     if given.answer is None:
@@ -86,29 +92,31 @@ def _outcome(given: Given, seed: int) -> Outcome:
     if "cross_attention_mask" in whole:
         last = whole["cross_attention_mask"][:, -1:]
         whole["cross_attention_mask"] = torch.cat([whole["cross_attention_mask"], *[last] * len(ids)], dim=1)
-    output = model(**whole, output_attentions=True, use_cache=False)
-    if not torch.isfinite(output.logits).all():
+    rows, logits = _rows(model, whole)
+    if not torch.isfinite(logits).all():
         raise Unfit("the logits are NaN or infinite")
-    rows = {layer: block[0].float().numpy() for layer, block in enumerate(output.attentions) if block is not None}
-    for layer, block in rows.items():
-        if not np.isfinite(block).all():
-            raise Unfit(f"layer {layer} has rows of NaN")
+    rows, allowed = _agreed(rows, _rows(_loaded(given, seed + 1, torch.float64), _in_float64(whole))[0])
     pixels = {
         name: inputs[name].float().numpy()
         for name in inputs
         if "pixel" in name and inputs[name].dtype.is_floating_point
     }
-    return Outcome(whole["input_ids"][0].tolist(), n_prompt, rows, pixels, is_sure)
+    return Outcome(whole["input_ids"][0].tolist(), n_prompt, rows, allowed, pixels, is_sure)
 
 
 # The model and its adapter
 
 
-def _model(folder: Path, seed: int) -> torch.nn.Module:
+def _loaded(given: Given, seed: int, dtype: torch.dtype) -> torch.nn.Module:
+    model = _model(given.model, seed, dtype)
+    return _adapted(model, given.adapter) if given.adapter else model
+
+
+def _model(folder: Path, seed: int, dtype: torch.dtype) -> torch.nn.Module:
     torch.manual_seed(seed)
     model, info = AutoModelForImageTextToText.from_pretrained(
         folder,
-        dtype=torch.float32,
+        dtype=dtype,
         attn_implementation="eager",
         use_safetensors=True,
         output_loading_info=True,
@@ -117,9 +125,20 @@ def _model(folder: Path, seed: int) -> torch.nn.Module:
     for what in ("missing_keys", "mismatched_keys", "error_msgs"):
         if info.get(what):
             raise Unfit(f"{what}: {str(sorted(map(str, info[what])))[:150]}")
+    left_out = [key for key in info["unexpected_keys"] if _is_of_further_layer(key, model)]
+    if left_out:
+        raise Unfit(f"whole layers are left out: {min(left_out)} for one")
     if any(not parameter.dtype.is_floating_point for parameter in model.parameters()):
         raise Unfit("a weight is no floating-point number")
     return model.eval()
+
+
+def _is_of_further_layer(key: str, model: torch.nn.Module) -> bool:
+    """Of a layer that the model does not have, although it has others like it."""
+    names = [name for name, _ in model.named_parameters()]
+    found = re.match(r"(.*?(?:layers?|blocks)\.)(\d+\.)", key)
+    layer, others = (found[0], found[1]) if found else ("", " ")
+    return any(map(str.startswith, names, [others] * len(names))) and not any(name.startswith(layer) for name in names)
 
 
 def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
@@ -143,6 +162,71 @@ def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
     if ignored:
         raise Unfit(f"PEFT reads {len(ignored)} keys of the file into nothing, {min(ignored)} for one")
     return adapted
+
+
+# Rows of eager attention
+
+
+def _rows(model: torch.nn.Module, inputs: dict) -> tuple[dict[str, list[np.ndarray]], torch.Tensor]:
+    """The rows of every attention layer by tower, and the logits. Raises Unfit where they are no numbers."""
+    with _eager_calls(model) as calls:
+        logits = model(**inputs, use_cache=False).logits
+    rows: dict[str, list[np.ndarray]] = {}
+    for name, blocks in calls.items():
+        if not all(np.isfinite(block).all() for block in blocks):
+            raise Unfit(f"{name} has rows of NaN")
+        tower = "cross" if "cross_attn" in name else "vision" if "vis" in name else "language"
+        rows.setdefault(tower, []).append(_along_the_diagonal(blocks))
+    return rows, logits
+
+
+@contextmanager
+def _eager_calls(model: torch.nn.Module) -> Iterator[dict[str, list[np.ndarray]]]:
+    """What eager attention computes in a `with`: [heads, queries, keys] of each sequence, by module, as called."""
+    calls: dict[str, list[np.ndarray]] = {}
+    names = {id(module): name for name, module in model.named_modules()}
+    sources = {sys.modules[type(module).__module__] for module in model.modules()}
+
+    def recording(eager):
+        def attend(module, *args, **kwargs):
+            output, weights = eager(module, *args, **kwargs)
+            calls.setdefault(names[id(module)], []).extend(weights.double().numpy())
+            return output, weights
+
+        return attend
+
+    with ExitStack() as stack:
+        for source in sources:
+            if hasattr(source, "eager_attention_forward"):
+                stack.callback(setattr, source, "eager_attention_forward", source.eager_attention_forward)
+                source.eager_attention_forward = recording(source.eager_attention_forward)
+        yield calls
+
+
+def _along_the_diagonal(blocks: list[np.ndarray]) -> np.ndarray:
+    """One layer of sequences (tiles, windows, pictures) that do not read each other."""
+    queries, keys = (sum(block.shape[side] for block in blocks) for side in (1, 2))
+    rows = np.zeros((len(blocks[0]), queries, keys))
+    row = col = 0
+    for block in blocks:
+        rows[:, row : row + block.shape[1], col : col + block.shape[2]] = block
+        row, col = row + block.shape[1], col + block.shape[2]
+    return rows
+
+
+def _in_float64(inputs: dict) -> dict:
+    return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+
+
+def _agreed(single, double) -> tuple[dict[str, list[np.ndarray]], dict[str, list[float]]]:
+    """The rows in float64, and how far rounding may take others from them. Raises Unfit where they disagree."""
+    allowed = {}
+    for tower, layers in double.items():
+        errors = [np.abs(one - two).max() for one, two in zip(single[tower], layers, strict=True)]
+        if not max(errors) <= RANDOM:
+            raise Unfit(f"{tower} rows of two loads differ by up to {max(errors):.2g}: a weight is random")
+        allowed[tower] = [LEAST_ERROR + ERRORS_ALLOWED * error for error in np.maximum.accumulate(errors)]
+    return double, allowed
 
 
 # The processor
