@@ -11,7 +11,7 @@ import json
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from math import prod
 from pathlib import Path
@@ -196,6 +196,7 @@ def check_size(folder: str, config, model_id: str) -> None:
     """
     from transformers import AutoModelForImageTextToText
 
+    _check_depth(Path(folder), config, model_id)
     try:
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(deepcopy(config), trust_remote_code=False)
@@ -210,6 +211,24 @@ def check_size(folder: str, config, model_id: str) -> None:
             f"hold {held:,}: {name} for one would be {_shape(model.get_parameter(name).shape)}. Take the config.json "
             "that belongs to these weights."
         )
+
+
+def _check_depth(path: Path, config, model_id: str) -> None:
+    """Raise ModelUnavailable where a config has more layers than any index in the names of the weights counts."""
+    found = [int(index) for name in _names(path, model_id) for index in re.findall(r"\.(\d{1,6})\.", name)]
+    for field, count in layer_counts(config):
+        if found and count > max(found) + 1:
+            raise ModelUnavailable(
+                f"config.json of {shortened(model_id)} has {field} {count:,}, and its files have weights of "
+                f"{max(found) + 1:,} layers at most. Take the config.json that belongs to these weights."
+            )
+
+
+def _names(path: Path, model_id: str) -> Iterator[str]:
+    """The names of a folder's weights."""
+    for file in _weight_files(path, model_id):
+        with safe_open(path / file, framework="np") as tensors:
+            yield from tensors.keys()
 
 
 def _numbers(path: Path, model_id: str, is_packed: bool) -> int:
