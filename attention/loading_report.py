@@ -214,10 +214,13 @@ def check_size(folder: str, config, model_id: str) -> None:
 
 
 def _check_depth(path: Path, config, model_id: str) -> None:
-    """Raise ModelUnavailable where a config has more layers than any index in the names of the weights counts."""
+    """Raise ModelUnavailable where a config has far more layers than any index in the names of the weights counts.
+
+    Of a few more the weights that are missing are said by their names.
+    """
     found = [int(index) for name in _names(path, model_id) for index in re.findall(r"\.(\d{1,6})\.", name)]
     for field, count in layer_counts(config):
-        if found and count > max(found) + 1:
+        if found and count > MOST_TIMES * (max(found) + 1):
             raise ModelUnavailable(
                 f"config.json of {shortened(model_id)} has {field} {count:,}, and its files have weights of "
                 f"{max(found) + 1:,} layers at most. Take the config.json that belongs to these weights."

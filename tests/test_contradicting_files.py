@@ -58,9 +58,9 @@ def test_a_processor_that_cuts_pictures_otherwise_than_it_counts_is_refused(tmp_
 def test_what_the_models_own_code_raises_is_said_as_its_own(tmp_path, answer):
     folder = tiny_families.write("llava", tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
-    config["vision_config"]["num_attention_heads"] = -1
+    config["vision_feature_layer"] = 99
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelUnavailable, match=r"own code fails on this input \(RuntimeError.*config\.json"):
+    with pytest.raises(ModelUnavailable, match=r"own code fails on this input \(IndexError.*config\.json"):
         extract(ask(folder, answer=answer), tmp_path / "run")
 
 
@@ -95,6 +95,14 @@ def test_a_file_of_the_processor_that_is_no_json_is_named(changed, file):
     folder = changed("config.json")
     (folder / file).write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(ModelUnavailable, match=f"its file {file} is not JSON"):
+        forecast(ask(folder))
+
+
+def test_a_processor_that_leaves_other_patches_out_than_the_model_is_refused(tmp_path):
+    folder = tiny_families.write("llava_next", tmp_path / "model")
+    file = folder / "processor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "vision_feature_select_strategy": "full"}))
+    with pytest.raises(UnsupportedModel, match=r"processor_config\.json has vision_feature_select_strategy 'full'"):
         forecast(ask(folder))
 
 
