@@ -98,6 +98,36 @@ def test_a_file_of_the_processor_that_is_no_json_is_named(changed, file):
         forecast(ask(folder))
 
 
+@pytest.mark.parametrize(
+    ("model_type", "break_it", "words"),
+    [
+        ("idefics3", lambda folder: set_field(folder, image_mean=[0.5, 0.5]), "mean must have 3 elements"),
+        (
+            "smolvlm",
+            lambda folder: (folder / "chat_template.jinja").write_text("version https://git-lfs"),
+            "number of <image> tokens",
+        ),
+    ],
+)
+def test_a_processor_that_refuses_every_picture_is_said_to_be_at_fault(tmp_path, model_type, break_it, words):
+    folder = tiny_families.write(model_type, tmp_path / "model")
+    break_it(folder)
+    with pytest.raises(ModelUnavailable, match=f"refuses every picture: .*{words}.*preprocessor_config.*chat_template"):
+        forecast(ask(folder))
+
+
+def set_field(folder, **fields):
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def test_a_processor_without_the_settings_of_its_pictures_names_their_file(tmp_path):
+    folder = tiny_families.write("llava_onevision", tmp_path / "model")
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelUnavailable, match=r"there is no preprocessor_config\.json"):
+        forecast(ask(folder))
+
+
 def test_a_processor_that_leaves_other_patches_out_than_the_model_is_refused(tmp_path):
     folder = tiny_families.write("llava_next", tmp_path / "model")
     file = folder / "processor_config.json"

@@ -195,9 +195,12 @@ def _rows_differ(expected: oracle.Outcome, run, tower: str) -> str:
         rows = run.dense(layer, tower)
         if rows.shape != right.shape:
             return f"{tower} rows of layer {layer} have shape {rows.shape}, not {right.shape}"
-        difference = np.abs(rows - right).max()
-        if not difference <= allowed:
-            return f"{tower} rows of layer {layer} differ by up to {difference:.3g}, more than {allowed:.2g}"
+        differences = np.abs(rows - right)
+        for name, found, most in zip(
+            ("up to", "a mean of"), (differences.max(), differences.mean()), allowed, strict=True
+        ):
+            if not found <= most:
+                return f"{tower} rows of layer {layer} differ by {name} {found:.3g}, more than {most:.2g}"
     return ""
 
 
