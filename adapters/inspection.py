@@ -178,6 +178,8 @@ class _Parts:
         if not self._lora:
             raise self._refused("has no LoRA weights")
         self._tied()
+        self._parameters_go_together()
+        self._no_rows_missing()
         modules = tuple(each for name in self._base.modules if name in self._lora for each in self._all_touched(name))
         if self._unsure:
             self._warnings.append(
@@ -247,6 +249,30 @@ class _Parts:
             same=tuple(self._same),
         )
 
+    # What the config asks for
+
+    def _parameters_go_together(self) -> None:
+        settings = self._settings
+        if (settings.has_bias or settings.use_dora) and any(
+            targeted_parameters(self._base, settings, name, then) for name, then in self._then.items()
+        ):
+            raise self._refused("has target_parameters together with DoRA or lora_bias, which PEFT refuses")
+
+    def _no_rows_missing(self) -> None:
+        """Raise AdapterRefused for tokens of the config whose trained rows the file does not have."""
+        tokens, lacking = self._settings.tokens, []
+        if isinstance(tokens, dict):
+            embeddings = [name for name, module in self._base.modules.items() if module.kind == "embedding"]
+            named = {end: [name for name in embeddings if _is_called(self._then[name], end)] for end in tokens}
+            lacking = [end for end, names in named.items() if tokens[end] and names and not self._rows.keys() & names]
+        elif tokens and self._base.embedding not in self._rows:
+            lacking = [self._base.embedding]
+        if lacking:
+            raise self._refused(
+                f"says in its config that rows of {shown(lacking[0])} were trained (trainable_token_indices), and its "
+                "file has none of them"
+            )
+
     # LoRA
 
     def _all_touched(self, name: str) -> list[TouchedModule]:
@@ -310,7 +336,7 @@ class _Parts:
         """Rows of an embedding that were trained (trainable_token_indices), in the order of the config's tokens."""
         tokens, base = self._settings.tokens, self._base
         if isinstance(tokens, dict):
-            tokens = next((each for end, each in tokens.items() if f".{self._then[name]}".endswith(f".{end}")), ())
+            tokens = next((each for end, each in tokens.items() if _is_called(self._then[name], end)), ())
         elif name != base.embedding:
             tokens = ()
         tensor = f"{name}.weight"
@@ -564,6 +590,10 @@ def _since_when(module: BaseModule) -> str:
     if module.shape is None or len(module.shape) != 2:
         return ""
     return f": it is a router, whose weight is a parameter since transformers 5. {MERGE_BEFORE_5}"
+
+
+def _is_called(name: str, end: str) -> bool:
+    return f".{name}".endswith(f".{end}")
 
 
 def _is_inside(name: str, outer: str) -> bool:

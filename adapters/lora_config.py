@@ -54,6 +54,9 @@ HARMLESS_STARTS = ("gaussian", "eva", "orthogonal", "mica")
 CHANGING_STARTS = ("pissa", "olora", "corda", "lora_ga")
 # ... and this rounds the base's weights as if they were stored in fewer bits.
 ROUNDING_START = "loftq"
+# Records inside the config, without an effect here; PEFT fails on anything else there.
+RECORDS = ("eva_config", "corda_config", "lora_ga_config", "velora_config", "kasa_config", "arrow_config")
+TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
 
 PLAIN = re.compile(r"[\w.-]+")  # the name of a module, or the end of one: no pattern
 MOST_ALPHA = 1e6
@@ -110,6 +113,9 @@ def read_settings(config: dict, who: str) -> LoraSettings:
             way = "It cannot be compared with its base here" if name in UNMERGEABLE_FIELDS else MERGE
             raise AdapterRefused(f"{who} sets {name}: {reason}. {way}.")
     _judge_start(config.get("init_lora_weights", True), who)
+    read.task()
+    for name in RECORDS:
+        read.mapping(name)
     settings = LoraSettings(
         rank=read.rank(config.get("r", 8), "r"),
         alpha=read.alpha(config.get("lora_alpha", 8), "lora_alpha"),
@@ -174,8 +180,6 @@ def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
         raise AdapterRefused(f"{who} has layers_to_transform or layers_pattern beside a pattern in target_modules.")
     if settings.layer_lists and settings.layers is None:
         raise AdapterRefused(f"{who} has layers_pattern without layers_to_transform.")
-    if settings.parameters and (settings.has_bias or settings.use_dora):
-        raise AdapterRefused(f"{who} has target_parameters together with DoRA or lora_bias, which PEFT refuses.")
     if settings.has_bias and (settings.use_dora or not isinstance(config.get("init_lora_weights", True), bool)):
         raise AdapterRefused(f"{who} sets lora_bias together with DoRA or another initialisation, which PEFT refuses.")
 
@@ -230,6 +234,11 @@ class _Reader:
         if value not in ("none", "all", "lora_only"):
             raise self.wrong("bias", value, "none, all or lora_only")
         return value
+
+    def task(self) -> None:
+        value = self._config.get("task_type")
+        if value is not None and value not in TASKS:
+            raise self.wrong("task_type", value, f"null, {', '.join(TASKS[:-1])} or {TASKS[-1]}")
 
     def mapping(self, name: str) -> dict:
         value = self._config.get(name)

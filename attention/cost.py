@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from . import models
-from .errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted, shortened
+from .errors import AttentionError, InvalidRequest, LimitExceeded, ModelUnavailable, UnsupportedModel, quoted, shortened
 from .families.family import Inputs, rendered
 from .image_entries import SIZES
 from .images import open_image
@@ -20,6 +20,8 @@ from .loading_report import check_files
 from .partial import PartialRun
 from .quantisation import check_packed, check_quantisation
 from .request import Limits, Request
+
+PLAIN_SIZE = (256, 224)  # of a picture that every processor reads
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,26 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
                 # nobody asked for fewer tokens than the family needs
                 limit = error.least if error.least is not None and error.least > limit else None
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
+        _check_reads_anything(family, processor)
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
     return Prepared(
         inputs, images, notes + _typed_notes(conversation, family, processor) + _size_notes(conversation, inputs)
     )
+
+
+def _check_reads_anything(family, processor) -> None:
+    """Raise ModelUnavailable for a processor that refuses every input: its own files are wrong."""
+    content = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
+    try:
+        family.prepare(processor, [{"role": "user", "content": content}], [Image.new("RGB", PLAIN_SIZE, "grey")], None)
+    except ValueError as error:
+        raise ModelUnavailable(
+            f"The model's processor refuses every picture: {shortened(str(error), 200)} Its files (preprocessor_config"
+            ".json, processor_config.json, chat_template.jinja) contradict each other; take them from the model's own "
+            "repository."
+        ) from None
+    except AttentionError:
+        return
 
 
 def _check_fields(request: Request, processor, conversation: list[dict]) -> None:

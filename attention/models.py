@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from . import quantisation
+from .config_check import check_config
 from .errors import AttentionError, InvalidRequest, ModelUnavailable, UnsupportedModel, quoted, shortened
 from .loading_report import (
     begins_with_mark,
@@ -33,6 +34,7 @@ from .loading_report import (
     conversion_error,
     left_out,
 )
+from .size_check import check_size
 
 POCKET = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 POCKET_ID = "pocket"
@@ -376,7 +378,7 @@ def read_config(path: str, model_type: str | None = None):
 
     for name in ("config.json", "generation_config.json"):  # transformers passes over one of these in silence
         check_json_start(Path(path) / name, path)
-    _check_model_types(path)
+    check_config(path)
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - as in `load`: a config of anybody's
@@ -397,21 +399,6 @@ def read_config(path: str, model_type: str | None = None):
             f"{_first_line(error)}"
         ) from None
     return config, family
-
-
-def _check_model_types(path: str) -> None:
-    """Raise ModelUnavailable for a model_type that is no text: transformers fails on it without naming it."""
-    try:
-        record = json.loads((Path(path) / "config.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return  # said better where it is read
-    parts = {"": record} | {f"{name}.": part for name, part in record.items()} if isinstance(record, dict) else {}
-    for name, part in parts.items():
-        if isinstance(part, dict) and not isinstance(part.get("model_type"), str | None):
-            raise ModelUnavailable(
-                f"config.json of {path} has {shortened(name)}model_type {quoted(part['model_type'])}, which must be a "
-                "text."
-            )
 
 
 def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
@@ -476,7 +463,8 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         broken = _broken_json(path)
         where = f"its file {broken}" if broken else _first_line(error)
-        if not any((Path(path) / name).is_file() for name in PROCESSOR_FILES[:2]):
+        has_file, has_other = ((Path(path) / name).is_file() for name in PROCESSOR_FILES[:2])
+        if not has_file and (not has_other or "load image processor" in str(error)):
             where = f"there is no {PROCESSOR_FILES[0]}. Copy it from the model that this one was trained from."
         files = ", ".join(name for name in PROCESSOR_FILES if (Path(path) / name).is_file()) or "no file of its own"
         raise ModelUnavailable(f"The processor of {path} cannot be loaded ({files}): {where}") from None
@@ -553,6 +541,7 @@ def load(
     check_files(path, model_id)
     quantisation.check_quantisation(config, model_id)
     quantisation.check_packed(path, config, model_id)
+    check_size(path, config, model_id)
     free()
     n_bytes = memory_bytes(path, config, wanted)
     try:
@@ -580,7 +569,7 @@ def load(
             f"{shortened(model_id)} cannot be loaded by transformers: {reason.removesuffix('.')}. "
             "Its config.json may not describe these weights."
         ) from None
-    check_weights(model_id, path, report)
+    check_weights(model_id, path, report, model)
     _check_modules(model, config, family, path)
     _kept = LoadedModel(
         model_id, revision, path, family, model.eval(), processor, device, name, stamp, tuple(left_out(report))

@@ -58,9 +58,9 @@ def test_a_processor_that_cuts_pictures_otherwise_than_it_counts_is_refused(tmp_
 def test_what_the_models_own_code_raises_is_said_as_its_own(tmp_path, answer):
     folder = tiny_families.write("llava", tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
-    config["vision_config"]["num_attention_heads"] = -1
+    config["vision_feature_layer"] = 99
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelUnavailable, match=r"own code fails on this input \(RuntimeError.*config\.json"):
+    with pytest.raises(ModelUnavailable, match=r"own code fails on this input \(IndexError.*config\.json"):
         extract(ask(folder, answer=answer), tmp_path / "run")
 
 
@@ -95,6 +95,44 @@ def test_a_file_of_the_processor_that_is_no_json_is_named(changed, file):
     folder = changed("config.json")
     (folder / file).write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(ModelUnavailable, match=f"its file {file} is not JSON"):
+        forecast(ask(folder))
+
+
+@pytest.mark.parametrize(
+    ("model_type", "break_it", "words"),
+    [
+        ("idefics3", lambda folder: set_field(folder, image_mean=[0.5, 0.5]), "mean must have 3 elements"),
+        (
+            "smolvlm",
+            lambda folder: (folder / "chat_template.jinja").write_text("version https://git-lfs"),
+            "number of <image> tokens",
+        ),
+    ],
+)
+def test_a_processor_that_refuses_every_picture_is_said_to_be_at_fault(tmp_path, model_type, break_it, words):
+    folder = tiny_families.write(model_type, tmp_path / "model")
+    break_it(folder)
+    with pytest.raises(ModelUnavailable, match=f"refuses every picture: .*{words}.*preprocessor_config.*chat_template"):
+        forecast(ask(folder))
+
+
+def set_field(folder, **fields):
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def test_a_processor_without_the_settings_of_its_pictures_names_their_file(tmp_path):
+    folder = tiny_families.write("llava_onevision", tmp_path / "model")
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelUnavailable, match=r"there is no preprocessor_config\.json"):
+        forecast(ask(folder))
+
+
+def test_a_processor_that_leaves_other_patches_out_than_the_model_is_refused(tmp_path):
+    folder = tiny_families.write("llava_next", tmp_path / "model")
+    file = folder / "processor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "vision_feature_select_strategy": "full"}))
+    with pytest.raises(UnsupportedModel, match=r"processor_config\.json has vision_feature_select_strategy 'full'"):
         forecast(ask(folder))
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import tiny_families
@@ -42,6 +43,10 @@ def pocket_with(tmp_path) -> Callable:
         return str(folder)
 
     return write
+
+
+def ask(folder) -> Request:
+    return Request(PICTURE, PROMPT, folder, device="cpu")
 
 
 def without(*parts):
@@ -253,6 +258,89 @@ def test_a_field_of_the_config_that_transformers_does_not_name_is_named(pocket_w
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelUnavailable, match=r"text_config\.model_type \{'a': 1\}, which must be a text"):
         models.load(folder, "cpu")
+
+
+def with_field(folder, field, value):
+    """Set a field of a folder's config.json, by its name with its part's."""
+    file = Path(folder) / "config.json"
+    config = json.loads(file.read_text())
+    part, _, name = field.rpartition(".")
+    (config[part] if part else config)[name] = value
+    file.write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("text_config.num_hidden_layers", value) for value in (10**9, 10**12, 0, -1)),
+        *(("text_config.hidden_size", value) for value in (10**9, -1)),
+        *(("text_config.vocab_size", value) for value in (10**12, -1)),
+        *((f"text_config.num_{kind}_heads", value) for kind in ("attention", "key_value") for value in (0, -1, 10**9)),
+        ("text_config.intermediate_size", 10**9),
+        ("vision_config.depth", 10**9),
+        ("vision_config.num_heads", 0),
+        ("vision_config.num_position_embeddings", -3),
+    ],
+)
+@pytest.mark.parametrize("read", [models.describe, models.load, lambda folder: forecast(ask(folder))])
+def test_an_absurd_number_of_the_config_is_refused_by_its_field(pocket_with, field, value, read):
+    folder = with_field(pocket_with(), field, value)
+    with pytest.raises(ModelUnavailable, match=f"{field} {value}, which must be from [01] to "):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("text_config.num_hidden_layers", 900, r"num_hidden_layers 900, and its files have weights of 5 layers"),
+        ("vision_config.depth", 1000, r"vision_config\.depth 1,000, and its files have weights of 5 layers"),
+        ("text_config.hidden_size", 10**6, r"embed_tokens\.weight for one would be 740 x 1000000"),
+        ("vision_config.patch_size", 10**4, r"patch_embed\.proj\.weight for one would be .* 10000 x 10000"),
+    ],
+)
+def test_a_config_of_a_far_larger_model_is_refused_before_it_is_built(pocket_with, monkeypatch, field, value, words):
+    folder = with_field(pocket_with(), field, value)
+    monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", lambda *_, **__: pytest.fail("built"))
+    with pytest.raises(ModelUnavailable, match=words):
+        models.load(folder, "cpu")
+
+
+@pytest.mark.parametrize("model_type", tiny_families.all_types())
+def test_in_every_family_a_config_of_fewer_layers_than_the_weights_is_refused(model_type, tmp_path):
+    folder = tiny_families.write(model_type, tmp_path / "model")
+    good = json.loads((folder / "config.json").read_text())
+    for part in ("text_config", "vision_config"):
+        config = json.loads(json.dumps(good))
+        name = "depth" if "depth" in config[part] else "num_hidden_layers"
+        count = config[part][name] = config[part][name] - 1
+        kinds = config[part].get("layer_types")
+        config[part].update({"layer_types": kinds[:-1]} if kinds else {})
+        (folder / "config.json").write_text(json.dumps(config))
+        with pytest.raises(
+            ModelUnavailable, match=rf"are {count} layers .*{part}\.{name}.*have {count + 1}: .* cut off"
+        ):
+            models.load(str(folder), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "further"),
+    [
+        ("mtp.layers.0.mlp.down_proj.weight", None),
+        ("model.language_model.layers.5.eh_proj.weight", 1),
+        ("visual_aligner.layers.7.weight", None),
+    ],
+)
+def test_layers_that_predict_further_tokens_are_only_left_out(pocket_with, name, further):
+    folder = pocket_with(lambda weights: {**weights, name: torch.ones(2, 2)})
+    with_field(folder, "text_config.num_nextn_predict_layers", further)
+    (note,) = models.load(folder, "cpu").notes
+    assert name in note
+    models.free()
+    if further:
+        with_field(folder, "text_config.num_nextn_predict_layers", 0)
+        with pytest.raises(ModelUnavailable, match="cut off"):
+            models.load(folder, "cpu")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,13 @@ class Llava(Family):
         processor.num_additional_image_tokens = _class_tokens(config)
         processor.patch_size = config.vision_config.patch_size
         processor.image_size = config.vision_config.image_size
-        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        said, strategy = processor.vision_feature_select_strategy, config.vision_feature_select_strategy
+        if said not in (None, strategy):
+            raise UnsupportedModel(
+                f"processor_config.json has vision_feature_select_strategy {quoted(said)}, and config.json has "
+                f"{quoted(strategy)}. Take both from the model's own repository."
+            )
+        processor.vision_feature_select_strategy = strategy
 
     def towers(self, config):
         _class_tokens(config)

@@ -141,6 +141,15 @@ def test_what_does_not_fit_is_refused(base_folder, tmp_path):
         (rows, {"config": {"trainable_token_indices": [3, 3, 40]}}, "different tokens"),
         (rows, {"config": {"trainable_token_indices": [3, 4, 10_000]}}, "trained the token 10,000"),
         (rows, {"config": {"trainable_token_indices": None}}, "names no tokens"),
+        (rows, {"drop": lambda key: "trainable_tokens" in key}, "rows of .*embed_tokens were trained .* has none"),
+        (
+            rows,
+            {
+                "drop": lambda key: "trainable_tokens" in key,
+                "config": {"trainable_token_indices": {"embed_tokens": [3]}},
+            },
+            "rows of embed_tokens were trained .* has none",
+        ),
         (
             rows,
             {"add": {f"{PREFIX}model.language_model.embed_tokens.weight": torch.ones(270, 48)}},

@@ -17,7 +17,7 @@ from made_adapters import (
     saved_adapter,
     written_adapter,
 )
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.conversion_mapping import get_model_conversion_mapping
@@ -548,6 +548,29 @@ def test_every_field_of_pefts_config_has_been_decided():
     assert set().union(*groups) == fields and sum(map(len, groups)) == len(fields)
     variants = {field.name for field in dataclasses.fields(LoraConfig) if field.metadata.get("is_lora_variant")}
     assert variants - {"use_dora"} <= set(lora_config.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("task_type", "None", "must be null, CAUSAL_LM"),
+        ("task_type", ["CAUSAL_LM"], "must be null, CAUSAL_LM"),
+        *((name, [None], "must be an object or null") for name in lora_config.RECORDS[:3]),
+        *((name, "", "must be an object or null") for name in lora_config.RECORDS),
+    ],
+)
+def test_what_pefts_config_cannot_be_made_of_is_refused_by_its_field(good, base, tmp_path, field, value, words):
+    folder = changed_adapter(good, tmp_path / "changed", config={field: value})
+    with pytest.raises((TypeError, ValueError)):
+        PeftConfig.from_pretrained(folder)
+    with pytest.raises(AdapterRefused, match=f"has {field} .*{words}"):
+        inspect_adapter(read_folder(folder), base)
+
+
+def test_parameters_that_the_base_does_not_have_go_with_a_bias_of_b(tiny_folder, base, tmp_path):
+    folder = saved_adapter(tiny_folder, tmp_path / "biased", lora_bias=True)
+    folder = changed_adapter(folder, tmp_path / "changed", config={"target_parameters": ["experts.gate_up_proj"]})
+    assert inspect_adapter(read_folder(folder), base).has_bias
 
 
 VALUES = (

@@ -86,7 +86,7 @@ def _key_renamed(folder: Path, rng) -> Told:
     new = {"one": f"{prefix}{key}", "typo": key[:-3] + "x" + key[-3:], "capital": key.replace("e", "E", 1)}[manner]
     weights.tensors[new] = weights.tensors.pop(key)
     weights.write()
-    return Told(f"{key} renamed {new}", (*_tail(key), *_tail(new)))
+    return Told(f"{key} renamed {new}", (*_tail(key), *_tail(new), f"{new.partition('.layers.')[0]}.layers is now"))
 
 
 def _tensor_cut(folder: Path, rng) -> Told:

@@ -1,7 +1,8 @@
 """The oracle: token ids, pixels, rows of eager attention and the answer by plain transformers, PEFT and Pillow.
 
 Shares no code with this project. Says `Unfit` where they fail, where a weight stays random, or where numbers are none:
-then a refusal is due.
+then a refusal is due. The model is loaded twice, in float32 and in float64, each after another seed: weights that
+differ were drawn at random, and how much rows differ says how far float32 can be trusted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import io
 import json
 import os
 import re
+import sys
 import urllib.parse
 import urllib.request
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +35,13 @@ from transformers.processing_utils import ProcessorMixin
 from .good_inputs import Given
 
 NEW_TOKENS = 4
+# A run keeps queries and keys in the model's own dtype, here float32, and computes rows from them in float32: nothing
+# of float16 is in between. So it may be as far from float64 as eager float32 is on the same input, by 2e-7 or, where
+# weights are sharp, by 1e-3. Another kernel rounds elsewhere: on average by as much (measured: 0.9 to 1.3 times), while
+# the largest error is that of a few cells between two keys, and drawn anew (measured: up to 5 times).
+LARGEST_ALLOWED, LEAST_LARGEST = 12, 2e-6  # times eager's own error, and what a softmax of scores of some tens rounds
+MEAN_ALLOWED, LEAST_MEAN = 3, 2e-8
+MARK = "\uf8ff"  # of the private use area
 ROLES = ("system", "user", "assistant")
 SIZE_FIELDS = ("min_pixels", "max_pixels", "resized_height", "resized_width")
 SOURCES = ("image", "path", "url", "base64")
@@ -43,11 +54,15 @@ class Unfit(Exception):
 
 @dataclass
 class Outcome:
-    """`rows` {layer: float32 [heads, queries, keys]}; `largest` {layer: the largest |score|} is not known here."""
+    """`rows` of each tower, layer by layer: float64 [heads, queries, keys].
+
+    `allowed`: how far float32 may be off in each of them, at most and on average.
+    """
 
     ids: list[int]
     n_prompt: int
-    rows: dict[int, np.ndarray]
+    rows: dict[str, list[np.ndarray]]
+    allowed: dict[str, list[tuple[float, float]]]
     pixels: dict[str, np.ndarray]
     is_sure: bool  # False: two readings are defensible, so a refusal is as good
 
@@ -66,9 +81,7 @@ def outcome(given: Given, seed: int = 0) -> Outcome:
 
 def _outcome(given: Given, seed: int) -> Outcome:
     chat, pictures, sizes, is_sure = read_chat(given.chat)
-    model = _model(given.model, seed)
-    if given.adapter:
-        model = _adapted(model, given.adapter)
+    model = _loaded(given, seed, torch.float32)
     inputs, tokenizer = _inputs(given.model, chat, pictures, sizes, model)
     n_prompt = inputs["input_ids"].shape[1]
     if given.answer is None:
@@ -86,30 +99,36 @@ def _outcome(given: Given, seed: int) -> Outcome:
     if "cross_attention_mask" in whole:
         last = whole["cross_attention_mask"][:, -1:]
         whole["cross_attention_mask"] = torch.cat([whole["cross_attention_mask"], *[last] * len(ids)], dim=1)
-    output = model(**whole, output_attentions=True, use_cache=False)
-    if not torch.isfinite(output.logits).all():
+    rows, logits = _rows(model, whole)
+    if not torch.isfinite(logits).all():
         raise Unfit("the logits are NaN or infinite")
-    rows = {layer: block[0].float().numpy() for layer, block in enumerate(output.attentions) if block is not None}
-    for layer, block in rows.items():
-        if not np.isfinite(block).all():
-            raise Unfit(f"layer {layer} has rows of NaN")
+    exact = _loaded(given, seed + 1, torch.float64)
+    _check_same_weights(model, exact)
+    single, rows = rows, _rows(exact, _in_float64(whole))[0]
+    allowed = {tower: _allowed(single[tower], rows[tower]) for tower in rows}
     pixels = {
         name: inputs[name].float().numpy()
         for name in inputs
         if "pixel" in name and inputs[name].dtype.is_floating_point
     }
-    return Outcome(whole["input_ids"][0].tolist(), n_prompt, rows, pixels, is_sure)
+    return Outcome(whole["input_ids"][0].tolist(), n_prompt, rows, allowed, pixels, is_sure)
 
 
 # The model and its adapter
 
 
-def _model(folder: Path, seed: int) -> torch.nn.Module:
+def _loaded(given: Given, seed: int, dtype: torch.dtype) -> torch.nn.Module:
+    model = _model(given.model, seed, dtype)
+    return _adapted(model, given.adapter) if given.adapter else model
+
+
+def _model(folder: Path, seed: int, dtype: torch.dtype) -> torch.nn.Module:
     torch.manual_seed(seed)
     model, info = AutoModelForImageTextToText.from_pretrained(
         folder,
-        dtype=torch.float32,
+        dtype=dtype,
         attn_implementation="eager",
+        experts_implementation="eager",
         use_safetensors=True,
         output_loading_info=True,
         local_files_only=True,
@@ -117,9 +136,20 @@ def _model(folder: Path, seed: int) -> torch.nn.Module:
     for what in ("missing_keys", "mismatched_keys", "error_msgs"):
         if info.get(what):
             raise Unfit(f"{what}: {str(sorted(map(str, info[what])))[:150]}")
+    left_out = [key for key in info["unexpected_keys"] if _is_of_further_layer(key, model)]
+    if left_out:
+        raise Unfit(f"whole layers are left out: {min(left_out)} for one")
     if any(not parameter.dtype.is_floating_point for parameter in model.parameters()):
         raise Unfit("a weight is no floating-point number")
     return model.eval()
+
+
+def _is_of_further_layer(key: str, model: torch.nn.Module) -> bool:
+    """Of a layer that the model does not have, although it has others like it."""
+    names = [name for name, _ in model.named_parameters()]
+    found = re.match(r"(.*?(?:layers?|blocks)\.)(\d+\.)", key)
+    layer, others = (found[0], found[1]) if found else ("", " ")
+    return any(map(str.startswith, names, [others] * len(names))) and not any(name.startswith(layer) for name in names)
 
 
 def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
@@ -145,6 +175,76 @@ def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
     return adapted
 
 
+# Rows of eager attention
+
+
+def _rows(model: torch.nn.Module, inputs: dict) -> tuple[dict[str, list[np.ndarray]], torch.Tensor]:
+    """The rows of every attention layer by tower, and the logits. Raises Unfit where they are no numbers."""
+    with _eager_calls(model) as calls:
+        logits = model(**inputs, use_cache=False).logits
+    rows: dict[str, list[np.ndarray]] = {}
+    for name, blocks in calls.items():
+        if not all(np.isfinite(block).all() for block in blocks):
+            raise Unfit(f"{name} has rows of NaN")
+        tower = "cross" if "cross_attn" in name else "vision" if "vis" in name else "language"
+        rows.setdefault(tower, []).append(_along_the_diagonal(blocks))
+    return rows, logits
+
+
+@contextmanager
+def _eager_calls(model: torch.nn.Module) -> Iterator[dict[str, list[np.ndarray]]]:
+    """What eager attention computes in a `with`: [heads, queries, keys] of each sequence, by module, as called."""
+    calls: dict[str, list[np.ndarray]] = {}
+    names = {id(module): name for name, module in model.named_modules()}
+    sources = {sys.modules[type(module).__module__] for module in model.modules()}
+
+    def recording(eager):
+        def attend(module, *args, **kwargs):
+            output, weights = eager(module, *args, **kwargs)
+            calls.setdefault(names[id(module)], []).extend(weights.double().numpy())
+            return output, weights
+
+        return attend
+
+    with ExitStack() as stack:
+        for source in sources:
+            if hasattr(source, "eager_attention_forward"):
+                stack.callback(setattr, source, "eager_attention_forward", source.eager_attention_forward)
+                source.eager_attention_forward = recording(source.eager_attention_forward)
+        yield calls
+
+
+def _along_the_diagonal(blocks: list[np.ndarray]) -> np.ndarray:
+    """One layer of sequences (tiles, windows, pictures) that do not read each other."""
+    queries, keys = (sum(block.shape[side] for block in blocks) for side in (1, 2))
+    rows = np.zeros((len(blocks[0]), queries, keys))
+    row = col = 0
+    for block in blocks:
+        rows[:, row : row + block.shape[1], col : col + block.shape[2]] = block
+        row, col = row + block.shape[1], col + block.shape[2]
+    return rows
+
+
+def _in_float64(inputs: dict) -> dict:
+    return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+
+
+def _check_same_weights(model: torch.nn.Module, exact: torch.nn.Module) -> None:
+    """Raise Unfit where two loads after different seeds have different weights: these are in no file."""
+    for (name, weight), other in zip(model.named_parameters(), exact.parameters(), strict=True):
+        if not np.array_equal(weight.float().numpy(), other.float().numpy(), equal_nan=True):
+            raise Unfit(f"{name} is drawn at random")
+
+
+def _allowed(single: list[np.ndarray], exact: list[np.ndarray]) -> list[tuple[float, float]]:
+    """How far rounding may take a tower's rows from those in float64, layer by layer: at most, and on average."""
+    errors = [np.abs(one - two) for one, two in zip(single, exact, strict=True)]
+    largest, mean = (
+        np.maximum.accumulate([measure(error) for error in errors]) for measure in (np.max, np.mean)
+    )  # a later layer inherits the errors of those before it
+    return list(zip(LEAST_LARGEST + LARGEST_ALLOWED * largest, LEAST_MEAN + MEAN_ALLOWED * mean, strict=True))
+
+
 # The processor
 
 
@@ -157,6 +257,7 @@ def _processor(folder: Path) -> ProcessorMixin:
         for name in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
         if (folder / name).is_file()
     ]
+    names = [name for name in names if isinstance(name, str)]
     model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     kind = getattr(transformers, next(filter(None, [*names, PROCESSOR_MAPPING_NAMES.get(model_type)])))
     if kind is transformers.SmolVLMProcessor:  # it wants a package for films; of pictures it makes what Idefics3's does
@@ -184,8 +285,9 @@ def _inputs(folder, chat, pictures, sizes, model) -> tuple[dict[str, torch.Tenso
     tokenizer = processor.tokenizer
     reserved = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     texts = [part["text"] for message in chat for part in message["content"] if part["type"] == "text"]
-    if any(token in text for token in reserved for text in texts):
-        raise Unfit("a typed control token would not be read as typed")
+    typed = [token for token in reserved if any(token in text for text in texts)]
+    if typed:
+        return _with_typed(typed, reserved, folder, chat, pictures, sizes, model)
     text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
     starts = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
     options = {"text_kwargs": {"add_special_tokens": False}} if starts else {}
@@ -197,6 +299,38 @@ def _inputs(folder, chat, pictures, sizes, model) -> tuple[dict[str, torch.Tenso
         options["images_kwargs"] = sizes[0]
     batch = processor(text=[text], images=[pictures] if pictures else None, return_tensors="pt", **options)
     return dict(batch), tokenizer
+
+
+def _with_typed(typed, reserved, folder, chat, pictures, sizes, model) -> tuple[dict[str, torch.Tensor], object]:
+    """Inputs with control tokens that somebody typed, read as text: the tokenizer splits them where it is told to.
+
+    A sign of no text stands for each until all else is read; then the words around it are read again.
+    """
+    if len(typed) > 1:
+        raise Unfit("several control tokens were typed")
+    (token,) = typed
+    if MARK in json.dumps(chat, ensure_ascii=False):
+        raise Unfit("the chat has the sign that is to stand for a token")
+    marked = json.loads(json.dumps(chat, ensure_ascii=False).replace(json.dumps(token, ensure_ascii=False)[1:-1], MARK))
+    batch, tokenizer = _inputs(folder, marked, pictures, sizes, model)
+    text = _processor(folder).apply_chat_template(marked, add_generation_prompt=True, tokenize=False)
+    pieces = [piece for piece in re.split("|".join(map(re.escape, reserved)), text) if MARK in piece]
+    fills = {"input_ids": None, "attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}  # of words
+    rows = {name: batch[name][0].tolist() for name in fills if name in batch}
+    for piece in pieces:
+        then = tokenizer(piece, add_special_tokens=False)["input_ids"]
+        now = tokenizer(piece.replace(MARK, token), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        ids = rows["input_ids"]
+        at = next((at for at in range(len(ids)) if ids[at : at + len(then)] == then), None)
+        if at is None:
+            raise Unfit("words around a typed control token that are read otherwise by themselves")
+        for name, row in rows.items():
+            row[at : at + len(then)] = now if name == "input_ids" else [fills[name]] * len(now)
+        if "cross_attention_mask" in batch:  # [1, tokens, images, tiles]; words all see the pictures before them
+            seen = batch["cross_attention_mask"]
+            parts = (seen[:, :at], seen[:, at : at + 1].expand(-1, len(now), -1, -1), seen[:, at + len(then) :])
+            batch["cross_attention_mask"] = torch.cat(parts, dim=1)
+    return {**batch, **{name: torch.tensor([row]) for name, row in rows.items()}}, tokenizer
 
 
 def _each_by_its_size(processor, text: str, pictures, sizes) -> dict[str, torch.Tensor]:
