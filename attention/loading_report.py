@@ -1,8 +1,8 @@
 """A checkpoint held against the model that its config describes: what it lacks, and what it has besides.
 
-Owns the refusal of weights that a loader would draw at random or cannot convert and of layers that it would leave out,
-and the note on what else it leaves out. What may be missing (tied weights, buffers that a model makes itself)
-transformers knows; its report is taken as it stands. Knows no family and loads no weight.
+Owns the refusal of weights that a loader would draw at random or cannot convert, and the note on those that it leaves
+out. What may be missing (tied weights, buffers that a model makes itself) transformers knows; its report is taken as it
+stands. Knows no family and loads no weight.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ import traceback
 from collections.abc import Collection
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 
-from .config_check import layer_counts
 from .errors import ModelUnavailable, quoted, shortened
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -85,17 +83,14 @@ def check_is_no_adapter(folder: Path, model_id: str) -> None:
         )
 
 
-def check_weights(model_id: str, folder: str, report: dict, model: torch.nn.Module) -> None:
-    """Raise ModelUnavailable for weights that stayed random, and for layers that were left out, by their names.
-
-    `report` is transformers' loading info.
-    """
+def check_weights(model_id: str, folder: str, report: dict) -> None:
+    """Raise ModelUnavailable for weights that stayed random, by their names; `report` is transformers' loading info."""
     mismatched = sorted(report["mismatched_keys"], key=str)
     if mismatched:
         name, found, expected = mismatched[0]
         raise ModelUnavailable(
             f"{counted(mismatched)} of {shortened(model_id)} {_have(mismatched)} another shape than config.json says, "
-            f"{shortened(name)} for one: {shape_text(found)} in the file, {shape_text(expected)} in the model. "
+            f"{shortened(name)} for one: {_shape(found)} in the file, {_shape(expected)} in the model. "
             "Config and weights are of different models."
         )
     missing = sorted(report["missing_keys"])
@@ -104,28 +99,6 @@ def check_weights(model_id: str, folder: str, report: dict, model: torch.nn.Modu
             f"{counted(missing)} that {shortened(model_id)} needs {'is' if len(missing) == 1 else 'are'} not in its "
             f"files and would be random: {listed(missing)}. {_probably(folder, missing, report['unexpected_keys'])}"
         )
-    _check_layers(model_id, report["unexpected_keys"], model)
-
-
-def _check_layers(model_id: str, unexpected: Collection[str], model: torch.nn.Module) -> None:
-    """Raise ModelUnavailable where files have more layers than config.json says: the model would be cut off.
-
-    Heads and towers that a model does not have are none of its layers, nor are those that predict further tokens
-    (num_nextn_predict_layers), which lie after the last.
-    """
-    further = getattr(model.config.get_text_config(decoder=True), "num_nextn_predict_layers", None) or 0
-    for path, module in model.named_modules():
-        if not isinstance(module, torch.nn.ModuleList) or not len(module):
-            continue
-        inside = [name.removeprefix(f"{path}.").partition(".")[0] for name in unexpected if name.startswith(f"{path}.")]
-        last = max((int(index) for index in inside if index.isdecimal()), default=-1)
-        if last >= len(module) + further:
-            fields = " or ".join(name for name, count in layer_counts(model.config) if count == len(module))
-            raise ModelUnavailable(
-                f"config.json of {shortened(model_id)} says that {path} are {len(module)} layers"
-                f"{fields and f' ({fields})'}, and its files have {last + 1}: the model would be cut off. Take the "
-                "config.json that belongs to these weights."
-            )
 
 
 def left_out(report: dict) -> list[str]:
@@ -196,6 +169,19 @@ def _indexed_files(path: Path, model_id: str) -> list[str]:
     return sorted(names)
 
 
+def _other_than_indexed(path: Path) -> list[str]:
+    """The weight files that do not have all that the folder's index says is in them."""
+    indexed: dict[str, set[str]] = {}
+    for name, file in json.loads((path / INDEX).read_text(encoding="utf-8"))["weight_map"].items():
+        indexed.setdefault(file, set()).add(name)
+    wrong = []
+    for file, names in sorted(indexed.items()):
+        with safe_open(path / file, framework="np") as tensors:
+            if not names <= set(tensors.keys()):
+                wrong.append(file)
+    return wrong
+
+
 def _without_weights(path: Path, model_id: str) -> str:
     who = shortened(model_id)
     if any((path / name).exists() for name in CHECKPOINT_FILES) or any(
@@ -225,7 +211,10 @@ def _probably(folder: str, missing: list[str], unexpected: Collection[str]) -> s
         return f"Its weights are named with the prefix {quoted(prefix)}{wrapped}: save them from the unwrapped model."
     if any(".base_layer." in name or ".lora_" in name for name in unexpected):
         return "An adapter is saved inside it: merge it (merge_and_unload) and save the model."
-    if (Path(folder) / INDEX).is_file():
+    if (Path(folder) / INDEX).is_file() and not (Path(folder) / WHOLE).exists():
+        wrong = _other_than_indexed(Path(folder))
+        if wrong:
+            return f"{listed(wrong)} lacks weights that {INDEX} says are in it: download or copy it again."
         return "A shard may not have been downloaded or copied whole."
     if any((Path(folder) / name).exists() for name in CHECKPOINT_FILES):
         return "It is a training checkpoint: give the folder to which the whole model was saved."
@@ -260,5 +249,5 @@ def _have(names: Collection) -> str:
     return "has" if len(names) == 1 else "have"
 
 
-def shape_text(shape) -> str:
+def _shape(shape) -> str:
     return " x ".join(str(size) for size in shape) or "a number"

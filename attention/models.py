@@ -34,7 +34,7 @@ from .loading_report import (
     conversion_error,
     left_out,
 )
-from .size_check import check_size
+from .size_check import check_layers, check_size
 
 POCKET = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 POCKET_ID = "pocket"
@@ -569,7 +569,8 @@ def load(
             f"{shortened(model_id)} cannot be loaded by transformers: {reason.removesuffix('.')}. "
             "Its config.json may not describe these weights."
         ) from None
-    check_weights(model_id, path, report, model)
+    check_weights(model_id, path, report)
+    check_layers(model_id, report["unexpected_keys"], model)
     _check_modules(model, config, family, path)
     _kept = LoadedModel(
         model_id, revision, path, family, model.eval(), processor, device, name, stamp, tuple(left_out(report))

@@ -129,6 +129,17 @@ def sharded(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
 
 
+def test_a_shard_that_is_another_is_named(pocket_with, tmp_path):
+    folder = pocket_with()
+    sharded(tmp_path / "model")
+    first, second = sorted((tmp_path / "model").glob("model-*.safetensors"))
+    shutil.copyfile(first, second)
+    with pytest.raises(
+        ModelUnavailable, match=f"would be random: .*{second.name} lacks weights that .*index.json says"
+    ):
+        models.load(folder, "cpu")
+
+
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
 def test_a_shard_that_is_not_whole_is_named_before_anything_is_loaded(pocket_with, tmp_path, damage):
     folder = pocket_with()

@@ -382,6 +382,7 @@ def chat_entry(given: Given, rng) -> Told:
         f"an image entry by {manner}",
         (
             *(key for key in forms[manner] if key != "type"),
+            "picture_77.png",
             str(forms[manner].get("type", "image")),
             "image entry",
             "directory",
