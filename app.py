@@ -1,7 +1,7 @@
 """The app: the page put together, how it is started, and the one function that runs a model.
 
-What is on the page and which event calls what is in `attention.page`; `attention.service` makes and keeps runs,
-`attention.viewer` draws them, `attention.export` writes files. No tensors and no HTML here.
+What is on the page and which event calls what is in `attention.page`; `attention.visitors` makes and keeps runs,
+`attention.serving` answers the viewer, `attention.exports` writes files. No tensors and no HTML here.
 """
 
 import spaces  # isort: skip - on ZeroGPU nothing may touch CUDA before this
@@ -46,26 +46,26 @@ def without_stubs() -> Iterator[None]:
 with without_stubs():
     import gradio as gr
 
-from adapters.comparison import INDEX as COMPARISON_INDEX
-from adapters.comparison import Comparison, open_comparison
-from attention.cache import RunCache, user_cache_folder
+from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
+from attention.comparisons.comparison import Comparison, open_comparison
+from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError
-from attention.page import QUIET, ZERO_GPU
+from attention.limits import Limits
+from attention.page import QUIET
 from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
-from attention.page.manifests import POCKET, tab_of
+from attention.page.manifests import tab_of
 from attention.page.sentences import in_words
-from attention.partial import PartialRun
-from attention.request import Limits, Request
-from attention.run import Run, open_run
-from attention.service import Service
-from attention.viewer import routes
+from attention.request import Request
+from attention.runs.partial import PartialRun
+from attention.runs.run import Run, open_run
+from attention.serving.routes import routes
+from attention.visitors.service import Service
+from attention.visitors.store import RunCache
 
-ASSETS = Path(__file__).resolve().parent / "assets"
-EXAMPLES = ASSETS / "examples"
-IS_HOSTED = bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
+IS_HOSTED = is_hosted()
 HOSTED_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
 TITLE = "VLM Attention Viz"
 
@@ -85,7 +85,7 @@ def run_job(job: dict) -> dict:
     With `words` it is a comparison of the base with the adapters. On ZeroGPU this is another process: only plain data
     go in and come out, errors too.
     """
-    from attention.extraction import fill
+    from attention.capture.extraction import fill
 
     limits = Limits.hosted() if IS_HOSTED else None
     request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
@@ -102,7 +102,7 @@ def run_job(job: dict) -> dict:
     except AttentionError as error:
         return {"error": str(error)}
     except Exception as error:
-        if os.environ.get("ATTENTION_DEBUG") == "1":
+        if is_debugging():
             raise
         return {"error": in_words(error)}
 
@@ -140,7 +140,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
         async def opened() -> dict:
             """What is known only once torch is there: which models, and whether a graphics card lies idle."""
             await asyncio.to_thread(service.wait_until_loaded)
-            from attention.models import device_notice
+            from attention.models.loading import device_notice
 
             choices = [(offer["label"], offer["id"]) for offer in service.models()]
             warning = device_notice()
@@ -212,8 +212,8 @@ def new_service(
     cache: RunCache, *, is_hosted: bool, model: str | None = None, adapters_dir: Path | None = None
 ) -> Service:
     """The service of this app: jobs run by `run_job`, adapters found and comparisons judged by `adapters`."""
-    from adapters.comparison_archive import unpack
-    from adapters.comparison_check import check
+    from attention.comparisons.check import check
+    from attention.comparisons.unpack import unpack
 
     def find_adapters(wanted: list[dict], model_id: str, watch: Callable[[int, int], None]) -> list[dict]:
         from adapters.attach import to_job
@@ -230,8 +230,8 @@ def new_service(
 
 def launch(service: Service, **settings) -> gr.Blocks:
     """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`."""
-    if ZERO_GPU:  # weights that are loaded before the launch are kept packed, and are on the device at once
-        from attention import models
+    if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
+        from attention.models import loading as models
 
         models.load(service.default_model())
     demo = build(service, open_examples(service.cache), open_comparisons(service.cache))

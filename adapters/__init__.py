@@ -7,13 +7,13 @@ more.
 from importlib import import_module
 
 _HOME = {
-    "choose": "choosing",
-    "compare": "comparing",
-    "open_comparison": "comparison",
-    "Comparison": "comparison",
-    "inspect_adapter": "inspection",
-    "HealthCard": "inspection",
-    "offered_adapters": "catalog",
+    "choose": "adapters.choosing",
+    "compare": "adapters.comparing",
+    "open_comparison": "attention.comparisons.comparison",
+    "Comparison": "attention.comparisons.comparison",
+    "inspect_adapter": "adapters.inspection",
+    "HealthCard": "adapters.inspection",
+    "offered_adapters": "adapters.catalog",
 }
 
 __all__ = ["Comparison", "HealthCard", "choose", "compare", "inspect_adapter", "offered_adapters", "open_comparison"]
@@ -21,7 +21,7 @@ __all__ = ["Comparison", "HealthCard", "choose", "compare", "inspect_adapter", "
 
 def __getattr__(name):
     if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

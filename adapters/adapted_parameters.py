@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 
-from .adapter_keys import Weight
 from .base_modules import Base
+from .keys import Weight
 from .lora_config import LoraSettings
 
 EXPERT = re.compile(r"\.experts\.\d+\.")

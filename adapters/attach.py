@@ -3,7 +3,7 @@
 Owns the one PeftModel of a base. Whatever happens, outside of that `with` the base is bit for bit the base: adapters
 are never merged, PEFT is given the names of modules and no pattern, every weight is set by its own key, and tensors
 that an adapter brings instead of the base's are exchanged for them. Knows neither how an adapter was found nor whether
-it may be attached: it takes what `inspection` has passed. Callers hold `attention.models.INFERENCE`.
+it may be attached: it takes what `inspection` has passed. Callers hold `attention.models.loading.INFERENCE`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from attention.errors import AdapterRefused
-from attention.models import LoadedModel
+from attention.models.loading import LoadedModel
 
-from .adapter_files import read_folder, read_tensors
 from .base_modules import base_of_model
 from .choosing import AdapterChoice
 from .exchange import Changes, Places, added, changes_of, exchanged, places_of, with_rows
+from .files import read_folder, read_tensors
 from .health_card import HealthCard, listed
 from .inspection import inspect_adapter
 from .weight_change import differing_copies
@@ -46,7 +46,7 @@ def from_job(record: dict) -> AdapterChoice:
 
 
 def adapted(choice: AdapterChoice | None) -> Callable[[LoadedModel], AbstractContextManager[dict | None]]:
-    """What `attention.extraction.fill` takes as `adapted`: this adapter, attached and switched on; None is the base."""
+    """The `adapted` of `attention.capture.extraction.fill`: this adapter, attached and on; None is the base."""
 
     @contextmanager
     def switch(loaded: LoadedModel) -> Iterator[dict | None]:

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from attention import families, models
+from attention import families
 from attention.errors import UnsupportedModel, shortened
-from attention.quantisation import check_quantisation
+from attention.models import loading as models
+from attention.models.quantisation import check_quantisation
 
 # What lies between the towers; inside the vision tower some families keep it under one of these names.
 CONNECTORS = ("merger", "projector", "connector", "resampler")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from attention import models
+from attention.environment import POCKET_ID
+from attention.models import loading as models
 
 # What the names of copies of one model end in: how its numbers are stored, and for which program.
 COPY = re.compile(
@@ -37,7 +38,7 @@ def _slashed(path: str) -> str:
 
 
 def _is_path(text: str) -> bool:
-    return text != models.POCKET_ID and not models.HUB_ID.fullmatch(text.strip().partition("@")[0])
+    return text != POCKET_ID and not models.HUB_ID.fullmatch(text.strip().partition("@")[0])
 
 
 def _name(path: str) -> str:

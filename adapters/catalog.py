@@ -13,24 +13,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from attention import models
+from attention.environment import POCKET, POCKET_ID
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
+from attention.models import loading as models
 from attention.request import MAX_ADAPTER_SCALE
 
 from . import hub
-from .adapter_files import (
-    CONFIG,
-    MAX_CONFIG_BYTES,
-    WEIGHTS,
-    AdapterFiles,
-    parse_config,
-    read_folder,
-)
 from .base_names import is_base
+from .files import CONFIG, MAX_CONFIG_BYTES, WEIGHTS, AdapterFiles, parse_config, read_folder
 from .no_adapter import has_no_weights
 from .weights_beside import SUFFIXES
 
-BUNDLED = models.POCKET / "adapters"
+BUNDLED = POCKET / "adapters"
 MAX_DEPTH = 5  # of folders below the one that is searched
 MAX_FOLDERS = 5000
 MAX_BROKEN = 3  # folders that are named one by one
@@ -81,7 +75,7 @@ def offered_adapters(
 
 def bundled_names(model_id: str) -> list[str]:
     """The adapters that come with the bundled model; none for another."""
-    if model_id != models.POCKET_ID or not BUNDLED.is_dir():
+    if model_id != POCKET_ID or not BUNDLED.is_dir():
         return []
     return sorted(folder.name for folder in BUNDLED.iterdir() if (folder / CONFIG).is_file())
 
@@ -140,9 +134,9 @@ def find_adapter(
             raise
     if adapter_id in bundled_names(model_id):
         return read_folder(BUNDLED / adapter_id, adapter_id)
-    if adapter_id in bundled_names(models.POCKET_ID):
+    if adapter_id in bundled_names(POCKET_ID):
         raise InvalidRequest(
-            f"The adapter {adapter_id} is for {models.POCKET_ID}, not for {model_id}. {_choices(model_id, is_hosted)}"
+            f"The adapter {adapter_id} is for {POCKET_ID}, not for {model_id}. {_choices(model_id, is_hosted)}"
         )
     raise InvalidRequest(f"There is no adapter {quoted(adapter_id)}. {_choices(model_id, is_hosted)}")
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
-from attention.models import Watch
+from attention.models.loading import Watch
 from attention.request import MAX_ADAPTER_SCALE
 
-from .adapter_files import AdapterFiles
 from .base_modules import base_of
 from .catalog import fetch_adapter, find_adapter, split_scale
+from .files import AdapterFiles
 from .inspection import AdapterLimits, HealthCard, inspect_adapter
 
 SAID = 6  # refusals of a comparison that are said one by one

@@ -1,7 +1,7 @@
 """Run base and adapters on one input, one after the other, and write what lies between them.
 
-Owns the order of the steps and the content of comparison.json. The runs are made by `attention.extraction`, adapters
-are switched by `attach`, measures are taken by `comparison`.
+Owns the order of the steps and the content of comparison.json. The runs are made by `attention.capture`, adapters are
+switched by `attach`, measures are taken by `attention.comparisons`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from attention.capture.extraction import Extraction, all_or_nothing
+from attention.comparisons.comparison import BASE, FORMAT, INDEX, MOST, TABLES, Comparison, compared_rows, measure
 from attention.errors import InvalidRequest, LimitExceeded, quoted
-from attention.extraction import Extraction, all_or_nothing
-from attention.partial import PartialRun
-from attention.request import Limits, Request
-from attention.run import Run
+from attention.limits import Limits
+from attention.measures import differences
+from attention.request import Request
+from attention.runs.partial import PartialRun
+from attention.runs.run import Run
 
-from . import differences
-from .adapter_files import read_tensors
 from .attach import adapted, adapters_of
 from .choosing import AdapterChoice
-from .comparison import BASE, FORMAT, INDEX, MOST, TABLES, Comparison, compared_rows, measure
+from .files import read_tensors
 from .weight_change import weight_changes
 
 NOT_SHOWN = ("keys", "modules", "copies", "also", "same")  # of a card: as many lines as the adapter has weights

@@ -22,6 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 from transformers.utils import logging
 
+from attention.measures import differences
 from attention.pocket.batches import Ask, make_batch, usual_questions
 from attention.pocket.held_out import Case, held_out
 from attention.pocket.looks import ASKED, chance, interval, judge
@@ -34,7 +35,6 @@ from attention.pocket.tokenizer import build_tokenizer
 from attention.pocket.train import answer_loss, take_one_frame
 from attention.pocket.words import in_german
 
-from . import differences
 from .attach import adapters_of
 from .catalog import BUNDLED
 from .choosing import AdapterChoice
@@ -213,7 +213,7 @@ def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT
     The head is the one whose peak the base has on the asked object most often, and for the largest object the one that
     the adapter has; both are chosen on the first fifth of the questions, which are not counted.
     """
-    from .adapter_files import read_folder
+    from .files import read_folder
 
     logging.disable_progress_bar()
     pocket = Pocket.load(base) if base else Pocket.load()

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from attention.errors import AdapterRefused
-from attention.quantisation import is_packed
+from attention.models.quantisation import is_packed
 
 from .base_modules import plain_modules
 from .health_card import HealthCard

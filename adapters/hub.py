@@ -16,18 +16,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from attention import models
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
+from attention.models import loading as models
 
-from .adapter_files import (
-    CONFIG,
-    MAX_CONFIG_BYTES,
-    WEIGHTS,
-    AdapterFiles,
-    parse_config,
-    read_folder,
-    with_folder,
-)
+from .files import CONFIG, MAX_CONFIG_BYTES, WEIGHTS, AdapterFiles, parse_config, read_folder, with_folder
 from .no_adapter import has_no_weights, is_no_adapter
 from .safetensors_header import MAX_HEADER_BYTES, TensorRecord, parse_header
 from .weights_beside import FileBeside, files_beside

@@ -15,11 +15,11 @@ import psutil
 from attention.errors import AdapterNeedsRenaming, AdapterRefused
 
 from .adapted_parameters import pairs_of, separate_expert, sides, targeted_parameters, told_apart
-from .adapter_files import AdapterFiles
-from .adapter_keys import Weight, is_on_another, read_keys, unwrapped
 from .base_modules import Base, BaseModule
 from .base_names import is_base
+from .files import AdapterFiles
 from .health_card import HealthCard, TouchedModule, listed
+from .keys import Weight, is_on_another, read_keys, unwrapped
 from .layout_search import layout_of
 from .lora_config import LoraSettings, read_settings, shown
 from .older_names import Layout

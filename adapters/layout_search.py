@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 
 from attention.errors import AdapterNeedsRenaming, AdapterRefused
 
-from .adapter_files import AdapterFiles
-from .adapter_keys import Weight
 from .base_modules import Base, BaseModule
+from .files import AdapterFiles
 from .health_card import listed
+from .keys import Weight
 from .lora_config import shown
 from .older_names import Layout, layouts_of
 

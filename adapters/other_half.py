@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming
 
-from .adapter_files import AdapterFiles
-from .adapter_keys import DTYPES, Weight
 from .base_modules import Base
+from .files import AdapterFiles
 from .health_card import listed
+from .keys import DTYPES, Weight
 from .lora_config import shown
 from .older_names import Layout, layouts_of
 from .weights_beside import FileBeside, converting, name_in, plain_key, prefix_of

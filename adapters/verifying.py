@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from attention import models
-from attention.capture import attention_of
-from attention.images import open_image
-from attention.models import LoadedModel
-from attention.quantisation import plain_parts
-from attention.verification import Check, downloaded, drawing, prepared_inputs, verify
+from attention.capture.images import open_image
+from attention.models import loading as models
+from attention.models.hook import attention_of
+from attention.models.loading import LoadedModel
+from attention.models.quantisation import plain_parts
+from attention.verify.checks import Check, downloaded, drawing, prepared_inputs, verify
 
 from .attach import adapted, adapters_of
 from .base_modules import plain_modules, plain_tensors
@@ -29,7 +29,7 @@ def verify_adapted(
     model_type: str | None = None,
     report: Callable[[str], None] | None = None,
 ) -> list[Check]:
-    """All that `attention.verification.verify` checks, with the adapter switched on; then, with it off, that no bit of
+    """All that `attention.verify.checks.verify` checks, with the adapter switched on; then, with it off, that no bit of
     the base's weights and answers has changed. Raises what `verify` raises, and AdapterRefused.
     """
     report = report or (lambda _: None)

@@ -8,12 +8,12 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
-    "extract": "extraction",
-    "forecast": "cost",
+    "extract": "capture.extraction",
+    "forecast": "capture.forecast",
     "Request": "request",
-    "Limits": "request",
-    "open_run": "run",
-    "Run": "run",
+    "Limits": "limits",
+    "open_run": "runs.run",
+    "Run": "runs.run",
     "AttentionError": "errors",
 }
 

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
-from .partial import PartialRun
+from attention.environment import is_debugging
+from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
+from attention.runs.partial import PartialRun
 
 PHASE_WORDS = {
     "queue": "waiting", "model": "loading the model", "inputs": "reading the inputs", "answer": "answering",
@@ -49,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _leave_pipes()
         return 1
     except (KeyboardInterrupt, Cancelled):
-        if _debugs():
+        if is_debugging():
             raise
         return _failed("Stopped. Nothing was kept.", 130)
     except Exception as error:
-        if _debugs():
+        if is_debugging():
             raise
         words = words_for(error)
         if words is None:
@@ -223,8 +224,8 @@ def _extract(options) -> int:
     request, wanted = _request(options), [options.adapter] if options.adapter else []
 
     def work(partial: _ReportedRun) -> Path:
-        from .cost import download_reporter, forecast
-        from .extraction import fill
+        from attention.capture.extraction import fill
+        from attention.capture.forecast import download_reporter, forecast
 
         expected = forecast(request, watch=download_reporter(partial))
         partial.progress.say(
@@ -248,8 +249,7 @@ def _compare(options) -> int:
 
     def work(partial: _ReportedRun) -> Path:
         from adapters.comparing import fill_comparison
-
-        from .cost import download_reporter, forecast
+        from attention.capture.forecast import download_reporter, forecast
 
         expected = forecast(request, watch=download_reporter(partial))
         n_runs = len(options.adapter) + 1
@@ -259,7 +259,7 @@ def _compare(options) -> int:
         return fill_comparison(request, _choose(options, options.adapter, partial), partial, options.words)
 
     folder = _make(options.output_dir, work)
-    from adapters.comparison import open_comparison
+    from attention.comparisons.comparison import open_comparison
 
     with open_comparison(folder) as comparison:
         _print_summary(comparison.base.folder)
@@ -278,13 +278,13 @@ def _compare(options) -> int:
 
 def _request(options):
     """The request that the flags describe, its pictures looked at."""
-    from .request import Request
+    from attention.request import Request
 
     messages, images = None, options.image
     if options.messages is not None:
         if options.prompt is not None or options.system is not None:
             raise InvalidRequest("--messages is the whole chat: leave out --prompt and --system.")
-        from .extraction import read_messages
+        from attention.capture.extraction import read_messages
 
         messages, images = read_messages(options.messages, images)
     fields = {name: getattr(options, name) for name in REQUEST_FLAGS}
@@ -298,9 +298,8 @@ def _choose(options, wanted: list[str], partial: _ReportedRun) -> list:
     """The adapters that are asked for, checked and here."""
     from adapters.catalog import split_scale
     from adapters.choosing import choose
-
-    from . import models
-    from .cost import download_reporter
+    from attention.capture.forecast import download_reporter
+    from attention.models import loading as models
 
     asked = [split_scale(text) for text in wanted]
     return choose(
@@ -319,7 +318,7 @@ def _make(output_dir: str, work: Callable[[_ReportedRun], Path]) -> Path:
     try:
         with _stopping(partial):
             partial.progress.show("loading PyTorch")
-            from . import extraction  # noqa: F401 - imported for its effect
+            from attention.capture import extraction  # noqa: F401 - imported for its effect
 
             _quiet_transformers()
             return work(partial)
@@ -331,9 +330,8 @@ def _make(output_dir: str, work: Callable[[_ReportedRun], Path]) -> Path:
 def _inspect(options) -> int:
     progress = _Progress()
     progress.show("loading PyTorch")
-    from adapters.adapter_report import report
-
-    from . import models
+    from adapters.report import report
+    from attention.models import loading as models
 
     _quiet_transformers()
     try:
@@ -352,8 +350,7 @@ def _inspect(options) -> int:
 
 def _adapters(options) -> int:
     from adapters.catalog import offered_adapters
-
-    from . import models
+    from attention.models import loading as models
 
     offers, notes = offered_adapters(
         options.model or models.default_model(), Path(options.adapters) if options.adapters else None
@@ -369,11 +366,10 @@ def _adapters(options) -> int:
 
 
 def _export(options) -> int:
-    from adapters.comparison import open_comparison
-    from adapters.comparison_export import OWN_FIELDS, export_found
-
-    from .look import LOOK_NAMES
-    from .run import open_run
+    from attention.comparisons.comparison import open_comparison
+    from attention.drawing.look import LOOK_NAMES
+    from attention.exports.comparison import OWN_FIELDS, export_found
+    from attention.runs.run import open_run
 
     names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption", *OWN_FIELDS)
     fields = {name: getattr(options, name) for name in names}
@@ -389,7 +385,7 @@ def _export(options) -> int:
 
 
 def _models(_) -> int:
-    from . import models
+    from attention.models import loading as models
 
     offered = models.offered_models()
     width = max(len(model["id"]) for model in offered)
@@ -405,7 +401,7 @@ def _verify(options) -> int:
     _check_images([options.image] if options.image else [])
     progress = _Progress()
     progress.show("loading PyTorch")
-    from .verification import table, verify
+    from attention.verify.checks import table, verify
 
     _quiet_transformers()
     how = {"device": options.device, "dtype": options.dtype, "model_type": options.model_type, "report": progress.show}
@@ -428,14 +424,14 @@ def _verify(options) -> int:
 
 def _check_images(images) -> None:
     """Refuse a broken picture before a model is loaded, or downloaded, for it."""
-    from .images import open_image
+    from attention.capture.images import open_image
 
     for image in images:
         open_image(image)
 
 
 def _print_summary(folder: Path) -> None:
-    from .run import open_run
+    from attention.runs.run import open_run
 
     with open_run(folder) as run:
         info = run.info
@@ -547,10 +543,6 @@ def _quiet_transformers() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-
-
-def _debugs() -> bool:
-    return os.environ.get("ATTENTION_DEBUG") == "1"
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from typing import Any
 
 from PIL import Image
 
-from .errors import InvalidRequest, quoted, shortened
-from .images import MAX_PIXELS, is_data_url
+from attention.errors import InvalidRequest, quoted, shortened
+
+from .limits import MAX_PIXELS
 
 TYPES = ("image", "image_url")
 SOURCES = ("image", "path", "url", "image_url", "base64")  # one of them names the picture; without one it is the next
@@ -110,3 +111,8 @@ def _local(source: str, who: str) -> Path:
             )
         rest = slash + path
     return Path(urllib.request.url2pathname(rest))
+
+
+def is_data_url(source: str | os.PathLike) -> bool:
+    """True for a picture written as text, data:image/...;base64,..., which is no path."""
+    return isinstance(source, str) and source[:5].lower() == "data:"

@@ -1,6 +1,6 @@
 """Comparison folders made by hand, for tests of what shows them: a run of `made_runs`, and copies of it that differ.
 
-What is measured between the runs is measured by `adapters.comparison`, as for a real comparison.
+What is measured between the runs is measured by `attention.comparisons.comparison`, as for a real comparison.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from made_runs import write_run
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from adapters import differences
-from adapters.comparison import BASE, INDEX, TABLES, compared_rows, measure
-from attention.run import Run
+from attention.comparisons.comparison import BASE, INDEX, TABLES, compared_rows, measure
+from attention.measures import differences
+from attention.runs.run import Run
 
 
 def write_comparison(folder: Path, pictures, shapes, adapters: Sequence[dict], *, words="base", **run) -> Path:

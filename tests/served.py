@@ -9,10 +9,10 @@ from pathlib import Path
 from tiny import qwen3_vl_folder
 
 import app
-from attention import models
-from attention.cache import RunCache
-from attention.partial import PartialRun
-from attention.service import Service
+from attention.models import loading as models
+from attention.runs.partial import PartialRun
+from attention.visitors.service import Service
+from attention.visitors.store import RunCache
 
 
 @contextmanager

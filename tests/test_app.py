@@ -21,14 +21,15 @@ from PIL import Image
 from served import hold_at, nothing_is_left, seconds_until, served
 
 import app
-from attention import extraction, models
-from attention.cache import RunCache
+from attention.capture import extraction
 from attention.errors import InvalidRequest
+from attention.models import loading as models
 from attention.page.explore import inputs_of
 from attention.page.inputs import VISION
 from attention.page.manifests import manifest
 from attention.request import Request
-from attention.run import open_run
+from attention.runs.run import open_run
+from attention.visitors.store import RunCache
 
 ROOT = Path(__file__).parent.parent
 GRADIO_FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
@@ -242,7 +243,7 @@ def test_what_is_no_sound_run_is_refused_in_words_and_leaves_nothing(client, ser
         with pytest.raises(AppError, match=said) as caught:
             client.predict(file=handle_file(tmp_path / name), api_name="/open")
         assert name in str(caught.value) and "/" not in str(caught.value).replace("../", "").replace("language/", "")
-    monkeypatch.setattr("attention.service.LOCAL_ZIP_BYTES", 10_000)
+    monkeypatch.setattr("attention.visitors.service.LOCAL_ZIP_BYTES", 10_000)
     with pytest.raises(AppError, match=r"the limit is 0\.0 MB"):
         client.predict(file=handle_file(archive), api_name="/open")
     with pytest.raises(AppError, match="no file"):

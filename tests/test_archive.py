@@ -18,12 +18,13 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from attention import foreign_zip, open_run
-from attention.archive import unpack_run
-from attention.cache import RunCache
+from attention import open_run
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded
-from attention.export import export_run
-from attention.run_check import check_run
+from attention.exports.export import export_run
+from attention.runs.checks import zip_file as foreign_zip
+from attention.runs.checks.run import check_run
+from attention.runs.checks.unpack import unpack_run
+from attention.visitors.store import RunCache
 
 EXAMPLE = Path(__file__).parent.parent / "assets" / "examples" / "shapes"  # a captured run with both towers
 LIMIT = 10_000_000
@@ -113,7 +114,7 @@ def test_a_zip_becomes_a_run_of_the_library(made, tmp_path):
 
 
 def test_unpacking_needs_neither_torch_nor_gradio():
-    code = "import sys, attention.archive; print({'torch', 'transformers', 'gradio'} & set(sys.modules))"
+    code = "import sys, attention.runs.checks.unpack; print({'torch', 'transformers', 'gradio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from attention.array_cache import ArrayCache
+from attention.runs.array_cache import ArrayCache
 
 
 def test_the_least_recently_used_go_first_and_the_bytes_are_counted():

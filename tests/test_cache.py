@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from attention.cache import RunCache, remove_abandoned
 from attention.page.sentences import kept_line
+from attention.visitors.store import RunCache, remove_abandoned
 
 ROOT = Path(__file__).parent.parent
 
@@ -236,7 +236,7 @@ def test_folders_of_living_processes_stay_and_those_of_dead_ones_go(make, tmp_pa
     killed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(f"""
             import os
-            from attention.cache import RunCache
+            from attention.visitors.store import RunCache
             cache = RunCache({str(living.root)!r}, library=False, sweep_every=None)
             cache.new_folder().with_suffix(".partial").mkdir()
             print(cache.new_folder().parent.name, flush=True)

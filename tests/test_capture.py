@@ -12,10 +12,14 @@ from tiny import qwen3_vl_folder, sharpen
 from transformers import AutoModelForImageTextToText
 from transformers.models.qwen3_vl import modeling_qwen3_vl
 
-from attention import Request, cost, extract, models, open_run
-from attention.capture import ATTENTION, Capture, TowerPlan, attention_of
+from attention import Request, extract, open_run
+from attention.capture import forecast as cost
+from attention.capture.recorder import Capture, TowerPlan
+from attention.environment import POCKET
 from attention.errors import CaptureError
-from attention.request import Limits
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.models.hook import ATTENTION, attention_of
 
 HEADS = [(6, 2), (4, 4), (8, 1)]
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -32,7 +36,7 @@ def sharp_folder(request, tmp_path_factory):
     """The bundled model and tiny random ones, sharpened: flat rows would hide errors."""
     folder = tmp_path_factory.mktemp("model")
     if request.param == "pocket":
-        shutil.copytree(models.POCKET, folder, dirs_exist_ok=True)
+        shutil.copytree(POCKET, folder, dirs_exist_ok=True)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
         # its scores are large already: more, and sums in another order differ
         sharpen(model.model.language_model, 2.2)
@@ -394,7 +398,7 @@ def test_a_full_disk_is_said_in_words(tmp_path, monkeypatch):
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("attention.layer_writer.save_file", no_space)
+    monkeypatch.setattr("attention.capture.layer_writer.save_file", no_space)
     module = torch.nn.Identity()
     with (
         pytest.raises(CaptureError, match="The disk is full: a file could not be written"),
@@ -414,7 +418,7 @@ if "cuda" in DEVICES:
 
     def test_no_more_than_three_layers_wait_on_the_device(sharp_folder, tmp_path, monkeypatch):
         """The writer waits until three layers have been handed over, so that the fourth must wait for one to leave."""
-        from attention import layer_writer as module
+        from attention.capture import layer_writer as module
 
         waiting, most, full = 0, 0, threading.Event()
         put = module.LayerWriter.put

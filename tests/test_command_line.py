@@ -14,10 +14,13 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from attention import __main__ as command_line
-from attention import extraction, layer_writer, open_run, partial, verification
+from attention import open_run
+from attention.capture import extraction, layer_writer
 from attention.errors import CaptureError
 from attention.request import Request
-from attention.verification import Check
+from attention.runs import partial
+from attention.verify import checks as verification
+from attention.verify.checks import Check
 
 PROMPT = "what color is the star?"
 

@@ -8,8 +8,10 @@ import tiny_families
 import torch
 from PIL import Image
 
-from attention import Request, extract, extraction, forecast, models
+from attention import Request, extract, forecast
+from attention.capture import extraction
 from attention.errors import ModelUnavailable, UnsupportedModel
+from attention.models import loading as models
 
 PICTURE = Image.effect_noise((200, 136), 80).convert("RGB")
 

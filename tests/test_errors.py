@@ -13,12 +13,13 @@ from safetensors import SafetensorError
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from attention import open_run, partial
+from attention import open_run
 from attention.errors import DamagedRun, InvalidRequest, fault, quoted, words_for
-from attention.export import export_run
+from attention.exports.export import export_run
 from attention.page.sentences import in_words
-from attention.partial import PartialRun
-from attention.viewer import PREFIX, routes
+from attention.runs import partial
+from attention.runs.partial import PartialRun
+from attention.serving.routes import PREFIX, routes
 
 ROOT = Path(__file__).parent.parent
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/somebody/runs/run.json")
@@ -90,7 +91,7 @@ for kind in ("npz", "csv", "png", "svg", "zip", "dense"):
 
 
 def test_a_full_disk_while_a_run_is_finished_or_unpacked_is_said_and_leaves_nothing(made, tmp_path, monkeypatch):
-    from attention.archive import unpack_run
+    from attention.runs.checks.unpack import unpack_run
 
     with open_run(made) as run:
         export_run(run, "zip", tmp_path / "run.zip")
@@ -101,7 +102,7 @@ def test_a_full_disk_while_a_run_is_finished_or_unpacked_is_said_and_leaves_noth
 
 
 def test_a_full_disk_or_memory_while_a_figure_is_drawn_is_said_by_its_route(made, monkeypatch):
-    from attention import viewer
+    from attention.serving import routes as viewer
 
     with open_run(made) as run:
         client = TestClient(Starlette(routes=routes({"t": run}.__getitem__)))

@@ -23,11 +23,12 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
-from attention import export, open_run
-from attention.archive import unpack_run
+from attention import open_run
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
-from attention.export import export_run
-from attention.viewer import PREFIX, routes
+from attention.exports import export
+from attention.exports.export import export_run
+from attention.runs.checks.unpack import unpack_run
+from attention.serving.routes import PREFIX, routes
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def made(tmp_path):
 
 
 def test_dense_layers_are_the_readers_rows_rounded_once(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("attention.run.CHUNK_BYTES", 4 * run.heads() * run.keys() * 7)  # many chunks
+    monkeypatch.setattr("attention.runs.run.CHUNK_BYTES", 4 * run.heads() * run.keys() * 7)  # many chunks
     folder = export_run(run, "dense", tmp_path / "new" / "dense")
     assert sorted(file.name for file in folder.iterdir()) == [f"layer_{i:02d}.safetensors" for i in run.layers()]
     for layer in run.layers():
@@ -315,7 +316,7 @@ def test_more_than_the_disk_holds_is_refused_with_both_numbers(run, tmp_path, mo
 
 def test_exporting_needs_neither_torch_nor_gradio(tiny_run, tmp_path):
     code = (
-        "import sys; from attention import open_run; from attention.export import export_run; "
+        "import sys; from attention import open_run; from attention.exports.export import export_run; "
         f"run, place = open_run({str(tiny_run)!r}), {str(tmp_path)!r}; "
         f"[export_run(run, format, place + '/' + format) for format in {export.FORMATS[:-1]}]; "
         "print([name for name in ('torch', 'transformers', 'gradio', 'matplotlib.pyplot') if name in sys.modules])"
@@ -427,7 +428,7 @@ def test_a_download_of_a_run_that_has_expired_says_so(client):
 def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leaves):
     """Whether it was sent, refused, or the client left after its first bytes: no file, and none open."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("attention.viewer.STREAM_BYTES", 4096)
+    monkeypatch.setattr("attention.serving.routes.STREAM_BYTES", 4096)
     opened, temporary = [], tempfile.TemporaryFile
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1])
     path, _, query = f"{PREFIX}/ticket/export?{fields}".partition("?")
@@ -455,10 +456,10 @@ def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leave
 
 
 def test_a_server_that_draws_enough_already_says_so(client, monkeypatch):
-    monkeypatch.setattr("attention.viewer.EXPORT_WAIT_S", 0.01)
+    monkeypatch.setattr("attention.serving.routes.EXPORT_WAIT_S", 0.01)
     full = threading.BoundedSemaphore(1)
     full.acquire()
-    monkeypatch.setattr("attention.viewer._exports", full)
+    monkeypatch.setattr("attention.serving.routes._exports", full)
     assert "Try again in a moment" in get(client, f"format=png&{ONE}", 503).json()["error"]
     full.release()
     get(client, f"format=png&{ONE}")

@@ -12,10 +12,12 @@ from PIL import Image
 from safetensors import safe_open
 from tiny import qwen3_vl_folder
 
-from attention import Request, extract, extraction, forecast, models, open_run
+from attention import Request, extract, forecast, open_run
+from attention.capture import extraction
 from attention.errors import AttentionError, Cancelled, InvalidRequest, LimitExceeded
-from attention.partial import PartialRun, read_progress
-from attention.request import Limits
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.runs.partial import PartialRun, read_progress
 
 PICTURE = Image.effect_noise((200, 136), 80).convert("RGB")
 

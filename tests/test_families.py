@@ -12,11 +12,15 @@ from safetensors.torch import load_file, save_file
 from tiny_families import write_json
 from transformers import AutoConfig, AutoModelForImageTextToText, LlavaConfig, LlavaForConditionalGeneration
 
-from attention import Request, cost, extract, families, models, painting
+from attention import Request, extract, families
+from attention.capture import forecast as cost
+from attention.environment import POCKET_ID
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.families import family
-from attention.request import Limits
-from attention.tokens import cell_box, cell_edges
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.runs.tokens import cell_box, cell_edges
+from attention.verify import painting
 
 GREY = (128, 128, 128)
 SIZES = [(400, 150), (170, 330), (97, 240), (640, 610)]
@@ -309,7 +313,7 @@ def test_crops_stay_within_the_tokens_of_a_picture_and_are_refused_elsewhere(gem
 @pytest.fixture(scope="module")
 def pocket():
     """The bundled model's family, processor and config, without its weights."""
-    path, _ = models.locate(models.POCKET_ID)
+    path, _ = models.locate(POCKET_ID)
     config, family = models.read_config(path, None)
     return family, models.processor_of(path, family), config
 

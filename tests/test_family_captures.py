@@ -11,11 +11,13 @@ from peft import LoraConfig, get_peft_model
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
-from attention import Request, cost, extract, models, open_run
-from attention.capture import Capture
+from attention import Request, extract, open_run
+from attention.capture import forecast as cost
+from attention.capture.recorder import Capture
 from attention.errors import InvalidRequest
-from attention.request import Limits
-from attention.run_check import check_run
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.runs.checks.run import check_run
 
 PROMPT, ANSWER = "what is it?", "red and blue"
 

@@ -19,11 +19,13 @@ import pytest
 from made_runs import chat, scene, token, write_run
 from PIL import Image
 
-from attention import figure, open_run, overlay, value_text
+from attention import open_run
+from attention.drawing import figure, overlay
+from attention.drawing import number_text as value_text
+from attention.drawing.look import LOOK_NAMES, PALETTES, Look, coverage, drawn, palette
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
-from attention.export import export_run, heatmap_png
-from attention.look import LOOK_NAMES, PALETTES, Look, coverage, drawn, palette
-from attention.selection import select
+from attention.exports.export import export_run, heatmap_png
+from attention.runs.selection import select
 
 SHAPE = (3, 7)  # of a picture of 100 x 61 pixels: cells are no whole pixels
 SIZE = (100, 61)
@@ -555,7 +557,7 @@ def write(run, path, format, head):  # noqa: A002
 
 def test_pyplot_is_never_imported(tiny_run, tmp_path):
     code = (
-        "import sys; from attention import open_run; from attention.export import export_run; "
+        "import sys; from attention import open_run; from attention.exports.export import export_run; "
         f"run = open_run({str(tiny_run)!r}); "
         f"[export_run(run, format, {str(tmp_path / 'x')!r}) for format in ('png', 'svg', 'pdf')]; "
         "print('matplotlib.figure' in sys.modules, 'matplotlib.pyplot' in sys.modules)"

@@ -11,17 +11,17 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import app
-from adapters.comparison_check import check
-from adapters.comparison_export import export_found
-from attention.cache import RunCache
+from attention.comparisons.check import check
 from attention.errors import AttentionError
-from attention.export import heatmap_png
+from attention.exports.comparison import export_found
+from attention.exports.export import heatmap_png
 from attention.page.explore import inputs_of
 from attention.page.manifests import comparison_manifest, manifest
 from attention.page.sentences import describe_comparison, describe_run, kept_line
-from attention.run import Run
-from attention.service import Service
-from attention.viewer import PREFIX, routes
+from attention.runs.run import Run
+from attention.serving.routes import PREFIX, routes
+from attention.visitors.service import Service
+from attention.visitors.store import RunCache
 
 GONE = object()
 DEEP = [0]

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 from tiny import qwen3_vl_folder
 
-from attention import Request, cost, models
-from attention.request import Limits
-from attention.tokens import cell_box
+from attention import Request
+from attention.capture import forecast as cost
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.runs.tokens import cell_box
 
 GREY, MERGE, PATCH = (128, 128, 128), 2, 16
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from attention.capture.images import open_image
 from attention.errors import InvalidRequest, LimitExceeded
-from attention.images import open_image
 
 
 def saved(tmp_path, image, name, **options):

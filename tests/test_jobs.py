@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from attention.errors import Cancelled, InvalidRequest
-from attention.jobs import Job, wait_for
-from attention.partial import PartialRun
+from attention.runs.partial import PartialRun
+from attention.visitors.jobs import Job, wait_for
 
 
 @pytest.fixture

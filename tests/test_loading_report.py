@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
-from attention import Request, extract, models
+from attention import Request, extract
 from attention.__main__ import main
-from attention.cost import forecast
+from attention.capture.forecast import forecast
+from attention.environment import POCKET
 from attention.errors import AttentionError, ModelUnavailable, UnsupportedModel
-from attention.models import POCKET
-from attention.verification import verify
+from attention.models import loading as models
+from attention.verify.checks import verify
 
 Q_PROJ = "model.language_model.layers.3.self_attn.q_proj.weight"
 GERMAN = str(POCKET / "adapters" / "german")

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from attention.__main__ import build_parser, main
 from attention.errors import AttentionError
 from attention.request import Request
-from attention.run import open_run
-from attention.viewer import EXPORT_FIELDS, PREFIX, routes
+from attention.runs.run import open_run
+from attention.serving.routes import EXPORT_FIELDS, PREFIX, routes
 
 LONG = "long " * 1_000
 ROOT = Path(__file__).parent.parent
@@ -86,10 +86,10 @@ def test_of_the_command_line(made, tmp_path, capsys, command, flag, dest):
 
 
 def test_of_a_path(tmp_path):
-    from adapters.comparison import open_comparison
-    from attention.archive import unpack_run
-    from attention.extraction import read_messages
-    from attention.partial import PartialRun
+    from attention.capture.extraction import read_messages
+    from attention.comparisons.comparison import open_comparison
+    from attention.runs.checks.unpack import unpack_run
+    from attention.runs.partial import PartialRun
 
     for path in (LONG, "x" * 5_000, "/" + "d/" * 3_000, "no\0file"):
         for work in (

@@ -18,9 +18,11 @@ from pictures import noise
 from tiny import qwen3_vl_config, qwen3_vl_folder
 from transformers import AutoModelForImageTextToText, Qwen3VLForConditionalGeneration
 
-from attention import Request, cost, extract, families, forecast, models
+from attention import Request, extract, families, forecast
+from attention.capture import forecast as cost
 from attention.errors import Cancelled, InvalidRequest, ModelUnavailable, UnsupportedModel
-from attention.partial import PartialRun, read_progress
+from attention.models import loading as models
+from attention.runs.partial import PartialRun, read_progress
 
 ROOT = Path(__file__).parent.parent
 

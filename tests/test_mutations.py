@@ -11,7 +11,7 @@ from mutations.good_inputs import GoodInputs
 from mutations.judgement import SEED, judge, kind_of, table
 from mutations.kinds import KINDS
 
-from attention import models
+from attention.models import loading as models
 
 COUNT = 200
 CHOSEN = int(os.environ.get("MUTATION_SEED", SEED))

@@ -3,8 +3,8 @@
 import pytest
 
 from attention import families
-from attention.named_places import AS_SHARES, MAX_PLACES, SWAPPED, UNKNOWN_UNIT, named_places, without_thoughts
-from attention.place_dialects import A_PLACE, Y_FIRST
+from attention.capture.named_places import AS_SHARES, MAX_PLACES, SWAPPED, UNKNOWN_UNIT, named_places, without_thoughts
+from attention.capture.place_dialects import A_PLACE, Y_FIRST
 
 IMAGE, READ = (2000, 500), (1000, 250)  # as given, and as read
 OTHER, OTHER_READ = (400, 800), (200, 400)

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from attention import Request, extract, models, open_run
-from attention.capture import Capture, TowerPlan
+from attention import Request, extract, open_run
+from attention.capture.recorder import Capture, TowerPlan
+from attention.environment import POCKET
 from attention.errors import DamagedRun, NotFinite
-from attention.models import POCKET
-from attention.partial import write_index
+from attention.models import loading as models
+from attention.runs.partial import write_index
 
 PICTURE, PROMPT = "assets/examples/shapes.png", "what color is the star?"
 K_PROJ = "model.language_model.layers.{}.self_attn.k_proj.weight"

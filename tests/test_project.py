@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ENTRY_POINTS = {"app", "attention.__main__", "attention.page", "attention.pocket"}
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+LAYERS = [line.split() for line in re.search(r"```layers\n(.*?)```", CONTRIBUTING, re.DOTALL)[1].splitlines()]
+WITH_GRADIO = ("app", "attention.page", "attention.serving")
 OURS = ("app", "attention", "adapters")
 PACKAGES = {
     "gradio": "gradio>=6.31,<7", "spaces": "spaces>=0.51", "torch": "torch>=2.11,<=2.13.0",
@@ -46,33 +48,34 @@ def imported(path, *names):
     return sorted(found for found in imports(path) if f"{found}.".startswith(tuple(f"{name}." for name in names)))
 
 
-def is_entry_point(path):
-    name = module_name(path)
-    return name in ENTRY_POINTS or name.startswith(("attention.pocket.", "attention.page."))
+def room_of(name):
+    """The room of a module, and the line in which it stands."""
+    rooms = {room: line for line, rooms in enumerate(LAYERS) for room in rooms}
+    room = max((room for room in rooms if f"{name}.".startswith(f"{room}.")), key=len, default=None)
+    assert room, f"{name} stands in no layer"
+    return room, rooms[room]
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_name)
 def test_imports_point_one_way(path):
     name = module_name(path)
-    if is_entry_point(path):
+    if name == "attention":  # its public names are loaded when they are asked for
         return
-    assert not imported(path, "app", "attention.__main__"), "nothing imports an entry point"
-    if not name.startswith("adapters"):
-        assert not imported(path, "adapters"), "an adapted model is passed in"
-        assert not imported(path, "peft"), "PEFT is known in adapters alone"
-    if name != "attention.viewer":
-        assert not imported(path, "gradio", "spaces"), "Gradio is known to the viewer and the entry points alone"
-    leaves = ("attention.tokens", "attention.errors", "attention.scores")
-    if name in leaves:
-        ours = [found for found in imported(path, "attention") if not found.startswith(leaves) and found != "attention"]
-        assert not ours, "tokens, errors and scores import nothing of ours but each other"
-    if name == "attention.run":
-        assert not imported(path, "attention.models", "attention.families", "torch", "transformers")
-    if name.startswith("attention.families"):
-        assert not imported(path, "attention.run", "attention.partial", "attention.cache")
+    room, line = room_of(name)
+    modules = {module_name(each) for each in sources()}
+    for found in imported(path, *OURS):
+        if found in modules and found not in ("attention", "adapters"):
+            other, other_line = room_of(found)
+            assert other == room or other_line < line, f"{name} imports {found}, which stands beside or below it"
+    assert name.startswith("adapters") or not imported(path, "peft"), "PEFT is known in adapters alone"
+    assert name.startswith(WITH_GRADIO) or not imported(path, "gradio", "spaces"), "only the page knows Gradio"
+    if name.startswith(("attention.runs", "attention.comparisons")):
+        assert not imported(path, "transformers"), "what is on disk is read without a model"
 
 
-@pytest.mark.parametrize("package", ["attention", "attention.run", "attention.cache", "attention.service"])
+@pytest.mark.parametrize(
+    "package", ["attention", "attention.runs.run", "attention.visitors.store", "attention.visitors.service"]
+)
 def test_what_must_be_there_at_once_loads_nothing_heavy(package):
     code = f"import sys, {package}; print(sorted({{'torch', 'transformers', 'gradio', 'peft'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -25,18 +25,19 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 from adapters import choose, compare
-from adapters.adapter_files import read_folder
-from adapters.adapter_report import report
 from adapters.attach import adapted
 from adapters.choosing import AdapterChoice
+from adapters.files import read_folder
+from adapters.report import report
 from adapters.verifying import verify_adapted
-from attention import Request, extract, models
+from attention import Request, extract
 from attention.__main__ import main
-from attention.cost import forecast
+from attention.capture.extraction import Extraction
+from attention.capture.forecast import forecast
 from attention.errors import AdapterRefused, ModelUnavailable
-from attention.extraction import Extraction
-from attention.partial import PartialRun
-from attention.verification import verify
+from attention.models import loading as models
+from attention.runs.partial import PartialRun
+from attention.verify.checks import verify
 
 PROMPT, ANSWER = "what color?", "red"
 OTHER_KERNELS = 1e-3  # as `verify` allows, over all layers

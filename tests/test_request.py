@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from attention import Request
-from attention.cost import open_pictures
+from attention.capture.extraction import read_messages
+from attention.capture.forecast import open_pictures
+from attention.capture.images import open_image
 from attention.errors import InvalidRequest, LimitExceeded
-from attention.extraction import read_messages
-from attention.images import open_image
-from attention.request import Limits, gather_images
+from attention.limits import Limits
+from attention.request import gather_images
 
 PICTURE = Image.new("RGB", (64, 64))
 

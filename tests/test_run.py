@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from attention import open_run
-from attention import run as reader
 from attention.errors import DamagedRun, NotInRun
+from attention.runs import run as reader
 
 HEADS, KV_HEADS, HEAD_DIM, N = 6, 2, 8, 45
 GRID = {"image": 0, "tower": "language", "kind": "whole", "box_px": [0, 0, 40, 30], "rows": 3, "cols": 4}

@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from served import nothing_is_left, served
 
-from adapters.adapter_files import read_folder
 from adapters.base_modules import base_of
+from adapters.files import read_folder
 from adapters.inspection import inspect_adapter
 from attention import Request, extract
 from attention import __main__ as command_line

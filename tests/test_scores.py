@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from attention import scores
+from attention.measures import rows as scores
 
 
 def test_entropy_is_in_bits_and_of_the_row_divided_by_its_sum():

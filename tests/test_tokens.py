@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from attention.pocket.tokenizer import build_tokenizer
-from attention.tokens import SUBSTITUTE, Grid, Token, cell_box, language_groups, spans, token_texts
+from attention.runs.tokens import SUBSTITUTE, Grid, Token, cell_box, language_groups, spans, token_texts
 
 
 @pytest.fixture(scope="module")

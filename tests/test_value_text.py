@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attention import value_text
+from attention.drawing import number_text as value_text
 
 ROOT = Path(__file__).parent.parent
 FORMATS = {

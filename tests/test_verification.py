@@ -9,11 +9,13 @@ from PIL import Image
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.qwen3_vl import modeling_qwen3_vl
 
-from attention import capture, models, verification
-from attention.capture import Capture
+from attention.capture import recorder as capture
+from attention.capture.recorder import Capture
 from attention.families.qwen3_vl import Qwen3VL
-from attention.run import Run
-from attention.verification import table, verify
+from attention.models import loading as models
+from attention.runs.run import Run
+from attention.verify import checks as verification
+from attention.verify.checks import table, verify
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from attention.errors import DamagedRun
-from attention.pooling import area_weights, pool_maps, pooled_shape
-from attention.run import open_run
-from attention.viewer import PREFIX, AttentionViewer, ComparisonViewer, _ranges, assets, routes
+from attention.runs.pooling import area_weights, pool_maps, pooled_shape
+from attention.runs.run import open_run
+from attention.serving.routes import PREFIX, AttentionViewer, ComparisonViewer, _ranges, assets, routes
 
 TICKET = f"{PREFIX}/ticket"
 

@@ -60,8 +60,8 @@ spaces.zero.torch.move = lambda callback=None: None
 
 from gradio_client import Client, handle_file  # noqa: E402
 
-from attention import models  # noqa: E402
-from attention.cache import RunCache  # noqa: E402
+from attention.models import loading as models  # noqa: E402
+from attention.visitors.store import RunCache  # noqa: E402
 
 models.has_cuda = lambda: False
 service = app.new_service(RunCache(runs, library=False, open_folder=app.open_folder), is_hosted=True, model=model)

@@ -18,9 +18,10 @@ from PIL import Image
 from tokenizers import normalizers
 from transformers import AutoImageProcessor, AutoTokenizer
 
-from attention import conversation
 from attention.errors import InvalidRequest, UnsupportedModel
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
+
+from . import conversation
 
 Cell = tuple[int, int, int]  # grid, row, col
 

@@ -21,7 +21,7 @@ from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
 from transformers.models.gemma3.processing_gemma3 import Gemma3Processor
 
 from attention.errors import LimitExceeded
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
 

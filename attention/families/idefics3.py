@@ -18,7 +18,7 @@ from transformers.models.idefics3.image_processing_pil_idefics3 import MAX_IMAGE
 from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 
 from attention.errors import LimitExceeded
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, image_only, image_roles, placed, tile_cells, tile_edges
 

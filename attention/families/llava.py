@@ -24,7 +24,7 @@ from transformers import AutoConfig
 from transformers.models.llava.processing_llava import LlavaProcessor
 
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
 
 from .family import Cell, Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
 

@@ -29,7 +29,7 @@ from transformers.models.llava_next.modeling_llava_next import unpad_image
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
 
 from attention.errors import LimitExceeded, UnsupportedModel, quoted
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
 
 from .family import Cell, Inputs, cells_of, image_roles, placed
 from .llava import Llava, Placement, tower_keys

@@ -26,7 +26,7 @@ from transformers.models.mllama.image_processing_pil_mllama import (
 )
 from transformers.models.mllama.processing_mllama import MllamaProcessor
 
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
 
 from .family import Cell, Family, Inputs, TowerShape, image_only, tile_cells, tile_edges
 

@@ -15,7 +15,7 @@ from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
-from attention.tokens import Grid
+from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
 

@@ -13,8 +13,7 @@
 The tabs and the endpoints do not know each other; all three use the rest.
 """
 
-import os
+from attention.environment import is_zero_gpu
 
-ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
-GPU = {"concurrency_id": "gpu", "concurrency_limit": 4 if ZERO_GPU else 1}  # of every event that runs a model
+GPU = {"concurrency_id": "gpu", "concurrency_limit": 4 if is_zero_gpu() else 1}  # of every event that runs a model
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}  # of an event of the page alone

@@ -10,8 +10,8 @@ import gradio as gr
 
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError, confirmed_by
 from attention.request import MAX_ADAPTER_SCALE
-from attention.service import Service
-from attention.viewer import ComparisonViewer
+from attention.serving.routes import ComparisonViewer
+from attention.visitors.service import Service
 
 from . import QUIET
 from .controls import Controls

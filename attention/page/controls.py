@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import gradio as gr
 
 from attention.errors import confirmed_by
-from attention.service import Service
+from attention.visitors.service import Service
 
 from . import GPU, QUIET
 from .inputs import BOXES

@@ -7,8 +7,8 @@ import shutil
 import gradio as gr
 
 from attention.errors import InvalidRequest, quoted
-from attention.run import Run
-from attention.service import Service
+from attention.runs.run import Run
+from attention.visitors.service import Service
 
 from . import GPU
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, take_zip, whole_number
@@ -26,7 +26,7 @@ def build_endpoints(service: Service) -> None:
     def layers(model: str | None = None) -> dict:
         """Describe a model's towers, layers, heads, kv_heads and head_dim from its config, without loading it."""
         service.wait_until_loaded()
-        from attention.models import describe
+        from attention.models.loading import describe
 
         with plainly():
             return describe(service.checked_model(model))
@@ -192,8 +192,8 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             run = one_run(ticket, member)
-            from attention.export import heatmap_png
-            from attention.selection import default_query
+            from attention.exports.export import heatmap_png
+            from attention.runs.selection import default_query
 
             path, values = heatmap_png(
                 run, tower, number_or_word("layer", layer), number_or_word("head", head),
@@ -234,7 +234,7 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             found = one_run(ticket, member) if member else service.found(ticket)
-            from adapters.comparison_export import export_found
+            from attention.exports.comparison import export_found
 
             if look is not None and not isinstance(look, dict):
                 raise InvalidRequest(

@@ -11,9 +11,9 @@ import gradio as gr
 
 from attention.errors import AttentionError
 from attention.request import MAX_ADAPTER_SCALE, Request
-from attention.run import Run
-from attention.service import Service
-from attention.viewer import AttentionViewer
+from attention.runs.run import Run
+from attention.serving.routes import AttentionViewer
+from attention.visitors.service import Service
 
 from . import QUIET
 from .controls import Controls

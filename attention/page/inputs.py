@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.data_classes import FileData, GradioRootModel
 
 from attention.errors import AttentionError, InvalidRequest, quoted
-from attention.service import Service
+from attention.visitors.service import Service
 
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"as usual": None, "keep": True, "leave out": False}
@@ -27,7 +27,7 @@ DTYPES = ["auto", "float32", "bfloat16", "float16"]
 
 
 class Picture(gr.Image):
-    """An image input that hands on the file as it was uploaded: what it is, `attention.images` judges, undecoded."""
+    """An image input that hands on the file as it was uploaded: `attention.capture.images` judges what it is."""
 
     is_template = True
 
@@ -55,7 +55,7 @@ class Pictures(gr.File):
 
 
 class RunUpload(gr.UploadButton):
-    """A button that takes a run's zip and hands on its path: what it is, `attention.archive` judges."""
+    """A button that takes a run's zip and hands on its path: what it is, `attention.runs.checks.unpack` judges."""
 
     is_template = True
 

@@ -12,7 +12,7 @@ from typing import Literal
 import gradio as gr
 
 from attention.errors import AttentionError
-from attention.service import Service
+from attention.visitors.service import Service
 
 from . import QUIET
 from .inputs import RunUpload, take_zip

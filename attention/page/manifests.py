@@ -6,21 +6,19 @@ A manifest is small and says nothing that the viewer reads from the folder itsel
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from adapters.comparison import Comparison
-from attention.pocket.words import ORDINALS
-from attention.run import Run
-from attention.service import Service
-from attention.viewer import MANIFEST_BYTES
+from attention.comparisons.comparison import Comparison
+from attention.environment import POCKET, POCKET_ID
+from attention.runs.run import Run
+from attention.serving.routes import MANIFEST_BYTES
+from attention.visitors.service import Service
 
 TABS = {"run": "explore", "comparison": "compare"}  # which tab shows what
-POCKET = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 
 
 def is_demo(found: Run | Comparison) -> bool:
     """Whether the bundled model made it."""
-    return found.info["model"]["id"] == "pocket"
+    return found.info["model"]["id"] == POCKET_ID
 
 
 def tab_of(service: Service, ticket: str) -> str:
@@ -42,7 +40,7 @@ def manifest(service: Service, ticket: str) -> dict:
         if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model
             found["view"] = {"layer": head["layer"], "head": head["head"]}
             asked = run.info["prompt"].lower()
-            if f"in the {ORDINALS[1]} " in asked:
+            if "in the second " in asked:  # as the bundled model's questions name a picture
                 found["view"]["image"] = 1
     with_folder = found | {"folder": str(run.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES

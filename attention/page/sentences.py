@@ -13,9 +13,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from adapters.comparison import Comparison
+from attention.comparisons.comparison import Comparison
 from attention.errors import confirmed_by, fault, words_for
-from attention.run import Run
+from attention.runs.run import Run
 
 PHASES = {
     "queue": "Waiting for its turn",

@@ -20,12 +20,12 @@ from PIL import Image
 from transformers import Qwen2Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from attention.pocket.model import CELL_PX, MERGE, PATCH_PX, TEMPORAL
-from attention.pocket.questions import Question, make_questions, translated
-from attention.pocket.scenes import AREA, MOST, Scene, cover, draw, make_scene
-from attention.pocket.tokenizer import SYSTEM
-from attention.pocket.windows import Window, cover_window, draw_window, make_window
-from attention.pocket.words import KINDS
+from .model import CELL_PX, MERGE, PATCH_PX, TEMPORAL
+from .questions import Question, make_questions, translated
+from .scenes import AREA, MOST, Scene, cover, draw, make_scene
+from .tokenizer import SYSTEM
+from .windows import Window, cover_window, draw_window, make_window
+from .words import KINDS
 
 SIDES_PX = (128, 512)  # of the pictures of shapes
 WINDOW_SIDES_PX = (240, 512)  # a label must stay legible

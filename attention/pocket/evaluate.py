@@ -20,10 +20,10 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging
 
-from attention.pocket.held_out import SETS, held_out
-from attention.pocket.looks import ASKED, NOTHING, OTHER, interval
-from attention.pocket.measures import Look, choose_head, measure, right_without, who_looked
-from attention.pocket.reading import FOLDER, Pocket
+from .held_out import SETS, held_out
+from .looks import ASKED, NOTHING, OTHER, interval
+from .measures import Look, choose_head, measure, right_without, who_looked
+from .reading import FOLDER, Pocket
 
 HELD_OUT_SEED, CHOOSING_SEED, CAUSAL_SEED = 20_000, 30_000, 40_000  # training pictures come from other seeds
 PROMPTS, FEWER = 1000, 0.3  # of a set; the share for choosing heads and for the untrained model

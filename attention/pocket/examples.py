@@ -15,12 +15,14 @@ import numpy as np
 from PIL import Image
 
 from attention import Request, extract
-from attention.pocket.landscape import paint_landscape
-from attention.pocket.questions import Question, make_questions
-from attention.pocket.scenes import Ground, Scene, draw, make_scene
-from attention.pocket.windows import draw_window, make_window
+from attention.environment import EXAMPLES
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+from .landscape import paint_landscape
+from .questions import Question, make_questions
+from .scenes import Ground, Scene, draw, make_scene
+from .windows import draw_window, make_window
+
+FOLDER = EXAMPLES
 
 
 @dataclass(frozen=True)

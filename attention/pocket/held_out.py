@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from attention.pocket.questions import Question, make_questions, translated
-from attention.pocket.scenes import Scene, draw, make_scene
-from attention.pocket.windows import Window, draw_window, make_window
-from attention.pocket.words import KINDS
+from .questions import Question, make_questions, translated
+from .scenes import Scene, draw, make_scene
+from .windows import Window, draw_window, make_window
+from .words import KINDS
 
 SHAPES_PX = (128, 512)  # a side of a picture of shapes
 WINDOWS_PX = (256, 512)  # a side of a picture of a window: a label must stay legible

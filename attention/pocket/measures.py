@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attention.pocket.held_out import Case
-from attention.pocket.looks import ASKED, chance, judge, most_salient
-from attention.pocket.reading import Pocket, Reading
-from attention.pocket.words import COLORS, LABELS, SHAPES
+from .held_out import Case
+from .looks import ASKED, chance, judge, most_salient
+from .reading import Pocket, Reading
+from .words import COLORS, LABELS, SHAPES
 
 POINT = re.compile(r'"point_2d": \[(\d+), (\d+)\]')
 POINT_TOKENS = 18  # of an answer to "click ...": the point is among them

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from transformers import GenerationConfig, Qwen2Tokenizer, Qwen3VLForConditionalGeneration
 
-from attention.pocket.model import MERGE, PATCH_PX, TEMPORAL
-from attention.pocket.scenes import AREA
+from .model import MERGE, PATCH_PX, TEMPORAL
+from .scenes import AREA
 
 # Both limits the same: every picture is read at about 288 x 288 pixels, the size the model has learnt, in its own
 # proportions (in steps of 32 pixels a side).

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from attention.pocket.scenes import Scene
-from attention.pocket.windows import Window
-from attention.pocket.words import (
+from .scenes import Scene
+from .windows import Window
+from .words import (
     COLORS,
     GERMAN_REQUESTS,
     IMAGE_WORDS,

@@ -16,9 +16,11 @@ from PIL import Image
 from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from attention.pocket.model import MERGE, build_model
+from attention.environment import POCKET
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
+from .model import MERGE, build_model
+
+FOLDER = POCKET
 LONGEST_ANSWER = 40  # tokens
 
 

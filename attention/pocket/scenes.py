@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from attention.pocket.words import COLORS, SHAPES
+from .words import COLORS, SHAPES
 
 PAINTS = {
     "red": (218, 38, 42),

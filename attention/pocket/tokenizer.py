@@ -11,7 +11,7 @@ import json
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
 
-from attention.pocket.words import (
+from .words import (
     COLORS,
     GERMAN,
     GERMAN_REQUESTS,

@@ -29,15 +29,17 @@ from tqdm import tqdm
 from transformers import Qwen2Tokenizer, Qwen3VLForConditionalGeneration
 from transformers.utils import logging
 
-from attention.pocket.batches import Batch, make_batch
-from attention.pocket.checkpoint import read_checkpoint, read_position, write_checkpoint
-from attention.pocket.model import build_config, build_model
-from attention.pocket.muon import Muon
-from attention.pocket.publish import write_folder
-from attention.pocket.tokenizer import build_tokenizer
-from attention.pocket.words import KINDS
+from attention.environment import POCKET
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
+from .batches import Batch, make_batch
+from .checkpoint import read_checkpoint, read_position, write_checkpoint
+from .model import build_config, build_model
+from .muon import Muon
+from .publish import write_folder
+from .tokenizer import build_tokenizer
+from .words import KINDS
+
+FOLDER = POCKET
 STAGES = ("seeing", "answering")
 PARTS = 2
 SEEING_WINDOWS = 0.55  # share of the seeing stage's pictures: labels take longest

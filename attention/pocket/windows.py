@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from attention.pocket.scenes import AREA, Ground, make_ground, paint_ground
-from attention.pocket.words import LABELS, TITLES
+from .scenes import AREA, Ground, make_ground, paint_ground
+from .words import LABELS, TITLES
 
 FEWEST_CONTROLS = 3
 ROW_HEIGHT = (37, 46)

@@ -6,9 +6,10 @@ A file that needs another model gives its own `base_folder`.
 import pytest
 from PIL import Image
 
-from attention import Request, models
-from attention.extraction import Extraction
-from attention.partial import PartialRun
+from attention import Request
+from attention.capture.extraction import Extraction
+from attention.models import loading as models
+from attention.runs.partial import PartialRun
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from made_adapters import PREFIX, base_model, changed_adapter, read_adapter, sav
 from peft import PeftModel
 from peft.tuners.lora.layer import ParamWrapper
 
-from adapters.adapter_files import read_folder
 from adapters.attach import adapted, adapters_of
 from adapters.base_modules import base_of, plain_modules, plain_tensors
 from adapters.choosing import AdapterChoice
+from adapters.files import read_folder
 from adapters.inspection import inspect_adapter
 from adapters.weight_change import weight_changes
 from attention.errors import AdapterRefused

@@ -13,9 +13,9 @@ from PIL import Image
 from served import nothing_is_left, seconds_until, served
 
 from adapters import open_comparison
-from adapters.comparison_export import export_comparison
 from attention import __main__ as command_line
-from attention.run import open_run
+from attention.exports.comparison import export_comparison
+from attention.runs.run import open_run
 
 PROMPT = "what color is the star?"
 

@@ -8,11 +8,11 @@ import torch
 from made_adapters import base_model, changed_adapter, saved_adapter, written_adapter
 from peft import PeftModel
 
-from adapters.adapter_files import read_folder
 from adapters.attach import Adapters, adapted, adapters_of, from_job, to_job
 from adapters.choosing import AdapterChoice, choose
-from attention import models
+from adapters.files import read_folder
 from attention.errors import AdapterNeedsRenaming, AdapterRefused, InvalidRequest
+from attention.models import loading as models
 
 KINDS = {
     "attention": {"target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"]},

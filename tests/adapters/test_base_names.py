@@ -6,10 +6,10 @@ import pytest
 from adapter_folders import write_adapter
 from made_adapters import changed_adapter, saved_adapter
 
-from adapters.adapter_files import read_folder
 from adapters.base_modules import base_of
 from adapters.base_names import is_base
 from adapters.catalog import offered_adapters
+from adapters.files import read_folder
 from adapters.inspection import inspect_adapter
 
 COMMIT = "cc594898137f460bfe9f0759e9844b3ce807cfb5"

@@ -8,8 +8,8 @@ from adapter_folders import BASE, write_adapter
 from fake_hub import fake_hub
 
 from adapters import catalog, hub
-from adapters.adapter_files import CONFIG, WEIGHTS
 from adapters.catalog import Offer, find_adapter, offered_adapters, short_name, split_scale
+from adapters.files import CONFIG, WEIGHTS
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 
 

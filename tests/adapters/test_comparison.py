@@ -12,12 +12,12 @@ from safetensors import safe_open
 from adapters import open_comparison
 from adapters.choosing import choose
 from adapters.comparing import compare, fill_comparison
-from adapters.comparison import _ranges
-from adapters.differences import NAMES
-from attention import models
+from attention.comparisons.comparison import _ranges
 from attention.errors import Cancelled, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
-from attention.partial import PartialRun, read_progress
+from attention.measures.differences import NAMES
+from attention.models import loading as models
 from attention.request import Request
+from attention.runs.partial import PartialRun, read_progress
 
 PROMPT = "what color is the star?"
 HEADS, KV_HEADS, HEAD_DIM, LAYERS, WIDTH = 4, 2, 16, 3, 48

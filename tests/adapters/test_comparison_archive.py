@@ -18,15 +18,19 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import app
-from adapters import comparison_archive, comparison_check, differences, open_comparison
-from adapters.comparison_archive import unpack, unpack_comparison
-from adapters.comparison_check import check, check_comparison
-from adapters.comparison_export import export_comparison
-from attention import foreign_zip, open_run
-from attention.cache import RunCache
+from adapters import open_comparison
+from attention import open_run
+from attention.comparisons import check as comparison_check
+from attention.comparisons import unpack as comparison_archive
+from attention.comparisons.check import check, check_comparison
+from attention.comparisons.unpack import unpack, unpack_comparison
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
-from attention.export import export_run, zipped_bytes
-from attention.viewer import PREFIX, routes
+from attention.exports.comparison import export_comparison
+from attention.exports.export import export_run, zipped_bytes
+from attention.measures import differences
+from attention.runs.checks import zip_file as foreign_zip
+from attention.serving.routes import PREFIX, routes
+from attention.visitors.store import RunCache
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "compared"  # a captured comparison
 LIMIT = 10_000_000
@@ -177,7 +181,7 @@ def test_the_service_opens_it_and_leaves_nothing_of_what_it_refuses(made, files,
 
 
 def test_unpacking_needs_neither_torch_nor_gradio():
-    code = "import sys, adapters.comparison_archive; print({'torch', 'transformers', 'gradio'} & set(sys.modules))"
+    code = "import sys, attention.comparisons.unpack; print({'torch', 'transformers', 'gradio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

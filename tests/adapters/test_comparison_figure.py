@@ -15,13 +15,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from adapters import open_comparison
-from adapters.comparison_export import export_comparison
-from adapters.comparison_figure import member_names
-from adapters.differences import jensen_shannon
+from attention.comparisons.figure import member_names
+from attention.drawing.look import coverage, diverging, palette
+from attention.drawing.number_text import format_value
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
-from attention.look import coverage, diverging, palette
-from attention.value_text import format_value
-from attention.viewer import PREFIX, routes
+from attention.exports.comparison import export_comparison
+from attention.measures.differences import jensen_shannon
+from attention.serving.routes import PREFIX, routes
 
 SHAPE, SIZE = (3, 6), (120, 60)  # cells of 20 x 20 pixels
 SINKS = {"language": {"1": [6, 12]}}
@@ -295,7 +295,7 @@ def test_the_colours_of_differences_are_the_pages():
     """
     done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
     page = np.array(json.loads(done.stdout), np.uint32).view(np.uint8).reshape(256, 4).astype(int)
-    from attention.look import Look
+    from attention.drawing.look import Look
 
     assert np.abs(page - Look(opacity=1).diverging_colours().astype(int)).max() <= 1
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from adapters import demo
-from adapters.adapter_files import read_folder
 from adapters.base_modules import base_of
 from adapters.catalog import BUNDLED, offered_adapters
+from adapters.files import read_folder
 from adapters.inspection import inspect_adapter
 
 NAMES = sorted(path.name for path in BUNDLED.iterdir() if path.is_dir())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adapters import differences
+from attention.measures import differences
 
 CELLS, SIZES = np.arange(2, 14), [(2, 3), (3, 2)]
 

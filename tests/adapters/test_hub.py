@@ -13,7 +13,7 @@ from huggingface_hub import hf_hub_download
 from safetensors.torch import save_file
 
 from adapters import hub as adapter_hub
-from adapters.adapter_files import CONFIG, WEIGHTS, read_folder
+from adapters.files import CONFIG, WEIGHTS, read_folder
 from attention.errors import AdapterRefused, AdapterUnavailable, Cancelled, InvalidRequest
 
 ID = "someone/stars"

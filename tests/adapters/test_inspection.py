@@ -24,8 +24,8 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from adapters import lora_config
-from adapters.adapter_files import AdapterFiles, TensorRecord, read_folder
 from adapters.base_modules import base_of, base_of_model
+from adapters.files import AdapterFiles, TensorRecord, read_folder
 from adapters.inspection import AdapterLimits, inspect_adapter
 from adapters.older_names import LAYOUTS
 from attention import families

@@ -8,10 +8,10 @@ import torch
 from made_adapters import PREFIX, base_model, changed_adapter, saved_adapter
 from peft import PeftModel
 
-from adapters.adapter_files import read_folder
 from adapters.attach import adapted
 from adapters.base_modules import base_of, plain_modules, plain_tensors
 from adapters.choosing import AdapterChoice
+from adapters.files import read_folder
 from adapters.inspection import inspect_adapter
 from attention.errors import AdapterNeedsRenaming, AdapterRefused
 

@@ -6,9 +6,9 @@ import torch
 from made_adapters import PREFIX, base_model, read_adapter, saved_adapter, write_adapter
 from peft import PeftModel
 
-from adapters.adapter_files import read_folder
 from adapters.attach import adapted
 from adapters.choosing import AdapterChoice
+from adapters.files import read_folder
 from adapters.weights_beside import converting
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming
 

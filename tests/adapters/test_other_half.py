@@ -11,19 +11,19 @@ from peft import PeftModel
 from PIL import Image
 from safetensors.torch import save_file
 
-from adapters.adapter_files import WEIGHTS, read_folder
 from adapters.attach import adapted, from_job, to_job
 from adapters.base_modules import base_of, plain_modules, plain_tensors
 from adapters.choosing import AdapterChoice
+from adapters.files import WEIGHTS, read_folder
 from adapters.inspection import inspect_adapter
 from adapters.pickled_tensors import pickled_tensors
 from adapters.weight_change import weight_changes
 from adapters.weights_beside import converting
+from attention.capture.extraction import fill
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AdapterRefused, AdapterUnavailable
-from attention.extraction import fill
-from attention.partial import PartialRun
 from attention.request import Request
-from attention.run import open_run
+from attention.runs.partial import PartialRun
+from attention.runs.run import open_run
 
 MERGER = "model.visual.merger"
 PIECES = {  # names in the base, of one fine-tune each

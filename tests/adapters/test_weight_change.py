@@ -9,8 +9,8 @@ import torch
 from made_adapters import base_model, changed_adapter, saved_adapter
 from peft import PeftModel
 
-from adapters.adapter_files import read_folder, read_tensors
 from adapters.base_modules import base_of
+from adapters.files import read_folder, read_tensors
 from adapters.inspection import inspect_adapter
 from adapters.weight_change import differing_copies, weight_changes
 

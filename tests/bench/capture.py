@@ -33,12 +33,14 @@ from PIL import Image  # noqa: E402
 from tiny import qwen3_vl_config  # noqa: E402
 from transformers import Qwen3VLForConditionalGeneration  # noqa: E402
 
-from attention import cost, extraction, models  # noqa: E402
-from attention.capture import ATTENTION  # noqa: E402
-from attention.partial import PartialRun  # noqa: E402
+from attention.capture import extraction  # noqa: E402
+from attention.capture import forecast as cost  # noqa: E402
+from attention.models import loading as models  # noqa: E402
+from attention.models.hook import ATTENTION  # noqa: E402
 from attention.pocket.publish import write_folder  # noqa: E402
 from attention.pocket.tokenizer import build_tokenizer  # noqa: E402
 from attention.request import Limits, Request  # noqa: E402
+from attention.runs.partial import PartialRun  # noqa: E402
 
 FILLER = "what color is the star? "
 

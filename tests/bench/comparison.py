@@ -30,14 +30,14 @@ import made_comparisons
 from made_runs import chat, scene
 from playwright.sync_api import Browser, Page
 
-from adapters import differences
+from attention.measures import differences
 
 GOAL_MS = 33
 LOOKED_AT = 8  # tokens, again and again
 
 
 def drawn_at_random(base, runs, tower, rows, report) -> dict[str, np.ndarray]:
-    """In place of `adapters.comparison.measure`."""
+    """In place of `attention.comparisons.comparison.measure`."""
     rng = np.random.default_rng(1)
     shape = (len(runs), len(base.layers(tower)), base.info["towers"][tower]["heads"], len(rows))
     return {name: rng.random(shape, np.float32) for name in differences.NAMES}

@@ -23,7 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is importe
 
 import numpy as np  # noqa: E402
 
-from attention.run import Run  # noqa: E402
+from attention.runs.run import Run  # noqa: E402
 
 HEAD_DIM = 128
 STORED_ROWS = 300

@@ -36,10 +36,11 @@ import psutil
 import torch
 from real_models import ANSWER, SIZES, Inputs, build, make_inputs
 
-from attention.capture import Capture, TowerPlan, attention_function, attention_of
-from attention.extraction import MAX_SINK_ROWS
+from attention.capture.extraction import MAX_SINK_ROWS
+from attention.capture.recorder import Capture, TowerPlan
 from attention.families.qwen3_vl import FAMILY
-from attention.request import Limits
+from attention.limits import Limits
+from attention.models.hook import attention_function, attention_of
 
 METHODS = ("plain", "capture", "towers", "eager")
 TOKENS = (500, 1500, 3000, 8000, 16000)

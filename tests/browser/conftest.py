@@ -22,8 +22,8 @@ from playwright.sync_api import Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from made_runs import chat, scene, token, write_run
 
-from attention.run import open_run
-from attention.viewer import AttentionViewer, routes
+from attention.runs.run import open_run
+from attention.serving.routes import AttentionViewer, routes
 
 FLAGS = [
     "--no-sandbox",
@@ -74,7 +74,8 @@ def crossed_run(folder: Path) -> Path:
     """What a tiny random model reads by cross-attention."""
     from tiny_families import write
 
-    from attention import Request, extract, models
+    from attention import Request, extract
+    from attention.models import loading as models
 
     model = write("mllama", folder.with_name("crossed_model"))
     question = {"prompt": "what is it?", "answer": "a fox", "device": "cpu"}

@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from adapters import open_comparison
-from adapters.comparison_archive import unpack
-from attention.viewer import ComparisonViewer, routes
+from attention.comparisons.unpack import unpack
+from attention.serving.routes import ComparisonViewer, routes
 
 pytestmark = pytest.mark.browser
 
@@ -91,7 +91,8 @@ def captured(root):
     from made_adapters import saved_adapter
 
     from adapters import choose, compare
-    from attention import Request, models
+    from attention import Request
+    from attention.models import loading as models
 
     layers = {"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [2, 3], "layers_pattern": "layers"}
     adapter = saved_adapter(ASSETS / "pocket", root / "late", size=0.1, **layers)

@@ -10,10 +10,11 @@ from playwright.sync_api import expect
 import app
 from adapters import open_comparison
 from adapters.catalog import BUNDLED
-from adapters.comparison_export import export_comparison
-from attention import models, open_run
-from attention.cache import RunCache
-from attention.export import export_run
+from attention import open_run
+from attention.exports.comparison import export_comparison
+from attention.exports.export import export_run
+from attention.models import loading as models
+from attention.visitors.store import RunCache
 
 pytestmark = pytest.mark.browser
 

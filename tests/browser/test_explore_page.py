@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from served import hold_at, nothing_is_left, seconds_until, served
 
 from attention import open_run
-from attention.export import export_run
+from attention.exports.export import export_run
 
 pytestmark = pytest.mark.browser
 
@@ -235,7 +235,7 @@ def test_a_zip_that_is_no_run_is_refused_in_words_and_the_run_on_screen_stays(pa
 
 def test_a_zip_that_is_too_large_is_refused_with_both_numbers(page, running, archive, monkeypatch):
     unfold(page)
-    monkeypatch.setattr("attention.service.LOCAL_ZIP_BYTES", 20_000)
+    monkeypatch.setattr("attention.visitors.service.LOCAL_ZIP_BYTES", 20_000)
     upload(page, archive)
     expect(page.locator("#explore-note textarea")).to_have_value(re.compile(r"run.zip .*\d MB; the limit is 0.0 MB"))
     assert nothing_is_left(running[0])

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load
 
-from attention.tokens import cell_box
+from attention.runs.tokens import cell_box
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from made_runs import chat, grid_of, scene, write_run
 from PIL import Image
 from playwright.sync_api import expect
 
-from attention.run import open_run
+from attention.runs.run import open_run
 
 pytestmark = pytest.mark.browser
 

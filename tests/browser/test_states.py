@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from attention.run import open_run
+from attention.runs.run import open_run
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load_file, save_file
 
-from attention.run import open_run
+from attention.runs.run import open_run
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from safetensors.numpy import load_file
 
-from attention.tokens import cell_box
+from attention.runs.tokens import cell_box
 
 pytestmark = pytest.mark.browser
 

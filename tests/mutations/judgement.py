@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from adapters import choose, compare
-from attention import Request, extract, extraction, open_run
+from attention import Request, extract, open_run
 from attention import __main__ as command_line
+from attention.capture import extraction
 from attention.errors import AttentionError, confirmed_by
-from attention.run import Run
+from attention.runs.run import Run
 
 from . import oracle
 from .good_inputs import Given, GoodInputs

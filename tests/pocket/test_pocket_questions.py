@@ -100,8 +100,8 @@ def test_every_kind_is_asked_and_is_answered_from_the_picture_alone():
 
 
 def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
+    from attention.capture.named_places import named_places
     from attention.families.qwen3_vl import FAMILY
-    from attention.named_places import named_places
 
     asked_once = [{"role": "user", "content": [{"type": "image"}]}]
     for (window,), question in asked(40):

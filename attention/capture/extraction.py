@@ -1,0 +1,610 @@
+"""From a request to a run: inputs, answer, one capturing forward pass, a committed folder.
+
+Owns the order of the steps and the content of run.json. What a model family's tokens are it asks the family; how
+attention is caught it leaves to `capture`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from attention import __version__
+from attention.errors import (
+    InvalidRequest,
+    ModelUnavailable,
+    NotFinite,
+    OutOfMemory,
+    quoted,
+    shortened,
+    shown_path,
+    words_for,
+)
+from attention.families.family import Inputs, cells_of
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.models.hook import attention_of
+from attention.request import Request, gather_images
+from attention.runs import tokens
+from attention.runs.partial import PartialRun
+from attention.runs.run import FORMAT, Run
+
+from .forecast import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
+from .named_places import Places, named_places
+from .recorder import Capture, TowerPlan, not_finite
+
+PREVIEW_PX = 2048
+MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
+MAX_SINK_ROWS = 256  # queries on which sinks are looked for, evenly spread when there are more
+
+
+def extract(request: Request, output_dir: str | os.PathLike, model=None, limits: Limits | None = None) -> Run:
+    """Run a model on a request and keep its attention in `output_dir`, which becomes the run's folder.
+
+    `model` is the caller's own (transformers or PEFT-wrapped) or one from `models.load`; by default `request.model`
+    is loaded, and kept for the next call. Raises AttentionError with a sentence that says what to do; nothing is
+    left behind then.
+    """
+    request.validate(limits)
+    partial = PartialRun.create(output_dir)
+    return Run(fill(request, partial, model, limits))
+
+
+Adapted = Callable[[models.LoadedModel], AbstractContextManager[dict]]
+
+
+def fill(
+    request: Request,
+    partial: PartialRun,
+    model=None,
+    limits: Limits | None = None,
+    adapted: Adapted | None = None,
+) -> Path:
+    """The whole job, into a folder that the caller has made; returns the finished run's folder, or leaves none.
+
+    `adapted` switches an adapter on for the time of a `with`, and gives what run.json says of it.
+    """
+    with all_or_nothing(partial):
+        if request.adapter is not None and model is None and adapted is None:
+            raise InvalidRequest(
+                f"Adapter {quoted(request.adapter)} must be attached to a model first; pass the adapted model."
+            )
+        with (
+            Extraction(request, partial, model, limits) as extraction,
+            adapted(extraction.loaded) if adapted else nullcontext(_caller_says(request, model)) as adapter,
+        ):
+            return extraction.keep(partial, extraction.answer(), adapter)
+
+
+@contextmanager
+def all_or_nothing(partial: PartialRun) -> Iterator[None]:
+    """Leave nothing of the folder where what is done in the `with` fails. PyTorch's lack of memory becomes ours."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        partial.discard()
+        raise OutOfMemory from None
+    except BaseException:
+        partial.discard()
+        raise
+
+
+def _caller_says(request: Request, model) -> dict | None:
+    """What is known of the adapter that a caller's own model carries: the name that the request gives it."""
+    if request.adapter is None or model is None:
+        return None
+    return {"id": request.adapter, "revision": None, "sha256": None, "scale": request.adapter_scale}
+
+
+class Extraction:
+    """A model and the inputs of one request, held for the time of a `with`: answers and runs are made of them.
+
+    While it is held nothing else in this process uses a model. `partial` is where progress is told and a stop is asked
+    for; the runs may go elsewhere.
+    """
+
+    def __init__(self, request: Request, partial: PartialRun, model=None, limits: Limits | None = None):
+        self.request, self.partial = request, partial
+        self._model, self._limits = model, limits
+        self._timings_ms: dict[str, float] = {}
+        self._held = ExitStack()
+
+    def __enter__(self) -> Extraction:
+        try:
+            self._enter()
+        except BaseException:
+            self._held.close()
+            raise
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._held.close()
+
+    def _enter(self) -> None:
+        partial, hold = self.partial, self._held.enter_context
+        partial.report("queue")
+        limits = self._limits or Limits()
+        self.request.validate(limits)
+        pictures = open_pictures(self.request, limits)
+        while not models.INFERENCE.acquire(timeout=0.05):
+            partial.check_cancelled()
+        self._held.callback(models.INFERENCE.release)
+        partial.check_cancelled()
+        partial.report("model")
+        self.loaded = self._timed("model", lambda: self._load(self._model))
+        self.limits = self._limits or Limits.local(self.loaded.device)
+        partial.check_cancelled()
+        hold(attention_of(self.loaded.model))
+        hold(torch.inference_mode())
+        partial.report("inputs")
+        self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, pictures, self.limits))
+        partial.check_cancelled()
+
+    @property
+    def n_prompt(self) -> int:
+        """How many tokens the prompt has."""
+        return len(self.prepared.inputs.ids)
+
+    def answer(self) -> list[int]:
+        """The answer's token ids: none in prefill, the caller's text, or what the model says, greedily."""
+        return self._timed("answer", lambda: self._answer(self.loaded, self.prepared.inputs))
+
+    def text(self, answer_ids: list[int]) -> str:
+        """An answer as it is shown."""
+        tokenizer = self.loaded.processor.tokenizer
+        return tokenizer.decode(answer_ids, skip_special_tokens=True).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
+
+    def keep(
+        self,
+        partial: PartialRun,
+        answer_ids: list[int],
+        adapter: dict | None = None,
+        is_forced: bool | None = None,
+    ) -> Path:
+        """Read prompt and answer in one pass that keeps its attention, and commit the run; return its folder.
+
+        `adapter` is what run.json says of the adapter that is switched on, with the `notes` that it adds to the run's;
+        `is_forced` whether the answer is not the model's own, by default as the request has it.
+        """
+        loaded, inputs = self.loaded, self.prepared.inputs
+        if answer_ids:
+            inputs = loaded.family.extend(loaded.processor, inputs, answer_ids)
+        if not self._keeps_vision(inputs):
+            inputs = inputs.without("vision")
+        capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
+        self.partial.report("write")
+        info = self._info(partial.folder, inputs, capture, logprobs)
+        if adapter is not None:
+            info["notes"] = [*info["notes"], *adapter.get("notes", [])]
+            adapter = {name: value for name, value in adapter.items() if name != "notes"}
+        info["adapter"] = adapter
+        return partial.commit(info if is_forced is None else info | {"forced": is_forced})
+
+    def _timed(self, name: str, step: Callable):
+        start = time.perf_counter()
+        result = step()
+        self._timings_ms[name] = round((time.perf_counter() - start) * 1000, 1)
+        return result
+
+    def _load(self, model) -> models.LoadedModel:
+        request = self.request
+        if isinstance(model, models.LoadedModel):
+            return model
+        if model is not None:
+            return models.wrap(model, request.model_type)
+        return models.load(
+            request.model or models.default_model(),
+            request.device,
+            request.dtype,
+            request.model_type,
+            download_reporter(self.partial),
+        )
+
+    def _inputs(self, loaded, pictures, limits) -> Prepared:
+        prepared = prepare(self.request, pictures, loaded.family, loaded.processor, limits)
+        check_image_tokens(loaded.model.config, prepared.inputs)
+        estimate(
+            self.request, loaded.family, loaded.model.config, prepared, loaded.path, loaded.device, limits, loaded.dtype
+        )
+        return prepared
+
+    def _answer(self, loaded, inputs) -> list[int]:
+        request, tokenizer = self.request, loaded.processor.tokenizer
+        if request.mode == "prefill":
+            return []
+        if request.answer is not None:
+            ids = tokenizer(request.answer, add_special_tokens=False)["input_ids"]
+            return _without_pictures(ids, inputs, loaded)
+        from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+
+        n_prompt, partial = len(inputs.ids), self.partial
+
+        class Watch(StoppingCriteria):
+            """Called after every token: reports it, and stops the job when it was cancelled."""
+
+            def __call__(self, ids, scores, **_):
+                partial.check_cancelled()
+                said = ids[0, n_prompt:].tolist()
+                partial.report(
+                    "answer", len(said), request.max_new_tokens, tokenizer.decode(said, skip_special_tokens=True)
+                )
+                return torch.zeros(1, dtype=torch.bool, device=ids.device)
+
+        class Finite(LogitsProcessor):
+            """Looks at the logits of the first token: what follows from NaN is no answer."""
+
+            def __call__(self, ids, scores):
+                if ids.shape[1] == n_prompt and not _is_finite(scores):
+                    raise NotFinite
+                return scores
+
+        partial.report("answer", 0, request.max_new_tokens, "")
+        try:
+            ids = self._generate(inputs, LogitsProcessorList([Finite()]), StoppingCriteriaList([Watch()]))
+        except NotFinite:
+            self._capture(partial, inputs)  # the pass that says which layer it is
+            raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
+        except MODEL_FAILURES as error:
+            raise _fails_by_itself(error) from error
+        return _without_pictures(ids[0, n_prompt:].tolist(), inputs, loaded)
+
+    def _generate(self, inputs, logits_processor, stopping_criteria) -> torch.Tensor:
+        """Token ids [1, tokens] of the prompt and the model's own answer, said greedily."""
+        request, loaded = self.request, self.loaded
+        return loaded.model.generate(
+            **_on(inputs.tensors, loaded),
+            max_new_tokens=request.max_new_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            logits_processor=logits_processor,
+            stopping_criteria=stopping_criteria,
+        )
+
+    def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
+        loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
+        plans = _plans(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
+        total, done = sum(len(plan.modules) for plan in plans.values()), 0
+
+        def on_layer(tower: str, layer: int) -> None:
+            nonlocal done
+            done += 1
+            self.partial.check_cancelled()
+            self.partial.report("capture", done, total)
+
+        if loaded.device.startswith("cuda"):
+            for device in models.devices(loaded.device):
+                torch.cuda.reset_peak_memory_stats(device)
+        self.partial.report("capture", 0, total)
+        n_answer = len(inputs.ids) - n_prompt
+        try:
+            with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
+                output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=n_answer + 1)
+            if not _is_finite(output.logits):
+                raise not_finite("The model's output layer", output.logits.dtype)
+        except NotFinite as error:
+            broken = _broken_weight(loaded.model)
+            raise NotFinite(
+                f"{error} The weight {broken} itself holds such numbers." if broken else str(error)
+            ) from None
+        except MODEL_FAILURES as error:
+            if words_for(error) is None:
+                self._check_runs(inputs)
+            raise
+        logits = output.logits[0, :-1].float()
+        targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
+        logprobs = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0].tolist() if n_answer else []
+        return capture, logprobs
+
+    def _check_runs(self, inputs) -> None:
+        """Raise ModelUnavailable where the model fails on these inputs without any capture."""
+        try:
+            self.loaded.model(**_on(inputs.tensors, self.loaded), use_cache=False, logits_to_keep=1)
+        except MODEL_FAILURES as error:
+            raise _fails_by_itself(error) from error
+
+    def _keeps_vision(self, inputs) -> bool:
+        return self.request.vision is not False and bool(inputs.keys.get("vision"))
+
+    def _places(self, inputs) -> Places:
+        """The places that the answer names. Some families write places, and thoughts, with control tokens."""
+        tokenizer, family, n_prompt = self.loaded.processor.tokenizer, self.loaded.family, self.n_prompt
+        answer = [
+            token
+            for token, role in zip(inputs.ids[n_prompt:], inputs.roles[n_prompt:], strict=True)
+            if role != "thinking"
+        ]
+        return named_places(
+            tokenizer.decode(answer).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE),
+            [image.size for image in self.prepared.images],
+            inputs.read_sizes,
+            self.request.conversation(),
+            family.named_sides,
+            family.y_first_keys,
+            before=tokenizer.decode(_template_end(inputs, n_prompt)),
+        )
+
+    def _info(self, folder, inputs, capture, logprobs) -> dict:
+        loaded, prepared, n_prompt = self.loaded, self.prepared, self.n_prompt
+        request, tokenizer = self.request, loaded.processor.tokenizer
+        records = _token_records(inputs, tokenizer)
+        answer = self.text(inputs.ids[n_prompt:]) if request.mode == "generate" else ""
+        places = self._places(inputs)
+        towers = {}
+        for tower, plan in capture.towers.items():
+            layers = [capture.layers[tower][index] for index in sorted(plan.modules)]
+            linear = loaded.family.towers(loaded.model.config)[tower].linear_layers
+            layers += [{"index": index, "kind": "linear", "file": None} for index in linear]
+            towers[tower] = {
+                "heads": loaded.family.towers(loaded.model.config)[tower].heads,
+                "keys": len(records) if tower == "language" else [_cell_record(cell) for cell in inputs.keys[tower]],
+                **({} if plan.queries is None else {"queries": plan.queries}),
+                "layers": sorted(layers, key=lambda layer: layer["index"]),
+            }
+        groups = {
+            tower: tokens.language_groups(records, inputs.grids)
+            if tower == "language"
+            else tokens.picture_groups(record["keys"], inputs.grids)
+            for tower, record in towers.items()
+        }
+        _save_images(prepared.images, folder)
+        return {
+            "format": FORMAT,
+            "id": secrets.token_hex(6),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "model": {
+                "id": loaded.id,
+                "revision": loaded.revision,
+                "family": loaded.family.label,
+                "dtype": loaded.dtype,
+            },
+            "mode": request.mode,
+            "forced": request.answer is not None,
+            "max_new_tokens": request.max_new_tokens,
+            "max_visual_tokens": request.max_visual_tokens,
+            "pan_and_scan": request.pan_and_scan,
+            "messages": request.conversation(),
+            "prompt": _last_user_text(request),
+            "answer": answer,
+            "prompt_tokens": n_prompt,
+            "device": _device_name(loaded.device),
+            "image_backend": "pil",
+            "versions": {
+                **{name: _version(name) for name in ("torch", "transformers", "peft")},
+                "vlm-attention-viz": __version__,
+            },
+            "tokens": [record.to_dict() for record in records],
+            "images": [
+                {
+                    "file": f"image_{i}.png",
+                    "preview": f"preview_{i}.jpg",
+                    "width": image.width,
+                    "height": image.height,
+                    "read_width": read_width,
+                    "read_height": read_height,
+                }
+                for i, (image, (read_width, read_height)) in enumerate(
+                    zip(prepared.images, inputs.read_sizes, strict=True)
+                )
+            ],
+            "grids": [grid.to_dict() for grid in inputs.grids],
+            "towers": towers,
+            "points": places.points,
+            "boxes": places.boxes,
+            "unplaced": places.unplaced,
+            "groups": groups,
+            "sinks": capture.sinks,
+            "logprobs": logprobs,
+            "notes": [*loaded.notes, *prepared.notes, *places.notes],
+            "timings_ms": dict(self._timings_ms),
+            "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
+            "peak_memory_bytes": _peak_memory(loaded.device),
+        }
+
+
+def _template_end(inputs: Inputs, n_prompt: int) -> list[int]:
+    """The tokens that the template wrote between the last words of the prompt and the answer."""
+    said = max((i for i, role in enumerate(inputs.roles[:n_prompt]) if role != "special"), default=-1)
+    return inputs.ids[said + 1 : n_prompt]
+
+
+def _save_images(images: list[Image.Image], folder: Path) -> None:
+    for i, image in enumerate(images):
+        image.save(folder / f"image_{i}.png", compress_level=1)
+        preview = image.copy()
+        preview.thumbnail((PREVIEW_PX, PREVIEW_PX))
+        preview.save(folder / f"preview_{i}.jpg", quality=90)
+
+
+def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], list]:
+    """A chat from a JSON file, for Request(messages=..., images=...); image entries name paths relative to the file.
+
+    Raises InvalidRequest when the file is missing or is no such chat.
+    """
+    path = Path(file)
+    try:
+        messages = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a byte order mark
+    except OSError as error:
+        raise InvalidRequest(f"{shown_path(path)} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{shown_path(path)} is not written in UTF-8. Save it in that encoding.") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
+    return gather_images(messages, images, path.parent)
+
+
+# What is kept
+
+
+def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPlan]:
+    """What to keep of each tower: of those that text reads with, every row where all fit, otherwise the tail."""
+    base = loaded.model
+    names = {id(module): name for name, module in base.named_modules()}
+    modules = {
+        tower: {index: (names[id(module)], module) for index, module in by_layer.items()}
+        for tower, by_layer in loaded.family.attention_modules(base).items()
+    }
+    n = len(inputs.ids)
+    shapes = loaded.family.towers(base.config)
+    keys = {tower: n if tower == "language" else len(inputs.keys.get(tower, ())) for tower in shapes}
+    read_by_text = [tower for tower in ("language", "cross") if keys.get(tower)]
+    row_bytes = sum(2 * len(shapes[tower].layers) * shapes[tower].heads * keys[tower] for tower in read_by_text)
+    stores_all = row_bytes * n <= limits.rows_bytes
+    n_tail = max(1, min(n - n_prompt + 1, limits.rows_bytes // row_bytes))
+    rows = torch.arange(n) if stores_all else torch.arange(n_prompt - 1, n_prompt - 1 + n_tail)
+    before, words = _sink_rows(inputs)
+    plans = {}
+    for tower in read_by_text:
+        grids = [(index, grid) for index, grid in enumerate(inputs.grids) if grid.tower == tower]
+        cells = inputs.cells if tower == "language" else inputs.keys[tower]
+        place = {cell: key for key, cell in enumerate(cells) if cell is not None}
+        plans[tower] = TowerPlan(
+            modules[tower],
+            keys[tower],
+            queries=None if tower == "language" else n,
+            rows=rows,
+            stores_all_rows=stores_all,
+            cells=torch.tensor([place[cell] for cell in cells_of(grids)], dtype=torch.int64),
+            grid_sizes=[(grid.rows, grid.cols) for _, grid in grids],
+            sink_rows=torch.tensor(before + words, dtype=torch.int64),
+            sink_rows_before=len(before),
+            spatial_from=n_prompt - 1,
+        )
+    if keeps_vision:
+        plans["vision"] = TowerPlan(modules["vision"], keys["vision"], has_blocks=True)
+    return plans
+
+
+def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: models.LoadedModel) -> list[int]:
+    """The answer as it is.
+
+    Raises InvalidRequest when it has a token with which the input holds a picture's cells, or one that the model's
+    head cannot write: Llama 3.2 Vision's for a picture.
+    """
+    n_written = loaded.model.get_output_embeddings().weight.shape[0]
+    of_pictures = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
+    found = next((token for token in answer_ids if token in of_pictures or token >= n_written), None)
+    if found is not None:
+        raise InvalidRequest(
+            f"The answer contains {loaded.processor.tokenizer.decode([found])}, which stands for a part of a picture, "
+            "so the model cannot read it again. Give an answer without it."
+        )
+    return answer_ids
+
+
+def _sink_rows(inputs) -> tuple[list[int], list[int]]:
+    """The rows on which sinks are looked for: those that come before the question, and those of words, ascending.
+
+    Words are the prompt's and the answer's after the last picture, evenly thinned out where they are many. Before the
+    question are the template's tokens between the last picture and the first word of the prompt, or, where nothing
+    stands between, the one token before that word: whatever is asked, they are the same. There is none where the prompt
+    comes before the picture.
+    """
+    roles = inputs.roles
+    # where pictures are read by cross-attention, no token stands for a cell
+    last = max((i for i, role in enumerate(roles) if role == "image"), default=-1)
+    words = [i for i in range(last + 1, len(roles)) if roles[i] in ("prompt", "answer", "thinking")]
+    if not words or not inputs.grids:
+        return [], []
+    first = words[0]
+    before = (list(range(last + 1, first)) if last >= 0 else []) or [first - 1]
+    if len(words) > MAX_SINK_ROWS:
+        step = len(words) / MAX_SINK_ROWS
+        words = [words[int(i * step)] for i in range(MAX_SINK_ROWS)]
+    return before if first > 0 and roles[first] == "prompt" else [], words
+
+
+def _broken_weight(model: torch.nn.Module) -> str | None:
+    """The name of the first weight that holds a number that is not finite."""
+    weights = ((name, weight) for name, weight in model.named_parameters() if weight.is_floating_point())
+    return next((name for name, weight in weights if not (weight.is_meta or weight.isfinite().all())), None)
+
+
+def _fails_by_itself(error: Exception) -> Exception:
+    """The error to raise for one that the model's own code raised; those that have words of their own stay."""
+    if words_for(error) is not None:
+        return error
+    return ModelUnavailable(
+        f"The model's own code fails on this input ({shortened(models.cause_of(error), 200)}). Its config.json, "
+        "generation_config.json, or the files of its processor may not belong to its weights."
+    )
+
+
+def _is_finite(logits: torch.Tensor) -> bool:
+    """True for logits [..., vocabulary] that are numbers; minus infinity rules a token out, and is one."""
+    return not bool((logits.isnan() | logits.isposinf()).any())
+
+
+def _on(tensors, loaded) -> dict[str, torch.Tensor]:
+    device = models.input_device(loaded.model)
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+# Records of run.json
+
+
+def _token_records(inputs: Inputs, tokenizer) -> list[tokens.Token]:
+    ids = inputs.ids
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    texts = tokens.token_texts(
+        ids,
+        lambda part: tokenizer.decode(part, skip_special_tokens=False, clean_up_tokenization_spaces=False),
+        special.__contains__,
+    )
+    return [
+        tokens.Token(
+            index, ids[index], text, inputs.roles[index], *(inputs.cells[index] or (None, None, None)), part_of
+        )
+        for index, (text, part_of) in enumerate(texts)
+    ]
+
+
+def _cell_record(cell: tuple[int, int, int] | None) -> dict | None:
+    return None if cell is None else dict(zip(("grid", "row", "col"), cell, strict=True))
+
+
+def _last_user_text(request: Request) -> str:
+    content = request.conversation()[-1]["content"]
+    return "\n".join(entry["text"] for entry in content if entry["type"] == "text")
+
+
+def _device_name(device: str) -> str:
+    if not device.startswith("cuda"):
+        return device
+    names = [torch.cuda.get_device_name(each) for each in models.devices(device)]
+    return f"{device} ({names[0]})" if len(names) == 1 else f"{device} ({len(names)} devices, {names[0]})"
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _peak_memory(device: str) -> int | None:
+    """Bytes: of the devices during the capture, or of this process since it began."""
+    if device.startswith("cuda"):
+        return sum(torch.cuda.max_memory_allocated(each) for each in models.devices(device))
+    import psutil
+
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):
+        return info.peak_wset  # Windows
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,306 @@
+"""Open a picture that a person gave, safely, as the RGB image that the processor will receive.
+
+Owns what is accepted, what is converted and what is said about it. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import os
+import stat
+import struct
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
+from attention.image_entries import is_data_url
+from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# of Pillow's decoders with a damaged file
+FAILURES = (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
+            RuntimeError, struct.error)  # fmt: skip
+
+ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, others mean nothing
+# of TIFF
+BITS_PER_SAMPLE, PHOTOMETRIC, PLANES, SAMPLE_FORMAT, GDAL_NODATA = 258, 262, 284, 339, 42113
+MAX_SAMPLE_VALUES = (341, 281)
+DEEP = "more than 8 bits"
+PLANES_OF_16_BITS = (
+    "{name} is a TIFF with more than 8 bits a channel, one channel after the other, which is not read here. Save it as "
+    "a PNG."
+)
+MOST = 1e37  # larger numbers stand for no data: -3.4e38 of float32 for one
+
+
+def open_image(
+    source: str | os.PathLike | Image.Image, max_pixels: int = MAX_PIXELS, name: str = "the image"
+) -> tuple[Image.Image, list[str]]:
+    """An upright RGB image without metadata, and what was changed, in words for the person who gave it.
+
+    `source` is a path, a data: URL or a Pillow image; `name` is what the last two are called. EXIF rotation is applied;
+    the first frame of an animation is taken; transparency is laid on white; CMYK, grey, palette, 16-bit and
+    floating-point pictures become 8-bit RGB. The size is judged by the header, before anything is decoded.
+
+    Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`.
+    """
+    if isinstance(source, Image.Image):
+        with _in_words(name, max_pixels):
+            if getattr(source, "tile", None) and getattr(source, "fp", None) and source.format in FORMATS:
+                source.fp.seek(0)  # opened and not decoded yet: as a file, for the reason below
+                return _of_file(source.fp, name, max_pixels)
+            return _as_rgb(source, name, max_pixels)
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        raise InvalidRequest(f"{name[0].upper()}{name[1:]} is {quoted(source)}: neither a path nor a picture.")
+    if is_data_url(source):
+        content = _bytes_of(source, name)
+        with _in_words(name, max_pixels):
+            return _of_file(io.BytesIO(content), name, max_pixels)
+    name = shortened(Path(source).name)
+    if "\0" in str(source):
+        raise InvalidRequest(f"There is no file {shown_path(source)}: no name of one has a NUL character.")
+    with _in_words(name, max_pixels):
+        found = Path(source).stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "a directory" if stat.S_ISDIR(found.st_mode) else "no file"
+            raise InvalidRequest(f"{shown_path(source)} is {what}. Give a picture's file.")
+        if found.st_size == 0:
+            raise InvalidRequest(f"{name} is empty (0 bytes). Give a PNG, JPEG or WebP picture.")
+        # by a handle: of a path Pillow maps some TIFFs into memory, and tears those that it should turn
+        with open(source, "rb") as file:
+            return _of_file(file, name, max_pixels)
+
+
+def _bytes_of(url: str, name: str) -> bytes:
+    """The file that a data: URL holds. Raises InvalidRequest."""
+    head, comma, data = url.partition(",")
+    name = f"{name[0].upper()}{name[1:]}"
+    if not (comma and head.lower().endswith(";base64")):
+        raise InvalidRequest(f"{name} begins with {quoted(head[:100])}; it must be data:image/...;base64,...")
+    if len(data) > MAX_PICTURE_CHARACTERS:
+        raise LimitExceeded(
+            f"{name} has {len(data):,} characters; the limit is {MAX_PICTURE_CHARACTERS:,}. Give a file."
+        )
+    try:
+        return base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest(f"{name} is not whole base64: {quoted(data[:40])}.") from None
+
+
+@contextmanager
+def _in_words(name: str, max_pixels: int) -> Iterator[None]:
+    """Say of what Pillow raises in the `with` what is wrong with the picture of this name."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow: pixels are judged by max_pixels, with numbers
+            yield
+    except AttentionError:
+        raise
+    except FileNotFoundError as error:
+        raise InvalidRequest(f"There is no file {shown_path(error.filename)}.") from None
+    except Image.DecompressionBombError:
+        raise LimitExceeded(
+            f"{name} has more than {max_pixels / 1e6:.0f} million pixels. Give a smaller picture."
+        ) from None
+    except UnidentifiedImageError:
+        raise InvalidRequest(
+            f"{name} is not a picture this app reads. Give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
+        ) from None
+    except FAILURES as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InvalidRequest(f"{name} cannot be read: {error.strerror}.") from None
+        why = shortened(str(error), 200) or type(error).__name__
+        raise InvalidRequest(f"{name} cannot be read: {why}. The file may be damaged or cut off.") from None
+
+
+def _of_file(file: BinaryIO, name: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            return _as_rgb(image, name, max_pixels, file)
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(4) not in TIFF_SIGNS:
+            raise
+        raise InvalidRequest(
+            f"{name} is a TIFF of a kind that is not read here. Save it as a PNG, or as a TIFF with 8 bits a channel "
+            "or one channel of 16 or 32."
+        ) from None
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise LimitExceeded(
+            f"{name} has {width}x{height} = {width * height / 1e6:.0f} million pixels; "
+            f"the limit is {max_pixels / 1e6:.0f} million. "
+            "Give a smaller picture."
+        )
+
+
+def _as_rgb(
+    image: Image.Image, name: str, max_pixels: int, file: BinaryIO | None = None
+) -> tuple[Image.Image, list[str]]:
+    _check_size(image, name, max_pixels)
+    notes = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append(f"{name} has {image.n_frames} frames; the first one is used.")
+        image.seek(0)
+    tags = getattr(image, "tag_v2", {})
+    if tags:
+        _check_strips(image, name)
+    has_16_bit_colours = ";16" in _raw_mode(image) and not image.mode.startswith("I")
+    if "transparency" in image.info and (has_16_bit_colours or image.mode.startswith("I")):
+        raise InvalidRequest(
+            f"{name} has 16 bits a channel and one colour that is transparent, which is not read here. Save it with an "
+            "alpha channel, or with 8 bits a channel."
+        )
+    # Pillow turns a TIFF as it decodes it, unless its EXIF was looked at before: its own tags say the same
+    rotation = (tags or image.getexif()).get(ORIENTATION, 1)
+    image.load()
+    if has_16_bit_colours:
+        image, most = _of_16_bit_colours(image, name, file)
+        notes.append(_reduced(name, *((most, 0) if image.mode == "CMYK" else (0, most))))
+    is_signed = image.mode == "L" and _number(tags.get(SAMPLE_FORMAT)) == 2
+    if rotation in range(2, 9):
+        image = ImageOps.exif_transpose(image)
+        notes.append(f"{name} was turned upright, as its EXIF rotation asks.")
+    if is_signed or image.mode.startswith("I") or image.mode == "F":
+        image, black, white, left_out = _to_8_bit(image, name, tags)
+        notes.append(_reduced(name, black, white, left_out, "8 bits with a sign" if is_signed else DEEP))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            notes.append(f"{name} is partly transparent; it was laid on white.")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif image.mode == "CMYK":
+        notes.append(f"{name} is CMYK; it was converted to RGB.")
+    # a copy of the pixels alone, so that no metadata travels on
+    pixels = image.convert("RGB")
+    extrema = pixels.getextrema()
+    if all(low == high for low, high in extrema):
+        notes.append(f"{name} has one colour everywhere, {tuple(low for low, _ in extrema)}.")
+    return Image.frombytes("RGB", pixels.size, pixels.tobytes()), notes
+
+
+def _reduced(name: str, black: float, white: float, left_out: int = 0, kind: str = DEEP) -> str:
+    how = f"{black:g} is black, {white:g} is white"
+    how += f"; {left_out:,} pixel{'s' * (left_out != 1)} without data became black" * bool(left_out)
+    return f"{name} has {kind} a channel; it was reduced to 8: {how}."
+
+
+def _check_strips(image: Image.Image, name: str) -> None:
+    """Raise InvalidRequest for a TIFF of which Pillow would leave a part black, or take two bytes for two pixels."""
+    codec = image.tile[0][0] if getattr(image, "tile", None) else "libtiff"
+    if codec == "libtiff":
+        return
+    has_planes = image.tag_v2.get(PLANES, 1) == 2
+    bits = image.tag_v2.get(BITS_PER_SAMPLE, (1,))
+    if has_planes and max(bits if isinstance(bits, tuple) else (bits,)) > 8:
+        raise InvalidRequest(PLANES_OF_16_BITS.format(name=name))
+    there = sum((right - left) * (lower - upper) for _, (left, upper, right, lower), *_ in image.tile)
+    due = image.width * image.height * (len(image.getbands()) if has_planes else 1)
+    if there < due:
+        raise InvalidRequest(f"{name} cannot be read: it holds {there:,} of {due:,} pixels. The file may be cut off.")
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """The form of pixels in a file that is not decoded yet, as Pillow calls it: RGB;16B for one."""
+    tile = next(iter(getattr(image, "tile", ())), None)
+    mode = tile[3] if tile else ""
+    mode = mode[0] if isinstance(mode, tuple) and mode else mode
+    return mode if isinstance(mode, str) else ""
+
+
+def _of_16_bit_colours(image: Image.Image, name: str, file: BinaryIO | None) -> tuple[Image.Image, int]:
+    """Colours of 16 bits, of which Pillow has kept the upper eight, and the value that 255 stands for.
+
+    Where all are below 4,096 they are taken for 12 bits: then it decodes the lower eight as well, told that the bytes
+    are the other way round.
+    """
+    of_colours = [band not in ("A", "a") for band in image.getbands()]
+    extrema = image.getextrema()
+    if max(high for (_, high), is_colour in zip(extrema, of_colours, strict=True) if is_colour) >= 16 or file is None:
+        return image, 65535
+    file.seek(0)
+    with Image.open(file, formats=FORMATS) as again:
+        if getattr(again, "tag_v2", {}).get(PLANES, 1) == 2:
+            raise InvalidRequest(PLANES_OF_16_BITS.format(name=name))
+        raw = _raw_mode(again)
+        is_big = raw.endswith("B") or (raw.endswith("N") and sys.byteorder == "big")
+        other = raw[:-1] + ("L" if is_big else "B")
+        again.tile = [
+            tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
+            for tile in again.tile
+        ]
+        again.load()
+        values = np.asarray(image).astype(np.float32) * 256 + np.asarray(again)
+    scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
+    return Image.fromarray(np.where(of_colours, scaled, np.asarray(image)), image.mode), 4095
+
+
+def _to_8_bit(image: Image.Image, name: str, tags) -> tuple[Image.Image, float, float, int]:
+    """A one-channel picture of other numbers as 8-bit grey: (picture, what became black, white, how many no data).
+
+    Floating-point numbers within 0..1 or 0..255 are taken for that range, others by their own; whole ones by the file's
+    sample values, else as 12 bits where all are below 4,096, else as 16 (32 bits that hold 8 as these). What stands for
+    no data becomes black. `tags` are a TIFF's.
+    """
+    values = np.asarray(image)
+    if image.mode == "I" and _number(tags.get(SAMPLE_FORMAT, 1 if tags else 2)) == 1:
+        values = values.view(np.uint32)  # Pillow knows no others of 32 bits than with a sign
+    elif image.mode == "L":
+        values = values.view(np.int8)  # nor of 8 bits than without
+    values = values.astype(np.float64)
+    is_data = np.isfinite(values) & (np.abs(values) < MOST)
+    no_data = _number(tags.get(GDAL_NODATA))
+    if no_data is not None:
+        is_data &= values != no_data
+    if not is_data.any():
+        raise InvalidRequest(f"{name} has no pixel with a number (NaN, infinity or no data everywhere).")
+    low, high = float(values[is_data].min()), float(values[is_data].max())
+    if image.mode == "F":
+        if low >= 0 and high <= 255:
+            low, high = 0.0, 1.0 if high <= 1 else 255.0
+    elif low >= 0 and high <= 65535:
+        low, high = 0.0, _largest_sample(tags, high) or _range_of(image.mode, high)
+    black, white = (high, low) if tags.get(PHOTOMETRIC) == 0 else (low, high)
+    scaled = np.where(is_data, (values - black) / (white - black or 1.0) * 255, 0)
+    grey = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    return grey, black, white, int(np.count_nonzero(~is_data))
+
+
+def _range_of(mode: str, highest: float) -> float:
+    """The largest value of whole numbers of which the file says no more."""
+    if mode in ("I", "L") and highest <= 255:
+        return 255.0
+    return 4095.0 if highest < 4096 else 65535.0
+
+
+def _largest_sample(tags, highest: float) -> float | None:
+    """The largest value that a TIFF says its whole numbers have; None where it says no more than their size.
+
+    What it says is nothing where there are larger ones.
+    """
+    said = next((_number(tags[tag]) for tag in MAX_SAMPLE_VALUES if tag in tags), None)
+    bits = _number(tags.get(BITS_PER_SAMPLE))
+    if said is None and bits is not None and 8 < bits < 16:
+        said = 2**bits - 1
+    return said if said and said >= max(highest, 1) else None
+
+
+def _number(value) -> float | None:
+    """A number of a TIFF's tag, which may be a text or one of several."""
+    try:
+        return float(value[0] if isinstance(value, tuple) else value)
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None

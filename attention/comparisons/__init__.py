@@ -1,0 +1,1 @@
+"""Runs set against each other: reading, measuring, drawing and checking them. Knows no PEFT."""

@@ -1,0 +1,252 @@
+"""Whether a comparison holds what reading it relies on; asked of comparisons that somebody else made.
+
+Owns what comparison.json may say, how the members must fit each other and the tables fit them. What is asked of each
+member is the business of `attention.runs.checks`. Judges no number that a file is there to hold, only whether all of
+them are there. Knows no zip, no model and no Gradio.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from attention.errors import DamagedRun, LimitExceeded, quoted
+from attention.measures import differences
+from attention.runs.checks.json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
+from attention.runs.checks.run import MAX_HEADS, check_origin, check_run
+from attention.runs.checks.tensor_header import broken, kind_of, read_header
+from attention.runs.run import Run
+
+from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
+
+WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
+MAX_MEASURES = 50
+MAX_QUERIES = 4_096  # rows of a tower that were compared; `comparison.ROWS` are fewer
+MAX_CHANGED_HEADS = 1 << 20  # of all adapters and layers: lines of the table that is downloaded
+MAX_TABLE_VALUES = 1 << 26  # of a measure in a tower, which is read as a whole
+MAX_CHANGES, MAX_PARTS = 20_000, 500  # modules whose weights changed, and their kinds
+MAX_CARD_FIELDS = 100
+
+_FIELDS = Fields(f"{INDEX} of this comparison")
+_whole, _number, _text, _list, _record = (
+    _FIELDS.whole, _FIELDS.number, _FIELDS.text, _FIELDS.listed, _FIELDS.record,
+)  # fmt: skip
+_wrong = _FIELDS.wrong
+
+
+def check(found: Run | Comparison) -> None:
+    """Look over what a ticket gives access to, a run or a comparison, by what it is. Raises what the two checks do."""
+    (check_comparison if isinstance(found, Comparison) else check_run)(found)
+
+
+def check_comparison(comparison: Comparison | str | os.PathLike) -> None:
+    """Look at everything that reading a comparison relies on: its index, its runs, its tables, and that they fit.
+
+    Of a folder, what is opened for this is closed. What passes answers every question of `Comparison` and every route
+    with numbers or with a sentence. Raises DamagedRun with what is wrong, and in which member; LimitExceeded for what
+    no page could show.
+    """
+    if not isinstance(comparison, Comparison):
+        with Comparison(comparison) as found:
+            return check_comparison(found)
+    check_index(comparison.info)
+    for name, run in comparison.runs.items():
+        with naming(name):
+            check_run(run)
+    check_members(comparison.info, {name: run.info for name, run in comparison.runs.items()})
+    return check_tables(comparison.folder, comparison.info, comparison.base.info)
+
+
+@contextmanager
+def naming(member: str) -> Iterator[None]:
+    """What is wrong with a member's run is said with the member's name."""
+    try:
+        yield
+    except (DamagedRun, LimitExceeded) as error:
+        raise type(error)(f"{member}: {error}") from None
+
+
+# comparison.json
+
+
+def check_index(info: dict) -> None:
+    """All of comparison.json that can be told without its runs."""
+    _FIELDS.plain(info)
+    check_origin(info, _FIELDS)
+    names = member_folders(info)
+    for name, member in zip(names, info["members"], strict=True):
+        _check_member(name, member)
+    _text(info.get("prompt"), "prompt", MAX_TEXT)
+    _text(info.get("answer"), "answer", MAX_TEXT, optional=True)
+    words = info.get("words")
+    if isinstance(words, int):
+        _whole(words, "words", 1, len(names))
+    elif words not in WORDS:
+        raise _wrong("words", words, f"{', '.join(WORDS)} or the number of an adapter, from 1")
+    _number(info.get("bytes"), "bytes", least=0, optional=True)
+    measures = _record(info.get("measures"), "measures")
+    if len(measures) > MAX_MEASURES or not set(differences.NAMES) <= set(measures):
+        raise _wrong("measures", list(measures), f"{', '.join(differences.NAMES)}, and {MAX_MEASURES} at most")
+    for name, measure in measures.items():
+        if not re.fullmatch(r"\w{1,60}", name, re.ASCII):
+            raise _wrong("the name of a measure", name, "letters and digits")
+        _text(_record(measure, f"measure {name}").get("unit"), f"the unit of {name}", MAX_NAME)
+
+
+def _check_member(name: str, member: dict) -> None:
+    _text(member.get("answer"), f"the answer of {name}", MAX_TEXT, optional=True)
+    adapter = member.get("adapter", "missing")
+    if name == BASE:
+        if adapter is not None:
+            raise _wrong(f"the adapter of {name}", adapter, "null")
+    else:
+        if not _text(_record(adapter, f"the adapter of {name}").get("id"), f"the adapter's id of {name}", MAX_NAME):
+            raise _wrong(f"the adapter's id of {name}", "", "a name")
+        _number(adapter.get("scale"), f"the adapter's scale of {name}")
+        for field in ("revision", "sha256"):
+            _text(adapter.get(field), f"the adapter's {field} of {name}", MAX_NAME, optional=True)
+        for file in _list(adapter.get("without", []), f"the files beside the adapter of {name}", MAX_CARD_FIELDS):
+            _text(file, f"a file beside the adapter of {name}", MAX_NAME)
+    if member.get("card") is not None and len(_record(member["card"], f"the card of {name}")) > MAX_CARD_FIELDS:
+        raise _wrong(f"the card of {name}", f"{len(member['card']):,} fields", f"at most {MAX_CARD_FIELDS}")
+    parts = set()
+    for change in _list(member.get("changes") or [], f"the weight changes of {name}", MAX_CHANGES):
+        parts.add(_check_change(change, f"a weight change of {name}"))
+    if len(parts) > MAX_PARTS:
+        raise _wrong(f"the changed parts of {name}", f"{len(parts):,} different ones", f"at most {MAX_PARTS}")
+
+
+def _check_change(change, where: str) -> str:
+    """What an adapter changes of one module, as `weight_change` knows it; returns the module's part."""
+    part = _text(_record(change, where).get("part"), f"the part of {where}", MAX_NAME)
+    _text(change.get("tower"), f"the tower of {where}", MAX_NAME)
+    if change.get("layer") is not None:
+        _whole(change["layer"], f"the layer of {where}", 0, MAX_WHOLE)
+    for name, most in (("name", MAX_NAME), ("kind", MAX_NAME), ("note", MAX_TEXT)):
+        _text(change.get(name), f"the {name} of {where}", most, optional=True)
+    for name in ("frobenius", "relative", "spectral", "effective_rank", "dora_frobenius", "dora_relative", "magnitude"):
+        if change.get(name) is not None:
+            _number(change[name], f"{name} of {where}")
+    for norm in _list(change.get("heads") or [], f"the heads of {where}", MAX_HEADS):
+        _number(norm, f"the heads of {where}")
+    return part
+
+
+# Its runs
+
+
+def check_members(info: dict, runs: dict[str, dict]) -> None:
+    """That a checked comparison.json fits the checked run.json of each member, and that these fit each other."""
+    base = runs[BASE]
+    shared = _whole(info.get("shared_tokens"), "shared_tokens", 1, 1 + min(len(run["tokens"]) for run in runs.values()))
+    for member in info["members"]:
+        run = runs[member["folder"]]
+        if run.get("adapter") != member.get("adapter"):
+            wanted = f"that of its run, {quoted(run.get('adapter'))}"
+            raise _wrong(f"the adapter of {member['folder']}", member.get("adapter"), wanted)
+        _check_alike(member["folder"], run, base, shared)
+    _check_rows(info, base, shared)
+
+
+def _check_alike(name: str, run: dict, base: dict, shared: int) -> None:
+    """That a run is one of the same tokens, pictures and towers as the base's, so that rows can be set side by side."""
+    read = [[(token["id"], *_place(token)) for token in each["tokens"][:shared]] for each in (run, base)]
+    for at, (token, wanted) in enumerate(zip(*read, strict=True)):
+        if token != wanted:
+            raise _unlike(name, f"token {at}", token, wanted)
+    later = next((token["index"] for token in run["tokens"][shared:] if token["grid"] is not None), None)
+    if later is not None:
+        raise _unlike(name, f"token {later}", "a cell of a picture", f"shared, as tokens 0 to {shared - 1:,} are")
+    for what in ("grids", "images"):
+        sizes = [[_size(each) for each in other[what]] for other in (run, base)]
+        if sizes[0] != sizes[1]:
+            raise _unlike(name, f"the list of {what}", sizes[0], sizes[1])
+    if list(run["towers"]) != list(base["towers"]):
+        raise _unlike(name, "the list of towers", list(run["towers"]), list(base["towers"]))
+    for tower, wanted in base["towers"].items():
+        found = run["towers"][tower]
+        for what, values in (
+            ("the number of heads", [each["heads"] for each in (found, wanted)]),
+            ("the list of layers", [_layers(each) for each in (found, wanted)]),
+            ("the list of keys", [[] if tower == "language" else each["keys"] for each in (found, wanted)]),
+            ("the number of queries", [each.get("queries") if tower == "vision" else 0 for each in (found, wanted)]),
+        ):
+            if values[0] != values[1]:
+                raise _unlike(name, f"{what} of tower {tower}", *values)
+
+
+def _unlike(name: str, where: str, value, wanted) -> DamagedRun:
+    said = wanted if isinstance(wanted, str) else f"{quoted(wanted)}, as the base's is"
+    return DamagedRun(f"{name} does not fit this comparison: {where} of its run is {quoted(value)}; it must be {said}.")
+
+
+def _place(token: dict) -> tuple:
+    return token["grid"], token["row"], token["col"]
+
+
+def _size(record: dict) -> dict:
+    """A grid, or a picture, less what is said of it alone."""
+    names = ("image", "tower", "kind", "box_px", "rows", "cols", "row_edges_px", "col_edges_px", "width", "height")
+    return {name: record.get(name) for name in names}
+
+
+def _layers(tower: dict) -> list[int]:
+    return [layer["index"] for layer in tower["layers"] if layer.get("file")]
+
+
+def _check_rows(info: dict, base: dict, shared: int) -> None:
+    """Which rows were compared, in which layers, and which of them predict the answer."""
+    answer = _list(info.get("answer_rows"), "answer_rows", 2)
+    if len(answer) != 2:
+        raise _wrong("answer_rows", answer, "the first row and the last")
+    first = _whole(answer[0], "the first of answer_rows", 0, shared)
+    last = _whole(answer[1], "the last of answer_rows", first, shared)
+    queries, layers = _record(info.get("queries"), "queries"), _record(info.get("layers"), "layers")
+    for what, found in (("queries", queries), ("layers", layers)):
+        if set(found) != set(base["towers"]):
+            raise _wrong(f"the list of towers of {what}", list(found), f"{', '.join(base['towers'])}, as in its runs")
+    for tower, record in base["towers"].items():
+        if layers[tower] != _layers(record):
+            raise _wrong(f"the layers of tower {tower}", layers[tower], f"{quoted(_layers(record))}, as in its runs")
+        rows = _list(queries[tower], f"the queries of tower {tower}", MAX_QUERIES)
+        end = shared if tower != "vision" else record.get("queries", len(record["keys"]))
+        for row in rows:
+            _whole(row, f"a query of tower {tower}", 0, end)
+        if any(after <= before for before, after in pairwise(rows)):
+            raise _wrong(f"the queries of tower {tower}", rows, "ascending")
+        if not any(first <= row <= last or tower == "vision" for row in rows):
+            raise _wrong(
+                f"the queries of tower {tower}", rows, f"with one of answer_rows, {first:,} to {last:,}, at least"
+            )
+        n_adapters, n_heads = len(info["members"]) - 1, len(layers[tower]) * record["heads"]
+        for count, most in (
+            (n_adapters * n_heads, MAX_CHANGED_HEADS),
+            (n_adapters * n_heads * len(rows), MAX_TABLE_VALUES),
+        ):
+            if count > most:
+                raise LimitExceeded(
+                    f"Tower {tower} of this comparison has {n_adapters} adapters, {n_heads:,} heads in all layers and "
+                    f"{len(rows):,} rows: {count:,} numbers. The limit is {most:,}."
+                )
+
+
+# Its tables
+
+
+def check_tables(folder: Path, info: dict, base: dict) -> None:
+    """That comparison.safetensors, by its header, has a table of each measure in each tower, and the logprobs."""
+    tables, _ = read_header(folder, TABLES, "comparison")
+    n_adapters = len(info["members"]) - 1
+    wanted = {"logprob": (n_adapters + 1, info["shared_tokens"] - 1 - info["answer_rows"][0])}
+    for tower, rows in info["queries"].items():
+        shape = n_adapters, len(info["layers"][tower]), base["towers"][tower]["heads"], len(rows)
+        wanted |= {f"{tower}.{measure}": shape for measure in info["measures"]}
+    for name, shape in wanted.items():
+        if name not in tables:
+            raise broken(TABLES, f"it has no {name}", "comparison")
+        if tables[name] != ("F32", shape):
+            raise broken(TABLES, f"{name} is {kind_of(*tables[name])}, not {kind_of('F32', shape)}", "comparison")

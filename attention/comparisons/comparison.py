@@ -1,0 +1,294 @@
+"""A finished comparison: base and adapters on the same tokens, read from its folder.
+
+Knows the layout of the folder and how two runs are set against each other, row by row. Knows neither models nor PEFT
+nor Gradio, and needs NumPy alone. Everything here is read-only and may be called from several threads.
+
+    comparison.json  comparison.safetensors  base/  adapter_1/  adapter_2/ ...   each a run
+
+An adapter is named by its place, from 0: `adapter_1` is adapter 0. `query` is the position of the row itself.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attention.errors import DamagedRun, NotInRun, quoted, shown_path
+from attention.measures import differences
+from attention.runs.checks.json_fields import parse_json
+from attention.runs.layer_file import LayerFile
+from attention.runs.run import Run
+
+if TYPE_CHECKING:
+    from .maps import ComparedMaps
+
+FORMAT = 1
+INDEX, TABLES = "comparison.json", "comparison.safetensors"
+BASE = "base"
+MOST = 12  # adapters of one comparison
+ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
+AT_ONCE = 32  # rows of a layer that are read together
+THREADS = max(1, min(8, os.cpu_count() or 1))
+
+
+def open_comparison(folder: str | os.PathLike) -> Comparison:
+    """Open a comparison's folder. Raises DamagedRun when it is none, or was written by a later version."""
+    return Comparison(folder)
+
+
+class Comparison:
+    """The base's run and the adapters', what was measured between them. `info` is the content of comparison.json."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        where = shown_path(self.folder)
+        try:
+            self.info = parse_json((self.folder / INDEX).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise DamagedRun(f"{where} is not a finished comparison: it has no {INDEX}.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DamagedRun(f"{INDEX} in {where} cannot be read: {reason}.") from None
+        version = self.info.get("format") if isinstance(self.info, dict) else None
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
+            raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
+        self.runs = {name: Run(self.folder / name) for name in member_folders(self.info)}
+        self._tables: dict[str, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Comparison:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every file. The comparison may be used again, or its folder deleted."""
+        for run in self.runs.values():
+            run.close()
+
+    @property
+    def base(self) -> Run:
+        """The base's run."""
+        return self.runs[BASE]
+
+    @property
+    def adapters(self) -> list[Run]:
+        """The adapters' runs."""
+        return [run for name, run in self.runs.items() if name != BASE]
+
+    def run(self, member: str) -> Run:
+        """A member's run: `base`, `adapter_1`, ... Raises NotInRun."""
+        try:
+            return self.runs[member]
+        except KeyError:
+            raise NotInRun(
+                f"There is no {quoted(member)} in this comparison; there is {', '.join(self.runs)}."
+            ) from None
+
+    def measures(self, tower: str = "language") -> list[str]:
+        """The measures of this tower."""
+        self._queries(tower)
+        return list(self.info["measures"])
+
+    def table(self, measure: str, tower: str = "language") -> np.ndarray:
+        """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`."""
+        if measure not in self.measures(tower):
+            raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
+        return self._table(f"{tower}.{measure}")
+
+    def queries(self, tower: str = "language") -> list[int]:
+        """The rows that were compared beforehand, ascending; any other is compared when it is asked for."""
+        return list(self._queries(tower))
+
+    def answer_rows(self) -> list[int]:
+        """The rows that predict the shared answer's tokens; of a prompt without answer its last."""
+        first, last = self.info["answer_rows"]
+        return list(range(first, last + 1))
+
+    def change(self, measure: str, adapter: int, query: int | str = "mean", tower: str = "language") -> np.ndarray:
+        """How far each head moved: float32 [layers, heads], of one row, or as a mean over the answer's rows.
+
+        In the vision tower the mean is over the rows that were compared, in the others over those of the answer's that
+        were: all but the first of a very long one. NaN where the measure has no value; a mean is over the rows that
+        have one.
+        """
+        self._check_adapter(adapter)
+        queries = self._queries(tower)
+        if query == "mean":
+            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
+            wanted = [place for place, row in enumerate(queries) if first <= row <= last]
+            return _mean(self.table(measure, tower)[adapter][:, :, wanted])
+        if query in queries:
+            return self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+        if measure not in self.measures(tower):
+            raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
+        if measure not in differences.NAMES:
+            raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
+        if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < self.shared(tower):
+            raise NotInRun(f"Row {quoted(query)} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
+        run = self.adapters[adapter]
+        found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in self.base.layers(tower)]
+        return np.stack(found)
+
+    def moved(self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20) -> list[dict]:
+        """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first."""
+        change = self.change(measure, adapter, tower=tower)
+        size = np.nan_to_num(np.abs(change), nan=-1.0)
+        found = []
+        for index in np.argsort(-size, axis=None, kind="stable")[:n]:
+            layer, head = np.unravel_index(index, change.shape)
+            if size[layer, head] >= 0:
+                value = float(change[layer, head])
+                found.append({"layer": self.base.layers(tower)[layer], "head": int(head), "value": value})
+        return found
+
+    def csv(self, tower: str = "language") -> str:
+        """Every measure of every head as a table, means over the answer's rows; the first line names the columns."""
+        measures = self.measures(tower)
+        lines = [",".join(["adapter", "scale", "tower", "layer", "head", *measures])]
+        for index, member in enumerate(self.info["members"][1:]):
+            changes = [self.change(name, index, tower=tower) for name in measures]
+            name = _quoted(member["adapter"]["id"])
+            for i, layer in enumerate(self.base.layers(tower)):
+                for head in range(self.base.heads(tower)):
+                    values = [f"{change[i, head]:.6g}" for change in changes]
+                    lines.append(
+                        ",".join([name, f"{member['adapter']['scale']:g}", tower, str(layer), str(head), *values])
+                    )
+        return "\n".join(lines) + "\n"
+
+    def maps(self, **which) -> ComparedMaps:
+        """The same map of two members and their difference, to be drawn: see `compared_maps.compared_maps`."""
+        from .maps import compared_maps  # it knows colours, which numbers do without
+
+        return compared_maps(self, **which)
+
+    def logprobs(self) -> np.ndarray:
+        """The log-probability of each shared token of the answer: float32 [members, tokens], nats; the base first."""
+        return self._table("logprob")
+
+    def difference(self, layer: int, query: int, adapter: int, tower: str = "language") -> np.ndarray:
+        """What one row of the adapter reads less what the base's reads: float32 [heads, keys]."""
+        self._check_adapter(adapter)
+        base, other = (run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter]))
+        n = self.shared(tower) if tower == "language" else base.shape[1]
+        return other[:, :n] - base[:, :n]
+
+    def shared(self, tower: str = "language") -> int:
+        """How many positions of a tower all members have in common, from 0 on."""
+        return self.base.queries(tower) if tower == "vision" else self.info["shared_tokens"]
+
+    def _queries(self, tower: str) -> list[int]:
+        try:
+            return self.info["queries"][tower]
+        except KeyError:
+            has = ", ".join(self.info["queries"])
+            raise NotInRun(f"This comparison has no tower {quoted(tower)}; it has {has}.") from None
+
+    def _check_adapter(self, adapter: int) -> None:
+        if isinstance(adapter, bool) or not isinstance(adapter, int) or not 0 <= adapter < len(self.adapters):
+            raise NotInRun(
+                f"There is no adapter {quoted(adapter)} in this comparison: it has 0 to {len(self.adapters) - 1}."
+            )
+
+    def _table(self, name: str) -> np.ndarray:
+        with self._lock:
+            if name not in self._tables:
+                with LayerFile(self.folder / TABLES) as file:
+                    self._tables[name] = file.read(name)
+                self._tables[name].setflags(write=False)
+            return self._tables[name]
+
+
+def member_folders(info: dict) -> list[str]:
+    """The folders of the members that a comparison.json names, the base's first. Raises DamagedRun for any other."""
+    members = info.get("members")
+    members = members if isinstance(members, list) else []
+    names = [member.get("folder") if isinstance(member, dict) else None for member in members]
+    if not 2 <= len(names) <= MOST + 1 or names != [BASE, *(f"adapter_{n}" for n in range(1, len(names)))]:
+        raise DamagedRun(
+            f"{INDEX} of this comparison is damaged: its members are {quoted(names)}; they must be {BASE}, adapter_1 "
+            f"and so on, up to adapter_{MOST}."
+        )
+    return names
+
+
+def compared_rows(run: Run, tower: str, shared: int) -> list[int]:
+    """Which rows are compared beforehand: those after the last picture, the last ones where they are many.
+
+    Of a vision tower's patches some, evenly spread.
+    """
+    if tower == "vision":
+        n, most = run.queries(tower), ROWS[tower]
+        return sorted({round(index) for index in np.linspace(0, n - 1, min(n, most))})
+    after = 1 + max((token["index"] for token in run.info["tokens"] if token["role"] == "image"), default=-1)
+    return list(range(max(min(after, shared - 1), shared - ROWS[tower]), shared))
+
+
+def measure(
+    base: Run, others: Sequence[Run], tower: str, queries: Sequence[int], report: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    """Compare rows of every layer: {measure: float32 [adapters, layers, heads, rows]}. `report` is told layers done."""
+    layers = base.layers(tower)
+    shape = (len(others), len(layers), base.heads(tower), len(queries))
+    tables = {name: np.empty(shape, np.float32) for name in differences.NAMES}
+    done = 0
+
+    def fill(place: tuple[int, int]) -> None:
+        i, j = place
+        for name, values in _of_layer(base, others[i], tower, layers[j], queries).items():
+            tables[name][i, j] = values
+
+    places = [(i, j) for j in range(len(layers)) for i in range(len(others))]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, _ in enumerate(pool.map(fill, places), 1):
+            report(done)
+    return tables
+
+
+def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[int]) -> dict[str, np.ndarray]:
+    """Every measure of some rows of one layer: float32 [heads, rows] each."""
+    cells, sizes = base.pictures(tower)
+    cells = np.arange(base.keys(tower))[cells]
+    together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
+    sinks = [key for key in base.sinks(layer, tower) if key < together]
+    parts = []
+    for first, last in _ranges(queries, AT_ONCE):
+        p, q = (
+            np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
+            for run in (base, other)
+        )
+        parts.append(differences.of_rows(p[..., :together], q[..., :together], cells, sizes, sinks))
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
+
+
+def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Ascending positions as ranges [first, last) of at most so many."""
+    start = previous = None
+    for query in queries:
+        if previous is not None and (query != previous + 1 or query - start == most):
+            yield start, previous + 1
+            start = None
+        start, previous = query if start is None else start, query
+    if previous is not None:
+        yield start, previous + 1
+
+
+def _quoted(text: str) -> str:
+    """A text as a cell of a table; one that a spreadsheet would take for a formula is kept a text."""
+    text = f"'{text}" if text[:1] in "=+-@\t\r" else text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of what is not NaN."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return (np.where(known, values, 0).sum(axis=-1, dtype=np.float64) / known.sum(axis=-1)).astype(np.float32)

@@ -1,0 +1,289 @@
+"""Two members of a comparison and their difference on the picture: as a PNG, or as a figure for a paper.
+
+Makes of `ComparedMaps` what `attention.drawing.figure` lays out: a panel for each that is shown, and sentences below.
+Knows neither models nor Gradio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from attention.drawing import figure
+from attention.drawing.figure import Panel, size_of
+from attention.drawing.look import Drawn, DrawnDifference, Look, diverging, palette
+from attention.drawing.number_text import (
+    SPACE,
+    bar_labels,
+    bar_note,
+    format_percent,
+    format_strength,
+    format_times,
+    format_value,
+)
+from attention.drawing.overlay import DARK, LIGHT
+from attention.drawing.run_map import (
+    cells_over,
+    ground,
+    ground_words,
+    image_words,
+    look_settings,
+    not_drawn,
+    places_on,
+    subject_words,
+    where_words,
+)
+from attention.errors import InvalidRequest, quoted
+
+from .maps import ComparedMaps
+
+SHOWN = ("left", "right", "difference", "wipe")
+USUAL = SHOWN[:3]
+FAINT = 0.68  # of white over a picture that is only the ground of a difference
+PROMPT_SIGNS = 300
+
+
+def write_comparison_figure(
+    maps: ComparedMaps,
+    look: Look,
+    file: BinaryIO,
+    format: str,  # noqa: A002 - the word that every way in uses
+    show: Sequence[str] | str | None = None,
+    split: float = 0.5,
+    difference_high: float | str | None = None,
+    scale: float | None = None,
+    width: int | None = None,
+    caption: bool = False,
+) -> None:
+    """Write maps side by side into an open file, as `png`, `svg` or `pdf`.
+
+    `show` names them, in their order: left, right, difference (the default), wipe; as a list, or with commas between.
+    `split` is where the wipe's line stands, 0 to 1 of the picture's width: left of it is `left`. `difference_high` is
+    where the colours of the difference end, in the maps' unit, or `largest`; without it they are on the maps' scale.
+    `scale` or `width` are the size of each picture of a PNG, and `caption` is what svg and pdf always have. Raises
+    InvalidRequest or LimitExceeded before anything is written.
+    """
+    shown = _shown(show)
+    if isinstance(split, bool) or not isinstance(split, int | float) or not 0 <= split <= 1:
+        raise InvalidRequest(f"split is {quoted(split)}; it must be a number from 0 to 1.")
+    if format != "png" and (scale, width) != (None, None):
+        raise InvalidRequest(f"Format {format} is sharp in any size: leave scale and width out, or use png.")
+    drawn = maps.drawn(look, difference_high)
+    panels = _panels(maps, look, shown, split, drawn, difference_high is not None)
+    sentences = _caption(maps, look, drawn, difference_high is not None)
+    about = maps.settings() | look_settings(look)
+    about |= {"show": shown, "range": [drawn[0].low, drawn[0].high], "difference_high": drawn[2].high}
+    about |= {"split": split} if "wipe" in shown else {}
+    if format == "png":
+        info = maps.before.run.info
+        size = size_of(info["images"][info["grids"][maps.before.grid]["image"]], scale, width, len(panels))
+        figure.write_png(panels, sentences if caption else None, about, file, size)
+    else:
+        title = f"attention of {maps.comparison.info['model']['id']}, {' against '.join(_names(maps)[::-1])}"
+        figure.write_figure(panels, sentences, about, title, file, format)
+
+
+def _shown(show: Sequence[str] | str | None) -> list[str]:
+    names = list(USUAL) if show in (None, "", []) else show.split(",") if isinstance(show, str) else show
+    names = [str(name).strip() for name in names] if isinstance(names, list | tuple) else [str(names)]
+    for name in names:
+        if name not in SHOWN:
+            raise InvalidRequest(f"There is no {quoted(name)} to show. There is {', '.join(SHOWN)}.")
+    if len(set(names)) < len(names):
+        raise InvalidRequest(f"show names one of them twice: {', '.join(names)}.")
+    return names
+
+
+def _panels(
+    maps: ComparedMaps, look: Look, shown: Sequence[str], split: float, drawn: tuple[Drawn, Drawn, DrawnDifference],
+    is_own: bool,
+) -> list[Panel]:  # fmt: skip
+    before, after, difference = drawn
+    info = maps.before.run.info
+    image = info["grids"][maps.before.grid]["image"]
+    picture = ground(maps.before.run, image, look)
+    colours, bar = look.colours(), palette(look.palette)
+    first, second = _names(maps)
+    over = {
+        name: cells_over(selection, how, colours, look, len(shown))
+        for name, selection, how in (("left", maps.before, before), ("right", maps.after, after))
+    }
+    places = {
+        name: places_on(selection.run.info, image, look)
+        for name, selection in (("left", maps.before), ("right", maps.after))
+    }
+    made = {
+        "left": lambda: Panel(
+            picture, over["left"], bar, bar_labels(before), bar_note(before), places["left"], first
+        ),
+        "right": lambda: Panel(
+            picture, over["right"], bar, bar_labels(after), bar_note(after), places["right"], second
+        ),
+        "difference": lambda: Panel(
+            _pale(picture),
+            cells_over(maps.before, difference, look.diverging_colours(), look, len(shown)), diverging(),
+            _difference_labels(difference), _difference_note(maps, difference, is_own),
+            name=f"difference: {second} − {first}",
+        ),
+        "wipe": lambda: Panel(
+            picture, _wiped(over["left"], over["right"], split), bar, bar_labels(after), bar_note(after),
+            name=f"{first} | {second}",
+        ),
+    }  # fmt: skip
+    return [made[name]() for name in shown]
+
+
+def _pale(picture: Image.Image) -> Image.Image:
+    """A picture grey and pale: only the ground of colours that mean something else."""
+    grey = picture.convert("L").convert("RGB")
+    return Image.blend(grey, Image.new("RGB", picture.size, "white"), FAINT)
+
+
+Overlay = Callable[[tuple[int, int]], Iterator[np.ndarray]]
+
+
+def _wiped(left: Overlay, right: Overlay, split: float) -> Overlay:
+    """Left of a line one map, right of it the other."""
+
+    def bands(size: tuple[int, int]) -> Iterator[np.ndarray]:
+        at = round(split * size[0])
+        thick = max(1, round(size[0] / 400))
+        for one, other in zip(left(size), right(size), strict=True):
+            both = one.copy()
+            both[:, at:] = other[:, at:]
+            both[:, max(0, at - thick) : at + 2 * thick] = (*LIGHT, 255)
+            both[:, at : at + thick] = (*DARK, 255)
+            yield both
+
+    return bands
+
+
+# The words
+
+
+def _names(maps: ComparedMaps) -> tuple[str, str]:
+    names = member_names(maps.comparison.info["members"])
+    return names[maps.left], names[maps.right]
+
+
+def member_names(members: Sequence[dict]) -> dict[str, str]:
+    """What members are called, by folder: `base`, and of an adapter's id as many last parts as tell it from the others.
+
+    With its strength where that is not 1.
+    """
+    ids = {member["folder"]: (member["adapter"] or {}).get("id", "") for member in members}
+    names = {}
+    for member in members:
+        adapter, own = member["adapter"], ids[member["folder"]]
+        if adapter is None:
+            names[member["folder"]] = "base"
+            continue
+        parts = PurePosixPath(own.replace("\\", "/")).parts
+        others = [PurePosixPath(other.replace("\\", "/")).parts for other in ids.values() if other != own]
+        count = next((n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others)), len(parts))
+        name = "/".join(parts[-count:]) or own
+        names[member["folder"]] = name if adapter["scale"] == 1 else f"{name} {format_strength(adapter['scale'])}"
+    return names
+
+
+def _caption(
+    maps: ComparedMaps, look: Look, drawn: tuple[Drawn, Drawn, DrawnDifference], is_own: bool
+) -> list[str]:  # fmt: skip
+    """What the maps are of, what lies between them and how they are drawn, in sentences."""
+    info = maps.comparison.info
+    first, second = _names(maps)
+    before, _, difference = drawn
+    rows, cols = before.values.shape
+    write = format_times if before.unit == "uniform" else format_value
+    even = " even attention" if before.unit == "uniform" else ""
+    prompt = " ".join((info.get("prompt") or "").split())
+    prompt = prompt if len(prompt) <= PROMPT_SIGNS else prompt[: PROMPT_SIGNS - 1] + "…"
+    low, _, high = _difference_labels(difference)
+    return [
+        f"{info['model']['id']} · {second} against {first} · {where_words(maps.before)}",
+        *([f"prompt: “{prompt}”"] if prompt else []),
+        subject_words(maps.before, maps.predicts_the_same),
+        f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
+        *_sink_words(maps, look),
+        f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "
+        f"difference: {low} to {high}, {_scale_words(maps, is_own)}; {ground_words(look)}",
+        *dict.fromkeys(said for side in (maps.before, maps.after) for said in not_drawn(side.run.info, look)),
+        f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",
+    ]
+
+
+def _apart(maps: ComparedMaps, first: str, second: str) -> str:
+    """What lies between the two."""
+    if maps.is_same:
+        return f"{first} and {second} are exactly the same here: the difference is 0 everywhere."
+    parts = []
+    on_row, on_image = maps.divergences()
+    if maps.are_shares:
+        there, here = maps.masses()
+        parts.append(f"image mass {format_percent(there)} → {format_percent(here)}")
+    if not np.isnan(on_image):
+        parts.append(f"on the picture {format_value(on_image)} bits apart")
+    if not np.isnan(on_row):
+        parts.append(f"in the whole row {format_value(on_row)} bits")
+    cells = maps.before.cells()
+    peaks = [np.unravel_index(np.argmax(values[cells]), cells.shape) for values in maps.values]
+    there, here = (f"row {row}, col {col}" for row, col in peaks)
+    parts.append(f"both most on {there}" if there == here else f"most on {there} → {here}")
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
+    """What of the picture's attention lies on sinks in either, and what is done about it."""
+    if maps.before.key is not None:
+        return []
+    cells, said, is_any = maps.before.cells(), [], False
+    for values, selection in zip(maps.values, (maps.before, maps.after), strict=True):
+        is_sink = np.isin(cells, maps.sinks(selection))
+        total, on_them = float(values[cells].sum(dtype=np.float64)), float(values[cells][is_sink].sum(dtype=np.float64))
+        said.append(f"{format_percent(on_them / total if total > 0 else 0.0)} on {int(is_sink.sum())}")
+        is_any = is_any or bool(is_sink.any())
+    if not is_any:
+        return []
+    done = {
+        "raw": "drawn as they are", "masked": "hatched, outside the colours",
+        "renormalised": "hatched, the rest divided by what is left",
+    }["masked" if look.sinks == "renormalised" and not maps.before.are_shares else look.sinks]  # fmt: skip
+    of = "the image attention" if maps.before.are_shares else "what is drawn"
+    return [f"Of {of} {said[0]} → {said[1]} sink cells: {done}."]
+
+
+def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:
+    """The ends and the middle of the bar of a difference."""
+    if difference.high <= 0:
+        return "0", "", "0"
+    end = (format_times if difference.unit == "uniform" else format_value)(difference.high)
+    least, most = (f"≤{SPACE}", f"≥{SPACE}") if difference.clipped else ("", "")
+    return f"{least}−{end}", "0", f"{most}+{end}"
+
+
+def _difference_note(maps: ComparedMaps, difference: DrawnDifference, is_own: bool) -> str:
+    return f"{bar_note(difference)}, {_scale_words(maps, is_own)}"
+
+
+def _scale_words(maps: ComparedMaps, is_own: bool) -> str:
+    if maps.is_same:
+        return "no difference anywhere"
+    return "on a scale of its own" if is_own else "same scale as the maps"
+
+
+def _whose_words(maps: ComparedMaps) -> str:
+    """Whose answer was read by the members."""
+    info = maps.comparison.info
+    words, shared = info["words"], info["shared_tokens"]
+    if words == "own":
+        return f"each read its own answer; compared are the {shared} tokens that all have in common"
+    if not any(token["role"] in ("answer", "thinking") for token in maps.comparison.base.info["tokens"]):
+        return "the prompt alone was read"
+    names = member_names(info["members"])
+    whose = {"base": "the base's answer", "typed": "the answer that was given"}.get(words)
+    return f"all read {whose or 'the answer of ' + names.get(f'adapter_{words}', str(words))}"

@@ -1,0 +1,158 @@
+"""One map of two members of a comparison: which rows are meant, their numbers, how they and their difference are drawn.
+
+Knows comparisons and selections of runs; knows no picture, neither models nor Gradio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import BinaryIO
+
+import numpy as np
+
+from attention.drawing.look import DECADES, Drawn, DrawnDifference, Look, MapCells, drawn_together
+from attention.errors import InvalidRequest, NotInRun, quoted
+from attention.measures import differences
+from attention.runs.selection import Selection, plain, select
+
+from .comparison import BASE, Comparison
+
+OWN = "largest"  # of a difference's range: it ends at the largest difference
+
+
+@dataclass(frozen=True)
+class ComparedMaps:
+    """The same row, column or mean of two members, `left` and `right`. Made by `compared_maps`."""
+
+    comparison: Comparison
+    left: str
+    right: str
+    before: Selection
+    after: Selection
+
+    @cached_property
+    def values(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of `left` and of `right`: float32 [shared keys], or of a column [shared queries], from queries and keys."""
+        are_tokens = self.before.tower == "language" or (self.before.tower == "cross" and self.before.key is not None)
+        end = self.comparison.shared(self.before.tower) if are_tokens else None
+        return tuple(selection.values(exact=True)[0][:end] for selection in (self.before, self.after))
+
+    @cached_property
+    def image_keys(self) -> np.ndarray:
+        """The keys that are cells of pictures."""
+        where, _ = self.comparison.base.pictures(self.before.tower)
+        return np.arange(self.before.run.keys(self.before.tower))[where]
+
+    def sinks(self, selection: Selection) -> np.ndarray:
+        """The keys of a member's sinks, of those that both have."""
+        return np.asarray([key for key in selection.sinks if key < len(self.values[0])], np.int64)
+
+    @property
+    def predicts_the_same(self) -> bool:
+        """Whether the tokens that its rows predict are among those that all have in common."""
+        last = self.before.position if self.before.until is None else self.before.until
+        return last is None or last + 1 < self.comparison.shared(self.before.tower)
+
+    @property
+    def is_same(self) -> bool:
+        """Not one number differs."""
+        return np.array_equal(*self.values)
+
+    def divergences(self) -> tuple[float, float]:
+        """The Jensen-Shannon divergence in bits of the whole rows, and of what lies on pictures divided by its mass.
+
+        NaN of columns, of the largest of many rows and of what is received, which are no shares of one row, and where
+        one has no image mass.
+        """
+        if not self.are_shares:
+            return np.nan, np.nan
+        p, q = (values.astype(np.float64) for values in self.values)
+        on_p, on_q = p[self.image_keys], q[self.image_keys]
+        has_image = on_p.sum() > 0 and on_q.sum() > 0
+        on_image = differences.jensen_shannon(on_p / on_p.sum(), on_q / on_q.sum()) if has_image else np.nan
+        return float(differences.jensen_shannon(p, q)), float(on_image)
+
+    @property
+    def are_shares(self) -> bool:
+        """Whether the values are shares of one row."""
+        return self.before.are_shares and not self.before.received
+
+    def masses(self) -> tuple[float, float]:
+        """What of each row lies on pictures."""
+        return tuple(float(values[self.image_keys].sum(dtype=np.float64)) for values in self.values)
+
+    def drawn(self, look: Look, difference_high: float | str | None = None) -> tuple[Drawn, Drawn, DrawnDifference]:
+        """Both maps on one range, and their difference, right less left: on that range, or up to `difference_high`.
+
+        `difference_high` is a number of the maps' unit, or `largest`: the largest difference. What is hidden in one of
+        the two is hidden in the difference. Raises InvalidRequest.
+        """
+        if self.before.key is not None and look.unit == "uniform":
+            raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
+        cells = self.before.cells()
+        before, after = drawn_together(
+            [
+                MapCells(values[cells], np.isin(cells, self.sinks(of)), of.sink_mass(values, self.sinks(of)))
+                for values, of in zip(self.values, (self.before, self.after), strict=True)
+            ],
+            look,
+        )
+        values, hidden = after.values - before.values, before.hidden | after.hidden
+        low, high = before.low, before.high
+        if difference_high is not None:
+            high = self._own_high(difference_high, np.abs(values[~hidden]).max(initial=0))
+            low = 0.0 if look.curve != "log" else high / 10**DECADES
+        return before, after, DrawnDifference(values, hidden, low, high, before.curve, before.unit)
+
+    @staticmethod
+    def _own_high(given: float | str, largest: float) -> float:
+        if given == OWN:
+            return float(largest)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 1e9:
+            raise InvalidRequest(f"difference_high is {quoted(given)}; it must be a number above 0, or {OWN}.")
+        return float(given)
+
+    def write(self, look: Look, file: BinaryIO, format: str, **drawing) -> None:  # noqa: A002
+        """Write them as a picture or a figure: see `comparison_figure.write_comparison_figure`."""
+        from .figure import write_comparison_figure  # which draws what is chosen here
+
+        write_comparison_figure(self, look, file, format, **drawing)
+
+    def settings(self) -> dict:
+        """What they are of, in words and numbers that find them again."""
+        own = ("run", "adapter", *(() if self.predicts_the_same else ("predicts",)))
+        one = {name: value for name, value in self.before.settings().items() if name not in own}
+        adapters = {member["folder"]: member["adapter"] for member in self.comparison.info["members"]}
+        sides = {
+            side: {"member": name} | {field: adapters[name][field] for field in ("id", "scale") if adapters[name]}
+            for side, name in (("left", self.left), ("right", self.right))
+        }
+        return {"comparison": self.comparison.info["id"], **sides, **one}
+
+    def name(self) -> str:
+        """What a file of them is called, in plain ASCII: 3f2a_base_adapter_1_language_L12_H3_row69."""
+        return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{self.before.place_name()}"
+
+
+def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapter_1", **which) -> ComparedMaps:
+    """The maps of two members (base, adapter_1, ...) that the fields of `attention.runs.selection.select` name.
+
+    Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
+    """
+    if left == right:
+        raise InvalidRequest(f"left and right are both {quoted(left)}: name two members.")
+    runs = comparison.run(left), comparison.run(right)
+    before = select(runs[0], **which)
+    after = select(runs[1], **which | {"query": before.query})  # also where none was named
+    shared = comparison.shared(before.tower)
+    last = before.position if before.until is None else before.until
+    is_token = before.tower == "language" or before.key is None
+    if is_token and last is not None and last >= shared:
+        raise NotInRun(f"Position {last} is not compared: the members have the first {shared} positions in common.")
+    if before.received and runs[0].queries(before.tower) != runs[1].queries(before.tower):
+        raise InvalidRequest(
+            "What keys receive is a mean over all queries, and these members read answers of different lengths: "
+            "compare one row."
+        )
+    return ComparedMaps(comparison, left, right, before, after)

@@ -1,0 +1,86 @@
+"""A comparison that comes as a zip, from whoever made it: unpacked where it is sound, refused in words where it is not.
+
+What is accepted of a zip is the business of `attention.runs.checks.zip_file`, what is accepted of a comparison that of
+`comparison_check`. Knows neither models nor Gradio nor where comparisons are kept. Only the files that comparison.json
+and its members' run.json name are unpacked.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
+from attention.runs.checks.run import check_files
+from attention.runs.checks.unpack import INDEX as RUN_INDEX
+from attention.runs.checks.unpack import read_run_index, run_files, unpack_run
+from attention.runs.checks.zip_file import Entries, opened
+from attention.runs.partial import write_index
+
+from .check import check_index, check_members, check_tables, naming
+from .comparison import FORMAT, INDEX, TABLES, member_folders
+
+MAX_INDEXES_BYTES = 64 << 20  # of all members' run.json: they are read together
+
+
+def unpack(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:
+    """Unpack a run's zip or a comparison's, by which of the two it holds, into a new folder, and return that.
+
+    Raises what `unpack_run` and `unpack_comparison` raise.
+    """
+    with opened(zip_path) as source:
+        runs, comparisons = source.places(RUN_INDEX), source.places(INDEX)
+        name = source.name
+    if not runs and not comparisons:
+        raise DamagedRun(
+            f"{name} holds no run and no comparison: there is neither {RUN_INDEX} nor {INDEX} at its top, nor in a "
+            "folder there."
+        )
+    alone = [place for place in runs if place not in comparisons]
+    if "" in alone or not comparisons:  # what lies at the top is what is meant
+        return unpack_run(zip_path, folder, limit_bytes)
+    if alone and "" not in comparisons:  # one at the top has its own runs in folders
+        raise InvalidRequest(f"{name} holds a comparison and a run beside it. Give one of them alone.")
+    return unpack_comparison(zip_path, folder, limit_bytes)
+
+
+def unpack_comparison(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:
+    """Unpack a comparison's zip, as `export_comparison` writes it, into a new folder, and return that.
+
+    The zip holds the comparison's files at its top or in a folder there; only those that its indexes name are unpacked.
+    The comparison appears whole and checked, as by `check_comparison`, or not at all; at most `limit_bytes` are
+    written, counted as they are unpacked.
+
+    Raises InvalidRequest for what is no zip, is encrypted or has names that lead elsewhere, and for a folder that
+    cannot be written; LimitExceeded, with numbers, for what is too large; DamagedRun for what is no comparison or is
+    broken.
+    """
+    with opened(zip_path) as source:
+        entries = source.folder_of(INDEX, "comparison")
+        info = source.read_index(entries, INDEX, "comparison", FORMAT, limit_bytes)
+        check_index(info)
+        names = member_folders(info)
+        indexes = [f"{name}/{RUN_INDEX}" for name in names]
+        _check_together(source.name, entries, indexes)
+        runs, files = {}, [TABLES]
+        for name in names:
+            with naming(name):
+                runs[name] = read_run_index(source, entries, limit_bytes, f"{name}/")
+            files += run_files(runs[name], entries, f"{name}/")
+        check_members(info, runs)
+        with source.unpacked(entries, [INDEX, *indexes], files, "comparison", Path(folder), limit_bytes) as partial:
+            for name, run in runs.items():
+                with naming(name):
+                    check_files(partial.folder / name, run)
+                write_index(partial.folder / name / RUN_INDEX, run)
+            check_tables(partial.folder, info, runs[names[0]])
+            return partial.commit(info, INDEX)
+
+
+def _check_together(name: str, entries: Entries, indexes: list[str]) -> None:
+    size = sum(entries[index].file_size for index in indexes if index in entries)
+    if size > MAX_INDEXES_BYTES:
+        raise LimitExceeded(
+            f"The run.json files in {name} have {size / 1e6:,.1f} MB together; the limit is "
+            f"{MAX_INDEXES_BYTES / 1e6:,.1f} MB."
+        )

@@ -1,0 +1,38 @@
+"""Where this checkout's own files lie, where a person's runs are kept, and on what kind of machine the app runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+EXAMPLES, POCKET, VIEWER = ASSETS / "examples", ASSETS / "pocket", ASSETS / "viewer"
+POCKET_ID = "pocket"  # by which the bundled model is asked for
+
+
+def is_hosted() -> bool:
+    """Whether strangers come here: on a Space of the Hub."""
+    return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
+
+
+def is_zero_gpu() -> bool:
+    """Whether a GPU is there only inside a job, as on ZeroGPU."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
+def is_debugging() -> bool:
+    """Whether errors of the program keep their stack trace (ATTENTION_DEBUG=1)."""
+    return os.environ.get("ATTENTION_DEBUG") == "1"
+
+
+def user_cache_folder() -> Path:
+    """This project's folder among the user's caches, where the system keeps them."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or home / ".cache"
+    return Path(base) / "vlm-attention-viz"

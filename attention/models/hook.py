@@ -1,0 +1,84 @@
+"""The attention function that is registered with transformers, and the switch that lets a model run it.
+
+The output always comes from the model's fast attention; whoever listens (`recorder`) is told what went in. Knows
+nothing of what is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from attention.errors import CaptureError
+
+ATTENTION = "attention_capture"
+
+
+class Recorder(Protocol):
+    """What is told of every attention call while it listens."""
+
+    def take(self, module, query, key, value, attention_mask, kwargs: dict) -> None: ...
+
+
+recorder: contextvars.ContextVar[Recorder | None] = contextvars.ContextVar("recorder", default=None)
+
+
+def _attention(module, query, key, value, attention_mask, **kwargs):
+    output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    listener = recorder.get()
+    if listener is not None:
+        listener.take(module, query, key, value, attention_mask, kwargs)
+    return output
+
+
+AttentionInterface.register(ATTENTION, _attention)
+# Without a mask function of the same name transformers would pass no mask at all.
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+@contextlib.contextmanager
+def attention_of(model: torch.nn.Module) -> Iterator[None]:
+    """Put a model into evaluation with the capturing attention function, and give it back as it was, come what may.
+
+    Raises CaptureError for a model whose attention implementation computes other numbers than the capture would keep.
+    """
+    modes = [(module, module.training) for module in model.modules() if module.training]
+    model.eval()
+    names = {config._attn_implementation for config in _configs(model)}
+    refused = sorted(name for name in names if name not in ("sdpa", "eager", ATTENTION, None))
+    try:
+        if refused:
+            raise CaptureError(
+                f"This model runs {', '.join(refused)} attention, which the capture would change. Load it with sdpa."
+            )
+        with attention_function(model, ATTENTION):
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def attention_function(model: torch.nn.Module, name: str) -> Iterator[None]:
+    """Let every part of a model run the attention function of this name, and give it back what it had."""
+    before = [(config, config._attn_implementation) for config in _configs(model)]
+    try:
+        for config, _ in before:
+            config._attn_implementation = name
+        yield
+    finally:
+        for config, old in before:
+            config._attn_implementation = old
+
+
+def _configs(model: torch.nn.Module) -> list:
+    """The configs that name an attention function, outer ones before the inner ones that they would overwrite."""
+    configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
+    return [config for config in configs.values() if hasattr(config, "_attn_implementation")]

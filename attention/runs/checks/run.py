@@ -1,0 +1,431 @@
+"""Whether a run holds what reading it relies on; asked of runs that somebody else made.
+
+Owns what run.json may say, and how its parts and the files beside it must fit: types, ranges, shapes, sizes. Judges no
+number that a file is there to hold, only whether all of them are there. Knows the layout of a run's folder; knows no
+zip, no model and no Gradio.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from attention.errors import DamagedRun, LimitExceeded, quoted
+from attention.limits import MAX_PIXELS
+from attention.runs.layer_file import LayerFile
+from attention.runs.run import Run
+from attention.runs.tokens import ROLES
+
+from .json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
+from .tensor_header import broken, kind_of, read_header
+
+TOWERS = ("language", "vision", "cross")
+MASKS, SCORES = "masks.safetensors", "scores.safetensors"
+MAX_TOKENS = 1 << 18
+MAX_IMAGES = 1_000
+MAX_GRIDS = 10_000
+MAX_LAYERS = 1_000
+MAX_HEADS = 1_024
+MAX_GROUPS = 1_000
+MAX_ROW_VALUES = 1 << 28  # one token's rows in all layers and heads, which the page reads at once
+MAX_TOKEN_TEXT = 1_000  # characters
+MAX_BOX_PX = 10_000_000  # how far a tile, or a place that an answer names, may reach beyond its picture
+SIDES = (("x", "y"), ("x0", "y0", "x1", "y1"))  # of a point, of a box
+
+_FLOATS = ("BF16", "F16", "F32", "F64")
+
+FIELDS = Fields("run.json of this run")
+_whole, _number, _text, _list, _record = FIELDS.whole, FIELDS.number, FIELDS.text, FIELDS.listed, FIELDS.record
+_wrong = FIELDS.wrong
+
+
+def check_run(run: Run) -> None:
+    """Look at everything that reading a run relies on: its index, the layout of its files, and its pictures.
+
+    What passes answers every question of `Run` and every route with numbers or with a sentence. Raises DamagedRun with
+    what is wrong, LimitExceeded for what no page could show.
+    """
+    check_index(run.info)
+    check_files(run.folder, run.info)
+
+
+def named_files(info: dict) -> list[str]:
+    """The files that a checked run.json names."""
+    layers = [layer["file"] for tower in info["towers"].values() for layer in tower["layers"] if layer.get("file")]
+    return layers + [image[which] for image in info["images"] for which in ("file", "preview") if image.get(which)]
+
+
+# run.json
+
+
+class _Tower(NamedTuple):
+    """The sizes of a tower, and its layers that have a file."""
+
+    heads: int
+    queries: int
+    keys: int
+    layers: list[dict]
+
+
+def check_index(info: dict) -> None:
+    """All of run.json: what it holds, and that its parts fit each other."""
+    FIELDS.plain(info)
+    tokens = _list(info.get("tokens"), "tokens", MAX_TOKENS)
+    if not tokens:
+        raise _wrong("tokens", tokens, "at least one token")
+    towers = _towers(info, len(tokens))
+    _check_about(info, len(tokens))
+    _check_images(info)
+    _check_places(info)
+    _check_grids(info, towers)
+    _check_tokens(tokens)
+    _check_cells(info, towers)
+    _check_groups(info, towers)
+    _check_sinks(info, towers)
+
+
+def check_origin(info: dict, fields: Fields) -> None:
+    """What it is of and when it was made: the id, the time and the model of a run, or of several."""
+    if not re.fullmatch(r"[\w.-]+", fields.text(info.get("id"), "id", MAX_NAME)):
+        raise fields.wrong("id", info["id"], "letters and digits")
+    fields.time(info.get("created"), "created")
+    model = fields.record(info.get("model"), "model")
+    for name in ("id", "dtype"):
+        fields.text(model.get(name), f"the model's {name}", MAX_NAME)
+    for name in ("revision", "family"):
+        fields.text(model.get(name), f"the model's {name}", MAX_NAME, optional=True)
+
+
+def _check_about(info: dict, n_tokens: int) -> None:
+    """What the run is of: model, adapter, words."""
+    check_origin(info, FIELDS)
+    adapter = info.get("adapter")
+    if adapter is not None:
+        _text(_record(adapter, "adapter").get("id"), "the adapter's id", MAX_NAME)
+        _number(adapter.get("scale"), "the adapter's scale", optional=True)
+        for name in _list(adapter.get("without", []), "the files beside the adapter", MAX_TOKENS):
+            _text(name, "a file beside the adapter", MAX_NAME)
+    if info.get("mode") not in ("prefill", "generate"):
+        raise _wrong("mode", info.get("mode"), "prefill or generate")
+    _text(info.get("prompt"), "prompt", MAX_TEXT)
+    for name in ("answer", "device"):
+        _text(info.get(name), name, MAX_TEXT, optional=True)
+    for message in _list(info.get("messages", []), "messages", MAX_TOKENS):
+        _record(message, "a message")
+    for note in _list(info.get("notes", []), "notes", MAX_TOKENS):
+        _text(note, "a note", MAX_TEXT)
+    for number in _list(info.get("logprobs", []), "logprobs", n_tokens):
+        _number(number, "a logprob")
+    for name in ("versions", "timings_ms"):
+        _record(info.get(name, {}), name)
+    for name, took in info.get("timings_ms", {}).items():
+        _number(took, f"timings_ms of {quoted(name)}", least=0)
+    for name in ("max_new_tokens", "max_visual_tokens"):
+        if info.get(name) is not None:
+            _whole(info[name], name, 1, MAX_TOKENS)
+    if info.get("pan_and_scan") not in (None, True, False):
+        raise _wrong("pan_and_scan", info["pan_and_scan"], "true or false")
+    for name in ("bytes", "peak_memory_bytes"):
+        _number(info.get(name), name, least=0, optional=True)
+    _whole(info.get("prompt_tokens", 0), "prompt_tokens", 0, n_tokens + 1)
+
+
+def _towers(info: dict, n_tokens: int) -> dict[str, _Tower]:
+    towers = _record(info.get("towers"), "towers")
+    if "language" not in towers or not set(towers) <= set(TOWERS):
+        raise _wrong("the list of towers", list(towers), f"language, and of {', '.join(TOWERS[1:])} what there is")
+    return {name: _tower(name, _record(tower, f"tower {name}"), n_tokens) for name, tower in towers.items()}
+
+
+def _tower(name: str, tower: dict, n_tokens: int) -> _Tower:
+    tower_keys = tower.get("keys")
+    if name == "language":
+        keys = _whole(tower_keys, "the number of keys of tower language", n_tokens, n_tokens + 1)
+    else:
+        keys = len(_list(tower_keys, f"the keys of tower {name}", MAX_TOKENS))
+    if not keys:
+        raise _wrong(f"the keys of tower {name}", tower_keys, "at least one key")
+    heads = _whole(tower.get("heads"), f"the number of heads of tower {name}", 1, MAX_HEADS + 1)
+    queries = keys
+    if "queries" in tower:
+        queries = _whole(tower["queries"], f"the number of queries of tower {name}", n_tokens, n_tokens + 1)
+    layers = []
+    before = -1
+    for record in _list(tower.get("layers"), f"the layers of tower {name}", MAX_LAYERS):
+        where = f"a layer of tower {name}"
+        before = _whole(_record(record, where).get("index"), f"the index of {where}", before + 1, MAX_LAYERS)
+        if record.get("file") is None:
+            continue
+        if record["file"] != f"{name}/layer_{before:02}.safetensors":
+            raise _wrong(f"the file of layer {before}", record["file"], f"{name}/layer_{before:02}.safetensors")
+        for part, most in (("kv_heads", heads), ("head_dim", MAX_WHOLE)):
+            if record.get(part) is not None:
+                _whole(record[part], f"the {part} of layer {before}", 1, most + 1)
+        layers.append(record)
+    if not layers:
+        raise _wrong(f"the layers of tower {name}", tower.get("layers"), "at least one with a file")
+    if len(layers) * heads * keys > MAX_ROW_VALUES:
+        raise LimitExceeded(
+            f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {keys:,} keys: "
+            f"{len(layers) * heads * keys:,} numbers for each token. The limit is {MAX_ROW_VALUES:,}."
+        )
+    return _Tower(heads, queries, keys, layers)
+
+
+def _check_images(info: dict) -> None:
+    for i, image in enumerate(_list(info.get("images"), "images", MAX_IMAGES)):
+        where = f"image {i}"
+        if _record(image, where).get("file") != f"image_{i}.png":
+            raise _wrong(f"the file of {where}", image.get("file"), f"image_{i}.png")
+        if image.get("preview") not in (None, f"preview_{i}.jpg"):
+            raise _wrong(f"the preview of {where}", image["preview"], f"preview_{i}.jpg")
+        width, height = (_whole(image.get(name), f"the {name} of {where}", 1, 1 << 20) for name in ("width", "height"))
+        if width * height > MAX_PIXELS:
+            raise LimitExceeded(f"Image {i} of this run has {width}x{height} pixels; the limit is {MAX_PIXELS:,}.")
+        for name in ("read_width", "read_height"):
+            _number(image.get(name), f"the {name} of {where}", least=0, optional=True)
+
+
+def _check_places(info: dict) -> None:
+    """The points and boxes that an answer names, and those of which it is not known where they lie."""
+    for name, sides in (("points", SIDES[:1]), ("boxes", SIDES[1:])):
+        for place in _list(info.get(name, []), name, MAX_TOKENS):
+            _check_place(place, f"one of {name}", sides, len(info["images"]))
+    for place in _list(info.get("unplaced", []), "unplaced", MAX_TOKENS):
+        where = "one of unplaced"
+        _check_place(place, where, SIDES)
+        _text(place.get("why"), f"the reason of {where}", MAX_TEXT)
+        for each in _list(place.get("on", []), f"the pictures of {where}", MAX_IMAGES):
+            _check_place(each, f"a picture of {where}", SIDES, len(info["images"]))
+
+
+def _check_place(place, where: str, offered: tuple[tuple[str, ...], ...], n_images: int | None = None) -> None:
+    """A place with the sides of one of `offered`; on one of so many images, or in an answer's own numbers."""
+    _record(place, where)
+    if n_images is not None:
+        _whole(place.get("image"), f"the image of {where}", 0, n_images)
+    for name in ("label", "ambiguous"):
+        _text(place.get(name), f"the {name} of {where}", MAX_TEXT, optional=True)
+    for side in next((sides for sides in offered if sides[0] in place), offered[0]):
+        _number(place.get(side), f"{side} of {where}", MAX_BOX_PX)
+
+
+def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
+    for i, grid in enumerate(_list(info.get("grids"), "grids", MAX_GRIDS)):
+        where = f"grid {i}"
+        _whole(_record(grid, where).get("image"), f"the image of {where}", 0, len(info["images"]))
+        tower = _text(grid.get("tower"), f"the tower of {where}", MAX_NAME)
+        if tower not in towers:
+            raise _wrong(f"the tower of {where}", tower, " or ".join(towers))
+        _text(grid.get("kind"), f"the kind of {where}", MAX_NAME)
+        most = towers[tower].keys + 1
+        rows, cols = (_whole(grid.get(name), f"the {name} of {where}", 0, most) for name in ("rows", "cols"))
+        if rows * cols >= most:
+            raise _wrong(f"the size of {where}", f"{rows}x{cols}", f"at most {most - 1:,} cells, as many as keys")
+        box = _list(grid.get("box_px"), f"the box of {where}", 4)
+        for side in box:
+            _number(side, f"the box of {where}", MAX_BOX_PX)
+        if len(box) != 4 or (rows * cols and not (box[0] < box[2] and box[1] < box[3])):
+            raise _wrong(f"the box of {where}", box, "x0, y0, x1, y1 with x0 < x1 and y0 < y1")
+        for name, count in (("row_edges_px", rows), ("col_edges_px", cols)):
+            if grid.get(name) is not None:
+                _check_edges(grid[name], count, f"{name} of {where}")
+        _number(grid.get("time_s"), f"the time_s of {where}", least=0, optional=True)
+
+
+def _check_edges(edges, count: int, where: str) -> None:
+    """Where rows or columns of cells begin and end."""
+    for edge in _list(edges, where, count + 1):
+        _number(edge, where, MAX_BOX_PX)
+    if len(edges) != count + 1 or any(stop <= start for start, stop in pairwise(edges)):
+        raise _wrong(where, edges, f"{count + 1} ascending numbers")
+
+
+def _check_tokens(tokens: list) -> None:
+    for i, token in enumerate(tokens):
+        where = f"token {i}"
+        _whole(_record(token, where).get("index"), f"the index of {where}", i, i + 1)
+        _whole(token.get("id"), f"the id of {where}", 0, MAX_WHOLE)
+        _text(token.get("text"), f"the text of {where}", MAX_TOKEN_TEXT)
+        if token.get("role") not in ROLES:
+            raise _wrong(f"the role of {where}", token.get("role"), f"one of {', '.join(ROLES)}")
+        if token.get("part_of") is not None:
+            _whole(token["part_of"], f"part_of of {where}", 0, i)
+
+
+def _check_cells(info: dict, towers: dict[str, _Tower]) -> None:
+    """Every key's place on its picture, and that every place of every grid has a key."""
+    grids = info["grids"]
+    found: list[set] = [set() for _ in grids]
+    for name in towers:
+        owners = info["tokens"] if name == "language" else info["towers"][name]["keys"]
+        for i, owner in enumerate(owners):
+            where = f"key {i} of tower {name}"
+            if owner is None:
+                continue
+            place = [_record(owner, where).get(part, "missing") for part in ("grid", "row", "col")]
+            if name == "language" and place == [None, None, None]:
+                continue
+            index = _whole(place[0], f"the grid of {where}", 0, len(grids))
+            grid = grids[index]
+            if grid["tower"] != name:
+                raise _wrong(f"the grid of {where}", index, f"one of tower {name}")
+            row = _whole(place[1], f"the row of {where}", 0, grid["rows"])
+            found[index].add((row, _whole(place[2], f"the col of {where}", 0, grid["cols"])))
+    for i, (grid, places) in enumerate(zip(grids, found, strict=True)):
+        if len(places) != grid["rows"] * grid["cols"]:
+            raise _wrong(f"grid {i}", f"{grid['rows']}x{grid['cols']}", f"all there: {len(places)} of its cells are")
+
+
+def _check_groups(info: dict, towers: dict[str, _Tower]) -> None:
+    groups = _record(info.get("groups"), "groups")
+    for name, tower in towers.items():
+        for group in _list(groups.get(name), f"the groups of tower {name}", MAX_GROUPS):
+            where = f"a group of tower {name}"
+            _text(_record(group, where).get("name"), f"the name of {where}", MAX_NAME)
+            if group.get("spans", 0) is None:  # sinks, which are other keys in each layer
+                continue
+            end = 0
+            for span in _list(group.get("spans"), f"the spans of {where}", tower.keys):
+                if not isinstance(span, list) or len(span) != 2:
+                    raise _wrong(f"a span of {where}", span, "a first key and the one after the last")
+                start = _whole(span[0], f"the start of a span of {where}", end, tower.keys)
+                end = _whole(span[1], f"the end of a span of {where}", start + 1, tower.keys + 1)
+
+
+def _check_sinks(info: dict, towers: dict[str, _Tower]) -> None:
+    for name, layers in _record(info.get("sinks", {}), "sinks").items():
+        if name not in towers:
+            raise _wrong("a tower with sinks", name, " or ".join(towers))
+        for layer, keys in _record(layers, f"the sinks of tower {name}").items():
+            for key in _list(keys, f"the sinks of layer {quoted(layer)}", towers[name].keys):
+                _whole(key, f"a sink of layer {quoted(layer)}", 0, towers[name].keys)
+
+
+# The other files
+
+
+def check_files(folder: Path, info: dict) -> None:
+    """The files beside a checked run.json: that they are there, and hold what it says."""
+    n_tokens = len(info["tokens"])
+    masks = read_header(folder, MASKS)[0] if (folder / MASKS).exists() else {}
+    rows = {}
+    for name, record in info["towers"].items():
+        tower = _tower(name, record, n_tokens)
+        stored = [_check_layer(folder, layer, tower, masks) for layer in tower.layers]
+        if any(not np.array_equal(positions, stored[0]) for positions in stored):
+            raise DamagedRun(f"The layers of tower {name} of this run store different rows; they must store the same.")
+        rows[name] = (len(tower.layers), tower.heads, len(stored[0]))
+    if (folder / SCORES).exists():
+        for table, (dtype, shape) in read_header(folder, SCORES)[0].items():
+            expected = rows.get(table.partition(".")[0])
+            if dtype != "F32" or shape != expected:
+                raise broken(SCORES, f"{quoted(table)} is {kind_of(dtype, shape)}, not {kind_of('F32', expected)}")
+    for image in info["images"]:
+        _check_picture(folder, image["file"], "PNG", image)
+        if image.get("preview"):
+            _check_picture(folder, image["preview"], "JPEG", image)
+
+
+class _Layer(NamedTuple):
+    """A layer's file by its header."""
+
+    name: str
+    tensors: dict[str, tuple[str, tuple[int, ...]]]
+    metadata: dict[str, str]
+
+    def has(self, *names: str) -> bool:
+        return any(name in self.tensors for name in names)
+
+    def check(self, name: str, dtypes: tuple[str, ...], *shape: int | None) -> tuple[int, ...]:
+        """A tensor's shape, if it has this type and shape; None stands for any size."""
+        if name not in self.tensors:
+            raise broken(self.name, f"it has no {name}")
+        dtype, found = self.tensors[name]
+        fits = len(found) == len(shape) and all(want in (None, size) for want, size in zip(shape, found, strict=True))
+        if dtype not in dtypes or not fits:
+            raise broken(self.name, f"{name} is {kind_of(dtype, found)}, not {kind_of(' or '.join(dtypes), shape)}")
+        return found
+
+
+def _check_layer(folder: Path, record: dict, tower: _Tower, masks: dict) -> np.ndarray:
+    """One layer's file; returns the positions of the rows that it stores."""
+    layer = _Layer(record["file"], *read_header(folder, record["file"]))
+    with LayerFile(folder / layer.name) as file:
+        positions = _checked_rows(layer, file, tower) if layer.has("attention", "positions") else np.empty(0, np.int32)
+        if layer.has("query", "key"):
+            _check_factors(layer, record, tower)
+            _check_mask(layer, file, tower, masks)
+        elif len(positions) != tower.queries:
+            rows = f"{len(positions):,} of {tower.queries:,} rows"
+            raise broken(layer.name, f"it has no queries and keys, and {rows}")
+    for name, shape in (("sink_logits", (tower.heads,)), ("received", (tower.heads, tower.keys))):
+        if layer.has(name):
+            layer.check(name, ("F32",), *shape)
+    return positions
+
+
+def _checked_rows(layer: _Layer, file: LayerFile, tower: _Tower) -> np.ndarray:
+    (n_rows,) = layer.check("positions", ("I32",), None)
+    layer.check("attention", ("F16",), n_rows, tower.heads, tower.keys)
+    positions = file.read("positions")
+    if n_rows and not (positions[0] >= 0 and positions[-1] < tower.queries and (np.diff(positions) > 0).all()):
+        raise broken(layer.name, f"its positions are not ascending, from 0 to {tower.queries - 1:,}")
+    return positions
+
+
+def _check_factors(layer: _Layer, record: dict, tower: _Tower) -> None:
+    """Queries and keys, and what turns them into scores."""
+    kv_heads, _, head_dim = layer.check("key", _FLOATS, record.get("kv_heads"), tower.keys, record.get("head_dim"))
+    layer.check("query", _FLOATS, tower.heads, tower.queries, head_dim)
+    if not head_dim or not kv_heads or tower.heads % kv_heads:
+        shared = f"{kv_heads} heads of {head_dim} numbers each"
+        raise broken(layer.name, f"{tower.heads} heads of queries cannot share {shared}")
+    for field in ("scaling", "softcap"):
+        value = layer.metadata.get(field) or ("" if field == "softcap" else "missing")
+        try:
+            if value and not 0 < float(value) < math.inf:
+                raise ValueError
+        except ValueError:
+            raise broken(layer.name, f"its {field} is {quoted(value)}, not a number above 0") from None
+
+
+def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict) -> None:
+    mask = layer.metadata.get("mask")
+    if not mask:
+        raise broken(layer.name, "it names no mask")
+    if mask in ("causal", "segments") and tower.queries != tower.keys:
+        raise broken(layer.name, f"{tower.queries:,} queries read {tower.keys:,} keys under a {mask} mask")
+    if mask == "segments":
+        layer.check("segments", ("I32",), None)
+        ends = file.read("segments")
+        if not len(ends) or ends[0] < 1 or ends[-1] != tower.keys or (np.diff(ends) < 1).any():
+            raise broken(layer.name, f"its segments are not ascending, up to {tower.keys:,}")
+    elif mask not in ("causal", "full"):
+        expected = ("U8", (tower.queries, math.ceil(tower.keys / 8)))
+        if masks.get(mask) != expected:
+            has = kind_of(*masks[mask]) if mask in masks else "missing"
+            raise broken(layer.name, f"its mask {quoted(mask)} is {has}, not {kind_of(*expected)} in {MASKS}")
+
+
+def _check_picture(folder: Path, name: str, kind: str, image: dict) -> None:
+    """Decode a picture once: a header alone does not show that the rest can be drawn."""
+    most = image["width"], image["height"]
+    try:
+        with Image.open(folder / name, formats=(kind,)) as picture:
+            size, mode = picture.size, picture.mode
+            if size == most if kind == "PNG" else (size[0] <= most[0] and size[1] <= most[1]):
+                picture.load()
+                size = None
+    except Exception:  # noqa: BLE001 - a broken picture can raise anything, and names our own folder
+        raise broken(name, f"it is no {kind} picture that can be read") from None
+    if size is not None:
+        raise broken(name, f"it has {size[0]}x{size[1]} pixels where run.json says {most[0]}x{most[1]}")
+    if kind == "PNG" and mode != "RGB":
+        raise broken(name, f"its colours are {mode}, not RGB")

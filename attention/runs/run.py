@@ -1,0 +1,746 @@
+"""A finished run: rows, columns, maps and scores, read from its folder.
+
+Knows the layout of the folder and the formula that gives a row back from queries and keys. Knows neither models nor
+Gradio nor colours, and needs NumPy alone; only `row_scores` needs torch. Everything here is read-only and may be
+called from several threads.
+
+In every method `layer` is the layer's index in the model, `head`, `query` and `key` count from 0, `query` is the
+position of the row itself (the row of position p predicts token p + 1), and `tower` is `language` or `vision`.
+`until` makes a span of one position (a word, a sentence): the last that belongs to it. What is then given is the mean
+over the positions `query` (or `key`) to `until` of what each of them alone would give; heads and layers come after.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from attention.errors import DamagedRun, NotInRun, quoted, shown_path
+
+from .array_cache import ArrayCache
+from .checks.json_fields import parse_json
+from .half import to_float16, to_float32
+from .layer_file import LayerFile
+from .pooling import pool_maps, pooled_shape
+
+FORMAT = 1
+COLUMNS_AT_ONCE = 16  # computed for one that is asked for
+CHUNK_BYTES = 32 << 20  # scores computed at a time when a whole layer is asked for
+
+
+FACTORS = ArrayCache(1 << 30)  # queries and keys in float32, of all runs of a process
+COMPUTED = ArrayCache(256 << 20)  # log-sum-exps and what keys receive: small, and each a walk over a whole layer
+ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
+_ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
+
+
+@cache
+def _layers_at_once() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="read layers")
+
+
+def open_run(folder: str | os.PathLike) -> Run:
+    """Open a run folder. Raises DamagedRun when it is none, is incomplete, or was written by a later version."""
+    return Run(folder)
+
+
+class Run:
+    """One captured forward pass. `info` is the content of run.json, `folder` where it lies."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        where = shown_path(self.folder)
+        try:
+            self.info = parse_json((self.folder / "run.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise DamagedRun(f"{where} is not a finished run: it has no run.json.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DamagedRun(f"run.json in {where} cannot be read: {reason}.") from None
+        version = self.info.get("format") if isinstance(self.info, dict) else None
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise DamagedRun(f"run.json in {where} has format {quoted(version)}; runs have a number from 1 on.")
+        if version > FORMAT:
+            raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
+        self._files: dict[tuple[str, int], LayerFile] = {}
+        self._tables: dict[str, np.ndarray] | None = None
+        self._masks: LayerFile | None = None
+        self._cells: dict[int, np.ndarray] = {}
+        self._picture_keys: dict[str, tuple[slice | np.ndarray, list[tuple[int, int]]]] = {}
+        self._lock = threading.RLock()
+        self._owner = object()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, model={self.info['model']['id']!r}, tokens={len(self.info['tokens'])})"
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every file and forget what was computed. The run may be used again, or its folder deleted."""
+        with self._lock:
+            for file in [*self._files.values(), self._masks]:
+                if file is not None:
+                    file.close()
+            self._files.clear()
+            self._masks = None
+        for kept in (FACTORS, COMPUTED, ROWS):
+            kept.forget(self._owner)
+
+    # What there is
+
+    def towers(self) -> list[str]:
+        return list(self.info["towers"])
+
+    def layers(self, tower: str = "language") -> list[int]:
+        """The layers with softmax attention, by their index in the model, ascending."""
+        return [layer["index"] for layer in self._tower(tower)["layers"] if layer.get("file")]
+
+    def heads(self, tower: str = "language") -> int:
+        return self._tower(tower)["heads"]
+
+    def keys(self, tower: str = "language") -> int:
+        """How many keys a layer of this tower has: tokens, or patches of all images."""
+        keys = self._tower(tower)["keys"]
+        return keys if isinstance(keys, int) else len(keys)
+
+    def queries(self, tower: str = "language") -> int:
+        """How many queries a layer of this tower has: its keys, or where they are not the same things the tokens."""
+        return self._tower(tower).get("queries", self.keys(tower))
+
+    def layer_file(self, layer: int, tower: str = "language") -> Path:
+        for record in self._tower(tower)["layers"]:
+            if record["index"] == layer and record.get("file"):
+                return self.folder / record["file"]
+        has = _list(self.layers(tower))
+        raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
+
+    def cells(self, grid: int) -> np.ndarray:
+        """The key that stands for every cell of a grid, int [rows, cols], on the key axis of the grid's tower."""
+        with self._lock:
+            if grid not in self._cells:
+                self._cells[grid] = self._find_cells(grid)
+            return self._cells[grid]
+
+    def tower_cells(self, grid: int, tower: str = "language") -> np.ndarray:
+        """`cells` of a grid that must belong to this tower. Raises NotInRun with the grids that do."""
+        self._tower(tower)  # refuses one that is not there
+        cells = self.cells(grid)
+        owner = self.info["grids"][grid]["tower"]
+        if owner != tower:
+            own = [i for i, record in enumerate(self.info["grids"]) if record["tower"] == tower]
+            raise NotInRun(f"Grid {grid} belongs to the {owner} tower; the {tower} tower has grids {_list(own)}.")
+        return cells
+
+    # Rows and columns
+
+    def row(
+        self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
+    ) -> np.ndarray:
+        """What one query reads: float32 [heads, keys], softmax; keys that the mask hides are 0.
+
+        `source` is `stored` (float16 on disk), `factors` (recomputed exactly from queries and keys) or `auto` (stored
+        where there is one; of a span, where every row is). Raises NotInRun.
+        """
+        found = self.row_source(layer, query, tower, source, until)
+        last = query if until is None else until
+        if found == "stored" and last == query:
+            return to_float32(self.stored_row(layer, query, tower))
+        if last == query:
+            queries = self._queries(layer, tower, query, query + 1)
+            return self._probabilities(layer, tower, queries, query, query + 1)[:, 0]
+        total = np.zeros((self.heads(tower), self.keys(tower)))
+        for rows in self._span(layer, tower, query, last + 1, found):
+            total += rows.sum(axis=1, dtype=np.float64)
+        return (total / (last + 1 - query)).astype(np.float32)
+
+    def rows(
+        self, query: int, tower: str = "language", source: str = "auto", until: int | None = None
+    ) -> list[np.ndarray]:
+        """One token's rows in every layer, in the order of `layers`: float32 [heads, keys] each.
+
+        They are shared: not to be written into.
+        """
+        layers = self.layers(tower)
+        if all(self.row_source(layer, query, tower, source, until) == "stored" for layer in layers):
+            return [self.row(layer, query, tower, source, until) for layer in layers]
+        return list(_read_only(self._factor_rows(query, tower, until)))
+
+    def row_source(
+        self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
+    ) -> str:
+        """Where a row comes from: `stored` or `factors`; of a span all rows come from one of the two."""
+        if source not in ("auto", "stored", "factors"):
+            raise NotInRun(f"A row's source is auto, stored or factors, not {quoted(source)}.")
+        file = self._file(layer, tower)
+        last = self._span_end("query", query, until, self.queries(tower), tower)
+        if source != "factors" and self._stored_index(file, query, last) is not None:
+            return "stored"
+        if source == "stored":
+            raise _not_stored(layer, query, last)
+        if "query" not in file:
+            raise NotInRun(f"Layer {layer} keeps no queries and keys; ask for source=stored.")
+        return "factors"
+
+    def exact_source(self, layer: int, tower: str = "language") -> str:
+        """Where a layer's float32 rows come from: `factors`, or `stored` where it keeps none."""
+        return "factors" if "query" in self._file(layer, tower) else "stored"
+
+    def stored_row(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
+        """The row as it lies on disk: float16 [heads, keys], one contiguous read."""
+        file = self._file(layer, tower)
+        self._check("query", query, self.queries(tower), tower)
+        index = self._stored_index(file, query, query)
+        if index is None:
+            raise _not_stored(layer, query, query)
+        return file.read_slice("attention", (index,))
+
+    def column(self, layer: int, key: int, tower: str = "language", until: int | None = None) -> np.ndarray:
+        """Who reads one key: float32 [heads, queries], each value taken from that query's own row."""
+        file = self._file(layer, tower)
+        stop = self._span_end("key", key, until, self.keys(tower), tower) + 1
+        if "query" not in file:
+            parts = [
+                chunk[:, :, key:stop].mean(axis=2, dtype=np.float64) for _, chunk in self.dense_chunks(layer, tower)
+            ]
+            return np.concatenate(parts, axis=1).astype(np.float32)
+        if stop == key + 1:
+            return self._columns(layer, tower, key, stop)[:, :, 0]
+        heads, queries = self.heads(tower), self.queries(tower)
+        total = np.zeros((heads, queries))
+        for first, last in _chunks(heads, stop, queries, key):
+            total += self._columns(layer, tower, first, last).sum(axis=2, dtype=np.float64)
+        return (total / (stop - key)).astype(np.float32)
+
+    def columns(self, key: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
+        """Who reads one key, in every layer, in the order of `layers`: float32 [heads, queries] each."""
+        return list(_layers_at_once().map(lambda layer: self.column(layer, key, tower, until), self.layers(tower)))
+
+    def reduced_row(
+        self,
+        layer: int | str,
+        head: int | str,
+        query: int,
+        tower: str = "language",
+        source: str = "auto",
+        until: int | None = None,
+    ) -> np.ndarray:
+        """One row after choosing or reducing heads, then layers (`mean` or `max` each): float32 [keys]."""
+        if layer not in ("mean", "max"):
+            return self._reduce(self.row(layer, query, tower, source, until), head, tower)
+        rows = [self._reduce(row, head, tower) for row in self.rows(query, tower, source, until)]
+        return getattr(np, layer)(np.stack(rows), axis=0)
+
+    def reduced_column(
+        self, layer: int | str, head: int | str, key: int, tower: str = "language", until: int | None = None
+    ) -> np.ndarray:
+        """One column after choosing or reducing heads, then layers (`mean` or `max` each): float32 [queries]."""
+        if layer not in ("mean", "max"):
+            return self._reduce(self.column(layer, key, tower, until), head, tower)
+        columns = [self._reduce(column, head, tower) for column in self.columns(key, tower, until)]
+        return getattr(np, layer)(np.stack(columns), axis=0)
+
+    def map(
+        self,
+        layer: int | str,
+        head: int | str,
+        query: int,
+        grid: int = 0,
+        tower: str = "language",
+        until: int | None = None,
+    ) -> np.ndarray:
+        """The part of a row that lies on one picture, tile or frame: float32 [rows, cols], not normalised."""
+        cells = self.tower_cells(grid, tower)
+        return self.reduced_row(layer, head, query, tower, until=until)[cells]
+
+    def atlas(
+        self,
+        query: int | None = None,
+        grid: int = 0,
+        tower: str = "language",
+        key: int | None = None,
+        until: int | None = None,
+        *,
+        max_cells: int | None = None,
+    ) -> np.ndarray:
+        """One token's maps in every layer and head: float16 [layers, heads, cells], cells row by row.
+
+        With `key` instead of `query`: what each cell's token reads from that key. Maps of more than `max_cells` cells
+        come as area means, of the shape that `pooled_shape` gives.
+        """
+        if (query is None) == (key is None):
+            raise NotInRun("An atlas is of one query or of one key: name one of the two.")
+        cells = self.tower_cells(grid, tower)
+        layers = self.layers(tower)
+        if key is not None:
+            if self.queries(tower) != self.keys(tower):
+                raise NotInRun(f"Cells of the {tower} tower are read, and read nothing: ask for an atlas of a query.")
+            values = self.columns(key, tower, until)
+        elif until in (None, query) and layers and self.row_source(layers[0], query, tower) == "stored":
+            values = (self.stored_row(layer, query, tower) for layer in layers)
+        else:
+            values = self.rows(query, tower, until=until)
+        shape = cells.shape if max_cells is None else pooled_shape(*cells.shape, max_cells)
+        result = np.empty((len(layers), self.heads(tower), shape[0] * shape[1]), np.float16)
+        keys = _as_slice(cells.reshape(-1))
+        for i, each in enumerate(values):
+            maps = each[:, keys]
+            if shape != cells.shape:
+                maps = maps if maps.dtype == np.float32 else to_float32(maps)
+                maps = pool_maps(maps.reshape(-1, *cells.shape), *shape).reshape(len(maps), -1)
+            result[i] = maps if maps.dtype == np.float16 else to_float16(maps)
+        return result
+
+    def dense(self, layer: int, tower: str = "language") -> np.ndarray:
+        """Every row of a layer from the factors: float32 [heads, queries, keys], 4 bytes each."""
+        result = np.empty((self.heads(tower), self.queries(tower), self.keys(tower)), np.float32)
+        for start, chunk in self.dense_chunks(layer, tower):
+            result[:, start : start + chunk.shape[1]] = chunk
+        return result
+
+    def dense_chunks(
+        self, layer: int, tower: str = "language", first: int = 0, last: int | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """The rows [first, last) of a layer in order, a bounded number at a time: (start, [heads, queries, keys])."""
+        file = self._file(layer, tower)
+        last = self.queries(tower) if last is None else last
+        for start, stop in _chunks(self.heads(tower), last, self.keys(tower), first):
+            if "query" in file:
+                queries = self._queries(layer, tower, start, stop)
+                yield start, self._probabilities(layer, tower, queries, start, stop)
+            else:
+                yield start, np.stack([self.row(layer, query, tower) for query in range(start, stop)], axis=1)
+
+    def _span(self, layer, tower, first, stop, source) -> Iterator[np.ndarray]:
+        """The rows [first, stop) from one source, a bounded number at a time: [heads, rows, keys]."""
+        if source == "factors":
+            yield from (chunk for _, chunk in self.dense_chunks(layer, tower, first, stop))
+            return
+        file = self._file(layer, tower)
+        offset = self._stored_index(file, first, first) - first
+        for start, end in _chunks(self.heads(tower), stop, self.keys(tower), first):
+            yield to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
+
+    def _columns(self, layer, tower, start, stop) -> np.ndarray:
+        """Who reads the keys [start, stop), from the factors: float32 [heads, queries, keys]."""
+        file = self._file(layer, tower)
+        queries, keys = self._factor(layer, tower, "query"), self._factor(layer, tower, "key")
+        heads, n, head_dim = queries.shape
+        # with neighbours, because a product with one key alone is summed in another order than the rows were
+        first = max(0, min(start, keys.shape[2] - COLUMNS_AT_ONCE))
+        block = np.ascontiguousarray(keys[:, :, first : max(stop, first + COLUMNS_AT_ONCE)])
+        scores = np.matmul(queries.reshape(len(keys), heads // len(keys) * n, head_dim), block)
+        scores = np.ascontiguousarray(scores.reshape(heads, n, -1)[:, :, start - first : stop - first])
+        scores = self._finished(scores, file) - self._log_sum_exp(layer, tower)[:, :, None]
+        readers = np.stack([self._readers(file, key, n) for key in range(start, stop)], axis=1)
+        scores[:, ~readers] = -np.inf
+        return np.exp(scores.astype(np.float32))
+
+    # Numbers made of rows
+
+    def masses(self, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
+        """The sum of one row over each group of run.json: float32 [layers, heads, groups], from float32 rows."""
+        rows = self._exact_rows(query, tower, until)
+        groups = self.info["groups"][tower]
+        result = np.zeros((*rows.shape[:2], len(groups)), np.float32)
+        for j, group in enumerate(groups):
+            if group["spans"] is None:
+                for i, layer in enumerate(self.layers(tower)):
+                    result[i, :, j] = rows[i][:, self.sinks(layer, tower)].sum(axis=1)
+            else:
+                for start, stop in group["spans"]:
+                    result[:, :, j] += rows[:, :, start:stop].sum(axis=2)
+        return result
+
+    def sinks(self, layer: int, tower: str = "language") -> list[int]:
+        """The keys that draw mass whatever is asked, found in this layer of this run."""
+        return self.info.get("sinks", {}).get(tower, {}).get(str(layer), [])
+
+    def received(
+        self, layer: int | str, tower: str = "language", progress=None, head: int | str | None = None
+    ) -> np.ndarray:
+        """What each key receives, mean over the queries of its tower: float32 [heads, keys]; kept once computed.
+
+        `layer` may be `mean` or `max` over all layers; with `head` (a number, `mean` or `max`, before layers) the
+        result is [keys]. `progress(done, total)` is called with queries, over all layers that are asked for.
+        """
+        layers = self.layers(tower) if layer in ("mean", "max") else [layer]
+        n, found = self.queries(tower), []
+
+        def tell(done):
+            if progress is not None:
+                progress(done, len(layers) * n)
+
+        for i, index in enumerate(layers):
+            values = self._received(index, tower, lambda done, before=i * n: tell(before + done))
+            tell((i + 1) * n)
+            found.append(values if head is None else self._reduce(values, head, tower))
+        return found[0] if layer not in ("mean", "max") else getattr(np, layer)(np.stack(found), axis=0)
+
+    def _received(self, layer, tower, progress) -> np.ndarray:
+        file = self._file(layer, tower)
+        if "received" in file:  # computed on the device while the model ran
+            return file.read("received")
+
+        def compute():
+            total = np.zeros((self.heads(tower), self.keys(tower)))
+            with _ONE_WALK:
+                for start, chunk in self.dense_chunks(layer, tower):
+                    total += chunk.sum(axis=1, dtype=np.float64)
+                    progress(start + chunk.shape[1])
+            return (total / self.queries(tower)).astype(np.float32)
+
+        return COMPUTED.get((self._owner, tower, layer, "received"), compute)
+
+    def score(self, name: str, tower: str = "language") -> np.ndarray:
+        """A table of scores.safetensors: float32 [layers, heads, rows], rows as in `stored_positions`."""
+        with self._lock:
+            if self._tables is None:
+                path = self.folder / "scores.safetensors"
+                if path.exists():
+                    with LayerFile(path) as file:
+                        self._tables = {key: file.read(key) for key in file.names()}
+                else:
+                    self._tables = {}
+        try:
+            return self._tables[f"{tower}.{name}"]
+        except KeyError:
+            names = sorted(key.partition(".")[2] for key in self._tables if key.startswith(f"{tower}."))
+            has = ", ".join(names) or "none"
+            raise NotInRun(f"This run has no score {quoted(name)} for its {tower} tower; it has {has}.") from None
+
+    def reduced_score(self, name: str, layer: int | str, head: int | str, tower: str = "language") -> np.ndarray:
+        """A table after choosing or reducing heads, then layers (`mean` or `max` each): float32 [rows]."""
+        by_layer = [self._reduce(values, head, tower) for values in self.score(name, tower)]
+        if layer in ("mean", "max"):
+            return getattr(np, layer)(np.stack(by_layer), axis=0)
+        self.layer_file(layer, tower)  # refuses one that is not there
+        return by_layer[self.layers(tower).index(layer)]
+
+    def row_scores(
+        self, name: str, query: int, tower: str = "language", until: int | None = None, key: int | None = None
+    ) -> np.ndarray:
+        """One score of one row, stored or not, in every layer and head: float32 [layers, heads], from the factors.
+
+        `name` is that of a table (`image_mass`, `sink_mass`, `entropy`, `image_entropy`, `spatial_entropy`) and has its
+        meaning, or `sink_share` (of the mass on pictures, what lies on sinks; 0 where there is none), `peak` (the
+        largest value on a cell) or `value` (that at `key`).
+        """
+        if name == "value":
+            if key is None:
+                raise NotInRun("The score 'value' is what a row has at one key: name the key.")
+            self._check("key", key, self.keys(tower), tower)
+            return self._exact_rows(query, tower, until)[:, :, key].copy()
+        if until is None and (found := self._tabled(name, query, tower)) is not None:
+            return found
+        from attention.measures import rows as scores  # needs torch, which reading does not
+
+        if name not in scores.NAMES:
+            raise NotInRun(f"There is no score {quoted(name)} of a row; there is {', '.join(scores.NAMES)} and value.")
+        pictures = scores.Pictures(*self.pictures(tower))
+        sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
+        return scores.of_rows(name, self._exact_rows(query, tower, until), pictures, sinks).numpy()
+
+    def stored_positions(self, tower: str = "language") -> np.ndarray:
+        """The queries whose rows are stored, ascending, the same in every layer: int32 [rows]."""
+        layers = self.layers(tower)
+        file = self._file(layers[0], tower)
+        return file.read("positions") if "positions" in file else np.empty(0, np.int32)
+
+    def _tabled(self, name, query, tower) -> np.ndarray | None:
+        """A score of a stored row, from the table that was made with the run: float32 [layers, heads]."""
+        self._check("query", query, self.queries(tower), tower)
+        try:
+            table = self.score(name, tower)
+        except NotInRun:
+            return None
+        at = np.flatnonzero(self.stored_positions(tower) == query)
+        return table[:, :, at[0]].copy() if len(at) else None
+
+    # How a row comes out of the factors
+
+    def _exact_rows(self, query, tower, until) -> np.ndarray:
+        """A row, or the mean of a span, in every layer, as exact as the run has it: float32 [layers, heads, keys]."""
+        layers = self.layers(tower)
+        if layers and self.exact_source(layers[0], tower) == "stored":
+            return np.stack(self.rows(query, tower, "stored", until))
+        return self._factor_rows(query, tower, until)
+
+    def _factor_rows(self, query, tower, until) -> np.ndarray:
+        """The same from the factors, several layers at a time: each is bound by how fast one core reads the keys."""
+        layers = self.layers(tower)
+        last = self._span_end("query", query, until, self.queries(tower), tower)
+
+        def compute():
+            result = np.empty((len(layers), self.heads(tower), self.keys(tower)), np.float32)
+
+            def fill(i):
+                result[i] = self.row(layers[i], query, tower, "factors", last)
+
+            list(_layers_at_once().map(fill, range(len(layers))))
+            return result
+
+        return ROWS.get((self._owner, tower, query, last), compute)
+
+    def _probabilities(self, layer, tower, queries, start, stop) -> np.ndarray:
+        """Rows [start, stop) from their queries [heads, rows, head_dim]: float32 [heads, rows, keys].
+
+        softmax in float32 over the keys that the mask shows, with the largest score taken off first, and with learned
+        sink logits where the layer has them. A row that sees no key is 0 everywhere.
+        """
+        scores, first = self._scores(layer, tower, queries, start, stop)
+        _, total = self._exponentials(layer, tower, scores)
+        total[total == 0] = 1
+        last = first + scores.shape[2]
+        result = np.empty((*scores.shape[:2], self.keys(tower)), np.float32)
+        result[:, :, :first] = result[:, :, last:] = 0
+        np.divide(scores, total, out=result[:, :, first:last])
+        return result
+
+    def _scores(self, layer, tower, queries, start, stop) -> tuple[np.ndarray, int]:
+        """Scores of rows [start, stop), float32 [heads, rows, some keys], and the first of those keys.
+
+        No row of these sees a key outside; a key inside that a row does not see has -inf.
+        """
+        file = self._file(layer, tower)
+        heads, rows, head_dim = queries.shape
+        first, last = self._reach(file, start, stop, self.keys(tower))
+        keys = self._factor(layer, tower, "key")[:, :, first:last]
+        group = heads // len(keys)
+        if rows == 1:  # as vector times matrix, which is twice as fast here as a product of thin matrices
+            scores = np.matmul(queries.reshape(len(keys), group, 1, head_dim), keys[:, None])
+        else:
+            scores = np.matmul(queries.reshape(len(keys), group * rows, head_dim), keys)
+        scores = self._finished(scores.reshape(heads, rows, last - first), file)
+        hidden = self._hidden(file, start, stop, first, last)
+        if hidden is not None:
+            at = hidden.shape[1]
+            scores[:, :, -at:] += np.where(hidden, np.float32(-np.inf), np.float32(0))
+        return scores, first
+
+    def _exponentials(self, layer, tower, scores) -> tuple[np.ndarray, np.ndarray]:
+        """Replace scores by exp(score - peak); return the peaks and the sums over keys, [heads, rows, 1] each."""
+        file = self._file(layer, tower)
+        peak = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+        sink = file.read("sink_logits").astype(np.float32)[:, None, None] if "sink_logits" in file else None
+        if sink is not None:
+            peak = np.maximum(peak, sink)
+        peak[~np.isfinite(peak)] = 0
+        np.subtract(scores, peak, out=scores)
+        np.exp(scores, out=scores)
+        total = scores.sum(axis=-1, keepdims=True)
+        if sink is not None:
+            total += np.exp(sink - peak)
+        return peak, total
+
+    def _log_sum_exp(self, layer, tower) -> np.ndarray:
+        """The logarithm of every row's denominator, float64 [heads, queries]; +inf for a row that sees no key.
+
+        In float32 its rounding alone would be larger than the error of a row.
+        """
+
+        def compute():
+            queries = self._factor(layer, tower, "query")
+            heads, n, _ = queries.shape
+            result = np.empty((heads, n), np.float64)
+            for start, stop in _chunks(heads, n, self.keys(tower)):
+                scores, _ = self._scores(layer, tower, queries[:, start:stop], start, stop)
+                peak, total = self._exponentials(layer, tower, scores)
+                with np.errstate(divide="ignore"):
+                    logarithm = peak + np.log(total.astype(np.float64))
+                result[:, start:stop] = np.where(total > 0, logarithm, np.inf)[:, :, 0]
+            return result
+
+        return COMPUTED.get((self._owner, tower, layer, "log-sum-exp"), compute)
+
+    @staticmethod
+    def _finished(scores, file) -> np.ndarray:
+        """Scaled, and capped where the layer does so, in place. After the product, as models do: the same rounding."""
+        scores *= scores.dtype.type(file.metadata["scaling"])
+        softcap = file.metadata.get("softcap")
+        if softcap:
+            scores /= scores.dtype.type(softcap)
+            np.tanh(scores, out=scores)
+            scores *= scores.dtype.type(softcap)
+        return scores
+
+    def _reach(self, file, start, stop, n) -> tuple[int, int]:
+        """The smallest range of keys that holds all that rows [start, stop) may read."""
+        mask = file.metadata["mask"]
+        if mask == "causal":
+            return 0, stop
+        if mask == "segments":
+            ends = file.read("segments")
+            first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+            return int(ends[first - 1]) if first else 0, int(ends[last])
+        return 0, n
+
+    def _hidden(self, file, start, stop, first, last) -> np.ndarray | None:
+        """Which keys before `last` are hidden from rows [start, stop): bool [rows, some keys up to `last`].
+
+        None when no key is hidden. Keys of [first, last) before those of the answer are seen by every row.
+        """
+        mask = file.metadata["mask"]
+        if mask == "full" or (mask == "causal" and stop == start + 1):
+            return None
+        if mask == "causal":
+            return np.arange(start, last)[None] > np.arange(start, stop)[:, None]
+        if mask == "segments":
+            ends = file.read("segments")
+            keys, rows = (np.searchsorted(ends, np.arange(*span), "right") for span in ((first, last), (start, stop)))
+            return None if keys[0] == keys[-1] else keys != rows[:, None]
+        packed = self._mask_file().read_slice(mask, (slice(start, stop),))
+        return ~np.unpackbits(packed, axis=-1, bitorder="little")[:, first:last].astype(bool)
+
+    def _readers(self, file, key, n) -> np.ndarray:
+        """Which queries may read a key: bool [queries]."""
+        mask = file.metadata["mask"]
+        if mask == "causal":
+            return np.arange(n) >= key
+        if mask == "segments":
+            ends = file.read("segments")
+            return np.searchsorted(ends, np.arange(n), "right") == np.searchsorted(ends, key, "right")
+        if mask == "full":
+            return np.ones(n, bool)
+        return (self._mask_file().read(mask)[:, key // 8] >> (key % 8) & 1).astype(bool)
+
+    # Files
+
+    def _queries(self, layer, tower, start, stop) -> np.ndarray:
+        """The queries [start, stop) of a layer in float32, [heads, queries, head_dim]; read for this once."""
+        return _wide(self._file(layer, tower).read_slice("query", (slice(None), slice(start, stop))))
+
+    def _factor(self, layer, tower, name) -> np.ndarray:
+        """In float32, a layer's queries [heads, tokens, head_dim] or its keys [kv_heads, head_dim, tokens].
+
+        Keys lie so that a row is sums of contiguous keys, which is what a memory reads fastest.
+        """
+
+        def read():
+            value = _wide(self._file(layer, tower).read(name))
+            return value if name == "query" else np.ascontiguousarray(value.transpose(0, 2, 1))
+
+        return FACTORS.get((self._owner, tower, layer, name), read)
+
+    def _file(self, layer, tower) -> LayerFile:
+        with self._lock:
+            file = self._files.get((tower, layer))
+            if file is None:
+                file = self._files[tower, layer] = LayerFile(self.layer_file(layer, tower))
+            return file
+
+    def _mask_file(self) -> LayerFile:
+        with self._lock:
+            if self._masks is None:
+                self._masks = LayerFile(self.folder / "masks.safetensors")
+            return self._masks
+
+    @staticmethod
+    def _stored_index(file, query, last) -> int | None:
+        """Where the rows query..last begin among the stored ones; None where one of them is not stored."""
+        if "positions" not in file:
+            return None
+        positions = file.read("positions")
+        index = int(np.searchsorted(positions, query))
+        end = index + last - query  # positions ascend: when the first and the last are there, all between are
+        return index if end < len(positions) and positions[index] == query and positions[end] == last else None
+
+    # Names and bounds
+
+    def _tower(self, tower) -> dict:
+        try:
+            return self.info["towers"][tower]
+        except (KeyError, TypeError):
+            raise NotInRun(f"This run has no tower {quoted(tower)}; it has {', '.join(self.towers())}.") from None
+
+    def _find_cells(self, grid) -> np.ndarray:
+        grids = self.info["grids"]
+        self._check("grid", grid, len(grids))
+        record = grids[grid]
+        cells = np.full((record["rows"], record["cols"]), -1, np.int64)
+        keys = self.info["tokens"] if record["tower"] == "language" else self._tower(record["tower"])["keys"]
+        for index, key in enumerate(keys):
+            if key is not None and key["grid"] == grid:
+                cells[key["row"], key["col"]] = index
+        if (cells < 0).any():
+            raise DamagedRun(f"Grid {grid} of {self.folder} has cells that no key stands for.")
+        return cells
+
+    def pictures(self, tower) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
+        """The keys that are cells, picture by picture and row by row, and the (rows, cols) of each picture."""
+        with self._lock:
+            if tower not in self._picture_keys:
+                cells = [self.cells(i) for i, grid in enumerate(self.info["grids"]) if grid["tower"] == tower]
+                keys = np.concatenate([part.reshape(-1) for part in cells]) if cells else np.empty(0, np.int64)
+                self._picture_keys[tower] = _as_slice(keys), [part.shape for part in cells]
+            return self._picture_keys[tower]
+
+    def _reduce(self, row, head, tower) -> np.ndarray:
+        if head in ("mean", "max"):
+            return getattr(row, head)(axis=0)
+        self._check("head", head, self.heads(tower), tower)
+        return row[head]
+
+    @staticmethod
+    def _check(what, index, count, tower=None) -> None:
+        if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < count:
+            where = f"this run's {tower} tower" if tower else "this run"
+            has = f"{what}s 0 to {count - 1}" if what not in ("query", "key") else f"positions 0 to {count - 1}"
+            raise NotInRun(f"There is no {what} {quoted(index)} in {where}: it has {has if count else 'none'}.")
+
+    @classmethod
+    def _span_end(cls, what, first, until, count, tower) -> int:
+        """The last position of a span, `first` where no other is named."""
+        cls._check(what, first, count, tower)
+        if until is None:
+            return first
+        if isinstance(until, bool) or not isinstance(until, int | np.integer) or not first <= until < count:
+            raise NotInRun(
+                f"There is no span from {what} {first} until {quoted(until)} in this run's {tower} tower: "
+                f"until is the last position of the span, from {first} to {count - 1}."
+            )
+        return until
+
+
+def _wide(factor: np.ndarray) -> np.ndarray:
+    return to_float32(factor) if factor.dtype == np.float16 else factor.astype(np.float32, copy=False)
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _as_slice(keys: np.ndarray) -> slice | np.ndarray:
+    """The same keys as a slice where they are one range, which costs no copy."""
+    if len(keys) and (np.diff(keys) == 1).all():
+        return slice(int(keys[0]), int(keys[-1]) + 1)
+    return keys
+
+
+def _not_stored(layer, query, last) -> NotInRun:
+    rows = f"Row {query} of layer {layer} was" if last == query else f"Rows {query} to {last} of layer {layer} were"
+    return NotInRun(f"{rows} not stored; ask for source=factors, which is exact.")
+
+
+def _chunks(heads: int, last: int, keys: int, first: int = 0) -> Iterator[tuple[int, int]]:
+    """The rows [first, last) of a layer in order, as many at a time as fit CHUNK_BYTES in float32: (start, stop)."""
+    step = max(1, CHUNK_BYTES // (4 * heads * keys))
+    return ((start, min(last, start + step)) for start in range(first, last, step))
+
+
+def _list(indices: list[int]) -> str:
+    """Ascending indices as a person would say them: 0 to 27, or 3, 7, 11."""
+    if len(indices) > 2 and indices[-1] - indices[0] == len(indices) - 1:
+        return f"{indices[0]} to {indices[-1]}"
+    return ", ".join(map(str, indices)) or "none"

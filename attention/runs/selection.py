@@ -1,0 +1,196 @@
+"""One row, column or map of a run: which one is meant, its numbers, and the words that find it again.
+
+Knows runs by the methods of `attention.runs.run.Run`. Knows no file format, no colour, neither models nor Gradio.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from attention.errors import InvalidRequest
+
+from .run import Run
+
+REDUCTIONS = ("mean", "max")
+
+Choice = int | str | None  # a layer or head: its number, mean or max; None is mean
+
+
+def default_query(run: Run) -> int:
+    """The row that predicts the answer's first token; without an answer the last token's."""
+    answer = [token["index"] for token in run.info["tokens"] if token["role"] in ("answer", "thinking")]
+    return answer[0] - 1 if answer else len(run.info["tokens"]) - 1
+
+
+def first_grid(run: Run, tower: str) -> int | None:
+    """The first picture, tile or frame of a tower; None for a tower without pictures."""
+    return next((index for index, grid in enumerate(run.info["grids"]) if grid["tower"] == tower), None)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one query reads, who reads one key, or what every key receives; `until` makes it a mean over positions.
+
+    Made by `select`, which fills in what is left out. `grid` is None where the tower has no picture.
+    """
+
+    run: Run
+    tower: str
+    layer: int | str
+    head: int | str
+    query: int | None
+    key: int | None
+    until: int | None
+    received: bool
+    grid: int | None
+
+    @property
+    def position(self) -> int | None:
+        return self.query if self.key is None else self.key
+
+    @property
+    def has_map(self) -> bool:
+        """Whether its values lie on a picture: there may be none, or cells that are read and read nothing."""
+        readers_are_cells = self.run.queries(self.tower) == self.run.keys(self.tower)
+        return self.grid is not None and (self.key is None or readers_are_cells)
+
+    @property
+    def are_shares(self) -> bool:
+        """Whether its values are shares of one row, which add up to 1: a column and the largest of many are not."""
+        return self.key is None and "max" not in (self.layer, self.head)
+
+    def sink_mass(self, values: np.ndarray, sinks: Sequence[int] | None = None) -> float:
+        """What of the row lies on sinks, the rest of which `renormalised` divides by; 0 where values are no shares."""
+        keys = np.asarray(self.sinks if sinks is None else sinks, np.int64)
+        return float(values[keys].sum(dtype=np.float64)) if self.are_shares else 0.0
+
+    def values(self, exact: bool = False) -> tuple[np.ndarray, str]:
+        """float32 [keys], or [queries] of a column, and where they come from: `stored` (in float16) or `factors`.
+
+        With `exact` from the factors wherever the run keeps them, otherwise as the page shows them.
+        """
+        run, tower, until = self.run, self.tower, self.until
+        if self.received:
+            return run.received(self.layer, tower, head=self.head), "factors"
+        if self.key is not None:
+            return run.reduced_column(self.layer, self.head, self.key, tower, until), "factors"
+        layer = run.layers(tower)[0] if self.layer in REDUCTIONS else self.layer
+        source = run.exact_source(layer, tower) if exact else "auto"
+        values = run.reduced_row(self.layer, self.head, self.query, tower, source, until)
+        return values, run.row_source(layer, self.query, tower, source, until)
+
+    def cells(self) -> np.ndarray:
+        """The key of every cell of the picture: int [rows, cols]. Raises InvalidRequest where there is no map."""
+        if self.grid is None:
+            raise InvalidRequest(
+                f"The {self.tower} tower of this run has no picture to draw on. Use npz or csv: they hold the row."
+            )
+        if not self.has_map:
+            raise InvalidRequest(
+                f"Cells of the {self.tower} tower are read, and read nothing: give a query instead of a key."
+            )
+        return self.run.tower_cells(self.grid, self.tower)
+
+    @cached_property
+    def sinks(self) -> list[int]:
+        """The keys that draw mass whatever is asked; over layers those of any layer. Readers of a key are none."""
+        if self.key is not None:
+            return []
+        layers = self.run.layers(self.tower) if self.layer in REDUCTIONS else [self.layer]
+        return sorted({key for layer in layers for key in self.run.sinks(layer, self.tower)})
+
+    @cached_property
+    def texts(self) -> tuple[str, str] | None:
+        """The text of the tokens at its positions, and of those that their rows predict; None for patches."""
+        is_token = self.tower == "language" or (self.tower == "cross" and self.key is None)
+        if self.received or not is_token:
+            return None
+        tokens, start = self.run.info["tokens"], self.position
+        stop = (start if self.until is None else self.until) + 1
+        own, predicted = ("".join(token["text"] for token in tokens[i : i + stop - start]) for i in (start, start + 1))
+        return own, predicted if self.key is None else ""
+
+    def settings(self) -> dict:
+        """What it is of, in words and numbers that find it again."""
+        info = self.run.info
+        settings = {
+            "run": info["id"], "model": info["model"]["id"], "revision": info["model"].get("revision") or "",
+            "model_dtype": info["model"]["dtype"], "adapter": (info.get("adapter") or {}).get("id") or "",
+            "tower": self.tower, "layer": self.layer, "head": self.head,
+        }  # fmt: skip
+        if self.received:
+            settings["received"] = "the mean over all queries"
+        else:
+            settings["query" if self.key is None else "key"] = self.position
+        if self.until is not None:
+            settings["until"] = self.until
+        if self.texts is not None:
+            settings["token"] = self.texts[0]
+            if self.texts[1]:
+                settings["predicts"] = self.texts[1]
+        if self.grid is not None:
+            record = info["grids"][self.grid]
+            place = {name: record[name] for name in ("box_px", "row_edges_px", "col_edges_px") if name in record}
+            settings |= {"grid": self.grid, "image": record["image"], **place}
+        return settings
+
+    def name(self) -> str:
+        """What a file of it is called, in plain ASCII: 3f2a_language_L12_H3_row69."""
+        return f"{run_name(self.run)}_{self.place_name()}"
+
+    def place_name(self) -> str:
+        """The same without its run: language_L12_H3_row69."""
+        what = "received" if self.received else f"{'row' if self.key is None else 'key'}{self.position}"
+        until = "" if self.until is None else f"-{self.until}"
+        grid = "" if self.grid in (None, first_grid(self.run, self.tower)) else f"_grid{self.grid}"
+        return f"{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}"
+
+
+def run_name(run: Run) -> str:
+    """The run's id, which may come from anybody's zip, as a part of a file's name."""
+    return plain(run.info["id"]) or "run"
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", str(text))[:80].strip(".-")
+
+
+def select(
+    run: Run,
+    tower: str = "language",
+    layer: Choice = None,
+    head: Choice = None,
+    query: int | None = None,
+    key: int | None = None,
+    until: int | None = None,
+    received: bool = False,
+    grid: int | None = None,
+) -> Selection:
+    """The selection that these name. Without query and key it is the row that predicts the answer's first token.
+
+    `layer` and `head` are by default their mean, `grid` is the tower's first. Raises InvalidRequest or NotInRun.
+    """
+    if [query, key, received or None].count(None) < 2:
+        raise InvalidRequest(
+            "A map is of one query (what it reads), of one key (who reads it) or of what every key receives: "
+            "give one of the two, or received alone."
+        )
+    if received and until is not None:
+        raise InvalidRequest(f"What keys receive is a mean over all queries: leave until={until} out.")
+    run.keys(tower)  # refuses a tower that is not there
+    if query is None and key is None and not received:
+        if tower not in ("language", "cross"):
+            raise InvalidRequest(f"Say which query or key of the {tower} tower.")
+        query = default_query(run)
+    if first_grid(run, tower) is None and grid in (None, 0):
+        grid = None  # 0 is what scripts send that do not care
+    else:
+        grid = first_grid(run, tower) if grid is None else grid
+        run.tower_cells(grid, tower)  # refuses one that is not there, or another tower's
+    layer, head = ("mean" if choice is None else choice for choice in (layer, head))
+    return Selection(run, tower, layer, head, query, key, until, bool(received), grid)

@@ -1,0 +1,1 @@
+"""The HTTP routes from which the viewer reads runs and comparisons."""

@@ -1,0 +1,1 @@
+"""The promises, checked on a person's own weights."""

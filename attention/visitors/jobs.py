@@ -1,0 +1,84 @@
+"""A run being made while somebody waits: one thread that works, anyone who follows it, anyone who stops it.
+
+Owns the thread and the end of the partial folder: whichever way the work ends, no thread and no partial folder is left.
+Knows nothing of what the work is, nor of Gradio. The two sides speak through the partial folder alone
+(`progress.jsonl`, `cancel`), so the work may happen in another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+
+from attention.runs.partial import PartialRun, read_progress
+
+FOLLOW_SECONDS = 0.1
+REPEAT_SECONDS = 1.0
+
+
+class Job:
+    """One piece of work on one partial run.
+
+    `work` runs in a thread of its own under a copy of the caller's context, so that what hangs on the context (whose
+    request this is) holds there too.
+    """
+
+    def __init__(self, partial: PartialRun, work: Callable[[], dict]):
+        self.partial = partial
+        self._work = work
+        self._result: dict | None = None
+        self._error: BaseException | None = None
+        self._context = contextvars.copy_context()
+        self._thread = threading.Thread(target=self._run, name=f"job {partial.final.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """Ask the work to stop. It does so at its next token or layer, and takes its folder along; nobody need wait."""
+        if not self.is_done:
+            self.partial.cancel()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the work has ended, but no longer than so many seconds."""
+        self._thread.join(seconds)
+
+    def result(self) -> dict:
+        """What the work returned, once it is done. Raises what it raised."""
+        assert self.is_done
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    async def follow(self) -> AsyncIterator[dict]:
+        """Yield every change of {phase, done, total, answer} until the work has ended.
+
+        What has not changed is said again every second: whoever passes it on notices only then that nobody listens.
+        """
+        last, said = None, 0.0
+        while not self.is_done:
+            progress = read_progress(self.partial.folder)
+            if progress is not None and (progress != last or time.monotonic() - said > REPEAT_SECONDS):
+                last, said = progress, time.monotonic()
+                yield progress
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self.partial.check_cancelled()
+            self._result = self._context.run(self._work)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+            self._error = error
+        finally:
+            self.partial.discard()  # does nothing after a commit: the folder has its final name then
+
+
+def wait_for(event: threading.Event, partial: PartialRun) -> None:
+    """Wait, and stop waiting when the run is cancelled."""
+    while not event.wait(FOLLOW_SECONDS):
+        partial.check_cancelled()

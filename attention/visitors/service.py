@@ -1,0 +1,284 @@
+"""What the page and the endpoints have in common: from the fields of a Request to a kept run, for one visitor of many.
+
+Owns the jobs in progress by owner, what a visitor may ask for, and when the heavy libraries are there. Knows nothing of
+Gradio, and not where a model runs: that is the function it is given.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attention.environment import POCKET_ID
+from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
+from attention.image_entries import TYPES, is_data_url, picture_of
+from attention.limits import Limits
+from attention.request import Request
+from attention.runs.checks.run import check_run
+from attention.runs.checks.unpack import unpack_run
+from attention.runs.partial import PartialRun
+from attention.runs.run import Run
+
+from .jobs import Job, wait_for
+from .store import RunCache
+
+GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
+
+log = logging.getLogger(__name__)
+
+# What a zip may unpack to. On a server what its own runs may have, so that what was made there opens there again; on a
+# person's own disk far more than any run has, so that only a zip that is made to fill the disk is stopped.
+HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
+LOCAL_ZIP_BYTES = 32 << 30
+
+Unpack = Callable[[str | Path, Path, int], Path]  # a zip, the folder that it becomes, and how many bytes that may have
+FindAdapters = Callable[[list[dict], str, Callable[[int, int], None]], list[dict]]
+
+CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
+
+
+class Service:
+    """Runs for visitors. Importing it is cheap; `load` brings in torch and transformers, in a thread of its own."""
+
+    def __init__(
+        self,
+        cache: RunCache,
+        run_job: Callable[[dict], dict],
+        *,
+        is_hosted: bool,
+        model: str | None = None,
+        adapters_dir: Path | None = None,
+        find_adapters: FindAdapters | None = None,
+        unpack: Unpack = unpack_run,
+        check: Callable[[Any], None] = check_run,
+    ):
+        """
+        Args:
+            run_job: makes the run, or the comparison, that {partial, request, tokens, new_tokens, adapters, words}
+                describes, and returns {run} or {error}.
+            adapters_dir: the folder below which a person's adapters lie.
+            find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
+                downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
+            unpack: makes a folder that the cache can open of a zip from anybody, as `unpack_run` does.
+            check: looks over what the cache has opened, as `check_run` does.
+            is_hosted: strangers come here: only the models on offer, and the limits of a server.
+            model: the model to offer first, instead of the machine's default.
+        """
+        self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
+        self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
+        self._unpack, self._check = unpack, check
+        self._jobs: dict[str, set[Job]] = defaultdict(set)
+        self._loaded = threading.Event()
+
+    # Models
+
+    def load(self) -> None:
+        """Import what takes seconds, while nobody is waiting for it yet."""
+
+        def load() -> None:
+            try:
+                from attention.capture import extraction  # noqa: F401 - imported for its effect
+                from attention.models import loading as models
+
+                if models.device_notice():
+                    log.warning(models.device_notice())
+            finally:
+                self._loaded.set()  # after a failure too: whoever needs them then fails with the reason
+
+        threading.Thread(target=load, name="load libraries", daemon=True).start()
+
+    def wait_until_loaded(self) -> None:
+        self._loaded.wait()
+
+    def models(self) -> list[dict]:
+        """The models on offer, {id, label, family, note}, the one to begin with first."""
+        from attention.models import loading as models
+
+        offered = models.offered_models()
+        first = self.default_model()
+        if first not in [model["id"] for model in offered]:
+            offered.append({"id": first, "label": first, "family": None, "note": None})
+        return sorted(offered, key=lambda model: model["id"] != first)
+
+    def default_model(self) -> str:
+        from attention.models import loading as models
+
+        return self._model or models.default_model()
+
+    def checked_model(self, model: Any) -> str:
+        """The model a visitor asks for, if it may be had here; the default for none."""
+        if model is None or model == "":
+            return self.default_model()
+        if not isinstance(model, str):
+            raise InvalidRequest(f"The model is {quoted(model)}; it must be a name.")
+        offered = [offer["id"] for offer in self.models()]
+        if self.is_hosted and model not in offered:
+            raise InvalidRequest(f"{model} is not offered here. There is {', '.join(offered)}.")
+        return model.strip()
+
+    # Runs
+
+    def run(self, ticket: Any) -> Run:
+        """The run behind a ticket; InvalidRequest when there is none (any more)."""
+        found = self.found(ticket)
+        if not isinstance(found, Run):
+            raise InvalidRequest("This is a comparison, not a single run: open it in the tab Compare adapters.")
+        return found
+
+    def comparison(self, ticket: Any) -> Any:
+        """The comparison behind a ticket; InvalidRequest when there is none (any more)."""
+        found = self.found(ticket)
+        if isinstance(found, Run):
+            raise InvalidRequest("This is a single run, nothing is compared in it: open it in the tab Explore.")
+        return found
+
+    def found(self, ticket: Any) -> Any:
+        """The run or the comparison behind a ticket; InvalidRequest when there is none (any more)."""
+        try:
+            return self.cache.run(ticket)
+        except (KeyError, TypeError):
+            raise InvalidRequest(GONE) from None
+
+    def is_public(self, ticket: str) -> bool:
+        """Whether this is one of the examples, which everyone may see."""
+        try:
+            return self.cache.is_public(ticket)
+        except (KeyError, TypeError):
+            raise InvalidRequest(GONE) from None
+
+    @property
+    def zip_bytes(self) -> int:
+        """How much a run, or a comparison, that comes as a zip may have, packed or unpacked."""
+        return HOSTED_ZIP_BYTES if self.is_hosted else LOCAL_ZIP_BYTES
+
+    def open_zip(self, path: str | Path, owner: str) -> str:
+        """Take in a run, or a comparison, that comes as a zip, and return its ticket.
+
+        Raises what the service's `unpack` raises; of what is refused nothing is left.
+        """
+        return self.cache.add(self._unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
+
+    def runs(self) -> list[dict]:
+        """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
+        return [] if self.is_hosted else self.cache.listing()
+
+    def open_kept(self, ticket: Any) -> Any:
+        """A run or a comparison of the library, looked over: its folder was within reach of other programs since.
+
+        Raises what the service's `check` raises, and InvalidRequest when there is nothing behind the ticket (any more).
+        """
+        found = self.found(ticket)
+        self._check(found)
+        return found
+
+    def remove(self, ticket: Any) -> None:
+        """Delete a run of the library for good, because a person said so. On a server nobody does: runs expire."""
+        if self.is_hosted:
+            raise InvalidRequest("Runs are not deleted here by hand; they expire.")
+        try:
+            self.cache.remove(ticket)
+        except (KeyError, TypeError):
+            raise InvalidRequest(GONE) from None
+
+    @contextmanager
+    def job(self, fields: dict, owner: str, comparison: dict | None = None) -> Iterator[Job]:
+        """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
+
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
+        result is {ticket}.
+        """
+        refuse_paths(fields.get("messages"))
+        partial = PartialRun.create(self.cache.new_folder())
+        job = Job(partial, lambda: self._work(partial, fields, owner, comparison))
+        self._jobs[owner].add(job)
+        try:
+            yield job
+        finally:
+            job.cancel()
+            self._jobs[owner].discard(job)
+            if not self._jobs[owner]:
+                del self._jobs[owner]
+
+    def is_working(self, owner: str) -> bool:
+        """Whether a job of this visitor is in progress."""
+        return any(not job.is_done for job in tuple(self._jobs.get(owner, ())))
+
+    def close(self) -> None:
+        """Stop every job, and leave the cache as it is to be found next time."""
+        jobs = [job for jobs in self._jobs.values() for job in jobs]
+        for job in jobs:
+            job.cancel()
+        for job in jobs:
+            job.join(CLOSING_SECONDS)
+        self.cache.close()
+
+    def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
+        """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
+        limits = Limits.hosted() if self.is_hosted else None  # None: what this machine's device can take
+        Request(**fields).validate(limits)  # what is wrong at first sight is said at once
+        partial.report("queue")
+        wait_for(self._loaded, partial)
+        from attention.capture.forecast import download_reporter, forecast
+
+        fields["model"] = self.checked_model(fields.get("model"))
+        if self.is_hosted and fields.get("vision") is None:
+            fields["vision"] = fields["model"] == POCKET_ID  # a large model's vision tower fills a shared disk
+        request = Request(**fields)
+        partial.report("model")
+        expected = forecast(request, limits, download_reporter(partial))
+        partial.check_cancelled()
+        own = {
+            "id": request.adapter,
+            "scale": request.adapter_scale,
+            "rename": request.adapter_rename,
+            "alone": request.adapter_alone,
+        }
+        wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
+        n_runs = len(wanted) + 1 if comparison is not None else 1
+        check_together(n_runs, expected.bytes_on_disk, limits or Limits())
+        done = self._run_job(
+            {
+                "partial": str(partial.folder),
+                "request": request.to_dict(),
+                "adapters": self._adapters(wanted, request.model, download_reporter(partial)),
+                "words": comparison["words"] if comparison is not None else None,
+                "tokens": expected.tokens * n_runs,
+                "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
+            }
+        )
+        if "error" in done:
+            raise AttentionError(done["error"])
+        return {"ticket": self.cache.add(done["run"], owner)}
+
+    def _adapters(self, wanted: list[dict], model: str, watch: Callable[[int, int], None]) -> list[dict]:
+        if wanted and self._find_adapters is None:
+            raise InvalidRequest("There are no adapters here: leave the adapter out.")
+        return self._find_adapters(wanted, model, watch) if wanted else []
+
+
+def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
+    """Refuse runs that each fit and together do not. Raises LimitExceeded."""
+    if n_runs * run_bytes > limits.run_bytes:
+        raise LimitExceeded(
+            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each are kept together; the limit is "
+            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, a smaller picture, or leave the vision tower out."
+        )
+
+
+def refuse_paths(messages: Any) -> None:
+    """A chat sent over HTTP names no file of this machine: its images are uploaded, in order, or written into it."""
+    for number, message in enumerate(messages if isinstance(messages, list) else (), 1):
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") in TYPES:
+                source, _ = picture_of(part, f"Message {number}")
+                if source is not None and not is_data_url(source):
+                    raise InvalidRequest(
+                        f"Message {number} names a picture by a path; paths are not read here. Upload the picture and "
+                        'leave {"type": "image"}, which takes the next uploaded one, or write it as a data: URL.'
+                    )

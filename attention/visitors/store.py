@@ -1,0 +1,364 @@
+"""Where an app keeps its runs, and who may read them.
+
+Owns the folders, the tickets, the deadlines and the byte limit. Two ways to keep: a library (a person's own runs:
+listed, never expired, deleted only by the person) and a session cache (a server's: gone some time after the last look).
+Knows nothing of Gradio, models or what is inside a run. Several runs that were set against each other (a comparison)
+are one folder with one ticket, and are kept as a run is; how folders are opened is given by the caller.
+
+On disk, below `root`:
+
+    <pid>-<random>/   what one process is writing, with its `lock` held while the process lives; in a session cache the
+                      finished runs stay there, in a library they move up when they are complete
+    <date>-<random>/  a library's finished runs
+
+A folder whose lock is free was left by a process that is gone; it is removed at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attention.errors import AttentionError, DamagedRun
+from attention.runs.checks.json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, parse_json
+from attention.runs.run import open_run
+
+LOCK = "lock"
+INDEXES = {"run.json": "run", "comparison.json": "comparison"}  # the file that a finished folder has, and its kind
+PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")
+
+
+@dataclass
+class Entry:
+    """One finished run and what is known about its readers."""
+
+    ticket: str
+    folder: Path
+    owner: str | None
+    size_bytes: int
+    last_access: float
+    deadline: float
+    is_public: bool = False
+    run: Any = field(default=None, repr=False)
+    summary: dict | None = field(default=None, repr=False)  # its line in the listing; a finished run does not change
+
+
+class RunCache:
+    """Runs by ticket. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        *,
+        library: bool,
+        byte_limit: int | None = None,
+        idle_seconds: float = 3600,
+        grace_seconds: float = 600,
+        drain_seconds: float = 10,
+        sweep_every: float | None = 15,
+        clock: Callable[[], float] = time.monotonic,
+        open_folder: Callable[[Path], Any] = open_run,
+    ):
+        """Take a place below `root`.
+
+        Args:
+            open_folder: opens a finished folder; what it returns is what `run` gives, and is closed with `close()`.
+            idle_seconds: a session's run is removed this long after the last look; a library closes its files then.
+            grace_seconds: the same, once its session is closed: a page that was only reloaded finds its run again.
+            drain_seconds: how long a run that is no longer given out stays open for those who are reading from it.
+            sweep_every: seconds between two rounds of the janitor; None leaves `sweep` to the caller.
+            clock: tells the time, in seconds.
+        """
+        self.root, self.library, self.byte_limit = Path(root).resolve(), library, byte_limit
+        self._idle, self._grace, self._drain, self._clock = idle_seconds, grace_seconds, drain_seconds, clock
+        self._open = open_folder
+        self._entries: dict[str, Entry] = {}
+        self._retired: list[tuple[float, Any, Path | None]] = []  # since when, what to close, what to delete
+        self._mutex = threading.RLock()
+        self._closing = threading.Event()
+        self._pid = os.getpid()
+
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._place = self.root / f"{self._pid}-{secrets.token_hex(4)}"
+        with _root_lock(self.root):  # so that nobody takes the new folder for an abandoned one before its lock is held
+            self._place.mkdir(mode=0o700)
+            self._lock = _take_lock(self._place / LOCK)
+        if library:
+            for folder in sorted({found.parent for name in INDEXES for found in self.root.glob(f"*/{name}")}):
+                self._enter(folder, owner=None)
+        self._janitor = None
+        if sweep_every is not None:
+            self._janitor = threading.Thread(
+                target=self._sweep_forever, args=(sweep_every,), name="janitor", daemon=True
+            )
+            self._janitor.start()
+
+    # Writing
+
+    def new_folder(self) -> Path:
+        """The place for a run that is about to be written: a name nobody else will use, not made yet."""
+        return self._place / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+    def add(self, folder: str | os.PathLike, owner: str | None = None) -> str:
+        """Take in a finished run and return its ticket. A library moves the folder to its own place first."""
+        folder = Path(folder)
+        if self.library and folder.parent == self._place:
+            folder = folder.rename(self.root / folder.name)
+        with self._mutex:
+            ticket = self._enter(folder, owner)
+            self._enforce_byte_limit(keep=ticket)
+        return ticket
+
+    def add_public(self, ticket: str, folder: str | os.PathLike) -> None:
+        """Give a run that everyone may see, and nobody removes, a fixed ticket."""
+        with self._mutex:
+            self._enter(Path(folder), owner=None, ticket=ticket, is_public=True)
+
+    # Reading
+
+    def run(self, ticket: str) -> Any:
+        """The run behind a ticket, or the comparison. Looking keeps it alive.
+
+        Raises KeyError for a ticket that is unknown, expired or was never given.
+        """
+        with self._mutex:
+            entry = self._entries[ticket]
+            if self._is_expired(entry) or not entry.folder.is_dir():
+                self._retire(entry)
+                raise KeyError(ticket)
+            if entry.run is None:
+                entry.run = self._open(entry.folder)
+            entry.last_access = self._clock()
+            entry.deadline = entry.last_access + self._idle
+            return entry.run
+
+    def folder(self, ticket: str) -> Path:
+        """Where the run behind a ticket lies. Raises KeyError like `run`."""
+        with self._mutex:
+            return self._entries[ticket].folder
+
+    def is_public(self, ticket: str) -> bool:
+        """Whether everyone may see the run behind a ticket. Raises KeyError like `run`."""
+        with self._mutex:
+            return self._entries[ticket].is_public
+
+    def listing(self) -> list[dict]:
+        """The library's runs, newest first: {ticket, kind, id, created, model, prompt, answer, tokens, bytes, error}.
+
+        `error` says why one cannot be read; it then has the name and the time of its folder, and neither model nor
+        words. What was removed by hand is not listed. A session cache lists nothing, whatever it holds.
+        """
+        if not self.library:
+            return []
+        with self._mutex:
+            entries = [entry for entry in self._entries.values() if not entry.is_public]
+        rows = []
+        for entry in entries:
+            kind = _kind(entry.folder)
+            if kind is None:
+                continue
+            try:
+                if entry.summary is None:
+                    entry.summary = _summary(entry.folder, kind)
+                rows.append({"ticket": entry.ticket, **entry.summary})
+            except Exception as error:  # noqa: BLE001 - whatever one folder holds, the others are listed
+                rows.append({"ticket": entry.ticket, **_unreadable(entry.folder, kind, error)})
+        return sorted(rows, key=lambda row: datetime.fromisoformat(row["created"]), reverse=True)
+
+    # Removing
+
+    def remove(self, ticket: str) -> None:
+        """Delete a run because a person said so. Raises KeyError for an unknown ticket; public runs stay."""
+        with self._mutex:
+            entry = self._entries[ticket]
+            if not entry.is_public:
+                self._retire(entry)
+
+    def session_closed(self, owner: str) -> None:
+        """Shorten the life of a session's runs. Not to nothing: its page may only have been reloaded, or be asleep."""
+        with self._mutex:
+            for entry in self._entries.values():
+                if entry.owner == owner and not self.library:
+                    entry.deadline = min(entry.deadline, self._clock() + self._grace)
+
+    def sweep(self) -> None:
+        """One round of the janitor: expired runs go, the byte limit holds, what was retired is closed and deleted."""
+        with self._mutex:
+            for entry in [entry for entry in self._entries.values() if self._is_expired(entry)]:
+                self._retire(entry)
+            for entry in self._entries.values():
+                if entry.run is not None and entry.last_access + self._idle <= self._clock():
+                    self._retired.append((self._clock(), entry.run, None))
+                    entry.run = None  # a run that stays has its files closed; the next look opens it again
+            self._enforce_byte_limit()
+            drained = self._clock() - self._drain
+            ready = [(run, folder) for since, run, folder in self._retired if since <= drained]
+            self._retired = [retired for retired in self._retired if retired[0] > drained]
+        for run, folder in ready:
+            _close_and_delete(run, folder)
+
+    def close(self) -> None:
+        """Close every run and leave: a session cache takes its runs along, a library keeps them."""
+        if self._closing.is_set() or os.getpid() != self._pid:  # a forked worker must not tidy up for its parent
+            return
+        self._closing.set()
+        if self._janitor is not None:
+            self._janitor.join()
+        with self._mutex:
+            leaving = [(run, folder) for _, run, folder in self._retired]
+            leaving += [(entry.run, None) for entry in self._entries.values()]
+            self._entries, self._retired = {}, []
+        for run, folder in leaving:
+            _close_and_delete(run, folder)
+        _remove_place(self._place, self._lock)
+
+    # Inside
+
+    def _enter(self, folder: Path, owner: str | None, ticket: str | None = None, is_public: bool = False) -> str:
+        ticket = ticket or secrets.token_urlsafe(18)
+        now = self._clock()
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if self.byte_limit else 0
+        self._entries[ticket] = Entry(ticket, folder, owner, size, now, now + self._idle, is_public)
+        return ticket
+
+    def _is_expired(self, entry: Entry) -> bool:
+        return not (self.library or entry.is_public) and entry.deadline <= self._clock()
+
+    def _retire(self, entry: Entry) -> None:
+        """Give the run out no more. Its folder is deleted a little later, when those who were reading are done."""
+        del self._entries[entry.ticket]
+        self._retired.append((self._clock(), entry.run, None if entry.is_public else entry.folder))
+
+    def _enforce_byte_limit(self, keep: str | None = None) -> None:
+        """Retire what was looked at longest ago until the rest fits; never the run that has just come in."""
+        if self.byte_limit is None or self.library:
+            return
+        entries = sorted(
+            (entry for entry in self._entries.values() if not entry.is_public), key=lambda entry: entry.last_access
+        )
+        total = sum(entry.size_bytes for entry in entries)
+        for entry in entries:
+            if total <= self.byte_limit:
+                return
+            if entry.ticket != keep:
+                total -= entry.size_bytes
+                self._retire(entry)
+
+    def _sweep_forever(self, every: float) -> None:
+        remove_abandoned(self.root)
+        while not self._closing.wait(every):
+            self.sweep()
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the folders of processes that are gone: those whose lock can be taken."""
+    taken = []
+    with _root_lock(root):
+        for place in root.iterdir():
+            if PROCESS_FOLDER.fullmatch(place.name) and (place / LOCK).is_file():
+                lock = _take_lock(place / LOCK, wait=False)
+                if lock is not None:
+                    taken.append((place, lock))
+    for place, lock in taken:
+        _remove_place(place, lock)
+
+
+def _kind(folder: Path) -> str | None:
+    try:
+        return next((kind for name, kind in INDEXES.items() if (folder / name).is_file()), None)
+    except OSError:  # a folder that was closed to us
+        return None
+
+
+def _summary(folder: Path, kind: str) -> dict:
+    """A folder's line in a listing, from its index alone. Raises DamagedRun for what could not be written in one."""
+    name = next(name for name in INDEXES if INDEXES[name] == kind)
+    try:
+        info = parse_json((folder / name).read_bytes())
+    except OSError as error:
+        raise DamagedRun(f"{name} cannot be read: {error.strerror or type(error).__name__}.") from None
+    except ValueError as error:
+        raise DamagedRun(f"{name} cannot be read: {error}.") from None
+    fields = Fields(name)
+    info = fields.record(info, "its content")
+    tokens = (
+        len(fields.listed(info.get("tokens"), "tokens", MAX_WHOLE)) if kind == "run"
+        else fields.whole(info.get("shared_tokens"), "shared_tokens", 0, MAX_WHOLE)
+    )  # fmt: skip
+    fields.time(info.get("created"), "created")
+    return {
+        "kind": kind, "id": fields.text(info.get("id"), "id", MAX_NAME), "created": info["created"],
+        "model": fields.text(fields.record(info.get("model"), "model").get("id"), "the model's id", MAX_NAME),
+        "prompt": fields.text(info.get("prompt"), "prompt", MAX_TEXT, optional=True),
+        "answer": fields.text(info.get("answer"), "answer", MAX_TEXT, optional=True), "tokens": tokens,
+        "bytes": fields.number(info.get("bytes"), "bytes", least=0, optional=True), "error": None,
+    }  # fmt: skip
+
+
+def _unreadable(folder: Path, kind: str, error: Exception) -> dict:
+    """The line in a listing of a folder whose index cannot be read."""
+    try:
+        changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    except (OSError, ValueError, OverflowError):
+        changed = datetime.fromtimestamp(0, UTC)
+    reason = str(error) if isinstance(error, AttentionError) else f"{type(error).__name__}."
+    return {
+        "kind": kind, "id": folder.name, "created": changed.isoformat(), "model": None, "prompt": None, "answer": None,
+        "tokens": 0, "bytes": None, "error": reason,
+    }  # fmt: skip
+
+
+def _close_and_delete(run: Any, folder: Path | None) -> None:
+    if run is not None:
+        run.close()  # first: an open file cannot be deleted everywhere
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_place(place: Path, lock) -> None:
+    """Remove a process's folder, its lock last: an interrupted removal is then found again and finished."""
+    for path in place.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path, ignore_errors=True)
+    lock.close()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _root_lock(root: Path):
+    """Held for the moment in which folders are made or judged, by one process at a time."""
+    with _take_lock(root / ".lock"):
+        yield
+
+
+def _take_lock(path: Path, wait: bool = True):
+    """Lock a file for as long as it is open, also against other processes; None when somebody else holds it."""
+    file = open(path, "a+b")  # noqa: SIM115 - open for as long as the lock is held
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        file.close()
+        if wait:
+            raise AttentionError(
+                f"{path.parent} is in use by another process that does not let go. Try again."
+            ) from None
+        return None
+    return file
