@@ -47,7 +47,6 @@ with without_stubs():
     import gradio as gr
 
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
-from attention.comparisons.comparison import Comparison, open_comparison
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError
 from attention.limits import Limits
@@ -60,7 +59,6 @@ from attention.page.manifests import tab_of
 from attention.page.sentences import in_words
 from attention.request import Request
 from attention.runs.partial import PartialRun
-from attention.runs.run import Run, open_run
 from attention.serving.routes import routes
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
@@ -192,28 +190,19 @@ def open_comparisons(cache: RunCache) -> dict[str, str]:
     return tickets
 
 
-def open_folder(folder: Path) -> Run | Comparison:
-    """A finished folder by what it is."""
-    return open_comparison(folder) if (folder / COMPARISON_INDEX).is_file() else open_run(folder)
-
-
 def open_service(runs: str | None = None, model: str | None = None, adapters: str | None = None) -> Service:
     """Runs are kept in a library on a person's machine, and for the time of a visit on a server."""
     if IS_HOSTED:
-        cache = RunCache(
-            user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_BYTES, open_folder=open_folder
-        )
+        cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_BYTES)
     else:
-        cache = RunCache(runs or user_cache_folder() / "runs", library=True, open_folder=open_folder)
+        cache = RunCache(runs or user_cache_folder() / "runs", library=True)
     return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=Path(adapters) if adapters else None)
 
 
 def new_service(
     cache: RunCache, *, is_hosted: bool, model: str | None = None, adapters_dir: Path | None = None
 ) -> Service:
-    """The service of this app: jobs run by `run_job`, adapters found and comparisons judged by `adapters`."""
-    from attention.comparisons.check import check
-    from attention.comparisons.unpack import unpack
+    """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
 
     def find_adapters(wanted: list[dict], model_id: str, watch: Callable[[int, int], None]) -> list[dict]:
         from adapters.attach import to_job
@@ -224,7 +213,6 @@ def new_service(
 
     return Service(
         cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
-        unpack=unpack, check=check,
     )  # fmt: skip
 
 

@@ -366,20 +366,18 @@ def _adapters(options) -> int:
 
 
 def _export(options) -> int:
-    from attention.comparisons.comparison import open_comparison
     from attention.drawing.look import LOOK_NAMES
     from attention.exports.comparison import OWN_FIELDS, export_found
-    from attention.runs.run import open_run
+    from attention.folders import open_folder
 
     names = ("tower", "layer", "head", "query", "key", "grid", "until", "received", "scale", "caption", *OWN_FIELDS)
     fields = {name: getattr(options, name) for name in names}
     look = {name: getattr(options, name) for name in LOOK_NAMES if getattr(options, name) is not None}
-    is_comparison = (Path(options.run) / "comparison.json").is_file()
-    for name in OWN_FIELDS:
-        if fields[name] is not None and not is_comparison:
-            flag = f"--{name.replace('_', '-')}"
-            raise InvalidRequest(f"{flag} is of a comparison, and {options.run} is none: leave it out.")
-    with open_comparison(options.run) if is_comparison else open_run(options.run) as found:
+    with open_folder(options.run) as found:
+        for name in OWN_FIELDS:
+            if fields[name] is not None and found.kind == "run":
+                flag = f"--{name.replace('_', '-')}"
+                raise InvalidRequest(f"{flag} is of a comparison, and {options.run} is none: leave it out.")
         print(export_found(found, options.format, options.output, look=look, **fields))
     return 0
 

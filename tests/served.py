@@ -19,7 +19,7 @@ from attention.visitors.store import RunCache
 def served(folder: Path, is_hosted: bool = False, adapters_dir: Path | None = None) -> Iterator[tuple[Service, str]]:
     """The service and the address of an app that keeps its runs below `folder`."""
     model = qwen3_vl_folder(folder / "model", seed=3)  # one that writes no token of a picture into its answer
-    cache = RunCache(folder / "runs", library=not is_hosted, open_folder=app.open_folder)
+    cache = RunCache(folder / "runs", library=not is_hosted)
     service = app.new_service(cache, is_hosted=is_hosted, model=str(model), adapters_dir=adapters_dir)
     demo = app.launch(service, quiet=True)
     service.wait_until_loaded()

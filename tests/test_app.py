@@ -524,7 +524,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path):
 
 @pytest.fixture
 def hosted(tmp_path):
-    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None, open_folder=app.open_folder)
+    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None)
     service = app.new_service(cache, is_hosted=True, model="pocket")
     yield service
     cache.close()

@@ -10,11 +10,10 @@ from made_runs import chat, scene, write_run
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-import app
-from attention.comparisons.check import check
 from attention.errors import AttentionError
 from attention.exports.comparison import export_found
 from attention.exports.export import heatmap_png
+from attention.folders import check
 from attention.page.explore import inputs_of
 from attention.page.manifests import comparison_manifest, manifest
 from attention.page.sentences import describe_comparison, describe_run, kept_line
@@ -84,7 +83,7 @@ def changed(info, path, value):
 
 def read_everything(cache, ticket, tmp_path):
     """All that page, routes and endpoints ask of what lies behind a ticket."""
-    service = Service(cache, dict, is_hosted=False, check=check)
+    service = Service(cache, dict, is_hosted=False)
     service.open_kept(ticket)
     found = cache.run(ticket)
     client = TestClient(Starlette(routes=routes(cache.run)), raise_server_exceptions=False)
@@ -114,7 +113,7 @@ def read_everything(cache, ticket, tmp_path):
 
 def check_every_change(folder, index, info, sample, tmp_path):
     """Try the changes in one folder of a library that holds a sound one too; return how many were refused and read."""
-    cache = RunCache(folder.parent, library=True, open_folder=app.open_folder, sweep_every=None)
+    cache = RunCache(folder.parent, library=True, sweep_every=None)
     refused, read = 0, 0
     for path, value in sample:
         where = f"{'.'.join(map(str, path))} = {str(value)[:40]}"

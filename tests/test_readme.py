@@ -35,7 +35,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    cache = RunCache(tmp_path_factory.mktemp("runs"), library=True, open_folder=app.open_folder)
+    cache = RunCache(tmp_path_factory.mktemp("runs"), library=True)
     service = app.new_service(cache, is_hosted=False, model="pocket")
     demo = app.launch(service, quiet=True)
     service.wait_until_loaded()

@@ -64,7 +64,7 @@ from attention.models import loading as models  # noqa: E402
 from attention.visitors.store import RunCache  # noqa: E402
 
 models.has_cuda = lambda: False
-service = app.new_service(RunCache(runs, library=False, open_folder=app.open_folder), is_hosted=True, model=model)
+service = app.new_service(RunCache(runs, library=False), is_hosted=True, model=model)
 demo = app.launch(service, quiet=True)
 client = Client(demo.local_url, verbose=False)
 

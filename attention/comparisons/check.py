@@ -19,7 +19,6 @@ from attention.measures import differences
 from attention.runs.checks.json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
 from attention.runs.checks.run import MAX_HEADS, check_origin, check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
-from attention.runs.run import Run
 
 from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
 
@@ -36,11 +35,6 @@ _whole, _number, _text, _list, _record = (
     _FIELDS.whole, _FIELDS.number, _FIELDS.text, _FIELDS.listed, _FIELDS.record,
 )  # fmt: skip
 _wrong = _FIELDS.wrong
-
-
-def check(found: Run | Comparison) -> None:
-    """Look over what a ticket gives access to, a run or a comparison, by what it is. Raises what the two checks do."""
-    (check_comparison if isinstance(found, Comparison) else check_run)(found)
 
 
 def check_comparison(comparison: Comparison | str | os.PathLike) -> None:

@@ -45,6 +45,8 @@ def open_comparison(folder: str | os.PathLike) -> Comparison:
 class Comparison:
     """The base's run and the adapters', what was measured between them. `info` is the content of comparison.json."""
 
+    kind = "comparison"
+
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         where = shown_path(self.folder)

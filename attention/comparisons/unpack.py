@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
+from attention.errors import LimitExceeded
 from attention.runs.checks.run import check_files
 from attention.runs.checks.unpack import INDEX as RUN_INDEX
-from attention.runs.checks.unpack import read_run_index, run_files, unpack_run
+from attention.runs.checks.unpack import read_run_index, run_files
 from attention.runs.checks.zip_file import Entries, opened
 from attention.runs.partial import write_index
 
@@ -21,27 +21,6 @@ from .check import check_index, check_members, check_tables, naming
 from .comparison import FORMAT, INDEX, TABLES, member_folders
 
 MAX_INDEXES_BYTES = 64 << 20  # of all members' run.json: they are read together
-
-
-def unpack(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:
-    """Unpack a run's zip or a comparison's, by which of the two it holds, into a new folder, and return that.
-
-    Raises what `unpack_run` and `unpack_comparison` raise.
-    """
-    with opened(zip_path) as source:
-        runs, comparisons = source.places(RUN_INDEX), source.places(INDEX)
-        name = source.name
-    if not runs and not comparisons:
-        raise DamagedRun(
-            f"{name} holds no run and no comparison: there is neither {RUN_INDEX} nor {INDEX} at its top, nor in a "
-            "folder there."
-        )
-    alone = [place for place in runs if place not in comparisons]
-    if "" in alone or not comparisons:  # what lies at the top is what is meant
-        return unpack_run(zip_path, folder, limit_bytes)
-    if alone and "" not in comparisons:  # one at the top has its own runs in folders
-        raise InvalidRequest(f"{name} holds a comparison and a run beside it. Give one of them alone.")
-    return unpack_comparison(zip_path, folder, limit_bytes)
 
 
 def unpack_comparison(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:

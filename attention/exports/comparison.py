@@ -24,7 +24,7 @@ OWN_FIELDS = ("left", "right", "show", "split", "difference_high")  # of an expo
 
 def export_found(found: Run | Comparison, format: str, path: str | os.PathLike, **fields) -> Path:  # noqa: A002
     """Write a run or a comparison, with the fields of `export_run` or of `export_comparison`; None is not given."""
-    if isinstance(found, Comparison):
+    if found.kind == "comparison":
         return export_comparison(found, format, path, **fields)
     for name in OWN_FIELDS:
         if is_given(fields.pop(name, None)):

@@ -33,11 +33,10 @@ def build_endpoints(service: Service) -> None:
 
     def result(ticket: str) -> dict:
         found = service.found(ticket)
-        kind = "run" if isinstance(found, Run) else "comparison"
         # Not "path": the Python client takes every dictionary with that key for a file, and would download it.
         folder = None if service.is_hosted else str(found.folder)
         return {
-            "id": found.info["id"], "ticket": ticket, "answer": found.info.get("answer"), kind: found.info,
+            "id": found.info["id"], "ticket": ticket, "answer": found.info.get("answer"), found.kind: found.info,
             "folder": folder,
         }  # fmt: skip
 
@@ -240,10 +239,9 @@ def build_endpoints(service: Service) -> None:
                 raise InvalidRequest(
                     f'look is {quoted(look)}; it must be settings by their names, as {{"palette": "magma"}}.'
                 )
-            kind = "run" if isinstance(found, Run) else "comparison"
-            name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
-                format, f"{kind}.{format}"
-            )
+                name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
+                    format, f"{found.kind}.{format}"
+                )
             written = export_found(
                 found, format, new_file(file, name), tower=tower,
                 layer=None if layer is None else number_or_word("layer", layer),

@@ -23,7 +23,7 @@ def is_demo(found: Run | Comparison) -> bool:
 
 def tab_of(service: Service, ticket: str) -> str:
     """Which tab shows what is behind a ticket: `explore` or `compare`."""
-    return TABS["run" if isinstance(service.found(ticket), Run) else "comparison"]
+    return TABS[service.found(ticket).kind]
 
 
 def manifest(service: Service, ticket: str) -> dict:

@@ -53,6 +53,8 @@ def open_run(folder: str | os.PathLike) -> Run:
 class Run:
     """One captured forward pass. `info` is the content of run.json, `folder` where it lies."""
 
+    kind = "run"
+
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         where = shown_path(self.folder)

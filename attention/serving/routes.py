@@ -163,9 +163,8 @@ class _BadQuery(Exception):
 def routes(resolve: Callable[[str], object]) -> list[Route]:
     """The routes of every run, for `demo.launch(app_kwargs={"routes": routes(resolve)})`.
 
-    `resolve(ticket)` returns the Run that a ticket gives access to, and raises KeyError when there is none (any more).
-    What it returns may also be several runs set against each other: then `run(member)` gives each of them, `info` is
-    its index, `change` and `csv` are its numbers, `maps` draws two of them, and `folder` is where all of it lies.
+    `resolve(ticket)` returns the Run or the Comparison that a ticket gives access to, and raises KeyError when there is
+    none (any more). `{member}` in an address is one of a comparison's runs.
     """
     received = _Received()
 
@@ -244,7 +243,7 @@ def _find(resolve, request):
 def _find_run(resolve, request):
     """The run that is asked for: a ticket's own, or one member of several."""
     found, member = _find(resolve, request), request.path_params.get("member")
-    if hasattr(found, "change") == (member is None):
+    if (found.kind == "comparison") == (member is None):
         raise NotInRun(
             "Behind this ticket there are several runs, base and adapters: name one of them." if member is None
             else "Behind this ticket there is one run: it has no members."
@@ -254,7 +253,7 @@ def _find_run(resolve, request):
 
 def _find_comparison(resolve, request):
     found = _find(resolve, request)
-    if not hasattr(found, "change"):
+    if found.kind == "run":
         raise NotInRun("Behind this ticket there is one run: nothing is compared in it.")
     return found
 
@@ -415,7 +414,7 @@ def _export_found(found, request) -> Response:
     Of several `zip` is all of them, `csv` their measures as a table, and png, svg or pdf the same map of two members
     and their difference, with the fields of `attention.exports.comparison.export_comparison`.
     """
-    if not hasattr(found, "change"):
+    if found.kind == "run":
         return _export(found, request)
     wanted = request.query_params.get("format", "")
     if wanted in ("zip", "csv"):

@@ -16,11 +16,10 @@ from typing import Any
 
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
+from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
 from attention.limits import Limits
 from attention.request import Request
-from attention.runs.checks.run import check_run
-from attention.runs.checks.unpack import unpack_run
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
 LOCAL_ZIP_BYTES = 32 << 30
 
-Unpack = Callable[[str | Path, Path, int], Path]  # a zip, the folder that it becomes, and how many bytes that may have
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None]], list[dict]]
 
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
@@ -54,8 +52,6 @@ class Service:
         model: str | None = None,
         adapters_dir: Path | None = None,
         find_adapters: FindAdapters | None = None,
-        unpack: Unpack = unpack_run,
-        check: Callable[[Any], None] = check_run,
     ):
         """
         Args:
@@ -64,14 +60,11 @@ class Service:
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
-            unpack: makes a folder that the cache can open of a zip from anybody, as `unpack_run` does.
-            check: looks over what the cache has opened, as `check_run` does.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             model: the model to offer first, instead of the machine's default.
         """
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
-        self._unpack, self._check = unpack, check
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
 
@@ -126,14 +119,14 @@ class Service:
     def run(self, ticket: Any) -> Run:
         """The run behind a ticket; InvalidRequest when there is none (any more)."""
         found = self.found(ticket)
-        if not isinstance(found, Run):
+        if found.kind != "run":
             raise InvalidRequest("This is a comparison, not a single run: open it in the tab Compare adapters.")
         return found
 
     def comparison(self, ticket: Any) -> Any:
         """The comparison behind a ticket; InvalidRequest when there is none (any more)."""
         found = self.found(ticket)
-        if isinstance(found, Run):
+        if found.kind == "run":
             raise InvalidRequest("This is a single run, nothing is compared in it: open it in the tab Explore.")
         return found
 
@@ -159,9 +152,9 @@ class Service:
     def open_zip(self, path: str | Path, owner: str) -> str:
         """Take in a run, or a comparison, that comes as a zip, and return its ticket.
 
-        Raises what the service's `unpack` raises; of what is refused nothing is left.
+        Raises what `folders.unpack` raises; of what is refused nothing is left.
         """
-        return self.cache.add(self._unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
+        return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
 
     def runs(self) -> list[dict]:
         """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
@@ -170,10 +163,10 @@ class Service:
     def open_kept(self, ticket: Any) -> Any:
         """A run or a comparison of the library, looked over: its folder was within reach of other programs since.
 
-        Raises what the service's `check` raises, and InvalidRequest when there is nothing behind the ticket (any more).
+        Raises what `folders.check` raises, and InvalidRequest when there is nothing behind the ticket (any more).
         """
         found = self.found(ticket)
-        self._check(found)
+        check(found)
         return found
 
     def remove(self, ticket: Any) -> None:

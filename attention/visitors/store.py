@@ -3,7 +3,7 @@
 Owns the folders, the tickets, the deadlines and the byte limit. Two ways to keep: a library (a person's own runs:
 listed, never expired, deleted only by the person) and a session cache (a server's: gone some time after the last look).
 Knows nothing of Gradio, models or what is inside a run. Several runs that were set against each other (a comparison)
-are one folder with one ticket, and are kept as a run is; how folders are opened is given by the caller.
+are one folder with one ticket, and are kept as a run is.
 
 On disk, below `root`:
 
@@ -30,11 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import AttentionError, DamagedRun
+from attention.folders import INDEXES, kind_of, open_folder
 from attention.runs.checks.json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, parse_json
-from attention.runs.run import open_run
 
 LOCK = "lock"
-INDEXES = {"run.json": "run", "comparison.json": "comparison"}  # the file that a finished folder has, and its kind
 PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")
 
 
@@ -67,12 +66,10 @@ class RunCache:
         drain_seconds: float = 10,
         sweep_every: float | None = 15,
         clock: Callable[[], float] = time.monotonic,
-        open_folder: Callable[[Path], Any] = open_run,
     ):
         """Take a place below `root`.
 
         Args:
-            open_folder: opens a finished folder; what it returns is what `run` gives, and is closed with `close()`.
             idle_seconds: a session's run is removed this long after the last look; a library closes its files then.
             grace_seconds: the same, once its session is closed: a page that was only reloaded finds its run again.
             drain_seconds: how long a run that is no longer given out stays open for those who are reading from it.
@@ -81,7 +78,6 @@ class RunCache:
         """
         self.root, self.library, self.byte_limit = Path(root).resolve(), library, byte_limit
         self._idle, self._grace, self._drain, self._clock = idle_seconds, grace_seconds, drain_seconds, clock
-        self._open = open_folder
         self._entries: dict[str, Entry] = {}
         self._retired: list[tuple[float, Any, Path | None]] = []  # since when, what to close, what to delete
         self._mutex = threading.RLock()
@@ -94,7 +90,7 @@ class RunCache:
             self._place.mkdir(mode=0o700)
             self._lock = _take_lock(self._place / LOCK)
         if library:
-            for folder in sorted({found.parent for name in INDEXES for found in self.root.glob(f"*/{name}")}):
+            for folder in sorted({found.parent for name in INDEXES.values() for found in self.root.glob(f"*/{name}")}):
                 self._enter(folder, owner=None)
         self._janitor = None
         if sweep_every is not None:
@@ -137,7 +133,7 @@ class RunCache:
                 self._retire(entry)
                 raise KeyError(ticket)
             if entry.run is None:
-                entry.run = self._open(entry.folder)
+                entry.run = open_folder(entry.folder)
             entry.last_access = self._clock()
             entry.deadline = entry.last_access + self._idle
             return entry.run
@@ -164,7 +160,7 @@ class RunCache:
             entries = [entry for entry in self._entries.values() if not entry.is_public]
         rows = []
         for entry in entries:
-            kind = _kind(entry.folder)
+            kind = kind_of(entry.folder)
             if kind is None:
                 continue
             try:
@@ -273,16 +269,9 @@ def remove_abandoned(root: Path) -> None:
         _remove_place(place, lock)
 
 
-def _kind(folder: Path) -> str | None:
-    try:
-        return next((kind for name, kind in INDEXES.items() if (folder / name).is_file()), None)
-    except OSError:  # a folder that was closed to us
-        return None
-
-
 def _summary(folder: Path, kind: str) -> dict:
     """A folder's line in a listing, from its index alone. Raises DamagedRun for what could not be written in one."""
-    name = next(name for name in INDEXES if INDEXES[name] == kind)
+    name = INDEXES[kind]
     try:
         info = parse_json((folder / name).read_bytes())
     except OSError as error:

@@ -22,11 +22,12 @@ from adapters import open_comparison
 from attention import open_run
 from attention.comparisons import check as comparison_check
 from attention.comparisons import unpack as comparison_archive
-from attention.comparisons.check import check, check_comparison
-from attention.comparisons.unpack import unpack, unpack_comparison
+from attention.comparisons.check import check_comparison
+from attention.comparisons.unpack import unpack_comparison
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.exports.comparison import export_comparison
 from attention.exports.export import export_run, zipped_bytes
+from attention.folders import check, unpack
 from attention.measures import differences
 from attention.runs.checks import zip_file as foreign_zip
 from attention.serving.routes import PREFIX, routes
@@ -158,7 +159,7 @@ def test_the_index_that_is_there_decides(made, files, tmp_path, place):
 
 @pytest.mark.parametrize("is_hosted", [False, True])
 def test_the_service_opens_it_and_leaves_nothing_of_what_it_refuses(made, files, tmp_path, is_hosted):
-    cache = RunCache(tmp_path / "runs", library=not is_hosted, sweep_every=None, open_folder=app.open_folder)
+    cache = RunCache(tmp_path / "runs", library=not is_hosted, sweep_every=None)
     service = app.new_service(cache, is_hosted=is_hosted)
     with open_comparison(made) as comparison:
         ticket = service.open_zip(export_comparison(comparison, "zip", tmp_path / "a.zip"), "somebody")

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from adapters import open_comparison
-from attention.comparisons.unpack import unpack
+from attention.folders import unpack
 from attention.serving.routes import ComparisonViewer, routes
 
 pytestmark = pytest.mark.browser

@@ -24,7 +24,7 @@ QUESTION = "what color is the circle?"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    cache = RunCache(tmp_path_factory.mktemp("runs"), library=True, open_folder=app.open_folder)
+    cache = RunCache(tmp_path_factory.mktemp("runs"), library=True)
     service = app.new_service(cache, is_hosted=False, model="pocket")
     demo = app.launch(service, quiet=True)
     service.wait_until_loaded()

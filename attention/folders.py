@@ -1,0 +1,61 @@
+"""A finished folder by what it is: one run, or a comparison of several.
+
+The only place that asks which of the two a folder or a zip holds; what is opened says so itself (`kind`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .comparisons.check import check_comparison
+from .comparisons.comparison import INDEX as COMPARISON_INDEX
+from .comparisons.comparison import Comparison, open_comparison
+from .comparisons.unpack import unpack_comparison
+from .errors import DamagedRun, InvalidRequest
+from .runs.checks.run import check_run
+from .runs.checks.unpack import INDEX as RUN_INDEX
+from .runs.checks.unpack import unpack_run
+from .runs.checks.zip_file import opened
+from .runs.run import Run, open_run
+
+INDEXES = {Run.kind: RUN_INDEX, Comparison.kind: COMPARISON_INDEX}  # the file that a finished folder of each kind has
+
+
+def kind_of(folder: Path) -> str | None:
+    """`run`, `comparison`, or None for a folder that is neither, or that cannot be looked into."""
+    try:
+        return next((kind for kind, name in INDEXES.items() if (folder / name).is_file()), None)
+    except OSError:
+        return None
+
+
+def open_folder(folder: str | os.PathLike) -> Run | Comparison:
+    """Open a finished run or comparison; closed by `close` or as a context. Raises DamagedRun for anything else."""
+    return open_comparison(folder) if kind_of(Path(folder)) == Comparison.kind else open_run(folder)
+
+
+def check(found: Run | Comparison) -> None:
+    """Look at everything that reading it relies on. Raises what `check_run` and `check_comparison` raise."""
+    (check_comparison if found.kind == Comparison.kind else check_run)(found)
+
+
+def unpack(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:
+    """Unpack a run's zip or a comparison's, by which of the two it holds, into a new folder, and return that.
+
+    Raises what `unpack_run` and `unpack_comparison` raise.
+    """
+    with opened(zip_path) as source:
+        runs, comparisons = source.places(RUN_INDEX), source.places(COMPARISON_INDEX)
+        name = source.name
+    if not runs and not comparisons:
+        raise DamagedRun(
+            f"{name} holds no run and no comparison: there is neither {RUN_INDEX} nor {COMPARISON_INDEX} at its top, "
+            "nor in a folder there."
+        )
+    alone = [place for place in runs if place not in comparisons]
+    if "" in alone or not comparisons:  # what lies at the top is what is meant
+        return unpack_run(zip_path, folder, limit_bytes)
+    if alone and "" not in comparisons:  # one at the top has its own runs in folders
+        raise InvalidRequest(f"{name} holds a comparison and a run beside it. Give one of them alone.")
+    return unpack_comparison(zip_path, folder, limit_bytes)
