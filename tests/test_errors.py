@@ -19,7 +19,8 @@ from attention.exports.export import export_run
 from attention.page.sentences import in_words
 from attention.runs import partial
 from attention.runs.partial import PartialRun
-from attention.serving.routes import PREFIX, routes
+from attention.serving.answers import PREFIX
+from attention.serving.routes import routes
 
 ROOT = Path(__file__).parent.parent
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/somebody/runs/run.json")
@@ -102,7 +103,7 @@ def test_a_full_disk_while_a_run_is_finished_or_unpacked_is_said_and_leaves_noth
 
 
 def test_a_full_disk_or_memory_while_a_figure_is_drawn_is_said_by_its_route(made, monkeypatch):
-    from attention.serving import routes as viewer
+    from attention.serving import exports as viewer
 
     with open_run(made) as run:
         client = TestClient(Starlette(routes=routes({"t": run}.__getitem__)))

@@ -28,7 +28,8 @@ from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.exports import export
 from attention.exports.export import export_run
 from attention.runs.checks.unpack import unpack_run
-from attention.serving.routes import PREFIX, routes
+from attention.serving.answers import PREFIX
+from attention.serving.routes import routes
 
 
 @pytest.fixture
@@ -428,7 +429,7 @@ def test_a_download_of_a_run_that_has_expired_says_so(client):
 def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leaves):
     """Whether it was sent, refused, or the client left after its first bytes: no file, and none open."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("attention.serving.routes.STREAM_BYTES", 4096)
+    monkeypatch.setattr("attention.serving.answers.STREAM_BYTES", 4096)
     opened, temporary = [], tempfile.TemporaryFile
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1])
     path, _, query = f"{PREFIX}/ticket/export?{fields}".partition("?")
@@ -456,10 +457,10 @@ def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leave
 
 
 def test_a_server_that_draws_enough_already_says_so(client, monkeypatch):
-    monkeypatch.setattr("attention.serving.routes.EXPORT_WAIT_S", 0.01)
+    monkeypatch.setattr("attention.serving.exports.EXPORT_WAIT_S", 0.01)
     full = threading.BoundedSemaphore(1)
     full.acquire()
-    monkeypatch.setattr("attention.serving.routes._exports", full)
+    monkeypatch.setattr("attention.serving.exports._exports", full)
     assert "Try again in a moment" in get(client, f"format=png&{ONE}", 503).json()["error"]
     full.release()
     get(client, f"format=png&{ONE}")

@@ -13,7 +13,9 @@ from attention.__main__ import build_parser, main
 from attention.errors import AttentionError
 from attention.request import Request
 from attention.runs.run import open_run
-from attention.serving.routes import EXPORT_FIELDS, PREFIX, routes
+from attention.serving.answers import PREFIX
+from attention.serving.exports import EXPORT_FIELDS
+from attention.serving.routes import routes
 
 LONG = "long " * 1_000
 ROOT = Path(__file__).parent.parent

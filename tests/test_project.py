@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LAYERS = [line.split() for line in re.search(r"```layers\n(.*?)```", CONTRIBUTING, re.DOTALL)[1].splitlines()]
-WITH_GRADIO = ("app", "attention.page", "attention.serving")
+WITH_GRADIO = ("app", "attention.page")
 OURS = ("app", "attention", "adapters")
 PACKAGES = {
     "gradio": "gradio>=6.31,<7", "spaces": "spaces>=0.51", "torch": "torch>=2.11,<=2.13.0",

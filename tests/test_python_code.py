@@ -16,7 +16,8 @@ from made_runs import chat, scene, write_run
 from starlette.applications import Starlette
 
 from attention import open_run
-from attention.serving.routes import PREFIX, routes
+from attention.serving.answers import PREFIX
+from attention.serving.routes import routes
 
 ROOT = Path(__file__).parent.parent
 NODE = shutil.which("node")

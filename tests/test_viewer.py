@@ -14,9 +14,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from attention.errors import DamagedRun
+from attention.page.viewer import AttentionViewer, ComparisonViewer
 from attention.runs.pooling import area_weights, pool_maps, pooled_shape
 from attention.runs.run import open_run
-from attention.serving.routes import PREFIX, AttentionViewer, ComparisonViewer, _ranges, assets, routes
+from attention.serving.answers import PREFIX, position_ranges
+from attention.serving.assets import assets
+from attention.serving.routes import routes
 
 TICKET = f"{PREFIX}/ticket"
 
@@ -139,7 +142,7 @@ def test_the_table_of_a_score_names_the_positions_of_its_rows(client, run):
     [([], ""), ([4], "4"), ([69, 70, 71], "69-71"), ([*range(13), 40], "0-12,40"), ([1, 3, 4, 9], "1,3-4,9")],
 )
 def test_positions_are_said_as_ranges(positions, text):
-    assert _ranges(np.array(positions, np.int32)) == text
+    assert position_ranges(np.array(positions, np.int32)) == text
 
 
 def test_the_scores_of_any_row(client, run):
@@ -193,7 +196,7 @@ def test_what_keys_receive_is_computed_once_and_followed_meanwhile(run):
     begin, asked = threading.Event(), []
 
     class Slow:
-        info, queries, layers, layer_file = run.info, run.queries, run.layers, run.layer_file
+        kind, info, queries, layers, layer_file = run.kind, run.info, run.queries, run.layers, run.layer_file
 
         def received(self, layer, tower, progress, head):
             asked.append(layer)
@@ -223,7 +226,7 @@ def test_what_keys_receive_over_heads_and_layers(client, run, layer, head):
 
 def test_a_failure_while_keys_are_looked_through_is_told_and_tried_again(run):
     class Broken:
-        info, queries, layers, layer_file = run.info, run.queries, run.layers, run.layer_file
+        kind, info, queries, layers, layer_file = run.kind, run.info, run.queries, run.layers, run.layer_file
 
         def received(self, layer, tower, progress, head):
             if not asked:

@@ -10,7 +10,6 @@ import gradio as gr
 
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError, confirmed_by
 from attention.request import MAX_ADAPTER_SCALE
-from attention.serving.routes import ComparisonViewer
 from attention.visitors.service import Service
 
 from . import QUIET
@@ -19,6 +18,7 @@ from .inputs import ALONE, BOXES, RENAME, adapter_choices, demo_badge, fields_of
 from .kept import Kept
 from .manifests import comparison_manifest, is_demo
 from .sentences import describe_comparison, in_words
+from .viewer import ComparisonViewer
 
 WORDS = [("the base's", "base"), ("each its own", "own")]
 

@@ -12,7 +12,6 @@ import gradio as gr
 from attention.errors import AttentionError
 from attention.request import MAX_ADAPTER_SCALE, Request
 from attention.runs.run import Run
-from attention.serving.routes import AttentionViewer
 from attention.visitors.service import Service
 
 from . import QUIET
@@ -21,6 +20,7 @@ from .inputs import ALONE, DTYPES, NO_ADAPTER, RENAME, adapter_choices, copied, 
 from .kept import Kept
 from .manifests import is_demo, manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
+from .viewer import AttentionViewer
 
 
 def build_explore(

@@ -10,8 +10,9 @@ import json
 from attention.comparisons.comparison import Comparison
 from attention.environment import POCKET, POCKET_ID
 from attention.runs.run import Run
-from attention.serving.routes import MANIFEST_BYTES
 from attention.visitors.service import Service
+
+from .viewer import MANIFEST_BYTES
 
 TABS = {"run": "explore", "comparison": "compare"}  # which tab shows what
 

@@ -30,7 +30,8 @@ from attention.exports.export import export_run, zipped_bytes
 from attention.folders import check, unpack
 from attention.measures import differences
 from attention.runs.checks import zip_file as foreign_zip
-from attention.serving.routes import PREFIX, routes
+from attention.serving.answers import PREFIX
+from attention.serving.routes import routes
 from attention.visitors.store import RunCache
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "compared"  # a captured comparison

@@ -21,7 +21,8 @@ from attention.drawing.number_text import format_value
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.exports.comparison import export_comparison
 from attention.measures.differences import jensen_shannon
-from attention.serving.routes import PREFIX, routes
+from attention.serving.answers import PREFIX
+from attention.serving.routes import routes
 
 SHAPE, SIZE = (3, 6), (120, 60)  # cells of 20 x 20 pixels
 SINKS = {"language": {"1": [6, 12]}}

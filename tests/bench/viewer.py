@@ -43,8 +43,9 @@ from made_runs import chat, scene, write_run  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from adapters import open_comparison  # noqa: E402
+from attention.page.viewer import AttentionViewer, ComparisonViewer  # noqa: E402
 from attention.runs.run import open_run  # noqa: E402
-from attention.serving.routes import AttentionViewer, ComparisonViewer, routes  # noqa: E402
+from attention.serving.routes import routes  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"]
 SIZE = {"width": 1440, "height": 900}

@@ -22,8 +22,9 @@ from playwright.sync_api import Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from made_runs import chat, scene, token, write_run
 
+from attention.page.viewer import AttentionViewer
 from attention.runs.run import open_run
-from attention.serving.routes import AttentionViewer, routes
+from attention.serving.routes import routes
 
 FLAGS = [
     "--no-sandbox",

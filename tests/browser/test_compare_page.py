@@ -19,7 +19,8 @@ from playwright.sync_api import expect
 
 from adapters import open_comparison
 from attention.folders import unpack
-from attention.serving.routes import ComparisonViewer, routes
+from attention.page.viewer import ComparisonViewer
+from attention.serving.routes import routes
 
 pytestmark = pytest.mark.browser
 

@@ -1,0 +1,94 @@
+"""The two canvas components: what Gradio is told of them, and how the page loads their modules.
+
+Owns no number and no route: a component's value is a small manifest, and everything else is read from the routes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+import gradio as gr
+
+from attention.serving.answers import PREFIX
+from attention.serving.assets import assets
+
+MANIFEST_BYTES = 2048
+
+
+def _styles(files: dict[str, bytes]) -> str:
+    """All style sheets as one: the common one first, then those of single views."""
+    names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != "viewer.css", name))
+    return "\n".join(files[name].decode() for name in names)
+
+
+# Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
+_ON_LOAD = """
+/* events: 'select' */
+const address = window.gradio_config.root + '%s/assets/%s/%s';
+import(address).then((viewer) => viewer.mount({ element, props, watch, trigger })).catch((error) => {
+  const place = element.querySelector('.av-message') || element;
+  place.textContent = 'The viewer could not be loaded (' + error.message + '). Reload the page.';
+  console.error(error);
+});
+"""
+
+
+class _Canvas(gr.HTML):
+    """A page of canvases, made of a template and a module of assets/viewer/. Its value is None or a manifest."""
+
+    TEMPLATE: ClassVar[str]
+    MODULE: ClassVar[str]
+    KIND: ClassVar[str]
+
+    def __init__(self, value: dict | None = None, **kwargs):
+        digest, files = assets()
+        super().__init__(
+            value,
+            html_template=files[self.TEMPLATE].decode(),
+            css_template=_styles(files),
+            js_on_load=_ON_LOAD % (PREFIX, digest, self.MODULE),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+    def preprocess(self, payload: dict | None) -> dict | None:
+        return payload
+
+    def postprocess(self, value: dict | None) -> dict | None:
+        assert value is None or len(json.dumps(value)) <= MANIFEST_BYTES, (
+            "numbers travel over the routes, not in the value"
+        )
+        return value
+
+    def api_info(self) -> dict:
+        return {"type": "object", "description": f"id, ticket and kind of the {self.KIND} on screen"}
+
+    def example_payload(self) -> dict:
+        return {"id": "example", "ticket": "example", "kind": self.KIND}
+
+    def example_value(self) -> None:
+        return None
+
+
+class AttentionViewer(_Canvas):
+    """The canvas that shows a run.
+
+    Its value is a manifest: None, or {id, ticket, kind: "run"} and optionally view: {layer, head, query}, where to
+    begin (`layer` and `head` a number, "mean" or "max"). Everything else the page reads from the routes. The event
+    `select` is sent when a person chose another token, layer or head, with {layer, head, query, token}.
+    """
+
+    TEMPLATE, MODULE, KIND = "template.html", "viewer.js", "run"
+
+
+class ComparisonViewer(_Canvas):
+    """The canvases that set a base and its adapters against each other, on the same tokens.
+
+    Its value is a manifest: None, or {id, ticket, kind: "comparison"} and optionally view: {layer, head, query,
+    adapter, measure}, where to begin (`adapter` counts from 0). The event `select` is sent when a person chose another
+    token, layer, head, pair or measure, with {layer, head, query, token, left, right, names, measure, of}; `left` and
+    `right` are members, 0 the base.
+    """
+
+    TEMPLATE, MODULE, KIND = "comparison_template.html", "comparison.js", "comparison"

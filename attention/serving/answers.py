@@ -1,0 +1,118 @@
+"""How a route answers: arrays as bytes, JSON, files to keep, and errors as one sentence with a status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import wraps
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from attention.environment import is_debugging
+from attention.errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
+
+from .parameters import BadQuery
+
+PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
+STREAM_BYTES = 1 << 20
+MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+}
+KEEP = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
+FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+log = logging.getLogger(__name__)
+
+
+def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """The edge: whatever goes wrong becomes a status and one sentence, never a stack trace."""
+
+    @wraps(answer)
+    def endpoint(request: Request) -> Response:
+        try:
+            return answer(request)
+        except BadQuery as error:
+            return as_json({"error": str(error)}, 400)
+        except UnknownTicket as error:
+            return as_json({"error": str(error), "expired": True}, 404)
+        except NotInRun as error:
+            return as_json({"error": str(error)}, 404)
+        except InvalidRequest as error:
+            return as_json({"error": str(error)}, 400)
+        except Busy as error:
+            return as_json({"error": str(error)}, 503)
+        except AttentionError as error:
+            return as_json({"error": str(error)}, 500)
+        except Exception as error:
+            if words_for(error) is not None:
+                return as_json({"error": words_for(error)}, 500)
+            log.exception("%s failed", request.url.path.rsplit("/", 1)[-1])  # without the ticket
+            if is_debugging():
+                raise
+            return as_json({"error": f"{fault(error)} The app's log has the details."}, 500)
+
+    return endpoint
+
+
+class UnknownTicket(NotInRun):
+    pass
+
+
+class Busy(Exception):
+    pass
+
+
+def download(write: Callable, name: str, media_type: str, headers: dict) -> Response:
+    """What `write` puts into a file, sent as one to be kept. On the server it has no name and ends when it was sent."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last byte has left, or the client
+    try:
+        write(file)
+        size = file.seek(0, os.SEEK_END)
+    except BaseException:
+        file.close()
+        raise
+
+    def content() -> Iterator[bytes]:
+        with file:
+            file.seek(0)
+            while block := file.read(STREAM_BYTES):
+                yield block
+
+    headers = attachment(name, headers) | {"Content-Length": str(size)}
+    return StreamingResponse(content(), media_type=media_type, headers=headers)
+
+
+def attachment(name: str, headers: dict) -> dict:
+    """Headers of a file to be kept; its name is plain ASCII."""
+    return {**headers, "Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def numbers(values: np.ndarray, source: str) -> Response:
+    """An array as its bytes, little-endian, in C order."""
+    dtype = "float16" if values.dtype == np.float16 else "float32"
+    headers = {
+        **KEEP,
+        "X-Attention-Dtype": dtype,
+        "X-Attention-Source": source,
+        "X-Attention-Shape": ",".join(map(str, values.shape)),
+    }
+    content = np.ascontiguousarray(values, "<f2" if dtype == "float16" else "<f4").tobytes()
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def position_ranges(positions: np.ndarray) -> str:
+    """Ascending positions as a reader of a header would write them: 0-12,40."""
+    parts = np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1) if len(positions) else []
+    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
+
+
+def as_json(content, status: int = 200) -> JSONResponse:
+    return JSONResponse(content, status, headers=FRESH)
