@@ -130,6 +130,15 @@ def test_a_processor_without_the_settings_of_its_pictures_names_their_file(tmp_p
         forecast(ask(folder))
 
 
+@pytest.mark.parametrize("template", [["{{ messages }}"], 3, {"default": ["{{ messages }}"]}])
+def test_a_chat_template_that_is_no_text_is_refused_by_name(tmp_path, template):
+    folder = tiny_families.write("qwen2_vl", tmp_path / "model")
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    with pytest.raises(ModelUnavailable, match="chat_template"):
+        forecast(ask(folder))
+
+
 def test_a_processor_that_leaves_other_patches_out_than_the_model_is_refused(tmp_path):
     folder = tiny_families.write("llava_next", tmp_path / "model")
     file = folder / "processor_config.json"

@@ -12,10 +12,12 @@ from attention.errors import UnsupportedModel, quoted
 
 from .family import Family
 
+NO_FAMILIES = ("family", "conversation")  # what families are made with
+
 
 def names() -> list[str]:
     """The model types that have a file here, ascending."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "family")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in NO_FAMILIES)
 
 
 def find(model_type: str) -> Family:

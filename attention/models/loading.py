@@ -468,6 +468,14 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
             where = f"there is no {PROCESSOR_FILES[0]}. Copy it from the model that this one was trained from."
         files = ", ".join(name for name in PROCESSOR_FILES if (Path(path) / name).is_file()) or "no file of its own"
         raise ModelUnavailable(f"The processor of {path} cannot be loaded ({files}): {where}") from None
+    for holder in (processor, processor.tokenizer):
+        template = getattr(holder, "chat_template", None)
+        named = template if isinstance(template, dict) else {"": template}
+        if not all(isinstance(each, str | None) for each in named.values()):
+            raise ModelUnavailable(
+                f"The chat_template of {path} is {quoted(template)}, which must be a text (chat_template.json, "
+                "tokenizer_config.json). Copy it from the model that this one was trained from."
+            )
     # without any of its files transformers makes a tokenizer that knows no word
     names = type(processor.tokenizer).vocab_files_names
     known = sorted({names[kind] for kind in ("tokenizer_file", "vocab_file") if kind in names})
