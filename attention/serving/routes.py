@@ -1,7 +1,7 @@
 """The routes from which the page reads a run or a comparison: what each address answers.
 
 Owns the addresses below /gradio_api/attention/. Nothing that a client sends becomes a path: tickets, asset names and
-pictures are looked up, layers and tokens are numbers. Knows runs only by the methods of `Run`, and no model. How the numbers are
+pictures are looked up, layers and tokens are numbers. Knows runs by the methods of `Run`, and no model. How numbers are
 drawn is the business of assets/viewer/.
 """
 
