@@ -24,11 +24,8 @@ from pathlib import Path
 from attention.environment import is_debugging
 from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 from attention.runs.partial import PartialRun
+from attention.words import PHASE_WORDS
 
-PHASE_WORDS = {
-    "queue": "waiting", "model": "loading the model", "inputs": "reading the inputs", "answer": "answering",
-    "capture": "capturing", "write": "writing", "compare": "comparing",
-}  # fmt: skip
 REQUEST_FLAGS = (  # named as the fields of Request that they fill
     "model", "model_type", "mode", "max_new_tokens", "answer", "system", "vision", "max_visual_tokens", "device",
     "dtype", "adapter_rename", "adapter_alone", "pan_and_scan",
@@ -486,7 +483,7 @@ class _ReportedRun(PartialRun):
         if phase == "model" and total:
             self.progress.show("downloading the model", f"{_size(done)} of {_size(total)}")
             return
-        self.progress.show(PHASE_WORDS[phase], f"{done:,} of {total:,} {UNITS[phase]}" if total else "")
+        self.progress.show(PHASE_WORDS[phase][0], f"{done:,} of {total:,} {UNITS[phase]}" if total else "")
 
 
 @contextmanager

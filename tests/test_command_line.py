@@ -66,8 +66,8 @@ def test_extract_prints_the_folder_and_what_happens_beside_it(extract, tmp_path)
     code, out, err = extract(*flags, image=tmp_path / "large.png")
     assert code == 0 and out == f"{tmp_path / 'run'}\n"
     lines = err.splitlines()
-    phases = [line for line in lines if line in command_line.PHASE_WORDS.values()]
-    assert phases == [word for name, word in command_line.PHASE_WORDS.items() if name not in ("answer", "compare")]
+    phases = [line for line in lines if line in {word for word, _ in command_line.PHASE_WORDS.values()}]
+    assert phases == [word for name, (word, _) in command_line.PHASE_WORDS.items() if name not in ("answer", "compare")]
     assert any("tokens at most" in line and "on disk" in line for line in lines) and lines[-1] == "Answer: red"
     with open_run(tmp_path / "run") as run:
         assert run.info["forced"] and run.info["mode"] == "generate" and run.towers() == ["language"]

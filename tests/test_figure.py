@@ -22,7 +22,9 @@ from PIL import Image
 from attention import open_run
 from attention.drawing import figure, overlay
 from attention.drawing import number_text as value_text
-from attention.drawing.look import LOOK_NAMES, PALETTES, Look, coverage, drawn, palette
+from attention.drawing.colour_range import drawn
+from attention.drawing.look import LOOK_NAMES, Look, coverage
+from attention.drawing.palettes import PALETTES, palette
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
 from attention.exports.export import export_run, heatmap_png
 from attention.runs.selection import select

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from attention.measures import rows as scores
+from attention.measures.sinks import find_sinks
 
 
 def test_entropy_is_in_bits_and_of_the_row_divided_by_its_sum():
@@ -55,7 +56,7 @@ def rows_with_a_sink(n_rows=12, cells=60, seed=0):
 
 
 def sinks(*args):
-    return scores.find_sinks(*args).nonzero().flatten().tolist()
+    return find_sinks(*args).nonzero().flatten().tolist()
 
 
 def test_a_sink_draws_mass_whatever_is_asked_and_a_grounded_cell_does_not():
@@ -64,7 +65,7 @@ def test_a_sink_draws_mass_whatever_is_asked_and_a_grounded_cell_does_not():
         rows[query, 20 + query] = 0.4  # each another one
     assert sinks(rows) == [0]
     assert sinks(rows[:1]) == [], "one row cannot tell"
-    assert scores.find_sinks(torch.zeros(5, 0)).shape == (0,)
+    assert find_sinks(torch.zeros(5, 0)).shape == (0,)
     assert sinks(torch.cat([rows, torch.zeros(9, 60)])) == [0], "a row that sees no picture says nothing of it"
 
 
@@ -98,8 +99,8 @@ def test_sparse_rows_make_no_sinks_of_what_few_of_them_look_at():
 
 
 def test_uniform_rows_have_no_sink():
-    assert not scores.find_sinks(torch.full((8, 40), 1 / 40)).any()
-    assert not scores.find_sinks(torch.full((8, 40), 1 / 40), 2, torch.arange(40.0)).any()
+    assert not find_sinks(torch.full((8, 40), 1 / 40)).any()
+    assert not find_sinks(torch.full((8, 40), 1 / 40), 2, torch.arange(40.0)).any()
     assert math.isclose(scores.entropy(torch.full((1, 64), 1 / 64)).item(), 6, rel_tol=1e-6)
 
 

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from attention.errors import AttentionError, CaptureError, NotFinite
 from attention.measures import rows as scores
+from attention.measures.sinks import find_sinks
 from attention.models.hook import recorder
 
 from .layer_writer import LayerWriter
@@ -266,7 +267,7 @@ class Capture:
         if len(plan.sink_rows):
             means = torch.cat([chunk.mean(dim=0)[:, plan.cell_index] for _, chunk in rows.chunks(plan.sink_rows)])
             norms = torch.cat([block.value_norms for block in blocks])[plan.cell_index]
-            found = cells[scores.find_sinks(means, plan.sink_rows_before, norms)]
+            found = cells[find_sinks(means, plan.sink_rows_before, norms)]
         else:
             found = cells[:0]
         self.sinks[tower][str(layer)] = found.sort().values.tolist()

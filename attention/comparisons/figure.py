@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from attention.drawing import figure
+from attention.drawing.colour_range import Drawn, DrawnDifference
 from attention.drawing.figure import Panel, size_of
-from attention.drawing.look import Drawn, DrawnDifference, Look, diverging, palette
+from attention.drawing.look import Look
 from attention.drawing.number_text import (
     SPACE,
     bar_labels,
@@ -26,17 +27,9 @@ from attention.drawing.number_text import (
     format_value,
 )
 from attention.drawing.overlay import DARK, LIGHT
-from attention.drawing.run_map import (
-    cells_over,
-    ground,
-    ground_words,
-    image_words,
-    look_settings,
-    not_drawn,
-    places_on,
-    subject_words,
-    where_words,
-)
+from attention.drawing.palettes import diverging, palette
+from attention.drawing.run_map import cells_over, ground, places_on
+from attention.drawing.run_words import ground_words, image_words, look_settings, not_drawn, subject_words, where_words
 from attention.errors import InvalidRequest, quoted
 
 from .maps import ComparedMaps

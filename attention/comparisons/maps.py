@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from attention.drawing.look import DECADES, Drawn, DrawnDifference, Look, MapCells, drawn_together
+from attention.drawing.colour_range import DECADES, Drawn, DrawnDifference, MapCells, drawn_together
+from attention.drawing.look import Look
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.measures import differences
 from attention.runs.selection import Selection, plain, select

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-from .look import Drawn
+from .colour_range import Drawn
 
 SPACE = "\u202f"  # narrow, and no line is broken there
 NO_NUMBER = "–"

@@ -6,7 +6,6 @@ panel and the sentences below it. Knows neither models nor Gradio.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -15,15 +14,16 @@ from PIL import Image
 
 from attention.errors import DamagedRun, InvalidRequest
 from attention.runs.run import Run
-from attention.runs.selection import REDUCTIONS, Selection
+from attention.runs.selection import Selection
 
 from . import figure
+from .colour_range import Drawn, drawn
 from .figure import Panel, size_of
-from .look import Drawn, Look, drawn, palette
-from .number_text import bar_labels, bar_note, format_percent, format_strength, format_times, format_value
+from .look import Look
+from .number_text import bar_labels, bar_note
 from .overlay import overlay
-
-SAID = ("palette", "opacity", "unit", "curve", "sinks", "smooth", "plain")
+from .palettes import palette
+from .run_words import caption_of, look_settings
 
 
 def write_png(
@@ -68,12 +68,7 @@ def _drawing(selection: Selection, look: Look) -> tuple[Panel, list[str], dict, 
         bar_labels(how), bar_note(how), places_on(selection.run.info, image, look),
     )  # fmt: skip
     about = selection.settings() | look_settings(look) | {"range": [how.low, how.high]}
-    return panel, _caption(selection, look, how, values, source), about, values[cells]
-
-
-def look_settings(look: Look) -> dict:
-    """How a map was drawn, beside its range."""
-    return {name: value for name, value in look.to_dict().items() if name in SAID}
+    return panel, caption_of(selection, look, how, values, source), about, values[cells]
 
 
 def cells_over(
@@ -112,17 +107,6 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
     return points, boxes
 
 
-def not_drawn(info: dict, look: Look) -> list[str]:
-    """A sentence for each reason why places that the answer names are not drawn on the picture that they may mean."""
-    if not (look.places or look.places_on):
-        return []
-    left = [place for place in info.get("unplaced") or [] if not (look.places_on and place.get("on"))]
-    return [
-        f"{n} place{'' if n == 1 else 's'} of the answer on no picture: {why}"
-        for why, n in Counter(place["why"] for place in left).items()
-    ]
-
-
 def ground(run: Run, image: int, look: Look) -> Image.Image:
     """What a map is drawn on: a picture of the run as the processor received it, or white. Raises DamagedRun."""
     record = run.info["images"][image]
@@ -137,90 +121,3 @@ def picture_of(run: Run, image: int) -> Image.Image:
             return picture.convert("RGB")
     except (OSError, SyntaxError) as error:
         raise DamagedRun(f"{name} of this run cannot be read: {error}.") from None
-
-
-# The words below
-
-
-def _caption(selection: Selection, look: Look, how: Drawn, values: np.ndarray, source: str) -> list[str]:
-    """What a map is of and how it is drawn, in sentences."""
-    info = selection.run.info
-    model, adapter = info["model"]["id"], info.get("adapter")
-    if adapter:
-        model += f" with {adapter['id']}"
-        scale = adapter.get("scale")
-        model += f" {format_strength(scale)}" if isinstance(scale, int | float) and scale != 1 else ""
-    cells = values[selection.cells()]
-    total = float(cells.sum())
-    held = f", hold {format_percent(total)} of the row" if selection.are_shares else f", sum {format_value(total)}"
-    held = held if selection.key is None else ""
-    write = format_times if how.unit == "uniform" else format_value
-    rows, cols = how.values.shape
-    even = " even attention" if how.unit == "uniform" else ""
-    colours = f"{look.palette}, {how.curve}, {write(how.low)} to {write(how.high)}{even}"
-    return [
-        f"{model} · {where_words(selection)}",
-        subject_words(selection),
-        f"{image_words(selection)}: {rows}×{cols} cells{held}{_sink_words(selection, look, values)}",
-        f"{colours}, {ground_words(look)}",
-        *not_drawn(info, look),
-        f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
-    ]
-
-
-def ground_words(look: Look) -> str:
-    """How a map lies on its picture."""
-    lies = "without its picture" if look.plain else f"opacity {look.opacity:g}"
-    return lies + ("; smoothed between the cells' centres" if look.smooth else "")
-
-
-def where_words(selection: Selection) -> str:
-    """The tower, layer and head of a map."""
-    layer, head = (
-        f"{choice} over {what}s" if choice in REDUCTIONS else f"{what} {choice}"
-        for what, choice in (("layer", selection.layer), ("head", selection.head))
-    )
-    return f"{selection.tower} tower · {layer} · {head}"
-
-
-def image_words(selection: Selection) -> str:
-    """Which picture, tile or frame a map is on."""
-    record = selection.run.info["grids"][selection.grid]
-    return f"image {record['image'] + 1}" + ("" if record["kind"] == "whole" else f" ({record['kind']})")
-
-
-def subject_words(selection: Selection, with_predicted: bool = True) -> str:
-    """What reads, or is read, and what its row predicts."""
-    if selection.received:
-        return "what each key receives, mean over all queries"
-    start, until = selection.position, selection.until
-    what = ("row", "rows") if selection.key is None else ("position", "positions")
-    where = f"{what[0]} {start}" if until is None else f"mean of {what[1]} {start} to {until}"
-    if selection.texts is None:
-        keys = selection.run.info["towers"][selection.tower]["keys"]
-        cell = keys[start] if isinstance(keys, list) and until is None else None
-        own = f" (cell at row {cell['row']}, col {cell['col']})" if cell else ""
-    else:
-        own = f" {_quoted(selection.texts[0])}"
-        own += f", predicts {_quoted(selection.texts[1])}" if selection.texts[1] and with_predicted else ""
-    return f"{'reads from' if selection.key is None else 'is read by'}: {where}{own}"
-
-
-def _quoted(text: str) -> str:
-    return f"“{text if len(text) <= 60 else text[:59] + '…'}”"
-
-
-def _sink_words(selection: Selection, look: Look, values: np.ndarray) -> str:
-    """What is on the sinks, always said."""
-    is_sink = np.isin(selection.cells(), selection.sinks)
-    count, mass = int(is_sink.sum()), float(values[selection.cells()][is_sink].sum())
-    words = ""
-    if count:
-        total = float(values[selection.cells()].sum())
-        share = format_percent(mass / total) if total > 0 else format_percent(0)
-        hatched = "" if look.sinks == "raw" else ", hatched, outside the colours"
-        words = f"; {share} of that on {count} sink cell{'s' if count > 1 else ''}{hatched}"
-    row_mass = selection.sink_mass(values)
-    if look.sinks == "renormalised" and row_mass > 0:
-        words += f"; values are divided by the {format_percent(max(0.0, 1 - row_mass))} of the row not on sinks"
-    return words

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 NAMES = ("image_mass", "sink_mass", "sink_share", "entropy", "image_entropy", "spatial_entropy", "peak")
-SINK_SHARE = 0.9  # of the rows, those in which a sink stands out
 
 
 @dataclass(frozen=True)
@@ -78,48 +77,6 @@ def entropies(rows: torch.Tensor, parts: Sequence[slice | torch.Tensor]) -> list
 def entropy(rows: torch.Tensor) -> torch.Tensor:
     """Shannon entropy in bits of each row, divided by its sum first: [..., keys] -> [...]; 0 for a row without mass."""
     return entropies(rows, [slice(None)])[0]
-
-
-def find_sinks(rows: torch.Tensor, n_before: int = 0, value_norms: torch.Tensor | None = None) -> torch.Tensor:
-    """Which image cells draw mass whatever is asked: bool [cells], from `rows` [rows, cells], means over heads.
-
-    The first `n_before` rows come before the question, and cannot know what it asks for. With p the rows divided by
-    their sums (rows without mass left out), a cell is a sink when all of this holds:
-
-    1. It stands out in at least 9 of 10 rows, and in at least 9 of 10 of those before the question. It stands out in a
-       row where p > median + 5 * MAD of that row's cells and p > 1 / cells.
-    2. It draws evenly: v, the standard deviation of p over rows divided by its mean c, is below the median of v (a cell
-       without mass counts as uneven); and it stands out on the whole: c > median(c) + 5 * MAD(c).
-    3. What is read there is little: its `value_norms` (lengths of the values, mean over heads) is below their median
-       over cells. A thing that is looked at by every row holds something; a sink is where mass goes to be without
-       effect.
-
-    Fewer than two rows tell nothing. That visual sinks draw attention regardless of the text is observed by Kang et
-    al., "See What You Are Told" (ICLR 2025, arXiv 2503.03321); that what is attended for nothing has short values, by
-    Kobayashi et al., "Attention is Not Only a Weight" (EMNLP 2020, arXiv 2004.10102), and for sinks by Gu et al., "When
-    Attention Sink Emerges in Language Models" (ICLR 2025, arXiv 2410.10781). The rule needs nothing known of a model.
-    """
-    before = torch.arange(len(rows), device=rows.device) < n_before
-    seen = rows.sum(dim=-1) > 0
-    rows, before = rows[seen], before[seen]
-    if len(rows) < 2 or rows.shape[-1] == 0:
-        return torch.zeros(rows.shape[-1], dtype=torch.bool, device=rows.device)
-    p = rows / rows.sum(dim=-1, keepdim=True)
-    stands_out = (_above_spread(p) & (p > 1 / p.shape[-1])).float()
-    c = p.mean(dim=0)
-    variation = torch.where(c > 0, p.std(dim=0, correction=0) / c, torch.inf)
-    found = (stands_out.mean(dim=0) >= SINK_SHARE) & _above_spread(c) & (variation < variation.median())
-    if before.any():
-        found &= stands_out[before].mean(dim=0) >= SINK_SHARE
-    if value_norms is not None:
-        found &= value_norms < value_norms.median()
-    return found
-
-
-def _above_spread(values: torch.Tensor) -> torch.Tensor:
-    """Which values lie above the median by more than 5 median absolute deviations: [..., n] -> bool [..., n]."""
-    median = values.median(dim=-1, keepdim=True).values
-    return values > median + 5 * (values - median).abs().median(dim=-1, keepdim=True).values
 
 
 def spatial_entropy(maps: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -13,10 +13,11 @@ import gradio as gr
 
 from attention.errors import confirmed_by
 from attention.visitors.service import Service
+from attention.words import PHASE_WORDS
 
 from . import GPU, QUIET
 from .inputs import BOXES
-from .sentences import LAST_PROGRESS_SECONDS, PHASES, STOPPED, in_words, status_line
+from .sentences import LAST_PROGRESS_SECONDS, STOPPED, in_words, status_line
 
 
 class Controls:
@@ -85,7 +86,7 @@ class Controls:
 
         def begin() -> dict:
             buttons = {self.run: gr.Button("Run", interactive=False), self.stop: gr.Button(interactive=True)}
-            return {**buttons, self.status: PHASES["queue"], **self._answering(None)}
+            return {**buttons, self.status: PHASE_WORDS["queue"][1], **self._answering(None)}
 
         outputs = list(dict.fromkeys([*self.changed, *shown]))
         running = event(begin, None, begun, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)

@@ -16,16 +16,8 @@ import gradio as gr
 from attention.comparisons.comparison import Comparison
 from attention.errors import confirmed_by, fault, words_for
 from attention.runs.run import Run
+from attention.words import PHASE_WORDS
 
-PHASES = {
-    "queue": "Waiting for its turn",
-    "model": "Loading the model",
-    "inputs": "Preparing the picture",
-    "answer": "Writing the answer: token {done} of at most {total}",
-    "capture": "Capturing: layer {done} of {total}",
-    "write": "Writing the run",
-    "compare": "Comparing: layer {done} of {total}",
-}
 STOPPED = "Stopped. Nothing was kept of this run."
 NOT_AGAIN = (
     "The run on screen has several turns or pictures, or an answer that was given. "
@@ -69,7 +61,7 @@ def status_line(progress: dict) -> str:
     if progress["phase"] == "model" and progress["total"]:  # bytes are counted only while they are fetched
         unit, size = ("GB", 1e9) if progress["total"] >= 1e9 else ("MB", 1e6)
         return f"Downloading the model: {progress['done'] / size:.1f} of {progress['total'] / size:.1f} {unit}"
-    return PHASES[progress["phase"]].format(**progress)
+    return PHASE_WORDS[progress["phase"]][1].format(**progress)
 
 
 def describe_run(run: Run) -> str:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from attention.errors import NotInRun
 from attention.runs.pooling import pooled_shape
+from attention.words import GONE
 
 from .answers import KEEP, MEDIA_TYPES, PREFIX, UnknownTicket, as_json, guarded, numbers, position_ranges
 from .assets import asset
@@ -65,9 +66,7 @@ def _find(resolve, request):
     try:
         return resolve(request.path_params["ticket"])
     except KeyError:
-        raise UnknownTicket(
-            "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
-        ) from None
+        raise UnknownTicket(GONE) from None
 
 
 def _find_run(resolve, request):

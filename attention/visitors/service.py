@@ -22,11 +22,10 @@ from attention.limits import Limits
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
+from attention.words import GONE
 
 from .jobs import Job, wait_for
 from .store import RunCache
-
-GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
 
 log = logging.getLogger(__name__)
 

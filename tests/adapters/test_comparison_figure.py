@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 
 from adapters import open_comparison
 from attention.comparisons.figure import member_names
-from attention.drawing.look import coverage, diverging, palette
+from attention.drawing.look import coverage
 from attention.drawing.number_text import format_value
+from attention.drawing.palettes import diverging, palette
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.exports.comparison import export_comparison
 from attention.measures.differences import jensen_shannon
