@@ -49,7 +49,7 @@ with without_stubs():
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError
-from attention.limits import Limits
+from attention.limits import HOSTED_RUNS_BYTES, Limits
 from attention.page import QUIET
 from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
@@ -64,7 +64,6 @@ from attention.visitors.service import Service
 from attention.visitors.store import RunCache
 
 IS_HOSTED = is_hosted()
-HOSTED_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
 TITLE = "VLM Attention Viz"
 
 
@@ -193,7 +192,7 @@ def open_comparisons(cache: RunCache) -> dict[str, str]:
 def open_service(runs: str | None = None, model: str | None = None, adapters: str | None = None) -> Service:
     """Runs are kept in a library on a person's machine, and for the time of a visit on a server."""
     if IS_HOSTED:
-        cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_BYTES)
+        cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
     else:
         cache = RunCache(runs or user_cache_folder() / "runs", library=True)
     return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=Path(adapters) if adapters else None)

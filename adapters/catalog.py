@@ -15,18 +15,16 @@ from pathlib import Path
 
 from attention.environment import POCKET, POCKET_ID
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
+from attention.limits import MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_SCALE, MAX_FOLDER_DEPTH, MAX_FOLDERS
 from attention.models import loading as models
-from attention.request import MAX_ADAPTER_SCALE
 
 from . import hub
 from .base_names import is_base
-from .files import CONFIG, MAX_CONFIG_BYTES, WEIGHTS, AdapterFiles, parse_config, read_folder
+from .files import CONFIG, WEIGHTS, AdapterFiles, parse_config, read_folder
 from .no_adapter import has_no_weights
 from .weights_beside import SUFFIXES
 
 BUNDLED = POCKET / "adapters"
-MAX_DEPTH = 5  # of folders below the one that is searched
-MAX_FOLDERS = 5000
 MAX_BROKEN = 3  # folders that are named one by one
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 SCALED = re.compile(r"(.*)=\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity))\s*", re.I | re.S)
@@ -245,7 +243,7 @@ def _folders(root: Path) -> Iterator[Path]:
     while waiting:
         folder, depth = waiting.popleft()
         yield folder
-        if depth == MAX_DEPTH:
+        if depth == MAX_FOLDER_DEPTH:
             continue
         try:
             children = sorted(folder.iterdir())
@@ -279,7 +277,7 @@ def _read_config(folder: Path, root: Path, label: str) -> dict:
         raise AdapterRefused(f"The files of {label} are links that lead out of {root.name}.")
     if not weights.is_file():
         raise has_no_weights(label, [file.name for file in folder.iterdir()])
-    if config.stat().st_size > MAX_CONFIG_BYTES:
+    if config.stat().st_size > MAX_ADAPTER_CONFIG_BYTES:
         raise AdapterRefused(f"{CONFIG} of {label} is too large for an adapter's config.")
     return parse_config(config.read_bytes(), f"{CONFIG} of {label}")
 

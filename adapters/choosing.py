@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
+from attention.limits import MAX_ADAPTER_SCALE
 from attention.models.loading import Watch
-from attention.request import MAX_ADAPTER_SCALE
 
 from .base_modules import base_of
 from .catalog import fetch_adapter, find_adapter, split_scale

@@ -17,9 +17,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from attention.capture.extraction import Extraction, all_or_nothing
-from attention.comparisons.comparison import BASE, FORMAT, INDEX, MOST, TABLES, Comparison, compared_rows, measure
+from attention.comparisons.comparison import BASE, FORMAT, INDEX, TABLES, Comparison, compared_rows, measure
 from attention.errors import InvalidRequest, LimitExceeded, quoted
-from attention.limits import Limits
+from attention.limits import MAX_ADAPTERS, Limits
 from attention.measures import differences
 from attention.request import Request
 from attention.runs.partial import PartialRun
@@ -69,8 +69,8 @@ def fill_comparison(
 def _check(request: Request, adapters: Sequence[AdapterChoice], words: str | int) -> None:
     if not adapters:
         raise InvalidRequest("A comparison needs an adapter besides the base: choose one.")
-    if len(adapters) > MOST:
-        raise LimitExceeded(f"{len(adapters)} adapters were given; a comparison has {MOST} at most.")
+    if len(adapters) > MAX_ADAPTERS:
+        raise LimitExceeded(f"{len(adapters)} adapters were given; a comparison has {MAX_ADAPTERS} at most.")
     is_number = isinstance(words, int) and not isinstance(words, bool)
     if words not in WORDS and not (is_number and 1 <= words <= len(adapters)):
         raise InvalidRequest(

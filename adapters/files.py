@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attention.errors import AdapterRefused, AdapterUnavailable
+from attention.limits import MAX_ADAPTER_CONFIG_BYTES, MAX_PICKLE_START_BYTES
 
 from .no_adapter import CONFIG, WEIGHTS, has_no_weights, is_a_file, is_no_adapter, is_of_diffusers, names_below
 from .safetensors_header import TensorRecord, read_header
 from .weights_beside import FileBeside, files_beside
-
-MAX_CONFIG_BYTES = 256 << 10
-MAX_START_BYTES = 4 << 20  # of a pickle beside it: the names of its tensors come first
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
             raise AdapterUnavailable(said)
         if not weights.is_file():
             raise has_no_weights(where, [file.name for file in folder.iterdir()])
-        if config.stat().st_size > MAX_CONFIG_BYTES:
+        if config.stat().st_size > MAX_ADAPTER_CONFIG_BYTES:
             raise AdapterRefused(
                 f"{where} has an {CONFIG} that is too large for an adapter's: {config.stat().st_size:,} bytes."
             )
@@ -145,7 +143,7 @@ def _below(where: str, below: str) -> str:
 def _beside(folder: Path, header: dict[str, TensorRecord]) -> tuple[FileBeside, ...]:
     def start_of(name: str) -> bytes:
         with (folder / name).open("rb") as opened:
-            return opened.read(MAX_START_BYTES)
+            return opened.read(MAX_PICKLE_START_BYTES)
 
     files = [(file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file()]
     return files_beside(files, lambda name: read_header(folder / name)[0], start_of, header)

@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
+from attention.limits import HOSTED_ADAPTER_BYTES, MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_HEADER_BYTES
 from attention.models import loading as models
 
-from .files import CONFIG, MAX_CONFIG_BYTES, WEIGHTS, AdapterFiles, parse_config, read_folder, with_folder
+from .files import CONFIG, WEIGHTS, AdapterFiles, parse_config, read_folder, with_folder
 from .no_adapter import has_no_weights, is_no_adapter
-from .safetensors_header import MAX_HEADER_BYTES, TensorRecord, parse_header
+from .safetensors_header import TensorRecord, parse_header
 from .weights_beside import FileBeside, files_beside
 
 TIMEOUT_S = 10  # to connect, and between two pieces of an answer
@@ -31,7 +32,6 @@ FAILURE_KEPT_S = 60
 MAX_LISTED = 50
 MAX_LISTINGS = 64
 HEADER_GUESS_BYTES = 128 << 10  # holds the header of most adapters, so that one request does
-HOSTED_BYTES = 1 << 30
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 
@@ -207,22 +207,22 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
             _keep_beside(repository, here)
             _keep_reference(repository, revision, commit)
             return here if is_whole else replace(here, folder=None, sha256=None)
-        config, _ = hub.first_bytes(CONFIG, commit, MAX_CONFIG_BYTES + 1)
+        config, _ = hub.first_bytes(CONFIG, commit, MAX_ADAPTER_CONFIG_BYTES + 1)
         header, size = _header(adapter_id, hub, commit, WEIGHTS)
         beside = _beside(adapter_id, hub, commit, sizes, header)
     except AttentionError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
         raise _in_words(error, adapter_id, is_hosted) from None
-    if len(config) > MAX_CONFIG_BYTES:
+    if len(config) > MAX_ADAPTER_CONFIG_BYTES:
         raise AdapterRefused(
-            f"{CONFIG} of {adapter_id} is too large for an adapter's config: over {MAX_CONFIG_BYTES:,} bytes."
+            f"{CONFIG} of {adapter_id} is too large for an adapter's config: over {MAX_ADAPTER_CONFIG_BYTES:,} bytes."
         )
     whole = size + sum(file.size_bytes for file in beside if file.is_loadable)
-    if is_hosted and whole > HOSTED_BYTES:
+    if is_hosted and whole > HOSTED_ADAPTER_BYTES:
         raise AdapterRefused(
-            f"The weights of {adapter_id} are {whole / 1e9:.1f} GB, and this server takes {HOSTED_BYTES / 1e9:.1f} GB. "
-            "Run the app on a machine of your own for it."
+            f"The weights of {adapter_id} are {whole / 1e9:.1f} GB, and this server takes "
+            f"{HOSTED_ADAPTER_BYTES / 1e9:.1f} GB. Run the app on a machine of your own for it."
         )
     return AdapterFiles(
         adapter_id,
@@ -319,7 +319,7 @@ def _header(adapter_id: str, hub: _Repository, commit: str, name: str) -> tuple[
     """The tensors that a safetensors file has, and its bytes. Raises AdapterRefused."""
     start, size = hub.first_bytes(name, commit, HEADER_GUESS_BYTES)
     length = struct.unpack("<Q", start[:8])[0] if len(start) >= 8 else 0
-    if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
+    if not 0 < length <= min(MAX_ADAPTER_HEADER_BYTES, size - 8):
         raise AdapterRefused(f"{name} of {adapter_id} is not a safetensors file: its header does not fit into it.")
     if len(start) < 8 + length:
         start, _ = hub.first_bytes(name, commit, 8 + length)

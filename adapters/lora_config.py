@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import Any
 
 from attention.errors import AdapterRefused, shortened
+from attention.limits import MAX_ALPHA, MAX_MODULE_NAMES
 
 # Every field of LoraConfig in PEFT 0.21 is in one of three tables (a test compares them with the installed version).
 READ = {
@@ -59,8 +60,6 @@ RECORDS = ("eva_config", "corda_config", "lora_ga_config", "velora_config", "kas
 TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
 
 PLAIN = re.compile(r"[\w.-]+")  # the name of a module, or the end of one: no pattern
-MOST_ALPHA = 1e6
-MOST_NAMES = 1_000  # of modules that are replaced, or lists of layers
 
 
 @dataclass(frozen=True)
@@ -214,8 +213,8 @@ class _Reader:
         return value
 
     def alpha(self, value: Any, name: str) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < abs(value) <= MOST_ALPHA:
-            raise self.wrong(name, value, f"a number other than 0, at most {MOST_ALPHA:g}")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < abs(value) <= MAX_ALPHA:
+            raise self.wrong(name, value, f"a number other than 0, at most {MAX_ALPHA:g}")
         return value
 
     def flag(self, name: str) -> bool:
@@ -261,8 +260,8 @@ class _Reader:
             value = [value] if value else []
         if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
             raise self.wrong(name, value, "a list of names" + (" or a pattern" if can_be_pattern else ""))
-        if plain and len(value) > MOST_NAMES:
-            raise self.wrong(name, f"{len(value):,} names", f"at most {MOST_NAMES:,} names")
+        if plain and len(value) > MAX_MODULE_NAMES:
+            raise self.wrong(name, f"{len(value):,} names", f"at most {MAX_MODULE_NAMES:,} names")
         odd = next((each for each in value if plain and not PLAIN.fullmatch(each)), None)
         if odd is not None:
             raise self.wrong(name, odd, "names of modules, without signs of a pattern")

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from attention.errors import AdapterRefused, AdapterUnavailable
+from attention.limits import MAX_FILES_LOOKED_AT
 
 from .health_card import listed
 from .weights_beside import STATE, converting
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-MOST_NAMES = 5000  # of files that are looked at
 DEPTH = 3
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 MODEL_WEIGHTS = re.compile(
@@ -38,7 +38,7 @@ def names_below(folder: Path) -> list[str]:
 
     def walk(place: Path, depth: int) -> None:
         for each in sorted(place.iterdir()):
-            if each.name.startswith(".") or len(found) >= MOST_NAMES:
+            if each.name.startswith(".") or len(found) >= MAX_FILES_LOOKED_AT:
                 continue
             found.append(each.relative_to(folder).as_posix())
             if depth < DEPTH and each.is_dir() and not each.is_symlink():

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attention.errors import AdapterRefused
+from attention.limits import MAX_ADAPTER_HEADER_BYTES
 
-MAX_HEADER_BYTES = 25 << 20
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 ITEM_BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
@@ -37,7 +37,7 @@ def read_header(file: Path, called: str | None = None) -> tuple[dict[str, Tensor
     with file.open("rb") as opened:
         start = opened.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
+        if not 0 < length <= min(MAX_ADAPTER_HEADER_BYTES, size - 8):
             raise AdapterRefused(
                 f"{called} is not a safetensors file, or was cut off: its header does not fit into it."
             )

@@ -14,11 +14,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from attention.errors import AdapterRefused
+from attention.limits import MAX_PATTERN_CHARACTERS
 
 from .base_modules import Base
 from .lora_config import PLAIN, LoraSettings, shown
 
-MOST_PATTERN = 20_000  # characters; a list of every module of a large model, written as one pattern, is as long
 MATCHER = """
 import json, re, sys
 try:
@@ -102,7 +102,7 @@ def matches(patterns: dict[str, str], names: list[str], seconds: float, who: str
     Raises AdapterRefused when one is no regular expression, or takes longer than `seconds`.
     """
     for pattern, called in patterns.items():
-        if len(pattern) > MOST_PATTERN:
+        if len(pattern) > MAX_PATTERN_CHARACTERS:
             raise AdapterRefused(f"{who} has a pattern of {len(pattern):,} characters ({shown(called, 40)}).")
     asked = json.dumps({"patterns": list(patterns), "names": names})
     try:

@@ -43,3 +43,74 @@ class Limits:
             buffer_bytes=1_000_000_000,
             default_visual_tokens=1024,
         )
+
+
+# A request
+
+MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
+
+# A picture that is read, and one that is drawn
+
+MAX_CANVAS_PIXELS = 1 << 28  # thin pictures become huge on the way to their crop or onto their square
+MAX_FIGURE_MEGAPIXELS = 40  # of a figure larger than its picture
+
+# A model's config
+
+# several times what the largest models have
+MAX_MODEL_LAYERS, MAX_MODEL_HEADS, MAX_MODEL_SIZE = 1_000, 10_000, 10_000_000
+
+# A run or a comparison from anybody: its zip
+
+# What a zip may unpack to. On a server what its own runs may have, so that what was made there opens there again; on a
+# person's own disk far more than any run has, so that only a zip that is made to fill the disk is stopped.
+HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
+LOCAL_ZIP_BYTES = 32 << 30
+MAX_ZIP_ENTRIES = 10_000  # a run has one for each layer of each tower, two for each image, and a few; at most 13 runs
+MAX_ZIP_CONTENTS_BYTES = 1 << 20  # the zip's own list of its entries
+MAX_ZIP_RATIO, ZIP_RATIO_FROM_BYTES = 200, 64 << 20  # what a zip grows by; small ones may, as all-zero masks do
+MAX_INDEX_BYTES = 16 << 20  # run.json: a hundred bytes for each token, thirty for each key of other towers
+MAX_INDEXES_BYTES = 64 << 20  # of all members' run.json: they are read together
+
+# Its JSON
+
+MAX_JSON_DEPTH = 32  # of lists in lists
+MAX_TEXT, MAX_NAME = 1_000_000, 500  # characters
+MAX_WHOLE = 1 << 53  # what JavaScript counts to exactly
+
+# What it holds
+
+MAX_LAYER_HEADER_BYTES = 1 << 20
+MAX_TOKENS = 1 << 18
+MAX_IMAGES = 1_000
+MAX_GRIDS = 10_000
+MAX_LAYERS = 1_000
+MAX_HEADS = 1_024
+MAX_GROUPS = 1_000
+MAX_ROW_VALUES = 1 << 28  # one token's rows in all layers and heads, which the page reads at once
+MAX_TOKEN_TEXT = 1_000  # characters
+MAX_BOX_PX = 10_000_000  # how far a tile, or a place that an answer names, may reach beyond its picture
+MAX_MEASURES = 50
+MAX_QUERIES = 4_096  # rows of a tower that were compared; `comparison.ROWS` are fewer
+MAX_CHANGED_HEADS = 1 << 20  # of all adapters and layers: lines of the table that is downloaded
+MAX_TABLE_VALUES = 1 << 26  # of a measure in a tower, which is read as a whole
+MAX_CHANGES, MAX_PARTS = 20_000, 500  # modules whose weights changed, and their kinds
+MAX_CARD_FIELDS = 100
+MAX_ADAPTERS = 12  # of one comparison
+
+# An adapter
+
+MAX_ADAPTER_CONFIG_BYTES = 256 << 10
+MAX_PICKLE_START_BYTES = 4 << 20  # of a pickle beside it: the names of its tensors come first
+MAX_ADAPTER_HEADER_BYTES = 25 << 20
+HOSTED_ADAPTER_BYTES = 1 << 30  # on a server; on a person's own machine they ask
+MAX_PATTERN_CHARACTERS = 20_000  # as a list of every module of a large model, written as one pattern
+MAX_ALPHA = 1e6  # lora_alpha
+MAX_MODULE_NAMES = 1_000  # of modules that are replaced, or lists of layers
+MAX_FOLDER_DEPTH = 5  # of folders below the one that is searched
+MAX_FOLDERS = 5000  # that are looked into
+MAX_FILES_LOOKED_AT = 5000  # to say what a path is that holds no adapter
+
+# Many visitors
+
+HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
+EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn

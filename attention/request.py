@@ -15,10 +15,9 @@ from PIL import Image
 
 from attention.errors import InvalidRequest, LimitExceeded, quoted
 from attention.image_entries import SIZES, TYPES, picture_of
-from attention.limits import Limits
+from attention.limits import MAX_ADAPTER_SCALE, Limits
 
 MODES = ("prefill", "generate")
-MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
 CHAT_ROLES = ("system", "user", "assistant")
 
 

@@ -203,12 +203,12 @@ def test_what_is_too_large_is_refused_with_both_numbers(files, tmp_path, place, 
     size = sum(map(len, files.values()))
     refused(path, place, LimitExceeded, r"The run in a\.zip has 0\.0 MB; the limit is 0\.0 MB", limit=size - 1)
     refused(path, place, LimitExceeded, r"run\.json in a\.zip has 0\.0 MB; the limit is 0\.0 MB", limit=100)
-    many = [*files.items(), *((f"{i}", b"") for i in range(foreign_zip.MAX_ENTRIES))]
+    many = [*files.items(), *((f"{i}", b"") for i in range(foreign_zip.MAX_ZIP_ENTRIES))]
     refused(zipped(many, path), place, LimitExceeded, r"a\.zip has 10,\d\d\d entries; the limit is 10,000")
     bomb = zipped(files | {"scores.safetensors": bytes(5_000_000)}, path, packed=zipfile.ZIP_DEFLATED)
-    monkeypatch.setattr(foreign_zip, "RATIO_FROM_BYTES", 1_000_000)
+    monkeypatch.setattr(foreign_zip, "ZIP_RATIO_FROM_BYTES", 1_000_000)
     refused(bomb, place, LimitExceeded, r"unpacks to \d+ times its size; no run does to more than 200")
-    monkeypatch.setattr(foreign_zip, "MAX_CONTENTS_BYTES", 300)
+    monkeypatch.setattr(foreign_zip, "MAX_ZIP_CONTENTS_BYTES", 300)
     refused(bomb, place, DamagedRun, "its list of contents is larger than 300 bytes")
 
 

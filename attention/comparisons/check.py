@@ -15,20 +15,27 @@ from itertools import pairwise
 from pathlib import Path
 
 from attention.errors import DamagedRun, LimitExceeded, quoted
+from attention.limits import (
+    MAX_CARD_FIELDS,
+    MAX_CHANGED_HEADS,
+    MAX_CHANGES,
+    MAX_HEADS,
+    MAX_MEASURES,
+    MAX_NAME,
+    MAX_PARTS,
+    MAX_QUERIES,
+    MAX_TABLE_VALUES,
+    MAX_TEXT,
+    MAX_WHOLE,
+)
 from attention.measures import differences
-from attention.runs.checks.json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
-from attention.runs.checks.run import MAX_HEADS, check_origin, check_run
+from attention.runs.checks.json_fields import Fields
+from attention.runs.checks.run import check_origin, check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
 
 from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
-MAX_MEASURES = 50
-MAX_QUERIES = 4_096  # rows of a tower that were compared; `comparison.ROWS` are fewer
-MAX_CHANGED_HEADS = 1 << 20  # of all adapters and layers: lines of the table that is downloaded
-MAX_TABLE_VALUES = 1 << 26  # of a measure in a tower, which is read as a whole
-MAX_CHANGES, MAX_PARTS = 20_000, 500  # modules whose weights changed, and their kinds
-MAX_CARD_FIELDS = 100
 
 _FIELDS = Fields(f"{INDEX} of this comparison")
 _whole, _number, _text, _list, _record = (

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attention.errors import DamagedRun, NotInRun, quoted, shown_path
+from attention.limits import MAX_ADAPTERS
 from attention.measures import differences
 from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
 BASE = "base"
-MOST = 12  # adapters of one comparison
 ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
 AT_ONCE = 32  # rows of a layer that are read together
 THREADS = max(1, min(8, os.cpu_count() or 1))
@@ -214,10 +214,10 @@ def member_folders(info: dict) -> list[str]:
     members = info.get("members")
     members = members if isinstance(members, list) else []
     names = [member.get("folder") if isinstance(member, dict) else None for member in members]
-    if not 2 <= len(names) <= MOST + 1 or names != [BASE, *(f"adapter_{n}" for n in range(1, len(names)))]:
+    if not 2 <= len(names) <= MAX_ADAPTERS + 1 or names != [BASE, *(f"adapter_{n}" for n in range(1, len(names)))]:
         raise DamagedRun(
             f"{INDEX} of this comparison is damaged: its members are {quoted(names)}; they must be {BASE}, adapter_1 "
-            f"and so on, up to adapter_{MOST}."
+            f"and so on, up to adapter_{MAX_ADAPTERS}."
         )
     return names
 

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from attention.errors import LimitExceeded
+from attention.limits import MAX_INDEXES_BYTES
 from attention.runs.checks.run import check_files
 from attention.runs.checks.unpack import INDEX as RUN_INDEX
 from attention.runs.checks.unpack import read_run_index, run_files
@@ -19,8 +20,6 @@ from attention.runs.partial import write_index
 
 from .check import check_index, check_members, check_tables, naming
 from .comparison import FORMAT, INDEX, TABLES, member_folders
-
-MAX_INDEXES_BYTES = 64 << 20  # of all members' run.json: they are read together
 
 
 def unpack_comparison(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:

@@ -27,12 +27,11 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from attention.errors import InvalidRequest, LimitExceeded, quoted
-from attention.limits import MAX_PIXELS
+from attention.limits import MAX_FIGURE_MEGAPIXELS, MAX_PIXELS
 
 from .number_text import SPACE
 from .overlay import DARK, LIGHT, lay_over
 
-MAX_MEGAPIXELS = 40
 SCALES = (0.25, 4.0)
 INCHES = 6.0  # the width of a figure of one picture: a column and a half of a page
 INCHES_OF_SEVERAL = 7.0  # a page between its margins
@@ -153,7 +152,8 @@ def size_of(image: dict, scale: float | None, width: int | None, panels: int = 1
     if width is None and not (is_number and SCALES[0] <= scale <= SCALES[1]):
         raise InvalidRequest(f"scale is {quoted(scale)}; it must be a number from {SCALES[0]:g} to {SCALES[1]:g}.")
     size = width or max(1, round(image["width"] * scale)), max(1, round(image["height"] * scale))
-    limit = MAX_PIXELS if scale <= 1 else 1_000_000 * MAX_MEGAPIXELS  # a picture in its own size was let in before
+    # a picture in its own size was let in before
+    limit = MAX_PIXELS if scale <= 1 else 1_000_000 * MAX_FIGURE_MEGAPIXELS
     pixels = panels * size[0] * size[1]
     if pixels > limit:
         raise LimitExceeded(

@@ -24,12 +24,12 @@ from transformers import AutoConfig
 from transformers.models.llava.processing_llava import LlavaProcessor
 
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, quoted
+from attention.limits import MAX_CANVAS_PIXELS
 from attention.runs.tokens import Grid
 
 from .family import Cell, Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
-LARGEST_CANVAS = 1 << 28  # pixels; thin pictures become huge on the way to their crop or onto their square
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,10 @@ def one_size(label: str, n_tokens: int, max_visual_tokens: int) -> LimitExceeded
 
 
 def _refuse_canvas(image: Image.Image, pixels: int) -> None:
-    if pixels > LARGEST_CANVAS:
+    if pixels > MAX_CANVAS_PIXELS:
         raise InvalidRequest(
             f"A picture of {image.width}x{image.height} pixels would become one of {pixels / 1e6:,.0f} million in this "
-            f"model's processor; the limit is {LARGEST_CANVAS / 1e6:,.0f} million. Crop it to less unequal sides."
+            f"model's processor; the limit is {MAX_CANVAS_PIXELS / 1e6:,.0f} million. Crop it to less unequal sides."
         )
 
 

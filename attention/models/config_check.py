@@ -11,21 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attention.errors import ModelUnavailable, quoted, shortened
+from attention.limits import MAX_MODEL_HEADS, MAX_MODEL_LAYERS, MAX_MODEL_SIZE
 
 CONFIG = "config.json"
-MOST_LAYERS, MOST_HEADS, MOST_OF_A_SIZE = 1_000, 10_000, 10_000_000  # several times what the largest models have
 # Fields by the most that they may be; each is at least 1 where it is given.
 COUNTS = {
-    **dict.fromkeys(("num_hidden_layers", "depth"), MOST_LAYERS),
-    **dict.fromkeys(("num_attention_heads", "num_key_value_heads", "num_heads"), MOST_HEADS),
-    **dict.fromkeys(("hidden_size", "vocab_size", "head_dim", "patch_size"), MOST_OF_A_SIZE),
+    **dict.fromkeys(("num_hidden_layers", "depth"), MAX_MODEL_LAYERS),
+    **dict.fromkeys(("num_attention_heads", "num_key_value_heads", "num_heads"), MAX_MODEL_HEADS),
+    **dict.fromkeys(("hidden_size", "vocab_size", "head_dim", "patch_size"), MAX_MODEL_SIZE),
 }
 # These may be 0 as well: some models have none of it.
 COUNTS_OR_NONE = {
-    "num_global_layers": MOST_LAYERS,
-    **dict.fromkeys(("num_experts", "num_local_experts"), MOST_HEADS),
-    **dict.fromkeys(("intermediate_size", "moe_intermediate_size", "out_hidden_size", "embed_dim"), MOST_OF_A_SIZE),
-    **dict.fromkeys(("num_position_embeddings", "in_channels", "num_channels"), MOST_OF_A_SIZE),
+    "num_global_layers": MAX_MODEL_LAYERS,
+    **dict.fromkeys(("num_experts", "num_local_experts"), MAX_MODEL_HEADS),
+    **dict.fromkeys(("intermediate_size", "moe_intermediate_size", "out_hidden_size", "embed_dim"), MAX_MODEL_SIZE),
+    **dict.fromkeys(("num_position_embeddings", "in_channels", "num_channels"), MAX_MODEL_SIZE),
 }
 
 
@@ -53,7 +53,7 @@ def layer_counts(config) -> Iterator[tuple[str, int]]:
     """The fields of a config that say how many layers a tower has: (name with its part's, number)."""
     for where, part in _parts(config.to_dict()):
         for name, most in COUNTS.items():
-            if most == MOST_LAYERS and _is_count(part.get(name)):
+            if most == MAX_MODEL_LAYERS and _is_count(part.get(name)):
                 yield f"{where}{name}", part[name]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError, confirmed_by
-from attention.request import MAX_ADAPTER_SCALE
+from attention.limits import MAX_ADAPTER_SCALE
 from attention.visitors.service import Service
 
 from . import QUIET

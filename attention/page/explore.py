@@ -10,7 +10,8 @@ from typing import Any
 import gradio as gr
 
 from attention.errors import AttentionError
-from attention.request import MAX_ADAPTER_SCALE, Request
+from attention.limits import MAX_ADAPTER_SCALE
+from attention.request import Request
 from attention.runs.run import Run
 from attention.visitors.service import Service
 

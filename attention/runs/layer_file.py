@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from attention.errors import DamagedRun
+from attention.limits import MAX_LAYER_HEADER_BYTES
 
-MAX_HEADER_BYTES = 1 << 20
 _DTYPES = {
     "F64": "f8", "F32": "f4", "F16": "f2", "BF16": "u2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U8": "u1",
     "BOOL": "?",
@@ -36,7 +36,7 @@ class LayerFile:
             raise DamagedRun(f"{path.name} of this run cannot be opened: {error.strerror or error}.") from None
         try:
             length = int.from_bytes(self._file.read(8), "little")
-            if not 2 <= length <= MAX_HEADER_BYTES:
+            if not 2 <= length <= MAX_LAYER_HEADER_BYTES:
                 raise ValueError(f"a header of {length} bytes")
             header = json.loads(self._file.read(length))
             self._start = 8 + length

@@ -10,12 +10,12 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from attention.drawing.look import LOOK_NAMES, Look
 from attention.errors import quoted
 from attention.exports.export import FIGURES, file_name, write_dense, write_selection, zipped, zipped_bytes
+from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 from attention.runs.selection import select
 
 from .answers import FRESH, KEEP, Busy, attachment, download
 from .parameters import BadQuery, read_choice, read_decimal, read_number, read_tower, read_word, take_only
 
-EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
 EXPORT_TYPES = {
     "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "npz": "application/octet-stream",
     "csv": "text/csv; charset=utf-8", "zip": "application/zip",

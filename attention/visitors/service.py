@@ -18,7 +18,7 @@ from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
-from attention.limits import Limits
+from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -29,10 +29,6 @@ from .store import RunCache
 
 log = logging.getLogger(__name__)
 
-# What a zip may unpack to. On a server what its own runs may have, so that what was made there opens there again; on a
-# person's own disk far more than any run has, so that only a zip that is made to fill the disk is stopped.
-HOSTED_ZIP_BYTES = Limits.hosted().run_bytes
-LOCAL_ZIP_BYTES = 32 << 30
 
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None]], list[dict]]
 

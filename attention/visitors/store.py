@@ -31,7 +31,8 @@ from typing import Any
 
 from attention.errors import AttentionError, DamagedRun
 from attention.folders import INDEXES, kind_of, open_folder
-from attention.runs.checks.json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields, parse_json
+from attention.limits import MAX_NAME, MAX_TEXT, MAX_WHOLE
+from attention.runs.checks.json_fields import Fields, parse_json
 
 LOCK = "lock"
 PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")

@@ -292,8 +292,8 @@ def test_limits_are_those_of_the_whole(files, tmp_path, place, monkeypatch):
     refused(path, place, LimitExceeded, r"The run\.json files in a\.zip have 0\.0 MB together; the limit is 0\.0 MB")
     monkeypatch.undo()
     bomb = zipped(files | {"base/scores.safetensors": bytes(5_000_000)}, path, packed=zipfile.ZIP_DEFLATED)
-    monkeypatch.setattr(foreign_zip, "RATIO_FROM_BYTES", 1_000_000)
-    monkeypatch.setattr(foreign_zip, "MAX_RATIO", 20)
+    monkeypatch.setattr(foreign_zip, "ZIP_RATIO_FROM_BYTES", 1_000_000)
+    monkeypatch.setattr(foreign_zip, "MAX_ZIP_RATIO", 20)
     refused(bomb, place, LimitExceeded, r"unpacks to \d+ times its size; no comparison does to more than 20\.")
 
 

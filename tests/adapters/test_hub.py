@@ -259,7 +259,7 @@ def test_a_server_takes_only_what_everybody_may_read_and_it_can_keep(hub, monkey
     hub.logins.clear()
     adapter_hub.find(ID)
     assert set(hub.logins) == {"Bearer hf_secret"}
-    monkeypatch.setattr(adapter_hub, "HOSTED_BYTES", 10_000)
+    monkeypatch.setattr(adapter_hub, "HOSTED_ADAPTER_BYTES", 10_000)
     with pytest.raises(AdapterRefused, match="this server takes"):
         adapter_hub.find(ID, is_hosted=True)
 

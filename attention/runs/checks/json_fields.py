@@ -11,10 +11,8 @@ import re
 from datetime import datetime
 
 from attention.errors import DamagedRun, quoted
+from attention.limits import MAX_JSON_DEPTH, MAX_NAME, MAX_TEXT, MAX_WHOLE
 
-MAX_DEPTH = 32  # of lists in lists
-MAX_TEXT, MAX_NAME = 1_000_000, 500  # characters
-MAX_WHOLE = 1 << 53  # what JavaScript counts to exactly
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of a time: what calendars of every system and zone can write
 
 
@@ -113,7 +111,7 @@ class Fields:
         level, depth = [("", info)], 0  # each value with the field that it lies in
         while level:
             depth += 1
-            if depth > MAX_DEPTH:
+            if depth > MAX_JSON_DEPTH:
                 raise DamagedRun(f"{self.file} is damaged: {level[0][0]} is nested too deeply.")
             below = []
             for field, value in level:

@@ -17,25 +17,30 @@ import numpy as np
 from PIL import Image
 
 from attention.errors import DamagedRun, LimitExceeded, quoted
-from attention.limits import MAX_PIXELS
+from attention.limits import (
+    MAX_BOX_PX,
+    MAX_GRIDS,
+    MAX_GROUPS,
+    MAX_HEADS,
+    MAX_IMAGES,
+    MAX_LAYERS,
+    MAX_NAME,
+    MAX_PIXELS,
+    MAX_ROW_VALUES,
+    MAX_TEXT,
+    MAX_TOKEN_TEXT,
+    MAX_TOKENS,
+    MAX_WHOLE,
+)
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 from attention.runs.tokens import ROLES
 
-from .json_fields import MAX_NAME, MAX_TEXT, MAX_WHOLE, Fields
+from .json_fields import Fields
 from .tensor_header import broken, kind_of, read_header
 
 TOWERS = ("language", "vision", "cross")
 MASKS, SCORES = "masks.safetensors", "scores.safetensors"
-MAX_TOKENS = 1 << 18
-MAX_IMAGES = 1_000
-MAX_GRIDS = 10_000
-MAX_LAYERS = 1_000
-MAX_HEADS = 1_024
-MAX_GROUPS = 1_000
-MAX_ROW_VALUES = 1 << 28  # one token's rows in all layers and heads, which the page reads at once
-MAX_TOKEN_TEXT = 1_000  # characters
-MAX_BOX_PX = 10_000_000  # how far a tile, or a place that an answer names, may reach beyond its picture
 SIDES = (("x", "y"), ("x0", "y0", "x1", "y1"))  # of a point, of a box
 
 _FLOATS = ("BF16", "F16", "F32", "F64")

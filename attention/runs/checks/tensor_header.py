@@ -10,9 +10,9 @@ import math
 from pathlib import Path
 
 from attention.errors import DamagedRun, quoted
-from attention.runs.layer_file import MAX_HEADER_BYTES
+from attention.limits import MAX_LAYER_HEADER_BYTES, MAX_WHOLE
 
-from .json_fields import MAX_WHOLE, parse_json
+from .json_fields import parse_json
 
 Shape = tuple[int | None, ...]  # None stands for any size
 
@@ -30,7 +30,7 @@ def read_header(
     try:
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            content = file.read(length) if 2 <= length <= MAX_HEADER_BYTES else b""
+            content = file.read(length) if 2 <= length <= MAX_LAYER_HEADER_BYTES else b""
         return _checked_header(_header(content), path.stat().st_size - 8 - length)
     except OSError as error:
         raise broken(name, f"it cannot be read: {error.strerror or error}", whole) from None

@@ -20,14 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, quoted, shortened
+from attention.limits import (
+    MAX_INDEX_BYTES,
+    MAX_ZIP_CONTENTS_BYTES,
+    MAX_ZIP_ENTRIES,
+    MAX_ZIP_RATIO,
+    ZIP_RATIO_FROM_BYTES,
+)
 from attention.runs.partial import PartialRun
 
 from .json_fields import parse_json
 
-MAX_ENTRIES = 10_000  # a run has one for each layer of each tower, two for each image, and a few; at most 13 runs
-MAX_CONTENTS_BYTES = 1 << 20  # the zip's own list of its entries
-MAX_RATIO, RATIO_FROM_BYTES = 200, 64 << 20  # what a zip grows by; small ones may, as all-zero masks do
-MAX_INDEX_BYTES = 16 << 20  # run.json: a hundred bytes for each token, thirty for each key of other towers
 BLOCK_BYTES = 1 << 20
 
 Entries = dict[str, zipfile.ZipInfo]  # by their names in the folder that is unpacked
@@ -155,9 +158,10 @@ class ForeignZip:
                 f"The {what} in {self.name} has {_megabytes(size)}; the limit is {_megabytes(limit_bytes)}."
             )
         packed = max(1, self._path.stat().st_size)
-        if size > RATIO_FROM_BYTES and size > MAX_RATIO * packed:
+        if size > ZIP_RATIO_FROM_BYTES and size > MAX_ZIP_RATIO * packed:
             raise LimitExceeded(
-                f"{self.name} unpacks to {size // packed:,} times its size; no {what} does to more than {MAX_RATIO}."
+                f"{self.name} unpacks to {size // packed:,} times its size; no {what} does to more than "
+                f"{MAX_ZIP_RATIO}."
             )
 
     def _unpack(self, entry: zipfile.ZipInfo, path: Path) -> None:
@@ -192,17 +196,17 @@ class _Source(io.BufferedReader):
     """A file whose reads are bounded: a zip's list of contents is read in one piece, as long as the zip says."""
 
     def read(self, size: int | None = -1) -> bytes:
-        asked = MAX_CONTENTS_BYTES + 1 if size is None or size < 0 else size
-        if asked > MAX_CONTENTS_BYTES + 1 or len(data := super().read(asked)) > MAX_CONTENTS_BYTES:
-            raise zipfile.BadZipFile(f"its list of contents is larger than {MAX_CONTENTS_BYTES:,} bytes")
+        asked = MAX_ZIP_CONTENTS_BYTES + 1 if size is None or size < 0 else size
+        if asked > MAX_ZIP_CONTENTS_BYTES + 1 or len(data := super().read(asked)) > MAX_ZIP_CONTENTS_BYTES:
+            raise zipfile.BadZipFile(f"its list of contents is larger than {MAX_ZIP_CONTENTS_BYTES:,} bytes")
         return data
 
 
 def _files(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
     """The zip's files by name, once none of its names can mean another place or another file."""
     entries = archive.infolist()
-    if len(entries) > MAX_ENTRIES:
-        raise LimitExceeded(f"{name} has {len(entries):,} entries; the limit is {MAX_ENTRIES:,}.")
+    if len(entries) > MAX_ZIP_ENTRIES:
+        raise LimitExceeded(f"{name} has {len(entries):,} entries; the limit is {MAX_ZIP_ENTRIES:,}.")
     seen: dict[str, str] = {}
     for entry in entries:
         path = entry.orig_filename
