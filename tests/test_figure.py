@@ -210,8 +210,8 @@ def test_the_page_has_the_same_colours():
     values = np.random.default_rng(0).random(200).astype(np.float32) ** 3
     ranges = [(0, 1, "linear"), (0.001, 0.7, "linear"), (0, 0.6, "sqrt"), (0.001, 1, "log"), (0, 0, "log")]
     code = f"""
-        import {{ PALETTES, coverage, entry, rgb }} from '{ROOT.as_uri()}/palette.js';
-        import {{ position }} from '{ROOT.as_uri()}/scale.js';
+        import {{ PALETTES, coverage, entry, rgb }} from '{ROOT.as_uri()}/paint/palette.js';
+        import {{ position }} from '{ROOT.as_uri()}/numbers/colour_range.js';
         const values = {values.tolist()}, ranges = {json.dumps(ranges)};
         const place = ([low, high, curve]) => (v) => entry(position({{ low, high, curve, factor: 1 }}, v));
         const at = ranges.map((range) => values.map(place(range)));

@@ -1,6 +1,7 @@
 """The viewer's pure modules, tested where they run: `node --test` on tests/js/, with no packages."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+VIEWER = ROOT / "assets" / "viewer"
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+LAYERS = [line.split() for line in re.search(r"```viewer\n(.*?)```", CONTRIBUTING, re.DOTALL)[1].splitlines()]
 NODE = shutil.which("node")
 
 
@@ -20,12 +24,25 @@ def test_the_modules_pass_their_own_tests():
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
+def modules():
+    return sorted(VIEWER.rglob("*.js"))
+
+
+def test_imports_of_modules_point_one_way():
+    """A room imports from itself and from the rooms before it; entries stand beside the rooms."""
+    rank = {room: line for line, rooms in enumerate(LAYERS) for room in rooms}
+    for path in modules():
+        room = path.relative_to(VIEWER).parts[0] if path.parent != VIEWER else "entries"
+        for other in re.findall(r"^(?:import|export)\b[^;]*?from '(\.[^']+)'", path.read_text(), re.MULTILINE):
+            found = (path.parent / other).resolve()
+            assert found.is_file(), (path, other)
+            to = found.relative_to(VIEWER).parts[0]
+            assert to == room or rank[to] < rank[room], f"{path.relative_to(VIEWER)} imports {other}"
+
+
 def test_pure_modules_know_no_document():
-    views = {"viewer.js", "dom.js"} | {
-        path.name for path in (ROOT / "assets" / "viewer").glob("*.js") if "from './dom.js'" in path.read_text()
-    }
-    pure = [path for path in (ROOT / "assets" / "viewer").glob("*.js") if path.name not in views]
-    assert len(pure) > 8
+    pure = [path for path in modules() if path.parent != VIEWER and "views" not in path.parts]
+    assert len(pure) > 40
     for path in pure:
         code = "\n".join(
             line for line in path.read_text().splitlines() if not line.lstrip().startswith(("*", "/*", "//"))
@@ -34,7 +51,7 @@ def test_pure_modules_know_no_document():
 
 
 def test_model_text_never_becomes_html():
-    for path in (ROOT / "assets" / "viewer").glob("*.js"):
+    for path in modules():
         code = path.read_text()
         for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
             assert way not in code, f"{path.name} uses {way}"

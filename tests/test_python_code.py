@@ -81,7 +81,7 @@ def codes(run, address):
     """The code of each view, with the folder and without, as node writes it."""
     views = {name: view for name, (view, _) in VIEWS.items()}
     script = f"""
-        import {{ pythonCode }} from '{(ROOT / "assets" / "viewer" / "python_code.js").as_uri()}';
+        import {{ pythonCode }} from '{(ROOT / "assets" / "viewer" / "numbers" / "python_code.js").as_uri()}';
         const views = {json.dumps(views)}, folder = {json.dumps(str(run.folder))}, address = {json.dumps(address)};
         console.log(JSON.stringify(Object.fromEntries(Object.entries(views).map(([name, view]) =>
             [name, {{ folder: pythonCode(view, {{ folder, address }}), address: pythonCode(view, {{ address }}) }}]))));

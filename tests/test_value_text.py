@@ -38,7 +38,7 @@ def test_the_page_writes_the_same_of_every_float16_and_of_others():
     others = np.concatenate([10.0 ** rng.uniform(-12, 9, 3_000), rng.integers(0, 2**20, 3_000) / 2**14])
     numbers = np.concatenate([halves, others, -others, others.astype(np.float32).astype(np.float64)])
     done = subprocess.run(
-        [NODE, "--input-type=module", "-e", ON_THE_PAGE, str(ROOT / "assets" / "viewer" / "format.js")],
+        [NODE, "--input-type=module", "-e", ON_THE_PAGE, str(ROOT / "assets" / "viewer" / "data" / "format.js")],
         input=numbers.tobytes(), capture_output=True, timeout=60, check=True,
     )  # fmt: skip
     assert len(halves) == 15_361

@@ -379,10 +379,10 @@ def test_a_run_can_be_deleted_while_it_is_open(tmp_path):
 
 def test_modules_come_under_the_hash_of_their_content(client):
     digest, files = assets()
-    response = client.get(f"{PREFIX}/assets/{digest}/viewer.js")
-    assert response.content == files["viewer.js"] and response.headers["Content-Type"].startswith("text/javascript")
+    response = client.get(f"{PREFIX}/assets/{digest}/run.js")
+    assert response.content == files["run.js"] and response.headers["Content-Type"].startswith("text/javascript")
     assert "max-age=31536000" in response.headers["Cache-Control"]
-    for address in (f"{digest}/viewer.py", f"{digest}/..%2f..%2frun.py", f"0000/{'viewer.js'}", f"{digest}/"):
+    for address in (f"{digest}/viewer.py", f"{digest}/..%2f..%2frun.py", f"0000/{'run.js'}", f"{digest}/"):
         assert client.get(f"{PREFIX}/assets/{address}").status_code == 404
 
 

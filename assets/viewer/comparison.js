@@ -2,46 +2,46 @@
 /**
  * The comparison: base and adapters on the same tokens, on one page.
  *
- * Owns the state, the views and what opening a comparison leads to. `comparison_follow.js` brings on screen what is selected; what a
- * person can do with a token, a layer or a head is the same as with a run (`actions.js`), and so are most of the views. Like
- * `viewer.js`, it knows Gradio.
+ * Owns the state, the views and what opening a comparison leads to. `state/comparison_follow.js` brings on screen what is selected; what a
+ * person can do with a token, a layer or a head is the same as with a run (`state/actions.js`), and so are most of the views. Like
+ * `run.js`, it knows Gradio.
  */
-import { createActions } from './actions.js';
-import { readComparison, writeComparison } from './address.js';
-import { sharedHigh } from './atlas.js';
-import { createChoices } from './choices.js';
-import { createColourBar } from './colour_bar.js';
-import { createDifferenceBar } from './comparison_bar.js';
-import { createChangeChoices } from './comparison_choices.js';
-import { changeWish, createComparisonFollower, isOf } from './comparison_follow.js';
-import { createComparisonHeadline } from './comparison_headline.js';
-import { cutInfo, memberName } from './comparison_info.js';
-import { createComparisonKeep } from './comparison_keep.js';
-import { createLists } from './comparison_lists.js';
-import { makeMaps } from './comparison_maps.js';
-import { createMatrixView } from './comparison_matrix_view.js';
-import { createMembers } from './comparison_members.js';
-import { createComparisonPanes } from './comparison_panes.js';
-import { comparisonReading } from './comparison_tokens.js';
-import { readView, writeView } from './comparison_view.js';
-import { createControls } from './controls.js';
-import { painted, part } from './dom.js';
-import { createHelp } from './help.js';
-import { LOOK_NAMES, startingLook } from './look.js';
-import { createMessage } from './message.js';
-import { createOpening } from './opening.js';
-import { createPlayer } from './play.js';
-import { firstTower } from './run_info.js';
-import { checkedSelection, startingSelection } from './selection.js';
-import { changePath, createSource, RequestFailed } from './source.js';
-import { createState } from './state.js';
-import { createSurroundings, describe } from './surroundings.js';
-import { createTokenStrip } from './token_strip.js';
+import { createActions } from './state/actions.js';
+import { readComparison, writeComparison } from './state/address.js';
+import { sharedHigh } from './numbers/atlas.js';
+import { createChoices } from './views/choices.js';
+import { createColourBar } from './views/colour_bar.js';
+import { createDifferenceBar } from './views/comparison/bar.js';
+import { createChangeChoices } from './views/comparison/choices.js';
+import { changeWish, createComparisonFollower, isOf } from './state/comparison_follow.js';
+import { createComparisonHeadline } from './views/comparison/headline.js';
+import { cutInfo, memberName } from './data/comparison_info.js';
+import { createComparisonKeep } from './views/comparison/keep.js';
+import { createLists } from './views/comparison/lists.js';
+import { makeMaps } from './numbers/pair.js';
+import { createMatrixView } from './views/comparison/matrix_view.js';
+import { createMembers } from './views/comparison/members.js';
+import { createComparisonPanes } from './views/comparison/panes.js';
+import { comparisonReading } from './text/compared_tokens.js';
+import { readView, writeView } from './state/comparison_view.js';
+import { createControls } from './views/controls.js';
+import { painted, part } from './views/dom.js';
+import { createHelp } from './views/help.js';
+import { LOOK_NAMES, startingLook } from './state/look.js';
+import { createMessage } from './views/message.js';
+import { createOpening } from './state/opening.js';
+import { createPlayer } from './views/play.js';
+import { firstTower } from './data/run_info.js';
+import { checkedSelection, startingSelection } from './data/selection.js';
+import { changePath, createSource, RequestFailed } from './data/source.js';
+import { createState } from './state/state.js';
+import { createSurroundings, describe } from './views/page_events.js';
+import { createTokenStrip } from './views/tokens/token_strip.js';
 
 const SETTLED_MS = 250;
 const CACHE_BYTES = 128 * 2 ** 20; // of all members together
 
-/** @type {import('./controls.js').Switch[]} */
+/** @type {import('./views/controls.js').Switch[]} */
 const SWITCHES = [
   ['magnified', 'magnify difference', 'the difference on a scale of its own, so that small ones are seen; otherwise it has the scale of the maps'],
   ['beside', 'plain', 'the maps on a plain ground, without the picture: colours are read best there'],
@@ -50,36 +50,10 @@ const SWITCHES = [
 ];
 
 /**
- * @typedef {import('./comparison_info.js').ComparisonInfo} ComparisonInfo
- * @typedef {import('./selection.js').Selection} Selection
- * @typedef {import('./viewer.js').Manifest & {view?: import('./selection.js').View & {adapter?: number, measure?: string}}} Manifest
- *
- * @typedef {object} ComparedFields
- * @property {import('./source.js').Source | null} whole   of the comparison itself; `source` is that of the base's run
- * @property {import('./source.js').Source[]} sources      by member
- * @property {ComparisonInfo | null} comparison
- * @property {import('./run_info.js').RunInfo[]} wholeInfos  by member
- * @property {import('./run_info.js').RunInfo[]} infos     less what they do not share; `info` is the base's
- * @property {number} left     the members that are set against each other
- * @property {number} right    always an adapter
- * @property {import('./comparison_maps.js').Pair | null} pair  what is on screen of them
- * @property {import('./comparison_maps.js').Maps | null} maps
- * @property {(import('./viewer.js').Shown | null)[]} rows  of all members, as far as they are here
- * @property {string} measure
- * @property {'mean' | 'token'} of   what the matrix is of
- * @property {import('./viewer.js').Table | null} change   [layers, heads]
- * @property {import('./viewer.js').Table | null} imageMasses  the smaller one of base and adapter, [layers, heads]
- * @property {import('./source.js').Numbers | null} logprobs   [members, tokens of the answer]
- * @property {import('./atlas.js').Atlas[]} atlases   of the two, while a scale needs them
- * @property {string} atlasesOf
- * @property {{name: string, tables: Float32Array[]} | null} steps
- * @property {import('./comparison_view.js').ListName} list  that is open
- * @property {boolean} magnified  the difference is on a scale of its own
- * @property {number} split    where the line of the wipe is, 0 to 1
- * @property {import('./comparison_view.js').PaneName | null} alone  the pane that has all the room
- *
- * @typedef {import('./viewer.js').Fields & ComparedFields} ComparisonFields
- * @typedef {ReturnType<typeof createState<ComparisonFields>>} ComparisonState
+ * @typedef {import('./data/selection.js').Selection} Selection
+ * @typedef {import('./state/fields.js').Manifest & {view?: import('./data/selection.js').View & {adapter?: number, measure?: string}}} Manifest
+ * @typedef {import('./state/fields.js').ComparisonFields} ComparisonFields
+ * @typedef {import('./state/fields.js').ComparisonState} ComparisonState
  */
 
 /**
@@ -113,7 +87,7 @@ export function mount({ element, props, watch, trigger }) {
     window.clearTimeout(announcing);
     announcing = window.setTimeout(announce, SETTLED_MS);
   };
-  /** @type {import('./actions.js').Actions} */
+  /** @type {import('./state/actions.js').Actions} */
   const actions = createActions(state, {
     select: (selection) => void follower.select(selection),
     announce: announceLater,
@@ -162,7 +136,7 @@ export function mount({ element, props, watch, trigger }) {
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./look.js').Look>, more?: Record<string, string>}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, more?: Record<string, string>}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     closeSources();
@@ -183,7 +157,7 @@ export function mount({ element, props, watch, trigger }) {
         onProgress: (done, total) => isNow() && state.set({ computing: { done, total } }),
       }));
       state.set({ sources });
-      const wholeInfos = /** @type {import('./run_info.js').RunInfo[]} */ (await Promise.all(sources.map((source) => source.runInfo())));
+      const wholeInfos = /** @type {import('./data/run_info.js').RunInfo[]} */ (await Promise.all(sources.map((source) => source.runInfo())));
       if (!isNow() || wholeInfos.some((info) => !info)) return;
       const infos = wholeInfos.map((info) => cutInfo(info, comparison.shared_tokens));
       const [info] = infos;
@@ -231,7 +205,7 @@ export function mount({ element, props, watch, trigger }) {
     void open(manifest, selection ? { selection, more: writeView(state.get) } : {});
   }
 
-  /** @param {import('./source.js').Source | null} source @param {any} error */
+  /** @param {import('./data/source.js').Source | null} source @param {any} error */
   function fail(source, error) {
     if (source !== state.get.whole && !state.get.sources.includes(/** @type {any} */ (source))) return;
     if (!(error instanceof RequestFailed)) console.error(error); // a fault of ours, not an answer of the server

@@ -1,7 +1,7 @@
 """How a map is drawn: its palette, what its colours range over, which cells have none.
 
-The same rules as the page's (assets/viewer/look.js, scale.js, sinks.js, palette.js), so that a figure and the page show
-a value in the same colour. Knows arrays; knows neither runs nor pictures nor Gradio.
+The same rules as the page's (in assets/viewer: state/look.js, numbers/colour_range.js, paint/palette.js), so that a
+figure and the page show a value in the same colour. Knows arrays; knows neither runs nor pictures nor Gradio.
 """
 
 from __future__ import annotations

@@ -11,22 +11,27 @@ from typing import ClassVar
 import gradio as gr
 
 from attention.serving.answers import PREFIX
-from attention.serving.assets import assets
+from attention.serving.assets import assets, modules_of
 
 MANIFEST_BYTES = 2048
+COMMON_STYLES = "styles/page.css"
 
 
 def _styles(files: dict[str, bytes]) -> str:
     """All style sheets as one: the common one first, then those of single views."""
-    names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != "viewer.css", name))
+    names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != COMMON_STYLES, name))
     return "\n".join(files[name].decode() for name in names)
 
 
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
 _ON_LOAD = """
 /* events: 'select' */
-const address = window.gradio_config.root + '%s/assets/%s/%s';
-import(address).then((viewer) => viewer.mount({ element, props, watch, trigger })).catch((error) => {
+const folder = window.gradio_config.root + '%s/assets/%s/';
+for (const name of %s) {
+  const link = document.createElement('link');
+  document.head.append(Object.assign(link, { rel: 'modulepreload', href: folder + name }));
+}
+import(folder + '%s').then((viewer) => viewer.mount({ element, props, watch, trigger })).catch((error) => {
   const place = element.querySelector('.av-message') || element;
   place.textContent = 'The viewer could not be loaded (' + error.message + '). Reload the page.';
   console.error(error);
@@ -47,7 +52,7 @@ class _Canvas(gr.HTML):
             value,
             html_template=files[self.TEMPLATE].decode(),
             css_template=_styles(files),
-            js_on_load=_ON_LOAD % (PREFIX, digest, self.MODULE),
+            js_on_load=_ON_LOAD % (PREFIX, digest, json.dumps(modules_of(self.MODULE)), self.MODULE),
             apply_default_css=False,
             **kwargs,
         )
@@ -79,7 +84,7 @@ class AttentionViewer(_Canvas):
     `select` is sent when a person chose another token, layer or head, with {layer, head, query, token}.
     """
 
-    TEMPLATE, MODULE, KIND = "template.html", "viewer.js", "run"
+    TEMPLATE, MODULE, KIND = "run.html", "run.js", "run"
 
 
 class ComparisonViewer(_Canvas):
@@ -91,4 +96,4 @@ class ComparisonViewer(_Canvas):
     `right` are members, 0 the base.
     """
 
-    TEMPLATE, MODULE, KIND = "comparison_template.html", "comparison.js", "comparison"
+    TEMPLATE, MODULE, KIND = "comparison.html", "comparison.js", "comparison"

@@ -49,7 +49,7 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
         "layer/{tower}/{layer:int}": layer_file,
     }
     return [
-        Route(f"{PREFIX}/assets/{{hash}}/{{file}}", guarded(asset)),
+        Route(f"{PREFIX}/assets/{{hash}}/{{file:path}}", guarded(asset)),
         *(route(path, _find_run, answer) for path, answer in runs.items()),
         route("export", _find, export_found),
         route("comparison.json", _find_comparison, lambda comparison, _: as_json(comparison.info)),

@@ -282,7 +282,7 @@ def test_members_are_named_as_on_the_page():
         *(member(f"adapter_{n}", *both) for n, both in enumerate(zip(ids, scales, strict=True), 1)),
     ]
     script = f"""
-        const {{ memberName }} = await import({json.dumps((ASSETS / "comparison_info.js").as_uri())});
+        const {{ memberName }} = await import({json.dumps((ASSETS / "data" / "comparison_info.js").as_uri())});
         const members = {json.dumps(members)};
         console.log(JSON.stringify(members.map((_, i) => memberName(members, i))));
     """
@@ -292,7 +292,7 @@ def test_members_are_named_as_on_the_page():
 
 def test_the_colours_of_differences_are_the_pages():
     script = f"""
-        const {{ divergingPixels }} = await import({json.dumps((ASSETS / "palette.js").as_uri())});
+        const {{ divergingPixels }} = await import({json.dumps((ASSETS / "paint" / "palette.js").as_uri())});
         console.log(JSON.stringify([...divergingPixels(false, true)]));
     """
     done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
-import { formatPercent, formatStrength, formatTimes, formatValue } from '../../assets/viewer/format.js';
+import { formatPercent, formatStrength, formatTimes, formatValue } from '../../assets/viewer/data/format.js';
 
 const GOLDEN = JSON.parse(readFileSync(new URL('../golden/number_texts.json', import.meta.url), 'utf8'));
 

@@ -1,0 +1,74 @@
+// @ts-check
+/**
+ * The measures by which two rows of attention are set against each other: what each is called, how its values are written, and
+ * whether it asks for attention on the picture. Knows no document.
+ */
+import { formatPercent, formatValue } from '../data/format.js';
+
+/** @type {Record<string, {text: string, title: string}>} */
+const WORDS = {
+  js_image: { text: 'distance on the picture', title: 'Jensen-Shannon divergence of the two maps, each divided by its mass on the picture: 0 equal, 1 bit nothing in common' },
+  js_row: { text: 'distance of the whole row', title: 'Jensen-Shannon divergence of the two rows, text and pictures: 0 equal, 1 bit nothing in common' },
+  tv_image: { text: 'moved on the picture', title: 'total variation of the two maps, each divided by its mass: how much of it lies elsewhere, 0 to 1' },
+  tv_row: { text: 'moved of the whole row', title: 'total variation of the two rows: how much attention lies elsewhere, 0 to 1' },
+  d_image_mass: { text: 'change of image mass', title: 'how much more of the row is on the picture' },
+  d_entropy: { text: 'change of entropy', title: 'how much wider the row is spread, in bits' },
+  d_sink_mass: { text: 'change of sink mass', title: "how much more of the row is on the base's sinks" },
+  peak_shift: { text: 'shift of the peak', title: 'how far the highest cell moved, in cells' },
+};
+
+/** The order in which they are offered: first those that say how far, then those that say which way. */
+const ORDER = Object.keys(WORDS);
+
+/**
+ * What can be chosen, in order.
+ * @param {{measures: Record<string, {unit: string}>}} comparison
+ */
+export function offeredMeasures({ measures }) {
+  const place = (/** @type {string} */ name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return Object.keys(measures).sort((a, b) => place(a) - place(b));
+}
+
+/** @param {string} measure */
+export function measureText(measure) {
+  return WORDS[measure]?.text ?? measure;
+}
+
+/** @param {string} measure */
+export function measureTitle(measure) {
+  return WORDS[measure]?.title ?? measure;
+}
+
+/** Whether a measure has two directions. @param {string} measure */
+export function isSigned(measure) {
+  return measure.startsWith('d_');
+}
+
+/** Whether it is of what lies on the picture, divided by its mass: of next to no mass it says little. @param {string} measure */
+export function isOnImage(measure) {
+  return measure.endsWith('_image') || measure === 'peak_shift';
+}
+
+/**
+ * A value as it is written, with its unit.
+ * @param {string} measure
+ * @param {string} unit
+ * @param {number} value
+ */
+export function formatMeasure(measure, unit, value) {
+  if (Number.isNaN(value)) return 'no value';
+  if (measure === 'd_image_mass' || measure === 'd_sink_mass') return formatPoints(value);
+  const text = unit === 'cells' ? String(Number(value.toFixed(1))) : isSigned(measure) ? formatSigned(value) : formatValue(value);
+  return unit ? `${text} ${unit}` : text;
+}
+
+/** A value with its sign: +0.0123, −0.0123, 0. @param {number} value */
+export function formatSigned(value) {
+  return value > 0 ? `+${formatValue(value)}` : formatValue(value).replace('-', '−').replace('e−', 'e-');
+}
+
+/** A change of a share, in points of a hundred: +16.9 points. @param {number} change */
+export function formatPoints(change) {
+  const text = formatPercent(Math.abs(change)).replace('\u202f%', '');
+  return `${change > 0 ? '+' : change < 0 ? '−' : ''}${text} points`;
+}

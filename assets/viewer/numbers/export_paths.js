@@ -1,0 +1,82 @@
+// @ts-check
+/**
+ * What can be kept of what is on screen: which files there are, their addresses below the run's, and why one is not to be had.
+ * Knows no document.
+ *
+ * @typedef {import('./python_code.js').View & {look: Look | null}} View  look is null where there is no map
+ *
+ * @typedef {object} Look  as `attention.look.Look`
+ * @property {string} palette
+ * @property {number} opacity
+ * @property {number} low
+ * @property {number} high
+ * @property {string} unit
+ * @property {string} curve
+ * @property {string} sinks
+ * @property {boolean} smooth
+ * @property {boolean} places
+ * @property {number} [places_on]  a picture for places that are on none, from 1
+ *
+ * @typedef {'png' | 'svg' | 'pdf' | 'npz' | 'csv' | 'safetensors' | 'zip'} Format
+ * @typedef {{scale: number, caption: boolean}} Size  of a PNG
+ */
+
+/** Formats that show the map, formats that hold its numbers, and those that are too large to pass through a page's memory. */
+const FIGURES = ['png', 'svg', 'pdf'];
+export const LARGE = ['safetensors', 'zip'];
+
+/**
+ * The view on screen, null where there is none.
+ * @param {Readonly<import('../state/fields.js').Fields>} fields
+ * @returns {View | null}
+ */
+export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn }) {
+  if (!shown) return null;
+  const { tower, direction, query, until, layer, head } = shown;
+  const look = drawn && {
+    palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
+    ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}),
+  };
+  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look };
+}
+
+/**
+ * The address of a file, below the run's.
+ * @param {View} view
+ * @param {Format} format
+ * @param {Size} [size]
+ */
+export function exportPath(view, format, size = { scale: 1, caption: false }) {
+  if (format === 'zip') return 'export?format=zip';
+  if (format === 'safetensors') return `layer/${encodeURIComponent(view.tower)}/${view.layer}`;
+  /** @type {Record<string, string | number>} */
+  const fields = { format, tower: view.tower, layer: view.layer, head: view.head };
+  if (view.direction === 'received') fields.received = 1;
+  else fields[view.direction === 'reads' ? 'query' : 'key'] = view.query;
+  if (view.direction !== 'received' && view.until !== null) fields.until = view.until;
+  if (view.grid !== null) fields.grid = view.grid;
+  if (FIGURES.includes(format)) {
+    for (const [name, value] of Object.entries(view.look ?? {})) fields[name] = typeof value === 'boolean' ? Number(value) : value;
+    if (format === 'png') Object.assign(fields, { scale: size.scale, caption: Number(size.caption) });
+  }
+  return `export?${new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))}`;
+}
+
+/**
+ * Why a file is not to be had of this view, null where it is.
+ * @param {View} view
+ * @param {Format} format
+ */
+export function reasonAgainst(view, format) {
+  if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
+  if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;
+  return null;
+}
+
+/**
+ * The name that a server gives a file, from its header.
+ * @param {string | null} header  Content-Disposition
+ */
+export function fileName(header) {
+  return /filename="([^"/\\]+)"/.exec(header ?? '')?.[1] ?? 'attention';
+}

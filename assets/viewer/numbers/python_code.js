@@ -1,0 +1,121 @@
+// @ts-check
+/**
+ * The view on screen as Python that runs as pasted: with this project where the run lies on the same machine, otherwise with NumPy
+ * and the address of the run. Knows no document.
+ *
+ * @typedef {import('../data/run_info.js').Choice} Choice
+ *
+ * @typedef {object} View  what is on screen
+ * @property {string} tower
+ * @property {import('../data/selection.js').Direction} direction
+ * @property {number} query         the position of the row, or of the column
+ * @property {number | null} until  the last of several, of which it is the mean
+ * @property {Choice} layer
+ * @property {Choice} head
+ * @property {number | null} grid   null where its values lie on no picture
+ */
+
+/**
+ * @param {View} view
+ * @param {{folder?: string | null, address: string}} run  where it lies, and what serves it
+ */
+export function pythonCode(view, { folder, address }) {
+  const lines = folder ? fromFolder(view, folder) : fromAddress(view, address);
+  return `${lines.join('\n')}\n`;
+}
+
+/** @param {View} view @param {string} folder */
+function fromFolder(view, folder) {
+  const { tower, direction, query, until, layer, head, grid } = view;
+  const [name, on] = [nameOf(direction), literal(tower)];
+  const which = `${literal(layer)}, ${literal(head)}, ${query}`;
+  const span = until === null ? '' : `, until=${until}`;
+  const values = {
+    reads: `run.reduced_row(${which}, ${on}${span})`,
+    'read by': `run.reduced_column(${which}, ${on}${span})`,
+    received: `run.received(${literal(layer)}, ${on}, head=${literal(head)})`,
+  }[direction];
+  const isRow = direction === 'reads';
+  const map = isRow ? `run.map(${which}, grid=${grid}, tower=${on}${span})` : `${values}[run.tower_cells(${grid}, ${on})]`;
+  return [
+    'from attention import open_run', '',
+    `run = open_run(${literal(folder)})`,
+    `# ${saidOf(view)}`,
+    ...(grid === null ? [`${name} = ${values}`, ...peakOf(name, 'run.info', view)] : [`map = ${map}`, ...peakOfMap()]),
+  ];
+}
+
+/** @param {View} view @param {string} address */
+function fromAddress(view, address) {
+  const { tower, direction, query, until, layer, head, grid } = view;
+  const name = nameOf(direction);
+  const fields = new URLSearchParams({ tower, layer: String(layer), head: String(head) });
+  if (direction !== 'received') fields.set(direction === 'reads' ? 'query' : 'key', String(query));
+  if (direction !== 'received' && until !== null) fields.set('until', String(until));
+  const isComputed = direction === 'received';
+  const read = [
+    `with urlopen(address + ${literal(`/${name}?${fields}`)}) as answer:`,
+    '    dtype = np.dtype(answer.headers["X-Attention-Dtype"]).newbyteorder("<")',
+    '    shape = [int(n) for n in answer.headers["X-Attention-Shape"].split(",")]',
+    `    ${name} = np.frombuffer(answer.read(), dtype).astype(np.float32).reshape(shape)[0]`,
+  ];
+  const wait = [
+    `while urlopen(address + ${literal(`/${name}?${fields}`)}).status == 202:  # it is still being computed`,
+    '    time.sleep(1)',
+  ];
+  const keys = tower === 'language' ? 'info["tokens"]' : `info["towers"][${literal(tower)}]["keys"]`;
+  return [
+    'import json', ...(isComputed ? ['import time'] : []), 'from urllib.request import urlopen', '', 'import numpy as np', '',
+    '# whoever has this address can read the run',
+    `address = ${literal(address)}`,
+    'with urlopen(address + "/run.json") as answer:',
+    '    info = json.load(answer)',
+    `# ${saidOf(view)}`,
+    ...(isComputed ? wait : []),
+    ...read,
+    ...(grid === null ? peakOf(name, 'info', view) : [
+      `grid = info["grids"][${grid}]`,
+      'map = np.zeros((grid["rows"], grid["cols"]), np.float32)',
+      `for key, cell in enumerate(${keys}):`,
+      `    if cell and cell["grid"] == ${grid}:`,
+      `        map[cell["row"], cell["col"]] = ${name}[key]`,
+      ...peakOfMap(),
+    ]),
+  ];
+}
+
+/** What the array is called, as in the files and the routes. @param {View['direction']} direction */
+function nameOf(direction) {
+  return { reads: 'row', 'read by': 'column', received: 'received' }[direction];
+}
+
+/** In words and numbers, without a text that a model wrote. @param {View} view */
+function saidOf({ tower, direction, query, until, layer, head }) {
+  const where = `${typeof layer === 'number' ? `layer ${layer}` : `${layer} over layers`}, ${typeof head === 'number' ? `head ${head}` : `${head} over heads`}`;
+  const [one, many] = direction === 'reads' ? ['row', 'rows'] : ['position', 'positions'];
+  const which = until === null ? `${one} ${query}` : `${many} ${query} to ${until} (mean)`;
+  const what = direction === 'reads' ? `what ${which} reads` : direction === 'read by' ? `who reads ${which}` : 'what every key receives, mean over all queries';
+  return `${what}: ${/^[a-z]+$/.test(tower) ? tower : 'other'} tower, ${where}`;
+}
+
+function peakOfMap() {
+  return [
+    'row, col = divmod(int(map.argmax()), map.shape[1])',
+    'print(f"{map[row, col]:.4g} on the cell at row {row}, col {col}; {map.sum():.4g} on the picture")',
+  ];
+}
+
+/** @param {string} name @param {string} info @param {View} view */
+function peakOf(name, info, { tower, direction }) {
+  const areTokens = tower === 'language' || (tower === 'cross' && direction === 'read by');
+  const text = areTokens ? `, ${info}["tokens"][peak]["text"]` : '';
+  return [`peak = int(${name}.argmax())`, `print(f"{${name}[peak]:.4g} at position {peak}"${text})`];
+}
+
+/**
+ * A number or a text as Python writes it. JSON's texts are Python's too: the same escapes, and what stands for itself is the same.
+ * @param {string | number} value
+ */
+function literal(value) {
+  return JSON.stringify(value);
+}

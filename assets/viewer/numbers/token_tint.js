@@ -1,0 +1,78 @@
+// @ts-check
+/**
+ * The tint of tokens: what the selected token reads of each, or reads it with, on a scale of its own. Knows no document.
+ *
+ * The scale begins at 0 and follows the square root. It ends at the largest value of the tokens that are seen one by one, and not
+ * below TINT_END: what holds next to nothing looks pale. Sinks are outside it, as on the picture.
+ *
+ * @typedef {object} Tint
+ * @property {Float32Array} values      of every token; divided by what is not on sinks where that is asked for; of a difference some are below 0
+ * @property {Uint8Array | null} hidden 1 for a sink that has no colour
+ * @property {number} end               what gets the last colour
+ * @property {number} sinks             how many of those that are seen have no colour
+ */
+import { sinkKeys, withoutSinks } from './sinks.js';
+import { numbersAreOfTokens } from '../data/selection.js';
+import { formatValue } from '../data/format.js';
+
+export const TINT_END = 0.05;
+/** So much of the full colour gets what lies at the end, in per cent: text stays readable on it. */
+export const STRONGEST = 90;
+
+/**
+ * @param {import('../data/run_info.js').RunInfo} info
+ * @param {import('../state/fields.js').Shown | null} shown
+ * @param {import('../state/look.js').Look['sinks']} mode
+ * @param {number[]} seen  the tokens that are seen one by one
+ * @returns {Tint | null} null where the numbers are not of tokens
+ */
+export function makeTint(info, shown, mode, seen) {
+  if (!shown || !numbersAreOfTokens(shown)) return null;
+  const keys = shown.direction === 'reads' ? sinkKeys(info, shown.tower, shown.layer) : [];
+  const cells = keys.length ? new Uint8Array(shown.row.length) : null;
+  for (const key of keys) /** @type {Uint8Array} */ (cells)[key] = 1;
+  const { values, hidden } = withoutSinks(shown.row, { ...shown.sinks, cells }, keys.length ? mode : 'raw');
+  return { values, hidden, ...endOf(values, hidden, seen) };
+}
+
+/**
+ * Where the scale of some values ends, and how many of the tokens that are seen have no colour.
+ * @param {Float32Array} values
+ * @param {Uint8Array | null} hidden
+ * @param {number[]} seen
+ */
+export function endOf(values, hidden, seen) {
+  let [end, sinks] = [TINT_END, 0];
+  for (const token of seen) {
+    if (hidden?.[token]) sinks++;
+    else if (Math.abs(values[token]) > end) end = Math.abs(values[token]);
+  }
+  return { end, sinks };
+}
+
+/**
+ * How much of the full colour a value gets, in whole per cent.
+ * @param {Tint} tint
+ * @param {number} value
+ */
+export function strengthOf({ end }, value) {
+  return Math.round(STRONGEST * Math.sqrt(Math.min(1, Math.abs(value) / end)));
+}
+
+/**
+ * What the tint means, in words; why there is none.
+ * @param {import('../state/fields.js').Shown | null} shown
+ * @param {Tint | null} tint
+ */
+export function tintWords(shown, tint) {
+  if (!shown) return '';
+  if (!tint) return shown.tower === 'vision' ? 'no tint: these numbers are of patches, not of tokens' : 'no tint: what it reads are cells of the picture, not tokens';
+  const what = shown.direction === 'read by' ? 'how much each token reads it' : 'what it reads of each token';
+  const count = tint.sinks === 1 ? '1 sink' : `${tint.sinks} sinks`;
+  return `${what}, by the square root${tint.sinks ? `; ${count} hatched` : ''}`;
+}
+
+/** The end of the scale, as it is written. @param {Tint} tint */
+export function tintEnd({ end }) {
+  return formatValue(end);
+}

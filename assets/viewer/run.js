@@ -1,0 +1,204 @@
+// @ts-check
+/**
+ * The viewer: one run on one page.
+ *
+ * Owns the state, the views and what opening a run leads to. `state/follow.js` brings on screen what is selected, `state/actions.js` is what
+ * a person can do, the views draw what the state holds. This is the one module that knows Gradio.
+ */
+import { createActions } from './state/actions.js';
+import { readFragment, writeFragment } from './state/address.js';
+import { sharedHigh } from './numbers/atlas.js';
+import { createAtlasView } from './views/atlas/atlas_view.js';
+import { createChoices } from './views/choices.js';
+import { createColourBar } from './views/colour_bar.js';
+import { createControls } from './views/controls.js';
+import { painted, part } from './views/dom.js';
+import { makeDrawn } from './numbers/coloured_map.js';
+import { atlasOf, createFollower, wantedAtlas } from './state/follow.js';
+import { createHeadline } from './views/headline.js';
+import { createHelp } from './views/help.js';
+import { createImageView } from './views/picture/image_view.js';
+import { createKeep } from './views/keep/keep.js';
+import { LOOK_NAMES, startingLook } from './state/look.js';
+import { createMassLine } from './views/atlas/mass_line_view.js';
+import { createMessage } from './views/message.js';
+import { createOpening } from './state/opening.js';
+import { createPlayer } from './views/play.js';
+import { asksTheSame, firstTower } from './data/run_info.js';
+import { checkedSelection, queryOf, startingSelection, untilOf } from './data/selection.js';
+import { createSentence } from './views/sentence.js';
+import { atlasPath, createSource } from './data/source.js';
+import { createState } from './state/state.js';
+import { createSurroundings, describe } from './views/page_events.js';
+import { createTokenStrip } from './views/tokens/token_strip.js';
+
+/** What is told to the server waits until a person has stopped for a moment. */
+const SETTLED_MS = 250;
+
+/**
+ * @typedef {import('./data/selection.js').Selection} Selection
+ * @typedef {import('./state/fields.js').Fields} Fields
+ * @typedef {import('./state/fields.js').Manifest} Manifest
+ * @typedef {import('./state/fields.js').ViewerState} ViewerState
+ */
+
+/**
+ * Show runs in the element of the Gradio component until it leaves the page.
+ * @param {object} component
+ * @param {HTMLElement} component.element
+ * @param {{value: Manifest | null}} component.props
+ * @param {(name: string, listener: () => void) => void} component.watch
+ * @param {(name: string, data: object) => void} component.trigger
+ * @returns {() => void} dispose
+ */
+export function mount({ element, props, watch, trigger }) {
+  const root = part(element, 'root');
+  const address = new URL('../..', import.meta.url).href;
+  const whole = { scale: 1, x: 0.5, y: 0.5 };
+  const nothing = {
+    info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null,
+    hover: null, failure: null, playing: null, unplacedOn: null, zoom: whole,
+  };
+  /** @type {ViewerState} */
+  const state = createState(/** @type {Fields} */ ({
+    ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, source: null, tower: 'language', pictureReady: false,
+    pictureFailed: false, cleared: 0, size: 0, theme: 0, perf: {},
+  }));
+  /** @type {number | undefined} */
+  let announcing;
+
+  /** @type {import('./state/actions.js').Actions} */
+  const actions = createActions(state, {
+    select: (selection) => void follower.select(selection),
+    announce: () => {
+      window.clearTimeout(announcing);
+      announcing = window.setTimeout(announce, SETTLED_MS);
+    },
+    tokenBeside: (token, by) => strip.beside(token, by),
+  });
+  const strip = createTokenStrip(root, state, actions);
+  const follower = createFollower(state, { fail, painted, neighbours: (token) => strip.neighbours(token) });
+  const image = createImageView(root, state, actions);
+  const atlas = createAtlasView(root, state, actions);
+  const help = createHelp(root);
+  const opening = createOpening(state, {
+    kind: 'run', props, watch, open, read: readFragment,
+    write: (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), state.get, old),
+  });
+  const views = [
+    createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower, opening,
+    createMessage(root, state, {
+      kind: 'run', retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
+      noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
+    }),
+    createSurroundings(root, state, { parts: ['stage', 'atlas-place'], actions, help, clear: actions.clear, gone: dispose }),
+  ];
+  const undo = [
+    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
+    state.on(['order', 'pinned'], () => void follower.reorder()),
+    state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
+    state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown)),
+    state.on(['selection', ...LOOK_NAMES], opening.follow),
+  ];
+
+  // What a manifest leads to
+
+  /**
+   * @param {Manifest | null} next
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>}} [wish]  what was chosen before
+   */
+  async function open(next, wish = {}) {
+    const before = next?.keeps_view ? { ...state.get } : null;
+    state.get.source?.dispose();
+    follower.dispose();
+    if (!next) {
+      state.set({ ...nothing, source: null, manifest: null });
+      return;
+    }
+    const source = createSource({
+      base: `${address}${encodeURIComponent(next.ticket)}`,
+      onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
+    });
+    state.set({ ...nothing, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look });
+    try {
+      const info = await source.runInfo();
+      if (!info || state.get.source !== source) return;
+      const isSame = before?.info && before.selection && asksTheSame(before.info, info);
+      const chosen = isSame ? before.selection : wish.selection;
+      const selection = chosen ? checkedSelection(info, chosen) : startingSelection(info, firstTower(info), next.view);
+      state.set({ info, tower: selection.tower, selection, grid: selection.grid });
+      if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned });
+      await follower.select(selection);
+    } catch (error) {
+      fail(source, error);
+    }
+  }
+
+  /** How the map on screen is painted, by what is chosen. */
+  function redraw() {
+    const { info, shown, atlas, scale, drawn: old } = state.get;
+    const shared = scale === 'atlas' && info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
+    const drawn = shown && makeDrawn(shown, state.get, shared);
+    const isSame = old && drawn && old.values === drawn.values && old.hidden === drawn.hidden && JSON.stringify(old.range) === JSON.stringify(drawn.range);
+    if (!isSame) state.set({ drawn });
+  }
+
+  // What is said about it
+
+  function settle() {
+    const { source, info, shown, selection, atlas, pictureReady, failure } = state.get;
+    const isShown = info && shown && selection && shown.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
+      && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
+    const wanted = isShown && wantedAtlas(info, selection);
+    const isWhole = isShown && (shown.grid === null || pictureReady) && (!wanted || atlas?.name === atlasPath(wanted));
+    state.set({ status: failure ? 'error' : !source ? 'empty' : isWhole ? 'ready' : isShown ? 'row' : 'loading' });
+  }
+
+  function retry() {
+    const { manifest, selection } = state.get;
+    void open(manifest, selection ? { selection } : {});
+  }
+
+  /** @param {import('./data/source.js').Source | null} source @param {any} error */
+  function fail(source, error) {
+    if (state.get.source !== source) return;
+    if (!error.status && error.isExpired === undefined) console.error(error); // a fault of ours, not an answer of the server
+    state.set(error.isExpired ? { ...nothing, failure: error } : { failure: error, playing: null });
+  }
+
+  function announce() {
+    const { shown } = state.get;
+    if (!shown) return;
+    const { tower, direction, layer, head, query, until, token } = shown;
+    trigger('select', { tower, direction, layer, head, query, until, token });
+  }
+
+  function dispose() {
+    window.clearTimeout(announcing);
+    state.get.source?.dispose();
+    undo.forEach((end) => end());
+    views.forEach((view) => view.dispose());
+  }
+
+  root.__attn = {
+    state: state.get,
+    /** Change how things are drawn. @param {Partial<import('./state/look.js').Look>} look */
+    look: (look) => state.set(look),
+    actions,
+    /** The values of the map on screen, row by row. */
+    get values() {
+      return [...(state.get.shown?.cells ?? [])];
+    },
+    sample: image.sample,
+    atlasBox: atlas.boxOf,
+    /** The small maps on screen. */
+    get maps() {
+      return atlas.maps();
+    },
+    select: actions.ask,
+  };
+  describe(root, state.get.status, null);
+  opening.begin();
+  return dispose;
+}

@@ -1,0 +1,151 @@
+// @ts-check
+/** What a person can do with a run, as changes of the selection and the look. Every way in (pointer, keys, lists) ends here. */
+import { nextSetting } from './look.js';
+import { firstTower, headsOf, keysOfGrid, layersOf } from '../data/run_info.js';
+import { choices, directionsOf, inTower, pointsAtTokens, sameGrid, selectionOfQuery, startingSelection } from '../data/selection.js';
+
+/**
+ * @typedef {import('../data/selection.js').Selection} Selection
+ *
+ * @param {import('./fields.js').ViewerState} state
+ * @param {object} page
+ * @param {(selection: Selection) => void} page.select
+ * @param {() => void} page.announce        a person chose something
+ * @param {(token: number, by: number) => number} page.tokenBeside
+ */
+export function createActions(state, { select, announce, tokenBeside }) {
+  /** The end of a range that stays when the other moves: always one of its ends. */
+  let anchor = -1;
+
+  const actions = {
+    /** @param {Partial<Selection>} change */
+    choose(change) {
+      const { selection } = state.get;
+      if (!selection || Object.entries(change).every(([name, value]) => selection[/** @type {keyof Selection} */ (name)] === value)) return;
+      state.set({ notice: '' }); // it was about what was there before
+      select({ ...selection, ...change });
+      announce();
+    },
+
+    /** What a script asks for: a row by its position, another tower with what belongs to it. @param {Partial<Selection> & {query?: number}} change */
+    ask({ query, ...change }) {
+      const { info, selection } = state.get;
+      if (info && selection && change.tower) actions.choose({ ...inTower(info, selection, change.tower), ...change });
+      else if (info) actions.choose({ ...(query === undefined ? {} : selectionOfQuery(info, query)), ...change });
+    },
+
+    /** @param {number} token @param {number | null} [until]  the last of several */
+    selectToken(token, until = null) {
+      const { info, selection } = state.get;
+      if (!info || !selection) return;
+      const there = pointsAtTokens(selection) ? {} : { ...inTower(info, selection, firstTower(info)), direction: /** @type {const} */ ('reads') };
+      actions.choose({ ...there, token, until: until !== null && until > token ? until : null, reading: 'predicting' });
+    },
+
+    /** From the token that was selected first to another, whichever comes first. @param {number} token */
+    extendTo(token) {
+      const { selection } = state.get;
+      if (!selection || !pointsAtTokens(selection)) return actions.selectToken(token);
+      if (anchor !== selection.until) anchor = selection.token;
+      actions.selectToken(Math.min(token, anchor), Math.max(token, anchor));
+    },
+
+    /** The end of the range that moves, some tokens on. @param {number} by */
+    extendBy(by) {
+      const { selection } = state.get;
+      if (!selection || !pointsAtTokens(selection)) return;
+      const { token, until } = selection;
+      actions.extendTo(tokenBeside(until === null || anchor === until ? token : until, by));
+    },
+
+    /** A cell of the grid on screen becomes what is pointed at. @param {number} row @param {number} col */
+    selectCell(row, col) {
+      const { info, selection } = state.get;
+      if (!info || !selection || selection.grid === null) return;
+      const token = keysOfGrid(info, selection.grid)[row * info.grids[selection.grid].cols + col];
+      // In a cross tower cells are read and read nothing; what all patches receive belongs to none of them.
+      const direction = selection.tower === 'cross' ? 'read by' : selection.direction === 'received' ? 'reads' : selection.direction;
+      actions.choose({ token, until: null, reading: 'own', direction });
+    },
+
+    /** A cell to be remembered: heads can be ordered by what they read of it. @param {number} row @param {number} col */
+    pinCell(row, col) {
+      const { selection, pinned } = state.get;
+      if (selection?.grid == null) return;
+      const isSame = pinned && pinned.grid === selection.grid && pinned.row === row && pinned.col === col;
+      state.set({ pinned: isSame ? null : { grid: selection.grid, row, col } });
+    },
+
+    /** @param {number} grid */
+    focusGrid(grid) {
+      const { info, selection } = state.get;
+      if (info && selection) actions.choose({ grid: info.grids[grid].tower === selection.tower ? grid : sameGrid(info, grid, selection.tower) });
+    },
+
+    /** @param {string} tower */
+    enter(tower) {
+      const { info, selection } = state.get;
+      if (info && selection && tower !== selection.tower) actions.choose(inTower(info, selection, tower));
+    },
+
+    /** From what is read to who reads, and on. @param {import('../data/selection.js').Direction} [direction] */
+    turn(direction) {
+      const { info, selection } = state.get;
+      if (!info || !selection) return;
+      const offered = directionsOf(selection.tower);
+      const next = direction ?? offered[(offered.indexOf(selection.direction) + 1) % offered.length];
+      if (next === selection.direction) return;
+      if (selection.tower !== 'cross') return actions.choose({ direction: next });
+      // There keys are cells and queries tokens: the readers of the largest cell, or the row with which a run begins.
+      const { token, reading } = startingSelection(info, 'cross');
+      actions.choose(next === 'reads' ? { direction: next, token, until: null, reading } : { direction: next, token: peakKey(), until: null, reading: 'own' });
+    },
+
+    /** @param {'layer' | 'head' | 'token'} what @param {number} by */
+    step(what, by) {
+      const { info, selection } = state.get;
+      if (!info || !selection) return;
+      if (what === 'token') {
+        if (pointsAtTokens(selection)) actions.selectToken(tokenBeside(selection.until !== null && by > 0 ? selection.until : selection.token, by));
+        return;
+      }
+      const offered = choices(what === 'layer' ? layersOf(info, selection.tower) : headsOf(info, selection.tower));
+      const place = offered.indexOf(selection[what]) + by;
+      if (place in offered) actions.choose({ [what]: offered[place] });
+    },
+
+    /** The next tower, in the order in which the run has them. */
+    nextTower() {
+      const { info, selection } = state.get;
+      if (!info || !selection) return;
+      const towers = Object.keys(info.towers).filter((name) => layersOf(info, name).length);
+      actions.enter(towers[(towers.indexOf(selection.tower) + 1) % towers.length]);
+    },
+
+    nextSinks() {
+      state.set({ sinks: nextSetting('sinks', state.get.sinks) });
+    },
+
+    /** Play over layers or tokens, or stop. @param {'layers' | 'tokens'} [what] */
+    play(what = 'layers') {
+      state.set({ playing: state.get.playing ? null : what });
+    },
+
+    /** Back to one token, no cell, the whole picture. */
+    clear() {
+      const { selection } = state.get;
+      state.set({ hover: null, pinned: null, playing: null, zoom: { scale: 1, x: 0.5, y: 0.5 }, cleared: state.get.cleared + 1 });
+      if (selection && selection.until !== null) actions.choose({ until: null });
+    },
+  };
+
+  /** The key with the largest value of the map on screen. */
+  function peakKey() {
+    const { shown, info } = state.get;
+    return info && shown && shown.grid !== null && shown.cells.length ? keysOfGrid(info, shown.grid)[shown.argmax] : 0;
+  }
+
+  return actions;
+}
+
+/** @typedef {ReturnType<typeof createActions>} Actions */

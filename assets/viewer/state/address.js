@@ -1,0 +1,105 @@
+// @ts-check
+/**
+ * The view in the fragment of the page's address: which run by its public id, what is selected, how it looks. The ticket, which
+ * gives access to the run, is never in it. A run and a comparison stand in one address, each by fields of its own. Knows no document.
+ *
+ * @typedef {import('../data/selection.js').Selection} Selection
+ * @typedef {import('./look.js').Look} Look
+ * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>}} Wish  what it does not say, or says wrongly, is left out
+ */
+import { LOOK_NAMES, readSetting, startingLook } from './look.js';
+
+const WORDS = /** @type {const} */ (['tower', 'direction', 'reading']);
+const NUMBERS = /** @type {const} */ (['token', 'until', 'grid']);
+const CHOICES = /** @type {const} */ (['layer', 'head']);
+const RUN = 'run';
+const COMPARED = 'compare';
+
+/**
+ * @param {string} run
+ * @param {Selection} selection
+ * @param {Look} look
+ * @param {string} [old]  the fragment of which what is said of a comparison stays
+ */
+export function writeFragment(run, selection, look, old = '') {
+  return joined([[RUN, run], ...viewFields(selection, look), ...fieldsOf(old).filter(([name]) => isOfComparison(name))]);
+}
+
+/**
+ * The same of a comparison, beside what is said of a run.
+ * @param {string} id
+ * @param {Selection} selection
+ * @param {Look} look
+ * @param {Record<string, string>} more  what else is chosen
+ * @param {string} [old]
+ */
+export function writeComparison(id, selection, look, more, old = '') {
+  const own = [...viewFields(selection, look), ...Object.entries(more)].map(([name, text]) => [`${COMPARED}.${name}`, text]);
+  return joined([...fieldsOf(old).filter(([name]) => !isOfComparison(name)), [COMPARED, id], ...own]);
+}
+
+/**
+ * What a fragment says of a run, null when it names none.
+ * @param {string} fragment
+ * @returns {Wish | null}
+ */
+export function readFragment(fragment) {
+  const fields = new Map(fieldsOf(fragment));
+  const id = fields.get(RUN);
+  return id ? { id, ...readView(fields) } : null;
+}
+
+/**
+ * What a fragment says of a comparison, null when it names none. Of `more` only texts; they are checked by who knows the comparison.
+ * @param {string} fragment
+ * @returns {Wish & {more: Record<string, string>} | null}
+ */
+export function readComparison(fragment) {
+  const all = fieldsOf(fragment);
+  const id = new Map(all).get(COMPARED);
+  if (!id) return null;
+  const own = all.filter(([name]) => name.startsWith(`${COMPARED}.`)).map(([name, text]) => /** @type {[string, string]} */ ([name.slice(COMPARED.length + 1), text]));
+  return { id, ...readView(new Map(own)), more: Object.fromEntries(own) };
+}
+
+/** @param {string} name  of a field */
+function isOfComparison(name) {
+  return name === COMPARED || name.startsWith(`${COMPARED}.`);
+}
+
+/** What is selected, and where the look is not the one it begins with. @param {Selection} selection @param {Look} look */
+function viewFields(selection, look) {
+  const start = startingLook();
+  const chosen = [...WORDS, ...CHOICES, ...NUMBERS].filter((name) => selection[name] !== null).map((name) => [name, String(selection[name])]);
+  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])])];
+}
+
+/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>}} */
+function readView(fields) {
+  /** @type {any} */
+  const selection = {};
+  for (const name of WORDS) if (fields.has(name)) selection[name] = fields.get(name);
+  for (const name of NUMBERS) if (/^\d{1,9}$/.test(fields.get(name) ?? '')) selection[name] = Number(fields.get(name));
+  for (const name of CHOICES) {
+    const text = fields.get(name) ?? '';
+    if (/^\d{1,9}$/.test(text)) selection[name] = Number(text);
+    else if (text === 'mean' || text === 'max') selection[name] = text;
+  }
+  /** @type {any} */
+  const look = {};
+  for (const name of LOOK_NAMES) {
+    const value = fields.has(name) ? readSetting(name, /** @type {string} */ (fields.get(name))) : undefined;
+    if (value !== undefined) look[name] = value;
+  }
+  return { selection, look };
+}
+
+/** @param {string} fragment */
+function fieldsOf(fragment) {
+  return [...new URLSearchParams(fragment.replace(/^#/, ''))];
+}
+
+/** @param {string[][]} fields */
+function joined(fields) {
+  return `#${new URLSearchParams(fields)}`;
+}

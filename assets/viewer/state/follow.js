@@ -1,0 +1,210 @@
+// @ts-check
+/**
+ * From what is selected to what is on screen, in the order in which it is wanted: the row (painted at once), then the atlas and
+ * the numbers about the row, then what may be wanted next. What arrives for something that is not wanted any more is dropped.
+ * Knows the state and the source, and no document.
+ */
+import { makeAtlas } from '../numbers/atlas.js';
+import { hasLine } from '../numbers/mass_line.js';
+import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
+import { gridsOf, headCount, keysOfGrid, layersOf } from '../data/run_info.js';
+import { areShares, hasMap, pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
+import { findSinkCells, sinkKeys } from '../numbers/sinks.js';
+import { atlasPath, linePath, massesPath, scoresPath } from '../data/source.js';
+
+/** An atlas has about this many values; its maps are averaged down to what that leaves each. The map on the picture never is. */
+const ATLAS_VALUES = 200_000;
+const MAP_CELLS = { least: 256, most: 4096 };
+const PREFETCH_MS = 120;
+
+/**
+ * @typedef {import('../data/run_info.js').RunInfo} RunInfo
+ * @typedef {import('../data/selection.js').Selection} Selection
+ * @typedef {import('./fields.js').Shown} Shown
+ */
+
+/**
+ * @param {import('./fields.js').ViewerState} state
+ * @param {object} page
+ * @param {(source: import('../data/source.js').Source, error: any) => void} page.fail
+ * @param {() => Promise<unknown>} page.painted  resolves when the browser has shown what was drawn
+ * @param {(token: number) => number[]} page.neighbours  tokens that are probably wanted next
+ */
+export function createFollower(state, { fail, painted, neighbours }) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
+
+  /** Bring on screen what is selected. */
+  async function follow() {
+    const { source, info, selection } = state.get;
+    if (!source || !info || !selection) return;
+    const isWanted = () => state.get.source === source && state.get.selection === selection;
+    const begun = performance.now();
+    clearTimeout(waiting);
+    source.drop('next');
+    const wish = rowWish(info, selection);
+    const atlas = wantedAtlas(info, selection);
+    source.drop('atlas', atlas ? atlasPath(atlas) : undefined);
+    source.drop('masses', massesPath(wish));
+    source.drop('scores');
+    source.drop('line', linePath({ ...wish, name: 'image_mass' }));
+    state.set({ computing: null });
+    const kept = source.keptRow(wish);
+    if (kept) source.drop('row');
+    const row = kept ?? (await source.row(wish));
+    if (!row || !isWanted()) return;
+    state.set({ shown: makeShown(info, selection, row), computing: null });
+    state.get.perf.row_ms = performance.now() - begun;
+    if (!atlas) state.set({ atlas: null });
+    else if (state.get.atlas?.name !== atlasPath(atlas)) {
+      const [numbers] = await Promise.all([source.keptAtlas(atlas) ?? source.atlas(atlas), painted()]);
+      if (!numbers || !isWanted()) return;
+      state.set({ atlas: makeAtlas(numbers, atlas, info) });
+    }
+    // Only now: it takes the server longer than the atlas, as it reads every layer exactly.
+    followAbout().catch((error) => fail(source, error));
+    waiting = setTimeout(() => prefetch(wish), PREFETCH_MS);
+  }
+
+  /** The numbers about the row on screen: masses of its parts, scores by which heads are ordered, a score along the answer. */
+  async function followAbout() {
+    const { source, info, selection, shown, order, pinned } = state.get;
+    if (!source || !info || !selection || !shown) return;
+    const isWanted = () => state.get.source === source && state.get.selection === selection;
+    const { tower, query, until, layer, head } = shown;
+    const isRow = shown.direction === 'reads';
+    const groups = info.groups?.[tower] ?? [];
+    const read = async (/** @type {'masses' | 'scores' | 'line'} */ name, /** @type {string | null} */ path, /** @type {() => Promise<any>} */ ask) => {
+      if (state.get[name]?.name === path) return;
+      let numbers = null;
+      try {
+        numbers = path === null ? null : await ask();
+      } catch (/** @type {any} */ error) {
+        // A run may lack a table; the map does not depend on it.
+        if (error.status !== 404 || error.isExpired) throw error;
+        if (isWanted()) state.set({ [name]: null, notice: error.message });
+        return;
+      }
+      if (!isWanted() || (path !== null && !numbers)) return;
+      state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
+    };
+    const masses = isRow && groups.length ? { tower, query, until } : null;
+    const scores = wantedScores(info, shown, order, pinned);
+    const line = hasLine(info, tower) ? { tower, name: 'image_mass', layer, head } : null;
+    await Promise.all([
+      read('masses', masses && massesPath(masses), () => source.masses(/** @type {any} */ (masses))),
+      read('scores', scores && scoresPath(scores), () => source.scores(/** @type {any} */ (scores))),
+      read('line', line && linePath(line), () => source.line(/** @type {any} */ (line))),
+    ]);
+  }
+
+  /** @param {import('../data/source.js').RowWish} wish  of the row on screen */
+  function prefetch(wish) {
+    const { source, info, selection, tower } = state.get;
+    if (!source || !info || !selection || selection.until !== null) return;
+    // Every layer's first column is slow, and so is what patches receive: nobody waits for what nobody asked for.
+    if (selection.direction === 'received' || (selection.direction === 'read by' && typeof wish.layer === 'string')) return;
+    const layers = layersOf(info, tower);
+    const here = layers.indexOf(/** @type {number} */ (wish.layer));
+    const near = pointsAtTokens(selection) ? neighbours(selection.token).map((token) => ({ ...selection, token })) : [];
+    const rows = [
+      ...near.map((next) => rowWish(info, next)),
+      ...(here < 0 ? [] : [here + 1, here - 1]).filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] })),
+    ];
+    source.prefetch(rows, near.map((next) => wantedAtlas(info, next)).filter((next) => next !== null));
+  }
+
+  return {
+    /** @param {Selection} selection */
+    select(selection) {
+      const { tower, grid } = selection;
+      state.set({ selection, tower, grid, failure: null, ...(grid === state.get.grid ? {} : { hover: null }) });
+      const { source } = state.get;
+      return follow().catch((error) => source && fail(source, error));
+    },
+    /** The order of heads has changed, or the pinned cell. */
+    reorder() {
+      const { source } = state.get;
+      return followAbout().catch((error) => source && fail(source, error));
+    },
+    dispose: () => clearTimeout(waiting),
+  };
+}
+
+/** The row or column of a selection. @param {RunInfo} info @param {Selection} selection @returns {import('../data/source.js').RowWish} */
+export function rowWish(info, selection) {
+  const { tower, direction, layer, head } = selection;
+  return { tower, direction, layer, head, query: queryOf(info, selection), until: untilOf(info, selection) };
+}
+
+/**
+ * The atlas of a selection, null where it has none: text alone, cells that read nothing, a mean over all that read.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ */
+export function wantedAtlas(info, selection) {
+  const { tower, direction, grid } = selection;
+  if (grid === null || !hasMap(selection) || direction === 'received') return null;
+  const each = Math.floor(ATLAS_VALUES / (layersOf(info, tower).length * headCount(info, tower)));
+  const max_cells = Math.min(MAP_CELLS.most, Math.max(MAP_CELLS.least, each));
+  return { tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), grid, max_cells };
+}
+
+/**
+ * The name of the atlas that belongs to what is on screen, '' where there is none.
+ * @param {RunInfo} info
+ * @param {Shown} shown
+ */
+export function atlasOf(info, { tower, direction, query, until, grid }) {
+  const wish = wantedAtlas(info, { tower, direction, token: query, until, grid, reading: 'own', layer: 'mean', head: 'mean' });
+  return wish ? atlasPath(wish) : '';
+}
+
+/**
+ * The scores by which heads are ordered, null where there are none: scores are of rows, and a value is that at a pinned cell.
+ * @param {RunInfo} info
+ * @param {Pick<Shown, 'tower' | 'direction' | 'query' | 'until'>} shown
+ * @param {import('./look.js').Look['order']} order
+ * @param {import('./fields.js').Pinned | null} pinned
+ * @returns {import('../data/source.js').ScoresWish | null}
+ */
+export function wantedScores(info, { tower, direction, query, until }, order, pinned) {
+  if (direction !== 'reads' || order === 'number') return null;
+  if (order !== 'value') return { tower, name: order, query, until };
+  const record = pinned && info.grids[pinned.grid];
+  if (!pinned || record?.tower !== tower) return null;
+  return { tower, name: order, query, until, key: keysOfGrid(info, pinned.grid)[pinned.row * record.cols + pinned.col] };
+}
+
+/**
+ * What is on screen: the row that was asked for, after choosing or reducing heads and layers, and the map made of it.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ * @param {import('../data/source.js').Numbers} numbers
+ * @returns {Shown}
+ */
+export function makeShown(info, selection, { values, shape, dtype, source }) {
+  const { tower, direction, token, layer, head, grid } = selection;
+  const row = chooseHead(values, shape[0], head);
+  const grids = hasMap(selection) ? gridsOf(info, tower) : [];
+  const masses = new Map(grids.map((index) => [index, sum(takeCells(row, keysOfGrid(info, index)))]));
+  const keys = grid !== null && grids.includes(grid) ? keysOfGrid(info, grid) : undefined;
+  const cells = keys ? takeCells(row, keys) : new Float32Array();
+  return {
+    tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), token, layer, head, grid, row, cells, masses, dtype, source,
+    heads: { values, count: shape[0] },
+    mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
+    sinks: findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer), areShares(selection)),
+  };
+}
+
+/**
+ * "0-12,40" as the positions that it names.
+ * @param {string | undefined} text
+ */
+export function readPositions(text) {
+  return (text ?? '').split(',').filter(Boolean).flatMap((span) => {
+    const [first, last = first] = span.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}

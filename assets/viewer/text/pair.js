@@ -1,0 +1,128 @@
+// @ts-check
+/** What a comparison says in words: of the two maps, of a cell, of a head in the matrix, of a token's probability. Knows no document. */
+import { memberName } from '../data/comparison_info.js';
+import { formatMeasure, formatPoints, formatSigned, measureText } from '../numbers/change_measures.js';
+import { isLookingChanged, NEGLIGIBLE } from '../numbers/change_matrix.js';
+import { formatPercent, formatTimes, formatValue } from '../data/format.js';
+import { cellBox } from '../paint/geometry.js';
+import { barLabels } from '../numbers/colour_range.js';
+import { areShares } from '../data/selection.js';
+
+/**
+ * @typedef {import('../data/comparison_info.js').Member[]} Members
+ * @typedef {import('../numbers/pair.js').Pair} Pair
+ * @typedef {import('../numbers/pair.js').Maps} Maps
+ */
+
+/**
+ * What lies between the two rows on screen.
+ * @param {Members} members
+ * @param {Pair} pair
+ * @param {import('../data/run_info.js').RunInfo} info
+ */
+export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage }, info) {
+  const what = before.direction === 'read by' ? 'column' : before.direction === 'received' ? 'numbers' : 'row';
+  const names = `${memberName(members, left)} and ${memberName(members, right)}`;
+  if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.`;
+  const parts = [];
+  const points = formatPoints(after.imageMass - before.imageMass);
+  if (before.direction === 'reads' && areShares(before)) parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)} (${points})`);
+  if (!Number.isNaN(apartOnImage)) parts.push(`on the picture ${formatValue(apartOnImage)} bits apart`);
+  if (!Number.isNaN(apart)) parts.push(`in the whole row ${formatValue(apart)} bits`);
+  const grid = before.grid === null ? null : info.grids[before.grid];
+  if (grid && before.cells.length) {
+    const at = (/** @type {number} */ cell) => `row ${Math.floor(cell / grid.cols)}, col ${cell % grid.cols}`;
+    parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
+  }
+  return `${capital(parts.join('; '))}.`;
+}
+
+/**
+ * What is said of a cell that is pointed at: in each pane in few words, and under them in all.
+ * @param {Members} members
+ * @param {Pair} pair
+ * @param {Maps | null} maps
+ * @param {import('../paint/geometry.js').Cells} grid
+ * @param {import('../paint/marks.js').Cell} at
+ */
+export function cellWords(members, { left, right, before, after }, maps, grid, { row, col }) {
+  const cell = row * grid.cols + col;
+  const place = `row ${row}, col ${col}`;
+  const [x0, y0, x1, y1] = cellBox(grid, row, col).map((edge) => Math.round(10 * edge) / 10);
+  const box = `x ${x0}–${x1}, y ${y0}–${y1} px`;
+  if (!before.cells.length) return { before: '', after: '', difference: '', readout: `${place} · ${box}` };
+  const [there, here] = [before.cells[cell], after.cells[cell]];
+  const hatched = (/** @type {import('../state/fields.js').Shown} */ shown) => (shown.sinks.cells?.[cell] ? ' · sink' : '');
+  const change = here === there ? 'exactly the same' : formatSigned(here - there);
+  const times = there > 0 && here !== there ? ` (${formatTimes(here / there)})` : '';
+  const drawn = maps && maps.before.values !== before.cells && !maps.difference.hidden?.[cell] ? `, renormalised ${formatSigned(maps.difference.values[cell])}` : '';
+  const [first, second] = [formatValue(there) + hatched(before), formatValue(here) + hatched(after)];
+  const both = `${memberName(members, left)} ${first} · ${memberName(members, right)} ${second}`;
+  return { before: first, after: second, difference: change, readout: `${place} · ${both} · ${change}${times}${drawn} · ${box}` };
+}
+
+/**
+ * What lies on sinks in the two maps, and what is done about it.
+ * @param {Pair} pair
+ * @param {import('../state/look.js').Look['sinks']} mode
+ */
+export function sinkWords({ before, after }, mode) {
+  if (before.direction === 'read by' || !before.cells.length) return '';
+  if (!before.sinks.count && !after.sinks.count) return typeof before.layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
+  const [there, here] = [before, after].map(({ sinks, mass }) => `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} on ${sinks.count}`);
+  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: before.sinks.rowMass > 0 || after.sinks.rowMass > 0 ? 'hatched, the rest divided by what is left' : 'hatched, outside the colours' }[mode];
+  return `Of ${areShares(before) ? 'the image attention' : 'what is drawn'} ${there} → ${here} sink cells: ${done}. An object that every row looks at can be one.`;
+}
+
+/**
+ * What the colour bar of a difference says.
+ * @param {Pair} pair
+ * @param {import('../numbers/pair.js').Difference} difference
+ * @returns {import('../views/bar.js').Labels}
+ */
+export function differenceLabels({ isSame }, { range, isOwn }) {
+  const { high } = barLabels({ ...range, clipped: 0 });
+  const [least, most] = range.clipped > 0 ? ['≤\u202f', '≥\u202f'] : ['', ''];
+  const curve = { linear: '', sqrt: ', square root', log: ', log' }[range.curve];
+  const scale = isSame ? 'no difference anywhere' : `${isOwn ? 'on a scale of its own' : 'same scale as the maps'}${curve}`;
+  return {
+    low: range.high > 0 ? `${least}−${high}` : '0', high: range.high > 0 ? `${most}+${high}` : '0', note: [scale, barLabels(range).note].filter(Boolean).join('; '),
+  };
+}
+
+/**
+ * A head of the matrix in words.
+ * @param {object} what
+ * @param {string} what.measure
+ * @param {string} what.unit
+ * @param {number} what.layer  its index in the model
+ * @param {number} what.place  on the axis
+ * @param {number} what.head
+ * @param {number} what.value
+ * @param {number | null} what.mass   the smaller image mass of the two; null where it does not count
+ * @param {import('../numbers/change_matrix.js').Weights | null} what.weights
+ */
+export function headWords({ measure, unit, layer, place, head, value, mass, weights }) {
+  const lines = [`${measureText(measure)}: ${formatMeasure(measure, unit, value)}`];
+  if (Number.isNaN(value)) lines[0] = 'no value: of the two rows one has no attention on the picture, or their peaks are on different pictures';
+  else if (value === 0) lines[0] += ', exactly';
+  if (mass !== null && mass < NEGLIGIBLE) lines.push(`faint: only ${formatPercent(mass)} of the row is on the picture in one of the two`);
+  if (weights && value !== 0 && !Number.isNaN(value)) {
+    lines.push(isLookingChanged(weights, place) ? "this layer's own queries or keys are changed" : "this layer's queries and keys are not changed: it is inherited from before it");
+  }
+  return { name: `layer ${layer} · head ${head}`, lines };
+}
+
+/**
+ * A token's probability in both.
+ * @param {number} before  logarithm
+ * @param {number} after
+ */
+export function probabilityWords(before, after) {
+  return `${formatPercent(Math.exp(before))} → ${formatPercent(Math.exp(after))}`;
+}
+
+/** @param {string} text */
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,68 @@
+// @ts-check
+/**
+ * What the tokens of a run are tinted by, and what is said of each: the attention on screen, and how probable the model found it.
+ * Knows no document.
+ *
+ * @typedef {object} Reading
+ * @property {(keyof import('../state/fields.js').Fields)[]} fields  what it depends on, beside the run
+ * @property {(seen: number[]) => import('../numbers/token_tint.js').Tint | null} tint  `seen`: the tokens that are seen one by one
+ * @property {(tint: import('../numbers/token_tint.js').Tint | null) => string} words  what the tint means, or why there is none
+ * @property {(chip: Count, value: number, tint: import('../numbers/token_tint.js').Tint) => string} said  of tokens; `value` is theirs in the tint
+ * @property {(grid: number) => string} saidOfGrid
+ * @property {(chip: Count) => string} odds
+ * @property {(chip: Count) => string} mark  classes beside those of every token; '' for none
+ * @property {boolean} isSigned
+ *
+ * @typedef {{token: number, count: number}} Count  the first token, and how many
+ */
+import { formatValue } from '../data/format.js';
+import { numbersAreOfTokens } from '../data/selection.js';
+import { logProbability } from '../data/token_text.js';
+import { makeTint, tintWords } from '../numbers/token_tint.js';
+
+/**
+ * @param {import('../state/fields.js').ViewerState} state
+ * @returns {Reading}
+ */
+export function attentionReading(state) {
+  return {
+    fields: ['shown', 'sinks'],
+    isSigned: false,
+
+    tint(seen) {
+      const { info, shown, sinks } = state.get;
+      return info && makeTint(info, shown, sinks, seen);
+    },
+
+    words: (tint) => tintWords(state.get.shown, tint),
+
+    said({ token, count }, value, tint) {
+      const { shown, sinks } = state.get;
+      if (!shown) return '';
+      let sum = 0;
+      for (let i = token; i < token + count; i++) sum += shown.row[i];
+      const attention = shown.direction === 'read by' ? sum / count : sum;
+      const isSink = Boolean(tint.hidden?.[token]);
+      const other = !isSink && sinks === 'renormalised' && tint.hidden ? `, renormalised ${formatValue(value)}` : '';
+      return ` · attention ${formatValue(attention)}${other}${isSink ? ', a sink' : ''}`;
+    },
+
+    saidOfGrid(grid) {
+      const { shown } = state.get;
+      return shown && numbersAreOfTokens(shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
+    },
+
+    odds({ token, count }) {
+      const { info } = state.get;
+      const log = info && logProbability(info, token, count);
+      return log === null ? '' : ` · log-probability ${formatLog(log)}`;
+    },
+
+    mark: () => '',
+  };
+}
+
+/** A natural logarithm of a probability: −1.40, −0.0012. @param {number} log */
+export function formatLog(log) {
+  return log.toFixed(Math.abs(log) < 0.1 ? 4 : 2).replace('-', '−');
+}

@@ -1,0 +1,77 @@
+// @ts-check
+/** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
+import { create, part } from '../dom.js';
+import { ORDERS } from '../../numbers/head_order.js';
+import { OFFERED } from '../../state/look.js';
+
+/** @type {Record<import('../../state/look.js').Look['atlasView'], [string, string]>} */
+const VIEWS = {
+  all: ['all', 'every layer and head'],
+  layer: ['one layer', 'the heads of the selected layer, larger, cell by cell'],
+  best: ['best', 'the heads of all layers that come first in the chosen order, larger'],
+};
+
+/**
+ * Which maps are on screen. What patches receive is computed layer by layer: there are no others then.
+ * @param {Pick<import('../../state/fields.js').Fields, 'selection' | 'atlasView'>} fields
+ */
+export function viewOf({ selection, atlasView }) {
+  return selection?.direction === 'received' ? 'layer' : atlasView;
+}
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ViewerState} state
+ */
+export function createAtlasControls(root, state) {
+  const place = part(root, 'atlas-controls');
+  const buttons = OFFERED.atlasView.map((view) => {
+    const [text, title] = VIEWS[/** @type {keyof typeof VIEWS} */ (view)];
+    const button = create('button', { type: 'button', class: 'av-toggle', text, title });
+    button.addEventListener('click', () => {
+      // The number of a head says nothing about which are best.
+      const order = view === 'best' && state.get.order === 'number' ? { order: /** @type {const} */ ('image_mass') } : {};
+      state.set({ atlasView: view, ...order });
+    });
+    return { view, button };
+  });
+  const select = create('select', { 'aria-label': 'Order of heads' }, OFFERED.order.map((order) => create('option', { value: order })));
+  select.addEventListener('change', () => state.set({ order: OFFERED.order[select.selectedIndex] }));
+  place.replaceChildren(
+    create('span', { class: 'av-control', role: 'group', 'aria-label': 'Maps' }, buttons.map(({ button }) => button)),
+    create('label', { class: 'av-control' }, [create('span', { class: 'av-label', text: 'Order' }), select]),
+  );
+
+  let told = '';
+  function show() {
+    const { info, selection, order, pinned } = state.get;
+    const view = viewOf(state.get);
+    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid].join();
+    if (now === told) return;
+    told = now;
+    const isRow = selection?.direction === 'reads';
+    for (const { view: own, button } of buttons) {
+      button.setAttribute('aria-pressed', String(own === view));
+      button.disabled = selection?.direction === 'received' && own !== 'layer';
+    }
+    select.disabled = Boolean(selection) && !isRow;
+    select.title = select.disabled ? 'scores are of rows: choose “reads from”' : 'in which order the heads of each layer come';
+    select.selectedIndex = OFFERED.order.indexOf(select.disabled ? 'number' : order);
+    const isPinned = pinned && info?.grids[pinned.grid]?.tower === selection?.tower;
+    for (const option of select.options) {
+      const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];
+      const isWithoutCell = option.value === 'value' && !isPinned;
+      option.disabled = isWithoutCell || (option.value === 'number' && view === 'best');
+      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : text;
+    }
+  }
+
+  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned'], show);
+  show();
+  return {
+    dispose() {
+      undo();
+      place.replaceChildren();
+    },
+  };
+}

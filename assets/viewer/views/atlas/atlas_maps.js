@@ -1,0 +1,179 @@
+// @ts-check
+/**
+ * Which small maps are painted: those of all layers and heads, of one layer's heads, or of the best heads; in which order, with what
+ * captions, on which ranges. Where they lie is somebody else's business. Knows no document.
+ */
+import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED, strength } from '../../numbers/atlas.js';
+import { atlasOf } from '../../state/follow.js';
+import { formatPercent, formatValue } from '../../data/format.js';
+import { bestHeads, ORDERS } from '../../numbers/head_order.js';
+import { chooseHead, sum, takeCells } from '../../numbers/reduce.js';
+import { headCount, keysOfGrid } from '../../data/run_info.js';
+import { UNIFORM_HIGH } from '../../numbers/colour_range.js';
+import { areShares } from '../../data/selection.js';
+import { findSinkCells, sinkKeys } from '../../numbers/sinks.js';
+
+/**
+ * @typedef {import('../../data/run_info.js').Choice} Choice
+ * @typedef {import('../../state/look.js').Look} Look
+ * @typedef {import('../../state/fields.js').Fields} Fields
+ *
+ * @typedef {object} Held  what belongs together: maps of one row, and that row's scores
+ * @property {Look['atlasView']} view
+ * @property {import('../../data/run_info.js').RunInfo} info
+ * @property {string} tower
+ * @property {number[]} layers
+ * @property {number | null} grid
+ * @property {import('../../numbers/atlas.js').Atlas | null} atlas
+ * @property {import('../../state/fields.js').Shown | null} shown
+ * @property {Look['order']} order
+ * @property {Float32Array | null} scores  [layers, heads]
+ * @property {Int32Array[] | null} ranks   heads by rank, in each layer
+ *
+ * @typedef {object} Item  a map that is painted
+ * @property {Choice} layer
+ * @property {Choice} head
+ * @property {number} place        of the layer
+ * @property {number | null} rank  of the head, from 0
+ * @property {number} mass
+ * @property {number} gain         by what its values are multiplied
+ * @property {string} caption
+ * @property {{rows: number, cols: number}} shape
+ * @property {import('../../paint/small_maps.js').SmallMap} map
+ */
+
+/**
+ * @param {Held} held
+ * @param {Pick<Fields, 'info' | 'sinks' | 'masses'>} fields
+ * @returns {Item[]} all of layer by layer, each from the top
+ */
+export function makeItems(held, fields) {
+  if (held.grid === null) return [];
+  return { all: itemsOfAll, layer: itemsOfLayer, best: itemsOfBest }[held.view](held, fields);
+}
+
+/**
+ * Places on the axes to items of the atlas.
+ * @param {Held} held
+ * @param {Pick<Fields, 'info' | 'sinks' | 'masses'>} fields
+ * @returns {(layer: number, head: number, rank?: number | null) => Item}
+ */
+function ofAtlas({ atlas, layers }, fields) {
+  const of = /** @type {import('../../numbers/atlas.js').Atlas} */ (atlas);
+  const gains = gainsOf(of, fields);
+  return (layer, head, rank = null) => {
+    const { values, offset } = mapAtPlace(of, layer, head);
+    const index = layer * (of.heads + REDUCED.heads) + head;
+    return {
+      layer: choiceAt(layers, layer), head: head < of.heads ? head : head === of.heads ? 'mean' : 'max', place: layer, rank, mass: of.masses[index],
+      gain: gains ? gains[index] : 1, caption: '', shape: of,
+      map: { values, offset, high: 0, strength: 1, hidden: fields.sinks === 'raw' ? null : of.sinks[layer], x: 0, y: 0 },
+    };
+  };
+}
+
+/** @type {typeof makeItems} */
+function itemsOfAll(held, fields) {
+  const { atlas, ranks } = held;
+  if (!atlas) return [];
+  const item = ofAtlas(held, fields);
+  const result = [];
+  for (let layer = 0; layer <= atlas.layers; layer++) {
+    for (let at = 0; at < atlas.heads + REDUCED.heads; at++) {
+      result.push(ranks && at < atlas.heads ? item(layer, ranks[layer][at], at) : item(layer, at));
+    }
+  }
+  return result;
+}
+
+/** @type {typeof makeItems} */
+function itemsOfBest(held, fields) {
+  const { atlas, scores, order } = held;
+  if (!atlas || !scores) return [];
+  const { heads, masses: sums } = atlas;
+  const masses = scores.map((_, i) => sums[Math.floor(i / heads) * (heads + REDUCED.heads) + (i % heads)]);
+  const item = ofAtlas(held, fields);
+  return bestHeads(scores, masses, order).map((index, rank) => {
+    const found = item(Math.floor(index / heads), index % heads, rank);
+    return { ...found, caption: `L${found.layer} H${found.head} ${ORDERS[order].write(scores[index])}` };
+  });
+}
+
+/** @type {typeof makeItems} */
+function itemsOfLayer(held, { sinks }) {
+  const { info, tower, shown, ranks, layers } = held;
+  // Of a reduction over layers and heads the server sends nothing else.
+  if (!shown || !shown.cells.length || shown.grid === null || (shown.heads.count === 1 && headCount(info, tower) > 1)) return [];
+  const { layer, direction, grid, heads: { values, count } } = shown;
+  const keys = keysOfGrid(info, grid);
+  const hidden = sinks === 'raw' ? null : shown.sinks.cells;
+  const onSinks = direction === 'read by' ? [] : sinkKeys(info, tower, layer);
+  const place = typeof layer === 'number' ? layers.indexOf(layer) : layer === 'mean' ? layers.length : -1;
+  const order = ranks && place >= 0 ? ranks[place] : null;
+  return Array.from({ length: count + REDUCED.heads }, (_, i) => {
+    const head = /** @type {import('../../data/run_info.js').Choice} */ (i < count ? (order ? order[i] : i) : i === count ? 'mean' : 'max');
+    const row = chooseHead(values, count, head);
+    const cells = takeCells(row, keys);
+    const mass = sum(cells);
+    const rest = sinks === 'renormalised' ? 1 - findSinkCells(row, keys, onSinks, areShares({ direction, layer, head })).rowMass : 1;
+    const item = {
+      layer, head, place, rank: order && i < count ? i : null, mass, gain: rest > 0 ? 1 / rest : 0, caption: '', shape: info.grids[grid],
+      map: { values: cells, offset: 0, high: 0, strength: 1, hidden, x: 0, y: 0 },
+    };
+    const said = head === 'max' ? '' : direction === 'reads' ? formatPercent(mass) : formatValue(mass);
+    return { ...item, caption: [typeof head === 'number' ? `H${head}` : head, said, scoreOf(held, item)].filter(Boolean).join(' ') };
+  });
+}
+
+/**
+ * The score by which heads are ordered, where it is not the mass that is said anyway; means and maxima have none.
+ * @param {Held} held
+ * @param {Pick<Item, 'place' | 'head'>} item
+ */
+function scoreOf({ scores, order, info, tower }, { place, head }) {
+  const heads = headCount(info, tower);
+  if (!scores || order === 'image_mass' || typeof head === 'string' || place < 0 || place * heads >= scores.length) return '';
+  return ORDERS[order].write(scores[place * heads + head]);
+}
+
+/**
+ * An item in words, for who looks closer.
+ * @param {Held} held
+ * @param {Item} item
+ */
+export function described(held, item) {
+  const { layer, head, rank } = item;
+  const { text, unit } = ORDERS[held.order];
+  const score = scoreOf(held, item);
+  return {
+    ...item,
+    name: `${typeof layer === 'string' ? `${layer} over layers` : `layer ${layer}`} · ${typeof head === 'string' ? `${head} over heads` : `head ${head}`}`,
+    about: [rank === null ? '' : `rank ${rank + 1}`, score && `${text} ${score} ${unit}`.trim()].filter(Boolean).join(' · '),
+  };
+}
+
+/**
+ * Where the range of each map ends, and how strongly it is drawn.
+ * @param {Item[]} items
+ * @param {Held} held
+ * @param {Pick<Fields, 'scale' | 'clip' | 'atlas'>} fields
+ * @param {number | null} shared  where the range of all maps of the row ends, null for that of each map
+ */
+export function setRanges(items, { info, grid, shown, atlas: own }, { scale, clip, atlas }, shared) {
+  if (grid === null || !items.length) return;
+  const isEven = scale === 'uniform' && shown?.direction !== 'read by'; // of a column there is no even spread
+  const cells = info.grids[grid].rows * info.grids[grid].cols;
+  // The same map looks the same among all and among those of its layer.
+  const known = atlas && shown && atlas.name === atlasOf(info, shown) ? atlas : own;
+  const highest = known?.highestMass ?? Math.max(...items.filter(({ head }) => head !== 'max').map(({ mass }) => mass));
+  const scratch = new Float32Array(items[0].shape.rows * items[0].shape.cols);
+  for (const { map, mass, gain } of items) {
+    if (isEven || shared !== null) {
+      const high = isEven ? (UNIFORM_HIGH * mass) / cells : /** @type {number} */ (shared);
+      map.high = gain > 0 ? high / gain : 0;
+    } else {
+      map.high = ownHigh(map.values, map.offset, clip, map.hidden, scratch);
+      map.strength = strength(mass, highest);
+    }
+  }
+}

@@ -1,0 +1,120 @@
+// @ts-check
+/** Tower, direction, layer, head and row as labelled controls: what can be pointed at can be reached by keyboard and thumb too. */
+import { create, part } from './dom.js';
+import { headsOf, layersOf } from '../data/run_info.js';
+import { choices, directionsOf, offersTwoRows } from '../data/selection.js';
+
+/** @type {Record<string, string>} */
+const TOWERS = {
+  language: 'text and pictures, token by token',
+  cross: 'what text reads of the pictures, by cross-attention',
+  vision: 'what patches of the pictures read of each other',
+};
+
+/**
+ * @param {Element} root
+ * @param {import('../state/fields.js').ViewerState} state
+ * @param {{choose: (change: Partial<import('../data/selection.js').Selection>) => void, enter: (tower: string) => void, turn: (direction: import('../data/selection.js').Direction) => void}} actions
+ */
+export function createChoices(root, state, { choose, enter, turn }) {
+  const place = part(root, 'choices');
+  const layer = stepper('Layer', 'layer', (value) => choose({ layer: value }));
+  const head = stepper('Head', 'head', (value) => choose({ head: value }));
+  const reading = create('span', { class: 'av-choice av-reading-choice', role: 'group', 'aria-label': 'Row' });
+  /** @type {[import('../data/selection.js').Selection['reading'], string, string][]} */
+  const rows = [
+    ['predicting', 'predicting row', 'the row that predicted this token'],
+    ['own', 'own row', 'what this token reads when the next one is predicted'],
+  ];
+  const buttons = rows.map(([name, text, title]) => {
+    const button = create('button', { type: 'button', class: 'av-toggle', text, title });
+    button.addEventListener('click', () => choose({ reading: name }));
+    reading.append(button);
+    return button;
+  });
+  const towers = create('span', { class: 'av-choice av-tower-choice', role: 'group', 'aria-label': 'Tower' });
+  const directions = create('span', { class: 'av-choice', role: 'group', 'aria-label': 'Direction' });
+  /** @type {[import('../data/selection.js').Selection['direction'], string, string][]} */
+  const ways = [
+    ['reads', 'reads from', 'what the selected token or patch reads: its row'],
+    ['read by', 'is read by', 'who reads the selected token or patch: its column'],
+    ['received', 'received', 'what each patch receives: the mean over all that read it'],
+  ];
+  const turns = ways.map(([name, text, title]) => {
+    const button = create('button', { type: 'button', class: 'av-toggle', text, title });
+    button.addEventListener('click', () => turn(name));
+    directions.append(button);
+    return button;
+  });
+  place.replaceChildren(layer.element, head.element, reading, directions, towers, create('span', { class: 'av-choice av-play', role: 'group', 'aria-label': 'Play' }));
+
+  function offer() {
+    const { info, tower } = state.get;
+    const names = info ? Object.keys(info.towers).filter((name) => layersOf(info, name).length) : [];
+    towers.classList.toggle('av-off', names.length < 2);
+    towers.replaceChildren(...names.map((name) => {
+      const button = create('button', { type: 'button', class: 'av-toggle', text: name, 'aria-pressed': name === tower, title: TOWERS[name] ?? '' });
+      button.addEventListener('click', () => enter(name));
+      return button;
+    }));
+    layer.offer(info ? choices(layersOf(info, tower)) : []);
+    head.offer(info ? choices(headsOf(info, tower)) : []);
+    show();
+  }
+
+  function show() {
+    const { info, selection } = state.get;
+    layer.show(selection?.layer);
+    head.show(selection?.head);
+    reading.classList.toggle('av-off', !(info && selection && offersTwoRows(info, selection)));
+    ways.forEach(([name], i) => {
+      turns[i].setAttribute('aria-pressed', String(selection?.direction === name));
+      turns[i].hidden = !selection || !directionsOf(selection.tower).includes(name);
+    });
+    rows.forEach(([name], i) => buttons[i].setAttribute('aria-pressed', String(selection?.reading === name)));
+  }
+
+  const undo = [state.on(['info', 'tower'], offer), state.on(['selection'], show)];
+  offer();
+  return { dispose: () => undo.forEach((end) => end()) };
+}
+
+/**
+ * A select with a step back and a step forward.
+ * @param {string} label
+ * @param {string} what
+ * @param {(choice: import('../data/run_info.js').Choice) => void} choose
+ */
+function stepper(label, what, choose) {
+  const select = create('select', { 'aria-label': label });
+  const back = create('button', { type: 'button', class: 'av-step', 'aria-label': `previous ${what}`, text: '‹' });
+  const forward = create('button', { type: 'button', class: 'av-step', 'aria-label': `next ${what}`, text: '›' });
+  /** @type {import('../data/run_info.js').Choice[]} */
+  let offered = [];
+
+  const step = (/** @type {number} */ by) => {
+    const next = offered[select.selectedIndex + by];
+    if (next !== undefined) choose(next);
+  };
+  select.addEventListener('change', () => choose(offered[select.selectedIndex]));
+  back.addEventListener('click', () => step(-1));
+  forward.addEventListener('click', () => step(1));
+
+  return {
+    element: create('span', { class: 'av-choice' }, [create('span', { class: 'av-label', text: label }), back, select, forward]),
+    /** @param {import('../data/run_info.js').Choice[]} choices */
+    offer(choices) {
+      offered = choices;
+      select.replaceChildren(...(choices.length ? choices : ['–']).map((choice) =>
+        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${choice} over ${what}s` : `${choice}` })));
+    },
+    /** @param {import('../data/run_info.js').Choice | undefined} choice */
+    show(choice) {
+      const index = choice === undefined ? -1 : offered.indexOf(choice);
+      select.selectedIndex = Math.max(0, index);
+      select.disabled = !offered.length;
+      back.disabled = index <= 0;
+      forward.disabled = index < 0 || index === offered.length - 1;
+    },
+  };
+}

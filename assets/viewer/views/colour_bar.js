@@ -1,0 +1,40 @@
+// @ts-check
+/** The colour bar of the map: the palette, and the numbers of the very range that the overlay is painted with. */
+import { createBar, hoveredCell } from './bar.js';
+import { solidPixels } from '../paint/palette.js';
+import { barLabels, position } from '../numbers/colour_range.js';
+
+/**
+ * @param {Element} root
+ * @param {import('../state/fields.js').ViewerState} state
+ */
+export function createColourBar(root, state) {
+  const bar = createBar(root, 'av-map-bar');
+
+  function label() {
+    const { drawn, shown, scale } = state.get;
+    if (!drawn) return bar.label(null);
+    const labels = barLabels(drawn.range);
+    const isRelative = scale === 'uniform' && shown?.direction === 'read by';
+    bar.label({
+      ...labels, middle: drawn.range.curve === 'linear' ? '' : labels.middle,
+      note: [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; '),
+    });
+  }
+
+  function point() {
+    const { drawn } = state.get;
+    const cell = hoveredCell(state.get);
+    bar.point(drawn && cell >= 0 && !drawn.hidden?.[cell] ? position(drawn.range, drawn.values[cell]) : null);
+  }
+
+  const paint = () => bar.paint(solidPixels(state.get.palette));
+  const undo = [
+    state.on(['palette'], paint),
+    state.on(['drawn', 'shown', 'scale'], label),
+    state.on(['hover', 'shown', 'drawn'], point),
+  ];
+  paint();
+  label();
+  return { dispose: () => { undo.forEach((end) => end()); bar.dispose(); } };
+}

@@ -1,0 +1,70 @@
+// @ts-check
+/** What the matrix of change is of: a measure, the mean or one row; against whom; and all its numbers as a table to keep. */
+import { memberName } from '../../data/comparison_info.js';
+import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
+import { rowOfMatrix } from '../../state/comparison_follow.js';
+import { create, part } from '../dom.js';
+import { pointsAtTokens } from '../../data/selection.js';
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ComparisonState} state
+ */
+export function createChangeChoices(root, state) {
+  const title = part(root, 'change-title');
+  const place = part(root, 'change-choices');
+  const select = create('select', { 'aria-label': 'Measure' });
+  const group = create('span', { class: 'av-choice', role: 'group', 'aria-label': 'Rows' });
+  const table = create('a', {
+    class: 'av-table', text: 'CSV ↓', download: '',
+    title: 'save a table: every measure of every head under every adapter, means over the rows that are compared',
+  });
+  const buttons = /** @type {const} */ (['mean', 'token']).map((of) => {
+    const button = create('button', { type: 'button', class: 'av-toggle' });
+    button.addEventListener('click', () => state.set({ of }));
+    group.append(button);
+    return { of, button };
+  });
+  select.addEventListener('change', () => state.set({ measure: select.value }));
+  place.replaceChildren(select, group, table);
+
+  function offer() {
+    const { comparison, whole, tower } = state.get;
+    const names = comparison ? offeredMeasures(comparison) : [];
+    select.replaceChildren(...(names.length ? names : ['–']).map((name) => create('option', { value: name, text: measureText(name), title: measureTitle(name) })));
+    select.disabled = !names.length;
+    if (whole && comparison) table.href = `${whole.base}/changes.csv?tower=${tower}`;
+    else table.removeAttribute('href');
+    table.setAttribute('aria-disabled', String(!comparison));
+    show();
+  }
+
+  function show() {
+    const { comparison, info, selection, measure, of, left, right, tower } = state.get;
+    place.classList.toggle('av-off', !comparison);
+    select.value = measure;
+    select.title = measureTitle(measure);
+    const [first, last] = comparison?.answer_rows ?? [0, 0];
+    const rows = tower === 'vision' ? comparison?.queries.vision?.length ?? 0 : last - first + 1;
+    const mean = tower === 'vision' ? `mean of ${rows} patches` : rows === 1 ? "answer's row" : `answer's ${rows} rows`;
+    const isThere = info && selection && rowOfMatrix(info, selection, 'token') !== null;
+    for (const { of: name, button } of buttons) {
+      button.textContent = name === 'mean' ? mean : selection && !pointsAtTokens(selection) ? 'this patch' : 'this row';
+      button.title = name === 'mean' ? 'the mean over the rows that were compared' : 'the row of the token or patch that is selected; of several the first';
+      button.disabled = name === 'token' && !isThere;
+      button.setAttribute('aria-pressed', String(isThere ? of === name : name === 'mean'));
+    }
+    const names = comparison ? [memberName(comparison.members, right), memberName(comparison.members, 0)] : [];
+    const isOther = left > 0;
+    title.replaceChildren(...(names.length ? ['How far heads moved: ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
+    if (isOther) title.append(', not the first of the pair');
+    title.title = title.textContent;
+  }
+
+  const undo = [
+    state.on(['comparison', 'whole', 'tower'], offer),
+    state.on(['measure', 'of', 'selection', 'left', 'right', 'info'], show),
+  ];
+  offer();
+  return { dispose: () => undo.forEach((end) => end()) };
+}

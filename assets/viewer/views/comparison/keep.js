@@ -1,0 +1,77 @@
+// @ts-check
+/** The menu "Keep" of a comparison: its maps side by side as a picture or a figure, its numbers, all of it as a zip, and the address of the view. */
+import { comparedPath } from '../../numbers/comparison_export_paths.js';
+import { memberName } from '../../data/comparison_info.js';
+import { create, listen } from '../dom.js';
+import { createKeepLinks, PICTURES } from '../keep/keep_links.js';
+import { createKeepMenu, createPngSize, keepRow } from '../keep/keep_menu.js';
+
+const SHOWN = /** @type {const} */ (['left', 'right', 'difference', 'wipe']);
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ComparisonState} state
+ * @param {object} page
+ * @param {() => string} page.address  of what is on screen
+ * @param {() => number} page.lineOnPicture  where the line of the wipe is, 0 to 1 of the whole picture's width
+ */
+export function createComparisonKeep(root, state, { address, lineOnPicture }) {
+  const keep = createKeepMenu(root, {
+    title: 'these maps as a file, or the address of this view', text: 'The address of this view',
+    toggled: (isOpen) => {
+      offer();
+      if (!isOpen) links.stop();
+    },
+  });
+  const links = createKeepLinks(keep, [
+    ...PICTURES,
+    ['csv', 'all heads (CSV)', 'every measure of every layer and head, means over the answer, as a table'],
+    ['zip', 'whole comparison (zip)', 'every run and every measure, as a zip that can be opened here again'],
+  ], 'comparison');
+  const size = createPngSize(offer);
+  const boxes = SHOWN.map((name) => {
+    const box = create('input', { type: 'checkbox', 'data-show': name });
+    box.checked = name !== 'wipe';
+    box.addEventListener('change', offer);
+    return box;
+  });
+  const names = boxes.map(() => create('span'));
+  const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy address' });
+  const who = create('span', { class: 'av-keep-who' });
+  keep.fill(
+    keepRow('Show', boxes.map((box, i) => create('label', { class: 'av-control av-keep-shown' }, [box, names[i]]))), keepRow('Picture', links.of('png', 'svg', 'pdf')),
+    size.row, keepRow('Files', links.of('csv', 'zip')), keepRow('View', [copy, who]),
+  );
+
+  /** Links for what is on screen now. */
+  function offer() {
+    const { comparison, maps, left, right, manifest, whole, pair } = state.get;
+    keep.enable(Boolean(comparison));
+    if (!keep.isOpen() || !comparison || !whole) return;
+    [...[left, right].map((member) => memberName(comparison.members, member)), 'difference', 'wipe'].forEach((text, i) => {
+      names[i].textContent = text;
+    });
+    const show = SHOWN.filter((_, i) => boxes[i].checked);
+    const why = !maps ? 'There is no picture to draw on.' : show.length ? '' : 'Choose what is to be shown.';
+    links.address((format) => {
+      if (format === 'zip' || format === 'csv') return { href: `${whole.base}/export?format=${format}${format === 'csv' && pair ? `&tower=${encodeURIComponent(pair.before.tower)}` : ''}` };
+      return why ? { why } : { href: `${whole.base}/${comparedPath(state.get, format, { ...size.get(), show, split: lineOnPicture() })}` };
+    });
+    who.textContent = manifest?.is_public ? 'opens this view for everyone' : 'opens this view in this tab, for nobody else';
+  }
+
+  const undo = [
+    listen(copy, { click: () => void keep.copy(address()) }),
+    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'beside', 'split', 'zoom', 'whole'], offer),
+    state.on(['size'], keep.refit),
+  ];
+  offer();
+
+  return {
+    dispose() {
+      undo.forEach((end) => end());
+      links.dispose();
+      keep.dispose();
+    },
+  };
+}

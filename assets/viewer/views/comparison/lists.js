@@ -1,0 +1,161 @@
+// @ts-check
+/** What moved most, as lists: heads, tokens of the answer; every answer in full; and where members are steps of one thing, the measure over them. One at a time. */
+import { changeWish, massesName } from '../../state/comparison_follow.js';
+import { answersOf, memberName, seriesOf } from '../../data/comparison_info.js';
+import { highestOf, movedMost, negligible } from '../../numbers/change_matrix.js';
+import { formatMeasure, formatPoints, isSigned, measureText } from '../../numbers/change_measures.js';
+import { createSteps } from './steps.js';
+import { movedTokens } from '../../text/compared_tokens.js';
+import { LISTS } from '../../state/comparison_view.js';
+import { probabilityWords } from '../../text/pair.js';
+import { create, listen, part } from '../dom.js';
+import { headCount, layersOf } from '../../data/run_info.js';
+import { changePath } from '../../data/source.js';
+import { formatLog } from '../../text/token.js';
+import { quoted } from '../../data/token_text.js';
+
+const MOST = 24;
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ComparisonState} state
+ * @param {Pick<import('../../state/actions.js').Actions, 'choose' | 'selectToken'> & {compare: (two: {right?: number}) => void}} actions
+ */
+export function createLists(root, state, { choose, selectToken, compare }) {
+  const place = part(root, 'lists');
+  const tabs = create('div', { class: 'av-tabs', role: 'tablist', 'aria-label': 'What moved most' });
+  const note = create('p', { class: 'av-list-note' });
+  const list = create('ol', { class: 'av-moved' });
+  const chart = create('div', { class: 'av-steps' });
+  const panel = create('div', { class: 'av-list', role: 'tabpanel', tabindex: -1 }, [note, list, chart]);
+  place.replaceChildren(tabs, panel);
+  const steps = createSteps(chart, state, { compare });
+  const buttons = LISTS.map((name) => {
+    const button = create('button', { type: 'button', class: 'av-tab', role: 'tab', text: name });
+    button.addEventListener('click', () => state.set({ list: name }));
+    tabs.append(button);
+    return { name, button };
+  });
+
+  function showTabs() {
+    const { comparison, list: open } = state.get;
+    const series = comparison && seriesOf(comparison.members);
+    for (const { name, button } of buttons) {
+      button.hidden = name === 'steps' && !series;
+      if (name === 'steps' && series) button.textContent = `${series.axis}s`;
+      button.setAttribute('aria-selected', String(open === name));
+      button.tabIndex = open === name ? 0 : -1;
+    }
+    chart.hidden = open !== 'steps';
+    list.hidden = open === 'steps';
+    note.hidden = open === 'steps';
+    list.dataset.list = open;
+  }
+
+  function fill() {
+    const { list: open } = state.get;
+    if (open === 'heads') fillHeads();
+    else if (open === 'tokens') fillTokens();
+    else if (open === 'answers') fillAnswers();
+  }
+
+  function fillHeads() {
+    const { info, comparison, selection, change, imageMasses, right, measure, of } = state.get;
+    if (!info || !comparison || !selection || !change) return empty('');
+    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of }));
+    list.classList.toggle('av-stale', !isNow);
+    if (!isNow) return;
+    const massName = massesName(info, selection, { right, measure, of });
+    const faint = negligible(massName !== null && imageMasses?.name === massName ? imageMasses.values : null, change.values.length);
+    const [layers, heads] = [layersOf(info, selection.tower), headCount(info, selection.tower)];
+    const high = highestOf(change.values);
+    if (!(high > 0)) return empty('No head moved: every row is exactly the same.');
+    const unit = comparison.measures[measure]?.unit ?? '';
+    const left = faint.reduce((count, is) => count + is, 0);
+    note.textContent = `${measureText(measure)}${left ? `; without ${left} that read under 1\u202f% on the picture` : ''}`;
+    note.title = note.textContent;
+    list.replaceChildren(...movedMost(change.values, faint, MOST).filter((i) => change.values[i] !== 0).map((i) => {
+      const [layer, head] = [layers[Math.floor(i / heads)], i % heads];
+      const value = change.values[i];
+      const button = row(`layer ${layer} · head ${head}`, formatMeasure(measure, unit, value), Math.abs(value) / high, isSigned(measure) ? Math.sign(value) : 0);
+      button.setAttribute('aria-pressed', String(selection.layer === layer && selection.head === head));
+      button.addEventListener('click', () => choose({ layer, head }));
+      return create('li', {}, [button]);
+    }));
+  }
+
+  function fillTokens() {
+    const { info, logprobs, left, right, selection } = state.get;
+    if (!info || !logprobs) return empty('');
+    list.classList.remove('av-stale');
+    const moved = movedTokens(logprobs, left, right, info.tokens.length);
+    if (!moved.length) return empty('No token of an answer is shared by all.');
+    if (moved.every(({ before, after }) => before === after)) return empty('No token moved: all probabilities are exactly the same.');
+    note.textContent = 'probability of what was read, first → second';
+    note.title = '';
+    const high = Math.max(...moved.map((one) => Math.abs(one.moved))) || 1;
+    list.replaceChildren(...moved.slice(0, MOST).map(({ token, before, after, moved: by }) => {
+      const button = row(quoted(info, token), probabilityWords(before, after), Math.abs(by) / high, Math.sign(by));
+      button.title = `token ${token}: ${formatPoints(by)}; logarithm ${formatLog(before)} → ${formatLog(after)}`;
+      button.setAttribute('aria-pressed', String(selection?.token === token && selection.until === null));
+      button.addEventListener('click', () => selectToken(token));
+      return create('li', {}, [button]);
+    }));
+  }
+
+  /** What each answers by itself; what it begins with as the base's does is quiet. */
+  function fillAnswers() {
+    const { comparison } = state.get;
+    if (!comparison) return empty('');
+    list.classList.remove('av-stale');
+    const answers = answersOf(comparison);
+    const areSame = answers.slice(1).every(({ isSame }) => isSame);
+    note.textContent = areSame ? 'all give the same answer' : "each one's own answer";
+    note.title = '';
+    list.replaceChildren(...answers.map(({ text, isSame, note: aside, common }, i) => create('li', {}, [
+      create('span', { class: 'av-answer-name', text: memberName(comparison.members, i) }),
+      create('span', { class: 'av-answer-common', text: isSame ? 'same answer' : text ? text.slice(0, common) : 'no answer' }), isSame ? '' : text.slice(common),
+      ...(aside ? [create('span', { class: 'av-member-note', text: aside })] : []),
+    ])));
+  }
+
+  /** @param {string} name @param {string} value @param {number} share  of the largest @param {number} sign  0 of what has none */
+  function row(name, value, share, sign) {
+    const bar = create('i', { class: `av-share-bar${sign ? (sign < 0 ? ' av-less' : ' av-more') : ''}`, 'aria-hidden': 'true' });
+    bar.style.width = `${Math.max(1, 100 * share)}%`;
+    const words = [create('span', { class: 'av-moved-name', text: name }), create('span', { class: 'av-moved-value', text: value })];
+    return create('button', { type: 'button', class: 'av-moved-row' }, [bar, ...words]);
+  }
+
+  /** @param {string} why */
+  function empty(why) {
+    list.replaceChildren();
+    note.textContent = why;
+  }
+
+  /** @param {KeyboardEvent} event */
+  function turn(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const offered = buttons.filter(({ button }) => !button.hidden);
+    const at = offered.findIndex(({ name }) => name === state.get.list);
+    const next = offered[(at + by + offered.length) % offered.length];
+    state.set({ list: next.name });
+    next.button.focus();
+  }
+
+  const undo = [
+    listen(tabs, { keydown: turn }),
+    state.on(['comparison', 'list'], showTabs),
+    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list'], fill),
+  ];
+  showTabs();
+  fill();
+  return {
+    dispose: () => {
+      undo.forEach((end) => end());
+      steps.dispose();
+    },
+  };
+}

@@ -1,0 +1,186 @@
+// @ts-check
+/**
+ * The maps that are compared, on the picture: one member's, another's, their difference, and both in one with a line between them. They
+ * share what is pointed at, the zoom and the outlines; each can be seen alone.
+ */
+import { memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
+import { signedPosition } from '../../numbers/pair.js';
+import { PANES } from '../../state/comparison_view.js';
+import { cellWords } from '../../text/pair.js';
+import { createWipe } from './wipe.js';
+import { create, isDark, part } from '../dom.js';
+import { columnsFor } from '../../paint/geometry.js';
+import { divergingPixels, overlayPixels, solidPixels } from '../../paint/palette.js';
+import { createPaneSet } from '../picture/pane_set.js';
+import { createPictureStrip, shareOf } from '../picture/picture_strip.js';
+import { position } from '../../numbers/colour_range.js';
+
+/** CSS pixels: between panes, and the line above each. */
+const GAP_PX = 10;
+const TITLE_PX = 24;
+const STACKED_PX = 860; // as in comparison.css
+
+/** @typedef {import('../../state/comparison_view.js').PaneName} PaneName */
+
+/** What stands over each while there is nothing. @type {Record<PaneName, string>} */
+const NOTHING = { before: 'base', after: 'adapter', difference: 'difference', wipe: 'wipe' };
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ComparisonState} state
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {compare: (two: {left?: number, right?: number}) => void}} actions
+ */
+export function createComparisonPanes(root, state, { focusGrid, selectCell, pinCell, compare }) {
+  const stage = part(root, 'stage');
+  const place = part(root, 'quad');
+  const strip = createPictureStrip(root, state, { focusGrid }, {
+    fields: /** @type {any} */ (['pair']),
+    of: (grid) => [state.get.pair?.before, state.get.pair?.after].map((shown) => shareOf(shown ?? null, grid)).filter(Boolean).join(' → '),
+  });
+  const set = createPaneSet(root, state, { selectCell, pinCell }, {
+    panes: () => panes,
+    main: () => (panes.find(({ figure }) => !figure.hidden) ?? panes[0]).pane,
+    infoOf: (name) => (name === 'before' ? state.get.infos[state.get.left] : name === 'after' ? state.get.infos[state.get.right] : null) ?? null,
+    words: (cell, grid) => {
+      const { pair, maps, comparison } = state.get;
+      const words = pair && comparison ? cellWords(comparison.members, pair, maps, grid, cell) : { before: '', after: '', difference: '', readout: '' };
+      const both = words.before && `${words.before} | ${words.after}`;
+      return { readout: words.readout, tip: (name, isPointed) => (name !== 'wipe' ? words[/** @type {'before'} */ (name)] : isPointed ? both : '') };
+    },
+  });
+  const panes = PANES.map(addPane);
+  const wipe = createWipe(panes[3].pane.frame, (split) => state.set({ split }));
+  /** @type {any[]} what `coloured` was made of */
+  let made = [];
+  /** @type {Record<PaneName, {map: import('../../paint/cells.js').Coloured, other?: import('../../paint/cells.js').Coloured}> | null} */
+  let coloured = null;
+
+  /** @param {PaneName} name @param {number} index */
+  function addPane(name, index) {
+    const title = create('span', { class: 'av-figure-name' });
+    const large = create('button', { type: 'button', class: 'av-large', text: '⤢' });
+    const caption = create('figcaption', {}, [title, large]);
+    const figure = create('figure', { class: 'av-figure', 'data-pane': name }, [caption]);
+    place.append(figure);
+    large.addEventListener('click', () => state.set({ alone: state.get.alone === name ? null : name }));
+    return { name, figure, title, large, pane: set.add(figure, name, index === 0) };
+  }
+
+  // Who they are of
+
+  function nameAll() {
+    const { comparison, left, right, alone } = state.get;
+    const members = comparison?.members ?? [];
+    for (const { name, title, large, figure } of panes) {
+      title.replaceChildren(...(members.length ? titleOf(name, members, left, right) : [NOTHING[name]]));
+      const isAlone = alone === name;
+      large.setAttribute('aria-pressed', String(isAlone));
+      large.title = isAlone ? 'all four again' : 'this one alone, as large as it fits';
+      large.setAttribute('aria-label', `${{ before: 'first map', after: 'second map', difference: 'difference', wipe: 'wipe' }[name]} alone`);
+      figure.hidden = alone !== null && !isAlone;
+    }
+    if (members.length) wipe.show(state.get.split, memberName(members, left), memberName(members, right));
+    const host = panes.find(({ name }) => name === (alone ?? 'after'));
+    host?.large.before(set.tools);
+  }
+
+  /** @param {PaneName} name @param {import('../../data/comparison_info.js').Member[]} members @param {number} left @param {number} right @returns {(Node | string)[]} */
+  function titleOf(name, members, left, right) {
+    const [first, second] = [left, right].map((member) => memberName(members, member));
+    if (name === 'difference') return [create('b', { text: 'difference' }), ` ${second} − ${first}`];
+    if (name === 'wipe') return [create('b', { text: 'wipe' }), ` ${first} | ${second}`];
+    const member = name === 'before' ? left : right;
+    const offered = members.map((_, i) => i).filter((i) => i !== (name === 'before' ? right : left) && (name === 'before' || i > 0));
+    const strength = create('span', { class: 'av-strength', text: strengthOf(members[member]) });
+    if (offered.length < 2) return [create('b', { text: memberNames(members)[member], title: members[member].adapter?.id ?? '' }), ' ', strength];
+    const select = create('select', { 'aria-label': name === 'before' ? 'What it is compared with' : 'What is compared' }, offered.map((i) =>
+      create('option', { value: i, text: `${memberNames(members)[i]} ${strengthOf(members[i])}` })));
+    select.selectedIndex = offered.indexOf(member);
+    select.addEventListener('change', () => compare({ [name === 'before' ? 'left' : 'right']: offered[select.selectedIndex] }));
+    return [select];
+  }
+
+  // What they show
+
+  /** In as many columns as makes the picture largest. A narrow page has two by two, as high as the picture needs, and scrolls. */
+  function arrange() {
+    const now = set.focus();
+    const isAlone = state.get.alone !== null;
+    const isStacked = root.clientWidth <= STACKED_PX;
+    const box = { width: place.clientWidth, height: place.clientHeight };
+    const columns = isAlone ? 1 : isStacked || !now || !box.width ? 2 : columnsFor(now.image, box, PANES.length, GAP_PX, TITLE_PX);
+    place.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    if (isStacked && now) {
+      const each = ((box.width - GAP_PX * (columns - 1)) / columns) * (now.image.height / now.image.width) + TITLE_PX;
+      stage.style.setProperty('--av-quad-height', `${Math.round(isAlone ? each : 2 * each + GAP_PX)}px`);
+    }
+  }
+
+  function showAll() {
+    arrange();
+    set.showAll();
+    showMaps();
+    set.showHover();
+  }
+
+  function showMaps() {
+    const { smooth, opacity, beside, perf } = state.get;
+    const begun = performance.now();
+    const found = colouredMaps();
+    place.toggleAttribute('data-plain', beside);
+    const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, plus and minus zoom.';
+    for (const { name, pane, title } of panes) {
+      const content = found?.[name];
+      pane.show({ map: content?.map ?? null, other: content?.other ?? null, smooth, opacity: beside ? 1 : opacity, label: `Attention, ${title.textContent}. ${label}` });
+    }
+    perf.map_ms = performance.now() - begun;
+  }
+
+  /** The same objects while nothing of them has changed, so that they are not painted again. */
+  function colouredMaps() {
+    const { maps, pair, palette, selection, beside, theme } = state.get;
+    if (!maps || !pair || pair.before.grid !== selection?.grid) return null;
+    const now = [maps, palette, beside, theme];
+    if (coloured && now.every((value, i) => value === made[i])) return coloured;
+    made = now;
+    const colours = beside ? solidPixels(palette) : overlayPixels(palette);
+    const map = (/** @type {import('../../numbers/coloured_map.js').Drawn} */ { values, hidden, range }) => ({ values, hidden, place: (/** @type {number} */ value) => position(range, value), colours });
+    const [before, after] = [map(maps.before), map(maps.after)];
+    const { values, hidden, range } = maps.difference;
+    const signed = (/** @type {number} */ value) => signedPosition(range, value);
+    const difference = { values, hidden, place: signed, colours: divergingPixels(isDark(), !beside) };
+    coloured = { before: { map: before }, after: { map: after }, difference: { map: difference }, wipe: { map: before, other: after } };
+    return coloured;
+  }
+
+  function showSplit() {
+    const { split, comparison, left, right } = state.get;
+    panes[3].pane.show({ split });
+    if (comparison) wipe.show(split, memberName(comparison.members, left), memberName(comparison.members, right));
+  }
+
+  const undo = [
+    state.on(['comparison', 'left', 'right', 'alone'], nameAll),
+    state.on(['info', 'source', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
+    state.on(['maps', 'palette', 'smooth', 'opacity', 'selection', 'left', 'right'], showMaps),
+    state.on(['places', 'left', 'right', 'infos'], set.showPlaces),
+    state.on(['split'], showSplit),
+  ];
+  nameAll();
+  showAll();
+  showSplit();
+
+  return {
+    /** Where the line of the wipe is, 0 to 1 of the whole picture's width, however much of it is seen. */
+    lineOnPicture: () => panes[3].pane.acrossPicture(state.get.split),
+    /** The colour painted at a place of a pane, in CSS pixels from the corner of what is seen. For tests. @param {PaneName} name @param {number} x @param {number} y */
+    sample: (name, x, y) => panes[PANES.indexOf(name)].pane.sample(x, y),
+    dispose: () => {
+      undo.forEach((end) => end());
+      strip.dispose();
+      wipe.dispose();
+      set.dispose();
+      panes.forEach(({ figure }) => figure.remove());
+    },
+  };
+}

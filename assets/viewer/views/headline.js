@@ -1,0 +1,87 @@
+// @ts-check
+/** The line that says what is on screen: model, layer, head, token and row; and what this map comes to. */
+import { create, part } from './dom.js';
+import { formatPercent, formatTimes, formatValue } from '../data/format.js';
+import { indexOfLargest } from '../numbers/reduce.js';
+import { modelName } from '../data/run_info.js';
+import { areShares, numbersAreOfTokens, pointsAtTokens } from '../data/selection.js';
+import { quoted, quotedSpan } from '../data/token_text.js';
+
+/**
+ * @param {Element} root
+ * @param {import('../state/fields.js').ViewerState} state
+ */
+export function createHeadline(root, state) {
+  const model = part(root, 'model');
+  const title = part(root, 'title');
+  const facts = part(root, 'facts');
+
+  function write() {
+    const { info, shown } = state.get;
+    for (const line of [model, title, facts]) line.replaceChildren();
+    if (!info || !shown) return;
+    model.textContent = modelName(info);
+    title.textContent = `${named('layer', shown.layer)} · ${named('head', shown.head)} · ${which(info, shown)}`;
+    title.title = title.textContent;
+    const isRow = shown.direction === 'reads';
+    const isShare = isRow && areShares(shown);
+    const parts = isShare ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
+    if (shown.grid !== null && shown.cells.length) {
+      const { cols } = info.grids[shown.grid];
+      const maximum = shown.cells[shown.argmax];
+      const times = isShare ? ` (${formatTimes((maximum * shown.cells.length) / shown.mass)} uniform)` : '';
+      parts.push(`max ${formatValue(maximum)} at row ${Math.floor(shown.argmax / cols)}, col ${shown.argmax % cols}${times}`);
+    }
+    if (!isRow && numbersAreOfTokens(shown)) {
+      const reader = indexOfLargest(shown.row);
+      parts.push(`most by ${quoted(info, reader)} (token ${reader}), ${formatValue(shown.row[reader])}`);
+    }
+    parts.push(precision(shown));
+    facts.append(...parts.map((text) => create('span', { text })));
+  }
+
+  const undo = state.on(['info', 'shown'], write);
+  return { dispose: undo };
+}
+
+/** A layer or a head. @param {string} what @param {import('../data/run_info.js').Choice} choice */
+export function named(what, choice) {
+  return typeof choice === 'number' ? `${what} ${choice}` : `${choice} over ${what}s`;
+}
+
+/**
+ * What is read, or who reads.
+ * @param {import('../data/run_info.js').RunInfo} info
+ * @param {import('../state/fields.js').Shown} shown
+ */
+export function which(info, shown) {
+  const { query, until, token, direction } = shown;
+  if (direction === 'received') return 'what each patch receives, mean over all patches';
+  if (until !== null) {
+    const many = pointsAtTokens(shown) ? quotedSpan(info, token, token + until - query) : `keys ${token} to ${until}`;
+    if (direction === 'read by') return `who reads ${many} (mean of columns ${query} to ${until})`;
+    return token === query ? `${many} reads (mean of rows ${query} to ${until}, its own)` : `predicts ${many} (mean of rows ${query} to ${until})`;
+  }
+  if (!pointsAtTokens(shown)) {
+    const keys = info.towers[shown.tower].keys;
+    const cell = Array.isArray(keys) ? keys[token] : null;
+    const patch = cell ? `the patch at row ${cell.row}, col ${cell.col}` : `key ${token}`;
+    return direction === 'reads' ? `${patch} reads (row ${query})` : `who reads ${patch} (column ${query})`;
+  }
+  const name = quoted(info, token);
+  if (direction === 'read by') return `who reads ${name} (column ${query})`;
+  const row = `row ${query}`;
+  return token === query
+    ? `${name} reads (${row}, its own)`
+    : `predicts ${quoted(info, token)} (${row}, token ${quoted(info, query)})`;
+}
+
+/** @param {import('../state/fields.js').Shown} shown */
+function precision({ direction, dtype, source, layer, head, until }) {
+  if (direction === 'received') return 'means in float32, from the factors';
+  if (direction === 'read by') return 'columns in float32, from the factors';
+  const isReduced = typeof layer === 'string' || typeof head === 'string' || until !== null;
+  const rows = source === 'stored' ? 'float16, as stored' : 'float32, from the factors';
+  if (isReduced) return `over rows in ${rows}`;
+  return dtype === 'float16' || source === 'factors' ? rows : dtype;
+}

@@ -1,0 +1,36 @@
+// @ts-check
+/** The list of keys, in a dialog. */
+import { create, part } from './dom.js';
+import { KEYS } from '../state/keys.js';
+
+/**
+ * @param {Element} root
+ * @param {[string, string][]} [more]  keys of this page alone, and what they do
+ */
+export function createHelp(root, more = []) {
+  const dialog = create('dialog', { class: 'av-help', 'aria-label': 'Keys' });
+  const close = create('button', { type: 'button', class: 'av-toggle', text: 'Close' });
+  close.addEventListener('click', () => dialog.close());
+  dialog.append(
+    create('strong', { text: 'Keys, while the viewer has the focus' }),
+    create('dl', {}, [
+      ...KEYS.flatMap(({ shown, says }) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),
+      create('dt', {}, [create('kbd', { text: 'shift' }), ' + arrows']), create('dd', { text: 'on the picture: point at the next cell; Enter selects it' }),
+      create('dt', {}, [create('kbd', { text: 'p' })]), create('dd', { text: 'on the picture: pin the cell, or let it go; shift and click do the same' }),
+      create('dt', {}, [create('kbd', { text: '+' }), ' ', create('kbd', { text: '−' }), ' ', create('kbd', { text: '0' })]),
+      create('dd', { text: 'on the picture: larger, smaller, whole; the wheel once it has the focus, or with Ctrl' }),
+      ...more.flatMap(([shown, says]) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),
+    ]),
+    close,
+  );
+  root.append(dialog);
+  const button = create('button', { type: 'button', class: 'av-toggle', text: '?', 'aria-label': 'Keys', title: 'keys (?)' });
+  button.addEventListener('click', toggle);
+  part(root, 'about').append(button);
+
+  function toggle() {
+    if (dialog.open) dialog.close();
+    else dialog.showModal();
+  }
+  return { toggle, dispose: () => dialog.remove() };
+}

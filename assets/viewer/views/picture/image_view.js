@@ -1,0 +1,97 @@
+// @ts-check
+/** The run's picture with the map on it, or the two apart: from the state of the page to what panes show. */
+import { wordsOfCell } from '../../text/cell.js';
+import { part } from '../dom.js';
+import { stacksBetter } from '../../paint/geometry.js';
+import { overlayPixels, solidPixels } from '../../paint/palette.js';
+import { createPaneSet } from './pane_set.js';
+import { createPictureStrip } from './picture_strip.js';
+import { position } from '../../numbers/colour_range.js';
+
+const GAP_PX = 12;
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ViewerState} state
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'>} actions
+ */
+export function createImageView(root, state, { focusGrid, selectCell, pinCell }) {
+  const stage = part(root, 'stage');
+  const place = part(root, 'panes');
+  const strip = createPictureStrip(root, state, { focusGrid });
+  const set = createPaneSet(root, state, { selectCell, pinCell }, {
+    panes: () => [{ name: 'picture', pane: first }, ...(alone ? [{ name: 'map', pane: alone, isBare: true }] : [])],
+    main: () => first,
+    infoOf: () => state.get.info,
+    words: (cell, grid) => {
+      const { shown, drawn, sinks } = state.get;
+      const { readout, tip } = wordsOfCell(/** @type {import('../../state/fields.js').Shown} */ (shown), drawn, grid, cell, sinks);
+      return { readout, tip: (name, isPointed) => (isPointed ? tip : '') };
+    },
+  });
+  const first = set.add(place, 'picture', true);
+  /** @type {import('./pane_set.js').Pane | null} the map alone, while it is beside the picture */
+  let alone = null;
+  /** @type {{drawn: import('../../numbers/coloured_map.js').Drawn, palette: string, beside: boolean, map: import('../../paint/cells.js').Coloured} | null} */
+  let coloured = null;
+
+  /** One pane or two, and which way those lie. */
+  function arrange() {
+    const { beside } = state.get;
+    const now = set.focus();
+    if (beside && !alone) alone = set.add(place, 'map');
+    else if (!beside && alone) {
+      alone.dispose();
+      alone = null;
+    }
+    stage.toggleAttribute('data-beside', beside);
+    const box = { width: place.clientWidth, height: place.clientHeight };
+    place.style.flexDirection = beside && now && stacksBetter(now.image, box, GAP_PX) ? 'column' : 'row';
+    place.style.gap = `${GAP_PX}px`;
+  }
+
+  function showAll() {
+    arrange();
+    set.showAll();
+    showMap();
+    set.showHover();
+  }
+
+  function showMap() {
+    const { smooth, opacity, beside, perf } = state.get;
+    const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, plus and minus zoom.';
+    const map = colouredMap();
+    first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : 'Attention on the picture'}. ${label}` });
+    alone?.show({ map, smooth, opacity: 1, label: `Attention without the picture. ${label}` });
+    perf.map_ms = (alone ?? first).paint_ms;
+  }
+
+  /** The same object while nothing of it has changed, so that it is not painted again. */
+  function colouredMap() {
+    const { shown, drawn, palette, selection, beside } = state.get;
+    if (!shown || !drawn || shown.grid !== selection?.grid) return null;
+    if (coloured?.drawn !== drawn || coloured.palette !== palette || coloured.beside !== beside) {
+      const { values, hidden, range } = drawn;
+      const colours = beside ? solidPixels(palette) : overlayPixels(palette);
+      coloured = { drawn, palette, beside, map: { values, hidden, place: (/** @type {number} */ value) => position(range, value), colours } };
+    }
+    return coloured.map;
+  }
+
+  const undo = [
+    state.on(['info', 'source', 'grid', 'size', 'theme', 'beside'], showAll),
+    state.on(['drawn', 'palette', 'smooth', 'opacity', 'selection'], showMap),
+    state.on(['places'], set.showPlaces),
+  ];
+  showAll();
+
+  return {
+    /** The colour painted at a place of what is seen of the picture, in CSS pixels from its corner. For tests. */
+    sample: first.sample,
+    dispose: () => {
+      undo.forEach((end) => end());
+      strip.dispose();
+      set.dispose();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+// @ts-check
+/**
+ * The panes of a page, and what all of them share: the picture, the zoom, the cells that are selected, pinned and pointed at. Which panes
+ * there are, which map each has and what it says of a cell is the affair of who makes them.
+ */
+import { part } from '../dom.js';
+import { createPane } from './pane.js';
+import { placesOn } from '../../data/run_info.js';
+import { cellsOfSelection } from '../../data/selection.js';
+import { createUnplaced } from './unplaced.js';
+import { WHOLE } from '../../paint/zoom.js';
+import { createZoomTools } from './zoom_tools.js';
+
+/**
+ * @typedef {ReturnType<typeof createPane>} Pane
+ * @typedef {{grid: import('../../data/run_info.js').Grid, image: import('../../data/run_info.js').Picture, index: number}} Focus  the grid on screen, and its picture
+ *
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ViewerState} state
+ * @param {Pick<import('../../state/actions.js').Actions, 'selectCell' | 'pinCell'>} actions
+ * @param {object} view
+ * @param {() => {name: string, pane: Pane, isBare?: boolean}[]} view.panes  that there are; a bare one has no picture
+ * @param {() => Pane} view.main   the one that the zoom's buttons move
+ * @param {(name: string) => import('../../data/run_info.js').RunInfo | null} view.infoOf  whose answer names places on a pane
+ * @param {(cell: import('../../paint/marks.js').Cell, grid: import('../../data/run_info.js').Grid) => {readout: string, tip: (name: string, isPointed: boolean) => string}} view.words
+ */
+export function createPaneSet(root, state, { selectCell, pinCell }, { panes, main, infoOf, words }) {
+  const readout = part(root, 'readout');
+  const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }) });
+  const unplaced = createUnplaced(part(root, 'stage'), {
+    draw: (isWished) => state.set({ unplacedOn: isWished ? focus()?.index ?? null : null, ...(isWished ? { places: true } : {}) }),
+  });
+  let pointed = ''; // the pane that the pointer, or the cursor, is in
+  let refits = 0;
+  /** @type {number | null | undefined} */
+  let gridShown; // the panes' own: a selection of another one has no cells here yet
+  /** @type {{address: string, size: import('../../paint/geometry.js').Size | null}} */
+  let picture = { address: '', size: null };
+
+  /** @returns {Focus | null} */
+  function focus() {
+    const { info, selection } = state.get;
+    if (!info || selection?.grid == null) return null;
+    const grid = info.grids[selection.grid];
+    return { grid, image: info.images[grid.image], index: grid.image };
+  }
+
+  const each = (/** @type {(name: string) => Partial<import('./pane.js').Content>} */ content) => panes().forEach(({ name, pane }) => pane.show(content(name)));
+
+  /** All that panes show but for their maps, at once: cells belong to their grid. */
+  function showAll() {
+    refits++;
+    const { source, selection } = state.get;
+    const now = focus();
+    gridShown = selection?.grid;
+    const address = now && source ? source.previewAddress(now.index) : '';
+    const isOther = address !== picture.address;
+    if (isOther) {
+      // Frames keep the zoom, so that a place can be followed through them.
+      const isAlike = now && picture.size && now.image.width === picture.size.width && now.image.height === picture.size.height;
+      picture = { address, size: now?.image ?? null };
+      state.set({ pictureReady: false, ...(isAlike ? {} : { zoom: WHOLE }) });
+    }
+    const common = { size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits, map: null, other: null, hover: null, ...selected() };
+    each((name) => ({ ...common, places: named(name) }));
+    showUnplaced();
+    if (!isOther) return;
+    const content = now && source ? { preview: address, full: source.imageAddress(now.index), alt: `image ${now.index + 1} of this run` } : null;
+    for (const { pane, isBare } of panes()) if (!isBare) pane.show({ picture: content });
+  }
+
+  /** The cells that are selected, and the one that is pinned. */
+  function selected() {
+    const { info, selection, pinned } = state.get;
+    const isHere = selection?.grid === gridShown;
+    const isPinned = pinned && isHere && pinned.grid === gridShown;
+    return { here: info && selection && isHere ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
+  }
+
+  /** What the answer names on this picture. @param {string} name */
+  function named(name) {
+    const info = state.get.places ? infoOf(name) : null;
+    const now = focus();
+    return info && now ? placesOn(info, now.index, now.index === state.get.unplacedOn) : null;
+  }
+
+  /** Places that the answer names on no picture: how many, why, and whether they are drawn on this one. */
+  function showUnplaced() {
+    const infos = new Set(panes().map(({ name }) => infoOf(name)));
+    const left = [...infos].flatMap((info) => info?.unplaced ?? []);
+    const now = focus();
+    const { places, unplacedOn } = state.get;
+    unplaced.show(left, now && { index: now.index, isChosen: places && now.index === unplacedOn });
+  }
+
+  function showPlaces() {
+    each((name) => ({ places: named(name) }));
+    showUnplaced();
+  }
+
+  /** The cell under the pointer or the cursor: outlined in all, and said in words. */
+  function showHover() {
+    const { hover, shown, selection } = state.get;
+    const now = focus();
+    const cell = hover && shown && now && shown.grid === selection?.grid ? hover : null;
+    const said = cell && now ? words(cell, now.grid) : null;
+    root.toggleAttribute('data-hover', Boolean(cell));
+    if (cell) root.setAttribute('data-cell', `${cell.row},${cell.col}`);
+    else root.removeAttribute('data-cell');
+    readout.textContent = said?.readout ?? '';
+    each((name) => ({ hover: cell, tip: said?.tip(name, name === pointed) ?? '' }));
+  }
+
+  const undo = [
+    state.on(['zoom'], () => each(() => ({ zoom: state.get.zoom }))),
+    state.on(['selection', 'pinned'], () => each(selected)),
+    state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
+    state.on(['unplacedOn'], showPlaces),
+    state.on(['zoom', 'info', 'grid'], () => tools.show(focus() ? state.get.zoom.scale : null)),
+  ];
+  tools.show(null);
+
+  return {
+    focus,
+    showAll,
+    showHover,
+    /** The buttons of the zoom. */
+    tools: tools.element,
+    /** Places are named, or not any more. */
+    showPlaces,
+
+    /** @param {Element} parent @param {string} name @param {boolean} [isFirst]  it says when the picture is there */
+    add: (parent, name, isFirst = false) => createPane(parent, {
+      hover: (cell, how) => {
+        pointed = name;
+        readout.setAttribute('aria-live', how === 'keys' ? 'polite' : 'off');
+        state.set({ hover: cell });
+      },
+      select: ({ row, col }) => selectCell(row, col),
+      pin: ({ row, col }) => pinCell(row, col),
+      zoom: (zoom) => state.set({ zoom }),
+      loaded: isFirst ? (isThere) => state.set({ pictureReady: true, pictureFailed: !isThere }) : undefined,
+    }),
+
+    dispose() {
+      undo.forEach((end) => end());
+      tools.dispose();
+      unplaced.dispose();
+      panes().forEach(({ pane }) => pane.dispose());
+    },
+  };
+}

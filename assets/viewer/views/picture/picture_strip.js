@@ -1,0 +1,111 @@
+// @ts-check
+/** The pictures of a run and their parts (tiles, a thumbnail, frames) as a strip: each with its share of the row, one in focus. */
+import { create, part } from '../dom.js';
+import { formatPercent } from '../../data/format.js';
+import { gridNames, gridsOf, readNote } from '../../data/run_info.js';
+import { areShares } from '../../data/selection.js';
+
+const THUMB_PX = { height: 18, least: 10, most: 40 };
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ViewerState} state
+ * @param {{focusGrid: (grid: number) => void}} actions
+ * @param {{fields: (keyof import('../../state/fields.js').Fields)[], of: (grid: number) => string}} [shares]  what is said of each, and what it depends on
+ */
+export function createPictureStrip(root, state, { focusGrid }, shares = { fields: ['shown'], of: (grid) => shareOf(state.get.shown, grid) }) {
+  const strip = part(root, 'pictures');
+  const chips = create('div', { class: 'av-chips', role: 'group', 'aria-label': 'Pictures' });
+  const size = create('span', { class: 'av-size' });
+  strip.replaceChildren(chips, size);
+  /** @type {Map<number, {chip: HTMLElement, share: HTMLElement, thumb: HTMLImageElement, image: number}>} */
+  const offered = new Map();
+
+  function offer() {
+    const { info, tower } = state.get;
+    offered.clear();
+    chips.replaceChildren();
+    const grids = info ? gridsOf(info, tower) : [];
+    if (!info || grids.length < 2) return;
+    const names = gridNames(info, tower);
+    for (const index of grids) {
+      const grid = info.grids[index];
+      const thumb = create('img', { alt: '', draggable: false });
+      const share = create('span', { class: 'av-share' });
+      const chip = create('button', { class: 'av-picture-chip', type: 'button' }, [
+        create('span', { class: 'av-thumb' }, [thumb]), names.get(index) ?? '', share,
+      ]);
+      cut(/** @type {HTMLElement} */ (thumb.parentElement), thumb, grid.box_px, info.images[grid.image]);
+      chip.addEventListener('click', () => focusGrid(index));
+      chips.append(chip);
+      offered.set(index, { chip, share, thumb, image: grid.image });
+    }
+    show();
+    showShares();
+    fillThumbs();
+  }
+
+  /** The part of a picture that a grid lies on. @param {HTMLElement} place @param {HTMLElement} thumb @param {number[]} box @param {import('../../data/run_info.js').Picture} picture */
+  function cut(place, thumb, [x0, y0, x1, y1], picture) {
+    const { height, least, most } = THUMB_PX;
+    const scale = height / (y1 - y0);
+    Object.assign(place.style, { width: `${Math.round(Math.min(most, Math.max(least, (x1 - x0) * scale)))}px`, height: `${height}px` });
+    Object.assign(thumb.style, {
+      width: `${picture.width * scale}px`, height: `${picture.height * scale}px`, left: `${-x0 * scale}px`, top: `${-y0 * scale}px`,
+    });
+  }
+
+  /** Only once what was asked for is there: nobody waits for decoration. */
+  function fillThumbs() {
+    const { status, source } = state.get;
+    if (status !== 'ready' || !source) return;
+    for (const { thumb, image } of offered.values()) {
+      if (thumb.hasAttribute('src')) continue;
+      thumb.addEventListener('load', () => thumb.classList.add('av-there'));
+      Object.assign(thumb, { loading: 'lazy', decoding: 'async', fetchPriority: 'low', src: source.previewAddress(image) });
+    }
+  }
+
+  function show() {
+    const { info, grid, pictureFailed } = state.get;
+    for (const [index, { chip }] of offered) chip.setAttribute('aria-pressed', String(index === grid));
+    const chosen = grid === null ? undefined : offered.get(grid)?.chip;
+    // Never by scrollIntoView: that moves the page too.
+    if (chosen) {
+      const [left, right] = [chosen.offsetLeft - chips.offsetLeft, chosen.offsetLeft - chips.offsetLeft + chosen.offsetWidth];
+      if (left < chips.scrollLeft) chips.scrollLeft = left;
+      else if (right > chips.scrollLeft + chips.clientWidth) chips.scrollLeft = right - chips.clientWidth;
+    }
+    if (!info || grid === null) {
+      size.textContent = '';
+      return;
+    }
+    const { image, rows, cols } = info.grids[grid];
+    const picture = info.images[image];
+    const read = readNote(picture) ?? `${picture.width}×${picture.height} px`;
+    size.textContent = [pictureFailed ? 'the picture could not be read' : '', read, `${rows}×${cols} cells`].filter(Boolean).join(' · ');
+    size.title = size.textContent;
+  }
+
+  function showShares() {
+    for (const [index, { share }] of offered) share.textContent = shares.of(index);
+  }
+
+  const undo = [
+    state.on(['info', 'tower', 'source'], offer),
+    state.on(['info', 'tower', 'grid', 'pictureFailed', 'size'], show),
+    state.on(['info', 'tower', ...shares.fields], showShares),
+    state.on(['status'], fillThumbs),
+  ];
+  return { dispose: () => undo.forEach((end) => end()) };
+}
+
+/**
+ * How much of a row is on a grid. Of a column, or of the largest of many rows, the numbers have no sum worth naming.
+ * @param {import('../../state/fields.js').Shown | null} shown
+ * @param {number} grid
+ */
+export function shareOf(shown, grid) {
+  const mass = shown?.direction === 'reads' && areShares(shown) ? shown.masses.get(grid) : undefined;
+  return mass === undefined ? '' : formatPercent(mass);
+}
