@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import attention
+
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LAYERS = [line.split() for line in re.search(r"```layers\n(.*?)```", CONTRIBUTING, re.DOTALL)[1].splitlines()]
@@ -84,6 +86,12 @@ def test_what_must_be_there_at_once_loads_nothing_heavy(package):
 
 def test_requirements_are_the_nine_packages():
     assert (ROOT / "requirements.txt").read_text().split() == list(PACKAGES.values())
+
+
+def test_one_version_is_said_everywhere():
+    version = attention.__version__
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_no_file_is_a_drawer():
