@@ -429,7 +429,7 @@ def test_an_unforeseen_error_is_not_told_in_detail_and_leaves_nothing(client, se
 
 
 A_FILE = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-FIELDS = [[], "what?", None, None, "prefill", 256, None, None, None, None, None, "auto", None, 1.0, False, False]
+FIELDS = [[], "what?", None, None, "prefill", 256, None, None, None, None, None, "auto", None, 1.0, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -313,7 +313,7 @@ def test_a_download_by_xet_tells_its_bytes_too(hub, tmp_path):
 
 LOADING = """
 import sys
-from attention import models
+from attention.models import loading as models
 
 def memory(kind):
     with open("/proc/self/status") as file:

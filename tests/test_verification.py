@@ -9,9 +9,9 @@ from PIL import Image
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.qwen3_vl import modeling_qwen3_vl
 
-from attention.capture import recorder as capture
 from attention.capture.recorder import Capture
 from attention.families.qwen3_vl import Qwen3VL
+from attention.models import hook
 from attention.models import loading as models
 from attention.runs.run import Run
 from attention.verify import checks as verification
@@ -59,7 +59,7 @@ def test_everything_that_was_patched_is_as_it_was(sharp_folder, tmp_path):
     sdpa, eager = ALL_ATTENTION_FUNCTIONS["sdpa"], modeling_qwen3_vl.eager_attention_forward
     assert not failed(verify(loaded, tmp_path / "own.png"))
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa and modeling_qwen3_vl.eager_attention_forward is eager
-    assert loaded.model.config.text_config._attn_implementation == capture.ATTENTION
+    assert loaded.model.config.text_config._attn_implementation == hook.ATTENTION
     assert not loaded.model._forward_hooks and models.INFERENCE.acquire(blocking=False)
     models.INFERENCE.release()
 
@@ -105,13 +105,13 @@ def mirrored(inputs):
 
 def with_changed_output(monkeypatch):
     """A capture that lets the model compute something else."""
-    sdpa = capture.sdpa_attention_forward
+    sdpa = hook.sdpa_attention_forward
 
     def attention(*args, **kwargs):
         output, weights = sdpa(*args, **kwargs)
         return output + 1e-6, weights
 
-    monkeypatch.setattr(capture, "sdpa_attention_forward", attention)
+    monkeypatch.setattr(hook, "sdpa_attention_forward", attention)
 
 
 def with_a_model_left_changed(monkeypatch):
