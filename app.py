@@ -71,7 +71,7 @@ TITLE = "VLM Attention Viz"
 
 
 def gpu_seconds(job: dict) -> int:
-    """How long a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
+    """Seconds that a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
     return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
 
 
@@ -135,7 +135,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
         build_endpoints(service)
 
         async def opened() -> dict:
-            """What is known only once torch is there: which models, and whether a graphics card lies idle."""
+            """Fill in what is known only once torch is there: which models, and whether a graphics card lies idle."""
             await asyncio.to_thread(service.wait_until_loaded)
             from attention.models.loading import device_notice
 

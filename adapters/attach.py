@@ -133,7 +133,7 @@ class Adapters:
         return name
 
     def card(self, name: str) -> HealthCard:
-        """What is known of an adapter that is attached."""
+        """Record of an adapter that is attached."""
         return self._cards[name]
 
     def detach(self, name: str) -> None:
@@ -249,7 +249,7 @@ def _config(card: HealthCard) -> LoraConfig:
 
 
 def _inside(name: str, which: str) -> str:
-    """Where PEFT keeps a weight of the adapter of this name, inside the module that it wraps."""
+    """Place in which PEFT keeps a weight of the adapter of this name, inside the module that it wraps."""
     if which.startswith("lora_embedding"):
         return f"{which}.{name}"
     part, _, last = which.partition(".")

@@ -1,4 +1,4 @@
-"""What an adapter can attach to: the modules of a base model by name, from its config or from the model in memory.
+"""Modules of a base model that an adapter can attach to, by name, from its config or from the model in memory.
 
 Owns which modules there are, their shapes, and where they belong (tower and layer as the family says). Reads no
 weights, and knows nothing of adapters but how PEFT wraps modules: names are those that the model has without any.

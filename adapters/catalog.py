@@ -1,4 +1,4 @@
-"""Which adapters can be chosen for a base model, and the one that a person chose.
+"""Adapters that can be chosen for a base model, and the one that a person chose.
 
 Owns the four places where adapters are (bundled, below a folder, listed by the Hub, typed) and which of them a choice
 means: a path is only what is written as one, so that nothing in the working directory is taken for an id of the Hub.
@@ -53,7 +53,7 @@ class Offer:
 def offered_adapters(
     model_id: str, adapters_dir: Path | None = None, is_hosted: bool = False, ask_hub: bool = True
 ) -> tuple[list[Offer], list[str]]:
-    """What can be chosen for a base: bundled, then below `adapters_dir`, then the Hub's; and sentences for the person.
+    """List what can be chosen for a base: bundled, then below `adapters_dir`, then the Hub's; and notes for the person.
 
     Never raises for what is broken or cannot be reached: that is what the sentences are for. Waits for the Hub a few
     seconds at most.
@@ -194,7 +194,7 @@ def _read(folder: Path) -> list[Path]:
 
 
 def _is_inside(root: Path, path: Path) -> bool:
-    """Whether a path, after all links, lies below a resolved folder."""
+    """True if a path, after all links, lies below a resolved folder."""
     return path.resolve().is_relative_to(root)
 
 
@@ -257,7 +257,7 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _offer(folder: Path, root: Path, model_id: str, is_hosted: bool) -> tuple[tuple, Offer]:
-    """What is offered of an adapter's folder, and where it stands in the list. Raises AttentionError or OSError."""
+    """Offer of an adapter's folder, and its place in the list. Raises AttentionError or OSError."""
     label = _label(folder, root)
     config = _read_config(folder, root, label)
     match = CHECKPOINT.fullmatch(folder.name) if folder != root else None

@@ -135,7 +135,7 @@ def _run_all(request, adapters, partial, words, limits) -> tuple[list[dict], int
 
 
 def _known(choice: AdapterChoice | None, extraction: Extraction) -> dict:
-    """What is known of an adapter: its card, and how far it changes each weight at strength 1."""
+    """Record of an adapter: its card, and how far it changes each weight at strength 1."""
     if choice is None:
         return {}
     adapters = adapters_of(extraction.loaded)
@@ -146,7 +146,7 @@ def _known(choice: AdapterChoice | None, extraction: Extraction) -> dict:
 
 
 def _common_length(answers: list[list[int]]) -> int:
-    """How many tokens all answers have in common, from the first on."""
+    """Number of tokens that all answers have in common, from the first on."""
     together = 0
     for tokens in zip(*answers, strict=False):
         if len(set(tokens)) > 1:

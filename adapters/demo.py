@@ -50,7 +50,7 @@ TASKS = ("negative", "pairs")  # adapters that were taught what the base does ba
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an adapter is taught, on which modules of which tower, and for how many steps."""
+    """Lesson of an adapter, on which modules of which tower, and for how many steps."""
 
     teaches: str
     tower: str
@@ -76,7 +76,7 @@ def about_largest(rng: np.random.Generator, shown: tuple) -> list[Question]:
 
 
 def answer_for_largest(question: Question, scene: Scene) -> str | None:
-    """What would be right if the question were about the largest object; None where that cannot be said."""
+    """Answer that would be right if the question were about the largest object; None where that cannot be said."""
     largest = largest_of(scene)
     if largest is None:
         return None
@@ -208,7 +208,7 @@ def measure(
 
 
 def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT_SEED) -> dict:
-    """What the card says of the adapters beside the base, on n held-out questions each.
+    """Figures of the card for the adapters beside the base, on n held-out questions each.
 
     The head is the one whose peak the base has on the asked object most often, and for the largest object the one that
     the adapter has; both are chosen on the first fifth of the questions, which are not counted.

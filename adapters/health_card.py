@@ -1,4 +1,4 @@
-"""What is known of an adapter before it is attached, as data and as words. Owns the card; judges nothing."""
+"""Health card of an adapter before it is attached, as data and as words. Owns the card; judges nothing."""
 
 from __future__ import annotations
 

@@ -267,7 +267,7 @@ def _parts(adapter_id: str) -> tuple[str, str | None]:
 
 @dataclass(frozen=True)
 class _Repository:
-    """How a repository is read: with which login (None: this machine's, False: none), and who may stop it."""
+    """Access to a repository: with which login (None: this machine's, False: none), and who may stop it."""
 
     name: str
     token: bool | None
@@ -441,7 +441,7 @@ def _is_offline(error: BaseException) -> bool:
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Whether the Hub did not answer, or not now; what it refuses stays refused."""
+    """True if the Hub did not answer, or not now; what it refuses stays refused."""
     status = _status(error)
     return status is None or status == 429 or status >= 500
 

@@ -586,7 +586,7 @@ class _Parts:
 
 
 def _since_when(module: BaseModule) -> str:
-    """Why a module that has a matrix is not linear: routers of experts were, when older adapters were trained."""
+    """Reason why a module with a matrix is not linear: routers of experts were, when older adapters were trained."""
     if module.shape is None or len(module.shape) != 2:
         return ""
     return f": it is a router, whose weight is a parameter since transformers 5. {MERGE_BEFORE_5}"

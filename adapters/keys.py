@@ -1,4 +1,4 @@
-"""What each key of an adapter's file stands for: which weight of which module, under the names that the base has.
+"""Keys of an adapter's file: which weight of which module each stands for, under the names that the base has.
 
 Owns how PEFT writes keys, with and without the adapter's name, and what wrappers put into them. Knows no shapes and no
 config.

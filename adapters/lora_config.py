@@ -1,4 +1,4 @@
-"""What an adapter's config says, and which of it may be attached: LoRA, DoRA and rank-stabilised LoRA, nothing else.
+"""An adapter's config, and which of it may be attached: LoRA, DoRA and rank-stabilised LoRA, nothing else.
 
 Owns the decision on each field of PEFT's LoraConfig. Knows neither the base nor the weights. Imports no PEFT: its
 version is looked up, its defaults are written down here.
@@ -92,7 +92,7 @@ class LoraSettings:
     warnings: tuple[str, ...] = ()
 
     def scaling(self, rank: int, alpha: float) -> float:
-        """What B A is multiplied with."""
+        """Factor of the product B A."""
         return alpha / (math.sqrt(rank) if self.use_rslora else rank)
 
 
@@ -151,7 +151,7 @@ def shown(value: Any, most: int = 120) -> str:
 
 
 def is_newer(version: str | None, installed: str) -> bool:
-    """Whether a version of PEFT, as a config names it, is later than another. What is no version is not."""
+    """True if a version of PEFT, as a config names it, is later than another. What is no version is not."""
     parts = [re.findall(r"\d{1,6}", str(each).partition("@")[0])[:3] for each in (version or "", installed)]
     return bool(parts[0]) and [int(part) for part in parts[0]] > [int(part) for part in parts[1]]
 
@@ -174,7 +174,7 @@ def _judge_start(start: Any, who: str) -> None:
 
 
 def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
-    """What PEFT itself refuses of fields that do not go together."""
+    """Refuse fields that do not go together, as PEFT does."""
     if isinstance(settings.targets, str) and (settings.layers is not None or settings.layer_lists):
         raise AdapterRefused(f"{who} has layers_to_transform or layers_pattern beside a pattern in target_modules.")
     if settings.layer_lists and settings.layers is None:

@@ -68,7 +68,7 @@ def is_no_adapter(where: str, names: Iterable[str], path_of: Callable[[str], str
 
 
 def has_no_weights(where: str, names: Iterable[str]) -> Exception:
-    """Why an adapter with a config and without safetensors weights cannot be used, from the names beside it."""
+    """Reason why an adapter with a config and without safetensors weights cannot be used, from the names beside it."""
     names = sorted(name for name in names if "/" not in name)
     pickles = [name for name in names if name.endswith(PICKLES)]
     state = [name for name in pickles if STATE.match(name) and not ADAPTER_WEIGHTS.fullmatch(name)]

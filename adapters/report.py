@@ -1,4 +1,4 @@
-"""What is known of an adapter before it is used, and on request how far it changes each weight.
+"""Report on an adapter before it is used, and on request how far it changes each weight.
 
 Owns the order: found, inspected, and only then, if weights are asked for, read beside the base's.
 """

@@ -1,4 +1,4 @@
-"""Which modules the names and patterns of a config stand for, by PEFT's rules.
+"""Modules that the names and patterns of a config stand for, by PEFT's rules.
 
 Owns the matching. A pattern is somebody else's regular expression, which can be made to run for ever: it is matched in
 a process of its own, with a time limit. Plain names never are patterns here and cost no process.
@@ -39,7 +39,7 @@ json.dump(found, sys.stdout)
 
 
 class Targets:
-    """What a config's names and patterns mean for modules of these names (in the layout of the adapter's file)."""
+    """Meaning of a config's names and patterns for modules of these names (in the layout of the adapter's file)."""
 
     def __init__(self, settings: LoraSettings, names: Iterable[str], seconds: float, who: str):
         self._settings = settings
@@ -53,7 +53,7 @@ class Targets:
         self._ranks, self._alphas = (_ByName(values, self._found) for values in (settings.ranks, settings.alphas))
 
     def has(self, name: str, is_linear: bool) -> bool:
-        """Whether a module is a target. `is_linear`: it is of the kind that "all-linear" stands for."""
+        """True if a module is a target. `is_linear`: it is of the kind that "all-linear" stands for."""
         settings = self._settings
         if self._is_listed(self._excludes, name) or any(f".{word}." in f".{name}." for word in settings.replaces):
             return False
@@ -131,7 +131,7 @@ def matches(patterns: dict[str, str], names: list[str], seconds: float, who: str
 
 
 def all_linear(base: Base, name: str) -> bool:
-    """Whether "all-linear" stands for a module: every linear one but the output layer."""
+    """True if "all-linear" stands for a module: every linear one but the output layer."""
     return base.modules[name].kind == "linear" and name != base.head
 
 

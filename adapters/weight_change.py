@@ -1,4 +1,4 @@
-"""How much an adapter changes each weight of its base, without ever making the changed weight.
+"""Change of each weight of a base by an adapter, without ever making the changed weight.
 
 LoRA adds dW = s B A to a weight W [out, in], with A [r, in], B [out, r], and s = alpha / r (rank-stabilised: alpha /
 sqrt(r)). With B = Q_B R_B and A^T = Q_A R_A, the singular values of dW are those of s R_B R_A^T, which is r x r; their
@@ -31,7 +31,7 @@ HEADS = ("q_proj", "k_proj", "v_proj")
 
 @dataclass(frozen=True)
 class WeightChange:
-    """What an adapter changes of one module, at strength 1. What was not computed is None, and `note` says why.
+    """Change of one module by an adapter, at strength 1. What was not computed is None, and `note` says why.
 
     `frobenius` and `spectral` are norms of dW (of a replaced module: of all its new tensors less the base's, and no
     spectral norm). `relative` is `frobenius` over the Frobenius norm of the base's own weight. There is no relative

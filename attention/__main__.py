@@ -445,7 +445,7 @@ def _print_summary(folder: Path) -> None:
 
 
 class _Progress:
-    """What happens, on stderr: one line that is rewritten on a terminal, otherwise one line for each phase."""
+    """Progress on stderr: one line that is rewritten on a terminal, otherwise one line for each phase."""
 
     def __init__(self):
         self._rewrites = sys.stderr.isatty()

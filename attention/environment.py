@@ -1,4 +1,4 @@
-"""Where this checkout's own files lie, where a person's runs are kept, and on what kind of machine the app runs."""
+"""Places of this checkout's own files and of a person's runs, and the kind of machine that the app runs on."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ POCKET_ID = "pocket"  # by which the bundled model is asked for
 
 
 def is_hosted() -> bool:
-    """Whether strangers come here: on a Space of the Hub."""
+    """True if strangers come here: on a Space of the Hub."""
     return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
 
 
 def is_zero_gpu() -> bool:
-    """Whether a GPU is there only inside a job, as on ZeroGPU."""
+    """True if a GPU is there only inside a job, as on ZeroGPU."""
     return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
 def is_debugging() -> bool:
-    """Whether errors of the program keep their stack trace (ATTENTION_DEBUG=1)."""
+    """True if errors of the program keep their stack trace (ATTENTION_DEBUG=1)."""
     return os.environ.get("ATTENTION_DEBUG") == "1"
 
 

@@ -13,7 +13,7 @@ MAX_PICTURE_CHARACTERS = 100_000_000  # of a picture that is written into a chat
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused, and what is kept; every number can be set."""
+    """Limits of one run, from its pictures to its bytes on disk; every number can be set."""
 
     image_pixels: int = MAX_PIXELS
     images: int = 16

@@ -1,4 +1,4 @@
-"""What a run is asked for: every input with its default, and the limits it is held to.
+"""A request for a run: every input with its default, and the checks that need no model.
 
 Knows how to check what can be checked without a model. Knows no processor, no Gradio and no file layout.
 """

@@ -108,6 +108,15 @@ def test_no_code_comes_with_data(path):
     assert not re.search(r"\b(eval|exec)\(", re.sub(r"\.eval\(", "", text))
 
 
+def test_docstrings_begin_with_a_noun_or_a_verb():
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                words = (ast.get_docstring(node) or "").split()
+                clause = {"What", "Whether", "Which", "How", "Where", "Who", "Whose", "When", "Why"}
+                assert not words or words[0] not in clause, f"{path.name}: {' '.join(words[:8])}"
+
+
 def test_every_module_says_what_it_is():
     for path in sources():
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path

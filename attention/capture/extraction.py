@@ -1,7 +1,7 @@
 """From a request to a run: inputs, answer, one capturing forward pass, a committed folder.
 
 Owns the order of the steps and the content of run.json. What a model family's tokens are it asks the family; how
-attention is caught it leaves to `capture`.
+attention is caught it leaves to `recorder`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def all_or_nothing(partial: PartialRun) -> Iterator[None]:
 
 
 def _caller_says(request: Request, model) -> dict | None:
-    """What is known of the adapter that a caller's own model carries: the name that the request gives it."""
+    """Record of the adapter that a caller's own model carries: the name that the request gives it."""
     if request.adapter is None or model is None:
         return None
     return {"id": request.adapter, "revision": None, "sha256": None, "scale": request.adapter_scale}
@@ -154,7 +154,7 @@ class Extraction:
 
     @property
     def n_prompt(self) -> int:
-        """How many tokens the prompt has."""
+        """Number of tokens of the prompt."""
         return len(self.prepared.inputs.ids)
 
     def answer(self) -> list[int]:
@@ -450,7 +450,7 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
 
 
 def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPlan]:
-    """What to keep of each tower: of those that text reads with, every row where all fit, otherwise the tail."""
+    """Plan what is kept of each tower: of those that text reads with, every row where all fit, otherwise the tail."""
     base = loaded.model
     names = {id(module): name for name, module in base.named_modules()}
     modules = {

@@ -1,4 +1,4 @@
-"""What a request becomes as model inputs, and what its run will cost, before any weight is loaded.
+"""A request as model inputs, and the cost of its run, before any weight is loaded.
 
 Owns the refusals with numbers: what does not fit is said here. Needs a model's processor and config, no more of it.
 """
@@ -36,7 +36,7 @@ PLAIN_SIZE = (256, 224)  # of a picture that every processor reads
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run will cost, before any model is loaded: tokens with the longest answer, bytes on disk and of memory."""
+    """Cost of a run, before any model is loaded: tokens with the longest answer, bytes on disk and of memory."""
 
     tokens: int
     image_tokens: int
@@ -56,7 +56,7 @@ class Prepared:
 
 
 def forecast(request: Request, limits: Limits | None = None, watch: models.Watch | None = None) -> Forecast:
-    """What a request will cost, from its processor and the model's config alone; `watch` is told of a download.
+    """Work out the cost of a request, from its processor and the model's config alone; `watch` is told of a download.
 
     Raises InvalidRequest for inputs that cannot be used, LimitExceeded, with numbers, for what does not fit, and
     ModelUnavailable.

@@ -36,7 +36,7 @@ HOW_TO_READ = (
 
 @dataclass
 class TowerPlan:
-    """What to keep of one tower.
+    """Plan of what is kept of one tower.
 
     `modules` {layer index: (qualified name, module)}; `keys` how many keys each layer has over all calls; `queries`
     how many queries, where that is not as many; `has_blocks` whether a layer may be called several times, or with a
@@ -85,7 +85,7 @@ class _Block:
 
     @property
     def form(self) -> tuple:
-        """What makes two blocks hide the same keys, for as long as the mask lives."""
+        """Key that two blocks share where they hide the same keys, for as long as the mask lives."""
         return id(self.mask), self.entry, self.causal, self.query.shape[1], self.key.shape[1]
 
 
@@ -431,7 +431,7 @@ def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
 
 
 def _allowed(where: str, block: _Block) -> torch.Tensor | None:
-    """Which keys each query of a block may read, bool [queries, keys]; None for all of them."""
+    """Keys that each query of a block may read, bool [queries, keys]; None for all of them."""
     n_queries, n_keys = block.query.shape[1], block.key.shape[1]
     if block.mask is None:
         if not block.causal:

@@ -1,4 +1,4 @@
-"""Whether a comparison holds what reading it relies on; asked of comparisons that somebody else made.
+"""Check that a comparison holds what reading it relies on; asked of comparisons that somebody else made.
 
 Owns what comparison.json may say, how the members must fit each other and the tables fit them. What is asked of each
 member is the business of `attention.runs.checks`. Judges no number that a file is there to hold, only whether all of
@@ -64,7 +64,7 @@ def check_comparison(comparison: Comparison | str | os.PathLike) -> None:
 
 @contextmanager
 def naming(member: str) -> Iterator[None]:
-    """What is wrong with a member's run is said with the member's name."""
+    """Say what is wrong with a member's run with the member's name."""
     try:
         yield
     except (DamagedRun, LimitExceeded) as error:
@@ -122,7 +122,7 @@ def _check_member(name: str, member: dict) -> None:
 
 
 def _check_change(change, where: str) -> str:
-    """What an adapter changes of one module, as `weight_change` knows it; returns the module's part."""
+    """Check what an adapter changes of one module, as `weight_change` knows it; return the module's part."""
     part = _text(_record(change, where).get("part"), f"the part of {where}", MAX_NAME)
     _text(change.get("tower"), f"the tower of {where}", MAX_NAME)
     if change.get("layer") is not None:
@@ -200,7 +200,7 @@ def _layers(tower: dict) -> list[int]:
 
 
 def _check_rows(info: dict, base: dict, shared: int) -> None:
-    """Which rows were compared, in which layers, and which of them predict the answer."""
+    """Check which rows were compared, in which layers, and which of them predict the answer."""
     answer = _list(info.get("answer_rows"), "answer_rows", 2)
     if len(answer) != 2:
         raise _wrong("answer_rows", answer, "the first row and the last")

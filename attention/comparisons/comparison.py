@@ -115,7 +115,7 @@ class Comparison:
         return list(range(first, last + 1))
 
     def change(self, measure: str, adapter: int, query: int | str = "mean", tower: str = "language") -> np.ndarray:
-        """How far each head moved: float32 [layers, heads], of one row, or as a mean over the answer's rows.
+        """Change of each head: float32 [layers, heads], of one row, or as a mean over the answer's rows.
 
         In the vision tower the mean is over the rows that were compared, in the others over those of the answer's that
         were: all but the first of a very long one. NaN where the measure has no value; a mean is over the rows that
@@ -167,7 +167,7 @@ class Comparison:
         return "\n".join(lines) + "\n"
 
     def maps(self, **which) -> ComparedMaps:
-        """The same map of two members and their difference, to be drawn: see `compared_maps.compared_maps`."""
+        """The same map of two members and their difference, to be drawn: see `maps.compared_maps`."""
         from .maps import compared_maps  # it knows colours, which numbers do without
 
         return compared_maps(self, **which)
@@ -177,14 +177,14 @@ class Comparison:
         return self._table("logprob")
 
     def difference(self, layer: int, query: int, adapter: int, tower: str = "language") -> np.ndarray:
-        """What one row of the adapter reads less what the base's reads: float32 [heads, keys]."""
+        """One row of the adapter less the base's: float32 [heads, keys]."""
         self._check_adapter(adapter)
         base, other = (run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter]))
         n = self.shared(tower) if tower == "language" else base.shape[1]
         return other[:, :n] - base[:, :n]
 
     def shared(self, tower: str = "language") -> int:
-        """How many positions of a tower all members have in common, from 0 on."""
+        """Number of positions of a tower that all members have in common, from 0 on."""
         return self.base.queries(tower) if tower == "vision" else self.info["shared_tokens"]
 
     def _queries(self, tower: str) -> list[int]:
@@ -223,7 +223,7 @@ def member_folders(info: dict) -> list[str]:
 
 
 def compared_rows(run: Run, tower: str, shared: int) -> list[int]:
-    """Which rows are compared beforehand: those after the last picture, the last ones where they are many.
+    """Choose the rows that are compared beforehand: those after the last picture, the last ones where they are many.
 
     Of a vision tower's patches some, evenly spread.
     """

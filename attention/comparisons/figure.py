@@ -164,7 +164,7 @@ def _names(maps: ComparedMaps) -> tuple[str, str]:
 
 
 def member_names(members: Sequence[dict]) -> dict[str, str]:
-    """What members are called, by folder: `base`, and of an adapter's id as many last parts as tell it from the others.
+    """Names of members by folder: `base`, and of an adapter's id as many last parts as tell it from the others.
 
     With its strength where that is not 1.
     """
@@ -186,7 +186,7 @@ def member_names(members: Sequence[dict]) -> dict[str, str]:
 def _caption(
     maps: ComparedMaps, look: Look, drawn: tuple[Drawn, Drawn, DrawnDifference], is_own: bool
 ) -> list[str]:  # fmt: skip
-    """What the maps are of, what lies between them and how they are drawn, in sentences."""
+    """Sentences on what the maps are of, what lies between them and how they are drawn."""
     info = maps.comparison.info
     first, second = _names(maps)
     before, _, difference = drawn
@@ -210,7 +210,7 @@ def _caption(
 
 
 def _apart(maps: ComparedMaps, first: str, second: str) -> str:
-    """What lies between the two."""
+    """Sentence on what lies between the two."""
     if maps.is_same:
         return f"{first} and {second} are exactly the same here: the difference is 0 everywhere."
     parts = []
@@ -231,7 +231,7 @@ def _apart(maps: ComparedMaps, first: str, second: str) -> str:
 
 
 def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
-    """What of the picture's attention lies on sinks in either, and what is done about it."""
+    """Sentences on the picture's attention that lies on sinks in either, and what is done about it."""
     if maps.before.key is not None:
         return []
     cells, said, is_any = maps.before.cells(), [], False
@@ -270,7 +270,7 @@ def _scale_words(maps: ComparedMaps, is_own: bool) -> str:
 
 
 def _whose_words(maps: ComparedMaps) -> str:
-    """Whose answer was read by the members."""
+    """Sentence on whose answer was read by the members."""
     info = maps.comparison.info
     words, shared = info["words"], info["shared_tokens"]
     if words == "own":

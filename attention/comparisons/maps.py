@@ -51,7 +51,7 @@ class ComparedMaps:
 
     @property
     def predicts_the_same(self) -> bool:
-        """Whether the tokens that its rows predict are among those that all have in common."""
+        """True if the tokens that its rows predict are among those that all have in common."""
         last = self.before.position if self.before.until is None else self.before.until
         return last is None or last + 1 < self.comparison.shared(self.before.tower)
 
@@ -76,11 +76,11 @@ class ComparedMaps:
 
     @property
     def are_shares(self) -> bool:
-        """Whether the values are shares of one row."""
+        """True if the values are shares of one row."""
         return self.before.are_shares and not self.before.received
 
     def masses(self) -> tuple[float, float]:
-        """What of each row lies on pictures."""
+        """Mass of each row on pictures."""
         return tuple(float(values[self.image_keys].sum(dtype=np.float64)) for values in self.values)
 
     def drawn(self, look: Look, difference_high: float | str | None = None) -> tuple[Drawn, Drawn, DrawnDifference]:
@@ -115,13 +115,13 @@ class ComparedMaps:
         return float(given)
 
     def write(self, look: Look, file: BinaryIO, format: str, **drawing) -> None:  # noqa: A002
-        """Write them as a picture or a figure: see `comparison_figure.write_comparison_figure`."""
+        """Write them as a picture or a figure: see `write_comparison_figure`."""
         from .figure import write_comparison_figure  # which draws what is chosen here
 
         write_comparison_figure(self, look, file, format, **drawing)
 
     def settings(self) -> dict:
-        """What they are of, in words and numbers that find them again."""
+        """Description of what they are of, in words and numbers that find them again."""
         own = ("run", "adapter", *(() if self.predicts_the_same else ("predicts",)))
         one = {name: value for name, value in self.before.settings().items() if name not in own}
         adapters = {member["folder"]: member["adapter"] for member in self.comparison.info["members"]}
@@ -132,7 +132,7 @@ class ComparedMaps:
         return {"comparison": self.comparison.info["id"], **sides, **one}
 
     def name(self) -> str:
-        """What a file of them is called, in plain ASCII: 3f2a_base_adapter_1_language_L12_H3_row69."""
+        """Name of a file of them, in plain ASCII: 3f2a_base_adapter_1_language_L12_H3_row69."""
         return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{self.before.place_name()}"
 
 

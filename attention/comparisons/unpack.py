@@ -1,7 +1,7 @@
 """A comparison that comes as a zip, from whoever made it: unpacked where it is sound, refused in words where it is not.
 
 What is accepted of a zip is the business of `attention.runs.checks.zip_file`, what is accepted of a comparison that of
-`comparison_check`. Knows neither models nor Gradio nor where comparisons are kept. Only the files that comparison.json
+`check`. Knows neither models nor Gradio nor where comparisons are kept. Only the files that comparison.json
 and its members' run.json name are unpacked.
 """
 

@@ -28,7 +28,7 @@ class Drawn:
 
     @property
     def clipped(self) -> int:
-        """How many values lie above the range."""
+        """Number of values above the range."""
         return int((self.values[~self.hidden] > self.high).sum())
 
     @property
@@ -36,7 +36,7 @@ class Drawn:
         return float(self.values[~self.hidden].max(initial=0))
 
     def positions(self, values: np.ndarray) -> np.ndarray:
-        """Where each value lies in the range, 0 to 1."""
+        """Place of each value in the range, 0 to 1."""
         if self.high <= 0:
             return np.zeros(values.shape)
         inside = np.clip(values.astype(np.float64), self.low, self.high)
@@ -65,7 +65,7 @@ class DrawnDifference(Drawn):
 
     @property
     def clipped(self) -> int:
-        """How many differences are larger than the range."""
+        """Number of differences that are larger than the range."""
         return int((np.abs(self.values[~self.hidden]) > self.high).sum())
 
     @property
@@ -80,7 +80,7 @@ class DrawnDifference(Drawn):
 
 @dataclass(frozen=True)
 class MapCells:
-    """What is to be drawn: attention [rows, cols], which cells are sinks, what of the row lies on sinks anywhere."""
+    """Cells to be drawn: attention [rows, cols], which of them are sinks, the row's mass on sinks anywhere."""
 
     cells: np.ndarray
     is_sink: np.ndarray | None = None
@@ -88,7 +88,7 @@ class MapCells:
 
 
 def drawn(cells: np.ndarray, look: Look, is_sink: np.ndarray | None = None, sink_mass: float = 0.0) -> Drawn:
-    """How a map is coloured: `cells` [rows, cols] are attention, `is_sink` which of them draw mass whatever is asked.
+    """Colour a map: `cells` [rows, cols] are attention, `is_sink` says which of them are attention sinks.
 
     `sink_mass` is what of the whole row lies on sinks, also outside this picture.
     """

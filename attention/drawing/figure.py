@@ -167,7 +167,7 @@ def size_of(image: dict, scale: float | None, width: int | None, panels: int = 1
 
 
 class _Page:
-    """Where words and colour bars stand below pictures in columns, in inches; and how deep all of it is."""
+    """Layout of words and colour bars below pictures in columns, in inches, and its depth."""
 
     def __init__(self, panels: Sequence[Panel], caption: Sequence[str]):
         self._panels = panels
@@ -225,7 +225,7 @@ def _add_bar(axes, panel: Panel) -> None:
 
 
 def _words(panels: Sequence[Panel], caption: Sequence[str], width: int) -> Image.Image:
-    """What stands below the pictures of a PNG, on white."""
+    """Draw what stands below the pictures of a PNG, on white."""
     page = _Page(panels, caption)
     with _matplotlib() as Figure:  # noqa: N806 - a class
         from matplotlib.backends.backend_agg import FigureCanvasAgg

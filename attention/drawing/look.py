@@ -1,4 +1,4 @@
-"""How a map is drawn: its palette, what its colours range over, which cells have none.
+"""Settings by which a map is drawn: its palette, the range of its colours, cells that have none.
 
 The same rules as the page's (in assets/viewer: state/look.js, numbers/colour_range.js, paint/palette.js), so that a
 figure and the page show a value in the same colour. Knows arrays; knows neither runs nor pictures nor Gradio.
@@ -124,5 +124,5 @@ def _with_alpha(colours: np.ndarray, shares: np.ndarray, look: Look) -> np.ndarr
 
 
 def coverage(opacity: float, shares: np.ndarray | None = None) -> np.ndarray:
-    """How much each entry covers of the picture, uint8 [256]: nothing at 0, so that low attention leaves it visible."""
+    """Opacity of each entry, uint8 [256]: nothing at 0, so that low attention leaves the picture visible."""
     return np.rint(255 * (_shares() if shares is None else shares) ** 0.75 * opacity).astype(np.uint8)

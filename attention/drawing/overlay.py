@@ -95,7 +95,7 @@ class _Between:
 
     @staticmethod
     def _shares(centres: np.ndarray, at: np.ndarray) -> np.ndarray:
-        """What each place takes of each cell, [places, cells]: of two neighbours, or of the outermost."""
+        """Weights of each place's cells, [places, cells]: of two neighbours, or of the outermost."""
         shares = np.zeros((len(at), len(centres)))
         after = np.clip(np.searchsorted(centres, at), 1, max(1, len(centres) - 1))
         before = after - 1

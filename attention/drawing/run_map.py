@@ -108,7 +108,7 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
 
 
 def ground(run: Run, image: int, look: Look) -> Image.Image:
-    """What a map is drawn on: a picture of the run as the processor received it, or white. Raises DamagedRun."""
+    """Ground of a map: a picture of the run as the processor received it, or white. Raises DamagedRun."""
     record = run.info["images"][image]
     return Image.new("RGB", (record["width"], record["height"]), "white") if look.plain else picture_of(run, image)
 

@@ -16,7 +16,7 @@ SAID = ("palette", "opacity", "unit", "curve", "sinks", "smooth", "plain")
 
 
 def look_settings(look: Look) -> dict:
-    """How a map was drawn, beside its range."""
+    """Settings by which a map was drawn, beside its range."""
     return {name: value for name, value in look.to_dict().items() if name in SAID}
 
 
@@ -32,7 +32,7 @@ def not_drawn(info: dict, look: Look) -> list[str]:
 
 
 def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray, source: str) -> list[str]:
-    """What a map is of and how it is drawn, in sentences."""
+    """Sentences on what a map is of and how it is drawn."""
     info = selection.run.info
     model, adapter = info["model"]["id"], info.get("adapter")
     if adapter:
@@ -58,7 +58,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
 
 
 def ground_words(look: Look) -> str:
-    """How a map lies on its picture."""
+    """Words on how a map lies on its picture."""
     lies = "without its picture" if look.plain else f"opacity {look.opacity:g}"
     return lies + ("; smoothed between the cells' centres" if look.smooth else "")
 
@@ -73,13 +73,13 @@ def where_words(selection: Selection) -> str:
 
 
 def image_words(selection: Selection) -> str:
-    """Which picture, tile or frame a map is on."""
+    """Words on the picture, tile or frame that a map is on."""
     record = selection.run.info["grids"][selection.grid]
     return f"image {record['image'] + 1}" + ("" if record["kind"] == "whole" else f" ({record['kind']})")
 
 
 def subject_words(selection: Selection, with_predicted: bool = True) -> str:
-    """What reads, or is read, and what its row predicts."""
+    """Words on what reads, or is read, and what its row predicts."""
     if selection.received:
         return "what each key receives, mean over all queries"
     start, until = selection.position, selection.until
@@ -100,7 +100,7 @@ def _quoted(text: str) -> str:
 
 
 def _sink_words(selection: Selection, look: Look, values: np.ndarray) -> str:
-    """What is on the sinks, always said."""
+    """Sentence on what lies on sinks; it is always said."""
     is_sink = np.isin(selection.cells(), selection.sinks)
     count, mass = int(is_sink.sum()), float(values[selection.cells()][is_sink].sum())
     words = ""

@@ -1,6 +1,6 @@
 """Files made of a comparison: its folder as a zip, its numbers as a table, its maps as pictures and figures.
 
-Owns what can be asked for. How a file is written is the business of `attention.exports.export` and `comparison_figure`.
+Owns what can be asked for. How a file is written is the business of `export` and `attention.comparisons.figure`.
 Knows neither models nor Gradio.
 """
 

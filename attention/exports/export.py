@@ -41,7 +41,7 @@ FORMULA = re.compile(r"(^|[,;\t\r\n])(?=\s*[=+\-@＝＋－＠])")
 
 
 class Folder(Protocol):
-    """What may be zipped: a run, or several that belong together."""
+    """A folder that may be zipped: a run, or several that belong together."""
 
     folder: Path
     info: dict
@@ -108,7 +108,7 @@ def export_run(
 
 
 def is_given(value) -> bool:
-    """Whether a field of an export was set: 0 is a layer or a head, and not nothing."""
+    """True if a field of an export was set: 0 is a layer or a head, and not nothing."""
     return value is not None and value is not False and value != {}
 
 
@@ -121,7 +121,7 @@ def refuse_inside(run: Folder, path: Path, what: str = "run") -> None:
 
 
 def file_name(run: Folder, format: str, selection: Selection | None = None) -> str:  # noqa: A002
-    """What an exported file is called, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
+    """Name of an exported file, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
     return f"{run_name(run) if selection is None else selection.name()}.{format}"
 
 
@@ -210,7 +210,7 @@ def _write_csv(selection: Selection, file: BinaryIO) -> None:
 
 
 def _no_formula(text: str) -> str:
-    """What a model or a person wrote, as a spreadsheet shows it instead of computing it."""
+    """Text of a model or a person, as a spreadsheet shows it instead of computing it."""
     return FORMULA.sub(r"\1'", text)
 
 
@@ -239,7 +239,7 @@ def zipped(run: Folder) -> Iterator[bytes]:
 
 
 def zipped_bytes(run: Folder) -> int | None:
-    """How long `zipped` will be; None where its entries need the longer form of large zips."""
+    """Length of `zipped` in bytes; None where its entries need the longer form of large zips."""
     total = 22
     for path in _run_files(run):
         total += path.stat().st_size + 92 + 2 * len(_zip_name(run, path).encode())
@@ -255,7 +255,7 @@ def _zip_name(run: Folder, path: Path) -> str:
 
 
 class _Pipe(io.RawIOBase):
-    """What a zip is written to: bytes come out in the order in which they went in."""
+    """A file for a zip to be written to: bytes come out in the order in which they went in."""
 
     def __init__(self):
         self._parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Which part of a rendered conversation each token comes from: what somebody wrote, or the model's chat template.
+"""Origin of each token of a rendered conversation: what somebody wrote, or the model's chat template.
 
 Owns the way from a message to the tokens of its text, by characters: nothing is recognised by what it says. Knows no
 tokenizer and no family.
@@ -44,7 +44,7 @@ def veiled(messages: list[dict], reserved: Sequence[str]) -> tuple[list[dict], d
 
 
 def written_parts(messages: list[dict], rendered: str, rendered_marks: str) -> list[tuple[int, int, str]]:
-    """Where a rendered conversation holds what its messages say: [(start, stop, role of the message)], ascending.
+    """Find where a rendered conversation holds what its messages say: [(start, stop, role of the message)], ascending.
 
     `rendered_marks` is the rendering of `marked(messages)`: what stands between the marks is the template's. Templates
     trim texts, or leave a part of an earlier turn out; what they put between two marks is then found by its own words.

@@ -1,4 +1,4 @@
-"""What a model family must answer so that its attention can be captured and put in the right place.
+"""A model family: what it must answer so that its attention can be captured and put in the right place.
 
 A family knows its processor's output and its modules. It knows neither runs nor files nor Gradio. Everything it
 says about tokens and grids it takes from what the processor returned, never from the size of the original picture.
@@ -114,7 +114,7 @@ class Family(ABC):
 
     @abstractmethod
     def visual_token_limit(self, processor) -> int:
-        """How many tokens the processor gives one image at most, unless told otherwise."""
+        """Number of tokens that the processor gives one image at most, unless told otherwise."""
 
     def extend(self, processor, inputs: Inputs, answer_ids: list[int]) -> Inputs:
         """The same inputs with an answer after them; the answer's roles are `answer`, `thinking` or `special`."""
@@ -244,7 +244,7 @@ def tile_cells(index: int, tiles: tuple[int, int], cells: tuple[int, int]) -> li
 
 
 def tile_edges(tiles: int, side: float, cells: int, cell: float, scale: float) -> list[float]:
-    """Where the rows (or columns) of cells of neighbouring tiles begin and end on the picture.
+    """Edges of the rows (or columns) of cells of neighbouring tiles on the picture.
 
     Each tile has `side` pixels and so many cells of `cell` pixels; cells tile the picture, so what a tile leaves unread
     belongs to its last cell. `scale` is from a tile's pixels to the picture's.

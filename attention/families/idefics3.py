@@ -76,7 +76,7 @@ class Idefics3(Family):
         return self._tokens(processor, 1, 1)  # of all proportions a square is cut into the most tiles
 
     def _tokens(self, processor, width, height, **options) -> int:
-        """How many tokens a picture of this size takes."""
+        """Number of tokens of a picture of this size."""
         tiles, _, _ = processor.image_processor.get_number_of_image_patches(height, width, options)
         return max(tiles, 1) * processor.image_seq_len  # it says 0 for a picture that is not cut
 
@@ -126,7 +126,7 @@ def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tok
 
 
 def _views(down: int, across: int) -> list[tuple[str, tuple[int, int]]]:
-    """What is read of a picture of so many tiles, in order: (kind, its tiles)."""
+    """Views of a picture of so many tiles, in order: (kind, its tiles)."""
     return [("whole", (down, across)), *([("thumbnail", (1, 1))] if down * across > 1 else [])]
 
 

@@ -71,7 +71,7 @@ class InternVL(Family):
         return 1000, 1000
 
     def _settings(self, processor) -> dict:
-        """How the image processor is told to cut: what this processor class tells it comes before its own settings."""
+        """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
         own, told = processor.image_processor, processor.images_kwargs
         return {name: told.get(name, getattr(own, name)) for name in ("crop_to_patches", "min_patches", "max_patches")}
 

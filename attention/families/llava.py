@@ -34,7 +34,7 @@ CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the pixels of what a vision tower reads lie on the picture: picture = pixel * scale + shift."""
+    """Place on the picture of the pixels that a vision tower reads: picture = pixel * scale + shift."""
 
     scale: tuple[float, float]  # x, y
     shift: tuple[float, float]
@@ -125,12 +125,12 @@ class Llava(Family):
 
     @staticmethod
     def _features(processor, keys: list[Cell | None]) -> list[Cell | None]:
-        """What of one picture's sequence in the vision tower becomes tokens."""
+        """Part of one picture's sequence in the vision tower that becomes tokens."""
         return keys[1:] if processor.vision_feature_select_strategy == "default" else keys
 
 
 def placement(image_processor, image: Image.Image) -> Placement:
-    """Where what the vision tower sees lies on a picture, by the settings with which its processor reads pictures.
+    """Place on a picture of what the vision tower sees, by the settings with which its processor reads pictures.
 
     Raises InvalidRequest for one that would become too large on the way.
     """
@@ -157,7 +157,7 @@ def placement(image_processor, image: Image.Image) -> Placement:
 
 
 def square(image: Image.Image) -> tuple[int, int, tuple[int, int]]:
-    """How a processor puts a picture in the middle of a square: (left, top, the square's sides).
+    """Padding by which a processor puts a picture in the middle of a square: (left, top, the square's sides).
 
     Raises InvalidRequest when that square is too large.
     """
@@ -189,7 +189,7 @@ def _refuse_canvas(image: Image.Image, pixels: int) -> None:
 
 
 def _class_tokens(config) -> int:
-    """How many tokens come before the patches. Raises UnsupportedModel for a vision tower that is not known."""
+    """Number of tokens before the patches. Raises UnsupportedModel for a vision tower that is not known."""
     name = config.vision_config.model_type
     if name not in CLASS_TOKENS:
         raise UnsupportedModel(

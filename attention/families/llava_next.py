@@ -37,7 +37,7 @@ from .llava import Llava, Placement, tower_keys
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a picture is cut. `tiles` (rows, cols) make the canvas, on which the picture has `size` and lies at `corner`.
+    """Cut of a picture. `tiles` (rows, cols) make the canvas, on which the picture has `size` and lies at `corner`.
 
     The map that the language model gets of them has rows and columns with these edges, on the canvas.
     """
@@ -183,7 +183,7 @@ def lines(index: int, grid: Grid) -> list[Cell | None]:
 
 
 def _edges(patches: list[int], count: int, side: int, patch: int) -> tuple[float, ...]:
-    """Where `count` rows (or columns) of cells made of these neighbouring rows of patches begin and end on the canvas.
+    """Edges on the canvas of `count` rows (or columns) of cells made of these neighbouring rows of patches.
 
     Patch p of tile t begins at t * side + p * patch. Cells tile the picture, so what a tile leaves unread before the
     next one belongs to its last cells. Where there are fewer cells than patches, each is an equal share of them.

@@ -1,4 +1,4 @@
-"""How far two rows of attention over the same keys lie apart.
+"""Distances between two rows of attention over the same keys.
 
 Pure functions on arrays of rows [..., keys], float32 or float64; everything is computed in float64. P is the base's
 row, Q the adapter's. Equal rows give exactly 0. Knows neither runs nor adapters.
@@ -65,7 +65,7 @@ def _divergence(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """How much of the attention lies elsewhere, 0 to 1: half the sum of |P - Q|, [..., keys] -> [...]."""
+    """Total variation, the share of attention that lies elsewhere: half the sum of |P - Q|, [..., keys] -> [...]."""
     return np.abs(p - q).sum(axis=-1) / 2
 
 
@@ -76,7 +76,7 @@ def entropy(rows: np.ndarray) -> np.ndarray:
 
 
 def peak_shift(p: np.ndarray, q: np.ndarray, sizes: Sequence[tuple[int, int]]) -> np.ndarray:
-    """How far the highest cell moved, in cells (Euclidean): [..., cells] -> [...].
+    """Distance by which the highest cell moved, in cells (Euclidean): [..., cells] -> [...].
 
     NaN where the two peaks lie on different grids, which have no distance.
     """

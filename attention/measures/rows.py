@@ -1,4 +1,4 @@
-"""What a row of attention is like: pure functions on probabilities.
+"""Scores of a row of attention: pure functions on probabilities.
 
 Every function takes float32 rows `[..., keys]` (or maps `[..., rows, cols]`) of torch tensors on any device and
 gives float32 back. Entropies are in bits. Knows nothing of models, runs or files.
@@ -18,7 +18,7 @@ NAMES = ("image_mass", "sink_mass", "sink_share", "entropy", "image_entropy", "s
 
 @dataclass(frozen=True)
 class Pictures:
-    """Which keys are cells, picture by picture and row by row, and how each picture's cells lie: [(rows, cols)]."""
+    """Keys that are cells, picture by picture and row by row, and the grid of each picture: [(rows, cols)]."""
 
     keys: slice | torch.Tensor | np.ndarray
     sizes: Sequence[tuple[int, int]]
@@ -80,7 +80,7 @@ def entropy(rows: torch.Tensor) -> torch.Tensor:
 
 
 def spatial_entropy(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    """How scattered the high part of each map is, in bits: [..., rows, cols] for each picture -> [...].
+    """Spatial entropy, the scatter of the high part of each map, in bits: [..., rows, cols] for each picture -> [...].
 
     Cells above the mean over all cells of all pictures are kept, less that mean; each 8-connected component has the
     share P_n of what is kept; the result is -sum P_n log2 P_n. 0 is a single blob. After Kang et al., "Your Large

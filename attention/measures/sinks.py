@@ -8,7 +8,7 @@ SINK_SHARE = 0.9  # of the rows, those in which a sink stands out
 
 
 def find_sinks(rows: torch.Tensor, n_before: int = 0, value_norms: torch.Tensor | None = None) -> torch.Tensor:
-    """Which image cells draw mass whatever is asked: bool [cells], from `rows` [rows, cells], means over heads.
+    """Find image cells that attract attention regardless of the prompt: bool [cells], from `rows` [rows, cells].
 
     The first `n_before` rows come before the question, and cannot know what it asks for. With p the rows divided by
     their sums (rows without mass left out), a cell is a sink when all of this holds:
@@ -44,6 +44,6 @@ def find_sinks(rows: torch.Tensor, n_before: int = 0, value_norms: torch.Tensor 
 
 
 def _above_spread(values: torch.Tensor) -> torch.Tensor:
-    """Which values lie above the median by more than 5 median absolute deviations: [..., n] -> bool [..., n]."""
+    """Values above the median by more than 5 median absolute deviations: [..., n] -> bool [..., n]."""
     median = values.median(dim=-1, keepdim=True).values
     return values > median + 5 * (values - median).abs().median(dim=-1, keepdim=True).values

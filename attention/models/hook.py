@@ -22,7 +22,7 @@ ATTENTION = "attention_capture"
 
 
 class Recorder(Protocol):
-    """What is told of every attention call while it listens."""
+    """A listener that is told of every attention call."""
 
     def take(self, module, query, key, value, attention_mask, kwargs: dict) -> None: ...
 

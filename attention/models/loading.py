@@ -84,7 +84,7 @@ def default_model() -> str:
 
 
 def offered_models() -> list[dict]:
-    """What a person can choose from, the default first: [{id, label, family, note}]."""
+    """Models that a person can choose from, the default first: [{id, label, family, note}]."""
     pocket = {
         "id": POCKET_ID,
         "label": "pocket (bundled)",
@@ -100,7 +100,7 @@ def offered_models() -> list[dict]:
 
 @cache
 def has_cuda() -> bool:
-    """Whether a CUDA device can be used, not merely seen."""
+    """True if a CUDA device can be used, not merely seen."""
     if not torch.cuda.is_available():
         return False
     if is_zero_gpu():
@@ -113,7 +113,7 @@ def has_cuda() -> bool:
 
 
 def device_notice() -> str | None:
-    """What to install when there is an NVIDIA card that torch cannot use; None when all is well."""
+    """Advice on what to install where there is an NVIDIA card that torch cannot use; None where all is well."""
     if has_cuda() or not (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
         return None
     if torch.version.cuda is None:
@@ -245,7 +245,7 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
 
 
 class Download:
-    """What is missing of a Hub repository, fetched in threads of their own, so that it can be stopped at any moment.
+    """Fetches what is missing of a Hub repository in threads of their own, so that it can be stopped at any moment.
 
     Of the files that fit `patterns`, at `revision` (None: the default branch). Counts the bytes of the Hub's own
     progress bars.
@@ -499,24 +499,24 @@ def _broken_json(path: str) -> str | None:
 
 
 def folder_stamp(path: str, pattern: str = "*") -> tuple:
-    """What changes when a folder's files do: somebody who trains writes new weights to the same place."""
+    """Stamp that changes when a folder's files do: somebody who trains writes new weights to the same place."""
     files = sorted(file for file in Path(path).glob(pattern) if file.is_file())
     return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
 def weight_bytes(path: str) -> int:
-    """How large a folder's safetensors files are together; 0 when it has none yet."""
+    """Bytes of a folder's safetensors files together; 0 where it has none yet."""
     return sum(file.stat().st_size for file in Path(path).glob("*.safetensors"))
 
 
 def memory_bytes(path: str, config, dtype: torch.dtype) -> int:
-    """How many bytes the weights of a folder take in memory, in `dtype` where they are not quantised."""
+    """Bytes that the weights of a folder take in memory, in `dtype` where they are not quantised."""
     packed = quantisation.memory_bytes(path, config, dtype, path)
     return weight_bytes(path) * dtype.itemsize // published_dtype(config).itemsize if packed is None else packed
 
 
 def is_kept(path: str) -> bool:
-    """Whether this folder's model is the one in memory."""
+    """True if this folder's model is the one in memory."""
     return _kept is not None and _kept.path == path and (_kept.revision or _kept.stamp == folder_stamp(path))
 
 
@@ -587,7 +587,7 @@ def load(
 
 
 def _device_map(device: str, n_bytes: int) -> str | dict:
-    """Where weights of so many bytes go: to one device, or over all where no single one holds them and a run beside."""
+    """Place weights of so many bytes on one device, or over all where no single one holds them and a run beside."""
     if len(devices(device)) == 1 or ROOM * n_bytes < torch.cuda.mem_get_info(device)[0]:
         return {"": device}
     return "auto"
@@ -624,7 +624,7 @@ def wrap(model: torch.nn.Module, model_type: str | None = None) -> LoadedModel:
 
 
 def input_device(model: torch.nn.Module) -> torch.device:
-    """Where a model's inputs go: to its embeddings. Of weights kept elsewhere (`meta`) accelerate's hook knows it."""
+    """Device of a model's inputs: its embeddings'. Of weights kept elsewhere (`meta`) accelerate's hook knows it."""
     embeddings = model.get_input_embeddings()
     hook = getattr(embeddings, "_hf_hook", None)
     for each in getattr(hook, "hooks", (hook,)):

@@ -122,7 +122,7 @@ def check_json_start(file: Path, where: str) -> None:
 
 
 def begins_with_mark(file: Path) -> bool:
-    """Whether a file is there and begins with a byte order mark."""
+    """True if a file is there and begins with a byte order mark."""
     try:
         with file.open("rb") as content:
             return content.read(3).startswith(BYTE_ORDER_MARKS)

@@ -132,7 +132,7 @@ def in_one_dtype(model: torch.nn.Module, dtype: torch.dtype) -> None:
 
 
 def is_packed(tensor: torch.Tensor) -> bool:
-    """Whether a weight's numbers are not the ones that its model computes with: something beside them is missing."""
+    """True if a weight's numbers are not the ones that its model computes with: something beside them is missing."""
     return (
         not tensor.is_floating_point()
         or tensor.itemsize < 2
@@ -151,7 +151,7 @@ def plain_parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def rounds_activations(config) -> bool:
-    """Whether a loaded model's quantised layers may round what passes through them to fewer bits than float32 has.
+    """True if a loaded model's quantised layers may round what passes through them to fewer bits than float32 has.
 
     Two ways to compute the same then differ by whole steps. False where the record says that only weights are rounded.
     """
@@ -205,12 +205,12 @@ def _named(said) -> str:
 
 
 def _must_be_packed(said) -> bool:
-    """Whether weights are packed at all: compressed-tensors also writes a record where none is."""
+    """True if weights are packed at all: compressed-tensors also writes a record where none is."""
     return _method(said) != UNPACKED_FIRST or bool(_as_dict(said).get("config_groups"))
 
 
 def _is_unpacked(said) -> bool:
-    """Whether plain numbers are made of all weights as they are loaded: by their method, or for want of a device."""
+    """True if plain numbers are made of all weights as they are loaded: by their method, or for want of a device."""
     return _method(said) == UNPACKED_FIRST or bool(getattr(_quantizer(said).quantization_config, "dequantize", False))
 
 
@@ -285,7 +285,7 @@ def _packed(tensors: dict[str, _Stored]) -> dict[str, set[str]]:
 
 
 def _start(name: str) -> str:
-    """How names of what lies beside a weight begin: of experts, several weights lie in one module."""
+    """Beginning of the names of what lies beside a weight: of experts, several weights lie in one module."""
     return f"{name.rpartition('.')[0]}." if _leaf(name) == "weight" else name
 
 

@@ -106,7 +106,7 @@ def build_compare(
         return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
     async def examined(names: list[str], chosen_model: str | None, renames: bool, is_alone: bool) -> dict:
-        """What each chosen adapter is, or why it cannot be used, before anything is run."""
+        """Describe each chosen adapter, or say why it cannot be used, before anything is run."""
         await asyncio.to_thread(service.wait_until_loaded)
         from adapters.catalog import find_adapter, short_name
         from adapters.choosing import check

@@ -16,7 +16,7 @@ from .sentences import plainly, status_line
 
 
 def build_endpoints(service: Service) -> None:
-    """What the buttons do, for the Python client and curl: the fields of a Request by their names, and no page."""
+    """Build what the buttons do for the Python client and curl: fields of a Request by their names, and no page."""
 
     def models() -> list[dict]:
         """List the models on offer, the default first."""

@@ -146,7 +146,7 @@ def build_explore(
 
 
 def inputs_of(run: Run) -> dict | None:
-    """What the page's inputs must say to make this run again, by the fields of a Request but the image.
+    """Values of the page's inputs that make this run again, by the fields of a Request but the image.
 
     None where they cannot say it: several turns or pictures, an answer that was given.
     """

@@ -1,4 +1,4 @@
-"""What a person or a script fills in: components, and their values as the fields of a Request.
+"""Inputs of a person or a script: components, and their values as the fields of a Request.
 
 Knows Gradio's components and what their values may look like; what a request may ask for, `attention.request` judges.
 """
@@ -97,7 +97,7 @@ def listed(value: Any) -> list:
 
 
 def request_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr.Button, gr.Button]:
-    """What a person fills to make a request: inputs by the names of its fields, and the buttons Run and Stop."""
+    """Build the inputs of a request by the names of its fields, and the buttons Run and Stop."""
     with gr.Row(equal_height=True):
         image = Picture(
             label="Image", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=170, scale=2,
@@ -129,7 +129,7 @@ def request_inputs(service: Service) -> tuple[dict[str, gr.components.Component]
 
 
 def fields_of(values: dict) -> dict:
-    """What a person filled as the fields of a Request."""
+    """Read what a person filled in as the fields of a Request."""
     fields = {
         "images": [values["image"]] if values["image"] else [],
         "prompt": values["prompt"],
@@ -161,7 +161,7 @@ async def adapter_choices(service: Service, model: str | None) -> list[tuple[str
 
 
 def demo_badge(elem_id: str, visible: bool) -> gr.Button:
-    """What says of whatever is on screen that the bundled model made it."""
+    """Build the badge on whatever the bundled model made."""
     return gr.Button(
         "tiny demo model", variant="secondary", visible=visible, elem_id=elem_id, size="sm",
         scale=0, min_width=130,

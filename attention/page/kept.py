@@ -1,4 +1,4 @@
-"""What is kept of one kind, as a row of its tab: a list to open from and to delete from, and a zip taken in.
+"""List of saved runs or comparisons, as a row of its tab: open one, delete one, take in a zip.
 
 Knows what is kept and which tab it belongs to. What is on a tab when something is opened, the tab knows.
 """
@@ -71,7 +71,7 @@ class Kept:
         show: Callable[[str], dict],
         clear: Callable[[], dict],
     ) -> None:
-        """What each event changes.
+        """Changes that each event makes.
 
         `show` puts a ticket on screen and `clear` takes it off, as changes of the components `opened` and of the note.
         `shown` is the ticket on screen, `passed_on` that of a zip which was opened in the tab where it does not belong.

@@ -1,4 +1,4 @@
-"""What the viewers are told of a run or a comparison: its ticket, and where to look first.
+"""Manifests, which tell the viewers of a run or a comparison: its ticket, and where to look first.
 
 A manifest is small and says nothing that the viewer reads from the folder itself.
 """
@@ -18,17 +18,17 @@ TABS = {"run": "explore", "comparison": "compare"}  # which tab shows what
 
 
 def is_demo(found: Run | Comparison) -> bool:
-    """Whether the bundled model made it."""
+    """True if the bundled model made it."""
     return found.info["model"]["id"] == POCKET_ID
 
 
 def tab_of(service: Service, ticket: str) -> str:
-    """Which tab shows what is behind a ticket: `explore` or `compare`."""
+    """Name the tab that shows what is behind a ticket: `explore` or `compare`."""
     return TABS[service.found(ticket).kind]
 
 
 def manifest(service: Service, ticket: str) -> dict:
-    """What the viewer needs to find a run: its ticket, and on a person's own machine where it lies.
+    """Make what the viewer needs to find a run: its ticket, and on a person's own machine where it lies.
 
     Of the bundled model also the head that finds what a question is about.
     """
@@ -57,7 +57,7 @@ def head_for(prompt: str) -> dict:
 
 
 def comparison_manifest(service: Service, ticket: str) -> dict:
-    """What the viewer needs to find a comparison."""
+    """Make what the viewer needs to find a comparison."""
     comparison = service.comparison(ticket)
     found = {"id": comparison.info["id"], "ticket": ticket, "kind": "comparison"}
     if service.is_public(ticket):

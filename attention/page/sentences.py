@@ -1,4 +1,4 @@
-"""What the page and the endpoints say: of progress, of finished runs, of errors.
+"""Sentences of the page and the endpoints: on progress, finished runs, errors.
 
 Knows no component but Gradio's own errors, and no layout.
 """

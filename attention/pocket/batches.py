@@ -88,7 +88,7 @@ class Batch:
 
 
 def usual_questions(rng: np.random.Generator, shown: tuple[Scene | Window, ...]) -> list[Question]:
-    """What is asked about the pictures of one prompt, the most wanted first; a few are to be answered in German."""
+    """Questions about the pictures of one prompt, the most wanted first; a few are to be answered in German."""
     questions = make_questions(shown, rng, n_exists=EXISTS)
     questions.sort(key=lambda question: question.kind not in TASKS_FIRST)  # stable: otherwise in random order
     return [
@@ -257,7 +257,7 @@ def _prefix_positions(n_head: int, cols: int, rows: int, n_images: int) -> np.nd
 
 
 def _teach_cells(picture, tokenizer, cols: int, rows: int) -> tuple[np.ndarray, ...]:
-    """What each cell is taught: two words, int [cell, 2]; a place, float32 [cell, 2]; whether it is an object's middle,
+    """Lessons of each cell: two words, int [cell, 2]; a place, float32 [cell, 2]; whether it is an object's middle,
     bool [cell]; and whether it is a window's, bool [cell]. See Batch.
     """
     size = cols * CELL_PX, rows * CELL_PX
@@ -282,7 +282,7 @@ def _teach_cells(picture, tokenizer, cols: int, rows: int) -> tuple[np.ndarray, 
 
 
 def _shares(owner: np.ndarray, n_objects: int, cols: int, rows: int) -> np.ndarray:
-    """How much of each cell each object covers, [object, cell]."""
+    """Share of each cell that each object covers, [object, cell]."""
     cells = owner.reshape(rows, CELL_PX, cols, CELL_PX).transpose(0, 2, 1, 3).reshape(rows * cols, -1)
     return np.stack([(cells == index + 1).mean(axis=1) for index in range(n_objects)])
 

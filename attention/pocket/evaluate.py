@@ -44,7 +44,7 @@ ASKED_BY = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many prompts a set has for its figures, for choosing heads, and for taking heads away (0: not done)."""
+    """Number of prompts of a set for its figures, for choosing heads, and for taking heads away (0: not done)."""
 
     prompts: int
     choosing: int
@@ -60,7 +60,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class SetFigures:
-    """What was measured on one set; of heads nothing where its questions are about no single object."""
+    """Figures measured on one set; of heads nothing where its questions are about no single object."""
 
     right: list[bool]
     looks: list[Look]

@@ -1,4 +1,4 @@
-"""Where a head's peak lies: on the object that a word is about, on another, or on none.
+"""Peaks of heads: on the object that a word is about, on another, or on none.
 
 Owns the hit rule of the card and the intervals of its rates. Knows nothing about models.
 """

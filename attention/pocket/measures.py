@@ -1,4 +1,4 @@
-"""What is measured of the bundled model: whether it answers right, where its heads look, and what it is without them.
+"""Measures of the bundled model: whether it answers right, where its heads look, and what it is without them.
 
 Owns the measurements of one set of held-out prompts. Knows nothing about tables and files. The model is used as anyone
 would (see `reading.py`), so that the figures depend on nothing else of this project.
@@ -28,7 +28,7 @@ TEMPLATE = {"<|im_end|>": "`<|im_end|>`", "<|im_start|>": "`<|im_start|>`", "ass
 
 @dataclass(frozen=True)
 class Look:
-    """Where all heads of one row looked. `on` int [layer, head] is ASKED, OTHER or NOTHING.
+    """Looks of all heads of one row. `on` int [layer, head] is ASKED, OTHER or NOTHING.
 
     `is_right` is of the answer; `chance` is what a uniform map's peak would hit; `is_salient` whether the most salient
     object is the asked one; `before` is what the rows before this one looked at, by what their token is: int
@@ -43,7 +43,7 @@ class Look:
 
 
 def is_clicked(answer: str, case: Case) -> bool:
-    """Whether an answer to "click ..." names a point inside the control's box."""
+    """True if an answer to "click ..." names a point inside the control's box."""
     match = POINT.search(answer)
     if match is None:
         return False
@@ -55,7 +55,7 @@ def is_clicked(answer: str, case: Case) -> bool:
 
 
 def answers_right(pocket: Pocket, case: Case, reading: Reading) -> bool:
-    """Whether the model's own answer is right: word for word, and for "click" a point inside the box."""
+    """True if the model's own answer is right: word for word, and for "click" a point inside the box."""
     if case.question.kind != "click" or reading.is_right:
         return reading.is_right
     return is_clicked(pocket.answer(case.images, case.question.text, longest=POINT_TOKENS), case)
@@ -148,7 +148,7 @@ def _rows_before(pocket, reading, row, picture, boxes, asked) -> dict[str, np.nd
 
 
 def _token_kind(word: str) -> str:
-    """What a token behind the picture is: the question's word for the thing, another word, or one of the template."""
+    """Kind of a token after the picture: the question's word for the thing, another word, or one of the template."""
     name = word.strip(" ")
     if name in NAMES or name.lower() in NAMES:
         return "the question's word for it"

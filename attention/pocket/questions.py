@@ -119,7 +119,7 @@ class _Asker:
 
 
 def _means_one_picture(question: Question, picture, other) -> bool:
-    """Whether a question about a colour, a shape or a control can only mean this one of two pictures."""
+    """True if a question about a colour, a shape or a control can only mean this one of two pictures."""
     if question.kind == "click" and isinstance(picture, Window):
         return isinstance(other, Scene) or picture.controls[question.looks[0].thing].label not in {
             control.label for control in other.controls

@@ -41,7 +41,7 @@ class Reading:
     is_right: bool
 
     def map(self, row: int, picture: int) -> np.ndarray:
-        """What a row reads from a picture in every layer and head, float32 [layer, head, row, col]."""
+        """Maps of a row on a picture in every layer and head, float32 [layer, head, row, col]."""
         part = self.attention[:, :, row, self.spans[picture]]
         return part.reshape(*part.shape[:2], *self.grids[picture])
 

@@ -59,7 +59,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the objects stand on: a pattern between two grey, slightly tinted colours."""
+    """Ground of the objects: a pattern between two grey, slightly tinted colours."""
 
     pattern: str
     low: tuple[int, int, int]
@@ -191,7 +191,7 @@ def paint_ground(ground: Ground, width: int, height: int) -> Image.Image:
 
 
 def _pattern(ground: Ground, width: int, height: int) -> np.ndarray:
-    """How much of the second colour is where, 0 to 1, [y, x]."""
+    """Share of the second colour at each place, 0 to 1, [y, x]."""
     rng = np.random.default_rng(ground.seed)
     unit = math.sqrt(AREA / (width * height))
     turn = rng.uniform(0, math.pi)

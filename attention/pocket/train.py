@@ -67,7 +67,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Share:
-    """Which parts of every step a process takes: its number of so many."""
+    """Parts of every step that a process takes: its number of so many."""
 
     rank: int = 0
     processes: int = 1
@@ -180,7 +180,7 @@ class Steps(Dataset):
 
 
 def hardness(progress: float) -> float:
-    """How much of the world's variety the seeing stage shows: the first step to shapes takes long in all of it."""
+    """Share of the world's variety that the seeing stage shows: the first step to shapes takes long in all of it."""
     return min(1.0, max(0.0, (progress - EASY) / (HARD - EASY)))
 
 
@@ -270,7 +270,7 @@ def name_loss(model, cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, d
 
 
 def place_losses(cells: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the image tokens [picture x cell, width] do not hold of where things are: 0 nothing is missing, 1 all is.
+    """Part of where things are that the image tokens [picture x cell, width] lack: 0 nothing is missing, 1 all is.
 
     Eight fixed directions of a token are to be waves of the place of what its cell shows, and a ninth to say whether
     the middle of it lies in this cell: by that, several cells of one thing are one. Without this nothing asks the

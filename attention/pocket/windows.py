@@ -210,7 +210,7 @@ def draw_window(window: Window, width: int, height: int) -> Image.Image:
 
 
 def label_box(window: Window, control: Control) -> tuple[float, float, float, float]:
-    """Where a control's label is written: x0, y0, x1, y1 in the window's units."""
+    """Box of a control's label: x0, y0, x1, y1 in the window's units."""
     x0, y0, x1, y1 = control.box
     wide = text_width(control.label, window.font)
     left = {

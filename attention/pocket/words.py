@@ -68,7 +68,7 @@ GERMAN = {
 
 
 def click_answer(x: int, y: int, label: str) -> str:
-    """What the Qwen family answers when it is to point: JSON, x and y in thousandths of the picture's sides."""
+    """Answer of the Qwen family when it is to point: JSON, x and y in thousandths of the picture's sides."""
     return f'{{"point_2d": [{x}, {y}], "label": "{label}"}}'
 
 

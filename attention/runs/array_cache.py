@@ -54,7 +54,7 @@ class ArrayCache:
         return self._bytes
 
     def _look(self, name) -> tuple[np.ndarray | None, threading.Lock | None]:
-        """What is kept of this name, or what to hold while making it."""
+        """Get what is kept of this name, or the lock to hold while making it."""
         with self._lock:
             value = self._entries.get(name)
             if value is None:

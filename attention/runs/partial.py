@@ -1,7 +1,7 @@
 """A run while it is being written: a folder beside its final place.
 
 Owns the life of that folder: made, reported on, cancelled, committed by one rename, or removed. What is written
-into it belongs to `extraction` (run.json, images) and `capture` (layers). Knows neither models nor Gradio. The same
+into it belongs to `attention.capture`. Knows neither models nor Gradio. The same
 folder may be held by two processes: the one that asks (reads the progress, may cancel) and the one that works.
 """
 

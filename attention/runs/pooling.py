@@ -25,7 +25,7 @@ def pooled_shape(rows: int, cols: int, max_cells: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def area_weights(count: int, fewer: int) -> np.ndarray:
-    """What share of each of `fewer` equal parts every one of `count` equal parts fills: float32 [fewer, count]."""
+    """Share of each of `fewer` equal parts that every one of `count` equal parts fills: float32 [fewer, count]."""
     starts, stops = np.arange(fewer) * count / fewer, np.arange(1, fewer + 1) * count / fewer
     cells = np.arange(count)
     overlap = np.minimum(stops[:, None], cells + 1) - np.maximum(starts[:, None], cells)

@@ -111,12 +111,12 @@ class Run:
         return self._tower(tower)["heads"]
 
     def keys(self, tower: str = "language") -> int:
-        """How many keys a layer of this tower has: tokens, or patches of all images."""
+        """Number of keys of a layer of this tower: tokens, or patches of all images."""
         keys = self._tower(tower)["keys"]
         return keys if isinstance(keys, int) else len(keys)
 
     def queries(self, tower: str = "language") -> int:
-        """How many queries a layer of this tower has: its keys, or where they are not the same things the tokens."""
+        """Number of queries of a layer of this tower: its keys, or where they are not the same things the tokens."""
         return self._tower(tower).get("queries", self.keys(tower))
 
     def layer_file(self, layer: int, tower: str = "language") -> Path:
@@ -148,7 +148,7 @@ class Run:
     def row(
         self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
     ) -> np.ndarray:
-        """What one query reads: float32 [heads, keys], softmax; keys that the mask hides are 0.
+        """Row of one query, what it reads: float32 [heads, keys], softmax; keys that the mask hides are 0.
 
         `source` is `stored` (float16 on disk), `factors` (recomputed exactly from queries and keys) or `auto` (stored
         where there is one; of a span, where every row is). Raises NotInRun.
@@ -180,7 +180,7 @@ class Run:
     def row_source(
         self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
     ) -> str:
-        """Where a row comes from: `stored` or `factors`; of a span all rows come from one of the two."""
+        """Source of a row: `stored` or `factors`; of a span all rows come from one of the two."""
         if source not in ("auto", "stored", "factors"):
             raise NotInRun(f"A row's source is auto, stored or factors, not {quoted(source)}.")
         file = self._file(layer, tower)
@@ -194,7 +194,7 @@ class Run:
         return "factors"
 
     def exact_source(self, layer: int, tower: str = "language") -> str:
-        """Where a layer's float32 rows come from: `factors`, or `stored` where it keeps none."""
+        """Source of a layer's float32 rows: `factors`, or `stored` where it keeps none."""
         return "factors" if "query" in self._file(layer, tower) else "stored"
 
     def stored_row(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
@@ -207,7 +207,7 @@ class Run:
         return file.read_slice("attention", (index,))
 
     def column(self, layer: int, key: int, tower: str = "language", until: int | None = None) -> np.ndarray:
-        """Who reads one key: float32 [heads, queries], each value taken from that query's own row."""
+        """Column of one key, who reads it: float32 [heads, queries], each value taken from that query's own row."""
         file = self._file(layer, tower)
         stop = self._span_end("key", key, until, self.keys(tower), tower) + 1
         if "query" not in file:
@@ -224,7 +224,7 @@ class Run:
         return (total / (stop - key)).astype(np.float32)
 
     def columns(self, key: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
-        """Who reads one key, in every layer, in the order of `layers`: float32 [heads, queries] each."""
+        """Columns of one key in every layer, in the order of `layers`: float32 [heads, queries] each."""
         return list(_layers_at_once().map(lambda layer: self.column(layer, key, tower, until), self.layers(tower)))
 
     def reduced_row(
@@ -333,7 +333,7 @@ class Run:
             yield to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
 
     def _columns(self, layer, tower, start, stop) -> np.ndarray:
-        """Who reads the keys [start, stop), from the factors: float32 [heads, queries, keys]."""
+        """Columns of the keys [start, stop), from the factors: float32 [heads, queries, keys]."""
         file = self._file(layer, tower)
         queries, keys = self._factor(layer, tower, "query"), self._factor(layer, tower, "key")
         heads, n, head_dim = queries.shape
@@ -364,13 +364,13 @@ class Run:
         return result
 
     def sinks(self, layer: int, tower: str = "language") -> list[int]:
-        """The keys that draw mass whatever is asked, found in this layer of this run."""
+        """Keys that attract attention regardless of the prompt (attention sinks), in this layer of this run."""
         return self.info.get("sinks", {}).get(tower, {}).get(str(layer), [])
 
     def received(
         self, layer: int | str, tower: str = "language", progress=None, head: int | str | None = None
     ) -> np.ndarray:
-        """What each key receives, mean over the queries of its tower: float32 [heads, keys]; kept once computed.
+        """Attention that each key receives, mean over its tower's queries: float32 [heads, keys]; kept once computed.
 
         `layer` may be `mean` or `max` over all layers; with `head` (a number, `mean` or `max`, before layers) the
         result is [keys]. `progress(done, total)` is called with queries, over all layers that are asked for.
@@ -587,7 +587,7 @@ class Run:
         return 0, n
 
     def _hidden(self, file, start, stop, first, last) -> np.ndarray | None:
-        """Which keys before `last` are hidden from rows [start, stop): bool [rows, some keys up to `last`].
+        """Keys before `last` that are hidden from rows [start, stop): bool [rows, some keys up to `last`].
 
         None when no key is hidden. Keys of [first, last) before those of the answer are seen by every row.
         """
@@ -604,7 +604,7 @@ class Run:
         return ~np.unpackbits(packed, axis=-1, bitorder="little")[:, first:last].astype(bool)
 
     def _readers(self, file, key, n) -> np.ndarray:
-        """Which queries may read a key: bool [queries]."""
+        """Queries that may read a key: bool [queries]."""
         mask = file.metadata["mask"]
         if mask == "causal":
             return np.arange(n) >= key
@@ -648,7 +648,7 @@ class Run:
 
     @staticmethod
     def _stored_index(file, query, last) -> int | None:
-        """Where the rows query..last begin among the stored ones; None where one of them is not stored."""
+        """Index of the rows query..last among the stored ones; None where one of them is not stored."""
         if "positions" not in file:
             return None
         positions = file.read("positions")

@@ -34,7 +34,7 @@ def first_grid(run: Run, tower: str) -> int | None:
 
 @dataclass(frozen=True)
 class Selection:
-    """What one query reads, who reads one key, or what every key receives; `until` makes it a mean over positions.
+    """A row, a column, or what every key receives; `until` makes it a mean over positions.
 
     Made by `select`, which fills in what is left out. `grid` is None where the tower has no picture.
     """
@@ -55,17 +55,17 @@ class Selection:
 
     @property
     def has_map(self) -> bool:
-        """Whether its values lie on a picture: there may be none, or cells that are read and read nothing."""
+        """True if its values lie on a picture: there may be none, or cells that are read and read nothing."""
         readers_are_cells = self.run.queries(self.tower) == self.run.keys(self.tower)
         return self.grid is not None and (self.key is None or readers_are_cells)
 
     @property
     def are_shares(self) -> bool:
-        """Whether its values are shares of one row, which add up to 1: a column and the largest of many are not."""
+        """True if its values are shares of one row, which add up to 1: a column and the largest of many are not."""
         return self.key is None and "max" not in (self.layer, self.head)
 
     def sink_mass(self, values: np.ndarray, sinks: Sequence[int] | None = None) -> float:
-        """What of the row lies on sinks, the rest of which `renormalised` divides by; 0 where values are no shares."""
+        """Mass of the row on sinks, the rest of which `renormalised` divides by; 0 where values are no shares."""
         keys = np.asarray(self.sinks if sinks is None else sinks, np.int64)
         return float(values[keys].sum(dtype=np.float64)) if self.are_shares else 0.0
 
@@ -98,7 +98,7 @@ class Selection:
 
     @cached_property
     def sinks(self) -> list[int]:
-        """The keys that draw mass whatever is asked; over layers those of any layer. Readers of a key are none."""
+        """The attention sinks of its layer; over layers those of any layer. Readers of a key are none."""
         if self.key is not None:
             return []
         layers = self.run.layers(self.tower) if self.layer in REDUCTIONS else [self.layer]
@@ -116,7 +116,7 @@ class Selection:
         return own, predicted if self.key is None else ""
 
     def settings(self) -> dict:
-        """What it is of, in words and numbers that find it again."""
+        """Description of what it is of, in words and numbers that find it again."""
         info = self.run.info
         settings = {
             "run": info["id"], "model": info["model"]["id"], "revision": info["model"].get("revision") or "",
@@ -140,7 +140,7 @@ class Selection:
         return settings
 
     def name(self) -> str:
-        """What a file of it is called, in plain ASCII: 3f2a_language_L12_H3_row69."""
+        """Name of a file of it, in plain ASCII: 3f2a_language_L12_H3_row69."""
         return f"{run_name(self.run)}_{self.place_name()}"
 
     def place_name(self) -> str:

@@ -75,7 +75,7 @@ def _if_unequal(edges: Sequence[float]) -> tuple[float, ...] | None:
 
 
 def cell_edges(grid: dict) -> tuple[list[float], list[float]]:
-    """Where the rows of cells begin and end, and where the columns do, on the image as the processor received it."""
+    """Edges of the rows of cells and of the columns, on the image as the processor received it."""
     x0, y0, x1, y1 = grid["box_px"]
     rows, cols = grid["rows"], grid["cols"]
     return (

@@ -1,4 +1,4 @@
-"""How a route answers: arrays as bytes, JSON, files to keep, and errors as one sentence with a status."""
+"""Answers of a route: arrays as bytes, JSON, files to keep, and errors as one sentence with a status."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Busy(Exception):
 
 
 def download(write: Callable, name: str, media_type: str, headers: dict) -> Response:
-    """What `write` puts into a file, sent as one to be kept. On the server it has no name and ends when it was sent."""
+    """Send what `write` puts into a file, as one to be kept. On the server it has no name and ends when it was sent."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last byte has left, or the client
     try:
         write(file)

@@ -71,7 +71,7 @@ def export(run, request) -> Response:
 
 
 def export_found(found, request) -> Response:
-    """What a ticket itself gives access to: a run, see `export`, or several.
+    """Export what a ticket itself gives access to: a run, see `export`, or several.
 
     Of several `zip` is all of them, `csv` their measures as a table, and png, svg or pdf the same map of two members
     and their difference, with the fields of `attention.exports.comparison.export_comparison`.
@@ -105,7 +105,7 @@ def export_found(found, request) -> Response:
 
 
 def _drawn(request, wanted: str, name: str, write: Callable) -> Response:
-    """What `write(file, look, scale=, width=, caption=)` draws, by so many at a time as memory has room for."""
+    """Send what `write(file, look, scale=, width=, caption=)` draws, as many at a time as memory has room for."""
     given = request.query_params
     drawing = {
         "look": {name: given[name] for name in LOOK_NAMES if name in given},

@@ -1,4 +1,4 @@
-"""What a query string asks: numbers, words and towers, or a sentence that says what is wrong with them.
+"""Parameters of a query string: numbers, words and towers, or a sentence that says what is wrong with them.
 
 Knows no run.
 """
@@ -21,7 +21,7 @@ def take_only(request, names: tuple[str, ...]) -> None:
 
 
 def read_choice(request) -> dict:
-    """Which row, column or map is asked for."""
+    """Read which row, column or map is asked for."""
     layer, head = (read_number_or_word(request, name, optional=True) for name in ("layer", "head"))
     query, key, until, grid = (read_number(request, name, None) for name in ("query", "key", "until", "grid"))
     return {

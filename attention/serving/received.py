@@ -14,7 +14,7 @@ RECEIVED_WAIT_S = 0.25  # a short computation is answered at once instead of wit
 
 
 class Received:
-    """What every key receives: computed by a thread of ours while the page asks how far it is.
+    """Attention that every key receives: computed by a thread of ours while the page asks how far it is.
 
     The run keeps what was computed, as long as there is room; a job is forgotten with its answer.
     """

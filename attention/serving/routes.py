@@ -92,7 +92,7 @@ def _nothing(request):
 
 
 def _row(run, request) -> Response:
-    """What one query reads. `layer` and `head` may be `mean` or `max`: over heads first, then layers, as in `run.map`.
+    """Row of one query. `layer` and `head` may be `mean` or `max`: over heads first, then layers, as in `run.map`.
 
     Without `head` the answer is [heads, keys], with one [1, keys]. A stored row is sent as it lies on disk, in float16;
     what is computed, from factors or over heads, layers and positions, in float32; the header X-Attention-Source says
@@ -115,7 +115,7 @@ def _row(run, request) -> Response:
 
 
 def _column(run, request) -> Response:
-    """Who reads one key: float32 [heads, queries], with `head` [1, queries]; `layer` and `head` as in `_row`.
+    """Column of one key: float32 [heads, queries], with `head` [1, queries]; `layer` and `head` as in `_row`.
 
     With `until`: the mean of the columns of positions key to until.
     """
@@ -182,7 +182,7 @@ def _scores(run, request) -> Response:
 
 
 def _change(comparison, request) -> Response:
-    """How far each head moved by a `measure` under an `adapter` (from 0): float32 [layers, heads].
+    """Change of each head by a `measure` under an `adapter` (from 0): float32 [layers, heads].
 
     Of the row of position `query`, or without it (or with `query=mean`) as a mean over the answer's rows.
     """

@@ -187,7 +187,7 @@ class _Worst:
 
 
 class _Blocks:
-    """Where in its layer each sequence of each attention call belongs: one after the other, as they come."""
+    """Place in its layer of each sequence of each attention call: one after the other, as they come."""
 
     def __init__(self):
         self._ends = defaultdict(lambda: (0, 0))
@@ -240,7 +240,7 @@ def _compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
 
 
 def _hidden(mask: torch.Tensor | None, entry: int, n_keys: int) -> np.ndarray | None:
-    """What a mask [batch, 1, queries, keys] hides in one entry of its batch: bool [queries, keys]; None for nothing.
+    """Keys that a mask [batch, 1, queries, keys] hides in one entry of its batch: bool [queries, keys]; None for none.
 
     Most masks are added to scores; a bool one says what is seen.
     """
@@ -315,7 +315,7 @@ def _added(hidden: np.ndarray | None, device) -> torch.Tensor | None:
 
 
 def _row_error(run, tower, layer, block, weights, hidden) -> tuple[float, float]:
-    """How far rows are from `weights` [heads, queries, keys] of a block (its queries and its keys, slices); and their
+    """Distance of rows from `weights` [heads, queries, keys] of a block (its queries and its keys, slices); and their
     largest value on hidden keys. Keys outside of the block are hidden as well.
     """
     error = leak = 0.0
@@ -361,7 +361,7 @@ def _compare_readers(run, bounds) -> list[Check]:
 
 
 def _about(loaded, run) -> list[Check]:
-    """What was checked, so that the table alone says it."""
+    """Words on what was checked, so that the table alone says it."""
     info, config = run.info, loaded.model.config
     model = f"{loaded.family.label} ({config.model_type}), {loaded.dtype}, {info['device']}"
     towers = [f"{name} {len(run.layers(name))} layers x {run.heads(name)} heads" for name in run.towers()]
@@ -374,7 +374,7 @@ def _about(loaded, run) -> list[Check]:
 
 
 def _check_cost(loaded, picture, place, inputs) -> Check:
-    """How long a capturing pass takes, to its last byte on disk, as a multiple of the model's own pass beside it."""
+    """Time of a capturing pass, to its last byte on disk, as a multiple of the model's own pass beside it."""
     ratios, plain = [], 0.0
     for attempt in range(COST_PAIRS):
         folder, _, _ = _captured_run(loaded, picture, place / f"timed_{attempt}")
@@ -445,7 +445,7 @@ def _places(grids, size) -> Iterator[tuple[int, int, int, tuple]]:
 
 
 def _state(model: torch.nn.Module) -> dict:
-    """What a model is like from outside: its attention, hooks, mode and every weight's bits, summed."""
+    """State of a model from outside: its attention, hooks, mode and every weight's bits, summed."""
     configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}.values()
     weights = [*model.parameters(), *model.buffers()]
     return {
@@ -477,7 +477,7 @@ def drawing(width: int, height: int) -> Image.Image:
 
 
 def downloaded(done: int, total: int) -> str:
-    """How far a download is, in words."""
+    """Words on how far a download is."""
     return f"downloading the model: {done / 1e9:.1f} of {total / 1e9:.1f} GB" if total else "downloading the model"
 
 

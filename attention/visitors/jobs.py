@@ -49,7 +49,7 @@ class Job:
         self._thread.join(seconds)
 
     def result(self) -> dict:
-        """What the work returned, once it is done. Raises what it raised."""
+        """Result of the work, once it is done. Raises what it raised."""
         assert self.is_done
         if self._error is not None:
             raise self._error

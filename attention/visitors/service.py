@@ -1,4 +1,4 @@
-"""What the page and the endpoints have in common: from the fields of a Request to a kept run, for one visitor of many.
+"""Service behind page and endpoints: from the fields of a Request to a kept run, for one visitor of many.
 
 Owns the jobs in progress by owner, what a visitor may ask for, and when the heavy libraries are there. Knows nothing of
 Gradio, and not where a model runs: that is the function it is given.
@@ -133,7 +133,7 @@ class Service:
             raise InvalidRequest(GONE) from None
 
     def is_public(self, ticket: str) -> bool:
-        """Whether this is one of the examples, which everyone may see."""
+        """True if this is one of the examples, which everyone may see."""
         try:
             return self.cache.is_public(ticket)
         except (KeyError, TypeError):
@@ -141,7 +141,7 @@ class Service:
 
     @property
     def zip_bytes(self) -> int:
-        """How much a run, or a comparison, that comes as a zip may have, packed or unpacked."""
+        """Bytes that a run, or a comparison, that comes as a zip may have, packed or unpacked."""
         return HOSTED_ZIP_BYTES if self.is_hosted else LOCAL_ZIP_BYTES
 
     def open_zip(self, path: str | Path, owner: str) -> str:
@@ -193,7 +193,7 @@ class Service:
                 del self._jobs[owner]
 
     def is_working(self, owner: str) -> bool:
-        """Whether a job of this visitor is in progress."""
+        """True if a job of this visitor is in progress."""
         return any(not job.is_done for job in tuple(self._jobs.get(owner, ())))
 
     def close(self) -> None:

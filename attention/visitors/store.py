@@ -1,4 +1,4 @@
-"""Where an app keeps its runs, and who may read them.
+"""Store of an app's runs, and who may read them.
 
 Owns the folders, the tickets, the deadlines and the byte limit. Two ways to keep: a library (a person's own runs:
 listed, never expired, deleted only by the person) and a session cache (a server's: gone some time after the last look).
@@ -140,12 +140,12 @@ class RunCache:
             return entry.run
 
     def folder(self, ticket: str) -> Path:
-        """Where the run behind a ticket lies. Raises KeyError like `run`."""
+        """Folder of the run behind a ticket. Raises KeyError like `run`."""
         with self._mutex:
             return self._entries[ticket].folder
 
     def is_public(self, ticket: str) -> bool:
-        """Whether everyone may see the run behind a ticket. Raises KeyError like `run`."""
+        """True if everyone may see the run behind a ticket. Raises KeyError like `run`."""
         with self._mutex:
             return self._entries[ticket].is_public
 

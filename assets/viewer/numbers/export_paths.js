@@ -5,7 +5,7 @@
  *
  * @typedef {import('./python_code.js').View & {look: Look | null}} View  look is null where there is no map
  *
- * @typedef {object} Look  as `attention.look.Look`
+ * @typedef {object} Look  as `attention.drawing.look.Look`
  * @property {string} palette
  * @property {number} opacity
  * @property {number} low

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Sinks, the keys that draw mass whatever is asked: which cells they are, what they hold, and how a map is drawn without them.
+ * Attention sinks, the keys that attract attention regardless of the prompt: which cells they are, what they hold, and how a map is drawn without them.
  * They are found when a run is made, layer by layer. Knows no document.
  *
  * @typedef {object} SinkCells
@@ -10,7 +10,7 @@
  * @property {number} rowMass  of the whole row that lies on sinks, also of other pictures and of text; 0 of numbers that are no shares of one row
  */
 
-/** How sinks are found, in short (`attention.scores.find_sinks`). */
+/** How sinks are found, in short (`attention.measures.sinks.find_sinks`). */
 export const SINK_RULE = 'A sink is a cell that stands out in nearly every row, before the question too, about as much whatever is asked, and where what is read is little. '
   + "It is found from what is read, not from what is there: an object's own cells can fall under it if every row looks at them. “Sinks: raw” draws all cells.";
 

@@ -1,4 +1,4 @@
-"""What the fields of a JSON file may hold that somebody else wrote: types, ranges, lengths, in words.
+"""Checks of the fields of a JSON file that somebody else wrote: types, ranges, lengths, in words.
 
 Owns the limits of any such file and how a wrong value is told of. Knows no field by its name, and no file's layout.
 """
@@ -41,7 +41,7 @@ class Fields:
         self.file = file
 
     def wrong(self, where: str, value, wanted: str) -> DamagedRun:
-        """What to raise for a field that has another value than it may."""
+        """Make the error for a field that has another value than it may."""
         return DamagedRun(f"{self.file} is damaged: {where} is {quoted(value)}; it must be {wanted}.")
 
     def whole(self, value, where: str, first: int, end: int) -> int:

@@ -1,4 +1,4 @@
-"""Whether a run holds what reading it relies on; asked of runs that somebody else made.
+"""Check that a run holds what reading it relies on; asked of runs that somebody else made.
 
 Owns what run.json may say, and how its parts and the files beside it must fit: types, ranges, shapes, sizes. Judges no
 number that a file is there to hold, only whether all of them are there. Knows the layout of a run's folder; knows no
@@ -96,7 +96,7 @@ def check_index(info: dict) -> None:
 
 
 def check_origin(info: dict, fields: Fields) -> None:
-    """What it is of and when it was made: the id, the time and the model of a run, or of several."""
+    """Check what it is of and when it was made: the id, the time and the model of a run, or of several."""
     if not re.fullmatch(r"[\w.-]+", fields.text(info.get("id"), "id", MAX_NAME)):
         raise fields.wrong("id", info["id"], "letters and digits")
     fields.time(info.get("created"), "created")
@@ -108,7 +108,7 @@ def check_origin(info: dict, fields: Fields) -> None:
 
 
 def _check_about(info: dict, n_tokens: int) -> None:
-    """What the run is of: model, adapter, words."""
+    """Check what the run is of: model, adapter, words."""
     check_origin(info, FIELDS)
     adapter = info.get("adapter")
     if adapter is not None:
@@ -245,7 +245,7 @@ def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
 
 
 def _check_edges(edges, count: int, where: str) -> None:
-    """Where rows or columns of cells begin and end."""
+    """Check where rows or columns of cells begin and end."""
     for edge in _list(edges, where, count + 1):
         _number(edge, where, MAX_BOX_PX)
     if len(edges) != count + 1 or any(stop <= start for start, stop in pairwise(edges)):

@@ -1,4 +1,4 @@
-"""What a safetensors file that somebody else made says it holds: names, types and shapes, and that all of it is there.
+"""Header of a safetensors file that somebody else made: names, types and shapes, and that all of it is there.
 
 Stricter than the reader (`layer_file`), which has no need to distrust what this project wrote. Reads headers alone;
 knows no run's layout.
@@ -22,7 +22,7 @@ _ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16
 def read_header(
     folder: Path, name: str, whole: str = "run"
 ) -> tuple[dict[str, tuple[str, tuple[int, ...]]], dict[str, str]]:
-    """What the file `name` says it holds, {tensor: (dtype, shape)}, and its metadata: all of it there, none twice.
+    """Read what the file `name` says it holds, {tensor: (dtype, shape)}, and its metadata: all there, none twice.
 
     Raises DamagedRun; `whole` is what the file is a part of, as the message calls it.
     """
@@ -39,7 +39,7 @@ def read_header(
 
 
 def broken(name: str, what: str, whole: str = "run") -> DamagedRun:
-    """What to raise for a file that is not what it should be."""
+    """Make the error for a file that is not what it should be."""
     return DamagedRun(f"{name} of this {whole} is damaged: {what}.")
 
 

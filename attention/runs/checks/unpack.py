@@ -1,6 +1,6 @@
 """A run that comes as a zip, from whoever made it: unpacked where it is sound, refused in words where it is not.
 
-What is accepted of a zip is the business of `foreign_zip`, what is accepted of a run that of `run_check`. Knows neither
+What is accepted of a zip is the business of `zip_file`, what is accepted of a run that of `run`. Knows neither
 models nor Gradio nor where runs are kept.
 
 Only the files that run.json names are unpacked. What else lies in the zip is left there: file managers add files of

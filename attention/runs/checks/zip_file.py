@@ -77,7 +77,7 @@ class ForeignZip:
         self._files = _files(archive, self.name)
 
     def places(self, index: str) -> list[str]:
-        """Where a file of this name lies: [""] at the top, else in which folders there, as "folder/"."""
+        """Places of files of this name: [""] at the top, else the folders there, as "folder/"."""
         found = [
             path.removesuffix(index) for path in self._files if re.fullmatch(rf"([^/]+/)?{re.escape(index)}", path)
         ]
@@ -152,7 +152,7 @@ class ForeignZip:
             raise
 
     def _check_sizes(self, size: int, what: str, limit_bytes: int) -> None:
-        """Whether what the zip says it unpacks to is welcome. No entry unpacks to more than it says."""
+        """Check that what the zip says it unpacks to is welcome. No entry unpacks to more than it says."""
         if size > limit_bytes:
             raise LimitExceeded(
                 f"The {what} in {self.name} has {_megabytes(size)}; the limit is {_megabytes(limit_bytes)}."
@@ -226,7 +226,7 @@ def _files(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
 
 
 def _stays_inside(path: str) -> bool:
-    """Whether a zip's name means a place in the zip's own folder, on every system."""
+    """True if a zip's name means a place in the zip's own folder, on every system."""
     parts = path.removesuffix("/").split("/")
     return not re.search(r"[\\:\x00-\x1f\x7f]", path) and not any(part in ("", ".", "..") for part in parts)
 
