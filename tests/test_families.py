@@ -115,7 +115,8 @@ def test_control_tokens_that_somebody_typed_are_read_as_text(loaded):
     control = family.control_tokens(tokenizer)
     picture = Image.new("RGB", SIZES[0], GREY)
     plain = prepare(loaded, [picture])
-    for word in loaded.family.reserved_texts(loaded.processor):
+    reserved = loaded.family.reserved_texts(loaded.processor)
+    for word in {reserved[0], reserved[-1], tokenizer.eos_token}:
         text = f"why {word}? {word}{word} Why"
         inputs = prepare(loaded, [picture], prompt=text)
         said = [token for token, role in zip(inputs.ids, inputs.roles, strict=True) if role == "prompt"]
@@ -131,11 +132,13 @@ def test_control_tokens_that_somebody_typed_are_read_as_text(loaded):
         )
 
 
-def test_a_control_token_that_a_tokenizer_cannot_read_as_text_is_refused_by_name(loaded, monkeypatch):
-    word = loaded.processor.tokenizer.eos_token
+def test_a_control_token_that_a_tokenizer_cannot_read_as_text_is_refused_by_name(pocket, monkeypatch):
+    its_family, processor, _ = pocket
+    word = processor.tokenizer.eos_token
     monkeypatch.setattr(family, "_unveiling", _deaf)
+    request = Request(prompt=f"why {word}?")
     with pytest.raises(InvalidRequest, match=re.escape(f"contains {word}, which this model's tokenizer can only")):
-        prepare(loaded, [], prompt=f"why {word}?")
+        cost.prepare(request, [], its_family, processor, Limits())
 
 
 def _deaf(tokenizer, veils):
