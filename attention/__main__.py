@@ -26,12 +26,13 @@ from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, 
 from attention.runs.partial import PartialRun
 from attention.words import PHASE_WORDS
 
-REQUEST_FLAGS = (  # named as the fields of Request that they fill
-    "model", "model_type", "mode", "max_new_tokens", "answer", "system", "vision", "max_visual_tokens", "device",
-    "dtype", "adapter_rename", "adapter_alone", "pan_and_scan",
-)  # fmt: skip
-RENAME = "read an adapter's keys, named as in another layout, under the names that the model has now"
-ALONE = "use the LoRA weights alone, although other trained weights lie beside them"
+IN_OTHER_WAYS = {
+    "images",
+    "prompt",
+    "messages",
+    "adapter",
+    "adapter_scale",
+}  # fields of a request that are no plain flag
 UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
 
 
@@ -159,7 +160,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "adapter", metavar="ADAPTER", help="a folder, a Hub id (owner/name[@revision]), or a name that `adapters` lists"
     )
-    _add_adapted_model(inspect)
+    inspect.add_argument("--model", metavar="ID", help="the base; default: the first that `models` lists")
+    _add_fields(inspect, "model_type", "adapter_rename", "adapter_alone")
     add("--weights", action="store_true", help="load both and measure how far each weight was changed")
     add("--json", action="store_true", help="the health card as JSON")
 
@@ -173,45 +175,44 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="check on your own weights that what is kept is the model's own")
     verify.set_defaults(command=_verify)
-    _add_model(verify, required=True)
+    _add_fields(verify, "model", "model_type", "device", "dtype", required="model")
     verify.add_argument("--image", metavar="F", help="a picture to check with; default: a drawn one")
     verify.add_argument("--adapter", metavar="A[=SCALE]", help="check too that it can be switched off without a trace")
-    verify.add_argument("--adapter-rename", action="store_true", help=RENAME)
-    verify.add_argument("--adapter-alone", action="store_true", help=ALONE)
+    _add_fields(verify, "adapter_rename", "adapter_alone")
     return parser
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    from attention.request import FIELDS
+
     add = parser.add_argument
-    add("--image", action="append", default=[], metavar="F", help="a picture; repeat it for several, in order")
-    add("--prompt", metavar="T", help="the question or instruction")
-    add("--system", metavar="T", help="the system prompt")
-    add("--messages", metavar="F.json", help="a chat in role/content form, instead of --prompt and --system")
+    add("--image", action="append", default=[], metavar="F", help=FIELDS["images"].words)
+    add("--prompt", metavar="T", help=FIELDS["prompt"].words)
+    add("--messages", metavar="F.json", help=FIELDS["messages"].words)
     add("--output-dir", required=True, metavar="D", help="becomes the result's folder; must not exist, or be empty")
-    _add_model(parser, required=False)
-    add("--mode", default="prefill", metavar="prefill|generate", help="the prompt alone (default), or with an answer")
-    add("--max-new-tokens", type=int, default=256, metavar="N", help="how long the answer may be (default 256)")
-    add("--answer", metavar="T", help="take this as the answer; implies --mode generate")
-    add("--vision", action=argparse.BooleanOptionalAction, help="keep the vision tower too (the default), or not")
-    add("--max-visual-tokens", type=int, metavar="N", help="tokens of one picture at most")
-    add("--pan-and-scan", action="store_true", help="read crops of long pictures too (Gemma 3)")
-    add("--adapter-rename", action="store_true", help=RENAME)
-    add("--adapter-alone", action="store_true", help=ALONE)
+    _add_fields(parser, *plain_flags())
 
 
-def _add_adapted_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="ID", help="the base; default: the first that `models` lists")
-    parser.add_argument("--model-type", metavar="FAMILY", help="the family, where the config does not name a known one")
-    parser.add_argument("--adapter-rename", action="store_true", help=RENAME)
-    parser.add_argument("--adapter-alone", action="store_true", help=ALONE)
+def plain_flags() -> list[str]:
+    """The fields of a request that have a flag of their own, in its order."""
+    from attention.request import FIELDS
+
+    return [name for name in FIELDS if name not in IN_OTHER_WAYS]
 
 
-def _add_model(parser: argparse.ArgumentParser, required: bool) -> None:
-    add = parser.add_argument
-    add("--model", required=required, metavar="ID", help="a folder, a Hub id, or a name that `models` lists")
-    add("--model-type", metavar="FAMILY", help="the family, where the model's config does not name a known one")
-    add("--device", default="auto", metavar="auto|cuda[:N]|cpu|mps")
-    add("--dtype", default="auto", metavar="auto|float32|bfloat16|float16")
+def _add_fields(parser: argparse.ArgumentParser, *names: str, required: str | None = None) -> None:
+    """Add the flags of fields of a request, as its table has them."""
+    from attention.request import FIELDS
+
+    for name in names:
+        field = FIELDS[name]
+        settings: dict = {"help": field.words}
+        if field.kind is bool:
+            settings["action"] = argparse.BooleanOptionalAction if field.default is None else "store_true"
+        else:
+            settings |= {"default": field.default, "metavar": field.metavar, "required": name == required}
+            settings |= {} if field.kind is str else {"type": field.kind}
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
 
 
 # Commands
@@ -284,7 +285,7 @@ def _request(options):
         from attention.capture.extraction import read_messages
 
         messages, images = read_messages(options.messages, images)
-    fields = {name: getattr(options, name) for name in REQUEST_FLAGS}
+    fields = {name: getattr(options, name) for name in plain_flags()}
     request = Request(images=images, prompt=options.prompt or "", messages=messages, **fields)
     request.validate()
     _check_images(request.images)

@@ -2,17 +2,88 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 
 from attention.errors import InvalidRequest, quoted
+from attention.request import FIELDS, Field
 from attention.runs.run import Run
 from attention.visitors.service import Service
 
 from . import GPU
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, take_zip, whole_number
 from .sentences import plainly, status_line
+
+OF_A_COMPARISON = {"adapters": None, "words": "base"}  # what it takes besides, and what is usual
+
+
+def analyze_names() -> list[str]:
+    """The parameters of `/analyze`: every field of a request but the device."""
+    return [name for name in FIELDS if name != "device"]
+
+
+def compare_names() -> list[str]:
+    """The parameters of `/compare`: the same without an adapter of its own, with those that are compared."""
+    first, second, *others = (name for name in analyze_names() if not name.startswith("adapter"))
+    return [first, second, *OF_A_COMPARISON, *others]
+
+
+def parameters_of(names: Sequence[str]) -> list[inspect.Parameter]:
+    """The parameters of an endpoint as a signature has them, each with what is usual."""
+    usual = {name: field.default for name, field in FIELDS.items()} | {"images": None, "prompt": None} | OF_A_COMPARISON
+    return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=usual[name]) for name in names]
+
+
+def taking(work: Callable, names: Sequence[str]) -> Callable:
+    """A function with a parameter for each of these names, as Gradio looks for them, which hands them on to `work`."""
+
+    async def endpoint(*given):
+        *values, request, progress = given
+        return await work(dict(zip(names, values, strict=True)), request, progress)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    told = [
+        inspect.Parameter("request", kind, default=None, annotation=gr.Request),
+        inspect.Parameter("progress", kind, default=gr.Progress()),
+    ]
+    endpoint.__signature__ = inspect.Signature([*parameters_of(names), *told], return_annotation=dict)
+    endpoint.__annotations__ = {"request": gr.Request, "return": dict}
+    endpoint.__name__, endpoint.__doc__ = work.__name__, work.__doc__
+    return endpoint
+
+
+def component_of(name: str) -> gr.components.Component:
+    """The component, never drawn, that takes a parameter of an endpoint."""
+    if name in ("adapters", "messages"):
+        return gr.JSON(label=name)
+    if name == "words":
+        return gr.Textbox(OF_A_COMPARISON[name], label=name)
+    field = FIELDS[name]
+    if field.kind is tuple:
+        return Pictures(label=name)
+    if field.kind is bool:
+        box = gr.Checkbox(label=name)
+        box.value = field.default  # None is neither yes nor no; the constructor would make it a no
+        return box
+    if field.kind in (int, float):
+        return gr.Number(field.default, label=name)
+    return gr.Textbox(field.default or None, label=name)
+
+
+def values_of(given: dict) -> dict:
+    """The fields of a request from what an endpoint was given."""
+    return {name: _value_of(FIELDS[name], value) for name, value in given.items()}
+
+
+def _value_of(field: Field, value):
+    if field.kind is int:
+        return whole_number(field.name, value, optional=field.default is None)
+    if field.kind is bool and field.default is not None:
+        return bool(value)
+    return value or "" if field.name == "prompt" else value
 
 
 def build_endpoints(service: Service) -> None:
@@ -72,12 +143,7 @@ def build_endpoints(service: Service) -> None:
             files = find_adapter(adapter, model, service.adapters_dir, service.is_hosted)
             return check(files, model, rename=rename, alone=alone, is_hosted=service.is_hosted).to_dict()
 
-    async def analyze(
-        images=None, prompt=None, model=None, model_type=None, mode="prefill", max_new_tokens=256, answer=None,
-        system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto", adapter=None, adapter_scale=1.0,
-        adapter_rename=False, adapter_alone=False, pan_and_scan=False,
-        request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
-    ) -> dict:  # fmt: skip
+    async def analyze(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
         """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
 
         Args:
@@ -98,37 +164,13 @@ def build_endpoints(service: Service) -> None:
             id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
         """
         with plainly(rename="adapter_rename=True", alone="adapter_alone=True"):
-            fields = {
-                "images": images,
-                "prompt": prompt or "",
-                "model": model,
-                "model_type": model_type,
-                "mode": mode,
-                "max_new_tokens": whole_number("max_new_tokens", max_new_tokens),
-                "answer": answer,
-                "system": system,
-                "messages": messages,
-                "vision": vision,
-                "max_visual_tokens": whole_number("max_visual_tokens", max_visual_tokens, optional=True),
-                "dtype": dtype,
-                "adapter": adapter,
-                "adapter_scale": adapter_scale,
-                "adapter_rename": bool(adapter_rename),
-                "adapter_alone": bool(adapter_alone),
-                "pan_and_scan": bool(pan_and_scan),
-            }
-            with service.job(fields, request.session_hash) as job:
+            with service.job(values_of(given), request.session_hash) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
             return result(ticket)
 
-    async def compare(
-        images=None, prompt=None, adapters=None, words="base", model=None, model_type=None, mode="prefill",
-        max_new_tokens=256, answer=None, system=None, messages=None, vision=None, max_visual_tokens=None, dtype="auto",
-        pan_and_scan=False,
-        request: gr.Request = None, progress=gr.Progress(),  # noqa: B008 - this is how Gradio is told
-    ) -> dict:  # fmt: skip
+    async def compare(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
         """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
 
         Args:
@@ -140,18 +182,8 @@ def build_endpoints(service: Service) -> None:
             id, ticket, answer (the base's), comparison (the content of comparison.json), folder (on a local server).
         """
         with plainly():
-            fields = {
-                "images": images, "prompt": prompt or "", "model": model, "model_type": model_type, "mode": mode,
-                "max_new_tokens": whole_number("max_new_tokens", max_new_tokens), "answer": answer, "system": system,
-                "messages": messages, "vision": vision, "dtype": dtype,
-                "max_visual_tokens": whole_number("max_visual_tokens", max_visual_tokens, optional=True),
-                "pan_and_scan": bool(pan_and_scan),
-            }  # fmt: skip
-            chosen = {
-                "adapters": listed(adapters),
-                "words": words,
-            }
-            with service.job(fields, request.session_hash, chosen) as job:
+            chosen = {"adapters": listed(given.pop("adapters")), "words": given.pop("words")}
+            with service.job(values_of(given), request.session_hash, chosen) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
@@ -269,21 +301,10 @@ def build_endpoints(service: Service) -> None:
     gr.api(layers, api_name="layers")
     gr.api(runs, api_name="runs")
     with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
-        call, vision = gr.Button(), gr.Checkbox(label="vision")
-        vision.value = None  # neither yes nor no: what is usual here; the constructor would make it a no
-        fields = [
-            Pictures(label="images"), word("prompt"), word("model"), word("model_type"), word("mode", "prefill"),
-            number("max_new_tokens", 256), word("answer"), word("system"), gr.JSON(label="messages"),
-            vision, number("max_visual_tokens"), word("dtype", "auto"), word("adapter"), number("adapter_scale", 1.0),
-            gr.Checkbox(label="adapter_rename"), gr.Checkbox(label="adapter_alone"),
-            gr.Checkbox(label="pan_and_scan"),
-        ]  # fmt: skip
-        call.click(analyze, fields, gr.JSON(label="result"), api_name="analyze", **GPU)
-        call.click(
-            compare,
-            [*fields[:2], gr.JSON(label="adapters"), word("words", "base"), *fields[2:-5], fields[-1]],
-            gr.JSON(label="result"), api_name="compare", **GPU,
-        )  # fmt: skip
+        call = gr.Button()
+        for work, names in ((analyze, analyze_names()), (compare, compare_names())):
+            inputs = [component_of(name) for name in names]
+            call.click(taking(work, names), inputs, gr.JSON(label="result"), api_name=work.__name__, **GPU)
         call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")
         which = [
             word("ticket"), word("tower", "language"), word("layer", "mean"), word("head", "mean"), number("query"),
