@@ -271,9 +271,9 @@ def build_endpoints(service: Service) -> None:
                 raise InvalidRequest(
                     f'look is {quoted(look)}; it must be settings by their names, as {{"palette": "magma"}}.'
                 )
-                name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
-                    format, f"{found.kind}.{format}"
-                )
+            name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
+                format, f"{found.kind}.{format}"
+            )
             written = export_found(
                 found, format, new_file(file, name), tower=tower,
                 layer=None if layer is None else number_or_word("layer", layer),
