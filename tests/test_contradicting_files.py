@@ -118,6 +118,14 @@ def test_a_processor_that_refuses_every_picture_is_said_to_be_at_fault(tmp_path,
         forecast(ask(folder))
 
 
+@pytest.mark.parametrize("field", ["merge_size", "patch_size"])
+def test_a_size_of_nothing_in_a_processors_settings_is_said_to_be_its_own(changed, field):
+    folder = changed("config.json")
+    set_field(folder, **{field: 0})
+    with pytest.raises(ModelUnavailable, match=r"cannot work with its settings \(.*preprocessor_config\.json"):
+        forecast(ask(folder))
+
+
 def set_field(folder, **fields):
     file = folder / "preprocessor_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))

@@ -115,26 +115,36 @@ def prepare(request: Request, pictures: list, family, processor, limits: Limits)
             )
         for entry in (entry for message in conversation for entry in message["content"] if entry["type"] == "image"):
             entry["pan_and_scan"] = True
-    limit = request.max_visual_tokens
-    default = limits.default_visual_tokens
-    if limit is None and default is not None and default < family.visual_token_limit(processor):
-        limit = default
     try:
-        inputs = None
-        while inputs is None:
-            try:
-                inputs = family.prepare(processor, conversation, images, limit)
-            except LimitExceeded as error:
-                if request.max_visual_tokens is not None or limit is None:
-                    raise
-                # nobody asked for fewer tokens than the family needs
-                limit = error.least if error.least is not None and error.least > limit else None
+        inputs = _within_limits(request, family, processor, conversation, images, limits)
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
         _check_reads_anything(family, processor)
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
+    except ArithmeticError as error:  # sizes of nothing in its settings
+        raise ModelUnavailable(
+            f"The model's processor cannot work with its settings ({type(error).__name__}: {shortened(str(error))}). "
+            "Take preprocessor_config.json and processor_config.json from the model's own repository."
+        ) from None
     return Prepared(
         inputs, images, notes + _typed_notes(conversation, family, processor) + _size_notes(conversation, inputs)
     )
+
+
+def _within_limits(
+    request: Request, family, processor, conversation: list[dict], images: list, limits: Limits
+) -> Inputs:
+    """Model inputs in as many tokens a picture as were asked for, or as are usual here where that is enough."""
+    limit, default = request.max_visual_tokens, limits.default_visual_tokens
+    if limit is None and default is not None and default < family.visual_token_limit(processor):
+        limit = default
+    while True:
+        try:
+            return family.prepare(processor, conversation, images, limit)
+        except LimitExceeded as error:
+            if request.max_visual_tokens is not None or limit is None:
+                raise
+            # nobody asked for fewer tokens than the family needs
+            limit = error.least if error.least is not None and error.least > limit else None
 
 
 def _check_reads_anything(family, processor) -> None:
