@@ -256,7 +256,7 @@ class _Parts:
         if (settings.has_bias or settings.use_dora) and any(
             targeted_parameters(self._base, settings, name, then) for name, then in self._then.items()
         ):
-            raise self._refused("has target_parameters together with DoRA or lora_bias, which PEFT refuses")
+            raise self._refused("has target_parameters together with DoRA (use_dora) or lora_bias, which PEFT refuses")
 
     def _no_rows_missing(self) -> None:
         """Raise AdapterRefused for tokens of the config whose trained rows the file does not have."""

@@ -180,7 +180,8 @@ def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
     if settings.layer_lists and settings.layers is None:
         raise AdapterRefused(f"{who} has layers_pattern without layers_to_transform.")
     if settings.has_bias and (settings.use_dora or not isinstance(config.get("init_lora_weights", True), bool)):
-        raise AdapterRefused(f"{who} sets lora_bias together with DoRA or another initialisation, which PEFT refuses.")
+        other = "use_dora" if settings.use_dora else "init_lora_weights"
+        raise AdapterRefused(f"{who} sets lora_bias together with {other}, which PEFT refuses.")
 
 
 def _warnings(config: dict, fans: bool) -> list[str]:
