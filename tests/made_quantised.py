@@ -78,7 +78,7 @@ class RowsQuantizer(HfQuantizer):
 
 
 def is_layer(name: str) -> bool:
-    """Whether a weight belongs to a linear layer of the language tower."""
+    """True if a weight belongs to a linear layer of the language tower."""
     return "language_model" in name and ".layers." in name and name.endswith("proj.weight")
 
 

@@ -35,6 +35,11 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 UNPACKED_FIRST = "compressed-tensors"  # its package makes plain numbers of all weights before the first pass
 
 
+def is_quantised(config) -> bool:
+    """True if a config says that the weights are quantised."""
+    return _recorded(config) is not None
+
+
 def check_quantisation(config, model_id: str) -> None:
     """Raise ModelUnavailable where a config says that the weights are quantised in a way that cannot be loaded here.
 

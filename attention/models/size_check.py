@@ -19,6 +19,7 @@ from attention.errors import ModelUnavailable, shortened
 
 from .config_check import layer_counts
 from .loading_report import weight_files
+from .quantisation import is_quantised
 
 TAKE = "Take the config.json that belongs to these weights."
 MOST_TIMES = 2  # what the files have: a weight that is tied may stand there once, and a few that lack are said by name
@@ -38,7 +39,7 @@ def check_size(folder: str, config, model_id: str) -> None:
         return
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     held = sum(map(prod, shapes.values()))
-    if sum(sizes.values()) > MOST_TIMES * (PACKED_IN_A_BYTE * n_bytes if _is_quantised(config) else held):
+    if sum(sizes.values()) > MOST_TIMES * (PACKED_IN_A_BYTE * n_bytes if is_quantised(config) else held):
         name = max(sizes, key=sizes.get)
         raise ModelUnavailable(
             f"config.json of {shortened(model_id)} describes a model of {sum(sizes.values()):,} numbers, and its files "
@@ -85,8 +86,3 @@ def _stored(path: Path, model_id: str) -> tuple[dict[str, tuple[int, ...]], int]
         with safe_open(path / file, framework="np") as tensors:
             shapes |= {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     return shapes, n_bytes
-
-
-def _is_quantised(config) -> bool:
-    text = config.get_text_config(decoder=True)
-    return any(getattr(each, "quantization_config", None) for each in (config, text))

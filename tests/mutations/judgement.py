@@ -92,7 +92,7 @@ def is_judged_in_python(number: int) -> bool:
 
 
 def _python_differs(given: Given, expected: oracle.Outcome | None, output: Path, refusal: str) -> str:
-    """What the Python interface does otherwise than the command line, which said `refusal`; empty for nothing."""
+    """Difference of the Python interface from the command line, which said `refusal`; empty for none."""
     try:
         run = _run_in_python(given, output)
     except AttentionError as error:

@@ -193,7 +193,7 @@ def _rows(model: torch.nn.Module, inputs: dict) -> tuple[dict[str, list[np.ndarr
 
 @contextmanager
 def _eager_calls(model: torch.nn.Module) -> Iterator[dict[str, list[np.ndarray]]]:
-    """What eager attention computes in a `with`: [heads, queries, keys] of each sequence, by module, as called."""
+    """Rows of eager attention computed in a `with`: [heads, queries, keys] of each sequence, by module, as called."""
     calls: dict[str, list[np.ndarray]] = {}
     names = {id(module): name for name, module in model.named_modules()}
     sources = {sys.modules[type(module).__module__] for module in model.modules()}
@@ -237,7 +237,7 @@ def _check_same_weights(model: torch.nn.Module, exact: torch.nn.Module) -> None:
 
 
 def _allowed(single: list[np.ndarray], exact: list[np.ndarray]) -> list[tuple[float, float]]:
-    """How far rounding may take a tower's rows from those in float64, layer by layer: at most, and on average."""
+    """Bounds of how far rounding takes a tower's rows from float64, layer by layer: at most, and on average."""
     errors = [np.abs(one - two) for one, two in zip(single, exact, strict=True)]
     largest, mean = (
         np.maximum.accumulate([measure(error) for error in errors]) for measure in (np.max, np.mean)
