@@ -11,7 +11,7 @@ import pytest
 from attention.page.sentences import kept_line
 from attention.visitors.store import RunCache, remove_abandoned
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Clock:

@@ -24,7 +24,7 @@ from attention.errors import Cancelled, InvalidRequest, ModelUnavailable, Unsupp
 from attention.models import loading as models
 from attention.runs.partial import PartialRun, read_progress
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from attention import open_run
 from attention.serving.answers import PREFIX
 from attention.serving.routes import routes
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
 ODD = 'it\'s "a" {run}\\ 火🦊 $x'  # a folder's name on Linux may hold any of these
 

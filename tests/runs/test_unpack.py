@@ -26,7 +26,7 @@ from attention.runs.checks.run import check_run
 from attention.runs.checks.unpack import unpack_run
 from attention.visitors.store import RunCache
 
-EXAMPLE = Path(__file__).parent.parent / "assets" / "examples" / "shapes"  # a captured run with both towers
+EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "shapes"  # a captured run with both towers
 LIMIT = 10_000_000
 LAYER = "language/layer_01.safetensors"
 

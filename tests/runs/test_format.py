@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from attention import open_run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FORMAT = (ROOT / "attention" / "runs" / "FORMAT.md").read_text(encoding="utf-8")
 SHAPES = ROOT / "assets" / "examples" / "shapes"
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linu
 def test_a_run_crosses_the_process_border(temperature, tmp_path):
     model = qwen3_vl_folder(tmp_path / "model")
     noise().save(tmp_path / "picture.png")
-    command = [sys.executable, Path(__file__).parent / "zero_gpu.py", temperature, model, tmp_path / "picture.png"]
+    command = [sys.executable, Path(__file__).parents[1] / "zero_gpu.py", temperature, model, tmp_path / "picture.png"]
     done = subprocess.run(
         [*command, tmp_path / "runs"], capture_output=True, text=True, timeout=240, check=False,
         env=os.environ | {"HOME": str(tmp_path)},

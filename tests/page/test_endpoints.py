@@ -31,7 +31,7 @@ from attention.request import Request
 from attention.runs.run import open_run
 from attention.visitors.store import RunCache
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GRADIO_FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
 PROMPT = "click Save"
 

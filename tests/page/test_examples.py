@@ -8,7 +8,7 @@ import pytest
 
 from attention import Request, extract, open_run
 
-EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 ENTRIES = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
 

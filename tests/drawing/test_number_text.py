@@ -10,7 +10,7 @@ import pytest
 
 from attention.drawing import number_text as value_text
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FORMATS = {
     "value": value_text.format_value, "times": value_text.format_times, "percent": value_text.format_percent,
     "strength": value_text.format_strength,

@@ -229,7 +229,7 @@ def test_the_page_has_the_same_colours():
         assert np.mean(how.entries(how.values)[0] != entries) < 0.01
 
 
-ROOT = Path(__file__).parent.parent / "assets" / "viewer"
+ROOT = Path(__file__).parents[2] / "assets" / "viewer"
 
 
 # Sinks
