@@ -137,7 +137,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
         async def opened() -> dict:
             """Fill in what is known only once torch is there: which models, and whether a graphics card lies idle."""
             await asyncio.to_thread(service.wait_until_loaded)
-            from attention.models.loading import device_notice
+            from attention.models.devices import device_notice
 
             choices = [(offer["label"], offer["id"]) for offer in service.models()]
             warning = device_notice()

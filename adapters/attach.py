@@ -18,7 +18,7 @@ from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from attention.errors import AdapterRefused
-from attention.models.loading import LoadedModel
+from attention.models.kept import LoadedModel
 
 from .base_modules import base_of_model
 from .choosing import AdapterChoice

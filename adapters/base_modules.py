@@ -16,7 +16,8 @@ from torch import nn
 
 from attention import families
 from attention.errors import UnsupportedModel, shortened
-from attention.models import loading as models
+from attention.models.config import read_config
+from attention.models.download import cause_of, folder_stamp, locate
 from attention.models.quantisation import check_quantisation
 
 # What lies between the towers; inside the vision tower some families keep it under one of these names.
@@ -65,8 +66,8 @@ def base_of(model_id: str, model_type: str | None = None) -> Base:
 
     Raises ModelUnavailable, or UnsupportedModel where no family knows it.
     """
-    path, _ = models.locate(model_id, config_only=True)
-    return replace(_from_config(path, model_type, models.folder_stamp(path, "config.json")), id=model_id)
+    path, _ = locate(model_id, config_only=True)
+    return replace(_from_config(path, model_type, folder_stamp(path, "config.json")), id=model_id)
 
 
 def base_of_model(model_id: str, model: nn.Module, model_type: str | None = None) -> Base:
@@ -110,15 +111,14 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 def _from_config(path: str, model_type: str | None, stamp: tuple) -> Base:
     from transformers import AutoModelForImageTextToText
 
-    config, family = models.read_config(path, model_type)
+    config, family = read_config(path, model_type)
     check_quantisation(config, path)
     try:
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
         raise UnsupportedModel(
-            f"{path} cannot be built from its config.json, so nothing attaches to it: "
-            f"{shortened(models.cause_of(error), 200)}"
+            f"{path} cannot be built from its config.json, so nothing attaches to it: {shortened(cause_of(error), 200)}"
         ) from None
     return _read(path, model, family)
 

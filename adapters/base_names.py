@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from attention.environment import POCKET_ID
-from attention.models import loading as models
+from attention.models.download import HUB_ID
 
 # What the names of copies of one model end in: how its numbers are stored, and for which program.
 COPY = re.compile(
@@ -38,7 +38,7 @@ def _slashed(path: str) -> str:
 
 
 def _is_path(text: str) -> bool:
-    return text != POCKET_ID and not models.HUB_ID.fullmatch(text.strip().partition("@")[0])
+    return text != POCKET_ID and not HUB_ID.fullmatch(text.strip().partition("@")[0])
 
 
 def _name(path: str) -> str:

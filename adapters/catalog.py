@@ -16,7 +16,7 @@ from pathlib import Path
 from attention.environment import POCKET, POCKET_ID
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
 from attention.limits import MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_SCALE, MAX_FOLDER_DEPTH, MAX_FOLDERS
-from attention.models import loading as models
+from attention.models.download import HUB_ID, Watch
 
 from . import hub
 from .base_names import is_base
@@ -110,7 +110,7 @@ def find_adapter(
     model_id: str,
     adapters_dir: Path | None = None,
     is_hosted: bool = False,
-    watch: models.Watch | None = None,
+    watch: Watch | None = None,
 ) -> AdapterFiles:
     """Read the config and the header of the adapter that `adapter_id` means; no weights of the Hub are downloaded.
 
@@ -139,14 +139,14 @@ def find_adapter(
     raise InvalidRequest(f"There is no adapter {quoted(adapter_id)}. {_choices(model_id, is_hosted)}")
 
 
-def fetch_adapter(files: AdapterFiles, watch: models.Watch | None = None) -> AdapterFiles:
+def fetch_adapter(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
     """The adapter with its weights on this machine; one that is here is returned as it is. Raises as `hub.fetch`."""
     return files if files.folder is not None else hub.fetch(files, watch)
 
 
 def _is_on_hub(model_id: str) -> bool:
-    """As `models.locate` takes it: a folder of that name comes first."""
-    return bool(models.HUB_ID.fullmatch(model_id)) and not Path(model_id).is_dir()
+    """As `attention.models.download.locate` takes it: a folder of that name comes first."""
+    return bool(HUB_ID.fullmatch(model_id)) and not Path(model_id).is_dir()
 
 
 def _hub_note(adapter: hub.Listed, model_id: str) -> str | None:
@@ -161,7 +161,7 @@ def _hub_note(adapter: hub.Listed, model_id: str) -> str | None:
 def _is_path(text: str) -> bool:
     if text in (".", "..") or text.startswith(("./", "../", "/", "~")):
         return True
-    return ("/" in text or "\\" in text) and not models.HUB_ID.fullmatch(text.partition("@")[0])
+    return ("/" in text or "\\" in text) and not HUB_ID.fullmatch(text.partition("@")[0])
 
 
 def _read_path(text: str, model_id: str, adapters_dir: Path | None, is_hosted: bool) -> AdapterFiles:

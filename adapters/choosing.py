@@ -12,7 +12,7 @@ from typing import Any
 
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
 from attention.limits import MAX_ADAPTER_SCALE
-from attention.models.loading import Watch
+from attention.models.download import Watch
 
 from .base_modules import base_of
 from .catalog import fetch_adapter, find_adapter, split_scale

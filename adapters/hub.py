@@ -18,7 +18,7 @@ from pathlib import Path
 
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 from attention.limits import HOSTED_ADAPTER_BYTES, MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_HEADER_BYTES
-from attention.models import loading as models
+from attention.models.download import HUB_ID, Download, Watch, cause_of
 
 from .files import CONFIG, WEIGHTS, AdapterFiles, parse_config, read_folder, with_folder
 from .no_adapter import has_no_weights, is_no_adapter
@@ -34,8 +34,6 @@ MAX_LISTINGS = 64
 HEADER_GUESS_BYTES = 128 << 10  # holds the header of most adapters, so that one request does
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
-
-Watch = models.Watch
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def parse_id(text: str) -> tuple[str, str | None] | None:
     from huggingface_hub.utils import validate_repo_id
 
     repository, at, revision = text.partition("@")
-    if not models.HUB_ID.fullmatch(repository):
+    if not HUB_ID.fullmatch(repository):
         return None
     try:
         validate_repo_id(repository)
@@ -243,7 +241,7 @@ def fetch(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
     repository, revision = _parts(files.id)
     try:
         names = [CONFIG, WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
-        folder = Path(models.Download(repository, names, watch, files.revision).folder())
+        folder = Path(Download(repository, names, watch, files.revision).folder())
     except AttentionError:
         raise  # from `watch`
     except Exception as error:  # noqa: BLE001 - as in `find`
@@ -452,4 +450,4 @@ def _status(error: BaseException) -> int | None:
 
 def _reason(error: BaseException) -> str:
     status = _status(error)
-    return models.cause_of(error) if status is None else f"it answered {status}"
+    return cause_of(error) if status is None else f"it answered {status}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from attention.models import loading as models
+from attention.models.kept import INFERENCE
 
 from .catalog import fetch_adapter, find_adapter
 from .choosing import check
@@ -35,6 +36,6 @@ def report(
     if not weights:
         return card, []
     tensors = read_tensors(fetch_adapter(files))
-    with models.INFERENCE:
+    with INFERENCE:
         loaded = models.load(model_id, model_type=model_type)
         return card, weight_changes(card, tensors, loaded.model)

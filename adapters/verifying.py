@@ -10,8 +10,9 @@ import torch
 
 from attention.capture.images import open_image
 from attention.models import loading as models
+from attention.models.devices import input_device
 from attention.models.hook import attention_of
-from attention.models.loading import LoadedModel
+from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.quantisation import plain_parts
 from attention.verify.checks import Check, downloaded, drawing, prepared_inputs, verify
 
@@ -78,7 +79,7 @@ def _parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _logits(loaded: LoadedModel, picture) -> torch.Tensor:
-    device = models.input_device(loaded.model)
-    with models.INFERENCE, torch.inference_mode(), attention_of(loaded.model):
+    device = input_device(loaded.model)
+    with INFERENCE, torch.inference_mode(), attention_of(loaded.model):
         inputs = {name: tensor.to(device) for name, tensor in prepared_inputs(loaded, picture).tensors.items()}
         return loaded.model(**inputs, use_cache=False).logits

@@ -297,12 +297,12 @@ def _choose(options, wanted: list[str], partial: _ReportedRun) -> list:
     from adapters.catalog import split_scale
     from adapters.choosing import choose
     from attention.capture.forecast import download_reporter
-    from attention.models import loading as models
+    from attention.models.offered import default_model
 
     asked = [split_scale(text) for text in wanted]
     return choose(
         [_asked(options, name, scale) for name, scale in asked],
-        options.model or models.default_model(), options.model_type, watch=download_reporter(partial),
+        options.model or default_model(), options.model_type, watch=download_reporter(partial),
     )  # fmt: skip
 
 
@@ -329,12 +329,12 @@ def _inspect(options) -> int:
     progress = _Progress()
     progress.show("loading PyTorch")
     from adapters.report import report
-    from attention.models import loading as models
+    from attention.models.offered import default_model
 
     _quiet_transformers()
     try:
         card, changes = report(
-            options.adapter, options.model or models.default_model(), options.model_type, options.adapter_rename,
+            options.adapter, options.model or default_model(), options.model_type, options.adapter_rename,
             options.adapter_alone, weights=options.weights,
         )  # fmt: skip
     finally:
@@ -348,10 +348,10 @@ def _inspect(options) -> int:
 
 def _adapters(options) -> int:
     from adapters.catalog import offered_adapters
-    from attention.models import loading as models
+    from attention.models.offered import default_model
 
     offers, notes = offered_adapters(
-        options.model or models.default_model(), Path(options.adapters) if options.adapters else None
+        options.model or default_model(), Path(options.adapters) if options.adapters else None
     )
     width = max((len(offer.id) for offer in offers), default=0)
     for offer in offers:
@@ -381,15 +381,16 @@ def _export(options) -> int:
 
 
 def _models(_) -> int:
-    from attention.models import loading as models
+    from attention.models.devices import device_notice
+    from attention.models.offered import default_model, offered_models
 
-    offered = models.offered_models()
+    offered = offered_models()
     width = max(len(model["id"]) for model in offered)
     for model in offered:
-        first = " (default)" if model["id"] == models.default_model() else ""
+        first = " (default)" if model["id"] == default_model() else ""
         print(f"{model['id']:{width}}  {model['note']}{first}")
-    if models.device_notice():
-        print(models.device_notice(), file=sys.stderr)
+    if device_notice():
+        print(device_notice(), file=sys.stderr)
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tiny import qwen3_vl_folder
 
 import app
-from attention.models import loading as models
+from attention.models.kept import INFERENCE, free
 from attention.runs.partial import PartialRun
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
@@ -28,7 +28,7 @@ def served(folder: Path, is_hosted: bool = False, adapters_dir: Path | None = No
     finally:
         demo.close()
         service.close()
-        models.free()
+        free()
 
 
 def job_threads() -> list[threading.Thread]:
@@ -38,7 +38,7 @@ def job_threads() -> list[threading.Thread]:
 def nothing_is_left(service: Service) -> bool:
     """No thread, no lock, no folder of a job."""
     left = [path.name for path in service.cache.new_folder().parent.iterdir()]
-    return not job_threads() and not models.INFERENCE.locked() and left == ["lock"]
+    return not job_threads() and not INFERENCE.locked() and left == ["lock"]
 
 
 def seconds_until(condition, limit: float = 30) -> float:

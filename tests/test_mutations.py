@@ -11,7 +11,7 @@ from mutations.good_inputs import GoodInputs
 from mutations.judgement import SEED, judge, kind_of, table
 from mutations.kinds import KINDS
 
-from attention.models import loading as models
+from attention.models.kept import free
 
 COUNT = 200
 CHOSEN = int(os.environ.get("MUTATION_SEED", SEED))
@@ -21,7 +21,7 @@ verdicts = []
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     yield GoodInputs(tmp_path_factory.mktemp("good"))
-    models.free()
+    free()
 
 
 @pytest.fixture(scope="module")

@@ -60,10 +60,10 @@ spaces.zero.torch.move = lambda callback=None: None
 
 from gradio_client import Client, handle_file  # noqa: E402
 
-from attention.models import loading as models  # noqa: E402
+from attention.models import devices  # noqa: E402
 from attention.visitors.store import RunCache  # noqa: E402
 
-models.has_cuda = lambda: False
+devices.has_cuda = lambda: False
 service = app.new_service(RunCache(runs, library=False), is_hosted=True, model=model)
 demo = app.launch(service, quiet=True)
 client = Client(demo.local_url, verbose=False)

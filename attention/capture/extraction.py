@@ -35,7 +35,11 @@ from attention.errors import (
 from attention.families.family import Inputs, cells_of
 from attention.limits import Limits
 from attention.models import loading as models
+from attention.models.devices import devices, input_device
+from attention.models.download import cause_of
 from attention.models.hook import attention_of
+from attention.models.kept import INFERENCE, LoadedModel
+from attention.models.offered import default_model
 from attention.request import Request, gather_images
 from attention.runs import tokens
 from attention.runs.partial import PartialRun
@@ -62,7 +66,7 @@ def extract(request: Request, output_dir: str | os.PathLike, model=None, limits:
     return Run(fill(request, partial, model, limits))
 
 
-Adapted = Callable[[models.LoadedModel], AbstractContextManager[dict]]
+Adapted = Callable[[LoadedModel], AbstractContextManager[dict]]
 
 
 def fill(
@@ -138,9 +142,9 @@ class Extraction:
         limits = self._limits or Limits()
         self.request.validate(limits)
         pictures = open_pictures(self.request, limits)
-        while not models.INFERENCE.acquire(timeout=0.05):
+        while not INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
-        self._held.callback(models.INFERENCE.release)
+        self._held.callback(INFERENCE.release)
         partial.check_cancelled()
         partial.report("model")
         self.loaded = self._timed("model", lambda: self._load(self._model))
@@ -198,14 +202,14 @@ class Extraction:
         self._timings_ms[name] = round((time.perf_counter() - start) * 1000, 1)
         return result
 
-    def _load(self, model) -> models.LoadedModel:
+    def _load(self, model) -> LoadedModel:
         request = self.request
-        if isinstance(model, models.LoadedModel):
+        if isinstance(model, LoadedModel):
             return model
         if model is not None:
             return models.wrap(model, request.model_type)
         return models.load(
-            request.model or models.default_model(),
+            request.model or default_model(),
             request.device,
             request.dtype,
             request.model_type,
@@ -286,7 +290,7 @@ class Extraction:
             self.partial.report("capture", done, total)
 
         if loaded.device.startswith("cuda"):
-            for device in models.devices(loaded.device):
+            for device in devices(loaded.device):
                 torch.cuda.reset_peak_memory_stats(device)
         self.partial.report("capture", 0, total)
         n_answer = len(inputs.ids) - n_prompt
@@ -488,7 +492,7 @@ def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPla
     return plans
 
 
-def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: models.LoadedModel) -> list[int]:
+def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: LoadedModel) -> list[int]:
     """The answer as it is.
 
     Raises InvalidRequest when it has a token with which the input holds a picture's cells, or one that the model's
@@ -538,7 +542,7 @@ def _fails_by_itself(error: Exception) -> Exception:
     if words_for(error) is not None:
         return error
     return ModelUnavailable(
-        f"The model's own code fails on this input ({shortened(models.cause_of(error), 200)}). Its config.json, "
+        f"The model's own code fails on this input ({shortened(cause_of(error), 200)}). Its config.json, "
         "generation_config.json, or the files of its processor may not belong to its weights."
     )
 
@@ -549,7 +553,7 @@ def _is_finite(logits: torch.Tensor) -> bool:
 
 
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:
-    device = models.input_device(loaded.model)
+    device = input_device(loaded.model)
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
@@ -584,7 +588,7 @@ def _last_user_text(request: Request) -> str:
 def _device_name(device: str) -> str:
     if not device.startswith("cuda"):
         return device
-    names = [torch.cuda.get_device_name(each) for each in models.devices(device)]
+    names = [torch.cuda.get_device_name(each) for each in devices(device)]
     return f"{device} ({names[0]})" if len(names) == 1 else f"{device} ({len(names)} devices, {names[0]})"
 
 
@@ -599,7 +603,7 @@ def _version(package: str) -> str | None:
 def _peak_memory(device: str) -> int | None:
     """Bytes: of the devices during the capture, or of this process since it began."""
     if device.startswith("cuda"):
-        return sum(torch.cuda.max_memory_allocated(each) for each in models.devices(device))
+        return sum(torch.cuda.max_memory_allocated(each) for each in devices(device))
     import psutil
 
     info = psutil.Process().memory_info()

@@ -24,7 +24,11 @@ from attention.families.family import Inputs, rendered
 from attention.image_entries import SIZES
 from attention.limits import Limits
 from attention.models import loading as models
+from attention.models.config import processor_of, read_config
+from attention.models.devices import choose_device, choose_dtype, devices
+from attention.models.download import Watch, locate
 from attention.models.loading_report import check_files
+from attention.models.offered import default_model
 from attention.models.quantisation import check_packed, check_quantisation
 from attention.request import Request
 from attention.runs.partial import PartialRun
@@ -55,29 +59,29 @@ class Prepared:
     notes: list[str]
 
 
-def forecast(request: Request, limits: Limits | None = None, watch: models.Watch | None = None) -> Forecast:
+def forecast(request: Request, limits: Limits | None = None, watch: Watch | None = None) -> Forecast:
     """Work out the cost of a request, from its processor and the model's config alone; `watch` is told of a download.
 
     Raises InvalidRequest for inputs that cannot be used, LimitExceeded, with numbers, for what does not fit, and
     ModelUnavailable.
     """
-    device = models.choose_device(request.device)
+    device = choose_device(request.device)
     limits = limits or Limits.local(device)
     request.validate(limits)
     pictures = open_pictures(request, limits)  # a broken one is said before anything is downloaded
-    model_id = request.model or models.default_model()
-    path, _ = models.locate(model_id, watch=watch)
-    config, family = models.read_config(path, request.model_type)
+    model_id = request.model or default_model()
+    path, _ = locate(model_id, watch=watch)
+    config, family = read_config(path, request.model_type)
     if not models.is_kept(path):
         check_files(path, model_id)
         check_quantisation(config, model_id)
         check_packed(path, config, model_id)
-    prepared = prepare(request, pictures, family, models.processor_of(path, family), limits)
+    prepared = prepare(request, pictures, family, processor_of(path, family), limits)
     check_image_tokens(config, prepared.inputs)
     return estimate(request, family, config, prepared, path, device, limits)
 
 
-def download_reporter(partial: PartialRun) -> models.Watch:
+def download_reporter(partial: PartialRun) -> Watch:
     """Bytes of a download as progress of a run, with which the download stops too."""
 
     def watch(done: int, total: int) -> None:
@@ -238,9 +242,7 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     if request.mode == "prefill":
         n_answer = 0
     elif request.answer is not None:
-        n_answer = len(
-            models.processor_of(path, family).tokenizer(request.answer, add_special_tokens=False)["input_ids"]
-        )
+        n_answer = len(processor_of(path, family).tokenizer(request.answer, add_special_tokens=False)["input_ids"])
     else:
         n_answer = request.max_new_tokens
     n = len(inputs.ids) + n_answer
@@ -252,7 +254,7 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
             f"the limit is {min(limits.tokens, longest):,}. "
             "Lower max_visual_tokens or the answer's length, or give fewer images."
         )
-    wanted = getattr(torch, dtype) if dtype else models.choose_dtype(request.dtype, device, config)
+    wanted = getattr(torch, dtype) if dtype else choose_dtype(request.dtype, device, config)
     item = wanted.itemsize
     shapes = family.towers(config)
     n_patches = len(inputs.keys.get("vision", ()))
@@ -294,7 +296,7 @@ def _available_memory(device: str) -> int | None:
             return None  # the device exists only inside a job
         return sum(
             torch.cuda.mem_get_info(each)[0] + torch.cuda.memory_reserved(each) - torch.cuda.memory_allocated(each)
-            for each in models.devices(device)
+            for each in devices(device)
         )
     import psutil
 

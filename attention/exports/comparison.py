@@ -16,7 +16,9 @@ from attention.errors import InvalidRequest, quoted
 from attention.runs.run import Run
 from attention.runs.selection import Choice
 
-from .export import FIGURES, export_run, is_given, new_file, refuse_inside, write_zip
+from .export import FIGURES, export_run, is_given
+from .files import new_file, refuse_inside
+from .folder_zip import write_zip
 
 FORMATS = (*FIGURES, "csv", "zip")
 OWN_FIELDS = ("left", "right", "show", "split", "difference_high")  # of an export, that a single run does not have

@@ -97,7 +97,7 @@ def build_endpoints(service: Service) -> None:
     def layers(model: str | None = None) -> dict:
         """Describe a model's towers, layers, heads, kv_heads and head_dim from its config, without loading it."""
         service.wait_until_loaded()
-        from attention.models.loading import describe
+        from attention.models.config import describe
 
         with plainly():
             return describe(service.checked_model(model))

@@ -9,7 +9,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from attention.drawing.look import LOOK_NAMES, Look
 from attention.errors import quoted
-from attention.exports.export import FIGURES, file_name, write_dense, write_selection, zipped, zipped_bytes
+from attention.exports.export import FIGURES, file_name, write_selection
+from attention.exports.folder_zip import zipped, zipped_bytes
+from attention.exports.layers import write_dense
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 from attention.runs.selection import select
 

@@ -28,8 +28,9 @@ from attention.capture.images import open_image
 from attention.errors import LimitExceeded, UnsupportedModel
 from attention.families.family import Inputs
 from attention.models import loading as models
+from attention.models.devices import input_device
 from attention.models.hook import attention_function
-from attention.models.loading import LoadedModel
+from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.quantisation import plain_parts, rounds_activations
 from attention.request import Request
 from attention.runs.partial import PartialRun
@@ -80,13 +81,13 @@ def verify(
         model = models.load(model, device, dtype, model_type, lambda done, total: report(downloaded(done, total)))
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, "sdpa"):
         report("making a run")
-        with models.INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
-            device = models.input_device(model.model)
+        with INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
+            device = input_device(model.model)
             model.model(**{name: tensor.to(device) for name, tensor in prepared_inputs(model, picture).tensors.items()})
         before = _state(model.model)
         folder, inputs, logits = _captured_run(model, picture, Path(place) / "run")
         after = _state(model.model)
-        with Run(folder) as run, models.INFERENCE, torch.inference_mode():
+        with Run(folder) as run, INFERENCE, torch.inference_mode():
             report("running the model without capture")
             plain = model.model(**inputs).logits
             report("comparing with eager attention")
@@ -379,7 +380,7 @@ def _check_cost(loaded, picture, place, inputs) -> Check:
     for attempt in range(COST_PAIRS):
         folder, _, _ = _captured_run(loaded, picture, place / f"timed_{attempt}")
         captured = Run(folder).info["timings_ms"]["capture"] / 1000
-        with models.INFERENCE, torch.inference_mode():
+        with INFERENCE, torch.inference_mode():
             start = time.perf_counter()
             loaded.model(**inputs).logits.cpu()
             plain = time.perf_counter() - start

@@ -17,8 +17,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from attention.families.family import Cell, Family, Inputs
+from attention.models.devices import input_device
 from attention.models.hook import attention_function
-from attention.models.loading import input_device
 
 APART = "attention_apart"
 

@@ -71,10 +71,10 @@ class Service:
         def load() -> None:
             try:
                 from attention.capture import extraction  # noqa: F401 - imported for its effect
-                from attention.models import loading as models
+                from attention.models.devices import device_notice
 
-                if models.device_notice():
-                    log.warning(models.device_notice())
+                if device_notice():
+                    log.warning(device_notice())
             finally:
                 self._loaded.set()  # after a failure too: whoever needs them then fails with the reason
 
@@ -85,18 +85,18 @@ class Service:
 
     def models(self) -> list[dict]:
         """The models on offer, {id, label, family, note}, the one to begin with first."""
-        from attention.models import loading as models
+        from attention.models.offered import offered_models
 
-        offered = models.offered_models()
+        offered = offered_models()
         first = self.default_model()
         if first not in [model["id"] for model in offered]:
             offered.append({"id": first, "label": first, "family": None, "note": None})
         return sorted(offered, key=lambda model: model["id"] != first)
 
     def default_model(self) -> str:
-        from attention.models import loading as models
+        from attention.models.offered import default_model
 
-        return self._model or models.default_model()
+        return self._model or default_model()
 
     def checked_model(self, model: Any) -> str:
         """The model a visitor asks for, if it may be had here; the default for none."""

@@ -9,6 +9,7 @@ from PIL import Image
 from attention import Request
 from attention.capture.extraction import Extraction
 from attention.models import loading as models
+from attention.models.kept import free
 from attention.runs.partial import PartialRun
 
 
@@ -19,9 +20,9 @@ def base_folder(tiny_folder):
 
 @pytest.fixture(scope="module")
 def loaded(base_folder):
-    models.free()
+    free()
     yield models.load(base_folder, device="cpu")
-    models.free()
+    free()
 
 
 @pytest.fixture(scope="module")

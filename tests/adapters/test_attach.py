@@ -13,6 +13,7 @@ from adapters.choosing import AdapterChoice, choose
 from adapters.files import read_folder
 from attention.errors import AdapterNeedsRenaming, AdapterRefused, InvalidRequest
 from attention.models import loading as models
+from attention.models.kept import free
 
 KINDS = {
     "attention": {"target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"]},
@@ -144,7 +145,7 @@ def test_a_load_that_fails_leaves_nothing_behind(is_first, folders, loaded, inpu
 
 
 def test_the_one_used_longest_ago_goes_first_and_the_last_takes_the_wrapping_along(folders, tiny_folder):
-    models.free()
+    free()
     model = models.load(tiny_folder, device="cpu")
     names = [name for name, _ in model.model.named_modules()]
     adapters = Adapters(model, keeps=2)

@@ -35,8 +35,9 @@ from transformers import Qwen3VLForConditionalGeneration  # noqa: E402
 
 from attention.capture import extraction  # noqa: E402
 from attention.capture import forecast as cost  # noqa: E402
-from attention.models import loading as models  # noqa: E402
+from attention.models.config import processor_of, read_config  # noqa: E402
 from attention.models.hook import ATTENTION  # noqa: E402
+from attention.models.kept import LoadedModel  # noqa: E402
 from attention.pocket.publish import write_folder  # noqa: E402
 from attention.pocket.tokenizer import build_tokenizer  # noqa: E402
 from attention.request import Limits, Request  # noqa: E402
@@ -86,12 +87,10 @@ class Bench:
         processor_folder = folder / "processor"
         if not processor_folder.exists():
             write_folder(Qwen3VLForConditionalGeneration(qwen3_vl_config()), build_tokenizer(), processor_folder)
-        _, family = models.read_config(str(processor_folder))
-        processor = models.processor_of(str(processor_folder), family)
+        _, family = read_config(str(processor_folder))
+        processor = processor_of(str(processor_folder), family)
         name = str(dtype).removeprefix("torch.")
-        self.loaded = models.LoadedModel(
-            "random", None, str(processor_folder), family, captured, processor, device, name
-        )
+        self.loaded = LoadedModel("random", None, str(processor_folder), family, captured, processor, device, name)
 
     def prepare(self, n, vision, rows_bytes):
         self.request = request_for(n, self.folder)

@@ -76,12 +76,12 @@ def crossed_run(folder: Path) -> Path:
     from tiny_families import write
 
     from attention import Request, extract
-    from attention.models import loading as models
+    from attention.models.kept import free
 
     model = write("mllama", folder.with_name("crossed_model"))
     question = {"prompt": "what is it?", "answer": "a fox", "device": "cpu"}
     extract(Request(images=(scene(300, 200, 4),), model=str(model), **question), folder).close()
-    models.free()
+    free()
     return folder
 
 

@@ -93,7 +93,7 @@ def captured(root):
 
     from adapters import choose, compare
     from attention import Request
-    from attention.models import loading as models
+    from attention.models.kept import free
 
     layers = {"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [2, 3], "layers_pattern": "layers"}
     adapter = saved_adapter(ASSETS / "pocket", root / "late", size=0.1, **layers)
@@ -101,7 +101,7 @@ def captured(root):
         images=(str(ASSETS / "examples" / "shapes.png"),), prompt="what color is the star?", model="pocket"
     )
     compare(request, choose([str(adapter)], "pocket"), root / "captured").close()
-    models.free()
+    free()
     return root / "captured"
 
 

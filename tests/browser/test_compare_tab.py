@@ -13,7 +13,7 @@ from adapters.catalog import BUNDLED
 from attention import open_run
 from attention.exports.comparison import export_comparison
 from attention.exports.export import export_run
-from attention.models import loading as models
+from attention.models.kept import free
 from attention.visitors.store import RunCache
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def running(tmp_path_factory):
     yield service, demo.local_url
     demo.close()
     service.close()
-    models.free()
+    free()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from attention.capture import extraction
 from attention.errors import AttentionError, Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.models import loading as models
+from attention.models.kept import INFERENCE
 from attention.runs.partial import PartialRun, read_progress
 
 PICTURE = Image.effect_noise((200, 136), 80).convert("RGB")
@@ -274,7 +275,7 @@ def test_cancel_in_any_phase_leaves_nothing_and_the_next_run_starts(folder, tmp_
         extract(ask(folder, mode="generate", max_new_tokens=50), tmp_path / "run")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
-    assert not models.INFERENCE.locked()
+    assert not INFERENCE.locked()
     assert not [thread for thread in threading.enumerate() if thread.name == "layer writer"]
     extract(ask(folder), tmp_path / "run").close()
 
@@ -288,7 +289,7 @@ def test_a_job_that_waits_for_its_turn_can_be_cancelled(folder, tmp_path):
         except AttentionError as error:
             errors.append(error)
 
-    with models.INFERENCE:
+    with INFERENCE:
         thread = threading.Thread(target=work)
         thread.start()
         partial.cancel()

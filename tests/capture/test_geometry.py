@@ -11,7 +11,7 @@ from tiny import qwen3_vl_folder
 from attention import Request
 from attention.capture import forecast as cost
 from attention.limits import Limits
-from attention.models import loading as models
+from attention.models.config import read_config
 from attention.runs.tokens import cell_box
 
 GREY, MERGE, PATCH = (128, 128, 128), 2, 16
@@ -21,7 +21,7 @@ GREY, MERGE, PATCH = (128, 128, 128), 2, 16
 def family_and_processor(tmp_path_factory):
     """A processor with limits that half of the sizes below exceed on either side: 64 to 256 tokens an image."""
     folder = qwen3_vl_folder(tmp_path_factory.mktemp("geometry"))
-    _, family = models.read_config(str(folder))
+    _, family = read_config(str(folder))
     processor = family.load_processor(str(folder))
     processor.image_processor.size = {"shortest_edge": 64 * 32 * 32, "longest_edge": 256 * 32 * 32}
     return family, processor

@@ -14,6 +14,7 @@ from attention.capture.recorder import Capture, TowerPlan
 from attention.environment import POCKET
 from attention.errors import DamagedRun, NotFinite
 from attention.models import loading as models
+from attention.models.kept import free
 from attention.runs.partial import write_index
 
 PICTURE, PROMPT = "assets/examples/shapes.png", "what color is the star?"
@@ -23,7 +24,7 @@ K_PROJ = "model.language_model.layers.{}.self_attn.k_proj.weight"
 @pytest.fixture(autouse=True)
 def _no_model_stays():
     yield
-    models.free()
+    free()
 
 
 def pocket_with(tmp_path, name: str, value: float) -> str:

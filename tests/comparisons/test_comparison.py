@@ -16,6 +16,7 @@ from attention.comparisons.comparison import _ranges
 from attention.errors import Cancelled, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.measures.differences import NAMES
 from attention.models import loading as models
+from attention.models.kept import INFERENCE
 from attention.request import Request
 from attention.runs.partial import PartialRun, read_progress
 
@@ -299,8 +300,8 @@ def test_it_can_be_stopped_and_tells_how_far_it_is(tiny_folder, picture, tmp_pat
     assert [phase for i, phase in enumerate(phases) if i == 0 or phase != phases[i - 1]] == [
         "queue", "model", "inputs", "capture", "write", "capture", "write", "compare",
     ]  # fmt: skip
-    assert models.INFERENCE.acquire(blocking=False)
-    models.INFERENCE.release()
+    assert INFERENCE.acquire(blocking=False)
+    INFERENCE.release()
 
 
 def test_ranges_are_whole_and_bounded():

@@ -26,7 +26,8 @@ from attention.comparisons.check import check_comparison
 from attention.comparisons.unpack import unpack_comparison
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.exports.comparison import export_comparison
-from attention.exports.export import export_run, zipped_bytes
+from attention.exports.export import export_run
+from attention.exports.folder_zip import zipped_bytes
 from attention.folders import check, unpack
 from attention.measures import differences
 from attention.runs.checks import zip_file as foreign_zip

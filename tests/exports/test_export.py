@@ -25,8 +25,9 @@ from starlette.testclient import TestClient
 
 from attention import open_run
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
-from attention.exports import export
+from attention.exports import export, folder_zip, layers
 from attention.exports.export import export_run
+from attention.exports.folder_zip import _run_files, zipped, zipped_bytes
 from attention.runs.checks.unpack import unpack_run
 from attention.serving.answers import PREFIX
 from attention.serving.routes import routes
@@ -227,13 +228,13 @@ def test_zip_holds_a_run_that_opens(run, tmp_path):
 
 
 def test_a_zip_comes_in_blocks_and_its_length_is_known_before(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "BLOCK_BYTES", 1000)
-    blocks = list(export.zipped(run))
-    assert max(map(len, blocks)) < 1000 + 300 * len(export._run_files(run)) and len(blocks) > 50
-    assert sum(map(len, blocks)) == export.zipped_bytes(run)
+    monkeypatch.setattr(folder_zip, "BLOCK_BYTES", 1000)
+    blocks = list(zipped(run))
+    assert max(map(len, blocks)) < 1000 + 300 * len(_run_files(run)) and len(blocks) > 50
+    assert sum(map(len, blocks)) == zipped_bytes(run)
     (tmp_path / "run.zip").write_bytes(b"".join(blocks))
     unpack_run(tmp_path / "run.zip", tmp_path / "back", 1 << 30)
-    names = [path.relative_to(run.folder) for path in export._run_files(run)]
+    names = [path.relative_to(run.folder) for path in _run_files(run)]
     assert all((tmp_path / "back" / name).read_bytes() == (run.folder / name).read_bytes() for name in names)
 
 
@@ -298,7 +299,7 @@ def test_a_failure_half_way_leaves_what_was_there(run, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez_compressed", fail)
     with pytest.raises(InvalidRequest, match=r"The disk is full: map\.npz could"):
         export_run(run, "npz", old)
-    monkeypatch.setattr(export, "picture_of", fail)  # after the layers
+    monkeypatch.setattr(layers, "picture_of", fail)  # after the layers
     with pytest.raises(InvalidRequest, match="The disk is full: bin could"):
         export_run(run, "bin", tmp_path / "bin")
     assert [path.name for path in tmp_path.iterdir()] == ["map.npz"] and old.read_text() == "old"
@@ -377,9 +378,9 @@ def test_a_download_is_the_file_that_export_writes(client, run, tmp_path, format
 def test_the_run_is_downloaded_as_a_zip(client, run):
     response = get(client, "format=zip")
     assert response.headers["Content-Disposition"] == f'attachment; filename="{run.info["id"]}.zip"'
-    assert int(response.headers["Content-Length"]) == len(response.content) == export.zipped_bytes(run)
+    assert int(response.headers["Content-Length"]) == len(response.content) == zipped_bytes(run)
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
-        assert archive.testzip() is None and len(archive.namelist()) == len(export._run_files(run))
+        assert archive.testzip() is None and len(archive.namelist()) == len(_run_files(run))
 
 
 def test_columns_and_what_keys_receive_are_downloaded_too(client, run):

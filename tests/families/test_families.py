@@ -18,7 +18,10 @@ from attention.environment import POCKET_ID
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.families import family
 from attention.limits import Limits
+from attention.models import kept
 from attention.models import loading as models
+from attention.models.config import processor_of, read_config
+from attention.models.download import locate
 from attention.runs.tokens import cell_box, cell_edges
 from attention.verify import painting
 
@@ -30,7 +33,7 @@ SIZES = [(400, 150), (170, 330), (97, 240), (640, 610)]
 def loaded(request, tmp_path_factory):
     folder = tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     yield models.load(str(folder), "cpu")
-    models.free()
+    kept.free()
 
 
 def prepare(loaded, images, prompt="what is it?", **fields):
@@ -220,7 +223,7 @@ def test_every_cell_of_a_map_of_several_tiles_covers_what_it_was_made_from(tmp_p
                 others = [cell for cell, is_other in zip(inputs.cells, differ, strict=True) if is_other and cell]
                 assert [cell for cell in others if cell[0] == 1] == [(1, row, col)]
     finally:
-        models.free()
+        kept.free()
 
 
 MADE_UP = '''
@@ -268,7 +271,7 @@ def test_a_new_family_is_one_new_file(tmp_path, monkeypatch):
                 run.info["grids"][0]["cols"],
             )
     finally:
-        models.free()
+        kept.free()
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +280,7 @@ def gemma_3(tmp_path_factory):
     settings = json.loads((folder / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_pan_and_scan": True}))
     yield models.load(str(folder), "cpu")
-    models.free()
+    kept.free()
 
 
 @pytest.mark.parametrize("asked", [{}, {"do_pan_and_scan": True}])
@@ -316,9 +319,9 @@ def test_crops_stay_within_the_tokens_of_a_picture_and_are_refused_elsewhere(gem
 @pytest.fixture(scope="module")
 def pocket():
     """The bundled model's family, processor and config, without its weights."""
-    path, _ = models.locate(POCKET_ID)
-    config, family = models.read_config(path, None)
-    return family, models.processor_of(path, family), config
+    path, _ = locate(POCKET_ID)
+    config, family = read_config(path, None)
+    return family, processor_of(path, family), config
 
 
 def chat_of(sizes, **more):

@@ -17,6 +17,8 @@ from attention.capture.recorder import Capture
 from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.models import loading as models
+from attention.models.config import read_config
+from attention.models.kept import free
 from attention.runs.checks.run import check_run
 
 PROMPT, ANSWER = "what is it?", "red and blue"
@@ -36,7 +38,7 @@ def request(**fields):
 @pytest.fixture(scope="module", params=tiny_families.all_types())
 def folder(request, tmp_path_factory):
     yield tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
-    models.free()
+    free()
 
 
 class Eager:
@@ -82,7 +84,7 @@ def test_rows_and_columns_equal_eager_in_every_layer_of_every_tower(folder, tmp_
     eager = Eager(monkeypatch)
     with extract(request(model=str(folder)), tmp_path / "run") as run:
         places = {(tower, layer) for tower in run.towers() for layer in run.layers(tower)}
-        shapes = models.read_config(str(folder))[1].towers(models.read_config(str(folder))[0])
+        shapes = read_config(str(folder))[1].towers(read_config(str(folder))[0])
         assert places == set(eager.blocks) == {(tower, layer) for tower in shapes for layer in shapes[tower].layers}
         peaked = {}
         for (tower, layer), weights, bound in eager.layers():
@@ -209,7 +211,7 @@ def test_control_tokens_of_an_answer_are_no_words_of_it(folder):
 
 def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-    family = models.read_config(str(folder))[1]
+    family = read_config(str(folder))[1]
     attention = {id(m) for layers in family.attention_modules(model).values() for m in layers.values()}
     targets = [
         f"{name}.{part}"

@@ -11,7 +11,7 @@ from PIL import Image
 from attention import Request, extract, forecast
 from attention.capture import extraction
 from attention.errors import ModelUnavailable, UnsupportedModel
-from attention.models import loading as models
+from attention.models.kept import free
 
 PICTURE = Image.effect_noise((200, 136), 80).convert("RGB")
 
@@ -37,7 +37,7 @@ def changed(tiny_folder, tmp_path):
 @pytest.fixture(autouse=True)
 def let_go():
     yield
-    models.free()
+    free()
 
 
 @pytest.mark.parametrize("make", [forecast, extract])

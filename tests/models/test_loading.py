@@ -21,7 +21,12 @@ from transformers import AutoModelForImageTextToText, Qwen3VLForConditionalGener
 from attention import Request, extract, families, forecast
 from attention.capture import forecast as cost
 from attention.errors import Cancelled, InvalidRequest, ModelUnavailable, UnsupportedModel
+from attention.models import devices, download, kept
 from attention.models import loading as models
+from attention.models.config import describe
+from attention.models.devices import choose_device
+from attention.models.download import locate
+from attention.models.offered import default_model, offered_models
 from attention.runs.partial import PartialRun, read_progress
 
 ROOT = Path(__file__).parents[2]
@@ -86,12 +91,12 @@ def test_weights_written_anew_to_the_same_folder_are_loaded_anew(tmp_path):
 )
 def test_a_model_that_is_not_there_is_said_in_words(name, words):
     with pytest.raises(ModelUnavailable, match=words):
-        models.locate(name)
+        locate(name)
 
 
 def test_a_folder_that_is_no_model_is_said_in_words(tmp_path, folder):
     with pytest.raises(ModelUnavailable, match=r"no config\.json"):
-        models.locate(str(tmp_path))
+        locate(str(tmp_path))
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelUnavailable, match=r"config\.json"):
         models.load(str(tmp_path), "cpu")
@@ -112,7 +117,7 @@ def test_a_folder_that_is_no_model_is_said_in_words(tmp_path, folder):
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "cpu:0"])
 def test_a_device_that_is_unknown_is_refused(device):
     with pytest.raises(InvalidRequest, match=device):
-        models.choose_device(device)
+        choose_device(device)
 
 
 def test_a_dtype_that_is_unknown_is_refused(folder):
@@ -127,7 +132,7 @@ def test_auto_is_float32_on_a_cpu(folder):
 
 def test_a_model_is_described_from_its_config_alone(tmp_path, folder):
     shutil.copy(folder / "config.json", tmp_path)
-    described = models.describe(str(tmp_path))
+    described = describe(str(tmp_path))
     assert described["model_type"] == "qwen3_vl" and list(described["towers"]) == ["language", "vision"]
     assert described["towers"]["language"] == {
         "layers": 3, "layer_indices": [0, 1, 2], "linear_layers": [], "heads": 4, "kv_heads": 2, "head_dim": 16,
@@ -136,9 +141,9 @@ def test_a_model_is_described_from_its_config_alone(tmp_path, folder):
 
 def test_the_bundled_model_is_offered_everywhere_and_cuda_puts_qwen_first(monkeypatch):
     for cuda, first in ((False, "pocket"), (True, "Qwen/Qwen3-VL-2B-Instruct")):
-        monkeypatch.setattr(models, "has_cuda", lambda cuda=cuda: cuda)
-        offered = [model["id"] for model in models.offered_models()]
-        assert offered[0] == first == models.default_model() and "pocket" in offered
+        monkeypatch.setattr(devices, "has_cuda", lambda cuda=cuda: cuda)
+        offered = [model["id"] for model in offered_models()]
+        assert offered[0] == first == default_model() and "pocket" in offered
         assert {"Qwen/Qwen3-VL-2B-Thinking", "Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"} <= set(offered)
 
 
@@ -158,11 +163,11 @@ def test_a_model_of_the_hub_is_asked_for_once_and_outlives_its_files(folder, tmp
     snapshot = shutil.copytree(folder, tmp_path / "0123abc")
     asked = []
 
-    def download(model_id, config_only, watch):
+    def fetch(model_id, config_only, watch):
         asked.append(model_id)
         return str(snapshot), "0123abc"
 
-    monkeypatch.setattr(models, "_download", download)
+    monkeypatch.setattr(download, "_download", fetch)
     first = models.load("somebody/something", "cpu")
     (snapshot / "model.safetensors").unlink()
     assert models.load("somebody/something", "cpu") is first and asked == ["somebody/something"]
@@ -171,7 +176,7 @@ def test_a_model_of_the_hub_is_asked_for_once_and_outlives_its_files(folder, tmp
     with extract(request, tmp_path / "run") as run:
         assert run.info["model"]["revision"] == "0123abc"
     assert asked == ["somebody/something"]
-    models.free()
+    kept.free()
 
 
 # From the Hub
@@ -186,11 +191,11 @@ def hub(folder, tmp_path, monkeypatch):
     for unwanted in ("pytorch_model.bin", "modeling_evil.py", "model.gguf", "README.md", "onnx/model.onnx"):
         (repository / unwanted).parent.mkdir(exist_ok=True)
         (repository / unwanted).write_text("unwanted")
-    monkeypatch.setattr(models, "CHUNK_BYTES", 4096)
+    monkeypatch.setattr(download, "CHUNK_BYTES", 4096)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 4096)
     with fake_hub({"tiny/model": repository}, tmp_path / "cache", monkeypatch) as hub:
         yield hub
-    models.free()
+    kept.free()
 
 
 def held(hub, file="model.safetensors") -> Hold:
@@ -203,7 +208,7 @@ def test_a_model_of_the_hub_is_downloaded_and_runs(hub, folder, tmp_path):
         assert run.info["model"]["id"] == "tiny/model" and run.info["model"]["revision"] == COMMIT
     wanted = [file.name for file in sorted(folder.iterdir())]
     assert sorted(hub.downloaded()) == wanted and "model.safetensors" in wanted
-    models.free()
+    kept.free()
     hub.requests.clear()
     extract(request, tmp_path / "again").close()
     assert hub.downloaded() == []
@@ -217,7 +222,7 @@ def test_a_download_tells_its_bytes_up_to_the_last(hub):
         if done:
             hold.release.set()
 
-    path, _ = models.locate("tiny/model", watch=watch)
+    path, _ = locate("tiny/model", watch=watch)
     size = sum(file.stat().st_size for file in Path(path).iterdir())
     counted = [line for line in told if line[1]]
     assert {total for _, total in counted} == {size}
@@ -241,17 +246,17 @@ def test_progress_of_a_download_is_progress_of_its_run(hub, tmp_path, monkeypatc
 
 
 def test_a_stopped_download_ends_at_once_and_the_next_one_needs_only_the_rest(hub, tmp_path):
-    models.locate("tiny/model", config_only=True)
+    locate("tiny/model", config_only=True)
     hold, partial = held(hub), PartialRun.create(tmp_path / "run")
     with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(models.locate, "tiny/model", watch=cost.download_reporter(partial))
+        job = pool.submit(locate, "tiny/model", watch=cost.download_reporter(partial))
         assert hold.reached.wait(30)
         partial.cancel()
         with pytest.raises(Cancelled):
             job.result(timeout=2)  # the Hub is silent all the while
     hub.held.clear()
     hold.release.set()
-    models.locate("tiny/model", watch=cost.download_reporter(PartialRun.create(tmp_path / "next")))
+    locate("tiny/model", watch=cost.download_reporter(PartialRun.create(tmp_path / "next")))
     assert hub.downloaded().count("config.json") == 1 and hub.downloaded().count("model.safetensors") == 2
     assert list((tmp_path / "cache").rglob("*.incomplete")) == []
 
@@ -261,7 +266,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(hub, monkeypatch):
 
     monkeypatch.setattr(file_download, "time", types.SimpleNamespace(sleep=lambda _: None))
     hub.cut["model.safetensors"] = 1
-    path, _ = models.locate("tiny/model")
+    path, _ = locate("tiny/model")
     there = Path(path, "model.safetensors").read_bytes()
     assert there == (hub.repositories["tiny/model"] / "model.safetensors").read_bytes()
     assert len(hub.ranges) == 1
@@ -273,26 +278,26 @@ def test_a_download_that_cannot_end_is_said_in_words(hub, monkeypatch):
     monkeypatch.setattr(file_download, "time", types.SimpleNamespace(sleep=lambda _: None))
     hub.cut["model.safetensors"] = 99
     with pytest.raises(ModelUnavailable, match=r"download of tiny/model did not come to its end \(.+\)\. Try again"):
-        models.locate("tiny/model")
+        locate("tiny/model")
     hub.cut.clear()
-    assert models.locate("tiny/model")[1] == COMMIT
+    assert locate("tiny/model")[1] == COMMIT
 
 
 def test_what_the_hub_refuses_is_said_in_words(hub):
     with pytest.raises(ModelUnavailable, match="no model tiny/other on the Hub, or it is private"):
-        models.locate("tiny/other")
+        locate("tiny/other")
     hub.gated.add("tiny/model")
     with pytest.raises(ModelUnavailable, match=r"tiny/model is gated\. .*hf auth login"):
-        models.locate("tiny/model")
+        locate("tiny/model")
 
 
 def test_a_hub_that_went_away_is_said_in_words_and_what_is_there_is_used(hub):
-    path, _ = models.locate("tiny/model", config_only=True)
+    path, _ = locate("tiny/model", config_only=True)
     assert [file.name for file in Path(path).iterdir()] == ["config.json"]
     hub.go_away()
     with pytest.raises(ModelUnavailable, match=r"Hub cannot be reached .* \(pocket\)"):
-        models.locate("tiny/model")
-    assert models.locate("tiny/model", config_only=True) == (path, COMMIT)
+        locate("tiny/model")
+    assert locate("tiny/model", config_only=True) == (path, COMMIT)
 
 
 def test_a_download_by_xet_tells_its_bytes_too(hub, tmp_path):
@@ -303,7 +308,7 @@ def test_a_download_by_xet_tells_its_bytes_too(hub, tmp_path):
         uploaded = upload.start_upload_file(str(weights))
     hub.xet["model.safetensors"] = (uploaded.result().xet_info.hash, storage)
     told = []
-    path, _ = models.locate("tiny/model", watch=lambda *line: told.append(line))
+    path, _ = locate("tiny/model", watch=lambda *line: told.append(line))
     assert Path(path, "model.safetensors").read_bytes() == weights.read_bytes()
     assert "model.safetensors" not in hub.downloaded()
     assert told[-1][0] == told[-1][1] > weights.stat().st_size
@@ -313,21 +318,22 @@ def test_a_download_by_xet_tells_its_bytes_too(hub, tmp_path):
 
 LOADING = """
 import sys
-from attention.models import loading as models
+from attention.models import kept, loading
+from attention.models.config import processor_of, read_config
 
 def memory(kind):
     with open("/proc/self/status") as file:
         return next(1024 * int(line.split()[1]) for line in file if line.startswith(kind))
 
 folder = sys.argv[1]
-models.processor_of(folder, models.read_config(folder)[1])
+processor_of(folder, read_config(folder)[1])
 import transformers.models.qwen3_vl.modeling_qwen3_vl
 for dtype in ("float32", "bfloat16"):
-    models.free()
+    kept.free()
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # the peak begins anew
     before = memory("VmRSS")
-    weights = [parameter.data for parameter in models.load(folder, "cpu", dtype).model.parameters()]
+    weights = [parameter.data for parameter in loading.load(folder, "cpu", dtype).model.parameters()]
     sum(weight.float().sum() for weight in weights)  # mapped files are read only now
     print(memory("VmHWM") - before, sum(weight.nbytes for weight in weights))
     del weights
@@ -368,7 +374,7 @@ def test_weights_are_spread_over_cuda_devices_where_one_is_too_small(folder, mon
         given.update(settings)
         raise OSError("far enough")
 
-    monkeypatch.setattr(models, "has_cuda", lambda: True)
+    monkeypatch.setattr(devices, "has_cuda", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
     monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", from_pretrained)

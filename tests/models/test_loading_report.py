@@ -17,6 +17,8 @@ from attention.capture.forecast import forecast
 from attention.environment import POCKET
 from attention.errors import AttentionError, ModelUnavailable, UnsupportedModel
 from attention.models import loading as models
+from attention.models.config import describe
+from attention.models.kept import free
 from attention.verify.checks import verify
 
 Q_PROJ = "model.language_model.layers.3.self_attn.q_proj.weight"
@@ -27,7 +29,7 @@ PICTURE, PROMPT = "assets/examples/shapes.png", "what color is the star?"
 @pytest.fixture(autouse=True)
 def _no_model_stays():
     yield
-    models.free()
+    free()
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_a_shard_that_is_not_whole_is_named_before_anything_is_loaded(pocket_wit
     folder = pocket_with()
     sharded(tmp_path / "model")
     assert models.load(folder, "cpu").notes == ()
-    models.free()
+    free()
     shard = tmp_path / "model" / "model-00002-of-00002.safetensors"
     content = shard.read_bytes()
     shard.unlink()
@@ -295,7 +297,7 @@ def with_field(folder, field, value):
         ("vision_config.num_position_embeddings", -3),
     ],
 )
-@pytest.mark.parametrize("read", [models.describe, models.load, lambda folder: forecast(ask(folder))])
+@pytest.mark.parametrize("read", [describe, models.load, lambda folder: forecast(ask(folder))])
 def test_an_absurd_number_of_the_config_is_refused_by_its_field(pocket_with, field, value, read):
     folder = with_field(pocket_with(), field, value)
     with pytest.raises(ModelUnavailable, match=f"{field} {value}, which must be from [01] to "):
@@ -348,7 +350,7 @@ def test_layers_that_predict_further_tokens_are_only_left_out(pocket_with, name,
     with_field(folder, "text_config.num_nextn_predict_layers", further)
     (note,) = models.load(folder, "cpu").notes
     assert name in note
-    models.free()
+    free()
     if further:
         with_field(folder, "text_config.num_nextn_predict_layers", 0)
         with pytest.raises(ModelUnavailable, match="cut off"):

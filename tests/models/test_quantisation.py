@@ -36,6 +36,8 @@ from attention.capture.extraction import Extraction
 from attention.capture.forecast import forecast
 from attention.errors import AdapterRefused, ModelUnavailable
 from attention.models import loading as models
+from attention.models.config import read_config
+from attention.models.kept import free
 from attention.runs.partial import PartialRun
 from attention.verify.checks import verify
 
@@ -48,7 +50,7 @@ TOKEN_INT8 = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "toke
 @pytest.fixture(autouse=True)
 def _no_model_stays():
     yield
-    models.free()
+    free()
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +155,14 @@ def test_a_quantised_model_published_in_half_precision_runs_in_both(method, dtyp
 @pytest.mark.parametrize("method", METHODS)
 def test_the_forecast_counts_what_is_packed_as_it_is(method, plain, picture, tmp_path):
     folder = method(plain, tmp_path / "model")
-    config, _ = models.read_config(folder)
+    config, _ = read_config(folder)
     for dtype in (torch.float32, torch.bfloat16):
         model = models.load(folder, "cpu", str(dtype).removeprefix("torch.")).model
         held = sum(own_bytes(tensor) for tensor in model.parameters())
         assert models.memory_bytes(folder, config, dtype) == pytest.approx(
             held, rel=0.15
         )  # what lies beside tiny weights
-        models.free()
+        free()
     if method is rows_folder:
         assert models.memory_bytes(folder, config, torch.float32) == sum(
             weight.nbytes if weight.dtype == torch.int8 else 4 * weight.numel()
@@ -208,7 +210,7 @@ def test_changes_are_compared_with_the_numbers_that_packed_weights_stand_for(met
     folder = method(plain, tmp_path / "model")
     adapter = saved_adapter(plain, tmp_path / "adapter")
     whole = {change.name: change for change in report(str(adapter), str(plain), weights=True)[1]}
-    models.free()
+    free()
     changes = report(str(adapter), folder, weights=True)[1]
     assert {change.name for change in changes} == set(whole)
     for change in changes:

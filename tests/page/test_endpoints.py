@@ -23,7 +23,7 @@ from served import hold_at, nothing_is_left, seconds_until, served
 import app
 from attention.capture import extraction
 from attention.errors import InvalidRequest
-from attention.models import loading as models
+from attention.models.kept import free, kept
 from attention.page.explore import inputs_of
 from attention.page.inputs import VISION
 from attention.page.manifests import manifest
@@ -94,14 +94,14 @@ def test_analyze_takes_every_field_of_a_request_but_the_device(client):
 
 
 def test_models_and_layers_answer_without_loading_anything(client, service):
-    models.free()
+    free()
     offered = client.predict(api_name="/models")
     assert offered[0]["id"] == service.default_model()
     assert "pocket" in [model["id"] for model in offered]
     towers = client.predict(api_name="/layers")["towers"]
     assert (towers["language"]["layers"], towers["language"]["heads"], towers["language"]["kv_heads"]) == (3, 4, 2)
     assert towers["vision"]["layers"] == 2
-    assert models._kept is None
+    assert kept() is None
 
 
 # From a picture to numbers
@@ -462,7 +462,7 @@ def test_a_call_of_another_form_is_told_what_is_due(address, endpoint, data, sai
 
 @pytest.mark.parametrize("phase", ["queue", "model", "inputs", "answer", "capture", "write"])
 def test_cancelling_stops_within_a_second_and_the_next_run_works(client, service, picture, monkeypatch, phase):
-    models.free()
+    free()
     reached = hold_at(monkeypatch, phase)
     job = client.submit(images=handle_file(picture), prompt=PROMPT, mode="generate", api_name="/analyze")
     assert reached.wait(60)

@@ -13,6 +13,7 @@ from attention.capture.recorder import Capture
 from attention.families.qwen3_vl import Qwen3VL
 from attention.models import hook
 from attention.models import loading as models
+from attention.models.kept import INFERENCE, free
 from attention.runs.run import Run
 from attention.verify import checks as verification
 from attention.verify.checks import table, verify
@@ -60,8 +61,8 @@ def test_everything_that_was_patched_is_as_it_was(sharp_folder, tmp_path):
     assert not failed(verify(loaded, tmp_path / "own.png"))
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa and modeling_qwen3_vl.eager_attention_forward is eager
     assert loaded.model.config.text_config._attn_implementation == hook.ATTENTION
-    assert not loaded.model._forward_hooks and models.INFERENCE.acquire(blocking=False)
-    models.INFERENCE.release()
+    assert not loaded.model._forward_hooks and INFERENCE.acquire(blocking=False)
+    INFERENCE.release()
 
 
 def with_take(change):
@@ -170,7 +171,7 @@ def test_what_is_captured_wrongly_fails_by_name(sharp_folder, monkeypatch, broke
     try:
         checks = verify(sharp_folder, device="cpu")
     finally:
-        models.free()  # one of them changes the weights
+        free()  # one of them changes the weights
     assert names <= failed(checks), table(checks)
     decided = sum(check.passed is not None for check in checks)
     assert table(checks).splitlines()[-1] == f"{len(failed(checks))} of {decided} checks failed."

@@ -1,0 +1,57 @@
+"""The one base model in memory, and the lock under which it is used.
+
+Knows neither how a model is found nor how it is loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+# One job at a time loads, switches, generates and captures; whoever only reads runs never takes it.
+INFERENCE = threading.Lock()
+
+
+@dataclass
+class LoadedModel:
+    """A model in memory, ready to capture. `path` is the local folder that its files came from."""
+
+    id: str
+    revision: str | None
+    path: str
+    family: Any
+    model: torch.nn.Module
+    processor: Any
+    device: str
+    dtype: str
+    stamp: tuple = ()
+    notes: tuple[str, ...] = ()  # on how it was loaded, for whoever sees a run of it
+
+
+_kept: LoadedModel | None = None
+
+
+def kept() -> LoadedModel | None:
+    """The model that is in memory."""
+    return _kept
+
+
+def keep(model: LoadedModel) -> LoadedModel:
+    """Keep a model until it is freed, and return it."""
+    global _kept  # noqa: PLW0603 - one base model at a time is the point
+    _kept = model
+    return model
+
+
+def free() -> None:
+    """Let go of the kept model and give its memory back."""
+    global _kept  # noqa: PLW0603 - as above
+    if _kept is not None:
+        _kept = None
+        gc.collect()
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
