@@ -29,7 +29,16 @@ from attention.drawing.number_text import (
 from attention.drawing.overlay import DARK, LIGHT
 from attention.drawing.palettes import diverging, palette
 from attention.drawing.run_map import cells_over, ground, places_on
-from attention.drawing.run_words import ground_words, image_words, look_settings, not_drawn, subject_words, where_words
+from attention.drawing.run_words import (
+    ground_words,
+    image_words,
+    look_settings,
+    not_drawn,
+    on_sinks,
+    sinks_sentence,
+    subject_words,
+    where_words,
+)
 from attention.errors import InvalidRequest, quoted
 
 from .maps import ComparedMaps
@@ -231,23 +240,13 @@ def _apart(maps: ComparedMaps, first: str, second: str) -> str:
 
 
 def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
-    """Sentences on the picture's attention that lies on sinks in either, and what is done about it."""
     if maps.before.key is not None:
         return []
-    cells, said, is_any = maps.before.cells(), [], False
-    for values, selection in zip(maps.values, (maps.before, maps.after), strict=True):
-        is_sink = np.isin(cells, maps.sinks(selection))
-        total, on_them = float(values[cells].sum(dtype=np.float64)), float(values[cells][is_sink].sum(dtype=np.float64))
-        said.append(f"{format_percent(on_them / total if total > 0 else 0.0)} on {int(is_sink.sum())}")
-        is_any = is_any or bool(is_sink.any())
-    if not is_any:
-        return []
-    done = {
-        "raw": "drawn as they are", "masked": "hatched, outside the colours",
-        "renormalised": "hatched, the rest divided by what is left",
-    }["masked" if look.sinks == "renormalised" and not maps.before.are_shares else look.sinks]  # fmt: skip
-    of = "the image attention" if maps.before.are_shares else "what is drawn"
-    return [f"Of {of} {said[0]} → {said[1]} sink cells: {done}."]
+    both = [
+        on_sinks(selection, values, maps.sinks(selection))
+        for values, selection in zip(maps.values, (maps.before, maps.after), strict=True)
+    ]
+    return [sinks_sentence(maps.before.layer, maps.before.head, maps.before.are_shares, both, look.sinks)]
 
 
 def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from attention.drawing.colour_range import DECADES, Drawn, DrawnDifference, MapCells, drawn_together
+from attention.drawing.colour_range import Drawn, DrawnDifference, MapCells, drawn_difference, drawn_together
 from attention.drawing.look import Look
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.measures import differences
@@ -99,12 +99,10 @@ class ComparedMaps:
             ],
             look,
         )
-        values, hidden = after.values - before.values, before.hidden | after.hidden
-        low, high = before.low, before.high
-        if difference_high is not None:
-            high = self._own_high(difference_high, np.abs(values[~hidden]).max(initial=0))
-            low = 0.0 if look.curve != "log" else high / 10**DECADES
-        return before, after, DrawnDifference(values, hidden, low, high, before.curve, before.unit)
+        if difference_high is None:
+            return before, after, drawn_difference(before, after)
+        largest = np.abs((after.values - before.values)[~(before.hidden | after.hidden)]).max(initial=0)
+        return before, after, drawn_difference(before, after, self._own_high(difference_high, largest))
 
     @staticmethod
     def _own_high(given: float | str, largest: float) -> float:

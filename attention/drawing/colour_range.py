@@ -117,3 +117,13 @@ def drawn_together(maps: Sequence[MapCells], look: Look) -> list[Drawn]:
     if look.curve == "log" and low == 0 and high > 0:
         raise InvalidRequest("A logarithmic range cannot begin at 0: give low a number above 0, or leave it out.")
     return [Drawn(values, hidden, float(low), high, look.curve, look.unit) for values, hidden in found]
+
+
+def drawn_difference(before: Drawn, after: Drawn, high: float | None = None) -> DrawnDifference:
+    """The difference of two maps, after less before: on their range, or on one of its own up to `high`.
+
+    What is hidden in one of the two is hidden in it.
+    """
+    values, hidden = after.values - before.values, before.hidden | after.hidden
+    low = before.low if high is None else high / 10**DECADES if before.curve == "log" else 0.0
+    return DrawnDifference(values, hidden, low, before.high if high is None else high, before.curve, before.unit)

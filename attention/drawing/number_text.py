@@ -1,7 +1,7 @@
 """Numbers as the page writes them: values, multiples, shares, strengths, and what stands at a colour bar.
 
 One rule for the page (assets/viewer/data/format.js) and the files: the exact value is rounded half up, away from zero;
-tests/golden/number_texts.json holds both to the same texts.
+tests/golden/page_and_files.json holds both to the same texts.
 """
 
 from __future__ import annotations

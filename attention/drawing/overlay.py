@@ -64,7 +64,7 @@ def overlay(
     cells[:rows, :cols] = np.where(how.hidden[..., None], 0, colours[how.entries(how.values)])
     hidden = np.zeros((rows + 1, cols + 1), bool)
     hidden[:rows, :cols] = how.hidden
-    between = _Between(how, row_edges, col_edges) if smooth else None
+    between = Smoothed(how, row_edges, col_edges) if smooth else None
     stripe = _stripe_px(row_edges, col_edges, down, abreast)
     step = max(1, (1 << 21) // max(1, size[0]))
     for top in range(0, size[1], step):
@@ -80,7 +80,7 @@ def overlay(
         yield band
 
 
-class _Between:
+class Smoothed:
     """Bilinear between the centres of cells, constant outside of them; hatched cells are left out."""
 
     def __init__(self, how: Coloured, row_edges: np.ndarray, col_edges: np.ndarray):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,10 +49,15 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     rows, cols = how.values.shape
     even = " even attention" if how.unit == "uniform" else ""
     colours = f"{look.palette}, {how.curve}, {write(how.low)} to {write(how.high)}{even}"
+    sinks = on_sinks(selection, values)
+    if look.sinks == "renormalised" and sinks.row_mass > 0:
+        colours += f", values divided by the {format_percent(max(0.0, 1 - sinks.row_mass))} of the row not on sinks"
+    said = (selection.layer, selection.head, selection.are_shares, [sinks], look.sinks)
     return [
         f"{model} · {where_words(selection)}",
         subject_words(selection),
-        f"{image_words(selection)}: {rows}×{cols} cells{held}{_sink_words(selection, look, values)}",
+        f"{image_words(selection)}: {rows}×{cols} cells{held}",
+        *([sinks_sentence(*said)] if selection.key is None else []),
         f"{colours}, {ground_words(look)}",
         *not_drawn(info, look),
         f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
@@ -99,17 +106,44 @@ def _quoted(text: str) -> str:
     return f"“{text if len(text) <= 60 else text[:59] + '…'}”"
 
 
-def _sink_words(selection: Selection, look: Look, values: np.ndarray) -> str:
-    """Sentence on what lies on sinks; it is always said."""
-    is_sink = np.isin(selection.cells(), selection.sinks)
-    count, mass = int(is_sink.sum()), float(values[selection.cells()][is_sink].sum())
-    words = ""
-    if count:
-        total = float(values[selection.cells()].sum())
-        share = format_percent(mass / total) if total > 0 else format_percent(0)
-        hatched = "" if look.sinks == "raw" else ", hatched, outside the colours"
-        words = f"; {share} of that on {count} sink cell{'s' if count > 1 else ''}{hatched}"
-    row_mass = selection.sink_mass(values)
-    if look.sinks == "renormalised" and row_mass > 0:
-        words += f"; values are divided by the {format_percent(max(0.0, 1 - row_mass))} of the row not on sinks"
-    return words
+@dataclass(frozen=True)
+class OnSinks:
+    """Attention of one map that lies on attention sinks.
+
+    `count` of its cells are sinks, which hold `mass` of the `total` of all of its cells; `row_mass` is the mass of the
+    whole row on sinks, 0 of values that are no shares of one row.
+    """
+
+    count: int
+    mass: float
+    total: float
+    row_mass: float = 0.0
+
+
+def on_sinks(selection: Selection, values: np.ndarray, sinks: Sequence[int] | None = None) -> OnSinks:
+    """Attention on sinks in a map of `values` [keys]; `sinks` are keys, by default those of its layer."""
+    cells = selection.cells()
+    is_sink = np.isin(cells, selection.sinks if sinks is None else sinks)
+    mass, total = (float(part.sum(dtype=np.float64)) for part in (values[cells][is_sink], values[cells]))
+    return OnSinks(int(is_sink.sum()), mass, total, selection.sink_mass(values, sinks))
+
+
+def sinks_sentence(layer: int | str, head: int | str, are_shares: bool, maps: Sequence[OnSinks], mode: str) -> str:
+    """Sentence on what of one map, or of two set against each other, lies on sinks, and what is done about it.
+
+    The same as on the page (assets/viewer/text/sinks.js). `mode` is the look's `sinks`; `are_shares` says that the
+    values are shares of one row.
+    """
+    if not any(each.count for each in maps):
+        return f"No sink cells in {'any' if layer in REDUCTIONS else 'this'} layer."
+    is_divided = mode == "renormalised" and any(each.row_mass > 0 for each in maps)
+    done = "hatched, the rest divided by what is left" if is_divided else "hatched, outside the colours"
+    done = "drawn as they are" if mode == "raw" else done
+    shares = [format_percent(each.mass / each.total if each.total > 0 else 0.0) for each in maps]
+    if len(maps) == 2:
+        whose = "the image attention" if are_shares else "what is drawn"
+        both = " → ".join(f"{share} on {each.count}" for share, each in zip(shares, maps, strict=True))
+        return f"Of {whose} {both} sink cells: {done}. An object that every row looks at can be one."
+    whose = "this image attention" if head in REDUCTIONS else "this head's image attention"
+    whose = whose if are_shares else "what is drawn"
+    return f"{shares[0]} of {whose} is on {maps[0].count} sink cell{'' if maps[0].count == 1 else 's'}: {done}."

@@ -2,9 +2,7 @@
 
 import io
 import json
-import subprocess
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from adapters import open_comparison
-from attention.comparisons.figure import member_names
 from attention.drawing.look import coverage
 from attention.drawing.number_text import format_value
 from attention.drawing.palettes import diverging, palette
@@ -269,40 +266,6 @@ def test_of_answers_of_their_own_only_what_is_shared_is_drawn(own, tmp_path):
     for wanted in ({"query": shared}, {"query": shared - 2, "until": shared}, {"query": None, "key": shared}):
         with pytest.raises(NotInRun, match=f"Position {shared} is not compared: .* the first {shared} positions"):
             png(own, tmp_path, **wanted)
-
-
-def test_members_are_named_as_on_the_page():
-    def member(folder, id_=None, scale=1.0):
-        return {"folder": folder, "adapter": None if id_ is None else {"id": id_, "scale": scale}}
-
-    ids = ["a/b", "c/b", "/x/checkpoint-10", "C:\\y\\checkpoint-10", "a/b", "plain"]
-    scales = [1, 1, 1, 1, 0.25, 1.5]
-    members = [
-        member("base"),
-        *(member(f"adapter_{n}", *both) for n, both in enumerate(zip(ids, scales, strict=True), 1)),
-    ]
-    script = f"""
-        const {{ memberName }} = await import({json.dumps((ASSETS / "data" / "comparison_info.js").as_uri())});
-        const members = {json.dumps(members)};
-        console.log(JSON.stringify(members.map((_, i) => memberName(members, i))));
-    """
-    done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
-    assert list(member_names(members).values()) == json.loads(done.stdout)
-
-
-def test_the_colours_of_differences_are_the_pages():
-    script = f"""
-        const {{ divergingPixels }} = await import({json.dumps((ASSETS / "paint" / "palette.js").as_uri())});
-        console.log(JSON.stringify([...divergingPixels(false, true)]));
-    """
-    done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
-    page = np.array(json.loads(done.stdout), np.uint32).view(np.uint8).reshape(256, 4).astype(int)
-    from attention.drawing.look import Look
-
-    assert np.abs(page - Look(opacity=1).diverging_colours().astype(int)).max() <= 1
-
-
-ASSETS = Path(__file__).parents[2] / "assets" / "viewer"
 
 
 # What is asked for

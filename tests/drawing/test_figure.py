@@ -4,14 +4,11 @@ import base64
 import io
 import json
 import math
-import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -160,7 +157,7 @@ def test_smoothed_maps_have_each_cells_value_at_its_centre_and_lie_between(made,
     colours = np.concatenate([palette("cividis"), coverage(0.8)[:, None]], axis=1)
     close = np.abs(over[50::100, 50::100].astype(int) - colours[entries].astype(int))
     assert close.max() <= 8  # half a pixel beside the centre
-    between = overlay._Between(how, np.arange(4.0), np.arange(8.0))
+    between = overlay.Smoothed(how, np.arange(4.0), np.arange(8.0))
     assert np.allclose(between.values(np.array([0.5, 1.5]), np.array([2.5])), cells[:2, 2:3])
     assert np.isclose(between.values(np.array([1.0]), np.array([3.0]))[0, 0], cells[:2, 2:4].mean())
     assert np.isclose(between.values(np.array([0.1]), np.array([6.9]))[0, 0], cells[0, 6])
@@ -204,34 +201,6 @@ def test_a_value_takes_its_place_in_the_range(look, values, entries):
     assert np.abs(how.entries(how.values)[0].astype(int) - entries).max() <= 1
 
 
-@pytest.mark.skipif(shutil.which("node") is None and os.environ.get("CI") != "true", reason="node is not installed")
-def test_the_page_has_the_same_colours():
-    """Palettes, coverage and positions of assets/viewer, computed there."""
-    values = np.random.default_rng(0).random(200).astype(np.float32) ** 3
-    ranges = [(0, 1, "linear"), (0.001, 0.7, "linear"), (0, 0.6, "sqrt"), (0.001, 1, "log"), (0, 0, "log")]
-    code = f"""
-        import {{ PALETTES, coverage, entry, rgb }} from '{ROOT.as_uri()}/paint/palette.js';
-        import {{ position }} from '{ROOT.as_uri()}/numbers/colour_range.js';
-        const values = {values.tolist()}, ranges = {json.dumps(ranges)};
-        const place = ([low, high, curve]) => (v) => entry(position({{ low, high, curve, factor: 1 }}, v));
-        const at = ranges.map((range) => values.map(place(range)));
-        console.log(JSON.stringify({{ tables: Object.fromEntries(PALETTES.map((name) => [name, [...rgb(name)]])),
-            alpha: Array.from({{ length: 256 }}, (_, i) => Math.round(255 * coverage(i))), at }}));
-    """
-    done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
-    page = json.loads(done.stdout)
-    assert set(page["tables"]) == set(PALETTES)
-    for name, table in page["tables"].items():
-        assert np.abs(np.reshape(table, (256, 3)) - palette(name).astype(int)).max() <= 1, name
-    assert page["alpha"] == coverage(1).tolist()
-    for (low, high, curve), entries in zip(ranges, page["at"], strict=True):
-        how = drawn(values[None], Look(low=low, high=high, curve=curve))
-        assert np.mean(how.entries(how.values)[0] != entries) < 0.01
-
-
-ROOT = Path(__file__).parents[2] / "assets" / "viewer"
-
-
 # Sinks
 
 
@@ -257,9 +226,12 @@ def test_sinks_are_hatched_and_left_out_of_the_colours(made, tmp_path):
     assert np.allclose(about["range"], [0, rest.max() / (1 - row[[4, 12]].sum(dtype=float))])
     words = " ".join(texts(svg(made, tmp_path, {"sinks": "renormalised"})))
     share = value_text.format_percent(cells[[0, 1], [1, 2]].sum() / cells.sum())
-    assert f"{share} of that on 2 sink cells, hatched, outside the colours" in words
+    assert (
+        f"{share} of this head's image attention is on 2 sink cells: hatched, the rest divided by what is left."
+        in words
+    )
     assert f"divided by the {value_text.format_percent(1 - row[[4, 12]].sum())} of the row not on sinks" in words
-    assert f"{share} of that on 2 sink cells" in " ".join(texts(svg(made, tmp_path, raw())))
+    assert "on 2 sink cells: drawn as they are." in " ".join(texts(svg(made, tmp_path, raw())))
 
 
 def test_over_layers_the_sinks_are_those_of_any_layer_and_a_column_has_none(made, tmp_path):

@@ -11,7 +11,7 @@ import { stepsOf } from '../../assets/viewer/views/comparison/steps.js';
 import { markedTokens, movedTokens } from '../../assets/viewer/text/compared_tokens.js';
 import { cellWords, headWords, pairWords } from '../../assets/viewer/text/pair.js';
 import { shareOf } from '../../assets/viewer/views/picture/picture_strip.js';
-import { sentenceOf } from '../../assets/viewer/views/sentence.js';
+import { sentenceOf } from '../../assets/viewer/text/map.js';
 import { makeShown } from '../../assets/viewer/state/follow.js';
 import { columnsFor } from '../../assets/viewer/paint/geometry.js';
 import { startingLook } from '../../assets/viewer/state/look.js';

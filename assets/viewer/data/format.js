@@ -2,8 +2,8 @@
 /**
  * Numbers and sizes as they are written on the page: significant digits, units, a narrow space before a per cent sign.
  *
- * The same texts as in exported files (attention/value_text.py): the exact value rounded half up, away from zero, which
- * is what toFixed, toPrecision and toExponential do; tests/golden/number_texts.json holds both sides to it.
+ * The same texts as in exported files (attention/drawing/number_text.py): the exact value rounded half up, away from zero, which
+ * is what toFixed, toPrecision and toExponential do; tests/golden/page_and_files.json holds both sides to it.
  */
 
 const NO_NUMBER = '–';

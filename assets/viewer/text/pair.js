@@ -62,19 +62,6 @@ export function cellWords(members, { left, right, before, after }, maps, grid, {
 }
 
 /**
- * What lies on sinks in the two maps, and what is done about it.
- * @param {Pair} pair
- * @param {import('../state/look.js').Look['sinks']} mode
- */
-export function sinkWords({ before, after }, mode) {
-  if (before.direction === 'read by' || !before.cells.length) return '';
-  if (!before.sinks.count && !after.sinks.count) return typeof before.layer === 'number' ? 'No sink cells in this layer.' : 'No sink cells in any layer.';
-  const [there, here] = [before, after].map(({ sinks, mass }) => `${formatPercent(mass > 0 ? sinks.mass / mass : 0)} on ${sinks.count}`);
-  const done = { raw: 'drawn as they are', masked: 'hatched, outside the colours', renormalised: before.sinks.rowMass > 0 || after.sinks.rowMass > 0 ? 'hatched, the rest divided by what is left' : 'hatched, outside the colours' }[mode];
-  return `Of ${areShares(before) ? 'the image attention' : 'what is drawn'} ${there} → ${here} sink cells: ${done}. An object that every row looks at can be one.`;
-}
-
-/**
  * What the colour bar of a difference says.
  * @param {Pair} pair
  * @param {import('../numbers/pair.js').Difference} difference

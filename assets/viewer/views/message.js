@@ -1,6 +1,7 @@
 // @ts-check
 /** What stands where the picture would be: that there is nothing yet, that it is being read, that it has gone, that something failed. */
 import { create, part } from './dom.js';
+import { expiredWords } from '../text/expired.js';
 
 /**
  * @typedef {[title: string, text: string]} Words
@@ -40,9 +41,4 @@ export function createMessage(root, state, { kind, empty, noPicture, retry }) {
   const undo = state.on(['status', 'failure', 'info', 'grid', 'computing'], show);
   show();
   return { dispose: undo };
-}
-
-/** The server does not know of what kind it was. @param {'run' | 'comparison'} kind */
-export function expiredWords(kind) {
-  return `This ${kind} is not here any more: it has expired, or its ticket is wrong. Run it again.`;
 }

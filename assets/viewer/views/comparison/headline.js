@@ -1,7 +1,8 @@
 // @ts-check
 /** What is on screen in words: whose words were read, token, layer and head, what lies between the two maps, and a live line. */
 import { memberName, wordsRead } from '../../data/comparison_info.js';
-import { pairWords, sinkWords } from '../../text/pair.js';
+import { pairWords } from '../../text/pair.js';
+import { sinksOf } from '../../text/sinks.js';
 import { create, part } from '../dom.js';
 import { named, which } from '../headline.js';
 import { cellsInWords, createLive } from '../live.js';
@@ -37,7 +38,7 @@ export function createComparisonHeadline(root, state) {
     facts.append(create('span', { text: names.join(' against ') }), create('span', { text: `${what} in float32, from the factors of both` }));
     sentence.textContent = pairWords(comparison.members, pair, info);
     sentence.title = sentence.textContent;
-    sinks.textContent = sinkWords(pair, mode);
+    sinks.textContent = sinksOf([before, pair.after], mode);
     sinks.title = before.sinks.count || pair.after.sinks.count ? SINK_RULE : '';
     live.say(spoken);
   }

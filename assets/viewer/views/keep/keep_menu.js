@@ -4,7 +4,7 @@
  * who fills it.
  */
 import { create, listen, part } from '../dom.js';
-import { expiredWords } from '../message.js';
+import { expiredWords } from '../../text/expired.js';
 
 const EDGE_PX = 8;
 const SCALES = [1, 2, 4];
