@@ -14,30 +14,12 @@ from typing import Any
 from PIL import Image
 
 from attention.errors import InvalidRequest, LimitExceeded, quoted
+from attention.fields import row, rows
 from attention.image_entries import SIZES, TYPES, picture_of
 from attention.limits import MAX_ADAPTER_SCALE, Limits
 
 MODES = ("prefill", "generate")
 CHAT_ROLES = ("system", "user", "assistant")
-
-
-@dataclass(frozen=True)
-class Field:
-    """An input of a request, as the command line and the endpoints take it.
-
-    `kind` is the type of its values, where it is not None; `words` say what it is, `metavar` what may be written.
-    """
-
-    name: str
-    kind: type
-    default: Any
-    words: str | None
-    metavar: str | None
-
-
-def _asked(default: Any, kind: type, words: str | None, metavar: str | None = None) -> Any:
-    """Declare an input of a request: one row, from which flags and endpoints are made."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "words": words, "metavar": metavar})
 
 
 @dataclass(frozen=True)
@@ -54,32 +36,28 @@ class Request:
     (Gemma 3).
     """
 
-    images: tuple = _asked((), tuple, "a picture; repeat it for several, in order", "F")
-    prompt: str = _asked("", str, "the question or instruction", "T")
-    model: str | None = _asked(None, str, "a folder, a Hub id, or a name that `models` lists", "ID")
-    model_type: str | None = _asked(
-        None, str, "the family, where the model's config does not name a known one", "FAMILY"
-    )
-    mode: str = _asked("prefill", str, "the prompt alone (default), or with an answer", "prefill|generate")
-    max_new_tokens: int = _asked(256, int, "how long the answer may be (default 256)", "N")
-    answer: str | None = _asked(None, str, "take this as the answer; implies --mode generate", "T")
-    system: str | None = _asked(None, str, "the system prompt", "T")
-    messages: list[dict] | None = _asked(  # noqa: RUF009 - it makes a field
+    images: tuple = row((), tuple, "a picture; repeat it for several, in order", "F")
+    prompt: str = row("", str, "the question or instruction", "T")
+    model: str | None = row(None, str, "a folder, a Hub id, or a name that `models` lists", "ID")
+    model_type: str | None = row(None, str, "the family, where the model's config does not name a known one", "FAMILY")
+    mode: str = row("prefill", str, "the prompt alone (default), or with an answer", "prefill|generate")
+    max_new_tokens: int = row(256, int, "how long the answer may be (default 256)", "N")
+    answer: str | None = row(None, str, "take this as the answer; implies --mode generate", "T")
+    system: str | None = row(None, str, "the system prompt", "T")
+    messages: list[dict] | None = row(
         None, list, "a chat in role/content form, instead of --prompt and --system", "F.json"
     )
-    vision: bool | None = _asked(None, bool, "keep the vision tower too (the default), or not")
-    max_visual_tokens: int | None = _asked(None, int, "tokens of one picture at most", "N")
-    device: str = _asked("auto", str, None, "auto|cuda[:N]|cpu|mps")
-    dtype: str = _asked("auto", str, None, "auto|float32|bfloat16|float16")
-    adapter: str | None = _asked(None, str, "a LoRA adapter, at a strength from 0 to 1.5", "A[=SCALE]")
-    adapter_scale: float = _asked(1.0, float, "the adapter's strength")
-    adapter_rename: bool = _asked(
+    vision: bool | None = row(None, bool, "keep the vision tower too (the default), or not")
+    max_visual_tokens: int | None = row(None, int, "tokens of one picture at most", "N")
+    device: str = row("auto", str, None, "auto|cuda[:N]|cpu|mps")
+    dtype: str = row("auto", str, None, "auto|float32|bfloat16|float16")
+    adapter: str | None = row(None, str, "a LoRA adapter, at a strength from 0 to 1.5", "A[=SCALE]")
+    adapter_scale: float = row(1.0, float, "the adapter's strength")
+    adapter_rename: bool = row(
         False, bool, "read an adapter's keys, named as in another layout, under the names that the model has now"
     )
-    adapter_alone: bool = _asked(
-        False, bool, "use the LoRA weights alone, although other trained weights lie beside them"
-    )
-    pan_and_scan: bool = _asked(False, bool, "read crops of long pictures too (Gemma 3)")
+    adapter_alone: bool = row(False, bool, "use the LoRA weights alone, although other trained weights lie beside them")
+    pan_and_scan: bool = row(False, bool, "read crops of long pictures too (Gemma 3)")
 
     def __post_init__(self) -> None:
         images = self.images
@@ -154,7 +132,7 @@ class Request:
         return [*system, {"role": "user", "content": content}]
 
 
-FIELDS = {each.name: Field(each.name, default=each.default, **each.metadata) for each in dataclasses.fields(Request)}
+FIELDS = rows(Request)
 
 
 def gather_images(messages: Any, images: list, folder: Path | None = None) -> tuple[list[dict], list]:

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from attention import open_run
 from attention.errors import DamagedRun, InvalidRequest, fault, quoted, words_for
-from attention.exports.export import export_run
+from attention.exports.export import export
 from attention.page.sentences import in_words
 from attention.runs import partial
 from attention.runs.partial import PartialRun
@@ -77,7 +77,7 @@ def test_a_full_disk_ends_every_export_in_words_and_leaves_nothing(made, tmp_pat
     """The system's own limit of a file's size stands for a disk that is full."""
     code = f"""
 import resource, sys
-from attention.__main__ import main
+from attention.commands.main import main
 import matplotlib.font_manager
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 for kind in ("npz", "csv", "png", "svg", "zip", "dense"):
@@ -95,7 +95,7 @@ def test_a_full_disk_while_a_run_is_finished_or_unpacked_is_said_and_leaves_noth
     from attention.runs.checks.unpack import unpack_run
 
     with open_run(made) as run:
-        export_run(run, "zip", tmp_path / "run.zip")
+        export(run, "zip", tmp_path / "run.zip")
     monkeypatch.setattr(partial.os, "fsync", raising(FULL))
     with pytest.raises(InvalidRequest, match=r"run\.zip cannot be written: No space left on device"):
         unpack_run(tmp_path / "run.zip", tmp_path / "new", 1 << 30)

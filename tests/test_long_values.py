@@ -9,12 +9,12 @@ from made_runs import chat, scene, write_run
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from attention.__main__ import build_parser, main
+from attention.commands.main import build_parser, main
 from attention.errors import AttentionError
+from attention.exports.wanted import NAMES
 from attention.request import Request
 from attention.runs.run import open_run
 from attention.serving.answers import PREFIX
-from attention.serving.exports import EXPORT_FIELDS
 from attention.serving.routes import routes
 
 LONG = "long " * 1_000
@@ -26,7 +26,7 @@ ROUTES = {
     "atlas": ("query", "key", "grid", "tower", "until", "max_cells"),
     "masses": ("query", "tower", "until"),
     "scores": ("name", "tower", "query", "layer", "head", "key"),
-    "export": EXPORT_FIELDS,
+    "export": ("format", *NAMES),
 }
 SOUND = {"layer": "0", "head": "0", "query": "3", "key": "3", "name": "image_mass", "format": "csv"}
 

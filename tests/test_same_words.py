@@ -20,7 +20,7 @@ from adapters.base_modules import base_of
 from adapters.files import read_folder
 from adapters.inspection import inspect_adapter
 from attention import Request, extract
-from attention import __main__ as command_line
+from attention.commands import main as command_line
 from attention.errors import AttentionError
 
 PROMPT = "what color is the star?"

@@ -27,7 +27,7 @@ from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 
 if TYPE_CHECKING:
-    from .maps import ComparedMaps
+    pass
 
 FORMAT = 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
@@ -165,12 +165,6 @@ class Comparison:
                         ",".join([name, f"{member['adapter']['scale']:g}", tower, str(layer), str(head), *values])
                     )
         return "\n".join(lines) + "\n"
-
-    def maps(self, **which) -> ComparedMaps:
-        """The same map of two members and their difference, to be drawn: see `maps.compared_maps`."""
-        from .maps import compared_maps  # it knows colours, which numbers do without
-
-        return compared_maps(self, **which)
 
     def logprobs(self) -> np.ndarray:
         """The log-probability of each shared token of the answer: float32 [members, tokens], nats; the base first."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import BinaryIO
 
 import numpy as np
 
@@ -111,12 +110,6 @@ class ComparedMaps:
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 1e9:
             raise InvalidRequest(f"difference_high is {quoted(given)}; it must be a number above 0, or {OWN}.")
         return float(given)
-
-    def write(self, look: Look, file: BinaryIO, format: str, **drawing) -> None:  # noqa: A002
-        """Write them as a picture or a figure: see `write_comparison_figure`."""
-        from .figure import write_comparison_figure  # which draws what is chosen here
-
-        write_comparison_figure(self, look, file, format, **drawing)
 
     def settings(self) -> dict:
         """Description of what they are of, in words and numbers that find them again."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from attention.errors import InvalidRequest, quoted
+from attention.fields import row, rows
 
 from .palettes import PALETTES, diverging, palette
 
@@ -26,31 +27,23 @@ LARGEST = 1e9  # of a range: attention is at most 1, and 1e9 cells would be read
 class Look:
     """Every setting of a drawn map. Raises InvalidRequest for what it may not be.
 
-    | name | what it is |
-    | --- | --- |
-    | palette | cividis, magma, viridis, blues or grey |
-    | opacity | of the highest colour, 0 to 1 |
-    | low, high | where the colours begin and end, in the unit; without them 0 (on a logarithm a thousandth of high) and the largest value |
-    | unit | attention, or uniform: a value as a multiple of even attention over the picture |
-    | curve | linear, sqrt or log |
-    | sinks | masked: hatched and left out of the colours; renormalised: and the rest divided by its share of the row; raw |
-    | smooth | between the cells' centres, for looks |
-    | places | draw the points and boxes that the answer names |
-    | places_on | and those of which it is not known which picture they mean, on picture N, from 1 |
-    | plain | the map alone on white, without its picture: colours are read best there |
-    """  # noqa: E501
+    `low` and `high` are in the unit; without `low` the colours begin at 0, on a logarithm at a thousandth of `high`.
+    `renormalised` hatches the sinks too, and divides the rest by its share of the row.
+    """
 
-    palette: str = "cividis"
-    opacity: float = 0.8
-    low: float | None = None
-    high: float | None = None
-    unit: str = "attention"
-    curve: str = "linear"
-    sinks: str = "masked"
-    smooth: bool = False
-    places: bool = False
-    places_on: int | None = None
-    plain: bool = False
+    palette: str = row("cividis", str, "cividis (default), magma, viridis, blues or grey", "NAME")
+    opacity: float = row(0.8, float, "of the highest colour (default 0.8)", "0..1")
+    low: float | None = row(None, float, "where the colours begin; default: 0", "V")
+    high: float | None = row(None, float, "where the colours end; default: the largest value", "V")
+    unit: str = row(
+        "attention", str, "uniform: values as multiples of even attention over the picture", "attention|uniform"
+    )
+    curve: str = row("linear", str, "from values to colours (default linear)", "linear|sqrt|log")
+    sinks: str = row("masked", str, "masked (default): hatched and left out of the colours", "masked|raw|renormalised")
+    smooth: bool = row(False, bool, "between the cells' centres; the caption says so")
+    places: bool = row(False, bool, "draw the points and boxes that the answer names")
+    places_on: int | None = row(None, int, "and those whose picture is not known, on picture N, from 1", "N")
+    plain: bool = row(False, bool, "the map alone on white, without its picture")
 
     def __post_init__(self):
         for name, words in (("palette", PALETTES), ("unit", UNITS), ("curve", CURVES), ("sinks", SINKS)):
@@ -75,13 +68,14 @@ class Look:
     @classmethod
     def read(cls, given: Mapping[str, object]) -> Look:
         """A look from texts or numbers by their names, as an address or a script gives them; None is left out."""
-        kinds = {field.name: field.type for field in fields(cls)}
-        unknown = [name for name in given if name not in kinds]
+        unknown = [name for name in given if name not in LOOK_FIELDS]
         if unknown:
             raise InvalidRequest(
-                f"There is no setting {quoted(unknown[0])} of how a map looks. There is {', '.join(kinds)}."
+                f"There is no setting {quoted(unknown[0])} of how a map looks. There is {', '.join(LOOK_FIELDS)}."
             )
-        return cls(**{name: _read(kinds[name], value) for name, value in given.items() if value not in (None, "")})
+        return cls(
+            **{name: _read(LOOK_FIELDS[name].kind, value) for name, value in given.items() if value not in (None, "")}
+        )
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -96,16 +90,16 @@ class Look:
         return _with_alpha(diverging(), from_middle, self)
 
 
-LOOK_NAMES = tuple(field.name for field in fields(Look))
+LOOK_FIELDS = rows(Look)
 
 
-def _read(kind: str, value: object) -> object:
+def _read(kind: type, value: object) -> object:
     """A text as what the setting is; what it cannot be stays a text, which the setting then refuses by its name."""
-    if isinstance(value, str) and kind == "bool":
+    if isinstance(value, str) and kind is bool:
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower(), value)
-    if isinstance(value, str) and kind.startswith("int") and value.isdecimal() and len(value) < 10:
+    if isinstance(value, str) and kind is int and value.isdecimal() and len(value) < 10:
         return int(value)
-    if isinstance(value, str) and kind.startswith("float"):
+    if isinstance(value, str) and kind is float:
         try:
             number = float(value)
         except ValueError:

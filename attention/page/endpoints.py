@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import gradio as gr
 
-from attention.errors import InvalidRequest, quoted
-from attention.request import FIELDS, Field
+from attention.exports import wanted
+from attention.fields import Field
+from attention.request import FIELDS
 from attention.runs.run import Run
 from attention.visitors.service import Service
 
@@ -18,6 +19,12 @@ from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, take_
 from .sentences import plainly, status_line
 
 OF_A_COMPARISON = {"adapters": None, "words": "base"}  # what it takes besides, and what is usual
+# of an export besides its fields; their places in the list are as they always were: a call may give values by position
+OF_AN_EXPORT = {"ticket": None, "format": "npz", "look": None, "member": None}
+EXPORT_NAMES = (
+    "ticket", "format", "tower", "layer", "head", "query", "key", "grid", "until", "received", "look", "scale",
+    "caption", "member",
+)  # fmt: skip
 
 
 def analyze_names() -> list[str]:
@@ -31,37 +38,54 @@ def compare_names() -> list[str]:
     return [first, second, *OF_A_COMPARISON, *others]
 
 
+def export_names() -> list[str]:
+    """The parameters of `/export`: the fields of an export but the width of a picture, and what it is of."""
+    return [*EXPORT_NAMES, *(name for name in wanted.FIELDS if name not in (*EXPORT_NAMES, "width"))]
+
+
 def parameters_of(names: Sequence[str]) -> list[inspect.Parameter]:
     """The parameters of an endpoint as a signature has them, each with what is usual."""
-    usual = {name: field.default for name, field in FIELDS.items()} | {"images": None, "prompt": None} | OF_A_COMPARISON
-    return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=usual[name]) for name in names]
-
-
-def taking(work: Callable, names: Sequence[str]) -> Callable:
-    """A function with a parameter for each of these names, as Gradio looks for them, which hands them on to `work`."""
-
-    async def endpoint(*given):
-        *values, request, progress = given
-        return await work(dict(zip(names, values, strict=True)), request, progress)
-
+    usual = {name: field.default for name, field in (FIELDS | wanted.FIELDS).items()}
+    usual |= {"images": None, "prompt": None} | OF_A_COMPARISON | OF_AN_EXPORT
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(name, kind, **({} if name == "ticket" else {"default": usual[name]})) for name in names]
+
+
+def taking(work: Callable, names: Sequence[str], gives: type = dict) -> Callable:
+    """A function with a parameter for each of these names, as Gradio looks for them, which hands them on to `work`.
+
+    One that is awaited is told of the caller and of where to say how far it is.
+    """
     told = [
-        inspect.Parameter("request", kind, default=None, annotation=gr.Request),
-        inspect.Parameter("progress", kind, default=gr.Progress()),
-    ]
-    endpoint.__signature__ = inspect.Signature([*parameters_of(names), *told], return_annotation=dict)
-    endpoint.__annotations__ = {"request": gr.Request, "return": dict}
+        inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request),
+        inspect.Parameter("progress", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=gr.Progress()),
+    ]  # fmt: skip
+    if inspect.iscoroutinefunction(work):
+
+        async def endpoint(*given):
+            *values, request, progress = given
+            return await work(dict(zip(names, values, strict=True)), request, progress)
+
+    else:
+        told = []
+
+        def endpoint(*given):
+            return work(dict(zip(names, given, strict=True)))
+
+    endpoint.__signature__ = inspect.Signature([*parameters_of(names), *told], return_annotation=gives)
+    endpoint.__annotations__ = ({"request": gr.Request} if told else {}) | {"return": gives}
     endpoint.__name__, endpoint.__doc__ = work.__name__, work.__doc__
     return endpoint
 
 
 def component_of(name: str) -> gr.components.Component:
     """The component, never drawn, that takes a parameter of an endpoint."""
-    if name in ("adapters", "messages"):
+    other = OF_A_COMPARISON | OF_AN_EXPORT
+    if name in ("adapters", "messages", "look"):
         return gr.JSON(label=name)
-    if name == "words":
-        return gr.Textbox(OF_A_COMPARISON[name], label=name)
-    field = FIELDS[name]
+    if name in other:
+        return gr.Textbox(other[name], label=name)
+    field = (FIELDS | wanted.FIELDS)[name]
     if field.kind is tuple:
         return Pictures(label=name)
     if field.kind is bool:
@@ -70,7 +94,25 @@ def component_of(name: str) -> gr.components.Component:
         return box
     if field.kind in (int, float):
         return gr.Number(field.default, label=name)
+    if field.kind in (list, float | str):
+        return gr.JSON(label=name)
     return gr.Textbox(field.default or None, label=name)
+
+
+def wanted_of(given: dict) -> dict:
+    """The fields of an export from what an endpoint was given; None is not given."""
+    fields = {name: _wanted_of(wanted.FIELDS[name], value) for name, value in given.items() if name in wanted.FIELDS}
+    return fields | {"look": given["look"]}
+
+
+def _wanted_of(field: Field, value):
+    if field.kind is int:
+        return whole_number(field.name, value, optional=True)
+    if field.kind == int | str:
+        return None if value is None else number_or_word(field.name, value)
+    if field.kind is bool:
+        return bool(value)
+    return (value or None) if field.kind in (str, list) and field.default is None else value
 
 
 def values_of(given: dict) -> dict:
@@ -233,11 +275,7 @@ def build_endpoints(service: Service) -> None:
             )  # fmt: skip
         return str(path), values.tolist()
 
-    def export(
-        ticket, format="npz", tower="language", layer=None, head=None, query=None, key=None, grid=None, until=None,  # noqa: A002
-        received=False, look=None, scale=None, caption=False, member=None, left=None, right=None, show=None, split=None,
-        difference_high=None,
-    ) -> str:  # fmt: skip
+    def export(given: dict) -> str:
         """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf or zip; a folder comes zipped.
 
         Of a comparison zip writes all of it, csv the measures of every head, png, svg and pdf the same map of two
@@ -264,25 +302,15 @@ def build_endpoints(service: Service) -> None:
             difference_high: where the difference's colours end, a number or largest; the default is the maps' scale.
         """
         with plainly():
+            ticket, format, member = given["ticket"], given["format"], given["member"]  # noqa: A001
             found = one_run(ticket, member) if member else service.found(ticket)
-            from attention.exports.comparison import export_found
+            from attention.exports.export import export as write
 
-            if look is not None and not isinstance(look, dict):
-                raise InvalidRequest(
-                    f'look is {quoted(look)}; it must be settings by their names, as {{"palette": "magma"}}.'
-                )
-            name = {"dense": "attention.safetensors" if layer is not None else "attention"}.get(
+            fields = wanted_of(given)
+            name = {"dense": "attention.safetensors" if fields["layer"] is not None else "attention"}.get(
                 format, f"{found.kind}.{format}"
             )
-            written = export_found(
-                found, format, new_file(file, name), tower=tower,
-                layer=None if layer is None else number_or_word("layer", layer),
-                head=None if head is None else number_or_word("head", head),
-                query=whole_number("query", query, optional=True), key=whole_number("key", key, optional=True),
-                grid=whole_number("grid", grid, optional=True), until=whole_number("until", until, optional=True),
-                received=bool(received), look=look, scale=scale, caption=bool(caption), left=left or None,
-                right=right or None, show=show or None, split=split, difference_high=difference_high,
-            )  # fmt: skip
+            written = write(found, format, new_file(file, name), **fields)
             if written.is_dir():
                 archive = shutil.make_archive(str(written), "zip", written)
                 shutil.rmtree(written)
@@ -312,11 +340,7 @@ def build_endpoints(service: Service) -> None:
         ]  # fmt: skip
         png, cells = gr.File(label="png"), gr.JSON(label="values")
         call.click(heatmap, which, [png, cells], api_name="heatmap")
-        what = [
-            word("ticket"), word("format", "npz"), word("tower", "language"), word("layer"), word("head"),
-            number("query"), number("key"), number("grid"), number("until"), gr.Checkbox(label="received"),
-            gr.JSON(label="look"), number("scale"), gr.Checkbox(label="caption"), word("member"), word("left"),
-            word("right"), gr.JSON(label="show"), number("split"), gr.JSON(label="difference_high"),
-        ]  # fmt: skip
+        what = export_names()
         file = gr.File(label="file")
-        call.click(export, what, file, api_name="export")
+        inputs = [component_of(name) for name in what]
+        call.click(taking(export, what, str), inputs, file, api_name="export")

@@ -7,26 +7,24 @@ from collections.abc import Callable
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from attention.drawing.look import LOOK_NAMES, Look
 from attention.errors import quoted
-from attention.exports.export import FIGURES, file_name, write_selection
+from attention.exports.comparison import wanted_maps, write_compared
 from attention.exports.folder_zip import zipped, zipped_bytes
 from attention.exports.layers import write_dense
+from attention.exports.run import FIGURES, file_name, write_selection
+from attention.exports.wanted import COMPARISON, FIELDS, MAP, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 from attention.runs.selection import select
 
 from .answers import FRESH, KEEP, Busy, attachment, download
-from .parameters import BadQuery, read_choice, read_decimal, read_number, read_tower, read_word, take_only
+from .parameters import BadQuery, read_tower, read_wanted, read_word, take_only
 
 EXPORT_TYPES = {
     "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "npz": "application/octet-stream",
     "csv": "text/csv; charset=utf-8", "zip": "application/zip",
 }  # fmt: skip
-EXPORT_FIELDS = (
-    "format", "tower", "layer", "head", "query", "key", "until", "received", "grid", "scale", "width", "caption",
-    *LOOK_NAMES,
-)  # fmt: skip
-COMPARED_FIELDS = (*EXPORT_FIELDS, "left", "right", "show", "split", "difference_high")  # of two members' maps
+
+OF_COMPARISON = tuple(name for name, field in FIELDS.items() if field.group == COMPARISON)
 
 
 def changes_table(comparison, request) -> Response:
@@ -59,65 +57,52 @@ _exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
 def export(run, request) -> Response:
     """One row, column or map as a file to keep, or the whole run as a zip: `format` png, svg, pdf, npz, csv or zip.
 
-    The fields are those of `export.export_run`, and of its look each by its own name; nothing else is taken.
+    The fields are those of `Wanted` that a run has, and of its look each by its own name; nothing else is taken.
     """
-    take_only(request, EXPORT_FIELDS)
-    wanted = read_word(request, "format", tuple(EXPORT_TYPES), "")
-    if wanted == "zip":
+    take_only(request, ("format", *(name for name in NAMES if name not in OF_COMPARISON)))
+    format = read_word(request, "format", tuple(EXPORT_TYPES), "")  # noqa: A001 - the word of every way in
+    if format == "zip":
         return _zip(run, file_name(run, "zip"))
-    selection = select(run, **read_choice(request))
-    return _drawn(
-        request, wanted, file_name(run, wanted, selection),
-        lambda file, look, **drawing: write_selection(selection, wanted, file, look, **drawing),
-    )  # fmt: skip
+    wanted = read_wanted(request)
+    selection = select(run, **wanted.of(MAP))
+    name = file_name(run, format, selection)
+    return _drawn(name, format, lambda file: write_selection(selection, format, file, wanted.drawing()))
 
 
 def export_found(found, request) -> Response:
     """Export what a ticket itself gives access to: a run, see `export`, or several.
 
     Of several `zip` is all of them, `csv` their measures as a table, and png, svg or pdf the same map of two members
-    and their difference, with the fields of `attention.exports.comparison.export_comparison`.
+    and their difference, with the fields of `Wanted`.
     """
     if found.kind == "run":
         return export(found, request)
-    wanted = request.query_params.get("format", "")
-    if wanted in ("zip", "csv"):
-        taken = ("format",) if wanted == "zip" else ("format", "tower")
+    format = request.query_params.get("format", "")  # noqa: A001 - as above
+    if format in ("zip", "csv"):
+        taken = ("format",) if format == "zip" else ("format", "tower")
         for name in request.query_params:
             if name not in taken:
-                raise BadQuery(f"Format {wanted} of several runs together holds all of them: leave {name} out.")
+                raise BadQuery(f"Format {format} of several runs together holds all of them: leave {name} out.")
         return (
-            changes_table(found, request) if wanted == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
+            changes_table(found, request) if format == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
         )
-    if wanted not in FIGURES:
+    if format not in FIGURES:
         raise BadQuery(
-            f"format is {quoted(wanted)}; of several runs together it must be {', '.join(FIGURES)}, zip or csv. For "
+            f"format is {quoted(format)}; of several runs together it must be {', '.join(FIGURES)}, zip or csv. For "
             "another name one of them: base/export."
         )
-    take_only(request, COMPARED_FIELDS)
-    given = request.query_params
-    maps = found.maps(**read_choice(request), **{name: given[name] for name in ("left", "right") if name in given})
-    split, high = read_decimal(request, "split"), given.get("difference_high")
-    more = {"show": given.get("show"), "split": 0.5 if split is None else split}
-    more["difference_high"] = high if high == "largest" else read_decimal(request, "difference_high")
-    return _drawn(
-        request, wanted, f"{maps.name()}.{wanted}",
-        lambda file, look, **drawing: maps.write(Look.read(look), file, wanted, **drawing, **more),
-    )  # fmt: skip
+    take_only(request, ("format", *NAMES))
+    wanted = read_wanted(request)
+    maps = wanted_maps(found, wanted)
+    return _drawn(f"{maps.name()}.{format}", format, lambda file: write_compared(maps, format, file, wanted))
 
 
-def _drawn(request, wanted: str, name: str, write: Callable) -> Response:
-    """Send what `write(file, look, scale=, width=, caption=)` draws, as many at a time as memory has room for."""
-    given = request.query_params
-    drawing = {
-        "look": {name: given[name] for name in LOOK_NAMES if name in given},
-        "scale": read_decimal(request, "scale"), "width": read_number(request, "width", None),
-        "caption": read_word(request, "caption", ("0", "1"), "0") == "1",
-    }  # fmt: skip
+def _drawn(name: str, format: str, write: Callable) -> Response:  # noqa: A002
+    """Send what `write(file)` draws, as many at a time as memory has room for."""
     if not _exports.acquire(timeout=EXPORT_WAIT_S):
         raise Busy("The server is drawing other figures. Try again in a moment.")
     try:
-        return download(lambda file: write(file, **drawing), name, EXPORT_TYPES[wanted], FRESH)
+        return download(write, name, EXPORT_TYPES[format], FRESH)
     finally:
         _exports.release()
 

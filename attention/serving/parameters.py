@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
+from attention.drawing.look import LOOK_FIELDS
 from attention.errors import quoted
+from attention.exports.wanted import FIELDS, Wanted
 
 
 class BadQuery(Exception):
@@ -20,14 +22,11 @@ def take_only(request, names: tuple[str, ...]) -> None:
             raise BadQuery(f"There is no field {quoted(name)} of an export. There is {', '.join(names)}.")
 
 
-def read_choice(request) -> dict:
-    """Read which row, column or map is asked for."""
-    layer, head = (read_number_or_word(request, name, optional=True) for name in ("layer", "head"))
-    query, key, until, grid = (read_number(request, name, None) for name in ("query", "key", "until", "grid"))
-    return {
-        "tower": read_tower(request), "layer": layer, "head": head, "query": query, "key": key, "until": until,
-        "received": read_word(request, "received", ("0", "1"), "0") == "1", "grid": grid,
-    }  # fmt: skip
+def read_wanted(request) -> Wanted:
+    """Read which map is asked for, and how it is drawn; what of it may be given, the caller has checked."""
+    given = request.query_params
+    fields = {name: READERS[field.kind](request, name) for name, field in FIELDS.items() if name in given}
+    return Wanted.read(fields | {"look": {name: given[name] for name in LOOK_FIELDS if name in given}})
 
 
 def read_tower(request) -> str:
@@ -64,3 +63,20 @@ def read_word(request, name: str, words: tuple[str, ...], default: str) -> str:
     if text not in words:
         raise BadQuery(f"{name} is {quoted(text)}; it must be one of {', '.join(words)}.")
     return text
+
+
+def _read_text(request, name: str) -> str:
+    return request.query_params[name]
+
+
+READERS: dict = {  # by the kind of a field
+    int: read_number,
+    float: read_decimal,
+    bool: lambda request, name: read_word(request, name, ("0", "1"), "0") == "1",
+    str: _read_text,
+    list: _read_text,  # names with commas between
+    int | str: read_number_or_word,
+    float | str: lambda request, name: (
+        "largest" if request.query_params[name] == "largest" else read_decimal(request, name)
+    ),
+}

@@ -13,8 +13,8 @@ from PIL import Image
 from served import nothing_is_left, seconds_until, served
 
 from adapters import open_comparison
-from attention import __main__ as command_line
-from attention.exports.comparison import export_comparison
+from attention.commands import main as command_line
+from attention.exports.export import export
 from attention.runs.run import open_run
 
 PROMPT = "what color is the star?"
@@ -177,7 +177,7 @@ def test_two_members_maps_are_drawn_as_from_the_folder(client, first, fields, tm
     }
     path = client.predict(done["ticket"], format="svg", look={"palette": "magma"}, **wanted, api_name="/export")
     with open_comparison(done["folder"]) as comparison:
-        own = export_comparison(comparison, "svg", tmp_path / "a.svg", look={"palette": "magma"}, **wanted)
+        own = export(comparison, "svg", tmp_path / "a.svg", look={"palette": "magma"}, **wanted)
     assert Path(path).read_bytes() == own.read_bytes()
     whole = client.predict(done["ticket"], format="png", right="adapter_1", difference_high=0.5, api_name="/export")
     with Image.open(whole) as picture:

@@ -11,8 +11,7 @@ import app
 from adapters import open_comparison
 from adapters.catalog import BUNDLED
 from attention import open_run
-from attention.exports.comparison import export_comparison
-from attention.exports.export import export_run
+from attention.exports.export import export
 from attention.models.kept import free
 from attention.visitors.store import RunCache
 
@@ -159,7 +158,7 @@ def test_what_is_offered_are_the_bundled_adapters(page):
 def test_a_zip_of_the_other_kind_is_opened_in_the_other_tab(page, running, tmp_path):
     examples = SHAPES.parent
     with open_comparison(examples / "compared") as comparison, open_run(examples / "window") as run:
-        both = export_comparison(comparison, "zip", tmp_path / "both.zip"), export_run(run, "zip", tmp_path / "run.zip")
+        both = export(comparison, "zip", tmp_path / "both.zip"), export(run, "zip", tmp_path / "run.zip")
         prompt = run.info["prompt"]
     front = page.locator("[role=tab][data-tab-id][aria-selected=true]")
     shown(page.get_by_role("button", name="Your own picture and question")).click()

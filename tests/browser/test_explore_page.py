@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from served import hold_at, nothing_is_left, seconds_until, served
 
 from attention import open_run
-from attention.exports.export import export_run
+from attention.exports.export import export
 
 pytestmark = pytest.mark.browser
 
@@ -163,7 +163,7 @@ def archive(running, made, tmp_path):
     """A run's zip. The run itself is in the library no more."""
     run = made("what is in the zip?")
     with open_run(run["folder"]) as opened:
-        export_run(opened, "zip", tmp_path / "run.zip")
+        export(opened, "zip", tmp_path / "run.zip")
     running[0].remove(run["ticket"])
     return tmp_path / "run.zip"
 

@@ -13,14 +13,17 @@ import pytest
 from PIL import Image
 from safetensors import SafetensorError
 
-from attention import __main__ as command_line
 from attention import open_run
 from attention.capture import extraction, layer_writer
+from attention.commands import main as command_line
+from attention.commands import progress
+from attention.commands.flags import plain_flags
 from attention.errors import CaptureError
 from attention.request import Request
 from attention.runs import partial
 from attention.verify import checks as verification
 from attention.verify.checks import Check
+from attention.words import PHASE_WORDS
 
 PROMPT = "what color is the star?"
 
@@ -66,8 +69,8 @@ def test_extract_prints_the_folder_and_what_happens_beside_it(extract, tmp_path)
     code, out, err = extract(*flags, image=tmp_path / "large.png")
     assert code == 0 and out == f"{tmp_path / 'run'}\n"
     lines = err.splitlines()
-    phases = [line for line in lines if line in {word for word, _ in command_line.PHASE_WORDS.values()}]
-    assert phases == [word for name, (word, _) in command_line.PHASE_WORDS.items() if name not in ("answer", "compare")]
+    phases = [line for line in lines if line in {word for word, _ in PHASE_WORDS.values()}]
+    assert phases == [word for name, (word, _) in PHASE_WORDS.items() if name not in ("answer", "compare")]
     assert any("tokens at most" in line and "on disk" in line for line in lines) and lines[-1] == "Answer: red"
     with open_run(tmp_path / "run") as run:
         assert run.info["forced"] and run.info["mode"] == "generate" and run.towers() == ["language"]
@@ -134,10 +137,10 @@ def test_text_alone_is_a_run_too(extract, tmp_path):
 
 def test_the_flags_are_the_fields_of_a_request_with_its_defaults():
     fields = {field.name: field.default for field in dataclasses.fields(Request)}
-    flags = {*command_line.plain_flags(), "images", "prompt", "messages"}
+    flags = {*plain_flags(), "images", "prompt", "messages"}
     assert flags == set(fields) - {"adapter", "adapter_scale"}  # one flag: --adapter NAME=SCALE
     options = command_line.build_parser().parse_args(["extract", "--output-dir", "x"])
-    for name in command_line.plain_flags():
+    for name in plain_flags():
         assert getattr(options, name) == fields[name] and type(getattr(options, name)) is type(fields[name])
 
 
@@ -231,7 +234,7 @@ def test_what_the_system_refuses_while_a_run_is_made_is_said_and_leaves_nothing(
 
 @pytest.mark.parametrize("phase", ["queue", "model", "inputs", "answer", "capture", "write"])
 def test_ctrl_c_stops_in_any_phase_and_leaves_no_folder(extract, monkeypatch, tmp_path, phase):
-    report = command_line._ReportedRun.report
+    report = progress.ReportedRun.report
 
     def interrupt(self, now, *args, **kwargs):
         report(self, now, *args, **kwargs)
@@ -239,7 +242,7 @@ def test_ctrl_c_stops_in_any_phase_and_leaves_no_folder(extract, monkeypatch, tm
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(command_line._ReportedRun, "report", interrupt)
+        patched.setattr(progress.ReportedRun, "report", interrupt)
         code, out, err = extract("--mode", "generate", "--max-new-tokens", "4")
     assert (code, out) == (130, "") and err.endswith("Stopped. Nothing was kept.\n")
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
@@ -248,7 +251,7 @@ def test_ctrl_c_stops_in_any_phase_and_leaves_no_folder(extract, monkeypatch, tm
 
 
 def test_an_interruption_that_a_library_swallows_still_stops_the_job(extract, monkeypatch, tmp_path):
-    report = command_line._ReportedRun.report
+    report = progress.ReportedRun.report
 
     def interrupt(self, now, *args, **kwargs):
         report(self, now, *args, **kwargs)
@@ -258,7 +261,7 @@ def test_an_interruption_that_a_library_swallows_still_stops_the_job(extract, mo
             except KeyboardInterrupt:
                 pass
 
-    monkeypatch.setattr(command_line._ReportedRun, "report", interrupt)
+    monkeypatch.setattr(progress.ReportedRun, "report", interrupt)
     assert extract()[0] == 130
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
@@ -266,10 +269,10 @@ def test_an_interruption_that_a_library_swallows_still_stops_the_job(extract, mo
 def test_progress_on_a_terminal_is_one_line_that_is_rewritten(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "30")
-    progress = command_line._Progress()
-    progress.show("capturing", "1 of 28 layers")
-    progress.show("capturing", "2 of 28 layers" + "." * 50)
-    progress.say("done")
+    shown = progress.Progress()
+    shown.show("capturing", "1 of 28 layers")
+    shown.show("capturing", "2 of 28 layers" + "." * 50)
+    shown.say("done")
     line = "capturing 2 of 28 layers" + "." * 5
     assert capsys.readouterr().err == f"\r\x1b[Kcapturing 1 of 28 layers\r\x1b[K{line}\r\x1b[Kdone\n"
 

@@ -17,7 +17,7 @@ from attention.drawing.look import coverage
 from attention.drawing.number_text import format_value
 from attention.drawing.palettes import diverging, palette
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
-from attention.exports.comparison import export_comparison
+from attention.exports.export import export
 from attention.measures.differences import jensen_shannon
 from attention.serving.answers import PREFIX
 from attention.serving.routes import routes
@@ -52,7 +52,7 @@ def own(tmp_path_factory):
 
 def png(comparison, tmp_path, look=None, **wanted):
     wanted = {"layer": 1, "head": 0, "query": 25} | wanted
-    path = export_comparison(comparison, "png", tmp_path / "maps.png", look=look or RAW, **wanted)
+    path = export(comparison, "png", tmp_path / "maps.png", look=look or RAW, **wanted)
     with Image.open(path) as image:
         assert image.format == "PNG" and image.mode == "RGB"
         return np.asarray(image).astype(float), json.loads(image.text["attention"])
@@ -60,7 +60,7 @@ def png(comparison, tmp_path, look=None, **wanted):
 
 def svg(comparison, tmp_path, look=None, **wanted):
     wanted = {"layer": 1, "head": 0, "query": 25} | wanted
-    path = export_comparison(comparison, "svg", tmp_path / "maps.svg", look=look, **wanted)
+    path = export(comparison, "svg", tmp_path / "maps.svg", look=look, **wanted)
     root = ET.fromstring(path.read_text(encoding="utf-8"))
     lines = [text for element in root.iter("{http://www.w3.org/2000/svg}text") if (text := "".join(element.itertext()))]
     return root, lines
@@ -251,7 +251,7 @@ def test_a_captioned_picture_has_the_bare_one_above_white(made, tmp_path):
 
 
 def test_a_pdf_has_fonts_that_can_be_edited(made, tmp_path):
-    content = export_comparison(made, "pdf", tmp_path / "maps.pdf", layer=1, head=0, query=25).read_bytes()
+    content = export(made, "pdf", tmp_path / "maps.pdf", layer=1, head=0, query=25).read_bytes()
     assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
     assert (b"/Type42" in content or b"/CIDFontType2" in content) and b"/Type3" not in content
 
@@ -294,7 +294,7 @@ def test_of_answers_of_their_own_only_what_is_shared_is_drawn(own, tmp_path):
 )
 def test_what_cannot_be_drawn_is_refused_in_words_and_leaves_nothing(made, tmp_path, wanted, kind, words):
     with pytest.raises(kind, match=words):
-        export_comparison(made, **{"format": "png", "path": tmp_path / "maps"} | wanted)
+        export(made, **{"format": "png", "path": tmp_path / "maps"} | wanted)
     assert not list(tmp_path.iterdir())
 
 
@@ -302,14 +302,14 @@ def test_a_text_only_comparison_has_nothing_to_draw_on(tmp_path):
     tokens = chat([], prompt=["?"], answer=["red"])
     folder = write_comparison(tmp_path / "made", [], [], [{"id": "a"}], tokens=tokens)
     with open_comparison(folder) as comparison, pytest.raises(InvalidRequest, match="no picture to draw on"):
-        export_comparison(comparison, "png", tmp_path / "maps.png")
+        export(comparison, "png", tmp_path / "maps.png")
 
 
 def test_the_route_sends_what_export_writes(made, tmp_path):
     with TestClient(Starlette(routes=routes({"a": made}.__getitem__))) as client:
         asked = "format=svg&layer=1&head=0&query=25&palette=magma&right=adapter_2&show=wipe,difference&split=0.25"
         sent = client.get(f"{PREFIX}/a/export?{asked}&difference_high=largest&plain=1")
-        wanted = export_comparison(
+        wanted = export(
             made, "svg", tmp_path / "a.svg", layer=1, head=0, query=25, look={"palette": "magma", "plain": True},
             right="adapter_2", show=["wipe", "difference"], split=0.25, difference_high="largest",
         )  # fmt: skip
@@ -332,7 +332,7 @@ def test_the_route_sends_what_export_writes(made, tmp_path):
 
 
 def test_the_command_line_draws_it(made, tmp_path, capsys):
-    from attention import __main__ as command_line
+    from attention.commands import main as command_line
 
     def call(*arguments):
         return command_line.main(["export", str(made.folder), "--output", *map(str, arguments)]), *capsys.readouterr()
@@ -350,7 +350,7 @@ def test_the_command_line_draws_it(made, tmp_path, capsys):
         "largest",
     )
     assert call(tmp_path / "a.svg", "--format", "svg", *flags) == (0, f"{tmp_path / 'a.svg'}\n", "")
-    wanted = export_comparison(
+    wanted = export(
         made, "svg", tmp_path / "b.svg", layer=1, head=0, query=25, show="wipe,difference", difference_high="largest"
     )
     assert (tmp_path / "a.svg").read_bytes() == wanted.read_bytes()

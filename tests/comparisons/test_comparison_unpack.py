@@ -25,8 +25,7 @@ from attention.comparisons import unpack as comparison_archive
 from attention.comparisons.check import check_comparison
 from attention.comparisons.unpack import unpack_comparison
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
-from attention.exports.comparison import export_comparison
-from attention.exports.export import export_run
+from attention.exports.export import export
 from attention.exports.folder_zip import zipped_bytes
 from attention.folders import check, unpack
 from attention.measures import differences
@@ -113,7 +112,7 @@ def assert_same(one, other):
 def test_an_exported_comparison_comes_back_as_it_was(made, tmp_path, place):
     for source in (made, EXAMPLE):
         with open_comparison(source) as comparison:
-            path = export_comparison(comparison, "zip", tmp_path / "a.zip")
+            path = export(comparison, "zip", tmp_path / "a.zip")
             assert path.stat().st_size == zipped_bytes(comparison)
             with open_comparison(unpack(path, place.with_name(source.name), LIMIT)) as back:
                 check(back)
@@ -128,7 +127,7 @@ def test_one_whose_answers_differ_comes_back_too(tmp_path, place):
     run = {"tokens": tokens, "prompt": "?", "answer": "red.", "layers": (0,)}
     source = write_comparison(tmp_path / "own", [scene(60, 40)], [(2, 3)], adapters, words="own", **run)
     with open_comparison(source) as comparison:
-        path = export_comparison(comparison, "zip", tmp_path / "a.zip")
+        path = export(comparison, "zip", tmp_path / "a.zip")
         with open_comparison(unpack(path, place, LIMIT)) as back:
             assert_same(comparison, back)
             assert back.shared() == len(tokens) - 3 and back.logprobs().shape == (2, 0)
@@ -136,7 +135,7 @@ def test_one_whose_answers_differ_comes_back_too(tmp_path, place):
 
 def test_the_index_that_is_there_decides(made, files, tmp_path, place):
     with open_run(made / "base") as run:
-        path = export_run(run, "zip", tmp_path / "run.zip")
+        path = export(run, "zip", tmp_path / "run.zip")
     assert (unpack(path, place.with_name("run"), LIMIT) / "run.json").exists()
     for name, folder in (("top", ""), ("below", "a comparison/")):
         found = unpack(
@@ -164,7 +163,7 @@ def test_the_service_opens_it_and_leaves_nothing_of_what_it_refuses(made, files,
     cache = RunCache(tmp_path / "runs", library=not is_hosted, sweep_every=None)
     service = app.new_service(cache, is_hosted=is_hosted)
     with open_comparison(made) as comparison:
-        ticket = service.open_zip(export_comparison(comparison, "zip", tmp_path / "a.zip"), "somebody")
+        ticket = service.open_zip(export(comparison, "zip", tmp_path / "a.zip"), "somebody")
         assert_same(comparison, service.comparison(ticket))
     assert service.open_kept(ticket) is service.comparison(ticket)
     assert [row["kind"] for row in service.runs()] == ([] if is_hosted else ["comparison"])
@@ -196,7 +195,7 @@ def test_it_is_exported_as_its_table_and_as_nothing_of_one_run(made, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     with open_comparison(made) as comparison:
-        table = export_comparison(comparison, "csv", out / "a.csv", "vision", layer=None, look={}, received=False)
+        table = export(comparison, "csv", out / "a.csv", tower="vision", layer=None, look={}, received=False)
         assert table.read_text() == comparison.csv("vision")
         for how, kind, words in (
             ({"format": "npz"}, InvalidRequest, "csv or zip, not as 'npz'. .* runs: base, adapter_1, adapter_2"),
@@ -206,9 +205,9 @@ def test_it_is_exported_as_its_table_and_as_nothing_of_one_run(made, tmp_path):
             ({"format": "csv", "tower": "cross"}, NotInRun, "no tower 'cross'"),
         ):  # fmt: skip
             with pytest.raises(kind, match=words):
-                export_comparison(comparison, path=out / "b", **how)
+                export(comparison, path=out / "b", **how)
         with pytest.raises(InvalidRequest, match="lies inside the comparison"):
-            export_comparison(comparison, "zip", made / "a.zip")
+            export(comparison, "zip", made / "a.zip")
     assert [path.name for path in out.iterdir()] == ["a.csv"]
 
 
@@ -237,7 +236,7 @@ def test_the_route_sends_the_whole_of_it(made, tmp_path, place):
 
 
 def test_the_command_line_exports_it(made, tmp_path, capsys):
-    from attention import __main__ as command_line
+    from attention.commands import main as command_line
 
     def call(*arguments):
         return command_line.main(["export", str(made), "--output", *map(str, arguments)]), *capsys.readouterr()

@@ -20,10 +20,10 @@ from attention import open_run
 from attention.drawing import figure, overlay
 from attention.drawing import number_text as value_text
 from attention.drawing.colour_range import drawn
-from attention.drawing.look import LOOK_NAMES, Look, coverage
+from attention.drawing.look import LOOK_FIELDS, Look, coverage
 from attention.drawing.palettes import PALETTES, palette
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
-from attention.exports.export import export_run, heatmap_png
+from attention.exports.export import export, heatmap_png
 from attention.runs.selection import select
 
 SHAPE = (3, 7)  # of a picture of 100 x 61 pixels: cells are no whole pixels
@@ -45,14 +45,14 @@ def made(tmp_path):
 
 def png(run, tmp_path, look=None, **wanted):
     """The pixels of an exported picture, and what it says of itself."""
-    path = export_run(run, "png", tmp_path / "map.png", look=look, **{"layer": 1, "head": 0, "query": 25} | wanted)
+    path = export(run, "png", tmp_path / "map.png", look=look, **{"layer": 1, "head": 0, "query": 25} | wanted)
     with Image.open(path) as image:
         assert image.format == "PNG" and image.mode == "RGB"
         return np.asarray(image).astype(float), json.loads(image.text["attention"])
 
 
 def svg(run, tmp_path, look=None, **wanted):
-    path = export_run(run, "svg", tmp_path / "map.svg", look=look, **{"layer": 1, "head": 0, "query": 25} | wanted)
+    path = export(run, "svg", tmp_path / "map.svg", look=look, **{"layer": 1, "head": 0, "query": 25} | wanted)
     return ET.fromstring(path.read_text(encoding="utf-8"))
 
 
@@ -339,7 +339,7 @@ def test_texts_are_drawn_as_texts_whatever_they_hold(tmp_path):
             assert {"$x^2$", r"\frac{", "<b>&amp;", "火🦊", "]]>"} < set(lines) and "$a_b$" in words
             assert "\x1b" not in words and "\u202e" not in words
         for wanted in ({"format": "pdf"}, {"format": "png", "caption": True}):
-            export_run(run, path=tmp_path / "x", query=0, look={"places": True}, **wanted)
+            export(run, path=tmp_path / "x", query=0, look={"places": True}, **wanted)
 
 
 def test_a_long_caption_is_broken_into_lines_that_fit():
@@ -416,7 +416,7 @@ def test_an_svg_holds_the_picture_its_cells_and_its_text(made, tmp_path):
 
 
 def test_a_pdf_has_fonts_that_can_be_edited(made, tmp_path):
-    content = export_run(made, "pdf", tmp_path / "map.pdf", layer=1, head=0, query=25).read_bytes()
+    content = export(made, "pdf", tmp_path / "map.pdf", layer=1, head=0, query=25).read_bytes()
     assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
     assert b"/Type42" in content or b"/CIDFontType2" in content
     assert b"/Type3" not in content and b"CreationDate" not in content
@@ -486,7 +486,7 @@ def test_a_place_of_no_picture_is_drawn_on_the_one_that_is_chosen(two, tmp_path)
 @pytest.mark.parametrize("number", [0, -1, 3, 1.5, True, "two", "1" * 5000])
 def test_a_picture_that_a_run_has_not_is_refused_in_words(two, tmp_path, number):
     with pytest.raises(InvalidRequest, match=r"^places_on is "):
-        export_run(two, "svg", tmp_path / "map.svg", look={"places_on": number}, query=20)
+        export(two, "svg", tmp_path / "map.svg", look={"places_on": number}, query=20)
     assert not (tmp_path / "map.svg").exists()
 
 
@@ -526,14 +526,14 @@ def test_figures_are_drawn_by_several_threads_at_once(made, tmp_path):
 
 def write(run, path, format, head):  # noqa: A002
     more = {"caption": True} if format == "png" else {}
-    return export_run(run, format, path, layer=1, head=head, query=25, **more).read_bytes()
+    return export(run, format, path, layer=1, head=head, query=25, **more).read_bytes()
 
 
 def test_pyplot_is_never_imported(tiny_run, tmp_path):
     code = (
-        "import sys; from attention import open_run; from attention.exports.export import export_run; "
+        "import sys; from attention import open_run; from attention.exports.export import export; "
         f"run = open_run({str(tiny_run)!r}); "
-        f"[export_run(run, format, {str(tmp_path / 'x')!r}) for format in ('png', 'svg', 'pdf')]; "
+        f"[export(run, format, {str(tmp_path / 'x')!r}) for format in ('png', 'svg', 'pdf')]; "
         "print('matplotlib.figure' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -566,14 +566,14 @@ REFUSED = {
 @pytest.mark.parametrize("format", ["png", "svg"])
 def test_a_look_that_cannot_be_is_refused_in_words(made, tmp_path, format, look, words):  # noqa: A002
     with pytest.raises(InvalidRequest, match=words):
-        export_run(made, format, tmp_path / "map", look=look)
+        export(made, format, tmp_path / "map", look=look)
     assert not (tmp_path / "map").exists()
 
 
 def test_settings_come_as_texts_too():
     texts_ = {"palette": "magma", "opacity": "0.5", "low": "", "smooth": "1", "places": "false", "high": "1e-3"}
     assert Look.read(texts_) == Look("magma", 0.5, None, 1e-3, smooth=True)
-    assert set(LOOK_NAMES) == set(Look().to_dict())
+    assert set(LOOK_FIELDS) == set(Look().to_dict())
 
 
 @pytest.mark.parametrize(
@@ -592,13 +592,13 @@ def test_settings_come_as_texts_too():
 )
 def test_a_size_that_is_too_much_is_refused_in_words(made, tmp_path, size, kind, words):
     with pytest.raises(kind, match=words):
-        export_run(made, "png", tmp_path / "map.png", **size)
+        export(made, "png", tmp_path / "map.png", **size)
     assert not (tmp_path / "map.png").exists()
 
 
 def test_a_column_has_no_even_attention(made, tmp_path):
     with pytest.raises(InvalidRequest, match="no even attention"):
-        export_run(made, "svg", tmp_path / "map.svg", key=4, look={"unit": "uniform"})
+        export(made, "svg", tmp_path / "map.svg", key=4, look={"unit": "uniform"})
 
 
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
@@ -606,5 +606,5 @@ def test_a_run_whose_picture_is_broken_says_so(tmp_path, format):  # noqa: A002
     folder = write_run(tmp_path / "made", [scene(60, 40)], [(2, 3)], prompt="?")
     (folder / "image_0.png").write_bytes(b"\x89PNG nothing")
     with open_run(folder) as run, pytest.raises(DamagedRun, match=r"image_0\.png of this run cannot be read"):
-        export_run(run, format, tmp_path / "map")
+        export(run, format, tmp_path / "map")
     assert not (tmp_path / "map").exists()

@@ -25,10 +25,12 @@ from starlette.testclient import TestClient
 
 from attention import open_run
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
-from attention.exports import export, folder_zip, layers
-from attention.exports.export import export_run
+from attention.exports import folder_zip, layers
+from attention.exports import run as run_export
+from attention.exports.export import export
 from attention.exports.folder_zip import _run_files, zipped, zipped_bytes
 from attention.runs.checks.unpack import unpack_run
+from attention.runs.selection import select
 from attention.serving.answers import PREFIX
 from attention.serving.routes import routes
 
@@ -48,7 +50,7 @@ def made(tmp_path):
 
 def test_dense_layers_are_the_readers_rows_rounded_once(run, tmp_path, monkeypatch):
     monkeypatch.setattr("attention.runs.run.CHUNK_BYTES", 4 * run.heads() * run.keys() * 7)  # many chunks
-    folder = export_run(run, "dense", tmp_path / "new" / "dense")
+    folder = export(run, "dense", tmp_path / "new" / "dense")
     assert sorted(file.name for file in folder.iterdir()) == [f"layer_{i:02d}.safetensors" for i in run.layers()]
     for layer in run.layers():
         with safe_open(folder / f"layer_{layer:02d}.safetensors", "np") as file:
@@ -56,13 +58,13 @@ def test_dense_layers_are_the_readers_rows_rounded_once(run, tmp_path, monkeypat
             about = file.metadata()
         assert rows.dtype == np.float16 and np.array_equal(rows, run.dense(layer).astype(np.float16))
         assert about["layer"] == str(layer) and about["tower"] == "language" and "softmax" in about["how_to_read"]
-    one = export_run(run, "dense", tmp_path / "vision.safetensors", tower="vision", layer=1)
+    one = export(run, "dense", tmp_path / "vision.safetensors", tower="vision", layer=1)
     with safe_open(one, "np") as file:
         assert np.array_equal(file.get_tensor("attention"), run.dense(1, "vision").astype(np.float16))
 
 
 def test_bin_is_the_folder_that_the_original_viewer_reads(run, tmp_path):
-    folder = export_run(run, "bin", tmp_path / "bin")
+    folder = export(run, "bin", tmp_path / "bin")
     layers = run.layers()
     assert sorted(file.name for file in folder.iterdir()) == [
         *(f"attn_layer_{i:02d}.bin" for i in range(len(layers))), "image.jpg", "meta.json",
@@ -96,16 +98,16 @@ def test_bin_refuses_what_that_viewer_cannot_show(tmp_path):
     two = write_run(tmp_path / "two", pictures, [(2, 3), (3, 2)], prompt="?")
     text = write_run(tmp_path / "text", [], [], tokens=chat([]), prompt="?")
     with open_run(two) as run, pytest.raises(InvalidRequest, match=r"exactly one picture .* this run has 2 pictures"):
-        export_run(run, "bin", tmp_path / "bin")
+        export(run, "bin", tmp_path / "bin")
     with open_run(text) as run, pytest.raises(InvalidRequest, match="this run has no picture"):
-        export_run(run, "bin", tmp_path / "bin")
+        export(run, "bin", tmp_path / "bin")
     assert not (tmp_path / "bin").exists()
 
 
 def test_npz_is_one_exact_map_with_all_that_finds_it_again(run, tmp_path):
     query = run.info["prompt_tokens"] - 1
     assert run.row_source(1, query) == "stored"
-    with np.load(export_run(run, "npz", tmp_path / "map.npz", layer=1, head=2, query=query)) as data:
+    with np.load(export(run, "npz", tmp_path / "map.npz", layer=1, head=2, query=query)) as data:
         assert np.array_equal(data["row"], run.row(1, query, source="factors")[2])  # though float16 is stored
         assert np.array_equal(data["map"], data["row"][run.cells(0)]) and data["map"].dtype == np.float32
         said = {name: data[name].tolist() for name in data.files if name not in ("row", "map")}
@@ -118,57 +120,57 @@ def test_npz_is_one_exact_map_with_all_that_finds_it_again(run, tmp_path):
 
 def test_npz_defaults_to_the_row_that_predicts_the_answer_and_takes_columns_and_reductions(run, tmp_path):
     query = run.info["prompt_tokens"] - 1
-    with np.load(export_run(run, "npz", tmp_path / "a.npz")) as data:
+    with np.load(export(run, "npz", tmp_path / "a.npz")) as data:
         assert data["query"] == query and data["layer"] == data["head"] == "mean"
         rows = np.stack([run.row(layer, query, source="factors") for layer in run.layers()])
         assert np.allclose(data["row"], rows.mean(axis=1).mean(axis=0), atol=1e-7)
     key = int(run.cells(0)[2, 3])
-    with np.load(export_run(run, "npz", tmp_path / "b.npz", layer="max", head=0, key=key)) as data:
+    with np.load(export(run, "npz", tmp_path / "b.npz", layer="max", head=0, key=key)) as data:
         columns = np.stack([run.column(layer, key)[0] for layer in run.layers()])
         assert np.array_equal(data["column"], columns.max(axis=0)) and data["key"] == key
         assert np.array_equal(data["map"], data["column"][run.cells(0)])
-    path = export_run(run, "npz", tmp_path / "c.npz", tower="vision", layer=0, head=1, query=5, grid=None)
+    path = export(run, "npz", tmp_path / "c.npz", tower="vision", layer=0, head=1, query=5, grid=None)
     with np.load(path) as data:
         assert data["grid"] == 1 and data["map"].shape == run.cells(1).shape and "token" not in data.files
 
 
 def test_npz_of_a_span_is_the_mean_of_its_rows_or_columns(run, tmp_path):
-    path = export_run(run, "npz", tmp_path / "a.npz", layer=1, head=2, query=20, until=22)
+    path = export(run, "npz", tmp_path / "a.npz", layer=1, head=2, query=20, until=22)
     with np.load(path) as data:
         rows = np.stack([run.row(1, query, source="factors")[2] for query in (20, 21, 22)])
         assert np.allclose(data["row"], rows.mean(axis=0), atol=1e-7) and (data["query"], data["until"]) == (20, 22)
         texts = [token["text"] for token in run.info["tokens"]]
         assert data["token"] == "".join(texts[20:23]) and data["predicts"] == "".join(texts[21:24])
-    path = export_run(run, "npz", tmp_path / "b.npz", layer=1, head="mean", key=20, until=22)
+    path = export(run, "npz", tmp_path / "b.npz", layer=1, head="mean", key=20, until=22)
     with np.load(path) as data:
         columns = np.stack([run.column(1, key).mean(axis=0) for key in (20, 21, 22)])
         assert np.allclose(data["column"], columns.mean(axis=0), atol=1e-7) and "predicts" not in data.files
-    about, _ = read_csv(export_run(run, "csv", tmp_path / "a.csv", layer=1, head=2, query=20, until=22))
+    about, _ = read_csv(export(run, "csv", tmp_path / "a.csv", layer=1, head=2, query=20, until=22))
     assert (about["query"], about["until"]) == (20, 22)
 
 
 def test_npz_of_what_keys_receive(run, tmp_path):
     flags = {"tower": "vision", "received": True, "grid": None}
-    with np.load(export_run(run, "npz", tmp_path / "a.npz", layer=1, head=0, **flags)) as data:
+    with np.load(export(run, "npz", tmp_path / "a.npz", layer=1, head=0, **flags)) as data:
         assert np.array_equal(data["received"], run.received(1, "vision")[0])
         assert (
             np.array_equal(data["map"], data["received"][run.cells(1)]) and data["over"] == "the mean over all queries"
         )
         assert "query" not in data.files and "key" not in data.files
-    with np.load(export_run(run, "npz", tmp_path / "b.npz", layer="max", **flags)) as data:
+    with np.load(export(run, "npz", tmp_path / "b.npz", layer="max", **flags)) as data:
         every = [run.received(layer, "vision").mean(axis=0) for layer in run.layers("vision")]
         assert np.array_equal(data["received"], np.max(every, axis=0))
 
 
 def test_files_are_named_by_what_they_hold(run):
     def name(*wanted, format="npz", **more):  # noqa: A002
-        return export.file_name(run, format, export.select(run, *wanted, **more))
+        return run_export.file_name(run, format, select(run, *wanted, **more))
 
     run.info["id"] = "3f2a"
     assert name("language", 12, 3, 69, format="svg") == "3f2a_language_L12_H3_row69.svg"
     assert name("language", "mean", "max", key=5, until=9) == "3f2a_language_Lmean_Hmax_key5-9.npz"
     assert name("vision", 0, 1, received=True) == "3f2a_vision_L0_H1_received.npz"
-    assert export.file_name(run, "zip") == "3f2a.zip"
+    assert run_export.file_name(run, "zip") == "3f2a.zip"
     for hostile in ("../../x", 'a"; filename="b', "a\r\nSet-Cookie: b", "火\ud800", "." * 500, ""):
         run.info["id"] = hostile
         assert re.fullmatch(r"[A-Za-z0-9_.-]{5,140}", name("language", 1, 1, 5)) and not name().startswith(".")
@@ -176,11 +178,11 @@ def test_files_are_named_by_what_they_hold(run):
 
 def test_npz_of_a_run_without_pictures_has_the_row_alone(tmp_path):
     with open_run(write_run(tmp_path / "text", [], [], tokens=chat([]), prompt="?")) as run:
-        with np.load(export_run(run, "npz", tmp_path / "row.npz")) as data:
+        with np.load(export(run, "npz", tmp_path / "row.npz")) as data:
             assert "map" not in data.files and len(data["row"]) == run.keys()
-        for wanted in export.FIGURES:
+        for wanted in run_export.FIGURES:
             with pytest.raises(InvalidRequest, match=r"has no picture to draw on\. Use npz or csv"):
-                export_run(run, wanted, tmp_path / "map")
+                export(run, wanted, tmp_path / "map")
 
 
 def read_csv(path):
@@ -192,7 +194,7 @@ def read_csv(path):
 
 
 def test_csv_is_the_map_as_a_table_of_cells_and_their_pixels(made, tmp_path):
-    about, table = read_csv(export_run(made, "csv", tmp_path / "map.csv", layer=1, head=2, query=30))
+    about, table = read_csv(export(made, "csv", tmp_path / "map.csv", layer=1, head=2, query=30))
     assert list(table[0]) == ["row", "col", "value", "x0", "y0", "x1", "y1"] and len(table) == 21
     expected = made.row(1, 30, source="factors")[2][made.cells(0)]
     assert about["query"] == 30 and about["source"] == "factors" and about["box_px"] == [0, 0, 100, 61]
@@ -201,7 +203,7 @@ def test_csv_is_the_map_as_a_table_of_cells_and_their_pixels(made, tmp_path):
         assert np.float32(line["value"]) == expected[row, col]  # to the last bit
         box = [col * 100 / 7, row * 61 / 3, (col + 1) * 100 / 7, (row + 1) * 61 / 3]
         assert np.allclose([float(line[side]) for side in ("x0", "y0", "x1", "y1")], box)
-    about, table = read_csv(export_run(made, "csv", tmp_path / "key.csv", layer=1, head=2, key=3))
+    about, table = read_csv(export(made, "csv", tmp_path / "key.csv", layer=1, head=2, key=3))
     values = [float(line["value"]) for line in table]
     assert about["key"] == 3 and np.allclose(values, made.column(1, 3)[2][made.cells(0)].reshape(-1))
 
@@ -211,15 +213,15 @@ def test_csv_of_a_run_without_pictures_is_the_row_with_its_texts_and_none_of_the
     safe = ["'=1+1", "'+a", "'-", "'@b", "'\t'=c", ",'=d", "a;'=e", "a=b", '"', "#1", "\n", " x", "'", ""]
     tokens = [{"index": index, **token(text, "prompt")} for index, text in enumerate(words)]
     with open_run(write_run(tmp_path / "text", [], [], tokens=tokens, prompt="?")) as run:
-        about, table = read_csv(export_run(run, "csv", tmp_path / "row.csv", layer=0, head=0, query=13))
+        about, table = read_csv(export(run, "csv", tmp_path / "row.csv", layer=0, head=0, query=13))
         assert [line["text"] for line in table] == safe and [int(line["key"]) for line in table] == list(range(14))
         assert [np.float32(line["value"]) for line in table] == run.row(0, 13, source="factors")[0].tolist()
-        about, table = read_csv(export_run(run, "csv", tmp_path / "column.csv", key=5))
+        about, table = read_csv(export(run, "csv", tmp_path / "column.csv", key=5))
         assert about["token"] == ",'=d" and list(table[0]) == ["query", "text", "value"] and len(table) == 14
 
 
 def test_zip_holds_a_run_that_opens(run, tmp_path):
-    path = export_run(run, "zip", tmp_path / "run.zip")
+    path = export(run, "zip", tmp_path / "run.zip")
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         archive.extractall(tmp_path / "out")
@@ -272,21 +274,21 @@ REFUSED = {
 @pytest.mark.parametrize("wanted, kind, words", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_exported_is_refused_in_words_and_leaves_nothing(run, tmp_path, wanted, kind, words):
     with pytest.raises(kind, match=words):
-        export_run(run, path=tmp_path / "out", **wanted)
+        export(run, path=tmp_path / "out", **wanted)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("format", export.FORMATS)
+@pytest.mark.parametrize("format", run_export.FORMATS)
 def test_a_place_that_cannot_be_written_is_refused_in_words(run, tmp_path, format):  # noqa: A002
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidRequest, match=r"cannot be written: .*Name another place"):
-        export_run(run, format, tmp_path / "file" / "out")
+        export(run, format, tmp_path / "file" / "out")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")
     with pytest.raises(InvalidRequest, match=r"is a folder; name a file|is not empty"):
-        export_run(run, format, tmp_path / "full")
+        export(run, format, tmp_path / "full")
     with pytest.raises(InvalidRequest, match="lies inside the run"):
-        export_run(run, format, run.folder / "out")
+        export(run, format, run.folder / "out")
     assert {path.name for path in tmp_path.rglob("*")} == {"file", "full", "mine"}
 
 
@@ -298,13 +300,13 @@ def test_a_failure_half_way_leaves_what_was_there(run, tmp_path, monkeypatch):
     old.write_text("old")
     monkeypatch.setattr(np, "savez_compressed", fail)
     with pytest.raises(InvalidRequest, match=r"The disk is full: map\.npz could"):
-        export_run(run, "npz", old)
+        export(run, "npz", old)
     monkeypatch.setattr(layers, "picture_of", fail)  # after the layers
     with pytest.raises(InvalidRequest, match="The disk is full: bin could"):
-        export_run(run, "bin", tmp_path / "bin")
+        export(run, "bin", tmp_path / "bin")
     assert [path.name for path in tmp_path.iterdir()] == ["map.npz"] and old.read_text() == "old"
     monkeypatch.undo()
-    export_run(run, "npz", old)
+    export(run, "npz", old)
     with np.load(old) as data:
         assert "map" in data.files
 
@@ -313,14 +315,14 @@ def test_more_than_the_disk_holds_is_refused_with_both_numbers(run, tmp_path, mo
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     for wanted in ("dense", "bin"):
         with pytest.raises(LimitExceeded, match=r"takes \d+\.\d GB and 0\.0 GB are free"):
-            export_run(run, wanted, tmp_path / "out")
+            export(run, wanted, tmp_path / "out")
 
 
 def test_exporting_needs_neither_torch_nor_gradio(tiny_run, tmp_path):
     code = (
-        "import sys; from attention import open_run; from attention.exports.export import export_run; "
+        "import sys; from attention import open_run; from attention.exports.export import export; "
         f"run, place = open_run({str(tiny_run)!r}), {str(tmp_path)!r}; "
-        f"[export_run(run, format, place + '/' + format) for format in {export.FORMATS[:-1]}]; "
+        f"[export(run, format, place + '/' + format) for format in {run_export.FORMATS[:-1]}]; "
         "print([name for name in ('torch', 'transformers', 'gradio', 'matplotlib.pyplot') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -359,7 +361,7 @@ ONE = "tower=language&layer=1&head=2&query=20"
 )
 def test_a_download_is_the_file_that_export_writes(client, run, tmp_path, format, fields, wanted):  # noqa: A002
     response = get(client, f"format={format}&{ONE}{fields}")
-    path = export_run(run, format, tmp_path / "x", layer=1, head=2, query=20, **wanted)
+    path = export(run, format, tmp_path / "x", layer=1, head=2, query=20, **wanted)
     if format == "npz":  # a zip has the time in it
         with np.load(io.BytesIO(response.content)) as sent, np.load(path) as written:
             assert sent.files == written.files and all(np.array_equal(sent[name], written[name]) for name in sent.files)

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract
-from attention.__main__ import main
 from attention.capture.forecast import forecast
+from attention.commands.main import main
 from attention.environment import POCKET
 from attention.errors import AttentionError, ModelUnavailable, UnsupportedModel
 from attention.models import loading as models

@@ -31,9 +31,9 @@ from adapters.files import read_folder
 from adapters.report import report
 from adapters.verifying import verify_adapted
 from attention import Request, extract
-from attention.__main__ import main
 from attention.capture.extraction import Extraction
 from attention.capture.forecast import forecast
+from attention.commands.main import main
 from attention.errors import AdapterRefused, ModelUnavailable
 from attention.models import loading as models
 from attention.models.config import read_config

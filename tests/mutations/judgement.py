@@ -13,8 +13,8 @@ import numpy as np
 
 from adapters import choose, compare
 from attention import Request, extract, open_run
-from attention import __main__ as command_line
 from attention.capture import extraction
+from attention.commands import main as command_line
 from attention.errors import AttentionError, confirmed_by
 from attention.runs.run import Run
 

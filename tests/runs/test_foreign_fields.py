@@ -11,8 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from attention.errors import AttentionError
-from attention.exports.comparison import export_found
-from attention.exports.export import heatmap_png
+from attention.exports.export import export, heatmap_png
 from attention.folders import check
 from attention.page.explore import inputs_of
 from attention.page.manifests import comparison_manifest, manifest
@@ -109,7 +108,7 @@ def read_everything(cache, ticket, tmp_path):
             answer.json()
     with (tmp_path / "kept.zip").open("wb") as file:
         file.write(answer.content)
-    export_found(found, "csv", tmp_path / "kept.csv")
+    export(found, "csv", tmp_path / "kept.csv")
 
 
 def check_every_change(folder, index, info, sample, tmp_path):

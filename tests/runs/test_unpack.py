@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from attention import open_run
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded
-from attention.exports.export import export_run
+from attention.exports.export import export
 from attention.runs.checks import zip_file as foreign_zip
 from attention.runs.checks.run import check_run
 from attention.runs.checks.unpack import unpack_run
@@ -86,7 +86,7 @@ def assert_same(run, other):
 def test_an_exported_run_comes_back_as_it_was(made, tmp_path, place):
     for source in (made, EXAMPLE):
         with open_run(source) as run:
-            export_run(run, "zip", tmp_path / "run.zip")
+            export(run, "zip", tmp_path / "run.zip")
             folder = unpack_run(tmp_path / "run.zip", place.with_name(source.name), LIMIT)
             with open_run(folder) as copied:
                 check_run(copied)
@@ -106,7 +106,7 @@ def test_a_run_at_the_top_packed_and_among_other_files_is_taken_without_them(fil
 
 def test_a_zip_becomes_a_run_of_the_library(made, tmp_path):
     with open_run(made) as run:
-        export_run(run, "zip", tmp_path / "run.zip")
+        export(run, "zip", tmp_path / "run.zip")
     cache = RunCache(tmp_path / "library", library=True, sweep_every=None)
     ticket = cache.add(unpack_run(tmp_path / "run.zip", cache.new_folder(), LIMIT))
     assert [row["answer"] for row in cache.listing()] == ["red."] and len(cache.run(ticket).cells(0)) == 2
@@ -561,5 +561,5 @@ def test_a_file_that_is_missing_is_named(own):
 def test_a_damaged_run_inside_a_sound_zip_leaves_nothing(own, tmp_path, place):
     changed(own, LAYER, positions=lambda value: value[::-1])
     with open_run(own) as run:
-        export_run(run, "zip", tmp_path / "own.zip")
+        export(run, "zip", tmp_path / "own.zip")
     refused(tmp_path / "own.zip", place, DamagedRun, "its positions are not ascending")

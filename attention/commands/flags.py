@@ -1,0 +1,62 @@
+"""Flags of the command line, made of the rows of fields."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from attention.fields import Field
+from attention.request import FIELDS
+
+IN_OTHER_WAYS = {
+    "images",
+    "prompt",
+    "messages",
+    "adapter",
+    "adapter_scale",
+}  # fields of a request that are no plain flag
+
+
+def plain_flags() -> list[str]:
+    """The fields of a request that have a flag of their own, in its order."""
+    return [name for name in FIELDS if name not in IN_OTHER_WAYS]
+
+
+def add_fields(parser: argparse.ArgumentParser, *names: str, required: str | None = None) -> None:
+    """Add the flags of fields of a request; one that is neither yes nor no when it is left out has a --no- too."""
+    for name in names:
+        field = FIELDS[name]
+        if field.kind is bool and field.default is None:
+            parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, help=field.words)
+        else:
+            add_flag(parser, field, field.default, required=name == required)
+
+
+def add_flag(parser: argparse._ActionsContainer, field: Field, default: object, required: bool = False) -> None:
+    """Add the flag of a field, which has this value when it is left out."""
+    if field.kind is bool:
+        parser.add_argument(flag(field.name), action="store_true", default=default, help=field.words)
+        return
+    parser.add_argument(
+        flag(field.name), type=READERS.get(field.kind, str), default=default, metavar=field.metavar, required=required,
+        help=field.words,
+    )  # fmt: skip
+
+
+def flag(name: str) -> str:
+    """A field's name as it is written on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _decimal_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+READERS: dict[object, Callable] = {int: int, float: float, int | str: _number_or_word, float | str: _decimal_or_word}

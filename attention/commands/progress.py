@@ -1,0 +1,114 @@
+"""Progress on stderr, and stopping with Ctrl-C: work that fills a folder, or leaves nothing."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attention.runs.partial import PartialRun
+from attention.words import PHASE_WORDS
+
+UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
+
+
+class Progress:
+    """Progress on stderr: one line that is rewritten on a terminal, otherwise one line for each phase."""
+
+    def __init__(self):
+        self._rewrites = sys.stderr.isatty()
+        self._is_open = False
+        self._last_phase = None
+
+    def show(self, phase: str, amount: str = "") -> None:
+        if self._rewrites:
+            line = f"{phase} {amount}".rstrip()[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            self._is_open = True
+        elif phase != self._last_phase:
+            print(phase, file=sys.stderr, flush=True)
+        self._last_phase = phase
+
+    def say(self, line: str) -> None:
+        self.end()
+        print(line, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._is_open:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._is_open = False
+
+
+class ReportedRun(PartialRun):
+    """A run being written whose progress is shown as well."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.progress = Progress()
+
+    def report(self, phase: str, done: int = 0, total: int = 0, answer: str | None = None) -> None:
+        super().report(phase, done, total, answer)
+        if phase == "model" and total:
+            self.progress.show("downloading the model", f"{size(done)} of {size(total)}")
+            return
+        self.progress.show(PHASE_WORDS[phase][0], f"{done:,} of {total:,} {UNITS[phase]}" if total else "")
+
+
+def make(output_dir: str, work: Callable[[ReportedRun], Path]) -> Path:
+    """Do work that fills a folder, with progress, and with nothing left where it is stopped or fails."""
+    partial = ReportedRun.create(output_dir)
+    try:
+        with _stopping(partial):
+            partial.progress.show("loading PyTorch")
+            from attention.capture import extraction  # noqa: F401 - imported for its effect
+
+            quiet_transformers()
+            return work(partial)
+    finally:
+        partial.progress.end()
+        partial.discard()  # of what was committed nothing is left here
+
+
+@contextmanager
+def _stopping(partial: PartialRun) -> Iterator[None]:
+    """Ctrl-C interrupts the job; where a library swallows that, the `cancel` file stops it at its next token or layer.
+
+    Whatever the interrupted code makes of it (an import, for one, may raise anything), it ends as KeyboardInterrupt.
+    """
+    is_stopped = False
+
+    def stop(*_) -> None:
+        nonlocal is_stopped
+        is_stopped = True
+        partial.cancel()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only there may signals be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except BaseException:
+        if is_stopped:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def size(n_bytes: int) -> str:
+    """A number of bytes in words."""
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6)):,} MB"
+
+
+def quiet_transformers() -> None:
+    """Silence its notices, which are about its own defaults, and its progress bars, which would fight with ours."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

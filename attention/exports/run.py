@@ -1,0 +1,79 @@
+"""A run, or one map of it, in the format that is asked for.
+
+Owns which fields a format takes. Knows runs by the methods of `attention.runs.run.Run`; how a file is written is the
+business of `layers`, `tables`, `folder_zip` and `attention.drawing`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from attention.drawing.look import Look
+from attention.drawing.run_map import write_figure, write_png
+from attention.errors import InvalidRequest, quoted
+from attention.runs.run import Run
+from attention.runs.selection import Selection, run_name, select
+
+from .files import Folder, new_file, refuse_inside
+from .folder_zip import write_zip
+from .layers import write_bin, write_dense_files
+from .tables import write_csv, write_npz
+from .wanted import COMPARISON, MAP, Wanted, is_given
+
+NUMBERS, FIGURES = ("npz", "csv"), ("png", "svg", "pdf")  # of one row, column or map
+FORMATS = ("dense", "bin", *NUMBERS, *FIGURES, "zip")
+
+
+def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # noqa: A002 - the word of every way in
+    """Write a run, or a part of it: see `attention.exports.export.export`."""
+    for name, value in wanted.of(COMPARISON).items():
+        if is_given(value):
+            raise InvalidRequest(f"{name} is of a comparison, and this is one run: leave it out.")
+    if format not in FORMATS:
+        raise InvalidRequest(f"There is no format {quoted(format)}. There is {', '.join(FORMATS)}.")
+    refuse_inside(run, path)
+    if format in (*NUMBERS, *FIGURES):
+        selection = select(run, **wanted.of(MAP))
+        with new_file(path) as beside, open(beside, "wb") as file:
+            write_selection(selection, format, file, wanted.drawing())
+        return path
+    drawing = wanted.drawing()
+    one = {name: getattr(wanted, name) for name in ("head", "query", "key", "until", "received")}
+    for name, value in (one | drawing).items():
+        if is_given(value):
+            what = "draws nothing" if name in drawing else "holds every head, query and key"
+            raise InvalidRequest(
+                f"Format {format} {what}: leave {name} out, or use {'png' if name in drawing else 'npz'}."
+            )
+    if format == "dense":
+        return write_dense_files(run, path, wanted.tower, wanted.layer)
+    if wanted.layer is not None or wanted.tower != "language":
+        what = "every layer of the language tower" if format == "bin" else "the whole run"
+        raise InvalidRequest(f"Format {format} holds {what}: leave layer and tower out, or use dense.")
+    return write_bin(run, path) if format == "bin" else write_zip(run, path)
+
+
+def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: dict[str, Any]) -> None:  # noqa: A002
+    """Write one row, column or map into an open file, in a format of NUMBERS or FIGURES.
+
+    `drawing` has look, scale, width and caption, as `Wanted.drawing` gives them.
+    """
+    if format in NUMBERS:
+        for name, value in drawing.items():
+            if is_given(value):
+                raise InvalidRequest(f"Format {format} holds numbers and draws nothing: leave {name} out, or use png.")
+        return write_npz(selection, file) if format == "npz" else write_csv(selection, file)
+    look = Look.read(drawing["look"])
+    if format == "png":
+        write_png(selection, look, file, drawing["scale"], drawing["width"], drawing["caption"])
+        return None
+    for name in ("scale", "width"):
+        if drawing[name] is not None:
+            raise InvalidRequest(f"Format {format} is sharp in any size: leave {name} out, or use png.")
+    return write_figure(selection, look, file, format)
+
+
+def file_name(run: Folder, format: str, selection: Selection | None = None) -> str:  # noqa: A002
+    """Name of an exported file, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
+    return f"{run_name(run) if selection is None else selection.name()}.{format}"
