@@ -1,26 +1,23 @@
 """The viewer's pure modules, tested where they run: `node --test` on tests/js/, with no packages."""
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from programs import require
 
 ROOT = Path(__file__).parent.parent
 VIEWER = ROOT / "assets" / "viewer"
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LAYERS = [line.split() for line in re.search(r"```viewer\n(.*?)```", CONTRIBUTING, re.DOTALL)[1].splitlines()]
-NODE = shutil.which("node")
 
 
-@pytest.mark.skipif(NODE is None and os.environ.get("CI") != "true", reason="node is not installed; in CI it must be")
+@pytest.mark.node
 def test_the_modules_pass_their_own_tests():
-    assert NODE, "CI needs node 20 or later"
     files = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.js"))
     assert files
-    done = subprocess.run([NODE, "--test", *files], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([require("node"), "--test", *files], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 

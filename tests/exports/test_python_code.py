@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import uvicorn
 from made_runs import chat, scene, write_run
+from programs import run_in_node
 from starlette.applications import Starlette
 
 from attention import open_run
@@ -20,10 +20,9 @@ from attention.serving.answers import PREFIX
 from attention.serving.routes import routes
 
 ROOT = Path(__file__).parents[2]
-NODE = shutil.which("node")
 ODD = 'it\'s "a" {run}\\ 火🦊 $x'  # a folder's name on Linux may hold any of these
 
-pytestmark = pytest.mark.skipif(NODE is None and os.environ.get("CI") != "true", reason="node is not installed")
+pytestmark = pytest.mark.node
 
 ROW = {"tower": "language", "direction": "reads", "query": 30, "until": None, "layer": 2, "head": 1, "grid": 0}
 VIEWS = {
@@ -86,8 +85,7 @@ def codes(run, address):
         console.log(JSON.stringify(Object.fromEntries(Object.entries(views).map(([name, view]) =>
             [name, {{ folder: pythonCode(view, {{ folder, address }}), address: pythonCode(view, {{ address }}) }}]))));
     """
-    done = subprocess.run([NODE, "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return json.loads(run_in_node(script))
 
 
 @pytest.mark.parametrize("where", ["folder", "address"])

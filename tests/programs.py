@@ -1,0 +1,36 @@
+"""Programs outside Python that some tests need. Where one is missing its tests are skipped; with CI=true they fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+# the mark of the tests that need it: what it may be called, and the variable that says where it is
+PROGRAMS = {
+    "browser": (("chromium", "chromium-browser", "google-chrome", "chrome"), "CHROMIUM"),
+    "node": (("node",), "NODE"),
+}
+
+
+def path_of(mark: str) -> str | None:
+    names, variable = PROGRAMS[mark]
+    return os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
+
+
+def require(mark: str) -> str:
+    """The program's path; without it the test that asks ends here."""
+    path = path_of(mark)
+    if path is None:
+        names, variable = PROGRAMS[mark]
+        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        end(f"{names[0]} is not installed; {variable} may say where it is.")
+    return path
+
+
+def run_in_node(script: str, *arguments: str) -> str:
+    """What a module printed that imports the viewer's."""
+    command = [require("node"), "--input-type=module", "-e", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout

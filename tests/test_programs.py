@@ -1,0 +1,19 @@
+"""Tests that need Node or Chromium are skipped without them, and fail in CI."""
+
+import pytest
+from programs import PROGRAMS, require
+
+ENDS = {"": pytest.skip.Exception, "true": pytest.fail.Exception}
+
+
+@pytest.mark.parametrize("mark", PROGRAMS)
+@pytest.mark.parametrize("ci", ENDS)
+def test_without_its_program_a_test_is_skipped_and_fails_in_ci(mark, ci, monkeypatch, tmp_path):
+    names, variable = PROGRAMS[mark]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(ENDS[ci], match=f"{names[0]} is not installed"):
+        require(mark)
+    monkeypatch.setenv(variable, "/somewhere/else")
+    assert require(mark) == "/somewhere/else"
