@@ -1,14 +1,20 @@
 """What holds for every test: no network, no analytics, and Gradio's files in a folder of their own."""
 
+import atexit
 import os
+import shutil
 import signal
 import tempfile
 
+import programs
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="gradio-test-")  # each process its own: what is left is counted
+if "ATTENTION_TEST_SESSION" not in os.environ:  # its workers share the folder of the first process
+    os.environ["ATTENTION_TEST_SESSION"] = session = tempfile.mkdtemp(prefix="attention-test-")
+    atexit.register(shutil.rmtree, session, ignore_errors=True)
 worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     # torch takes every core in each process: then all wait for each other, ten times as long where there are two
@@ -16,6 +22,13 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * worker)  # two that look for a free port at once find the same
 # a test run in the background is told to ignore Ctrl-C; some tests send it
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item):
+    """What a test's marks name must be there."""
+    for mark in programs.PROGRAMS:
+        if item.get_closest_marker(mark):
+            programs.require(mark)
 
 
 @pytest.fixture(scope="session")

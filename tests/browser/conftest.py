@@ -1,30 +1,33 @@
-"""One Chromium and one small Gradio page for all browser tests.
+"""One Chromium and one small page for all browser tests.
 
-The page is not the app: an AttentionViewer, filled from the address (?ticket=...&layer=...) and by two buttons. Its
-runs are a captured one of the bundled model and some made by hand.
+The page is not the app: an AttentionViewer on the bare page of `host`, filled from the address (?ticket=...&layer=...)
+and by two buttons. Its runs are an example of the bundled model's, one of a tiny random model, and some made by hand.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from browser.host import hosted
+from browser.tickets import Tickets
+from browser.viewer_coverage import collect
 from made_runs import chat, scene, token, write_run
+from programs import require
+from shared import once
 
 from attention.page.viewer import AttentionViewer
 from attention.runs.run import open_run
-from attention.serving.routes import routes
 
 FLAGS = [
     "--no-sandbox",
@@ -33,6 +36,7 @@ FLAGS = [
     "--font-render-hinting=none",
     "--disable-background-networking",
 ]
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SHAPE = (7, 23)  # of the painted run: neither square nor a divisor of anything
 PAINTED = [(0, 0), (6, 22), (3, 11), (1, 17), (5, 2)]
@@ -61,17 +65,7 @@ def painted_picture(width: int, height: int, shape: tuple[int, int], cells: list
     return picture.resize((width, height), Image.Resampling.BOX)
 
 
-def captured_run(folder: Path) -> Path:
-    """What the bundled model read when it answered a question about the first example picture."""
-    from attention import Request, extract
-
-    picture = Path(__file__).parents[2] / "assets" / "examples" / "shapes.png"
-    request = Request(images=(str(picture),), prompt="what color is the star?", mode="generate", model="pocket")
-    extract(request, folder).close()
-    return folder
-
-
-def crossed_run(folder: Path) -> Path:
+def crossed_run(folder: Path) -> None:
     """What a tiny random model reads by cross-attention."""
     from tiny_families import write
 
@@ -82,14 +76,9 @@ def crossed_run(folder: Path) -> Path:
     question = {"prompt": "what is it?", "answer": "a fox", "device": "cpu"}
     extract(Request(images=(scene(300, 200, 4),), model=str(model), **question), folder).close()
     free()
-    return folder
 
 
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory):
-    """The runs by ticket."""
-    root = tmp_path_factory.mktemp("runs")
-    pictures = [scene(640, 360, 2), scene(200, 400, 3)]
+def html_run(folder: Path) -> Path:
     emoji = [
         token("🦊", "answer"),
         token("", "answer"),
@@ -100,87 +89,65 @@ def runs(tmp_path_factory):
     tokens = chat([(2, 3)], prompt=[*HTML, " end"], system=["be", " kind"], thinking=[" hm", "\n"], answer=emoji)
     fox = next(t["index"] for t in tokens if t["text"] == "🦊")
     tokens[fox + 1]["part_of"] = fox
-    many = chat([(25, 40)], prompt=["what"], answer=["w"] * 30)
-    folders = {
-        "captured": captured_run(root / "captured"),
-        "painted": write_run(root / "painted", [painted_picture(613, 271, SHAPE, PAINTED)], [SHAPE]),
-        "two": write_run(root / "two", pictures, [(9, 16), (16, 8)], layers=(0, 2, 5), smooth=True),
-        "html": write_run(root / "html", [scene(90, 60)], [(2, 3)], tokens=tokens),
-        "large": write_run(
-            root / "large",
-            [scene(800, 500)],
-            [(25, 40)],
-            layers=range(28),
-            heads=16,
-            kv_heads=8,
-            tokens=many,
-            smooth=True,
-        ),
-        "named": write_run(
-            root / "named",
-            [painted_picture(613, 271, SHAPE, PAINTED)],
-            [SHAPE],
-            sharpness=1.0,
-            sinks={"language": {"1": SINKS}},
-            points=[{"x": 100, "y": 50, "label": "<b>here</b>", "image": 0}],
-            boxes=[{"x0": 200, "y0": 80, "x1": 400, "y1": 200, "label": "a box", "image": 0}],
-        ),
-        "text": write_run(root / "text", [], []),
-        "crossed": crossed_run(root / "crossed"),
-    }
-    opened = {ticket: open_run(folder) for ticket, folder in folders.items()}
-    yield opened
-    for run in opened.values():
-        run.close()
+    return write_run(folder, [scene(90, 60)], [(2, 3)], tokens=tokens)
+
+
+def large_run(folder: Path) -> Path:
+    tokens = chat([(25, 40)], prompt=["what"], answer=["w"] * 30)
+    sizes = {"layers": range(28), "heads": 16, "kv_heads": 8}
+    return write_run(folder, [scene(800, 500)], [(25, 40)], **sizes, tokens=tokens, smooth=True)
+
+
+def named_run(folder: Path) -> Path:
+    return write_run(
+        folder,
+        [painted_picture(613, 271, SHAPE, PAINTED)],
+        [SHAPE],
+        sharpness=1.0,
+        sinks={"language": {"1": SINKS}},
+        points=[{"x": 100, "y": 50, "label": "<b>here</b>", "image": 0}],
+        boxes=[{"x0": 200, "y0": 80, "x1": 400, "y1": 200, "label": "a box", "image": 0}],
+    )
+
+
+def two_run(folder: Path) -> Path:
+    pictures = [scene(640, 360, 2), scene(200, 400, 3)]
+    return write_run(folder, pictures, [(9, 16), (16, 8)], layers=(0, 2, 5), smooth=True)
+
+
+RUNS: dict[str, Callable[[Path], Path]] = {
+    "captured": lambda _: EXAMPLES / "shapes",
+    "painted": lambda folder: write_run(folder, [painted_picture(613, 271, SHAPE, PAINTED)], [SHAPE]),
+    "two": two_run,
+    "html": html_run,
+    "large": large_run,
+    "named": named_run,
+    "text": lambda folder: write_run(folder, [], []),
+    "crossed": lambda _: once("crossed", crossed_run),
+}
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """The runs by ticket."""
+    runs = Tickets(tmp_path_factory.mktemp("runs"), RUNS, open_run)
+    yield runs
+    runs.close()
 
 
 @pytest.fixture(scope="session")
 def address(runs):
     """The page's address."""
-
-    def opened(request: gr.Request) -> dict:
-        asked = dict(request.query_params)
-        if "ticket" not in asked:
-            return gr.skip()
-        view = {
-            name: int(asked[name]) if asked[name].isdigit() else asked[name]
-            for name in ("layer", "head", "query")
-            if name in asked
-        }
-        return {"id": asked["ticket"], "ticket": asked["ticket"], "kind": "run", "view": view}
-
-    def chosen(event: gr.EventData) -> dict:
-        return event._data
-
-    with gr.Blocks(fill_width=True) as demo:
-        with gr.Row():
-            nothing, two = gr.Button("open nothing"), gr.Button("open two")
-        viewer = AttentionViewer()
-        selected = gr.JSON(elem_id="selected")
-        nothing.click(lambda: None, None, viewer)
-        two.click(lambda: {"id": "two", "ticket": "two", "kind": "run"}, None, viewer)
-        viewer.select(chosen, None, selected, queue=False, show_progress="hidden")
-        demo.load(opened, None, viewer)
-    _, url, _ = demo.launch(
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        server_name="127.0.0.1",
-        app_kwargs={"routes": routes(runs.__getitem__)},
-    )
-    yield url
-    demo.close()
+    with hosted(AttentionViewer(), runs.__getitem__) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def chromium():
     """A running Chromium: the one named by CHROMIUM, or the system's."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            "Chromium is not installed; name it in CHROMIUM."
-        )
+    path = require("browser")
+    if counted := os.environ.get("VIEWER_COVERAGE"):
+        collect(Path(counted))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -188,7 +155,7 @@ def chromium():
 
 
 class Pages:
-    """One page for each theme and density, used again and again: a new one takes twice as long until Gradio stands.
+    """One page for each theme and density, used again and again: a new one has to fetch every module again.
 
     What was done to a page is undone before it is used again: storage, routes, permissions, the mouse's place. What the
     browser has fetched it keeps, as for a person; so no page is used by the tests of another file, whose server may
@@ -301,7 +268,7 @@ def touch(pages):
 def wait(page, state: str = "ready", **values) -> None:
     """Wait until the viewer says that it shows this."""
     said = "".join(f'[data-{name}="{value}"]' for name, value in values.items())
-    page.wait_for_selector(f".av-root[data-state={state}]{said}", timeout=20_000)
+    page.wait_for_selector(f".av-root[data-state={state}]{said}", timeout=40_000)
 
 
 def shown(page) -> SimpleNamespace:

@@ -9,18 +9,19 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
+from browser.host import hosted
+from browser.tickets import Tickets
 from made_comparisons import write_comparison
 from made_runs import chat, scene, token
 from PIL import Image
 from playwright.sync_api import expect
+from shared import once
 
 from adapters import open_comparison
 from attention.folders import unpack
 from attention.page.viewer import ComparisonViewer
-from attention.serving.routes import routes
 
 pytestmark = pytest.mark.browser
 
@@ -43,18 +44,21 @@ LOGPROBS = [-0.1, -0.2, -0.1, -0.3, -0.1]
 MOVED = [-0.1, -2.5, -0.1, -0.29, -0.1]
 
 
-@pytest.fixture(scope="module")
-def comparisons(tmp_path_factory):
-    """The comparisons by ticket."""
-    root = tmp_path_factory.mktemp("comparisons")
+def written(pictures, shapes, adapters, **run):
+    """How a comparison is written."""
+    return lambda folder: write_comparison(folder, pictures, shapes, adapters, **run)
+
+
+def made_by_hand() -> dict:
+    """What writes each comparison, by ticket."""
     tokens, picture = chat([SHAPE], answer=ANSWER), scene(640, 400, 2)
     run = {"tokens": tokens, "smooth": True, "logprobs": LOGPROBS}
     other = tokens[:-3] + [{**tokens[-3], "text": " moon"}, *tokens[-2:]]
     gui = {"id": "someone/gui-lora", "from_layer": 1, "changes": CHANGES, "logprobs": MOVED}
-    folders = {
-        "one": write_comparison(root / "one", [picture], [SHAPE], [gui], **run),
-        "many": write_comparison(
-            root / "many", [picture], [SHAPE],
+    return {
+        "one": written([picture], [SHAPE], [gui], **run),
+        "many": written(
+            [picture], [SHAPE],
             [
                 gui | {"blind": [(2, 3)], "without": [(1, 1)]},
                 {"id": f"someone/{EVIL}", "answer": EVIL, "changes": []},
@@ -62,32 +66,33 @@ def comparisons(tmp_path_factory):
             ],
             **run,
         ),
-        "series": write_comparison(
-            root / "series", [picture], [SHAPE],
-            [{"id": f"/runs/7/checkpoint-{n}", "size": n / 200} for n in (100, 50, 150)], **run,
+        "series": written(
+            [picture], [SHAPE], [{"id": f"/runs/7/checkpoint-{n}", "size": n / 200} for n in (100, 50, 150)], **run
         ),
-        "own": write_comparison(
-            root / "own", [picture], [SHAPE], [{"id": "a/b", "answer": "a red moon.", "tokens": other}],
-            words="own", **run,
+        "own": written(
+            [picture], [SHAPE], [{"id": "a/b", "answer": "a red moon.", "tokens": other}], words="own", **run
         ),
-        "two": write_comparison(
-            root / "two", [picture, scene(300, 400, 3)], [SHAPE, (6, 4)], [gui],
+        "two": written(
+            [picture, scene(300, 400, 3)], [SHAPE, (6, 4)], [gui],
             **run | {"tokens": chat([SHAPE, (6, 4)], answer=ANSWER)},
         ),
-        "text": write_comparison(
-            root / "text", [], [], [{"id": "a/b"}],
-            tokens=chat([], answer=[*ANSWER[:3], token(EVIL, "answer")]), logprobs=LOGPROBS,
+        "text": written(
+            [], [], [{"id": "a/b"}], tokens=chat([], answer=[*ANSWER[:3], token(EVIL, "answer")]), logprobs=LOGPROBS
         ),
-        "sinks": write_comparison(root / "sinks", [picture], [SHAPE], [gui], **run, sinks={"language": {"1": [5, 9]}}),
+        "sinks": written([picture], [SHAPE], [gui], **run, sinks={"language": {"1": [5, 9]}}),
+        "captured": lambda _: once("captured comparison", captured),
     }  # fmt: skip
-    folders["captured"] = captured(root)
-    opened = {ticket: open_comparison(folder) for ticket, folder in folders.items()}
-    yield opened
-    for comparison in opened.values():
-        comparison.close()
 
 
-def captured(root):
+@pytest.fixture(scope="module")
+def comparisons(tmp_path_factory):
+    """The comparisons by ticket."""
+    comparisons = Tickets(tmp_path_factory.mktemp("comparisons"), made_by_hand(), open_comparison)
+    yield comparisons
+    comparisons.close()
+
+
+def captured(folder):
     """The bundled model against a random adapter on two of its language layers."""
     from made_adapters import saved_adapter
 
@@ -96,44 +101,19 @@ def captured(root):
     from attention.models.kept import free
 
     layers = {"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [2, 3], "layers_pattern": "layers"}
-    adapter = saved_adapter(ASSETS / "pocket", root / "late", size=0.1, **layers)
+    adapter = saved_adapter(ASSETS / "pocket", folder.with_name("late"), size=0.1, **layers)
     request = Request(
         images=(str(ASSETS / "examples" / "shapes.png"),), prompt="what color is the star?", model="pocket"
     )
-    compare(request, choose([str(adapter)], "pocket"), root / "captured").close()
+    compare(request, choose([str(adapter)], "pocket"), folder).close()
     free()
-    return root / "captured"
 
 
 @pytest.fixture(scope="module")
 def address(comparisons):
     """A page that shows the comparison that its address asks for."""
-
-    def opened(request: gr.Request) -> dict:
-        asked = dict(request.query_params)
-        if "ticket" not in asked:
-            return gr.skip()
-        view = {name: int(asked[name]) for name in ("layer", "head", "query", "adapter") if name in asked}
-        return {"id": asked["ticket"], "ticket": asked["ticket"], "kind": "comparison", "view": view}
-
-    with gr.Blocks(fill_width=True) as demo:
-        viewer = ComparisonViewer()
-        with gr.Accordion("told", open=False):
-            selected = gr.JSON(elem_id="selected")
-            nothing = gr.Button("open nothing")
-        nothing.click(lambda: None, None, viewer)
-        viewer.select(told, None, selected, queue=False, show_progress="hidden")
-        demo.load(opened, None, viewer)
-    _, url, _ = demo.launch(
-        prevent_thread_lock=True, quiet=True, ssr_mode=False, server_name="127.0.0.1",
-        app_kwargs={"routes": routes(comparisons.__getitem__)},
-    )  # fmt: skip
-    yield url
-    demo.close()
-
-
-def told(event: gr.EventData) -> dict:
-    return event._data
+    with hosted(ComparisonViewer(), comparisons.__getitem__) as address:
+        yield address
 
 
 def held(page):
@@ -534,7 +514,6 @@ def test_it_opens_empty_and_says_what_to_do(open_page, tools):
     expect(page.locator(".av-matrix-nothing")).to_be_visible()
     page = open_page("one")
     expect(page.locator(".av-message")).to_be_hidden()
-    page.get_by_role("button", name="told").click()
     page.get_by_role("button", name="open nothing").click()
     tools.wait(page, "empty")
     expect(page.locator(".av-member")).to_have_count(0)
@@ -772,6 +751,7 @@ def test_the_address_is_copied_and_who_may_open_it_is_said(open_page):
 
 
 def test_all_of_it_is_kept_as_a_zip_that_opens_again(open_page, comparisons, tmp_path):
+    comparison = comparisons["captured"]
     page = open_page("captured", layer=2, head=1)
     open_menu(page)
     with page.expect_download() as caught:
@@ -779,7 +759,7 @@ def test_all_of_it_is_kept_as_a_zip_that_opens_again(open_page, comparisons, tmp
     caught.value.save_as(tmp_path / "kept.zip")
     expect(page.locator(".av-keep-said")).to_have_text(caught.value.suggested_filename)
     with open_comparison(unpack(tmp_path / "kept.zip", tmp_path / "again", 1 << 30)) as again:
-        assert again.info == comparisons["captured"].info
+        assert again.info == comparison.info
 
 
 def test_what_cannot_be_kept_is_said(open_page, comparisons):
@@ -824,7 +804,6 @@ def test_the_menu_is_whole_on_the_page(open_page, tools, size):
 
 def test_the_page_around_is_told_what_was_chosen(open_page, tools):
     page = open_page("many", layer=2, head=1)
-    page.get_by_role("button", name="told").click()
     page.locator(".av-member-choose").nth(2).click()
     tools.wait(page, right=2)
     expect(page.locator("#selected")).to_contain_text("measure")

@@ -1,0 +1,123 @@
+"""A bare page for the viewer's components, without Gradio: it opens in a tenth of the time.
+
+A component brings its template, its style sheet and the script that mounts it; the page runs that script as Gradio's
+HTML component does, below the style sheets that Gradio brings. Its address says what is shown
+(?ticket=...&layer=...), buttons show something else, and what the component tells stands in #selected. That components
+behave alike on a page of Gradio is tested in test_in_gradio.py.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+
+import gradio as gr
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from attention.serving.routes import routes
+
+FRONTEND = Path(gr.__file__).parent / "templates" / "frontend"
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>viewer</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/gradio.css">
+<style>
+html { margin: 0; padding: 0; min-height: 100%; }
+body { margin: 0; background: var(--body-background-fill); }
+main { display: flow-root; padding: 16px 44px; font: 14px/1.4 var(--font); color: var(--body-text-color); }
+main > nav { height: 42px; margin-bottom: 24px; }
+main > nav > button { border: 1px solid var(--border-color-primary); padding: 8px 16px; }
+#viewer { $styles }
+</style>
+</head>
+<body><div class="gradio-container gradio-container-$version"><main>
+<nav><button>open nothing</button> <button>open two</button></nav>
+<div id="viewer">$template</div>
+<pre id="selected" style="min-height: 60px"></pre>
+</main></div>
+<script>
+  const asked = new URLSearchParams(location.search);
+  document.body.classList.toggle('dark', asked.get('__theme') === 'dark');
+  window.gradio_config = { root: '' };
+  const component = document.getElementById('viewer');
+  const listeners = [];
+  const props = new Proxy({ value: null }, {
+    set(held, name, value) {
+      held[name] = value;
+      queueMicrotask(() => listeners.forEach(([watched, listener]) => watched === name && listener()));
+      return true;
+    },
+  });
+  const show = (ticket, view = {}) => { props.value = ticket && { id: ticket, ticket, kind: $kind, view }; };
+  const [nothing, two] = document.querySelectorAll('nav button');
+  nothing.onclick = () => show(null);
+  two.onclick = () => show('two');
+  function watch(name, listener) {
+    listeners.push([name, listener]);
+    // as from a server: a while after the component stands
+    if (name === 'value' && asked.has('ticket')) setTimeout(() => show(asked.get('ticket'), viewOf(asked)));
+  }
+  function viewOf(asked) {
+    const names = ['layer', 'head', 'query', 'adapter'].filter((name) => asked.has(name));
+    return Object.fromEntries(names.map((name) => [name, asked.get(name)])
+      .map(([name, said]) => [name, /^[0-9]+$$/.test(said) ? Number(said) : said]));
+  }
+  function trigger(name, data) {
+    document.getElementById('selected').textContent = JSON.stringify(data, null, 2);
+  }
+  // with its fonts: texts keep their widths from the beginning
+  const fonts = ['400 14px "Source Sans Pro"', '600 14px "Source Sans Pro"', '400 14px "IBM Plex Mono"'];
+  Promise.all(fonts.map((font) => document.fonts.load(font))).then(() => {
+    new Function('element', 'props', 'watch', 'trigger', $script)(component, props, watch, trigger);
+  });
+</script></body></html>""")
+
+
+def page_of(component) -> str:
+    """The page that shows a component, as text."""
+    return PAGE.substitute(
+        styles=component.css_template,
+        template=component.html_template,
+        version=gr.__version__.replace(".", "-"),
+        kind=json.dumps(component.KIND),
+        script=json.dumps(component.js_on_load).replace("</", "<\\/"),
+    )
+
+
+def style_sheet() -> str:
+    """The style sheets that Gradio brings with every page: what it resets, and its theme."""
+    (reset,) = FRONTEND.glob("assets/index-*.css")
+    return reset.read_text(encoding="utf-8") + gr.themes.Default()._get_theme_css()
+
+
+@contextmanager
+def hosted(component, find) -> Iterator[str]:
+    """The address of a page that shows what `find` has for a ticket."""
+    page, styles = page_of(component), style_sheet()
+    app = Starlette(
+        routes=[
+            Route("/", lambda _: HTMLResponse(page)),
+            Route("/gradio.css", lambda _: Response(styles, media_type="text/css")),
+            Mount("/static", StaticFiles(directory=FRONTEND / "static")),
+            *routes(find),
+        ]
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        serving.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        server.should_exit = True
+        serving.join(20)
