@@ -1,8 +1,8 @@
 """A finished run: rows, columns, maps and scores, read from its folder.
 
-Knows the layout of the folder and the formula that gives a row back from queries and keys. Knows neither models nor
-Gradio nor colours, and needs NumPy alone; only `row_scores` needs torch. Everything here is read-only and may be
-called from several threads.
+Knows the layout of the folder; how a row comes out of queries and keys is the business of `factors`. Knows neither
+models nor Gradio nor colours, and needs NumPy alone; only `row_scores` needs torch. Everything here is read-only and
+may be called from several threads.
 
 In every method `layer` is the layer's index in the model, `head`, `query` and `key` count from 0, `query` is the
 position of the row itself (the row of position p predicts token p + 1), and `tower` is `language` or `vision`.
@@ -25,17 +25,14 @@ from attention.errors import DamagedRun, NotInRun, quoted, shown_path
 
 from .array_cache import ArrayCache
 from .checks.json_fields import parse_json
+from .factors import COMPUTED, FACTORS, Layer, chunks
 from .half import to_float16, to_float32
 from .layer_file import LayerFile
+from .masks import Mask
 from .pooling import pool_maps, pooled_shape
 
 FORMAT = 1
-COLUMNS_AT_ONCE = 16  # computed for one that is asked for
-CHUNK_BYTES = 32 << 20  # scores computed at a time when a whole layer is asked for
 
-
-FACTORS = ArrayCache(1 << 30)  # queries and keys in float32, of all runs of a process
-COMPUTED = ArrayCache(256 << 20)  # log-sum-exps and what keys receive: small, and each a walk over a whole layer
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
 _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
 
@@ -158,8 +155,7 @@ class Run:
         if found == "stored" and last == query:
             return to_float32(self.stored_row(layer, query, tower))
         if last == query:
-            queries = self._queries(layer, tower, query, query + 1)
-            return self._probabilities(layer, tower, queries, query, query + 1)[:, 0]
+            return self._layer(layer, tower).rows(query, query + 1)[:, 0]
         total = np.zeros((self.heads(tower), self.keys(tower)))
         for rows in self._span(layer, tower, query, last + 1, found):
             total += rows.sum(axis=1, dtype=np.float64)
@@ -216,11 +212,11 @@ class Run:
             ]
             return np.concatenate(parts, axis=1).astype(np.float32)
         if stop == key + 1:
-            return self._columns(layer, tower, key, stop)[:, :, 0]
+            return self._layer(layer, tower).columns(key, stop)[:, :, 0]
         heads, queries = self.heads(tower), self.queries(tower)
         total = np.zeros((heads, queries))
-        for first, last in _chunks(heads, stop, queries, key):
-            total += self._columns(layer, tower, first, last).sum(axis=2, dtype=np.float64)
+        for first, last in chunks(heads, stop, queries, key):
+            total += self._layer(layer, tower).columns(first, last).sum(axis=2, dtype=np.float64)
         return (total / (stop - key)).astype(np.float32)
 
     def columns(self, key: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
@@ -315,10 +311,9 @@ class Run:
         """The rows [first, last) of a layer in order, a bounded number at a time: (start, [heads, queries, keys])."""
         file = self._file(layer, tower)
         last = self.queries(tower) if last is None else last
-        for start, stop in _chunks(self.heads(tower), last, self.keys(tower), first):
+        for start, stop in chunks(self.heads(tower), last, self.keys(tower), first):
             if "query" in file:
-                queries = self._queries(layer, tower, start, stop)
-                yield start, self._probabilities(layer, tower, queries, start, stop)
+                yield start, self._layer(layer, tower).rows(start, stop)
             else:
                 yield start, np.stack([self.row(layer, query, tower) for query in range(start, stop)], axis=1)
 
@@ -329,23 +324,8 @@ class Run:
             return
         file = self._file(layer, tower)
         offset = self._stored_index(file, first, first) - first
-        for start, end in _chunks(self.heads(tower), stop, self.keys(tower), first):
+        for start, end in chunks(self.heads(tower), stop, self.keys(tower), first):
             yield to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
-
-    def _columns(self, layer, tower, start, stop) -> np.ndarray:
-        """Columns of the keys [start, stop), from the factors: float32 [heads, queries, keys]."""
-        file = self._file(layer, tower)
-        queries, keys = self._factor(layer, tower, "query"), self._factor(layer, tower, "key")
-        heads, n, head_dim = queries.shape
-        # with neighbours, because a product with one key alone is summed in another order than the rows were
-        first = max(0, min(start, keys.shape[2] - COLUMNS_AT_ONCE))
-        block = np.ascontiguousarray(keys[:, :, first : max(stop, first + COLUMNS_AT_ONCE)])
-        scores = np.matmul(queries.reshape(len(keys), heads // len(keys) * n, head_dim), block)
-        scores = np.ascontiguousarray(scores.reshape(heads, n, -1)[:, :, start - first : stop - first])
-        scores = self._finished(scores, file) - self._log_sum_exp(layer, tower)[:, :, None]
-        readers = np.stack([self._readers(file, key, n) for key in range(start, stop)], axis=1)
-        scores[:, ~readers] = -np.inf
-        return np.exp(scores.astype(np.float32))
 
     # Numbers made of rows
 
@@ -468,7 +448,7 @@ class Run:
         at = np.flatnonzero(self.stored_positions(tower) == query)
         return table[:, :, at[0]].copy() if len(at) else None
 
-    # How a row comes out of the factors
+    # From the factors, layer by layer
 
     def _exact_rows(self, query, tower, until) -> np.ndarray:
         """A row, or the mean of a span, in every layer, as exact as the run has it: float32 [layers, heads, keys]."""
@@ -493,145 +473,7 @@ class Run:
 
         return ROWS.get((self._owner, tower, query, last), compute)
 
-    def _probabilities(self, layer, tower, queries, start, stop) -> np.ndarray:
-        """Rows [start, stop) from their queries [heads, rows, head_dim]: float32 [heads, rows, keys].
-
-        softmax in float32 over the keys that the mask shows, with the largest score taken off first, and with learned
-        sink logits where the layer has them. A row that sees no key is 0 everywhere.
-        """
-        scores, first = self._scores(layer, tower, queries, start, stop)
-        _, total = self._exponentials(layer, tower, scores)
-        total[total == 0] = 1
-        last = first + scores.shape[2]
-        result = np.empty((*scores.shape[:2], self.keys(tower)), np.float32)
-        result[:, :, :first] = result[:, :, last:] = 0
-        np.divide(scores, total, out=result[:, :, first:last])
-        return result
-
-    def _scores(self, layer, tower, queries, start, stop) -> tuple[np.ndarray, int]:
-        """Scores of rows [start, stop), float32 [heads, rows, some keys], and the first of those keys.
-
-        No row of these sees a key outside; a key inside that a row does not see has -inf.
-        """
-        file = self._file(layer, tower)
-        heads, rows, head_dim = queries.shape
-        first, last = self._reach(file, start, stop, self.keys(tower))
-        keys = self._factor(layer, tower, "key")[:, :, first:last]
-        group = heads // len(keys)
-        if rows == 1:  # as vector times matrix, which is twice as fast here as a product of thin matrices
-            scores = np.matmul(queries.reshape(len(keys), group, 1, head_dim), keys[:, None])
-        else:
-            scores = np.matmul(queries.reshape(len(keys), group * rows, head_dim), keys)
-        scores = self._finished(scores.reshape(heads, rows, last - first), file)
-        hidden = self._hidden(file, start, stop, first, last)
-        if hidden is not None:
-            at = hidden.shape[1]
-            scores[:, :, -at:] += np.where(hidden, np.float32(-np.inf), np.float32(0))
-        return scores, first
-
-    def _exponentials(self, layer, tower, scores) -> tuple[np.ndarray, np.ndarray]:
-        """Replace scores by exp(score - peak); return the peaks and the sums over keys, [heads, rows, 1] each."""
-        file = self._file(layer, tower)
-        peak = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-        sink = file.read("sink_logits").astype(np.float32)[:, None, None] if "sink_logits" in file else None
-        if sink is not None:
-            peak = np.maximum(peak, sink)
-        peak[~np.isfinite(peak)] = 0
-        np.subtract(scores, peak, out=scores)
-        np.exp(scores, out=scores)
-        total = scores.sum(axis=-1, keepdims=True)
-        if sink is not None:
-            total += np.exp(sink - peak)
-        return peak, total
-
-    def _log_sum_exp(self, layer, tower) -> np.ndarray:
-        """The logarithm of every row's denominator, float64 [heads, queries]; +inf for a row that sees no key.
-
-        In float32 its rounding alone would be larger than the error of a row.
-        """
-
-        def compute():
-            queries = self._factor(layer, tower, "query")
-            heads, n, _ = queries.shape
-            result = np.empty((heads, n), np.float64)
-            for start, stop in _chunks(heads, n, self.keys(tower)):
-                scores, _ = self._scores(layer, tower, queries[:, start:stop], start, stop)
-                peak, total = self._exponentials(layer, tower, scores)
-                with np.errstate(divide="ignore"):
-                    logarithm = peak + np.log(total.astype(np.float64))
-                result[:, start:stop] = np.where(total > 0, logarithm, np.inf)[:, :, 0]
-            return result
-
-        return COMPUTED.get((self._owner, tower, layer, "log-sum-exp"), compute)
-
-    @staticmethod
-    def _finished(scores, file) -> np.ndarray:
-        """Scaled, and capped where the layer does so, in place. After the product, as models do: the same rounding."""
-        scores *= scores.dtype.type(file.metadata["scaling"])
-        softcap = file.metadata.get("softcap")
-        if softcap:
-            scores /= scores.dtype.type(softcap)
-            np.tanh(scores, out=scores)
-            scores *= scores.dtype.type(softcap)
-        return scores
-
-    def _reach(self, file, start, stop, n) -> tuple[int, int]:
-        """The smallest range of keys that holds all that rows [start, stop) may read."""
-        mask = file.metadata["mask"]
-        if mask == "causal":
-            return 0, stop
-        if mask == "segments":
-            ends = file.read("segments")
-            first, last = np.searchsorted(ends, [start, stop - 1], side="right")
-            return int(ends[first - 1]) if first else 0, int(ends[last])
-        return 0, n
-
-    def _hidden(self, file, start, stop, first, last) -> np.ndarray | None:
-        """Keys before `last` that are hidden from rows [start, stop): bool [rows, some keys up to `last`].
-
-        None when no key is hidden. Keys of [first, last) before those of the answer are seen by every row.
-        """
-        mask = file.metadata["mask"]
-        if mask == "full" or (mask == "causal" and stop == start + 1):
-            return None
-        if mask == "causal":
-            return np.arange(start, last)[None] > np.arange(start, stop)[:, None]
-        if mask == "segments":
-            ends = file.read("segments")
-            keys, rows = (np.searchsorted(ends, np.arange(*span), "right") for span in ((first, last), (start, stop)))
-            return None if keys[0] == keys[-1] else keys != rows[:, None]
-        packed = self._mask_file().read_slice(mask, (slice(start, stop),))
-        return ~np.unpackbits(packed, axis=-1, bitorder="little")[:, first:last].astype(bool)
-
-    def _readers(self, file, key, n) -> np.ndarray:
-        """Queries that may read a key: bool [queries]."""
-        mask = file.metadata["mask"]
-        if mask == "causal":
-            return np.arange(n) >= key
-        if mask == "segments":
-            ends = file.read("segments")
-            return np.searchsorted(ends, np.arange(n), "right") == np.searchsorted(ends, key, "right")
-        if mask == "full":
-            return np.ones(n, bool)
-        return (self._mask_file().read(mask)[:, key // 8] >> (key % 8) & 1).astype(bool)
-
     # Files
-
-    def _queries(self, layer, tower, start, stop) -> np.ndarray:
-        """The queries [start, stop) of a layer in float32, [heads, queries, head_dim]; read for this once."""
-        return _wide(self._file(layer, tower).read_slice("query", (slice(None), slice(start, stop))))
-
-    def _factor(self, layer, tower, name) -> np.ndarray:
-        """In float32, a layer's queries [heads, tokens, head_dim] or its keys [kv_heads, head_dim, tokens].
-
-        Keys lie so that a row is sums of contiguous keys, which is what a memory reads fastest.
-        """
-
-        def read():
-            value = _wide(self._file(layer, tower).read(name))
-            return value if name == "query" else np.ascontiguousarray(value.transpose(0, 2, 1))
-
-        return FACTORS.get((self._owner, tower, layer, name), read)
 
     def _file(self, layer, tower) -> LayerFile:
         with self._lock:
@@ -639,6 +481,18 @@ class Run:
             if file is None:
                 file = self._files[tower, layer] = LayerFile(self.layer_file(layer, tower))
             return file
+
+    def _layer(self, layer, tower) -> Layer:
+        """A layer that keeps its queries and keys. Raises DamagedRun where it has not as many as run.json says."""
+        file = self._file(layer, tower)
+        found = Layer(file, Mask(file, self._mask_file), (self._owner, tower, layer))
+        has, said = (found.n_queries, found.n_keys), (self.queries(tower), self.keys(tower))
+        if has != said:
+            raise DamagedRun(
+                f"{file.path.name} of this run has {has[0]} queries and {has[1]} keys; run.json says {said[0]} and "
+                f"{said[1]}."
+            )
+        return found
 
     def _mask_file(self) -> LayerFile:
         with self._lock:
@@ -713,10 +567,6 @@ class Run:
         return until
 
 
-def _wide(factor: np.ndarray) -> np.ndarray:
-    return to_float32(factor) if factor.dtype == np.float16 else factor.astype(np.float32, copy=False)
-
-
 def _read_only(values: np.ndarray) -> np.ndarray:
     view = values.view()
     view.flags.writeable = False
@@ -733,12 +583,6 @@ def _as_slice(keys: np.ndarray) -> slice | np.ndarray:
 def _not_stored(layer, query, last) -> NotInRun:
     rows = f"Row {query} of layer {layer} was" if last == query else f"Rows {query} to {last} of layer {layer} were"
     return NotInRun(f"{rows} not stored; ask for source=factors, which is exact.")
-
-
-def _chunks(heads: int, last: int, keys: int, first: int = 0) -> Iterator[tuple[int, int]]:
-    """The rows [first, last) of a layer in order, as many at a time as fit CHUNK_BYTES in float32: (start, stop)."""
-    step = max(1, CHUNK_BYTES // (4 * heads * keys))
-    return ((start, min(last, start + step)) for start in range(first, last, step))
 
 
 def _list(indices: list[int]) -> str:

@@ -49,7 +49,7 @@ def made(tmp_path):
 
 
 def test_dense_layers_are_the_readers_rows_rounded_once(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("attention.runs.run.CHUNK_BYTES", 4 * run.heads() * run.keys() * 7)  # many chunks
+    monkeypatch.setattr("attention.runs.factors.CHUNK_BYTES", 4 * run.heads() * run.keys() * 7)  # many chunks
     folder = export(run, "dense", tmp_path / "new" / "dense")
     assert sorted(file.name for file in folder.iterdir()) == [f"layer_{i:02d}.safetensors" for i in run.layers()]
     for layer in run.layers():

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from attention import open_run
 from attention.errors import DamagedRun, NotInRun
+from attention.runs import factors
 from attention.runs import run as reader
 
 HEADS, KV_HEADS, HEAD_DIM, N = 6, 2, 8, 45
@@ -97,7 +98,7 @@ def softmax(query, key, allowed, softcap=None, sink=None):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("mask", MASKS)
 def test_rows_columns_and_dense_are_the_softmax_under_the_mask(tmp_path, monkeypatch, mask, dtype):
-    monkeypatch.setattr(reader, "CHUNK_BYTES", 4 * HEADS * N * 10)  # several chunks, the last one short
+    monkeypatch.setattr(factors, "CHUNK_BYTES", 4 * HEADS * N * 10)  # several chunks, the last one short
     folder, expected = write(tmp_path / "run", mask, dtype)
     with open_run(folder) as run:
         for layer, rows in enumerate(expected):
@@ -192,7 +193,7 @@ def test_maps_atlases_masses_and_what_is_received_are_sums_and_parts_of_rows(tmp
 
 @pytest.mark.parametrize("mask", MASKS)
 def test_a_span_is_the_mean_of_its_rows_and_of_its_columns(tmp_path, monkeypatch, mask):
-    monkeypatch.setattr(reader, "CHUNK_BYTES", 4 * HEADS * N * 4)  # four rows at a time
+    monkeypatch.setattr(factors, "CHUNK_BYTES", 4 * HEADS * N * 4)  # four rows at a time
     folder, expected = write(tmp_path / "run", mask)
     with open_run(folder) as run:
         for first, last in ((6, 7), (3, 17), (30, 43), (0, N - 1)):
@@ -288,8 +289,8 @@ def test_a_run_without_pictures_has_scores(tmp_path):
 def test_what_is_made_of_one_token_is_made_of_rows_that_are_computed_once(tmp_path, monkeypatch):
     folder, _ = write(tmp_path / "run")
     made = []
-    compute = reader.Run._probabilities
-    monkeypatch.setattr(reader.Run, "_probabilities", lambda *args: made.append(args) or compute(*args))
+    compute = factors.Layer.rows
+    monkeypatch.setattr(factors.Layer, "rows", lambda *args: made.append(args) or compute(*args))
     with open_run(folder) as run:
         run.atlas(30), run.masses(30), run.row_scores("entropy", 30), run.rows(30, until=30)
         assert len(made) == len(run.layers())
@@ -402,6 +403,17 @@ def test_a_folder_that_is_no_whole_run_is_refused_in_words(tmp_path, damage, wor
         run.map(0, 0, 30)
 
 
+def test_a_layer_that_has_not_as_many_keys_as_the_run_says_is_refused(tmp_path):
+    folder, _ = write(tmp_path / "run")
+    info = json.loads((folder / "run.json").read_text())
+    info["towers"]["language"]["keys"] = N - 1
+    (folder / "run.json").write_text(json.dumps(info))
+    with open_run(folder) as run:
+        for read in (lambda: run.row(0, 5), lambda: run.column(0, 5)):
+            with pytest.raises(DamagedRun, match=f"has {N} queries and {N} keys; run.json says {N - 1} and {N - 1}"):
+                read()
+
+
 def test_fields_that_a_reader_does_not_know_are_ignored(tmp_path):
     folder, expected = write(tmp_path / "run", colour="green")
     with open_run(folder) as run:
@@ -413,7 +425,7 @@ def test_a_closed_run_can_be_deleted_and_until_then_used_again(tmp_path):
     run = open_run(folder)
     first = run.column(0, 3)
     run.close()
-    for kept in (reader.FACTORS, reader.COMPUTED, reader.ROWS):
+    for kept in (factors.FACTORS, factors.COMPUTED, reader.ROWS):
         assert not [name for name in kept.names() if name[0] is run._owner]
     assert np.array_equal(run.column(0, 3), first)
     held = run._file(0, "language")
@@ -427,14 +439,14 @@ def test_a_closed_run_can_be_deleted_and_until_then_used_again(tmp_path):
 
 def test_factors_in_memory_are_bounded_and_forgotten_in_turn(tmp_path, monkeypatch):
     one_layer = 4 * N * HEAD_DIM * (HEADS + KV_HEADS)
-    monkeypatch.setattr(reader, "FACTORS", reader.ArrayCache(2 * one_layer))
+    monkeypatch.setattr(factors, "FACTORS", reader.ArrayCache(2 * one_layer))
     folder, expected = write(tmp_path / "run", layers=5)
     with open_run(folder) as run:
         for layer in (0, 1, 2, 3, 4, 0):
             assert np.abs(run.column(layer, 3) - expected[layer][:, :, 3]).max() <= BOUND
-            assert reader.FACTORS.nbytes <= 2 * one_layer
-        assert (run._owner, "language", 1, "key") not in reader.FACTORS.names()
-        assert (run._owner, "language", 1, "log-sum-exp") in reader.COMPUTED.names(), "they cost more than their place"
+            assert factors.FACTORS.nbytes <= 2 * one_layer
+        assert (run._owner, "language", 1, "key") not in factors.FACTORS.names()
+        assert (run._owner, "language", 1, "log-sum-exp") in factors.COMPUTED.names(), "they cost more than their place"
 
 
 def test_many_readers_at_once_read_the_same(tmp_path):
