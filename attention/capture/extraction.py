@@ -1,27 +1,20 @@
 """From a request to a run: inputs, answer, one capturing forward pass, a committed folder.
 
-Owns the order of the steps and the content of run.json. What a model family's tokens are it asks the family; how
-attention is caught it leaves to `recorder`.
+Owns the order of the steps. What a model family's tokens are it asks the family; which rows are kept says `plan`, how
+attention is caught is left to `recorder`, what is written of it to `run_json`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 import torch
-from PIL import Image
 
-from attention import __version__
 from attention.errors import (
     InvalidRequest,
     ModelUnavailable,
@@ -32,7 +25,7 @@ from attention.errors import (
     shown_path,
     words_for,
 )
-from attention.families.family import Inputs, cells_of
+from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.devices import devices, input_device
@@ -43,15 +36,16 @@ from attention.models.offered import default_model
 from attention.request import Request, gather_images
 from attention.runs import tokens
 from attention.runs.partial import PartialRun
-from attention.runs.run import FORMAT, Run
+from attention.runs.run import Run
 
+from .exact_rows import not_finite
 from .forecast import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
 from .named_places import Places, named_places
-from .recorder import Capture, TowerPlan, not_finite
+from .plan import plan_towers
+from .recorder import Capture
+from .run_json import run_json, save_images
 
-PREVIEW_PX = 2048
 MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
-MAX_SINK_ROWS = 256  # queries on which sinks are looked for, evenly spread when there are more
 
 
 def extract(request: Request, output_dir: str | os.PathLike, model=None, limits: Limits | None = None) -> Run:
@@ -189,12 +183,23 @@ class Extraction:
             inputs = inputs.without("vision")
         capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
         self.partial.report("write")
-        info = self._info(partial.folder, inputs, capture, logprobs)
-        if adapter is not None:
-            info["notes"] = [*info["notes"], *adapter.get("notes", [])]
-            adapter = {name: value for name, value in adapter.items() if name != "notes"}
-        info["adapter"] = adapter
-        return partial.commit(info if is_forced is None else info | {"forced": is_forced})
+        save_images(partial.folder, self.prepared.images)
+        answer = self.text(inputs.ids[self.n_prompt :]) if self.request.mode == "generate" else ""
+        info = run_json(
+            partial.folder,
+            self.request,
+            loaded,
+            self.prepared,
+            inputs,
+            capture,
+            answer=answer,
+            logprobs=logprobs,
+            places=self._places(inputs),
+            adapter=adapter,
+            is_forced=self.request.answer is not None if is_forced is None else is_forced,
+            timings_ms=self._timings_ms,
+        )
+        return partial.commit(info)
 
     def _timed(self, name: str, step: Callable):
         start = time.perf_counter()
@@ -280,7 +285,7 @@ class Extraction:
 
     def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
         loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
-        plans = _plans(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
+        plans = plan_towers(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
         total, done = sum(len(plan.modules) for plan in plans.values()), 0
 
         def on_layer(tower: str, layer: int) -> None:
@@ -341,96 +346,11 @@ class Extraction:
             before=tokenizer.decode(_template_end(inputs, n_prompt)),
         )
 
-    def _info(self, folder, inputs, capture, logprobs) -> dict:
-        loaded, prepared, n_prompt = self.loaded, self.prepared, self.n_prompt
-        request, tokenizer = self.request, loaded.processor.tokenizer
-        records = _token_records(inputs, tokenizer)
-        answer = self.text(inputs.ids[n_prompt:]) if request.mode == "generate" else ""
-        places = self._places(inputs)
-        towers = {}
-        for tower, plan in capture.towers.items():
-            layers = [capture.layers[tower][index] for index in sorted(plan.modules)]
-            linear = loaded.family.towers(loaded.model.config)[tower].linear_layers
-            layers += [{"index": index, "kind": "linear", "file": None} for index in linear]
-            towers[tower] = {
-                "heads": loaded.family.towers(loaded.model.config)[tower].heads,
-                "keys": len(records) if tower == "language" else [_cell_record(cell) for cell in inputs.keys[tower]],
-                **({} if plan.queries is None else {"queries": plan.queries}),
-                "layers": sorted(layers, key=lambda layer: layer["index"]),
-            }
-        groups = {
-            tower: tokens.language_groups(records, inputs.grids)
-            if tower == "language"
-            else tokens.picture_groups(record["keys"], inputs.grids)
-            for tower, record in towers.items()
-        }
-        _save_images(prepared.images, folder)
-        return {
-            "format": FORMAT,
-            "id": secrets.token_hex(6),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model": {
-                "id": loaded.id,
-                "revision": loaded.revision,
-                "family": loaded.family.label,
-                "dtype": loaded.dtype,
-            },
-            "mode": request.mode,
-            "forced": request.answer is not None,
-            "max_new_tokens": request.max_new_tokens,
-            "max_visual_tokens": request.max_visual_tokens,
-            "pan_and_scan": request.pan_and_scan,
-            "messages": request.conversation(),
-            "prompt": _last_user_text(request),
-            "answer": answer,
-            "prompt_tokens": n_prompt,
-            "device": _device_name(loaded.device),
-            "image_backend": "pil",
-            "versions": {
-                **{name: _version(name) for name in ("torch", "transformers", "peft")},
-                "vlm-attention-viz": __version__,
-            },
-            "tokens": [record.to_dict() for record in records],
-            "images": [
-                {
-                    "file": f"image_{i}.png",
-                    "preview": f"preview_{i}.jpg",
-                    "width": image.width,
-                    "height": image.height,
-                    "read_width": read_width,
-                    "read_height": read_height,
-                }
-                for i, (image, (read_width, read_height)) in enumerate(
-                    zip(prepared.images, inputs.read_sizes, strict=True)
-                )
-            ],
-            "grids": [grid.to_dict() for grid in inputs.grids],
-            "towers": towers,
-            "points": places.points,
-            "boxes": places.boxes,
-            "unplaced": places.unplaced,
-            "groups": groups,
-            "sinks": capture.sinks,
-            "logprobs": logprobs,
-            "notes": [*loaded.notes, *prepared.notes, *places.notes],
-            "timings_ms": dict(self._timings_ms),
-            "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
-            "peak_memory_bytes": _peak_memory(loaded.device),
-        }
-
 
 def _template_end(inputs: Inputs, n_prompt: int) -> list[int]:
     """The tokens that the template wrote between the last words of the prompt and the answer."""
     said = max((i for i, role in enumerate(inputs.roles[:n_prompt]) if role != "special"), default=-1)
     return inputs.ids[said + 1 : n_prompt]
-
-
-def _save_images(images: list[Image.Image], folder: Path) -> None:
-    for i, image in enumerate(images):
-        image.save(folder / f"image_{i}.png", compress_level=1)
-        preview = image.copy()
-        preview.thumbnail((PREVIEW_PX, PREVIEW_PX))
-        preview.save(folder / f"preview_{i}.jpg", quality=90)
 
 
 def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], list]:
@@ -450,48 +370,6 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
     return gather_images(messages, images, path.parent)
 
 
-# What is kept
-
-
-def _plans(loaded, inputs, n_prompt, keeps_vision, limits) -> dict[str, TowerPlan]:
-    """Plan what is kept of each tower: of those that text reads with, every row where all fit, otherwise the tail."""
-    base = loaded.model
-    names = {id(module): name for name, module in base.named_modules()}
-    modules = {
-        tower: {index: (names[id(module)], module) for index, module in by_layer.items()}
-        for tower, by_layer in loaded.family.attention_modules(base).items()
-    }
-    n = len(inputs.ids)
-    shapes = loaded.family.towers(base.config)
-    keys = {tower: n if tower == "language" else len(inputs.keys.get(tower, ())) for tower in shapes}
-    read_by_text = [tower for tower in ("language", "cross") if keys.get(tower)]
-    row_bytes = sum(2 * len(shapes[tower].layers) * shapes[tower].heads * keys[tower] for tower in read_by_text)
-    stores_all = row_bytes * n <= limits.rows_bytes
-    n_tail = max(1, min(n - n_prompt + 1, limits.rows_bytes // row_bytes))
-    rows = torch.arange(n) if stores_all else torch.arange(n_prompt - 1, n_prompt - 1 + n_tail)
-    before, words = _sink_rows(inputs)
-    plans = {}
-    for tower in read_by_text:
-        grids = [(index, grid) for index, grid in enumerate(inputs.grids) if grid.tower == tower]
-        cells = inputs.cells if tower == "language" else inputs.keys[tower]
-        place = {cell: key for key, cell in enumerate(cells) if cell is not None}
-        plans[tower] = TowerPlan(
-            modules[tower],
-            keys[tower],
-            queries=None if tower == "language" else n,
-            rows=rows,
-            stores_all_rows=stores_all,
-            cells=torch.tensor([place[cell] for cell in cells_of(grids)], dtype=torch.int64),
-            grid_sizes=[(grid.rows, grid.cols) for _, grid in grids],
-            sink_rows=torch.tensor(before + words, dtype=torch.int64),
-            sink_rows_before=len(before),
-            spatial_from=n_prompt - 1,
-        )
-    if keeps_vision:
-        plans["vision"] = TowerPlan(modules["vision"], keys["vision"], has_blocks=True)
-    return plans
-
-
 def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: LoadedModel) -> list[int]:
     """The answer as it is.
 
@@ -507,28 +385,6 @@ def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: LoadedModel
             "so the model cannot read it again. Give an answer without it."
         )
     return answer_ids
-
-
-def _sink_rows(inputs) -> tuple[list[int], list[int]]:
-    """The rows on which sinks are looked for: those that come before the question, and those of words, ascending.
-
-    Words are the prompt's and the answer's after the last picture, evenly thinned out where they are many. Before the
-    question are the template's tokens between the last picture and the first word of the prompt, or, where nothing
-    stands between, the one token before that word: whatever is asked, they are the same. There is none where the prompt
-    comes before the picture.
-    """
-    roles = inputs.roles
-    # where pictures are read by cross-attention, no token stands for a cell
-    last = max((i for i, role in enumerate(roles) if role == "image"), default=-1)
-    words = [i for i in range(last + 1, len(roles)) if roles[i] in ("prompt", "answer", "thinking")]
-    if not words or not inputs.grids:
-        return [], []
-    first = words[0]
-    before = (list(range(last + 1, first)) if last >= 0 else []) or [first - 1]
-    if len(words) > MAX_SINK_ROWS:
-        step = len(words) / MAX_SINK_ROWS
-        words = [words[int(i * step)] for i in range(MAX_SINK_ROWS)]
-    return before if first > 0 and roles[first] == "prompt" else [], words
 
 
 def _broken_weight(model: torch.nn.Module) -> str | None:
@@ -555,60 +411,3 @@ def _is_finite(logits: torch.Tensor) -> bool:
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:
     device = input_device(loaded.model)
     return {name: tensor.to(device) for name, tensor in tensors.items()}
-
-
-# Records of run.json
-
-
-def _token_records(inputs: Inputs, tokenizer) -> list[tokens.Token]:
-    ids = inputs.ids
-    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    texts = tokens.token_texts(
-        ids,
-        lambda part: tokenizer.decode(part, skip_special_tokens=False, clean_up_tokenization_spaces=False),
-        special.__contains__,
-    )
-    return [
-        tokens.Token(
-            index, ids[index], text, inputs.roles[index], *(inputs.cells[index] or (None, None, None)), part_of
-        )
-        for index, (text, part_of) in enumerate(texts)
-    ]
-
-
-def _cell_record(cell: tuple[int, int, int] | None) -> dict | None:
-    return None if cell is None else dict(zip(("grid", "row", "col"), cell, strict=True))
-
-
-def _last_user_text(request: Request) -> str:
-    content = request.conversation()[-1]["content"]
-    return "\n".join(entry["text"] for entry in content if entry["type"] == "text")
-
-
-def _device_name(device: str) -> str:
-    if not device.startswith("cuda"):
-        return device
-    names = [torch.cuda.get_device_name(each) for each in devices(device)]
-    return f"{device} ({names[0]})" if len(names) == 1 else f"{device} ({len(names)} devices, {names[0]})"
-
-
-@cache
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _peak_memory(device: str) -> int | None:
-    """Bytes: of the devices during the capture, or of this process since it began."""
-    if device.startswith("cuda"):
-        return sum(torch.cuda.max_memory_allocated(each) for each in devices(device))
-    import psutil
-
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):
-        return info.peak_wset  # Windows
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

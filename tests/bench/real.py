@@ -36,8 +36,8 @@ import psutil
 import torch
 from real_models import ANSWER, SIZES, Inputs, build, make_inputs
 
-from attention.capture.extraction import MAX_SINK_ROWS
-from attention.capture.recorder import Capture, TowerPlan
+from attention.capture.plan import MAX_SINK_ROWS, TowerPlan
+from attention.capture.recorder import Capture
 from attention.families.qwen3_vl import FAMILY
 from attention.limits import Limits
 from attention.models.hook import attention_function, attention_of

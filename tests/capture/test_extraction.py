@@ -13,7 +13,7 @@ from safetensors import safe_open
 from tiny import qwen3_vl_folder
 
 from attention import Request, extract, forecast, open_run
-from attention.capture import extraction
+from attention.capture import extraction, plan
 from attention.errors import AttentionError, Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.models import loading as models
@@ -211,15 +211,15 @@ def test_scores_are_those_of_the_rows(folder, tmp_path):
 def test_sinks_are_looked_for_in_rows_before_the_question_and_in_words(roles, before, words):
     names = {"s": "special", "i": "image", "p": "prompt", "a": "answer"}
     inputs = SimpleNamespace(roles=[names[role] for role in roles.split()], grids=["a picture"])
-    assert extraction._sink_rows(inputs) == (before, words)
+    assert plan.sink_rows(inputs) == (before, words)
     inputs.grids = []
-    assert extraction._sink_rows(inputs) == ([], [])
+    assert plan.sink_rows(inputs) == ([], [])
 
 
 def test_of_many_words_some_are_taken_evenly_and_all_rows_before_the_question():
     inputs = SimpleNamespace(roles=["image", "special", *["prompt"] * 900], grids=["a picture"])
-    before, words = extraction._sink_rows(inputs)
-    assert before == [1] and words[0] == 2 and len(words) == extraction.MAX_SINK_ROWS
+    before, words = plan.sink_rows(inputs)
+    assert before == [1] and words[0] == 2 and len(words) == plan.MAX_SINK_ROWS
     assert {b - a for a, b in pairwise(words)} == {3, 4}
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from attention import Request, extract, open_run
-from attention.capture.recorder import Capture, TowerPlan
+from attention.capture.plan import TowerPlan
+from attention.capture.recorder import Capture
 from attention.environment import POCKET
 from attention.errors import DamagedRun, NotFinite
 from attention.models import loading as models

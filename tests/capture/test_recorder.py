@@ -14,7 +14,8 @@ from transformers.models.qwen3_vl import modeling_qwen3_vl
 
 from attention import Request, extract, open_run
 from attention.capture import forecast as cost
-from attention.capture.recorder import Capture, TowerPlan
+from attention.capture.plan import TowerPlan
+from attention.capture.recorder import Capture
 from attention.environment import POCKET
 from attention.errors import CaptureError
 from attention.limits import Limits

@@ -198,7 +198,7 @@ def test_after_a_failure_the_next_run_works(extract, monkeypatch, tmp_path):
 
 
 def test_a_fault_of_ours_is_one_sentence_unless_the_trace_is_asked_for(extract, monkeypatch):
-    monkeypatch.setattr(extraction, "_plans", lambda *_: 1 / 0)
+    monkeypatch.setattr(extraction, "plan_towers", lambda *_: 1 / 0)
     code, _, err = extract()
     assert code == 1 and "Internal error (please report): ZeroDivisionError: division by zero." in err
     monkeypatch.setenv("ATTENTION_DEBUG", "1")
@@ -216,8 +216,8 @@ def test_a_fault_of_ours_is_one_sentence_unless_the_trace_is_asked_for(extract, 
         ),
         ((layer_writer, "save_file"), OSError(errno.EDQUOT, "", "layer_00.safetensors"), "quota is used up: layer_00"),
         ((partial.os, "fsync"), OSError(errno.ENOSPC, "", "/x/run.json"), "The disk is full: run.json could not be"),
-        ((extraction, "_plans"), MemoryError(), "This computer ran out of memory. Give a smaller picture"),
-        ((extraction, "_plans"), PermissionError(errno.EACCES, "", "/x/scores"), "refuses scores: permission denied."),
+        ((extraction, "plan_towers"), MemoryError(), "This computer ran out of memory. Give a smaller picture"),
+        ((extraction, "plan_towers"), PermissionError(errno.EACCES, "", "/x/scores"), "refuses scores: permission"),
     ],
 )
 def test_what_the_system_refuses_while_a_run_is_made_is_said_and_leaves_nothing(

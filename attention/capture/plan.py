@@ -1,0 +1,114 @@
+"""The plan of a capture: which queries' rows are kept of each tower, and on which of them sinks are looked for.
+
+Owns the choice between every row and the tail, by the bytes that they may have. Knows no hook and no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+
+from attention.families.family import Inputs, cells_of
+from attention.limits import Limits
+from attention.models.kept import LoadedModel
+
+MAX_SINK_ROWS = 256  # queries on which sinks are looked for, evenly spread when there are more
+
+
+@dataclass
+class TowerPlan:
+    """Plan of what is kept of one tower.
+
+    `modules` {layer index: (qualified name, module)}; `keys` how many keys each layer has over all calls; `queries`
+    how many queries, where that is not as many; `has_blocks` whether a layer may be called several times, or with a
+    batch: pictures, tiles or windows that lie one after the other on one key axis and do not read each other; `rows`
+    int64 the queries whose rows are stored, ascending; `cells` int64 the keys that are image cells, grid by grid, row
+    by row; `grid_sizes` [(rows, cols)] of those grids; `sink_rows` int64 the queries on which sinks are looked for,
+    the first `sink_rows_before` of which come before the question; `spatial_from` the first query whose spatial entropy
+    is worth its time.
+    """
+
+    modules: dict[int, tuple[str, torch.nn.Module]]
+    keys: int
+    queries: int | None = None
+    has_blocks: bool = False
+    rows: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    stores_all_rows: bool = False
+    cells: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    grid_sizes: list[tuple[int, int]] = field(default_factory=list)
+    sink_rows: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    sink_rows_before: int = 0
+    spatial_from: int = 0
+
+    @cached_property
+    def cell_index(self) -> slice | torch.Tensor:
+        """`cells` as a slice where they are one range, which costs no copy."""
+        n = len(self.cells)
+        if n and int(self.cells[-1]) - int(self.cells[0]) == n - 1 and bool((self.cells.diff() == 1).all()):
+            return slice(int(self.cells[0]), int(self.cells[-1]) + 1)
+        return self.cells
+
+
+def plan_towers(
+    loaded: LoadedModel, inputs: Inputs, n_prompt: int, keeps_vision: bool, limits: Limits
+) -> dict[str, TowerPlan]:
+    """Plan what is kept of each tower: of those that text reads with, every row where all fit, otherwise the tail."""
+    base = loaded.model
+    names = {id(module): name for name, module in base.named_modules()}
+    modules = {
+        tower: {index: (names[id(module)], module) for index, module in by_layer.items()}
+        for tower, by_layer in loaded.family.attention_modules(base).items()
+    }
+    n = len(inputs.ids)
+    shapes = loaded.family.towers(base.config)
+    keys = {tower: n if tower == "language" else len(inputs.keys.get(tower, ())) for tower in shapes}
+    read_by_text = [tower for tower in ("language", "cross") if keys.get(tower)]
+    row_bytes = sum(2 * len(shapes[tower].layers) * shapes[tower].heads * keys[tower] for tower in read_by_text)
+    stores_all = row_bytes * n <= limits.rows_bytes
+    n_tail = max(1, min(n - n_prompt + 1, limits.rows_bytes // row_bytes))
+    rows = torch.arange(n) if stores_all else torch.arange(n_prompt - 1, n_prompt - 1 + n_tail)
+    before, words = sink_rows(inputs)
+    plans = {}
+    for tower in read_by_text:
+        grids = [(index, grid) for index, grid in enumerate(inputs.grids) if grid.tower == tower]
+        cells = inputs.cells if tower == "language" else inputs.keys[tower]
+        place = {cell: key for key, cell in enumerate(cells) if cell is not None}
+        plans[tower] = TowerPlan(
+            modules[tower],
+            keys[tower],
+            queries=None if tower == "language" else n,
+            rows=rows,
+            stores_all_rows=stores_all,
+            cells=torch.tensor([place[cell] for cell in cells_of(grids)], dtype=torch.int64),
+            grid_sizes=[(grid.rows, grid.cols) for _, grid in grids],
+            sink_rows=torch.tensor(before + words, dtype=torch.int64),
+            sink_rows_before=len(before),
+            spatial_from=n_prompt - 1,
+        )
+    if keeps_vision:
+        plans["vision"] = TowerPlan(modules["vision"], keys["vision"], has_blocks=True)
+    return plans
+
+
+def sink_rows(inputs: Inputs) -> tuple[list[int], list[int]]:
+    """The rows on which sinks are looked for: those that come before the question, and those of words, ascending.
+
+    Words are the prompt's and the answer's after the last picture, evenly thinned out where they are many. Before the
+    question are the template's tokens between the last picture and the first word of the prompt, or, where nothing
+    stands between, the one token before that word: whatever is asked, they are the same. There is none where the prompt
+    comes before the picture.
+    """
+    roles = inputs.roles
+    # where pictures are read by cross-attention, no token stands for a cell
+    last = max((i for i, role in enumerate(roles) if role == "image"), default=-1)
+    words = [i for i in range(last + 1, len(roles)) if roles[i] in ("prompt", "answer", "thinking")]
+    if not words or not inputs.grids:
+        return [], []
+    first = words[0]
+    before = (list(range(last + 1, first)) if last >= 0 else []) or [first - 1]
+    if len(words) > MAX_SINK_ROWS:
+        step = len(words) / MAX_SINK_ROWS
+        words = [words[int(i * step)] for i in range(MAX_SINK_ROWS)]
+    return before if first > 0 and roles[first] == "prompt" else [], words
