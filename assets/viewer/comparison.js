@@ -7,13 +7,14 @@
  * `run.js`, it knows Gradio.
  */
 import { createActions } from './state/actions.js';
+import { createCommands } from './state/commands.js';
 import { readComparison, writeComparison } from './state/address.js';
 import { sharedHigh } from './numbers/atlas.js';
 import { createChoices } from './views/choices.js';
 import { createColourBar } from './views/colour_bar.js';
 import { createDifferenceBar } from './views/comparison/bar.js';
 import { createChangeChoices } from './views/comparison/choices.js';
-import { changeWish, createComparisonFollower, isOf } from './state/comparison_follow.js';
+import { changeWish, createComparisonFollower } from './state/comparison_follow.js';
 import { createComparisonHeadline } from './views/comparison/headline.js';
 import { cutInfo, memberName } from './data/comparison_info.js';
 import { createComparisonKeep } from './views/comparison/keep.js';
@@ -27,18 +28,18 @@ import { readView, writeView } from './state/comparison_view.js';
 import { createControls } from './views/controls.js';
 import { painted, part } from './views/dom.js';
 import { createHelp } from './views/help.js';
-import { LOOK_NAMES, startingLook } from './state/look.js';
+import { LOOK_NAMES } from './state/look.js';
 import { createMessage } from './views/message.js';
 import { createOpening } from './state/opening.js';
 import { createPlayer } from './views/play.js';
 import { firstTower } from './data/run_info.js';
-import { checkedSelection, startingSelection } from './data/selection.js';
-import { changePath, createSource, RequestFailed } from './data/source.js';
+import { checkedSelection, isOf, startingSelection } from './data/selection.js';
+import { changePath, createSource } from './data/source.js';
+import { createSession, NOTHING, startingFields, statusOf } from './state/session.js';
 import { createState } from './state/state.js';
-import { createSurroundings, describe } from './views/page_events.js';
+import { createPageEvents, describe } from './views/page_events.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
 
-const SETTLED_MS = 250;
 const CACHE_BYTES = 128 * 2 ** 20; // of all members together
 
 /** @type {import('./views/controls.js').Switch[]} */
@@ -68,29 +69,35 @@ const SWITCHES = [
 export function mount({ element, props, watch, trigger }) {
   const root = part(element, 'root');
   const address = new URL('../..', import.meta.url).href;
-  /** @type {Partial<ComparisonFields>} */
+  /** @satisfies {Partial<ComparisonFields>} */
   const nothing = {
-    info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null,
-    hover: null, failure: null, playing: null, unplacedOn: null, zoom: { scale: 1, x: 0.5, y: 0.5 },
-    whole: null, source: null, sources: [], comparison: null, wholeInfos: [], infos: [], left: 0, right: 1, pair: null, maps: null, rows: [], change: null,
+    ...NOTHING, source: null, sources: [], comparison: null, wholeInfos: [], infos: [], left: 0, right: 1, pair: null, maps: null, rows: [], change: null,
     imageMasses: null, logprobs: null, atlases: [], atlasesOf: '', steps: null, alone: null,
   };
   /** @type {ComparisonState} */
   const state = createState(/** @type {ComparisonFields} */ ({
-    ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, tower: 'language', pictureReady: false, pictureFailed: false, cleared: 0,
-    size: 0, theme: 0, perf: {}, measure: 'js_image', of: 'mean', list: 'heads', magnified: false, split: 0.5,
+    ...startingFields(), ...nothing, whole: null, measure: 'js_image', of: 'mean', list: 'heads', magnified: false, split: 0.5,
   }));
-  /** @type {number | undefined} */
-  let announcing;
-
-  const announceLater = () => {
-    window.clearTimeout(announcing);
-    announcing = window.setTimeout(announce, SETTLED_MS);
-  };
+  const session = createSession(state, {
+    nothing,
+    sources: () => [state.get.whole, ...state.get.sources],
+    reopen() {
+      const { manifest, selection } = state.get;
+      void open(manifest, selection ? { selection, more: writeView(state.get) } : {});
+    },
+    chosen() {
+      const { pair, comparison, measure, of } = state.get;
+      if (!pair || !comparison) return null;
+      const { tower, direction, layer, head, query, until, token } = pair.before;
+      const names = [pair.left, pair.right].map((member) => memberName(comparison.members, member));
+      return { tower, direction, layer, head, query, until, token, left: pair.left, right: pair.right, measure, of, names };
+    },
+    trigger,
+  });
   /** @type {import('./state/actions.js').Actions} */
   const actions = createActions(state, {
     select: (selection) => void follower.select(selection),
-    announce: announceLater,
+    announce: session.announce,
     tokenBeside: (token, by) => strip.beside(token, by),
   });
 
@@ -101,11 +108,11 @@ export function mount({ element, props, watch, trigger }) {
     if (left === state.get.left && right === state.get.right) return;
     state.set({ left, right, notice: '' });
     void follower.again();
-    announceLater();
+    session.announce();
   }
 
   const strip = createTokenStrip(root, state, actions, comparisonReading(state));
-  const follower = createComparisonFollower(state, { fail, painted, neighbours: (token) => strip.neighbours(token) });
+  const follower = createComparisonFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
   const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']]);
   const opening = createOpening(state, {
     kind: 'comparison', props, watch, open, read: readComparison,
@@ -118,11 +125,13 @@ export function mount({ element, props, watch, trigger }) {
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
     createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), help, follower, opening,
     createMessage(root, state, {
-      kind: 'comparison', retry,
+      kind: 'comparison', retry: session.retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],
       noPicture: ['No picture in this comparison', 'It is text only; what each token reads of the others is on the tokens beside.'],
     }),
-    createSurroundings(root, state, { parts: ['stage', 'matrix', 'lists'], actions, help, clear, gone: dispose }),
+    createPageEvents(root, state, {
+      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, clear }), gone: dispose,
+    }),
   ];
   const undo = [
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
@@ -139,10 +148,10 @@ export function mount({ element, props, watch, trigger }) {
    * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, more?: Record<string, string>}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
-    closeSources();
+    session.close();
     follower.dispose();
     if (!next) {
-      state.set({ ...nothing, manifest: null });
+      state.set({ ...nothing, whole: null, manifest: null });
       return;
     }
     const base = `${address}${encodeURIComponent(next.ticket)}`;
@@ -168,12 +177,8 @@ export function mount({ element, props, watch, trigger }) {
       });
       await follower.select(selection);
     } catch (error) {
-      fail(whole, error);
+      session.fail(whole, error);
     }
-  }
-
-  function closeSources() {
-    for (const source of [state.get.whole, ...state.get.sources]) source?.dispose();
   }
 
   /** How the maps on screen are painted, by what is chosen. */
@@ -188,38 +193,16 @@ export function mount({ element, props, watch, trigger }) {
 
   function settle() {
     const { whole, info, pair, rows, selection, change, pictureReady, failure, left, right, measure, of } = state.get;
-    const isShown = info && selection && pair && pair.left === left && pair.right === right && isOf(info, selection, pair.before);
+    const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isOf(info, selection, pair.before);
     const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every((shown) => isOf(info, selection, shown))
       && change?.name === changePath(changeWish(info, selection, { right, measure, of }));
-    state.set({ status: failure ? 'error' : !whole ? 'empty' : isWhole ? 'ready' : isShown ? 'row' : 'loading' });
+    state.set({ status: statusOf({ failure, isOpen: whole !== null, isShown, isWhole }) });
   }
 
   function tell() {
     const { status, pair, measure, of, list, alone, split } = state.get;
     const shown = pair && { left: pair.left, right: pair.right, measure, of, same: pair.isSame ? 'yes' : 'no' };
     describe(root, status, pair?.before, { left: null, right: null, measure: null, of: null, same: null, ...shown, list, alone, split: Math.round(100 * split) });
-  }
-
-  function retry() {
-    const { manifest, selection } = state.get;
-    void open(manifest, selection ? { selection, more: writeView(state.get) } : {});
-  }
-
-  /** @param {import('./data/source.js').Source | null} source @param {any} error */
-  function fail(source, error) {
-    if (source !== state.get.whole && !state.get.sources.includes(/** @type {any} */ (source))) return;
-    if (!(error instanceof RequestFailed)) console.error(error); // a fault of ours, not an answer of the server
-    state.set(error.isExpired ? { ...nothing, whole: state.get.whole, failure: error } : { failure: error, playing: null });
-  }
-
-  function announce() {
-    const { pair, comparison, measure, of } = state.get;
-    if (!pair || !comparison) return;
-    const { tower, direction, layer, head, query, until, token } = pair.before;
-    trigger('select', {
-      tower, direction, layer, head, query, until, token, left: pair.left, right: pair.right, measure, of,
-      names: [pair.left, pair.right].map((member) => memberName(comparison.members, member)),
-    });
   }
 
   /** Back to all maps, one token, no cell, the whole picture. */
@@ -229,10 +212,7 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   function dispose() {
-    window.clearTimeout(announcing);
-    closeSources();
-    undo.forEach((end) => end());
-    views.forEach((view) => view.dispose());
+    session.dispose(undo, views);
   }
 
   root.__attn = {

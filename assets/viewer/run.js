@@ -6,6 +6,7 @@
  * a person can do, the views draw what the state holds. This is the one module that knows Gradio.
  */
 import { createActions } from './state/actions.js';
+import { createCommands } from './state/commands.js';
 import { readFragment, writeFragment } from './state/address.js';
 import { sharedHigh } from './numbers/atlas.js';
 import { createAtlasView } from './views/atlas/atlas_view.js';
@@ -19,25 +20,22 @@ import { createHeadline } from './views/headline.js';
 import { createHelp } from './views/help.js';
 import { createImageView } from './views/picture/image_view.js';
 import { createKeep } from './views/keep/keep.js';
-import { LOOK_NAMES, startingLook } from './state/look.js';
+import { LOOK_NAMES } from './state/look.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
 import { createOpening } from './state/opening.js';
 import { createPlayer } from './views/play.js';
 import { asksTheSame, firstTower } from './data/run_info.js';
-import { checkedSelection, queryOf, startingSelection, untilOf } from './data/selection.js';
+import { checkedSelection, isOf, startingSelection } from './data/selection.js';
 import { createSentence } from './views/sentence.js';
+import { createSession, NOTHING, startingFields, statusOf } from './state/session.js';
 import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
-import { createSurroundings, describe } from './views/page_events.js';
+import { createPageEvents, describe } from './views/page_events.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
-
-/** What is told to the server waits until a person has stopped for a moment. */
-const SETTLED_MS = 250;
 
 /**
  * @typedef {import('./data/selection.js').Selection} Selection
- * @typedef {import('./state/fields.js').Fields} Fields
  * @typedef {import('./state/fields.js').Manifest} Manifest
  * @typedef {import('./state/fields.js').ViewerState} ViewerState
  */
@@ -54,30 +52,31 @@ const SETTLED_MS = 250;
 export function mount({ element, props, watch, trigger }) {
   const root = part(element, 'root');
   const address = new URL('../..', import.meta.url).href;
-  const whole = { scale: 1, x: 0.5, y: 0.5 };
-  const nothing = {
-    info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null,
-    hover: null, failure: null, playing: null, unplacedOn: null, zoom: whole,
-  };
   /** @type {ViewerState} */
-  const state = createState(/** @type {Fields} */ ({
-    ...nothing, ...startingLook(), status: 'empty', notice: '', manifest: null, source: null, tower: 'language', pictureReady: false,
-    pictureFailed: false, cleared: 0, size: 0, theme: 0, perf: {},
-  }));
-  /** @type {number | undefined} */
-  let announcing;
-
+  const state = createState(startingFields());
+  const session = createSession(state, {
+    nothing: NOTHING,
+    sources: () => [state.get.source],
+    reopen() {
+      const { manifest, selection } = state.get;
+      void open(manifest, selection ? { selection } : {});
+    },
+    chosen() {
+      const { shown } = state.get;
+      if (!shown) return null;
+      const { tower, direction, layer, head, query, until, token } = shown;
+      return { tower, direction, layer, head, query, until, token };
+    },
+    trigger,
+  });
   /** @type {import('./state/actions.js').Actions} */
   const actions = createActions(state, {
     select: (selection) => void follower.select(selection),
-    announce: () => {
-      window.clearTimeout(announcing);
-      announcing = window.setTimeout(announce, SETTLED_MS);
-    },
+    announce: session.announce,
     tokenBeside: (token, by) => strip.beside(token, by),
   });
   const strip = createTokenStrip(root, state, actions);
-  const follower = createFollower(state, { fail, painted, neighbours: (token) => strip.neighbours(token) });
+  const follower = createFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
   const image = createImageView(root, state, actions);
   const atlas = createAtlasView(root, state, actions);
   const help = createHelp(root);
@@ -89,10 +88,12 @@ export function mount({ element, props, watch, trigger }) {
     createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower, opening,
     createMessage(root, state, {
-      kind: 'run', retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
+      kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
     }),
-    createSurroundings(root, state, { parts: ['stage', 'atlas-place'], actions, help, clear: actions.clear, gone: dispose }),
+    createPageEvents(root, state, {
+      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, clear: actions.clear }), gone: dispose,
+    }),
   ];
   const undo = [
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
@@ -110,17 +111,17 @@ export function mount({ element, props, watch, trigger }) {
    */
   async function open(next, wish = {}) {
     const before = next?.keeps_view ? { ...state.get } : null;
-    state.get.source?.dispose();
+    session.close();
     follower.dispose();
     if (!next) {
-      state.set({ ...nothing, source: null, manifest: null });
+      state.set({ ...NOTHING, source: null, manifest: null });
       return;
     }
     const source = createSource({
       base: `${address}${encodeURIComponent(next.ticket)}`,
       onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
     });
-    state.set({ ...nothing, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look });
+    state.set({ ...NOTHING, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look });
     try {
       const info = await source.runInfo();
       if (!info || state.get.source !== source) return;
@@ -131,7 +132,7 @@ export function mount({ element, props, watch, trigger }) {
       if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned });
       await follower.select(selection);
     } catch (error) {
-      fail(source, error);
+      session.fail(source, error);
     }
   }
 
@@ -148,37 +149,14 @@ export function mount({ element, props, watch, trigger }) {
 
   function settle() {
     const { source, info, shown, selection, atlas, pictureReady, failure } = state.get;
-    const isShown = info && shown && selection && shown.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
-      && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
+    const isShown = info !== null && selection !== null && isOf(info, selection, shown);
     const wanted = isShown && wantedAtlas(info, selection);
     const isWhole = isShown && (shown.grid === null || pictureReady) && (!wanted || atlas?.name === atlasPath(wanted));
-    state.set({ status: failure ? 'error' : !source ? 'empty' : isWhole ? 'ready' : isShown ? 'row' : 'loading' });
-  }
-
-  function retry() {
-    const { manifest, selection } = state.get;
-    void open(manifest, selection ? { selection } : {});
-  }
-
-  /** @param {import('./data/source.js').Source | null} source @param {any} error */
-  function fail(source, error) {
-    if (state.get.source !== source) return;
-    if (!error.status && error.isExpired === undefined) console.error(error); // a fault of ours, not an answer of the server
-    state.set(error.isExpired ? { ...nothing, failure: error } : { failure: error, playing: null });
-  }
-
-  function announce() {
-    const { shown } = state.get;
-    if (!shown) return;
-    const { tower, direction, layer, head, query, until, token } = shown;
-    trigger('select', { tower, direction, layer, head, query, until, token });
+    state.set({ status: statusOf({ failure, isOpen: source !== null, isShown, isWhole }) });
   }
 
   function dispose() {
-    window.clearTimeout(announcing);
-    state.get.source?.dispose();
-    undo.forEach((end) => end());
-    views.forEach((view) => view.dispose());
+    session.dispose(undo, views);
   }
 
   root.__attn = {

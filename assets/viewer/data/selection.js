@@ -251,3 +251,15 @@ export function choices(indices) {
 function isIndex(value, count) {
   return Number.isInteger(value) && /** @type {number} */ (value) >= 0 && /** @type {number} */ (value) < count;
 }
+
+/**
+ * Whether a row is of what is selected.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ * @param {import('../state/fields.js').Shown | null} shown
+ * @returns {shown is import('../state/fields.js').Shown}
+ */
+export function isOf(info, selection, shown) {
+  return shown !== null && shown.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
+    && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
+}

@@ -10,7 +10,7 @@ import { seriesOf } from '../data/comparison_info.js';
 import { isOnImage } from '../numbers/change_measures.js';
 import { makeShown, readPositions, rowWish, wantedAtlas } from './follow.js';
 import { gridsOf, layersOf } from '../data/run_info.js';
-import { pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
+import { pointsAtTokens, queryOf } from '../data/selection.js';
 import { atlasPath, changePath } from '../data/source.js';
 
 const PREFETCH_MS = 120;
@@ -249,15 +249,4 @@ export function meanOfRows(values, positions, [first, last]) {
   if (!places.length) return null;
   return Float32Array.from({ length: values.length / positions.length }, (_, i) =>
     places.reduce((total, place) => total + values[i * positions.length + place], 0) / places.length);
-}
-
-/**
- * Whether a row is of what is selected.
- * @param {import('../data/run_info.js').RunInfo} info
- * @param {Selection} selection
- * @param {Shown | null} shown
- */
-export function isOf(info, selection, shown) {
-  return Boolean(shown) && shown?.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
-    && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
 }

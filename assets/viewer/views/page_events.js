@@ -1,35 +1,25 @@
 // @ts-check
 /** The page around the viewer: its keys, its size, its theme. */
 import { listen, part } from './dom.js';
-import { commandOf } from '../state/keys.js';
+import { actionOf } from '../state/commands.js';
 
 /**
  * @param {HTMLElement} root
  * @param {Pick<import('../state/fields.js').ViewerState, 'get' | 'set'>} state
  * @param {object} page
  * @param {string[]} page.parts  whose size counts
- * @param {import('../state/actions.js').Actions} page.actions
- * @param {{toggle: () => void}} page.help
- * @param {() => void} page.clear  what Escape does
+ * @param {ReturnType<typeof import('../state/commands.js').createCommands>} page.commands
  * @param {() => void} page.gone   the viewer has left the page
  */
-export function createSurroundings(root, state, { parts, actions, help, clear, gone }) {
+export function createPageEvents(root, state, { parts, commands, gone }) {
   /** @param {KeyboardEvent} event */
   function press(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     if (event.defaultPrevented || target.closest('dialog')) return;
-    const found = commandOf(event, { tag: target.tagName, isText: target.isContentEditable });
-    if (!found || !state.get.info) return;
+    const act = actionOf(commands, event, { tag: target.tagName, isText: target.isContentEditable });
+    if (!act || !state.get.info) return;
     event.preventDefault();
-    const { command, by = 0 } = found;
-    if (command === 'layer' || command === 'head' || command === 'token') actions.step(command, by);
-    else if (command === 'range') actions.extendBy(by);
-    else if (command === 'direction') actions.turn();
-    else if (command === 'tower') actions.nextTower();
-    else if (command === 'sinks') actions.nextSinks();
-    else if (command === 'play') actions.play();
-    else if (command === 'help') help.toggle();
-    else clear();
+    act();
   }
 
   const sizes = new ResizeObserver(() => {

@@ -4,7 +4,7 @@
  * click sets that one against the first; on the base, the base is the first again.
  */
 import { answersOf, memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
-import { isOf } from '../../state/comparison_follow.js';
+import { isOf } from '../../data/selection.js';
 import { create, part, surfaceColour } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
 import { fitInside } from '../../paint/geometry.js';

@@ -1,0 +1,35 @@
+// @ts-check
+/** What each command of the keyboard does. Which key means which is in `keys.js`. Knows no document. */
+import { commandOf } from './keys.js';
+
+/**
+ * @param {Pick<import('./actions.js').Actions, 'step' | 'extendBy' | 'turn' | 'nextTower' | 'nextSinks' | 'play'>} actions
+ * @param {{help: () => void, clear: () => void}} page
+ * @returns {Record<string, (by: number) => void>} by the names that `KEYS` has
+ */
+export function createCommands(actions, { help, clear }) {
+  return {
+    layer: (by) => actions.step('layer', by),
+    head: (by) => actions.step('head', by),
+    token: (by) => actions.step('token', by),
+    range: (by) => actions.extendBy(by),
+    direction: () => actions.turn(),
+    tower: () => actions.nextTower(),
+    sinks: () => actions.nextSinks(),
+    play: () => actions.play(),
+    help: () => help(),
+    clear: () => clear(),
+  };
+}
+
+/**
+ * What a key leads to, null where it is not one of ours.
+ * @param {ReturnType<typeof createCommands>} commands
+ * @param {Parameters<typeof commandOf>[0]} event
+ * @param {Parameters<typeof commandOf>[1]} target
+ * @returns {(() => void) | null}
+ */
+export function actionOf(commands, event, target) {
+  const found = commandOf(event, target);
+  return found && (() => commands[found.command](found.by ?? 0));
+}
