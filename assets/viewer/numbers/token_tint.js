@@ -51,6 +51,18 @@ export function endOf(values, hidden, seen) {
 }
 
 /**
+ * What is read of tokens, of a sign in several pieces of all of them; or by them, on average.
+ * @param {Pick<Tint, 'values'> | null} tint
+ * @param {{token: number, count: number}} tokens  the first, and how many
+ * @param {import('../data/selection.js').Direction | undefined} direction
+ */
+export function valueOf(tint, { token, count }, direction) {
+  let sum = 0;
+  for (let i = token; i < token + count; i++) sum += tint?.values[i] ?? 0;
+  return direction === 'read by' ? sum / count : sum;
+}
+
+/**
  * How much of the full colour a value gets, in whole per cent.
  * @param {Tint} tint
  * @param {number} value

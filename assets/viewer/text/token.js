@@ -17,8 +17,10 @@
  */
 import { formatValue } from '../data/format.js';
 import { numbersAreOfTokens } from '../data/selection.js';
-import { logProbability } from '../data/token_text.js';
+import { gridName, logProbability, visible } from '../data/token_text.js';
 import { makeTint, tintWords } from '../numbers/token_tint.js';
+
+const LONG = 60; // signs of a token that are written out
 
 /**
  * @param {import('../state/fields.js').ViewerState} state
@@ -60,6 +62,25 @@ export function attentionReading(state) {
 
     mark: () => '',
   };
+}
+
+/**
+ * A chip in words: index, text, role, what is read of it, how probable it was.
+ * @param {import('../data/run_info.js').RunInfo} info
+ * @param {import('../data/token_text.js').Chip} chip
+ * @param {Pick<Reading, 'saidOfGrid' | 'odds'>} reading
+ * @param {{read: string, isUnfolded: boolean}} is  `read`: what is said to be read of it
+ */
+export function chipWords(info, chip, reading, { read, isUnfolded }) {
+  const { token, count } = chip;
+  const which = count > 1 ? `tokens ${token}–${token + count - 1}` : `token ${token}`;
+  if (chip.kind === 'image') {
+    const grid = /** @type {number} */ (chip.grid);
+    return `${which} · ${gridName(info, grid)}, a token for each cell${reading.saidOfGrid(grid)} · ${isUnfolded ? 'click: fold' : 'click: unfold'}`;
+  }
+  const { text, role } = info.tokens[token];
+  const seen = visible(text);
+  return `${which} · “${seen.length > LONG ? `${seen.slice(0, LONG)}…` : seen}” · ${role}${read}${reading.odds(chip)}`;
 }
 
 /** A natural logarithm of a probability: −1.40, −0.0012. @param {number} log */

@@ -1,0 +1,26 @@
+// @ts-check
+/** What the tint of the tokens means: its colours with the ends of their scale, and words. */
+import { create } from '../dom.js';
+import { tintEnd } from '../../numbers/token_tint.js';
+
+/** @param {import('../../text/token.js').Reading} reading */
+export function createTintNote(reading) {
+  const words = create('span', { class: 'av-tint-words' });
+  const low = create('span', { text: '0' });
+  const high = create('span', { class: 'av-tint-high' });
+  const scale = create('span', { class: reading.isSigned ? 'av-tint-scale av-signed' : 'av-tint-scale' }, ['tint ', low, create('i', { class: 'av-tint-colours' }), high]);
+  return {
+    elements: [scale, words],
+
+    /** @param {import('../../numbers/token_tint.js').Tint | null} tint */
+    show(tint) {
+      scale.hidden = !tint;
+      if (tint) {
+        high.textContent = `${reading.isSigned ? '+' : ''}${tintEnd(tint)}`;
+        low.textContent = reading.isSigned ? `−${tintEnd(tint)}` : '0';
+      }
+      words.textContent = reading.words(tint);
+      words.title = words.textContent;
+    },
+  };
+}
