@@ -3,6 +3,7 @@
 import { create, part } from '../dom.js';
 import { ORDERS } from '../../numbers/head_order.js';
 import { OFFERED } from '../../state/look.js';
+import { viewOf } from './atlas_maps.js';
 
 /** @type {Record<import('../../state/look.js').Look['atlasView'], [string, string]>} */
 const VIEWS = {
@@ -10,14 +11,6 @@ const VIEWS = {
   layer: ['one layer', 'the heads of the selected layer, larger, cell by cell'],
   best: ['best', 'the heads of all layers that come first in the chosen order, larger'],
 };
-
-/**
- * Which maps are on screen. What patches receive is computed layer by layer: there are no others then.
- * @param {Pick<import('../../state/fields.js').Fields, 'selection' | 'atlasView'>} fields
- */
-export function viewOf({ selection, atlasView }) {
-  return selection?.direction === 'received' ? 'layer' : atlasView;
-}
 
 /**
  * @param {Element} root

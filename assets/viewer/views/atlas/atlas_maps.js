@@ -4,11 +4,12 @@
  * captions, on which ranges. Where they lie is somebody else's business. Knows no document.
  */
 import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED, strength } from '../../numbers/atlas.js';
-import { atlasOf } from '../../state/follow.js';
+import { atlasOf, wantedScores } from '../../state/follow.js';
 import { formatPercent, formatValue } from '../../data/format.js';
-import { bestHeads, ORDERS } from '../../numbers/head_order.js';
+import { bestHeads, ORDERS, ranksOf } from '../../numbers/head_order.js';
 import { chooseHead, sum, takeCells } from '../../numbers/reduce.js';
-import { headCount, keysOfGrid } from '../../data/run_info.js';
+import { headCount, keysOfGrid, layersOf } from '../../data/run_info.js';
+import { scoresPath } from '../../data/source.js';
 import { UNIFORM_HIGH } from '../../numbers/colour_range.js';
 import { areShares } from '../../data/selection.js';
 import { findSinkCells, sinkKeys } from '../../numbers/sinks.js';
@@ -41,6 +42,41 @@ import { findSinkCells, sinkKeys } from '../../numbers/sinks.js';
  * @property {{rows: number, cols: number}} shape
  * @property {import('../../paint/small_maps.js').SmallMap} map
  */
+
+/**
+ * Which maps are on screen. What patches receive is computed layer by layer: there are no others then.
+ * @param {Pick<Fields, 'selection' | 'atlasView'>} fields
+ */
+export function viewOf({ selection, atlasView }) {
+  return selection?.direction === 'received' ? 'layer' : atlasView;
+}
+
+/**
+ * The last whole that there is: until all of what is wished is there, what was held before stays, and is stale.
+ * @param {Held | null} before
+ * @param {Readonly<Fields>} fields
+ * @returns {{held: Held | null, isStale: boolean}}  the same `held` where nothing of it has changed
+ */
+export function heldNow(before, fields) {
+  const { info, tower, grid, shown, atlas, scores, order, pinned } = fields;
+  if (!info) return { held: null, isStale: false };
+  const view = viewOf(fields);
+  const here = shown && shown.tower === tower && shown.grid === grid ? shown : null;
+  const wish = here && wantedScores(info, here, order, pinned);
+  // A run may have no such scores: then none arrive.
+  const isOrdered = Boolean(here) && (!wish || !scores || scores.name === scoresPath(wish));
+  const own = atlas && atlas.tower === tower && atlas.grid === grid ? atlas : null;
+  const isWhole = isOrdered && here !== null && (view === 'layer' || (own?.name ?? '') === atlasOf(info, here));
+  const isSame = before && before.info === info && before.view === view && before.tower === tower && before.grid === grid && (before.atlas || before.shown);
+  if (!isWhole && isSame) return { held: before, isStale: true };
+  const values = isOrdered && wish && scores ? scores.values : null;
+  const hasScores = before?.scores === values && before?.order === order;
+  if (isSame && hasScores && before.atlas === own && before.shown === here) return { held: before, isStale: !isWhole };
+  const ranks = values && (hasScores ? before.ranks : ranksOf(values, headCount(info, tower), order));
+  // All maps of a row stay the same while another of them is selected.
+  const held = { view, info, tower, layers: layersOf(info, tower), grid, atlas: view === 'layer' ? null : own, shown: here, order, scores: values, ranks };
+  return { held, isStale: !isWhole };
+}
 
 /**
  * @param {Held} held

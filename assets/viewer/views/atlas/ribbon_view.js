@@ -7,20 +7,12 @@ import { headCount, layersOf } from '../../data/run_info.js';
 import { barsOf, stackedGroups } from '../../numbers/ribbon.js';
 import { massesPath } from '../../data/source.js';
 import { choiceAt } from '../../numbers/atlas.js';
+import { RIBBON_PX } from '../../paint/atlas_layout.js';
 import { labelled } from '../../paint/map_layout.js';
 
-/** CSS pixels. `above` is between it and the maps, `beside` the width of a legend at its side. */
-export const RIBBON_PX = { bars: 40, above: 6, legend: 18, labels: 18, beside: 136 };
 const HATCH_PX = 4;
 
-/**
- * @typedef {object} Columns  in device pixels
- * @property {ArrayLike<number>} x  where the bar of each layer begins, that of their mean last
- * @property {number} barWidth
- * @property {number} width   of the canvas
- * @property {number} bars    height
- * @property {boolean} isLabelled  its layers are not written above it already
- */
+/** @typedef {import('../../paint/atlas_layout.js').Columns} Columns */
 
 /**
  * @param {Element} root
@@ -52,8 +44,8 @@ export function createRibbon(root, state, { choose }) {
     return stackedGroups(info?.groups?.[tower] ?? []).length > 1;
   }
 
-  /** @param {Columns} next @param {{beside?: {left: number, top: number}, hasLegendAside?: boolean}} where  beside: in CSS pixels, where it stands not below */
-  function layOut(next, { beside, hasLegendAside = false }) {
+  /** @param {import('../../paint/atlas_layout.js').RibbonPlace} where */
+  function layOut({ columns: next, beside, hasLegendAside }) {
     place.hidden = !isThere();
     density = window.devicePixelRatio || 1;
     columns = next;

@@ -1,0 +1,54 @@
+// @ts-check
+/** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
+import { ORDERS, isOfReaders } from '../numbers/head_order.js';
+import { headCount } from '../data/run_info.js';
+
+/**
+ * @typedef {import('../views/atlas/atlas_maps.js').Held} Held
+ * @typedef {import('../state/fields.js').Fields} Fields
+ */
+
+/**
+ * What is shown.
+ * @param {Held} held
+ * @param {number} count  maps on screen
+ * @param {Pick<Fields, 'scale' | 'selection' | 'clip'>} fields
+ * @returns {{text: string, hint: string}}  `hint`: the same with what does not fit in a line
+ */
+export function atlasTitle(held, count, { scale, selection, clip }) {
+  const isColumn = selection?.direction === 'read by';
+  const how = scale === 'map' || (scale === 'uniform' && isColumn) ? 'each on its own scale, fainter with less on the picture'
+    : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
+  const { text, unit, isLowFirst } = ORDERS[held.order];
+  const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
+  const inUnit = unit && ` (${unit})`;
+  const all = held.layers.length * headCount(held.info, held.tower);
+  const readers = isOfReaders(held.order) ? ' among the half with most image mass' : '';
+  const what = held.view === 'all' ? `layers → ${by ? `heads by ${by}` : 'heads'} ↓`
+    : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
+      : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
+  const title = `${what} · ${how}`;
+  return { text: title, hint: `${title}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}` };
+}
+
+/** @param {import('../data/run_info.js').Choice | undefined} layer */
+function layerName(layer) {
+  return typeof layer === 'number' ? `layer ${layer}` : `the ${layer} over layers`;
+}
+
+/**
+ * What stands in the place of maps.
+ * @param {Held | null} held
+ * @param {Pick<Fields, 'order' | 'pinned'>} fields  as they are wished
+ */
+export function whyNoMaps(held, fields) {
+  if (!held) return 'Every layer and head appears here as a small map.';
+  const { view, grid, shown, order } = held;
+  if (grid === null) return 'No picture in this run, so there are no maps.';
+  if (!shown) return '';
+  if (!shown.cells.length) return 'Cells of this tower read nothing: there are no maps of who reads.';
+  if (view === 'layer') return 'Choose a layer: its heads are then shown here, cell by cell.';
+  if (shown.direction !== 'reads') return 'Scores are of rows: choose “reads from” to see the best heads.';
+  if (fields.order !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
+  return order === 'value' ? 'Pin a cell of the picture: the heads that read most of it are then shown here.' : 'Choose an order: the heads that come first in it are then shown here.';
+}
