@@ -45,14 +45,11 @@ def from_job(record: dict) -> AdapterChoice:
     return AdapterChoice(files, record["scale"], record["rename"], record["alone"])
 
 
-def adapted(choice: AdapterChoice | None) -> Callable[[LoadedModel], AbstractContextManager[dict | None]]:
-    """The `adapted` of `attention.capture.extraction.fill`: this adapter, attached and on; None is the base."""
+def adapted(choice: AdapterChoice) -> Callable[[LoadedModel], AbstractContextManager[dict | None]]:
+    """The `adapted` of `attention.capture.extraction.fill`: this adapter, attached and on."""
 
     @contextmanager
     def switch(loaded: LoadedModel) -> Iterator[dict | None]:
-        if choice is None:
-            yield None
-            return
         adapters = adapters_of(loaded)
         name = adapters.attach(choice)
         with adapters.switched_on(name, choice.scale):

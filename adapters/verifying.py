@@ -14,7 +14,9 @@ from attention.models.devices import input_device
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.quantisation import plain_parts
-from attention.verify.checks import Check, downloaded, drawing, prepared_inputs, verify
+from attention.verify.checks import downloaded, verify
+from attention.verify.pictures import drawing, prepared_inputs
+from attention.verify.table import Check
 
 from .attach import adapted, adapters_of
 from .base_modules import plain_modules, plain_tensors

@@ -20,7 +20,8 @@ def _verify(options) -> int:
     check_images([options.image] if options.image else [])
     progress = Progress()
     progress.show("loading PyTorch")
-    from attention.verify.checks import table, verify
+    from attention.verify.checks import verify
+    from attention.verify.table import table
 
     quiet_transformers()
     how = {"device": options.device, "dtype": options.dtype, "model_type": options.model_type, "report": progress.show}

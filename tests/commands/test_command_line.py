@@ -22,7 +22,7 @@ from attention.errors import CaptureError
 from attention.request import Request
 from attention.runs import partial
 from attention.verify import checks as verification
-from attention.verify.checks import Check
+from attention.verify.table import Check
 from attention.words import PHASE_WORDS
 
 PROMPT = "what color is the star?"

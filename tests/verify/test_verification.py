@@ -16,7 +16,8 @@ from attention.models import loading as models
 from attention.models.kept import INFERENCE, free
 from attention.runs.run import Run
 from attention.verify import checks as verification
-from attention.verify.checks import table, verify
+from attention.verify.checks import verify
+from attention.verify.table import table
 
 
 @pytest.fixture(scope="module")

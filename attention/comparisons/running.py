@@ -1,0 +1,175 @@
+"""Run the members of a comparison on one input, one after the other, and write what lies between them.
+
+Owns the order of the steps and the content of comparison.json. The runs are made by `attention.capture`, measures are
+taken by `measure`. A member says by itself how the model becomes its own, and what is known of it: this module knows no
+adapter.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from attention.capture.extraction import Extraction, all_or_nothing
+from attention.errors import InvalidRequest, quoted
+from attention.limits import Limits
+from attention.measures import differences
+from attention.models.kept import LoadedModel
+from attention.request import Request
+from attention.runs.partial import PartialRun
+from attention.runs.run import Run
+
+from .comparison import BASE, FORMAT, INDEX, TABLES, compared_rows, measure
+
+WORDS = ("base", "own")  # or the number of a member after the base, from 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model of a comparison, made of the base in memory for a while.
+
+    `folder` names its run; `adapter` is its record in comparison.json, None of the base. Within `on(loaded)` the model
+    in memory is the member; what that gives is what the run's own run.json says of it. `about(loaded, model_type)` is
+    what is known of it besides, as further fields of its record.
+    """
+
+    folder: str
+    adapter: dict | None
+    on: Callable[[LoadedModel], AbstractContextManager[dict | None]]
+    about: Callable[[LoadedModel, str | None], dict]
+
+
+BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})
+
+
+def run_members(
+    request: Request,
+    others: Sequence[Member],
+    partial: PartialRun,
+    words: str | int = "base",
+    limits: Limits | None = None,
+) -> Path:
+    """Run the base and other members, into a folder that the caller has made; return the finished folder.
+
+    `words` says whose answer is read by all: `base`, the number of a member from 1, or `own`: each its own, of which
+    only what they have in common is compared. A request with an `answer` has it read by all. Raises AttentionError with
+    a sentence that says what to do; nothing is left behind then.
+    """
+    words = int(words) if isinstance(words, str) and words.isdigit() else words
+    with all_or_nothing(partial):
+        _check_words(words, len(others))
+        members, n_shared = _run_all(request, [BASE_ITSELF, *others], partial, words, limits)
+        return _write(partial, members, n_shared, words if request.answer is None else "typed")
+
+
+def _check_words(words: str | int, n_others: int) -> None:
+    is_number = isinstance(words, int) and not isinstance(words, bool)
+    if words not in WORDS and not (is_number and 1 <= words <= n_others):
+        raise InvalidRequest(
+            f"The words to read are {quoted(words)}; they are base, own, or the number of an adapter, 1 to {n_others}."
+        )
+
+
+class _MemberRun(PartialRun):
+    """One run of a comparison while it is being written: told of, and stopped, through the whole."""
+
+    def __init__(self, folder: Path, whole: PartialRun):
+        super().__init__(folder)
+        self._whole = whole
+        self.folder.mkdir(mode=0o700)
+
+    def report(self, *args, **kwargs) -> None:
+        self._whole.report(*args, **kwargs)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._whole.is_cancelled
+
+
+def _run_all(
+    request: Request, members: Sequence[Member], partial: PartialRun, words: str | int, limits: Limits | None
+) -> tuple[list[dict], int]:
+    """Make every run, one pass over prompt and answer each.
+
+    Returns the members of comparison.json, and how many tokens of the answers they have in common.
+    """
+    with Extraction(request, partial, limits=limits) as extraction:
+        loaded = extraction.loaded
+        said: list[list[int]] = []
+        for member in members:
+            if request.answer is not None and said:
+                said.append(said[0])
+                continue
+            with member.on(loaded):
+                said.append(extraction.answer())
+        read = said if words == "own" else [said[0 if words == "base" else words]] * len(said)
+        records = []
+        for member, own, ids in zip(members, said, read, strict=True):
+            folder = _MemberRun(partial.folder / f"{member.folder}.partial", partial)
+            with member.on(loaded) as record:
+                is_forced = request.answer is not None or ids is not own
+                extraction.keep(folder, ids, record, is_forced)
+            known = {"folder": member.folder, "adapter": member.adapter, "answer": extraction.text(own)}
+            records.append(known | member.about(loaded, request.model_type))
+    return records, _common_length(read)
+
+
+def _common_length(answers: list[list[int]]) -> int:
+    """Number of tokens that all answers have in common, from the first on."""
+    together = 0
+    for tokens in zip(*answers, strict=False):
+        if len(set(tokens)) > 1:
+            break
+        together += 1
+    return together
+
+
+def _write(partial: PartialRun, members: list[dict], n_shared: int, words: str | int) -> Path:
+    """Measure what lies between the runs, and commit the folder. `n_shared` tokens of the answers are the same."""
+    runs = [Run(partial.folder / record["folder"]) for record in members]
+    base, others = runs[0], runs[1:]
+    try:
+        n_prompt = base.info["prompt_tokens"]
+        shared = n_prompt + n_shared
+        queries = {tower: compared_rows(base, tower, shared) for tower in base.towers()}
+        total = sum(len(base.layers(tower)) for tower in queries) * len(others)
+        done, tables = 0, {}
+        for tower, rows in queries.items():
+
+            def report(step: int, before: int = done) -> None:
+                partial.check_cancelled()
+                partial.report("compare", before + step, total)
+
+            found = measure(base, others, tower, rows, report)
+            tables |= {f"{tower}.{name}": values for name, values in found.items()}
+            done += len(base.layers(tower)) * len(others)
+        tables["logprob"] = np.array([run.info["logprobs"][:n_shared] for run in runs], np.float32)
+        tables["logprob"] = tables["logprob"].reshape(len(runs), n_shared)
+        info = {
+            "format": FORMAT,
+            "id": secrets.token_hex(6),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "model": base.info["model"],
+            "prompt": base.info["prompt"],
+            "answer": members[0]["answer"],
+            "words": words,
+            "members": members,
+            "shared_tokens": shared,
+            "answer_rows": [n_prompt - 1, max(n_prompt - 1, shared - 2)],
+            "measures": {name: {"unit": differences.UNITS[name]} for name in differences.NAMES},
+            "queries": queries,
+            "layers": {tower: base.layers(tower) for tower in queries},
+            "bytes": sum(run.info["bytes"] for run in runs),
+        }
+    finally:
+        for run in runs:
+            run.close()
+    save_file(tables, partial.folder / TABLES)
+    return partial.commit(info, INDEX)

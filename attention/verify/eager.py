@@ -1,0 +1,181 @@
+"""Rows against the model's own eager attention: on the same queries and keys, and of a whole eager pass.
+
+Owns the comparison with what is not ours. Knows models and runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from attention.errors import UnsupportedModel
+from attention.models.hook import attention_function
+from attention.models.quantisation import rounds_activations
+
+from .table import Check, Worst
+
+END_TO_END_TOLERANCE = 1e-3  # of float32 models: rounding of other kernels, carried through all layers; where quantised
+# layers round what passes through them, a small difference there becomes a whole step, and nothing can be promised
+
+
+def _attention_modules(loaded) -> dict[int, tuple[str, int]]:
+    """The modules that are attention, by id: (tower, layer)."""
+    towers = loaded.family.attention_modules(loaded.model)
+    return {id(module): (tower, layer) for tower, by_layer in towers.items() for layer, module in by_layer.items()}
+
+
+def _eager_functions(loaded) -> dict:
+    """The eager attention that the model's own source file has, by that Python module."""
+    towers = loaded.family.attention_modules(loaded.model).values()
+    sources = {sys.modules[type(module).__module__] for by_layer in towers for module in by_layer.values()}
+    if not all(hasattr(source, "eager_attention_forward") for source in sources):
+        raise UnsupportedModel("This model's code has no eager attention to compare with.")
+    return {source: source.eager_attention_forward for source in sources}
+
+
+class _Blocks:
+    """Place in its layer of each sequence of each attention call: one after the other, as they come."""
+
+    def __init__(self):
+        self._ends = defaultdict(lambda: (0, 0))
+
+    def next(self, place, n_queries: int, n_keys: int) -> tuple[slice, slice]:
+        row, col = self._ends[place]
+        self._ends[place] = row + n_queries, col + n_keys
+        return slice(row, row + n_queries), slice(col, col + n_keys)
+
+
+def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
+    """Run the model with its eager attention, and compare its rows with the run's.
+
+    Also returns the masks that eager attention was given in each layer, block by block: bool [queries, keys] of what is
+    hidden, or None.
+    """
+    names, eager = _attention_modules(loaded), _eager_functions(loaded)
+    masks, worst, hidden_mass = defaultdict(list), defaultdict(Worst), Worst()
+    blocks = _Blocks()
+
+    def listening(source):
+        def forward(module, query, key, value, attention_mask, **kwargs):
+            output, weights = eager[source](module, query, key, value, attention_mask, **kwargs)
+            if id(module) in names:
+                tower, layer = names[id(module)]
+                for entry, part in enumerate(weights):
+                    hidden = _hidden(attention_mask, entry, key.shape[2])
+                    masks[tower, layer].append(hidden)
+                    block = blocks.next((tower, layer), *part.shape[1:])
+                    error, leak = _row_error(run, tower, layer, block, part.float().cpu().numpy(), hidden)
+                    worst[tower].see(error, END_TO_END_TOLERANCE, f"layer {layer}")
+                    hidden_mass.see(leak, 0.0, f"layer {layer}, {tower}")
+            return output, weights
+
+        return forward
+
+    try:
+        for source in eager:
+            source.eager_attention_forward = listening(source)
+        with attention_function(loaded.model, "eager"):
+            loaded.model(**inputs)
+    finally:
+        for source, function in eager.items():
+            source.eager_attention_forward = function
+    rounds = rounds_activations(loaded.model.config)
+    is_exact = loaded.dtype == "float32" and not rounds
+    note = "" if is_exact else f" ({'quantised' if rounds else loaded.dtype}: eager's own rounding)"
+    checks = [worst[tower].check(f"rows = an eager model's, {tower}{note}", is_exact) for tower in run.towers()]
+    return masks, [*checks, hidden_mass.check("nothing on hidden keys")]
+
+
+def _hidden(mask: torch.Tensor | None, entry: int, n_keys: int) -> np.ndarray | None:
+    """Keys that a mask [batch, 1, queries, keys] hides in one entry of its batch: bool [queries, keys]; None for none.
+
+    Most masks are added to scores; a bool one says what is seen.
+    """
+    if mask is None:
+        return None
+    mask = mask[entry if len(mask) > 1 else 0, 0, :, :n_keys]
+    return (~mask if mask.dtype == torch.bool else mask < 0).cpu().numpy()
+
+
+@dataclass
+class SameFactors:
+    checks: list[Check]
+    bounds: dict[tuple[str, int], float]
+
+
+def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
+    """Listen to plain SDPA, and compare the run's rows with eager attention on the very same queries and keys.
+
+    Half-precision models are compared with a float64 softmax instead: their eager attention rounds to half precision.
+    """
+    names, eager = _attention_modules(loaded), _eager_functions(loaded)
+    sdpa = ALL_ATTENTION_FUNCTIONS["sdpa"]
+    errors, bounds, blocks = defaultdict(list), defaultdict(float), _Blocks()
+    hidden_blocks = {place: iter(found) for place, found in masks.items()}
+
+    def listen(module, query, key, value, attention_mask, **kwargs):
+        if id(module) in names:
+            place = names[id(module)]
+            scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
+            for entry in range(len(query)):
+                own = [tensor[entry : entry + 1] for tensor in (query, key, value)]
+                hidden = next(hidden_blocks[place])
+                weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, scaling)
+                if loaded.dtype == "float32":
+                    forward = eager[sys.modules[type(module).__module__]]
+                    weights = forward(module, *own, _added(hidden, query.device), scaling)[1][0]
+                block = blocks.next(place, query.shape[2], key.shape[2])
+                errors[place].append(_row_error(run, *place, block, weights.cpu().numpy(), hidden)[0])
+                bounds[place] = max(bounds[place], 1e-6 + 2e-7 * largest)
+        return sdpa(module, query, key, value, attention_mask, **kwargs)
+
+    # an entry of this mapping's own hides the general one for everybody until it is taken away
+    ALL_ATTENTION_FUNCTIONS["sdpa"] = listen
+    try:
+        loaded.model(**inputs)
+    finally:
+        del ALL_ATTENTION_FUNCTIONS["sdpa"]
+    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa
+    worst = defaultdict(Worst)
+    for (tower, layer), found in errors.items():
+        worst[tower].see(max(found), bounds[tower, layer], f"layer {layer}")
+    other = "eager" if loaded.dtype == "float32" else "float64 softmax"
+    checks = [worst[tower].check(f"rows = {other} on the same queries and keys, {tower}") for tower in run.towers()]
+    return SameFactors(checks, dict(bounds))
+
+
+def _scores_in_float64(query, key, hidden, scaling) -> tuple[torch.Tensor, float]:
+    """The softmax of [heads, queries, head_dim] on [kv_heads, keys, head_dim], and the largest |score|, in float64."""
+    keys = key.cpu().double().repeat_interleave(len(query) // len(key), dim=0)
+    scores = query.cpu().double() @ keys.transpose(1, 2) * scaling
+    if hidden is not None:
+        scores.masked_fill_(torch.from_numpy(hidden), float("-inf"))
+    return scores.softmax(dim=-1), scores[torch.isfinite(scores)].abs().max().item()
+
+
+def _added(hidden: np.ndarray | None, device) -> torch.Tensor | None:
+    """A mask as eager attention adds it to scores: float32 [1, 1, queries, keys]."""
+    if hidden is None:
+        return None
+    mask = torch.zeros(hidden.shape, device=device)
+    return mask.masked_fill_(torch.from_numpy(hidden).to(device), torch.finfo(torch.float32).min)[None, None]
+
+
+def _row_error(run, tower, layer, block, weights, hidden) -> tuple[float, float]:
+    """Distance of rows from `weights` [heads, queries, keys] of a block (its queries and its keys, slices); and their
+    largest value on hidden keys. Keys outside of the block are hidden as well.
+    """
+    error = leak = 0.0
+    queries, keys = block
+    for start, rows in run.dense_chunks(layer, tower, queries.start, queries.stop):
+        span = slice(start - queries.start, start - queries.start + rows.shape[1])
+        inside = rows[:, :, keys]
+        error = max(error, np.abs(inside - weights[:, span]).max())
+        outside = max(rows[:, :, : keys.start].max(initial=0), rows[:, :, keys.stop :].max(initial=0))
+        leak = max(leak, outside, inside[:, hidden[span]].max(initial=0) if hidden is not None else 0)
+    return float(error), float(leak)
