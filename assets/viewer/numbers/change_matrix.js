@@ -18,6 +18,10 @@
  * @property {number} weightsTop  where the weights begin
  * @property {number} bottom   where they end
  * @property {number} width
+ *
+ * @typedef {{layer: number, head: number} | {layer: number, part: number}} Place  by their places on the axes
+ * @typedef {{layers: number, heads: number, parts: number}} Counts
+ * @typedef {{x: number, y: number, width: number, height: number}} Box
  */
 import { layersOf } from '../data/run_info.js';
 
@@ -160,10 +164,10 @@ export function layOutMatrix({ layers, heads, parts, width, height, left, apart,
 /**
  * What lies at a place: a head of a layer, or a layer's module. Layers and heads by their places on the axes.
  * @param {Layout} layout
- * @param {{layers: number, heads: number, parts: number}} counts
+ * @param {Counts} counts
  * @param {number} x
  * @param {number} y
- * @returns {{layer: number, head: number} | {layer: number, part: number} | null}
+ * @returns {Place | null}
  */
 export function placeAt({ left, cell, row, weightRow, weightsTop }, { layers, heads, parts }, x, y) {
   const layer = Math.floor((x - left) / cell);
@@ -171,4 +175,31 @@ export function placeAt({ left, cell, row, weightRow, weightsTop }, { layers, he
   if (y < heads * row) return { layer, head: Math.floor(y / row) };
   const part = weightRow ? Math.floor((y - weightsTop) / weightRow) : -1;
   return y >= weightsTop && part < parts ? { layer, part } : null;
+}
+
+/** Where a place lies, `placeAt` turned around. @param {Layout} layout @param {Place} at @returns {Box} */
+export function boxAt({ left, cell, row, weightRow, weightsTop, gap }, at) {
+  const [y, height] = 'head' in at ? [at.head * row, row] : [weightsTop + at.part * weightRow, weightRow];
+  return { x: left + at.layer * cell, y, width: cell - gap, height: height - gap };
+}
+
+/**
+ * The place beside one, at the edges itself; below the last head lies the first of the weights.
+ * @param {Place} at
+ * @param {number} right
+ * @param {number} down
+ * @param {Counts} counts
+ * @returns {Place}
+ */
+export function nextPlace(at, right, down, { layers, heads, parts }) {
+  const line = ('head' in at ? at.head : heads + at.part) + down;
+  const to = Math.min(heads + parts - 1, Math.max(0, line));
+  const layer = Math.min(layers - 1, Math.max(0, at.layer + right));
+  return to < heads ? { layer, head: to } : { layer, part: to - heads };
+}
+
+/** The head that moved most. @param {Float32Array} values  [layers x heads] @param {number} heads @returns {Place} */
+export function placeOfMost(values, heads) {
+  const most = values.reduce((best, value, i, all) => (Math.abs(value) > Math.abs(all[best]) || Number.isNaN(all[best]) ? i : best), 0);
+  return { layer: Math.floor(most / heads), head: most % heads };
 }

@@ -101,6 +101,15 @@ export function headWords({ measure, unit, layer, place, head, value, mass, weig
 }
 
 /**
+ * A layer's weight below the matrix, in words.
+ * @param {{layer: number, part: string, value: number}} what  `layer`: its index in the model; `value`: NaN where it is not touched
+ */
+export function weightWords({ layer, part, value }) {
+  const said = Number.isNaN(value) ? 'not changed by this adapter' : `changed by ${formatPercent(value)} of the weight's norm, at strength 1`;
+  return { name: `layer ${layer} · ${part}`, lines: [said] };
+}
+
+/**
  * A token's probability in both.
  * @param {number} before  logarithm
  * @param {number} after

@@ -54,6 +54,11 @@ export function placeTip(tip, box, frameWidth) {
   tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(above >= 0 ? above : box.y + box.height + 6)}px)`;
 }
 
+/** Place an element. @param {HTMLElement} element  positioned @param {{left: number, top: number, width: number, height: number}} box  CSS pixels */
+export function setBox(element, box) {
+  for (const [side, length] of Object.entries(box)) element.style.setProperty(side, `${length}px`);
+}
+
 /**
  * Move an element by less than a pixel, so that its corner lies on a whole device pixel and its canvas is not smeared.
  * @param {HTMLElement} element  positioned

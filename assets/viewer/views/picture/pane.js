@@ -7,15 +7,15 @@
  * pixels, and what is outlined and hit is read from the same ones. Lines and labels are an SVG above it. What is shown comes by
  * `show`, what a person does goes out by `does`: a pane knows neither the run nor the state of the page.
  */
-import { create, listen, placeTip } from '../dom.js';
+import { create, listen, placeTip, setBox } from '../dom.js';
 import { cellAt, cellBorders } from '../../paint/geometry.js';
 import { listenToGestures, STEP } from './gestures.js';
 import { hatch, mapImage } from '../map_canvas.js';
-import { boxOfCell, cornersOf, framesOf, marksOf } from '../../paint/marks.js';
+import { boxOfCell, marksOf } from '../../paint/marks.js';
+import { createPaneMarks } from './pane_marks.js';
+import { createPanePicture } from './pane_picture.js';
 import { createState } from '../../state/state.js';
 import { moved, placeOf, pointAt, revealing, seenOf, WHOLE, zoomedAt } from '../../paint/zoom.js';
-
-const SVG = 'http://www.w3.org/2000/svg';
 
 /**
  * @typedef {import('../../paint/marks.js').Cell} Cell
@@ -23,7 +23,7 @@ const SVG = 'http://www.w3.org/2000/svg';
  *
  * @typedef {object} Content
  * @property {import('../../paint/geometry.js').Size | null} size   of the picture, also where only its map is shown
- * @property {{preview: string, full: string, alt: string} | null} picture  addresses; null for the map alone on a plain ground
+ * @property {import('./pane_picture.js').Addresses | null} picture  null for the map alone on a plain ground
  * @property {import('../../paint/geometry.js').Cells | null} grid
  * @property {import('../../paint/cells.js').Coloured | null} map
  * @property {import('../../paint/cells.js').Coloured | null} other  a second map of the same grid, to the right of the line at `split`
@@ -54,18 +54,15 @@ const SVG = 'http://www.w3.org/2000/svg';
 export function createPane(parent, does) {
   const canvas = create('canvas', { class: 'av-overlay', tabindex: 0, role: 'application', 'aria-roledescription': 'heat map' });
   const clip = create('div', { class: 'av-clip' }, [canvas]);
-  const marks = document.createElementNS(SVG, 'svg');
+  const marks = createPaneMarks();
   const outline = create('div', { class: 'av-outline', hidden: '' });
   const tip = create('div', { class: 'av-tip', hidden: '' });
   const smoothed = create('div', { class: 'av-smoothed', text: 'smoothed', hidden: '', title: 'between the centres of cells; the numbers stay those of the cells' });
-  const lines = create('div', { class: 'av-lines' }, [marks, outline]);
+  const lines = create('div', { class: 'av-lines' }, [marks.element, outline]);
   const frame = create('div', { class: 'av-frame' }, [clip, lines, tip, smoothed]);
   const pane = create('div', { class: 'av-pane' }, [frame]);
   const context = canvas.getContext('2d');
-  marks.setAttribute('class', 'av-marks');
-  marks.setAttribute('aria-hidden', 'true');
-  const places = draw('g', 'av-places', marks);
-  const [inner, casing, here, pinned] = ['av-here-inner', 'av-here-casing', 'av-here', 'av-pinned'].map((name) => draw('path', name, marks));
+  const image = createPanePicture(clip, (isThere) => does.loaded?.(isThere));
   parent.append(pane);
 
   /** @type {ReturnType<typeof createState<Content>>} */
@@ -81,10 +78,6 @@ export function createPane(parent, does) {
   let inks = { ink: '', ground: '' }; // of the page, read where the layout is read anyway
   /** In device pixels of the canvas. */
   let borders = { rows: new Int32Array(1), cols: new Int32Array(1) };
-  /** @type {HTMLImageElement | null} */
-  let preview = null;
-  /** @type {HTMLImageElement | null} the picture in its own resolution, once it is wanted */
-  let full = null;
   let paint_ms = 0;
   /** What is painted of the map, and of the other one. @type {ImageData[]} */
   let painted = [];
@@ -106,7 +99,7 @@ export function createPane(parent, does) {
     if (canvas.width !== seen.width || canvas.height !== seen.height) Object.assign(canvas, { width: seen.width, height: seen.height });
     canvas.style.touchAction = zoom.scale > 1 ? 'none' : 'pan-x pan-y';
     frame.classList.toggle('av-movable', zoom.scale > 1);
-    placeImages();
+    image.place(inCss(within()), zoom.scale === 1 ? 0 : place.width);
     borders = grid ? cellBorders(grid, size, within()) : { rows: new Int32Array(1), cols: new Int32Array(1) };
   }
 
@@ -147,27 +140,9 @@ export function createPane(parent, does) {
   }
 
   function mark() {
-    const { here: chosen, pinned: pin, grid, size, places: named } = content.get;
-    const isGrid = Boolean(grid && size);
-    const frames = framesOf(isGrid ? chosen : [], borders, density);
-    setPath(casing, frames.outer);
-    setPath(here, frames.outer);
-    setPath(inner, frames.inner);
-    setPath(pinned, isGrid && pin ? cornersOf(boxOfCell(borders, density, pin)) : '');
-    const { left, top, width, height } = within();
-    const found = named && size
-      ? marksOf(named, size, { left: css(left), top: css(top), width: css(width), height: css(height) }, { width: css(seen.width), height: css(seen.height) })
-      : [];
-    places.replaceChildren(...found.map(({ path, label, x, y, isRight, isGuess }) => {
-      const group = draw('g', isGuess ? 'av-place av-guess' : 'av-place');
-      setPath(draw('path', 'av-casing', group), path);
-      setPath(draw('path', 'av-line', group), path);
-      const text = draw('text', isRight ? 'av-right' : '', group);
-      text.textContent = label;
-      text.setAttribute('x', String(x));
-      text.setAttribute('y', String(y));
-      return group;
-    }));
+    const { here, pinned, grid, size, places } = content.get;
+    marks.showCells(grid && size ? { here, pinned } : { here: [], pinned: null }, borders, density);
+    marks.showPlaces(places && size ? marksOf(places, size, inCss(within()), { width: css(seen.width), height: css(seen.height) }) : []);
   }
 
   function showHover() {
@@ -185,43 +160,13 @@ export function createPane(parent, does) {
   /** @param {number} pixels */
   const css = (pixels) => pixels / density;
 
-  // The picture
+  /** @param {typeof place} box */
+  const inCss = ({ left, top, width, height }) => ({ left: css(left), top: css(top), width: css(width), height: css(height) });
 
   function loadPicture() {
     const { picture } = content.get;
-    for (const image of [preview, full]) image?.remove();
-    preview = full = null;
     frame.classList.toggle('av-bare', !picture);
-    if (!picture) return;
-    const image = create('img', { class: 'av-picture', alt: picture.alt, draggable: false });
-    preview = image;
-    listen(image, {
-      load: () => { if (preview === image) { does.loaded?.(true); sharpen(); } },
-      error: () => { if (preview === image) { image.classList.add('av-missing'); does.loaded?.(false); } },
-    });
-    image.src = picture.preview;
-    clip.prepend(image);
-    placeImages();
-  }
-
-  function placeImages() {
-    const { left, top, width, height } = within();
-    for (const image of [preview, full]) if (image) setBox(image, { left: css(left), top: css(top), width: css(width), height: css(height) });
-    sharpen();
-  }
-
-  /** The picture in its own resolution, where its preview has fewer pixels than the screen: laid over that once it is decoded. */
-  function sharpen() {
-    const { picture, zoom } = content.get;
-    if (!picture || !preview?.naturalWidth || full || zoom.scale === 1 || place.width <= preview.naturalWidth) return;
-    const image = create('img', { class: 'av-picture av-full', alt: '', draggable: false });
-    full = image;
-    image.src = picture.full;
-    image.decode().then(() => {
-      if (full !== image) return;
-      preview?.after(image);
-      placeImages();
-    }, () => {}); // the preview stays
+    image.load(picture);
   }
 
   // Pointing, choosing, moving
@@ -358,23 +303,4 @@ function largestCell({ values, hidden }) {
     if (!hidden?.[cell] && (found < 0 || values[cell] > values[found])) found = cell;
   }
   return Math.max(0, found);
-}
-
-/** @param {string} tag @param {string} name @param {Element} [parent] */
-function draw(tag, name, parent) {
-  const element = document.createElementNS(SVG, tag);
-  if (name) element.setAttribute('class', name);
-  parent?.append(element);
-  return element;
-}
-
-/** @param {Element} path @param {string} d */
-function setPath(path, d) {
-  path.setAttribute('d', d);
-  path.toggleAttribute('hidden', !d);
-}
-
-/** @param {HTMLElement} element @param {{left: number, top: number, width: number, height: number}} box */
-function setBox(element, box) {
-  for (const [side, length] of Object.entries(box)) element.style.setProperty(side, `${length}px`);
 }

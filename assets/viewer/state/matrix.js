@@ -1,0 +1,33 @@
+// @ts-check
+/** The matrix of change that is on screen: the last that is whole, until the one that is wished is there. Knows no document. */
+import { highestOf, negligible } from '../numbers/change_matrix.js';
+import { changePath } from '../data/source.js';
+import { changeWish, massesName } from './comparison_follow.js';
+
+/**
+ * @typedef {object} HeldMatrix
+ * @property {Float32Array} values        [layers x heads]
+ * @property {Float32Array | null} masses the smaller image mass of the two; null where it does not count
+ * @property {Uint8Array} faint           1 where next to nothing of the picture is read
+ * @property {string} measure
+ * @property {string} tower
+ * @property {number} high                how far from no change the colours go
+ */
+
+/**
+ * @param {HeldMatrix | null} before
+ * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of'>} fields
+ * @returns {{held: HeldMatrix | null, isStale: boolean}}  the same `held` where nothing of it has changed
+ */
+export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of }) {
+  if (!info || !selection) return { held: null, isStale: false };
+  const { tower } = selection;
+  const massName = massesName(info, selection, { right, measure, of });
+  const isMass = massName === null || imageMasses === null || imageMasses.name === massName;
+  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of })) && isMass;
+  if (!isNow || !change) return { held: before?.tower === tower ? before : null, isStale: true };
+  const masses = massName === null ? null : imageMasses?.values ?? null;
+  const { values } = change;
+  const isSame = before && before.values === values && before.masses === masses && before.measure === measure && before.tower === tower;
+  return { held: isSame ? before : { values, masses, faint: negligible(masses, values.length), measure, tower, high: highestOf(values) }, isStale: false };
+}
