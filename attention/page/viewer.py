@@ -6,6 +6,7 @@ Owns no number and no route: a component's value is a small manifest, and everyt
 from __future__ import annotations
 
 import json
+import re
 from typing import ClassVar
 
 import gradio as gr
@@ -21,6 +22,11 @@ def _styles(files: dict[str, bytes]) -> str:
     """All style sheets as one: the common one first, then those of single views."""
     names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != COMMON_STYLES, name))
     return "\n".join(files[name].decode() for name in names)
+
+
+def _template(files: dict[str, bytes], name: str) -> str:
+    """A template, with the parts that both have in place of the comments that name them."""
+    return re.sub(r" *<!-- (\w+\.html) -->\n", lambda part: files[part[1]].decode(), files[name].decode())
 
 
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
@@ -50,7 +56,7 @@ class _Canvas(gr.HTML):
         digest, files = assets()
         super().__init__(
             value,
-            html_template=files[self.TEMPLATE].decode(),
+            html_template=_template(files, self.TEMPLATE),
             css_template=_styles(files),
             js_on_load=_ON_LOAD % (PREFIX, digest, json.dumps(modules_of(self.MODULE)), self.MODULE),
             apply_default_css=False,
