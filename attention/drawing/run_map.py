@@ -25,6 +25,8 @@ from .overlay import overlay
 from .palettes import palette
 from .run_words import caption_of, look_settings
 
+LABEL_SIGNS = 200  # of a place's label on the picture: to draw a million of them takes minutes
+
 
 def write_png(
     selection: Selection,
@@ -90,7 +92,8 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
     """The places that the answer names on one picture, in its pixels, where the look has them drawn.
 
     Points (x, y, label, is_guess) and boxes (x0, y0, x1, y1, label, is_guess); those that may be on any picture are on
-    the one that the look names. Raises InvalidRequest where there is no such picture.
+    the one that the look names. A label is cut where no picture has room for it. Raises InvalidRequest where there is
+    no such picture.
     """
     if look.places_on is not None and look.places_on > len(info["images"]):
         raise InvalidRequest(f"places_on is {look.places_on}; this run has {len(info['images'])} pictures.")
@@ -102,6 +105,8 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
         if place["image"] == image:
             guess = place.get("ambiguous")
             words = " ".join(filter(None, [place.get("label"), f"({guess})" if guess else ""]))
+            if len(words) > LABEL_SIGNS:
+                words = f"{words[:LABEL_SIGNS]}…"
             sides = ("x", "y") if "x" in place else ("x0", "y0", "x1", "y1")
             (points if "x" in place else boxes).append((*(place[side] for side in sides), words, bool(guess)))
     return points, boxes

@@ -22,6 +22,7 @@ from attention.drawing import number_text as value_text
 from attention.drawing.colour_range import drawn
 from attention.drawing.look import LOOK_FIELDS, Look, coverage
 from attention.drawing.palettes import PALETTES, palette
+from attention.drawing.run_map import places_on
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
 from attention.exports.export import export, heatmap_png
 from attention.runs.selection import select
@@ -429,6 +430,16 @@ def test_a_tall_picture_keeps_its_proportions_and_fits_a_page(tmp_path):
     with open_run(folder) as run:
         (_, x0, y0, x1, y1), *_ = images(svg(run, tmp_path, query=20))
     assert np.isclose((x1 - x0) / (y1 - y0), 60 / 400, rtol=1e-3) and y1 - y0 <= 72 * figure.MOST_INCHES_HIGH + 0.1
+
+
+def test_a_label_is_cut_where_no_picture_has_room_for_it(tmp_path):
+    label = "long" * 200_000
+    place = {"x": 5, "y": 5, "label": label, "image": 0}
+    folder = write_run(tmp_path / "made", [scene(60, 40)], [(2, 3)], points=[place])
+    with open_run(folder) as run:
+        assert run.info["points"][0]["label"] == label
+        (point,), _ = places_on(run.info, 0, Look(places=True))
+    assert point[2] == f"{label[:200]}…"
 
 
 def test_places_are_drawn_where_the_answer_named_them(made, tmp_path):
