@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import app
+from attention.commands.main import main
 from attention.visitors.store import RunCache
 
 ROOT = Path(__file__).parent.parent
@@ -25,12 +27,12 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
+@pytest.fixture
+def place(tmp_path, monkeypatch):
     """A folder that looks like the project's own to a snippet, and takes what the snippet writes."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "assets" / "examples", folder / "assets" / "examples")
-    return folder
+    shutil.copytree(ROOT / "assets" / "examples", tmp_path / "assets" / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,7 @@ def address(tmp_path_factory):
 
 
 def run(command, place):
+    """What a program of its own prints."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -52,6 +55,21 @@ def run(command, place):
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def run_here(code, capsys):
+    """What a snippet of Python prints, run in this process: libraries are imported once."""
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    return capsys.readouterr().out
+
+
+def call_here(code, capsys):
+    """What the commands of a snippet print, each of them run in this process: words as a shell reads them."""
+    for line in code.splitlines():
+        python, m, module, *arguments = shlex.split(line)
+        assert (python, m, module) == ("python", "-m", "attention"), line
+        assert main(arguments) == 0, line
+    return capsys.readouterr().out
 
 
 # Snippets
@@ -65,9 +83,9 @@ def test_python_from_nothing_to_a_map_takes_at_most_six_lines(place):
     assert shape.startswith("(7, 11) ")
 
 
-def test_the_gradio_client(place, address):
+def test_the_gradio_client(place, address, capsys):
     code = next(block for block in blocks("python") if "gradio_client" in block)
-    printed = run([sys.executable, "-c", code.replace(ADDRESS, address)], place)
+    printed = run_here(code.replace(ADDRESS, address), capsys)
     assert "red 7 rows of cells, drawn in" in printed
 
 
@@ -79,26 +97,24 @@ def test_curl(place, address):
     assert '"ticket":' in printed
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the snippets are for a Unix shell")
-def test_the_command_line(place):
+def test_the_command_line(place, capsys):
     code = next(block for block in blocks("bash") if "attention extract" in block)
-    printed = run(["bash", "-euo", "pipefail", "-c", code], place)
+    printed = call_here(code, capsys)
     assert "pocket" in printed
     assert (place / "star.png").stat().st_size
     assert (place / "star.npz").stat().st_size
     assert (place / "star" / "run.json").exists()
 
 
-def test_adapters_from_python(place):
+def test_adapters_from_python(place, capsys):
     code = next(block for block in blocks("python") if "import choose, compare" in block)
-    printed = run([sys.executable, "-c", code], place)
+    printed = run_here(code, capsys)
     assert "['red', " in printed and "(5, 4) [{'layer': " in printed
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the snippets are for a Unix shell")
-def test_adapters_from_the_command_line(place):
+def test_adapters_from_the_command_line(place, capsys):
     code = next(block for block in blocks("bash") if "attention compare" in block)
-    printed = run(["bash", "-euo", "pipefail", "-c", code], place)
+    printed = call_here(code, capsys)
     assert "german" in printed and "rank 8" in printed
     assert sorted(path.name for path in (place / "both").glob("*/run.json")) == ["run.json"] * 3
 

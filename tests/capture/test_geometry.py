@@ -70,10 +70,11 @@ def random_sizes(count):
     return sizes
 
 
-def test_painted_cells_are_found_in_pixel_values_for_200_random_sizes(family_and_processor):
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.full)])
+def test_painted_cells_are_found_in_pixel_values_for_random_sizes(family_and_processor, count):
     rng = random.Random(1)
     limited = set()
-    for width, height in random_sizes(200):
+    for width, height in random_sizes(count):
         image = Image.new("RGB", (width, height), GREY)
         before = prepare(family_and_processor, [image])
         read_width, read_height = before.read_sizes[0]

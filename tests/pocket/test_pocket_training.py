@@ -1,9 +1,7 @@
 """The training command learns, stops and goes on."""
 
-import subprocess
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +14,8 @@ from attention.pocket.muon import Muon, orthogonalized
 from attention.pocket.reading import Pocket
 from attention.pocket.scenes import draw, make_scene
 from attention.pocket.tokenizer import build_tokenizer
-from attention.pocket.train import Settings, answer_loss, hardness, take_one_frame, train
+from attention.pocket.train import Settings, answer_loss, hardness, main, take_one_frame, train
 from attention.pocket.words import KINDS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -46,18 +42,15 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in files)
 
 
-def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_two(tmp_path):
+def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_two(
+    tmp_path, one_thread, monkeypatch, capfd
+):
+    flags = ["--seeing-steps", "2", "--answering-steps", "2", "--pictures", "2"]
     for processes in ("1", "2"):
-        command = [sys.executable, "-m", "attention.pocket.train", "--output-dir", str(tmp_path / processes)]
-        command += ["--seeing-steps", "2", "--answering-steps", "2", "--pictures", "2", "--processes", processes]
-        result = subprocess.run(
-            [*command, "--workers", str(2 - int(processes))],
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-        )
-        assert result.stdout.count("answering 2/2") == 1
+        more = ["--output-dir", str(tmp_path / processes), "--processes", processes]
+        monkeypatch.setattr(sys, "argv", ["train", *flags, *more, "--workers", str(2 - int(processes))])
+        main()
+        assert capfd.readouterr().out.count("answering 2/2") == 1
     picture = draw(make_scene(np.random.default_rng(0)), 256, 256)
     one, two = (Pocket.load(tmp_path / processes) for processes in ("1", "2"))
     assert one.answer((picture,), "what color is the star?")
