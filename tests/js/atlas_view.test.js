@@ -64,6 +64,8 @@ test('until all maps of a row are there, the last whole stays', () => {
   assert.equal(heldNow(first.held, { ...FIELDS, atlas: ATLAS }).held, first.held, 'nothing has changed');
   const waiting = heldNow(first.held, { ...FIELDS, atlas: { ...ATLAS, name: 'of another row' } });
   assert.deepEqual([waiting.held === first.held, waiting.isStale], [true, true]);
+  const next = { ...ATLAS };
+  assert.deepEqual([heldNow(first.held, { ...FIELDS, atlas: next }).held.atlas === next, heldNow(first.held, { ...FIELDS, atlas: next }).isStale], [true, false]);
   assert.deepEqual(heldNow(first.held, { ...FIELDS, info: null }), { held: null, isStale: false });
 });
 

@@ -20,6 +20,8 @@ test('a search begins at what is selected, goes on in turn, and marks what it ha
   assert.deepEqual(finding.go(1), { first: 1, last: 1 });
   assert.deepEqual(finding.go(-1), { first: 4, last: 4 });
   assert.equal(finding.markOf({ token: 3, count: 3 }), 2);
+  finding.find('cat', 2);
+  assert.deepEqual(finding.go(-1), { first: 1, last: 1 }, 'back from the one that is next');
 });
 
 test('what is not there is not found, and other tokens have other places', () => {
