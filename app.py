@@ -70,17 +70,17 @@ TITLE = "VLM Attention Viz"
 # The job
 
 
-def gpu_seconds(job: dict) -> int:
+def gpu_seconds(job: dict, prepared: Any = None) -> int:
     """Seconds that a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
     return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
 
 
 @spaces.GPU(duration=gpu_seconds)
-def run_job(job: dict) -> dict:
+def run_job(job: dict, prepared: Any = None) -> dict:
     """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
-    With `words` it is a comparison of the base with the adapters. On ZeroGPU this is another process: only plain data
-    go in and come out, errors too.
+    With `words` it is a comparison of the base with the adapters. `prepared` are inputs that a forecast has made. On
+    ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again.
     """
     from attention.capture.extraction import fill
 
@@ -88,14 +88,14 @@ def run_job(job: dict) -> dict:
     request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
     try:
         if not job["adapters"] and job["words"] is None:
-            return {"run": str(fill(request, partial, limits=limits))}
+            return {"run": str(fill(request, partial, limits=limits, prepared=prepared))}
         from adapters.attach import adapted, from_job
         from adapters.comparing import fill_comparison
 
         choices = [from_job(record) for record in job["adapters"]]
         if job["words"] is None:
-            return {"run": str(fill(request, partial, limits=limits, adapted=adapted(choices[0])))}
-        return {"run": str(fill_comparison(request, choices, partial, job["words"], limits))}
+            return {"run": str(fill(request, partial, None, limits, adapted(choices[0]), prepared))}
+        return {"run": str(fill_comparison(request, choices, partial, job["words"], limits, prepared))}
     except AttentionError as error:
         return {"error": str(error)}
     except Exception as error:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attention.capture.extraction import all_or_nothing
+from attention.capture.inputs import Prepared
 from attention.comparisons.comparison import Comparison
 from attention.comparisons.running import Member, run_members
 from attention.errors import InvalidRequest, LimitExceeded
@@ -50,12 +51,16 @@ def fill_comparison(
     partial: PartialRun,
     words: str | int = "base",
     limits: Limits | None = None,
+    prepared: Prepared | None = None,
 ) -> Path:
-    """The whole job, into a folder that the caller has made; returns the finished folder, or leaves none."""
+    """The whole job, into a folder that the caller has made; returns the finished folder, or leaves none.
+
+    `prepared` are inputs that a forecast has made of this request.
+    """
     with all_or_nothing(partial):
         _check(request, adapters)
     members = [adapter_member(number, choice) for number, choice in enumerate(adapters, 1)]
-    return run_members(request, members, partial, words, limits)
+    return run_members(request, members, partial, words, limits, prepared)
 
 
 def _check(request: Request, adapters: Sequence[AdapterChoice]) -> None:

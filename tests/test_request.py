@@ -8,8 +8,7 @@ from PIL import Image
 
 from attention import Request
 from attention.capture.extraction import read_messages
-from attention.capture.forecast import open_pictures
-from attention.capture.images import open_image
+from attention.capture.images import open_image, open_pictures
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.request import gather_images

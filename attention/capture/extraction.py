@@ -39,7 +39,9 @@ from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .exact_rows import not_finite
-from .forecast import Prepared, check_image_tokens, download_reporter, estimate, open_pictures, prepare
+from .forecast import download_reporter, estimate
+from .images import Pictures, open_pictures
+from .inputs import Prepared, check_image_tokens, prepare
 from .named_places import Places, named_places
 from .plan import plan_towers
 from .recorder import Capture
@@ -55,9 +57,9 @@ def extract(request: Request, output_dir: str | os.PathLike, model=None, limits:
     is loaded, and kept for the next call. Raises AttentionError with a sentence that says what to do; nothing is
     left behind then.
     """
-    request.validate(limits)
+    pictures = open_pictures(request, limits or Limits())
     partial = PartialRun.create(output_dir)
-    return Run(fill(request, partial, model, limits))
+    return Run(fill(request, partial, model, limits, pictures=pictures))
 
 
 Adapted = Callable[[LoadedModel], AbstractContextManager[dict]]
@@ -69,10 +71,13 @@ def fill(
     model=None,
     limits: Limits | None = None,
     adapted: Adapted | None = None,
+    prepared: Prepared | None = None,
+    pictures: Pictures | None = None,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished run's folder, or leaves none.
 
-    `adapted` switches an adapter on for the time of a `with`, and gives what run.json says of it.
+    `adapted` switches an adapter on for the time of a `with`, and gives what run.json says of it. `prepared` are inputs
+    that a forecast has made of this request, `pictures` its opened pictures: what is given is not made again.
     """
     with all_or_nothing(partial):
         if request.adapter is not None and model is None and adapted is None:
@@ -80,7 +85,7 @@ def fill(
                 f"Adapter {quoted(request.adapter)} must be attached to a model first; pass the adapted model."
             )
         with (
-            Extraction(request, partial, model, limits) as extraction,
+            Extraction(request, partial, model, limits, prepared, pictures) as extraction,
             adapted(extraction.loaded) if adapted else nullcontext(_caller_says(request, model)) as adapter,
         ):
             return extraction.keep(partial, extraction.answer(), adapter)
@@ -113,9 +118,19 @@ class Extraction:
     for; the runs may go elsewhere.
     """
 
-    def __init__(self, request: Request, partial: PartialRun, model=None, limits: Limits | None = None):
+    def __init__(
+        self,
+        request: Request,
+        partial: PartialRun,
+        model=None,
+        limits: Limits | None = None,
+        prepared: Prepared | None = None,
+        pictures: Pictures | None = None,
+    ):
         self.request, self.partial = request, partial
         self._model, self._limits = model, limits
+        self._given = prepared
+        self._pictures = pictures if prepared is None else prepared.pictures
         self._timings_ms: dict[str, float] = {}
         self._held = ExitStack()
 
@@ -133,9 +148,8 @@ class Extraction:
     def _enter(self) -> None:
         partial, hold = self.partial, self._held.enter_context
         partial.report("queue")
-        limits = self._limits or Limits()
-        self.request.validate(limits)
-        pictures = open_pictures(self.request, limits)
+        if self._pictures is None:
+            self._pictures = open_pictures(self.request, self._limits or Limits())
         while not INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
         self._held.callback(INFERENCE.release)
@@ -147,7 +161,7 @@ class Extraction:
         hold(attention_of(self.loaded.model))
         hold(torch.inference_mode())
         partial.report("inputs")
-        self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, pictures, self.limits))
+        self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, self.limits))
         partial.check_cancelled()
 
     @property
@@ -221,8 +235,10 @@ class Extraction:
             download_reporter(self.partial),
         )
 
-    def _inputs(self, loaded, pictures, limits) -> Prepared:
-        prepared = prepare(self.request, pictures, loaded.family, loaded.processor, limits)
+    def _inputs(self, loaded, limits) -> Prepared:
+        prepared = self._given
+        if prepared is None or not prepared.is_made_by(loaded.processor, limits):
+            prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits)
         check_image_tokens(loaded.model.config, prepared.inputs)
         estimate(
             self.request, loaded.family, loaded.model.config, prepared, loaded.path, loaded.device, limits, loaded.dtype

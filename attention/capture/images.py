@@ -23,7 +23,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
-from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS
+from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS, Limits
+from attention.request import Request
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -41,6 +42,19 @@ PLANES_OF_16_BITS = (
     "a PNG."
 )
 MOST = 1e37  # larger numbers stand for no data: -3.4e38 of float32 for one
+
+
+Pictures = list[tuple[Image.Image, list[str]]]  # as RGB, each with what was changed in it
+
+
+def open_pictures(request: Request, limits: Limits) -> Pictures:
+    """The pictures of a request, which is validated first. Raises InvalidRequest for one that cannot be read."""
+    request.validate(limits)
+    several = len(request.images) > 1
+    return [
+        open_image(image, limits.image_pixels, f"image {number}" if several else "the image")
+        for number, image in enumerate(request.images, 1)
+    ]
 
 
 def open_image(

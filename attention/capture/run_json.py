@@ -24,7 +24,7 @@ from attention.request import Request
 from attention.runs import tokens
 from attention.runs.run import FORMAT
 
-from .forecast import Prepared
+from .inputs import Prepared
 from .named_places import Places
 from .recorder import Capture
 

@@ -6,11 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from attention.capture.images import Pictures, open_pictures
 from attention.errors import InvalidRequest
-from attention.request import FIELDS
+from attention.limits import Limits
+from attention.request import FIELDS, Request
 
 from .flags import add_fields, plain_flags
-from .given import check_images, chosen
+from .given import chosen
 from .progress import ReportedRun, make, size
 
 
@@ -45,22 +47,24 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _extract(options) -> int:
-    request, wanted = _request(options), [options.adapter] if options.adapter else []
+    request, pictures = _request(options)
+    wanted = [options.adapter] if options.adapter else []
 
     def work(partial: ReportedRun) -> Path:
         from attention.capture.extraction import fill
         from attention.capture.forecast import download_reporter, forecast
 
-        expected = forecast(request, watch=download_reporter(partial))
+        expected = forecast(request, watch=download_reporter(partial), pictures=pictures)
         partial.progress.say(
             f"{expected.tokens:,} tokens at most, {expected.image_tokens:,} of pictures; "
             f"{size(expected.bytes_on_disk)} on disk"
         )
         if not wanted:
-            return fill(request, partial)
+            return fill(request, partial, prepared=expected.prepared)
         from adapters.attach import adapted
 
-        return fill(request, partial, adapted=adapted(*chosen(options, wanted, partial)))
+        (choice,) = chosen(options, wanted, partial)
+        return fill(request, partial, adapted=adapted(choice), prepared=expected.prepared)
 
     folder = make(options.output_dir, work)
     _print_summary(folder)
@@ -69,18 +73,19 @@ def _extract(options) -> int:
 
 
 def _compare(options) -> int:
-    request = _request(options)
+    request, pictures = _request(options)
 
     def work(partial: ReportedRun) -> Path:
         from adapters.comparing import fill_comparison
         from attention.capture.forecast import download_reporter, forecast
 
-        expected = forecast(request, watch=download_reporter(partial))
+        expected = forecast(request, watch=download_reporter(partial), pictures=pictures)
         n_runs = len(options.adapter) + 1
         partial.progress.say(
             f"{n_runs} runs of {expected.tokens:,} tokens at most; {size(n_runs * expected.bytes_on_disk)} on disk"
         )
-        return fill_comparison(request, chosen(options, options.adapter, partial), partial, options.words)
+        choices = chosen(options, options.adapter, partial)
+        return fill_comparison(request, choices, partial, options.words, prepared=expected.prepared)
 
     folder = make(options.output_dir, work)
     from attention.comparisons.comparison import open_comparison
@@ -100,9 +105,8 @@ def _compare(options) -> int:
     return 0
 
 
-def _request(options):
-    """The request that the flags describe, its pictures looked at."""
-    from attention.request import Request
+def _request(options) -> tuple[Request, Pictures]:
+    """The request that the flags describe, and its pictures: what is wrong is said before a library is loaded."""
 
     messages, images = None, options.image
     if options.messages is not None:
@@ -113,9 +117,7 @@ def _request(options):
         messages, images = read_messages(options.messages, images)
     fields = {name: getattr(options, name) for name in plain_flags()}
     request = Request(images=images, prompt=options.prompt or "", messages=messages, **fields)
-    request.validate()
-    check_images(request.images)
-    return request
+    return request, open_pictures(request, Limits())
 
 
 def _print_summary(folder: Path) -> None:

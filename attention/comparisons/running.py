@@ -18,6 +18,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from attention.capture.extraction import Extraction, all_or_nothing
+from attention.capture.inputs import Prepared
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.measures import differences
@@ -55,17 +56,19 @@ def run_members(
     partial: PartialRun,
     words: str | int = "base",
     limits: Limits | None = None,
+    prepared: Prepared | None = None,
 ) -> Path:
     """Run the base and other members, into a folder that the caller has made; return the finished folder.
 
     `words` says whose answer is read by all: `base`, the number of a member from 1, or `own`: each its own, of which
-    only what they have in common is compared. A request with an `answer` has it read by all. Raises AttentionError with
-    a sentence that says what to do; nothing is left behind then.
+    only what they have in common is compared. A request with an `answer` has it read by all. `prepared` are inputs
+    that a forecast has made of this request. Raises AttentionError with a sentence that says what to do; nothing is
+    left behind then.
     """
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):
         _check_words(words, len(others))
-        members, n_shared = _run_all(request, [BASE_ITSELF, *others], partial, words, limits)
+        members, n_shared = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared)
         return _write(partial, members, n_shared, words if request.answer is None else "typed")
 
 
@@ -94,13 +97,18 @@ class _MemberRun(PartialRun):
 
 
 def _run_all(
-    request: Request, members: Sequence[Member], partial: PartialRun, words: str | int, limits: Limits | None
+    request: Request,
+    members: Sequence[Member],
+    partial: PartialRun,
+    words: str | int,
+    limits: Limits | None,
+    prepared: Prepared | None,
 ) -> tuple[list[dict], int]:
     """Make every run, one pass over prompt and answer each.
 
     Returns the members of comparison.json, and how many tokens of the answers they have in common.
     """
-    with Extraction(request, partial, limits=limits) as extraction:
+    with Extraction(request, partial, limits=limits, prepared=prepared) as extraction:
         loaded = extraction.loaded
         said: list[list[int]] = []
         for member in members:

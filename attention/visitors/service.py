@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attention.environment import POCKET_ID
+from attention.capture.images import open_pictures
+from attention.environment import POCKET_ID, is_zero_gpu
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
@@ -41,7 +42,7 @@ class Service:
     def __init__(
         self,
         cache: RunCache,
-        run_job: Callable[[dict], dict],
+        run_job: Callable[[dict, Any], dict],
         *,
         is_hosted: bool,
         model: str | None = None,
@@ -51,7 +52,7 @@ class Service:
         """
         Args:
             run_job: makes the run, or the comparison, that {partial, request, tokens, new_tokens, adapters, words}
-                describes, and returns {run} or {error}.
+                describes, and returns {run} or {error}; given the inputs too where they are made already.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
@@ -208,7 +209,7 @@ class Service:
     def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
         """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
         limits = Limits.hosted() if self.is_hosted else None  # None: what this machine's device can take
-        Request(**fields).validate(limits)  # what is wrong at first sight is said at once
+        pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
         from attention.capture.forecast import download_reporter, forecast
@@ -218,7 +219,7 @@ class Service:
             fields["vision"] = fields["model"] == POCKET_ID  # a large model's vision tower fills a shared disk
         request = Request(**fields)
         partial.report("model")
-        expected = forecast(request, limits, download_reporter(partial))
+        expected = forecast(request, limits, download_reporter(partial), pictures)
         partial.check_cancelled()
         own = {
             "id": request.adapter,
@@ -237,7 +238,8 @@ class Service:
                 "words": comparison["words"] if comparison is not None else None,
                 "tokens": expected.tokens * n_runs,
                 "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
-            }
+            },
+            None if is_zero_gpu() else expected.prepared,  # there, the job is another process
         )
         if "error" in done:
             raise AttentionError(done["error"])

@@ -34,7 +34,8 @@ from tiny import qwen3_vl_config  # noqa: E402
 from transformers import Qwen3VLForConditionalGeneration  # noqa: E402
 
 from attention.capture import extraction  # noqa: E402
-from attention.capture import forecast as cost  # noqa: E402
+from attention.capture.images import open_pictures  # noqa: E402
+from attention.capture.inputs import prepare  # noqa: E402
 from attention.models.config import processor_of, read_config  # noqa: E402
 from attention.models.hook import ATTENTION  # noqa: E402
 from attention.models.kept import LoadedModel  # noqa: E402
@@ -95,9 +96,9 @@ class Bench:
     def prepare(self, n, vision, rows_bytes):
         self.request = request_for(n, self.folder)
         self.limits = Limits(rows_bytes=rows_bytes, buffer_bytes=128_000_000)
-        self.prepared = cost.prepare(
+        self.prepared = prepare(
             self.request,
-            cost.open_pictures(self.request, self.limits),
+            open_pictures(self.request, self.limits),
             self.loaded.family,
             self.loaded.processor,
             self.limits,

@@ -9,7 +9,8 @@ from PIL import Image
 from tiny import qwen3_vl_folder
 
 from attention import Request
-from attention.capture import forecast as cost
+from attention.capture.images import open_pictures
+from attention.capture.inputs import prepare as prepare_request
 from attention.limits import Limits
 from attention.models.config import read_config
 from attention.runs.tokens import cell_box
@@ -30,7 +31,7 @@ def family_and_processor(tmp_path_factory):
 def prepare(family_and_processor, images, visual_tokens=None):
     family, processor = family_and_processor
     request = Request(images=tuple(images), prompt="what color is the star?", max_visual_tokens=visual_tokens)
-    return cost.prepare(request, cost.open_pictures(request, Limits()), family, processor, Limits()).inputs
+    return prepare_request(request, open_pictures(request, Limits()), family, processor, Limits()).inputs
 
 
 def changed_tokens(before, after, tower):

@@ -13,7 +13,8 @@ from transformers import AutoModelForImageTextToText
 from transformers.models.qwen3_vl import modeling_qwen3_vl
 
 from attention import Request, extract, open_run
-from attention.capture import forecast as cost
+from attention.capture.images import open_pictures
+from attention.capture.inputs import prepare
 from attention.capture.plan import TowerPlan
 from attention.capture.recorder import Capture
 from attention.environment import POCKET
@@ -65,7 +66,7 @@ def run_and_tensors(sharp_folder, device, tmp_path_factory):
     )
     run = extract(request, tmp_path_factory.mktemp("runs") / "run")
     loaded = models.load(str(sharp_folder), device)
-    prepared = cost.prepare(request, cost.open_pictures(request, Limits()), loaded.family, loaded.processor, Limits())
+    prepared = prepare(request, open_pictures(request, Limits()), loaded.family, loaded.processor, Limits())
     answer = [token["id"] for token in run.info["tokens"][run.info["prompt_tokens"] :]]
     tensors = loaded.family.extend(loaded.processor, prepared.inputs, answer).tensors
     yield run, {name: tensor.to(device) for name, tensor in tensors.items()}

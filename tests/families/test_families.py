@@ -13,7 +13,8 @@ from tiny_families import write_json
 from transformers import AutoConfig, AutoModelForImageTextToText, LlavaConfig, LlavaForConditionalGeneration
 
 from attention import Request, extract, families
-from attention.capture import forecast as cost
+from attention.capture.images import open_pictures
+from attention.capture.inputs import prepare as prepare_request
 from attention.environment import POCKET_ID
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.families import family
@@ -38,9 +39,7 @@ def loaded(request, tmp_path_factory):
 
 def prepare(loaded, images, prompt="what is it?", **fields):
     request = Request(images=tuple(images), prompt=prompt, **fields)
-    return cost.prepare(
-        request, cost.open_pictures(request, Limits()), loaded.family, loaded.processor, Limits()
-    ).inputs
+    return prepare_request(request, open_pictures(request, Limits()), loaded.family, loaded.processor, Limits()).inputs
 
 
 def some_cells(grid, rng, count):
@@ -141,7 +140,7 @@ def test_a_control_token_that_a_tokenizer_cannot_read_as_text_is_refused_by_name
     monkeypatch.setattr(family, "_unveiling", _deaf)
     request = Request(prompt=f"why {word}?")
     with pytest.raises(InvalidRequest, match=re.escape(f"contains {word}, which this model's tokenizer can only")):
-        cost.prepare(request, [], its_family, processor, Limits())
+        prepare_request(request, [], its_family, processor, Limits())
 
 
 def _deaf(tokenizer, veils):
@@ -371,7 +370,7 @@ def test_a_size_that_the_processor_cannot_keep_is_said_and_two_limits_are_refuse
 
     def prepared(size, **fields):
         request = Request(messages=chat_of([size]), images=(Image.new("RGB", (100, 100)),), **fields)
-        return cost.prepare(request, cost.open_pictures(request, Limits()), family, processor, Limits.local())
+        return prepare_request(request, open_pictures(request, Limits()), family, processor, Limits.local())
 
     assert not [note for note in prepared({"max_pixels": 9000}).notes if "processor" in note]
     least = processor.image_processor.size["shortest_edge"]
@@ -391,7 +390,7 @@ def test_a_size_that_a_family_does_not_take_is_refused_by_name(pocket):
 
     request = Request(messages=chat_of([{"max_pixels": 9000}]), images=(Image.new("RGB", (100, 100)),))
     with pytest.raises(InvalidRequest, match="max_pixels of an image entry is not read by Another"):
-        cost.prepare(request, cost.open_pictures(request, Limits()), Other(), processor, Limits())
+        prepare_request(request, open_pictures(request, Limits()), Other(), processor, Limits())
 
 
 def test_fields_of_a_chat_that_the_template_writes_are_refused_and_others_are_no_matter(pocket, monkeypatch):
@@ -399,7 +398,7 @@ def test_fields_of_a_chat_that_the_template_writes_are_refused_and_others_are_no
 
     def prepared(**more):
         request = Request(messages=chat_of([], **more))
-        return cost.prepare(request, [], family, processor, Limits())
+        return prepare_request(request, [], family, processor, Limits())
 
     assert prepared(name="me", tool_calls=None, weight=1).inputs.ids == prepared().inputs.ids
     template = processor.chat_template or processor.tokenizer.chat_template

@@ -12,7 +12,8 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract, open_run
-from attention.capture import forecast as cost
+from attention.capture.images import open_pictures
+from attention.capture.inputs import prepare
 from attention.capture.recorder import Capture
 from attention.errors import InvalidRequest
 from attention.limits import Limits
@@ -174,8 +175,8 @@ def test_a_model_is_found_as_it_was_after_a_run_and_after_a_failure(folder, tmp_
 
 def tensors_of(model):
     loaded = models.wrap(model)
-    pictures = cost.open_pictures(request(), Limits())
-    return cost.prepare(request(), pictures, loaded.family, loaded.processor, Limits()).inputs.tensors
+    pictures = open_pictures(request(), Limits())
+    return prepare(request(), pictures, loaded.family, loaded.processor, Limits()).inputs.tensors
 
 
 def state(model):
@@ -203,7 +204,7 @@ def test_an_answer_that_holds_a_picture_is_refused(folder, tmp_path):
 def test_control_tokens_of_an_answer_are_no_words_of_it(folder):
     loaded = models.load(str(folder), "cpu")
     tokenizer, family = loaded.processor.tokenizer, loaded.family
-    prepared = cost.prepare(request(), [(each, []) for each in request().images], family, loaded.processor, Limits())
+    prepared = prepare(request(), [(each, []) for each in request().images], family, loaded.processor, Limits())
     added = [token for token, each in tokenizer.added_tokens_decoder.items() if each.special]
     extended = family.extend(loaded.processor, prepared.inputs, [*added, tokenizer.convert_tokens_to_ids("a")])
     assert extended.roles[len(prepared.inputs.roles) :] == ["special"] * len(added) + ["answer"]
