@@ -84,6 +84,13 @@ def test_what_must_be_there_at_once_loads_nothing_heavy(package):
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["attention.runs.run", "attention.comparisons.comparison"])
+def test_reading_needs_no_schema(module):
+    code = f"import sys, {module}; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_requirements_are_the_nine_packages():
     assert (ROOT / "requirements.txt").read_text().split() == list(PACKAGES.values())
 

@@ -1,8 +1,8 @@
 """Check that a comparison holds what reading it relies on; asked of comparisons that somebody else made.
 
-Owns what comparison.json may say, how the members must fit each other and the tables fit them. What is asked of each
-member is the business of `attention.runs.checks`. Judges no number that a file is there to hold, only whether all of
-them are there. Knows no zip, no model and no Gradio.
+Owns how the members must fit each other and the tables fit them; what each field of comparison.json may hold by itself
+says `attention.runs.schema`. What is asked of each member is the business of `attention.runs.checks`. Judges no number
+that a file is there to hold, only whether all of them are there. Knows no zip, no model and no Gradio.
 """
 
 from __future__ import annotations
@@ -16,21 +16,15 @@ from pathlib import Path
 
 from attention.errors import DamagedRun, LimitExceeded, quoted
 from attention.limits import (
-    MAX_CARD_FIELDS,
     MAX_CHANGED_HEADS,
-    MAX_CHANGES,
-    MAX_HEADS,
     MAX_MEASURES,
-    MAX_NAME,
     MAX_PARTS,
-    MAX_QUERIES,
     MAX_TABLE_VALUES,
-    MAX_TEXT,
-    MAX_WHOLE,
 )
 from attention.measures import differences
+from attention.runs.checks.by_schema import check_comparison_fields
 from attention.runs.checks.json_fields import Fields
-from attention.runs.checks.run import check_origin, check_run
+from attention.runs.checks.run import check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
 
 from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
@@ -38,10 +32,7 @@ from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
 
 _FIELDS = Fields(f"{INDEX} of this comparison")
-_whole, _number, _text, _list, _record = (
-    _FIELDS.whole, _FIELDS.number, _FIELDS.text, _FIELDS.listed, _FIELDS.record,
-)  # fmt: skip
-_wrong = _FIELDS.wrong
+_whole, _number, _record, _wrong = _FIELDS.whole, _FIELDS.number, _FIELDS.record, _FIELDS.wrong
 
 
 def check_comparison(comparison: Comparison | str | os.PathLike) -> None:
@@ -77,64 +68,35 @@ def naming(member: str) -> Iterator[None]:
 def check_index(info: dict) -> None:
     """All of comparison.json that can be told without its runs."""
     _FIELDS.plain(info)
-    check_origin(info, _FIELDS)
     names = member_folders(info)
+    check_comparison_fields(info, _FIELDS)
     for name, member in zip(names, info["members"], strict=True):
         _check_member(name, member)
-    _text(info.get("prompt"), "prompt", MAX_TEXT)
-    _text(info.get("answer"), "answer", MAX_TEXT, optional=True)
-    words = info.get("words")
+    words = info["words"]
     if isinstance(words, int):
         _whole(words, "words", 1, len(names))
     elif words not in WORDS:
         raise _wrong("words", words, f"{', '.join(WORDS)} or the number of an adapter, from 1")
-    _number(info.get("bytes"), "bytes", least=0, optional=True)
-    measures = _record(info.get("measures"), "measures")
+    measures = info["measures"]
     if len(measures) > MAX_MEASURES or not set(differences.NAMES) <= set(measures):
         raise _wrong("measures", list(measures), f"{', '.join(differences.NAMES)}, and {MAX_MEASURES} at most")
-    for name, measure in measures.items():
+    for name in measures:
         if not re.fullmatch(r"\w{1,60}", name, re.ASCII):
             raise _wrong("the name of a measure", name, "letters and digits")
-        _text(_record(measure, f"measure {name}").get("unit"), f"the unit of {name}", MAX_NAME)
 
 
 def _check_member(name: str, member: dict) -> None:
-    _text(member.get("answer"), f"the answer of {name}", MAX_TEXT, optional=True)
-    adapter = member.get("adapter", "missing")
+    adapter = member["adapter"]
     if name == BASE:
         if adapter is not None:
             raise _wrong(f"the adapter of {name}", adapter, "null")
     else:
-        if not _text(_record(adapter, f"the adapter of {name}").get("id"), f"the adapter's id of {name}", MAX_NAME):
+        if not _record(adapter, f"the adapter of {name}")["id"]:
             raise _wrong(f"the adapter's id of {name}", "", "a name")
         _number(adapter.get("scale"), f"the adapter's scale of {name}")
-        for field in ("revision", "sha256"):
-            _text(adapter.get(field), f"the adapter's {field} of {name}", MAX_NAME, optional=True)
-        for file in _list(adapter.get("without", []), f"the files beside the adapter of {name}", MAX_CARD_FIELDS):
-            _text(file, f"a file beside the adapter of {name}", MAX_NAME)
-    if member.get("card") is not None and len(_record(member["card"], f"the card of {name}")) > MAX_CARD_FIELDS:
-        raise _wrong(f"the card of {name}", f"{len(member['card']):,} fields", f"at most {MAX_CARD_FIELDS}")
-    parts = set()
-    for change in _list(member.get("changes") or [], f"the weight changes of {name}", MAX_CHANGES):
-        parts.add(_check_change(change, f"a weight change of {name}"))
+    parts = {change["part"] for change in member.get("changes") or []}
     if len(parts) > MAX_PARTS:
         raise _wrong(f"the changed parts of {name}", f"{len(parts):,} different ones", f"at most {MAX_PARTS}")
-
-
-def _check_change(change, where: str) -> str:
-    """Check what an adapter changes of one module, as `weight_change` knows it; return the module's part."""
-    part = _text(_record(change, where).get("part"), f"the part of {where}", MAX_NAME)
-    _text(change.get("tower"), f"the tower of {where}", MAX_NAME)
-    if change.get("layer") is not None:
-        _whole(change["layer"], f"the layer of {where}", 0, MAX_WHOLE)
-    for name, most in (("name", MAX_NAME), ("kind", MAX_NAME), ("note", MAX_TEXT)):
-        _text(change.get(name), f"the {name} of {where}", most, optional=True)
-    for name in ("frobenius", "relative", "spectral", "effective_rank", "dora_frobenius", "dora_relative", "magnitude"):
-        if change.get(name) is not None:
-            _number(change[name], f"{name} of {where}")
-    for norm in _list(change.get("heads") or [], f"the heads of {where}", MAX_HEADS):
-        _number(norm, f"the heads of {where}")
-    return part
 
 
 # Its runs
@@ -143,7 +105,7 @@ def _check_change(change, where: str) -> str:
 def check_members(info: dict, runs: dict[str, dict]) -> None:
     """That a checked comparison.json fits the checked run.json of each member, and that these fit each other."""
     base = runs[BASE]
-    shared = _whole(info.get("shared_tokens"), "shared_tokens", 1, 1 + min(len(run["tokens"]) for run in runs.values()))
+    shared = _whole(info["shared_tokens"], "shared_tokens", 1, 1 + min(len(run["tokens"]) for run in runs.values()))
     for member in info["members"]:
         run = runs[member["folder"]]
         if run.get("adapter") != member.get("adapter"):
@@ -201,19 +163,19 @@ def _layers(tower: dict) -> list[int]:
 
 def _check_rows(info: dict, base: dict, shared: int) -> None:
     """Check which rows were compared, in which layers, and which of them predict the answer."""
-    answer = _list(info.get("answer_rows"), "answer_rows", 2)
+    answer = info["answer_rows"]
     if len(answer) != 2:
         raise _wrong("answer_rows", answer, "the first row and the last")
     first = _whole(answer[0], "the first of answer_rows", 0, shared)
     last = _whole(answer[1], "the last of answer_rows", first, shared)
-    queries, layers = _record(info.get("queries"), "queries"), _record(info.get("layers"), "layers")
+    queries, layers = info["queries"], info["layers"]
     for what, found in (("queries", queries), ("layers", layers)):
         if set(found) != set(base["towers"]):
             raise _wrong(f"the list of towers of {what}", list(found), f"{', '.join(base['towers'])}, as in its runs")
     for tower, record in base["towers"].items():
         if layers[tower] != _layers(record):
             raise _wrong(f"the layers of tower {tower}", layers[tower], f"{quoted(_layers(record))}, as in its runs")
-        rows = _list(queries[tower], f"the queries of tower {tower}", MAX_QUERIES)
+        rows = queries[tower]
         end = shared if tower != "vision" else record.get("queries", len(record["keys"]))
         for row in rows:
             _whole(row, f"a query of tower {tower}", 0, end)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
-ROLES = ("system", "prompt", "image", "answer", "thinking", "special")
 REPLACEMENT = "\ufffd"  # what decoders write for bytes that are no sign
 SUBSTITUTE = "\u241a"  # what is shown instead
 EQUAL_PX = 1e-6  # cells that differ by less are equal

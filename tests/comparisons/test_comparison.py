@@ -19,6 +19,7 @@ from attention.models import loading as models
 from attention.models.kept import INFERENCE
 from attention.request import Request
 from attention.runs.partial import PartialRun, read_progress
+from attention.runs.schema import COMPARISON
 
 PROMPT = "what color is the star?"
 HEADS, KV_HEADS, HEAD_DIM, LAYERS, WIDTH = 4, 2, 16, 3, 48
@@ -236,6 +237,7 @@ def test_the_folder_is_what_the_design_says(compared, tiny_folder, tmp_path):
         "comparison.json",
         "comparison.safetensors",
     ]
+    assert COMPARISON.validate_python(info) == info  # and nothing that is not in the schema
     assert info["format"] == 1 and [member["folder"] for member in info["members"]] == ["base", "adapter_1"]
     assert (
         comparison.base.info["adapter"] is None

@@ -21,6 +21,7 @@ from attention.models import loading as models
 from attention.models.config import read_config
 from attention.models.kept import free
 from attention.runs.checks.run import check_run
+from attention.runs.schema import RUN
 
 PROMPT, ANSWER = "what is it?", "red and blue"
 
@@ -245,6 +246,7 @@ def test_maps_are_the_same_where_the_vision_tower_is_left_out(folder, tmp_path, 
         asked = Request(pictures, PROMPT, str(folder), answer=ANSWER, device="cpu", vision=vision)
         with extract(asked, tmp_path / f"vision {vision}") as run:
             check_run(run)
+            assert RUN.validate_python(run.info) == run.info  # and nothing that is not in the schema
             towers = [tower for tower in ("language", "cross") if tower in run.info["towers"]]
             return [
                 (grid["image"], grid["box_px"], run.map("mean", "mean", run.info["prompt_tokens"], index, tower=tower))

@@ -234,7 +234,7 @@ def test_more_than_an_entry_says_is_never_written(files, tmp_path, place, monkey
         (b"[]", "has format None; runs have a number from 1 on"),
         (b'{"format": true}', "has format True"),
         (b'{"format": 2, "tokens": 5}', "has format 2; this version reads up to 1"),
-        (b'{"format": 1}', "tokens is None; it must be a list"),
+        (b'{"format": 1}', "id is None; it must be letters and digits"),
         (b'{"format": NaN}', "NaN is no number in JSON"),
         (b'{"format": 1, "a": 1e999}', "1e999 is no number in JSON"),
         (b'{"format": 1, "a": ' + b"9" * 5000 + b"}", "cannot be read"),
@@ -303,7 +303,11 @@ INDEX = [
     ("grids/0/row_edges_px", [0, 9, 9], "row_edges_px of grid 0 is .* it must be 3 ascending numbers"),
     ("images/0/file", "../x.png", r"the file of image 0 is '../x.png'; it must be image_0\.png"),
     ("images/0/preview", "run.json", r"the preview of image 0 is 'run\.json'; it must be preview_0\.jpg"),
-    ("towers/nul", {}, "the list of towers is .* it must be language, and of vision, cross what there is"),
+    (
+        "towers/nul",
+        {"heads": 1, "keys": [None], "layers": []},
+        "the list of towers is .* it must be language, and of vision, cross what there is",
+    ),
     (
         "towers/language/heads",
         0,
@@ -327,7 +331,11 @@ INDEX = [
     ),
     ("unplaced", [{"x": 1, "y": 1}], "the reason of one of unplaced is None; it must be a text"),
     ("unplaced", [{"x0": 1, "why": ""}], "y0 of one of unplaced is None; it must be a number"),
-    ("unplaced", [{"x": 1, "y": 1, "why": "", "on": [{"image": 9}]}], "the image of a picture of one of unplaced is 9"),
+    (
+        "unplaced",
+        [{"x": 1, "y": 1, "why": "", "on": [{"image": 9, "x": 1, "y": 1}]}],
+        "the image of a picture of one of unplaced is 9",
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ from attention.errors import DamagedRun, quoted
 from attention.limits import MAX_JSON_DEPTH, MAX_NAME, MAX_TEXT, MAX_WHOLE
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # of a time: what calendars of every system and zone can write
+A_TIME = f"a time as 2026-01-31T12:00:00+00:00, of the years {FIRST_YEAR} to {LAST_YEAR}"
 
 
 def parse_json(data: bytes):
@@ -29,6 +30,14 @@ def parse_json(data: bytes):
         return json.loads(data.decode("utf-8"), parse_constant=refuse, parse_float=finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def zoned_time(text: str) -> datetime:
+    """A time as ISO 8601 with its zone. Raises ValueError, also for years that not every calendar can write."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None or not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise ValueError(f"{text} is not {A_TIME}")
+    return time
 
 
 class Fields:
@@ -83,14 +92,9 @@ class Fields:
         """A time that says its zone, as 2026-01-31T12:00:00+00:00."""
         text = self.text(value, where, MAX_NAME)
         try:
-            time = datetime.fromisoformat(text)
+            return zoned_time(text)
         except ValueError:
-            time = None
-        if time is None or time.tzinfo is None or not FIRST_YEAR <= time.year <= LAST_YEAR:
-            raise self.wrong(
-                where, value, f"a time as 2026-01-31T12:00:00+00:00, of the years {FIRST_YEAR} to {LAST_YEAR}"
-            )
-        return time
+            raise self.wrong(where, value, A_TIME) from None
 
     def listed(self, value, where: str, most: int) -> list:
         """A list of at most so many values."""

@@ -1,14 +1,13 @@
 """Check that a run holds what reading it relies on; asked of runs that somebody else made.
 
-Owns what run.json may say, and how its parts and the files beside it must fit: types, ranges, shapes, sizes. Judges no
-number that a file is there to hold, only whether all of them are there. Knows the layout of a run's folder; knows no
-zip, no model and no Gradio.
+Owns how the parts of run.json and the files beside it must fit each other; what each field may hold by itself says
+`attention.runs.schema`. Judges no number that a file is there to hold, only whether all of them are there. Knows the
+layout of a run's folder; knows no zip, no model and no Gradio.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -18,36 +17,27 @@ from PIL import Image
 
 from attention.errors import DamagedRun, LimitExceeded, quoted
 from attention.limits import (
-    MAX_BOX_PX,
-    MAX_GRIDS,
     MAX_GROUPS,
-    MAX_HEADS,
-    MAX_IMAGES,
     MAX_LAYERS,
-    MAX_NAME,
     MAX_PIXELS,
     MAX_ROW_VALUES,
-    MAX_TEXT,
-    MAX_TOKEN_TEXT,
     MAX_TOKENS,
     MAX_WHOLE,
 )
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
-from attention.runs.tokens import ROLES
 
+from .by_schema import check_run_fields
 from .json_fields import Fields
 from .tensor_header import broken, kind_of, read_header
 
 TOWERS = ("language", "vision", "cross")
 MASKS, SCORES = "masks.safetensors", "scores.safetensors"
-SIDES = (("x", "y"), ("x0", "y0", "x1", "y1"))  # of a point, of a box
 
 _FLOATS = ("BF16", "F16", "F32", "F64")
 
 FIELDS = Fields("run.json of this run")
-_whole, _number, _text, _list, _record = FIELDS.whole, FIELDS.number, FIELDS.text, FIELDS.listed, FIELDS.record
-_wrong = FIELDS.wrong
+_whole, _list, _wrong = FIELDS.whole, FIELDS.listed, FIELDS.wrong
 
 
 def check_run(run: Run) -> None:
@@ -81,11 +71,13 @@ class _Tower(NamedTuple):
 def check_index(info: dict) -> None:
     """All of run.json: what it holds, and that its parts fit each other."""
     FIELDS.plain(info)
-    tokens = _list(info.get("tokens"), "tokens", MAX_TOKENS)
+    check_run_fields(info, FIELDS)
+    tokens = info["tokens"]
     if not tokens:
         raise _wrong("tokens", tokens, "at least one token")
+    _whole(info.get("prompt_tokens", 0), "prompt_tokens", 0, len(tokens) + 1)
+    _list(info.get("logprobs", []), "logprobs", len(tokens))
     towers = _towers(info, len(tokens))
-    _check_about(info, len(tokens))
     _check_images(info)
     _check_places(info)
     _check_grids(info, towers)
@@ -95,76 +87,28 @@ def check_index(info: dict) -> None:
     _check_sinks(info, towers)
 
 
-def check_origin(info: dict, fields: Fields) -> None:
-    """Check what it is of and when it was made: the id, the time and the model of a run, or of several."""
-    if not re.fullmatch(r"[\w.-]+", fields.text(info.get("id"), "id", MAX_NAME)):
-        raise fields.wrong("id", info["id"], "letters and digits")
-    fields.time(info.get("created"), "created")
-    model = fields.record(info.get("model"), "model")
-    for name in ("id", "dtype"):
-        fields.text(model.get(name), f"the model's {name}", MAX_NAME)
-    for name in ("revision", "family"):
-        fields.text(model.get(name), f"the model's {name}", MAX_NAME, optional=True)
-
-
-def _check_about(info: dict, n_tokens: int) -> None:
-    """Check what the run is of: model, adapter, words."""
-    check_origin(info, FIELDS)
-    adapter = info.get("adapter")
-    if adapter is not None:
-        _text(_record(adapter, "adapter").get("id"), "the adapter's id", MAX_NAME)
-        _number(adapter.get("scale"), "the adapter's scale", optional=True)
-        for name in _list(adapter.get("without", []), "the files beside the adapter", MAX_TOKENS):
-            _text(name, "a file beside the adapter", MAX_NAME)
-    if info.get("mode") not in ("prefill", "generate"):
-        raise _wrong("mode", info.get("mode"), "prefill or generate")
-    _text(info.get("prompt"), "prompt", MAX_TEXT)
-    for name in ("answer", "device"):
-        _text(info.get(name), name, MAX_TEXT, optional=True)
-    for message in _list(info.get("messages", []), "messages", MAX_TOKENS):
-        _record(message, "a message")
-    for note in _list(info.get("notes", []), "notes", MAX_TOKENS):
-        _text(note, "a note", MAX_TEXT)
-    for number in _list(info.get("logprobs", []), "logprobs", n_tokens):
-        _number(number, "a logprob")
-    for name in ("versions", "timings_ms"):
-        _record(info.get(name, {}), name)
-    for name, took in info.get("timings_ms", {}).items():
-        _number(took, f"timings_ms of {quoted(name)}", least=0)
-    for name in ("max_new_tokens", "max_visual_tokens"):
-        if info.get(name) is not None:
-            _whole(info[name], name, 1, MAX_TOKENS)
-    if info.get("pan_and_scan") not in (None, True, False):
-        raise _wrong("pan_and_scan", info["pan_and_scan"], "true or false")
-    for name in ("bytes", "peak_memory_bytes"):
-        _number(info.get(name), name, least=0, optional=True)
-    _whole(info.get("prompt_tokens", 0), "prompt_tokens", 0, n_tokens + 1)
-
-
 def _towers(info: dict, n_tokens: int) -> dict[str, _Tower]:
-    towers = _record(info.get("towers"), "towers")
+    towers = info["towers"]
     if "language" not in towers or not set(towers) <= set(TOWERS):
         raise _wrong("the list of towers", list(towers), f"language, and of {', '.join(TOWERS[1:])} what there is")
-    return {name: _tower(name, _record(tower, f"tower {name}"), n_tokens) for name, tower in towers.items()}
+    return {name: _tower(name, tower, n_tokens) for name, tower in towers.items()}
 
 
 def _tower(name: str, tower: dict, n_tokens: int) -> _Tower:
-    tower_keys = tower.get("keys")
+    heads = tower["heads"]
     if name == "language":
-        keys = _whole(tower_keys, "the number of keys of tower language", n_tokens, n_tokens + 1)
+        keys = _whole(tower["keys"], "the number of keys of tower language", n_tokens, n_tokens + 1)
     else:
-        keys = len(_list(tower_keys, f"the keys of tower {name}", MAX_TOKENS))
+        keys = len(_list(tower["keys"], f"the keys of tower {name}", MAX_TOKENS))
     if not keys:
-        raise _wrong(f"the keys of tower {name}", tower_keys, "at least one key")
-    heads = _whole(tower.get("heads"), f"the number of heads of tower {name}", 1, MAX_HEADS + 1)
+        raise _wrong(f"the keys of tower {name}", tower["keys"], "at least one key")
     queries = keys
     if "queries" in tower:
         queries = _whole(tower["queries"], f"the number of queries of tower {name}", n_tokens, n_tokens + 1)
     layers = []
     before = -1
-    for record in _list(tower.get("layers"), f"the layers of tower {name}", MAX_LAYERS):
-        where = f"a layer of tower {name}"
-        before = _whole(_record(record, where).get("index"), f"the index of {where}", before + 1, MAX_LAYERS)
+    for record in tower["layers"]:
+        before = _whole(record["index"], f"the index of a layer of tower {name}", before + 1, MAX_LAYERS)
         if record.get("file") is None:
             continue
         if record["file"] != f"{name}/layer_{before:02}.safetensors":
@@ -174,7 +118,7 @@ def _tower(name: str, tower: dict, n_tokens: int) -> _Tower:
                 _whole(record[part], f"the {part} of layer {before}", 1, most + 1)
         layers.append(record)
     if not layers:
-        raise _wrong(f"the layers of tower {name}", tower.get("layers"), "at least one with a file")
+        raise _wrong(f"the layers of tower {name}", tower["layers"], "at least one with a file")
     if len(layers) * heads * keys > MAX_ROW_VALUES:
         raise LimitExceeded(
             f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {keys:,} keys: "
@@ -184,84 +128,58 @@ def _tower(name: str, tower: dict, n_tokens: int) -> _Tower:
 
 
 def _check_images(info: dict) -> None:
-    for i, image in enumerate(_list(info.get("images"), "images", MAX_IMAGES)):
+    for i, image in enumerate(info["images"]):
         where = f"image {i}"
-        if _record(image, where).get("file") != f"image_{i}.png":
-            raise _wrong(f"the file of {where}", image.get("file"), f"image_{i}.png")
+        if image["file"] != f"image_{i}.png":
+            raise _wrong(f"the file of {where}", image["file"], f"image_{i}.png")
         if image.get("preview") not in (None, f"preview_{i}.jpg"):
             raise _wrong(f"the preview of {where}", image["preview"], f"preview_{i}.jpg")
-        width, height = (_whole(image.get(name), f"the {name} of {where}", 1, 1 << 20) for name in ("width", "height"))
-        if width * height > MAX_PIXELS:
-            raise LimitExceeded(f"Image {i} of this run has {width}x{height} pixels; the limit is {MAX_PIXELS:,}.")
-        for name in ("read_width", "read_height"):
-            _number(image.get(name), f"the {name} of {where}", least=0, optional=True)
+        if image["width"] * image["height"] > MAX_PIXELS:
+            raise LimitExceeded(
+                f"Image {i} of this run has {image['width']}x{image['height']} pixels; the limit is {MAX_PIXELS:,}."
+            )
 
 
 def _check_places(info: dict) -> None:
-    """The points and boxes that an answer names, and those of which it is not known where they lie."""
-    for name, sides in (("points", SIDES[:1]), ("boxes", SIDES[1:])):
-        for place in _list(info.get(name, []), name, MAX_TOKENS):
-            _check_place(place, f"one of {name}", sides, len(info["images"]))
-    for place in _list(info.get("unplaced", []), "unplaced", MAX_TOKENS):
-        where = "one of unplaced"
-        _check_place(place, where, SIDES)
-        _text(place.get("why"), f"the reason of {where}", MAX_TEXT)
-        for each in _list(place.get("on", []), f"the pictures of {where}", MAX_IMAGES):
-            _check_place(each, f"a picture of {where}", SIDES, len(info["images"]))
-
-
-def _check_place(place, where: str, offered: tuple[tuple[str, ...], ...], n_images: int | None = None) -> None:
-    """A place with the sides of one of `offered`; on one of so many images, or in an answer's own numbers."""
-    _record(place, where)
-    if n_images is not None:
-        _whole(place.get("image"), f"the image of {where}", 0, n_images)
-    for name in ("label", "ambiguous"):
-        _text(place.get(name), f"the {name} of {where}", MAX_TEXT, optional=True)
-    for side in next((sides for sides in offered if sides[0] in place), offered[0]):
-        _number(place.get(side), f"{side} of {where}", MAX_BOX_PX)
+    """That the points and boxes that an answer names, or may name, lie on pictures that are there."""
+    n_images = len(info["images"])
+    for name in ("points", "boxes"):
+        for place in info.get(name, []):
+            _whole(place["image"], f"the image of one of {name}", 0, n_images)
+    for place in info.get("unplaced", []):
+        for each in place.get("on", []):
+            _whole(each["image"], "the image of a picture of one of unplaced", 0, n_images)
 
 
 def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
-    for i, grid in enumerate(_list(info.get("grids"), "grids", MAX_GRIDS)):
+    for i, grid in enumerate(info["grids"]):
         where = f"grid {i}"
-        _whole(_record(grid, where).get("image"), f"the image of {where}", 0, len(info["images"]))
-        tower = _text(grid.get("tower"), f"the tower of {where}", MAX_NAME)
-        if tower not in towers:
-            raise _wrong(f"the tower of {where}", tower, " or ".join(towers))
-        _text(grid.get("kind"), f"the kind of {where}", MAX_NAME)
-        most = towers[tower].keys + 1
-        rows, cols = (_whole(grid.get(name), f"the {name} of {where}", 0, most) for name in ("rows", "cols"))
+        _whole(grid["image"], f"the image of {where}", 0, len(info["images"]))
+        if grid["tower"] not in towers:
+            raise _wrong(f"the tower of {where}", grid["tower"], " or ".join(towers))
+        most = towers[grid["tower"]].keys + 1
+        rows, cols = (_whole(grid[name], f"the {name} of {where}", 0, most) for name in ("rows", "cols"))
         if rows * cols >= most:
             raise _wrong(f"the size of {where}", f"{rows}x{cols}", f"at most {most - 1:,} cells, as many as keys")
-        box = _list(grid.get("box_px"), f"the box of {where}", 4)
-        for side in box:
-            _number(side, f"the box of {where}", MAX_BOX_PX)
+        box = grid["box_px"]
         if len(box) != 4 or (rows * cols and not (box[0] < box[2] and box[1] < box[3])):
             raise _wrong(f"the box of {where}", box, "x0, y0, x1, y1 with x0 < x1 and y0 < y1")
         for name, count in (("row_edges_px", rows), ("col_edges_px", cols)):
             if grid.get(name) is not None:
                 _check_edges(grid[name], count, f"{name} of {where}")
-        _number(grid.get("time_s"), f"the time_s of {where}", least=0, optional=True)
 
 
 def _check_edges(edges, count: int, where: str) -> None:
     """Check where rows or columns of cells begin and end."""
-    for edge in _list(edges, where, count + 1):
-        _number(edge, where, MAX_BOX_PX)
     if len(edges) != count + 1 or any(stop <= start for start, stop in pairwise(edges)):
         raise _wrong(where, edges, f"{count + 1} ascending numbers")
 
 
 def _check_tokens(tokens: list) -> None:
     for i, token in enumerate(tokens):
-        where = f"token {i}"
-        _whole(_record(token, where).get("index"), f"the index of {where}", i, i + 1)
-        _whole(token.get("id"), f"the id of {where}", 0, MAX_WHOLE)
-        _text(token.get("text"), f"the text of {where}", MAX_TOKEN_TEXT)
-        if token.get("role") not in ROLES:
-            raise _wrong(f"the role of {where}", token.get("role"), f"one of {', '.join(ROLES)}")
+        _whole(token["index"], f"the index of token {i}", i, i + 1)
         if token.get("part_of") is not None:
-            _whole(token["part_of"], f"part_of of {where}", 0, i)
+            _whole(token["part_of"], f"part_of of token {i}", 0, i)
 
 
 def _check_cells(info: dict, towers: dict[str, _Tower]) -> None:
@@ -274,7 +192,7 @@ def _check_cells(info: dict, towers: dict[str, _Tower]) -> None:
             where = f"key {i} of tower {name}"
             if owner is None:
                 continue
-            place = [_record(owner, where).get(part, "missing") for part in ("grid", "row", "col")]
+            place = [owner[part] for part in ("grid", "row", "col")]
             if name == "language" and place == [None, None, None]:
                 continue
             index = _whole(place[0], f"the grid of {where}", 0, len(grids))
@@ -289,26 +207,24 @@ def _check_cells(info: dict, towers: dict[str, _Tower]) -> None:
 
 
 def _check_groups(info: dict, towers: dict[str, _Tower]) -> None:
-    groups = _record(info.get("groups"), "groups")
     for name, tower in towers.items():
-        for group in _list(groups.get(name), f"the groups of tower {name}", MAX_GROUPS):
-            where = f"a group of tower {name}"
-            _text(_record(group, where).get("name"), f"the name of {where}", MAX_NAME)
-            if group.get("spans", 0) is None:  # sinks, which are other keys in each layer
+        where = f"a group of tower {name}"
+        for group in _list(info["groups"].get(name), f"the groups of tower {name}", MAX_GROUPS):
+            if group["spans"] is None:  # sinks, which are other keys in each layer
                 continue
             end = 0
-            for span in _list(group.get("spans"), f"the spans of {where}", tower.keys):
-                if not isinstance(span, list) or len(span) != 2:
+            for span in _list(group["spans"], f"the spans of {where}", tower.keys):
+                if len(span) != 2:
                     raise _wrong(f"a span of {where}", span, "a first key and the one after the last")
                 start = _whole(span[0], f"the start of a span of {where}", end, tower.keys)
                 end = _whole(span[1], f"the end of a span of {where}", start + 1, tower.keys + 1)
 
 
 def _check_sinks(info: dict, towers: dict[str, _Tower]) -> None:
-    for name, layers in _record(info.get("sinks", {}), "sinks").items():
+    for name, layers in info.get("sinks", {}).items():
         if name not in towers:
             raise _wrong("a tower with sinks", name, " or ".join(towers))
-        for layer, keys in _record(layers, f"the sinks of tower {name}").items():
+        for layer, keys in layers.items():
             for key in _list(keys, f"the sinks of layer {quoted(layer)}", towers[name].keys):
                 _whole(key, f"a sink of layer {quoted(layer)}", 0, towers[name].keys)
 
