@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { isNarrow, LABEL_PX, layOutAtlas, RIBBON_PX } from '../../assets/viewer/paint/atlas_layout.js';
-import { atlasPath, scoresPath } from '../../assets/viewer/data/source.js';
-import { wantedAtlas, wantedScores } from '../../assets/viewer/state/follow.js';
-import { atlasTitle, whyNoMaps } from '../../assets/viewer/text/atlas.js';
-import { heldNow, viewOf } from '../../assets/viewer/views/atlas/atlas_maps.js';
+import { isNarrow, LABEL_PX, layOutAtlas, RIBBON_PX } from '../../../assets/viewer/paint/atlas_layout.js';
+import { atlasPath, scoresPath } from '../../../assets/viewer/data/source.js';
+import { wantedAtlas, wantedScores } from '../../../assets/viewer/state/follow.js';
+import { atlasTitle, whyNoMaps } from '../../../assets/viewer/text/atlas.js';
+import { heldNow, viewOf } from '../../../assets/viewer/views/atlas/atlas_maps.js';
 
 const ROOM = { width: 900, height: 500, density: 2, layers: 12, heads: 8, reduced: { layers: 1, heads: 2 }, view: 'all', items: 130, aspect: 1.5, hasRibbon: true };
 

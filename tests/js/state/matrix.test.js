@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { boxAt, layOutMatrix, nextPlace, placeAt, placeOfMost } from '../../assets/viewer/numbers/change_matrix.js';
-import { changePath } from '../../assets/viewer/data/source.js';
-import { changeWish, massesName } from '../../assets/viewer/state/comparison_follow.js';
-import { matrixNow } from '../../assets/viewer/state/matrix.js';
-import { weightWords } from '../../assets/viewer/text/pair.js';
-import { coloursOf } from '../../assets/viewer/views/comparison/matrix_paint.js';
-import { divergingPixels, solidPixels } from '../../assets/viewer/paint/palette.js';
+import { boxAt, layOutMatrix, nextPlace, placeAt, placeOfMost } from '../../../assets/viewer/numbers/change_matrix.js';
+import { changePath } from '../../../assets/viewer/data/source.js';
+import { changeWish, massesName } from '../../../assets/viewer/state/comparison_follow.js';
+import { matrixNow } from '../../../assets/viewer/state/matrix.js';
+import { weightWords } from '../../../assets/viewer/text/pair.js';
+import { coloursOf } from '../../../assets/viewer/views/comparison/matrix_paint.js';
+import { divergingPixels, solidPixels } from '../../../assets/viewer/paint/palette.js';
 
 const COUNTS = { layers: 3, heads: 4, parts: 2 };
 const LAYOUT = layOutMatrix({ ...COUNTS, width: 200, height: 120, left: 42, apart: 10, label: 10, most: { width: 46, height: 26 }, narrowest: 7, gap: 1 });

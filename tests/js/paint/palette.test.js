@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { PALETTES, blend, coverage, entry, overlayPixels, pixel, rgb, solidPixels } from '../../assets/viewer/paint/palette.js';
+import { PALETTES, blend, coverage, entry, overlayPixels, pixel, rgb, solidPixels } from '../../../assets/viewer/paint/palette.js';
 
 const ENDS = {
   cividis: [[0, 34, 77], [253, 231, 55]], magma: [[0, 0, 3], [251, 252, 191]], viridis: [[68, 1, 84], [253, 231, 36]], blues: [[247, 251, 255], [8, 48, 107]], grey: [[0, 0, 0], [255, 255, 255]],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { wordsOfCell } from '../../assets/viewer/text/cell.js';
-import { gridNames } from '../../assets/viewer/data/run_info.js';
-import { cellsOfSelection } from '../../assets/viewer/data/selection.js';
+import { wordsOfCell } from '../../../assets/viewer/text/cell.js';
+import { gridNames } from '../../../assets/viewer/data/run_info.js';
+import { cellsOfSelection } from '../../../assets/viewer/data/selection.js';
 
 const GRID = { box_px: [0, 0, 60, 40], rows: 2, cols: 3 };
 const shownOf = (changes) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { LruCache } from '../../assets/viewer/data/lru.js';
-import { RequestFailed, atlasPath, createSource, rowPath } from '../../assets/viewer/data/source.js';
+import { LruCache } from '../../../assets/viewer/data/lru.js';
+import { RequestFailed, atlasPath, createSource, rowPath } from '../../../assets/viewer/data/source.js';
 
 /** A server whose answers are given by hand: `answer(path, ...)` lets the request of that path through. */
 function handServer() {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { readFragment, writeFragment } from '../../assets/viewer/state/address.js';
-import { makeDrawn } from '../../assets/viewer/numbers/coloured_map.js';
-import { readPositions } from '../../assets/viewer/state/follow.js';
-import { KEYS, commandOf } from '../../assets/viewer/state/keys.js';
-import { LOOK_NAMES, OFFERED, nextSetting, readSetting, startingLook } from '../../assets/viewer/state/look.js';
-import { findSinkCells, sinkKeys, withoutSinks } from '../../assets/viewer/numbers/sinks.js';
+import { readFragment, writeFragment } from '../../../assets/viewer/state/address.js';
+import { makeDrawn } from '../../../assets/viewer/numbers/coloured_map.js';
+import { readPositions } from '../../../assets/viewer/state/follow.js';
+import { KEYS, commandOf } from '../../../assets/viewer/state/keys.js';
+import { LOOK_NAMES, OFFERED, nextSetting, readSetting, startingLook } from '../../../assets/viewer/state/look.js';
+import { findSinkCells, sinkKeys, withoutSinks } from '../../../assets/viewer/numbers/sinks.js';
 
 const SELECTION = { tower: 'language', direction: 'read by', token: 12, until: 14, reading: 'own', layer: 'mean', head: 3, grid: 0 };
 

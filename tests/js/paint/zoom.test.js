@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { MOST, WHOLE, moved, placeOf, pointAt, revealing, seenOf, zoomedAt } from '../../assets/viewer/paint/zoom.js';
+import { MOST, WHOLE, moved, placeOf, pointAt, revealing, seenOf, zoomedAt } from '../../../assets/viewer/paint/zoom.js';
 
 const VIEWS = [
   { picture: { width: 1920, height: 1080 }, box: { width: 640, height: 613 } },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { pythonCode } from '../../assets/viewer/numbers/python_code.js';
+import { pythonCode } from '../../../assets/viewer/numbers/python_code.js';
 
 const view = { tower: 'language', direction: 'reads', query: 69, until: null, layer: 12, head: 3, grid: 0 };
 const address = 'https://host/gradio_api/attention/ticket';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { axisWeights, cellAt, cellBorders, cellBox, edges, fitInside, resampler } from '../../assets/viewer/paint/geometry.js';
+import { axisWeights, cellAt, cellBorders, cellBox, edges, fitInside, resampler } from '../../../assets/viewer/paint/geometry.js';
 
 test('cells tile: no gaps, no overlaps, every pixel belongs to the cell that covers it', () => {
   for (const [start, stop, count] of [[0, 560, 21], [0, 373, 23], [17.4, 301.9, 7], [0, 5, 9], [3, 1024, 32]]) {

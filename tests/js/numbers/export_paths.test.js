@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { exportPath, fileName, keptView, reasonAgainst } from '../../assets/viewer/numbers/export_paths.js';
+import { exportPath, fileName, keptView, reasonAgainst } from '../../../assets/viewer/numbers/export_paths.js';
 
 const shown = { tower: 'language', direction: 'reads', query: 69, until: null, layer: 12, head: 3, grid: 0, cells: new Float32Array(6) };
 const drawn = { values: shown.cells, hidden: null, range: { low: 0, high: 3.25e-7, curve: 'log', unit: 'uniform', factor: 2, maximum: 1, clipped: 0 } };

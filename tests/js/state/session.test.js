@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { RequestFailed } from '../../assets/viewer/data/source.js';
-import { actionOf, createCommands } from '../../assets/viewer/state/commands.js';
-import { KEYS } from '../../assets/viewer/state/keys.js';
-import { createSession, NOTHING, startingFields, statusOf } from '../../assets/viewer/state/session.js';
-import { createState } from '../../assets/viewer/state/state.js';
+import { RequestFailed } from '../../../assets/viewer/data/source.js';
+import { actionOf, createCommands } from '../../../assets/viewer/state/commands.js';
+import { KEYS } from '../../../assets/viewer/state/keys.js';
+import { createSession, NOTHING, startingFields, statusOf } from '../../../assets/viewer/state/session.js';
+import { createState } from '../../../assets/viewer/state/state.js';
 
 function session(more = {}) {
   const state = createState({ ...startingFields(), source: { name: 'now' }, info: { id: 'a' }, playing: 'layers' });

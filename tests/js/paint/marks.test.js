@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { boxOfCell, framesOf, marksOf } from '../../assets/viewer/paint/marks.js';
+import { boxOfCell, framesOf, marksOf } from '../../../assets/viewer/paint/marks.js';
 
 const BORDERS = { rows: Int32Array.from([0, 10, 20, 30]), cols: Int32Array.from([0, 8, 16, 24]) };
 const segments = (path) => path.split('M').filter(Boolean).sort();

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { choiceAt, gainsOf, makeAtlas, mapAtPlace, ownHigh, sharedHigh, sinksOfMap, strength } from '../../assets/viewer/numbers/atlas.js';
-import { placeBeside } from '../../assets/viewer/views/floating.js';
-import { atlasOf, wantedScores } from '../../assets/viewer/state/follow.js';
-import { bestHeads, ORDERS, ranksOf } from '../../assets/viewer/numbers/head_order.js';
-import { OFFERED } from '../../assets/viewer/state/look.js';
-import { countInLines, labelled, layOutAxes, layOutLines, layOutWithPanel, mapAt } from '../../assets/viewer/paint/map_layout.js';
-import { entriesOf, makeShades, paintMaps } from '../../assets/viewer/paint/small_maps.js';
-import { entry, pixel, solidPixels } from '../../assets/viewer/paint/palette.js';
-import { chooseHead } from '../../assets/viewer/numbers/reduce.js';
-import { barsOf, stackedGroups } from '../../assets/viewer/numbers/ribbon.js';
-import { highOf, position, rangeOf } from '../../assets/viewer/numbers/colour_range.js';
-import { massesPath } from '../../assets/viewer/data/source.js';
-import { createState } from '../../assets/viewer/state/state.js';
+import { choiceAt, gainsOf, makeAtlas, mapAtPlace, ownHigh, sharedHigh, sinksOfMap, strength } from '../../../assets/viewer/numbers/atlas.js';
+import { placeBeside } from '../../../assets/viewer/views/floating.js';
+import { atlasOf, wantedScores } from '../../../assets/viewer/state/follow.js';
+import { bestHeads, ORDERS, ranksOf } from '../../../assets/viewer/numbers/head_order.js';
+import { OFFERED } from '../../../assets/viewer/state/look.js';
+import { countInLines, labelled, layOutAxes, layOutLines, layOutWithPanel, mapAt } from '../../../assets/viewer/paint/map_layout.js';
+import { entriesOf, makeShades, paintMaps } from '../../../assets/viewer/paint/small_maps.js';
+import { entry, pixel, solidPixels } from '../../../assets/viewer/paint/palette.js';
+import { chooseHead } from '../../../assets/viewer/numbers/reduce.js';
+import { barsOf, stackedGroups } from '../../../assets/viewer/numbers/ribbon.js';
+import { highOf, position, rangeOf } from '../../../assets/viewer/numbers/colour_range.js';
+import { massesPath } from '../../../assets/viewer/data/source.js';
+import { createState } from '../../../assets/viewer/state/state.js';
 
 const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
 

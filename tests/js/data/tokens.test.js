@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { hasLine, lineWords, makeLine, tokenAt, wordsAt } from '../../assets/viewer/numbers/mass_line.js';
-import { firstTower, keysOfGrid, layersOf, promptLength, readNote, placeCount, placesOn } from '../../assets/viewer/data/run_info.js';
-import { findAll, matchFrom, searchable } from '../../assets/viewer/data/search.js';
-import { checkedSelection, hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../assets/viewer/data/selection.js';
-import { blocksOf, inked, logProbability, placeOf, quoted, quotedSpan, segments, stopBeside, stops, visible } from '../../assets/viewer/data/token_text.js';
-import { makeTint, strengthOf, TINT_END, tintWords } from '../../assets/viewer/numbers/token_tint.js';
-import { wordAt } from '../../assets/viewer/data/word_bounds.js';
+import { hasLine, lineWords, makeLine, tokenAt, wordsAt } from '../../../assets/viewer/numbers/mass_line.js';
+import { firstTower, keysOfGrid, layersOf, promptLength, readNote, placeCount, placesOn } from '../../../assets/viewer/data/run_info.js';
+import { findAll, matchFrom, searchable } from '../../../assets/viewer/data/search.js';
+import { checkedSelection, hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../../assets/viewer/data/selection.js';
+import { blocksOf, inked, logProbability, placeOf, quoted, quotedSpan, segments, stopBeside, stops, visible } from '../../../assets/viewer/data/token_text.js';
+import { makeTint, strengthOf, TINT_END, tintWords } from '../../../assets/viewer/numbers/token_tint.js';
+import { wordAt } from '../../../assets/viewer/data/word_bounds.js';
 
 /** @param {[string, string, object?][]} list  text, role, more */
 function runOf(list, grids = [{ image: 0, tower: 'language', kind: 'whole', box_px: [0, 0, 4, 4], rows: 1, cols: 2 }]) {

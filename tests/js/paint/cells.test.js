@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cellBorders, cellCentres, cellsInSight } from '../../assets/viewer/paint/geometry.js';
-import { paintCells, paintSmoothed, smoother } from '../../assets/viewer/paint/cells.js';
-import { overlayPixels, solidPixels } from '../../assets/viewer/paint/palette.js';
+import { cellBorders, cellCentres, cellsInSight } from '../../../assets/viewer/paint/geometry.js';
+import { paintCells, paintSmoothed, smoother } from '../../../assets/viewer/paint/cells.js';
+import { overlayPixels, solidPixels } from '../../../assets/viewer/paint/palette.js';
 
 const GRID = { box_px: [0, 0, 230, 70], rows: 7, cols: 23 };
 const PICTURE = { width: 230, height: 70 };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { valueOf } from '../../assets/viewer/numbers/token_tint.js';
-import { createFinding } from '../../assets/viewer/state/finding.js';
-import { chipWords } from '../../assets/viewer/text/token.js';
-import { baseOf, dressOf } from '../../assets/viewer/views/tokens/chip_dress.js';
+import { valueOf } from '../../../assets/viewer/numbers/token_tint.js';
+import { createFinding } from '../../../assets/viewer/state/finding.js';
+import { chipWords } from '../../../assets/viewer/text/token.js';
+import { baseOf, dressOf } from '../../../assets/viewer/views/tokens/chip_dress.js';
 
 const infoOf = (texts) => ({ tokens: texts.map((text) => ({ text, role: 'prompt', grid: null })) });
 const chipOf = (token, more = {}) => ({ kind: 'token', token, count: 1, text: 'a', special: false, breaks: false, ...more });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatValue } from '../../assets/viewer/data/format.js';
-import { barLabels, nthLargest, position, rangeOf, valueAt } from '../../assets/viewer/numbers/colour_range.js';
+import { formatValue } from '../../../assets/viewer/data/format.js';
+import { barLabels, nthLargest, position, rangeOf, valueAt } from '../../../assets/viewer/numbers/colour_range.js';
 
 const random = (count, seed = 1) => Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647);
 
