@@ -124,6 +124,21 @@ def test_every_snippet_is_tried():
     assert len(blocks("bash")) == 3
 
 
+def test_the_table_of_endpoints_has_every_endpoint_and_field(address):
+    """Those of a request are told of as such; a field of an export's look by one word for all."""
+    from attention.page.endpoints import OF_A_COMPARISON, export_names
+
+    rows = dict(re.findall(r"^\| `/(\w+)` \| (.*?) \|", README, re.MULTILINE))
+    named = httpx.get(f"{address}/gradio_api/info").json()["named_endpoints"]
+    assert {f"/{name}" for name in rows} == set(named)
+    assert "every input of a `Request`" in rows["analyze"]
+    for endpoint, fields in (
+        ("compare", OF_A_COMPARISON),
+        ("export", set(export_names()) - {"look", "received", "scale", "caption"}),
+    ):
+        assert not [name for name in fields if not re.search(rf"\b{name}\b", rows[endpoint])], endpoint
+
+
 def test_the_page_is_there_at_the_address(address):
     page = httpx.get(address)
     assert page.status_code == 200
