@@ -5,13 +5,15 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
+import app
 from attention import request
 from attention.commands import main as command_line
 from attention.errors import InvalidRequest
 from attention.exports import wanted
 from attention.fields import Field
-from attention.page import endpoints
+from attention.page import endpoints, inputs
 from attention.serving import parameters
+from attention.visitors.store import RunCache
 
 
 @pytest.fixture
@@ -87,3 +89,13 @@ def test_values_of_the_endpoint_of_exports_are_those_of_an_export():
     }  # fmt: skip
     with pytest.raises(InvalidRequest, match="key"):
         endpoints.wanted_of({"key": "few", "look": None})
+
+
+def test_every_field_of_a_request_is_on_the_page_or_left_to_scripts(tmp_path):
+    service = app.new_service(RunCache(tmp_path, library=True, sweep_every=None), is_hosted=False)
+    with gr.Blocks():
+        shown, _, _ = inputs.request_inputs(service)
+    values = {name: each.value for name, each in shown.items()} | {"adapter": "a", "adapter_scale": 1.0}
+    values |= {"adapter_rename": False, "adapter_alone": False}
+    assert {*inputs.fields_of(values), *inputs.LEFT_TO_SCRIPTS} == set(request.FIELDS)
+    service.close()

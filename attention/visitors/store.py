@@ -23,18 +23,22 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import BaseFileLock
 
 from attention.errors import AttentionError, DamagedRun
 from attention.folders import INDEXES, kind_of, open_folder
 from attention.limits import MAX_NAME, MAX_TEXT, MAX_WHOLE
 from attention.runs.checks.json_fields import Fields, parse_json
 
+from .locks import take_free_lock, take_lock
+
 LOCK = "lock"
+ROOT_LOCK = ".lock"  # for the moment in which folders are made or judged, by one process at a time
 PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")
 
 
@@ -87,9 +91,11 @@ class RunCache:
 
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._place = self.root / f"{self._pid}-{secrets.token_hex(4)}"
-        with _root_lock(self.root):  # so that nobody takes the new folder for an abandoned one before its lock is held
+        with take_lock(
+            self.root / ROOT_LOCK
+        ):  # so that nobody takes the new folder for an abandoned one before its lock is held
             self._place.mkdir(mode=0o700)
-            self._lock = _take_lock(self._place / LOCK)
+            self._lock = take_lock(self._place / LOCK)
         if library:
             for folder in sorted({found.parent for name in INDEXES.values() for found in self.root.glob(f"*/{name}")}):
                 self._enter(folder, owner=None)
@@ -260,10 +266,10 @@ class RunCache:
 def remove_abandoned(root: Path) -> None:
     """Remove the folders of processes that are gone: those whose lock can be taken."""
     taken = []
-    with _root_lock(root):
+    with take_lock(root / ROOT_LOCK):
         for place in root.iterdir():
             if PROCESS_FOLDER.fullmatch(place.name) and (place / LOCK).is_file():
-                lock = _take_lock(place / LOCK, wait=False)
+                lock = take_free_lock(place / LOCK)
                 if lock is not None:
                     taken.append((place, lock))
     for place, lock in taken:
@@ -315,40 +321,10 @@ def _close_and_delete(run: Any, folder: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_place(place: Path, lock) -> None:
+def _remove_place(place: Path, lock: BaseFileLock) -> None:
     """Remove a process's folder, its lock last: an interrupted removal is then found again and finished."""
     for path in place.iterdir():
         if path.name != LOCK:
             shutil.rmtree(path, ignore_errors=True)
-    lock.close()
+    lock.release()
     shutil.rmtree(place, ignore_errors=True)
-
-
-@contextmanager
-def _root_lock(root: Path):
-    """Held for the moment in which folders are made or judged, by one process at a time."""
-    with _take_lock(root / ".lock"):
-        yield
-
-
-def _take_lock(path: Path, wait: bool = True):
-    """Lock a file for as long as it is open, also against other processes; None when somebody else holds it."""
-    file = open(path, "a+b")  # noqa: SIM115 - open for as long as the lock is held
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        file.close()
-        if wait:
-            raise AttentionError(
-                f"{path.parent} is in use by another process that does not let go. Try again."
-            ) from None
-        return None
-    return file
