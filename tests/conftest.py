@@ -24,6 +24,14 @@ os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * worker)  # two that look for
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before marks are chosen from
+def pytest_collection_modifyitems(items):
+    """What needs a browser or is a part of the long proofs is slow: `-m "not slow"` leaves it out."""
+    for item in items:
+        if item.get_closest_marker("browser") or item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_runtest_setup(item):
     """What a test's marks name must be there."""
     for mark in programs.PROGRAMS:

@@ -13,6 +13,8 @@ from mutations.kinds import KINDS
 
 from attention.models.kept import free
 
+pytestmark = pytest.mark.slow
+
 COUNT = 200
 CHOSEN = int(os.environ.get("MUTATION_SEED", SEED))
 verdicts = []

@@ -75,6 +75,7 @@ def call_here(code, capsys):
 # Snippets
 
 
+@pytest.mark.slow
 def test_python_from_nothing_to_a_map_takes_at_most_six_lines(place):
     code = next(block for block in blocks("python") if "import Request, extract" in block)
     assert len([line for line in code.splitlines() if line.strip()]) <= 6
@@ -83,12 +84,14 @@ def test_python_from_nothing_to_a_map_takes_at_most_six_lines(place):
     assert shape.startswith("(7, 11) ")
 
 
+@pytest.mark.slow
 def test_the_gradio_client(place, address, capsys):
     code = next(block for block in blocks("python") if "gradio_client" in block)
     printed = run_here(code.replace(ADDRESS, address), capsys)
     assert "red 7 rows of cells, drawn in" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the snippets are for a Unix shell")
 def test_curl(place, address):
     code = next(block for block in blocks("bash") if "curl" in block)
@@ -97,6 +100,7 @@ def test_curl(place, address):
     assert '"ticket":' in printed
 
 
+@pytest.mark.slow
 def test_the_command_line(place, capsys):
     code = next(block for block in blocks("bash") if "attention extract" in block)
     printed = call_here(code, capsys)
@@ -106,12 +110,14 @@ def test_the_command_line(place, capsys):
     assert (place / "star" / "run.json").exists()
 
 
+@pytest.mark.slow
 def test_adapters_from_python(place, capsys):
     code = next(block for block in blocks("python") if "import choose, compare" in block)
     printed = run_here(code, capsys)
     assert "['red', " in printed and "(5, 4) [{'layer': " in printed
 
 
+@pytest.mark.slow
 def test_adapters_from_the_command_line(place, capsys):
     code = next(block for block in blocks("bash") if "attention compare" in block)
     printed = call_here(code, capsys)
@@ -124,6 +130,7 @@ def test_every_snippet_is_tried():
     assert len(blocks("bash")) == 3
 
 
+@pytest.mark.slow
 def test_the_table_of_endpoints_has_every_endpoint_and_field(address):
     """Those of a request are told of as such; a field of an export's look by one word for all."""
     from attention.page.endpoints import OF_A_COMPARISON, export_names
@@ -139,6 +146,7 @@ def test_the_table_of_endpoints_has_every_endpoint_and_field(address):
         assert not [name for name in fields if not re.search(rf"\b{name}\b", rows[endpoint])], endpoint
 
 
+@pytest.mark.slow
 def test_the_page_is_there_at_the_address(address):
     page = httpx.get(address)
     assert page.status_code == 200

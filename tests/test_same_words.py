@@ -23,6 +23,8 @@ from attention import Request, extract
 from attention.commands import main as command_line
 from attention.errors import AttentionError
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "what color is the star?"
 QUERY = "model.language_model.layers.1.self_attn.q_proj.weight"
 

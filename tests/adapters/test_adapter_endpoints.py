@@ -17,6 +17,8 @@ from attention.commands import main as command_line
 from attention.exports.export import export
 from attention.runs.run import open_run
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "what color is the star?"
 
 

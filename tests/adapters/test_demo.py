@@ -34,6 +34,7 @@ def test_each_is_small_and_passes_inspection(name):
     assert set(card.towers) <= {tower, "connector"}
 
 
+@pytest.mark.slow
 def test_largest_moves_the_eyes_and_german_the_words(measured):
     largest, german, base = measured["largest"], measured["german"], measured["base"]
     assert base["answers"]["rate"] >= 0.9 and largest["answers"]["rate"] >= 0.85 and german["answers"]["rate"] >= 0.85
@@ -42,6 +43,7 @@ def test_largest_moves_the_eyes_and_german_the_words(measured):
     assert base["divergence"] == 0 and largest["divergence"] >= 2 * german["divergence"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", demo.TASKS)
 def test_what_the_base_does_badly_was_learned(measured, name):
     base, adapter = (measured["tasks"][name][who] for who in ("base", "adapter"))

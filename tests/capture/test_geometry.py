@@ -71,6 +71,7 @@ def random_sizes(count):
     return sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.full)])
 def test_painted_cells_are_found_in_pixel_values_for_random_sizes(family_and_processor, count):
     rng = random.Random(1)

@@ -23,6 +23,8 @@ from attention.models.kept import free
 from attention.runs.checks.run import check_run
 from attention.runs.schema import RUN
 
+pytestmark = pytest.mark.slow
+
 PROMPT, ANSWER = "what is it?", "red and blue"
 
 
@@ -35,6 +37,17 @@ def picture(width, height, seed=0):
 def request(**fields):
     pictures = (picture(400, 150), picture(170, 330, 1))
     return Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, **fields)
+
+
+# One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
+# are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture.
+KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_vl")
+one_of_each_kind = pytest.mark.parametrize(
+    "folder",
+    [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in tiny_families.all_types()],
+    indirect=True,
+    scope="module",
+)
 
 
 @pytest.fixture(scope="module", params=tiny_families.all_types())
@@ -131,8 +144,16 @@ def test_the_folder_says_what_is_in_it(folder, tmp_path):
         assert pictured, "some tower's rows lie on the pictures"
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_logits_and_answers_are_the_same_bits_with_and_without_capture(folder, dtype, tmp_path):
+def test_logits_and_answers_are_the_same_bits_with_and_without_capture(folder, tmp_path):
+    check_bits(folder, torch.float32, tmp_path)
+
+
+@one_of_each_kind
+def test_logits_and_answers_are_the_same_bits_in_half_precision(folder, tmp_path):
+    check_bits(folder, torch.bfloat16, tmp_path)
+
+
+def check_bits(folder, dtype, tmp_path):
     plain = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").eval()
     seen = {}
 
@@ -211,6 +232,7 @@ def test_control_tokens_of_an_answer_are_no_words_of_it(folder):
     assert extended.roles[len(prepared.inputs.roles) :] == ["special"] * len(added) + ["answer"]
 
 
+@one_of_each_kind
 def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     family = read_config(str(folder))[1]
@@ -238,8 +260,16 @@ def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):
     assert min(changed) > 1e-3, "the adapter is at work in every layer"
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_maps_are_the_same_where_the_vision_tower_is_left_out(folder, tmp_path, count):
+def test_maps_are_the_same_where_the_vision_tower_is_left_out(folder, tmp_path):
+    check_maps(folder, tmp_path, 3)
+
+
+@one_of_each_kind
+def test_maps_of_a_single_picture_are_the_same_without_the_vision_tower(folder, tmp_path):
+    check_maps(folder, tmp_path, 1)
+
+
+def check_maps(folder, tmp_path, count):
     pictures = (picture(400, 150), picture(170, 330, 1), picture(200, 200, 2))[:count]
 
     def maps(vision):

@@ -340,6 +340,7 @@ for dtype in ("float32", "bfloat16"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from Linux")
 def test_loading_makes_no_second_copy_of_the_weights(tmp_path):
     """In the files' own dtype they stay in the mapped file; in another there is, beside it, one converted copy."""

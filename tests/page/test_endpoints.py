@@ -31,6 +31,8 @@ from attention.request import Request
 from attention.runs.run import open_run
 from attention.visitors.store import RunCache
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GRADIO_FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
 PROMPT = "click Save"

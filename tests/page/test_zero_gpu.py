@@ -9,7 +9,10 @@ import pytest
 from pictures import noise
 from tiny import qwen3_vl_folder
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux: its worker is a fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux: its worker is a fork"),
+]
 
 
 def test_a_run_crosses_the_process_border(tmp_path):

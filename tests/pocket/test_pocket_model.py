@@ -20,7 +20,6 @@ from attention.pocket.words import KINDS
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 FOLDER, EXAMPLES = ASSETS / "pocket", ASSETS / "examples"
 SEED = 31_337  # neither the training's nor the card's
-CASES = 40
 
 
 @pytest.fixture(scope="module")
@@ -72,25 +71,29 @@ def test_weights_load_whole_into_the_stock_class(pocket):
     assert config.text_config.vocab_size == len(pocket.tokenizer)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [16, pytest.param(40, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", SETS)
-def test_it_does_on_other_pictures_what_its_card_says(pocket, figures, name):
+def test_it_does_on_other_pictures_what_its_card_says(pocket, figures, name, count):
     """Answers and looks, on pictures that neither the training nor the card has seen."""
-    right, looks = measure(pocket, held_out(name, CASES, SEED))
-    assert len(right) == CASES
+    right, looks = measure(pocket, held_out(name, count, SEED))
+    assert len(right) == count
     # few prompts: a rate within three standard deviations of the low end of the card's interval
     expected = figures["answers"][name]["low"]
-    assert np.mean(right) >= expected - 3 * np.sqrt(expected * (1 - expected) / CASES)
+    assert np.mean(right) >= expected - 3 * np.sqrt(expected * (1 - expected) / count)
     if name in LOOKING:
         head = figures["heads"][name]
         hit = np.mean([look.on[head["layer"], head["head"]] == ASKED for look in looks])
-        assert hit >= head["low"] - 3 * np.sqrt(head["low"] * (1 - head["low"]) / CASES)
+        assert hit >= head["low"] - 3 * np.sqrt(head["low"] * (1 - head["low"]) / count)
 
 
+@pytest.mark.slow
 def test_the_untrained_model_looks_at_nothing_in_particular(pocket):
     _, looks = measure(pocket.untrained(0), held_out("colour", 40, SEED), looks_only=True)
     assert np.mean([look.on == ASKED for look in looks], axis=0).max() <= 0.6
 
 
+@pytest.mark.slow
 def test_what_is_read_in_one_pass_is_what_is_generated(pocket):
     """Every answer by generate, against the one pass in which it was given."""
     for name in SETS:

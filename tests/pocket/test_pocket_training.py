@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from attention.pocket import train as training
 from attention.pocket.batches import ROOM, encode, make_batch, patches, two_frames
 from attention.pocket.model import build_config, build_model
 from attention.pocket.muon import Muon, orthogonalized
@@ -26,6 +27,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
     settings = Settings(seed=5, seeing_steps=3, answering_steps=3, pictures=2)
     whole = train(settings, tmp_path / "whole").state_dict()
@@ -42,6 +44,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in files)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_two(
     tmp_path, one_thread, monkeypatch, capfd
 ):
@@ -58,9 +61,11 @@ def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_t
     assert all(torch.equal(tensor, weights[name]) for name, tensor in one.model.state_dict().items())
 
 
-def test_seeing_learns_within_a_few_steps(tmp_path, capsys, one_thread):
-    train(Settings(seed=2, seeing_steps=60, answering_steps=0, pictures=4), tmp_path / "out")
-    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("seeing 60/60"))
+@pytest.mark.slow
+def test_seeing_learns_within_a_few_steps(tmp_path, capsys, one_thread, monkeypatch):
+    monkeypatch.setattr(training, "REPORT_EVERY", 10)  # what is said last is of the last ten steps
+    train(Settings(seed=2, seeing_steps=40, answering_steps=0, pictures=4), tmp_path / "out")
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("seeing 40/40"))
     assert float(line.split("cell color")[1].split()[0]) > 0.5
 
 

@@ -22,6 +22,8 @@ from attention.serving.routes import routes
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
 
+pytestmark = pytest.mark.slow
+
 GONE = object()
 DEEP = [0]
 for _ in range(40):

@@ -19,6 +19,8 @@ from attention.verify import checks as verification
 from attention.verify.checks import verify
 from attention.verify.table import table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sharp_folder(tmp_path_factory):
