@@ -36,7 +36,7 @@ def without_stubs() -> Iterator[None]:
             raise OSError
         return find_file(thing)
 
-    inspect.getfile = find_none
+    inspect.getfile = find_none  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -132,9 +132,10 @@ def words_for(error: BaseException, name: str | None = None) -> str | None:
         )
     if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which need not be there
         return str(OutOfMemory())
-    what, advice = _REFUSALS.get(_system_number(error), (None, None))
-    if what is None:
+    number = _system_number(error)
+    if number not in _REFUSALS:
         return None
+    what, advice = _REFUSALS[number]
     path = name or getattr(error, "filename", None)
     return f"{what.format(name=shortened(PurePath(path).name) if isinstance(path, str) else 'a file')} {advice}"
 

@@ -37,7 +37,10 @@ def open_folder(folder: str | os.PathLike) -> Run | Comparison:
 
 def check(found: Run | Comparison) -> None:
     """Look at everything that reading it relies on. Raises what `check_run` and `check_comparison` raise."""
-    (check_comparison if found.kind == Comparison.kind else check_run)(found)
+    if found.kind == "comparison":
+        check_comparison(found)
+    else:
+        check_run(found)
 
 
 def unpack(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:

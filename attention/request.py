@@ -36,7 +36,7 @@ class Request:
     (Gemma 3).
     """
 
-    images: tuple = row((), tuple, "a picture; repeat it for several, in order", "F")
+    images: tuple[Any, ...] = row((), tuple, "a picture; repeat it for several, in order", "F")
     prompt: str = row("", str, "the question or instruction", "T")
     model: str | None = row(None, str, "a folder, a Hub id, or a name that `models` lists", "ID")
     model_type: str | None = row(None, str, "the family, where the model's config does not name a known one", "FAMILY")
@@ -44,7 +44,7 @@ class Request:
     max_new_tokens: int = row(256, int, "how long the answer may be (default 256)", "N")
     answer: str | None = row(None, str, "take this as the answer; implies --mode generate", "T")
     system: str | None = row(None, str, "the system prompt", "T")
-    messages: list[dict] | None = row(
+    messages: list[dict[str, Any]] | None = row(
         None, list, "a chat in role/content form, instead of --prompt and --system", "F.json"
     )
     vision: bool | None = row(None, bool, "keep the vision tower too (the default), or not")
@@ -64,14 +64,15 @@ class Request:
         if isinstance(images, str | os.PathLike | Image.Image):
             images = (images,)
         if self.messages is not None:
-            messages, images = gather_images(self.messages, list(images or ()))
+            messages, gathered = gather_images(self.messages, list(images or ()))
+            images = tuple(gathered)
             object.__setattr__(self, "messages", messages)
         object.__setattr__(self, "images", tuple(images or ()))
         if self.answer is not None:
             object.__setattr__(self, "mode", "generate")
         object.__setattr__(self, "adapter", self.adapter or None)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data, as it crosses a process border; images are paths or data: URLs."""
         record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         if any(isinstance(image, Image.Image) for image in self.images):
@@ -79,7 +80,7 @@ class Request:
         return {**record, "images": [str(image) for image in self.images]}
 
     @classmethod
-    def from_dict(cls, record: dict) -> Request:
+    def from_dict(cls, record: dict[str, Any]) -> Request:
         """A request from plain data. Raises InvalidRequest for a field that does not exist."""
         unknown = set(record) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
@@ -120,7 +121,7 @@ class Request:
         if length > limits.prompt_characters:
             raise LimitExceeded(f"The prompt has {length:,} characters; the limit is {limits.prompt_characters:,}.")
 
-    def conversation(self) -> list[dict]:
+    def conversation(self) -> list[dict[str, Any]]:
         """The chat in role/content form, contents as lists of text and image entries, and no more than is read."""
         if self.messages is not None:
             return [
@@ -135,7 +136,9 @@ class Request:
 FIELDS = rows(Request)
 
 
-def gather_images(messages: Any, images: list, folder: Path | None = None) -> tuple[list[dict], list]:
+def gather_images(
+    messages: Any, images: list[Any], folder: Path | None = None
+) -> tuple[list[dict[str, Any]], list[Any]]:
     """Messages with image entries emptied but for their size, and all images in the order of those entries.
 
     An entry that names an image keeps it (a relative path starts at `folder`); one that does not takes the next of
@@ -201,17 +204,17 @@ def gather_images(messages: Any, images: list, folder: Path | None = None) -> tu
     return result, taken
 
 
-def _said(fields: dict) -> dict:
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields that say something: null says nothing, as in transformers."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _read_part(entry: dict) -> dict:
+def _read_part(entry: dict[str, Any]) -> dict[str, Any]:
     fields = ("type", "text") if entry["type"] == "text" else ("type", *SIZES)
     return {name: entry[name] for name in fields if name in entry}
 
 
-def _texts(message: dict) -> list[str]:
+def _texts(message: dict[str, Any]) -> list[str]:
     return [entry["text"] for entry in message["content"] if entry["type"] == "text"]
 
 

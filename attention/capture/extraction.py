@@ -62,7 +62,7 @@ def extract(request: Request, output_dir: str | os.PathLike, model=None, limits:
     return Run(fill(request, partial, model, limits, pictures=pictures))
 
 
-Adapted = Callable[[LoadedModel], AbstractContextManager[dict]]
+Adapted = Callable[[LoadedModel], AbstractContextManager[dict | None]]
 
 
 def fill(
@@ -237,6 +237,7 @@ class Extraction:
 
     def _inputs(self, loaded, limits) -> Prepared:
         prepared = self._given
+        assert self._pictures is not None  # opened as it was entered
         if prepared is None or not prepared.is_made_by(loaded.processor, limits):
             prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits)
         check_image_tokens(loaded.model.config, prepared.inputs)

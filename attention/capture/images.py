@@ -76,7 +76,7 @@ def open_image(
             return _as_rgb(source, name, max_pixels)
     if not isinstance(source, str | os.PathLike) or not str(source):
         raise InvalidRequest(f"{name[0].upper()}{name[1:]} is {quoted(source)}: neither a path nor a picture.")
-    if is_data_url(source):
+    if isinstance(source, str) and is_data_url(source):
         content = _bytes_of(source, name)
         with _in_words(name, max_pixels):
             return _of_file(io.BytesIO(content), name, max_pixels)

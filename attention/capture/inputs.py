@@ -125,7 +125,7 @@ def _check_fields(request: Request, processor, conversation: list[dict]) -> None
             if name not in read_part
         }
     )
-    if more and rendered(processor, request.messages) != rendered(processor, conversation):
+    if more and rendered(processor, request.messages or []) != rendered(processor, conversation):
         raise InvalidRequest(
             f"The messages have {shortened(', '.join(more))}, which the model's chat template would write and which is "
             "not read here. Remove it, or put it into the content."

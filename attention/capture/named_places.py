@@ -189,8 +189,8 @@ class _Which:
         last = self._count - 1
         if None in self._said or len(self._said) > 1:
             return None, f"the answer does not say clearly which of the {self._count} pictures it means"
-        if self._said:
-            (named,) = self._said
+        named = next((said for said in self._said if said is not None), None)
+        if named is not None:
             if place.is_action and named != last and not self._is_headed:
                 return None, f"the answer names picture {named + 1}, and agents act on the last one"
             return named, ""

@@ -140,7 +140,8 @@ def _all_of(text: str) -> Numbers:
 
 def _in_lists(text: str, counts: tuple[int, ...]) -> Iterator[Numbers]:
     """The places in a list of numbers, or of lists of them; two corners are a box where a box may stand."""
-    groups, depth, begin = [], 0, 0
+    groups: list[Numbers] = []
+    depth, begin = 0, 0
     for match in re.finditer(r"[\[\]()]", text):
         if match[0] in "[(":
             if depth == 0 and groups and match[0] == "[":
@@ -275,9 +276,9 @@ def _label(answer: str, rest: str, match: re.Match, where: str, references: list
         index = bisect_right(references, begin, key=lambda reference: reference[0])
         return references[index - 1][1].strip() if index else ""
     if where == "just before":
-        return re.search(r"[^<>;\n]*\Z", answer[max(0, begin - MAX_LABEL) : begin])[0].strip()
+        return re.findall(r"[^<>;\n]*\Z", answer[max(0, begin - MAX_LABEL) : begin])[0].strip()
     if where == "after" and not match[0].endswith("/>"):
-        return re.match(r"[^<;\n]*", answer[end : end + MAX_LABEL])[0].strip()
+        return re.split(r"[<;\n]", answer[end : end + MAX_LABEL], maxsplit=1)[0].strip()
     return ""
 
 

@@ -10,6 +10,7 @@ embedding), the mask, the rows asked for (softmax in float32, rounded once to fl
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Token
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from attention.errors import AttentionError, CaptureError
 from attention.measures import rows as scores
 from attention.measures.sinks import find_sinks
-from attention.models.hook import recorder
+from attention.models.hook import Recorder, recorder
 
 from .blocks import Block, Masks, joined
 from .exact_rows import ExactRows, FiniteCheck
@@ -57,7 +58,7 @@ class Capture:
         self._scores: dict[str, dict[int, dict[str, torch.Tensor]]] = {name: {} for name in towers}
         self._masks = Masks()
         self._writer = LayerWriter(buffer_bytes)
-        self._token = None
+        self._token: Token[Recorder | None] | None = None
 
     def __enter__(self) -> Capture:
         for name in self.towers:
@@ -67,6 +68,7 @@ class Capture:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
+        assert self._token is not None  # it was entered
         recorder.reset(self._token)
         self._blocks.clear()
         self._masks.forget_calls()

@@ -132,12 +132,11 @@ def token_records(inputs: Inputs, tokenizer) -> list[tokens.Token]:
         lambda part: tokenizer.decode(part, skip_special_tokens=False, clean_up_tokenization_spaces=False),
         special.__contains__,
     )
-    return [
-        tokens.Token(
-            index, ids[index], text, inputs.roles[index], *(inputs.cells[index] or (None, None, None)), part_of
-        )
-        for index, (text, part_of) in enumerate(texts)
-    ]
+    records = []
+    for index, (text, part_of) in enumerate(texts):
+        grid, row, col = inputs.cells[index] or (None, None, None)
+        records.append(tokens.Token(index, ids[index], text, inputs.roles[index], grid, row, col, part_of))
+    return records
 
 
 def _image_file(image: int) -> str:

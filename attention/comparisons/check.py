@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from attention.errors import DamagedRun, LimitExceeded, quoted
 from attention.limits import (
@@ -35,7 +36,7 @@ _FIELDS = Fields(f"{INDEX} of this comparison")
 _whole, _number, _record, _wrong = _FIELDS.whole, _FIELDS.number, _FIELDS.record, _FIELDS.wrong
 
 
-def check_comparison(comparison: Comparison | str | os.PathLike) -> None:
+def check_comparison(comparison: Comparison | str | os.PathLike[str]) -> None:
     """Look at everything that reading a comparison relies on: its index, its runs, its tables, and that they fit.
 
     Of a folder, what is opened for this is closed. What passes answers every question of `Comparison` and every route
@@ -65,7 +66,7 @@ def naming(member: str) -> Iterator[None]:
 # comparison.json
 
 
-def check_index(info: dict) -> None:
+def check_index(info: dict[str, Any]) -> None:
     """All of comparison.json that can be told without its runs."""
     _FIELDS.plain(info)
     names = member_folders(info)
@@ -85,7 +86,7 @@ def check_index(info: dict) -> None:
             raise _wrong("the name of a measure", name, "letters and digits")
 
 
-def _check_member(name: str, member: dict) -> None:
+def _check_member(name: str, member: dict[str, Any]) -> None:
     adapter = member["adapter"]
     if name == BASE:
         if adapter is not None:
@@ -102,7 +103,7 @@ def _check_member(name: str, member: dict) -> None:
 # Its runs
 
 
-def check_members(info: dict, runs: dict[str, dict]) -> None:
+def check_members(info: dict[str, Any], runs: dict[str, dict[str, Any]]) -> None:
     """That a checked comparison.json fits the checked run.json of each member, and that these fit each other."""
     base = runs[BASE]
     shared = _whole(info["shared_tokens"], "shared_tokens", 1, 1 + min(len(run["tokens"]) for run in runs.values()))
@@ -115,7 +116,7 @@ def check_members(info: dict, runs: dict[str, dict]) -> None:
     _check_rows(info, base, shared)
 
 
-def _check_alike(name: str, run: dict, base: dict, shared: int) -> None:
+def _check_alike(name: str, run: dict[str, Any], base: dict[str, Any], shared: int) -> None:
     """That a run is one of the same tokens, pictures and towers as the base's, so that rows can be set side by side."""
     read = [[(token["id"], *_place(token)) for token in each["tokens"][:shared]] for each in (run, base)]
     for at, (token, wanted) in enumerate(zip(*read, strict=True)):
@@ -142,26 +143,26 @@ def _check_alike(name: str, run: dict, base: dict, shared: int) -> None:
                 raise _unlike(name, f"{what} of tower {tower}", *values)
 
 
-def _unlike(name: str, where: str, value, wanted) -> DamagedRun:
+def _unlike(name: str, where: str, value: object, wanted: object) -> DamagedRun:
     said = wanted if isinstance(wanted, str) else f"{quoted(wanted)}, as the base's is"
     return DamagedRun(f"{name} does not fit this comparison: {where} of its run is {quoted(value)}; it must be {said}.")
 
 
-def _place(token: dict) -> tuple:
+def _place(token: dict[str, Any]) -> tuple[Any, ...]:
     return token["grid"], token["row"], token["col"]
 
 
-def _size(record: dict) -> dict:
+def _size(record: dict[str, Any]) -> dict[str, Any]:
     """A grid, or a picture, less what is said of it alone."""
     names = ("image", "tower", "kind", "box_px", "rows", "cols", "row_edges_px", "col_edges_px", "width", "height")
     return {name: record.get(name) for name in names}
 
 
-def _layers(tower: dict) -> list[int]:
+def _layers(tower: dict[str, Any]) -> list[int]:
     return [layer["index"] for layer in tower["layers"] if layer.get("file")]
 
 
-def _check_rows(info: dict, base: dict, shared: int) -> None:
+def _check_rows(info: dict[str, Any], base: dict[str, Any], shared: int) -> None:
     """Check which rows were compared, in which layers, and which of them predict the answer."""
     answer = info["answer_rows"]
     if len(answer) != 2:
@@ -200,16 +201,18 @@ def _check_rows(info: dict, base: dict, shared: int) -> None:
 # Its tables
 
 
-def check_tables(folder: Path, info: dict, base: dict) -> None:
+def check_tables(folder: Path, info: dict[str, Any], base: dict[str, Any]) -> None:
     """That comparison.safetensors, by its header, has a table of each measure in each tower, and the logprobs."""
     tables, _ = read_header(folder, TABLES, "comparison")
     n_adapters = len(info["members"]) - 1
-    wanted = {"logprob": (n_adapters + 1, info["shared_tokens"] - 1 - info["answer_rows"][0])}
+    wanted: dict[str, tuple[int, ...]] = {
+        "logprob": (n_adapters + 1, info["shared_tokens"] - 1 - info["answer_rows"][0])
+    }
     for tower, rows in info["queries"].items():
         shape = n_adapters, len(info["layers"][tower]), base["towers"][tower]["heads"], len(rows)
         wanted |= {f"{tower}.{measure}": shape for measure in info["measures"]}
-    for name, shape in wanted.items():
+    for name, expected in wanted.items():
         if name not in tables:
             raise broken(TABLES, f"it has no {name}", "comparison")
-        if tables[name] != ("F32", shape):
-            raise broken(TABLES, f"{name} is {kind_of(*tables[name])}, not {kind_of('F32', shape)}", "comparison")
+        if tables[name] != ("F32", expected):
+            raise broken(TABLES, f"{name} is {kind_of(*tables[name])}, not {kind_of('F32', expected)}", "comparison")

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -37,7 +37,7 @@ AT_ONCE = 32  # rows of a layer that are read together
 THREADS = max(1, min(8, os.cpu_count() or 1))
 
 
-def open_comparison(folder: str | os.PathLike) -> Comparison:
+def open_comparison(folder: str | os.PathLike[str]) -> Comparison:
     """Open a comparison's folder. Raises DamagedRun when it is none, or was written by a later version."""
     return Comparison(folder)
 
@@ -45,9 +45,9 @@ def open_comparison(folder: str | os.PathLike) -> Comparison:
 class Comparison:
     """The base's run and the adapters', what was measured between them. `info` is the content of comparison.json."""
 
-    kind = "comparison"
+    kind: Literal["comparison"] = "comparison"
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
         where = shown_path(self.folder)
         try:
@@ -67,7 +67,7 @@ class Comparison:
     def __enter__(self) -> Comparison:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -128,7 +128,8 @@ class Comparison:
             wanted = [place for place, row in enumerate(queries) if first <= row <= last]
             return _mean(self.table(measure, tower)[adapter][:, :, wanted])
         if query in queries:
-            return self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+            measured: np.ndarray = self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+            return measured
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         if measure not in differences.NAMES:
@@ -139,7 +140,9 @@ class Comparison:
         found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in self.base.layers(tower)]
         return np.stack(found)
 
-    def moved(self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20) -> list[dict]:
+    def moved(
+        self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20
+    ) -> list[dict[str, Any]]:
         """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first."""
         change = self.change(measure, adapter, tower=tower)
         size = np.nan_to_num(np.abs(change), nan=-1.0)
@@ -175,7 +178,8 @@ class Comparison:
         self._check_adapter(adapter)
         base, other = (run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter]))
         n = self.shared(tower) if tower == "language" else base.shape[1]
-        return other[:, :n] - base[:, :n]
+        difference: np.ndarray = other[:, :n] - base[:, :n]
+        return difference
 
     def shared(self, tower: str = "language") -> int:
         """Number of positions of a tower that all members have in common, from 0 on."""
@@ -183,7 +187,8 @@ class Comparison:
 
     def _queries(self, tower: str) -> list[int]:
         try:
-            return self.info["queries"][tower]
+            queries: list[int] = self.info["queries"][tower]
+            return queries
         except KeyError:
             has = ", ".join(self.info["queries"])
             raise NotInRun(f"This comparison has no tower {quoted(tower)}; it has {has}.") from None
@@ -203,7 +208,7 @@ class Comparison:
             return self._tables[name]
 
 
-def member_folders(info: dict) -> list[str]:
+def member_folders(info: dict[str, Any]) -> list[str]:
     """The folders of the members that a comparison.json names, the base's first. Raises DamagedRun for any other."""
     members = info.get("members")
     members = members if isinstance(members, list) else []
@@ -267,14 +272,11 @@ def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[i
 
 def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
     """Ascending positions as ranges [first, last) of at most so many."""
-    start = previous = None
-    for query in queries:
-        if previous is not None and (query != previous + 1 or query - start == most):
-            yield start, previous + 1
-            start = None
-        start, previous = query if start is None else start, query
-    if previous is not None:
-        yield start, previous + 1
+    first = 0
+    for place in range(1, len(queries) + 1):
+        if place == len(queries) or queries[place] != queries[place - 1] + 1 or place - first == most:
+            yield queries[first], queries[place - 1] + 1
+            first = place
 
 
 def _quoted(text: str) -> str:
@@ -287,4 +289,5 @@ def _mean(values: np.ndarray) -> np.ndarray:
     """The mean over the last axis of what is not NaN."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
-        return (np.where(known, values, 0).sum(axis=-1, dtype=np.float64) / known.sum(axis=-1)).astype(np.float32)
+        mean: np.ndarray = np.where(known, values, 0).sum(axis=-1, dtype=np.float64) / known.sum(axis=-1)
+    return mean.astype(np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -172,7 +172,7 @@ def _names(maps: ComparedMaps) -> tuple[str, str]:
     return names[maps.left], names[maps.right]
 
 
-def member_names(members: Sequence[dict]) -> dict[str, str]:
+def member_names(members: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Names of members by folder: `base`, and of an adapter's id as many last parts as tell it from the others.
 
     With its strength where that is not 1.
@@ -233,8 +233,8 @@ def _apart(maps: ComparedMaps, first: str, second: str) -> str:
         parts.append(f"in the whole row {format_value(on_row)} bits")
     cells = maps.before.cells()
     peaks = [np.unravel_index(np.argmax(values[cells]), cells.shape) for values in maps.values]
-    there, here = (f"row {row}, col {col}" for row, col in peaks)
-    parts.append(f"both most on {there}" if there == here else f"most on {there} → {here}")
+    before, after = (f"row {row}, col {col}" for row, col in peaks)
+    parts.append(f"both most on {before}" if before == after else f"most on {before} → {after}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}."
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class ComparedMaps:
         """Of `left` and of `right`: float32 [shared keys], or of a column [shared queries], from queries and keys."""
         are_tokens = self.before.tower == "language" or (self.before.tower == "cross" and self.before.key is not None)
         end = self.comparison.shared(self.before.tower) if are_tokens else None
-        return tuple(selection.values(exact=True)[0][:end] for selection in (self.before, self.after))
+        return self.before.values(exact=True)[0][:end], self.after.values(exact=True)[0][:end]
 
     @cached_property
     def image_keys(self) -> np.ndarray:
@@ -80,7 +81,8 @@ class ComparedMaps:
 
     def masses(self) -> tuple[float, float]:
         """Mass of each row on pictures."""
-        return tuple(float(values[self.image_keys].sum(dtype=np.float64)) for values in self.values)
+        there, here = (float(values[self.image_keys].sum(dtype=np.float64)) for values in self.values)
+        return there, here
 
     def drawn(self, look: Look, difference_high: float | str | None = None) -> tuple[Drawn, Drawn, DrawnDifference]:
         """Both maps on one range, and their difference, right less left: on that range, or up to `difference_high`.
@@ -111,7 +113,7 @@ class ComparedMaps:
             raise InvalidRequest(f"difference_high is {quoted(given)}; it must be a number above 0, or {OWN}.")
         return float(given)
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """Description of what they are of, in words and numbers that find them again."""
         own = ("run", "adapter", *(() if self.predicts_the_same else ("predicts",)))
         one = {name: value for name, value in self.before.settings().items() if name not in own}
@@ -127,7 +129,7 @@ class ComparedMaps:
         return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{self.before.place_name()}"
 
 
-def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapter_1", **which) -> ComparedMaps:
+def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapter_1", **which: Any) -> ComparedMaps:
     """The maps of two members (base, adapter_1, ...) that the fields of `attention.runs.selection.select` name.
 
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.

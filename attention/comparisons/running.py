@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -42,9 +43,9 @@ class Member:
     """
 
     folder: str
-    adapter: dict | None
-    on: Callable[[LoadedModel], AbstractContextManager[dict | None]]
-    about: Callable[[LoadedModel, str | None], dict]
+    adapter: dict[str, Any] | None
+    on: Callable[[LoadedModel], AbstractContextManager[dict[str, Any] | None]]
+    about: Callable[[LoadedModel, str | None], dict[str, Any]]
 
 
 BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})
@@ -73,8 +74,8 @@ def run_members(
 
 
 def _check_words(words: str | int, n_others: int) -> None:
-    is_number = isinstance(words, int) and not isinstance(words, bool)
-    if words not in WORDS and not (is_number and 1 <= words <= n_others):
+    is_member = isinstance(words, int) and not isinstance(words, bool) and 1 <= words <= n_others
+    if words not in WORDS and not is_member:
         raise InvalidRequest(
             f"The words to read are {quoted(words)}; they are base, own, or the number of an adapter, 1 to {n_others}."
         )
@@ -88,7 +89,7 @@ class _MemberRun(PartialRun):
         self._whole = whole
         self.folder.mkdir(mode=0o700)
 
-    def report(self, *args, **kwargs) -> None:
+    def report(self, *args: Any, **kwargs: Any) -> None:
         self._whole.report(*args, **kwargs)
 
     @property
@@ -103,7 +104,7 @@ def _run_all(
     words: str | int,
     limits: Limits | None,
     prepared: Prepared | None,
-) -> tuple[list[dict], int]:
+) -> tuple[list[dict[str, Any]], int]:
     """Make every run, one pass over prompt and answer each.
 
     Returns the members of comparison.json, and how many tokens of the answers they have in common.
@@ -117,7 +118,7 @@ def _run_all(
                 continue
             with member.on(loaded):
                 said.append(extraction.answer())
-        read = said if words == "own" else [said[0 if words == "base" else words]] * len(said)
+        read = said if words == "own" else [said[words if isinstance(words, int) else 0]] * len(said)
         records = []
         for member, own, ids in zip(members, said, read, strict=True):
             folder = _MemberRun(partial.folder / f"{member.folder}.partial", partial)
@@ -139,7 +140,7 @@ def _common_length(answers: list[list[int]]) -> int:
     return together
 
 
-def _write(partial: PartialRun, members: list[dict], n_shared: int, words: str | int) -> Path:
+def _write(partial: PartialRun, members: list[dict[str, Any]], n_shared: int, words: str | int) -> Path:
     """Measure what lies between the runs, and commit the folder. `n_shared` tokens of the answers are the same."""
     runs = [Run(partial.folder / record["folder"]) for record in members]
     base, others = runs[0], runs[1:]
@@ -148,7 +149,8 @@ def _write(partial: PartialRun, members: list[dict], n_shared: int, words: str |
         shared = n_prompt + n_shared
         queries = {tower: compared_rows(base, tower, shared) for tower in base.towers()}
         total = sum(len(base.layers(tower)) for tower in queries) * len(others)
-        done, tables = 0, {}
+        tables: dict[str, np.ndarray] = {}
+        done = 0
         for tower, rows in queries.items():
 
             def report(step: int, before: int = done) -> None:

@@ -22,7 +22,7 @@ from .check import check_index, check_members, check_tables, naming
 from .comparison import FORMAT, INDEX, TABLES, member_folders
 
 
-def unpack_comparison(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:
+def unpack_comparison(zip_path: str | os.PathLike[str], folder: str | os.PathLike[str], limit_bytes: int) -> Path:
     """Unpack a comparison's zip, as `export_comparison` writes it, into a new folder, and return that.
 
     The zip holds the comparison's files at its top or in a folder there; only those that its indexes name are unpacked.

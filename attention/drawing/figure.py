@@ -63,7 +63,7 @@ class Panel:
     labels: tuple[str, str, str]  # at the bar's low end, middle and high end
     note: str  # the unit
     # points (x, y, label, is_guess), boxes (x0, y0, x1, y1, label, is_guess), in pixels
-    places: tuple[list[tuple], list[tuple]] = ((), ())
+    places: tuple[Sequence[tuple], Sequence[tuple]] = ((), ())
     name: str = ""
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
@@ -113,7 +113,7 @@ def write_figure(
     high = inches * tall / wide
     longest = FIGURE_PX * page.column / page.width
     # The cells are a picture of their own, so fine that their borders lie where they should to a fraction of a point.
-    fine = tuple(max(1, round(side * longest / max(wide, tall))) for side in (wide, tall))
+    fine = max(1, round(wide * longest / max(wide, tall))), max(1, round(tall * longest / max(wide, tall)))
     with _matplotlib() as Figure:  # noqa: N806 - a class
         figure = Figure(figsize=(page.width, high + page.below))
         for i, panel in enumerate(panels):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import UnionType
+from typing import Any
 
 import numpy as np
 
@@ -73,9 +75,10 @@ class Look:
             raise InvalidRequest(
                 f"There is no setting {quoted(unknown[0])} of how a map looks. There is {', '.join(LOOK_FIELDS)}."
             )
-        return cls(
-            **{name: _read(LOOK_FIELDS[name].kind, value) for name, value in given.items() if value not in (None, "")}
-        )
+        settings: dict[str, Any] = {
+            name: _read(LOOK_FIELDS[name].kind, value) for name, value in given.items() if value not in (None, "")
+        }
+        return cls(**settings)
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -93,7 +96,7 @@ class Look:
 LOOK_FIELDS = rows(Look)
 
 
-def _read(kind: type, value: object) -> object:
+def _read(kind: type | UnionType, value: object) -> object:
     """A text as what the setting is; what it cannot be stays a text, which the setting then refuses by its name."""
     if isinstance(value, str) and kind is bool:
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower(), value)

@@ -20,8 +20,11 @@ DARK, LIGHT = (20, 22, 26), (255, 255, 255)
 class Coloured(Protocol):
     """Values [rows, cols], which of them have no colour, and the palette's entry of each."""
 
-    values: np.ndarray
-    hidden: np.ndarray
+    @property
+    def values(self) -> np.ndarray: ...
+
+    @property
+    def hidden(self) -> np.ndarray: ...
 
     def entries(self, values: np.ndarray) -> np.ndarray: ...
 

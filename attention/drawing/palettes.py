@@ -12,11 +12,12 @@ PALETTES = {"cividis": "cividis", "magma": "magma", "viridis": "viridis", "blues
 @cache
 def palette(name: str) -> np.ndarray:
     """The 256 colours of a palette: uint8 [256, 3], matplotlib's tables in the rounding that the page has."""
-    if PALETTES[name] is None:
+    map_name = PALETTES[name]
+    if map_name is None:
         return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     from matplotlib import colormaps
 
-    return colormaps[PALETTES[name]](np.arange(256), bytes=True)[:, :3]
+    return colormaps[map_name](np.arange(256), bytes=True)[:, :3]
 
 
 @cache

@@ -100,7 +100,8 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
     named = [*(info.get("points") or []), *(info.get("boxes") or [])] if look.places or look.places_on else []
     if look.places_on == image + 1:
         named += [each for place in info.get("unplaced") or [] for each in place.get("on", [])]
-    points, boxes = [], []
+    points: list[tuple] = []
+    boxes: list[tuple] = []
     for place in named:
         if place["image"] == image:
             guess = place.get("ambiguous")

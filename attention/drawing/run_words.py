@@ -94,7 +94,7 @@ def subject_words(selection: Selection, with_predicted: bool = True) -> str:
     where = f"{what[0]} {start}" if until is None else f"mean of {what[1]} {start} to {until}"
     if selection.texts is None:
         keys = selection.run.info["towers"][selection.tower]["keys"]
-        cell = keys[start] if isinstance(keys, list) and until is None else None
+        cell = keys[start] if isinstance(keys, list) and start is not None and until is None else None
         own = f" (cell at row {cell['row']}, col {cell['col']})" if cell else ""
     else:
         own = f" {_quoted(selection.texts[0])}"
@@ -120,7 +120,7 @@ class OnSinks:
     row_mass: float = 0.0
 
 
-def on_sinks(selection: Selection, values: np.ndarray, sinks: Sequence[int] | None = None) -> OnSinks:
+def on_sinks(selection: Selection, values: np.ndarray, sinks: Sequence[int] | np.ndarray | None = None) -> OnSinks:
     """Attention on sinks in a map of `values` [keys]; `sinks` are keys, by default those of its layer."""
     cells = selection.cells()
     is_sink = np.isin(cells, selection.sinks if sinks is None else sinks)

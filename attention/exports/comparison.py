@@ -6,7 +6,7 @@ Owns which fields a format takes. How a figure is drawn is the business of `atte
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from attention.comparisons.comparison import BASE, Comparison
 from attention.comparisons.figure import write_comparison_figure
@@ -59,7 +59,7 @@ def wanted_maps(comparison: Comparison, wanted: Wanted) -> ComparedMaps:
 
 def write_compared(maps: ComparedMaps, format: str, file: BinaryIO, wanted: Wanted) -> None:  # noqa: A002
     """Draw two members' maps and their difference into an open file, in a format of FIGURES."""
-    drawing = {"show": wanted.show, "difference_high": wanted.difference_high}
+    drawing: dict[str, Any] = {"show": wanted.show, "difference_high": wanted.difference_high}
     drawing["split"] = 0.5 if wanted.split is None else wanted.split
     drawing |= {"scale": wanted.scale, "width": wanted.width, "caption": wanted.caption}
     write_comparison_figure(maps, Look.read(wanted.look), file, format, **drawing)

@@ -49,8 +49,10 @@ def export(
 
     The fields are those of `Wanted`; None is not given. Raises InvalidRequest or NotInRun.
     """  # noqa: E501
-    write = export_comparison if found.kind == "comparison" else export_run
-    return write(found, format, Path(path), Wanted.read(fields))
+    wanted = Wanted.read(fields)
+    if found.kind == "comparison":
+        return export_comparison(found, format, Path(path), wanted)
+    return export_run(found, format, Path(path), wanted)
 
 
 def heatmap_png(
@@ -59,7 +61,7 @@ def heatmap_png(
     layer: Choice,
     head: Choice,
     query: int | None,
-    grid: int,
+    grid: int | None,
     path: str | os.PathLike,
     key: int | None = None,
 ) -> tuple[Path, np.ndarray]:

@@ -76,4 +76,4 @@ def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: 
 
 def file_name(run: Folder, format: str, selection: Selection | None = None) -> str:  # noqa: A002
     """Name of an exported file, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
-    return f"{run_name(run) if selection is None else selection.name()}.{format}"
+    return f"{run_name(run.info) if selection is None else selection.name()}.{format}"

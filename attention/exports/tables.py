@@ -29,7 +29,8 @@ def write_npz(selection: Selection, file: BinaryIO) -> None:
     settings = {**selection.settings(), "source": source, "dtype": "float32"}
     if selection.received:
         settings["over"] = settings.pop("received")
-    np.savez_compressed(file, **arrays, **{name: np.asarray(value) for name, value in settings.items()})
+    arrays |= {name: np.asarray(value) for name, value in settings.items()}
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type] # no array is called allow_pickle
 
 
 def write_csv(selection: Selection, file: BinaryIO) -> None:

@@ -107,7 +107,8 @@ def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tok
     patches; in the vision tower each tile has `class_tokens` before its patches.
     """
     sides = tensors["pixel_values"].shape[-2:] if images else (0, 0)  # height, width of a tile
-    grids, order = [], {"language": [], "vision": []}
+    grids: list = []
+    order: dict[str, list] = {"language": [], "vision": []}
     for tower, cell in (("language", patch * merge), ("vision", patch)):
         size = (sides[0] // cell, sides[1] // cell)
         for image, cut in zip(range(len(images)), tiles, strict=True):

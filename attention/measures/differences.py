@@ -54,25 +54,29 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """
     middle = (p + q) / 2
     total = _divergence(p, middle) + _divergence(q, middle)
-    return np.clip(total / 2, 0, 1)
+    bits: np.ndarray = np.clip(total / 2, 0, 1)
+    return bits
 
 
 def _divergence(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
     """KL(P | M) in bits; a key that P does not read adds nothing."""
     with np.errstate(invalid="ignore", divide="ignore"):
         terms = p * np.log2(p / middle)
-    return np.where(p == 0, 0, terms).sum(axis=-1)
+    bits: np.ndarray = np.where(p == 0, 0, terms).sum(axis=-1)
+    return bits
 
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Total variation, the share of attention that lies elsewhere: half the sum of |P - Q|, [..., keys] -> [...]."""
-    return np.abs(p - q).sum(axis=-1) / 2
+    share: np.ndarray = np.abs(p - q).sum(axis=-1) / 2
+    return share
 
 
 def entropy(rows: np.ndarray) -> np.ndarray:
     """Shannon entropy in bits: [..., keys] -> [...]."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return -np.where(rows == 0, 0, rows * np.log2(rows)).sum(axis=-1)
+        bits: np.ndarray = -np.where(rows == 0, 0, rows * np.log2(rows)).sum(axis=-1)
+    return bits
 
 
 def peak_shift(p: np.ndarray, q: np.ndarray, sizes: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -29,7 +29,9 @@ class Pictures:
         return [part.unflatten(-1, tuple(size)) for part, size in zip(parts, self.sizes, strict=True)]
 
 
-def of_rows(name: str, rows: np.ndarray, pictures: Pictures, sinks: Sequence[Sequence[int]]) -> torch.Tensor:
+def of_rows(
+    name: str, rows: np.ndarray | torch.Tensor, pictures: Pictures, sinks: Sequence[Sequence[int]]
+) -> torch.Tensor:
     """A score by its name (one of NAMES): rows [layers, heads, keys] -> [layers, heads]; `sinks` are keys, by layer.
 
     Without pictures masses, shares and peaks are 0, and spatial entropies NaN.
@@ -55,7 +57,7 @@ def of_rows(name: str, rows: np.ndarray, pictures: Pictures, sinks: Sequence[Seq
     return cells.amax(dim=-1) if cells.shape[-1] else torch.zeros(rows.shape[:-1])
 
 
-def mass(rows: torch.Tensor, keys: slice | torch.Tensor) -> torch.Tensor:
+def mass(rows: torch.Tensor, keys: slice | torch.Tensor | np.ndarray) -> torch.Tensor:
     """The sum of each row over some keys (a slice, int64 [n] or bool [keys]): [..., keys] -> [...]."""
     return rows[..., keys].sum(dim=-1)
 

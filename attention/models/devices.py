@@ -9,11 +9,15 @@ import re
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from attention.environment import is_zero_gpu
 from attention.errors import InvalidRequest, quoted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ROOM = 1.5  # a device that holds so many times a model's weights holds a run beside them
@@ -103,7 +107,7 @@ def published_dtype(config) -> torch.dtype:
     return getattr(config, "dtype", None) or torch.float32
 
 
-def input_device(model: torch.nn.Module) -> torch.device:
+def input_device(model: PreTrainedModel) -> torch.device:
     """Device of a model's inputs: its embeddings'. Of weights kept elsewhere (`meta`) accelerate's hook knows it."""
     embeddings = model.get_input_embeddings()
     hook = getattr(embeddings, "_hf_hook", None)

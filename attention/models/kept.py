@@ -8,9 +8,12 @@ from __future__ import annotations
 import gc
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # One job at a time loads, switches, generates and captures; whoever only reads runs never takes it.
 INFERENCE = threading.Lock()
@@ -24,7 +27,7 @@ class LoadedModel:
     revision: str | None
     path: str
     family: Any
-    model: torch.nn.Module
+    model: PreTrainedModel
     processor: Any
     device: str
     dtype: str

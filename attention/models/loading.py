@@ -7,6 +7,7 @@ Only safetensors weights are loaded and no code of a repository is ever run. Kno
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -24,6 +25,9 @@ from .loading_report import (
     left_out,
 )
 from .size_check import check_layers, check_size
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
@@ -57,7 +61,7 @@ def memory_bytes(path: str, config, dtype: torch.dtype) -> int:
 def is_kept(path: str) -> bool:
     """True if this folder's model is the one in memory."""
     model = kept()
-    return model is not None and model.path == path and (model.revision or model.stamp == folder_stamp(path))
+    return model is not None and model.path == path and bool(model.revision or model.stamp == folder_stamp(path))
 
 
 def load(
@@ -124,7 +128,7 @@ def load(
     return keep(LoadedModel(model_id, revision, path, family, model.eval(), processor, device, name, stamp, notes))
 
 
-def wrap(model: torch.nn.Module, model_type: str | None = None) -> LoadedModel:
+def wrap(model: PreTrainedModel, model_type: str | None = None) -> LoadedModel:
     """A caller's own model (PEFT-wrapped or not), with the processor of the folder or repository it came from."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     name = getattr(base.config, "_name_or_path", "")

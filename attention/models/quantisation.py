@@ -206,7 +206,8 @@ def _method(said) -> str | None:
 
 
 def _named(said) -> str:
-    return f" ({shortened(_method(said))})" if _method(said) else ""
+    method = _method(said)
+    return f" ({shortened(method)})" if method else ""
 
 
 def _must_be_packed(said) -> bool:
@@ -224,8 +225,8 @@ def _bits_of_a_number(said, tensor: _Stored) -> int:
     if tensor.dtype.startswith("F"):
         return tensor.bits
     groups = (_as_dict(said).get("config_groups") or {}).values()
-    named = [(_as_dict(group).get("weights") or {}).get("num_bits") for group in groups]
-    named = [bits for bits in named if isinstance(bits, int) and 0 < bits <= tensor.bits]
+    said_bits = [(_as_dict(group).get("weights") or {}).get("num_bits") for group in groups]
+    named = [bits for bits in said_bits if isinstance(bits, int) and 0 < bits <= tensor.bits]
     if tensor.dtype in WORDS_OF_BITS or _leaf(tensor.name) == "weight_packed":
         return min(named, default=4)
     return tensor.bits

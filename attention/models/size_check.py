@@ -11,6 +11,7 @@ from collections.abc import Collection
 from copy import deepcopy
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
@@ -20,6 +21,9 @@ from attention.errors import ModelUnavailable, shortened
 from .config_check import layer_counts
 from .loading_report import weight_files
 from .quantisation import is_quantised
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 TAKE = "Take the config.json that belongs to these weights."
 MOST_TIMES = 2  # what the files have: a weight that is tied may stand there once, and a few that lack are said by name
@@ -40,14 +44,14 @@ def check_size(folder: str, config, model_id: str) -> None:
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     held = sum(map(prod, shapes.values()))
     if sum(sizes.values()) > MOST_TIMES * (PACKED_IN_A_BYTE * n_bytes if is_quantised(config) else held):
-        name = max(sizes, key=sizes.get)
+        name = max(sizes, key=sizes.__getitem__)
         raise ModelUnavailable(
             f"config.json of {shortened(model_id)} describes a model of {sum(sizes.values()):,} numbers, and its files "
             f"hold {held:,}: {name} for one would be {' x '.join(map(str, model.get_parameter(name).shape))}. {TAKE}"
         )
 
 
-def check_layers(model_id: str, unexpected: Collection[str], model: torch.nn.Module) -> None:
+def check_layers(model_id: str, unexpected: Collection[str], model: PreTrainedModel) -> None:
     """Raise ModelUnavailable where files have more layers than config.json says: the model would be cut off.
 
     `unexpected` are the names of weights that were left out. Heads and towers that a model does not have are none of
@@ -80,7 +84,8 @@ def _check_depth(names: Collection[str], config, model_id: str) -> None:
 
 def _stored(path: Path, model_id: str) -> tuple[dict[str, tuple[int, ...]], int]:
     """The shapes of a folder's weights by name, and the bytes of their files."""
-    shapes, n_bytes = {}, 0
+    shapes: dict[str, tuple[int, ...]] = {}
+    n_bytes = 0
     for file in weight_files(path, model_id):
         n_bytes += (path / file).stat().st_size
         with safe_open(path / file, framework="np") as tensors:

@@ -65,8 +65,8 @@ class Controls:
             made = finished(ticket)
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             said = confirmed_by(in_words(error), **BOXES)
-            asked = {box for word, box in self.confirmations.items() if word in said.lower()}
-            shown = {box: gr.Checkbox(visible=True) for box in asked}
+            boxes = [box for word, box in self.confirmations.items() if word in said.lower()]
+            shown = {box: gr.Checkbox(visible=True) for box in boxes}
             yield {**self._ended(said), **shown}
             raise gr.Error(html.escape(said), print_exception=False) from None  # the toast would render HTML
         yield {**self._ended(gr.skip()), **made}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -15,7 +16,7 @@ from attention.runs.run import Run
 from attention.visitors.service import Service
 
 from . import GPU
-from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, take_zip, whole_number
+from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
 from .sentences import plainly, status_line
 
 OF_A_COMPARISON = {"adapters": None, "words": "base"}  # what it takes besides, and what is usual
@@ -60,18 +61,19 @@ def taking(work: Callable, names: Sequence[str], gives: type = dict) -> Callable
         inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request),
         inspect.Parameter("progress", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=gr.Progress()),
     ]  # fmt: skip
+
+    async def awaited(*given):
+        *values, request, progress = given
+        return await work(dict(zip(names, values, strict=True)), request, progress)
+
+    def called(*given):
+        return work(dict(zip(names, given, strict=True)))
+
+    endpoint: Any = called
     if inspect.iscoroutinefunction(work):
-
-        async def endpoint(*given):
-            *values, request, progress = given
-            return await work(dict(zip(names, values, strict=True)), request, progress)
-
+        endpoint = awaited
     else:
         told = []
-
-        def endpoint(*given):
-            return work(dict(zip(names, given, strict=True)))
-
     endpoint.__signature__ = inspect.Signature([*parameters_of(names), *told], return_annotation=gives)
     endpoint.__annotations__ = ({"request": gr.Request} if told else {}) | {"return": gives}
     endpoint.__name__, endpoint.__doc__ = work.__name__, work.__doc__
@@ -107,7 +109,7 @@ def wanted_of(given: dict) -> dict:
 
 def _wanted_of(field: Field, value):
     if field.kind is int:
-        return whole_number(field.name, value, optional=True)
+        return optional_number(field.name, value)
     if field.kind == int | str:
         return None if value is None else number_or_word(field.name, value)
     if field.kind is bool:
@@ -122,7 +124,7 @@ def values_of(given: dict) -> dict:
 
 def _value_of(field: Field, value):
     if field.kind is int:
-        return whole_number(field.name, value, optional=field.default is None)
+        return (optional_number if field.default is None else whole_number)(field.name, value)
     if field.kind is bool and field.default is not None:
         return bool(value)
     return value or "" if field.name == "prompt" else value

@@ -73,16 +73,19 @@ def _uploaded(file: Any) -> str:
 # Values
 
 
-def whole_number(name: str, value: Any, optional: bool = False) -> int | None:
+def whole_number(name: str, value: Any) -> int:
     """A number that may have come as 3, 3.0 or "3"."""
-    if value is None and optional:
-        return None
     try:
         if isinstance(value, bool) or int(value) != float(value):
             raise ValueError
         return int(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidRequest(f"{name} is {quoted(value)}; it must be a whole number.") from None
+
+
+def optional_number(name: str, value: Any) -> int | None:
+    """The same where it may be left out."""
+    return None if value is None else whole_number(name, value)
 
 
 def number_or_word(name: str, value: Any) -> int | str:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Self
 
 from attention.errors import Cancelled, InvalidRequest, shown_path
 
@@ -28,7 +29,7 @@ class PartialRun:
         self._answer = None
 
     @classmethod
-    def create(cls, final: str | os.PathLike) -> PartialRun:
+    def create(cls, final: str | os.PathLike) -> Self:
         """Make the folder for a run that will end up at `final`.
 
         Raises InvalidRequest when `final` exists and is not an empty folder, or cannot be made.
@@ -58,7 +59,7 @@ class PartialRun:
         return partial
 
     @classmethod
-    def open(cls, folder: str | os.PathLike) -> PartialRun:
+    def open(cls, folder: str | os.PathLike) -> Self:
         """The same folder, seen from the process that does the work."""
         return cls(Path(folder))
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def open_run(folder: str | os.PathLike) -> Run:
 class Run:
     """One captured forward pass. `info` is the content of run.json, `folder` where it lies."""
 
-    kind = "run"
+    kind: Literal["run"] = "run"
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)

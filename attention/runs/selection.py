@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class Selection:
         """True if its values are shares of one row, which add up to 1: a column and the largest of many are not."""
         return self.key is None and "max" not in (self.layer, self.head)
 
-    def sink_mass(self, values: np.ndarray, sinks: Sequence[int] | None = None) -> float:
+    def sink_mass(self, values: np.ndarray, sinks: Sequence[int] | np.ndarray | None = None) -> float:
         """Mass of the row on sinks, the rest of which `renormalised` divides by; 0 where values are no shares."""
         keys = np.asarray(self.sinks if sinks is None else sinks, np.int64)
         return float(values[keys].sum(dtype=np.float64)) if self.are_shares else 0.0
@@ -141,7 +142,7 @@ class Selection:
 
     def name(self) -> str:
         """Name of a file of it, in plain ASCII: 3f2a_language_L12_H3_row69."""
-        return f"{run_name(self.run)}_{self.place_name()}"
+        return f"{run_name(self.run.info)}_{self.place_name()}"
 
     def place_name(self) -> str:
         """The same without its run: language_L12_H3_row69."""
@@ -151,9 +152,9 @@ class Selection:
         return f"{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}"
 
 
-def run_name(run: Run) -> str:
+def run_name(info: dict[str, Any]) -> str:
     """The run's id, which may come from anybody's zip, as a part of a file's name."""
-    return plain(run.info["id"]) or "run"
+    return plain(info["id"]) or "run"
 
 
 def plain(text: str) -> str:

@@ -144,8 +144,8 @@ def _atlas(run, request) -> Response:
     if max_cells is not None and max_cells < 1:
         raise BadQuery(f"max_cells is {max_cells}; it must be at least 1.")
     maps = run.atlas(query, grid, tower, key, until, max_cells=max_cells)
-    shape = run.cells(grid).shape
-    maps = maps.reshape(*maps.shape[:2], *(shape if max_cells is None else pooled_shape(*shape, max_cells)))
+    rows, cols = run.cells(grid).shape
+    maps = maps.reshape(*maps.shape[:2], *((rows, cols) if max_cells is None else pooled_shape(rows, cols, max_cells)))
     layers = run.layers(tower)
     by_query = query is not None and layers
     return numbers(maps, run.row_source(layers[0], query, tower, until=until) if by_query else "factors")

@@ -68,8 +68,10 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, "sdpa"):
         report("making a run")
         with INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
-            device = input_device(model.model)
-            model.model(**{name: tensor.to(device) for name, tensor in prepared_inputs(model, picture).tensors.items()})
+            place_of_inputs = input_device(model.model)
+            model.model(
+                **{name: tensor.to(place_of_inputs) for name, tensor in prepared_inputs(model, picture).tensors.items()}
+            )
         before = _state(model.model)
         folder, inputs, logits = _captured_run(model, picture, Path(place) / "run")
         after = _state(model.model)
@@ -102,7 +104,7 @@ def verify(
 
 def _captured_run(loaded, picture, folder) -> tuple[Path, dict, torch.Tensor]:
     """Make a run as anybody does; also return what its capturing pass was given, and the logits it gave."""
-    seen = {}
+    seen: dict = {}
 
     def remember(module, args, kwargs, output):
         seen.update(inputs=kwargs, logits=output.logits)
@@ -175,8 +177,9 @@ def _check_cost(loaded, picture, place, inputs) -> Check:
 
 def _check_geometry(loaded, picture) -> list[Check]:
     """Paint cells in grey pictures: the keys that change most must be those that are said to stand for them."""
-    asked, right = defaultdict(int), defaultdict(int)
-    wrong = {}
+    asked: dict[str, int] = defaultdict(int)
+    right: dict[str, int] = defaultdict(int)
+    wrong: dict[str, str] = {}
     for size in (picture.size, *GEOMETRY_SIZES):
         grey = Image.new("RGB", size, (128, 128, 128))
         inputs = prepared_inputs(loaded, grey)

@@ -57,7 +57,9 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
     hidden, or None.
     """
     names, eager = _attention_modules(loaded), _eager_functions(loaded)
-    masks, worst, hidden_mass = defaultdict(list), defaultdict(Worst), Worst()
+    masks: dict[tuple[str, int], list] = defaultdict(list)
+    worst: dict[str, Worst] = defaultdict(Worst)
+    hidden_mass = Worst()
     blocks = _Blocks()
 
     def listening(source):
@@ -115,7 +117,9 @@ def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
     """
     names, eager = _attention_modules(loaded), _eager_functions(loaded)
     sdpa = ALL_ATTENTION_FUNCTIONS["sdpa"]
-    errors, bounds, blocks = defaultdict(list), defaultdict(float), _Blocks()
+    errors: dict[tuple[str, int], list] = defaultdict(list)
+    bounds: dict[tuple[str, int], float] = defaultdict(float)
+    blocks = _Blocks()
     hidden_blocks = {place: iter(found) for place, found in masks.items()}
 
     def listen(module, query, key, value, attention_mask, **kwargs):
@@ -141,7 +145,7 @@ def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
     finally:
         del ALL_ATTENTION_FUNCTIONS["sdpa"]
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa
-    worst = defaultdict(Worst)
+    worst: dict[str, Worst] = defaultdict(Worst)
     for (tower, layer), found in errors.items():
         worst[tower].see(max(found), bounds[tower, layer], f"layer {layer}")
     other = "eager" if loaded.dtype == "float32" else "float64 softmax"

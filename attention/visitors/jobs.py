@@ -53,6 +53,7 @@ class Job:
         assert self.is_done
         if self._error is not None:
             raise self._error
+        assert self._result is not None  # work returns what it made, or raises
         return self._result
 
     async def follow(self) -> AsyncIterator[dict]:

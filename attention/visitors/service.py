@@ -234,7 +234,7 @@ class Service:
             {
                 "partial": str(partial.folder),
                 "request": request.to_dict(),
-                "adapters": self._adapters(wanted, request.model, download_reporter(partial)),
+                "adapters": self._adapters(wanted, fields["model"], download_reporter(partial)),
                 "words": comparison["words"] if comparison is not None else None,
                 "tokens": expected.tokens * n_runs,
                 "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
@@ -246,9 +246,11 @@ class Service:
         return {"ticket": self.cache.add(done["run"], owner)}
 
     def _adapters(self, wanted: list[dict], model: str, watch: Callable[[int, int], None]) -> list[dict]:
-        if wanted and self._find_adapters is None:
+        if not wanted:
+            return []
+        if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
-        return self._find_adapters(wanted, model, watch) if wanted else []
+        return self._find_adapters(wanted, model, watch)
 
 
 def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
@@ -267,7 +269,7 @@ def refuse_paths(messages: Any) -> None:
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict) and part.get("type") in TYPES:
                 source, _ = picture_of(part, f"Message {number}")
-                if source is not None and not is_data_url(source):
+                if source is not None and not (isinstance(source, str) and is_data_url(source)):
                     raise InvalidRequest(
                         f"Message {number} names a picture by a path; paths are not read here. Upload the picture and "
                         'leave {"type": "image"}, which takes the next uploaded one, or write it as a data: URL.'
