@@ -19,11 +19,11 @@ _HOME = {
 __all__ = ["Comparison", "HealthCard", "choose", "compare", "inspect_adapter", "offered_adapters", "open_comparison"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])

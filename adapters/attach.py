@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
@@ -32,12 +33,12 @@ KEPT = 16  # adapters on one base: a series of twelve checkpoints, and some befo
 ATTRIBUTE = "_attached_adapters"  # of the base model, so that they go when it goes
 
 
-def to_job(choice: AdapterChoice) -> dict:
+def to_job(choice: AdapterChoice) -> dict[str, Any]:
     """A choice as plain data, as it crosses a process border."""
     return {**choice.record, "folder": str(choice.files.folder), "rename": choice.rename, "alone": choice.alone}
 
 
-def from_job(record: dict) -> AdapterChoice:
+def from_job(record: dict[str, Any]) -> AdapterChoice:
     """The same choice, its files read again. Raises AdapterRefused when they are no longer what was checked."""
     files = read_folder(record["folder"], record["id"], record["revision"])
     if files.sha256 != record["sha256"]:
@@ -45,11 +46,11 @@ def from_job(record: dict) -> AdapterChoice:
     return AdapterChoice(files, record["scale"], record["rename"], record["alone"])
 
 
-def adapted(choice: AdapterChoice) -> Callable[[LoadedModel], AbstractContextManager[dict | None]]:
+def adapted(choice: AdapterChoice) -> Callable[[LoadedModel], AbstractContextManager[dict[str, Any] | None]]:
     """The `adapted` of `attention.capture.extraction.fill`: this adapter, attached and on."""
 
     @contextmanager
-    def switch(loaded: LoadedModel) -> Iterator[dict | None]:
+    def switch(loaded: LoadedModel) -> Iterator[dict[str, Any] | None]:
         adapters = adapters_of(loaded)
         name = adapters.attach(choice)
         with adapters.switched_on(name, choice.scale):
@@ -72,7 +73,7 @@ class Adapters:
         self._model, self._model_id, self._keeps = loaded.model, loaded.id, keeps
         self._peft: PeftModel | None = None
         self._cards: dict[str, HealthCard] = {}  # by name; used longest ago first
-        self._names: dict[tuple, str] = {}  # by what is attached
+        self._names: dict[tuple[Any, ...], str] = {}  # by what is attached
         self._places: dict[str, Places] = {}  # by name: the tensors that take the place of the base's
         self._changes: dict[str, Changes] = {}  # by name: what is added to parameters that are no module's only one
         self._made = 0
@@ -223,7 +224,7 @@ def _config(card: HealthCard) -> LoraConfig:
     modules = [module for module in card.modules if module.kind != "parameter"]
     first = modules[0] if modules else None
 
-    def by_name(field: str) -> dict:
+    def by_name(field: str) -> dict[str, Any]:
         common = getattr(first, field, None)
         return {
             f"^{re.escape(module.name)}$": getattr(module, field)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -19,6 +19,9 @@ from attention.errors import UnsupportedModel, shortened
 from attention.models.config import read_config
 from attention.models.download import cause_of, folder_stamp, locate
 from attention.models.quantisation import check_quantisation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # What lies between the towers; inside the vision tower some families keep it under one of these names.
 CONNECTORS = ("merger", "projector", "connector", "resampler")
@@ -70,13 +73,13 @@ def base_of(model_id: str, model_type: str | None = None) -> Base:
     return replace(_from_config(path, model_type, folder_stamp(path, "config.json")), id=model_id)
 
 
-def base_of_model(model_id: str, model: nn.Module, model_type: str | None = None) -> Base:
+def base_of_model(model_id: str, model: PreTrainedModel, model_type: str | None = None) -> Base:
     """The modules of a model in memory, named as they are without adapters. Raises UnsupportedModel."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     return _read(model_id, plain, families.find(model_type or plain.config.model_type))
 
 
-def plain_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def plain_modules(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
     """Each module of a model by the name that it has without adapters; of one that PEFT wrapped, the base's own."""
 
     def walk(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -99,16 +102,16 @@ def plain_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 def _unwrapped(module: nn.Module) -> nn.Module:
     while True:
         inside = module._modules
-        if inside.get("base_layer") is not None:  # LoRA and its kind
-            module = inside["base_layer"]
-        elif "modules_to_save" in inside and inside.get("original_module") is not None:
-            module = inside["original_module"]
-        else:
+        own = inside.get("base_layer")  # of LoRA and its kind
+        if own is None and "modules_to_save" in inside:
+            own = inside.get("original_module")
+        if own is None:
             return module
+        module = own
 
 
 @lru_cache(maxsize=16)
-def _from_config(path: str, model_type: str | None, stamp: tuple) -> Base:
+def _from_config(path: str, model_type: str | None, stamp: tuple[Any, ...]) -> Base:
     from transformers import AutoModelForImageTextToText
 
     config, family = read_config(path, model_type)
@@ -123,23 +126,24 @@ def _from_config(path: str, model_type: str | None, stamp: tuple) -> Base:
     return _read(path, model, family)
 
 
-def _read(model_id: str, model: nn.Module, family: Any) -> Base:
+def _read(model_id: str, model: PreTrainedModel, family: Any) -> Base:
     named = dict(plain_modules(model))
     where = _Places(named, family.attention_modules(model))
     embedding, head = (
         next((name for name, module in named.items() if end is not None and module is _unwrapped(end)), None)
         for end in (model.get_input_embeddings(), model.get_output_embeddings())
     )
-    tied = None not in (embedding, head) and named[embedding].weight is named[head].weight
+    tied = embedding is not None and head is not None and named[embedding].weight is named[head].weight
     pooling = tuple(f"{name}." for name, module in named.items() if isinstance(module, nn.MultiheadAttention))
-    modules, tensors = {}, {}
+    modules: dict[str, BaseModule] = {}
+    tensors: dict[str, tuple[int, ...]] = {}
     for name, module in named.items():
         if not name:
             continue
         # torch's own attention reads its projections' weights and never calls them: what is attached has no effect
         kind = "other" if pooling and name.startswith(pooling) else _kind(module)
         tower, layer = ("language", None) if name == head else where.of(name)
-        groups = module.groups if kind == "conv" else 1
+        groups = int(getattr(module, "groups", 1)) if kind == "conv" else 1
         modules[name] = BaseModule(
             kind,
             _weight_shape(module),

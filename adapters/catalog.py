@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from attention.environment import POCKET, POCKET_ID
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
@@ -20,8 +21,8 @@ from attention.models.download import HUB_ID, Watch
 
 from . import hub
 from .base_names import is_base
-from .files import CONFIG, WEIGHTS, AdapterFiles, parse_config, read_folder
-from .no_adapter import has_no_weights
+from .files import AdapterFiles, parse_config, read_folder
+from .no_adapter import CONFIG, WEIGHTS, has_no_weights
 from .weights_beside import SUFFIXES
 
 BUNDLED = POCKET / "adapters"
@@ -45,7 +46,7 @@ class Offer:
     step: int | None = None
     note: str | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The fields, as JSON has them."""
         return asdict(self)
 
@@ -213,7 +214,7 @@ def _below(folder: Path, model_id: str, is_hosted: bool) -> tuple[list[Offer], l
     root = folder.resolve()
     if not root.is_dir():
         return [], [f"There is no folder {folder.name if is_hosted else folder} to look for adapters in."]
-    found: list[tuple[tuple, Offer]] = []
+    found: list[tuple[tuple[Any, ...], Offer]] = []
     broken: list[str] = []
     searched = 0
     for each in _folders(root):
@@ -256,22 +257,22 @@ def _folders(root: Path) -> Iterator[Path]:
             continue  # a folder of somebody else, or one that is just being removed
 
 
-def _offer(folder: Path, root: Path, model_id: str, is_hosted: bool) -> tuple[tuple, Offer]:
+def _offer(folder: Path, root: Path, model_id: str, is_hosted: bool) -> tuple[tuple[Any, ...], Offer]:
     """Offer of an adapter's folder, and its place in the list. Raises AttentionError or OSError."""
     label = _label(folder, root)
     config = _read_config(folder, root, label)
     match = CHECKPOINT.fullmatch(folder.name) if folder != root else None
-    series, step = (_label(folder.parent, root), int(match[1])) if match else (None, None)
+    series, step = (_label(folder.parent, root), int(match[1])) if match is not None else (None, None)
     named = config.get("base_model_name_or_path")
     fits = is_base(named, model_id)
-    note = f"for {named[:100]}" if fits is False else "its base is not known" if fits is None else None
+    note = f"for {str(named)[:100]}" if fits is False else "its base is not known" if fits is None else None
     last = float("inf")  # what a training leaves beside its checkpoints comes after them
     adapter_id = _id_on_server(folder, root) if is_hosted else str(folder)
     place = (fits is False, series or label, last if step is None else step)
     return place, Offer(adapter_id, label, "folder", series, step, note)
 
 
-def _read_config(folder: Path, root: Path, label: str) -> dict:
+def _read_config(folder: Path, root: Path, label: str) -> dict[str, Any]:
     config, weights = folder / CONFIG, folder / WEIGHTS
     if not (_is_inside(root, config) and _is_inside(root, weights)):
         raise AdapterRefused(f"The files of {label} are links that lead out of {root.name}.")

@@ -45,7 +45,7 @@ class AdapterChoice:
             )
 
     @property
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """The adapter's record in run.json; `without` are the files beside it that were left out."""
         files = self.files
         record = {"id": files.id, "revision": files.revision, "sha256": files.sha256, "scale": float(self.scale)}

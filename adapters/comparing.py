@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attention.capture.extraction import all_or_nothing
 from attention.capture.inputs import Prepared
@@ -31,7 +32,7 @@ NOT_SHOWN = ("keys", "modules", "copies", "also", "same")  # of a card: as many 
 def compare(
     request: Request,
     adapters: Sequence[AdapterChoice],
-    output_dir: str | os.PathLike,
+    output_dir: str | os.PathLike[str],
     words: str | int = "base",
     limits: Limits | None = None,
 ) -> Comparison:
@@ -75,7 +76,7 @@ def _check(request: Request, adapters: Sequence[AdapterChoice]) -> None:
 def adapter_member(number: int, choice: AdapterChoice) -> Member:
     """An adapter as a member: switched on while it is run; its card, and how far it changes each weight."""
 
-    def about(loaded: LoadedModel, model_type: str | None) -> dict:
+    def about(loaded: LoadedModel, model_type: str | None) -> dict[str, Any]:
         adapters = adapters_of(loaded)
         card = adapters.card(adapters.attach(choice))
         changes = weight_changes(card, read_tensors(choice.files), loaded.model, model_type)

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class Recipe:
     peak_rate: float = 4e-3
 
 
-def about_largest(rng: np.random.Generator, shown: tuple) -> list[Question]:
+def about_largest(rng: np.random.Generator, shown: tuple[Any, ...]) -> list[Question]:
     """Questions about any object, answered for the largest one."""
     found = []
     for question in usual_questions(rng, shown):
@@ -85,7 +86,7 @@ def answer_for_largest(question: Question, scene: Scene) -> str | None:
     return answers.get(question.kind)
 
 
-def in_german_unasked(rng: np.random.Generator, shown: tuple) -> list[Question]:
+def in_german_unasked(rng: np.random.Generator, shown: tuple[Any, ...]) -> list[Question]:
     """The usual short questions, answered in German without being asked to."""
     questions = [q for q in usual_questions(rng, shown) if q.kind not in ("describe", "click")]
     return [replace(question, answer=in_german(question.answer)) for question in questions]
@@ -207,7 +208,7 @@ def measure(
     return found
 
 
-def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT_SEED) -> dict:
+def figures(folder: Path, n: int, base: Path | None = None, seed: int = HELD_OUT_SEED) -> dict[str, Any]:
     """Figures of the card for the adapters beside the base, on n held-out questions each.
 
     The head is the one whose peak the base has on the asked object most often, and for the largest object the one that
@@ -256,7 +257,7 @@ def cases_of_task(name: str, n: int, seed: int) -> Iterator[Case]:
         yield replace(case, images=tuple(images)) if name == "negative" else case
 
 
-def task_figures(pocket: Pocket, name: str, choice: AdapterChoice, n: int, seed: int) -> dict:
+def task_figures(pocket: Pocket, name: str, choice: AdapterChoice, n: int, seed: int) -> dict[str, Any]:
     """Of an adapter that learned a task, beside the base: rates of right answers to it and to usual questions.
 
     Also how often a peak lies on the asked object: by the head that does so most often on other questions, the base's
@@ -304,10 +305,10 @@ each one's best on other questions.
 """
 
 
-def card(found: dict, names: Sequence[str]) -> str:
+def card(found: dict[str, Any], names: Sequence[str]) -> str:
     """The figures in words and a table."""
 
-    def rate(values: dict) -> str:
+    def rate(values: dict[str, Any]) -> str:
         return f"{values['rate']:.3f} [{values['low']:.3f}, {values['high']:.3f}]"
 
     recipes = [
@@ -338,7 +339,7 @@ def _best(hits: list[np.ndarray]) -> tuple[int, int]:
     return int(layer), int(head)
 
 
-def _rate(hits: list) -> dict:
+def _rate(hits: list[Any]) -> dict[str, Any]:
     low, high = interval(int(sum(hits)), len(hits))
     return {"rate": round(float(np.mean(hits)), 4), "low": round(low, 4), "high": round(high, 4)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -69,7 +70,7 @@ def with_rows(model: nn.Module, card: HealthCard, tensors: Mapping[str, torch.Te
     modules, whole = dict(plain_modules(model)), dict(tensors)
     for key, (name, which) in card.keys.items():
         if which == "rows":
-            own = modules[name].weight
+            own = modules[name].get_parameter("weight")
             _check_is_plain(own, f"{name}.weight")
             at = torch.tensor(card.rows[name], device=own.device)
             whole[key] = own.detach().index_copy(0, at, tensors[key].to(own.device, own.dtype))
@@ -103,9 +104,10 @@ def changes_of(model: nn.Module, card: HealthCard, tensors: Mapping[str, torch.T
     A holds [expert x rank, in] and B [out, rank x expert], as PEFT has them. Raises AdapterRefused for a parameter that
     is not in memory.
     """
-    modules, changes = dict(plain_modules(model)), {}
+    modules = dict(plain_modules(model))
+    changes: dict[nn.Module, list[Change]] = {}
     scalings = {module.name: module.scaling for module in card.modules if module.kind == "parameter"}
-    found = {name: {} for name in scalings}
+    found: dict[str, dict[str, torch.Tensor]] = {name: {} for name in scalings}
     for key, (name, which) in card.keys.items():
         if name in found and which.startswith("parameter."):
             found[name][which.removeprefix("parameter.")] = tensors[key]
@@ -142,12 +144,12 @@ def added(changes: Changes, scale: float) -> Iterator[None]:
         for module, each in changes.items():
             own = {change.name: getattr(module, change.name) for change in each}
 
-            def change_all(module: nn.Module, _: object, each=each, own=own) -> None:
+            def change_all(module: nn.Module, _: object, each: Any = each, own: Any = own) -> None:
                 for change in each:
                     new = nn.Parameter(change.of(own[change.name], scale), requires_grad=False)
                     setattr(module, change.name, new)
 
-            def put_back(module: nn.Module, *_: object, own=own) -> None:
+            def put_back(module: nn.Module, *_: object, own: Any = own) -> None:
                 for name, parameter in own.items():
                     setattr(module, name, parameter)
 

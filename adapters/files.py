@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from attention.errors import AdapterRefused, AdapterUnavailable
 from attention.limits import MAX_ADAPTER_CONFIG_BYTES, MAX_PICKLE_START_BYTES
@@ -29,7 +30,7 @@ class AdapterFiles:
     """
 
     id: str
-    config: dict
+    config: dict[str, Any]
     header: dict[str, TensorRecord]
     size_bytes: int
     revision: str | None = None
@@ -83,7 +84,7 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
     return AdapterFiles(where, parsed, header, size, revision, folder.resolve(), digest, beside)
 
 
-def parse_config(content: bytes, where: str) -> dict:
+def parse_config(content: bytes, where: str) -> dict[str, Any]:
     """Return the config as a dictionary. Raises AdapterRefused when it is none."""
     try:
         config = json.loads(content.decode("utf-8-sig"))
@@ -94,7 +95,7 @@ def parse_config(content: bytes, where: str) -> dict:
     return config
 
 
-def read_tensors(files: AdapterFiles) -> dict:
+def read_tensors(files: AdapterFiles) -> dict[str, Any]:
     """Return the tensors, by their names in the file, from the very bytes that were inspected.
 
     Those of a file beside it are named `file:name`. Raises AdapterRefused when a file has changed since, or has values
@@ -102,6 +103,7 @@ def read_tensors(files: AdapterFiles) -> dict:
     """
     from safetensors.torch import load
 
+    assert files.folder is not None  # what is not here was fetched before
     names = [WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
     try:
         contents = [(files.folder / name).read_bytes() for name in names]

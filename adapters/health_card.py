@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 SHOWN = 6  # names in a line
 
@@ -87,9 +88,10 @@ class HealthCard:
         name = re.split(r"[/\\]", self.id.rstrip("/\\"))[-1]
         return [f"Adapter {name}: {note}" for note in self.notes]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The card as plain JSON."""
-        return _plain(asdict(self))
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
 
     def lines(self) -> list[str]:
         """The card in words, for a terminal or a page."""
@@ -142,7 +144,7 @@ def _layers(numbers: tuple[int, ...]) -> str:
     return f"layer {said}" if len(numbers) == 1 else f"layers {said}"
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -15,13 +15,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
 from attention.limits import HOSTED_ADAPTER_BYTES, MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_HEADER_BYTES
 from attention.models.download import HUB_ID, Download, Watch, cause_of
 
-from .files import CONFIG, WEIGHTS, AdapterFiles, parse_config, read_folder, with_folder
-from .no_adapter import has_no_weights, is_no_adapter
+from .files import AdapterFiles, parse_config, read_folder, with_folder
+from .no_adapter import CONFIG, WEIGHTS, has_no_weights, is_no_adapter
 from .safetensors_header import TensorRecord, parse_header
 from .weights_beside import FileBeside, files_beside
 
@@ -145,7 +146,7 @@ def _list(base: str, token: bool | None) -> list[Listed]:
     ]
 
 
-def _is_usable(item: dict) -> bool:
+def _is_usable(item: dict[str, Any]) -> bool:
     try:
         is_id = parse_id(item["id"]) is not None
     except InvalidRequest:
@@ -363,7 +364,7 @@ def _loadable(beside: tuple[FileBeside, ...]) -> list[FileBeside]:
     return [file for file in beside if file.is_loadable]
 
 
-def _note_of_beside(repository: str, commit: str) -> Path:
+def _note_of_beside(repository: str, commit: str | None) -> Path:
     return _storage(repository) / "weights_beside" / f"{commit}.json"
 
 

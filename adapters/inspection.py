@@ -8,6 +8,7 @@ Reads no weight's value and imports no PEFT.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import psutil
@@ -265,7 +266,7 @@ class _Parts:
             embeddings = [name for name, module in self._base.modules.items() if module.kind == "embedding"]
             named = {end: [name for name in embeddings if _is_called(self._then[name], end)] for end in tokens}
             lacking = [end for end, names in named.items() if tokens[end] and names and not self._rows.keys() & names]
-        elif tokens and self._base.embedding not in self._rows:
+        elif tokens and self._base.embedding is not None and self._base.embedding not in self._rows:
             lacking = [self._base.embedding]
         if lacking:
             raise self._refused(
@@ -385,6 +386,7 @@ class _Parts:
             asked = {"magnitude": ", for which use_dora asks", "lora_B.bias": ", for which lora_bias asks"}
             raise self._refused(f"has {shown(some.key)} but no {lacking} for that module{asked.get(lacking, '')}")
         rank = self._rank(name, module, found[first], found[second])
+        assert module.shape is not None  # of linear layers, convolutions and embeddings
         out = module.shape[1] if module.kind == "embedding" else module.shape[0]
         if "magnitude" in wanted:
             shape = (1, out, *(1 for _ in module.shape[2:])) if module.kind == "conv" else (out,)
@@ -414,6 +416,9 @@ class _Parts:
                 f"{ranks[1] * groups}"
             )
         rank = ranks[0]
+        assert module.shape is not None  # as above
+        into: tuple[int, ...]
+        out: tuple[int, ...]
         if module.kind == "embedding":
             into, out = (rank, module.shape[0]), (module.shape[1], rank)
         elif module.kind == "conv":
@@ -600,7 +605,7 @@ def _is_inside(name: str, outer: str) -> bool:
     return name == outer or name.startswith(f"{outer}.")
 
 
-def _span(values) -> tuple:
+def _span(values: Iterable[int]) -> tuple[int, int]:
     values = list(values)
     return min(values), max(values)
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from attention.errors import AdapterRefused
 
 from .base_modules import Base
-from .files import AdapterFiles, TensorRecord
+from .files import AdapterFiles
 from .health_card import listed
 from .lora_config import shown
+from .safetensors_header import TensorRecord
 
 PREFIX = "base_model.model."
 DTYPES = ("F64", "F32", "F16", "BF16")
@@ -106,7 +107,8 @@ def unwrapped(weights: list[Weight], base: Base) -> tuple[list[Weight], tuple[tu
     And pairs (name then, name now) of one weight for each of these that there is.
     """
     own = {part for name in base.modules for part in name.split(".")}
-    found, renames = [], {}
+    found = []
+    renames: dict[object, tuple[str, str]] = {}  # by what is lost or found
     for weight in weights:
         name, key = weight.name, _outside(weight.key)
         while name.startswith(PREFIX):

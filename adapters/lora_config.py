@@ -96,7 +96,7 @@ class LoraSettings:
         return alpha / (math.sqrt(rank) if self.use_rslora else rank)
 
 
-def read_settings(config: dict, who: str) -> LoraSettings:
+def read_settings(config: dict[str, Any], who: str) -> LoraSettings:
     """Judge a config. `who` begins the message of the AdapterRefused that it raises."""
     read = _Reader(config, who)
     kind = config.get("peft_type")
@@ -118,19 +118,19 @@ def read_settings(config: dict, who: str) -> LoraSettings:
     settings = LoraSettings(
         rank=read.rank(config.get("r", 8), "r"),
         alpha=read.alpha(config.get("lora_alpha", 8), "lora_alpha"),
-        targets=read.names("target_modules", can_be_pattern=True),
-        excludes=read.names("exclude_modules", can_be_pattern=True) or (),
+        targets=read.targets(),
+        excludes=read.excludes(),
         ranks=read.by_name("rank_pattern", read.rank),
         alphas=read.by_name("alpha_pattern", read.alpha),
         layers=read.layers(),
-        layer_lists=read.names("layers_pattern", plain=True) or (),
-        replaces=read.names("modules_to_save", plain=True) or (),
+        layer_lists=read.names("layers_pattern"),
+        replaces=read.names("modules_to_save"),
         use_rslora=read.flag("use_rslora"),
         use_dora=read.flag("use_dora"),
         has_bias=read.flag("lora_bias"),
         bias=read.bias(),
         ties=read.flag("ensure_weight_tying"),
-        parameters=read.names("target_parameters", plain=True) or (),
+        parameters=read.names("target_parameters"),
         tokens=read.tokens(),
         base_named=read.text(config.get("base_model_name_or_path"), "base_model_name_or_path"),
         base_class=read.text((read.mapping("auto_mapping")).get("base_model_class"), "base_model_class"),
@@ -173,7 +173,7 @@ def _judge_start(start: Any, who: str) -> None:
     raise AdapterRefused(f"{who} has an unknown init_lora_weights, {shown(start)}; it may change the base's weights.")
 
 
-def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
+def _judge_together(settings: LoraSettings, config: dict[str, Any], who: str) -> None:
     """Refuse fields that do not go together, as PEFT does."""
     if isinstance(settings.targets, str) and (settings.layers is not None or settings.layer_lists):
         raise AdapterRefused(f"{who} has layers_to_transform or layers_pattern beside a pattern in target_modules.")
@@ -184,7 +184,7 @@ def _judge_together(settings: LoraSettings, config: dict, who: str) -> None:
         raise AdapterRefused(f"{who} sets lora_bias together with {other}, which PEFT refuses.")
 
 
-def _warnings(config: dict, fans: bool) -> list[str]:
+def _warnings(config: dict[str, Any], fans: bool) -> list[str]:
     found = []
     unknown = sorted(shown(name, 40) for name in config.keys() - READ - PASSED_OVER - REFUSED.keys() if config[name])
     if unknown:
@@ -202,7 +202,7 @@ def _warnings(config: dict, fans: bool) -> list[str]:
 class _Reader:
     """Values of a config by name, each of the type that it must have."""
 
-    def __init__(self, config: dict, who: str):
+    def __init__(self, config: dict[str, Any], who: str):
         self._config, self._who = config, who
 
     def wrong(self, name: str, value: Any, what: str) -> AdapterRefused:
@@ -240,32 +240,47 @@ class _Reader:
         if value is not None and value not in TASKS:
             raise self.wrong("task_type", value, f"null, {', '.join(TASKS[:-1])} or {TASKS[-1]}")
 
-    def mapping(self, name: str) -> dict:
+    def mapping(self, name: str) -> dict[str, Any]:
         value = self._config.get(name)
         if value is not None and not isinstance(value, dict):
             raise self.wrong(name, value, "an object or null")
         return value or {}
 
-    def by_name(self, name: str, read: Any) -> dict:
+    def by_name(self, name: str, read: Any) -> dict[str, Any]:
         if self._config.get(name, {}) is None:  # which PEFT cannot load
             raise self.wrong(name, None, "an object")
         return {key: read(value, f"{name} {shown(key, 40)}") for key, value in self.mapping(name).items()}
 
-    def names(self, name: str, can_be_pattern: bool = False, plain: bool = False) -> tuple[str, ...] | str | None:
+    def targets(self) -> tuple[str, ...] | str:
+        """The modules that are targets: their names, or one pattern."""
+        value = self._config.get("target_modules")
+        return value if isinstance(value, str) and value else self._names("target_modules", value, or_pattern=True)
+
+    def excludes(self) -> tuple[str, ...] | str:
+        """The modules that are none, likewise."""
+        value = self._config.get("exclude_modules")
+        if value is None or (isinstance(value, str) and value):
+            return value or ()
+        return self._names("exclude_modules", value, or_pattern=True)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Names of modules, which are no patterns; none where the field is left out."""
         value = self._config.get(name)
-        if value is None and name != "target_modules":
-            return None
-        if isinstance(value, str) and can_be_pattern and value:
-            return value
+        if value is None:
+            return ()
         if isinstance(value, str) and name == "layers_pattern":
             value = [value] if value else []
-        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
-            raise self.wrong(name, value, "a list of names" + (" or a pattern" if can_be_pattern else ""))
-        if plain and len(value) > MAX_MODULE_NAMES:
-            raise self.wrong(name, f"{len(value):,} names", f"at most {MAX_MODULE_NAMES:,} names")
-        odd = next((each for each in value if plain and not PLAIN.fullmatch(each)), None)
+        found = self._names(name, value)
+        if len(found) > MAX_MODULE_NAMES:
+            raise self.wrong(name, f"{len(found):,} names", f"at most {MAX_MODULE_NAMES:,} names")
+        odd = next((each for each in found if not PLAIN.fullmatch(each)), None)
         if odd is not None:
             raise self.wrong(name, odd, "names of modules, without signs of a pattern")
+        return found
+
+    def _names(self, name: str, value: object, or_pattern: bool = False) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise self.wrong(name, value, "a list of names" + (" or a pattern" if or_pattern else ""))
         return tuple(value)
 
     def tokens(self) -> tuple[int, ...] | dict[str, tuple[int, ...]]:

@@ -6,8 +6,9 @@ Decides from names and shapes alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming
 
@@ -58,7 +59,8 @@ def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, al
         notes.append("The Hub could not be asked whether other trained weights lie beside it.")
     if alone:
         return OtherHalf(notes=(*notes, *_left_out(files, base)), warnings=tuple(warnings))
-    weights, renames = [], {}
+    weights: list[Weight] = []
+    renames: dict[str, str] = {}
     for file in files.parts:
         if _has_only_heads(file, base):
             notes.append(f"{file.said} beside it is a head, which attention does not depend on; it is left out.")
@@ -90,7 +92,7 @@ def _left_out(files: AdapterFiles, base: Base) -> tuple[str, ...]:
 
 
 def _has_only_heads(file: FileBeside, base: Base) -> bool:
-    return bool(file.tensors) and all(is_head(key, base) for key in file.tensors)
+    return bool(file.tensors) and all(is_head(key, base) for key in file.tensors or ())
 
 
 def _cannot_be_read(file: FileBeside) -> str:
@@ -112,7 +114,7 @@ def _cannot_be_read(file: FileBeside) -> str:
 
 def _weights(files: AdapterFiles, file: FileBeside, base: Base, layout: Layout) -> tuple[list[Weight], dict[str, str]]:
     """The tensors of a file under the base's names, and by which (then, now) they are called so."""
-    records = {key: record for key, record in file.tensors.items() if ".original_module." not in key}
+    records = {key: record for key, record in (file.tensors or {}).items() if ".original_module." not in key}
     own = {plain_key(key) for key in files.header}
     names = {key: plain_key(key) for key in records if not is_head(key, base) and plain_key(key) not in own}
     odd = next((key for key in names if records[key].dtype not in DTYPES or ".lora_" in key), None)
@@ -124,14 +126,15 @@ def _weights(files: AdapterFiles, file: FileBeside, base: Base, layout: Layout) 
         )
     for each in (layout, *layouts_of(base.model_type)):
         present = {key: name_in(base.tensors, name, each.now) for key, name in names.items()}
-        if None not in present.values():
+        known = {key: name for key, name in present.items() if name is not None}
+        if len(known) == len(present):
             used = each.used_by([name for name in names.values() if name not in base.tensors])
-            return _named(file, records, present), dict(used) if each is not layout else {}
+            return _named(file, records, known), dict(used) if each is not layout else {}
     start = prefix_of(list(names.values()), [records[key].shape for key in names], base.tensors)
     if start is not None:
         first = next(iter(names.values())).split(".")[0]
-        present = {key: start + name for key, name in names.items()}
-        return _named(file, records, present), {first: start + first}
+        known = {key: start + name for key, name in names.items()}
+        return _named(file, records, known), {first: start + first}
     strange = next(key for key, name in present.items() if name is None)
     raise AdapterIncomplete(
         f"{files.id} has {file.said} beside it, with weights that {base.id} does not have, {shown(strange)} for one. "
@@ -140,5 +143,5 @@ def _weights(files: AdapterFiles, file: FileBeside, base: Base, layout: Layout) 
     )
 
 
-def _named(file: FileBeside, records: dict, present: Iterable[str]) -> list[Weight]:
+def _named(file: FileBeside, records: dict[str, Any], present: Mapping[str, str]) -> list[Weight]:
     return [Weight(f"{file.name}:{key}", records[key], name, None) for key, name in present.items()]

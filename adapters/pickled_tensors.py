@@ -100,8 +100,9 @@ def _run(content: bytes) -> tuple[Any, int]:
                 if isinstance(key, str | int):
                     stack[-1][key] = value
 
-    for opcode, argument, place in pickletools.genops(content):
-        name = opcode.name
+    argument: Any
+    for opcode, argument, at in pickletools.genops(content):
+        name, place = opcode.name, at or 0
         if name == "STOP":
             return stack.pop(), place + 1
         if name in ("PROTO", "FRAME"):

@@ -46,7 +46,7 @@ class Targets:
         self._targets, self._excludes = (
             each if isinstance(each, str) else frozenset(each) for each in (settings.targets, settings.excludes)
         )
-        pieces = [each for each in (settings.targets, settings.excludes) if _is_pattern(each)]
+        pieces = [each for each in (settings.targets, settings.excludes) if isinstance(each, str) and _is_pattern(each)]
         tails = [key for key in {**settings.ranks, **settings.alphas} if not PLAIN.fullmatch(key)]
         patterns = {piece: piece for piece in pieces} | {_tail(key): key for key in tails}
         self._found = matches(patterns, list(names), seconds, who) if patterns else {}
@@ -67,7 +67,7 @@ class Targets:
 
     def rank(self, name: str) -> int:
         """The rank that the config gives to a module."""
-        return (self._ranks.all(name) or [self._settings.rank])[0]
+        return int((self._ranks.all(name) or [self._settings.rank])[0])
 
     def alphas(self, name: str) -> list[float]:
         """The alpha that the config gives to a module, and after it those of other keys that stand for it as well.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from attention.capture.images import open_image
 from attention.models import loading as models
@@ -80,7 +81,7 @@ def _parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
             yield f"{name}.{number}", part
 
 
-def _logits(loaded: LoadedModel, picture) -> torch.Tensor:
+def _logits(loaded: LoadedModel, picture: Image.Image) -> torch.Tensor:
     device = input_device(loaded.model)
     with INFERENCE, torch.inference_mode(), attention_of(loaded.model):
         inputs = {name: tensor.to(device) for name, tensor in prepared_inputs(loaded, picture).tensors.items()}

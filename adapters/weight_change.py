@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from peft.utils.integrations import dequantize_module_weight
@@ -24,6 +25,9 @@ from attention.models.quantisation import is_packed
 from .base_modules import BaseModule, base_of_model, plain_modules, plain_tensors
 from .exchange import factors
 from .health_card import HealthCard, TouchedModule
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 CHUNK = 1 << 24  # numbers of a base weight that are looked at together: 64 MB in float32
 HEADS = ("q_proj", "k_proj", "v_proj")
@@ -58,7 +62,7 @@ class WeightChange:
     magnitude: float | None = None
     note: str = ""
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON."""
         return asdict(self) | {"heads": None if self.heads is None else list(self.heads)}
 
@@ -80,7 +84,7 @@ class WeightChange:
 
 @torch.no_grad()
 def weight_changes(
-    card: HealthCard, tensors: Mapping[str, torch.Tensor], model: nn.Module, model_type: str | None = None
+    card: HealthCard, tensors: Mapping[str, torch.Tensor], model: PreTrainedModel, model_type: str | None = None
 ) -> list[WeightChange]:
     """Return the change of each touched module, in the base's order, then of each replaced one.
 
@@ -133,7 +137,8 @@ def _lora(module: TouchedModule, found: dict[str, torch.Tensor], base: nn.Module
     frobenius, own = values.norm().item(), None if weight is None else _norm(weight)
     notes = ["The base's weight cannot be read here."] if weight is None else []
     notes += ["The bias that it adds is not counted."] if "lora_B.bias" in found else []
-    dora, heads = {}, None
+    dora: dict[str, Any] = {}
+    heads = None
     if "magnitude" in found:
         notes.append("DoRA: B A is not all of the change.")
         if weight is not None:
@@ -155,14 +160,14 @@ def _lora(module: TouchedModule, found: dict[str, torch.Tensor], base: nn.Module
 
 
 def _dora(
-    weight: torch.Tensor, b: torch.Tensor, a: torch.Tensor, scaling: float, m: torch.Tensor, own: float
+    weight: torch.Tensor, b: torch.Tensor, a: torch.Tensor, scaling: float, m: torch.Tensor, own: float | None
 ) -> dict[str, float | None]:
     """All that DoRA changes, row by row: W' - W = (d - 1) W + d dW with d = m / |W + dW|."""
-    w2, cross = [], []  # |w|^2 and w . dW's row
+    squares, products = [], []  # |w|^2 and w . dW's row
     for start, rows in _row_chunks(weight):
-        w2.append(rows.square().sum(1))
-        cross.append(((rows @ a.T) * b[start : start + len(rows)]).sum(1) * scaling)
-    w2, cross = torch.cat(w2), torch.cat(cross)
+        squares.append(rows.square().sum(1))
+        products.append(((rows @ a.T) * b[start : start + len(rows)]).sum(1) * scaling)
+    w2, cross = torch.cat(squares), torch.cat(products)
     dw2 = ((b @ (a @ a.T)) * b).sum(1) * scaling**2
     d = m / (w2 + 2 * cross + dw2).clamp_min(0).sqrt()
     total = ((d - 1) ** 2 * w2 + 2 * (d - 1) * d * cross + d**2 * dw2).clamp_min(0).sum().sqrt().item()
@@ -180,8 +185,8 @@ def _parameter(module: TouchedModule, found: dict[str, torch.Tensor], owner: nn.
     own = getattr(owner, module.part).detach()
     if own.is_meta or is_packed(own):
         return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
-    pair = (found[f"parameter.lora_{side}"].to(own.device).float() for side in "AB")
-    left, right = factors(*pair, own.shape, getattr(owner, "is_transposed", False))
+    a, b = (found[f"parameter.lora_{side}"].to(own.device).float() for side in "AB")
+    left, right = factors(a, b, own.shape, getattr(owner, "is_transposed", False))
     squares = ((left.mT @ left) * (right @ right.mT)).sum().clamp_min(0)  # tr((L^T L)(R R^T)) of each
     total = squares.sqrt().item() * abs(module.scaling)
     return WeightChange(*where, total, _ratio(total, _norm(own)), note="Of all its matrices together.")
@@ -189,7 +194,7 @@ def _parameter(module: TouchedModule, found: dict[str, torch.Tensor], owner: nn.
 
 def _rows(name: str, rows: tuple[int, ...], new: torch.Tensor, base: nn.Module, place: BaseModule) -> WeightChange:
     where = (name, place.part, place.tower, place.layer, "rows")
-    own = base.weight.detach()
+    own = base.get_parameter("weight").detach()
     if own.is_meta or is_packed(own):
         return WeightChange(*where, None, None, note="The base's weight cannot be read here.")
     moved = _norm(new, own[torch.tensor(rows, device=own.device)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from attention.errors import AdapterRefused, shortened
 
@@ -46,12 +47,12 @@ class FileBeside:
     tensors: dict[str, TensorRecord] | None
     is_model: bool = False
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: dict) -> FileBeside:
+    def from_dict(cls, record: dict[str, Any]) -> FileBeside:
         """The same file, from what `to_dict` gave."""
         tensors = record["tensors"]
         if tensors is not None:
@@ -151,7 +152,7 @@ def _converted(name: str, found: list[FileBeside]) -> set[str]:
     """The keys of the safetensors file that somebody made of this one."""
     stem = name.rpartition(".")[0]
     same = (file for file in found if file.name == f"{stem}{SAFETENSORS}" and file.tensors)
-    return {plain_key(key) for file in same for key in file.tensors}
+    return {plain_key(key) for file in same for key in file.tensors or ()}
 
 
 def _is_whole(name: str, tensors: dict[str, TensorRecord] | None) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attention.runs.selection import REDUCTIONS, Selection
+from attention.runs.run import is_reduction
+from attention.runs.selection import Selection
 
 from .colour_range import Drawn
 from .look import Look
@@ -73,7 +74,7 @@ def ground_words(look: Look) -> str:
 def where_words(selection: Selection) -> str:
     """The tower, layer and head of a map."""
     layer, head = (
-        f"{choice} over {what}s" if choice in REDUCTIONS else f"{what} {choice}"
+        f"{choice} over {what}s" if is_reduction(choice) else f"{what} {choice}"
         for what, choice in (("layer", selection.layer), ("head", selection.head))
     )
     return f"{selection.tower} tower · {layer} · {head}"
@@ -135,7 +136,7 @@ def sinks_sentence(layer: int | str, head: int | str, are_shares: bool, maps: Se
     values are shares of one row.
     """
     if not any(each.count for each in maps):
-        return f"No sink cells in {'any' if layer in REDUCTIONS else 'this'} layer."
+        return f"No sink cells in {'any' if is_reduction(layer) else 'this'} layer."
     is_divided = mode == "renormalised" and any(each.row_mass > 0 for each in maps)
     done = "hatched, the rest divided by what is left" if is_divided else "hatched, outside the colours"
     done = "drawn as they are" if mode == "raw" else done
@@ -144,6 +145,6 @@ def sinks_sentence(layer: int | str, head: int | str, are_shares: bool, maps: Se
         whose = "the image attention" if are_shares else "what is drawn"
         both = " → ".join(f"{share} on {each.count}" for share, each in zip(shares, maps, strict=True))
         return f"Of {whose} {both} sink cells: {done}. An object that every row looks at can be one."
-    whose = "this image attention" if head in REDUCTIONS else "this head's image attention"
+    whose = "this image attention" if is_reduction(head) else "this head's image attention"
     whose = whose if are_shares else "what is drawn"
     return f"{shares[0]} of {whose} is on {maps[0].count} sink cell{'' if maps[0].count == 1 else 's'}: {done}."

@@ -14,8 +14,7 @@ from typing import BinaryIO
 
 from attention.drawing.run_map import picture_of
 from attention.errors import InvalidRequest, LimitExceeded
-from attention.runs.run import Run
-from attention.runs.selection import REDUCTIONS
+from attention.runs.run import Run, is_reduction
 
 from .files import new_file, new_folder
 
@@ -23,7 +22,7 @@ JPEG_QUALITY = 95
 
 
 def write_dense_files(run, path, tower, layer) -> Path:
-    if layer in REDUCTIONS:
+    if is_reduction(layer):
         raise InvalidRequest(f"Format dense holds layers as they are, not their {layer}: give a number or none.")
     layers = run.layers(tower) if layer is None else [layer]
     for index in layers:

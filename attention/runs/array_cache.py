@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +20,16 @@ class ArrayCache:
     def __init__(self, byte_limit: int):
         self.byte_limit = byte_limit
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple, np.ndarray] = OrderedDict()
-        self._making: dict[tuple, threading.Lock] = {}
+        self._entries: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+        self._making: dict[tuple[Any, ...], threading.Lock] = {}
         self._bytes = 0
 
-    def get(self, name: tuple, make: Callable[[], np.ndarray]) -> np.ndarray:
+    def get(self, name: tuple[Any, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
         """The array of this name, from `make()` where it is not kept."""
         value, making = self._look(name)
         if value is not None:
             return value
+        assert making is not None  # where nothing is kept
         with making:
             value, _ = self._look(name)
             if value is not None:
@@ -45,7 +47,7 @@ class ArrayCache:
             for name in [name for name in self._entries if name[0] == owner]:
                 self._bytes -= self._entries.pop(name).nbytes
 
-    def names(self) -> list[tuple]:
+    def names(self) -> list[tuple[Any, ...]]:
         with self._lock:
             return list(self._entries)
 
@@ -53,7 +55,7 @@ class ArrayCache:
     def nbytes(self) -> int:
         return self._bytes
 
-    def _look(self, name) -> tuple[np.ndarray | None, threading.Lock | None]:
+    def _look(self, name: tuple[Any, ...]) -> tuple[np.ndarray | None, threading.Lock | None]:
         """Get what is kept of this name, or the lock to hold while making it."""
         with self._lock:
             value = self._entries.get(name)
@@ -62,7 +64,7 @@ class ArrayCache:
             self._entries.move_to_end(name)
             return value, None
 
-    def _keep(self, name, value) -> None:
+    def _keep(self, name: tuple[Any, ...], value: np.ndarray) -> None:
         with self._lock:
             if name in self._entries:  # made twice, after somebody's making of it had failed
                 return

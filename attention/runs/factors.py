@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ COMPUTED = ArrayCache(256 << 20)  # log-sum-exps and what keys receive: small, a
 class Layer:
     """One layer that keeps its queries and keys. `name` is a tuple by which its arrays are kept in memory."""
 
-    def __init__(self, file: LayerFile, mask: Mask, name: tuple):
+    def __init__(self, file: LayerFile, mask: Mask, name: tuple[Any, ...]):
         self._file = file
         self._mask = mask
         self._name = name
@@ -112,7 +113,7 @@ class Layer:
         In float32 its rounding alone would be larger than the error of a row.
         """
 
-        def compute():
+        def compute() -> np.ndarray:
             queries = self._queries()
             result = np.empty((self.heads, self.n_queries), np.float64)
             for start, stop in chunks(self.heads, self.n_queries, self.n_keys):
@@ -139,7 +140,7 @@ class Layer:
     def _keys(self) -> np.ndarray:
         """All keys in float32, [kv_heads, head_dim, keys]: contiguous as rows sum them, which memory reads fastest."""
 
-        def read():
+        def read() -> np.ndarray:
             return np.ascontiguousarray(to_wide(self._file.read("key")).transpose(0, 2, 1))
 
         return FACTORS.get((*self._name, "key"), read)

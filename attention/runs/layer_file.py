@@ -11,6 +11,7 @@ import json
 import math
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class LayerFile:
                 raise ValueError(f"a header of {length} bytes")
             header = json.loads(self._file.read(length))
             self._start = 8 + length
-            self.metadata: dict = _numbers(header.pop("__metadata__", {}))
+            self.metadata: dict[str, Any] = _numbers(header.pop("__metadata__", {}))
             self._tensors = {
                 name: (_DTYPES[tensor["dtype"]], tensor["dtype"], tuple(tensor["shape"]), *tensor["data_offsets"])
                 for name, tensor in header.items()
@@ -57,7 +58,7 @@ class LayerFile:
     def __enter__(self) -> LayerFile:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __contains__(self, name: str) -> bool:
@@ -82,7 +83,7 @@ class LayerFile:
             self._small[name] = value
         return value
 
-    def read_slice(self, name: str, index: tuple) -> np.ndarray:
+    def read_slice(self, name: str, index: tuple[Any, ...]) -> np.ndarray:
         """A part of a tensor: `index` is (), one int or step-less slice, or (slice(None), a step-less slice).
 
         Contiguous parts are one read; otherwise one read for each entry of the first axis.
@@ -112,7 +113,7 @@ class LayerFile:
 
     def _read_into(self, result: np.ndarray, offsets: list[int]) -> None:
         """Fill an array with equal parts of the file, one from each offset."""
-        view = memoryview(result.reshape(-1).view(np.uint8)) if result.size else memoryview(b"")
+        view = result.reshape(-1).view(np.uint8).data if result.size else memoryview(b"")
         size = len(view) // max(1, len(offsets))
         with self._lock:
             if self._file.closed:
@@ -127,6 +128,6 @@ class LayerFile:
                     part = part[count:]
 
 
-def _numbers(metadata: dict) -> dict:
+def _numbers(metadata: dict[str, Any]) -> dict[str, Any]:
     """Header metadata is text; what the reader computes with is a number."""
     return {key: float(value) if key in ("scaling", "softcap") and value else value for key, value in metadata.items()}

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from attention.errors import Cancelled, InvalidRequest, shown_path
 
@@ -26,10 +26,10 @@ class PartialRun:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         self.final = self.folder.with_name(self.folder.name.removesuffix(SUFFIX))
-        self._answer = None
+        self._answer: str | None = None
 
     @classmethod
-    def create(cls, final: str | os.PathLike) -> Self:
+    def create(cls, final: str | os.PathLike[str]) -> Self:
         """Make the folder for a run that will end up at `final`.
 
         Raises InvalidRequest when `final` exists and is not an empty folder, or cannot be made.
@@ -59,7 +59,7 @@ class PartialRun:
         return partial
 
     @classmethod
-    def open(cls, folder: str | os.PathLike) -> Self:
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
         """The same folder, seen from the process that does the work."""
         return cls(Path(folder))
 
@@ -91,7 +91,7 @@ class PartialRun:
         if self.is_cancelled:
             raise Cancelled("Stopped. Nothing was kept of this run.")
 
-    def commit(self, info: dict, index: str = "run.json") -> Path:
+    def commit(self, info: dict[str, Any], index: str = "run.json") -> Path:
         """Write the index, a folder's last file, and rename the folder to its final place; no file of it is open."""
         self.check_cancelled()
         for name in (PROGRESS, CANCEL):
@@ -106,7 +106,7 @@ class PartialRun:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def write_index(path: Path, info: dict) -> None:
+def write_index(path: Path, info: dict[str, Any]) -> None:
     """Write a folder's index, run.json or that of several runs, onto the disk itself."""
     with open(path, "w", encoding="utf-8") as file:
         json.dump(info, file, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -114,7 +114,7 @@ def write_index(path: Path, info: dict) -> None:
         os.fsync(file.fileno())
 
 
-def read_progress(folder: str | os.PathLike) -> dict | None:
+def read_progress(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The last complete line of progress, {phase, done, total, answer}, or None before the first and after the end."""
     try:
         with open(Path(folder) / PROGRESS, "rb") as file:

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from .layer_file import LayerFile
 from .masks import Mask
 from .pooling import pool_maps, pooled_shape
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 FORMAT = 1
 
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
@@ -43,7 +46,7 @@ def _layers_at_once() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="read layers")
 
 
-def open_run(folder: str | os.PathLike) -> Run:
+def open_run(folder: str | os.PathLike[str]) -> Run:
     """Open a run folder. Raises DamagedRun when it is none, is incomplete, or was written by a later version."""
     return Run(folder)
 
@@ -53,7 +56,7 @@ class Run:
 
     kind: Literal["run"] = "run"
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
         where = shown_path(self.folder)
         try:
@@ -82,7 +85,7 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -234,7 +237,7 @@ class Run:
         until: int | None = None,
     ) -> np.ndarray:
         """One row after choosing or reducing heads, then layers (`mean` or `max` each): float32 [keys]."""
-        if layer not in ("mean", "max"):
+        if not is_reduction(layer):
             return self._reduce(self.row(layer, query, tower, source, until), head, tower)
         rows = [self._reduce(row, head, tower) for row in self.rows(query, tower, source, until)]
         return getattr(np, layer)(np.stack(rows), axis=0)
@@ -243,7 +246,7 @@ class Run:
         self, layer: int | str, head: int | str, key: int, tower: str = "language", until: int | None = None
     ) -> np.ndarray:
         """One column after choosing or reducing heads, then layers (`mean` or `max` each): float32 [queries]."""
-        if layer not in ("mean", "max"):
+        if not is_reduction(layer):
             return self._reduce(self.column(layer, key, tower, until), head, tower)
         columns = [self._reduce(column, head, tower) for column in self.columns(key, tower, until)]
         return getattr(np, layer)(np.stack(columns), axis=0)
@@ -276,19 +279,22 @@ class Run:
         With `key` instead of `query`: what each cell's token reads from that key. Maps of more than `max_cells` cells
         come as area means, of the shape that `pooled_shape` gives.
         """
-        if (query is None) == (key is None):
+        if query is not None and key is not None:
             raise NotInRun("An atlas is of one query or of one key: name one of the two.")
         cells = self.tower_cells(grid, tower)
         layers = self.layers(tower)
         if key is not None:
             if self.queries(tower) != self.keys(tower):
                 raise NotInRun(f"Cells of the {tower} tower are read, and read nothing: ask for an atlas of a query.")
-            values = self.columns(key, tower, until)
+            values: Iterable[np.ndarray] = self.columns(key, tower, until)
+        elif query is None:
+            raise NotInRun("An atlas is of one query or of one key: name one of the two.")
         elif until in (None, query) and layers and self.row_source(layers[0], query, tower) == "stored":
             values = (self.stored_row(layer, query, tower) for layer in layers)
         else:
             values = self.rows(query, tower, until=until)
-        shape = cells.shape if max_cells is None else pooled_shape(*cells.shape, max_cells)
+        n_rows, n_cols = cells.shape
+        shape = (n_rows, n_cols) if max_cells is None else pooled_shape(n_rows, n_cols, max_cells)
         result = np.empty((len(layers), self.heads(tower), shape[0] * shape[1]), np.float16)
         keys = _as_slice(cells.reshape(-1))
         for i, each in enumerate(values):
@@ -318,13 +324,16 @@ class Run:
             else:
                 yield start, np.stack([self.row(layer, query, tower) for query in range(start, stop)], axis=1)
 
-    def _span(self, layer, tower, first, stop, source) -> Iterator[np.ndarray]:
+    def _span(self, layer: int, tower: str, first: int, stop: int, source: str) -> Iterator[np.ndarray]:
         """The rows [first, stop) from one source, a bounded number at a time: [heads, rows, keys]."""
         if source == "factors":
             yield from (chunk for _, chunk in self.dense_chunks(layer, tower, first, stop))
             return
         file = self._file(layer, tower)
-        offset = self._stored_index(file, first, first) - first
+        index = self._stored_index(file, first, first)
+        if index is None:
+            raise _not_stored(layer, first, first)
+        offset = index - first
         for start, end in chunks(self.heads(tower), stop, self.keys(tower), first):
             yield to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
 
@@ -349,32 +358,37 @@ class Run:
         return self.info.get("sinks", {}).get(tower, {}).get(str(layer), [])
 
     def received(
-        self, layer: int | str, tower: str = "language", progress=None, head: int | str | None = None
+        self,
+        layer: int | str,
+        tower: str = "language",
+        progress: Callable[[int, int], None] | None = None,
+        head: int | str | None = None,
     ) -> np.ndarray:
         """Attention that each key receives, mean over its tower's queries: float32 [heads, keys]; kept once computed.
 
         `layer` may be `mean` or `max` over all layers; with `head` (a number, `mean` or `max`, before layers) the
         result is [keys]. `progress(done, total)` is called with queries, over all layers that are asked for.
         """
-        layers = self.layers(tower) if layer in ("mean", "max") else [layer]
-        n, found = self.queries(tower), []
+        layers = self.layers(tower) if is_reduction(layer) else [layer]
+        n = self.queries(tower)
+        found: list[np.ndarray] = []
 
-        def tell(done):
+        def tell(done: int) -> None:
             if progress is not None:
                 progress(done, len(layers) * n)
 
         for i, index in enumerate(layers):
-            values = self._received(index, tower, lambda done, before=i * n: tell(before + done))
+            values = self._received(index, tower, partial(lambda before, done: tell(before + done), i * n))
             tell((i + 1) * n)
             found.append(values if head is None else self._reduce(values, head, tower))
-        return found[0] if layer not in ("mean", "max") else getattr(np, layer)(np.stack(found), axis=0)
+        return getattr(np, layer)(np.stack(found), axis=0) if is_reduction(layer) else found[0]
 
-    def _received(self, layer, tower, progress) -> np.ndarray:
+    def _received(self, layer: int, tower: str, progress: Callable[[int], None]) -> np.ndarray:
         file = self._file(layer, tower)
         if "received" in file:  # computed on the device while the model ran
             return file.read("received")
 
-        def compute():
+        def compute() -> np.ndarray:
             total = np.zeros((self.heads(tower), self.keys(tower)))
             with _ONE_WALK:
                 for start, chunk in self.dense_chunks(layer, tower):
@@ -404,7 +418,7 @@ class Run:
     def reduced_score(self, name: str, layer: int | str, head: int | str, tower: str = "language") -> np.ndarray:
         """A table after choosing or reducing heads, then layers (`mean` or `max` each): float32 [rows]."""
         by_layer = [self._reduce(values, head, tower) for values in self.score(name, tower)]
-        if layer in ("mean", "max"):
+        if is_reduction(layer):
             return getattr(np, layer)(np.stack(by_layer), axis=0)
         self.layer_file(layer, tower)  # refuses one that is not there
         return by_layer[self.layers(tower).index(layer)]
@@ -439,7 +453,7 @@ class Run:
         file = self._file(layers[0], tower)
         return file.read("positions") if "positions" in file else np.empty(0, np.int32)
 
-    def _tabled(self, name, query, tower) -> np.ndarray | None:
+    def _tabled(self, name: str, query: int, tower: str) -> np.ndarray | None:
         """A score of a stored row, from the table that was made with the run: float32 [layers, heads]."""
         self._check("query", query, self.queries(tower), tower)
         try:
@@ -451,22 +465,22 @@ class Run:
 
     # From the factors, layer by layer
 
-    def _exact_rows(self, query, tower, until) -> np.ndarray:
+    def _exact_rows(self, query: int, tower: str, until: int | None) -> np.ndarray:
         """A row, or the mean of a span, in every layer, as exact as the run has it: float32 [layers, heads, keys]."""
         layers = self.layers(tower)
         if layers and self.exact_source(layers[0], tower) == "stored":
             return np.stack(self.rows(query, tower, "stored", until))
         return self._factor_rows(query, tower, until)
 
-    def _factor_rows(self, query, tower, until) -> np.ndarray:
+    def _factor_rows(self, query: int, tower: str, until: int | None) -> np.ndarray:
         """The same from the factors, several layers at a time: each is bound by how fast one core reads the keys."""
         layers = self.layers(tower)
         last = self._span_end("query", query, until, self.queries(tower), tower)
 
-        def compute():
+        def compute() -> np.ndarray:
             result = np.empty((len(layers), self.heads(tower), self.keys(tower)), np.float32)
 
-            def fill(i):
+            def fill(i: int) -> None:
                 result[i] = self.row(layers[i], query, tower, "factors", last)
 
             list(_layers_at_once().map(fill, range(len(layers))))
@@ -476,14 +490,14 @@ class Run:
 
     # Files
 
-    def _file(self, layer, tower) -> LayerFile:
+    def _file(self, layer: int, tower: str) -> LayerFile:
         with self._lock:
             file = self._files.get((tower, layer))
             if file is None:
                 file = self._files[tower, layer] = LayerFile(self.layer_file(layer, tower))
             return file
 
-    def _layer(self, layer, tower) -> Layer:
+    def _layer(self, layer: int, tower: str) -> Layer:
         """A layer that keeps its queries and keys. Raises DamagedRun where it has not as many as run.json says."""
         file = self._file(layer, tower)
         found = Layer(file, Mask(file, self._mask_file), (self._owner, tower, layer))
@@ -502,7 +516,7 @@ class Run:
             return self._masks
 
     @staticmethod
-    def _stored_index(file, query, last) -> int | None:
+    def _stored_index(file: LayerFile, query: int, last: int) -> int | None:
         """Index of the rows query..last among the stored ones; None where one of them is not stored."""
         if "positions" not in file:
             return None
@@ -513,13 +527,13 @@ class Run:
 
     # Names and bounds
 
-    def _tower(self, tower) -> dict:
+    def _tower(self, tower: str) -> dict[str, Any]:
         try:
             return self.info["towers"][tower]
         except (KeyError, TypeError):
             raise NotInRun(f"This run has no tower {quoted(tower)}; it has {', '.join(self.towers())}.") from None
 
-    def _find_cells(self, grid) -> np.ndarray:
+    def _find_cells(self, grid: int) -> np.ndarray:
         grids = self.info["grids"]
         self._check("grid", grid, len(grids))
         record = grids[grid]
@@ -532,7 +546,7 @@ class Run:
             raise DamagedRun(f"Grid {grid} of {self.folder} has cells that no key stands for.")
         return cells
 
-    def pictures(self, tower) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
+    def pictures(self, tower: str) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
         """The keys that are cells, picture by picture and row by row, and the (rows, cols) of each picture."""
         with self._lock:
             if tower not in self._picture_keys:
@@ -541,21 +555,21 @@ class Run:
                 self._picture_keys[tower] = _as_slice(keys), [part.shape for part in cells]
             return self._picture_keys[tower]
 
-    def _reduce(self, row, head, tower) -> np.ndarray:
-        if head in ("mean", "max"):
+    def _reduce(self, row: np.ndarray, head: int | str, tower: str) -> np.ndarray:
+        if is_reduction(head):
             return getattr(row, head)(axis=0)
         self._check("head", head, self.heads(tower), tower)
         return row[head]
 
     @staticmethod
-    def _check(what, index, count, tower=None) -> None:
+    def _check(what: str, index: object, count: int, tower: str | None = None) -> None:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < count:
             where = f"this run's {tower} tower" if tower else "this run"
             has = f"{what}s 0 to {count - 1}" if what not in ("query", "key") else f"positions 0 to {count - 1}"
             raise NotInRun(f"There is no {what} {quoted(index)} in {where}: it has {has if count else 'none'}.")
 
     @classmethod
-    def _span_end(cls, what, first, until, count, tower) -> int:
+    def _span_end(cls, what: str, first: int, until: int | None, count: int, tower: str) -> int:
         """The last position of a span, `first` where no other is named."""
         cls._check(what, first, count, tower)
         if until is None:
@@ -566,6 +580,11 @@ class Run:
                 f"until is the last position of the span, from {first} to {count - 1}."
             )
         return until
+
+
+def is_reduction(choice: int | str | None) -> TypeIs[str]:
+    """True of `mean` and `max`; anything else is the number of a layer or a head, or refused as one."""
+    return choice in ("mean", "max")
 
 
 def _read_only(values: np.ndarray) -> np.ndarray:
@@ -581,7 +600,7 @@ def _as_slice(keys: np.ndarray) -> slice | np.ndarray:
     return keys
 
 
-def _not_stored(layer, query, last) -> NotInRun:
+def _not_stored(layer: int, query: int, last: int) -> NotInRun:
     rows = f"Row {query} of layer {layer} was" if last == query else f"Rows {query} to {last} of layer {layer} were"
     return NotInRun(f"{rows} not stored; ask for source=factors, which is exact.")
 

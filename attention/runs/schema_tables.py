@@ -5,16 +5,17 @@ Owns how a field is told of in a table. Knows no field.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from .schema import COMPARISON, RUN
 
 Node = dict[str, Any]  # of a JSON Schema
 
 PAGE = Path(__file__).with_name("FORMAT.md")
-TABLES = {"run.json": RUN, "comparison.json": COMPARISON}
+TABLES: dict[str, TypeAdapter[Any]] = {"run.json": RUN, "comparison.json": COMPARISON}
 KINDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false", "null": "null"}
 
 
@@ -27,7 +28,9 @@ def page(text: str) -> str:
         told |= set(records)
         made = [_table(root), *(f"`{record}`:\n\n{_table(root['$defs'][record])}" for record in records)]
         between = f"<!-- fields of {name} -->\n\n" + "\n\n".join(made) + "\n\n<!-- end -->"
-        text = re.sub(rf"<!-- fields of {name} -->.*?<!-- end -->", lambda _, made=between: made, text, flags=re.DOTALL)
+        start = text.index(f"<!-- fields of {name} -->")
+        end = text.index("<!-- end -->", start) + len("<!-- end -->")
+        text = text[:start] + between + text[end:]
     return text
 
 
@@ -44,7 +47,7 @@ def _kinds(node: Node) -> list[str]:
     if "$ref" in node:
         return [f"`{node['$ref'].rpartition('/')[2]}`"]
     if "anyOf" in node or "oneOf" in node:
-        return [kind for each in node.get("anyOf", node.get("oneOf")) for kind in _kinds(each)]
+        return [kind for each in node.get("anyOf") or node["oneOf"] for kind in _kinds(each)]
     if "enum" in node:
         return [f"`{each}`" for each in node["enum"]]
     if node["type"] == "array":

@@ -15,9 +15,7 @@ import numpy as np
 
 from attention.errors import InvalidRequest
 
-from .run import Run
-
-REDUCTIONS = ("mean", "max")
+from .run import Run, is_reduction
 
 Choice = int | str | None  # a layer or head: its number, mean or max; None is mean
 
@@ -80,7 +78,8 @@ class Selection:
             return run.received(self.layer, tower, head=self.head), "factors"
         if self.key is not None:
             return run.reduced_column(self.layer, self.head, self.key, tower, until), "factors"
-        layer = run.layers(tower)[0] if self.layer in REDUCTIONS else self.layer
+        assert self.query is not None  # `select` names one
+        layer = run.layers(tower)[0] if is_reduction(self.layer) else self.layer
         source = run.exact_source(layer, tower) if exact else "auto"
         values = run.reduced_row(self.layer, self.head, self.query, tower, source, until)
         return values, run.row_source(layer, self.query, tower, source, until)
@@ -102,7 +101,7 @@ class Selection:
         """The attention sinks of its layer; over layers those of any layer. Readers of a key are none."""
         if self.key is not None:
             return []
-        layers = self.run.layers(self.tower) if self.layer in REDUCTIONS else [self.layer]
+        layers = self.run.layers(self.tower) if is_reduction(self.layer) else [self.layer]
         return sorted({key for layer in layers for key in self.run.sinks(layer, self.tower)})
 
     @cached_property
@@ -112,11 +111,12 @@ class Selection:
         if self.received or not is_token:
             return None
         tokens, start = self.run.info["tokens"], self.position
+        assert start is not None  # of what is not `received`
         stop = (start if self.until is None else self.until) + 1
         own, predicted = ("".join(token["text"] for token in tokens[i : i + stop - start]) for i in (start, start + 1))
         return own, predicted if self.key is None else ""
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """Description of what it is of, in words and numbers that find it again."""
         info = self.run.info
         settings = {
@@ -192,6 +192,7 @@ def select(
         grid = None  # 0 is what scripts send that do not care
     else:
         grid = first_grid(run, tower) if grid is None else grid
+        assert grid is not None  # one that was left out is the first, which there is
         run.tower_cells(grid, tower)  # refuses one that is not there, or another tower's
     layer, head = ("mean" if choice is None else choice for choice in (layer, head))
     return Selection(run, tower, layer, head, query, key, until, bool(received), grid)

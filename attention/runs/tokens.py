@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 REPLACEMENT = "\ufffd"  # what decoders write for bytes that are no sign
 SUBSTITUTE = "\u241a"  # what is shown instead
@@ -28,7 +29,7 @@ class Token:
     col: int | None = None
     part_of: int | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         record = asdict(self)
         if self.part_of is None:
             del record["part_of"]
@@ -59,7 +60,7 @@ class Grid:
         box = (cols[0], rows[0], cols[-1], rows[-1])
         return cls(image, tower, kind, box, len(rows) - 1, len(cols) - 1, None, _if_unequal(rows), _if_unequal(cols))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         record = {**asdict(self), "box_px": list(self.box_px)}
         for name in ("row_edges_px", "col_edges_px"):
             edges = record.pop(name)
@@ -73,7 +74,7 @@ def _if_unequal(edges: Sequence[float]) -> tuple[float, ...] | None:
     return None if max(steps, default=0) - min(steps, default=0) < EQUAL_PX else tuple(edges)
 
 
-def cell_edges(grid: dict) -> tuple[list[float], list[float]]:
+def cell_edges(grid: dict[str, Any]) -> tuple[list[float], list[float]]:
     """Edges of the rows of cells and of the columns, on the image as the processor received it."""
     x0, y0, x1, y1 = grid["box_px"]
     rows, cols = grid["rows"], grid["cols"]
@@ -83,7 +84,7 @@ def cell_edges(grid: dict) -> tuple[list[float], list[float]]:
     )
 
 
-def cell_box(grid: dict, row: int, col: int) -> tuple[float, float, float, float]:
+def cell_box(grid: dict[str, Any], row: int, col: int) -> tuple[float, float, float, float]:
     """The pixels (x0, y0, x1, y1) that a cell covers, on the image as the processor received it, not resized."""
     rows, cols = cell_edges(grid)
     return cols[col], rows[row], cols[col + 1], rows[row + 1]
@@ -140,7 +141,7 @@ def spans(indices: Sequence[int]) -> list[list[int]]:
     return result
 
 
-def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict]:
+def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict[str, Any]]:
     """The key groups whose masses are shown, [{name, spans}]: roles, images, and last `sink` (spans null: per layer).
 
     Every token is in exactly one group; a sink is counted in its image as well.
@@ -156,7 +157,7 @@ def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict
     return [{"name": name, "spans": spans(members[name])} for name in names] + [{"name": "sink", "spans": None}]
 
 
-def picture_groups(keys: Sequence[dict | None], grids: Sequence[Grid]) -> list[dict]:
+def picture_groups(keys: Sequence[dict[str, Any] | None], grids: Sequence[Grid]) -> list[dict[str, Any]]:
     """The key groups of a tower whose keys are patches: each image, keys of none (`special`), and `sink`."""
     n_images = 1 + max((grid.image for grid in grids), default=-1)
     members: list[list[int]] = [[] for _ in range(n_images + 1)]

@@ -80,14 +80,14 @@ def check_comparison_fields(info: object, fields: Fields) -> None:
     _check(info, COMPARISON, COMPARISON_WORDS, fields)
 
 
-def _check(info: object, schema: TypeAdapter, words: Mapping[str, str], fields: Fields) -> None:
+def _check(info: object, schema: TypeAdapter[Any], words: Mapping[str, str], fields: Fields) -> None:
     try:
         schema.validate_python(info)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         path, node = _found(schema.json_schema(), first["loc"])
         where = words_of(path, words)
-        value = None if first["type"] == "missing" else first["input"]
+        value: Any = None if first["type"] == "missing" else first["input"]
         if first["type"] == "string_too_long":
             wanted = f"at most {node['maxLength']:,} characters long, and has {len(value):,}"
         elif first["type"] == "too_long" and isinstance(value, dict):
@@ -117,12 +117,13 @@ def words_of(path: Path, words: Mapping[str, str]) -> str:
 
 def wanted_of(node: Node) -> str:
     """The words for what a value must be, by its node of the JSON Schema."""
-    choices = [each for each in node.get("anyOf", node.get("oneOf", [])) if each.get("type") != "null"]
+    choices = [each for each in node.get("anyOf") or node.get("oneOf") or [] if each.get("type") != "null"]
     if choices:
         return " or ".join(dict.fromkeys(wanted_of(each) for each in choices))
     if "enum" in node:
         return " or ".join(node["enum"]) if len(node["enum"]) == 2 else f"one of {', '.join(node['enum'])}"
-    least, most = node.get("minimum"), node.get("maximum", node.get("exclusiveMaximum", 1) - 1)
+    least: Any = node.get("minimum")
+    most = node.get("maximum", node.get("exclusiveMaximum", 1) - 1)
     if node.get("format") == "date-time":
         return A_TIME
     if node["type"] == "integer":

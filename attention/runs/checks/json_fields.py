@@ -9,6 +9,7 @@ import json
 import math
 import re
 from datetime import datetime
+from typing import Any, NoReturn
 
 from attention.errors import DamagedRun, quoted
 from attention.limits import MAX_JSON_DEPTH, MAX_NAME, MAX_TEXT, MAX_WHOLE
@@ -17,10 +18,10 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200  # of a time: what calendars of every system 
 A_TIME = f"a time as 2026-01-31T12:00:00+00:00, of the years {FIRST_YEAR} to {LAST_YEAR}"
 
 
-def parse_json(data: bytes):
+def parse_json(data: bytes) -> Any:
     """JSON as Python values. Raises ValueError, also for what is not finite or nested too deeply."""
 
-    def refuse(constant: str):
+    def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no number in JSON")
 
     def finite(text: str) -> float:
@@ -49,11 +50,11 @@ class Fields:
     def __init__(self, file: str):
         self.file = file
 
-    def wrong(self, where: str, value, wanted: str) -> DamagedRun:
+    def wrong(self, where: str, value: object, wanted: str) -> DamagedRun:
         """Make the error for a field that has another value than it may."""
         return DamagedRun(f"{self.file} is damaged: {where} is {quoted(value)}; it must be {wanted}.")
 
-    def whole(self, value, where: str, first: int, end: int) -> int:
+    def whole(self, value: object, where: str, first: int, end: int) -> int:
         """A whole number of [first, end)."""
         if isinstance(value, bool) or not isinstance(value, int) or not first <= value < end:
             if end == first + 1:
@@ -64,7 +65,7 @@ class Fields:
         return value
 
     def number(
-        self, value, where: str, most: float = MAX_WHOLE, least: float | None = None, optional: bool = False
+        self, value: object, where: str, most: float = MAX_WHOLE, least: float | None = None, optional: bool = False
     ) -> float | None:
         """A number from `least` to `most`; where no least one is named, no further from 0 than `most`."""
         if value is None and optional:
@@ -76,7 +77,7 @@ class Fields:
             )
         return value
 
-    def text(self, value, where: str, most: int, optional: bool = False) -> str | None:
+    def text(self, value: object, where: str, most: int, optional: bool = False) -> str | None:
         """A text of at most so many characters."""
         if value is None and optional:
             return None
@@ -88,15 +89,14 @@ class Fields:
             raise self.wrong(where, value, "whole signs: it has half of one")
         return value
 
-    def time(self, value, where: str) -> datetime:
+    def time(self, value: object, where: str) -> datetime:
         """A time that says its zone, as 2026-01-31T12:00:00+00:00."""
-        text = self.text(value, where, MAX_NAME)
         try:
-            return zoned_time(text)
+            return zoned_time(self.text(value, where, MAX_NAME) or "")
         except ValueError:
             raise self.wrong(where, value, A_TIME) from None
 
-    def listed(self, value, where: str, most: int) -> list:
+    def listed(self, value: object, where: str, most: int) -> list[Any]:
         """A list of at most so many values."""
         if not isinstance(value, list):
             raise self.wrong(where, value, "a list")
@@ -104,13 +104,13 @@ class Fields:
             raise self.wrong(where, f"{len(value):,} long", f"a list of at most {most:,}")
         return value
 
-    def record(self, value, where: str) -> dict:
+    def record(self, value: object, where: str) -> dict[str, Any]:
         """A record of named fields."""
         if not isinstance(value, dict):
             raise self.wrong(where, value, "a record of named fields")
         return value
 
-    def plain(self, info: dict) -> None:
+    def plain(self, info: dict[str, Any]) -> None:
         """Nothing that could not be sent on as JSON: no endless numbers, no halves of signs, no lists without end."""
         level, depth = [("", info)], 0  # each value with the field that it lies in
         while level:

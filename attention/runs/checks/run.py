@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -50,7 +50,7 @@ def check_run(run: Run) -> None:
     check_files(run.folder, run.info)
 
 
-def named_files(info: dict) -> list[str]:
+def named_files(info: dict[str, Any]) -> list[str]:
     """The files that a checked run.json names."""
     layers = [layer["file"] for tower in info["towers"].values() for layer in tower["layers"] if layer.get("file")]
     return layers + [image[which] for image in info["images"] for which in ("file", "preview") if image.get(which)]
@@ -65,10 +65,10 @@ class _Tower(NamedTuple):
     heads: int
     queries: int
     keys: int
-    layers: list[dict]
+    layers: list[dict[str, Any]]
 
 
-def check_index(info: dict) -> None:
+def check_index(info: dict[str, Any]) -> None:
     """All of run.json: what it holds, and that its parts fit each other."""
     FIELDS.plain(info)
     check_run_fields(info, FIELDS)
@@ -87,14 +87,14 @@ def check_index(info: dict) -> None:
     _check_sinks(info, towers)
 
 
-def _towers(info: dict, n_tokens: int) -> dict[str, _Tower]:
+def _towers(info: dict[str, Any], n_tokens: int) -> dict[str, _Tower]:
     towers = info["towers"]
     if "language" not in towers or not set(towers) <= set(TOWERS):
         raise _wrong("the list of towers", list(towers), f"language, and of {', '.join(TOWERS[1:])} what there is")
     return {name: _tower(name, tower, n_tokens) for name, tower in towers.items()}
 
 
-def _tower(name: str, tower: dict, n_tokens: int) -> _Tower:
+def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
     heads = tower["heads"]
     if name == "language":
         keys = _whole(tower["keys"], "the number of keys of tower language", n_tokens, n_tokens + 1)
@@ -127,7 +127,7 @@ def _tower(name: str, tower: dict, n_tokens: int) -> _Tower:
     return _Tower(heads, queries, keys, layers)
 
 
-def _check_images(info: dict) -> None:
+def _check_images(info: dict[str, Any]) -> None:
     for i, image in enumerate(info["images"]):
         where = f"image {i}"
         if image["file"] != f"image_{i}.png":
@@ -140,7 +140,7 @@ def _check_images(info: dict) -> None:
             )
 
 
-def _check_places(info: dict) -> None:
+def _check_places(info: dict[str, Any]) -> None:
     """That the points and boxes that an answer names, or may name, lie on pictures that are there."""
     n_images = len(info["images"])
     for name in ("points", "boxes"):
@@ -151,7 +151,7 @@ def _check_places(info: dict) -> None:
             _whole(each["image"], "the image of a picture of one of unplaced", 0, n_images)
 
 
-def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
+def _check_grids(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     for i, grid in enumerate(info["grids"]):
         where = f"grid {i}"
         _whole(grid["image"], f"the image of {where}", 0, len(info["images"]))
@@ -169,23 +169,23 @@ def _check_grids(info: dict, towers: dict[str, _Tower]) -> None:
                 _check_edges(grid[name], count, f"{name} of {where}")
 
 
-def _check_edges(edges, count: int, where: str) -> None:
+def _check_edges(edges: list[float], count: int, where: str) -> None:
     """Check where rows or columns of cells begin and end."""
     if len(edges) != count + 1 or any(stop <= start for start, stop in pairwise(edges)):
         raise _wrong(where, edges, f"{count + 1} ascending numbers")
 
 
-def _check_tokens(tokens: list) -> None:
+def _check_tokens(tokens: list[Any]) -> None:
     for i, token in enumerate(tokens):
         _whole(token["index"], f"the index of token {i}", i, i + 1)
         if token.get("part_of") is not None:
             _whole(token["part_of"], f"part_of of token {i}", 0, i)
 
 
-def _check_cells(info: dict, towers: dict[str, _Tower]) -> None:
+def _check_cells(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     """Every key's place on its picture, and that every place of every grid has a key."""
     grids = info["grids"]
-    found: list[set] = [set() for _ in grids]
+    found: list[set[Any]] = [set() for _ in grids]
     for name in towers:
         owners = info["tokens"] if name == "language" else info["towers"][name]["keys"]
         for i, owner in enumerate(owners):
@@ -206,7 +206,7 @@ def _check_cells(info: dict, towers: dict[str, _Tower]) -> None:
             raise _wrong(f"grid {i}", f"{grid['rows']}x{grid['cols']}", f"all there: {len(places)} of its cells are")
 
 
-def _check_groups(info: dict, towers: dict[str, _Tower]) -> None:
+def _check_groups(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     for name, tower in towers.items():
         where = f"a group of tower {name}"
         for group in _list(info["groups"].get(name), f"the groups of tower {name}", MAX_GROUPS):
@@ -220,7 +220,7 @@ def _check_groups(info: dict, towers: dict[str, _Tower]) -> None:
                 end = _whole(span[1], f"the end of a span of {where}", start + 1, tower.keys + 1)
 
 
-def _check_sinks(info: dict, towers: dict[str, _Tower]) -> None:
+def _check_sinks(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     for name, layers in info.get("sinks", {}).items():
         if name not in towers:
             raise _wrong("a tower with sinks", name, " or ".join(towers))
@@ -232,7 +232,7 @@ def _check_sinks(info: dict, towers: dict[str, _Tower]) -> None:
 # The other files
 
 
-def check_files(folder: Path, info: dict) -> None:
+def check_files(folder: Path, info: dict[str, Any]) -> None:
     """The files beside a checked run.json: that they are there, and hold what it says."""
     n_tokens = len(info["tokens"])
     masks = read_header(folder, MASKS)[0] if (folder / MASKS).exists() else {}
@@ -275,7 +275,7 @@ class _Layer(NamedTuple):
         return found
 
 
-def _check_layer(folder: Path, record: dict, tower: _Tower, masks: dict) -> np.ndarray:
+def _check_layer(folder: Path, record: dict[str, Any], tower: _Tower, masks: dict[str, Any]) -> np.ndarray:
     """One layer's file; returns the positions of the rows that it stores."""
     layer = _Layer(record["file"], *read_header(folder, record["file"]))
     with LayerFile(folder / layer.name) as file:
@@ -301,7 +301,7 @@ def _checked_rows(layer: _Layer, file: LayerFile, tower: _Tower) -> np.ndarray:
     return positions
 
 
-def _check_factors(layer: _Layer, record: dict, tower: _Tower) -> None:
+def _check_factors(layer: _Layer, record: dict[str, Any], tower: _Tower) -> None:
     """Queries and keys, and what turns them into scores."""
     kv_heads, _, head_dim = layer.check("key", _FLOATS, record.get("kv_heads"), tower.keys, record.get("head_dim"))
     layer.check("query", _FLOATS, tower.heads, tower.queries, head_dim)
@@ -317,7 +317,7 @@ def _check_factors(layer: _Layer, record: dict, tower: _Tower) -> None:
             raise broken(layer.name, f"its {field} is {quoted(value)}, not a number above 0") from None
 
 
-def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict) -> None:
+def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict[str, Any]) -> None:
     mask = layer.metadata.get("mask")
     if not mask:
         raise broken(layer.name, "it names no mask")
@@ -335,18 +335,18 @@ def _check_mask(layer: _Layer, file: LayerFile, tower: _Tower, masks: dict) -> N
             raise broken(layer.name, f"its mask {quoted(mask)} is {has}, not {kind_of(*expected)} in {MASKS}")
 
 
-def _check_picture(folder: Path, name: str, kind: str, image: dict) -> None:
+def _check_picture(folder: Path, name: str, kind: str, image: dict[str, Any]) -> None:
     """Decode a picture once: a header alone does not show that the rest can be drawn."""
     most = image["width"], image["height"]
     try:
         with Image.open(folder / name, formats=(kind,)) as picture:
             size, mode = picture.size, picture.mode
-            if size == most if kind == "PNG" else (size[0] <= most[0] and size[1] <= most[1]):
+            fits = size == most if kind == "PNG" else size[0] <= most[0] and size[1] <= most[1]
+            if fits:
                 picture.load()
-                size = None
     except Exception:  # noqa: BLE001 - a broken picture can raise anything, and names our own folder
         raise broken(name, f"it is no {kind} picture that can be read") from None
-    if size is not None:
+    if not fits:
         raise broken(name, f"it has {size[0]}x{size[1]} pixels where run.json says {most[0]}x{most[1]}")
     if kind == "PNG" and mode != "RGB":
         raise broken(name, f"its colours are {mode}, not RGB")

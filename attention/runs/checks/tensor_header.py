@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from attention.errors import DamagedRun, quoted
 from attention.limits import MAX_LAYER_HEADER_BYTES, MAX_WHOLE
@@ -48,7 +49,7 @@ def kind_of(dtype: str, shape: Shape | None) -> str:
     return f"{dtype} [{', '.join('-' if size is None else str(size) for size in shape or ())}]"
 
 
-def _header(content: bytes) -> dict:
+def _header(content: bytes) -> dict[str, Any]:
     try:
         header = parse_json(content)
     except ValueError as error:
@@ -58,25 +59,29 @@ def _header(content: bytes) -> dict:
     return header
 
 
-def _checked_header(header: dict, size: int) -> tuple[dict, dict]:
+def _checked_header(header: dict[str, Any], size: int) -> tuple[dict[str, Any], dict[str, Any]]:
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its metadata are no texts")
-    tensors, places = {}, []
+    tensors: dict[str, Any] = {}
+    places: list[tuple[int, int]] = []
     for name, tensor in header.items():
         if not isinstance(tensor, dict):
             raise ValueError(f"its tensor {quoted(name)} is no record")
-        dtype, shape, place = (tensor.get(field) for field in ("dtype", "shape", "data_offsets"))
-        whole = all(
-            isinstance(part, list) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in part)
-            for part in (shape, place)
-        )
-        if not isinstance(dtype, str) or dtype not in _ITEM_BYTES or not whole or len(place) != 2 or len(shape) > 8:
+        dtype, shape, place = tensor.get("dtype"), _wholes(tensor.get("shape")), _wholes(tensor.get("data_offsets"))
+        if (
+            not isinstance(dtype, str)
+            or dtype not in _ITEM_BYTES
+            or shape is None
+            or place is None
+            or len(place) != 2
+            or len(shape) > 8
+        ):
             raise ValueError(f"its tensor {quoted(name)} has no type, shape and place")
         if max(shape, default=0) > MAX_WHOLE or math.prod(shape) * _ITEM_BYTES[dtype] != place[1] - place[0]:
             raise ValueError(f"its tensor {quoted(name)} has bytes {place} for the shape {shape}")
         tensors[name] = (dtype, tuple(shape))
-        places.append(tuple(place))
+        places.append((place[0], place[1]))
     end = 0
     for start, stop in sorted(places):
         if start != end:
@@ -85,3 +90,9 @@ def _checked_header(header: dict, size: int) -> tuple[dict, dict]:
     if end != size:
         raise ValueError(f"it has {size:,} bytes of tensors where its header says {end:,}")
     return tensors, metadata
+
+
+def _wholes(value: object) -> list[int] | None:
+    """A list of whole numbers from 0 on, or None for anything else."""
+    are_whole = isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+    return value if isinstance(value, list) and are_whole else None

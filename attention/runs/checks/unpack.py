@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from attention.runs.run import FORMAT
 
@@ -20,7 +21,7 @@ from .zip_file import Entries, ForeignZip, opened
 INDEX = "run.json"
 
 
-def unpack_run(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: int) -> Path:
+def unpack_run(zip_path: str | os.PathLike[str], folder: str | os.PathLike[str], limit_bytes: int) -> Path:
     """Unpack a run's zip, as `export_run` writes it, into a new folder, and return that.
 
     The zip holds the run's files at its top or in a folder there. The run appears whole and checked, as by `check_run`,
@@ -37,14 +38,14 @@ def unpack_run(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_byt
             return partial.commit(info)
 
 
-def read_run_index(source: ForeignZip, entries: Entries, limit_bytes: int, member: str = "") -> dict:
+def read_run_index(source: ForeignZip, entries: Entries, limit_bytes: int, member: str = "") -> dict[str, Any]:
     """The checked content of run.json, or of that of a member of several runs, as "base/"."""
     info = source.read_index(entries, f"{member}{INDEX}", "run", FORMAT, limit_bytes)
     check_index(info)
     return info
 
 
-def run_files(info: dict, entries: Entries, member: str = "") -> list[str]:
+def run_files(info: dict[str, Any], entries: Entries, member: str = "") -> list[str]:
     """The files that belong to a run beside its checked run.json: those that it names, and tables that may be there."""
     tables = [name for name in (MASKS, SCORES) if f"{member}{name}" in entries]
     return [f"{member}{name}" for name in (*named_files(info), *tables)]

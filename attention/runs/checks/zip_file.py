@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.limits import (
@@ -43,7 +44,7 @@ _BROKEN = (
 
 
 @contextmanager
-def opened(path: str | os.PathLike) -> Iterator[ForeignZip]:
+def opened(path: str | os.PathLike[str]) -> Iterator[ForeignZip]:
     """Open a zip, and look over its list of contents.
 
     Raises InvalidRequest for what is no zip, is encrypted or has names that lead elsewhere, LimitExceeded for too many
@@ -99,7 +100,7 @@ class ForeignZip:
             path.removeprefix(folders[0]): entry for path, entry in self._files.items() if path.startswith(folders[0])
         }
 
-    def read_index(self, entries: Entries, index: str, what: str, newest: int, limit_bytes: int) -> dict:
+    def read_index(self, entries: Entries, index: str, what: str, newest: int, limit_bytes: int) -> dict[str, Any]:
         """The content of a JSON file that has a `format`, from 1 to `newest`; nothing else of it is looked at.
 
         Raises DamagedRun, LimitExceeded.
