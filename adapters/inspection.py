@@ -605,7 +605,7 @@ def _is_inside(name: str, outer: str) -> bool:
     return name == outer or name.startswith(f"{outer}.")
 
 
-def _span(values: Iterable[int]) -> tuple[int, int]:
+def _span(values: Iterable[float]) -> tuple[float, float]:
     values = list(values)
     return min(values), max(values)
 

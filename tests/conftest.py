@@ -8,6 +8,7 @@ import tempfile
 
 import programs
 import pytest
+from shared import once
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -40,15 +41,15 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory):
-    """A tiny random model as a folder, loaded by its path."""
+def tiny_folder():
+    """A tiny random model as a folder, loaded by its path. Not to be changed."""
     from tiny import qwen3_vl_folder
 
-    return str(qwen3_vl_folder(tmp_path_factory.mktemp("tiny") / "model"))
+    return str(once("tiny", lambda folder: qwen3_vl_folder(folder / "model")) / "model")
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_folder, tmp_path_factory):
+def tiny_run(tiny_folder):
     """The folder of a finished run of that model: one picture, a forced answer, both towers. Not to be changed."""
     from PIL import Image
 
@@ -56,5 +57,4 @@ def tiny_run(tiny_folder, tmp_path_factory):
 
     picture = Image.effect_noise((300, 200), 90).convert("RGB")
     request = Request(picture, "what color is the star?", tiny_folder, answer="red", device="cpu")
-    with extract(request, tmp_path_factory.mktemp("runs") / "run") as run:
-        return run.folder
+    return once("tiny runs", lambda folder: extract(request, folder / "run").close()) / "run"

@@ -147,22 +147,22 @@ def _run(given: Given, output: Path) -> tuple[int, str, dict]:
     words += ["--device", "cpu", "--dtype", "float32", "--mode", "generate"]
     words += ["--answer", given.answer] if given.answer else ["--max-new-tokens", oracle.NEW_TOKENS]
     words += ["--adapter", given.adapter] if given.adapter else []
-    seen, prepare = {}, extraction.prepare
+    seen, given_inputs = {}, extraction.Extraction._inputs
 
-    def remembering(*arguments, **options):
-        prepared = prepare(*arguments, **options)
+    def remembering(*arguments):
+        prepared = given_inputs(*arguments)
         seen.update(prepared.inputs.tensors)
         return prepared
 
     said = io.StringIO()
-    extraction.prepare = remembering
+    extraction.Extraction._inputs = remembering
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             code = command_line.main([str(word) for word in words])
     except BaseException as error:  # noqa: BLE001 - whatever gets out is a fault
         return 3, f"{type(error).__name__}: {error}", seen
     finally:
-        extraction.prepare = prepare
+        extraction.Extraction._inputs = given_inputs
     lines = [line for line in said.getvalue().replace("\r", "\n").splitlines() if line.strip()]
     return code, " ".join(lines[-3:]) if code else "", seen
 
