@@ -44,7 +44,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in files)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_two(
     tmp_path, one_thread, monkeypatch, capfd
 ):
@@ -61,7 +61,7 @@ def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_t
     assert all(torch.equal(tensor, weights[name]) for name, tensor in one.model.state_dict().items())
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_seeing_learns_within_a_few_steps(tmp_path, capsys, one_thread, monkeypatch):
     monkeypatch.setattr(training, "REPORT_EVERY", 10)  # what is said last is of the last ten steps
     train(Settings(seed=2, seeing_steps=40, answering_steps=0, pictures=4), tmp_path / "out")
