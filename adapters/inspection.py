@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import psutil
 
@@ -26,6 +27,8 @@ from .lora_config import LoraSettings, read_settings, shown
 from .older_names import Layout
 from .other_half import OtherHalf, is_head, other_half
 from .targets import Targets, all_linear
+
+Number = TypeVar("Number", int, float)
 
 __all__ = ["AdapterLimits", "HealthCard", "TouchedModule", "inspect_adapter"]
 
@@ -605,9 +608,9 @@ def _is_inside(name: str, outer: str) -> bool:
     return name == outer or name.startswith(f"{outer}.")
 
 
-def _span(values: Iterable[float]) -> tuple[float, float]:
-    values = list(values)
-    return min(values), max(values)
+def _span(values: Iterable[Number]) -> tuple[Number, Number]:
+    found = list(values)
+    return min(found), max(found)
 
 
 def _sides(shape: tuple[int, ...]) -> str:
