@@ -1,6 +1,7 @@
 """What holds for every test: no network, no analytics, and Gradio's files in a folder of their own."""
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -16,6 +17,8 @@ os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="gradio-test-")  # each 
 if "ATTENTION_TEST_SESSION" not in os.environ:  # its workers share the folder of the first process
     os.environ["ATTENTION_TEST_SESSION"] = session = tempfile.mkdtemp(prefix="attention-test-")
     atexit.register(shutil.rmtree, session, ignore_errors=True)
+# nobody is called by TLS: clients need not read the hundreds of certificates for each call
+os.environ["SSL_CERT_DIR"] = os.environ["GRADIO_TEMP_DIR"]
 worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     # torch takes every core in each process: then all wait for each other, ten times as long where there are two
@@ -31,6 +34,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("browser") or item.get_closest_marker("full"):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """What was imported stays: a model that is freed makes Python look through all that is not frozen."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):
