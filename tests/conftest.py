@@ -13,6 +13,7 @@ from shared import once
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["GRADIO_HEARTBEAT_INTERVAL"] = "0.2"  # who has left is noticed after 15 seconds otherwise
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="gradio-test-")  # each process its own: what is left is counted
 if "ATTENTION_TEST_SESSION" not in os.environ:  # its workers share the folder of the first process
     os.environ["ATTENTION_TEST_SESSION"] = session = tempfile.mkdtemp(prefix="attention-test-")

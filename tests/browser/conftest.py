@@ -165,6 +165,7 @@ class Pages:
     def __init__(self, browser):
         self.browser = browser
         self.pages: dict[tuple, Page] = {}
+        self.used: set[Page] = set()
 
     def lend(self, size=WIDE, theme="light", density=1, is_new=False) -> Page:
         """A blank page of this size; a new one has fetched nothing yet."""
@@ -175,25 +176,28 @@ class Pages:
             page = None
         if page is None:
             context = self.browser.new_context(viewport=size, color_scheme=theme, device_scale_factor=density)
-            self.pages[look] = context.new_page()
+            self.pages[look] = page = context.new_page()
         else:
             self.clear(page)
             page.set_viewport_size(size)
-        return self.pages[look]
+        self.used.add(page)
+        return page
 
     def clear(self, page: Page) -> None:
+        if page not in self.used or page.is_closed():
+            return
         page.unroute_all()
         page.context.set_offline(False)
         page.context.clear_permissions()
         page.mouse.move(0, 0)
         page.evaluate("() => location.protocol !== 'about:' && (sessionStorage.clear(), localStorage.clear())")
         page.goto("about:blank")
+        self.used.remove(page)
 
     def leave(self) -> None:
         """Let no page do anything more."""
         for page in self.pages.values():
-            if not page.is_closed():
-                self.clear(page)
+            self.clear(page)
 
     def close(self) -> None:
         for page in self.pages.values():
@@ -268,7 +272,8 @@ def touch(pages):
 def wait(page, state: str = "ready", **values) -> None:
     """Wait until the viewer says that it shows this."""
     said = "".join(f'[data-{name}="{value}"]' for name, value in values.items())
-    page.wait_for_selector(f".av-root[data-state={state}]{said}", timeout=40_000)
+    # looked for in every frame: Playwright's own ways look again after up to a second
+    page.wait_for_function("css => document.querySelector(css)", arg=f".av-root[data-state={state}]{said}", timeout=40_000)
 
 
 def shown(page) -> SimpleNamespace:

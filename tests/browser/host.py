@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 
 from attention.serving.routes import routes
 
+KEPT = {"cache-control": "max-age=3600"}  # by the browser: it is the same for every test
 FRONTEND = Path(gr.__file__).parent / "templates" / "frontend"
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -109,7 +110,7 @@ def hosted(component, find) -> Iterator[str]:
     app = Starlette(
         routes=[
             Route("/", lambda _: HTMLResponse(page)),
-            Route("/gradio.css", lambda _: Response(styles, media_type="text/css")),
+            Route("/gradio.css", lambda _: Response(styles, headers=KEPT, media_type="text/css")),
             Mount("/static", StaticFiles(directory=FRONTEND / "static")),
             *routes(find),
         ]

@@ -33,12 +33,22 @@ def picture(tmp_path):
 
 
 @pytest.fixture
-def page(pages, running):
-    page = pages.lend()
-    page.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
-    page.goto(running[1])
-    return page
+def open_app(pages, running):
+    """Open the page of the app."""
+
+    def open_app():
+        page = pages.lend()
+        page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
+        page.goto(running[1])
+        return page
+
+    return open_app
+
+
+@pytest.fixture
+def page(open_app):
+    return open_app()
 
 
 def unfold(page):
@@ -272,17 +282,14 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     assert run["ticket"] not in [row["ticket"] for row in running[0].runs()]
 
 
-def open_made(page, made, question: str) -> dict:
-    """Make a run while the page is open, and open it from the list as a reloaded page has it."""
-    run = made(question)
-    page.reload()
+def opened_from_the_list(page, question: str) -> None:
     choose(page, question)
     page.get_by_role("button", name="Open", exact=True).click()
-    return run
 
 
-def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(page, running, made):
-    run = open_made(page, made, "where was I?")
+def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(open_app, running, made):
+    run, page = made("where was I?"), open_app()
+    opened_from_the_list(page, "where was I?")
     expect(on_screen(page)).to_contain_text("where")
     said = status(page).input_value()
     page.reload()
@@ -295,8 +302,9 @@ def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(page, running, ma
     expect(page.get_by_label("Model", exact=True)).to_have_value(running[0].default_model())
 
 
-def test_a_reloaded_page_whose_run_is_gone_says_so(page, running, made):
-    run = open_made(page, made, "gone by then?")
+def test_a_reloaded_page_whose_run_is_gone_says_so(open_app, running, made):
+    run, page = made("gone by then?"), open_app()
+    opened_from_the_list(page, "gone by then?")
     expect(on_screen(page)).to_contain_text("gone")
     running[0].remove(run["ticket"])
     page.reload()
@@ -308,9 +316,8 @@ def test_a_reloaded_page_whose_run_is_gone_says_so(page, running, made):
     expect(page.get_by_label("Question")).to_have_value("")
 
 
-def test_what_is_deleted_is_what_was_asked_about(page, running, made):
-    first, second = made("one thing?"), made("another thing?")
-    page.reload()
+def test_what_is_deleted_is_what_was_asked_about(open_app, running, made):
+    first, second, page = made("one thing?"), made("another thing?"), open_app()
     choose(page, "one thing?")
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_role("button", name="Delete for good")).to_be_visible()
@@ -326,9 +333,8 @@ def test_what_is_deleted_is_what_was_asked_about(page, running, made):
     assert first["ticket"] in left and second["ticket"] not in left
 
 
-def test_a_run_that_another_page_deleted_is_said_to_be_gone(page, running, made):
-    run = made("who was quicker?")
-    page.reload()
+def test_a_run_that_another_page_deleted_is_said_to_be_gone(open_app, running, made):
+    run, page = made("who was quicker?"), open_app()
     choose(page, "who was quicker?")
     running[0].remove(run["ticket"])
     page.get_by_role("button", name="Open", exact=True).click()
@@ -336,19 +342,18 @@ def test_a_run_that_another_page_deleted_is_said_to_be_gone(page, running, made)
     expect(on_screen(page)).to_contain_text("star")
 
 
-def test_a_kept_run_that_was_damaged_since_is_refused_in_words(page, made):
+def test_a_kept_run_that_was_damaged_since_is_refused_in_words(open_app, made):
     run = made("still whole?")
     Path(run["folder"], "image_0.png").write_bytes(b"x")
-    page.reload()
-    choose(page, "still whole?")
-    page.get_by_role("button", name="Open", exact=True).click()
+    page = open_app()
+    opened_from_the_list(page, "still whole?")
     expect(page.locator("#explore-note textarea")).to_have_value(re.compile("image_0.png of this run is damaged"))
     expect(on_screen(page)).to_contain_text("star")
 
 
-def test_html_in_a_prompt_stays_text_wherever_runs_are_named(page, made):
+def test_html_in_a_prompt_stays_text_wherever_runs_are_named(open_app, made):
     made(HOSTILE)
-    page.reload()
+    page = open_app()
     unfold(page)
     kept(page).click()
     page.get_by_role("option").filter(has_text="<img src=x onerror").first.click()

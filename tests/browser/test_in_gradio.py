@@ -77,10 +77,10 @@ def in_gradio(runs, comparison):
 
 
 @pytest.fixture
-def page(pages, in_gradio):
+def page(pages, in_gradio, tools):
     page = pages.lend()
     page.goto(f"{in_gradio}?ticket=two&layer=2&head=1&__theme=light")
-    page.wait_for_selector(".av-root[data-state=ready]", timeout=60_000)
+    tools.wait(page)
     return page
 
 
@@ -106,7 +106,7 @@ def test_a_component_in_gradio_is_the_one_on_the_bare_page(pages, in_gradio, add
     found = []
     for place in (in_gradio, address):
         page.goto(f"{place}?ticket=two&layer=2&head=1&__theme={theme}")
-        page.wait_for_selector(".av-root[data-state=ready]", timeout=60_000)
+        tools.wait(page)
         found.append(seen())
     *of_gradio, pixels = found[0]
     *on_host, bare_pixels = found[1]

@@ -268,6 +268,8 @@ def test_the_menu_opens_by_keyboard_and_escape_closes_it_and_nothing_else(open_p
 def test_a_click_outside_closes_the_menu(open_page):
     page = open_page("two")
     open_menu(page)
+    page.mouse.move(5, 5)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.mouse.click(5, 5, delay=50)  # held for a moment, as a person does
     expect(page.locator(MENU)).to_be_hidden()
 

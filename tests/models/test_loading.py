@@ -345,7 +345,7 @@ for dtype in ("float32", "bfloat16"):
 def test_loading_makes_no_second_copy_of_the_weights(tmp_path):
     """In the files' own dtype they stay in the mapped file; in another there is, beside it, one converted copy."""
     config = qwen3_vl_config()
-    config.text_config.hidden_size = config.vision_config.out_hidden_size = 1024
+    config.text_config.hidden_size = config.vision_config.out_hidden_size = 512
     config.text_config.intermediate_size = 6144
     with torch.device("meta"):
         model = Qwen3VLForConditionalGeneration(config)
@@ -355,7 +355,7 @@ def test_loading_makes_no_second_copy_of_the_weights(tmp_path):
     qwen3_vl_folder(tmp_path)  # for the processor
     model.save_pretrained(tmp_path)
     n_bytes = models.weight_bytes(str(tmp_path))
-    assert n_bytes > 200e6
+    assert n_bytes > 100e6, "what else a process takes is far less"
     done = subprocess.run(
         [sys.executable, "-c", LOADING, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True
     )

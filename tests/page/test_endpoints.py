@@ -547,8 +547,7 @@ def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted
     assert hosted.run(opened["ticket"])
 
 
-def test_a_visitor_who_leaves_takes_less_of_the_cache_with_time(hosted, archive, monkeypatch):
-    monkeypatch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.2")  # who has left is noticed after 15 seconds otherwise
+def test_a_visitor_who_leaves_takes_less_of_the_cache_with_time(hosted, archive):
     demo = app.launch(hosted, quiet=True)
     try:
         client = Client(demo.local_url, verbose=False)
