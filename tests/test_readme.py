@@ -76,10 +76,10 @@ def call_here(code, capsys):
 
 
 @pytest.mark.slow
-def test_python_from_nothing_to_a_map_takes_at_most_six_lines(place):
+def test_python_from_nothing_to_a_map_takes_at_most_six_lines(place, capsys):
     code = next(block for block in blocks("python") if "import Request, extract" in block)
     assert len([line for line in code.splitlines() if line.strip()]) <= 6
-    answer, shape = run([sys.executable, "-c", code], place).split(maxsplit=1)
+    answer, shape = run_here(code, capsys).split(maxsplit=1)
     assert answer == "red"
     assert shape.startswith("(7, 11) ")
 

@@ -273,7 +273,8 @@ def wait(page, state: str = "ready", **values) -> None:
     """Wait until the viewer says that it shows this."""
     said = "".join(f'[data-{name}="{value}"]' for name, value in values.items())
     # looked for in every frame: Playwright's own ways look again after up to a second
-    page.wait_for_function("css => document.querySelector(css)", arg=f".av-root[data-state={state}]{said}", timeout=40_000)
+    css = f".av-root[data-state={state}]{said}"
+    page.wait_for_function("css => document.querySelector(css)", arg=css, timeout=40_000)
 
 
 def shown(page) -> SimpleNamespace:
