@@ -25,7 +25,7 @@ from .keys import Weight, is_on_another, read_keys, unwrapped
 from .layout_search import layout_of
 from .lora_config import LoraSettings, read_settings, shown
 from .older_names import Layout
-from .other_half import OtherHalf, is_head, other_half
+from .replaced_tensors import ReplacedTensors, is_head, replaced_tensors
 from .targets import Targets, all_linear
 
 Number = TypeVar("Number", int, float)
@@ -95,7 +95,7 @@ def inspect_adapter(
             wrapped,
         )
     renames = (*wrapped, *renames)
-    beside = other_half(files, base, layout, rename, alone)
+    beside = replaced_tensors(files, base, layout, rename, alone)
     written = {layout.now(weight.name): weight.written for weight in weights if weight.written and weight.which}
     parts = _Parts(files, base, settings, layout, written, limits)
     if is_on_another(read):
@@ -176,7 +176,7 @@ class _Parts:
         place[known] = weight
 
     def card(
-        self, n_keys: int, renames: tuple[tuple[str, str], ...], beside: OtherHalf, heads: tuple[str, ...]
+        self, n_keys: int, renames: tuple[tuple[str, str], ...], beside: ReplacedTensors, heads: tuple[str, ...]
     ) -> HealthCard:
         """All judged. Raises AdapterRefused."""
         if not self._lora:

@@ -19,7 +19,7 @@ from attention.exports.export import export
 from attention.page.sentences import in_words
 from attention.runs import partial
 from attention.runs.partial import PartialRun
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
 ROOT = Path(__file__).parent.parent

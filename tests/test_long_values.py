@@ -14,7 +14,7 @@ from attention.errors import AttentionError
 from attention.exports.wanted import NAMES
 from attention.request import Request
 from attention.runs.run import open_run
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
 LONG = "long " * 1_000

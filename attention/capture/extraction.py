@@ -38,11 +38,11 @@ from attention.runs import tokens
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
+from .answer_places import Places, answer_places
 from .exact_rows import not_finite
 from .forecast import download_reporter, estimate
 from .images import Pictures, open_pictures
 from .inputs import Prepared, check_image_tokens, prepare
-from .named_places import Places, named_places
 from .plan import plan_towers
 from .recorder import Capture
 from .run_json import run_json, save_images
@@ -353,7 +353,7 @@ class Extraction:
             for token, role in zip(inputs.ids[n_prompt:], inputs.roles[n_prompt:], strict=True)
             if role != "thinking"
         ]
-        return named_places(
+        return answer_places(
             tokenizer.decode(answer).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE),
             [image.size for image in self.prepared.images],
             inputs.read_sizes,

@@ -24,8 +24,8 @@ from attention.request import Request
 from attention.runs import tokens
 from attention.runs.run import FORMAT
 
+from .answer_places import Places
 from .inputs import Prepared
-from .named_places import Places
 from .recorder import Capture
 
 PREVIEW_PX = 2048

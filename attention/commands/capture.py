@@ -11,8 +11,8 @@ from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.request import FIELDS, Request
 
+from .checked_inputs import chosen
 from .flags import add_fields, plain_flags
-from .given import chosen
 from .progress import ReportedRun, make, size
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, offers, verify
+from . import capture, export, listings, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,8 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_extract(commands)
     capture.add_compare(commands)
     export.add_export(commands)
-    offers.add_inspect(commands)
-    offers.add_models(commands)
-    offers.add_adapters(commands)
+    listings.add_inspect(commands)
+    listings.add_models(commands)
+    listings.add_adapters(commands)
     verify.add_verify(commands)
     return parser

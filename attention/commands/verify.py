@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .checked_inputs import as_asked, check_images
 from .flags import add_fields
-from .given import as_asked, check_images
 from .progress import Progress, quiet_transformers
 
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import gradio as gr
 
-from attention.serving.answers import PREFIX
 from attention.serving.assets import assets, modules_of
+from attention.serving.responses import PREFIX
 
 MANIFEST_BYTES = 2048
 COMMON_STYLES = "styles/page.css"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .array_cache import ArrayCache
-from .half import to_float32
+from .float16 import to_float32
 from .layer_file import LayerFile
 from .masks import Mask
 

@@ -27,7 +27,7 @@ from attention.errors import DamagedRun, NotInRun, quoted, shown_path
 from .array_cache import ArrayCache
 from .checks.json_fields import parse_json
 from .factors import COMPUTED, FACTORS, Layer, chunks
-from .half import to_float16, to_float32
+from .float16 import to_float16, to_float32
 from .layer_file import LayerFile
 from .masks import Mask
 from .pooling import pool_maps, pooled_shape

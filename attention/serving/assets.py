@@ -13,7 +13,7 @@ from starlette.responses import Response
 from attention.environment import VIEWER
 from attention.errors import NotInRun
 
-from .answers import FOR_EVER, MEDIA_TYPES
+from .responses import FOR_EVER, MEDIA_TYPES
 
 
 @cache

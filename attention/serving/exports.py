@@ -16,8 +16,8 @@ from attention.exports.wanted import COMPARISON, FIELDS, MAP, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 from attention.runs.selection import select
 
-from .answers import FRESH, KEEP, Busy, attachment, download
 from .parameters import BadQuery, read_tower, read_wanted, read_word, take_only
+from .responses import FRESH, KEEP, Busy, attachment, download
 
 EXPORT_TYPES = {
     "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "npz": "application/octet-stream",

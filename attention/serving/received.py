@@ -7,8 +7,8 @@ import weakref
 
 from starlette.responses import Response
 
-from .answers import as_json, numbers
 from .parameters import read_number_or_word, read_tower
+from .responses import as_json, numbers
 
 RECEIVED_WAIT_S = 0.25  # a short computation is answered at once instead of with "ask again"
 

@@ -18,11 +18,11 @@ from attention.errors import NotInRun
 from attention.runs.pooling import pooled_shape
 from attention.words import GONE
 
-from .answers import KEEP, MEDIA_TYPES, PREFIX, UnknownTicket, as_json, guarded, numbers, position_ranges
 from .assets import asset
 from .exports import changes_table, export, export_found, layer_file
 from .parameters import BadQuery, read_number, read_number_or_word, read_tower, read_word
 from .received import Received
+from .responses import KEEP, MEDIA_TYPES, PREFIX, UnknownTicket, as_json, guarded, numbers, position_ranges
 
 
 def routes(resolve: Callable[[str], object]) -> list[Route]:

@@ -19,7 +19,7 @@ from attention.drawing.palettes import diverging, palette
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.exports.export import export
 from attention.measures.differences import jensen_shannon
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
 SHAPE, SIZE = (3, 6), (120, 60)  # cells of 20 x 20 pixels

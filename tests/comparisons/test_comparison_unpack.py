@@ -30,7 +30,7 @@ from attention.exports.folder_zip import zipped_bytes
 from attention.folders import check, unpack
 from attention.measures import differences
 from attention.runs.checks import zip_file as foreign_zip
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 from attention.visitors.store import RunCache
 

@@ -31,7 +31,7 @@ from attention.exports.export import export
 from attention.exports.folder_zip import _run_files, zipped, zipped_bytes
 from attention.runs.checks.unpack import unpack_run
 from attention.runs.selection import select
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
 
@@ -432,7 +432,7 @@ def test_a_download_of_a_run_that_has_expired_says_so(client):
 def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leaves):
     """Whether it was sent, refused, or the client left after its first bytes: no file, and none open."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("attention.serving.answers.STREAM_BYTES", 4096)
+    monkeypatch.setattr("attention.serving.responses.STREAM_BYTES", 4096)
     opened, temporary = [], tempfile.TemporaryFile
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1])
     path, _, query = f"{PREFIX}/ticket/export?{fields}".partition("?")

@@ -16,7 +16,7 @@ from programs import run_in_node
 from starlette.applications import Starlette
 
 from attention import open_run
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
 ROOT = Path(__file__).parents[2]

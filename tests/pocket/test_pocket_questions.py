@@ -100,7 +100,7 @@ def test_every_kind_is_asked_and_is_answered_from_the_picture_alone():
 
 
 def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
-    from attention.capture.named_places import named_places
+    from attention.capture.answer_places import answer_places
     from attention.families.qwen3_vl import FAMILY
 
     asked_once = [{"role": "user", "content": [{"type": "image"}]}]
@@ -112,7 +112,7 @@ def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
         assert control.label.lower() in question.text.lower()
         assert question.answer[look.character].isdigit()
         size = (window.width, window.height)
-        found = named_places(question.answer, [size], [(288, 288)], asked_once, FAMILY.named_sides)
+        found = answer_places(question.answer, [size], [(288, 288)], asked_once, FAMILY.named_sides)
         (point,) = found.points
         assert not found.boxes and not found.notes and point["label"] == control.label
         x0, y0, x1, y1 = control.box

@@ -43,6 +43,16 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in files)
 
 
+@pytest.mark.slow
+def test_the_command_writes_a_folder_that_answers(tmp_path, one_thread, monkeypatch, capfd):
+    flags = ["--seeing-steps", "1", "--answering-steps", "1", "--pictures", "1", "--processes", "1"]
+    monkeypatch.setattr(sys, "argv", ["train", *flags, "--output-dir", str(tmp_path / "model")])
+    main()
+    assert capfd.readouterr().out.count("answering 1/1") == 1
+    picture = draw(make_scene(np.random.default_rng(0)), 256, 256)
+    assert Pocket.load(tmp_path / "model").answer((picture,), "what color is the star?")
+
+
 @pytest.mark.full
 def test_the_command_writes_a_folder_that_loads_the_same_by_one_process_and_by_two(
     tmp_path, one_thread, monkeypatch, capfd

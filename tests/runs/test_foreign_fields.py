@@ -17,7 +17,7 @@ from attention.page.explore import inputs_of
 from attention.page.manifests import comparison_manifest, manifest
 from attention.page.sentences import describe_comparison, describe_run, kept_line
 from attention.runs.run import Run
-from attention.serving.answers import PREFIX
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache

@@ -17,8 +17,8 @@ from attention.errors import DamagedRun
 from attention.page.viewer import AttentionViewer, ComparisonViewer
 from attention.runs.pooling import area_weights, pool_maps, pooled_shape
 from attention.runs.run import open_run
-from attention.serving.answers import PREFIX, position_ranges
 from attention.serving.assets import assets
+from attention.serving.responses import PREFIX, position_ranges
 from attention.serving.routes import routes
 
 TICKET = f"{PREFIX}/ticket"

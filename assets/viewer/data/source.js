@@ -7,7 +7,7 @@
  * old. What was asked for in a lane arrives only while it is still that lane's wish, so nothing stale is ever painted. Knows
  * neither document nor colours.
  */
-import { decodeHalf } from './half.js';
+import { decodeHalf } from './float16.js';
 import { LruCache } from './lru.js';
 
 /**

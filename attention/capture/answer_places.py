@@ -1,6 +1,6 @@
 """Points and boxes that an answer names: which picture each means, where it lies on it, and what is only a guess.
 
-Owns the choice of the picture, the units, and what is left out. How places are written `place_dialects` knows; what a
+Owns the choice of the picture, the units, and what is left out. How places are written `place_formats` knows; what a
 family's numbers count it is told. Knows no tokenizer, no family and no file.
 """
 
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .place_dialects import Sides, Written, object_around, written_places
+from .place_formats import Sides, Written, object_around, written_places
 
 NEAR = 0.1  # of a side: models overshoot an edge a little; what is further out is counted otherwise, or is no place
 FURTHEST = 1e6  # of a number whose unit is not known
@@ -57,7 +57,7 @@ class Places:
     notes: list[str] = field(default_factory=list)
 
 
-def named_places(
+def answer_places(
     answer: str,
     image_sizes: Sequence[tuple[int, int]],
     read_sizes: Sequence[tuple[int, int]],

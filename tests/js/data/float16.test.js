@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { decodeHalf } from '../../../assets/viewer/data/half.js';
+import { decodeHalf } from '../../../assets/viewer/data/float16.js';
 
 /** IEEE 754 binary16 from its definition, by another route than the table: through the bits of a binary32. */
 function reference(bits) {

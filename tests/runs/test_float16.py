@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attention.runs.half import CHUNK, to_float16, to_float32
+from attention.runs.float16 import CHUNK, to_float16, to_float32
 
 EVERY_FLOAT16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 

@@ -28,7 +28,7 @@ HEADS = {
 
 
 @dataclass(frozen=True)
-class OtherHalf:
+class ReplacedTensors:
     """Tensors of files beside an adapter. `weights` have the base's names, and keys as `read_tensors` gives them."""
 
     weights: tuple[Weight, ...] = ()
@@ -44,7 +44,7 @@ def is_head(key: str, base: Base) -> bool:
     return parts[0] in HEADS and parts[0] not in base.modules
 
 
-def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, alone: bool) -> OtherHalf:
+def replaced_tensors(files: AdapterFiles, base: Base, layout: Layout, rename: bool, alone: bool) -> ReplacedTensors:
     """Read the rest beside the adapter, whose own keys are in `layout`. `alone`: it was confirmed that it is left out.
 
     Raises AdapterIncomplete for what cannot be loaded and matters, AdapterNeedsRenaming for names of an older layout.
@@ -58,7 +58,7 @@ def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, al
     if not files.knows_all:
         notes.append("The Hub could not be asked whether other trained weights lie beside it.")
     if alone:
-        return OtherHalf(notes=(*notes, *_left_out(files, base)), warnings=tuple(warnings))
+        return ReplacedTensors(notes=(*notes, *_left_out(files, base)), warnings=tuple(warnings))
     weights: list[Weight] = []
     renames: dict[str, str] = {}
     for file in files.parts:
@@ -78,7 +78,7 @@ def other_half(files: AdapterFiles, base: Base, layout: Layout, rename: bool, al
             "were trained on this model, confirm the renaming (rename=True).",
             tuple(renames.items()),
         )
-    return OtherHalf(tuple(weights), tuple(renames.items()), tuple(notes), tuple(warnings))
+    return ReplacedTensors(tuple(weights), tuple(renames.items()), tuple(notes), tuple(warnings))
 
 
 def _left_out(files: AdapterFiles, base: Base) -> tuple[str, ...]:

@@ -3,8 +3,15 @@
 import pytest
 
 from attention import families
-from attention.capture.named_places import AS_SHARES, MAX_PLACES, SWAPPED, UNKNOWN_UNIT, named_places, without_thoughts
-from attention.capture.place_dialects import A_PLACE, Y_FIRST
+from attention.capture.answer_places import (
+    AS_SHARES,
+    MAX_PLACES,
+    SWAPPED,
+    UNKNOWN_UNIT,
+    answer_places,
+    without_thoughts,
+)
+from attention.capture.place_formats import A_PLACE, Y_FIRST
 
 IMAGE, READ = (2000, 500), (1000, 250)  # as given, and as read
 OTHER, OTHER_READ = (400, 800), (200, 400)
@@ -23,7 +30,7 @@ def places(answer, model_type="qwen3_vl", messages=ONE, before=""):
     sizes = [(IMAGE, READ), (OTHER, OTHER_READ)] * 5
     n = sum(entry["type"] == "image" for message in messages for entry in message["content"])
     given, read = zip(*sizes[:n], strict=True) if n else ((), ())
-    return named_places(answer, given, read, messages, family.named_sides, family.y_first_keys, before)
+    return answer_places(answer, given, read, messages, family.named_sides, family.y_first_keys, before)
 
 
 def drawn(answer, model_type="qwen3_vl"):
