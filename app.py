@@ -215,6 +215,13 @@ def new_service(
     )  # fmt: skip
 
 
+def theme() -> gr.themes.Base:
+    """Gradio's own, with bold letters in place of its half-bold ones: those files lack most of the alphabet."""
+    families = ("Source Sans Pro", "ui-sans-serif", "sans-serif"), ("IBM Plex Mono", "ui-monospace", "monospace")
+    text, code = ((gr.themes.LocalFont(first, weights=(400, 700)), *others) for first, *others in families)
+    return gr.themes.Default(font=text, font_mono=code)
+
+
 def launch(service: Service, **settings) -> gr.Blocks:
     """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`."""
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
@@ -225,6 +232,7 @@ def launch(service: Service, **settings) -> gr.Blocks:
     demo.queue(max_size=24, default_concurrency_limit=8)
     demo.launch(
         prevent_thread_lock=True, app_kwargs={"routes": routes(service.cache.run)}, css_paths=[ASSETS / "app.css"],
+        theme=theme(),
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
         allowed_paths=[], max_file_size=service.zip_bytes, **settings,
     )  # fmt: skip

@@ -79,7 +79,7 @@ main > nav > button { border: 1px solid var(--border-color-primary); padding: 8p
     document.getElementById('selected').textContent = JSON.stringify(data, null, 2);
   }
   // with its fonts: texts keep their widths from the beginning
-  const fonts = ['400 14px "Source Sans Pro"', '600 14px "Source Sans Pro"', '400 14px "IBM Plex Mono"'];
+  const fonts = ['400 14px "Source Sans Pro"', '700 14px "Source Sans Pro"', '400 14px "IBM Plex Mono"'];
   Promise.all(fonts.map((font) => document.fonts.load(font))).then(() => {
     new Function('element', 'props', 'watch', 'trigger', $script)(component, props, watch, trigger);
   });

@@ -407,6 +407,29 @@ def test_every_example_opens_with_nothing_computed(page, running, monkeypatch):
         run.close()
 
 
+# How it looks
+
+
+def faces(page, css):
+    """The fonts that the texts below the elements are set in, by Chromium's own count of glyphs."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("DOM.enable")
+    devtools.send("CSS.enable")
+    root = devtools.send("DOM.getDocument")["root"]["nodeId"]
+    found = devtools.send("DOM.querySelectorAll", {"nodeId": root, "selector": css})["nodeIds"]
+    used = [font for node in found for font in devtools.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]]
+    devtools.detach()
+    return {font["postScriptName"] for font in used}
+
+
+def test_bold_words_are_set_in_one_typeface(page):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    page.evaluate("document.fonts.ready")
+    for css in ("#title h1", "[role=tab]", ".av-look-name", "#answer textarea", "button.primary"):
+        assert len(faces(page, css)) <= 1, (css, faces(page, css))
+    assert faces(page, "#title h1") == {"SourceSans3-Bold"}
+
+
 # How it fits
 
 
