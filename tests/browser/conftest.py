@@ -10,6 +10,7 @@ import base64
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser.host import hosted
 from browser.tickets import Tickets
-from browser.viewer_coverage import collect
+from browser.viewer_coverage import collected
 from made_runs import chat, scene, token, write_run
 from programs import require
 from shared import once
@@ -146,9 +147,8 @@ def address(runs):
 def chromium():
     """A running Chromium: the one named by CHROMIUM, or the system's."""
     path = require("browser")
-    if counted := os.environ.get("VIEWER_COVERAGE"):
-        collect(Path(counted))
-    with sync_playwright() as playwright:
+    counted = os.environ.get("VIEWER_COVERAGE")
+    with sync_playwright() as playwright, collected(Path(counted)) if counted else nullcontext():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()

@@ -6,12 +6,13 @@ Off unless VIEWER_COVERAGE names a folder: then each test process leaves a file 
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MODULE = re.compile(r"/assets/[0-9a-f]{16}/(.+\.js)$")
@@ -48,7 +49,7 @@ class ViewerCoverage:
             reached[at] |= is_reached
 
     def write(self, path: Path) -> None:
-        spans = {module: [match.span() for match in re.finditer(rb"\1+", row)] for module, row in self.reached.items()}
+        spans = {module: [match.span() for match in re.finditer(rb"\x01+", row)] for module, row in self.reached.items()}
         sizes = {module: len(row) for module, row in self.reached.items()}
         path.write_text(json.dumps({"functions": self.functions, "spans": spans, "sizes": sizes}))
 
@@ -66,8 +67,9 @@ class ViewerCoverage:
                 row[start:end] = b"\1" * (end - start)
 
 
-def collect(folder: Path) -> None:
-    """From now on every page of this process is counted."""
+@contextmanager
+def collected(folder: Path) -> Iterator[None]:
+    """Count every page that is opened inside, and write what they have run to a file of the folder."""
     from playwright.sync_api import BrowserContext, Page
 
     found, sessions = ViewerCoverage(), {}
@@ -98,7 +100,8 @@ def collect(folder: Path) -> None:
 
     BrowserContext.new_page, BrowserContext.close, Page.goto, Page.reload = new_page, close, goto, reload
     folder.mkdir(parents=True, exist_ok=True)
-    atexit.register(lambda: found.write(folder / f"{os.getpid()}.json"))
+    yield  # a worker of a test run ends without what is registered for its end: the last page is gone by then
+    found.write(folder / f"{os.getpid()}.json")
 
 
 if __name__ == "__main__":
