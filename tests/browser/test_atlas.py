@@ -307,6 +307,25 @@ def test_the_best_heads_of_all_layers(open_page, runs, tools):
     tools.wait(page, layer=maps[4]["layer"], head=maps[4]["head"])
 
 
+def test_the_order_of_the_best_heads_ends_with_them_but_a_chosen_one_stays(open_page):
+    page = open_page("large", layer=3, head=2)
+
+    def show(name):
+        page.get_by_role("group", name="Maps").get_by_role("button", name=name, exact=True).click()
+
+    show("best")
+    settled(page, "best", "image_mass")
+    show("all")
+    settled(page, "all", "number")
+    show("best")
+    page.get_by_label("Order of heads").select_option("entropy")
+    show("one layer")
+    settled(page, "layer", "entropy")
+    show("best")
+    show("all")
+    settled(page, "all", "entropy")
+
+
 def check_layer(page, tools, run, rows, grid=0, is_row=True):
     """The heads of one layer, with their mean and maximum, are painted cell by cell: rows [heads, keys]."""
     look(page, palette="grey", clip=100, sinks="raw", scale="atlas" if is_row else "map")

@@ -49,8 +49,9 @@ class ViewerCoverage:
             reached[at] |= is_reached
 
     def write(self, path: Path) -> None:
-        spans = {module: [match.span() for match in re.finditer(rb"\x01+", row)] for module, row in self.reached.items()}
-        sizes = {module: len(row) for module, row in self.reached.items()}
+        rows = self.reached.items()
+        spans = {module: [match.span() for match in re.finditer(rb"\x01+", row)] for module, row in rows}
+        sizes = {module: len(row) for module, row in rows}
         path.write_text(json.dumps({"functions": self.functions, "spans": spans, "sizes": sizes}))
 
     def read(self, path: Path) -> None:

@@ -18,18 +18,24 @@ const VIEWS = {
  */
 export function createAtlasControls(root, state) {
   const place = part(root, 'atlas-controls');
+  let isLent = false; // the order of "best", where nobody has chosen one: it ends with it
   const buttons = OFFERED.atlasView.map((view) => {
     const [text, title] = VIEWS[/** @type {keyof typeof VIEWS} */ (view)];
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
     button.addEventListener('click', () => {
       // The number of a head says nothing about which are best.
-      const order = view === 'best' && state.get.order === 'number' ? { order: /** @type {const} */ ('image_mass') } : {};
-      state.set({ atlasView: view, ...order });
+      const needsOrder = view === 'best' && state.get.order === 'number';
+      if (needsOrder) state.set({ atlasView: view, order: 'image_mass' });
+      else state.set({ atlasView: view, ...(isLent && view !== 'best' ? { order: /** @type {const} */ ('number') } : {}) });
+      isLent = needsOrder || (isLent && view === 'best');
     });
     return { view, button };
   });
   const select = create('select', { 'aria-label': 'Order of heads' }, OFFERED.order.map((order) => create('option', { value: order })));
-  select.addEventListener('change', () => state.set({ order: OFFERED.order[select.selectedIndex] }));
+  select.addEventListener('change', () => {
+    isLent = false;
+    state.set({ order: OFFERED.order[select.selectedIndex] });
+  });
   place.replaceChildren(
     create('span', { class: 'av-control', role: 'group', 'aria-label': 'Maps' }, buttons.map(({ button }) => button)),
     create('label', { class: 'av-control' }, [create('span', { class: 'av-label', text: 'Order' }), select]),
