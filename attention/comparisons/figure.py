@@ -30,6 +30,7 @@ from attention.drawing.overlay import DARK, LIGHT
 from attention.drawing.palettes import diverging, palette
 from attention.drawing.run_map import cells_over, ground, places_on
 from attention.drawing.run_words import (
+    asked_words,
     ground_words,
     image_words,
     look_settings,
@@ -46,7 +47,6 @@ from .maps import ComparedMaps
 SHOWN = ("left", "right", "difference", "wipe")
 USUAL = SHOWN[:3]
 FAINT = 0.68  # of white over a picture that is only the ground of a difference
-PROMPT_SIGNS = 300
 
 
 def write_comparison_figure(
@@ -202,12 +202,11 @@ def _caption(
     rows, cols = before.values.shape
     write = format_times if before.unit == "uniform" else format_value
     even = " even attention" if before.unit == "uniform" else ""
-    prompt = " ".join((info.get("prompt") or "").split())
-    prompt = prompt if len(prompt) <= PROMPT_SIGNS else prompt[: PROMPT_SIGNS - 1] + "…"
+    answers = {first: maps.before.run.info.get("answer"), second: maps.after.run.info.get("answer")}
     low, _, high = _difference_labels(difference)
     return [
         f"{info['model']['id']} · {second} against {first} · {where_words(maps.before)}",
-        *([f"prompt: “{prompt}”"] if prompt else []),
+        *asked_words(info.get("prompt"), answers),
         subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
         *_sink_words(maps, look),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from .colour_range import Drawn
 from .look import Look
 from .number_text import format_percent, format_strength, format_times, format_value
 
+ASKED_SIGNS = 300  # of a question or an answer below a map
 SAID = ("palette", "opacity", "unit", "curve", "sinks", "smooth", "plain")
 
 
@@ -56,6 +57,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     said = (selection.layer, selection.head, selection.are_shares, [sinks], look.sinks)
     return [
         f"{model} · {where_words(selection)}",
+        *asked_words(info.get("prompt"), {"": info.get("answer")}),
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
         *([sinks_sentence(*said)] if selection.key is None else []),
@@ -63,6 +65,20 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
         *not_drawn(info, look),
         f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
     ]
+
+
+def asked_words(prompt: str | None, answers: Mapping[str, str | None]) -> list[str]:
+    """Sentence on the question and on what was answered, by the names of who answered; none where there is neither.
+
+    Equal answers are said once.
+    """
+    asked, *said = (" ".join((text or "").split()) for text in (prompt, *answers.values()))
+    parts = [f"prompt: {_quoted(asked, ASKED_SIGNS)}"] if asked else []
+    if len(set(said)) == 1:
+        answers, said = {"": ""}, said[:1]
+    for name, answer in zip(answers, said, strict=True):
+        parts += [f"answer{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
+    return [" · ".join(parts)] if parts else []
 
 
 def ground_words(look: Look) -> str:
@@ -103,8 +119,8 @@ def subject_words(selection: Selection, with_predicted: bool = True) -> str:
     return f"{'reads from' if selection.key is None else 'is read by'}: {where}{own}"
 
 
-def _quoted(text: str) -> str:
-    return f"“{text if len(text) <= 60 else text[:59] + '…'}”"
+def _quoted(text: str, most: int = 60) -> str:
+    return f"“{text if len(text) <= most else text[: most - 1] + '…'}”"
 
 
 @dataclass(frozen=True)

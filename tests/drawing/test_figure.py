@@ -23,6 +23,7 @@ from attention.drawing.colour_range import drawn
 from attention.drawing.look import LOOK_FIELDS, Look, coverage
 from attention.drawing.palettes import PALETTES, palette
 from attention.drawing.run_map import places_on
+from attention.drawing.run_words import asked_words
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
 from attention.exports.export import export, heatmap_png
 from attention.runs.selection import select
@@ -263,6 +264,21 @@ def test_the_caption_says_what_the_map_is_of(made, tmp_path):
     assert "is read by: position 4" in " ".join(texts(svg(made, tmp_path, query=None, key=4)))
     said = " ".join(texts(svg(made, tmp_path, layer="max", head="mean")))
     assert "max over layers · mean over heads" in said and "of the row" not in said  # of no row: of many
+
+
+def test_the_caption_says_what_was_asked_and_answered(made, tmp_path):
+    def said(prompt, answer):
+        made.info |= {"prompt": prompt, "answer": answer}
+        return [words for words in texts(svg(made, tmp_path)) if "prompt" in words or "answer" in words]
+
+    assert said("what is <b>this</b>\n ${x}?", "a fox") == ["prompt: “what is <b>this</b> ${x}?” · answer: “a fox”"]
+    assert said("what?", "") == ["prompt: “what?”"] and said("", "") == []
+    (long,) = asked_words("why " * 1000, {"base": "so " * 1000})
+    assert long.count("…") == 2 and len(long) < 700
+    assert asked_words("what?", {"base": "red", "mine": "red"}) == ["prompt: “what?” · answer: “red”"]
+    assert asked_words("what?", {"base": "red", "mine": "blue"}) == [
+        "prompt: “what?” · answer of base: “red” · answer of mine: “blue”"
+    ]
 
 
 def test_the_largest_of_many_heads_are_no_shares_of_a_row(made, tmp_path):
