@@ -217,9 +217,11 @@ def new_service(
 
 def theme() -> gr.themes.Base:
     """Gradio's own, with bold letters in place of its half-bold ones: those files lack most of the alphabet."""
-    families = ("Source Sans Pro", "ui-sans-serif", "sans-serif"), ("IBM Plex Mono", "ui-monospace", "monospace")
-    text, code = ((gr.themes.LocalFont(first, weights=(400, 700)), *others) for first, *others in families)
-    return gr.themes.Default(font=text, font_mono=code)
+    text, code = (gr.themes.LocalFont(name, weights=(400, 700)) for name in ("Source Sans Pro", "IBM Plex Mono"))
+    return gr.themes.Default(
+        font=(text, "ui-sans-serif", "system-ui", "sans-serif"),
+        font_mono=(code, "ui-monospace", "Consolas", "monospace"),
+    )
 
 
 def launch(service: Service, **settings) -> gr.Blocks:

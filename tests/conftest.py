@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What was imported stays: a model that is freed makes Python look through all that is not frozen."""
+    """Freeze what was imported: a model that is freed makes Python look through all that is not frozen."""
     gc.collect()
     gc.freeze()
 

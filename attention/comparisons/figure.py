@@ -202,7 +202,7 @@ def _caption(
     rows, cols = before.values.shape
     write = format_times if before.unit == "uniform" else format_value
     even = " even attention" if before.unit == "uniform" else ""
-    answers = {first: maps.before.run.info.get("answer"), second: maps.after.run.info.get("answer")}
+    answers = [(first, maps.before.run.info.get("answer")), (second, maps.after.run.info.get("answer"))]
     low, _, high = _difference_labels(difference)
     return [
         f"{info['model']['id']} · {second} against {first} · {where_words(maps.before)}",

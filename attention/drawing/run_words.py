@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     said = (selection.layer, selection.head, selection.are_shares, [sinks], look.sinks)
     return [
         f"{model} · {where_words(selection)}",
-        *asked_words(info.get("prompt"), {"": info.get("answer")}),
+        *asked_words(info.get("prompt"), [("", info.get("answer"))]),
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
         *([sinks_sentence(*said)] if selection.key is None else []),
@@ -67,16 +67,15 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     ]
 
 
-def asked_words(prompt: str | None, answers: Mapping[str, str | None]) -> list[str]:
-    """Sentence on the question and on what was answered, by the names of who answered; none where there is neither.
+def asked_words(prompt: str | None, answers: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Sentence on the question and on what was answered, none where there is neither.
 
-    Equal answers are said once.
+    `answers` are names of who answered, and what; equal ones are said once, without a name.
     """
-    asked, *said = (" ".join((text or "").split()) for text in (prompt, *answers.values()))
+    asked, *said = (" ".join((text or "").split()) for text in (prompt, *(text for _, text in answers)))
     parts = [f"prompt: {_quoted(asked, ASKED_SIGNS)}"] if asked else []
-    if len(set(said)) == 1:
-        answers, said = {"": ""}, said[:1]
-    for name, answer in zip(answers, said, strict=True):
+    are_equal = len(set(said)) == 1
+    for name, answer in [("", said[0])] if are_equal else zip((name for name, _ in answers), said, strict=True):
         parts += [f"answer{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
     return [" · ".join(parts)] if parts else []
 

@@ -273,12 +273,13 @@ def test_the_caption_says_what_was_asked_and_answered(made, tmp_path):
 
     assert said("what is <b>this</b>\n ${x}?", "a fox") == ["prompt: “what is <b>this</b> ${x}?” · answer: “a fox”"]
     assert said("what?", "") == ["prompt: “what?”"] and said("", "") == []
-    (long,) = asked_words("why " * 1000, {"base": "so " * 1000})
+    (long,) = asked_words("why " * 1000, [("base", "so " * 1000)])
     assert long.count("…") == 2 and len(long) < 700
-    assert asked_words("what?", {"base": "red", "mine": "red"}) == ["prompt: “what?” · answer: “red”"]
-    assert asked_words("what?", {"base": "red", "mine": "blue"}) == [
-        "prompt: “what?” · answer of base: “red” · answer of mine: “blue”"
-    ]
+    assert asked_words("what?", [("base", "red"), ("mine", "red")]) == ["prompt: “what?” · answer: “red”"]
+    for name in ("mine", "base"):  # two that are called alike are two all the same
+        assert asked_words("what?", [("base", "red"), (name, "blue")]) == [
+            f"prompt: “what?” · answer of base: “red” · answer of {name}: “blue”"
+        ]
 
 
 def test_the_largest_of_many_heads_are_no_shares_of_a_row(made, tmp_path):

@@ -26,7 +26,8 @@ export function createAtlasControls(root, state) {
       // The number of a head says nothing about which are best.
       const needsOrder = view === 'best' && state.get.order === 'number';
       if (needsOrder) state.set({ atlasView: view, order: 'image_mass' });
-      else state.set({ atlasView: view, ...(isLent && view !== 'best' ? { order: /** @type {const} */ ('number') } : {}) });
+      else if (isLent && view !== 'best' && state.get.order === 'image_mass') state.set({ atlasView: view, order: 'number' });
+      else state.set({ atlasView: view });
       isLent = needsOrder || (isLent && view === 'best');
     });
     return { view, button };
