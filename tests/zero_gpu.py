@@ -62,9 +62,22 @@ spaces.zero.torch.move = lambda callback=None: None
 from gradio_client import Client, handle_file  # noqa: E402
 
 from attention.models import devices  # noqa: E402
+from attention.runs.partial import PartialRun  # noqa: E402
 from attention.visitors.store import RunCache  # noqa: E402
 
 devices.has_cuda = lambda: False
+TO_STOP = 500  # tokens asked for by the job that is stopped
+report = PartialRun.report
+
+
+def report_and_wait(partial, phase, done=0, total=0, answer=None):
+    """Hold the job that is to be stopped at its first token: tiny models are done before anybody sees them write."""
+    report(partial, phase, done, total, answer)
+    while (phase, done, total) == ("answer", 1, TO_STOP) and not partial.is_cancelled:
+        threading.Event().wait(0.02)
+
+
+PartialRun.report = report_and_wait
 service = app.new_service(RunCache(runs, library=False), is_hosted=True, model=model)
 demo = app.launch(service, quiet=True)
 client = Client(demo.local_url, verbose=False)
@@ -83,7 +96,7 @@ for temperature in ("cold", "warm"):  # noqa: B007 - the scheduler reads it
         analyze(adapter="nobody/nothing", model_type="no_such_family").result()
     except Exception as error:  # noqa: BLE001 - it is printed, whatever it is
         print("refused", type(error).__name__, "no_such_family" in str(error), flush=True)
-    job = analyze(mode="generate", max_new_tokens=500)
+    job = analyze(mode="generate", max_new_tokens=TO_STOP)
     while not (job.status().progress_data and "answer" in (job.status().progress_data[0].desc or "")):
         threading.Event().wait(0.02)
     job.cancel()
