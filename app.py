@@ -120,17 +120,13 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
         delete_cache=(hour, hour if service.is_hosted else 24 * hour),
     ) as demo:  # fmt: skip
         notice = gr.Markdown(visible=False)
-        gr.Markdown(f"# {TITLE}\n\nwhat a vision-language model reads from, in every layer and head", elem_id="title")
+        gr.Markdown(f"# {TITLE}", elem_id="title")
         passed_on = gr.State()  # the ticket of what a zip brought that belongs into the other tab
         with gr.Tabs() as tabs:
             with gr.Tab("Explore", id="explore"):
-                model, badge = build_explore(demo, service, examples, passed_on)
-            with gr.Tab("Compare adapters", id="compare"):
-                compared_model, compared_badge = build_compare(demo, service, comparisons, passed_on)
-            with gr.Tab("Demo model", id="card"):
-                gr.Markdown(card(), elem_id="card")
-        to_card = [badge.click, compared_badge.click]
-        gr.on(to_card, lambda: gr.Tabs(selected="card"), None, tabs, queue=False, **QUIET)
+                model = build_explore(demo, service, examples, passed_on, card())
+            with gr.Tab("Compare", id="compare"):
+                compared_model = build_compare(demo, service, comparisons, passed_on)
         passed_on.change(lambda ticket: gr.Tabs(selected=tab_of(service, ticket)), passed_on, tabs, **QUIET)
         build_endpoints(service)
 

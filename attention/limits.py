@@ -48,6 +48,7 @@ class Limits:
 # A request
 
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
+PAGE_PICTURES = 8  # that the page takes for one question
 
 # A picture that is read, and one that is drawn
 

@@ -13,10 +13,11 @@ import { sharedHigh } from './numbers/atlas.js';
 import { createChoices } from './views/choices.js';
 import { createColourBar } from './views/colour_bar.js';
 import { createDifferenceBar } from './views/comparison/bar.js';
+import { createCaution } from './views/caution.js';
 import { createChangeChoices } from './views/comparison/choices.js';
 import { changeWish, createComparisonFollower } from './state/comparison_follow.js';
 import { createComparisonHeadline } from './views/comparison/headline.js';
-import { cutInfo, memberName } from './data/comparison_info.js';
+import { cutInfo, memberName, otherAnswers } from './data/comparison_info.js';
 import { createComparisonKeep } from './views/comparison/keep.js';
 import { createLists } from './views/comparison/lists.js';
 import { makeMaps } from './numbers/pair.js';
@@ -31,7 +32,9 @@ import { createHelp } from './views/help.js';
 import { LOOK_NAMES } from './state/look.js';
 import { createMessage } from './views/message.js';
 import { createOpening } from './state/opening.js';
+import { createPanels } from './views/panels.js';
 import { createPlayer } from './views/play.js';
+import { createSaying } from './views/saying.js';
 import { firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
 import { changePath, createSource } from './data/source.js';
@@ -114,6 +117,7 @@ export function mount({ element, props, watch, trigger }) {
   const strip = createTokenStrip(root, state, actions, comparisonReading(state));
   const follower = createComparisonFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
   const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']]);
+  const panels = createPanels(root, state);
   const opening = createOpening(state, {
     kind: 'comparison', props, watch, open, read: readComparison,
     write: (id, old) => writeComparison(id, /** @type {Selection} */ (state.get.selection), state.get, writeView(state.get), old),
@@ -121,9 +125,9 @@ export function mount({ element, props, watch, trigger }) {
   const panes = createComparisonPanes(root, state, { ...actions, compare });
   const matrix = createMatrixView(root, state, actions);
   const views = [
-    createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
+    createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), help, follower, opening,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, help, follower, opening,
     createMessage(root, state, {
       kind: 'comparison', retry: session.retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],
@@ -220,6 +224,7 @@ export function mount({ element, props, watch, trigger }) {
     assets: new URL('.', import.meta.url).href,
     /** Change how things are drawn, or what is set beside the maps. @param {Partial<ComparisonFields>} look */
     look: (look) => state.set(look),
+    open: panels.toggle,
     actions,
     compare,
     sample: panes.sample,

@@ -10,6 +10,7 @@ import { createCommands } from './state/commands.js';
 import { readFragment, writeFragment } from './state/address.js';
 import { sharedHigh } from './numbers/atlas.js';
 import { createAtlasView } from './views/atlas/atlas_view.js';
+import { createCaution } from './views/caution.js';
 import { createChoices } from './views/choices.js';
 import { createColourBar } from './views/colour_bar.js';
 import { createControls } from './views/controls.js';
@@ -17,6 +18,7 @@ import { painted, part } from './views/dom.js';
 import { makeDrawn } from './numbers/coloured_map.js';
 import { atlasOf, createFollower, wantedAtlas } from './state/follow.js';
 import { createHeadline } from './views/headline.js';
+import { createHeadsLine } from './views/atlas/heads_line.js';
 import { createHelp } from './views/help.js';
 import { createImageView } from './views/picture/image_view.js';
 import { createKeep } from './views/keep/keep.js';
@@ -24,9 +26,11 @@ import { LOOK_NAMES } from './state/look.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
 import { createOpening } from './state/opening.js';
+import { createPanels } from './views/panels.js';
 import { createPlayer } from './views/play.js';
 import { asksTheSame, firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
+import { createSaying } from './views/saying.js';
 import { createSentence } from './views/sentence.js';
 import { createSession, NOTHING, startingFields, statusOf } from './state/session.js';
 import { atlasPath, createSource } from './data/source.js';
@@ -80,13 +84,14 @@ export function mount({ element, props, watch, trigger }) {
   const image = createImageView(root, state, actions);
   const atlas = createAtlasView(root, state, actions);
   const help = createHelp(root);
+  const panels = createPanels(root, state);
   const opening = createOpening(state, {
     kind: 'run', props, watch, open, read: readFragment,
     write: (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), state.get, old),
   });
   const views = [
-    createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createPlayer(root, state, actions), createKeep(root, state), help, follower, opening,
+    createSaying(root, state, actions), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createKeep(root, state), help, follower, opening,
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
@@ -163,6 +168,7 @@ export function mount({ element, props, watch, trigger }) {
     state: state.get,
     /** Change how things are drawn. @param {Partial<import('./state/look.js').Look>} look */
     look: (look) => state.set(look),
+    open: panels.toggle,
     actions,
     /** The values of the map on screen, row by row. */
     get values() {

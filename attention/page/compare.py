@@ -8,59 +8,68 @@ from typing import Any
 
 import gradio as gr
 
+from attention.comparisons.comparison import Comparison
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError, confirmed_by
 from attention.limits import MAX_ADAPTER_SCALE
 from attention.visitors.service import Service
 
 from . import QUIET
+from .ask import StatusLine
 from .controls import Controls
-from .inputs import ALONE, BOXES, RENAME, adapter_choices, demo_badge, fields_of, request_inputs
+from .inputs import (
+    ALONE,
+    BOXES,
+    CLOSE,
+    RENAME,
+    adapter_choices,
+    ask_inputs,
+    chip_words,
+    fields_of,
+    model_chip,
+    request_settings,
+)  # fmt: skip
 from .kept import Kept
-from .manifests import comparison_manifest, is_demo
-from .sentences import describe_comparison, in_words
+from .manifests import comparison_manifest
+from .sentences import describe_comparison, in_words, notes_of
 from .viewer import ComparisonViewer
 
 WORDS = [("the base's", "base"), ("each its own", "own")]
 
 
-def build_compare(
-    demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State
-) -> tuple[gr.Dropdown, gr.Button]:
+def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State) -> gr.Dropdown:
     """The tab that runs base and adapters on one input, or opens a finished comparison, and shows what they change.
 
     `passed_on` is the ticket of what a zip brought that belongs into the other tab.
-    Returns its choice of models, which is filled later, and the badge of the demo model, which leads to its card.
+    Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
     first = service.comparison(tickets[0]) if tickets else None
-    with gr.Accordion("Your own picture, question and adapters", open=first is None) as inputs:
-        settings, run, stop = request_inputs(service)
+    with gr.Row(elem_classes="ask"):
+        settings, run, stop = ask_inputs(service)
+        adapters = gr.Dropdown(
+            [], value=[], multiselect=True, max_choices=12, label="LoRA adapters, one to twelve", show_label=False,
+            container=False, scale=4, allow_custom_value=True, min_width=200, elem_classes="ask-adapters",
+        )  # fmt: skip
+        chip = model_chip(first, "compare")
+    status = StatusLine(said_of_comparison(first), elem_id="compare-status")
+    with gr.Column(elem_id="compare-settings", elem_classes="settings"):
+        settings |= request_settings(service)
         model = settings["model"]
         with gr.Row():
-            adapters = gr.Dropdown(
-                [], value=[], multiselect=True, max_choices=12, label="LoRA adapters, one to twelve", scale=4,
-                allow_custom_value=True, info="owner/name of the Hub, or of the list; name=0.5 at half its strength",
-            )  # fmt: skip
-            strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Strength, where none is said", scale=2)
-            words = gr.Dropdown(WORDS, value="base", label="Whose answer all read", scale=2, min_width=200)
+            strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Default strength", scale=2)
+            words = gr.Dropdown(WORDS, value="base", label="Answer used for all models", scale=2, min_width=200)
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=2)
             alone = gr.Checkbox(False, label=ALONE, visible=False, scale=2)
-        health = gr.Textbox(
-            label="What the adapters are", visible=False, interactive=False, max_lines=12, elem_id="health",
-        )  # fmt: skip
+        gr.Markdown("An adapter is an owner/name of the Hub or one of the list; name=0.5 is half its strength.")
         chooser = gr.Dataset(
             components=[settings["prompt"]],
             samples=[[service.comparison(ticket).info["prompt"]] for ticket in tickets], sample_labels=list(examples),
             type="index", label="Examples", visible=bool(examples),
         )  # fmt: skip
         kept = Kept(service, "comparison")
-    with gr.Row():
-        status = gr.Textbox(
-            describe_comparison(first) if first else "Choose an image, ask about it, and choose adapters.",
-            label="Status", show_label=False, container=False, interactive=False, max_lines=9,
-            elem_id="compare-status", scale=5, min_width=320,
-        )  # fmt: skip
-        badge = demo_badge("compare-badge", first is not None and is_demo(first))
+    health = gr.Textbox(
+        label="Adapter details", visible=False, interactive=False, max_lines=12, elem_id="health",
+    )  # fmt: skip
     viewer = ComparisonViewer(comparison_manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)
 
@@ -89,8 +98,8 @@ def build_compare(
     def screen(ticket: str) -> dict:
         found = service.comparison(ticket)
         return {
-            viewer: comparison_manifest(service, ticket), shown: ticket, status: describe_comparison(found),
-            inputs: gr.Accordion(open=False), badge: gr.Button(visible=is_demo(found)),
+            viewer: comparison_manifest(service, ticket), shown: ticket, status: said_of_comparison(found),
+            chip: gr.Button(chip_words(found)),
         }  # fmt: skip
 
     def clear() -> dict:
@@ -132,8 +141,9 @@ def build_compare(
     async def offered_here(chosen_model: str | None) -> dict:
         return gr.Dropdown(await adapter_choices(service, chosen_model))
 
-    screened = [viewer, shown, status, inputs, badge]
+    screened = [viewer, shown, status, chip]
     chosen = [adapters, strength, words, rename, alone]
+    run.click(None, None, None, js=CLOSE % {"tab": "compare"}, queue=False, **QUIET)
     controls.start(run.click, run_both, [*chosen, *settings.values()], [*screened, *kept.noted, kept.list])
     controls.let_stop()
     gr.on([adapters.change, model.change, rename.input, alone.input], examined, [adapters, model, rename, alone],
@@ -142,4 +152,11 @@ def build_compare(
     chooser.click(lambda index: {**kept.saying(), **screen(tickets[index])}, chooser, [*screened, *kept.noted], **QUIET)
     viewer.change(found_again, [viewer, shown], screened, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, screened, screen, clear)
-    return model, badge
+    return model
+
+
+def said_of_comparison(comparison: Comparison | None) -> dict:
+    """A comparison's notes for everyone, its facts for who asks for them."""
+    if comparison is None:
+        return {"text": "Choose a picture, ask about it, and choose adapters."}
+    return {"text": " ".join(notes_of(comparison)), "facts": describe_comparison(comparison)}

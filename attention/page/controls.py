@@ -16,33 +16,29 @@ from attention.visitors.service import Service
 from attention.words import PHASE_WORDS
 
 from . import GPU, QUIET
+from .ask import StatusLine
 from .inputs import BOXES
 from .sentences import LAST_PROGRESS_SECONDS, STOPPED, in_words, status_line
 
 
 class Controls:
-    """The two buttons, the line that says how far the run is, and where its answer appears, if it has a place."""
+    """The two buttons, of which one is there, and the line that says how far the run is."""
 
     def __init__(
         self,
         service: Service,
         run: gr.Button,
         stop: gr.Button,
-        status: gr.Textbox,
+        status: StatusLine,
         confirmations: dict[str, gr.Checkbox],
-        answer: gr.Textbox | None = None,
     ):
         self.service, self.run, self.stop, self.status = service, run, stop, status
         self.confirmations = confirmations  # by the word with which a refusal asks for one
-        self.answer = answer
-        self.changed = [run, stop, status, *confirmations.values(), *([] if answer is None else [answer])]
+        self.changed = [run, stop, status, *confirmations.values()]
         self.started: list = []
 
-    def _answering(self, words: str | None) -> dict:
-        return {} if self.answer is None else {self.answer: words or ""}
-
     def _ended(self, line: str) -> dict:
-        return {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False), self.status: line}
+        return {self.run: gr.Button(visible=True), self.stop: gr.Button(visible=False), self.status: line}
 
     async def changes(
         self,
@@ -60,7 +56,7 @@ class Controls:
             fields = asked()
             with self.service.job(fields, request.session_hash, compared and compared()) as job:
                 async for progress in job.follow():
-                    yield {self.status: status_line(progress), **self._answering(progress["answer"])}
+                    yield {self.status: said_of(progress)}
                 ticket = job.result()["ticket"]
             made = finished(ticket)
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
@@ -82,15 +78,15 @@ class Controls:
 
         `event` takes a function, its inputs and outputs, as `Button.click` does.
         """
-        begun = [self.run, self.stop, self.status, *([] if self.answer is None else [self.answer])]
+        begun = [self.run, self.stop, self.status]
 
         def begin() -> dict:
-            buttons = {self.run: gr.Button("Run", interactive=False), self.stop: gr.Button(interactive=True)}
-            return {**buttons, self.status: PHASE_WORDS["queue"][1], **self._answering(None)}
+            buttons = {self.run: gr.Button("Run", visible=False), self.stop: gr.Button(visible=True)}
+            return {**buttons, self.status: PHASE_WORDS["queue"][1]}
 
         outputs = list(dict.fromkeys([*self.changed, *shown]))
         running = event(begin, None, begun, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)
-        running.failure(lambda: self._ended(gr.skip()), None, begun[:3], queue=False, **QUIET)
+        running.failure(lambda: self._ended(gr.skip()), None, begun, queue=False, **QUIET)
         self.started.append(running)
 
     def let_stop(self) -> None:
@@ -107,3 +103,9 @@ class Controls:
             lambda: self._ended(STOPPED), None, buttons, cancels=self.started, queue=False, **QUIET
         )
         ending.then(say_again, None, buttons, queue=False, **QUIET)
+
+
+def said_of(progress: dict) -> dict:
+    """How far a run is, as the line says it: words, steps, and the answer as far as it is written."""
+    answer = f"\n“{progress['answer']}”" if progress["answer"] else ""
+    return {"text": status_line(progress) + answer, "done": progress["done"], "total": progress["total"]}

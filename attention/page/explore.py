@@ -9,34 +9,54 @@ from typing import Any
 
 import gradio as gr
 
-from attention.errors import AttentionError
-from attention.limits import MAX_ADAPTER_SCALE
+from attention.errors import AttentionError, InvalidRequest
+from attention.limits import MAX_ADAPTER_SCALE, PAGE_PICTURES
 from attention.request import Request
 from attention.runs.run import Run
 from attention.visitors.service import Service
 
 from . import QUIET
+from .ask import ExampleStrip, StatusLine
 from .controls import Controls
-from .inputs import ALONE, DTYPES, NO_ADAPTER, RENAME, adapter_choices, copied, demo_badge, fields_of, request_inputs
+from .inputs import (
+    ALONE,
+    CLOSE,
+    DTYPES,
+    NO_ADAPTER,
+    RENAME,
+    adapter_choices,
+    ask_inputs,
+    chip_words,
+    copied,
+    fields_of,
+    model_chip,
+    request_settings,
+)  # fmt: skip
 from .kept import Kept
-from .manifests import is_demo, manifest
+from .manifests import manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
 from .viewer import AttentionViewer
 
 
 def build_explore(
-    demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State
-) -> tuple[gr.Dropdown, gr.Button]:
+    demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State, card: str
+) -> gr.Dropdown:
     """The tab that makes a run or opens one, and shows it.
 
-    `passed_on` is the ticket of what a zip brought that belongs into the other tab.
-    Returns its choice of models, which is filled later, and the badge of the demo model, which leads to its card.
+    `passed_on` is the ticket of what a zip brought that belongs into the other tab, `card` what is said of the bundled
+    model. Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
     first = service.run(tickets[0]) if tickets else None
-    with gr.Accordion("Your own picture and question", open=first is None) as inputs:
-        settings, run, stop = request_inputs(service)
-        image, prompt, model = settings["image"], settings["prompt"], settings["model"]
+    with gr.Row(elem_classes="ask"):
+        settings, run, stop = ask_inputs(service)
+        images, prompt = settings["images"], settings["prompt"]
+        chip = model_chip(first, "explore")
+        strip = ExampleStrip(example_pictures(service, examples), visible=bool(examples), min_width=60, scale=0)
+    status = StatusLine(said_of_run(first), elem_id="status")
+    with gr.Column(elem_id="explore-settings", elem_classes="settings"):
+        settings |= request_settings(service)
+        model = settings["model"]
         with gr.Row():
             adapter = gr.Dropdown(
                 [NO_ADAPTER], value="", label="LoRA adapter", scale=3, allow_custom_value=True,
@@ -48,35 +68,32 @@ def build_explore(
         settings |= {
             "adapter": adapter, "adapter_scale": strength, "adapter_rename": rename, "adapter_alone": alone,
         }  # fmt: skip
+        follow_up = gr.Checkbox(
+            False, label="Go on with the chat on screen: its pictures, question and answer come before yours"
+        )
         chooser = gr.Dataset(
             components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in tickets],
             sample_labels=list(examples), samples_per_page=20, type="index", label="Examples", visible=bool(examples),
         )  # fmt: skip
         kept = Kept(service, "run")
-    with gr.Row():
-        status = gr.Textbox(
-            describe_run(first) if first else "Choose an image and ask about it.", label="Status",
-            show_label=False, container=False, interactive=False, max_lines=9, elem_id="status", scale=3, min_width=320,
-        )  # fmt: skip
-        answer = gr.Textbox(
-            first.info["answer"] if first else "", label="Answer", show_label=False, container=False, interactive=False,
-            max_lines=2, placeholder="The answer appears here", elem_id="answer", scale=2, min_width=320,
-        )  # fmt: skip
-        badge = demo_badge("badge", first is not None and is_demo(first))
+        with gr.Accordion("About the tiny demo model", open=False):
+            gr.Markdown(card, elem_id="card")
     viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
     shown = gr.State(tickets[0] if first else None)  # the ticket that was sent to the viewer last
-    controls = Controls(service, run, stop, status, {"renaming": rename, "used alone": alone}, answer)
+    controls = Controls(service, run, stop, status, {"renaming": rename, "used alone": alone})
 
     async def offered_here(model: str | None) -> dict:
         return gr.Dropdown([NO_ADAPTER, *await adapter_choices(service, model)])
 
-    async def explore(request: gr.Request, *values) -> AsyncIterator[dict]:
+    async def explore(request: gr.Request, ticket: str | None, goes_on: bool, *values) -> AsyncIterator[dict]:
+        def asked() -> dict:
+            fields = fields_of(dict(zip(settings, values, strict=True)))
+            return fields if not goes_on else going_on(fields, service.run(ticket))
+
         def made(ticket: str) -> dict:
             return {**screen(ticket, keeps_view=True), **kept.saying(), **kept.rows()}
 
-        async for changes in controls.changes(
-            request, lambda: fields_of(dict(zip(settings, values, strict=True))), made
-        ):
+        async for changes in controls.changes(request, asked, made):
             yield changes
 
     def adapted(ticket: str | None, words: str, name: str | None, scale: float) -> dict:
@@ -86,19 +103,17 @@ def build_explore(
         if found is None:
             return offered
         values = inputs_of(found) or {}
-        picture = found.folder / "image_0.png"
-        values |= {"image": copied(image, picture)} if values and picture.is_file() else {}
+        values |= {"images": copied(images, found)} if values else {}
         kept_inputs = ("model", "adapter", "adapter_scale", "adapter_rename", "adapter_alone")
         return offered | {settings[key]: value for key, value in values.items() if key not in kept_inputs}
 
     def screen(ticket: str, keeps_view: bool = False) -> dict:
-        """The run on screen, and the inputs folded away."""
+        """The run on screen."""
         found = service.run(ticket)
         sent = manifest(service, ticket)
         return {
-            viewer: sent | {"keeps_view": True} if keeps_view else sent, shown: ticket, status: describe_run(found),
-            answer: found.info.get("answer") or "", inputs: gr.Accordion(open=False),
-            badge: gr.Button(visible=is_demo(found)),
+            viewer: sent | {"keeps_view": True} if keeps_view else sent, shown: ticket, status: said_of_run(found),
+            chip: gr.Button(chip_words(found)),
         }  # fmt: skip
 
     def again(ticket: str) -> dict:
@@ -109,12 +124,11 @@ def build_explore(
             return {**screen(ticket), **kept.saying(NOT_AGAIN)}
         if service.is_hosted and values["model"] not in [offer["id"] for offer in service.models()]:
             del values["model"]
-        picture = found.folder / "image_0.png"
-        values["image"] = copied(image, picture) if picture.is_file() else None
+        values["images"] = copied(images, found)
         return {**screen(ticket), **{settings[name]: value for name, value in values.items()}}
 
     def clear() -> dict:
-        return {viewer: None, status: "This run was deleted.", answer: ""}
+        return {viewer: None, status: "This run was deleted."}
 
     def found_again(found: Any, on_screen: str | None) -> dict:
         """A page was reloaded, and its viewer has found the run that it had shown: the rest of the page follows.
@@ -125,30 +139,74 @@ def build_explore(
         try:
             changes = {} if ticket in (None, on_screen) else again(ticket)
         except AttentionError as error:
-            changes = {status: in_words(error), answer: ""}  # the viewer, too, says that it is not here any more
+            changes = {status: in_words(error)}  # the viewer, too, says that it is not here any more
         return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
-    screened = [viewer, shown, status, answer, inputs, badge]
+    screened = [viewer, shown, status, chip]
     opened = [*screened, *settings.values()]
     filled, shows = [*settings.values()], [*screened, *kept.noted, kept.list]
+    asking = [shown, follow_up, *filled]
 
-    controls.start(partial(gr.on, [run.click, prompt.submit]), explore, filled, shows)
+    gr.on([run.click, prompt.submit], None, None, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
+    controls.start(partial(gr.on, [run.click, prompt.submit]), explore, asking, shows)
     chosen = gr.on([adapter.input, strength.release], adapted, [shown, prompt, adapter, strength], [run, *filled],
                    **QUIET)  # fmt: skip
     if not service.is_hosted:  # a person's own machine begins at once; where many wait for a device, a click does
-        controls.start(chosen.then, explore, filled, shows)
+        controls.start(chosen.then, explore, asking, shows)
     controls.let_stop()
     model.change(offered_here, model, adapter, **QUIET)
     chooser.click(lambda index: {**kept.saying(), **again(tickets[index])}, chooser, [*opened, *kept.noted], **QUIET)
+
+    def example(event: gr.EventData) -> dict:
+        return {**kept.saying(), **again(tickets[event.index])}
+
+    strip.select(example, None, [*opened, *kept.noted], **QUIET)
     viewer.change(found_again, [viewer, shown], [*opened, *kept.noted], queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
-    return model, badge
+    return model
+
+
+def example_pictures(service: Service, examples: dict[str, str], most: int = 4) -> list[dict]:
+    """What the strip of examples shows of the first ones that have a picture."""
+    named = [(name.split(": ")[0], ticket) for name, ticket in examples.items() if service.run(ticket).info["images"]]
+    return [
+        {"ticket": ticket, "label": label, "prompt": service.run(ticket).info["prompt"]}
+        for label, ticket in named[:most]
+    ]
+
+
+def said_of_run(run: Run | None) -> dict:
+    """A run's notes for everyone, its facts for who asks for them."""
+    if run is None:
+        return {"text": "Choose a picture and ask about it."}
+    return {"text": " ".join(run.info.get("notes", [])), "facts": describe_run(run)}
+
+
+def going_on(fields: dict, run: Run) -> dict:
+    """The fields of a request whose question follows the chat of a run, with its pictures.
+
+    Raises InvalidRequest where the run was not answered or a picture of it is not there.
+    """
+    info = run.info
+    pictures = [run.folder / picture["file"] for picture in info["images"]]
+    if not info.get("answer"):
+        raise InvalidRequest("The run on screen has no answer to go on from. Ask anew, or let it answer first.")
+    if not all(picture.is_file() for picture in pictures):
+        raise InvalidRequest("A picture of the run on screen is not there any more: the chat cannot go on.")
+    asked = Request(images=("",) * len(fields["images"]), prompt=fields["prompt"]).conversation()
+    answered = {"role": "assistant", "content": [{"type": "text", "text": info["answer"]}]}
+    return fields | {
+        "messages": [*info["messages"], answered, *asked],
+        "images": [*map(str, pictures), *fields["images"]],
+        "prompt": "",
+        "system": None,
+    }
 
 
 def inputs_of(run: Run) -> dict | None:
     """Values of the page's inputs that make this run again, by the fields of a Request but the image.
 
-    None where they cannot say it: several turns or pictures, an answer that was given.
+    None where they cannot say it: several turns, more pictures than the page takes, an answer that was given.
     """
     info = run.info
     messages, system = info.get("messages") or [{}], None
@@ -158,9 +216,9 @@ def inputs_of(run: Run) -> dict | None:
         except (LookupError, TypeError):
             return None
     same = Request(images=("",) * len(info["images"]), prompt=info["prompt"], system=system).conversation() == messages
-    if not same or len(info["images"]) > 1 or info.get("forced"):
+    if not same or len(info["images"]) > PAGE_PICTURES or info.get("forced"):
         return None
-    kept = "keep" if "vision" in info["towers"] else "leave out"
+    kept = "record" if "vision" in info["towers"] else "skip"
     adapter = info.get("adapter") or {}
     return {
         "prompt": info["prompt"],
@@ -170,7 +228,7 @@ def inputs_of(run: Run) -> dict | None:
         "max_new_tokens": info.get("max_new_tokens") or Request.max_new_tokens,
         "max_visual_tokens": info.get("max_visual_tokens") or 0,
         "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
-        "vision": kept if info["images"] else "as usual",
+        "vision": kept if info["images"] else "default",
         "pan_and_scan": bool(info.get("pan_and_scan")),
         "adapter": adapter.get("id") or "",
         "adapter_scale": adapter.get("scale") or 1.0,

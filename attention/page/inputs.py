@@ -14,26 +14,34 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData, GradioRootModel
 
+from attention.comparisons.comparison import Comparison
+from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, quoted
+from attention.limits import PAGE_PICTURES, Limits
+from attention.runs.run import Run
 from attention.visitors.service import Service
 
+from . import QUIET
+from .ask import PictureTray
+from .manifests import is_demo
+
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
-VISION = {"as usual": None, "keep": True, "leave out": False}
+VISION = {"default": None, "record": True, "skip": False}
 LEFT_TO_SCRIPTS = ("answer", "messages", "model_type", "device")  # fields of a request that the page does not ask for
 NO_ADAPTER = ("none: the model as published", "")
-RENAME = "read its keys, named as in another layout, under the names that the model has now"
-ALONE = "use the LoRA weights alone, without those beside them"
+RENAME = "Rename weights saved by older transformers versions"
+ALONE = "Use the LoRA weights alone, without those beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
-
-
-class Picture(gr.Image):
-    """An image input that hands on the file as it was uploaded: `attention.capture.images` judges what it is."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return None if payload is None else _uploaded(payload)
+# In the page itself: a panel opens at once, and the server need not know.
+TOGGLE = """() => {
+  const isOpen = document.getElementById('%(tab)s-settings').classList.toggle('open');
+  document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', isOpen);
+}"""
+CLOSE = """() => {
+  document.getElementById('%(tab)s-settings').classList.remove('open');
+  document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', false);
+}"""
 
 
 class OneOrMoreFiles(GradioRootModel):
@@ -100,42 +108,43 @@ def listed(value: Any) -> list:
 # What makes a request
 
 
-def request_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr.Button, gr.Button]:
-    """Build the inputs of a request by the names of its fields, and the buttons Run and Stop."""
-    with gr.Row(equal_height=True):
-        image = Picture(
-            label="Image", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=170, scale=2,
-            min_width=220, buttons=[], show_label=False,
-        )  # fmt: skip
-        with gr.Column(scale=6, min_width=320):
-            prompt = gr.Textbox(label="Question", max_lines=4, placeholder="What do you want to know about it?")
-            with gr.Row():
-                model = gr.Dropdown(
-                    [], label="Model (looking for what there is)", allow_custom_value=not service.is_hosted, scale=2
-                )
-                mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=1, min_width=180)
-        with gr.Column(scale=1, min_width=110):
-            run = gr.Button("Run", variant="primary")
-            stop = gr.Button("Stop", interactive=False)
-    with gr.Accordion("More settings", open=False), gr.Row():
-        system = gr.Textbox(label="System prompt", max_lines=4, scale=2)
-        max_new_tokens = gr.Number(256, label="Answer length, at most (tokens)", precision=0)
-        max_visual_tokens = gr.Number(0, label="Visual tokens an image (0: as usual)", precision=0)
-        dtype = gr.Dropdown(DTYPES, value="auto", label="Number format")
-        vision = gr.Dropdown(list(VISION), value="as usual", label="Vision tower")
-        pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)")
-    settings = {
-        "image": image, "prompt": prompt, "model": model, "mode": mode, "system": system,
-        "max_new_tokens": max_new_tokens, "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision,
-        "pan_and_scan": pan_and_scan,
+def ask_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr.Button, gr.Button]:
+    """Build what a person asks with, pictures and question, by the names of a request's fields; and Run and Stop."""
+    most = min(PAGE_PICTURES, Limits.hosted().images) if service.is_hosted else PAGE_PICTURES
+    images = PictureTray(most=most, elem_classes="ask-pictures", min_width=60, scale=0)
+    prompt = gr.Textbox(
+        label="Question", show_label=False, container=False, lines=1, max_lines=4, scale=6, min_width=200,
+        placeholder="Ask about a picture", elem_classes="ask-question",
+    )  # fmt: skip
+    run = gr.Button("Run", variant="primary", scale=0, min_width=88, elem_classes="ask-run")
+    stop = gr.Button("Stop", visible=False, scale=0, min_width=88, elem_classes="ask-run")
+    return {"images": images, "prompt": prompt}, run, stop
+
+
+def request_settings(service: Service) -> dict[str, gr.components.Component]:
+    """Build the other inputs of a request by the names of its fields."""
+    with gr.Row():
+        model = gr.Dropdown(
+            [], label="Model (loading list …)", allow_custom_value=not service.is_hosted, scale=3, min_width=240
+        )
+        mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=2, min_width=200)
+        system = gr.Textbox(label="System prompt", max_lines=4, scale=4, min_width=240)
+    with gr.Row():
+        max_new_tokens = gr.Number(256, label="Answer length, at most (tokens)", precision=0, min_width=150)
+        max_visual_tokens = gr.Number(0, label="Max. visual tokens per image (0 = default)", precision=0, min_width=190)
+        dtype = gr.Dropdown(DTYPES, value="auto", label="Number format", min_width=120)
+        vision = gr.Dropdown(list(VISION), value="default", label="Vision tower", min_width=120)
+        pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)", min_width=200)
+    return {
+        "model": model, "mode": mode, "system": system, "max_new_tokens": max_new_tokens,
+        "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision, "pan_and_scan": pan_and_scan,
     }  # fmt: skip
-    return settings, run, stop
 
 
 def fields_of(values: dict) -> dict:
     """Read what a person filled in as the fields of a Request."""
     fields = {
-        "images": [values["image"]] if values["image"] else [],
+        "images": values["images"] or [],
         "prompt": values["prompt"],
         "model": values["model"],
         "mode": values["mode"],
@@ -164,12 +173,20 @@ async def adapter_choices(service: Service, model: str | None) -> list[tuple[str
     return [(f"{offer.label}, {offer.note}" if offer.note else offer.label, offer.id) for offer in offers]
 
 
-def demo_badge(elem_id: str, visible: bool) -> gr.Button:
-    """Build the badge on whatever the bundled model made."""
-    return gr.Button(
-        "tiny demo model", variant="secondary", visible=visible, elem_id=elem_id, size="sm",
-        scale=0, min_width=130,
+def model_chip(found: Run | Comparison | None, tab: str) -> gr.Button:
+    """Build the button that names the model, and opens the settings of its tab."""
+    chip = gr.Button(
+        chip_words(found), elem_id=f"{tab}-chip", elem_classes="chip", size="sm", scale=0, min_width=110,
     )  # fmt: skip
+    chip.click(None, None, None, js=TOGGLE % {"tab": tab}, queue=False, **QUIET)
+    return chip
+
+
+def chip_words(found: Run | Comparison | None) -> str:
+    """The model in a word or two; of the bundled one also what it is."""
+    if found is None:
+        return "Settings"
+    return f"{POCKET_ID}, tiny demo model" if is_demo(found) else Path(found.info["model"]["id"]).name
 
 
 # Files that Gradio serves
@@ -182,9 +199,15 @@ def new_file(component: gr.components.Component, name: str) -> Path:
     return folder / name
 
 
-def copied(component: gr.components.Component, path: Path) -> str:
-    """A copy that Gradio may serve: the folders of runs are closed to it."""
-    return str(shutil.copyfile(path, new_file(component, path.name)))
+def copied(component: gr.components.Component, run: Run) -> list[str] | None:
+    """Copies of a run's pictures that Gradio may serve, in order: the folders of runs are closed to it.
+
+    None where one is missing.
+    """
+    pictures = [run.folder / picture["file"] for picture in run.info["images"]]
+    if not all(picture.is_file() for picture in pictures):
+        return None
+    return [str(shutil.copyfile(picture, new_file(component, picture.name))) for picture in pictures]
 
 
 def take_zip(service: Service, path: str | None, owner: str) -> str:

@@ -20,12 +20,12 @@ from attention.words import PHASE_WORDS
 
 STOPPED = "Stopped. Nothing was kept of this run."
 NOT_AGAIN = (
-    "The run on screen has several turns or pictures, or an answer that was given. "
+    "The run on screen has several turns, or an answer that was given. "
     "The inputs here cannot say that, and were left as they were."
 )
 OPEN_IN = {
     "explore": "That zip is a single run. It is open in the tab Explore.",
-    "compare": "That zip is a comparison. It is open in the tab Compare adapters.",
+    "compare": "That zip is a comparison. It is open in the tab Compare.",
 }
 LAST_PROGRESS_SECONDS = 0.8
 
@@ -85,10 +85,10 @@ def describe_comparison(comparison: Comparison) -> str:
     size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
     model = Path(info["model"]["id"]).name
     line = f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
-    return " ".join([line, *_notes_of(comparison)])
+    return " ".join([line, *notes_of(comparison)])
 
 
-def _notes_of(comparison: Comparison) -> list[str]:
+def notes_of(comparison: Comparison) -> list[str]:
     """The notes of the members' runs, each sentence once."""
     return list(
         dict.fromkeys(note for run in (comparison.base, *comparison.adapters) for note in run.info.get("notes", []))

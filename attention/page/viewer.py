@@ -1,4 +1,4 @@
-"""The two canvas components: what Gradio is told of them, and how the page loads their modules.
+"""The components of our own: what Gradio is told of them, and how the page loads their modules.
 
 Owns no number and no route: a component's value is a small manifest, and everything else is read from the routes.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gradio as gr
 
@@ -15,13 +15,13 @@ from attention.serving.assets import assets, modules_of
 from attention.serving.responses import PREFIX
 
 MANIFEST_BYTES = 2048
-COMMON_STYLES = "styles/page.css"
+COMMON_STYLES, ASK_STYLES = "styles/page.css", "styles/ask.css"
 
 
 def _styles(files: dict[str, bytes]) -> str:
-    """All style sheets as one: the common one first, then those of single views."""
-    names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != COMMON_STYLES, name))
-    return "\n".join(files[name].decode() for name in names)
+    """All style sheets of the canvases as one: the common one first, then those of single views."""
+    styles = (name for name in files if name.endswith(".css") and name != ASK_STYLES)
+    return "\n".join(files[name].decode() for name in sorted(styles, key=lambda name: (name != COMMON_STYLES, name)))
 
 
 def _template(files: dict[str, bytes], name: str) -> str:
@@ -37,7 +37,7 @@ for (const name of %s) {
   const link = document.createElement('link');
   document.head.append(Object.assign(link, { rel: 'modulepreload', href: folder + name }));
 }
-import(folder + '%s').then((viewer) => viewer.mount({ element, props, watch, trigger })).catch((error) => {
+import(folder + '%s').then((viewer) => viewer.mount({ element, props, watch, trigger, upload })).catch((error) => {
   const place = element.querySelector('.av-message') || element;
   place.textContent = 'The viewer could not be loaded (' + error.message + '). Reload the page.';
   console.error(error);
@@ -45,23 +45,34 @@ import(folder + '%s').then((viewer) => viewer.mount({ element, props, watch, tri
 """
 
 
-class _Canvas(gr.HTML):
-    """A page of canvases, made of a template and a module of assets/viewer/. Its value is None or a manifest."""
+class Mounted(gr.HTML):
+    """A component made of a template and a module of assets/viewer/, which exports `mount`."""
 
     TEMPLATE: ClassVar[str]
     MODULE: ClassVar[str]
-    KIND: ClassVar[str]
 
-    def __init__(self, value: dict | None = None, **kwargs):
+    def __init__(self, value: Any = None, **kwargs):
         digest, files = assets()
         super().__init__(
             value,
             html_template=_template(files, self.TEMPLATE),
-            css_template=_styles(files),
+            css_template=self.styles(files),
             js_on_load=_ON_LOAD % (PREFIX, digest, json.dumps(modules_of(self.MODULE)), self.MODULE),
             apply_default_css=False,
             **kwargs,
         )
+
+    def styles(self, files: dict[str, bytes]) -> str:
+        return files[ASK_STYLES].decode()
+
+
+class _Canvas(Mounted):
+    """A page of canvases. Its value is None or a manifest."""
+
+    KIND: ClassVar[str]
+
+    def styles(self, files: dict[str, bytes]) -> str:
+        return _styles(files)
 
     def preprocess(self, payload: dict | None) -> dict | None:
         return payload

@@ -116,7 +116,7 @@ class Service:
         """The run behind a ticket; InvalidRequest when there is none (any more)."""
         found = self.found(ticket)
         if found.kind != "run":
-            raise InvalidRequest("This is a comparison, not a single run: open it in the tab Compare adapters.")
+            raise InvalidRequest("This is a comparison, not a single run: open it in the tab Compare.")
         return found
 
     def comparison(self, ticket: Any) -> Any:

@@ -121,6 +121,18 @@ export function answersOf({ members, words }) {
   });
 }
 
+/**
+ * What the adapters answered, where it is not what the base answered.
+ * @param {ComparisonInfo | null} comparison
+ * @returns {{name: string, text: string}[]}
+ */
+export function otherAnswers(comparison) {
+  if (!comparison) return [];
+  const answers = answersOf(comparison);
+  const others = answers.slice(1).map(({ text, isSame }, i) => ({ name: memberName(comparison.members, i + 1), text: isSame ? 'answers the same' : text || 'no answer' }));
+  return others.length > 2 ? [] : others;
+}
+
 /** How many signs two texts begin with alike, up to the end of a word. @param {string} a @param {string} b */
 function commonLength(a, b) {
   let length = 0;

@@ -64,6 +64,7 @@
  * @property {string} id
  * @property {{id: string, revision?: string | null, dtype?: string}} model
  * @property {{id: string, scale?: number} | null} adapter
+ * @property {string} [prompt]
  * @property {Token[]} tokens
  * @property {Picture[]} images
  * @property {Grid[]} grids

@@ -28,6 +28,38 @@ export function wordAt({ tokens }, token) {
   return { first, last };
 }
 
+/**
+ * @typedef {object} SpokenWord
+ * @property {number} first
+ * @property {number} last
+ * @property {string} text     without white space around it
+ * @property {'' | ' ' | '\n'} before  what stands between it and the word before
+ *
+ * The words of the answer, each with its tokens; where nothing was answered, those of the prompt. What is only white space is no word.
+ * @param {RunInfo} info
+ * @param {number} most  words that are given
+ * @returns {{role: 'answer' | 'prompt' | null, words: SpokenWord[], isCut: boolean}}
+ */
+export function spokenWords(info, most) {
+  const role = /** @type {const} */ (['answer', 'prompt']).find((name) => info.tokens.some((token) => token.role === name)) ?? null;
+  /** @type {SpokenWord[]} */
+  const words = [];
+  let space = '';
+  for (let token = 0; token < info.tokens.length; token++) {
+    if (info.tokens[token].role !== role || info.tokens[token].grid !== null) continue;
+    const { first, last } = wordAt(info, token);
+    const text = info.tokens.slice(first, last + 1).map((piece) => piece.text).join('');
+    token = last;
+    const [before, bare, after] = [/^\s*/, /\S(?:.*\S)?/s, /\s*$/].map((part) => text.match(part)?.[0] ?? '');
+    space += before;
+    if (!bare) continue;
+    if (words.length === most) return { role, words, isCut: true };
+    words.push({ first, last, text: bare, before: space.includes('\n') ? '\n' : space ? ' ' : '' });
+    space = after;
+  }
+  return { role, words, isCut: false };
+}
+
 /** Whether a token belongs to the word of the one before it. @param {RunInfo['tokens']} tokens @param {number} i */
 function joins(tokens, i) {
   const [here, before] = [tokens[i], tokens[i - 1]];

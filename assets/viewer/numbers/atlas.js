@@ -31,7 +31,6 @@ import { atlasPath, massesPath } from '../data/source.js';
  * @property {Float32Array} maps     [layers, heads, rows * cols], as they came
  * @property {Float32Array} reduced  [the mean and the maximum over heads in each layer, then all means over layers, rows * cols]
  * @property {Float32Array} masses   [layers + 1, heads + 2], the sum of each map over all cells of the grid
- * @property {number} highestMass  of a head
  * @property {(Uint8Array | null)[]} sinks  [layers + 1] of [rows * cols]: 1 for a cell that holds a sink; of the mean, one of any layer
  */
 
@@ -54,7 +53,6 @@ export function makeAtlas({ values: maps, shape }, wish, info) {
   const overLayers = new Float64Array((heads + REDUCED.heads) * cells);
   const mean = new Float64Array(cells);
   const maximum = new Float32Array(cells);
-  let highestMass = 0;
   for (let layer = 0; layer < layers; layer++) {
     mean.fill(0);
     maximum.fill(0);
@@ -71,7 +69,6 @@ export function makeAtlas({ values: maps, shape }, wish, info) {
         total += value;
       }
       masses[first + head] = total * share;
-      if (total * share > highestMass) highestMass = total * share;
       masses[first + heads] += (total * share) / heads;
     }
     const into = layer * REDUCED.heads * cells;
@@ -89,7 +86,7 @@ export function makeAtlas({ values: maps, shape }, wish, info) {
   for (let i = 0; i < overLayers.length; i++) reduced[last + i] = overLayers[i] / layers;
   const sinks = direction === 'read by' ? Array(layers + 1).fill(null) : sinksOfMaps(info, tower, grid, rows, cols);
   return {
-    name: atlasPath(wish), tower, direction, query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses, highestMass, sinks,
+    name: atlasPath(wish), tower, direction, query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses, sinks,
   };
 }
 
@@ -287,13 +284,3 @@ export function ownHigh(values, offset, clip, hidden, scratch) {
 }
 
 const top = new Float32Array(MANY + 1);
-
-/**
- * How strongly a map is drawn, 0 to 1: by its mass against the largest, so that a map that holds little attention looks faint
- * however its few values are spread.
- * @param {number} mass
- * @param {number} highestMass
- */
-export function strength(mass, highestMass) {
-  return highestMass > 0 ? 0.15 + 0.85 * Math.sqrt(Math.min(1, mass / highestMass)) : 0;
-}

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Many small maps into the pixels of one canvas: all of one shape and one size, each with its own range and strength.
+ * Many small maps into the pixels of one canvas: all of one shape and one size, each with its own range, and a bar on its lower edge that
+ * says how much of the row is on it.
  *
  * A map that has fewer pixels than cells is averaged by area; otherwise cells are squares with sharp borders. Hidden cells are left
  * out of the averages and drawn as stripes of two tones that no palette has. Knows no document.
@@ -9,31 +10,20 @@
  * @property {Float32Array} values  attention
  * @property {number} offset        where its cells begin
  * @property {number} high          what gets the last colour, 0 when there is nothing to show
- * @property {number} strength      0 to 1
+ * @property {number | null} share  0 to 1, of the row: the bar's length; null for no bar
  * @property {Uint8Array | null} hidden  [cells], 1 for a cell without a colour
  * @property {number} x             its corner, in pixels
  * @property {number} y
  *
  * @typedef {object} Colours
- * @property {Uint32Array[]} shades  palettes from faint to full
+ * @property {Uint32Array} palette  256 pixels
  * @property {import('../numbers/colour_range.js').Curve} curve
  * @property {number[]} stripes      two pixels
  * @property {number} stripe         how wide a stripe is, in pixels
+ * @property {{height: number, filled: number, empty: number} | null} bar  lines, and two pixels
  */
 import { edges, resampler } from './geometry.js';
-import { blend } from './palette.js';
 import { DECADES } from '../numbers/colour_range.js';
-
-const SHADES = 32; // steps of faintness
-
-/**
- * A palette from nearly the colour of the page to its own.
- * @param {Uint32Array} colours
- * @param {number} surface  pixel
- */
-export function makeShades(colours, surface) {
-  return Array.from({ length: SHADES + 1 }, (_, i) => (i === SHADES ? colours : colours.map((colour) => blend(surface, colour, i / SHADES))));
-}
 
 /**
  * The palette's entry of each value in a range that ends at `high`: as `entry(position(range, value))`, all at once.
@@ -75,7 +65,7 @@ export function entriesOf(values, from, count, high, curve, into) {
  * @param {Uint32Array} pixels
  * @param {number} stride  pixels of a line
  */
-export function paintMaps(maps, shape, { shades, curve, stripes, stripe }, pixels, stride) {
+export function paintMaps(maps, shape, { palette, curve, stripes, stripe, bar }, pixels, stride) {
   const { rows, cols, width, height } = shape;
   const cells = rows * cols;
   const resample = width >= cols && height >= rows ? null : resampler(rows, cols, height, width);
@@ -86,7 +76,6 @@ export function paintMaps(maps, shape, { shades, curve, stripes, stripe }, pixel
   /** @type {Map<Uint8Array, {pixels: Uint8Array, coverage: Float32Array}>} */
   const masks = new Map();
   for (const map of maps) {
-    const shade = shades[Math.round((shades.length - 1) * map.strength)];
     const corner = map.y * stride + map.x;
     const mask = map.hidden && (masks.get(map.hidden) ?? makeMask(map.hidden, shape, resample));
     if (map.hidden && mask) masks.set(map.hidden, mask);
@@ -95,7 +84,7 @@ export function paintMaps(maps, shape, { shades, curve, stripes, stripe }, pixel
       for (let row = 0; row < rows; row++) {
         const first = corner + down[row] * stride;
         for (let col = 0; col < cols; col++) {
-          const colour = shade[entries[row * cols + col]];
+          const colour = palette[entries[row * cols + col]];
           const end = first + across[col + 1];
           for (let at = first + across[col]; at < end; at++) pixels[at] = colour;
         }
@@ -110,14 +99,22 @@ export function paintMaps(maps, shape, { shades, curve, stripes, stripe }, pixel
       entriesOf(values, 0, values.length, map.high, curve, entries);
       for (let y = 0, i = 0; y < height; y++) {
         const at = corner + y * stride;
-        for (let x = 0; x < width; x++, i++) pixels[at + x] = shade[entries[i]];
+        for (let x = 0; x < width; x++, i++) pixels[at + x] = palette[entries[i]];
       }
     }
-    if (!mask) continue;
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i++) {
-        if (mask.pixels[i]) pixels[corner + y * stride + x] = stripes[Math.floor((x + y) / stripe) % 2];
+    if (mask) {
+      for (let y = 0, i = 0; y < height; y++) {
+        for (let x = 0; x < width; x++, i++) {
+          if (mask.pixels[i]) pixels[corner + y * stride + x] = stripes[Math.floor((x + y) / stripe) % 2];
+        }
       }
+    }
+    if (map.share === null || !bar) continue;
+    const length = map.share > 0 ? Math.max(1, Math.round(width * Math.min(1, map.share))) : 0;
+    for (let y = height - bar.height; y < height; y++) {
+      const first = corner + y * stride;
+      pixels.fill(bar.filled, first, first + length);
+      pixels.fill(bar.empty, first + length, first + width);
     }
   }
 }

@@ -12,6 +12,7 @@
  * @property {'masked' | 'raw' | 'renormalised'} sinks
  * @property {boolean} smooth      between the cells' centres, for looks
  * @property {boolean} beside      the map beside the picture, without it
+ * @property {boolean} toned       the picture in quiet colours, so that those of the map are seen
  * @property {boolean} places      points and boxes that the answer names
  * @property {'all' | 'layer' | 'best'} atlasView  every layer and head, one layer's heads, or the heads with the highest score
  * @property {'number' | 'image_mass' | 'entropy' | 'spatial_entropy' | 'sink_share' | 'value'} order  of heads
@@ -28,6 +29,7 @@ export const OFFERED = {
   sinks: ['masked', 'raw', 'renormalised'],
   smooth: [false, true],
   beside: [false, true],
+  toned: [true, false],
   places: [true, false],
   atlasView: ['all', 'layer', 'best'],
   order: ['number', 'image_mass', 'entropy', 'spatial_entropy', 'sink_share', 'value'],

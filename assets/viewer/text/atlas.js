@@ -1,12 +1,24 @@
 // @ts-check
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
 import { ORDERS, isOfReaders } from '../numbers/head_order.js';
-import { headCount } from '../data/run_info.js';
+import { headCount, layersOf } from '../data/run_info.js';
 
 /**
  * @typedef {import('../views/atlas/atlas_maps.js').Held} Held
  * @typedef {import('../state/fields.js').Fields} Fields
  */
+
+/**
+ * Which of how many heads is on screen, and that it is one of many.
+ * @param {import('../data/run_info.js').RunInfo} info
+ * @param {import('../data/selection.js').Selection} selection
+ */
+export function headsLine(info, { tower, layer, head }) {
+  const count = layersOf(info, tower).length * headCount(info, tower);
+  const isOne = typeof layer === 'number' && typeof head === 'number';
+  if (count < 2) return '';
+  return isOne ? `One of ${count.toLocaleString('en')} heads; others look elsewhere. Click one.` : `${count.toLocaleString('en')} heads, not one but their ${layer === head ? layer : 'mean or max'} on screen. Click one.`;
+}
 
 /**
  * What is shown.
@@ -17,7 +29,7 @@ import { headCount } from '../data/run_info.js';
  */
 export function atlasTitle(held, count, { scale, selection, clip }) {
   const isColumn = selection?.direction === 'read by';
-  const how = scale === 'map' || (scale === 'uniform' && isColumn) ? 'each on its own scale, fainter with less on the picture'
+  const how = scale === 'map' || (scale === 'uniform' && isColumn) ? 'each on its own scale'
     : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
   const { text, unit, isLowFirst } = ORDERS[held.order];
   const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
@@ -28,7 +40,8 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
     : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
   const title = `${what} · ${how}`;
-  return { text: title, hint: `${title}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}` };
+  const bars = isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
+  return { text: title, hint: `${title}${bars}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}` };
 }
 
 /** @param {import('../data/run_info.js').Choice | undefined} layer */

@@ -1,7 +1,9 @@
 // @ts-check
 /** What a map says, in one sentence: where this head read from, never why. Knows no document. */
 import { formatPercent, formatTimes, formatValue } from '../data/format.js';
-import { areShares } from '../data/selection.js';
+import { areShares, pointsAtTokens } from '../data/selection.js';
+import { promptLength } from '../data/run_info.js';
+import { quoted, quotedSpan } from '../data/token_text.js';
 import { cellsOfHalf } from '../numbers/reduce.js';
 
 /**
@@ -9,16 +11,41 @@ import { cellsOfHalf } from '../numbers/reduce.js';
  * @param {import('../state/fields.js').Shown} shown
  * @param {import('../data/run_info.js').RunInfo} info
  */
-export function sentenceOf({ direction, layer, head, cells, mass, imageMass, masses, argmax, grid }, info) {
+export function sentenceOf(shown, info) {
+  const { direction, layer, head, cells, mass, imageMass, masses, argmax, grid } = shown;
   const { cols } = info.grids[/** @type {number} */ (grid)];
-  const who = `${typeof layer === 'number' ? `Layer ${layer}` : `The ${layer} over layers`}, ${typeof head === 'number' ? `head ${head}` : `${head} over heads`}`;
-  if (!(mass > 0)) return `${who}: nothing on this picture.`;
+  const who = headName(layer, head);
+  const Who = who[0].toUpperCase() + who.slice(1);
   const peak = `row ${Math.floor(argmax / cols)}, col ${argmax % cols}`;
-  const half = `half of that on ${cellsOfHalf(cells)} of ${cells.length} cells`;
-  const even = formatTimes((cells[argmax] * cells.length) / mass);
-  if (direction === 'read by') return `${who}: of the cells here ${peak} reads it most, ${formatValue(cells[argmax])} of its row.`;
-  if (direction === 'received') return `${who}: over all patches, ${peak} receives most (${even} even).`;
-  if (!areShares({ direction, layer, head })) return `${who}: half of what is drawn on ${cellsOfHalf(cells)} of ${cells.length} cells; the most on ${peak}, ${formatValue(cells[argmax])}.`;
-  const where = masses.size > 1 ? `${formatPercent(mass)} of the row is on this picture (${formatPercent(imageMass)} on all)` : `${formatPercent(mass)} of the row is on the picture`;
-  return `${who}: ${where}, ${half}; the most on ${peak} (${even} even).`;
+  if (!(mass > 0)) return `${Who}: nothing on this picture.`;
+  if (direction === 'read by') return `${Who}: of the cells here ${peak} reads it most, ${formatValue(cells[argmax])} of its row.`;
+  if (direction === 'received') return `${Who}: over all patches, ${peak} receives most (${formatTimes((cells[argmax] * cells.length) / mass)} even).`;
+  const half = `${cellsOfHalf(cells)} of ${cells.length} cells`;
+  if (!areShares(shown)) return `${Who}: half of what is drawn on ${half}; the most on ${peak}, ${formatValue(cells[argmax])}.`;
+  const where = masses.size > 1 ? `this picture (${formatPercent(imageMass)} on all)` : 'the picture';
+  return `${whenOf(shown, info)}, ${who} put ${formatPercent(mass)} of its attention on ${where}, half of it on ${half}.`;
+}
+
+/**
+ * "layer 3 head 1", or which mean or largest value it is.
+ * @param {import('../data/run_info.js').Choice} layer
+ * @param {import('../data/run_info.js').Choice} head
+ */
+function headName(layer, head) {
+  if (typeof layer === 'number') return typeof head === 'number' ? `layer ${layer} head ${head}` : `the ${head} over heads of layer ${layer}`;
+  if (typeof head === 'number') return `the ${layer} over layers of head ${head}`;
+  return layer === head ? `the ${layer} over all heads` : `the ${layer} over layers of the ${head} over heads`;
+}
+
+/**
+ * What the model was at when this row was read.
+ * @param {import('../state/fields.js').Shown} shown
+ * @param {import('../data/run_info.js').RunInfo} info
+ */
+function whenOf(shown, info) {
+  const { token, query, until } = shown;
+  if (!pointsAtTokens(shown)) return 'From the patch that is selected';
+  const what = until === null ? quoted(info, token) : quotedSpan(info, token, token + until - query);
+  if (token === query) return `At ${what}`;
+  return `${token >= promptLength(info) ? 'While writing' : 'Before'} ${what}`;
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** Tower, direction, layer, head and row as labelled controls: what can be pointed at can be reached by keyboard and thumb too. */
+/**
+ * Layer, head and tower beside the maps, direction and row beside the tokens, as labelled controls: what can be pointed at can be reached
+ * by keyboard and thumb too.
+ */
 import { create, part } from './dom.js';
 import { headsOf, layersOf } from '../data/run_info.js';
 import { choices, directionsOf, offersTwoRows } from '../data/selection.js';
@@ -17,7 +20,6 @@ const TOWERS = {
  * @param {{choose: (change: Partial<import('../data/selection.js').Selection>) => void, enter: (tower: string) => void, turn: (direction: import('../data/selection.js').Direction) => void}} actions
  */
 export function createChoices(root, state, { choose, enter, turn }) {
-  const place = part(root, 'choices');
   const layer = stepper('Layer', 'layer', (value) => choose({ layer: value }));
   const head = stepper('Head', 'head', (value) => choose({ head: value }));
   const reading = create('span', { class: 'av-choice av-reading-choice', role: 'group', 'aria-label': 'Row' });
@@ -46,7 +48,8 @@ export function createChoices(root, state, { choose, enter, turn }) {
     directions.append(button);
     return button;
   });
-  place.replaceChildren(layer.element, head.element, reading, directions, towers, create('span', { class: 'av-choice av-play', role: 'group', 'aria-label': 'Play' }));
+  part(root, 'selects').replaceChildren(layer.element, head.element, towers);
+  part(root, 'choices').replaceChildren(reading, directions, create('span', { class: 'av-choice av-play', role: 'group', 'aria-label': 'Play' }));
 
   function offer() {
     const { info, tower } = state.get;

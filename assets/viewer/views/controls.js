@@ -28,6 +28,7 @@ const SELECTS = {
 const SWITCHES = [
   ['smooth', 'smoothed', 'colours flow from cell centre to cell centre: for looks; numbers stay those of the cells'],
   ['beside', 'map beside', 'the map beside the picture, without it: colours are read best on a plain ground'],
+  ['toned', 'quiet picture', 'the picture in fainter colours, so that those of the map stand out; files keep its own'],
   ['places', 'places', 'points and boxes that the answer names'],
 ];
 
@@ -48,7 +49,7 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
     return { name: /** @type {keyof import('../state/look.js').Look} */ (name), select, element: labelled(label, select, title) };
   });
   const switches = switchesOffered.map(([field, text, title]) => {
-    const name = /** @type {'smooth' | 'beside' | 'places'} */ (field);
+    const name = /** @type {'smooth' | 'beside' | 'toned' | 'places'} */ (field);
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
     button.addEventListener('click', () => state.set({ [name]: !state.get[name] }));
     return { name, button };

@@ -3,7 +3,7 @@
  * Which small maps are painted: those of all layers and heads, of one layer's heads, or of the best heads; in which order, with what
  * captions, on which ranges. Where they lie is somebody else's business. Knows no document.
  */
-import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED, strength } from '../../numbers/atlas.js';
+import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED } from '../../numbers/atlas.js';
 import { atlasOf, wantedScores } from '../../state/follow.js';
 import { formatPercent, formatValue } from '../../data/format.js';
 import { bestHeads, ORDERS, ranksOf } from '../../numbers/head_order.js';
@@ -103,7 +103,7 @@ function ofAtlas({ atlas, layers }, fields) {
     return {
       layer: choiceAt(layers, layer), head: head < of.heads ? head : head === of.heads ? 'mean' : 'max', place: layer, rank, mass: of.masses[index],
       gain: gains ? gains[index] : 1, caption: '', shape: of,
-      map: { values, offset, high: 0, strength: 1, hidden: fields.sinks === 'raw' ? null : of.sinks[layer], x: 0, y: 0 },
+      map: { values, offset, high: 0, share: null, hidden: fields.sinks === 'raw' ? null : of.sinks[layer], x: 0, y: 0 },
     };
   };
 }
@@ -154,7 +154,7 @@ function itemsOfLayer(held, { sinks }) {
     const rest = sinks === 'renormalised' ? 1 - findSinkCells(row, keys, onSinks, areShares({ direction, layer, head })).rowMass : 1;
     const item = {
       layer, head, place, rank: order && i < count ? i : null, mass, gain: rest > 0 ? 1 / rest : 0, caption: '', shape: info.grids[grid],
-      map: { values: cells, offset: 0, high: 0, strength: 1, hidden, x: 0, y: 0 },
+      map: { values: cells, offset: 0, high: 0, share: null, hidden, x: 0, y: 0 },
     };
     const said = head === 'max' ? '' : direction === 'reads' ? formatPercent(mass) : formatValue(mass);
     return { ...item, caption: [typeof head === 'number' ? `H${head}` : head, said, scoreOf(held, item)].filter(Boolean).join(' ') };
@@ -189,27 +189,24 @@ export function described(held, item) {
 }
 
 /**
- * Where the range of each map ends, and how strongly it is drawn.
+ * Where the range of each map ends, and how long its bar is.
  * @param {Item[]} items
  * @param {Held} held
- * @param {Pick<Fields, 'scale' | 'clip' | 'atlas'>} fields
+ * @param {Pick<Fields, 'scale' | 'clip'>} fields
  * @param {number | null} shared  where the range of all maps of the row ends, null for that of each map
  */
-export function setRanges(items, { info, grid, shown, atlas: own }, { scale, clip, atlas }, shared) {
+export function setRanges(items, { info, grid, shown }, { scale, clip }, shared) {
   if (grid === null || !items.length) return;
   const isEven = scale === 'uniform' && shown?.direction !== 'read by'; // of a column there is no even spread
   const cells = info.grids[grid].rows * info.grids[grid].cols;
-  // The same map looks the same among all and among those of its layer.
-  const known = atlas && shown && atlas.name === atlasOf(info, shown) ? atlas : own;
-  const highest = known?.highestMass ?? Math.max(...items.filter(({ head }) => head !== 'max').map(({ mass }) => mass));
   const scratch = new Float32Array(items[0].shape.rows * items[0].shape.cols);
-  for (const { map, mass, gain } of items) {
+  for (const { map, head, mass, gain } of items) {
+    map.share = shown?.direction === 'reads' && head !== 'max' ? Math.min(1, mass) : null; // a maximum over heads is of many rows
     if (isEven || shared !== null) {
       const high = isEven ? (UNIFORM_HIGH * mass) / cells : /** @type {number} */ (shared);
       map.high = gain > 0 ? high / gain : 0;
     } else {
       map.high = ownHigh(map.values, map.offset, clip, map.hidden, scratch);
-      map.strength = strength(mass, highest);
     }
   }
 }

@@ -11,7 +11,7 @@ import { headCount } from '../../data/run_info.js';
 import { CAPTION_PX, isNarrow, LABEL_PX, layOutAtlas } from '../../paint/atlas_layout.js';
 import { mapAt } from '../../paint/map_layout.js';
 import { blend, pixel, solidPixels } from '../../paint/palette.js';
-import { makeShades, paintMaps } from '../../paint/small_maps.js';
+import { paintMaps } from '../../paint/small_maps.js';
 import { atlasOf } from '../../state/follow.js';
 import { atlasTitle, whyNoMaps } from '../../text/atlas.js';
 import { create, listen, part, snap, surfaceColour } from '../dom.js';
@@ -22,6 +22,7 @@ import { createCloserLook } from './closer_look.js';
 import { createRibbon } from './ribbon_view.js';
 
 const STRIPE_PX = 2;
+const BAR_PX = 3; // the bar of a map's share, at most
 /** Nothing is laid out. @type {import('../../paint/atlas_layout.js').AtlasLayout} */
 const NOWHERE = layOutAtlas({ width: 0, height: 0, density: 1, layers: 0, heads: 0, reduced: REDUCED, view: 'all', items: 0, aspect: null, hasRibbon: false });
 
@@ -63,7 +64,7 @@ export function createAtlasView(root, state, { choose }) {
   let painted = [];
   let isLabelled = false; // by ranks
   let isWide = false; // wider than its place
-  let brush = { shades: /** @type {Uint32Array[]} */ ([]), stripes: [0, 0] };
+  let brush = { palette: new Uint32Array(256), stripes: [0, 0], filled: 0, empty: 0 };
 
   const pixels = (/** @type {number} */ css) => Math.round(css * density);
 
@@ -78,7 +79,7 @@ export function createAtlasView(root, state, { choose }) {
   /** Lay everything out, unless it lies where it should. @param {Held} of @returns {boolean} whether that was needed */
   function fit({ info, tower, grid, view, layers }) {
     const isMaps = items.length > 0 || (view === 'all' && grid !== null && state.get.shown?.cells.length !== 0);
-    const hasRibbon = ribbon.isThere();
+    const hasRibbon = ribbon.isThere() && root.hasAttribute('data-tokens-open');
     const next = [info, tower, grid, view, items.length, isMaps, hasRibbon, state.get.size, state.get.theme];
     if (next.every((value, i) => value === fitted[i]) && fitted.length) return false;
     fitted = next;
@@ -160,7 +161,9 @@ export function createAtlasView(root, state, { choose }) {
 
   /** @returns {import('../../paint/small_maps.js').Colours} */
   function colours() {
-    return { ...brush, curve: state.get.curve, stripe: pixels(STRIPE_PX) };
+    const { palette, stripes, filled, empty } = brush;
+    const height = Math.min(pixels(BAR_PX), Math.floor(layout.size.height / 6)); // of the smallest maps nothing is taken away
+    return { palette, stripes, curve: state.get.curve, stripe: pixels(STRIPE_PX), bar: { height, filled, empty } };
   }
 
   /** The maps; beside them the labels stay. */
@@ -176,12 +179,12 @@ export function createAtlasView(root, state, { choose }) {
     context.putImageData(image, left, 0);
   }
 
-  /** The palette from nearly the colour of the page to its own, and two tones that are in none. */
+  /** The palette, and tones that are in none. */
   function mix() {
     const [red, green, blue] = surfaceColour(root);
     const surface = pixel(red, green, blue, 255);
     const ink = red + green + blue > 384 ? pixel(0, 0, 0, 255) : pixel(255, 255, 255, 255);
-    brush = { shades: makeShades(solidPixels(state.get.palette), surface), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)] };
+    brush = { palette: solidPixels(state.get.palette), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)], filled: blend(surface, ink, 0.62), empty: blend(surface, ink, 0.1) };
   }
 
   function writeCaptions() {
@@ -298,7 +301,7 @@ export function createAtlasView(root, state, { choose }) {
       return items[i] ? boxOfItem(i) : { x: 0, y: 0, width: 0, height: 0 };
     },
     /** Every map that is painted. For tests. */
-    maps: () => items.map(({ layer, head, mass, caption, map }, i) => ({ layer, head, mass, caption, high: map.high, strength: map.strength, ...boxOfItem(i) })),
+    maps: () => items.map(({ layer, head, mass, caption, map }, i) => ({ layer, head, mass, caption, high: map.high, share: map.share, ...boxOfItem(i) })),
     dispose() {
       undo.forEach((end) => end());
       for (const view of [ribbon, controls, look]) view.dispose();

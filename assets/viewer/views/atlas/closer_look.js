@@ -150,8 +150,8 @@ export function createCloserLook(parent, state, { colours, shared }) {
     canvas.style.height = `${height / density}px`;
     const drawn = exact && makeDrawn(exact, state.get, shared());
     const map = drawn
-      ? { values: drawn.values, offset: 0, high: drawn.range.factor > 0 ? drawn.range.high / drawn.range.factor : 0, hidden: drawn.hidden, strength: of.map.strength, x: 0, y: 0 }
-      : { ...of.map, x: 0, y: 0 };
+      ? { values: drawn.values, offset: 0, high: drawn.range.factor > 0 ? drawn.range.high / drawn.range.factor : 0, hidden: drawn.hidden, share: null, x: 0, y: 0 }
+      : { ...of.map, share: null, x: 0, y: 0 };
     const image = new ImageData(width, height);
     paintMaps([map], { ...(drawn ? { rows, cols } : of.shape), width, height }, colours(), new Uint32Array(image.data.buffer), width);
     canvas.getContext('2d').putImageData(image, 0, 0);

@@ -58,6 +58,7 @@ export function createChangeChoices(root, state) {
     const isOther = left > 0;
     title.replaceChildren(...(names.length ? ['How far heads moved: ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
     if (isOther) title.append(', not the first of the pair');
+    if (names.length) title.append(' · layers →, heads ↓');
     title.title = title.textContent;
   }
 

@@ -7,6 +7,9 @@ import { formatMeasure, isSigned } from '../../numbers/change_measures.js';
 const LITTLE = 'in the row of one of the two: what is said of the picture says little there';
 const WEIGHTS = 'how much of each weight is changed: Frobenius norm of the change over that of the base weight, at strength 1; a dot: not changed';
 
+/** @type {Record<string, string>} what the letters beside the rows of weights stand for */
+const PROJECTIONS = { q: 'q: query', k: 'k: key', v: 'v: value', o: 'o: output' };
+
 /**
  * @param {import('../../state/matrix.js').HeldMatrix} held
  * @param {import('../../numbers/change_matrix.js').Weights | null} weights
@@ -43,8 +46,10 @@ function ofWeights(weights) {
   if (!weights) return [create('span', { class: 'av-weights-note', text: 'what it changes of the weights is not known here' })];
   const { parts, maximum, elsewhere } = weights;
   const touched = parts.length ? ['weights: 0', create('i', { class: 'av-weights-bar' }), `${formatPercent(maximum)} changed`] : ['no weight of this tower is changed'];
+  const named = parts.map((part) => PROJECTIONS[part.replace('_proj', '')]).filter(Boolean);
   return [
     create('span', { class: 'av-matrix-scale', title: WEIGHTS }, touched),
+    ...(named.length ? [create('span', { class: 'av-matrix-parts', text: `${named.length > 1 ? `${named.slice(0, -1).join(', ')} and ${named[named.length - 1]}` : named[0]} weights, by layer` })] : []),
     ...(elsewhere.length ? [create('span', { text: `also changed: ${elsewhere.join(', ')}` })] : []),
   ];
 }

@@ -120,8 +120,8 @@ export function createMembers(root, state, { compare }) {
       const { range } = maps.before;
       const { values, hidden } = withoutSinks(shown.cells, shown.sinks, shown.direction === 'read by' ? 'raw' : sinks);
       const image = new ImageData(fitted.width, fitted.height);
-      const map = { values, offset: 0, high: range.factor > 0 ? range.high / range.factor : 0, strength: 1, hidden, x: 0, y: 0 };
-      const colours = { shades: [solidPixels(palette)], curve, stripes, stripe: Math.max(1, Math.round(STRIPE_PX * density)) };
+      const map = { values, offset: 0, high: range.factor > 0 ? range.high / range.factor : 0, share: null, hidden, x: 0, y: 0 };
+      const colours = { palette: solidPixels(palette), curve, stripes, stripe: Math.max(1, Math.round(STRIPE_PX * density)), bar: null };
       paintMaps([map], { rows: grid.rows, cols: grid.cols, ...fitted }, colours, new Uint32Array(image.data.buffer), fitted.width);
       /** @type {CanvasRenderingContext2D} */ (thumb.getContext('2d')).putImageData(image, 0, 0);
       card.card.title = shown.direction === 'reads' && areShares(shown) ? `image mass ${formatPercent(shown.imageMass)}; its map on the scale of the pair` : 'its map on the scale of the pair';

@@ -34,13 +34,15 @@ export function createKeepMenu(root, { title, text, toggled }) {
     said.classList.toggle('av-failed', isFailure);
   }
 
-  /** Below its button, never off the page's sides. */
+  /** Below its button, or above it where there is more room; never off the page's sides. */
   function arrange() {
-    const { left, right, bottom } = button.getBoundingClientRect();
+    const { left, right, top, bottom } = button.getBoundingClientRect();
     const most = document.documentElement.clientWidth - menu.offsetWidth - EDGE_PX;
     const at = Math.max(EDGE_PX, Math.min(right - menu.offsetWidth, most, left));
     menu.style.left = `${Math.round(at + window.scrollX)}px`;
-    menu.style.top = `${Math.round(bottom + 4 + window.scrollY)}px`;
+    const below = bottom + 4;
+    const isAbove = below + menu.offsetHeight > document.documentElement.clientHeight && top > document.documentElement.clientHeight - bottom;
+    menu.style.top = `${Math.round((isAbove ? Math.max(0, top - 4 - menu.offsetHeight) : below) + window.scrollY)}px`;
   }
 
   /** @param {KeyboardEvent} event */

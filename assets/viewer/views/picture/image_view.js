@@ -58,7 +58,8 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
   }
 
   function showMap() {
-    const { smooth, opacity, beside, perf } = state.get;
+    const { smooth, opacity, beside, toned, perf } = state.get;
+    root.toggleAttribute('data-quiet', toned && !beside && state.get.shown?.grid !== null);
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, plus and minus zoom.';
     const map = colouredMap();
     first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : 'Attention on the picture'}. ${label}` });
@@ -80,7 +81,7 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
 
   const undo = [
     state.on(['info', 'source', 'grid', 'size', 'theme', 'beside'], showAll),
-    state.on(['drawn', 'palette', 'smooth', 'opacity', 'selection'], showMap),
+    state.on(['drawn', 'palette', 'smooth', 'opacity', 'toned', 'selection'], showMap),
     state.on(['places'], set.showPlaces),
   ];
   showAll();

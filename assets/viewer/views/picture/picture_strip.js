@@ -82,9 +82,12 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
     }
     const { image, rows, cols } = info.grids[grid];
     const picture = info.images[image];
-    const read = readNote(picture) ?? `${picture.width}×${picture.height} px`;
+    const note = readNote(picture);
+    const read = note ?? `${picture.width}×${picture.height} px`;
     size.textContent = [pictureFailed ? 'the picture could not be read' : '', read, `${rows}×${cols} cells`].filter(Boolean).join(' · ');
     size.title = size.textContent;
+    // what must be known at first sight, where all of it is not
+    size.dataset.short = pictureFailed ? 'the picture could not be read' : note ? `read at ${picture.read_width}×${picture.read_height}` : '';
   }
 
   function showShares() {

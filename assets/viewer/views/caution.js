@@ -1,0 +1,28 @@
+// @ts-check
+/** What a map can be trusted with: one sentence that is always there, and a dialog that says more. */
+import { create, part } from './dom.js';
+
+/** @type {[string, string][]} */
+const PARTS = [
+  ['What is drawn', 'The attention of one head of one layer: of what the model reads while it writes a word, the share that each cell of the picture gets. The numbers are the model’s own; a cell covers exactly the pixels that its token was made from.'],
+  ['What it does not say', 'That the answer came from there. A head may read a place and change nothing, and what was read in one layer travels on through the others.'],
+  ['One of many', 'Each head looks somewhere else. One that follows the question is found among many that do not: compare heads, and other pictures, before you believe one.'],
+  ['Sinks', 'Cells that attract attention whatever is asked are hatched and outside the colours; what they hold is said below the map.'],
+];
+
+/** @param {HTMLElement} root */
+export function createCaution(root) {
+  const dialog = create('dialog', { class: 'av-help av-reading-help', 'aria-label': 'How to read this' });
+  const close = create('button', { type: 'button', class: 'av-toggle', text: 'Close' });
+  close.addEventListener('click', () => dialog.close());
+  dialog.append(
+    create('strong', { text: 'How to read this' }),
+    ...PARTS.flatMap(([title, text]) => [create('h3', { text: title }), create('p', { text })]),
+    close,
+  );
+  root.append(dialog);
+  const more = create('button', { type: 'button', class: 'av-link', text: 'How to read this' });
+  more.addEventListener('click', () => dialog.showModal());
+  part(root, 'caution').replaceChildren('Attention shows what was read, not why. ', more);
+  return { dispose: () => dialog.remove() };
+}
