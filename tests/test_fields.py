@@ -94,7 +94,7 @@ def test_values_of_the_endpoint_of_exports_are_those_of_an_export():
 def test_every_field_of_a_request_is_on_the_page_or_left_to_scripts(tmp_path):
     service = app.new_service(RunCache(tmp_path, library=True, sweep_every=None), is_hosted=False)
     with gr.Blocks():
-        shown, _, _ = inputs.request_inputs(service)
+        shown = inputs.ask_inputs(service)[0] | inputs.request_settings(service)
     values = {name: each.value for name, each in shown.items()} | {"adapter": "a", "adapter_scale": 1.0}
     values |= {"adapter_rename": False, "adapter_alone": False}
     assert {*inputs.fields_of(values), *inputs.LEFT_TO_SCRIPTS} == set(request.FIELDS)

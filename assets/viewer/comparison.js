@@ -142,14 +142,14 @@ export function mount({ element, props, watch, trigger }) {
     state.on(['measure', 'of', 'scale', 'list'], () => void follower.about()),
     state.on(['info', 'pair', 'rows', 'change', 'selection', 'left', 'right', 'measure', 'of', 'pictureReady', 'failure', 'whole'], settle),
     state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], tell),
-    state.on(['selection', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', 'zoom', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, more?: Record<string, string>}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, more?: Record<string, string>}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     session.close();
@@ -160,7 +160,7 @@ export function mount({ element, props, watch, trigger }) {
     }
     const base = `${address}${encodeURIComponent(next.ticket)}`;
     const whole = createSource({ base });
-    state.set({ ...nothing, manifest: next, whole, pictureReady: false, pictureFailed: false, ...wish.look });
+    state.set({ ...nothing, manifest: next, whole, pictureReady: false, pictureFailed: false, ...wish.look, ...(wish.zoom && { zoom: wish.zoom }) });
     const isNow = () => state.get.whole === whole;
     try {
       const comparison = await whole.comparison();

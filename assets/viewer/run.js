@@ -105,14 +105,14 @@ export function mount({ element, props, watch, trigger }) {
     state.on(['order', 'pinned'], () => void follower.reorder()),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown)),
-    state.on(['selection', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'zoom', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     const before = next?.keeps_view ? { ...state.get } : null;
@@ -126,7 +126,7 @@ export function mount({ element, props, watch, trigger }) {
       base: `${address}${encodeURIComponent(next.ticket)}`,
       onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
     });
-    state.set({ ...NOTHING, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look });
+    state.set({ ...NOTHING, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look, ...(wish.zoom && { zoom: wish.zoom }) });
     try {
       const info = await source.runInfo();
       if (!info || state.get.source !== source) return;

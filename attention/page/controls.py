@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import json
 from collections.abc import AsyncIterator, Callable
 
 import gradio as gr
@@ -19,6 +20,12 @@ from . import GPU, QUIET
 from .ask import StatusLine
 from .inputs import BOXES
 from .sentences import LAST_PROGRESS_SECONDS, STOPPED, in_words, status_line
+
+# In the page itself: who has clicked sees it at once.
+BEGIN = f"""() => [
+  {{ __type__: 'update', value: 'Run', visible: false }}, {{ __type__: 'update', visible: true }},
+  {{ text: {json.dumps(PHASE_WORDS["queue"][1])} }},
+]"""
 
 
 class Controls:
@@ -79,13 +86,8 @@ class Controls:
         `event` takes a function, its inputs and outputs, as `Button.click` does.
         """
         begun = [self.run, self.stop, self.status]
-
-        def begin() -> dict:
-            buttons = {self.run: gr.Button("Run", visible=False), self.stop: gr.Button(visible=True)}
-            return {**buttons, self.status: PHASE_WORDS["queue"][1]}
-
         outputs = list(dict.fromkeys([*self.changed, *shown]))
-        running = event(begin, None, begun, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)
+        running = event(None, None, begun, js=BEGIN, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)
         running.failure(lambda: self._ended(gr.skip()), None, begun, queue=False, **QUIET)
         self.started.append(running)
 

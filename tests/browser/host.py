@@ -78,10 +78,12 @@ main > nav > button { border: 1px solid var(--border-color-primary); padding: 8p
   function trigger(name, data) {
     document.getElementById('selected').textContent = JSON.stringify(data, null, 2);
   }
+  // what is hidden until it is asked for is open here, unless a test is about that
+  if (!asked.has('closed')) localStorage.setItem('attention-open', 'look tokens');
   // with its fonts: texts keep their widths from the beginning
   const fonts = ['400 14px "Source Sans Pro"', '700 14px "Source Sans Pro"', '400 14px "IBM Plex Mono"'];
   Promise.all(fonts.map((font) => document.fonts.load(font))).then(() => {
-    new Function('element', 'props', 'watch', 'trigger', $script)(component, props, watch, trigger);
+    new Function('element', 'props', 'watch', 'trigger', 'upload', $script)(component, props, watch, trigger);
   });
 </script></body></html>""")
 

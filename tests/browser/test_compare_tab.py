@@ -51,16 +51,21 @@ def shown(locator):
 
 
 def open_tab(page):
-    page.get_by_role("tab", name="Compare adapters").click()
+    page.get_by_role("tab", name="Compare").click()
     expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
 
 
-def unfold(page, name):
-    shown(page.get_by_role("button", name=name)).click()
-    question = shown(page.get_by_label("Question"))
-    expect(question).to_be_visible()
+def unfold(page, tab):
+    """Open the settings of a tab, and return its question."""
+    page.locator(f"#{tab}-chip").click()
+    expect(page.locator(f"#{tab}-settings")).to_be_visible()
     expect(shown(page.get_by_label("Model", exact=True))).not_to_have_value("")
-    return question
+    return shown(page.get_by_label("Question"))
+
+
+def add_picture(page):
+    shown(page.locator(".av-tray")).locator("input[type=file]").set_input_files(SHAPES)
+    expect(shown(page.locator(".av-tray-thumb"))).to_have_count(1)
 
 
 def choose(page, label, name):
@@ -72,7 +77,15 @@ def choose(page, label, name):
 
 
 def status(page):
-    return page.locator("#compare-status textarea")
+    return page.locator("#compare-status .av-status-text")
+
+
+def facts(page):
+    return page.locator("#compare-status .av-status-facts")
+
+
+def answer(page):
+    return shown(page.locator(".av-spoken"))
 
 
 def note(page):
@@ -85,41 +98,39 @@ def selection(page):
     return {name: fields.get(name) for name in ("token", "layer", "head")}
 
 
-def test_the_tab_opens_with_a_finished_comparison_and_a_badge_that_leads_to_the_card(page, running, monkeypatch):
+def test_the_tab_opens_with_a_finished_comparison_and_both_answers(page, running, monkeypatch):
     monkeypatch.setattr(running[0], "job", None)  # a call would fail
     open_tab(page)
-    expect(status(page)).to_have_value(re.compile("pocket beside largest"))
-    shown(page.get_by_role("button", name="tiny demo model")).click()
-    expect(page.get_by_role("heading", name="pocket: a tiny demo model")).to_be_visible()
+    expect(facts(page)).to_contain_text("pocket beside largest")
+    expect(page.locator("#compare-chip")).to_have_text("pocket, tiny demo model")
+    expect(answer(page)).to_have_text("red · largest blue")
 
 
 def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
     open_tab(page)
-    question = unfold(page, "Your own picture, question and adapters")
-    page.locator("input[type=file][accept*=image]").last.set_input_files(SHAPES)
+    question = shown(page.get_by_label("Question"))
+    add_picture(page)
     question.fill(QUESTION)
     choose(page, "LoRA adapters, one to twelve", "german")
     expect(page.locator("#health textarea")).to_have_value(re.compile("rank 8"))
     shown(page.get_by_role("button", name="Run", exact=True)).click()
-    expect(status(page)).to_have_value(re.compile(f"^{re.escape(QUESTION)} · pocket beside german at 1"))
+    expect(facts(page)).to_have_text(re.compile(f"^{re.escape(QUESTION)} · pocket beside german at 1"))
     expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
     expect(page.locator(".av-compare")).to_contain_text("german")
-    expect(question).not_to_be_visible()
     (row,) = [row for row in running[0].runs() if row["kind"] == "comparison"]
-    unfold(page, "Your own picture, question and adapters")
+    unfold(page, "compare")
     choose(page, "Kept comparisons", re.escape(row["created"][:4]))
     shown(page.get_by_role("button", name="Delete", exact=True)).click()
     expect(note(page)).to_have_value(re.compile(f"Delete this comparison for good.*{re.escape(QUESTION)}"))
     shown(page.get_by_role("button", name="Delete for good")).click()
     expect(note(page)).to_have_value("Deleted.")
-    expect(status(page)).to_have_value("This comparison was deleted.")
+    expect(status(page)).to_have_text("This comparison was deleted.")
     expect(page.locator(".av-compare[data-state=empty]")).to_be_visible()
     assert running[0].runs() == []
 
 
 def test_an_adapter_that_cannot_be_used_is_refused_before_anything_runs(page, running, tmp_path):
     open_tab(page)
-    unfold(page, "Your own picture, question and adapters")
     field = shown(page.get_by_label("LoRA adapters, one to twelve"))
     field.fill(str(tmp_path / "nothing here"))
     field.press("Enter")
@@ -128,19 +139,17 @@ def test_an_adapter_that_cannot_be_used_is_refused_before_anything_runs(page, ru
 
 
 def test_explore_runs_again_with_an_adapter_and_keeps_the_view(page, running):
-    question = unfold(page, "Your own picture and question")
-    page.locator("input[type=file][accept*=image]").first.set_input_files(SHAPES)
-    question.fill(QUESTION)
+    add_picture(page)
+    shown(page.get_by_label("Question")).fill(QUESTION)
     page.get_by_role("button", name="Run", exact=True).locator("visible=true").click()
-    expect(question).not_to_be_visible()  # the answer is there before the run is
-    expect(page.locator("#answer textarea")).to_have_value("green")
+    expect(answer(page)).to_have_text("green")
     page.locator(".av-root:visible").focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     before = selection(page)
-    unfold(page, "Your own picture and question")
+    unfold(page, "explore")
     choose(page, "LoRA adapter", "german")
-    expect(page.locator("#answer textarea")).to_have_value("grün")
+    expect(answer(page)).to_have_text("grün")
     expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
     assert selection(page) == before and any(before.values())
     assert {row["prompt"] for row in running[0].runs()} == {QUESTION}
@@ -148,7 +157,6 @@ def test_explore_runs_again_with_an_adapter_and_keeps_the_view(page, running):
 
 def test_what_is_offered_are_the_bundled_adapters(page):
     open_tab(page)
-    unfold(page, "Your own picture, question and adapters")
     shown(page.get_by_label("LoRA adapters, one to twelve")).click()
     for folder in BUNDLED.iterdir():
         if folder.is_dir():
@@ -161,16 +169,16 @@ def test_a_zip_of_the_other_kind_is_opened_in_the_other_tab(page, running, tmp_p
         both = export(comparison, "zip", tmp_path / "both.zip"), export(run, "zip", tmp_path / "run.zip")
         prompt = run.info["prompt"]
     front = page.locator("[role=tab][data-tab-id][aria-selected=true]")
-    shown(page.get_by_role("button", name="Your own picture and question")).click()
+    unfold(page, "explore")
     page.get_by_test_id("Open a run zip-upload-button").set_input_files(both[0])
-    expect(front).to_have_text("Compare adapters")
+    expect(front).to_have_text("Compare")
     expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
-    expect(status(page)).to_have_value(re.compile("beside largest"))
+    expect(facts(page)).to_contain_text("beside largest")
     kept = [row for row in running[0].runs() if row["kind"] == "comparison"]
     assert page.evaluate("document.querySelector('.av-compare').__attn.state.manifest.ticket") == kept[0]["ticket"]
-    shown(page.get_by_role("button", name="Your own picture, question and adapters")).click()
+    unfold(page, "compare")
     page.get_by_test_id("Open a comparison zip-upload-button").set_input_files(both[1])
     expect(front).to_have_text("Explore")
-    expect(shown(page.locator(".av-root[data-state=ready] .av-tokens"))).to_contain_text(prompt.split()[-1].strip(".?"))
-    page.get_by_role("tab", name="Compare adapters").click()
+    expect(shown(page.locator(".av-root[data-state=ready] .av-question"))).to_contain_text(prompt)
+    page.get_by_role("tab", name="Compare").click()
     expect(note(page)).to_have_value("That zip is a single run. It is open in the tab Explore.")

@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,26 @@ from attention.exports.export import export
 
 pytestmark = pytest.mark.browser
 
+# What is seen before anything is scrolled or clicked: controls outside the row in which one asks, and words outside
+# question and answer.
+FIRST_SIGHT = """() => {
+  const isSeen = (element) => {
+    const box = element.getBoundingClientRect();
+    return element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && box.width > 1 && box.height > 1
+      && box.top < innerHeight && box.left < innerWidth && box.bottom > 0 && box.right > 0;
+  };
+  const controls = [...document.querySelectorAll('button, a[href], select, input, textarea, [role=tab], [role=slider]')]
+    .filter((each) => isSeen(each) && !each.closest('.ask, .av-spoken'));
+  const words = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { parentElement, textContent } = walker.currentNode;
+    if (!textContent.trim() || parentElement.closest('.av-question, .av-spoken, script, style, option, .av-live') || !isSeen(parentElement)) continue;
+    words.push(...textContent.trim().split(/\\s+/).filter((word) => /[\\p{L}]/u.test(word)));
+  }
+  for (const select of document.querySelectorAll('select')) if (isSeen(select)) words.push(select.selectedOptions[0]?.text);
+  return [controls.map((each) => each.textContent.trim() || each.ariaLabel || each.title), words];
+}"""
 HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{window.hacked=1}} what color is the star?'
 
 
@@ -51,38 +72,69 @@ def page(open_app):
     return open_app()
 
 
+def settings(page):
+    return page.locator("#explore-settings")
+
+
 def unfold(page):
-    """Open the inputs, where they are folded away."""
-    question, band = page.get_by_label("Question"), page.get_by_role("button", name="Your own picture and question")
-    expect(band).to_be_visible()
-    if not question.is_visible():
-        band.click()
-    expect(question).to_be_visible()
+    """Open the settings, where they are closed."""
+    expect(page.locator("#explore-chip")).to_be_visible()
+    if not settings(page).is_visible():
+        page.locator("#explore-chip").click()
+    expect(settings(page)).to_be_visible()
     expect(page.get_by_label("Model", exact=True)).not_to_have_value("")
 
 
+def add_pictures(page, *pictures):
+    """Add pictures to those of the question."""
+    there = page.locator(".av-tray-thumb").count()
+    page.locator(".av-tray input[type=file]").first.set_input_files(pictures)
+    expect(page.locator(".av-tray-thumb")).to_have_count(there + len(pictures))
+
+
 def ask(page, picture, prompt):
-    unfold(page)
-    page.locator("input[type=file]").first.set_input_files(picture)
-    expect(
-        page.locator("button[aria-label='Remove Image'], button[title='Clear'], button[aria-label='Clear']").first
-    ).to_be_visible()
-    page.get_by_label("Question").fill(prompt)
+    add_pictures(page, picture)
+    page.get_by_label("Question").first.fill(prompt)
     page.get_by_role("button", name="Run", exact=True).click()
 
 
-def status(page):
-    return page.locator("#status textarea")
-
-
-def test_a_run_of_ones_own_is_drawn_and_the_inputs_fold_away(page, running, picture):
+def answer_at_most(page, tokens):
     unfold(page)
-    page.get_by_role("button", name="More settings").click()
-    page.get_by_label("Answer length, at most").fill("5")
-    ask(page, picture, HOSTILE)
-    expect(status(page)).to_have_value(re.compile(" tokens; "))
+    page.get_by_label("Answer length, at most").first.fill(str(tokens))
+
+
+def ticket(page):
+    return page.evaluate("document.querySelector('.av-root').__attn.state.manifest?.ticket ?? ''")
+
+
+@contextmanager
+def another_run(page):
+    """Wait until another run is on screen than before."""
+    before = ticket(page)
+    yield
+    page.wait_for_function(
+        """before => { const root = document.querySelector('.av-root');
+        return root.dataset.state === 'ready' && root.__attn.state.manifest.ticket !== before; }""",
+        arg=before,
+    )
+
+
+def status(page):
+    return page.locator("#status .av-status-text")
+
+
+def facts(page):
+    return page.locator("#status .av-status-facts")
+
+
+def test_a_run_of_ones_own_is_drawn_and_the_settings_close(page, running, picture):
     expect(page.locator("[data-state=ready]")).to_be_visible()
-    expect(page.get_by_label("Question")).not_to_be_visible()
+    answer_at_most(page, 5)
+    with another_run(page):
+        ask(page, picture, HOSTILE)
+    expect(facts(page)).to_contain_text(" tokens; ")
+    expect(settings(page)).not_to_be_visible()
+    expect(page.locator(".av-question")).to_contain_text("onerror=")
     assert page.evaluate("window.hacked") is None
     assert nothing_is_left(running[0])
 
@@ -93,38 +145,35 @@ def test_stop_stops_and_the_next_run_works(page, running, picture, monkeypatch):
             reached = hold_at(patch, phase)
             ask(page, picture, "click Save")  # a long answer, whatever is in the picture
             assert reached.wait(30)
-            expect(status(page)).to_have_value(re.compile(said))
+            expect(status(page)).to_contain_text(said)
             page.get_by_role("button", name="Stop").click()
             assert seconds_until(lambda: nothing_is_left(running[0])) < 1.5
-            expect(status(page)).to_have_value("Stopped. Nothing was kept of this run.")
+            expect(status(page)).to_have_text("Stopped. Nothing was kept of this run.")
             expect(page.get_by_role("button", name="Run", exact=True)).to_be_enabled()
-            expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+            expect(page.get_by_role("button", name="Stop")).not_to_be_visible()
         page.reload()
-    unfold(page)
-    page.get_by_role("button", name="More settings").click()
-    page.get_by_label("Answer length, at most").fill("3")
-    ask(page, picture, "what color is the star?")
-    expect(status(page)).to_have_value(re.compile(" tokens; "))
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    answer_at_most(page, 3)
+    with another_run(page):
+        ask(page, picture, "what color is the star?")
 
 
 def test_a_download_says_how_far_it_is_and_stop_stops_it(page, running, picture, tiny_folder, tmp_path, monkeypatch):
     with fake_hub({"tiny/model": Path(tiny_folder)}, tmp_path / "cache", monkeypatch) as hub:
         hold = hub.held["model.safetensors"] = Hold()
-        unfold(page)
-        page.get_by_label("Model", exact=True).fill("tiny/model")
+        answer_at_most(page, 3)
+        page.get_by_label("Model", exact=True).first.fill("tiny/model")
         page.keyboard.press("Enter")
-        page.get_by_role("button", name="More settings").click()
-        page.get_by_label("Answer length, at most").fill("3")
         ask(page, picture, "what color is the star?")
         assert hold.reached.wait(30)
-        expect(status(page)).to_have_value(re.compile(r"Downloading the model: \d\.\d of 0\.\d MB"))
+        expect(status(page)).to_have_text(re.compile(r"Downloading the model: \d\.\d of 0\.\d MB"))
         page.get_by_role("button", name="Stop").click()
         assert seconds_until(lambda: nothing_is_left(running[0])) < 1.5
-        expect(status(page)).to_have_value("Stopped. Nothing was kept of this run.")
+        expect(status(page)).to_have_text("Stopped. Nothing was kept of this run.")
         hub.held.clear()
         hold.release.set()
-        page.get_by_role("button", name="Run", exact=True).click()
-        expect(status(page)).to_have_value(re.compile(" tokens; "))
+        with another_run(page):
+            page.get_by_role("button", name="Run", exact=True).click()
 
 
 def test_a_closed_page_stops_its_run(chromium, running, picture, monkeypatch):
@@ -133,20 +182,22 @@ def test_a_closed_page_stops_its_run(chromium, running, picture, monkeypatch):
     reached = hold_at(monkeypatch, "answer")
     ask(page, picture, "what color is the star?")
     assert reached.wait(30)
-    expect(status(page)).to_have_value(re.compile("Writing the answer"))  # the page listens: now its end is noticed
+    expect(status(page)).to_contain_text("Writing the answer")  # the page listens: now its end is noticed
     page.close()
     assert seconds_until(lambda: nothing_is_left(running[0])) < 5
 
 
 def test_what_is_wrong_is_said_and_the_inputs_stay(page, running, picture, tmp_path):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    said = page.locator(".av-spoken").inner_text()
     ask(page, picture, " ")
-    expect(status(page)).to_have_value(re.compile("prompt is empty"))
+    expect(status(page)).to_contain_text("prompt is empty")
     expect(page.get_by_test_id("toast-body")).to_contain_text("prompt is empty")
-    expect(page.get_by_label("Question")).to_be_visible()
+    assert page.locator(".av-spoken").inner_text() == said, "the old answer stays"
     page.reload()
     ask(page, write_bad(tmp_path)["not a picture"], "what color is the star?")
-    expect(status(page)).to_have_value(re.compile("not a picture"))
-    expect(page.get_by_label("Question")).to_have_value("what color is the star?")
+    expect(status(page)).to_contain_text("not a picture")
+    expect(page.get_by_label("Question").first).to_have_value("what color is the star?")
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_enabled()
     assert nothing_is_left(running[0])
 
@@ -204,24 +255,23 @@ def test_a_runs_zip_opens_and_its_inputs_make_it_again(page, running, archive):
     unfold(page)
     upload(page, archive)
     expect(on_screen(page)).to_contain_text("zip")
-    expect(status(page)).to_have_value(re.compile(" tokens; "))
-    expect(page.get_by_label("Question")).not_to_be_visible()
+    expect(facts(page)).to_contain_text(" tokens; ")
+    expect(settings(page)).not_to_be_visible()
     assert nothing_is_left(running[0])
-    unfold(page)
-    expect(page.get_by_label("Question")).to_have_value("what is in the zip?")
-    expect(page.get_by_label("Model", exact=True)).to_have_value(running[0].default_model())
+    expect(page.get_by_label("Question").first).to_have_value("what is in the zip?")
+    expect(page.locator(".av-tray-thumb")).to_have_count(1)
+    expect(page.get_by_label("Model", exact=True).first).to_have_value(running[0].default_model())
     before = running[0].runs()
-    page.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_label("Question")).not_to_be_visible()
-    expect(status(page)).to_have_value(re.compile(" tokens; "))
+    with another_run(page):
+        page.get_by_role("button", name="Run", exact=True).click()
     again, first = running[0].runs()[0], before[0]
     assert len(running[0].runs()) == len(before) + 1
     assert {**again, "ticket": 0, "id": 0, "created": 0} == {**first, "ticket": 0, "id": 0, "created": 0}
 
 
 def test_a_zip_that_is_no_run_is_refused_in_words_and_the_run_on_screen_stays(page, running, archive, tmp_path):
-    expect(on_screen(page)).to_contain_text("star")
-    shown = status(page).input_value()
+    expect(on_screen(page)).to_contain_text("Save")
+    shown = facts(page).text_content()
     unfold(page)
     before = running[0].runs()
     (tmp_path / "words <b>.zip").write_text("no zip at all")
@@ -235,8 +285,8 @@ def test_a_zip_that_is_no_run_is_refused_in_words_and_the_run_on_screen_stays(pa
     (tmp_path / "notes.txt").write_text("mine")
     upload(page, tmp_path / "notes.txt")
     expect(page.get_by_test_id("toast-body").filter(has_text="Invalid file type")).to_be_visible()
-    assert status(page).input_value() == shown
-    expect(on_screen(page)).to_contain_text("star")
+    assert facts(page).text_content() == shown
+    expect(on_screen(page)).to_contain_text("Save")
     assert running[0].runs() == before
     assert nothing_is_left(running[0])
     upload(page, archive)
@@ -252,11 +302,10 @@ def test_a_zip_that_is_too_large_is_refused_with_both_numbers(page, running, arc
 
 
 def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running, picture):
-    unfold(page)
-    page.get_by_role("button", name="More settings").click()
-    page.get_by_label("Answer length, at most").fill("3")
-    ask(page, picture, "what is kept?")
-    expect(page.get_by_label("Question")).not_to_be_visible()
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    answer_at_most(page, 3)
+    with another_run(page):
+        ask(page, picture, "what is kept?")
     run = running[0].runs()[0]
     assert run["prompt"] == "what is kept?"
 
@@ -266,7 +315,7 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     choose(page, "what is kept?")
     page.get_by_role("button", name="Open", exact=True).click()
     expect(on_screen(page)).to_contain_text("kept")
-    expect(page.get_by_label("Question")).not_to_be_visible()
+    expect(settings(page)).not_to_be_visible()
 
     unfold(page)
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -291,15 +340,13 @@ def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(open_app, running
     run, page = made("where was I?"), open_app()
     opened_from_the_list(page, "where was I?")
     expect(on_screen(page)).to_contain_text("where")
-    said = status(page).input_value()
+    said = facts(page).text_content()
     page.reload()
     expect(on_screen(page)).to_contain_text("where")
-    expect(status(page)).to_have_value(said)
-    expect(page.locator("#answer textarea")).to_have_value(run["answer"])
-    expect(page.get_by_label("Question")).not_to_be_visible()
-    unfold(page)
-    expect(page.get_by_label("Question")).to_have_value("where was I?")
-    expect(page.get_by_label("Model", exact=True)).to_have_value(running[0].default_model())
+    expect(facts(page)).to_have_text(said)
+    expect(page.get_by_label("Question").first).to_have_value("where was I?")
+    expect(page.get_by_label("Model", exact=True).first).to_have_value(running[0].default_model())
+    assert run["answer"]
 
 
 def test_a_reloaded_page_whose_run_is_gone_says_so(open_app, running, made):
@@ -310,10 +357,8 @@ def test_a_reloaded_page_whose_run_is_gone_says_so(open_app, running, made):
     page.reload()
     expect(page.locator("[data-state=error]")).to_be_visible()
     expect(page.locator(".av-message")).to_contain_text("expired")
-    expect(status(page)).to_have_value(re.compile("not here any more"))
-    expect(page.locator("#answer textarea")).to_have_value("")
-    unfold(page)
-    expect(page.get_by_label("Question")).to_have_value("")
+    expect(status(page)).to_contain_text("not here any more")
+    expect(page.get_by_label("Question").first).to_have_value("")
 
 
 def test_what_is_deleted_is_what_was_asked_about(open_app, running, made):
@@ -339,7 +384,7 @@ def test_a_run_that_another_page_deleted_is_said_to_be_gone(open_app, running, m
     running[0].remove(run["ticket"])
     page.get_by_role("button", name="Open", exact=True).click()
     expect(page.locator("#explore-note textarea")).to_have_value(re.compile("not here any more"))
-    expect(on_screen(page)).to_contain_text("star")
+    expect(on_screen(page)).to_contain_text("Save")
 
 
 def test_a_kept_run_that_was_damaged_since_is_refused_in_words(open_app, made):
@@ -348,7 +393,7 @@ def test_a_kept_run_that_was_damaged_since_is_refused_in_words(open_app, made):
     page = open_app()
     opened_from_the_list(page, "still whole?")
     expect(page.locator("#explore-note textarea")).to_have_value(re.compile("image_0.png of this run is damaged"))
-    expect(on_screen(page)).to_contain_text("star")
+    expect(on_screen(page)).to_contain_text("Save")
 
 
 def test_html_in_a_prompt_stays_text_wherever_runs_are_named(open_app, made):
@@ -361,9 +406,7 @@ def test_html_in_a_prompt_stays_text_wherever_runs_are_named(open_app, made):
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator("#explore-note textarea")).to_have_value(re.compile("<img src=x onerror"))
     page.get_by_role("button", name="Open", exact=True).click()
-    expect(page.get_by_label("Question")).not_to_be_visible()
-    unfold(page)
-    expect(page.get_by_label("Question")).to_have_value(HOSTILE)
+    expect(page.get_by_label("Question").first).to_have_value(HOSTILE)
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
 
@@ -385,26 +428,98 @@ def test_a_server_for_strangers_has_the_upload_and_no_library(pages, tmp_path, a
 # The demo model
 
 
-def test_the_badge_of_the_demo_model_leads_to_its_card_and_back(page):
+def test_the_chip_names_the_model_and_leads_to_its_settings_and_its_card(page):
     expect(page.locator("[data-state=ready]")).to_be_visible()
-    page.get_by_role("button", name="tiny demo model").click()
+    chip = page.locator("#explore-chip")
+    expect(chip).to_have_text("pocket, tiny demo model")
+    expect(settings(page)).not_to_be_visible()
+    chip.click()
+    expect(settings(page)).to_be_visible()
+    page.get_by_role("button", name="About the tiny demo model").click()
     expect(page.get_by_role("heading", name="pocket: a tiny demo model")).to_be_visible()
     expect(page.locator("#card table").first).to_be_visible()
-    page.get_by_role("tab", name="Explore").click()
-    expect(page.locator("[data-state=ready]")).to_be_visible()
+    chip.click()
+    expect(settings(page)).not_to_be_visible()
 
 
 def test_every_example_opens_with_nothing_computed(page, running, monkeypatch):
     monkeypatch.setattr(running[0], "job", None)  # a call would fail
     folder = Path(__file__).parents[2] / "assets" / "examples"
-    for entry in json.loads((folder / "examples.json").read_text(encoding="utf-8"))[::-1]:
+    entries = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
+    expect(page.locator(".av-example")).to_have_count(4)
+
+    def opened(entry):
         run = open_run(folder / entry["name"])
-        unfold(page)
-        page.get_by_text(f"{entry['label']}: {entry['prompt']}").click()
-        expect(page.locator("#answer textarea")).to_have_value(run.info["answer"])
-        expect(page.locator("[data-state=ready]")).to_be_visible()
-        expect(page.get_by_role("button", name="tiny demo model")).to_be_visible()
+        page.wait_for_function(
+            """id => { const root = document.querySelector('.av-root');
+            return root.dataset.state === 'ready' && root.__attn.state.info.id === id; }""",
+            arg=run.info["id"],
+        )
+        expect(page.locator(".av-question")).to_have_text(entry["prompt"])
+        words = page.locator(".av-word").all_inner_texts()
+        assert "".join(words) == "".join(run.info["answer"].split())
+        expect(page.locator(".av-tray-thumb")).to_have_count(len(run.info["images"]))
         run.close()
+
+    for entry in entries[::-1]:
+        unfold(page)
+        page.get_by_role("button", name=f"{entry['label']}: {entry['prompt']}").last.click()
+        opened(entry)
+    page.locator(".av-example").nth(1).click()
+    opened(entries[1])
+
+
+# Several pictures, several turns
+
+
+def test_several_pictures_are_asked_about_and_one_is_taken_away_again(page, running, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    answer_at_most(page, 3)
+    add_pictures(page, picture, picture, picture)
+    page.get_by_role("button", name="Remove picture 2").click()
+    expect(page.locator(".av-tray-thumb")).to_have_count(2)
+    page.get_by_label("Question").first.fill("what differs?")
+    with another_run(page):
+        page.get_by_label("Question").first.press("Enter")
+    assert len(open_run(running[0].runs()[0]["folder"]).info["images"]) == 2
+    expect(page.locator(".av-picture-place")).to_have_text("1 of 2")
+    page.get_by_role("button", name="next picture").click()
+    expect(page.locator(".av-picture-place")).to_have_text("2 of 2")
+
+
+def test_at_most_eight_pictures_are_taken_and_the_page_says_so(page, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    page.locator(".av-tray input[type=file]").first.set_input_files([picture] * 9)
+    expect(page.locator(".av-tray-thumb").locator("visible=true")).to_have_count(8)
+    expect(page.locator(".av-tray-said").first).to_have_text("At most 8 pictures; 1 left out.")
+
+
+def test_a_chat_goes_on_after_the_answer_on_screen(page, running, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    answer_at_most(page, 3)
+    with another_run(page):
+        ask(page, picture, "what is it?")
+    unfold(page)
+    page.get_by_label("Go on with the chat on screen").check()
+    page.get_by_role("button", name="Remove picture 1").first.click()
+    page.get_by_label("Question").first.fill("are you sure?")
+    with another_run(page):
+        page.get_by_role("button", name="Run", exact=True).click()
+    second, first = [open_run(row["folder"]).info for row in running[0].runs()[:2]]
+    assert [message["role"] for message in second["messages"]] == ["user", "assistant", "user"]
+    assert second["messages"][0] == first["messages"][0] and len(second["images"]) == 1
+    assert second["messages"][1]["content"][0]["text"] == first["answer"]
+
+
+# The first screen
+
+
+def test_at_first_sight_there_are_few_controls_and_few_words(page):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    page.evaluate("document.fonts.ready")
+    controls, words = page.evaluate(FIRST_SIGHT)
+    assert len(controls) <= 10, controls
+    assert len(words) <= 60, (len(words), " ".join(words))
 
 
 # How it looks
@@ -425,7 +540,7 @@ def faces(page, css):
 def test_bold_words_are_set_in_one_typeface(page):
     expect(page.locator("[data-state=ready]")).to_be_visible()
     page.evaluate("document.fonts.ready")
-    for css in ("#title h1", "[role=tab]", ".av-look-name", "#answer textarea", "button.primary"):
+    for css in ("#title h1", "[role=tab]", ".av-look-name", ".av-word", "button.primary"):
         assert len(faces(page, css)) <= 1, (css, faces(page, css))
     assert faces(page, "#title h1") == {"SourceSans3-Bold"}
 

@@ -3,11 +3,14 @@
  * Where small maps lie: all layers and heads on two axes, or a few larger ones with captions. Whole pixels; knows no document.
  *
  * @typedef {object} AxesLayout
- * @property {number} left     the gutter of the head labels
+ * @property {number} left     the gutter of the head labels, of each band
  * @property {number} mapWidth
  * @property {number} mapHeight
- * @property {Int32Array} x    where each column of maps begins
- * @property {Int32Array} y
+ * @property {Int32Array} x    where each column of maps begins, in the first band
+ * @property {Int32Array} y    where each head begins, in its band
+ * @property {number} bands    side by side, each with some of the heads: more than one where pictures are tall
+ * @property {number} perBand  heads, and what is reduced over them, in a band
+ * @property {number} bandStep from a band to the next
  * @property {number} width
  * @property {number} height   of the maps, without the layer labels
  *
@@ -25,22 +28,34 @@
  */
 
 /**
- * Lay the maps out as large as they fit, with the proportions of the picture: layers to the right, heads down.
+ * Lay the maps out as large as they fit, with the proportions of the picture: layers to the right, heads down; where pictures are so tall
+ * that few heads would fit below each other, the heads go on in a band beside.
  * @param {AxesPlace} place
  * @returns {AxesLayout}
  */
 export function layOutAxes({ layers, heads, reduced, aspect, width, height, left, gap, apart, narrowest }) {
-  const slot = Math.min(
-    Math.floor((width - left - apart) / (layers + reduced.layers)) - gap,
-    Math.floor(aspect * (Math.floor((height - apart) / (heads + reduced.heads)) - gap)),
+  const places = heads + reduced.heads;
+  const slotIn = (/** @type {number} */ count) => Math.min(
+    Math.floor((Math.floor(width / count) - left - apart) / (layers + reduced.layers)) - gap,
+    Math.floor(aspect * (Math.floor((height - apart) / Math.ceil(places / count)) - gap)),
   );
-  const mapWidth = Math.max(narrowest, slot);
+  let bands = 1;
+  if (slotIn(1) < narrowest) for (let count = 2; count <= places; count++) if (slotIn(count) > slotIn(bands)) bands = count;
+  const perBand = Math.ceil(places / bands);
+  bands = Math.ceil(places / perBand);
+  const mapWidth = Math.max(bands > 1 ? Math.min(4, narrowest) : narrowest, slotIn(bands));
   const mapHeight = Math.max(1, Math.round(mapWidth / aspect));
-  const starts = (/** @type {number} */ from, /** @type {number} */ count, /** @type {number} */ more, /** @type {number} */ size) =>
-    Int32Array.from({ length: count + more }, (_, i) => from + i * (size + gap) + (i >= count ? apart : 0));
-  const x = starts(left, layers, reduced.layers, mapWidth);
-  const y = starts(0, heads, reduced.heads, mapHeight);
-  return { left, mapWidth, mapHeight, x, y, width: x[x.length - 1] + mapWidth, height: y[y.length - 1] + mapHeight };
+  const x = Int32Array.from({ length: layers + reduced.layers }, (_, i) => left + i * (mapWidth + gap) + (i >= layers ? apart : 0));
+  // what is reduced stands apart, unless a band begins with it
+  const y = Int32Array.from({ length: places }, (_, i) => (i % perBand) * (mapHeight + gap) + (i >= heads && i - (i % perBand) < heads ? apart : 0));
+  const end = x[x.length - 1] + mapWidth;
+  const bandStep = end + 2 * apart;
+  return { left, mapWidth, mapHeight, x, y, bands, perBand, bandStep, width: (bands - 1) * bandStep + end, height: Math.max(...y) + mapHeight };
+}
+
+/** What is added to the places of a head's maps, by the band that it is in. @param {AxesLayout} layout @param {number} head  place on the axis */
+export function bandOf({ perBand, bandStep }, head) {
+  return Math.floor(head / perBand) * bandStep;
 }
 
 /**
@@ -73,9 +88,11 @@ export function mapAt(layout, x, y) {
     while (starts[index] > place) index--;
     return index;
   };
-  const layer = find(layout.x, x, layout.width);
-  const head = find(layout.y, y, layout.height);
-  return layer < 0 || head < 0 ? null : { layer, head };
+  const { bands, perBand, bandStep, mapWidth } = layout;
+  const band = Math.min(bands - 1, Math.max(0, Math.floor(x / bandStep)));
+  const layer = find(layout.x, x - band * bandStep, layout.x[layout.x.length - 1] + mapWidth);
+  const head = find(layout.y.slice(band * perBand, (band + 1) * perBand), y, layout.height);
+  return layer < 0 || head < 0 ? null : { layer, head: band * perBand + head };
 }
 
 /**

@@ -5,8 +5,10 @@
  *
  * @typedef {import('../data/selection.js').Selection} Selection
  * @typedef {import('./look.js').Look} Look
- * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>}} Wish  what it does not say, or says wrongly, is left out
+ * @typedef {{scale: number, x: number, y: number}} Zoom
+ * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom}} Wish  what it does not say, or says wrongly, is left out
  */
+import { MOST } from '../paint/zoom.js';
 import { LOOK_NAMES, readSetting, startingLook } from './look.js';
 
 const WORDS = /** @type {const} */ (['tower', 'direction', 'reading']);
@@ -18,7 +20,7 @@ const COMPARED = 'compare';
 /**
  * @param {string} run
  * @param {Selection} selection
- * @param {Look} look
+ * @param {Look & {zoom?: Zoom}} look
  * @param {string} [old]  the fragment of which what is said of a comparison stays
  */
 export function writeFragment(run, selection, look, old = '') {
@@ -29,7 +31,7 @@ export function writeFragment(run, selection, look, old = '') {
  * The same of a comparison, beside what is said of a run.
  * @param {string} id
  * @param {Selection} selection
- * @param {Look} look
+ * @param {Look & {zoom?: Zoom}} look
  * @param {Record<string, string>} more  what else is chosen
  * @param {string} [old]
  */
@@ -67,14 +69,16 @@ function isOfComparison(name) {
   return name === COMPARED || name.startsWith(`${COMPARED}.`);
 }
 
-/** What is selected, and where the look is not the one it begins with. @param {Selection} selection @param {Look} look */
+/** What is selected, where the look is not the one it begins with, and what part of the picture is seen. @param {Selection} selection @param {Look & {zoom?: Zoom}} look */
 function viewFields(selection, look) {
   const start = startingLook();
+  const { scale = 1, x = 0, y = 0 } = look.zoom ?? {};
+  const zoom = scale > 1 ? [['zoom', [scale, x, y].map((number) => Number(number.toFixed(4))).join(' ')]] : [];
   const chosen = [...WORDS, ...CHOICES, ...NUMBERS].filter((name) => selection[name] !== null).map((name) => [name, String(selection[name])]);
-  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])])];
+  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])]), ...zoom];
 }
 
-/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>}} */
+/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom}} */
 function readView(fields) {
   /** @type {any} */
   const selection = {};
@@ -91,7 +95,9 @@ function readView(fields) {
     const value = fields.has(name) ? readSetting(name, /** @type {string} */ (fields.get(name))) : undefined;
     if (value !== undefined) look[name] = value;
   }
-  return { selection, look };
+  const [scale, x, y] = (fields.get('zoom') ?? '').split(' ').map(Number);
+  const isZoom = scale > 1 && scale <= MOST && x >= 0 && x <= 1 && y >= 0 && y <= 1;
+  return isZoom ? { selection, look, zoom: { scale, x, y } } : { selection, look };
 }
 
 /** @param {string} fragment */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { choiceAt, gainsOf, makeAtlas, mapAtPlace, ownHigh, sharedHigh, sinksOfMap, strength } from '../../../assets/viewer/numbers/atlas.js';
+import { choiceAt, gainsOf, makeAtlas, mapAtPlace, ownHigh, sharedHigh, sinksOfMap } from '../../../assets/viewer/numbers/atlas.js';
 import { placeBeside } from '../../../assets/viewer/views/floating.js';
 import { atlasOf, wantedScores } from '../../../assets/viewer/state/follow.js';
 import { bestHeads, ORDERS, ranksOf } from '../../../assets/viewer/numbers/head_order.js';
 import { OFFERED } from '../../../assets/viewer/state/look.js';
-import { countInLines, labelled, layOutAxes, layOutLines, layOutWithPanel, mapAt } from '../../../assets/viewer/paint/map_layout.js';
-import { entriesOf, makeShades, paintMaps } from '../../../assets/viewer/paint/small_maps.js';
+import { countInLines, labelled, bandOf, layOutAxes, layOutLines, layOutWithPanel, mapAt } from '../../../assets/viewer/paint/map_layout.js';
+import { entriesOf, paintMaps } from '../../../assets/viewer/paint/small_maps.js';
 import { entry, pixel, solidPixels } from '../../../assets/viewer/paint/palette.js';
 import { chooseHead } from '../../../assets/viewer/numbers/reduce.js';
 import { barsOf, stackedGroups } from '../../../assets/viewer/numbers/ribbon.js';
@@ -45,14 +45,12 @@ test('after the heads come their mean and maximum, after the layers their mean: 
     [[3, 4], [5, 6], [4, 5], [5, 6]],
   ]);
   assert.deepEqual([...atlas.masses], [3, 7, 5, 7, 11, 15, 13, 15, 7, 11, 9, 11]);
-  assert.equal(atlas.highestMass, 15);
   assert.deepEqual([0, 1, 2, 3].map((place) => choiceAt([0, 5], place)), [0, 5, 'mean', 'max']);
 });
 
 test('the mass of a pooled map is that of the whole', () => {
   const atlas = makeAtlas({ values: Float32Array.of(0.1, 0.3), shape: [1, 1, 1, 2] }, WISH, infoOf(1, 1, 2, 4));
   near(atlas.masses[0], 1.6);
-  near(atlas.highestMass, 1.6);
 });
 
 test('an atlas knows the wish that it answers, as what is on screen asks for it', () => {
@@ -120,13 +118,6 @@ test('renormalised maps are divided by what is not on sinks, as far as that is k
   near(sharedHigh(atlas, { clip: 100, sinks: 'renormalised', info, masses: null }), 0.1);
 });
 
-test('a map of little mass is faint, the one of most is not', () => {
-  assert.equal(strength(0.5, 0.5), 1);
-  assert.equal(strength(2, 0.5), 1); // a maximum over heads
-  assert.ok(strength(0.001, 0.5) < 0.2);
-  assert.equal(strength(0, 0), 0);
-});
-
 // Painting
 
 test('entries are those of the colour bar, on every curve', () => {
@@ -144,11 +135,10 @@ test('entries are those of the colour bar, on every curve', () => {
   }
 });
 
-const GREYS = makeShades(solidPixels('grey'), pixel(255, 255, 255, 255));
 const STRIPES = [111, 222];
-function painted(map, shape) {
+function painted(map, shape, bar = null) {
   const pixels = new Uint32Array(shape.width * shape.height);
-  paintMaps([{ offset: 0, strength: 1, hidden: null, x: 0, y: 0, ...map }], shape, { shades: GREYS, curve: 'linear', stripes: STRIPES, stripe: 2 }, pixels, shape.width);
+  paintMaps([{ offset: 0, share: null, hidden: null, x: 0, y: 0, ...map }], shape, { palette: solidPixels('grey'), curve: 'linear', stripes: STRIPES, stripe: 2, bar }, pixels, shape.width);
   return [...pixels];
 }
 const grey = (index) => pixel(index, index, index, 255);
@@ -174,12 +164,31 @@ test('hidden cells are striped and in no average', () => {
   assert.equal(part[0], grey(64)); // a third of it is hidden: the rest is not diluted
 });
 
-test('a faint map is nearly the page', () => {
-  const [faint] = painted({ values: Float32Array.of(0), high: 1, strength: 0.15 }, { rows: 1, cols: 1, width: 1, height: 1 });
-  assert.ok((faint & 255) > 210 && (faint & 255) < 230);
+test('the bar on the lower edge is as long as the share of the row, and nothing else is touched', () => {
+  const shape = { rows: 1, cols: 1, width: 4, height: 3 };
+  const bar = { height: 1, filled: 7, empty: 8 };
+  const values = Float32Array.of(1);
+  const map = [255, 255, 255, 255, 255, 255, 255, 255].map(grey);
+  assert.deepEqual(painted({ values, high: 1, share: 0.5 }, shape, bar), [...map, 7, 7, 8, 8]);
+  assert.deepEqual(painted({ values, high: 1, share: 1 }, shape, bar).slice(8), [7, 7, 7, 7]);
+  assert.deepEqual(painted({ values, high: 1, share: 0.001 }, shape, bar).slice(8), [7, 8, 8, 8], 'a little is not nothing');
+  assert.deepEqual(painted({ values, high: 1, share: 0 }, shape, bar).slice(8), [8, 8, 8, 8]);
+  assert.deepEqual(painted({ values, high: 1, share: null }, shape, bar), [...map, ...map.slice(4)], 'a maximum over heads is no share');
 });
 
 // Where maps lie
+
+test('heads of a tall picture go on in bands beside, all in the place, and are found again', () => {
+  const layout = layOutAxes({ layers: 5, heads: 4, reduced: { layers: 1, heads: 2 }, aspect: 2 / 34, width: 560, height: 360, left: 34, gap: 2, apart: 6, narrowest: 8 });
+  assert.ok(layout.bands > 1 && layout.mapWidth >= 4, JSON.stringify(layout));
+  assert.ok(layout.width <= 560 && layout.height <= 360);
+  for (let head = 0; head < 6; head++) {
+    for (let layer = 0; layer < 6; layer++) {
+      const at = [layout.x[layer] + bandOf(layout, head) + 1, layout.y[head] + layout.mapHeight - 1];
+      assert.deepEqual(mapAt(layout, ...at), { layer, head });
+    }
+  }
+});
 
 const PLACE = { layers: 28, heads: 16, reduced: { layers: 1, heads: 2 }, aspect: 1.5, width: 760, height: 420, left: 30, gap: 1, apart: 6, narrowest: 10 };
 

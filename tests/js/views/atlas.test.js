@@ -85,8 +85,8 @@ test('what patches receive is shown layer by layer', () => {
 test('the title says which maps these are, in which order and on which scale', () => {
   const { held } = heldNow(null, { ...FIELDS, atlas: ATLAS });
   assert.deepEqual(atlasTitle(held, 12, FIELDS), {
-    text: 'layers → heads ↓ · each on its own scale, fainter with less on the picture',
-    hint: 'layers → heads ↓ · each on its own scale, fainter with less on the picture; the top 1 % share the last colour',
+    text: 'layers → heads ↓ · each on its own scale',
+    hint: 'layers → heads ↓ · each on its own scale; the bar on its lower edge: how much of the row is on the picture; the top 1 % share the last colour',
   });
   assert.match(atlasTitle({ ...held, ranks: [], order: 'image_mass' }, 12, { ...FIELDS, scale: 'atlas' }).text, /^layers → heads by .*, highest first ↓ · all on one scale$/);
   assert.match(atlasTitle({ ...held, view: 'best', order: 'image_mass' }, 3, FIELDS).text, /^3 of 4 · highest /);

@@ -9,7 +9,7 @@
 import { gainsOf, REDUCED, sharedHigh } from '../../numbers/atlas.js';
 import { headCount } from '../../data/run_info.js';
 import { CAPTION_PX, isNarrow, LABEL_PX, layOutAtlas } from '../../paint/atlas_layout.js';
-import { mapAt } from '../../paint/map_layout.js';
+import { bandOf, mapAt } from '../../paint/map_layout.js';
 import { blend, pixel, solidPixels } from '../../paint/palette.js';
 import { paintMaps } from '../../paint/small_maps.js';
 import { atlasOf } from '../../state/follow.js';
@@ -154,7 +154,7 @@ export function createAtlasView(root, state, { choose }) {
     const { axes, lines } = layout;
     const each = axes?.y.length ?? 1;
     items.forEach(({ map }, i) => {
-      map.x = axes ? axes.x[Math.floor(i / each)] - axes.left : lines?.x[i] ?? 0;
+      map.x = axes ? axes.x[Math.floor(i / each)] + bandOf(axes, i % each) - axes.left : lines?.x[i] ?? 0;
       map.y = axes ? axes.y[i % each] : lines?.y[i] ?? 0;
     });
   }
@@ -176,7 +176,11 @@ export function createAtlasView(root, state, { choose }) {
       const { rows, cols } = items[0].shape;
       paintMaps(items.map(({ map }) => map), { rows, cols, ...size }, colours(), new Uint32Array(image.data.buffer), image.width);
     }
-    context.putImageData(image, left, 0);
+    // around them the labels stay, those between bands too
+    for (let band = 0; band < (axes?.bands ?? 1); band++) {
+      const from = axes ? band * axes.bandStep : 0;
+      context.putImageData(image, left, 0, from, 0, axes ? axes.bandStep - left : image.width, image.height);
+    }
   }
 
   /** The palette, and tones that are in none. */

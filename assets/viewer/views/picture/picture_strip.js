@@ -17,12 +17,27 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
   const strip = part(root, 'pictures');
   const chips = create('div', { class: 'av-chips', role: 'group', 'aria-label': 'Pictures' });
   const size = create('span', { class: 'av-size' });
-  strip.replaceChildren(chips, size);
+  const [back, forward] = /** @type {const} */ ([['‹', 'previous picture', -1], ['›', 'next picture', 1]]).map(([text, label, by]) => {
+    const button = create('button', { type: 'button', class: 'av-step', text, 'aria-label': label });
+    button.addEventListener('click', () => step(by));
+    return button;
+  });
+  const place = create('span', { class: 'av-picture-place' });
+  const steps = create('span', { class: 'av-picture-steps', role: 'group', 'aria-label': 'Pictures, one after the other', hidden: '' }, [back, place, forward]);
+  strip.replaceChildren(steps, chips, size);
   /** @type {Map<number, {chip: HTMLElement, share: HTMLElement, thumb: HTMLImageElement, image: number}>} */
   const offered = new Map();
 
+  /** @param {number} by */
+  function step(by) {
+    const grids = [...offered.keys()];
+    const next = grids[grids.indexOf(/** @type {number} */ (state.get.grid)) + by];
+    if (next !== undefined) focusGrid(next);
+  }
+
   function offer() {
     const { info, tower } = state.get;
+    steps.hidden = true;
     offered.clear();
     chips.replaceChildren();
     const grids = info ? gridsOf(info, tower) : [];
@@ -70,6 +85,11 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
     const { info, grid, pictureFailed } = state.get;
     for (const [index, { chip }] of offered) chip.setAttribute('aria-pressed', String(index === grid));
     const chosen = grid === null ? undefined : offered.get(grid)?.chip;
+    const at = [...offered.keys()].indexOf(grid ?? -1);
+    steps.hidden = offered.size < 2;
+    place.textContent = at < 0 ? '' : `${at + 1} of ${offered.size}`;
+    back.disabled = at <= 0;
+    forward.disabled = at < 0 || at === offered.size - 1;
     // Never by scrollIntoView: that moves the page too.
     if (chosen) {
       const [left, right] = [chosen.offsetLeft - chips.offsetLeft, chosen.offsetLeft - chips.offsetLeft + chosen.offsetWidth];
