@@ -74,7 +74,7 @@ class StatusLine(Mounted):
 
 
 class ExampleStrip(Mounted):
-    """Finished examples as small pictures. Its value is a list of {ticket, label, prompt}; `select` says which: {index}."""
+    """Finished examples as small pictures. Its value is a list of {ticket, label, prompt}; `select` says {index}."""
 
     TEMPLATE, MODULE = "examples.html", "examples.js"
 

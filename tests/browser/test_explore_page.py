@@ -22,20 +22,19 @@ pytestmark = pytest.mark.browser
 # question and answer.
 FIRST_SIGHT = """() => {
   const isSeen = (element) => {
-    const box = element.getBoundingClientRect();
-    return element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && box.width > 1 && box.height > 1
-      && box.top < innerHeight && box.left < innerWidth && box.bottom > 0 && box.right > 0;
+    const { top, left, bottom, right, width, height } = element.getBoundingClientRect();
+    return element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && width > 1 && height > 1
+      && top < innerHeight && left < innerWidth && bottom > 0 && right > 0;
   };
-  const controls = [...document.querySelectorAll('button, a[href], select, input, textarea, [role=tab], [role=slider]')]
-    .filter((each) => isSeen(each) && !each.closest('.ask, .av-spoken'));
-  const words = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const { parentElement, textContent } = walker.currentNode;
-    if (!textContent.trim() || parentElement.closest('.av-question, .av-spoken, script, style, option, .av-live') || !isSeen(parentElement)) continue;
-    words.push(...textContent.trim().split(/\\s+/).filter((word) => /[\\p{L}]/u.test(word)));
+  const all = (css) => [...document.querySelectorAll(css)].filter(isSeen);
+  const controls = all('button, a[href], select, input, textarea').filter((each) => !each.closest('.ask, .av-spoken'));
+  const words = all('select').map((each) => each.selectedOptions[0].text);
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const { parentElement, textContent } = texts.currentNode;
+    if (parentElement.closest('.av-question, .av-spoken, script, style, option, .av-live')) continue;
+    if (isSeen(parentElement)) words.push(...textContent.trim().split(/\\s+/).filter(Boolean));
   }
-  for (const select of document.querySelectorAll('select')) if (isSeen(select)) words.push(select.selectedOptions[0]?.text);
   return [controls.map((each) => each.textContent.trim() || each.ariaLabel || each.title), words];
 }"""
 HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{window.hacked=1}} what color is the star?'
