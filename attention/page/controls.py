@@ -86,7 +86,7 @@ class Controls:
 
         def begin() -> dict:
             buttons = {self.run: gr.Button("Run", interactive=False), self.stop: gr.Button(interactive=True)}
-            return {**buttons, self.status: PHASE_WORDS["queue"][1], **self._answering(None)}
+            return {**buttons, self.status: PHASE_WORDS["queue"][0], **self._answering(None)}
 
         outputs = list(dict.fromkeys([*self.changed, *shown]))
         running = event(begin, None, begun, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)

@@ -21,8 +21,8 @@ MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"as usual": None, "keep": True, "leave out": False}
 LEFT_TO_SCRIPTS = ("answer", "messages", "model_type", "device")  # fields of a request that the page does not ask for
 NO_ADAPTER = ("none: the model as published", "")
-RENAME = "read its keys, named as in another layout, under the names that the model has now"
-ALONE = "use the LoRA weights alone, without those beside them"
+RENAME = "Rename weights saved by older transformers versions"
+ALONE = "Use the LoRA weights alone, without other trained weights beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
 
