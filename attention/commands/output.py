@@ -27,5 +27,5 @@ def print_json(record: dict[str, Any]) -> None:
 
 
 def failure(words: str, kind: str) -> dict[str, str]:
-    """What went wrong, and the name of its class in `attention.errors`, or in Python, as an object."""
+    """An error as an object: its words, and the name of its class in `attention.errors` or in Python."""
     return {"error": words, "kind": kind}

@@ -36,13 +36,13 @@ class Wanted:
     query: int | None = row(
         None,
         int,
-        "row of position P, what it reads (default: the row that predicts the answer)",
+        "position of the row, what it reads (default: the row that predicts the answer)",
         "P",
         MAP,
     )
-    key: int | None = row(None, int, "column of position P instead, who reads it", "P", MAP)
+    key: int | None = row(None, int, "position of a column instead, who reads it", "P", MAP)
     received: bool = row(False, bool, "what every key receives instead, mean over all queries", None, MAP)
-    until: int | None = row(None, int, "mean over the positions from query (or key) to P", "P", MAP)
+    until: int | None = row(None, int, "mean over the positions from query (or key) to this one", "P", MAP)
     grid: int | None = row(None, int, "picture, tile or frame, from 0 (default: the tower's first)", "G", MAP)
     scale: float | None = row(None, float, "size of a png, 0.25 to 4 times the picture's (default: 1)", "S", DRAWING)
     width: int | None = row(None, int, "width of a png in pixels, instead of scale", "W", DRAWING)

@@ -45,8 +45,8 @@ class Pictures(gr.File):
 
     is_template = True
 
-    def __init__(self, **settings):
-        super().__init__(file_count="multiple", **settings)
+    def __init__(self, label: str | None = None, **settings):
+        super().__init__(file_count="multiple", label=label, **settings)
         self.data_model = OneOrMoreFiles
 
     def preprocess(self, payload: OneOrMoreFiles | None) -> list[str]:
