@@ -33,6 +33,6 @@ def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
 
 
 def in_one_line(name: str, *amounts: str) -> str:
-    """What is being done, and what is said of how far it is: "Capturing: layer 4 of 28"."""
+    """One line of a phase and its amounts: "Capturing: layer 4 of 28"."""
     said = ", ".join(filter(None, amounts))
     return f"{name}: {said}" if said else name
