@@ -15,6 +15,7 @@ from attention.capture.extraction import all_or_nothing
 from attention.capture.inputs import Prepared
 from attention.comparisons.comparison import Comparison
 from attention.comparisons.running import Member, run_members
+from attention.environment import new_run_folder
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.limits import MAX_ADAPTERS, Limits
 from attention.models.kept import LoadedModel
@@ -32,17 +33,19 @@ NOT_SHOWN = ("keys", "modules", "copies", "also", "same")  # of a card: as many 
 def compare(
     request: Request,
     adapters: Sequence[AdapterChoice],
-    output_dir: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str] | None = None,
     words: str | int = "base",
     limits: Limits | None = None,
 ) -> Comparison:
     """Run the base and one to twelve adapters on a request and keep all of it in `output_dir`.
 
+    By default that is a new folder in the library of `python app.py`, as `extract` takes one.
+
     `words` says whose answer is read by all: `base` (the default), the number of an adapter from 1, or `own`: each its
     own, of which only what they have in common is compared. A request with an `answer` has it read by all. Raises
     AttentionError with a sentence that says what to do; nothing is left behind then.
     """
-    partial = PartialRun.create(output_dir)
+    partial = PartialRun.create(new_run_folder() if output_dir is None else output_dir)
     return Comparison(fill_comparison(request, adapters, partial, words, limits))
 
 

@@ -37,14 +37,14 @@ def verify_adapted(
     the base's weights and answers has changed. Raises what `verify` raises, and AdapterRefused.
     """
     report = report or (lambda _: None)
-    report("loading the model")
+    report("Loading the model")
     loaded = models.load(model_id, device, dtype, model_type, lambda done, total: report(downloaded(done, total)))
     picture = open_image(image)[0] if image is not None else drawing(560, 420)
     weights, said = _weights(loaded), _logits(loaded, picture)
     with adapted(choice)(loaded):
         adapted_said = _logits(loaded, picture)
         checks = verify(loaded, picture, report=report)
-    report("comparing with the base as it was")
+    report("Comparing with the base as it was")
     off = torch.equal(_logits(loaded, picture), said)
     same_weights = _weights(loaded) == weights
     for name in list(adapters_of(loaded).names()):

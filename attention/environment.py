@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
+from datetime import datetime
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -24,6 +26,11 @@ def is_zero_gpu() -> bool:
 def is_debugging() -> bool:
     """True if errors of the program keep their stack trace (ATTENTION_DEBUG=1)."""
     return os.environ.get("ATTENTION_DEBUG") == "1"
+
+
+def new_run_folder() -> Path:
+    """A place of its own for a run, in the library that `python app.py` opens; not made yet."""
+    return user_cache_folder() / "runs" / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def user_cache_folder() -> Path:

@@ -20,6 +20,7 @@ from attention.limits import MAX_ADAPTER_SCALE, Limits
 
 MODES = ("prefill", "generate")
 CHAT_ROLES = ("system", "user", "assistant")
+QUESTION, ANSWER, READING, MODEL, ADAPTER = "question", "answer", "reading", "model", "adapter"  # groups of its fields
 
 
 @dataclass(frozen=True)
@@ -36,28 +37,53 @@ class Request:
     (Gemma 3).
     """
 
-    images: tuple[Any, ...] = row((), tuple, "a picture; repeat it for several, in order", "F")
-    prompt: str = row("", str, "the question or instruction", "T")
-    model: str | None = row(None, str, "a folder, a Hub id, or a name that `models` lists", "ID")
-    model_type: str | None = row(None, str, "the family, where the model's config does not name a known one", "FAMILY")
-    mode: str = row("prefill", str, "the prompt alone (default), or with an answer", "prefill|generate")
-    max_new_tokens: int = row(256, int, "how long the answer may be (default 256)", "N")
-    answer: str | None = row(None, str, "take this as the answer; implies --mode generate", "T")
-    system: str | None = row(None, str, "the system prompt", "T")
+    images: tuple[Any, ...] = row((), tuple, "picture file; several are read in this order", "FILE", QUESTION)
+    prompt: str = row("", str, "question or instruction", "TEXT", QUESTION)
+    model: str | None = row(
+        None, str, "model folder, Hub id (owner/name), or a name that `models` lists (default: the first of these)",
+        "ID", MODEL,
+    )  # fmt: skip
+    model_type: str | None = row(
+        None, str, "model family, where the model type in config.json is not a known one, as qwen3_vl", "FAMILY", MODEL
+    )
+    mode: str = row(
+        "prefill", str,
+        "prefill: read the prompt alone; generate: write an answer, and read both (default: prefill)",
+        "prefill|generate", ANSWER,
+    )  # fmt: skip
+    max_new_tokens: int = row(256, int, "max. tokens of the answer (default: 256)", "N", ANSWER)
+    answer: str | None = row(
+        None, str, "forced answer: read this text instead of the model's own (implies mode generate)", "TEXT", ANSWER
+    )
+    system: str | None = row(None, str, "system prompt", "TEXT", QUESTION)
     messages: list[dict[str, Any]] | None = row(
-        None, list, "a chat in role/content form, instead of --prompt and --system", "F.json"
+        None, list, "whole chat in role/content form, instead of prompt and system", "FILE.json", QUESTION
     )
-    vision: bool | None = row(None, bool, "keep the vision tower too (the default), or not")
-    max_visual_tokens: int | None = row(None, int, "tokens of one picture at most", "N")
-    device: str = row("auto", str, None, "auto|cuda[:N]|cpu|mps")
-    dtype: str = row("auto", str, None, "auto|float32|bfloat16|float16")
-    adapter: str | None = row(None, str, "a LoRA adapter, at a strength from 0 to 1.5", "A[=SCALE]")
-    adapter_scale: float = row(1.0, float, "the adapter's strength")
+    vision: bool | None = row(
+        None, bool, "record the attention of the vision tower too, or skip it (default: record)", None, READING
+    )
+    max_visual_tokens: int | None = row(
+        None, int, "max. visual tokens per image (default: the model's own; on a CPU or a Space 1,024)", "N", READING
+    )
+    device: str = row(
+        "auto", str, "where the model runs; auto is a CUDA device if one works, else the CPU (default: auto)",
+        "auto|cuda[:N]|cpu|mps", MODEL,
+    )  # fmt: skip
+    dtype: str = row(
+        "auto", str, "number format of the weights; auto is float32 on a CPU, else the published one (default: auto)",
+        "auto|float32|bfloat16|float16", MODEL,
+    )  # fmt: skip
+    adapter: str | None = row(
+        None, str, "LoRA adapter: a folder, a Hub id, or a name that `adapters` lists", "ADAPTER", ADAPTER
+    )
+    adapter_scale: float = row(1.0, float, "adapter strength, from 0 to 1.5 (default: 1)", "S", ADAPTER)
     adapter_rename: bool = row(
-        False, bool, "read an adapter's keys, named as in another layout, under the names that the model has now"
+        False, bool, "rename adapter weights saved by older transformers versions", None, ADAPTER
     )
-    adapter_alone: bool = row(False, bool, "use the LoRA weights alone, although other trained weights lie beside them")
-    pan_and_scan: bool = row(False, bool, "read crops of long pictures too (Gemma 3)")
+    adapter_alone: bool = row(
+        False, bool, "use the LoRA weights alone, without other trained weights saved beside them", None, ADAPTER
+    )
+    pan_and_scan: bool = row(False, bool, "read crops of long pictures too (pan & scan; Gemma 3)", None, READING)
 
     def __post_init__(self) -> None:
         images = self.images

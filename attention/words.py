@@ -3,15 +3,36 @@
 Knows nothing of who says them.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
 
-# What a job is doing, in the order of `runs.partial.PHASES`: in a terminal, and on the page.
+# What a job is doing, in the order of `runs.partial.PHASES`, and how its amount is said where there is one.
 PHASE_WORDS = {
-    "queue": ("waiting", "Waiting for its turn"),
-    "model": ("loading the model", "Loading the model"),
-    "inputs": ("reading the inputs", "Preparing the picture"),
-    "answer": ("answering", "Writing the answer: token {done} of at most {total}"),
-    "capture": ("capturing", "Capturing: layer {done} of {total}"),
-    "write": ("writing", "Writing the run"),
-    "compare": ("comparing", "Comparing: layer {done} of {total}"),
+    "queue": ("Waiting for its turn", ""),
+    "model": ("Loading the model", ""),
+    "inputs": ("Preparing the picture", ""),
+    "answer": ("Writing the answer", "token {done:,} of at most {total:,}"),
+    "capture": ("Capturing", "layer {done:,} of {total:,}"),
+    "write": ("Writing the run", ""),
+    "compare": ("Comparing", "layer {done:,} of {total:,}"),
 }
+DOWNLOADING = "Downloading the model"  # bytes are counted in the phase `model` only while they are fetched
+
+
+def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
+    """A line of progress, {phase, done, total}, in words: what is being done, and how far it is, or nothing."""
+    phase, done, total = progress["phase"], progress.get("done", 0), progress.get("total", 0)
+    name, amount = PHASE_WORDS[phase]
+    if phase == "model" and total:
+        unit, size = ("GB", 1e9) if total >= 1e9 else ("MB", 1e6)
+        return DOWNLOADING, f"{done / size:.1f} of {total / size:.1f} {unit}"
+    return name, amount.format(done=done, total=total) if total else ""
+
+
+def in_one_line(name: str, *amounts: str) -> str:
+    """One line of a phase and its amounts: "Capturing: layer 4 of 28"."""
+    said = ", ".join(filter(None, amounts))
+    return f"{name}: {said}" if said else name

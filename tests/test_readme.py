@@ -133,7 +133,8 @@ def test_every_snippet_is_tried():
 @pytest.mark.slow
 def test_the_table_of_endpoints_has_every_endpoint_and_field(address):
     """Those of a request are told of as such; a field of an export's look by one word for all."""
-    from attention.page.endpoints import OF_A_COMPARISON, export_names
+    from attention.page.api_fields import OF_A_COMPARISON
+    from attention.page.endpoints import export_names
 
     rows = dict(re.findall(r"^\| `/(\w+)` \| (.*?) \|", README, re.MULTILINE))
     named = httpx.get(f"{address}/gradio_api/info").json()["named_endpoints"]

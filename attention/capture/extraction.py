@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
+from attention.environment import new_run_folder
 from attention.errors import (
     InvalidRequest,
     ModelUnavailable,
@@ -50,16 +51,43 @@ from .run_json import run_json, save_images
 MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
 
 
-def extract(request: Request, output_dir: str | os.PathLike, model=None, limits: Limits | None = None) -> Run:
-    """Run a model on a request and keep its attention in `output_dir`, which becomes the run's folder.
+def extract(
+    request: Request,
+    folder: str | os.PathLike | None = None,
+    model=None,
+    limits: Limits | None = None,
+    *,
+    output_dir: str | os.PathLike | None = None,
+) -> Run:
+    """Run a model on a request and keep its attention in `folder`, which becomes the run's.
 
-    `model` is the caller's own (transformers or PEFT-wrapped) or one from `models.load`; by default `request.model`
-    is loaded, and kept for the next call. Raises AttentionError with a sentence that says what to do; nothing is
-    left behind then.
+    By default it is a new folder in the library of `python app.py`, below your cache folder (`run.folder` names it); it
+    stays until you delete it. `model` is the caller's own (transformers or PEFT-wrapped), with its processor where it
+    comes from no folder or another is to be used, as `(model, processor)`; or one from `models.load`. By default
+    `request.model` is loaded, and kept for the next call. `output_dir` is the folder by its older name. Raises
+    AttentionError with a sentence that says what to do; nothing is left behind then.
     """
+    _check_request(request)
     pictures = open_pictures(request, limits or Limits())
-    partial = PartialRun.create(output_dir)
+    folder = output_dir if folder is None else folder
+    partial = PartialRun.create(new_run_folder() if folder is None else folder)
     return Run(fill(request, partial, model, limits, pictures=pictures))
+
+
+def _check_request(request: object) -> None:
+    """Raise InvalidRequest for what is no request, by what it is."""
+    if isinstance(request, Request):
+        return
+    more = (
+        " Inputs of a model cannot be read back into pictures and words: give these, and a processor of your own with "
+        "the model, as model=(model, processor)."
+        if isinstance(request, Mapping)
+        else ""
+    )
+    raise InvalidRequest(
+        f"The first argument is of type {type(request).__name__}; it must be an attention.Request, as "
+        f'Request(images="picture.png", prompt="What is it?").{more}'
+    )
 
 
 Adapted = Callable[[LoadedModel], AbstractContextManager[dict | None]]
@@ -226,7 +254,8 @@ class Extraction:
         if isinstance(model, LoadedModel):
             return model
         if model is not None:
-            return models.wrap(model, request.model_type)
+            own, processor = model if isinstance(model, tuple) and len(model) == 2 else (model, None)
+            return models.wrap(own, request.model_type, processor)
         return models.load(
             request.model or default_model(),
             request.device,

@@ -87,7 +87,7 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     if request.mode == "prefill":
         n_answer = 0
     elif request.answer is not None:
-        n_answer = len(processor_of(path, family).tokenizer(request.answer, add_special_tokens=False)["input_ids"])
+        n_answer = len(prepared.processor.tokenizer(request.answer, add_special_tokens=False)["input_ids"])
     else:
         n_answer = request.max_new_tokens
     n = len(inputs.ids) + n_answer

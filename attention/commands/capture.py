@@ -3,47 +3,87 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import time
 from pathlib import Path
 
 from attention.capture.images import Pictures, open_pictures
 from attention.errors import InvalidRequest
 from attention.limits import Limits
-from attention.request import FIELDS, Request
+from attention.request import ADAPTER, FIELDS, QUESTION, Request
+from attention.runs.run import Run
 
 from .checked_inputs import chosen
-from .flags import add_fields, plain_flags
-from .progress import ReportedRun, make, size
+from .flags import add_fields, add_several, plain_flags, request_groups
+from .help import add_command
+from .output import add_output, print_json
+from .progress import Progress, ReportedRun, make, size
+from .records import MOST_MOVED, comparison_record, run_record
+
+SHAPES = '--image assets/examples/shapes.png --prompt "what color is the star?"'
+EXTRACT_EXAMPLES = (
+    f"python -m attention extract {SHAPES} --mode generate --output-dir star",
+    'python -m attention extract --image assets/examples/shapes.png assets/examples/window.png --prompt "click Save" '
+    "--output-dir two --json --quiet",
+    f'python -m attention extract {SHAPES} --answer "blue" --adapter german=0.5 --model pocket --output-dir blue',
+)
+COMPARE_EXAMPLES = (
+    f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest german=0.5 "
+    "--output-dir both",
+    f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest --words own "
+    "--output-dir own",
+)
+
+
+STRENGTH = "strength, from 0 to 1.5 (default: 1)"
 
 
 def add_extract(commands) -> None:
-    parser = commands.add_parser("extract", help="run a model and keep its attention in a folder")
+    parser = add_command(
+        commands, "extract", "run a model and keep its attention in a folder", EXTRACT_EXAMPLES,
+        "--image FILE --prompt TEXT --output-dir FOLDER",
+        "Prints the folder, which `export` reads, and `attention.open_run` in Python.",
+    )  # fmt: skip
     parser.set_defaults(command=_extract)
-    _add_inputs(parser)
-    parser.add_argument("--adapter", metavar="A[=SCALE]", help="a LoRA adapter, at a strength from 0 to 1.5")
+    adapters = _add_inputs(parser)
+    adapters.add_argument(
+        "--adapter", metavar="ADAPTER[=SCALE]", help=f"{FIELDS['adapter'].words}; SCALE is its {STRENGTH}"
+    )
+    add_output(parser)
 
 
 def add_compare(commands) -> None:
-    parser = commands.add_parser("compare", help="run the base and adapters on one input, and measure what they change")
+    parser = add_command(
+        commands, "compare", "run a model without and with adapters on one input, and measure what they change",
+        COMPARE_EXAMPLES, "--image FILE --prompt TEXT --adapter ADAPTER --output-dir FOLDER",
+        "Prints the folder, which `export` reads, and `adapters.open_comparison` in Python.",
+    )  # fmt: skip
     parser.set_defaults(command=_compare)
-    _add_inputs(parser)
-    parser.add_argument(
-        "--adapter", action="append", required=True, metavar="A[=SCALE]",
-        help="a LoRA adapter; repeat it for several",
+    adapters = _add_inputs(parser)
+    add_several(
+        adapters, "--adapter", "ADAPTER[=SCALE]",
+        f"{FIELDS['adapter'].words}; SCALE is its {STRENGTH}; up to twelve", required=True,
     )  # fmt: skip
-    parser.add_argument(
+    adapters.add_argument(
         "--words", default="base", metavar="base|N|own",
-        help="whose answer all read: the base's, adapter N's, each its own",
+        help="answer that all read: the base's, adapter N's (from 1), or each its own (default: base)",
     )  # fmt: skip
+    add_output(parser)
 
 
-def _add_inputs(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--image", action="append", default=[], metavar="F", help=FIELDS["images"].words)
-    add("--prompt", metavar="T", help=FIELDS["prompt"].words)
-    add("--messages", metavar="F.json", help=FIELDS["messages"].words)
-    add("--output-dir", required=True, metavar="D", help="becomes the result's folder; must not exist, or be empty")
-    add_fields(parser, *plain_flags())
+def _add_inputs(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the flags of a request and of where its run goes; return the group of what adapters need besides."""
+    groups = request_groups(parser)
+    question = groups[QUESTION]
+    add_several(question, "--image", FIELDS["images"].metavar, FIELDS["images"].words or "")
+    for name in ("prompt", "messages"):
+        question.add_argument(f"--{name}", metavar=FIELDS[name].metavar, help=FIELDS[name].words)
+    for name in plain_flags():
+        add_fields(groups.get(FIELDS[name].group or "", parser), name)
+    result = parser.add_argument_group("result", "Where it goes. Nothing is left there if it fails or is stopped.")
+    result.add_argument(
+        "--output-dir", required=True, metavar="FOLDER", help="becomes the result's folder; must not exist, or be empty"
+    )
+    return groups[ADAPTER]
 
 
 def _extract(options) -> int:
@@ -66,8 +106,13 @@ def _extract(options) -> int:
         (choice,) = chosen(options, wanted, partial)
         return fill(request, partial, adapted=adapted(choice), prepared=expected.prepared)
 
-    folder = make(options.output_dir, work)
-    _print_summary(folder)
+    progress, start = Progress(options.quiet), time.monotonic()
+    folder = make(options.output_dir, work, progress)
+    with Run(folder) as run:
+        if options.json:
+            print_json(run_record(run, time.monotonic() - start))
+            return 0
+        _say_summary(run, progress)
     print(folder)
     return 0
 
@@ -87,20 +132,24 @@ def _compare(options) -> int:
         choices = chosen(options, options.adapter, partial)
         return fill_comparison(request, choices, partial, options.words, prepared=expected.prepared)
 
-    folder = make(options.output_dir, work)
+    progress, start = Progress(options.quiet), time.monotonic()
+    folder = make(options.output_dir, work, progress)
     from attention.comparisons.comparison import open_comparison
 
     with open_comparison(folder) as comparison:
-        _print_summary(comparison.base.folder)
+        if options.json:
+            print_json(comparison_record(comparison, time.monotonic() - start))
+            return 0
+        _say_summary(comparison.base, progress)
         for index, member in enumerate(comparison.info["members"][1:]):
-            print(f"{member['adapter']['id']} at {member['adapter']['scale']:g}:", file=sys.stderr)
+            progress.say(f"{member['adapter']['id']} at {member['adapter']['scale']:g}:")
             for note in (member.get("card") or {}).get("notes", []):
-                print(f"  {note}", file=sys.stderr)
+                progress.say(f"  {note}")
             if member["answer"]:
-                print(f"  Answer: {member['answer']}", file=sys.stderr)
-            for moved in comparison.moved(index, n=5):
+                progress.say(f"  Answer: {member['answer']}")
+            for moved in comparison.moved(index, n=MOST_MOVED):
                 where = f"layer {moved['layer']}, head {moved['head']}"
-                print(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits", file=sys.stderr)
+                progress.say(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits")
     print(folder)
     return 0
 
@@ -120,17 +169,16 @@ def _request(options) -> tuple[Request, Pictures]:
     return request, open_pictures(request, Limits())
 
 
-def _print_summary(folder: Path) -> None:
-    from attention.runs.run import open_run
-
-    with open_run(folder) as run:
-        info = run.info
+def _say_summary(run: Run, progress: Progress) -> None:
+    info = run.info
     for image in info["images"]:
         size, read = (image["width"], image["height"]), (image["read_width"], image["read_height"])
         if read[0] * read[1] < 0.9 * size[0] * size[1]:
-            print(f"{size[0]}x{size[1]}, read at {read[0]}x{read[1]}: the answer may differ.", end=" ", file=sys.stderr)
-            print("--max-visual-tokens N reads more of it.", file=sys.stderr)
+            progress.say(
+                f"{size[0]}x{size[1]}, read at {read[0]}x{read[1]}: the answer may differ. "
+                "--max-visual-tokens N reads more of it."
+            )
     for note in info["notes"]:
-        print(note, file=sys.stderr)
+        progress.say(note)
     if info["answer"]:
-        print(f"Answer: {info['answer']}", file=sys.stderr)
+        progress.say(f"Answer: {info['answer']}")

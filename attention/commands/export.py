@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
 from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, MAP, is_given
 
 from .flags import add_flag, flag
+from .help import add_command
+from .output import add_output, print_json
 
 NO_FLAG = ("width",)  # --scale does
 ONE_OF = ("query", "key", "received")
+EXAMPLES = (
+    "python -m attention export assets/examples/shapes --format png --layer 3 --head 1 --output star.png",
+    "python -m attention export assets/examples/shapes --format npz --layer mean --output star.npz",
+    "python -m attention export assets/examples/compared --format pdf --show left,right,difference --output both.pdf",
+)
+FORMATS = (
+    "npz (row and map, in numbers), csv (map as a table), png, svg or pdf (map on its picture), dense or bin (whole "
+    "layers), zip (whole folder)"
+)
 
 
 def add_export(commands) -> None:
-    parser = commands.add_parser("export", help="write a run, or one map of it, as a file")
+    parser = add_command(
+        commands, "export", "write a run or a comparison, or one map of it, as a file", EXAMPLES,
+        "RUN --format FORMAT --output PATH", "Prints the path of what was written.",
+    )  # fmt: skip
     parser.set_defaults(command=_export)
-    add = parser.add_argument
-    add("run", metavar="RUN", help="the folder of a finished run, or of a comparison")
-    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help="what to write")
+    add = parser.add_argument_group("file", "What is written, and where.").add_argument
+    add("run", metavar="RUN", help="folder of a finished run, or of a comparison")
+    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help=FORMATS)
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
-    _add_fields(parser, MAP, parser.add_mutually_exclusive_group())
-    group = parser.add_argument_group("how png, svg and pdf are drawn")
+    group = parser.add_argument_group("map", "Which row or column, of npz, csv, png, svg and pdf; layers of dense.")
+    _add_fields(group, MAP, group.add_mutually_exclusive_group())
+    group = parser.add_argument_group("drawing", "How png, svg and pdf are drawn.")
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
         add_flag(group, field, None)
     _add_fields(
-        parser.add_argument_group("of a comparison: csv (its measures), zip, and png, svg, pdf of two members"),
+        parser.add_argument_group(
+            "comparison", "Of a comparison: two members' maps, as png, svg or pdf; csv and zip need none of these."
+        ),
         COMPARISON,
     )
+    add_output(parser)
 
 
 def _add_fields(group: argparse._ActionsContainer, of: str, one: argparse._ActionsContainer | None = None) -> None:
@@ -49,5 +68,13 @@ def _export(options) -> int:
         for name, field in FIELDS.items():
             if field.group == COMPARISON and is_given(fields[name]) and found.kind == "run":
                 raise InvalidRequest(f"{flag(name)} is of a comparison, and {options.run} is none: leave it out.")
-        print(export(found, options.format, options.output, look=look, **fields))
+        path = export(found, options.format, options.output, look=look, **fields)
+        if options.json:
+            print_json({"file": str(path), "format": options.format, "kind": found.kind, "bytes": _bytes(path)})
+        else:
+            print(path)
     return 0
+
+
+def _bytes(path: Path) -> int:
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())

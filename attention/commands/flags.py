@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from attention.fields import Field
-from attention.request import FIELDS
+from attention.request import ADAPTER, ANSWER, FIELDS, MODEL, QUESTION, READING
 
 IN_OTHER_WAYS = {
     "images",
@@ -16,13 +16,26 @@ IN_OTHER_WAYS = {
     "adapter_scale",
 }  # fields of a request that are no plain flag
 
+GROUPS = {  # of a request's fields, in the order of the help, each with a sentence
+    QUESTION: "What the model is asked. --messages is a whole chat, instead of --prompt and --system.",
+    ANSWER: "Whether the model answers, and in which words.",
+    READING: "What is read of the pictures, and what is recorded.",
+    MODEL: "The model, and where it runs.",
+    ADAPTER: "LoRA adapters. Each is checked against the model before anything of it is loaded.",
+}
+
 
 def plain_flags() -> list[str]:
     """The fields of a request that have a flag of their own, in its order."""
     return [name for name in FIELDS if name not in IN_OTHER_WAYS]
 
 
-def add_fields(parser: argparse.ArgumentParser, *names: str, required: str | None = None) -> None:
+def request_groups(parser: argparse.ArgumentParser) -> dict[str, argparse._ArgumentGroup]:
+    """Add the groups of a request's fields, in their order, to hold flags."""
+    return {name: parser.add_argument_group(name, words) for name, words in GROUPS.items()}
+
+
+def add_fields(parser: argparse._ActionsContainer, *names: str, required: str | None = None) -> None:
     """Add the flags of fields of a request; one that is neither yes nor no when it is left out has a --no- too."""
     for name in names:
         field = FIELDS[name]
@@ -40,6 +53,16 @@ def add_flag(parser: argparse._ActionsContainer, field: Field, default: object, 
     parser.add_argument(
         flag(field.name), type=READERS.get(field.kind, str), default=default, metavar=field.metavar, required=required,
         help=field.words,
+    )  # fmt: skip
+
+
+def add_several(
+    parser: argparse._ActionsContainer, name: str, metavar: str | None, words: str, required: bool = False
+) -> None:
+    """Add a flag that takes one value or several, and may be repeated; the values keep their order."""
+    parser.add_argument(
+        name, action="extend", nargs="+", default=None if required else [], required=required, metavar=metavar,
+        help=words,
     )  # fmt: skip
 
 

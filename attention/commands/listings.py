@@ -3,44 +3,76 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from .flags import add_fields
-from .progress import Progress, quiet_transformers
+from attention.request import ADAPTER, FIELDS, MODEL
+
+from .flags import GROUPS, add_fields
+from .help import add_command
+from .output import add_output, print_json
+from .progress import LOADING, Progress, quiet_transformers
+
+MODELS_EXAMPLES = ("python -m attention models", "python -m attention models --json")
+ADAPTERS_EXAMPLES = (
+    "python -m attention adapters --model pocket",
+    "python -m attention adapters --model pocket --adapters assets/pocket/adapters --json",
+)
+INSPECT_EXAMPLES = (
+    "python -m attention inspect largest --model pocket",
+    "python -m attention inspect assets/pocket/adapters/german --model pocket --weights --json",
+)
 
 
 def add_inspect(commands) -> None:
-    parser = commands.add_parser("inspect", help="check an adapter before anything of it is loaded")
+    parser = add_command(
+        commands, "inspect", "check an adapter before anything of it is loaded", INSPECT_EXAMPLES, "ADAPTER",
+        "Prints its health card, or why it is refused.",
+    )  # fmt: skip
     parser.set_defaults(command=_inspect)
-    parser.add_argument(
-        "adapter", metavar="ADAPTER", help="a folder, a Hub id (owner/name[@revision]), or a name that `adapters` lists"
+    group = parser.add_argument_group(ADAPTER, GROUPS[ADAPTER])
+    group.add_argument("adapter", metavar="ADAPTER", help=FIELDS["adapter"].words)
+    add_fields(group, "adapter_rename", "adapter_alone")
+    group.add_argument(
+        "--weights", action="store_true", help="load model and adapter, and measure how far each weight is changed"
     )
-    _add_base(parser)
-    add_fields(parser, "model_type", "adapter_rename", "adapter_alone")
-    parser.add_argument("--weights", action="store_true", help="load both and measure how far each weight was changed")
-    parser.add_argument("--json", action="store_true", help="the health card as JSON")
+    add_fields(_add_base(parser), "model_type")
+    add_output(parser)
 
 
 def add_models(commands) -> None:
-    commands.add_parser("models", help="the models on offer").set_defaults(command=_models)
+    parser = add_command(
+        commands,
+        "models",
+        "list the models on offer",
+        MODELS_EXAMPLES,
+        "",
+        "Any other is named by its folder or Hub id.",
+    )
+    parser.set_defaults(command=_models)
+    add_output(parser)
 
 
 def add_adapters(commands) -> None:
-    parser = commands.add_parser("adapters", help="the adapters on offer for a model")
+    parser = add_command(
+        commands, "adapters", "list the adapters on offer for a model", ADAPTERS_EXAMPLES, "",
+        "Any other is named by its folder or Hub id.",
+    )  # fmt: skip
     parser.set_defaults(command=_adapters)
-    _add_base(parser)
-    parser.add_argument("--adapters", metavar="DIR", help="a folder below which your adapters lie")
+    group = _add_base(parser)
+    group.add_argument("--adapters", metavar="FOLDER", help="folder below which your own adapters lie")
+    add_output(parser)
 
 
-def _add_base(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="ID", help="the base; default: the first that `models` lists")
+def _add_base(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group(MODEL, "The model that adapters are attached to.")
+    add_fields(group, "model")
+    return group
 
 
 def _inspect(options) -> int:
-    progress = Progress()
-    progress.show("loading PyTorch")
+    progress = Progress(options.quiet)
+    progress.show(LOADING)
     from adapters.report import report
     from attention.models.offered import default_model
 
@@ -53,23 +85,27 @@ def _inspect(options) -> int:
     finally:
         progress.end()
     if options.json:
-        print(json.dumps(card.to_dict() | ({"changes": [each.to_dict() for each in changes]} if changes else {})))
+        print_json(card.to_dict() | ({"changes": [each.to_dict() for each in changes]} if changes else {}))
     else:
         print("\n".join([*card.lines(), *(each.line() for each in changes)]))
     return 0
 
 
-def _models(_) -> int:
+def _models(options) -> int:
     from attention.models.devices import device_notice
     from attention.models.offered import default_model, offered_models
 
-    offered = offered_models()
+    offered, notice = offered_models(), device_notice()
+    if options.json:
+        models = [model | {"default": model["id"] == default_model()} for model in offered]
+        print_json({"models": models, "notes": [notice] if notice else []})
+        return 0
     width = max(len(model["id"]) for model in offered)
     for model in offered:
         first = " (default)" if model["id"] == default_model() else ""
         print(f"{model['id']:{width}}  {model['note']}{first}")
-    if device_notice():
-        print(device_notice(), file=sys.stderr)
+    if notice and not options.quiet:
+        print(notice, file=sys.stderr)
     return 0
 
 
@@ -80,11 +116,14 @@ def _adapters(options) -> int:
     offers, notes = offered_adapters(
         options.model or default_model(), Path(options.adapters) if options.adapters else None
     )
+    if options.json:
+        print_json({"adapters": [offer.to_dict() for offer in offers], "notes": notes})
+        return 0
     width = max((len(offer.id) for offer in offers), default=0)
     for offer in offers:
         print(f"{offer.id:{width}}  {offer.source}{f', {offer.note}' if offer.note else ''}")
-    for note in notes:
-        print(note, file=sys.stderr)
     if not offers:
-        print("There are none. Any adapter of the Hub is named by its id, owner/name.", file=sys.stderr)
+        notes = [*notes, "There are none. Any adapter of the Hub is named by its id, owner/name."]
+    for note in () if options.quiet else notes:
+        print(note, file=sys.stderr)
     return 0

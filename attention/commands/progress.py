@@ -11,33 +11,48 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attention.runs.partial import PartialRun
-from attention.words import PHASE_WORDS
+from attention.words import in_one_line, phase_words
 
-UNITS = {"answer": "tokens", "capture": "layers", "compare": "layers"}
+from .time_left import TimeLeft
+
+LOADING = "Loading PyTorch"
 
 
 class Progress:
-    """Progress on stderr: one line that is rewritten on a terminal, otherwise one line for each phase."""
+    """Progress on stderr: one line that is redrawn on a terminal, otherwise one line for each phase, or nothing."""
 
-    def __init__(self):
-        self._rewrites = sys.stderr.isatty()
+    def __init__(self, quiet: bool = False):
+        self._quiet = quiet
+        self._redraws = sys.stderr.isatty()
         self._is_open = False
-        self._last_phase = None
+        self._last_phase: str | None = None
+        self._time_left = TimeLeft()
 
-    def show(self, phase: str, amount: str = "") -> None:
-        if self._rewrites:
-            line = f"{phase} {amount}".rstrip()[: shutil.get_terminal_size().columns - 1]
+    def show(self, phase: str, amount: str = "", time_left: str = "") -> None:
+        """Say what is being done; on a terminal also how far it is, and how long it will take."""
+        if self._quiet:
+            return
+        if self._redraws:
+            line = in_one_line(phase, amount, time_left)[: shutil.get_terminal_size().columns - 1]
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
             self._is_open = True
         elif phase != self._last_phase:
             print(phase, file=sys.stderr, flush=True)
         self._last_phase = phase
 
+    def report(self, phase: str, done: int = 0, total: int = 0) -> None:
+        """Show a step of a job, as `PartialRun.report` is told of it."""
+        name, amount = phase_words({"phase": phase, "done": done, "total": total})
+        self.show(name, amount, self._time_left.words(phase, done, total))
+
     def say(self, line: str) -> None:
+        """Say a line that stays."""
         self.end()
-        print(line, file=sys.stderr, flush=True)
+        if not self._quiet:
+            print(line, file=sys.stderr, flush=True)
 
     def end(self) -> None:
+        """Clear the line that is redrawn."""
         if self._is_open:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._is_open = False
@@ -46,30 +61,26 @@ class Progress:
 class ReportedRun(PartialRun):
     """A run being written whose progress is shown as well."""
 
-    def __init__(self, folder: Path):
-        super().__init__(folder)
-        self.progress = Progress()
+    progress: Progress
 
     def report(self, phase: str, done: int = 0, total: int = 0, answer: str | None = None) -> None:
         super().report(phase, done, total, answer)
-        if phase == "model" and total:
-            self.progress.show("downloading the model", f"{size(done)} of {size(total)}")
-            return
-        self.progress.show(PHASE_WORDS[phase][0], f"{done:,} of {total:,} {UNITS[phase]}" if total else "")
+        self.progress.report(phase, done, total)
 
 
-def make(output_dir: str, work: Callable[[ReportedRun], Path]) -> Path:
+def make(output_dir: str, work: Callable[[ReportedRun], Path], progress: Progress) -> Path:
     """Do work that fills a folder, with progress, and with nothing left where it is stopped or fails."""
     partial = ReportedRun.create(output_dir)
+    partial.progress = progress
     try:
         with _stopping(partial):
-            partial.progress.show("loading PyTorch")
+            progress.show(LOADING)
             from attention.capture import extraction  # noqa: F401 - imported for its effect
 
             quiet_transformers()
             return work(partial)
     finally:
-        partial.progress.end()
+        progress.end()
         partial.discard()  # of what was committed nothing is left here
 
 

@@ -33,18 +33,24 @@ class Look:
     `renormalised` hatches the sinks too, and divides the rest by its share of the row.
     """
 
-    palette: str = row("cividis", str, "cividis (default), magma, viridis, blues or grey", "NAME")
-    opacity: float = row(0.8, float, "of the highest colour (default 0.8)", "0..1")
-    low: float | None = row(None, float, "where the colours begin; default: 0", "V")
-    high: float | None = row(None, float, "where the colours end; default: the largest value", "V")
+    palette: str = row("cividis", str, "colours of the map (default: cividis)", "cividis|magma|viridis|blues|grey")
+    opacity: float = row(0.8, float, "opacity of the highest colour (default: 0.8)", "0..1")
+    low: float | None = row(None, float, "value at which the colours begin (default: 0)", "V")
+    high: float | None = row(None, float, "value at which the colours end (default: the largest)", "V")
     unit: str = row(
-        "attention", str, "uniform: values as multiples of even attention over the picture", "attention|uniform"
-    )
-    curve: str = row("linear", str, "from values to colours (default linear)", "linear|sqrt|log")
-    sinks: str = row("masked", str, "masked (default): hatched and left out of the colours", "masked|raw|renormalised")
-    smooth: bool = row(False, bool, "between the cells' centres; the caption says so")
+        "attention", str, "attention, or multiples of even attention over the picture (default: attention)",
+        "attention|uniform",
+    )  # fmt: skip
+    curve: str = row("linear", str, "from values to colours (default: linear)", "linear|sqrt|log")
+    sinks: str = row(
+        "masked", str,
+        "attention sinks: hatched and outside the colours, as any cell, or hatched with the rest rescaled "
+        "(default: masked)",
+        "masked|raw|renormalised",
+    )  # fmt: skip
+    smooth: bool = row(False, bool, "interpolate between the cells' centres; the caption says so")
     places: bool = row(False, bool, "draw the points and boxes that the answer names")
-    places_on: int | None = row(None, int, "and those whose picture is not known, on picture N, from 1", "N")
+    places_on: int | None = row(None, int, "draw them, and those that name no picture on picture N, from 1", "N")
     plain: bool = row(False, bool, "the map alone on white, without its picture")
 
     def __post_init__(self):

@@ -27,28 +27,35 @@ class Wanted:
     over the positions from query (or key) to that. `look` has the fields of `Look` that are not to be their default.
     """
 
-    tower: str = row("language", str, metavar="language|cross|vision", group=MAP)
-    layer: Choice = row(None, int | str, "default: mean for one map, all for dense", "N|mean|max", MAP)
-    head: Choice = row(None, int | str, "default: mean", "N|mean|max", MAP)
-    query: int | None = row(None, int, "the row of position P; default: it predicts the answer", "P", MAP)
-    key: int | None = row(None, int, "the column of position P: who reads it", "P", MAP)
-    received: bool = row(False, bool, "what every key receives, mean over all queries", None, MAP)
-    until: int | None = row(None, int, "the mean over the positions from --query or --key to P", "P", MAP)
-    grid: int | None = row(None, int, "which picture, tile or frame; default: the tower's first", "G", MAP)
-    scale: float | None = row(None, float, "of a png: 0.25 to 4 times the picture's size (default 1)", "S", DRAWING)
-    width: int | None = row(None, int, "of a png: its width in pixels, instead of scale", "W", DRAWING)
-    caption: bool = row(
-        False, bool, "a png with a colour bar and words, as svg and pdf always have them", None, DRAWING
+    tower: str = row("language", str, "tower whose attention it is (default: language)", "language|cross|vision", MAP)
+    layer: Choice = row(
+        None, int | str, "layer, by its index in the model, or a reduction over all (default: mean; of dense all)",
+        "N|mean|max", MAP,
+    )  # fmt: skip
+    head: Choice = row(None, int | str, "attention head, or a reduction over all (default: mean)", "N|mean|max", MAP)
+    query: int | None = row(
+        None,
+        int,
+        "position of the row, what it reads (default: the row that predicts the answer)",
+        "P",
+        MAP,
     )
-    left: str | None = row(None, str, "the first: base (default), adapter_1, ...", "MEMBER", COMPARISON)
-    right: str | None = row(None, str, "what is set against it; default: adapter_1", "MEMBER", COMPARISON)
+    key: int | None = row(None, int, "position of a column instead, who reads it", "P", MAP)
+    received: bool = row(False, bool, "what every key receives instead, mean over all queries", None, MAP)
+    until: int | None = row(None, int, "mean over the positions from query (or key) to this one", "P", MAP)
+    grid: int | None = row(None, int, "picture, tile or frame, from 0 (default: the tower's first)", "G", MAP)
+    scale: float | None = row(None, float, "size of a png, 0.25 to 4 times the picture's (default: 1)", "S", DRAWING)
+    width: int | None = row(None, int, "width of a png in pixels, instead of scale", "W", DRAWING)
+    caption: bool = row(False, bool, "colour bar and caption on a png, as svg and pdf always have them", None, DRAWING)
+    left: str | None = row(None, str, "first member: base, adapter_1, ... (default: base)", "MEMBER", COMPARISON)
+    right: str | None = row(None, str, "member that is set against it (default: adapter_1)", "MEMBER", COMPARISON)
     show: Sequence[str] | str | None = row(
-        None, list, "of left, right, difference and wipe; default: the first three", "WHAT,...", COMPARISON
+        None, list, "which of left, right, difference and wipe (default: the first three)", "PANEL,...", COMPARISON
     )
-    split: float | None = row(None, float, "where the line of the wipe stands (default 0.5)", "0..1", COMPARISON)
+    split: float | None = row(None, float, "position of the wipe's line, 0 to 1 (default: 0.5)", "0..1", COMPARISON)
     difference_high: float | str | None = row(
-        None, float | str, "where the colours of the difference end; default: as those of the maps", "V|largest",
-        COMPARISON,
+        None, float | str, "where the difference's colours end, or largest (default: the scale of the maps)",
+        "V|largest", COMPARISON,
     )  # fmt: skip
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 

@@ -7,11 +7,11 @@ Only safetensors weights are loaded and no code of a repository is ever run. Kno
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from attention.errors import ModelUnavailable, UnsupportedModel, shortened
+from attention.errors import InvalidRequest, ModelUnavailable, UnsupportedModel, shortened
 
 from . import quantisation
 from .config import first_line, processor_of, read_config
@@ -128,26 +128,46 @@ def load(
     return keep(LoadedModel(model_id, revision, path, family, model.eval(), processor, device, name, stamp, notes))
 
 
-def wrap(model: PreTrainedModel, model_type: str | None = None) -> LoadedModel:
-    """A caller's own model (PEFT-wrapped or not), with the processor of the folder or repository it came from."""
+def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any = None) -> LoadedModel:
+    """A caller's own model (PEFT-wrapped or not), with a processor of theirs, or that of where the model came from.
+
+    Raises InvalidRequest for what is neither.
+    """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    name = getattr(base.config, "_name_or_path", "")
-    if not name:
-        raise UnsupportedModel(
-            "This model does not say where it was loaded from, so its processor cannot be found. Load it from a folder."
+    config = getattr(base, "config", None)
+    if not isinstance(base, torch.nn.Module) or config is None:
+        raise InvalidRequest(
+            f"The model is of type {type(model).__name__}; it must be a model of transformers or PEFT, or a pair "
+            "(model, processor). One that is to be loaded is named in the request: Request(model=...)."
         )
     from attention import families
 
-    path, revision = locate(name)
-    family = families.find(model_type or base.config.model_type)
+    name, revision = getattr(config, "_name_or_path", ""), getattr(config, "_commit_hash", None)
+    if processor is not None:
+        _check_processor(processor)
+        family, path = families.find(model_type or config.model_type), ""
+    elif name:
+        path, revision = locate(name)
+        family = families.find(model_type or config.model_type)
+        processor = processor_of(path, family)
+    else:
+        raise UnsupportedModel(
+            "This model does not say where it was loaded from, so its processor cannot be found. Load it from a "
+            "folder, or give its processor too: model=(model, processor)."
+        )
     quantisation.unpack_first(base)
+    dtype = next(each for each in base.parameters() if not quantisation.is_packed(each)).dtype
     return LoadedModel(
-        name,
-        revision,
-        path,
-        family,
-        base,
-        processor_of(path, family),
-        str(input_device(base)),
-        str(next(each for each in base.parameters() if not quantisation.is_packed(each)).dtype).removeprefix("torch."),
-    )
+        name or type(base).__name__, revision, path, family, base, processor, str(input_device(base)),
+        str(dtype).removeprefix("torch."),
+    )  # fmt: skip
+
+
+def _check_processor(processor: Any) -> None:
+    """Raise InvalidRequest for what cannot make inputs of pictures and words."""
+    lacks = [name for name in ("tokenizer", "image_processor", "apply_chat_template") if not hasattr(processor, name)]
+    if lacks:
+        raise InvalidRequest(
+            f"The processor is of type {type(processor).__name__} and has no {lacks[0]}; it must be the model's own, "
+            "as AutoProcessor.from_pretrained gives it."
+        )

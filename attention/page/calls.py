@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from attention.errors import fault, quoted, words_for
 
 A_FILE = 'a file as /gradio_api/upload or handle_file gives it: {"path": ..., "meta": {"_type": "gradio.FileData"}}'
+SEND_IT = "send the file itself, with gradio_client.handle_file(...); with curl, upload it to /gradio_api/upload first"
 
 log = logging.getLogger("app")
 
@@ -48,6 +49,9 @@ def _refusal(block_fn, inputs: list[Any]) -> str | None:
         try:
             model.model_validate(value)
         except ValidationError:
+            is_or_has, values = ("has", value) if isinstance(value, list) else ("is", [value])
+            for text in (each for each in values if isinstance(each, str)):
+                return f"{name} {is_or_has} {quoted(text)}, a string: {SEND_IT}."
             return f"{name} is {quoted(value)}; it must be {A_FILE}."
         if isinstance(block, gr.File | gr.Image | gr.UploadButton):
             return f"{name} is {quoted(value)}; it must be a file that was uploaded here before."

@@ -24,7 +24,7 @@ from .sentences import LAST_PROGRESS_SECONDS, STOPPED, in_words, status_line
 # In the page itself: who has clicked sees it at once.
 BEGIN = f"""() => [
   {{ __type__: 'update', value: 'Run', visible: false }}, {{ __type__: 'update', visible: true }},
-  {{ text: {json.dumps(PHASE_WORDS["queue"][1])} }},
+  {{ text: {json.dumps(PHASE_WORDS["queue"][0])} }},
 ]"""
 
 

@@ -16,12 +16,13 @@ from attention.runs.run import Run
 from attention.visitors.service import Service
 
 from . import GPU
+from .api_fields import EXAMPLES, OF_A_COMPARISON, ONE_MAP, parameters
+from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
+from .results import Adapters, Analyzed, Card, Compared, KeptRun, Model, ModelShape
 from .sentences import plainly, status_line
 
-OF_A_COMPARISON = {"adapters": None, "words": "base"}  # what it takes besides, and what is usual
-# of an export besides its fields; their places in the list are as they always were: a call may give values by position
-OF_AN_EXPORT = {"ticket": None, "format": "npz", "look": None, "member": None}
+# their places in the list are as they always were: a call may give values by position
 EXPORT_NAMES = (
     "ticket", "format", "tower", "layer", "head", "query", "key", "grid", "until", "received", "look", "scale",
     "caption", "member",
@@ -46,8 +47,7 @@ def export_names() -> list[str]:
 
 def parameters_of(names: Sequence[str]) -> list[inspect.Parameter]:
     """The parameters of an endpoint as a signature has them, each with what is usual."""
-    usual = {name: field.default for name, field in (FIELDS | wanted.FIELDS).items()}
-    usual |= {"images": None, "prompt": None} | OF_A_COMPARISON | OF_AN_EXPORT
+    usual = {name: field.default for name, field in parameters().items()} | {"images": None, "prompt": None}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [inspect.Parameter(name, kind, **({} if name == "ticket" else {"default": usual[name]})) for name in names]
 
@@ -82,12 +82,7 @@ def taking(work: Callable, names: Sequence[str], gives: type = dict) -> Callable
 
 def component_of(name: str) -> gr.components.Component:
     """The component, never drawn, that takes a parameter of an endpoint."""
-    other = OF_A_COMPARISON | OF_AN_EXPORT
-    if name in ("adapters", "messages", "look"):
-        return gr.JSON(label=name)
-    if name in other:
-        return gr.Textbox(other[name], label=name)
-    field = (FIELDS | wanted.FIELDS)[name]
+    field = parameters()[name]
     if field.kind is tuple:
         return Pictures(label=name)
     if field.kind is bool:
@@ -96,7 +91,7 @@ def component_of(name: str) -> gr.components.Component:
         return box
     if field.kind in (int, float):
         return gr.Number(field.default, label=name)
-    if field.kind in (list, float | str):
+    if field.kind in (list, dict, float | str):
         return gr.JSON(label=name)
     return gr.Textbox(field.default or None, label=name)
 
@@ -172,12 +167,7 @@ def build_endpoints(service: Service) -> None:
             return {"adapters": [offer.to_dict() for offer in offers], "notes": notes}
 
     def inspect_adapter(adapter: str, model: str | None = None, rename: bool = False, alone: bool = False) -> dict:
-        """Check an adapter against a model, from its config and its tensors' names and shapes: a health card.
-
-        Args:
-            rename: read keys named as in another layout under the names that the model has now.
-            alone: use the LoRA weights alone, although other trained weights lie beside them.
-        """
+        """Check an adapter against a model, from its config and its tensors' names and shapes: a health card."""
         service.wait_until_loaded()
         from adapters.catalog import find_adapter
         from adapters.choosing import check
@@ -190,22 +180,7 @@ def build_endpoints(service: Service) -> None:
     async def analyze(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
         """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
 
-        Args:
-            images: one picture or a list of them; none is a run on text alone.
-            prompt: the question; or give messages.
-            model: the default is the first of /models.
-            mode: prefill, or generate: answer first.
-            answer: read this answer instead of generating one.
-            messages: a chat of several turns instead of prompt and system; {"type": "image"} takes the next picture,
-                or holds one as a data: URL ("url") or in "base64".
-            vision: keep the vision tower too.
-            adapter: switch this LoRA adapter on, at the strength adapter_scale; /adapters lists some.
-            adapter_rename: read an adapter's keys, named as in another layout, under the names that the model has now.
-            adapter_alone: use the LoRA weights alone, although other trained weights lie beside them.
-            pan_and_scan: read crops of long pictures too (Gemma 3).
-
-        Returns:
-            id, ticket (for the other endpoints), answer, run (the content of run.json), folder (on a local server).
+        The result's ticket is what /heatmap and /export ask for. Without a picture it is a run on text alone.
         """
         with plainly(rename="adapter_rename=True", alone="adapter_alone=True"):
             with service.job(values_of(given), request.session_hash) as job:
@@ -217,13 +192,7 @@ def build_endpoints(service: Service) -> None:
     async def compare(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
         """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
 
-        Args:
-            adapters: a list of names, of names with "=strength", or of {id, scale, rename, alone}.
-            words: whose answer all read: base, the number of an adapter (from 1), or own.
-            pan_and_scan: read crops of long pictures too (Gemma 3).
-
-        Returns:
-            id, ticket, answer (the base's), comparison (the content of comparison.json), folder (on a local server).
+        The result's ticket is what /export asks for, and with a member /heatmap.
         """
         with plainly():
             chosen = {"adapters": listed(given.pop("adapters")), "words": given.pop("words")}
@@ -236,11 +205,7 @@ def build_endpoints(service: Service) -> None:
     def open_zip(file=None, request: gr.Request = None) -> dict:
         """Open a run or a comparison that comes as a zip, as /export writes it with the format zip.
 
-        Args:
-            file: the zip.
-
-        Returns:
-            what /analyze or /compare returns.
+        What is returned is what /analyze or /compare returned.
         """
         with plainly():
             return result(take_zip(service, file, request.session_hash))
@@ -256,15 +221,7 @@ def build_endpoints(service: Service) -> None:
     def heatmap(
         ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None
     ) -> tuple[str, list]:
-        """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col].
-
-        Args:
-            ticket: from /analyze.
-            layer: the layer's index in the model, mean or max.
-            head: a number, mean or max.
-            query: the position of the row; the default is the one that predicts the answer's first token.
-            member: of a comparison whose run: base, adapter_1, ...
-        """
+        """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col]."""
         with plainly():
             run = one_run(ticket, member)
             from attention.exports.export import heatmap_png
@@ -282,26 +239,6 @@ def build_endpoints(service: Service) -> None:
 
         Of a comparison zip writes all of it, csv the measures of every head, png, svg and pdf the same map of two
         members and their difference, side by side.
-
-        Args:
-            ticket: from /analyze or /compare.
-            layer: the layer's index in the model; for one map also mean or max.
-            head: of one map: a number, mean or max.
-            query: of one map: the position of the row; the default predicts the answer's first token.
-            key: the position of a column, instead of query.
-            grid: which picture, tile or frame; the default is the tower's first.
-            until: the last position of a mean over several, which begins at query or key.
-            received: what every key receives, instead of query and key.
-            look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places,
-                places_on (a picture for places that name none, from 1), plain.
-            scale: of a png: 0.25 to 4 times the picture's size.
-            caption: of a png: with a colour bar and words, as svg and pdf always have them.
-            member: of a comparison one run, as if it were alone: base, adapter_1, ...
-            left: of a comparison's maps the first member, by default base.
-            right: the member that is set against it, by default adapter_1.
-            show: which of left, right, difference and wipe, as a list; the default is the first three.
-            split: where the wipe's line stands, 0 to 1.
-            difference_high: where the difference's colours end, a number or largest; the default is the maps' scale.
         """
         with plainly():
             ticket, format, member = given["ticket"], given["format"], given["member"]  # noqa: A001
@@ -319,30 +256,30 @@ def build_endpoints(service: Service) -> None:
                 return archive
         return str(written)
 
-    def word(name: str, value: str | None = None) -> gr.Textbox:
-        return gr.Textbox(value, label=name)
+    def describe(made: gr.events.Dependency, **other: Field) -> Described:
+        return Described(made).takes(parameters() | other, EXAMPLES)
 
-    def number(name: str, value: float | None = None) -> gr.Number:
-        return gr.Number(value, label=name)
-
-    gr.api(models, api_name="models")
-    gr.api(adapters, api_name="adapters")
-    gr.api(inspect_adapter, api_name="inspect")
-    gr.api(layers, api_name="layers")
-    gr.api(runs, api_name="runs")
+    describe(gr.api(models, api_name="models")).gives(("models", list[Model], "the first is the default"))
+    describe(gr.api(adapters, api_name="adapters")).gives(("adapters", Adapters, "and notes on what cannot be read"))
+    describe(gr.api(inspect_adapter, api_name="inspect")).gives(("card", Card, "its health card, with more fields"))
+    describe(gr.api(layers, api_name="layers")).gives(("model", ModelShape, "its towers by name"))
+    describe(gr.api(runs, api_name="runs")).gives(("runs", list[KeptRun], "newest first"))
     with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
         call = gr.Button()
-        for work, names in ((analyze, analyze_names()), (compare, compare_names())):
+        for work, names, kind in ((analyze, analyze_names(), Analyzed), (compare, compare_names(), Compared)):
             inputs = [component_of(name) for name in names]
-            call.click(taking(work, names), inputs, gr.JSON(label="result"), api_name=work.__name__, **GPU)
-        call.click(open_zip, RunUpload(label="file"), gr.JSON(label="result"), api_name="open")
-        which = [
-            word("ticket"), word("tower", "language"), word("layer", "mean"), word("head", "mean"), number("query"),
-            number("grid", 0), word("member"),
-        ]  # fmt: skip
-        png, cells = gr.File(label="png"), gr.JSON(label="values")
-        call.click(heatmap, which, [png, cells], api_name="heatmap")
+            made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **GPU)
+            describe(made).gives(("result", kind, kind.__doc__ or ""))
+        made = call.click(open_zip, RunUpload(), gr.JSON(), api_name="open")
+        describe(made).gives(("result", Analyzed | Compared, "what /analyze or /compare returned"))
+        which = [component_of(name) for name in ("ticket", "tower")]
+        which += [gr.Textbox("mean"), gr.Textbox("mean"), gr.Number(), gr.Number(0), gr.Textbox()]
+        png, cells = gr.File(), gr.JSON()
+        made = call.click(heatmap, which, [png, cells], api_name="heatmap")
+        describe(made, **ONE_MAP).gives(
+            ("png", None, "the picture with the map on it"), ("values", list[list[float]], "of each cell, row by row")
+        )
         what = export_names()
-        file = gr.File(label="file")
-        inputs = [component_of(name) for name in what]
-        call.click(taking(export, what, str), inputs, file, api_name="export")
+        file = gr.File()
+        made = call.click(taking(export, what, str), [component_of(name) for name in what], file, api_name="export")
+        describe(made).gives(("file", None, "what was written; a folder comes zipped"))

@@ -30,7 +30,7 @@ VISION = {"default": None, "record": True, "skip": False}
 LEFT_TO_SCRIPTS = ("answer", "messages", "model_type", "device")  # fields of a request that the page does not ask for
 NO_ADAPTER = ("none: the model as published", "")
 RENAME = "Rename weights saved by older transformers versions"
-ALONE = "Use the LoRA weights alone, without those beside them"
+ALONE = "Use the LoRA weights alone, without other trained weights beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
 # In the page itself: a panel opens at once, and the server need not know.
@@ -53,8 +53,8 @@ class Pictures(gr.File):
 
     is_template = True
 
-    def __init__(self, **settings):
-        super().__init__(file_count="multiple", **settings)
+    def __init__(self, label: str | None = None, **settings):
+        super().__init__(file_count="multiple", label=label, **settings)
         self.data_model = OneOrMoreFiles
 
     def preprocess(self, payload: OneOrMoreFiles | None) -> list[str]:

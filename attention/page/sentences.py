@@ -16,7 +16,7 @@ import gradio as gr
 from attention.comparisons.comparison import Comparison
 from attention.errors import confirmed_by, fault, words_for
 from attention.runs.run import Run
-from attention.words import PHASE_WORDS
+from attention.words import in_one_line, phase_words
 
 STOPPED = "Stopped. Nothing was kept of this run."
 NOT_AGAIN = (
@@ -58,10 +58,7 @@ def plainly(**confirming: str) -> Iterator[None]:
 
 def status_line(progress: dict) -> str:
     """One line of progress in words."""
-    if progress["phase"] == "model" and progress["total"]:  # bytes are counted only while they are fetched
-        unit, size = ("GB", 1e9) if progress["total"] >= 1e9 else ("MB", 1e6)
-        return f"Downloading the model: {progress['done'] / size:.1f} of {progress['total'] / size:.1f} {unit}"
-    return PHASE_WORDS[progress["phase"]][1].format(**progress)
+    return in_one_line(*phase_words(progress))
 
 
 def describe_run(run: Run) -> str:

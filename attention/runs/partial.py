@@ -34,6 +34,8 @@ class PartialRun:
 
         Raises InvalidRequest when `final` exists and is not an empty folder, or cannot be made.
         """
+        if not isinstance(final, str | os.PathLike):
+            raise InvalidRequest(f"The folder is of type {type(final).__name__}; it must be a path.")
         final = Path(final)
         partial, where = cls(final.with_name(final.name + SUFFIX)), shown_path(final)
         try:

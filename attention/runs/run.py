@@ -31,6 +31,7 @@ from .float16 import to_float16, to_float32
 from .layer_file import LayerFile
 from .masks import Mask
 from .pooling import pool_maps, pooled_shape
+from .tokens import find_words
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -126,6 +127,16 @@ class Run:
                 return self.folder / record["file"]
         has = _list(self.layers(tower))
         raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
+
+    def find(self, words: str, role: str | None = None) -> list[int]:
+        """The tokens that spell these words, as positions, ascending; none where they do not stand.
+
+        Of every place where they stand: `role` (`prompt`, `answer`, ...) keeps to one part. Upper and lower case are
+        the same. The row that *predicts* a token is that of the position before it.
+        """
+        if not isinstance(words, str):
+            raise NotInRun(f"find takes words as a text, not {quoted(words)}.")
+        return find_words(self.info["tokens"], words, role)
 
     def cells(self, grid: int) -> np.ndarray:
         """The key that stands for every cell of a grid, int [rows, cols], on the key axis of the grid's tower."""

@@ -6,14 +6,16 @@ tokenizer by name, no model and no file.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 REPLACEMENT = "\ufffd"  # what decoders write for bytes that are no sign
 SUBSTITUTE = "\u241a"  # what is shown instead
 EQUAL_PX = 1e-6  # cells that differ by less are equal
+NOT_SEARCHED = "\0"  # stands for a token that no words are looked for in
 
 
 @dataclass
@@ -128,6 +130,33 @@ def token_texts(
         texts.extend(("", start) for _ in range(start + 1, stop))
         last, start = start, stop
     return texts
+
+
+def find_words(tokens: Sequence[dict[str, Any]], words: str, role: str | None = None) -> list[int]:
+    """The tokens that spell these words, ascending, of every place where they stand; of one role, where it is named.
+
+    Found as on the page: upper and lower case are the same, words may begin or end within a token, and never run over
+    the cells of a picture.
+    """
+    texts = [
+        NOT_SEARCHED if token["grid"] is not None or role not in (None, token["role"]) else _folded(token["text"])
+        for token in tokens
+    ]
+    starts, text, sought = list(accumulate(map(len, texts), initial=0)), "".join(texts), _folded(words)
+    found: set[int] = set()
+    place = text.find(sought) if sought else -1
+    while place >= 0:
+        end = place + len(sought)
+        first, last = bisect_right(starts, place) - 1, bisect_right(starts, end - 1) - 1
+        while last + 1 < len(texts) and not texts[last + 1]:  # later pieces of a sign have no text of their own
+            last += 1
+        found.update(range(first, last + 1))
+        place = text.find(sought, end)
+    return sorted(found)
+
+
+def _folded(text: str) -> str:
+    return text.lower().replace("ς", "σ")
 
 
 def spans(indices: Sequence[int]) -> list[list[int]]:

@@ -34,6 +34,7 @@ from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.tokens import cell_box
+from attention.words import in_one_line, phase_words
 
 from . import painting
 from .eager import compare_end_to_end, compare_on_same_factors
@@ -63,10 +64,10 @@ def verify(
     report = report or (lambda _: None)
     picture = open_image(image)[0] if image is not None else drawing(560, 420)
     if not isinstance(model, LoadedModel):
-        report("loading the model")
+        report("Loading the model")
         model = models.load(model, device, dtype, model_type, lambda done, total: report(downloaded(done, total)))
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, "sdpa"):
-        report("making a run")
+        report("Making a run")
         with INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
             place_of_inputs = input_device(model.model)
             model.model(
@@ -76,17 +77,17 @@ def verify(
         folder, inputs, logits = _captured_run(model, picture, Path(place) / "run")
         after = _state(model.model)
         with Run(folder) as run, INFERENCE, torch.inference_mode():
-            report("running the model without capture")
+            report("Running the model without capture")
             plain = model.model(**inputs).logits
-            report("comparing with eager attention")
+            report("Comparing with eager attention")
             masks, end_to_end = compare_end_to_end(model, run, inputs)
             same = compare_on_same_factors(model, run, inputs, masks)
-            report("reading rows and columns")
+            report("Reading rows and columns")
             rows = _compare_readers(run, same.bounds)
             about = _about(model, run)
-        report("timing")
+        report("Timing")
         cost = _check_cost(model, picture, Path(place), inputs)
-        report("painting cells")
+        report("Painting cells")
         geometry = _check_geometry(model, picture)
     difference = (logits.float() - plain.float()).abs().max().item()
     changed = [name for name in before if before[name] != after[name]]
@@ -239,4 +240,4 @@ def _bits(tensor: torch.Tensor) -> int:
 
 def downloaded(done: int, total: int) -> str:
     """Words on how far a download is."""
-    return f"downloading the model: {done / 1e9:.1f} of {total / 1e9:.1f} GB" if total else "downloading the model"
+    return in_one_line(*phase_words({"phase": "model", "done": done, "total": total}))

@@ -15,6 +15,7 @@ from served import nothing_is_left, seconds_until, served
 from adapters import open_comparison
 from attention.commands import main as command_line
 from attention.exports.export import export
+from attention.page.results import Adapter, Adapters, Card, Compared
 from attention.runs.run import open_run
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,8 @@ def test_the_other_half_of_an_adapter_is_not_passed_over(client, half, fields, f
 
 def test_adapters_are_listed_with_series_in_order(client, place):
     found = client.predict(api_name="/adapters")
+    assert found.keys() == Adapters.__annotations__.keys()
+    assert found["adapters"][0].keys() == Adapter.__annotations__.keys()
     assert [(each["label"], each["step"]) for each in found["adapters"]] == [
         ("first", None), ("series/checkpoint-2", 2), ("series/checkpoint-10", 10),
     ]  # fmt: skip
@@ -101,6 +104,7 @@ def test_adapters_are_listed_with_series_in_order(client, place):
 
 def test_an_adapter_is_inspected_or_refused_in_words(client, first, place):
     card = client.predict(first, api_name="/inspect")
+    assert Card.__annotations__.keys() < card.keys()
     assert card["rank"] == [4, 4] and card["towers"] == {"language": 6}
     with pytest.raises(Exception, match="another kind"):
         client.predict(str(place / "broken"), api_name="/inspect")
@@ -118,6 +122,7 @@ def test_analyze_with_an_adapter_is_the_adapted_model(client, first, fields, ser
 def test_compare_returns_a_comparison_and_its_routes_serve_it(client, first, fields, server):
     _, address = server
     done = client.predict(**fields, adapters=[first, f"{first}=0.5"], api_name="/compare")
+    assert done.keys() == Compared.__annotations__.keys()
     comparison = open_comparison(done["folder"])
     assert done["comparison"] == comparison.info
     assert [run.info["adapter"] is None for run in comparison.runs.values()] == [True, False, False]

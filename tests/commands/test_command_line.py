@@ -71,6 +71,7 @@ def test_extract_prints_the_folder_and_what_happens_beside_it(extract, tmp_path)
     lines = err.splitlines()
     phases = [line for line in lines if line in {word for word, _ in PHASE_WORDS.values()}]
     assert phases == [word for name, (word, _) in PHASE_WORDS.items() if name not in ("answer", "compare")]
+    assert "\r" not in err
     assert any("tokens at most" in line and "on disk" in line for line in lines) and lines[-1] == "Answer: red"
     with open_run(tmp_path / "run") as run:
         assert run.info["forced"] and run.info["mode"] == "generate" and run.towers() == ["language"]
@@ -87,7 +88,7 @@ def test_a_prefill_is_the_default_and_an_answer_is_generated_when_asked(extract,
     code, _, err = extract("--mode", "generate", "--max-new-tokens", "3", folder=tmp_path / "b")
     with open_run(tmp_path / "b") as run:
         assert code == 0 and 1 <= len(run.info["tokens"]) - run.info["prompt_tokens"] <= 3
-        assert "answering" in err.splitlines()
+        assert "Writing the answer" in err.splitlines()
 
 
 def test_a_chat_from_a_file_names_its_pictures_beside_it_or_takes_the_next(extract, tmp_path):
@@ -270,11 +271,11 @@ def test_progress_on_a_terminal_is_one_line_that_is_rewritten(monkeypatch, capsy
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "30")
     shown = progress.Progress()
-    shown.show("capturing", "1 of 28 layers")
-    shown.show("capturing", "2 of 28 layers" + "." * 50)
+    shown.report("capture", 1, 28)
+    shown.show("Capturing", "layer 2 of 28" + "." * 50)
     shown.say("done")
-    line = "capturing 2 of 28 layers" + "." * 5
-    assert capsys.readouterr().err == f"\r\x1b[Kcapturing 1 of 28 layers\r\x1b[K{line}\r\x1b[Kdone\n"
+    line = "Capturing: layer 2 of 28" + "." * 5
+    assert capsys.readouterr().err == f"\r\x1b[KCapturing: layer 1 of 28\r\x1b[K{line}\r\x1b[Kdone\n"
 
 
 def test_export_writes_each_format_and_prints_its_path(call, tiny_run, tmp_path):

@@ -27,6 +27,7 @@ from attention.models.kept import free, kept
 from attention.page.explore import inputs_of
 from attention.page.inputs import VISION
 from attention.page.manifests import manifest
+from attention.page.results import Analyzed, KeptRun, Model, ModelShape, TowerShape
 from attention.request import Request
 from attention.runs.run import open_run
 from attention.visitors.store import RunCache
@@ -98,12 +99,21 @@ def test_analyze_takes_every_field_of_a_request_but_the_device(client):
 def test_models_and_layers_answer_without_loading_anything(client, service):
     free()
     offered = client.predict(api_name="/models")
-    assert offered[0]["id"] == service.default_model()
+    assert offered[0]["id"] == service.default_model() and offered[0].keys() == Model.__annotations__.keys()
     assert "pocket" in [model["id"] for model in offered]
-    towers = client.predict(api_name="/layers")["towers"]
+    described = client.predict(api_name="/layers")
+    towers = described["towers"]
+    assert described.keys() == ModelShape.__annotations__.keys()
+    assert towers["vision"].keys() == TowerShape.__annotations__.keys()
     assert (towers["language"]["layers"], towers["language"]["heads"], towers["language"]["kv_heads"]) == (3, 4, 2)
     assert towers["vision"]["layers"] == 2
     assert kept() is None
+
+
+def test_a_path_that_was_not_sent_is_answered_in_words(client):
+    for images in ("/nope.png", ["/nope.png"], "https://example.org/a.png"):
+        with pytest.raises(AppError, match=r"a string: send the file itself, with gradio_client.handle_file\(\.\.\.\)"):
+            client.predict(images=images, prompt=PROMPT, api_name="/analyze")
 
 
 # From a picture to numbers
@@ -111,7 +121,7 @@ def test_models_and_layers_answer_without_loading_anything(client, service):
 
 def test_analyze_returns_the_run_and_its_ticket(result, address):
     run = open_run(result["folder"])
-    assert result["id"] == run.info["id"]
+    assert result["id"] == run.info["id"] and result.keys() == Analyzed.__annotations__.keys()
     assert result["run"] == run.info
     assert result["answer"] == "red"
     assert run.info["forced"]
@@ -219,6 +229,7 @@ def test_the_runs_kept_are_listed_newest_first_and_each_can_be_asked_for(client,
     assert [row["created"] for row in rows] == sorted((row["created"] for row in rows), reverse=True)
     assert {*tickets} < {row["ticket"] for row in rows}
     row = next(row for row in rows if row["ticket"] == tickets[0])
+    assert row.keys() == KeptRun.__annotations__.keys()
     run = open_run(client.predict(file=handle_file(archive), api_name="/open")["folder"])
     assert row == {
         "ticket": tickets[0], "kind": "run", "id": run.info["id"], "created": run.info["created"],
@@ -438,12 +449,18 @@ FIELDS = [[], "what?", None, None, "prefill", 256, None, None, None, None, None,
 @pytest.mark.parametrize(
     "endpoint, data, said",
     [
-        ("open", ["run.zip"], "file is 'run.zip'; it must be a file as /gradio_api/upload"),
+        ("open", ["run.zip"], "file is 'run.zip', a string: send the file itself, with gradio_client.handle_file(...)"),
+        ("open", [["a.zip"]], "file has 'a.zip', a string: send the file itself"),
+        ("analyze", [[A_FILE, "b.png"], *FIELDS[1:]], "images has 'b.png', a string: send the file itself"),
         ("open", [5], "file is 5; it must be a file as"),
         ("open", [A_FILE], "it must be a file that was uploaded here before."),
         ("open", [None], "There is no file. Give the zip of a run"),
         ("open", [], "This call has 0 of 1 values; in order they are file."),
-        ("analyze", ["a.png", *FIELDS[1:]], "images is 'a.png'; it must be a file as"),
+        (
+            "analyze",
+            ["a.png", *FIELDS[1:]],
+            "images is 'a.png', a string: send the file itself",
+        ),
         ("analyze", [[{"x": 1}], *FIELDS[1:]], "images is [{'x': 1}]; it must be a file as"),
         ("analyze", [[A_FILE], *FIELDS[1:]], "it must be a file that was uploaded here before."),
         ("inspect", ["x"], "values; in order they are adapter, model, rename"),

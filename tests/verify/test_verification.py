@@ -54,7 +54,7 @@ def test_a_model_that_is_captured_rightly_passes(sharp_folder, dtype):
     assert measured == ["18 of 18", "18 of 18"]
     assert [check.passed for check in checks].count(None) == (4 if dtype == "float32" else 6)
     assert f"Qwen3-VL (qwen3_vl), {dtype}, cpu" in table(checks) and "time with capture / without" in names
-    assert phases[0] == "loading the model" and len(phases) == len(set(phases)) == 7
+    assert phases[0] == "Loading the model" and len(phases) == len(set(phases)) == 7
 
 
 def test_everything_that_was_patched_is_as_it_was(sharp_folder, tmp_path):

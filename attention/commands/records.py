@@ -1,0 +1,48 @@
+"""Finished runs and comparisons as objects for programs: what --json prints of them.
+
+Knows what run.json and comparison.json hold; knows no command.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attention.comparisons.comparison import Comparison
+from attention.runs.run import Run
+
+MOST_MOVED = 5  # heads of each adapter that are named
+
+
+def run_record(run: Run, seconds: float) -> dict[str, Any]:
+    """A run in one object: its folder, its answer, its size; `layers` and `heads` are the language tower's."""
+    info = run.info
+    return {
+        "folder": str(run.folder), "kind": run.kind, "id": info["id"], "model": info["model"]["id"],
+        "family": info["model"]["family"], "adapter": info["adapter"], "mode": info["mode"], "prompt": info["prompt"],
+        "answer": info["answer"], "tokens": len(info["tokens"]), "prompt_tokens": info["prompt_tokens"],
+        "layers": len(run.layers()), "heads": run.heads(),
+        "towers": {name: {"layers": len(run.layers(name)), "heads": run.heads(name)} for name in run.towers()},
+        "images": [
+            {name: image[name] for name in ("width", "height", "read_width", "read_height")} for image in info["images"]
+        ],
+        "bytes": info.get("bytes"), "seconds": round(seconds, 1), "notes": info["notes"],
+    }  # fmt: skip
+
+
+def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
+    """A comparison in one object, with the heads that each adapter moved most on the picture, in bits."""
+    info, runs = comparison.info, (comparison.base, *comparison.adapters)
+    members = [
+        {
+            "member": member["folder"], "adapter": member["adapter"], "answer": member["answer"],
+            "moved": comparison.moved(index - 1, n=MOST_MOVED) if index else [], "notes": runs[index].info["notes"],
+        }
+        for index, member in enumerate(info["members"])
+    ]  # fmt: skip
+    return {
+        "folder": str(comparison.folder), "kind": comparison.kind, "id": info["id"], "model": info["model"]["id"],
+        "family": info["model"]["family"], "prompt": info["prompt"], "answer": members[0]["answer"],
+        "words": info["words"], "shared_tokens": info["shared_tokens"], "layers": len(comparison.base.layers()),
+        "heads": comparison.base.heads(), "members": members, "bytes": info.get("bytes"),
+        "seconds": round(seconds, 1),
+    }  # fmt: skip

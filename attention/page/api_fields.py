@@ -1,0 +1,51 @@
+"""Fields of the endpoints, each a row: those of a request and an export, and those that only endpoints have.
+
+Knows no component and no endpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from attention.drawing.look import LOOK_FIELDS
+from attention.exports import wanted
+from attention.fields import Field
+from attention.request import FIELDS
+
+OF_A_COMPARISON = {  # besides a request's
+    "adapters": Field(
+        "adapters", list, None,
+        'one to twelve adapters: their names, with "=strength" where it is not 1, or {id, scale, rename, alone} each',
+    ),
+    "words": Field(
+        "words", str, "base", "answer that all read: base, an adapter's number (from 1), or own: each its own"
+    ),
+}  # fmt: skip
+OF_AN_EXPORT = {  # besides an export's
+    "ticket": Field("ticket", str, None, "ticket of a run or a comparison, from /analyze, /compare, /open or /runs"),
+    "format": Field(
+        "format", str, "npz",
+        "npz: row and map in numbers; csv: map as a table; png, svg, pdf: map on its picture; dense, bin: whole "
+        "layers; zip: the whole folder",
+        "npz|csv|png|svg|pdf|dense|bin|zip",
+    ),
+    "look": Field("look", dict, None, f"how png, svg and pdf are drawn, settings by name: {', '.join(LOOK_FIELDS)}"),
+    "member": Field("member", str, None, "of a comparison one run, as if it were alone: base, adapter_1, ..."),
+}  # fmt: skip
+OTHERS = {
+    "rename": replace(FIELDS["adapter_rename"], name="rename"),
+    "alone": replace(FIELDS["adapter_alone"], name="alone"),
+    "file": Field("file", tuple, None, "zip of a run or a comparison, sent with gradio_client.handle_file"),
+}
+IMAGES = "one picture file or a list of them, in order, each sent with gradio_client.handle_file"
+ONE_MAP = {  # of a heatmap, which is always one
+    "layer": Field("layer", int | str, "mean", "layer, by its index in the model, or mean or max over all"),
+    "head": Field("head", int | str, "mean", "attention head, or mean or max over all"),
+}
+EXAMPLES = {"ticket": "example-shapes", "adapter": "owner/name"}  # of what must be given
+
+
+def parameters() -> dict[str, Field]:
+    """Every parameter of an endpoint by its name."""
+    images = {"images": replace(FIELDS["images"], words=IMAGES)}
+    return FIELDS | wanted.FIELDS | OF_A_COMPARISON | OF_AN_EXPORT | OTHERS | images

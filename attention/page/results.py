@@ -1,0 +1,109 @@
+"""Types of what the endpoints return, as /gradio_api/info and a client's `view_api` show them.
+
+Fields alone: what they hold is made elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Model(TypedDict):
+    """A model on offer."""
+
+    id: str
+    label: str
+    family: str | None
+    note: str | None
+
+
+class TowerShape(TypedDict):
+    """Sizes of one tower of a model; linear layers have no attention to show."""
+
+    layers: int
+    layer_indices: list[int]
+    linear_layers: list[int]
+    heads: int
+    kv_heads: int
+    head_dim: int
+
+
+class ModelShape(TypedDict):
+    """A model as its config describes it."""
+
+    id: str
+    revision: str | None
+    model_type: str
+    family: str
+    towers: dict[str, TowerShape]
+
+
+class Adapter(TypedDict):
+    """An adapter on offer; checkpoints of one training share a series and have a step."""
+
+    id: str
+    label: str
+    source: str
+    series: str | None
+    step: int | None
+    note: str | None
+
+
+class Adapters(TypedDict):
+    """The adapters on offer, and notes on what could not be read or reached."""
+
+    adapters: list[Adapter]
+    notes: list[str]
+
+
+class Card(TypedDict):
+    """An adapter's health card: the fields that every one has; there are more."""
+
+    id: str
+    base: str
+    revision: str | None
+    sha256: str | None
+    size_bytes: int
+    rank: list[int]
+    alpha: list[float]
+    scaling: list[float]
+    towers: dict[str, int]
+    parameters: int
+    missing: list[str]
+    warnings: list[str]
+    notes: list[str]
+
+
+class KeptRun(TypedDict):
+    """A run or comparison that is kept on this machine; `error` says why one cannot be read."""
+
+    ticket: str
+    kind: str
+    id: str
+    created: str
+    model: str | None
+    prompt: str | None
+    answer: str | None
+    tokens: int | None
+    bytes: int | None
+    error: str | None
+
+
+class Analyzed(TypedDict):
+    """A finished run: `run` is the content of run.json, `folder` its place where the server is this machine's."""
+
+    id: str
+    ticket: str
+    answer: str | None
+    run: dict[str, Any]
+    folder: str | None
+
+
+class Compared(TypedDict):
+    """A finished comparison: `comparison` is the content of comparison.json, `answer` the base's."""
+
+    id: str
+    ticket: str
+    answer: str | None
+    comparison: dict[str, Any]
+    folder: str | None
