@@ -5,6 +5,8 @@ Knows nothing of who says them.
 
 GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
 
+NEEDS_KEY = "Open the link that the app printed, once, in this browser: it has the key."
+
 # What a job is doing, in the order of `runs.partial.PHASES`: in a terminal, and on the page.
 PHASE_WORDS = {
     "queue": ("waiting", "Waiting for its turn"),

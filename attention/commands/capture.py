@@ -14,6 +14,7 @@ from attention.request import FIELDS, Request
 from .checked_inputs import chosen
 from .flags import add_fields, plain_flags
 from .progress import ReportedRun, make, size
+from .view import view_line
 
 
 def add_extract(commands) -> None:
@@ -69,6 +70,7 @@ def _extract(options) -> int:
     folder = make(options.output_dir, work)
     _print_summary(folder)
     print(folder)
+    print(view_line(folder), file=sys.stderr)
     return 0
 
 
@@ -102,6 +104,7 @@ def _compare(options) -> int:
                 where = f"layer {moved['layer']}, head {moved['head']}"
                 print(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits", file=sys.stderr)
     print(folder)
+    print(view_line(folder), file=sys.stderr)
     return 0
 
 

@@ -15,7 +15,7 @@ from attention.visitors.service import Service
 from . import QUIET
 from .controls import Controls
 from .inputs import ALONE, BOXES, RENAME, adapter_choices, demo_badge, fields_of, request_inputs
-from .kept import Kept
+from .library import UNFOLD, build_library
 from .manifests import comparison_manifest, is_demo
 from .sentences import describe_comparison, in_words
 from .viewer import ComparisonViewer
@@ -53,7 +53,7 @@ def build_compare(
             samples=[[service.comparison(ticket).info["prompt"]] for ticket in tickets], sample_labels=list(examples),
             type="index", label="Examples", visible=bool(examples),
         )  # fmt: skip
-        kept = Kept(service, "comparison")
+        kept = build_library(service, "comparison")
     with gr.Row():
         status = gr.Textbox(
             describe_comparison(first) if first else "Choose an image, ask about it, and choose adapters.",
@@ -141,5 +141,6 @@ def build_compare(
     model.change(offered_here, model, adapters, **QUIET)
     chooser.click(lambda index: {**kept.saying(), **screen(tickets[index])}, chooser, [*screened, *kept.noted], **QUIET)
     viewer.change(found_again, [viewer, shown], screened, queue=False, **QUIET)
+    viewer.expand(None, None, inputs, js=UNFOLD, **QUIET)
     kept.connect(demo, shown, passed_on, screened, screen, clear)
     return model, badge

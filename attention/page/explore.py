@@ -18,7 +18,7 @@ from attention.visitors.service import Service
 from . import QUIET
 from .controls import Controls
 from .inputs import ALONE, DTYPES, NO_ADAPTER, RENAME, adapter_choices, copied, demo_badge, fields_of, request_inputs
-from .kept import Kept
+from .library import UNFOLD, build_library
 from .manifests import is_demo, manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
 from .viewer import AttentionViewer
@@ -52,7 +52,7 @@ def build_explore(
             components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in tickets],
             sample_labels=list(examples), samples_per_page=20, type="index", label="Examples", visible=bool(examples),
         )  # fmt: skip
-        kept = Kept(service, "run")
+        kept = build_library(service, "run")
     with gr.Row():
         status = gr.Textbox(
             describe_run(first) if first else "Choose an image and ask about it.", label="Status",
@@ -141,6 +141,7 @@ def build_explore(
     model.change(offered_here, model, adapter, **QUIET)
     chooser.click(lambda index: {**kept.saying(), **again(tickets[index])}, chooser, [*opened, *kept.noted], **QUIET)
     viewer.change(found_again, [viewer, shown], [*opened, *kept.noted], queue=False, **QUIET)
+    viewer.expand(None, None, inputs, js=UNFOLD, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
     return model, badge
 
