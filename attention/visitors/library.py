@@ -221,7 +221,7 @@ def _finished_below(root: Path, notes: list[str]) -> Iterator[tuple[Path, str, s
 
     What cannot be looked into is told in `notes`.
     """
-    waiting, seen, looked_into = [(root, 0)], set(), 0
+    waiting, seen, looked_into = [(root, 0)], {_identity(root)}, 0
     while waiting:
         folder, depth = waiting.pop()
         kind, stamp = _kind_and_stamp(folder)
@@ -240,14 +240,22 @@ def _finished_below(root: Path, notes: list[str]) -> Iterator[tuple[Path, str, s
                     if entry.name.startswith(".") or PROCESS_FOLDER.fullmatch(entry.name) or not entry.is_dir():
                         continue
                     if entry.is_symlink():  # followed, and no circle twice
-                        status = entry.stat()
-                        if (status.st_dev, status.st_ino) in seen:
+                        identity = _identity(Path(entry.path))
+                        if identity in seen:
                             continue
-                        seen.add((status.st_dev, status.st_ino))
+                        seen.add(identity)
                     waiting.append((Path(entry.path), depth + 1))
         except OSError as error:
             if len(notes) < 3:
                 notes.append(f"{shown_path(folder)} cannot be looked into: {error.strerror or type(error).__name__}.")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _kind_and_stamp(folder: Path) -> tuple[str | None, str]:
