@@ -56,7 +56,7 @@ export function mount({ element, props, watch, trigger }) {
         return;
       }
       ({ offset } = page);
-      root.dataset.state = 'ready';
+      root.dataset.library = 'ready';
       rows.show(page.rows);
       rows.mark(shownTicket(kind));
       range.textContent = keptRange(offset, page.rows.length, page.total);
@@ -86,7 +86,7 @@ export function mount({ element, props, watch, trigger }) {
   /** @param {any} error */
   function refused(error) {
     if (error.isLocked) {
-      root.dataset.state = 'locked';
+      root.dataset.library = 'locked';
       rows.show([]);
     }
     said.textContent = error.message;

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import runpy
+import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def _view(options: argparse.Namespace) -> int:
         raise InvalidRequest(f"There is no folder {shown_path(options.folder)}.")
     if not APP.is_file():
         raise AttentionError(f"The page is not installed here: {APP} is missing. Run this in a checkout.")
-    # the app stands above the commands: it is run as a person would run it
+    # the app stands above the commands: it is run as a person would run it, where that can be in place of this process
     port = [] if options.port is None else ["--port", str(options.port)]
-    sys.argv = [str(APP), *port, *(["--open"] if options.open else []), "--", options.folder]
-    runpy.run_path(str(APP), run_name="__main__")
-    return 0
+    command = [sys.executable, str(APP), *port, *(["--open"] if options.open else []), "--", options.folder]
+    if os.name == "posix":
+        os.execv(sys.executable, command)  # noqa: S606 - Python itself
+    return subprocess.run(command, check=False).returncode  # noqa: S603
