@@ -88,7 +88,7 @@ class Library:
         return self.progress()
 
     def progress(self) -> tuple[int, int] | None:
-        """How far a look is, as folders that were read of those that are new; None where there is none."""
+        """Progress of a look: how many of how many new folders are read; None where nobody looks."""
         return self._progress if self._looking is not None and self._looking.is_alive() else None
 
     def _look(self) -> None:
