@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from attention.errors import InvalidRequest, NotInRun, quoted, shortened
+from attention.errors import AttentionError, InvalidRequest, NotInRun, quoted, shortened
 from attention.limits import MAX_LISTED, MAX_LISTED_TEXT
 from attention.words import NEEDS_KEY
 
@@ -49,7 +49,10 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
             ticket = cache.find(kind, run_id)
         except KeyError:
             return as_json({"error": f"{named} is not among your kept {kind}s.", "library": True}, 404)
-        service.open_kept(ticket)
+        try:
+            service.open_kept(ticket)
+        except AttentionError as error:
+            return as_json({"error": f"{named} cannot be shown: {error}", "library": True}, 500)
         return as_json(manifest(ticket))
 
     def matching(request: Any) -> list:
@@ -77,15 +80,23 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
         })  # fmt: skip
 
     def beside(request: Any) -> Response:
-        """The run before or after one, in the order and the search of the list, as a manifest; of none the first."""
-        lines, by = matching(request), read_number(request, "by", 1)
+        """The run before or after one, in the order and the search of the list, as a manifest; of none the first.
+
+        What cannot be shown is stepped over: the list says of it why not.
+        """
+        if not cache.shelves.lines():
+            cache.shelves.look()
+        lines, step = matching(request), 1 if read_number(request, "by", 1) > 0 else -1
         place = place_of(lines, request.query_params.get("ticket"))
-        at = 0 if place is None else place + (1 if by > 0 else -1)
-        if not 0 <= at < len(lines):
-            raise NotInRun("There is no other kept run in this direction." if lines else "No kept run is listed.")
-        ticket = cache.ticket_of(lines[at])
-        service.open_kept(ticket)
-        return as_json(manifest(ticket))
+        at = 0 if place is None else place + step
+        while 0 <= at < len(lines):
+            ticket = cache.ticket_of(lines[at])
+            try:
+                service.open_kept(ticket)
+                return as_json(manifest(ticket))
+            except AttentionError:
+                at += step
+        raise NotInRun("There is no other kept run in this direction." if lines else "No kept run is listed.")
 
     def place_of(lines: list, ticket: str | None) -> int | None:
         try:

@@ -93,6 +93,18 @@ def test_rows_come_page_by_page_and_a_run_by_its_id(keyed):
     assert keyed.get(f"{LIBRARY}/list?order=sideways").status_code == 400
 
 
+def test_a_damaged_run_is_named_by_its_address_and_stepped_over(keyed, service):
+    tickets = [keyed.get(f"{LIBRARY}/find?id={name}").json()["ticket"] for name in ("third", "second", "first")]
+    layer = service.cache.folder(tickets[1]) / "language" / "layer_00.safetensors"
+    content = layer.read_bytes()
+    layer.write_bytes(b"x")
+    answer = keyed.get(f"{LIBRARY}/find?id=second")
+    assert answer.status_code == 500 and "Run second cannot be shown: " in answer.json()["error"]
+    assert keyed.get(f"{LIBRARY}/beside?ticket={tickets[0]}&by=1").json()["id"] == "first"
+    layer.write_bytes(content)
+    assert keyed.get(f"{LIBRARY}/beside?ticket={tickets[0]}&by=1").json()["id"] == "second"
+
+
 def test_a_run_is_deleted_and_brought_back(keyed, service):
     ticket = keyed.get(f"{LIBRARY}/find?id=third").json()["ticket"]
     assert keyed.get(f"{LIBRARY}/delete?ticket={ticket}").status_code in (404, 405), "a look deletes nothing"
