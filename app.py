@@ -13,10 +13,12 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterator
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 if platform.machine() in ("x86_64", "AMD64"):  # elsewhere torch may use OpenBLAS too
     # NumPy only reads runs here, in many threads at once: more threads in each of them cost more than they give
@@ -46,25 +48,36 @@ def without_stubs() -> Iterator[None]:
 with without_stubs():
     import gradio as gr
 
+from starlette.middleware import Middleware
+
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
-from attention.errors import AttentionError
+from attention.errors import AttentionError, InvalidRequest, shown_path
 from attention.limits import HOSTED_RUNS_BYTES, Limits
 from attention.page import QUIET
 from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
-from attention.page.manifests import tab_of
+from attention.page.manifests import manifest_of, tab_of
 from attention.page.sentences import in_words
 from attention.request import Request
 from attention.runs.partial import PartialRun
+from attention.serving.access import KEY, Access, Hosts
+from attention.serving.library import library_routes
 from attention.serving.routes import routes
+from attention.visitors.key import Key, kept_key
+from attention.visitors.library import Library
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
 
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
+# an address that names a comparison and no run is that tab's
+FRONT = """() => {
+  const names = new URLSearchParams(location.hash.slice(1));
+  return { __type__: 'update', selected: names.has('compare') && !names.has('run') ? 'compare' : 'explore' };
+}"""
 
 
 # The job
@@ -127,6 +140,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
                 model = build_explore(demo, service, examples, passed_on, card())
             with gr.Tab("Compare", id="compare"):
                 compared_model = build_compare(demo, service, comparisons, passed_on)
+        demo.load(None, None, tabs, js=FRONT, **QUIET)
         passed_on.change(lambda ticket: gr.Tabs(selected=tab_of(service, ticket)), passed_on, tabs, **QUIET)
         build_endpoints(service)
 
@@ -185,17 +199,35 @@ def open_comparisons(cache: RunCache) -> dict[str, str]:
     return tickets
 
 
-def open_service(runs: str | None = None, model: str | None = None, adapters: str | None = None) -> Service:
-    """Runs are kept in a library on a person's machine, and for the time of a visit on a server."""
+def open_service(
+    runs: Sequence[str] = (),
+    model: str | None = None,
+    adapters: str | None = None,
+    shown: Sequence[Path] = (),
+    key: Key | None = None,
+) -> Service:
+    """Runs are kept in a library on a person's machine, and for the time of a visit on a server.
+
+    The library has what lies below `runs`, of which the first takes the new ones, and what is `shown`.
+    """
     if IS_HOSTED:
         cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
     else:
-        cache = RunCache(runs or user_cache_folder() / "runs", library=True)
-    return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=Path(adapters) if adapters else None)
+        first, *others = [*map(Path, runs)] or [user_cache_folder() / "runs"]
+        cache = RunCache(first, library=True, more_roots=[*others, *shown], index=user_cache_folder() / "library")
+    if cache.shelves is not None:
+        cache.shelves.look(0)  # the first look at many runs takes long
+    adapters_dir = Path(adapters) if adapters else None
+    return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=adapters_dir, key=key)
 
 
 def new_service(
-    cache: RunCache, *, is_hosted: bool, model: str | None = None, adapters_dir: Path | None = None
+    cache: RunCache,
+    *,
+    is_hosted: bool,
+    model: str | None = None,
+    adapters_dir: Path | None = None,
+    key: Key | None = None,
 ) -> Service:
     """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
 
@@ -208,6 +240,7 @@ def new_service(
 
     return Service(
         cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
+        key=key,
     )  # fmt: skip
 
 
@@ -220,43 +253,98 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(service: Service, **settings) -> gr.Blocks:
-    """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`."""
+def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> gr.Blocks:
+    """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`.
+
+    On a person's own machine it answers under its own names, and those of `allowed_hosts`; a Space has no library.
+    """
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
         from attention.models import loading as models
 
         models.load(service.default_model())
     demo = build(service, open_examples(service.cache), open_comparisons(service.cache))
     demo.queue(max_size=24, default_concurrency_limit=8)
+    hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
+    library = library_routes(service, lambda ticket: manifest_of(service, ticket))
+    served: dict[str, Any] = {"routes": routes(service.cache.run, library)}
+    if not service.is_hosted:
+        served["middleware"] = [Middleware(Access, hosts=hosts, key=service.key)]
     demo.launch(
-        prevent_thread_lock=True, app_kwargs={"routes": routes(service.cache.run)}, css_paths=[ASSETS / "app.css"],
+        prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(),
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
         allowed_paths=[], max_file_size=service.zip_bytes, **settings,
     )  # fmt: skip
+    if demo.share_url:
+        hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch
     return demo
 
 
+def addresses(service: Service, address: str, shown: Sequence[Path]) -> list[tuple[str, str]]:
+    """The links that a person is told of: the page with the library, or each folder that is to be shown.
+
+    Of a folder with several runs it is the newest one. Raises InvalidRequest where there is none.
+    """
+    page = address.rstrip("/") + "/" + (f"?{urlencode({KEY: service.key.value})}" if service.key.value else "")
+    if not shown:
+        return [("With your kept runs", page)] if service.key.value and not service.is_hosted else []
+    links = []
+    for folder in shown:
+        library = Library([folder], user_cache_folder() / "library")
+        library.look()
+        line = next(iter(library.lines()), None)
+        if line is None:
+            raise InvalidRequest(f"There is no finished run in {shown_path(folder)}.")
+        name = "run" if line.row["kind"] == "run" else "compare"
+        links.append((folder.name, f"{page}#{urlencode({name: line.row['id']})}"))
+    return links
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="See what a vision-language model reads from.")
+    parser.add_argument("shown", nargs="*", metavar="RUN", help="folder of a run, or of several, to open")
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--model", help="model to begin with: pocket, a Hub id or a folder")
-    parser.add_argument("--runs", help="folder in which finished runs are kept")
+    parser.add_argument(
+        "--runs", action="append", default=[], metavar="DIR",
+        help="folder below which finished runs are kept; repeated, the first takes the new ones",
+    )  # fmt: skip
     parser.add_argument("--adapters", help="folder below which your adapters lie")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="another name under which the app is reached: a proxy's, or this machine's in your network",
+    )  # fmt: skip
+    parser.add_argument("--no-key", action="store_true", help="show kept runs to everybody who reaches the app")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
+    shown = [Path(folder).resolve() for folder in options.shown]
+    for folder in shown:
+        if not folder.is_dir():
+            parser.exit(2, f"There is no folder {shown_path(folder)}.\n")
+    key = Key() if options.no_key or IS_HOSTED else kept_key(user_cache_folder())
     try:
-        service = open_service(options.runs, options.model, options.adapters)
+        service = open_service(options.runs, options.model, options.adapters, shown, key)
     except OSError as error:
         parser.exit(2, f"Runs cannot be kept in {error.filename}: {error.strerror}. Name another folder with --runs.\n")
     except AttentionError as error:
         parser.exit(1, f"{error}\n")
     try:
-        demo = launch(service, server_name=options.host, server_port=options.port, quiet=True)
+        addresses(service, "", shown)  # what there is not is said before anything is started
+        demo = launch(
+            service, options.allow_host, server_name=options.host, server_port=options.port, quiet=True,
+        )  # fmt: skip
         print(f"VLM Attention Viz is at {demo.local_url} (Ctrl-C ends it)", flush=True)
+        links = addresses(service, demo.local_url, shown)
+        for name, link in links:
+            print(f"{name}: {link}", flush=True)
+        if options.open:
+            webbrowser.open(links[0][1] if links else demo.local_url)
         demo.block_thread()
+    except InvalidRequest as error:
+        parser.exit(2, f"{error}\n")
     except OSError as error:  # the port is taken, the address is not ours
         parser.exit(1, f"{error}\n")
     finally:

@@ -111,6 +111,13 @@ MAX_FOLDER_DEPTH = 5  # of folders below the one that is searched
 MAX_FOLDERS = 5000  # that are looked into
 MAX_FILES_LOOKED_AT = 5000  # to say what a path is that holds no adapter
 
+# A library of runs
+
+MAX_LIBRARY_DEPTH = 6  # of folders below each of its own
+MAX_LIBRARY_FOLDERS = 100_000  # that are looked into, below each
+MAX_LISTED = 100  # runs that are sent at once
+MAX_LISTED_TEXT = 300  # characters of a question or an answer in a list
+
 # Many visitors
 
 HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has

@@ -9,6 +9,8 @@ from typing import Any
 
 GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
 
+NEEDS_KEY = "Open the link that the app printed, once, in this browser: it has the key."
+
 # What a job is doing, in the order of `runs.partial.PHASES`, and how its amount is said where there is one.
 PHASE_WORDS = {
     "queue": ("Waiting for its turn", ""),

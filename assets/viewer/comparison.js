@@ -31,6 +31,7 @@ import { painted, part } from './views/dom.js';
 import { createHelp } from './views/help.js';
 import { LOOK_NAMES } from './state/look.js';
 import { createMessage } from './views/message.js';
+import { hearKept, tellShown } from './views/kept_events.js';
 import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
 import { createPlayer } from './views/play.js';
@@ -119,7 +120,7 @@ export function mount({ element, props, watch, trigger }) {
   const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']]);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
-    kind: 'comparison', props, watch, open, read: readComparison,
+    kind: 'comparison', base: address, props, watch, open, read: readComparison,
     write: (id, old) => writeComparison(id, /** @type {Selection} */ (state.get.selection), state.get, writeView(state.get), old),
   });
   const panes = createComparisonPanes(root, state, { ...actions, compare });
@@ -134,10 +135,12 @@ export function mount({ element, props, watch, trigger }) {
       noPicture: ['No picture in this comparison', 'It is text only; what each token reads of the others is on the tokens beside.'],
     }),
     createPageEvents(root, state, {
-      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, clear }), gone: dispose,
+      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear }), gone: dispose,
     }),
   ];
   const undo = [
+    hearKept('comparison', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}) }),
+    state.on(['manifest'], () => tellShown('comparison', state.get.manifest?.ticket ?? null)),
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
     state.on(['measure', 'of', 'scale', 'list'], () => void follower.about()),
     state.on(['info', 'pair', 'rows', 'change', 'selection', 'left', 'right', 'measure', 'of', 'pictureReady', 'failure', 'whole'], settle),

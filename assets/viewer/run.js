@@ -25,6 +25,7 @@ import { createKeep } from './views/keep/keep.js';
 import { LOOK_NAMES } from './state/look.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
+import { hearKept, tellShown } from './views/kept_events.js';
 import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
 import { createPlayer } from './views/play.js';
@@ -86,7 +87,7 @@ export function mount({ element, props, watch, trigger }) {
   const help = createHelp(root);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
-    kind: 'run', props, watch, open, read: readFragment,
+    kind: 'run', base: address, props, watch, open, read: readFragment,
     write: (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), state.get, old),
   });
   const views = [
@@ -97,10 +98,12 @@ export function mount({ element, props, watch, trigger }) {
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
     }),
     createPageEvents(root, state, {
-      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, clear: actions.clear }), gone: dispose,
+      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear: actions.clear }), gone: dispose,
     }),
   ];
   const undo = [
+    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}) }),
+    state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
     state.on(['order', 'pinned'], () => void follower.reorder()),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),

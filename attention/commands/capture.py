@@ -18,6 +18,7 @@ from .help import add_command
 from .output import add_output, print_json
 from .progress import Progress, ReportedRun, make, size
 from .records import MOST_MOVED, comparison_record, run_record
+from .view import view_line
 
 SHAPES = '--image assets/examples/shapes.png --prompt "what color is the star?"'
 EXTRACT_EXAMPLES = (
@@ -114,6 +115,7 @@ def _extract(options) -> int:
             return 0
         _say_summary(run, progress)
     print(folder)
+    progress.say(view_line(folder))
     return 0
 
 
@@ -151,6 +153,7 @@ def _compare(options) -> int:
                 where = f"layer {moved['layer']}, head {moved['head']}"
                 progress.say(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits")
     print(folder)
+    progress.say(view_line(folder))
     return 0
 
 

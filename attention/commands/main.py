@@ -1,4 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | inspect | verify | models | adapters`.
+"""The command line: `python -m attention extract | compare | export | view | inspect | verify | models |
+adapters`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, listings, verify
+from . import capture, export, listings, verify, view
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -123,4 +124,5 @@ def build_parser() -> argparse.ArgumentParser:
     listings.add_models(commands)
     listings.add_adapters(commands)
     verify.add_verify(commands)
+    view.add_view(commands)
     return parser

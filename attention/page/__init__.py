@@ -5,7 +5,7 @@
     manifests   what the viewers are told: which run, and where to look first
     calls       what was sent and is no call of the page or an endpoint, said in words
     controls    Run and Stop, and the line that says how far a run is
-    kept        the list of what is kept: opened, deleted, taken in from a zip
+    library     the list of what is kept: opened, deleted, taken in from a zip
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
     endpoints   the same for scripts

@@ -20,6 +20,7 @@ from .inputs import (
     ALONE,
     BOXES,
     CLOSE,
+    OPEN,
     RENAME,
     adapter_choices,
     ask_inputs,
@@ -28,7 +29,7 @@ from .inputs import (
     model_chip,
     request_settings,
 )  # fmt: skip
-from .kept import Kept
+from .library import build_library
 from .manifests import comparison_manifest
 from .sentences import describe_comparison, in_words, notes_of
 from .viewer import ComparisonViewer
@@ -66,7 +67,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             samples=[[service.comparison(ticket).info["prompt"]] for ticket in tickets], sample_labels=list(examples),
             type="index", label="Examples", visible=bool(examples),
         )  # fmt: skip
-        kept = Kept(service, "comparison")
+        kept = build_library(service, "comparison")
     health = gr.Textbox(
         label="Adapter details", visible=False, interactive=False, max_lines=12, elem_id="health",
     )  # fmt: skip
@@ -152,6 +153,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
     chooser.click(lambda index: {**kept.saying(), **screen(tickets[index])}, chooser, [*screened, *kept.noted], **QUIET)
     viewer.change(None, None, None, js=CLOSE % {"tab": "compare"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], screened, queue=False, **QUIET)
+    viewer.expand(None, None, None, js=OPEN % {"tab": "compare"}, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, screened, screen, clear)
     return model
 

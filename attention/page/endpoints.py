@@ -210,13 +210,15 @@ def build_endpoints(service: Service) -> None:
         with plainly():
             return result(take_zip(service, file, request.session_hash))
 
-    def runs() -> list[dict]:
+    def runs(request: gr.Request) -> list[dict]:
         """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes.
 
         `error` says why one cannot be read. On a public server the list is empty: whoever has a run there has its
-        ticket.
+        ticket. On your own machine the call needs the key of the link that the app printed, as header X-Attention-Key.
         """
-        return service.runs()
+        with plainly():
+            service.key.check(request)
+            return service.runs()
 
     def heatmap(
         ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None

@@ -23,6 +23,7 @@ from .inputs import (
     CLOSE,
     DTYPES,
     NO_ADAPTER,
+    OPEN,
     RENAME,
     adapter_choices,
     ask_inputs,
@@ -32,7 +33,7 @@ from .inputs import (
     model_chip,
     request_settings,
 )  # fmt: skip
-from .kept import Kept
+from .library import build_library
 from .manifests import manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
 from .viewer import AttentionViewer
@@ -75,7 +76,7 @@ def build_explore(
             components=[prompt], samples=[[service.run(ticket).info["prompt"]] for ticket in tickets],
             sample_labels=list(examples), samples_per_page=20, type="index", label="Examples", visible=bool(examples),
         )  # fmt: skip
-        kept = Kept(service, "run")
+        kept = build_library(service, "run")
         with gr.Accordion("About the tiny demo model", open=False):
             gr.Markdown(card, elem_id="card")
     viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
@@ -163,6 +164,7 @@ def build_explore(
     strip.select(example, None, [*opened, *kept.noted], **QUIET)
     viewer.change(None, None, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], [*opened, *kept.noted], queue=False, **QUIET)
+    viewer.expand(None, None, None, js=OPEN % {"tab": "explore"}, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
     return model
 

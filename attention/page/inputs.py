@@ -38,6 +38,10 @@ TOGGLE = """() => {
   const isOpen = document.getElementById('%(tab)s-settings').classList.toggle('open');
   document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', isOpen);
 }"""
+OPEN = """() => {
+  document.getElementById('%(tab)s-settings').classList.add('open');
+  document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', true);
+}"""
 CLOSE = """() => {
   document.getElementById('%(tab)s-settings').classList.remove('open');
   document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', false);

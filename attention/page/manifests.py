@@ -48,6 +48,11 @@ def manifest(service: Service, ticket: str) -> dict:
     return with_folder if fits and not service.is_hosted else found
 
 
+def manifest_of(service: Service, ticket: str) -> dict:
+    """Make the manifest of a run or of a comparison, whichever it is."""
+    return (manifest if service.found(ticket).kind == "run" else comparison_manifest)(service, ticket)
+
+
 def head_for(prompt: str) -> dict:
     """The bundled model's head that finds what a question of this kind is about, by its card's figures."""
     figures = json.loads((POCKET / "grounding.json").read_text(encoding="utf-8"))

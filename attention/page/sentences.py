@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import gradio as gr
@@ -90,19 +89,3 @@ def notes_of(comparison: Comparison) -> list[str]:
     return list(
         dict.fromkeys(note for run in (comparison.base, *comparison.adapters) for note in run.info.get("notes", []))
     )
-
-
-def kept_line(row: dict) -> str:
-    """A run of the library in a line of a list."""
-
-    def short(text: str | None, length: int) -> str:
-        text = " ".join((text or "").split())
-        return text if len(text) <= length else f"{text[: length - 1]}…"
-
-    when = datetime.fromisoformat(row["created"]).astimezone()
-    if row["error"]:
-        return f"{when:%Y-%m-%d %H:%M} · {short(row['id'], 40)} cannot be read: {short(row['error'], 160)}"
-    answer = f" → {short(row['answer'], 30)}" if row["answer"] else ""
-    size = f", {row['bytes'] / 1e6:,.1f} MB" if row["bytes"] else ""
-    model = Path(row["model"]).name  # of a Hub id or a folder what tells it from others
-    return f"{when:%Y-%m-%d %H:%M} · {model} · {short(row['prompt'], 60)}{answer} · {row['tokens']:,} tokens{size}"

@@ -31,7 +31,7 @@ def _template(files: dict[str, bytes], name: str) -> str:
 
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
 _ON_LOAD = """
-/* events: 'select' */
+/* events: 'select', 'delete', 'expand' */
 const folder = window.gradio_config.root + '%s/assets/%s/';
 for (const name of %s) {
   const link = document.createElement('link');
@@ -114,3 +114,13 @@ class ComparisonViewer(_Canvas):
     """
 
     TEMPLATE, MODULE, KIND = "comparison.html", "comparison.js", "comparison"
+
+
+class LibraryPanel(_Canvas):
+    """The list of kept runs, or comparisons, which reads them from the library's routes.
+
+    Its value is {kind, changed}: another number means that there is something new. The event `select` is sent with
+    {ticket} when a person opens one, `delete` when one was deleted.
+    """
+
+    TEMPLATE, MODULE, KIND = "library.html", "library.js", "library"

@@ -7,7 +7,7 @@ drawn is the business of assets/viewer/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,11 @@ from .received import Received
 from .responses import KEEP, MEDIA_TYPES, PREFIX, UnknownTicket, as_json, guarded, numbers, position_ranges
 
 
-def routes(resolve: Callable[[str], object]) -> list[Route]:
+def routes(resolve: Callable[[str], object], library: Sequence[Route] = ()) -> list[Route]:
     """The routes of every run, for `demo.launch(app_kwargs={"routes": routes(resolve)})`.
 
     `resolve(ticket)` returns the Run or the Comparison that a ticket gives access to, and raises KeyError when there is
-    none (any more). `{member}` in an address is one of a comparison's runs.
+    none (any more). `{member}` in an address is one of a comparison's runs. `library` are routes that are no run's.
     """
     received = Received()
 
@@ -50,6 +50,7 @@ def routes(resolve: Callable[[str], object]) -> list[Route]:
     }
     return [
         Route(f"{PREFIX}/assets/{{hash}}/{{file:path}}", guarded(asset)),
+        *library,
         *(route(path, _find_run, answer) for path, answer in runs.items()),
         route("export", _find, export_found),
         route("comparison.json", _find_comparison, lambda comparison, _: as_json(comparison.info)),

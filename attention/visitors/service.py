@@ -26,6 +26,7 @@ from attention.runs.run import Run
 from attention.words import GONE
 
 from .jobs import Job, wait_for
+from .key import Key
 from .store import RunCache
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Service:
         model: str | None = None,
         adapters_dir: Path | None = None,
         find_adapters: FindAdapters | None = None,
+        key: Key | None = None,
     ):
         """
         Args:
@@ -58,7 +60,9 @@ class Service:
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             model: the model to offer first, instead of the machine's default.
+            key: what a request must have that asks for the library; None: everybody who reaches the app may.
         """
+        self.key = key or Key()
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
         self._jobs: dict[str, set[Job]] = defaultdict(set)
@@ -166,13 +170,20 @@ class Service:
         return found
 
     def remove(self, ticket: Any) -> None:
-        """Delete a run of the library for good, because a person said so. On a server nobody does: runs expire."""
+        """Delete a run of the library, because a person said so. On a server nobody does: runs expire."""
         if self.is_hosted:
             raise InvalidRequest("Runs are not deleted here by hand; they expire.")
         try:
             self.cache.remove(ticket)
         except (KeyError, TypeError):
             raise InvalidRequest(GONE) from None
+
+    def restore(self, ticket: Any) -> None:
+        """Undo `remove`, for an hour."""
+        try:
+            self.cache.restore(ticket)
+        except (KeyError, TypeError):
+            raise InvalidRequest("This is not among what was deleted here.") from None
 
     @contextmanager
     def job(self, fields: dict, owner: str, comparison: dict | None = None) -> Iterator[Job]:

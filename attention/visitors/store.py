@@ -2,14 +2,15 @@
 
 Owns the folders, the tickets, the deadlines and the byte limit. Two ways to keep: a library (a person's own runs:
 listed, never expired, deleted only by the person) and a session cache (a server's: gone some time after the last look).
-Knows nothing of Gradio, models or what is inside a run. Several runs that were set against each other (a comparison)
-are one folder with one ticket, and are kept as a run is.
+Knows nothing of Gradio, models or what is inside a run; which folders a library has, `library` knows. Several runs that
+were set against each other (a comparison) are one folder with one ticket, and are kept as a run is.
 
 On disk, below `root`:
 
     <pid>-<random>/   what one process is writing, with its `lock` held while the process lives; in a session cache the
                       finished runs stay there, in a library they move up when they are complete
-    <date>-<random>/  a library's finished runs
+    <date>-<random>/  a library's finished runs; a person may have put others there, at any depth, or name more roots
+    .deleted/         what a person deleted, for an hour
 
 A folder whose lock is free was left by a process that is gone; it is removed at the next start.
 """
@@ -17,29 +18,29 @@ A folder whose lock is free was left by a process that is gone; it is removed at
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock
 
-from attention.errors import AttentionError, DamagedRun
-from attention.folders import INDEXES, kind_of, open_folder
-from attention.limits import MAX_NAME, MAX_TEXT, MAX_WHOLE
-from attention.runs.checks.json_fields import Fields, parse_json
+from attention.folders import open_folder
 
+from .deleted import purge, put_back, set_aside
+from .library import PROCESS_FOLDER, Library, Line
 from .locks import take_free_lock, take_lock
+from .thumbnails import thumbnail
 
 LOCK = "lock"
 ROOT_LOCK = ".lock"  # for the moment in which folders are made or judged, by one process at a time
-PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")
+LISTED = ("kind", "id", "created", "model", "prompt", "answer", "tokens", "bytes", "error")  # of a line, for scripts
+PURGE_EVERY = 600  # seconds
 
 
 @dataclass
@@ -54,7 +55,6 @@ class Entry:
     deadline: float
     is_public: bool = False
     run: Any = field(default=None, repr=False)
-    summary: dict | None = field(default=None, repr=False)  # its line in the listing; a finished run does not change
 
 
 class RunCache:
@@ -65,6 +65,8 @@ class RunCache:
         root: str | os.PathLike,
         *,
         library: bool,
+        more_roots: Sequence[Path] = (),
+        index: Path | None = None,
         byte_limit: int | None = None,
         idle_seconds: float = 3600,
         grace_seconds: float = 600,
@@ -75,6 +77,8 @@ class RunCache:
         """Take a place below `root`.
 
         Args:
+            more_roots: folders whose runs a library has too; new ones go to `root`.
+            index: a folder for the library's index and small pictures; None keeps them in memory.
             idle_seconds: a session's run is removed this long after the last look; a library closes its files then.
             grace_seconds: the same, once its session is closed: a page that was only reloaded finds its run again.
             drain_seconds: how long a run that is no longer given out stays open for those who are reading from it.
@@ -84,6 +88,9 @@ class RunCache:
         self.root, self.library, self.byte_limit = Path(root).resolve(), library, byte_limit
         self._idle, self._grace, self._drain, self._clock = idle_seconds, grace_seconds, drain_seconds, clock
         self._entries: dict[str, Entry] = {}
+        self._tickets: dict[Path, str] = {}  # of a library's folders
+        self._deleted: dict[str, tuple[Path, Path]] = {}  # by ticket: where a folder was, and where it is now
+        self._next_purge = float("-inf")
         self._retired: list[tuple[float, Any, Path | None]] = []  # since when, what to close, what to delete
         self._mutex = threading.RLock()
         self._closing = threading.Event()
@@ -96,9 +103,9 @@ class RunCache:
         ):  # so that nobody takes the new folder for an abandoned one before its lock is held
             self._place.mkdir(mode=0o700)
             self._lock = take_lock(self._place / LOCK)
-        if library:
-            for folder in sorted({found.parent for name in INDEXES.values() for found in self.root.glob(f"*/{name}")}):
-                self._enter(folder, owner=None)
+        # a library's folders; a session cache lists nothing, whatever it holds
+        self.shelves = Library([self.root, *(folder.resolve() for folder in more_roots)], index) if library else None
+        self._thumbnails = index / "thumbnails" if index is not None else None
         self._janitor = None
         if sweep_every is not None:
             self._janitor = threading.Thread(
@@ -120,6 +127,8 @@ class RunCache:
         with self._mutex:
             ticket = self._enter(folder, owner)
             self._enforce_byte_limit(keep=ticket)
+        if self.shelves is not None:
+            self.shelves.add(folder)
         return ticket
 
     def add_public(self, ticket: str, folder: str | os.PathLike) -> None:
@@ -155,37 +164,59 @@ class RunCache:
         with self._mutex:
             return self._entries[ticket].is_public
 
+    # The library
+
     def listing(self) -> list[dict]:
         """The library's runs, newest first: {ticket, kind, id, created, model, prompt, answer, tokens, bytes, error}.
 
         `error` says why one cannot be read; it then has the name and the time of its folder, and neither model nor
-        words. What was removed by hand is not listed. A session cache lists nothing, whatever it holds.
+        words. What was removed by hand is not listed, what was copied in is. A session cache lists nothing.
         """
-        if not self.library:
+        if self.shelves is None:
             return []
-        with self._mutex:
-            entries = [entry for entry in self._entries.values() if not entry.is_public]
-        rows = []
-        for entry in entries:
-            kind = kind_of(entry.folder)
-            if kind is None:
-                continue
-            try:
-                if entry.summary is None:
-                    entry.summary = _summary(entry.folder, kind)
-                rows.append({"ticket": entry.ticket, **entry.summary})
-            except Exception as error:  # noqa: BLE001 - whatever one folder holds, the others are listed
-                rows.append({"ticket": entry.ticket, **_unreadable(entry.folder, kind, error)})
-        return sorted(rows, key=lambda row: datetime.fromisoformat(row["created"]), reverse=True)
+        self.shelves.look()
+        lines = self.shelves.lines()
+        return [{"ticket": self.ticket_of(line), **{name: line.row[name] for name in LISTED}} for line in lines]
+
+    def ticket_of(self, line: Line) -> str:
+        """The ticket of a folder of the library."""
+        return self._ticket_of(line.folder)
+
+    def find(self, kind: str, run_id: str) -> str:
+        """The ticket of a run or a comparison of the library, by its public id. Raises KeyError where it is not."""
+        folder = self.shelves.find(kind, run_id) if self.shelves is not None else None
+        if folder is None:
+            raise KeyError(run_id)
+        return self._ticket_of(folder)
+
+    def thumbnail(self, ticket: str) -> bytes | None:
+        """The run's first picture, small, as JPEG; None for one without. Raises KeyError like `run`."""
+        return thumbnail(self.folder(ticket), self._thumbnails)
 
     # Removing
 
     def remove(self, ticket: str) -> None:
-        """Delete a run because a person said so. Raises KeyError for an unknown ticket; public runs stay."""
+        """Delete a run because a person said so. Raises KeyError for an unknown ticket; public runs stay.
+
+        A library can have it back for an hour, by `restore`.
+        """
         with self._mutex:
             entry = self._entries[ticket]
-            if not entry.is_public:
-                self._retire(entry)
+            if entry.is_public:
+                return
+            if self.shelves is not None:
+                self._set_aside(entry, self.shelves)
+            self._retire(entry)
+
+    def restore(self, ticket: str) -> None:
+        """Undo `remove`. Raises KeyError for what was not removed here, InvalidRequest where it cannot be undone."""
+        with self._mutex:
+            folder, aside = self._deleted[ticket]
+            put_back(aside, folder)
+            del self._deleted[ticket]
+            self._enter(folder, owner=None, ticket=ticket)
+        if self.shelves is not None:
+            self.shelves.add(folder)
 
     def session_closed(self, owner: str) -> None:
         """Shorten the life of a session's runs. Not to nothing: its page may only have been reloaded, or be asleep."""
@@ -205,10 +236,17 @@ class RunCache:
                     entry.run = None  # a run that stays has its files closed; the next look opens it again
             self._enforce_byte_limit()
             drained = self._clock() - self._drain
+            is_time = self.shelves is not None and self._next_purge <= self._clock()
+            if is_time:
+                self._next_purge = self._clock() + PURGE_EVERY
             ready = [(run, folder) for since, run, folder in self._retired if since <= drained]
             self._retired = [retired for retired in self._retired if retired[0] > drained]
         for run, folder in ready:
             _close_and_delete(run, folder)
+        if is_time and self.shelves is not None:
+            for root in self.shelves.roots:
+                for place in (root, root.parent):  # a root may be a run itself
+                    purge(place)
 
     def close(self) -> None:
         """Close every run and leave: a session cache takes its runs along, a library keeps them."""
@@ -232,15 +270,41 @@ class RunCache:
         now = self._clock()
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if self.byte_limit else 0
         self._entries[ticket] = Entry(ticket, folder, owner, size, now, now + self._idle, is_public)
+        if self.library and not is_public:
+            self._tickets[folder] = ticket
         return ticket
+
+    def _ticket_of(self, folder: Path) -> str:
+        with self._mutex:
+            return self._tickets.get(folder) or self._enter(folder, owner=None)
+
+    def _set_aside(self, entry: Entry, shelves: Library) -> None:
+        if not entry.folder.is_dir():
+            return  # somebody was quicker
+        place = next((root for root in shelves.roots if root in entry.folder.parents), entry.folder.parent)
+        try:
+            aside = set_aside(entry.folder, place)
+        except PermissionError:  # some systems move nothing that is open
+            if entry.run is None:
+                raise
+            entry.run.close()
+            entry.run = None
+            aside = set_aside(entry.folder, place)
+        self._deleted[entry.ticket] = entry.folder, aside
+        shelves.forget(entry.folder)
 
     def _is_expired(self, entry: Entry) -> bool:
         return not (self.library or entry.is_public) and entry.deadline <= self._clock()
 
     def _retire(self, entry: Entry) -> None:
-        """Give the run out no more. Its folder is deleted a little later, when those who were reading are done."""
+        """Give the run out no more. Its folder is deleted a little later, when those who were reading are done.
+
+        Of a library nothing is deleted here: what is gone was moved, by a person or by `remove`.
+        """
         del self._entries[entry.ticket]
-        self._retired.append((self._clock(), entry.run, None if entry.is_public else entry.folder))
+        self._tickets.pop(entry.folder, None)
+        stays = entry.is_public or self.library
+        self._retired.append((self._clock(), entry.run, None if stays else entry.folder))
 
     def _enforce_byte_limit(self, keep: str | None = None) -> None:
         """Retire what was looked at longest ago until the rest fits; never the run that has just come in."""
@@ -274,44 +338,6 @@ def remove_abandoned(root: Path) -> None:
                     taken.append((place, lock))
     for place, lock in taken:
         _remove_place(place, lock)
-
-
-def _summary(folder: Path, kind: str) -> dict:
-    """A folder's line in a listing, from its index alone. Raises DamagedRun for what could not be written in one."""
-    name = INDEXES[kind]
-    try:
-        info = parse_json((folder / name).read_bytes())
-    except OSError as error:
-        raise DamagedRun(f"{name} cannot be read: {error.strerror or type(error).__name__}.") from None
-    except ValueError as error:
-        raise DamagedRun(f"{name} cannot be read: {error}.") from None
-    fields = Fields(name)
-    info = fields.record(info, "its content")
-    tokens = (
-        len(fields.listed(info.get("tokens"), "tokens", MAX_WHOLE)) if kind == "run"
-        else fields.whole(info.get("shared_tokens"), "shared_tokens", 0, MAX_WHOLE)
-    )  # fmt: skip
-    fields.time(info.get("created"), "created")
-    return {
-        "kind": kind, "id": fields.text(info.get("id"), "id", MAX_NAME), "created": info["created"],
-        "model": fields.text(fields.record(info.get("model"), "model").get("id"), "the model's id", MAX_NAME),
-        "prompt": fields.text(info.get("prompt"), "prompt", MAX_TEXT, optional=True),
-        "answer": fields.text(info.get("answer"), "answer", MAX_TEXT, optional=True), "tokens": tokens,
-        "bytes": fields.number(info.get("bytes"), "bytes", least=0, optional=True), "error": None,
-    }  # fmt: skip
-
-
-def _unreadable(folder: Path, kind: str, error: Exception) -> dict:
-    """The line in a listing of a folder whose index cannot be read."""
-    try:
-        changed = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-    except (OSError, ValueError, OverflowError):
-        changed = datetime.fromtimestamp(0, UTC)
-    reason = str(error) if isinstance(error, AttentionError) else f"{type(error).__name__}."
-    return {
-        "kind": kind, "id": folder.name, "created": changed.isoformat(), "model": None, "prompt": None, "answer": None,
-        "tokens": 0, "bytes": None, "error": reason,
-    }  # fmt: skip
 
 
 def _close_and_delete(run: Any, folder: Path | None) -> None:

@@ -117,13 +117,11 @@ def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
     expect(facts(page)).to_have_text(re.compile(f"^{re.escape(QUESTION)} · pocket beside german at 1"))
     expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()
     expect(page.locator(".av-compare")).to_contain_text("german")
-    (row,) = [row for row in running[0].runs() if row["kind"] == "comparison"]
+    assert [row["kind"] for row in running[0].runs()] == ["comparison"]
     unfold(page, "compare")
-    choose(page, "Kept comparisons", re.escape(row["created"][:4]))
-    shown(page.get_by_role("button", name="Delete", exact=True)).click()
-    expect(note(page)).to_have_value(re.compile(f"Delete this comparison for good.*{re.escape(QUESTION)}"))
-    shown(page.get_by_role("button", name="Delete for good")).click()
-    expect(note(page)).to_have_value("Deleted.")
+    expect(shown(page.locator(".av-lib-open"))).to_contain_text("german at 1")
+    shown(page.get_by_role("button", name=f"Delete: {QUESTION}")).click()
+    expect(shown(page.locator(".av-lib-said"))).to_contain_text(f"Deleted: {QUESTION}")
     expect(status(page)).to_have_text("This comparison was deleted.")
     expect(page.locator(".av-compare[data-state=empty]")).to_be_visible()
     assert running[0].runs() == []

@@ -232,16 +232,14 @@ def upload(page, path):
     page.get_by_test_id("Open a run zip-upload-button").set_input_files(path)
 
 
-def kept(page):
-    return page.get_by_label("Kept runs")
+def kept(page, prompt):
+    """The newest row of the library with this question."""
+    return page.locator(".av-lib-rows li").filter(has_text=prompt).first
 
 
-def choose(page, prompt):
-    """Choose the newest run of the library with this in its line."""
+def opened_from_the_list(page, question: str) -> None:
     unfold(page)
-    kept(page).click()
-    page.get_by_role("option").filter(has_text=prompt).first.click()
-    expect(kept(page)).to_have_value(re.compile(re.escape(prompt)))
+    kept(page, question).locator(".av-lib-open").click()
 
 
 def on_screen(page):
@@ -311,28 +309,21 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     unfold(page)
     page.get_by_role("button", name="is there a red circle?").click()
     expect(on_screen(page)).to_contain_text("red")
-    choose(page, "what is kept?")
-    page.get_by_role("button", name="Open", exact=True).click()
+    opened_from_the_list(page, "what is kept?")
     expect(on_screen(page)).to_contain_text("kept")
     expect(settings(page)).not_to_be_visible()
 
     unfold(page)
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("for good.* what is kept"))
-    page.get_by_role("button", name="Keep it").click()
-    expect(page.get_by_role("button", name="Delete for good")).not_to_be_visible()
-    assert running[0].runs()[0] == run
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("button", name="Delete for good").click()
-    expect(page.locator("#explore-note textarea")).to_have_value("Deleted.")
-    expect(kept(page)).to_have_value("")
+    row = kept(page, "what is kept?")
+    expect(row.locator(".av-lib-open")).to_have_attribute("aria-current", "true")
+    row.get_by_role("button", name="Delete: what is kept?").click()
+    expect(page.locator(".av-lib-said")).to_contain_text("Deleted: what is kept?")
     expect(page.locator("[data-state=empty]")).to_be_visible()
+    expect(status(page)).to_have_text("This run was deleted.")
     assert run["ticket"] not in [row["ticket"] for row in running[0].runs()]
-
-
-def opened_from_the_list(page, question: str) -> None:
-    choose(page, question)
-    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_role("button", name="Undo").click()
+    expect(kept(page, "what is kept?")).to_be_visible()
+    assert run in running[0].runs()
 
 
 def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(open_app, running, made):
@@ -348,42 +339,28 @@ def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(open_app, running
     assert run["answer"]
 
 
-def test_a_reloaded_page_whose_run_is_gone_says_so(open_app, running, made):
+def test_a_reloaded_page_whose_run_is_gone_shows_the_example_and_says_so(open_app, running, made):
     run, page = made("gone by then?"), open_app()
     opened_from_the_list(page, "gone by then?")
     expect(on_screen(page)).to_contain_text("gone")
     running[0].remove(run["ticket"])
     page.reload()
-    expect(page.locator("[data-state=error]")).to_be_visible()
-    expect(page.locator(".av-message")).to_contain_text("expired")
-    expect(status(page)).to_contain_text("not here any more")
-    expect(page.get_by_label("Question").first).to_have_value("")
-
-
-def test_what_is_deleted_is_what_was_asked_about(open_app, running, made):
-    first, second, page = made("one thing?"), made("another thing?"), open_app()
-    choose(page, "one thing?")
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_role("button", name="Delete for good")).to_be_visible()
-    page.route("**/gradio_api/**", lambda route: route.abort())  # an answer could come after the next question
-    choose(page, "another thing?")
-    expect(page.get_by_role("button", name="Delete for good")).not_to_be_visible()
-    page.unroute("**/gradio_api/**")
-    assert {first["ticket"], second["ticket"]} <= {row["ticket"] for row in running[0].runs()}
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("button", name="Delete for good").click()
-    expect(page.locator("#explore-note textarea")).to_have_value("Deleted.")
-    left = {row["ticket"] for row in running[0].runs()}
-    assert first["ticket"] in left and second["ticket"] not in left
+    expect(on_screen(page)).to_contain_text("Save")
+    expect(page.locator(".av-notice")).to_contain_text(f"Run {run['id']} is not among your kept runs.")
+    expect(facts(page)).to_contain_text(" tokens; ")
+    page.get_by_role("button", name="Kept runs", exact=True).click()
+    expect(page.get_by_role("searchbox", name="Search kept runs")).to_be_focused()
 
 
 def test_a_run_that_another_page_deleted_is_said_to_be_gone(open_app, running, made):
     run, page = made("who was quicker?"), open_app()
-    choose(page, "who was quicker?")
+    unfold(page)
+    expect(kept(page, "who was quicker?")).to_be_visible()
     running[0].remove(run["ticket"])
-    page.get_by_role("button", name="Open", exact=True).click()
+    kept(page, "who was quicker?").locator(".av-lib-open").click()
     expect(page.locator("#explore-note textarea")).to_have_value(re.compile("not here any more"))
     expect(on_screen(page)).to_contain_text("Save")
+    expect(kept(page, "who was quicker?")).to_have_count(0)
 
 
 def test_a_kept_run_that_was_damaged_since_is_refused_in_words(open_app, made):
@@ -399,12 +376,11 @@ def test_html_in_a_prompt_stays_text_wherever_runs_are_named(open_app, made):
     made(HOSTILE)
     page = open_app()
     unfold(page)
-    kept(page).click()
-    page.get_by_role("option").filter(has_text="<img src=x onerror").first.click()
-    expect(kept(page)).to_have_value(re.compile("<img src=x onerror"))
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("<img src=x onerror"))
-    page.get_by_role("button", name="Open", exact=True).click()
+    row = kept(page, "<img src=x onerror")
+    row.get_by_role("button", name="Delete: <img src=x onerror").click()
+    expect(page.locator(".av-lib-said")).to_contain_text("<img src=x onerror")
+    page.get_by_role("button", name="Undo").click()
+    row.locator(".av-lib-open").click()
     expect(page.get_by_label("Question").first).to_have_value(HOSTILE)
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
@@ -415,9 +391,7 @@ def test_a_server_for_strangers_has_the_upload_and_no_library(pages, tmp_path, a
         page = pages.lend()
         page.goto(address)
         unfold(page)
-        expect(kept(page)).not_to_be_visible()
-        for name in ("Open", "Delete"):
-            expect(page.get_by_role("button", name=name, exact=True)).not_to_be_visible()
+        expect(page.locator(".av-library")).to_have_count(0)
         upload(page, archive)
         expect(on_screen(page)).to_contain_text("zip")
         assert service.runs() == []
@@ -557,6 +531,6 @@ def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_lo
         assert page.evaluate("document.documentElement.scrollHeight") <= size[1], "all of it at once"
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    for control in (kept(page), page.get_by_role("button", name="Open a run zip")):
+    for control in (page.locator(".av-library"), page.get_by_role("button", name="Open a run zip")):
         box = control.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from attention import open_run
 from attention.capture import extraction, layer_writer
 from attention.commands import main as command_line
-from attention.commands import progress
+from attention.commands import progress, view
 from attention.commands.flags import plain_flags
 from attention.errors import CaptureError
 from attention.request import Request
@@ -368,3 +368,21 @@ def test_a_reader_that_goes_away_is_no_fault(tiny_run, tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+# The page
+
+
+def test_view_starts_the_app_with_a_folder(call, tiny_run, monkeypatch, tmp_path):
+    started = []
+    monkeypatch.setattr(view.os, "execv", lambda program, command: started.append(command) or sys.exit(0))
+    assert call("view", tiny_run, "--port", "7999")[0] == 0
+    assert started[0][1:] == [str(view.APP), "--port", "7999", "--", str(tiny_run)]
+    code, _, said = call("view", tmp_path / "nothing")
+    assert code == 2 and "no folder" in said and len(started) == 1
+
+
+def test_extract_ends_with_the_line_that_shows_it(extract, tmp_path):
+    code, out, said = extract(folder=tmp_path / "a run")
+    assert code == 0 and out.strip() == str(tmp_path / "a run")
+    assert said.endswith(f"python -m attention view '{tmp_path / 'a run'}'\n")

@@ -516,11 +516,20 @@ def test_app_starts_says_where_and_ends_with_ctrl_c(tmp_path):
     # A test run in the background is told to ignore Ctrl-C, and hands that on.
     heed = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = f"{heed}; runpy.run_path('app.py', run_name='__main__')"
-    command = [sys.executable, "-c", code, "--runs", tmp_path / "runs"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    example = ROOT / "assets" / "examples" / "shapes"
+    command = [sys.executable, "-c", code, "--runs", tmp_path / "runs", example]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         address = re.search(r"http://\S+", process.stdout.readline()).group()
         assert httpx.get(address).status_code == 200
+        link, _, run_id = re.search(r"^shapes: (http://\S+)", process.stdout.readline())[1].partition("#run=")
+        find = f"{address}gradio_api/attention/library/find?id={run_id}"
+        assert httpx.get(find).status_code == 403
+        with httpx.Client(follow_redirects=True) as let_in, pytest.raises(AppError, match="X-Attention-Key"):
+            assert let_in.get(link).url == address
+            assert let_in.get(find).json()["folder"] == str(example)
+            Client(address, verbose=False).predict(api_name="/runs")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     finally:

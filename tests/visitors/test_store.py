@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from attention.page.sentences import kept_line
 from attention.visitors.store import RunCache, remove_abandoned
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +145,8 @@ def test_a_library_lists_newest_first_and_loses_nothing_but_what_a_person_remove
     again = make(library=True)
     assert [row["created"][8:10] for row in again.listing()] == ["02", "01"]
     assert again.run(again.listing()[0]["ticket"]).info["prompt"] == "what?"
-    assert len(folders(again.root)) == 3, "two runs and the place of this process"
+    kept = [name for name in folders(again.root) if name != ".deleted"]
+    assert len(kept) == 3, "two runs and the place of this process"
 
 
 BROKEN = (
@@ -179,7 +179,7 @@ def test_a_listing_says_what_a_run_is_and_why_another_cannot_be_read(make):
     for row in cache.listing():
         if row["error"]:
             assert row["error"].startswith("run.json ") and len(row["error"]) < 300
-            assert "\n" not in row["error"] and f"{row['id']} cannot be read: run.json" in kept_line(row)
+            assert "\n" not in row["error"]
 
 
 def test_what_cannot_be_read_is_listed_again_after_a_start_and_deleted_by_a_person(make, clock):

@@ -4,15 +4,16 @@ import { commandOf } from './keys.js';
 
 /**
  * @param {Pick<import('./actions.js').Actions, 'step' | 'extendBy' | 'turn' | 'nextTower' | 'nextSinks' | 'play'>} actions
- * @param {{help: () => void, clear: () => void}} page
+ * @param {{help: () => void, clear: () => void, beside: (by: number) => void}} page
  * @returns {Record<string, (by: number) => void>} by the names that `KEYS` has
  */
-export function createCommands(actions, { help, clear }) {
+export function createCommands(actions, { help, clear, beside }) {
   return {
     layer: (by) => actions.step('layer', by),
     head: (by) => actions.step('head', by),
     token: (by) => actions.step('token', by),
     range: (by) => actions.extendBy(by),
+    beside: (by) => beside(by),
     direction: () => actions.turn(),
     tower: () => actions.nextTower(),
     sinks: () => actions.nextSinks(),

@@ -35,6 +35,7 @@ export {};
  * @property {'empty' | 'loading' | 'row' | 'ready' | 'error'} status
  * @property {import('../data/source.js').RequestFailed | null} failure
  * @property {string} notice         something to be said beside what is shown
+ * @property {{kind: string, words: string} | null} lost  what the address names and this page may not open; it is the notice then
  * @property {Manifest | null} manifest
  * @property {import('../data/source.js').Source | null} source
  * @property {RunInfo | null} info

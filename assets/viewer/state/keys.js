@@ -12,6 +12,8 @@ export const KEYS = [
   { keys: ['ArrowDown'], shown: '↓', command: 'head', by: 1, says: 'next head' },
   { keys: [','], shown: ',', command: 'token', by: -1, says: 'token before' },
   { keys: ['.'], shown: '.', command: 'token', by: 1, says: 'next token' },
+  { keys: ['['], shown: '[', command: 'beside', by: -1, says: 'kept run before' },
+  { keys: [']'], shown: ']', command: 'beside', by: 1, says: 'next kept run' },
   { keys: ['<'], shown: '<', command: 'range', by: -1, says: 'range: one token back' },
   { keys: ['>'], shown: '>', command: 'range', by: 1, says: 'range: one token on' },
   { keys: ['d'], shown: 'd', command: 'direction', says: 'reads from, is read by' },

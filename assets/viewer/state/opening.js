@@ -1,29 +1,34 @@
 // @ts-check
 /**
- * Which run, or comparison, a page opens: what Gradio gives it, or at first what the address of the page names, if this tab may. And the
- * address, which follows what is on screen: the view is in its fragment, the ticket only in this tab's storage.
+ * Which run, or comparison, a page opens: what Gradio gives it, or at first what the address of the page names, if this tab or this browser
+ * may. And the address, which follows what is on screen: the view is in its fragment, the ticket only in this tab's storage.
  *
  * @typedef {import('./fields.js').Manifest} Manifest
  */
-import { recallTicket, rememberTicket } from '../data/tickets.js';
+import { createLibrarySource, findByAddress } from '../data/library_source.js';
+import { rememberTicket } from '../data/tickets.js';
 
 /** The address waits until a person has stopped for a moment. */
 const SETTLED_MS = 250;
 
 /**
- * @template {{id: string}} Wish  what an address says
- * @param {{get: {manifest: Manifest | null, selection: unknown}, set: (change: {notice: string}) => void}} state
+ * @template {{id: string, selection?: object}} Wish  what an address says
+ * @param {{get: {manifest: Manifest | null, selection: unknown}, set: (change: {notice: string, lost?: {kind: string, words: string} | null}) => void}} state
  * @param {object} page
  * @param {'run' | 'comparison'} page.kind
+ * @param {string} page.base   the address of the routes
  * @param {{value: Manifest | null}} page.props
  * @param {(name: string, listener: () => void) => void} page.watch
  * @param {(fragment: string) => Wish | null} page.read   what a fragment says, null where it names nothing of this kind
  * @param {(id: string, fragment: string) => string} page.write  the fragment for what is on screen, from the one before
  * @param {(manifest: Manifest | null, wish?: Wish) => unknown} page.open
  */
-export function createOpening(state, { kind, props, watch, read, write, open }) {
+export function createOpening(state, { kind, base, props, watch, read, write, open }) {
+  const library = createLibrarySource(base);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
+  /** @type {Wish | null} */
+  let lookedFor = null; // what the address names, until it is found or something else has come
   let addressed = ''; // what the page's address names
   let seen = '';
   let restored = ''; // the ticket that the address led to: the server may send the same once more, without the view
@@ -44,21 +49,26 @@ export function createOpening(state, { kind, props, watch, read, write, open }) 
     void open(manifest, wish);
   }
 
-  /** Open what the address says, if this tab may. @returns {boolean} whether it does */
-  function openAddress() {
-    const wish = read(location.hash);
-    if (!wish) return false;
-    const offered = props.value?.id === wish.id ? props.value : null;
-    const manifest = offered ?? recallTicket(wish.id);
-    if (!manifest || manifest.kind !== kind) {
-      state.set({ notice: `The ${kind} ${wish.id} of this address is not open in this tab: only who made a ${kind} can open it.` });
-      return false;
-    }
+  /** Open what the address says; one that says no more than the id leaves the view to the page. @param {Manifest} manifest @param {Wish} wish */
+  function restore(manifest, wish) {
+    const isOffered = props.value?.id === wish.id;
     restored = manifest.ticket;
     seen = JSON.stringify(manifest);
-    opened(manifest, wish);
-    if (!offered) props.value = manifest; // the page around learns which it is
-    return true;
+    opened(manifest, Object.keys(wish.selection ?? {}).length ? wish : { ...wish, selection: undefined });
+    if (!isOffered) props.value = manifest; // the page around learns which it is
+  }
+
+  /** Look for what the address names; what Gradio gives meanwhile comes first. @param {Wish} wish */
+  async function lookFor(wish) {
+    const found = await findByAddress(base, kind, wish.id);
+    if (!lookedFor) return;
+    lookedFor = null;
+    if ('manifest' in found) {
+      restore(found.manifest, wish);
+      return;
+    }
+    receive();
+    state.set({ notice: found.words, lost: found.hasLibrary ? { kind, words: found.words } : null });
   }
 
   /** @returns {boolean} whether Gradio's value is another one */
@@ -76,8 +86,20 @@ export function createOpening(state, { kind, props, watch, read, write, open }) 
 
   return {
     begin() {
-      watch('value', () => { if (receive()) state.set({ notice: '' }); });
-      if (!openAddress()) receive();
+      const first = JSON.stringify(props.value ?? null);
+      watch('value', () => {
+        const wish = lookedFor;
+        if (wish && JSON.stringify(props.value ?? null) === first) return;
+        lookedFor = null;
+        if (wish && props.value?.id === wish.id) restore(props.value, wish);
+        else if (receive()) state.set({ notice: '' });
+      });
+      lookedFor = read(location.hash);
+      if (!lookedFor) receive();
+      else if (props.value?.id === lookedFor.id) {
+        restore(props.value, lookedFor);
+        lookedFor = null;
+      } else void lookFor(lookedFor);
     },
 
     /** What the address is to say has changed. */
@@ -87,12 +109,32 @@ export function createOpening(state, { kind, props, watch, read, write, open }) 
       else waiting = setTimeout(writeAddress, SETTLED_MS);
     },
 
+    /** Open the kept run before this one, or after it; where it was asked the same, with the same view. @param {number} by */
+    async beside(by) {
+      const { manifest } = state.get;
+      try {
+        const found = await library.beside(kind, manifest?.ticket ?? '', by);
+        if (state.get.manifest !== manifest) return;
+        const next = { ...found, keeps_view: true };
+        restored = next.ticket;
+        seen = JSON.stringify(next);
+        opened(next);
+        props.value = next;
+        state.set({ notice: '' });
+      } catch (error) {
+        state.set({ notice: /** @type {Error} */ (error).message });
+      }
+    },
+
     /** The address of what is on screen now. */
     address() {
       writeAddress();
       return location.href;
     },
 
-    dispose: () => clearTimeout(waiting),
+    dispose() {
+      clearTimeout(waiting);
+      lookedFor = null;
+    },
   };
 }

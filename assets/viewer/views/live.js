@@ -1,6 +1,7 @@
 // @ts-check
 /** For who cannot see the page: what is on screen, said once a person has stopped for a moment. And what is to be noticed beside it. */
-import { part } from './dom.js';
+import { create, part } from './dom.js';
+import { askForLibrary } from './kept_events.js';
 import { formatValue } from '../data/format.js';
 
 const SETTLED_MS = 600;
@@ -15,11 +16,16 @@ export function createLive(root, state) {
   let speaking;
 
   function showNotice() {
-    notice.textContent = state.get.notice;
-    notice.hidden = !state.get.notice;
+    const { notice: words, lost } = state.get;
+    notice.textContent = words;
+    notice.hidden = !words;
+    if (!lost || lost.words !== words) return;
+    const way = create('button', { type: 'button', class: 'av-toggle', text: `Kept ${lost.kind}s` });
+    way.addEventListener('click', () => askForLibrary(lost.kind));
+    notice.append(' ', way);
   }
 
-  const undo = state.on(['notice'], showNotice);
+  const undo = state.on(['notice', 'lost'], showNotice);
   showNotice();
   return {
     /** What is to be said from now on; null for nothing. @param {(() => string) | null} words */

@@ -1,0 +1,41 @@
+"""`view`: the page with a finished run, started by the app itself."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from attention.environment import ASSETS
+from attention.errors import AttentionError, InvalidRequest, shown_path
+
+APP = ASSETS.parent / "app.py"
+
+
+def add_view(commands) -> None:
+    parser = commands.add_parser("view", help="show finished runs in the browser")
+    parser.set_defaults(command=_view)
+    parser.add_argument("folder", metavar="RUN|DIR", help="the folder of a run, of a comparison, or of several")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+
+
+def view_line(folder: Path) -> str:
+    """The line that shows a folder, as one types it."""
+    return f"To see it: python -m attention view {shlex.quote(str(folder))}"
+
+
+def _view(options: argparse.Namespace) -> int:
+    if not Path(options.folder).is_dir():
+        raise InvalidRequest(f"There is no folder {shown_path(options.folder)}.")
+    if not APP.is_file():
+        raise AttentionError(f"The page is not installed here: {APP} is missing. Run this in a checkout.")
+    # the app stands above the commands: it is run as a person would run it, where that can be in place of this process
+    port = [] if options.port is None else ["--port", str(options.port)]
+    command = [sys.executable, str(APP), *port, *(["--open"] if options.open else []), "--", options.folder]
+    if os.name == "posix":
+        os.execv(sys.executable, command)  # noqa: S606 - Python itself
+    return subprocess.run(command, check=False).returncode  # noqa: S603
