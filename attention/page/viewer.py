@@ -6,27 +6,14 @@ Owns no number and no route: a component's value is a small manifest, and everyt
 from __future__ import annotations
 
 import json
-import re
 from typing import ClassVar
 
 import gradio as gr
 
-from attention.serving.assets import assets, modules_of
 from attention.serving.responses import PREFIX
+from attention.viewer_files import modules_of, styles, template, viewer_files
 
 MANIFEST_BYTES = 2048
-COMMON_STYLES = "styles/page.css"
-
-
-def _styles(files: dict[str, bytes]) -> str:
-    """All style sheets as one: the common one first, then those of single views."""
-    names = sorted((name for name in files if name.endswith(".css")), key=lambda name: (name != COMMON_STYLES, name))
-    return "\n".join(files[name].decode() for name in names)
-
-
-def _template(files: dict[str, bytes], name: str) -> str:
-    """A template, with the parts that both have in place of the comments that name them."""
-    return re.sub(r" *<!-- (\w+\.html) -->\n", lambda part: files[part[1]].decode(), files[name].decode())
 
 
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
@@ -53,11 +40,11 @@ class _Canvas(gr.HTML):
     KIND: ClassVar[str]
 
     def __init__(self, value: dict | None = None, **kwargs):
-        digest, files = assets()
+        digest, _ = viewer_files()
         super().__init__(
             value,
-            html_template=_template(files, self.TEMPLATE),
-            css_template=_styles(files),
+            html_template=template(self.TEMPLATE),
+            css_template=styles(),
             js_on_load=_ON_LOAD % (PREFIX, digest, json.dumps(modules_of(self.MODULE)), self.MODULE),
             apply_default_css=False,
             **kwargs,

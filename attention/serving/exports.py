@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from attention.answers.query import BadQuery, read_tower, read_word
 from attention.errors import quoted
 from attention.exports.comparison import wanted_maps, write_compared
 from attention.exports.folder_zip import zipped, zipped_bytes
@@ -16,7 +17,7 @@ from attention.exports.wanted import COMPARISON, FIELDS, MAP, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 from attention.runs.selection import select
 
-from .parameters import BadQuery, read_tower, read_wanted, read_word, take_only
+from .parameters import read_wanted, take_only
 from .responses import FRESH, KEEP, Busy, attachment, download
 
 EXPORT_TYPES = {
@@ -30,14 +31,16 @@ OF_COMPARISON = tuple(name for name, field in FIELDS.items() if field.group == C
 def changes_table(comparison, request) -> Response:
     """Every measure of every head, means over the answer's rows, as a table to keep."""
     headers = attachment(f"comparison-{file_name(comparison, 'csv')}", FRESH)
-    return Response(comparison.csv(read_tower(request)), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(
+        comparison.csv(read_tower(request.query_params)), media_type="text/csv; charset=utf-8", headers=headers
+    )
 
 
 def layer_file(run, request) -> Response:
     tower, layer = request.path_params["tower"], request.path_params["layer"]
     path = run.layer_file(layer, tower)
     name = f"{tower}_layer_{layer:02}"
-    if read_word(request, "dense", ("0", "1"), "0") == "1":
+    if read_word(request.query_params, "dense", ("0", "1"), "0") == "1":
         return _dense(run, layer, tower, f"{name}_dense.safetensors")
     return FileResponse(path, media_type="application/octet-stream", filename=f"{name}.safetensors", headers=KEEP)
 
@@ -60,7 +63,7 @@ def export(run, request) -> Response:
     The fields are those of `Wanted` that a run has, and of its look each by its own name; nothing else is taken.
     """
     take_only(request, ("format", *(name for name in NAMES if name not in OF_COMPARISON)))
-    format = read_word(request, "format", tuple(EXPORT_TYPES), "")  # noqa: A001 - the word of every way in
+    format = read_word(request.query_params, "format", tuple(EXPORT_TYPES), "")  # noqa: A001 - the word of every way in
     if format == "zip":
         return _zip(run, file_name(run, "zip"))
     wanted = read_wanted(request)
