@@ -113,4 +113,5 @@ MAX_FILES_LOOKED_AT = 5000  # to say what a path is that holds no adapter
 # Many visitors
 
 HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
+MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn

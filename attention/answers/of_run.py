@@ -120,7 +120,7 @@ def picture_file(run, index: int, which: str) -> Path:
 
 
 def received(run, asked: Query) -> Answer:
-    """Mean over all queries of what each key receives: float32 [heads, keys], with `head` [1, keys]; `layer` and `head` as in `row`.
+    """Mean over all queries of what each key receives: float32 [heads, keys], with `head` [1, keys].
 
     It may take long: a server computes it while it answers how far it is.
     """
