@@ -6,7 +6,7 @@ import argparse
 
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
-from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, MAP, is_given
+from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, is_given
 
 from .flags import add_flag, flag
 
@@ -19,13 +19,14 @@ def add_export(commands) -> None:
     parser.set_defaults(command=_export)
     add = parser.add_argument
     add("run", metavar="RUN", help="the folder of a finished run, or of a comparison")
-    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help="what to write")
+    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|html|zip", help="what to write")
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
     _add_fields(parser, MAP, parser.add_mutually_exclusive_group())
     group = parser.add_argument_group("how png, svg and pdf are drawn")
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
         add_flag(group, field, None)
+    _add_fields(parser.add_argument_group("what an html file holds (see the command `html`)"), HTML)
     _add_fields(
         parser.add_argument_group("of a comparison: csv (its measures), zip, and png, svg, pdf of two members"),
         COMPARISON,

@@ -1,4 +1,4 @@
-"""The command line: `python -m attention extract | compare | export | inspect | verify | models | adapters`.
+"""The command line: `python -m attention extract | compare | export | html | inspect | verify | models | adapters`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, listings, verify
+from . import capture, export, html, listings, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_extract(commands)
     capture.add_compare(commands)
     export.add_export(commands)
+    html.add_html(commands)
     listings.add_inspect(commands)
     listings.add_models(commands)
     listings.add_adapters(commands)

@@ -295,6 +295,8 @@ def build_endpoints(service: Service) -> None:
             look: how png, svg and pdf are drawn: palette, opacity, low, high, unit, curve, sinks, smooth, places,
                 places_on (a picture for places that name none, from 1), plain.
             scale: of a png: 0.25 to 4 times the picture's size.
+            tokens, layers, heads: of an html file what it holds, as answer, all or 3,8-12; the default is what fits.
+            megabytes: how large an html file may be, by default 10.
             caption: of a png: with a colour bar and words, as svg and pdf always have them.
             member: of a comparison one run, as if it were alone: base, adapter_1, ...
             left: of a comparison's maps the first member, by default base.

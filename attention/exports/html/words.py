@@ -45,6 +45,8 @@ def what_it_leaves_out(found: Run | Comparison, filled: Filled) -> str:
     out.append("means over several tokens")
     if "vision" in base.towers():
         out.append("the vision tower")
+    if any(len(held) < len(base.layers(tower)) for tower, held in filled.part.layers.items()):
+        out.append("rows of other layers")
     if filled.part.heads is not None:
         out.append("rows of other heads")
     pictures = len(base.info["images"])
