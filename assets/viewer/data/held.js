@@ -10,6 +10,9 @@
  * @property {Record<string, string>[]} headers  each once
  */
 
+/** @type {Record<string, number>} */
+const BYTES = { float16: 2, float32: 4 };
+
 /**
  * @param {Index} index
  * @param {object} page
@@ -22,7 +25,7 @@ export function createHeld({ answers, headers }, { read, refusal }) {
     const place = Object.hasOwn(answers, key) ? answers[key] : null;
     if (!place) return null;
     const [block, start, length, about] = place;
-    return { content: (await read(block)).slice(start, start + length), headers: headers[about] };
+    return { content: joined(new Uint8Array(await read(block), start, length), BYTES[headers[about]['X-Attention-Dtype']] ?? 1), headers: headers[about] };
   }
 
   /** @type {typeof globalThis.fetch} */
@@ -34,6 +37,18 @@ export function createHeld({ answers, headers }, { read, refusal }) {
   }
 
   return { keys: Object.keys(answers), find, fetch };
+}
+
+/**
+ * Numbers whose first bytes lie together, then their second ones, and so on: each with its own bytes again.
+ * @param {Uint8Array<ArrayBuffer>} planes
+ * @param {number} size  bytes of a number
+ */
+function joined(planes, size) {
+  const count = planes.length / size;
+  const bytes = new Uint8Array(planes.length);
+  for (let plane = 0; plane < size; plane++) for (let i = 0; i < count; i++) bytes[i * size + plane] = planes[plane * count + i];
+  return bytes;
 }
 
 /**

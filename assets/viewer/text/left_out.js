@@ -20,7 +20,8 @@ const WHAT = {
 export function leftOutWords(key, holds) {
   const [path, query = ''] = key.split('?');
   const asked = new URLSearchParams(query);
-  const what = WHAT[path.split('/').at(-1) ?? '']?.(asked) ?? 'This';
+  const name = path.split('/').at(-1) ?? '';
+  const what = Object.hasOwn(WHAT, name) ? WHAT[name](asked) : 'This';
   const tower = asked.get('tower');
   const of = tower && tower !== 'language' ? `, in the ${tower} tower,` : '';
   return `${what}${of} is not in this file. ${holds}`;

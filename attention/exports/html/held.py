@@ -7,9 +7,12 @@ import json
 import zlib
 from collections.abc import Iterable
 
+import numpy as np
+
 from attention.answers.numbers import Answer
 
 BLOCK_MARKS = 60  # characters of the element around a block
+BYTES = {"float16": 2, "float32": 4}
 INDEX_CHARACTERS = 24  # of an answer in the packed index, about
 
 
@@ -25,7 +28,7 @@ class Held:
     def add(self, answers: Iterable[tuple[str, Answer]]) -> bool:
         """Add answers by their addresses as one block, if there is room for all of them."""
         new = {key: answer for key, answer in answers if key not in self._answers}
-        text = packed(b"".join(answer.content for answer in new.values()))
+        text = packed(b"".join(_in_planes(answer) for answer in new.values()))
         size = len(text) + BLOCK_MARKS + INDEX_CHARACTERS * len(new)
         if size > self.room:
             return False
@@ -42,6 +45,12 @@ class Held:
         """The index as the file has it."""
         index = {"answers": self._answers, "headers": [dict(each) for each in self._headers]}
         return packed(json.dumps(index, separators=(",", ":")).encode())
+
+
+def _in_planes(answer: Answer) -> bytes:
+    """An array's first bytes of all numbers, then their second ones, and so on: alike lies beside alike, and packs."""
+    size = BYTES.get(answer.headers.get("X-Attention-Dtype", ""), 1)
+    return np.frombuffer(answer.content, np.uint8).reshape(-1, size).T.tobytes()
 
 
 def packed(content: bytes) -> str:
