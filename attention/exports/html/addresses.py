@@ -6,15 +6,17 @@ Owns which questions belong together, so that whatever can be chosen of a token 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from attention.comparisons.comparison import Comparison
+from attention.errors import NotInRun
 from attention.runs.run import Run
 
 REDUCED = ("mean", "max")
 TEXT_TOWERS = ("language", "cross")  # whose rows are of tokens
-SCORES = ("image_mass", "entropy", "spatial_entropy", "sink_share")  # by which the viewer orders heads
+SCORES = ("image_mass", "entropy", "spatial_entropy")  # by which the viewer orders heads, of those in a run's tables
 # the small maps of an atlas, as the viewer asks for them: `assets/viewer/state/follow.js`
 ATLAS_VALUES, LEAST_CELLS, MOST_CELLS = 200_000, 256, 4096
 
@@ -68,7 +70,7 @@ def row_questions(run: Run, query: int, part: Part, member: str | None = None) -
         if not member and run.info["groups"].get(tower):
             yield Question.of("masses", tower=tower, query=query)
         if grids_of(run, tower):
-            for name in SCORES[:1] if member else SCORES:
+            for name in ("image_mass",) if member else _tabled(run, tower, query):
                 yield Question.of("scores", member, tower=tower, name=name, query=query)
 
 
@@ -106,6 +108,18 @@ def _reads(part: Part, tower: str) -> Iterator[tuple[int | str, int | str | None
         yield from ((layer, head) for head in (heads if part.heads is None else (*heads, *REDUCED)))
     for reduction in REDUCED:
         yield from ((reduction, head) for head in (*heads, *REDUCED))
+
+
+def _tabled(run: Run, tower: str, query: int) -> list[str]:
+    """The scores of a row that were made with the run: any other takes torch, which an export does without."""
+    if query not in run.stored_positions(tower):
+        return []
+    found = []
+    for name in SCORES:
+        with suppress(NotInRun):
+            run.score(name, tower)
+            found.append(name)
+    return found
 
 
 def _atlas_cells(run: Run, tower: str) -> int:

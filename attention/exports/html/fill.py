@@ -133,7 +133,7 @@ class _Filling:
                 else:
                     answer = RUN_ANSWERS[question.path](self.members[question.member], asked)
             except (NotInRun, ImportError):
-                # a run may lack a table of scores, and who reads runs torch: the page then says so, and does without
+                # a comparison may lack a measure of a row, and who reads it torch: the page does without, and says so
                 if question.path in DISPENSABLE:
                     continue
                 raise

@@ -83,7 +83,7 @@ def html_file(
 
 
 def _view(base: Run, filled: Filled, layer: int | str | None, head: int | str | None) -> dict[str, Any]:
-    """Where it opens: at what it holds. Raises NotInRun or InvalidRequest."""
+    """View with which it opens, of what it holds. Raises NotInRun or InvalidRequest."""
     view: dict[str, Any] = {"query": filled.rows[0]}
     tower = next(iter(filled.part.layers))
     layers = {number for each in filled.part.layers.values() for number in each}

@@ -43,6 +43,8 @@ def what_it_leaves_out(found: Run | Comparison, filled: Filled) -> str:
     elif (missing := filled.tokens - len(filled.columns)) > 0:
         out.append(f"who reads {missing} other tokens" if missing > 1 else "who reads one other token")
     out.append("means over several tokens")
+    if isinstance(found, Run) and base.info["grids"]:
+        out.append("orders of heads by sink share or by one cell")
     if "vision" in base.towers():
         out.append("the vision tower")
     if any(len(held) < len(base.layers(tower)) for tower, held in filled.part.layers.items()):
