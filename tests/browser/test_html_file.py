@@ -82,6 +82,7 @@ def test_what_is_left_out_is_said_and_what_is_there_comes_back(open_file, tmp_pa
     ):
         select(page, **change)
         page.wait_for_selector(".av-root[data-state=error]")
+        expect(message).to_contain_text("Not in this file")
         expect(message).to_contain_text(words)
     select(page, until=None, layer="mean")
     page.wait_for_selector(".av-root[data-state=ready][data-layer=mean]")

@@ -33,7 +33,7 @@ export function createHeld({ answers, headers }, { read, refusal }) {
     const key = keyOf(String(address));
     const found = await find(key);
     signal?.throwIfAborted();
-    return found ? new Response(found.content, { headers: found.headers }) : Response.json({ error: refusal(key) }, { status: 404 });
+    return found ? new Response(found.content, { headers: found.headers }) : Response.json({ error: refusal(key), left_out: true }, { status: 404 });
   }
 
   return { keys: Object.keys(answers), find, fetch };

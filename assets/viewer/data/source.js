@@ -49,12 +49,13 @@ const ASK_AGAIN_MS = 200;
 export class RequestFailed extends Error {
   /**
    * @param {string} message  a sentence for the person
-   * @param {{status?: number, isExpired?: boolean}} [about]
+   * @param {{status?: number, isExpired?: boolean, isLeftOut?: boolean}} [about]  left out: of the file that the page is
    */
-  constructor(message, { status = 0, isExpired = false } = {}) {
+  constructor(message, { status = 0, isExpired = false, isLeftOut = false } = {}) {
     super(message);
     this.status = status;
     this.isExpired = isExpired;
+    this.isLeftOut = isLeftOut;
   }
 }
 
@@ -91,6 +92,7 @@ export function createSource({
     throw new RequestFailed(body.error ?? `The server answered with status ${response.status}.`, {
       status: response.status,
       isExpired: Boolean(body.expired),
+      isLeftOut: Boolean(body.left_out),
     });
   }
 
