@@ -1,6 +1,8 @@
 """From an image and a prompt to a run, and from a run to numbers.
 
 The public names are loaded when they are first used, so that `from attention import open_run` costs NumPy and no more.
+That is also how a run shows itself as the last line of a notebook's cell: `Run._repr_html_` asks here for
+`notebook_html`, which stands above the rooms that read runs, and is loaded only then.
 """
 
 from importlib import import_module
@@ -15,6 +17,7 @@ _HOME = {
     "open_run": "runs.run",
     "Run": "runs.run",
     "AttentionError": "errors",
+    "notebook_html": "exports.html.notebook",
 }
 
 __all__ = ["AttentionError", "Limits", "Request", "Run", "extract", "forecast", "open_run"]

@@ -121,4 +121,5 @@ MAX_LISTED_TEXT = 300  # characters of a question or an answer in a list
 # Many visitors
 
 HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
+MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn

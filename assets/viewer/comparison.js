@@ -68,11 +68,12 @@ const SWITCHES = [
  * @param {{value: Manifest | null}} component.props
  * @param {(name: string, listener: () => void) => void} component.watch
  * @param {(name: string, data: object) => void} component.trigger
+ * @param {import('./data/source.js').Server} [component.server]  what answers; by default the server of these modules
  * @returns {() => void} dispose
  */
-export function mount({ element, props, watch, trigger }) {
+export function mount({ element, props, watch, trigger, server }) {
   const root = part(element, 'root');
-  const address = new URL('../..', import.meta.url).href;
+  const { address, ...answering } = server ?? { address: new URL('../..', import.meta.url).href };
   /** @satisfies {Partial<ComparisonFields>} */
   const nothing = {
     ...NOTHING, source: null, sources: [], comparison: null, wholeInfos: [], infos: [], left: 0, right: 1, pair: null, maps: null, rows: [], change: null,
@@ -162,14 +163,14 @@ export function mount({ element, props, watch, trigger }) {
       return;
     }
     const base = `${address}${encodeURIComponent(next.ticket)}`;
-    const whole = createSource({ base });
+    const whole = createSource({ base, ...answering });
     state.set({ ...nothing, manifest: next, whole, pictureReady: false, pictureFailed: false, ...wish.look, ...(wish.zoom && { zoom: wish.zoom }) });
     const isNow = () => state.get.whole === whole;
     try {
       const comparison = await whole.comparison();
       if (!comparison || !isNow()) return;
       const sources = comparison.members.map(({ folder }) => createSource({
-        base: `${base}/${encodeURIComponent(folder)}`, limitBytes: CACHE_BYTES / comparison.members.length,
+        base: `${base}/${encodeURIComponent(folder)}`, ...answering, limitBytes: CACHE_BYTES / comparison.members.length,
         onProgress: (done, total) => isNow() && state.set({ computing: { done, total } }),
       }));
       state.set({ sources });
@@ -224,7 +225,9 @@ export function mount({ element, props, watch, trigger }) {
 
   root.__attn = {
     state: state.get,
-    assets: new URL('.', import.meta.url).href,
+    get assets() {
+      return new URL('.', import.meta.url).href;
+    },
     /** Change how things are drawn, or what is set beside the maps. @param {Partial<ComparisonFields>} look */
     look: (look) => state.set(look),
     open: panels.toggle,

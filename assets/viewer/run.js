@@ -52,11 +52,12 @@ import { createTokenStrip } from './views/tokens/token_strip.js';
  * @param {{value: Manifest | null}} component.props
  * @param {(name: string, listener: () => void) => void} component.watch
  * @param {(name: string, data: object) => void} component.trigger
+ * @param {import('./data/source.js').Server} [component.server]  what answers; by default the server of these modules
  * @returns {() => void} dispose
  */
-export function mount({ element, props, watch, trigger }) {
+export function mount({ element, props, watch, trigger, server }) {
   const root = part(element, 'root');
-  const address = new URL('../..', import.meta.url).href;
+  const { address, ...answering } = server ?? { address: new URL('../..', import.meta.url).href };
   /** @type {ViewerState} */
   const state = createState(startingFields());
   const session = createSession(state, {
@@ -126,7 +127,7 @@ export function mount({ element, props, watch, trigger }) {
       return;
     }
     const source = createSource({
-      base: `${address}${encodeURIComponent(next.ticket)}`,
+      base: `${address}${encodeURIComponent(next.ticket)}`, ...answering,
       onProgress: (done, total) => state.get.source === source && state.set({ computing: { done, total } }),
     });
     state.set({ ...NOTHING, manifest: next, source, pictureReady: false, pictureFailed: false, ...wish.look, ...(wish.zoom && { zoom: wish.zoom }) });

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
-from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, MAP, is_given
+from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, is_given
 
 from .flags import add_flag, flag
 from .help import add_command
@@ -34,7 +34,7 @@ def add_export(commands) -> None:
     parser.set_defaults(command=_export)
     add = parser.add_argument_group("file", "What is written, and where.").add_argument
     add("run", metavar="RUN", help="folder of a finished run, or of a comparison")
-    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|zip", help=FORMATS)
+    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|html|zip", help=FORMATS)
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
     group = parser.add_argument_group("map", "Which row or column, of npz, csv, png, svg and pdf; layers of dense.")
     _add_fields(group, MAP, group.add_mutually_exclusive_group())
@@ -42,6 +42,7 @@ def add_export(commands) -> None:
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
         add_flag(group, field, None)
+    _add_fields(parser.add_argument_group("what an html file holds (see the command `html`)"), HTML)
     _add_fields(
         parser.add_argument_group(
             "comparison", "Of a comparison: two members' maps, as png, svg or pdf; csv and zip need none of these."

@@ -1,4 +1,4 @@
-"""The command line: `python -m attention extract | compare | export | view | inspect | verify | models |
+"""The command line: `python -m attention extract | compare | export | html | view | inspect | verify | models |
 adapters`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, listings, verify, view
+from . import capture, export, html, listings, verify, view
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -120,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_extract(commands)
     capture.add_compare(commands)
     export.add_export(commands)
+    html.add_html(commands)
     listings.add_inspect(commands)
     listings.add_models(commands)
     listings.add_adapters(commands)

@@ -64,6 +64,12 @@ class Comparison:
         self._tables: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
 
+    def _repr_html_(self) -> str:
+        """Show it as the last line of a notebook's cell: the viewer in a frame, see `attention.notebook_html`."""
+        from attention import notebook_html
+
+        return str(notebook_html(self))
+
     def __enter__(self) -> Comparison:
         return self
 

@@ -19,7 +19,7 @@ from .folder_zip import write_zip
 from .run import FIGURES
 from .wanted import COMPARISON, MAP, Wanted, is_given
 
-FORMATS = (*FIGURES, "csv", "zip")
+FORMATS = (*FIGURES, "csv", "html", "zip")
 
 
 def export_comparison(comparison: Comparison, format: str, path: Path, wanted: Wanted) -> Path:  # noqa: A002

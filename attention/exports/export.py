@@ -19,6 +19,7 @@ from attention.runs.selection import Choice, select
 
 from .comparison import export_comparison
 from .files import new_file
+from .html.export import export_html, refuse_html_fields
 from .run import export_run
 from .wanted import Wanted
 
@@ -39,17 +40,23 @@ def export(
     | csv | the map as a table of cells and their pixels; without a picture the row, as keys and their texts | of one map |
     | png | one map on its picture, in its size; `scale` or `width` change that, `caption` adds words | and of drawing |
     | svg, pdf | the same as a figure with a colour bar and a caption | look |
+    | html | a page of its own: the viewer and what it shows; it opens at layer, head and query | and tokens, layers, heads, megabytes |
     | zip | the run's folder | none |
 
     | format | what it is of a comparison | fields |
     | --- | --- | --- |
     | png, svg, pdf | two members' maps and their difference, side by side on the picture | all |
     | csv | every measure of every head, means over the answer's rows; of one tower | tower |
+    | html | as of a run | as of a run |
     | zip | the whole folder | none |
 
     The fields are those of `Wanted`; None is not given. Raises InvalidRequest or NotInRun.
     """  # noqa: E501
     wanted = Wanted.read(fields)
+    if format == "html":
+        export_html(found, Path(path), wanted)
+        return Path(path)
+    refuse_html_fields(format, wanted)
     if found.kind == "comparison":
         return export_comparison(found, format, Path(path), wanted)
     return export_run(found, format, Path(path), wanted)

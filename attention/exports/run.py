@@ -22,7 +22,7 @@ from .tables import write_csv, write_npz
 from .wanted import COMPARISON, MAP, Wanted, is_given
 
 NUMBERS, FIGURES = ("npz", "csv"), ("png", "svg", "pdf")  # of one row, column or map
-FORMATS = ("dense", "bin", *NUMBERS, *FIGURES, "zip")
+FORMATS = ("dense", "bin", *NUMBERS, *FIGURES, "html", "zip")
 
 
 def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # noqa: A002 - the word of every way in

@@ -16,7 +16,7 @@ from attention.errors import InvalidRequest, quoted
 from attention.fields import row, rows
 from attention.runs.selection import Choice
 
-MAP, DRAWING, COMPARISON = "one map", "drawing", "a comparison"
+MAP, DRAWING, COMPARISON, HTML = "one map", "drawing", "a comparison", "an html file"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Wanted:
         None, float | str, "where the difference's colours end, or largest (default: the scale of the maps)",
         "V|largest", COMPARISON,
     )  # fmt: skip
+    tokens: str | None = row(None, str, "tokens whose rows it holds; default: what fits", "answer|all|P-P,...", HTML)
+    layers: str | None = row(None, str, "layers it holds beside their mean and max; default: all", "N-N,...", HTML)
+    heads: str | None = row(None, str, "heads it holds beside their mean and max; default: all", "N-N,...", HTML)
+    megabytes: float | None = row(None, float, "how large it may be (default 10)", "MB", HTML)
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod

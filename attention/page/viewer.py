@@ -6,27 +6,15 @@ Owns no number and no route: a component's value is a small manifest, and everyt
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, ClassVar
 
 import gradio as gr
 
-from attention.serving.assets import assets, modules_of
 from attention.serving.responses import PREFIX
+from attention.viewer_files import file_text, modules_of, styles, template, viewer_files
 
 MANIFEST_BYTES = 2048
-COMMON_STYLES, ASK_STYLES = "styles/page.css", "styles/ask.css"
-
-
-def _styles(files: dict[str, bytes]) -> str:
-    """All style sheets of the canvases as one: the common one first, then those of single views."""
-    styles = (name for name in files if name.endswith(".css") and name != ASK_STYLES)
-    return "\n".join(files[name].decode() for name in sorted(styles, key=lambda name: (name != COMMON_STYLES, name)))
-
-
-def _template(files: dict[str, bytes], name: str) -> str:
-    """A template, with the parts that both have in place of the comments that name them."""
-    return re.sub(r" *<!-- (\w+\.html) -->\n", lambda part: files[part[1]].decode(), files[name].decode())
+ASK_STYLES = "ask.css"
 
 
 # Not async: Gradio runs this as a plain function. What goes wrong is written into the component: Gradio only logs it.
@@ -52,18 +40,18 @@ class Mounted(gr.HTML):
     MODULE: ClassVar[str]
 
     def __init__(self, value: Any = None, **kwargs):
-        digest, files = assets()
+        digest, _ = viewer_files()
         super().__init__(
             value,
-            html_template=_template(files, self.TEMPLATE),
-            css_template=self.styles(files),
+            html_template=template(self.TEMPLATE),
+            css_template=self.styles(),
             js_on_load=_ON_LOAD % (PREFIX, digest, json.dumps(modules_of(self.MODULE)), self.MODULE),
             apply_default_css=False,
             **kwargs,
         )
 
-    def styles(self, files: dict[str, bytes]) -> str:
-        return files[ASK_STYLES].decode()
+    def styles(self) -> str:
+        return file_text(ASK_STYLES)
 
 
 class _Canvas(Mounted):
@@ -71,8 +59,8 @@ class _Canvas(Mounted):
 
     KIND: ClassVar[str]
 
-    def styles(self, files: dict[str, bytes]) -> str:
-        return _styles(files)
+    def styles(self) -> str:
+        return styles()
 
     def preprocess(self, payload: dict | None) -> dict | None:
         return payload

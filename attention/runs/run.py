@@ -83,6 +83,12 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, model={self.info['model']['id']!r}, tokens={len(self.info['tokens'])})"
 
+    def _repr_html_(self) -> str:
+        """Show it as the last line of a notebook's cell: the viewer in a frame, see `attention.notebook_html`."""
+        from attention import notebook_html
+
+        return str(notebook_html(self))
+
     def __enter__(self) -> Run:
         return self
 

@@ -7,21 +7,23 @@ from collections.abc import Callable
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from attention.answers.query import BadQuery, read_tower, read_word
 from attention.errors import quoted
 from attention.exports.comparison import wanted_maps, write_compared
 from attention.exports.folder_zip import zipped, zipped_bytes
+from attention.exports.html.export import refuse_html_fields, wanted_html
 from attention.exports.layers import write_dense
 from attention.exports.run import FIGURES, file_name, write_selection
 from attention.exports.wanted import COMPARISON, FIELDS, MAP, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 from attention.runs.selection import select
 
-from .parameters import BadQuery, read_tower, read_wanted, read_word, take_only
+from .parameters import read_wanted, take_only
 from .responses import FRESH, KEEP, Busy, attachment, download
 
 EXPORT_TYPES = {
     "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "npz": "application/octet-stream",
-    "csv": "text/csv; charset=utf-8", "zip": "application/zip",
+    "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "zip": "application/zip",
 }  # fmt: skip
 
 OF_COMPARISON = tuple(name for name, field in FIELDS.items() if field.group == COMPARISON)
@@ -30,14 +32,16 @@ OF_COMPARISON = tuple(name for name, field in FIELDS.items() if field.group == C
 def changes_table(comparison, request) -> Response:
     """Every measure of every head, means over the answer's rows, as a table to keep."""
     headers = attachment(f"comparison-{file_name(comparison, 'csv')}", FRESH)
-    return Response(comparison.csv(read_tower(request)), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(
+        comparison.csv(read_tower(request.query_params)), media_type="text/csv; charset=utf-8", headers=headers
+    )
 
 
 def layer_file(run, request) -> Response:
     tower, layer = request.path_params["tower"], request.path_params["layer"]
     path = run.layer_file(layer, tower)
     name = f"{tower}_layer_{layer:02}"
-    if read_word(request, "dense", ("0", "1"), "0") == "1":
+    if read_word(request.query_params, "dense", ("0", "1"), "0") == "1":
         return _dense(run, layer, tower, f"{name}_dense.safetensors")
     return FileResponse(path, media_type="application/octet-stream", filename=f"{name}.safetensors", headers=KEEP)
 
@@ -55,15 +59,19 @@ _exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
 
 
 def export(run, request) -> Response:
-    """One row, column or map as a file to keep, or the whole run as a zip: `format` png, svg, pdf, npz, csv or zip.
+    """One row, column or map as a file to keep, or the whole run as a zip: `format` png, svg, pdf, npz, csv,
+    html or zip.
 
     The fields are those of `Wanted` that a run has, and of its look each by its own name; nothing else is taken.
     """
     take_only(request, ("format", *(name for name in NAMES if name not in OF_COMPARISON)))
-    format = read_word(request, "format", tuple(EXPORT_TYPES), "")  # noqa: A001 - the word of every way in
+    format = read_word(request.query_params, "format", tuple(EXPORT_TYPES), "")  # noqa: A001 - the word of every way in
     if format == "zip":
         return _zip(run, file_name(run, "zip"))
     wanted = read_wanted(request)
+    if format == "html":
+        return _drawn(file_name(run, "html"), format, lambda file: _write_html(run, wanted, file))
+    refuse_html_fields(format, wanted)
     selection = select(run, **wanted.of(MAP))
     name = file_name(run, format, selection)
     return _drawn(name, format, lambda file: write_selection(selection, format, file, wanted.drawing()))
@@ -72,8 +80,8 @@ def export(run, request) -> Response:
 def export_found(found, request) -> Response:
     """Export what a ticket itself gives access to: a run, see `export`, or several.
 
-    Of several `zip` is all of them, `csv` their measures as a table, and png, svg or pdf the same map of two members
-    and their difference, with the fields of `Wanted`.
+    Of several `zip` is all of them, `html` a page that shows them, `csv` their measures as a table, and png, svg or pdf
+    the same map of two members and their difference, with the fields of `Wanted`.
     """
     if found.kind == "run":
         return export(found, request)
@@ -86,15 +94,22 @@ def export_found(found, request) -> Response:
         return (
             changes_table(found, request) if format == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
         )
-    if format not in FIGURES:
+    if format not in (*FIGURES, "html"):
         raise BadQuery(
-            f"format is {quoted(format)}; of several runs together it must be {', '.join(FIGURES)}, zip or csv. For "
-            "another name one of them: base/export."
+            f"format is {quoted(format)}; of several runs together it must be {', '.join(FIGURES)}, html, zip or csv. "
+            "For another name one of them: base/export."
         )
     take_only(request, ("format", *NAMES))
     wanted = read_wanted(request)
+    if format == "html":
+        return _drawn(f"comparison-{file_name(found, 'html')}", format, lambda file: _write_html(found, wanted, file))
+    refuse_html_fields(format, wanted)
     maps = wanted_maps(found, wanted)
     return _drawn(f"{maps.name()}.{format}", format, lambda file: write_compared(maps, format, file, wanted))
+
+
+def _write_html(found, wanted, file) -> None:
+    file.write(wanted_html(found, wanted).text.encode())
 
 
 def _drawn(name: str, format: str, write: Callable) -> Response:  # noqa: A002

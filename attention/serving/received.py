@@ -7,8 +7,10 @@ import weakref
 
 from starlette.responses import Response
 
-from .parameters import read_number_or_word, read_tower
-from .responses import as_json, numbers
+from attention.answers.numbers import numbers
+from attention.answers.query import read_number_or_word, read_tower
+
+from .responses import as_json, sent
 
 RECEIVED_WAIT_S = 0.25  # a short computation is answered at once instead of with "ask again"
 
@@ -24,12 +26,13 @@ class Received:
         self._lock = threading.Lock()
 
     def answer(self, run, request) -> Response:
-        """float32 [heads, keys], with `head` [1, keys]; `layer` and `head` may be `mean` or `max`, as in `_row`.
+        """float32 [heads, keys], with `head` [1, keys]; `layer` and `head` may be `mean` or `max`, as in a row.
 
         202 with {done, total}, in queries of all layers that are asked for, while it is computed.
         """
-        tower = read_tower(request)
-        layer, head = read_number_or_word(request, "layer"), read_number_or_word(request, "head", optional=True)
+        asked = request.query_params
+        tower = read_tower(asked)
+        layer, head = read_number_or_word(asked, "layer"), read_number_or_word(asked, "head", optional=True)
         layers = run.layers(tower) if isinstance(layer, str) else [layer]
         for index in layers:
             run.layer_file(index, tower)  # refuses a layer that is not there before a thread is started for it
@@ -47,7 +50,7 @@ class Received:
                 del jobs[tower, layer, head]
         if "error" in job:
             raise job["error"]
-        return numbers(job["values"] if head is None else job["values"][None], "factors")
+        return sent(numbers(job["values"] if head is None else job["values"][None], "factors"))
 
     def _compute(self, run, tower, layer, head, job) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Answers of a route: arrays as bytes, JSON, files to keep, and errors as one sentence with a status."""
+"""Answers of a route: arrays, JSON, files to keep, and errors as one sentence with a status."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import wraps
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from attention.answers.numbers import Answer
+from attention.answers.query import BadQuery
 from attention.environment import is_debugging
 from attention.errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
 
-from .parameters import BadQuery
-
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
 STREAM_BYTES = 1 << 20
-MEDIA_TYPES = {
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".html": "text/html",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-}
 KEEP = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
 FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -95,23 +87,9 @@ def attachment(name: str, headers: dict) -> dict:
     return {**headers, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
-def numbers(values: np.ndarray, source: str) -> Response:
-    """An array as its bytes, little-endian, in C order."""
-    dtype = "float16" if values.dtype == np.float16 else "float32"
-    headers = {
-        **KEEP,
-        "X-Attention-Dtype": dtype,
-        "X-Attention-Source": source,
-        "X-Attention-Shape": ",".join(map(str, values.shape)),
-    }
-    content = np.ascontiguousarray(values, "<f2" if dtype == "float16" else "<f4").tobytes()
-    return Response(content, media_type="application/octet-stream", headers=headers)
-
-
-def position_ranges(positions: np.ndarray) -> str:
-    """Ascending positions as a reader of a header would write them: 0-12,40."""
-    parts = np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1) if len(positions) else []
-    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
+def sent(answer: Answer) -> Response:
+    """An array, to be kept by whoever asked."""
+    return Response(answer.content, media_type="application/octet-stream", headers=KEEP | answer.headers)
 
 
 def as_json(content, status: int = 200) -> JSONResponse:

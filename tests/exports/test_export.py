@@ -244,7 +244,7 @@ REFUSED = {
     "format": (
         {"format": "docx"},
         InvalidRequest,
-        "no format 'docx'. There is dense, bin, npz, csv, png, svg, pdf, zip",
+        "no format 'docx'. There is dense, bin, npz, csv, png, svg, pdf, html, zip",
     ),
     "head of dense": ({"format": "dense", "head": 1}, InvalidRequest, "every head, query and key: leave head out"),
     "mean of dense": ({"format": "dense", "layer": "mean"}, InvalidRequest, "not their mean"),
@@ -395,7 +395,7 @@ def test_columns_and_what_keys_receive_are_downloaded_too(client, run):
 @pytest.mark.parametrize(
     "fields, status, words",
     [
-        ("", 400, "format is ''; it must be one of png, svg, pdf, npz, csv, zip"),
+        ("", 400, "format is ''; it must be one of png, svg, pdf, npz, csv, html, zip"),
         ("format=dense", 400, "format is 'dense'"),
         (f"format=png&{ONE}&colour=red", 400, "no field 'colour' of an export"),
         (f"format=png&{ONE}&palette=jet", 400, "palette is 'jet'; it must be one of"),

@@ -13,13 +13,14 @@ from safetensors.numpy import load, load_file
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from attention.answers.numbers import position_ranges
 from attention.errors import DamagedRun
 from attention.page.viewer import AttentionViewer, ComparisonViewer
 from attention.runs.pooling import area_weights, pool_maps, pooled_shape
 from attention.runs.run import open_run
-from attention.serving.assets import assets
-from attention.serving.responses import PREFIX, position_ranges
+from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
+from attention.viewer_files import viewer_files
 
 TICKET = f"{PREFIX}/ticket"
 
@@ -378,7 +379,7 @@ def test_a_run_can_be_deleted_while_it_is_open(tmp_path):
 
 
 def test_modules_come_under_the_hash_of_their_content(client):
-    digest, files = assets()
+    digest, files = viewer_files()
     response = client.get(f"{PREFIX}/assets/{digest}/run.js")
     assert response.content == files["run.js"] and response.headers["Content-Type"].startswith("text/javascript")
     assert "max-age=31536000" in response.headers["Cache-Control"]

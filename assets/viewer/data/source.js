@@ -34,18 +34,28 @@ import { LruCache } from './lru.js';
  *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared
  */
 
+/**
+ * @typedef {object} Server  what answers, where that is not the server that a page came from
+ * @property {string} address  of all that it holds: a ticket follows
+ * @property {typeof globalThis.fetch} fetch
+ * @property {(address: string) => string} pictureAddress  where a picture is, by what it would be called
+ * @property {string} noFiles  why there are no files to keep
+ * @property {boolean} oneHead  a row is asked for with its head, not with all
+ */
+
 /** How long to wait before asking again for what is still being computed. */
 const ASK_AGAIN_MS = 200;
 
 export class RequestFailed extends Error {
   /**
    * @param {string} message  a sentence for the person
-   * @param {{status?: number, isExpired?: boolean}} [about]
+   * @param {{status?: number, isExpired?: boolean, isLeftOut?: boolean}} [about]  left out: of the file that the page is
    */
-  constructor(message, { status = 0, isExpired = false } = {}) {
+  constructor(message, { status = 0, isExpired = false, isLeftOut = false } = {}) {
     super(message);
     this.status = status;
     this.isExpired = isExpired;
+    this.isLeftOut = isLeftOut;
   }
 }
 
@@ -53,10 +63,16 @@ export class RequestFailed extends Error {
  * @param {object} options
  * @param {string} options.base      the address of the run: .../gradio_api/attention/<ticket>
  * @param {typeof fetch} [options.fetch]
+ * @param {Server['pictureAddress']} [options.pictureAddress]
+ * @param {string} [options.noFiles]
+ * @param {boolean} [options.oneHead]
  * @param {number} [options.limitBytes]  what the cache may hold
  * @param {(done: number, total: number) => void} [options.onProgress]  of what is computed only when it is asked for
  */
-export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), limitBytes = 96 * 2 ** 20, onProgress = () => {} }) {
+export function createSource({
+  base, fetch = globalThis.fetch.bind(globalThis), pictureAddress = (address) => address, noFiles = '', oneHead = false, limitBytes = 96 * 2 ** 20,
+  onProgress = () => {},
+}) {
   /** @type {LruCache<Numbers>} */
   const cache = new LruCache(limitBytes);
   /** @type {Map<string, {name: string, controller: AbortController, promise: Promise<any>}>} */
@@ -76,6 +92,7 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     throw new RequestFailed(body.error ?? `The server answered with status ${response.status}.`, {
       status: response.status,
       isExpired: Boolean(body.expired),
+      isLeftOut: Boolean(body.left_out),
     });
   }
 
@@ -133,8 +150,13 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     return promise;
   }
 
+  /** @param {RowWish} wish */
+  const pathOfRow = (wish) => rowPath(wish, oneHead);
+
   return {
     base,
+    /** Why it gives no files to keep, '' where it does. */
+    noFiles,
 
     /** What the cache holds, in bytes, and may hold. */
     get bytes() {
@@ -146,10 +168,10 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     runInfo: () => wanted('run', 'run.json', async (signal) => (await get('run.json', signal)).json()),
 
     /** @param {RowWish} wish */
-    keptRow: (wish) => cache.get(rowPath(wish)),
+    keptRow: (wish) => cache.get(pathOfRow(wish)),
 
     /** @param {RowWish} wish */
-    row: (wish) => wanted('row', rowPath(wish), (signal) => numbers(rowPath(wish), signal)),
+    row: (wish) => wanted('row', pathOfRow(wish), (signal) => numbers(pathOfRow(wish), signal)),
 
     /** @param {AtlasWish} wish */
     keptAtlas: (wish) => cache.get(atlasPath(wish)),
@@ -202,7 +224,7 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
      * @param {AtlasWish[]} atlases
      */
     prefetch(rows, atlases) {
-      const paths = [...rows.map(rowPath), ...atlases.map(atlasPath)];
+      const paths = [...rows.map(pathOfRow), ...atlases.map(atlasPath)];
       return wanted('next', paths.join(' '), async (signal) => {
         for (const path of paths) {
           if (signal.aborted) return;
@@ -224,10 +246,10 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
     },
 
     /** @param {number} index */
-    previewAddress: (index) => `${base}/preview/${index}`,
+    previewAddress: (index) => pictureAddress(`${base}/preview/${index}`),
 
     /** The picture in its own resolution. @param {number} index */
-    imageAddress: (index) => `${base}/image/${index}`,
+    imageAddress: (index) => pictureAddress(`${base}/image/${index}`),
 
     dispose() {
       for (const { controller } of lanes.values()) controller.abort();
@@ -236,11 +258,14 @@ export function createSource({ base, fetch = globalThis.fetch.bind(globalThis), 
   };
 }
 
-/** A layer's row has all heads; over all layers the order of the reductions matters (heads first), so the server does both. */
-/** @param {RowWish} wish */
-export function rowPath({ tower, direction, layer, head, query, until, source }) {
+/**
+ * A layer's row has all heads; over all layers the order of the reductions matters (heads first), so the server does both.
+ * @param {RowWish} wish
+ * @param {boolean} [oneHead]  the row of the wish's head alone
+ */
+export function rowPath({ tower, direction, layer, head, query, until, source }, oneHead = false) {
   if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
-  const reduced = typeof layer === 'string' && typeof head === 'string' ? `&head=${head}` : '';
+  const reduced = oneHead || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
   const exact = source && route === 'row' ? `&source=${source}` : '';
   return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${span(until)}${reduced}${exact}`;

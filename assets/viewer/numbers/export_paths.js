@@ -17,7 +17,7 @@
  * @property {boolean} places
  * @property {number} [places_on]  a picture for places that are on none, from 1
  *
- * @typedef {'png' | 'svg' | 'pdf' | 'npz' | 'csv' | 'safetensors' | 'zip'} Format
+ * @typedef {'png' | 'svg' | 'pdf' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip'} Format
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
  */
 
@@ -48,6 +48,7 @@ export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places
  */
 export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (format === 'zip') return 'export?format=zip';
+  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view) })}`;
   if (format === 'safetensors') return `layer/${encodeURIComponent(view.tower)}/${view.layer}`;
   /** @type {Record<string, string | number>} */
   const fields = { format, tower: view.tower, layer: view.layer, head: view.head };
@@ -60,6 +61,16 @@ export function exportPath(view, format, size = { scale: 1, caption: false }) {
     if (format === 'png') Object.assign(fields, { scale: size.scale, caption: Number(size.caption) });
   }
   return `export?${new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))}`;
+}
+
+/**
+ * Where a page in a file opens: a row of text, or where something else is on screen the same layer and head.
+ * @param {Omit<View, 'look'>} view
+ * @returns {Record<string, string>}
+ */
+export function opening({ tower, direction, layer, head, query }) {
+  if (tower === 'vision') return {};
+  return { layer: String(layer), head: String(head), ...(direction === 'reads' ? { query: String(query) } : {}) };
 }
 
 /**

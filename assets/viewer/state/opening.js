@@ -40,7 +40,12 @@ export function createOpening(state, { kind, base, props, watch, read, write, op
     addressed = manifest.id;
     const { pathname, search, hash } = location;
     const fragment = write(manifest.id, hash);
-    if (fragment !== hash) history.replaceState(history.state, '', pathname + search + fragment);
+    if (fragment === hash) return;
+    try {
+      history.replaceState(history.state, '', pathname + search + fragment);
+    } catch {
+      // a document in a frame of a notebook has no address of its own
+    }
   }
 
   /** @param {Manifest} manifest @param {Wish} [wish] */

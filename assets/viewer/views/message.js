@@ -22,6 +22,7 @@ export function createMessage(root, state, { kind, empty, noPicture, retry }) {
     const { status, failure, info, grid, computing } = state.get;
     if (status === 'empty') return empty;
     if (failure?.isExpired) return [`This ${kind} has expired`, expiredWords(kind)];
+    if (failure?.isLeftOut) return ['Not in this file', failure.message];
     if (failure) return ['This could not be read', failure.message];
     if (computing) return ['Computing what patches receive …', `${computing.done} of ${computing.total} rows`];
     if (!info) return [`Reading the ${kind} …`, ''];
@@ -32,7 +33,7 @@ export function createMessage(root, state, { kind, empty, noPicture, retry }) {
     const { failure } = state.get;
     const said = words();
     message.replaceChildren(...(said ? [create('strong', { text: said[0] }), create('span', { text: said[1] })] : []));
-    if (!failure || failure.isExpired || state.get.status === 'empty') return;
+    if (!failure || failure.isExpired || failure.isLeftOut || state.get.status === 'empty') return;
     const again = create('button', { type: 'button', class: 'av-again', text: 'Try again' });
     again.addEventListener('click', retry);
     message.append(again);

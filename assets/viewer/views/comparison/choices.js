@@ -33,6 +33,7 @@ export function createChangeChoices(root, state) {
     const names = comparison ? offeredMeasures(comparison) : [];
     select.replaceChildren(...(names.length ? names : ['–']).map((name) => create('option', { value: name, text: measureText(name), title: measureTitle(name) })));
     select.disabled = !names.length;
+    table.hidden = Boolean(whole?.noFiles);
     if (whole && comparison) table.href = `${whole.base}/changes.csv?tower=${tower}`;
     else table.removeAttribute('href');
     table.setAttribute('aria-disabled', String(!comparison));

@@ -1,6 +1,7 @@
 // @ts-check
 /** The menu "Keep" of a comparison: its maps side by side as a picture or a figure, its numbers, all of it as a zip, and the address of the view. */
 import { comparedPath } from '../../numbers/comparison_export_paths.js';
+import { opening } from '../../numbers/export_paths.js';
 import { memberName } from '../../data/comparison_info.js';
 import { create, listen } from '../dom.js';
 import { createKeepLinks, PICTURES } from '../keep/keep_links.js';
@@ -21,11 +22,13 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     toggled: (isOpen) => {
       offer();
       if (!isOpen) links.stop();
+      else keep.say(state.get.whole?.noFiles ?? '');
     },
   });
   const links = createKeepLinks(keep, [
     ...PICTURES,
     ['csv', 'all heads (CSV)', 'every measure of every layer and head, means over the answer, as a table'],
+    ['html', 'HTML', 'one file that shows this in any browser, without the app and without a network; it says what it leaves out'],
     ['zip', 'whole comparison (zip)', 'every run and every measure, as a zip that can be opened here again'],
   ], 'comparison');
   const size = createPngSize(offer);
@@ -38,26 +41,29 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
   const names = boxes.map(() => create('span'));
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy address' });
   const who = create('span', { class: 'av-keep-who' });
-  keep.fill(
+  const files = [
     keepRow('Show', boxes.map((box, i) => create('label', { class: 'av-control av-keep-shown' }, [box, names[i]]))), keepRow('Picture', links.of('png', 'svg', 'pdf')),
-    size.row, keepRow('Files', links.of('csv', 'zip')), keepRow('View', [copy, who]),
-  );
+    size.row, keepRow('Files', links.of('html', 'csv', 'zip')),
+  ];
+  keep.fill(...files, keepRow('View', [copy, who]));
 
   /** Links for what is on screen now. */
   function offer() {
     const { comparison, maps, left, right, manifest, whole, pair } = state.get;
     keep.enable(Boolean(comparison));
     if (!keep.isOpen() || !comparison || !whole) return;
+    for (const each of files) each.hidden = Boolean(whole.noFiles);
     [...[left, right].map((member) => memberName(comparison.members, member)), 'difference', 'wipe'].forEach((text, i) => {
       names[i].textContent = text;
     });
     const show = SHOWN.filter((_, i) => boxes[i].checked);
     const why = !maps ? 'There is no picture to draw on.' : show.length ? '' : 'Choose what is to be shown.';
     links.address((format) => {
+      if (format === 'html') return { href: `${whole.base}/export?${new URLSearchParams({ format, ...(pair ? opening(pair.before) : {}) })}` };
       if (format === 'zip' || format === 'csv') return { href: `${whole.base}/export?format=${format}${format === 'csv' && pair ? `&tower=${encodeURIComponent(pair.before.tower)}` : ''}` };
       return why ? { why } : { href: `${whole.base}/${comparedPath(state.get, format, { ...size.get(), show, split: lineOnPicture() })}` };
     });
-    who.textContent = manifest?.is_public ? 'opens this view for everyone' : 'opens this view in this tab, for nobody else';
+    who.textContent = whole.noFiles ? 'opens this view where this file is' : manifest?.is_public ? 'opens this view for everyone' : 'opens this view in this tab, for nobody else';
   }
 
   const undo = [

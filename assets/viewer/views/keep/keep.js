@@ -13,6 +13,7 @@ const NUMBERS = [
 ];
 /** @type {import('./keep_links.js').Offer[]} */
 const WHOLE = [
+  ['html', 'HTML', 'one file that shows this in any browser, without the app and without a network; it says what it leaves out'],
   ['safetensors', 'this layer (safetensors)', 'the queries, keys and stored rows of this layer, as safetensors'],
   ['zip', 'whole run (zip)', 'everything that was kept of the run, as a zip that can be opened here again'],
 ];
@@ -27,13 +28,15 @@ export function createKeep(root, state) {
     toggled: (isOpen) => {
       address();
       if (!isOpen) links.stop();
+      else keep.say(state.get.source?.noFiles ?? '');
     },
   });
   const links = createKeepLinks(keep, [...PICTURES, ...NUMBERS, ...WHOLE], 'run');
   const size = createPngSize(address);
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy as Python', title: 'code that reads what is on screen, and runs as pasted' });
   const row = (/** @type {string} */ label, /** @type {import('./keep_links.js').Offer[]} */ offers) => keepRow(label, links.of(...offers.map(([format]) => format)));
-  keep.fill(row('Picture', PICTURES), size.row, row('Numbers', NUMBERS), row('Files', WHOLE), keepRow('Code', [copy]));
+  const files = [row('Picture', PICTURES), size.row, row('Numbers', NUMBERS), row('Files', WHOLE)];
+  keep.fill(...files, keepRow('Code', [copy]));
 
   /** Links for what is on screen now. */
   function address() {
@@ -41,6 +44,7 @@ export function createKeep(root, state) {
     const { source, info } = state.get;
     keep.enable(Boolean(view && source));
     if (!keep.isOpen() || !view || !source) return;
+    for (const each of files) each.hidden = Boolean(source.noFiles);
     links.address((format) => {
       const why = reasonAgainst(view, format);
       return why ? { why } : { href: `${source.base}/${exportPath(view, format, size.get())}` };

@@ -1,0 +1,132 @@
+"""Answers about one run: rows, columns, atlases, masses, scores, pictures.
+
+Knows runs by the methods of `Run`. `asked` is a query: the fields of an address by their names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from attention.errors import NotInRun
+from attention.runs.pooling import pooled_shape
+
+from .numbers import Answer, numbers, position_ranges
+from .query import BadQuery, Query, read_number, read_number_or_word, read_tower, read_word
+
+PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
+
+
+def row(run, asked: Query) -> Answer:
+    """Row of one query. `layer` and `head` may be `mean` or `max`: over heads first, then layers, as in `run.map`.
+
+    Without `head` the answer is [heads, keys], with one [1, keys]. A stored row is sent as it lies on disk, in float16;
+    what is computed, from factors or over heads, layers and positions, in float32; the header X-Attention-Source says
+    from what. With `until`: the mean of the rows of positions query to until, stored where all of them are.
+    """
+    tower, query, until = read_tower(asked), read_number(asked, "query"), read_number(asked, "until", None)
+    source = read_word(asked, "source", ("auto", "stored", "factors"), "auto")
+    layer, head = read_number_or_word(asked, "layer"), read_number_or_word(asked, "head", optional=True)
+    layers = run.layers(tower) if isinstance(layer, str) else [layer]
+    found = run.row_source(layers[0], query, tower, source, until) if layers else "factors"
+    if head is not None:
+        values = run.reduced_row(layer, head, query, tower, source, until)[None]
+    elif isinstance(layer, str):
+        values = getattr(np, layer)(np.stack(run.rows(query, tower, source, until)), axis=0)
+    elif found == "stored" and until in (None, query):
+        values = run.stored_row(layer, query, tower)
+    else:
+        values = run.row(layer, query, tower, found, until)
+    return numbers(values, found)
+
+
+def column(run, asked: Query) -> Answer:
+    """Column of one key: float32 [heads, queries], with `head` [1, queries]; `layer` and `head` as in `row`.
+
+    With `until`: the mean of the columns of positions key to until.
+    """
+    tower, key, until = read_tower(asked), read_number(asked, "key"), read_number(asked, "until", None)
+    layer, head = read_number_or_word(asked, "layer"), read_number_or_word(asked, "head", optional=True)
+    if head is not None:
+        values = run.reduced_column(layer, head, key, tower, until)[None]
+    elif isinstance(layer, str):
+        values = getattr(np, layer)(np.stack(run.columns(key, tower, until)), axis=0)
+    else:
+        values = run.column(layer, key, tower, until)
+    return numbers(values, "factors")
+
+
+def atlas(run, asked: Query) -> Answer:
+    """One token's maps in every layer and head: float16 [layers, heads, rows, cols].
+
+    With `key` instead of `query`: what each cell's token reads from that key. With `until`: the mean over the positions
+    from query (or key) to until. Maps of more than `max_cells` cells come as area means.
+    """
+    tower, grid, until = read_tower(asked), read_number(asked, "grid", 0), read_number(asked, "until", None)
+    query, key = read_number(asked, "query", None), read_number(asked, "key", None)
+    max_cells = read_number(asked, "max_cells", None)
+    if (query is None) == (key is None):
+        raise BadQuery("An atlas is of one query or of one key: give one of the two.")
+    if max_cells is not None and max_cells < 1:
+        raise BadQuery(f"max_cells is {max_cells}; it must be at least 1.")
+    maps = run.atlas(query, grid, tower, key, until, max_cells=max_cells)
+    rows, cols = run.cells(grid).shape
+    maps = maps.reshape(*maps.shape[:2], *((rows, cols) if max_cells is None else pooled_shape(rows, cols, max_cells)))
+    layers = run.layers(tower)
+    by_query = query is not None and layers
+    return numbers(maps, run.row_source(layers[0], query, tower, until=until) if by_query else "factors")
+
+
+def masses(run, asked: Query) -> Answer:
+    """One row's sums over the groups of run.json: float32 [layers, heads, groups]; with `until`, of a span's mean."""
+    query, until = read_number(asked, "query"), read_number(asked, "until", None)
+    return numbers(run.masses(query, read_tower(asked), until), "factors")
+
+
+def scores(run, asked: Query) -> Answer:
+    """A score by its `name`: with `query` (and `until`) of that row in every layer and head, float32 [layers, heads].
+
+    Which scores a row has, says `run.row_scores`; `value` is the row's value at `key`. Without `query`: the table of
+    the stored rows, float32 [layers, heads, rows], or with `layer` and `head` (as in `row`) [rows]; the positions of
+    its rows are in the header X-Attention-Positions, as `69-71` or `0-12,40`.
+    """
+    name, tower = asked.get("name"), read_tower(asked)
+    if not name:
+        raise BadQuery("Give name=..., the score to read.")
+    query, until, key = (read_number(asked, parameter, None) for parameter in ("query", "until", "key"))
+    if query is not None:
+        if name == "value" and key is None:
+            raise BadQuery("Give key=..., the position whose value is asked for.")
+        return numbers(run.row_scores(name, query, tower, until, key), "factors")
+    layer, head = (read_number_or_word(asked, parameter, optional=True) for parameter in ("layer", "head"))
+    if (layer is None) != (head is None):
+        raise BadQuery("Give both layer=... and head=... (a number, mean or max), or neither.")
+    values = run.score(name, tower) if layer is None else run.reduced_score(name, layer, head, tower)
+    return numbers(values, "factors", positions=position_ranges(run.stored_positions(tower)))
+
+
+def picture_file(run, index: int, which: str) -> Path:
+    """The file of a picture: itself (`file`) or its preview. Raises NotInRun."""
+    pictures = run.info["images"]
+    if index >= len(pictures):
+        raise NotInRun(f"There is no image {index} in this run: it has {len(pictures)}.")
+    name = pictures[index].get(which) or pictures[index]["file"]
+    path = run.folder / name
+    # The name comes from run.json, which may come from somebody else's zip.
+    if name != Path(name).name or path.suffix not in PICTURE_TYPES or not path.is_file():
+        raise NotInRun(f"Image {index} of this run is missing.")
+    return path
+
+
+def received(run, asked: Query) -> Answer:
+    """Mean over all queries of what each key receives: float32 [heads, keys], with `head` [1, keys].
+
+    It may take long: a server computes it while it answers how far it is.
+    """
+    layer, head = read_number_or_word(asked, "layer"), read_number_or_word(asked, "head", optional=True)
+    values = run.received(layer, read_tower(asked), head=head)
+    return numbers(values if head is None else values[None], "factors")
+
+
+RUN_ANSWERS = {"row": row, "column": column, "atlas": atlas, "masses": masses, "scores": scores}

@@ -1,0 +1,127 @@
+"""The questions that the viewer asks about a row or a column, as it asks them: `assets/viewer/data/source.js`.
+
+Owns which questions belong together, so that whatever can be chosen of a token is there. Knows no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from attention.comparisons.comparison import Comparison
+from attention.errors import NotInRun
+from attention.runs.run import Run
+
+REDUCED = ("mean", "max")
+TEXT_TOWERS = ("language", "cross")  # whose rows are of tokens
+SCORES = ("image_mass", "entropy", "spatial_entropy")  # by which the viewer orders heads, of those in a run's tables
+# the small maps of an atlas, as the viewer asks for them: `assets/viewer/state/follow.js`
+ATLAS_VALUES, LEAST_CELLS, MOST_CELLS = 200_000, 256, 4096
+
+
+@dataclass(frozen=True)
+class Question:
+    """An address below a run's or a comparison's: its path, its fields, and of a comparison whose run."""
+
+    path: str
+    fields: tuple[tuple[str, str], ...] = ()
+    member: str | None = None
+
+    @classmethod
+    def of(cls, path: str, member: str | None = None, **fields: Any) -> Question:
+        named = tuple(sorted((name, str(value)) for name, value in fields.items() if value is not None))
+        return cls(path, named, member)
+
+    @property
+    def key(self) -> str:
+        """The address by which the file knows the answer: fields in the order of their names."""
+        path = self.path if self.member is None else f"{self.member}/{self.path}"
+        return path + ("?" + "&".join(f"{name}={value}" for name, value in self.fields) if self.fields else "")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The layers and heads that are wanted: numbers; heads None are all, in one answer."""
+
+    layers: dict[str, list[int]]  # by tower
+    heads: Sequence[int] | None = None
+
+
+def text_towers(run: Run) -> list[str]:
+    """The towers of which a token has a row."""
+    return [tower for tower in TEXT_TOWERS if tower in run.towers() and run.layers(tower)]
+
+
+def grids_of(run: Run, tower: str) -> list[int]:
+    return [index for index, grid in enumerate(run.info["grids"]) if grid["tower"] == tower]
+
+
+def row_questions(run: Run, query: int, part: Part, member: str | None = None) -> Iterator[Question]:
+    """The questions about one token's row, in every tower that has one."""
+    exact = "factors" if member else None  # rows that are compared are never a mixture
+    for tower in text_towers(run):
+        for layer, head in _reads(part, tower):
+            yield Question.of("row", member, tower=tower, layer=layer, head=head, query=query, source=exact)
+        for grid in grids_of(run, tower):
+            cells = _atlas_cells(run, tower)
+            yield Question.of("atlas", member, tower=tower, query=query, grid=grid, max_cells=cells)
+        if not member and run.info["groups"].get(tower):
+            yield Question.of("masses", tower=tower, query=query)
+        if grids_of(run, tower):
+            for name in ("image_mass",) if member else _tabled(run, tower, query):
+                yield Question.of("scores", member, tower=tower, name=name, query=query)
+
+
+def column_questions(run: Run, key: int, part: Part, member: str | None = None) -> Iterator[Question]:
+    """The questions about who reads one token."""
+    tower = "language"
+    if tower not in text_towers(run):
+        return
+    for layer, head in _reads(part, tower):
+        yield Question.of("column", member, tower=tower, layer=layer, head=head, key=key)
+    for grid in grids_of(run, tower):
+        yield Question.of("atlas", member, tower=tower, key=key, grid=grid, max_cells=_atlas_cells(run, tower))
+
+
+def line_questions(run: Run, tower: str, part: Part) -> Iterator[Question]:
+    """The questions about image mass along the answer, in each layer and head."""
+    heads = range(run.heads(tower)) if part.heads is None else part.heads
+    for layer in (*REDUCED, *part.layers[tower]):
+        for head in (*REDUCED, *heads):
+            yield Question.of("scores", tower=tower, name="image_mass", layer=layer, head=head)
+
+
+def change_questions(comparison: Comparison, query: int | None) -> Iterator[Question]:
+    """The questions about how far heads moved in one row; None is the mean over the answer's."""
+    for tower in text_towers(comparison.base):
+        for measure in comparison.measures(tower):
+            for adapter in range(len(comparison.adapters)):
+                yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query)
+
+
+def _reads(part: Part, tower: str) -> Iterator[tuple[int | str, int | str | None]]:
+    """Layer and head of every row: a layer's with all its heads, over all layers both reductions in both orders."""
+    heads: Sequence[int | None] = [None] if part.heads is None else part.heads
+    for layer in part.layers[tower]:
+        yield from ((layer, head) for head in (heads if part.heads is None else (*heads, *REDUCED)))
+    for reduction in REDUCED:
+        yield from ((reduction, head) for head in (*heads, *REDUCED))
+
+
+def _tabled(run: Run, tower: str, query: int) -> list[str]:
+    """The scores of a row that were made with the run: any other takes torch, which an export does without."""
+    if query not in run.stored_positions(tower):
+        return []
+    found = []
+    for name in SCORES:
+        with suppress(NotInRun):
+            run.score(name, tower)
+            found.append(name)
+    return found
+
+
+def _atlas_cells(run: Run, tower: str) -> int:
+    each = ATLAS_VALUES // (len(run.layers(tower)) * run.heads(tower))
+    return min(MOST_CELLS, max(LEAST_CELLS, each))

@@ -1,0 +1,76 @@
+"""Sentences about what a file holds, and what it leaves out: in the page, and for whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from attention.answers.numbers import position_ranges
+from attention.comparisons.comparison import Comparison
+from attention.runs.run import Run
+
+from .fill import Filled
+
+MOST_SPANS = 8  # of positions that a sentence lists
+
+
+def what_it_holds(found: Run | Comparison, filled: Filled) -> str:
+    """One sentence: rows, layers, heads."""
+    base = found.base if isinstance(found, Comparison) else found
+    rows = _positions(filled.rows, filled.tokens, "the rows of")
+    readers = f", and who reads {_positions(filled.columns, filled.tokens, '')}" if filled.columns else ""
+    layers = []
+    for tower, held in filled.part.layers.items():
+        of = "" if len(filled.part.layers) == 1 else f" of the {tower} tower"
+        layers.append(f"{_share(held, base.layers(tower), 'layer')}{of}")
+    heads = filled.part.heads
+    most = max(base.heads(tower) for tower in filled.part.layers)
+    said = "" if heads is None else f" and {_share(sorted(heads), list(range(most)), 'head')}"
+    each = f", for each of {len(found.runs)} members" if isinstance(found, Comparison) else ""
+    every = " and every head" if heads is None else ""
+    return f"This file holds {rows}{readers}, in {' and '.join(layers)}{every}{said}{each}."
+
+
+def what_it_leaves_out(found: Run | Comparison, filled: Filled) -> str:
+    """Sentences, which end with where the rest is."""
+    base = found.base if isinstance(found, Comparison) else found
+    out = []
+    if (missing := filled.tokens - len(filled.rows)) > 0:
+        out.append(f"the rows of {missing} other tokens" if missing > 1 else "one other token's row")
+    if not filled.columns:
+        out.append("who reads a token")
+    elif (missing := filled.tokens - len(filled.columns)) > 0:
+        out.append(f"who reads {missing} other tokens" if missing > 1 else "who reads one other token")
+    out.append("means over several tokens")
+    if isinstance(found, Run) and base.info["grids"]:
+        out.append("orders of heads by sink share or by one cell")
+    if "vision" in base.towers():
+        out.append("the vision tower")
+    if any(len(held) < len(base.layers(tower)) for tower, held in filled.part.layers.items()):
+        out.append("rows of other layers")
+    if filled.part.heads is not None:
+        out.append("rows of other heads")
+    pictures = len(base.info["images"])
+    if filled.pictures < pictures:
+        out.append(f"{pictures - filled.pictures} of {pictures} pictures")
+    if filled.pictures and filled.full_pictures < filled.pictures:
+        out.append("pictures in more pixels than their preview")
+    return f"Left out: {', '.join(out)}. The {found.kind} itself, in the app, has them."
+
+
+def _positions(positions: Sequence[int], count: int, what: str) -> str:
+    if len(positions) == count:
+        return f"{what} all {count} tokens".strip()
+    spans = position_ranges(np.array(sorted(positions), np.int32)).split(",")
+    listed = ", ".join(span.replace("-", "–") for span in spans) if len(spans) <= MOST_SPANS else ""
+    return f"{what} {len(positions)} of {count} tokens{f' ({listed})' if listed else ''}".strip()
+
+
+def _share(held: Sequence[int], there: Sequence[int], name: str) -> str:
+    if len(held) == len(there):
+        return f"every {name}"
+    if not held:
+        return f"no single {name}"
+    listed = position_ranges(np.array(sorted(held), np.int32)).replace("-", "–").replace(",", ", ")
+    return f"{len(held)} of {len(there)} {name}s ({listed})"

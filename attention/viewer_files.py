@@ -1,0 +1,68 @@
+"""The viewer's own files, and what a page puts together of them: modules, one style sheet, a template.
+
+Knows neither Gradio nor how a page is served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from functools import cache
+
+from .environment import VIEWER
+
+TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+FIRST_SHEET = "styles/page.css"
+IMPORT = re.compile(r"^(?:import|export)\b[^;]*?from '(\.[^']+)'", re.MULTILINE)
+
+
+@cache
+def viewer_files() -> tuple[str, dict[str, bytes]]:
+    """A hash of the viewer's files, and the files by their paths below assets/viewer/.
+
+    The hash is in their addresses, so that they cache for ever.
+    """
+    paths = sorted(path for path in VIEWER.rglob("*") if path.suffix in TYPES)
+    files = {path.relative_to(VIEWER).as_posix(): path.read_bytes() for path in paths}
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16], files
+
+
+def file_text(name: str) -> str:
+    """The text of one of the viewer's files."""
+    return viewer_files()[1][name].decode()
+
+
+def imported_by(name: str) -> list[tuple[str, str]]:
+    """The modules that a module imports: as it writes them, and their paths."""
+    found = IMPORT.findall(file_text(name))
+    return [(written, posixpath.normpath(posixpath.join(posixpath.dirname(name), written))) for written in found]
+
+
+@cache
+def modules_of(entry: str) -> list[str]:
+    """The modules that an entry imports, and those that they import, each after those that it imports itself."""
+    found: dict[str, None] = {}
+
+    def find(name: str) -> None:
+        for _, other in imported_by(name):
+            if other not in found:
+                find(other)
+        found.setdefault(name)
+
+    find(entry)
+    return list(found)
+
+
+def styles() -> str:
+    """All style sheets of the component as one: the common one first, then those of single views."""
+    names = (name for name in viewer_files()[1] if name.startswith("styles/"))
+    return "\n".join(file_text(name) for name in sorted(names, key=lambda name: (name != FIRST_SHEET, name)))
+
+
+def template(name: str) -> str:
+    """A template, with the parts that several have in place of the comments that name them."""
+    return re.sub(r" *<!-- (\w+\.html) -->\n", lambda part: file_text(part[1]), file_text(name))

@@ -1,0 +1,149 @@
+"""The HTML file in a browser without a network, from disk: the page's own numbers, and words for what it lacks."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from browser.conftest import EXAMPLES, NARROW, WIDE
+from made_runs import chat, scene, write_run
+from playwright.sync_api import expect
+
+from attention.exports.export import export
+from attention.folders import open_folder
+from attention.runs.run import open_run
+
+pytestmark = pytest.mark.browser
+HOSTILE = '</script><img src=x onerror="window.broken=1">'
+
+
+@pytest.fixture
+def open_file(chromium):
+    """Open a file from disk in a browser that has no network; what it asks for and what goes wrong is looked at."""
+    contexts, asked, faults = [], [], []
+
+    def open_file(path, size=WIDE, scheme="light", state="ready"):
+        contexts.append(chromium.new_context(viewport=size, color_scheme=scheme, offline=True))
+        page = contexts[-1].new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.goto(path.as_uri())
+        if state:
+            page.wait_for_selector(f".av-root[data-state={state}]")
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert not [url for url in asked if not url.startswith(("file:", "blob:"))]
+    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
+    assert not faults
+
+
+def select(page, **change):
+    page.evaluate("change => document.querySelector('.av-root').__attn.select(change)", change)
+
+
+def test_maps_are_those_of_the_page_to_the_pixel(open_page, open_file, runs, tools, tmp_path):
+    path = export(runs["captured"], "html", tmp_path / "x.html", tokens="answer", layer=2, head=1, query=92)
+    page, file = open_page("captured", layer=2, head=1, query=92), open_file(path)
+    # both as wide, so that the same pixels are painted
+    wide = "width => { document.querySelector('.av-see').style.cssText = `width: 480px; height: 700px; flex: none`; }"
+    for choice in ({}, {"layer": "mean", "head": "mean"}, {"layer": 3, "head": "max"}):
+        for each in (page, file):
+            each.evaluate(wide)
+            select(each, **choice)
+            said = "".join(f'[data-{name}="{value}"]' for name, value in choice.items())
+            each.wait_for_selector(f".av-root[data-state=ready]{said}")
+        one, other = tools.shown(page), tools.shown(file)
+        assert one.cells.size == 77 and np.array_equal(one.cells, other.cells) and np.array_equal(one.row, other.row)
+        assert (one.range, one.source, one.dtype) == (other.range, other.source, other.dtype)
+        pixels = [tools.canvas_pixels(each, ".av-overlay") for each in (page, file)]
+        assert pixels[0].shape == pixels[1].shape and np.array_equal(*pixels) and pixels[0].any()
+
+
+def test_what_is_left_out_is_said_and_what_is_there_comes_back(open_file, tmp_path):
+    with open_run(EXAMPLES / "shapes") as run:
+        path = export(run, "html", tmp_path / "x.html", tokens="answer", layers="1-2", heads="0,3", layer=1, head=3)
+    page = open_file(path)
+    expect(page.locator("#holds")).to_have_text(
+        "This file holds the rows of 3 of 95 tokens (92–94), in 2 of 5 layers (1–2) and 2 of 4 heads (0, 3)."
+    )
+    expect(page.locator("#left-out")).to_contain_text("the rows of 92 other tokens, who reads a token")
+    message = page.locator(".av-message")
+    for change, words in (
+        ({"token": 84, "until": None}, "The row of position 84 (layer 1, head 3) is not in this file. This file holds"),
+        ({"token": 93, "layer": 4}, "The row of position 92 (layer 4, head 3) is not in this file."),
+        ({"layer": 1, "head": 2}, "The row of position 92 (layer 1, head 2) is not in this file."),
+        ({"head": 3, "direction": "read by"}, "Who reads position 93 (layer 1, head 3) is not in this file."),
+        ({"direction": "reads", "until": 94}, "The mean of the rows of positions 92 to 93 (layer 1, head 3) is not in"),
+    ):
+        select(page, **change)
+        page.wait_for_selector(".av-root[data-state=error]")
+        expect(message).to_contain_text("Not in this file")
+        expect(message).to_contain_text(words)
+    select(page, until=None, layer="mean")
+    page.wait_for_selector(".av-root[data-state=ready][data-layer=mean]")
+    expect(message).to_be_empty()
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.locator(".av-keep-said")).to_contain_text("This file makes no others")
+    assert page.locator(".av-keep-file:visible").count() == 0
+
+
+def test_a_comparison_opens_narrow_and_dark(open_file, tmp_path):
+    with open_folder(EXAMPLES / "compared") as found:
+        path = export(found, "html", tmp_path / "x.html", tokens="answer")
+    page = open_file(path, NARROW, "dark")
+    assert page.evaluate("document.body.classList.contains('dark')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    page.evaluate("document.querySelector('.av-root').__attn.look({ measure: 'tv_row', of: 'token' })")
+    page.wait_for_selector(".av-root[data-state=ready][data-measure=tv_row]")
+    with open_folder(EXAMPLES / "compared") as found:
+        query = page.evaluate("document.querySelector('.av-root').__attn.state.pair.before.query")
+        held = page.evaluate("[...document.querySelector('.av-root').__attn.state.change.values]")
+        assert np.array_equal(np.float32(held), found.change("tv_row", 0, query).reshape(-1))
+        cells = page.evaluate("[...document.querySelector('.av-root').__attn.state.pair.after.cells]")
+        row = found.adapters[0].reduced_row("mean", "mean", query, source="factors")
+        assert np.array_equal(np.float32(cells), row[found.base.cells(0)].reshape(-1))
+    block = page.locator(".av-tokens .av-block").last
+    block.scroll_into_view_if_needed()
+    expect(block).to_contain_text("red")
+
+
+def test_text_of_people_and_models_stays_text(open_file, tmp_path):
+    tokens = chat([(2, 3)], prompt=[HOSTILE], answer=[HOSTILE])
+    said = {"tokens": tokens, "prompt": HOSTILE, "answer": HOSTILE}
+    with open_run(write_run(tmp_path / "run", [scene(90, 60)], [(2, 3)], **said)) as run:
+        page = open_file(export(run, "html", tmp_path / "x.html"))
+    expect(page.locator(".av-tokens")).to_contain_text(HOSTILE.replace(" ", "·"))
+    assert page.title().endswith(HOSTILE)
+    assert page.evaluate("window.broken") is None and page.locator("img[src=x]").count() == 0
+
+
+@pytest.fixture(scope="module")
+def cell_output(tmp_path_factory):
+    """What a notebook keeps of a cell whose last line is a run."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    code = f"from attention import open_run\nopen_run({str(EXAMPLES / 'shapes')!r})"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    root = EXAMPLES.parents[1]
+    place = {"metadata": {"path": str(root)}}
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
+    (output,) = notebook.cells[0].outputs
+    return output["data"]
+
+
+def test_a_run_shows_itself_in_a_notebook(cell_output, open_file, tmp_path):
+    assert cell_output["text/plain"].startswith("Run(")
+    shown = cell_output["text/html"]
+    assert re.match(r'<iframe sandbox="allow-scripts allow-downloads" ', shown) and len(shown) < 5.5e6
+    path = tmp_path / "cell.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><body>{shown}", encoding="utf-8")
+    page = open_file(path, state=None)
+    frame = page.frame_locator("iframe")
+    frame.locator(".av-root[data-state=ready]").wait_for()
+    expect(frame.locator("#holds")).to_contain_text("of 95 tokens")
+    frame.locator('[data-token="86"]').first.click()  # " star"
+    expect(frame.locator(".av-root[data-state=ready]")).to_have_attribute("data-token", "86")
