@@ -22,7 +22,7 @@ EXAMPLES = (
 )
 FORMATS = (
     "npz (row and map, in numbers), csv (map as a table), png, svg or pdf (map on its picture), dense or bin (whole "
-    "layers), zip (whole folder)"
+    "layers), html (one page that needs no server), zip (whole folder)"
 )
 
 
@@ -42,7 +42,7 @@ def add_export(commands) -> None:
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
         add_flag(group, field, None)
-    _add_fields(parser.add_argument_group("what an html file holds (see the command `html`)"), HTML)
+    _add_fields(parser.add_argument_group("html", "What an html file holds; see the command html."), HTML)
     _add_fields(
         parser.add_argument_group(
             "comparison", "Of a comparison: two members' maps, as png, svg or pdf; csv and zip need none of these."

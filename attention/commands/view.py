@@ -12,15 +12,23 @@ from pathlib import Path
 from attention.environment import ASSETS
 from attention.errors import AttentionError, InvalidRequest, shown_path
 
+from .help import add_command
+
 APP = ASSETS.parent / "app.py"
+EXAMPLES = ("python -m attention view star", "python -m attention view runs --port 8000 --open")
 
 
 def add_view(commands) -> None:
-    parser = commands.add_parser("view", help="show finished runs in the browser")
+    parser = add_command(
+        commands, "view", "show finished runs in the browser", EXAMPLES, "RUN|DIR",
+        "Starts the app, prints the address that shows the run, and serves it until Ctrl-C.",
+    )  # fmt: skip
     parser.set_defaults(command=_view)
-    parser.add_argument("folder", metavar="RUN|DIR", help="the folder of a run, of a comparison, or of several")
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    group = parser.add_argument_group("page", "What is shown, and where.")
+    group.add_argument("folder", metavar="RUN|DIR", help="folder of a run, of a comparison, or of several")
+    group.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    group.add_argument("--open", action="store_true", help="open the page in the browser")
+    group.add_argument("-h", "--help", action="help", help="show this help")
 
 
 def view_line(folder: Path) -> str:

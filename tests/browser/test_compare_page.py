@@ -418,7 +418,7 @@ def test_any_member_is_set_against_any_other(open_page, comparisons, tools):
     rows = [comparisons["many"].runs[f"adapter_{n}"].row(2, shown["query"], "language", "factors")[1] for n in (1, 2)]
     assert np.array_equal(np.float32(shown["before"]), rows[0]) and np.array_equal(np.float32(shown["after"]), rows[1])
     expect(page.locator(".av-change-title")).to_have_text(
-        f"How far heads moved: {EVIL} against base, not the first of the pair"
+        f"How far heads moved: {EVIL} against base, not the first of the pair · layers →, heads ↓"
     )
     page.locator(".av-member-choose").nth(1).click()
     tools.wait(page, left=2, right=1)
@@ -846,7 +846,7 @@ def test_a_narrow_page_stacks_and_has_no_sideways_scrolling(open_page, tools):
     assert page.evaluate("document.documentElement.scrollWidth <= 390")
     boxes = [
         page.locator(part).first.bounding_box()
-        for part in (".av-members", ".av-stage", ".av-headline", ".av-strip", ".av-matrix", ".av-lists", ".av-controls")
+        for part in (".av-stage", ".av-members", ".av-controls", ".av-headline", ".av-strip", ".av-matrix", ".av-lists")
     ]
     for above, below in pairwise(boxes):
         assert above["y"] + above["height"] <= below["y"] + 1

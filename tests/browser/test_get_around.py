@@ -265,10 +265,12 @@ def test_one_sentence_says_where_the_head_read_from(open_page, runs, tools):
     half = int(np.searchsorted(np.cumsum(cells), cells.sum() / 2) + 1)
     cols = run.info["grids"][0]["cols"]
     row, col = divmod(int(shown.cells.argmax()), cols)
-    assert text.startswith("Layer 1, head 0: ") and f"half of that on {half} of {cells.size} cells" in text
-    assert f"row {row}, col {col}" in text
-    assert number(text.split("head 0: ")[1]) / 100 == pytest.approx(shown.cells.sum(), rel=0.01, abs=5e-4)
-    assert number(text.split("(")[1]) == pytest.approx(cells[0] * cells.size / cells.sum(), rel=0.05)
+    assert text.startswith("While writing “red”, layer 1 head 0 put ")
+    assert text.endswith(f"on the picture, half of it on {half} of {cells.size} cells.")
+    assert number(text.split(" put ")[1]) / 100 == pytest.approx(shown.cells.sum(), rel=0.01, abs=5e-4)
+    facts = page.locator(".av-facts").inner_text()
+    assert f"row {row}, col {col}" in facts
+    assert number(facts.split("(")[1]) == pytest.approx(cells[0] * cells.size / cells.sum(), rel=0.05)
     live = page.locator(".av-live")
     top = np.argsort(-shown.cells, kind="stable")[:5]
     expect(live).to_contain_text(f"row {row} col {col}")

@@ -27,6 +27,11 @@ PARTS = (
 )
 
 
+OPEN = """document.querySelectorAll('.av-root:not(.av-library)').forEach((root) => {
+  for (const panel of ['look', 'tokens']) root.__attn?.open(panel, true);
+})"""
+
+
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
     answer = ["a", " red", " star", "."]
@@ -81,6 +86,7 @@ def page(pages, in_gradio, tools):
     page = pages.lend()
     page.goto(f"{in_gradio}?ticket=two&layer=2&head=1&__theme=light")
     tools.wait(page)
+    page.evaluate(OPEN)
     return page
 
 
@@ -107,6 +113,7 @@ def test_a_component_in_gradio_is_the_one_on_the_bare_page(pages, in_gradio, add
     for place in (in_gradio, address):
         page.goto(f"{place}?ticket=two&layer=2&head=1&__theme={theme}")
         tools.wait(page)
+        page.evaluate(OPEN)
         found.append(seen())
     *of_gradio, pixels = found[0]
     *on_host, bare_pixels = found[1]
