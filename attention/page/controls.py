@@ -108,6 +108,6 @@ class Controls:
 
 
 def said_of(progress: dict) -> dict:
-    """How far a run is, as the line says it: words, steps, and the answer as far as it is written."""
+    """Say how far a run is: words, steps, and the answer as far as it is written."""
     answer = f"\n“{progress['answer']}”" if progress["answer"] else ""
     return {"text": status_line(progress) + answer, "done": progress["done"], "total": progress["total"]}

@@ -170,7 +170,7 @@ def build_explore(
 
 
 def example_pictures(service: Service, examples: dict[str, str], most: int = 4) -> list[dict]:
-    """What the strip of examples shows of the first ones that have a picture."""
+    """Entries of the strip of examples: the first ones that have a picture."""
     named = [(name.split(": ")[0], ticket) for name, ticket in examples.items() if service.run(ticket).info["images"]]
     return [
         {"ticket": ticket, "label": label, "prompt": service.run(ticket).info["prompt"]}

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from attention.answers.query import read_number, read_word
 from attention.errors import AttentionError, InvalidRequest, NotInRun, quoted, shortened
 from attention.limits import MAX_LISTED, MAX_LISTED_TEXT
 from attention.words import NEEDS_KEY
 
-from .parameters import read_number, read_word
 from .responses import KEEP, PREFIX, as_json, guarded
 
 KINDS = ("run", "comparison")
@@ -41,7 +41,7 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
 
     def find(request: Any) -> Response:
         """A run by the id that an address names, as a manifest; 404 with a sentence where it may not be had."""
-        kind, run_id = read_word(request, "kind", KINDS, "run"), request.query_params.get("id", "")
+        kind, run_id = read_word(request.query_params, "kind", KINDS, "run"), request.query_params.get("id", "")
         named = f"{kind.capitalize()} {shortened(run_id, 40)}"
         if not service.key.is_in(request):
             return as_json({"error": f"{named} is not open in this tab. {NEEDS_KEY}", "library": True}, 403)
@@ -56,17 +56,19 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
         return as_json(manifest(ticket))
 
     def matching(request: Any) -> list:
-        order = read_word(request, "order", ORDERS, "newest")
+        order = read_word(request.query_params, "order", ORDERS, "newest")
         search = request.query_params.get("search", "")
-        return cache.shelves.matching(read_word(request, "kind", KINDS, "run"), search, order)
+        return cache.shelves.matching(read_word(request.query_params, "kind", KINDS, "run"), search, order)
 
     def listing(request: Any) -> Response:
         """Rows of the library from `offset` on, how many match and how many there are, and how far a look is.
 
         With `around` it is the page that has the run of that ticket.
         """
-        offset, limit = read_number(request, "offset", 0), read_number(request, "limit", 20)
-        scanning = cache.shelves.look(WAIT_S) if read_number(request, "look", 1) else cache.shelves.progress()
+        offset, limit = read_number(request.query_params, "offset", 0), read_number(request.query_params, "limit", 20)
+        scanning = (
+            cache.shelves.look(WAIT_S) if read_number(request.query_params, "look", 1) else cache.shelves.progress()
+        )
         lines = matching(request)
         place = place_of(lines, request.query_params.get("around"))
         if place is not None:
@@ -86,7 +88,7 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
         """
         if not cache.shelves.lines():
             cache.shelves.look()
-        lines, step = matching(request), 1 if read_number(request, "by", 1) > 0 else -1
+        lines, step = matching(request), 1 if read_number(request.query_params, "by", 1) > 0 else -1
         place = place_of(lines, request.query_params.get("ticket"))
         at = 0 if place is None else place + step
         while 0 <= at < len(lines):

@@ -72,7 +72,8 @@ def test_extract_prints_the_folder_and_what_happens_beside_it(extract, tmp_path)
     phases = [line for line in lines if line in {word for word, _ in PHASE_WORDS.values()}]
     assert phases == [word for name, (word, _) in PHASE_WORDS.items() if name not in ("answer", "compare")]
     assert "\r" not in err
-    assert any("tokens at most" in line and "on disk" in line for line in lines) and lines[-1] == "Answer: red"
+    assert any("tokens at most" in line and "on disk" in line for line in lines) and "Answer: red" in lines
+    assert lines[-1].startswith("To see it: python -m attention view ")
     with open_run(tmp_path / "run") as run:
         assert run.info["forced"] and run.info["mode"] == "generate" and run.towers() == ["language"]
         assert {"system", "prompt", "answer"} <= {token["role"] for token in run.info["tokens"]}

@@ -274,7 +274,11 @@ def test_of_answers_of_their_own_only_what_is_shared_is_drawn(own, tmp_path):
 @pytest.mark.parametrize(
     "wanted, kind, words",
     [
-        ({"format": "npz"}, InvalidRequest, r"as png, svg, pdf, csv or zip, not as 'npz'\. .* runs: base, adapter_1"),
+        (
+            {"format": "npz"},
+            InvalidRequest,
+            r"as png, svg, pdf, csv, html or zip, not as 'npz'\. .* runs: base, adapter_1",
+        ),
         ({"left": "adapter_3"}, NotInRun, "There is no 'adapter_3' in this comparison; there is base, adapter_1"),
         ({"right": "base"}, InvalidRequest, "left and right are both 'base'"),
         ({"show": "left,other"}, InvalidRequest, "no 'other' to show. There is left, right, difference, wipe"),
@@ -325,7 +329,7 @@ def test_the_route_sends_what_export_writes(made, tmp_path):
             ("format=png&difference_high=-1", 400, "difference_high is '-1'"),
             ("format=png&right=adapter_7", 404, "There is no 'adapter_7'"),
             ("format=png&query=999", 404, "is not compared"),
-            ("format=npz", 400, "it must be png, svg, pdf, zip or csv"),
+            ("format=npz", 400, "it must be png, svg, pdf, html, zip or csv"),
         ):
             answer = client.get(f"{PREFIX}/a/export?{query}")
             assert answer.status_code == status and words in answer.json()["error"], query

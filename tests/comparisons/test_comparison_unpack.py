@@ -198,7 +198,7 @@ def test_it_is_exported_as_its_table_and_as_nothing_of_one_run(made, tmp_path):
         table = export(comparison, "csv", out / "a.csv", tower="vision", layer=None, look={}, received=False)
         assert table.read_text() == comparison.csv("vision")
         for how, kind, words in (
-            ({"format": "npz"}, InvalidRequest, "csv or zip, not as 'npz'. .* runs: base, adapter_1, adapter_2"),
+            ({"format": "npz"}, InvalidRequest, "csv, html or zip, not as 'npz'. .* runs: base, adapter_1, adapter_2"),
             ({"format": "zip", "layer": 0}, InvalidRequest, "holds the whole comparison: leave layer out"),
             ({"format": "zip", "tower": "vision"}, InvalidRequest, "leave tower out"),
             ({"format": "csv", "look": {"palette": "grey"}}, InvalidRequest, "every layer and head: leave look out"),
@@ -226,7 +226,7 @@ def test_the_route_sends_the_whole_of_it(made, tmp_path, place):
         with zipfile.ZipFile(io.BytesIO(client.get(f"{PREFIX}/a/adapter_1/export?format=zip").content)) as archive:
             assert "adapter-1/run.json" in archive.namelist()
         for asked, words in (
-            ("", "format is ''; of several runs together it must be png, svg, pdf, zip or csv"),
+            ("", "format is ''; of several runs together it must be png, svg, pdf, html, zip or csv"),
             ("format=npz&query=3", "For another name one of them: base/export"),
             ("format=zip&tower=vision", "holds all of them: leave tower out"),
             ("format=csv&layer=1", "leave layer out"),
@@ -246,7 +246,7 @@ def test_the_command_line_exports_it(made, tmp_path, capsys):
     assert call(tmp_path / "a.csv", "--format", "csv")[0] == 0
     assert (tmp_path / "a.csv").read_text().startswith("adapter,scale,tower,layer,head,js_row")
     for flags, words in (
-        (("--format", "npz"), "csv or zip, not as 'npz'"),
+        (("--format", "npz"), "csv, html or zip, not as 'npz'"),
         (("--format", "csv", "--layer", "1"), "leave layer out"),
         (("--format", "zip", "--palette", "grey"), "leave look out"),
     ):

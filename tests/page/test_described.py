@@ -21,7 +21,7 @@ PARAMETERS = {
     "/open": "file",
     "/heatmap": "ticket tower layer head query grid member",
     "/export": "ticket format tower layer head query key grid until received look scale caption member left right show "
-    "split difference_high",
+    "split difference_high tokens layers heads megabytes",
 }
 
 
