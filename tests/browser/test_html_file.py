@@ -107,6 +107,7 @@ def test_a_comparison_opens_narrow_and_dark(open_file, tmp_path):
         cells = page.evaluate("[...document.querySelector('.av-root').__attn.state.pair.after.cells]")
         row = found.adapters[0].reduced_row("mean", "mean", query, source="factors")
         assert np.array_equal(np.float32(cells), row[found.base.cells(0)].reshape(-1))
+    page.get_by_role("button", name="All tokens").click()
     block = page.locator(".av-tokens .av-block").last
     block.scroll_into_view_if_needed()
     expect(block).to_contain_text("red")
@@ -145,5 +146,6 @@ def test_a_run_shows_itself_in_a_notebook(cell_output, open_file, tmp_path):
     frame = page.frame_locator("iframe")
     frame.locator(".av-root[data-state=ready]").wait_for()
     expect(frame.locator("#holds")).to_contain_text("of 95 tokens")
+    frame.get_by_role("button", name="All tokens").click()
     frame.locator('[data-token="86"]').first.click()  # " star"
     expect(frame.locator(".av-root[data-state=ready]")).to_have_attribute("data-token", "86")

@@ -16,7 +16,8 @@ const THUMB_PX = { height: 18, least: 10, most: 40 };
 export function createPictureStrip(root, state, { focusGrid }, shares = { fields: ['shown'], of: (grid) => shareOf(state.get.shown, grid) }) {
   const strip = part(root, 'pictures');
   const chips = create('div', { class: 'av-chips', role: 'group', 'aria-label': 'Pictures' });
-  const size = create('span', { class: 'av-size' });
+  // what must be known at first sight, and all of it
+  const [short, size] = [create('span', { class: 'av-size-short' }), create('span', { class: 'av-size' })];
   const [back, forward] = /** @type {const} */ ([['‹', 'previous picture', -1], ['›', 'next picture', 1]]).map(([text, label, by]) => {
     const button = create('button', { type: 'button', class: 'av-step', text, 'aria-label': label });
     button.addEventListener('click', () => step(by));
@@ -24,7 +25,7 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
   });
   const place = create('span', { class: 'av-picture-place' });
   const steps = create('span', { class: 'av-picture-steps', role: 'group', 'aria-label': 'Pictures, one after the other', hidden: '' }, [back, place, forward]);
-  strip.replaceChildren(steps, chips, size);
+  strip.replaceChildren(steps, chips, short, size);
   /** @type {Map<number, {chip: HTMLElement, share: HTMLElement, thumb: HTMLImageElement, image: number}>} */
   const offered = new Map();
 
@@ -97,7 +98,7 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
       else if (right > chips.scrollLeft + chips.clientWidth) chips.scrollLeft = right - chips.clientWidth;
     }
     if (!info || grid === null) {
-      size.textContent = '';
+      size.textContent = short.textContent = '';
       return;
     }
     const { image, rows, cols } = info.grids[grid];
@@ -106,8 +107,8 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
     const read = note ?? `${picture.width}×${picture.height} px`;
     size.textContent = [pictureFailed ? 'the picture could not be read' : '', read, `${rows}×${cols} cells`].filter(Boolean).join(' · ');
     size.title = size.textContent;
-    // what must be known at first sight, where all of it is not
-    size.dataset.short = pictureFailed ? 'the picture could not be read' : note ? `read at ${picture.read_width}×${picture.read_height}` : '';
+    short.textContent = pictureFailed ? 'the picture could not be read' : note ? `read at ${picture.read_width}×${picture.read_height}` : '';
+    short.title = size.textContent;
   }
 
   function showShares() {
