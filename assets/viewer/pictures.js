@@ -35,7 +35,7 @@ export function mount({ element, props, watch, upload }) {
 
   /** @param {Uploaded[]} files */
   function put(files) {
-    props.value = files.length ? files : null;
+    props.value = files;
     show();
   }
 

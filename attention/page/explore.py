@@ -162,7 +162,7 @@ def build_explore(
         return {**kept.saying(), **again(tickets[event.index])}
 
     strip.select(example, None, [*opened, *kept.noted], **QUIET)
-    viewer.change(None, None, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
+    viewer.change(None, viewer, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], [*opened, *kept.noted], queue=False, **QUIET)
     viewer.expand(None, None, None, js=OPEN % {"tab": "explore"}, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)

@@ -42,7 +42,8 @@ OPEN = """() => {
   document.getElementById('%(tab)s-settings').classList.add('open');
   document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', true);
 }"""
-CLOSE = """() => {
+CLOSE = """(shown) => {
+  if (shown !== undefined && !shown?.ticket) return;  // it was deleted, and can be brought back here
   document.getElementById('%(tab)s-settings').classList.remove('open');
   document.getElementById('%(tab)s-chip').setAttribute('aria-expanded', false);
 }"""

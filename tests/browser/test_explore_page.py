@@ -26,7 +26,8 @@ FIRST_SIGHT = """() => {
     return element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && width > 1 && height > 1
       && top < innerHeight && left < innerWidth && bottom > 0 && right > 0;
   };
-  const isOurs = (element) => isSeen(element) && !element.closest('.visually-hidden');  // Gradio measures its tabs with copies
+  // Gradio measures its tabs with copies
+  const isOurs = (element) => isSeen(element) && !element.closest('.visually-hidden');
   const all = (css) => [...document.querySelectorAll(css)].filter(isOurs);
   const controls = all('button, a[href], select, input, textarea').filter((each) => !each.closest('.ask, .av-spoken'));
   const words = all('select').map((each) => each.selectedOptions[0].text);
