@@ -21,8 +21,9 @@ EXAMPLES = (
     "python -m attention export assets/examples/compared --format pdf --show left,right,difference --output both.pdf",
 )
 FORMATS = (
-    "npz (row and map, in numbers), csv (map as a table), png, svg or pdf (map on its picture), dense or bin (whole "
-    "layers), html (one page that needs no server), zip (whole folder)"
+    "npz (row and map, in numbers), csv (map as a table), png, svg or pdf (map on its picture), card (a PNG to show "
+    "others: map, question, answer, all layers and heads), dense or bin (whole layers), html (one page that needs no "
+    "server), zip (whole folder)"
 )
 
 
@@ -34,11 +35,11 @@ def add_export(commands) -> None:
     parser.set_defaults(command=_export)
     add = parser.add_argument_group("file", "What is written, and where.").add_argument
     add("run", metavar="RUN", help="folder of a finished run, or of a comparison")
-    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|html|zip", help=FORMATS)
+    add("--format", required=True, metavar="dense|bin|npz|csv|png|svg|pdf|card|html|zip", help=FORMATS)
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
-    group = parser.add_argument_group("map", "Which row or column, of npz, csv, png, svg and pdf; layers of dense.")
+    group = parser.add_argument_group("map", "Which row or column, of npz, csv, png, svg, pdf, card; layers of dense.")
     _add_fields(group, MAP, group.add_mutually_exclusive_group())
-    group = parser.add_argument_group("drawing", "How png, svg and pdf are drawn.")
+    group = parser.add_argument_group("drawing", "How png, svg, pdf and card are drawn.")
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
         add_flag(group, field, None)

@@ -13,6 +13,7 @@ from attention.errors import InvalidRequest
 from .look import Look
 
 DECADES = 3  # of a logarithmic range whose low end is not given
+CLIP_FLOOR = 0.1  # of the largest value: clipping never cuts below it
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def drawn(cells: np.ndarray, look: Look, is_sink: np.ndarray | None = None, sink
 
 
 def drawn_together(maps: Sequence[MapCells], look: Look) -> list[Drawn]:
-    """Several maps of one grid on one range, which ends at the largest value of all; even attention is the first's."""
+    """Several maps of one grid on one range, made of all of their values; even attention is the first's."""
     even = maps[0].cells.mean(dtype=np.float64) if maps[0].cells.size else 0.0
     found = []
     for of in maps:
@@ -107,8 +108,8 @@ def drawn_together(maps: Sequence[MapCells], look: Look) -> list[Drawn]:
         if look.unit == "uniform":
             values = values / even if even > 0 else np.zeros_like(values)
         found.append((values, hidden))
-    largest = max(float(values[~hidden].max(initial=0)) for values, hidden in found)
-    high = largest if look.high is None else float(look.high)
+    seen = np.concatenate([values[~hidden] for values, hidden in found])
+    high = _end_of(seen, look.clip) if look.high is None else float(look.high)
     low = look.low
     if low is None:
         low = high / 10**DECADES if look.curve == "log" else 0.0
@@ -117,6 +118,15 @@ def drawn_together(maps: Sequence[MapCells], look: Look) -> list[Drawn]:
     if look.curve == "log" and low == 0 and high > 0:
         raise InvalidRequest("A logarithmic range cannot begin at 0: give low a number above 0, or leave it out.")
     return [Drawn(values, hidden, float(low), high, look.curve, look.unit) for values, hidden in found]
+
+
+def _end_of(values: np.ndarray, clip: float) -> float:
+    """Where a range ends that `clip` per cent of the values lie within; the same rule as the page's."""
+    spared = math.floor(values.size * (100 - clip) / 100 + 1e-9)
+    largest = float(values.max(initial=0))
+    if not spared:
+        return largest
+    return max(float(np.partition(values, -1 - spared)[-1 - spared]), CLIP_FLOOR * largest)
 
 
 def drawn_difference(before: Drawn, after: Drawn, high: float | None = None) -> DrawnDifference:

@@ -66,11 +66,11 @@ class Panel:
     places: tuple[Sequence[tuple], Sequence[tuple]] = ((), ())
     name: str = ""
 
-    def drawn(self, size: tuple[int, int]) -> Image.Image:
-        """The map on its picture, as pixels of that size."""
+    def drawn(self, size: tuple[int, int], unit: int | None = None) -> Image.Image:
+        """The map on its picture, as pixels of that size; `unit` is the width of the lines of its places."""
         picture = self.picture.resize(size, Image.Resampling.LANCZOS)
         lay_over(picture, self.overlay(size))
-        _draw_places(picture, self)
+        _draw_places(picture, self, unit or max(1, round(max(size) / 500)))
         return picture
 
 
@@ -94,9 +94,14 @@ def write_png(
             whole.paste(picture, (i * (column + gap), 0))
     if words is not None:
         whole.paste(words, (0, size[1]))
+    save_png(whole, about, file)
+
+
+def save_png(picture: Image.Image, about: dict, file: BinaryIO) -> None:
+    """Write pixels with the settings that made them, as the file's text `attention`."""
     info = PngInfo()
     info.add_itxt("attention", _as_text(about))
-    whole.save(file, "PNG", pnginfo=info)
+    picture.save(file, "PNG", pnginfo=info)
 
 
 def write_figure(
@@ -114,7 +119,7 @@ def write_figure(
     longest = FIGURE_PX * page.column / page.width
     # The cells are a picture of their own, so fine that their borders lie where they should to a fraction of a point.
     fine = max(1, round(wide * longest / max(wide, tall))), max(1, round(tall * longest / max(wide, tall)))
-    with _matplotlib() as Figure:  # noqa: N806 - a class
+    with matplotlib_figure() as Figure:  # noqa: N806 - a class
         figure = Figure(figsize=(page.width, high + page.below))
         for i, panel in enumerate(panels):
             picture = panel.picture.copy()
@@ -227,7 +232,7 @@ def _add_bar(axes, panel: Panel) -> None:
 def _words(panels: Sequence[Panel], caption: Sequence[str], width: int) -> Image.Image:
     """Draw what stands below the pictures of a PNG, on white."""
     page = _Page(panels, caption)
-    with _matplotlib() as Figure:  # noqa: N806 - a class
+    with matplotlib_figure() as Figure:  # noqa: N806 - a class
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         figure = Figure(figsize=(page.width, page.below), dpi=width / page.width)
@@ -273,11 +278,10 @@ def drawable(text: str) -> str:
 # Places that the answer names
 
 
-def _draw_places(picture: Image.Image, panel: Panel) -> None:
+def _draw_places(picture: Image.Image, panel: Panel, unit: int) -> None:
     """Crosshairs, frames and their labels, dark on light, by pixels; what is only a guess is dashed."""
     points, boxes = panel.places
     across, down = picture.width / panel.picture.width, picture.height / panel.picture.height
-    unit = max(1, round(max(picture.size) / 500))
     pen = ImageDraw.Draw(picture)
     font = ImageFont.truetype(_font_file(), 12 * unit)
     for colour, width in ((LIGHT, 3 * unit), (DARK, unit)):
@@ -349,7 +353,7 @@ def _add_places(axes, panel: Panel) -> None:
 
 
 @contextmanager
-def _matplotlib() -> Iterator[type]:
+def matplotlib_figure() -> Iterator[type]:
     """matplotlib's Figure, under its own defaults whatever a person's settings say, for one thread at a time."""
     import matplotlib
     from matplotlib.figure import Figure

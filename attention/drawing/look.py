@@ -30,6 +30,7 @@ class Look:
     """Every setting of a drawn map. Raises InvalidRequest for what it may not be.
 
     `low` and `high` are in the unit; without `low` the colours begin at 0, on a logarithm at a thousandth of `high`.
+    Without `high` they end at the largest value, or where `clip` per cent of the cells end, as the page has it.
     `renormalised` hatches the sinks too, and divides the rest by its share of the row.
     """
 
@@ -37,6 +38,10 @@ class Look:
     opacity: float = row(0.8, float, "opacity of the highest colour (default: 0.8)", "0..1")
     low: float | None = row(None, float, "value at which the colours begin (default: 0)", "V")
     high: float | None = row(None, float, "value at which the colours end (default: the largest)", "V")
+    clip: float = row(
+        100, float, "per cent of the cells that keep colours of their own where high is not given (default: 100)",
+        "50..100",
+    )  # fmt: skip
     unit: str = row(
         "attention", str, "attention, or multiples of even attention over the picture (default: attention)",
         "attention|uniform",
@@ -63,6 +68,8 @@ class Look:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
                 raise InvalidRequest(f"{name} is {quoted(value)}; it must be a number from 0 to {most:g}.")
+        if isinstance(self.clip, bool) or not isinstance(self.clip, int | float) or not 50 <= self.clip <= 100:
+            raise InvalidRequest(f"clip is {quoted(self.clip)}; it must be a number from 50 to 100.")
         for name in ("smooth", "places", "plain"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidRequest(f"{name} is {quoted(getattr(self, name))}; it must be yes or no.")

@@ -7,6 +7,7 @@ panel and the sentences below it. Knows neither models nor Gradio.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -42,22 +43,39 @@ def write_png(
     a colour bar and what it is of stand below. The settings are in the file, as its text `attention`. Raises
     InvalidRequest or NotInRun before anything is written.
     """
-    panel, sentences, about, values = _drawing(selection, look)
+    made = map_of(selection, look)
     record = selection.run.info["grids"][selection.grid]
     size = size_of(selection.run.info["images"][record["image"]], scale, width)
-    figure.write_png([panel], sentences if caption else None, about, file, size)
-    return values
+    figure.write_png([made.panel], made.caption() if caption else None, made.about, file, size)
+    return made.values[selection.cells()]
 
 
 def write_figure(selection: Selection, look: Look, file: BinaryIO, format: str) -> None:  # noqa: A002
     """Write the map on its picture with a colour bar and a caption, as `svg` or `pdf`. Text stays text."""
-    panel, sentences, about, _ = _drawing(selection, look)
+    made = map_of(selection, look)
     title = f"attention of {selection.run.info['model']['id']}"
-    figure.write_figure([panel], sentences, about, title, file, format)
+    figure.write_figure([made.panel], made.caption(), made.about, title, file, format)
 
 
-def _drawing(selection: Selection, look: Look) -> tuple[Panel, list[str], dict, np.ndarray]:
-    """The map, what is said below it, its settings and its values [rows, cols]."""
+@dataclass(frozen=True)
+class DrawnMap:
+    """One map ready to be drawn: the panel, its settings, and the `values` [keys] that it is made of."""
+
+    selection: Selection
+    look: Look
+    how: Drawn
+    panel: Panel
+    about: dict
+    values: np.ndarray
+    source: str
+
+    def caption(self) -> list[str]:
+        """Sentences that stand below it."""
+        return caption_of(self.selection, self.look, self.how, self.values, self.source)
+
+
+def map_of(selection: Selection, look: Look) -> DrawnMap:
+    """Make a map of what is selected. Raises InvalidRequest where there is none, NotInRun or DamagedRun."""
     values, source = selection.values()
     cells = selection.cells()
     if selection.key is not None and look.unit == "uniform":
@@ -70,7 +88,7 @@ def _drawing(selection: Selection, look: Look) -> tuple[Panel, list[str], dict, 
         bar_labels(how), bar_note(how), places_on(selection.run.info, image, look),
     )  # fmt: skip
     about = selection.settings() | look_settings(look) | {"range": [how.low, how.high]}
-    return panel, caption_of(selection, look, how, values, source), about, values[cells]
+    return DrawnMap(selection, look, how, panel, about, values, source)
 
 
 def cells_over(

@@ -38,11 +38,6 @@ def not_drawn(info: dict, look: Look) -> list[str]:
 def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray, source: str) -> list[str]:
     """Sentences on what a map is of and how it is drawn."""
     info = selection.run.info
-    model, adapter = info["model"]["id"], info.get("adapter")
-    if adapter:
-        model += f" with {adapter['id']}"
-        scale = adapter.get("scale")
-        model += f" {format_strength(scale)}" if isinstance(scale, int | float) and scale != 1 else ""
     cells = values[selection.cells()]
     total = float(cells.sum())
     held = f", hold {format_percent(total)} of the row" if selection.are_shares else f", sum {format_value(total)}"
@@ -56,7 +51,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
         colours += f", values divided by the {format_percent(max(0.0, 1 - sinks.row_mass))} of the row not on sinks"
     said = (selection.layer, selection.head, selection.are_shares, [sinks], look.sinks)
     return [
-        f"{model} · {where_words(selection)}",
+        f"{model_words(info)} · {where_words(selection)}",
         *asked_words(info.get("prompt"), [("", info.get("answer"))]),
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
@@ -84,6 +79,66 @@ def ground_words(look: Look) -> str:
     """Words on how a map lies on its picture."""
     lies = "without its picture" if look.plain else f"opacity {look.opacity:g}"
     return lies + ("; smoothed between the cells' centres" if look.smooth else "")
+
+
+def model_words(info: dict) -> str:
+    """The model that made a run, with the adapter that was attached."""
+    model, adapter = info["model"]["id"], info.get("adapter")
+    if not adapter:
+        return model
+    scale = adapter.get("scale")
+    strength = f" {format_strength(scale)}" if isinstance(scale, int | float) and scale != 1 else ""
+    return f"{model} with {adapter['id']}{strength}"
+
+
+def map_sentence(selection: Selection, values: np.ndarray) -> str:
+    """Sentence on what a map says: where it was read from, never why. `values` are [keys].
+
+    Nearly the page's (assets/viewer/text/map.js): which head comes first, and when it read comes last.
+    """
+    cells = values[selection.cells()]
+    who, total = _head_words(selection.layer, selection.head), float(cells.sum(dtype=np.float64))
+    if not total > 0:
+        return f"{who}: nothing on this picture, {_moment_words(selection)}"
+    row, col = divmod(int(cells.argmax()), cells.shape[1])
+    most = format_value(float(cells.max()))
+    if selection.key is not None:
+        what = _quoted(selection.texts[0]) if selection.texts and selection.texts[0] else f"position {selection.key}"
+        return f"{who}: of the cells here row {row}, col {col} reads {what} most, {most} of its row"
+    if not selection.are_shares:
+        shares = np.cumsum(np.sort(cells, axis=None)[::-1], dtype=np.float64)
+        half = int(np.searchsorted(shares, shares[-1] / 2)) + 1
+        where = f"half of what is drawn on {half} of {cells.size} cells; the most on row {row}, col {col}, {most}"
+        return f"{who}: {where}, {_moment_words(selection)}"
+    grids = [i for i, grid in enumerate(selection.run.info["grids"]) if grid["tower"] == selection.tower]
+    where = "the picture"
+    if len(grids) > 1:
+        keys = np.unique(np.concatenate([selection.run.cells(i).reshape(-1) for i in grids]))
+        where = f"this picture ({format_percent(float(values[keys].sum(dtype=np.float64)))} on all)"
+    return f"{who}: {format_percent(total)} of its attention on {where}, {_moment_words(selection)}"
+
+
+def _head_words(layer: int | str, head: int | str) -> str:
+    if not is_reduction(layer):
+        return f"the {head} over heads of layer {layer}" if is_reduction(head) else f"layer {layer}, head {head}"
+    if not is_reduction(head):
+        return f"the {layer} over layers of head {head}"
+    return f"the {layer} over all heads" if layer == head else f"the {layer} over layers of the {head} over heads"
+
+
+def _moment_words(selection: Selection) -> str:
+    """What the model was at when this row was read."""
+    start = selection.query
+    assert start is not None  # of a row
+    if selection.texts is None:
+        keys = selection.run.info["towers"][selection.tower]["keys"]
+        cell = keys[start] if isinstance(keys, list) and selection.until is None else None
+        return f"from the patch at row {cell['row']}, col {cell['col']}" if cell else f"from position {start}"
+    own, predicted = selection.texts
+    answer = [token["index"] for token in selection.run.info["tokens"] if token["role"] in ("answer", "thinking")]
+    if predicted and answer and start + 1 >= answer[0]:
+        return f"while writing {_quoted(predicted)}"
+    return f"at {_quoted(own)}" if own else f"at position {start}"
 
 
 def where_words(selection: Selection) -> str:

@@ -40,6 +40,7 @@ def export(
     | csv | the map as a table of cells and their pixels; without a picture the row, as keys and their texts | of one map |
     | png | one map on its picture, in its size; `scale` or `width` change that, `caption` adds words | and of drawing |
     | svg, pdf | the same as a figure with a colour bar and a caption | look |
+    | card | a PNG of 1200x630 to show others: the map, question, answer, and the maps of all layers and heads | of one map, look |
     | html | a page of its own: the viewer and what it shows; it opens at layer, head and query | and tokens, layers, heads, megabytes |
     | zip | the run's folder | none |
 

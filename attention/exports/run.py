@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from attention.drawing.card import SIZE, write_card
 from attention.drawing.look import Look
 from attention.drawing.run_map import write_figure, write_png
 from attention.errors import InvalidRequest, quoted
@@ -22,7 +23,9 @@ from .tables import write_csv, write_npz
 from .wanted import COMPARISON, MAP, Wanted, is_given
 
 NUMBERS, FIGURES = ("npz", "csv"), ("png", "svg", "pdf")  # of one row, column or map
-FORMATS = ("dense", "bin", *NUMBERS, *FIGURES, "html", "zip")
+CARD = "card"  # of one map
+SUFFIXES = {CARD: "card.png"}  # of files that are not named as their format
+FORMATS = ("dense", "bin", *NUMBERS, *FIGURES, CARD, "html", "zip")
 
 
 def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # noqa: A002 - the word of every way in
@@ -33,7 +36,7 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
     if format not in FORMATS:
         raise InvalidRequest(f"There is no format {quoted(format)}. There is {', '.join(FORMATS)}.")
     refuse_inside(run, path)
-    if format in (*NUMBERS, *FIGURES):
+    if format in (*NUMBERS, *FIGURES, CARD):
         selection = select(run, **wanted.of(MAP))
         with new_file(path) as beside, open(beside, "wb") as file:
             write_selection(selection, format, file, wanted.drawing())
@@ -55,7 +58,7 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
 
 
 def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: dict[str, Any]) -> None:  # noqa: A002
-    """Write one row, column or map into an open file, in a format of NUMBERS or FIGURES.
+    """Write one row, column or map into an open file, in a format of NUMBERS or FIGURES, or as a card.
 
     `drawing` has look, scale, width and caption, as `Wanted.drawing` gives them.
     """
@@ -68,6 +71,12 @@ def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: 
     if format == "png":
         write_png(selection, look, file, drawing["scale"], drawing["width"], drawing["caption"])
         return None
+    if format == CARD:
+        for name in ("scale", "width", "caption"):
+            if is_given(drawing[name]):
+                size = "x".join(map(str, SIZE))
+                raise InvalidRequest(f"A card is {size}, with its colour bar and words: leave {name} out, or use png.")
+        return write_card(selection, look, file)
     for name in ("scale", "width"):
         if drawing[name] is not None:
             raise InvalidRequest(f"Format {format} is sharp in any size: leave {name} out, or use png.")
@@ -76,4 +85,4 @@ def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: 
 
 def file_name(run: Folder, format: str, selection: Selection | None = None) -> str:  # noqa: A002
     """Name of an exported file, in plain ASCII: 3f2a_language_L12_H3_row69.svg."""
-    return f"{run_name(run.info) if selection is None else selection.name()}.{format}"
+    return f"{run_name(run.info) if selection is None else selection.name()}.{SUFFIXES.get(format, format)}"

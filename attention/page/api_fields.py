@@ -25,11 +25,14 @@ OF_AN_EXPORT = {  # besides an export's
     "ticket": Field("ticket", str, None, "ticket of a run or a comparison, from /analyze, /compare, /open or /runs"),
     "format": Field(
         "format", str, "npz",
-        "npz: row and map in numbers; csv: map as a table; png, svg, pdf: map on its picture; dense, bin: whole "
-        "layers; zip: the whole folder",
-        "npz|csv|png|svg|pdf|dense|bin|zip",
+        "npz: row and map in numbers; csv: map as a table; png, svg, pdf: map on its picture; card: that, question, "
+        "answer and all layers and heads, to show others; dense, bin: whole layers; zip: the whole folder",
+        "npz|csv|png|svg|pdf|card|dense|bin|html|zip",
     ),
-    "look": Field("look", dict, None, f"how png, svg and pdf are drawn, settings by name: {', '.join(LOOK_FIELDS)}"),
+    "look": Field(
+        "look", dict, None,
+        f"how png, svg, pdf and card are drawn, settings by name: {', '.join(LOOK_FIELDS)}",
+    ),
     "member": Field("member", str, None, "of a comparison one run, as if it were alone: base, adapter_1, ..."),
 }  # fmt: skip
 OTHERS = {

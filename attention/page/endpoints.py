@@ -237,19 +237,20 @@ def build_endpoints(service: Service) -> None:
         return str(path), values.tolist()
 
     def export(given: dict) -> str:
-        """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf or zip; a folder comes zipped.
+        """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf, card, html or zip.
 
-        Of a comparison zip writes all of it, csv the measures of every head, png, svg and pdf the same map of two
-        members and their difference, side by side.
+        A folder comes zipped. Of a comparison zip writes all of it, csv the measures of every head, png, svg and pdf
+        the same map of two members and their difference, side by side.
         """
         with plainly():
             ticket, format, member = given["ticket"], given["format"], given["member"]  # noqa: A001
             found = one_run(ticket, member) if member else service.found(ticket)
             from attention.exports.export import export as write
+            from attention.exports.run import SUFFIXES
 
             fields = wanted_of(given)
             name = {"dense": "attention.safetensors" if fields["layer"] is not None else "attention"}.get(
-                format, f"{found.kind}.{format}"
+                format, f"{found.kind}.{SUFFIXES.get(format, format)}"
             )
             written = write(found, format, new_file(file, name), **fields)
             if written.is_dir():

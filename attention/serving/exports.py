@@ -22,7 +22,8 @@ from .parameters import read_wanted, take_only
 from .responses import FRESH, KEEP, Busy, attachment, download
 
 EXPORT_TYPES = {
-    "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "npz": "application/octet-stream",
+    "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "card": "image/png",
+    "npz": "application/octet-stream",
     "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "zip": "application/zip",
 }  # fmt: skip
 
@@ -59,8 +60,8 @@ _exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
 
 
 def export(run, request) -> Response:
-    """One row, column or map as a file to keep, or the whole run as a zip: `format` png, svg, pdf, npz, csv,
-    html or zip.
+    """One row, column or map as a file to keep, or the whole run as a zip: `format` png, svg, pdf, card,
+    npz, csv, html or zip.
 
     The fields are those of `Wanted` that a run has, and of its look each by its own name; nothing else is taken.
     """

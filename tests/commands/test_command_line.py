@@ -280,7 +280,7 @@ def test_progress_on_a_terminal_is_one_line_that_is_rewritten(monkeypatch, capsy
 
 
 def test_export_writes_each_format_and_prints_its_path(call, tiny_run, tmp_path):
-    for wanted in ("dense", "bin", "npz", "csv", "png", "svg", "pdf", "zip"):
+    for wanted in ("dense", "bin", "npz", "csv", "png", "svg", "pdf", "card", "zip"):
         code, out, err = call("export", tiny_run, "--format", wanted, "--output", tmp_path / wanted)
         assert (code, out, err) == (0, f"{tmp_path / wanted}\n", "") and (tmp_path / wanted).exists()
     flags = ("--tower", "vision", "--layer", "1", "--head", "max", "--query", "7")

@@ -180,7 +180,7 @@ def test_npz_of_a_run_without_pictures_has_the_row_alone(tmp_path):
     with open_run(write_run(tmp_path / "text", [], [], tokens=chat([]), prompt="?")) as run:
         with np.load(export(run, "npz", tmp_path / "row.npz")) as data:
             assert "map" not in data.files and len(data["row"]) == run.keys()
-        for wanted in run_export.FIGURES:
+        for wanted in (*run_export.FIGURES, "card"):
             with pytest.raises(InvalidRequest, match=r"has no picture to draw on\. Use npz or csv"):
                 export(run, wanted, tmp_path / "map")
 
@@ -355,6 +355,7 @@ ONE = "tower=language&layer=1&head=2&query=20"
         ("png", "&caption=1&width=500&low=0&high=0.5", {"width": 500, "caption": True, "look": {"high": 0.5}}),
         ("svg", "&curve=log&unit=uniform", {"look": {"curve": "log", "unit": "uniform"}}),
         ("pdf", "&until=22&sinks=raw&opacity=0.5", {"until": 22, "look": {"sinks": "raw", "opacity": 0.5}}),
+        ("card", "&palette=magma&clip=99&places=1", {"look": {"palette": "magma", "clip": 99, "places": True}}),
         ("npz", "&grid=0", {}),
         ("csv", "&until=22", {"until": 22}),
     ],
@@ -367,13 +368,18 @@ def test_a_download_is_the_file_that_export_writes(client, run, tmp_path, format
             assert sent.files == written.files and all(np.array_equal(sent[name], written[name]) for name in sent.files)
     else:
         assert response.content == path.read_bytes()
-    name = f"{run.info['id']}_language_L1_H2_row20{'-22' if 'until' in wanted else ''}.{format}"
+    ending = {"card": "card.png"}.get(format, format)
+    name = f"{run.info['id']}_language_L1_H2_row20{'-22' if 'until' in wanted else ''}.{ending}"
     assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     assert int(response.headers["Content-Length"]) == len(response.content)
     assert response.headers["Content-Type"].startswith(
-        {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "csv": "text/csv"}.get(
-            format, "application"
-        )
+        {
+            "png": "image/png",
+            "card": "image/png",
+            "svg": "image/svg+xml",
+            "pdf": "application/pdf",
+            "csv": "text/csv",
+        }.get(format, "application")
     )
 
 
@@ -395,7 +401,7 @@ def test_columns_and_what_keys_receive_are_downloaded_too(client, run):
 @pytest.mark.parametrize(
     "fields, status, words",
     [
-        ("", 400, "format is ''; it must be one of png, svg, pdf, npz, csv, html, zip"),
+        ("", 400, "format is ''; it must be one of png, svg, pdf, card, npz, csv, html, zip"),
         ("format=dense", 400, "format is 'dense'"),
         (f"format=png&{ONE}&colour=red", 400, "no field 'colour' of an export"),
         (f"format=png&{ONE}&palette=jet", 400, "palette is 'jet'; it must be one of"),
@@ -406,6 +412,8 @@ def test_columns_and_what_keys_receive_are_downloaded_too(client, run):
         (f"format=png&{ONE}&width=99999", 400, "megapixels; the limit is 40"),
         (f"format=png&{ONE}&caption=yes", 400, "caption is 'yes'; it must be one of 0, 1"),
         (f"format=svg&{ONE}&scale=2", 400, "sharp in any size"),
+        (f"format=card&{ONE}&scale=2", 400, "A card is 1200x630"),
+        ("format=card&tower=vision&layer=1&head=0&received=1", 400, "there are none of what keys receive"),
         (f"format=npz&{ONE}&palette=magma", 400, "draws nothing: leave look out"),
         (f"format=npz&{ONE}&key=3", 400, "give one of the two"),
         ("format=npz&layer=one", 400, "layer is 'one'; it must be a whole number"),

@@ -3,7 +3,7 @@
  * What can be kept of what is on screen: which files there are, their addresses below the run's, and why one is not to be had.
  * Knows no document.
  *
- * @typedef {import('./python_code.js').View & {look: Look | null}} View  look is null where there is no map
+ * @typedef {import('./python_code.js').View & {look: Look | null, clip?: number}} View  look is null where there is no map; clip is of the atlas
  *
  * @typedef {object} Look  as `attention.drawing.look.Look`
  * @property {string} palette
@@ -17,12 +17,12 @@
  * @property {boolean} places
  * @property {number} [places_on]  a picture for places that are on none, from 1
  *
- * @typedef {'png' | 'svg' | 'pdf' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip'} Format
+ * @typedef {'png' | 'svg' | 'pdf' | 'card' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip'} Format
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
  */
 
 /** Formats that show the map, formats that hold its numbers, and those that are too large to pass through a page's memory. */
-const FIGURES = ['png', 'svg', 'pdf'];
+const FIGURES = ['png', 'svg', 'pdf', 'card'];
 export const LARGE = ['safetensors', 'zip'];
 
 /**
@@ -30,14 +30,14 @@ export const LARGE = ['safetensors', 'zip'];
  * @param {Readonly<import('../state/fields.js').Fields>} fields
  * @returns {View | null}
  */
-export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn }) {
+export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, clip }) {
   if (!shown) return null;
   const { tower, direction, query, until, layer, head } = shown;
   const look = drawn && {
     palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
     ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}),
   };
-  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look };
+  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip };
 }
 
 /**
@@ -58,6 +58,7 @@ export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (view.grid !== null) fields.grid = view.grid;
   if (FIGURES.includes(format)) {
     for (const [name, value] of Object.entries(view.look ?? {})) fields[name] = typeof value === 'boolean' ? Number(value) : value;
+    if (format === 'card') fields.clip = view.clip ?? 100;
     if (format === 'png') Object.assign(fields, { scale: size.scale, caption: Number(size.caption) });
   }
   return `export?${new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))}`;
@@ -80,6 +81,7 @@ export function opening({ tower, direction, layer, head, query }) {
  */
 export function reasonAgainst(view, format) {
   if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
+  if (format === 'card' && view.direction === 'received') return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
   if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;
   return null;
 }

@@ -5,15 +5,16 @@ import { exportPath, fileName, keptView, reasonAgainst } from '../../../assets/v
 
 const shown = { tower: 'language', direction: 'reads', query: 69, until: null, layer: 12, head: 3, grid: 0, cells: new Float32Array(6) };
 const drawn = { values: shown.cells, hidden: null, range: { low: 0, high: 3.25e-7, curve: 'log', unit: 'uniform', factor: 2, maximum: 1, clipped: 0 } };
+const clip = 95;
 const look = { palette: 'magma', opacity: 0.8, sinks: 'masked', smooth: true, places: false };
-const fields = { shown, drawn, ...look };
+const fields = { shown, drawn, ...look, clip };
 const asked = (path) => Object.fromEntries(new URLSearchParams(path.split('?')[1]));
 
 test('the view is what is painted: the range of the colours in its unit', () => {
   const view = keptView(fields);
   assert.deepEqual(view, {
     tower: 'language', direction: 'reads', query: 69, until: null, layer: 12, head: 3, grid: 0,
-    look: { ...look, low: 0, high: 3.25e-7, curve: 'log', unit: 'uniform' },
+    look: { ...look, low: 0, high: 3.25e-7, curve: 'log', unit: 'uniform' }, clip,
   });
   assert.equal(keptView({ ...fields, shown: null }), null);
   assert.equal(keptView({ ...fields, shown: { ...shown, cells: new Float32Array() }, drawn: null }).grid, null);
@@ -25,6 +26,7 @@ test('a figure says how it looks, a PNG its size, numbers neither', () => {
   const how = { palette: 'magma', opacity: '0.8', low: '0', high: '3.25e-7', unit: 'uniform', curve: 'log', sinks: 'masked', smooth: '1', places: '0' };
   assert.deepEqual(asked(exportPath(view, 'svg')), { format: 'svg', ...one, ...how });
   assert.deepEqual(asked(exportPath(view, 'png', { scale: 4, caption: true })), { format: 'png', ...one, ...how, scale: '4', caption: '1' });
+  assert.deepEqual(asked(exportPath(view, 'card', { scale: 4, caption: true })), { format: 'card', ...one, ...how, clip: '95' }, 'a card has a size of its own');
   assert.deepEqual(asked(exportPath(view, 'npz')), { format: 'npz', ...one });
   assert.deepEqual(asked(exportPath(view, 'csv')), { format: 'csv', ...one });
 });
@@ -46,8 +48,9 @@ test('columns, spans, reductions, what keys receive; a layer and the run', () =>
 
 test('what is not to be had says why', () => {
   const view = keptView(fields);
-  for (const format of ['png', 'svg', 'pdf', 'npz', 'csv', 'safetensors', 'zip']) assert.equal(reasonAgainst(view, format), null);
-  assert.match(reasonAgainst({ ...view, grid: null }, 'svg'), /no picture/);
+  for (const format of ['png', 'svg', 'pdf', 'card', 'npz', 'csv', 'safetensors', 'zip']) assert.equal(reasonAgainst(view, format), null);
+  for (const format of ['svg', 'card']) assert.match(reasonAgainst({ ...view, grid: null }, format), /no picture/);
+  assert.match(reasonAgainst({ ...view, direction: 'received' }, 'card'), /none of what patches receive/);
   assert.equal(reasonAgainst({ ...view, grid: null }, 'npz'), null);
   assert.match(reasonAgainst({ ...view, layer: 'mean' }, 'safetensors'), /choose one/);
 });

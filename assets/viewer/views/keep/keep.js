@@ -12,6 +12,8 @@ const NUMBERS = [
   ['csv', 'CSV', 'the exact map as a table of cells and their pixels'],
 ];
 /** @type {import('./keep_links.js').Offer[]} */
+const CARD = [['card', 'Share card', 'one picture to show others: the map, question and answer, and the maps of all layers and heads']];
+/** @type {import('./keep_links.js').Offer[]} */
 const WHOLE = [
   ['html', 'HTML', 'one file that shows this in any browser, without the app and without a network; it says what it leaves out'],
   ['safetensors', 'this layer (safetensors)', 'the queries, keys and stored rows of this layer, as safetensors'],
@@ -31,11 +33,11 @@ export function createKeep(root, state) {
       else keep.say(state.get.source?.noFiles ?? '');
     },
   });
-  const links = createKeepLinks(keep, [...PICTURES, ...NUMBERS, ...WHOLE], 'run');
+  const links = createKeepLinks(keep, [...PICTURES, ...CARD, ...NUMBERS, ...WHOLE], 'run');
   const size = createPngSize(address);
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy as Python', title: 'code that reads what is on screen, and runs as pasted' });
   const row = (/** @type {string} */ label, /** @type {import('./keep_links.js').Offer[]} */ offers) => keepRow(label, links.of(...offers.map(([format]) => format)));
-  const files = [row('Picture', PICTURES), size.row, row('Numbers', NUMBERS), row('Files', WHOLE)];
+  const files = [row('Picture', [...PICTURES, ...CARD]), size.row, row('Numbers', NUMBERS), row('Files', WHOLE)];
   keep.fill(...files, keepRow('Code', [copy]));
 
   /** Links for what is on screen now. */
@@ -62,7 +64,7 @@ export function createKeep(root, state) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(written()) }),
-    state.on(['shown', 'drawn', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'source', 'info', 'manifest'], address),
+    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'source', 'info', 'manifest'], address),
     state.on(['size'], keep.refit),
   ];
   address();
