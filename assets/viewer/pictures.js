@@ -25,7 +25,7 @@ export function mount({ element, props, watch, upload }) {
       const name = file.orig_name ?? `picture ${i + 1}`;
       const picture = create('img', { alt: name, title: name, src: file.url ?? '', draggable: false });
       const remove = create('button', { type: 'button', class: 'av-tray-remove', text: '×', 'aria-label': `Remove picture ${i + 1}` });
-      remove.addEventListener('click', () => put(held().filter((other) => other !== file)));
+      remove.addEventListener('click', () => put(held().filter((_, other) => other !== i)));
       return create('span', { class: 'av-tray-thumb' }, [picture, remove]);
     }));
     tray.dataset.count = String(held().length);
