@@ -6,6 +6,7 @@ Owns where each part lies on it. The pixels of maps are those of `figure` and `s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ from attention.runs.pooling import pooled_shape
 from attention.runs.run import is_reduction
 from attention.runs.selection import Selection
 
-from .figure import save_png
+from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
 from .run_map import DrawnMap, map_of
@@ -36,10 +37,9 @@ WIDEST, BELOW_WIDE = 690, 172  # pixels
 QUIET = "#5b616b"
 ACCENT = (249, 115, 22)
 ASKED, ANSWERED = Style(25, QUIET), Style(31, weight="bold")
-SENTENCE, SAID = Style(23), Style(18, QUIET)
+SENTENCE, LONG_SENTENCE, SAID = Style(23), Style(18), Style(18, QUIET)
 AXIS = Style(15, QUIET)
 CAUTION = "Attention shows what was read, not why."
-GUTTER = 26  # left of small maps, for the numbers of heads
 
 
 def write_card(selection: Selection, look: Look, file: BinaryIO) -> None:
@@ -58,12 +58,12 @@ def write_card(selection: Selection, look: Look, file: BinaryIO) -> None:
     bar = Image.fromarray(np.repeat(made.panel.colours[None], BAR[1], axis=0)).resize(BAR, Image.Resampling.NEAREST)
     whole.paste(bar, plan.bar)
     _paste_atlas(whole, made, plan)
-    save_png(whole, made.about | {"clip": look.clip, "sentence": sentence}, file)
+    save_png(whole, made.about | {"clip": float(look.clip), "sentence": sentence}, file)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where what is no text lies: the picture (left, top, width, height), and corners."""
+    """Places of what is no text: the picture (left, top, width, height), and corners of the rest."""
 
     picture: tuple[int, int, int, int]
     bar: tuple[int, int]
@@ -86,9 +86,10 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
             notes.append(sinks_sentence(selection.layer, selection.head, *how))
     notes += not_drawn(info, made.look)
     top = foot - 34 - SENTENCE.px - (SAID.line + 4 if notes else 0)
-    after = page.write(MARGIN, top, page.fit(sentence, SENTENCE, right - MARGIN), SENTENCE)
+    style = SENTENCE if page.width(drawable(sentence), SENTENCE) <= right - MARGIN else LONG_SENTENCE
+    page.write(MARGIN, top, page.fit(sentence, style, right - MARGIN), style)
     if notes:
-        page.write(MARGIN, after + 2, page.fit(" ".join(notes), SAID, right - MARGIN), SAID)
+        page.write(MARGIN, top + SENTENCE.line + 2, page.fit(" ".join(notes), SAID, right - MARGIN), SAID)
     room = top - 30 - MARGIN  # from the upper margin down
 
     wide, high = made.panel.picture.size
@@ -99,13 +100,14 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
     left = MARGIN + size[0] + BETWEEN
     at = round(_write_asked(page, info, left, right - left, 3 if is_wide else 2)) + 18
     if is_wide:
-        left, at = MARGIN, MARGIN + size[1] + 24
+        left, at = MARGIN, max(at, MARGIN + size[1] + 24)
     hatched = "; sinks hatched" if made.look.sinks != "raw" and _has_sinks(selection) else ""
     said = page.fit(f"layers →, heads ↓, each on its own scale{hatched}", SAID, right - left, 2)
     at = round(page.write(left, at, said, SAID)) + 4
     layers, heads = selection.run.layers(selection.tower), selection.run.heads(selection.tower)
     space = right - left, MARGIN + room - at - AXIS.px - 6
-    axes = lay_out(len(layers), heads, aspect, *space, GUTTER)
+    gutter = math.ceil(page.width(str(heads - 1), AXIS)) + 8
+    axes = lay_out(len(layers), heads, aspect, *space, gutter)
     if axes is None:
         raise InvalidRequest(f"{len(layers)} layers of {heads} heads have no room on a card: use png.")
     _write_axes(page, axes, layers, (left, at))
@@ -113,14 +115,14 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
 
 
 def _write_asked(page: Lettering, info: dict, left: int, width: int, lines: int) -> float:
-    """What was asked and what was answered, where there is any; return where it ends."""
+    """Set question and answer, where there is any; return where it ends."""
     top = page.write(left, MARGIN, page.fit(info.get("prompt") or "", ASKED, width, lines), ASKED)
     answer = page.fit(info.get("answer") or "", ANSWERED, width, lines)
     return page.write(left, top + 4, answer, ANSWERED) if answer else top
 
 
 def _write_foot(page: Lettering, made: DrawnMap, top: int) -> None:
-    """Numbers of the colour bar, its unit, the model, and what attention is not."""
+    """Set numbers of the colour bar, its unit, the model, and what attention is not."""
     info = made.selection.run.info
     left, right = MARGIN + BAR[0] + 16, SIZE[0] - MARGIN
     below = top + BAR[1] + 8
@@ -136,7 +138,7 @@ def _write_foot(page: Lettering, made: DrawnMap, top: int) -> None:
 
 
 def _write_axes(page: Lettering, axes: Axes, layers: list[int], at: tuple[int, int]) -> None:
-    """Numbers of layers below their maps and of heads beside them, as many as have room."""
+    """Set numbers of layers below their maps and of heads beside them, as many as have room."""
     step = -(-round(page.width(str(max(layers)), AXIS) + 8) // (axes.width + axes.gap))
     below = at[1] + axes.size[1] + 6
     for band in range(axes.bands):

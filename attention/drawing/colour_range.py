@@ -121,7 +121,7 @@ def drawn_together(maps: Sequence[MapCells], look: Look) -> list[Drawn]:
 
 
 def _end_of(values: np.ndarray, clip: float) -> float:
-    """Where a range ends that `clip` per cent of the values lie within; the same rule as the page's."""
+    """End of a range that `clip` per cent of the values lie within; the same rule as the page's."""
     spared = math.floor(values.size * (100 - clip) / 100 + 1e-9)
     largest = float(values.max(initial=0))
     if not spared:

@@ -23,7 +23,7 @@ SIGNS_OF_EM = 4  # in a line at most: narrow ones are a quarter of their height 
 
 @dataclass(frozen=True)
 class Style:
-    """How a text is set; `px` is its size in pixels."""
+    """Setting of a text; `px` is its size in pixels."""
 
     px: int
     colour: str = "#14161a"
@@ -89,7 +89,7 @@ class Lettering:
         return Image.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3])
 
     def _longest(self, text: str, style: Style, width: float, end: str = "") -> int:
-        """How many signs of a text fit into one line, before `end`."""
+        """Count the signs of a text that fit into one line, before `end`."""
         low, high = 0, min(len(text), math.ceil(SIGNS_OF_EM * width / style.px))
         while low < high:
             middle = (low + high + 1) // 2

@@ -127,7 +127,7 @@ def _head_words(layer: int | str, head: int | str) -> str:
 
 
 def _moment_words(selection: Selection) -> str:
-    """What the model was at when this row was read."""
+    """The moment at which this row was read, in the page's words."""
     start = selection.query
     assert start is not None  # of a row
     if selection.texts is None:

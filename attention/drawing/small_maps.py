@@ -18,12 +18,13 @@ from .colour_range import drawn
 from .look import Look
 from .overlay import lay_over, overlay
 
+APART = 12  # pixels between a band and the next
 GAP, FINE_GAP, FINE = 4, 1, 24  # pixels between maps, and between those that are not so wide
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Where maps of `width` x `height` pixels lie, from 0, 0 on; heads go on in a band beside where maps are tall."""
+    """Places of maps of `width` x `height` pixels, from 0, 0 on; heads go on in a band beside where maps are tall."""
 
     layers: int
     heads: int
@@ -39,8 +40,8 @@ class Axes:
         return self.band(band) + layer * (self.width + self.gap), down * (self.height + self.gap)
 
     def band(self, band: int) -> int:
-        """Where the maps of a band begin."""
-        return self.gutter + band * (self.layers * (self.width + self.gap) + self.gutter)
+        """The pixel at which the maps of a band begin."""
+        return self.gutter + band * (self.layers * (self.width + self.gap) + APART + self.gutter)
 
     @property
     def bands(self) -> int:
@@ -59,7 +60,7 @@ def lay_out(layers: int, heads: int, aspect: float, width: int, height: int, gut
     def of(bands: int, gap: int) -> Axes | None:
         per_band = math.ceil(heads / bands)
         bands = math.ceil(heads / per_band)
-        across = (width - bands * gutter + gap) // (bands * layers) - gap
+        across = (width - bands * gutter - (bands - 1) * (gap + APART) + gap) // (bands * layers) - gap
         down = (height + gap) // per_band - gap
         wide = min(across, math.floor(aspect * down))
         high = min(down, round(wide / aspect))
@@ -94,6 +95,6 @@ def small_map(values: np.ndarray, is_sink: np.ndarray, look: Look, size: tuple[i
 
 
 def pooled_sinks(is_sink: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """Which cells of a map made smaller hold a part of a sink: bool [rows, cols]."""
+    """The cells of a map made smaller that hold a part of a sink: bool [rows, cols]."""
     down, across = area_weights(is_sink.shape[0], rows), area_weights(is_sink.shape[1], cols)
     return (down @ is_sink.astype(np.float32) @ across.T) > 1e-9

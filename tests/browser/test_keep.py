@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from safetensors.numpy import load
 
+from attention.exports.export import export
 from attention.runs.tokens import cell_box
 
 pytestmark = pytest.mark.browser
@@ -103,6 +104,20 @@ def test_figures_say_what_is_on_screen(open_page, tools):
         assert said and said in words, label
     content, name = keep(page, "PDF")
     assert content.startswith(b"%PDF") and name.endswith(".pdf")
+
+
+def test_a_share_card_is_the_file_that_export_writes_of_this_view(open_page, runs, tools, tmp_path):
+    page = open_page("painted", layer=1, head=2)
+    look(page, palette="magma", clip=95)
+    open_menu(page)
+    content, name = keep(page, "Share card")
+    assert name == f"painted_language_L1_H2_row{tools.shown(page).query}.card.png"
+    how = {"palette": "magma", "clip": 95, "low": 0, "high": tools.shown(page).range["high"], "places": True}
+    view = {"layer": 1, "head": 2, "query": tools.shown(page).query}
+    assert content == export(runs["painted"], "card", tmp_path / "card.png", look=how, **view).read_bytes()
+    with Image.open(io.BytesIO(content)) as image:
+        share = re.search(r"[\d.]+\u202f%", json.loads(image.text["attention"])["sentence"])[0]
+    expect(page.locator(".av-sentence")).to_contain_text(f"layer 1 head 2 put {share} of its attention on the picture")
 
 
 def test_numbers_are_those_on_screen(open_page, tools):

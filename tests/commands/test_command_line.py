@@ -19,6 +19,7 @@ from attention.commands import main as command_line
 from attention.commands import progress, view
 from attention.commands.flags import plain_flags
 from attention.errors import CaptureError
+from attention.exports.export import export
 from attention.request import Request
 from attention.runs import partial
 from attention.verify import checks as verification
@@ -298,6 +299,11 @@ def test_export_writes_each_format_and_prints_its_path(call, tiny_run, tmp_path)
     with Image.open(tmp_path / "d.png") as image:
         about = json.loads(image.text["attention"])
         assert image.width == 600 and image.height > 400 and about["range"] == [0.01, 0.5] and about["until"] == 11
+    flags = ("--layer", "1", "--head", "1", "--clip", "99")
+    assert call("export", tiny_run, "--format", "card", "--output", tmp_path / "e.png", *flags)[0] == 0
+    with open_run(tiny_run) as run:
+        card = export(run, "card", tmp_path / "f.png", layer=1, head=1, look={"clip": 99})
+    assert (tmp_path / "e.png").read_bytes() == card.read_bytes()
     said = {"palette": "magma", "opacity": 0.5, "unit": "uniform", "curve": "sqrt", "sinks": "raw", "smooth": True}
     assert about | said == about
 

@@ -244,7 +244,7 @@ REFUSED = {
     "format": (
         {"format": "docx"},
         InvalidRequest,
-        "no format 'docx'. There is dense, bin, npz, csv, png, svg, pdf, html, zip",
+        "no format 'docx'. There is dense, bin, npz, csv, png, svg, pdf, card, html, zip",
     ),
     "head of dense": ({"format": "dense", "head": 1}, InvalidRequest, "every head, query and key: leave head out"),
     "mean of dense": ({"format": "dense", "layer": "mean"}, InvalidRequest, "not their mean"),

@@ -23,6 +23,7 @@ from served import hold_at, nothing_is_left, seconds_until, served
 import app
 from attention.capture import extraction
 from attention.errors import InvalidRequest
+from attention.exports.export import export
 from attention.models.kept import free, kept
 from attention.page.explore import inputs_of
 from attention.page.inputs import VISION
@@ -170,7 +171,7 @@ def test_export_gives_a_file(client, result):
     assert archive.endswith(".zip")
 
 
-def test_export_draws_a_view_as_it_is_asked_to_look(client, result):
+def test_export_draws_a_view_as_it_is_asked_to_look(client, result, tmp_path):
     view = {"ticket": result["ticket"], "layer": 1, "head": 0, "query": 10, "until": 12}
     look = {"palette": "magma", "sinks": "raw", "smooth": True}
     path = client.predict(**view, format="png", look=look, scale=3, caption=True, api_name="/export")
@@ -180,6 +181,11 @@ def test_export_draws_a_view_as_it_is_asked_to_look(client, result):
     assert about | look == about and about["until"] == 12
     path = client.predict(**view, format="svg", look=look, api_name="/export")
     assert "mean of rows 10 to 12" in Path(path).read_text(encoding="utf-8")
+    path = client.predict(**view, format="card", look=look, api_name="/export")
+    with open_run(result["folder"]) as run:
+        where = {name: value for name, value in view.items() if name != "ticket"}
+        card = export(run, "card", tmp_path / "card.png", look=look, **where)
+    assert Path(path).name == "run.card.png" and Path(path).read_bytes() == card.read_bytes()
     for wrong, words in ((["magma"], "settings by their names"), ({"palette": "jet"}, "must be one of cividis")):
         with pytest.raises(AppError, match=words):
             client.predict(**view, format="svg", look=wrong, api_name="/export")
