@@ -67,8 +67,13 @@ export function mount({ element, props, watch, upload }) {
     void take(files);
   }
 
+  function chosen() {
+    void take([...(input.files ?? [])]);
+    input.value = '';
+  }
+
   const undo = [
-    listen(input, { change: () => { void take([...(input.files ?? [])]); input.value = ''; } }),
+    listen(input, { change: chosen }),
     listen(document, {
       paste: (/** @type {ClipboardEvent} */ event) => (element.isConnected ? received(event.clipboardData, event) : undo.forEach((end) => end())),
       dragover: (/** @type {DragEvent} */ event) => {
@@ -85,4 +90,5 @@ export function mount({ element, props, watch, upload }) {
   ];
   watch('value', show);
   show();
+  if (input.files?.length) chosen(); // who was quicker than the page
 }
