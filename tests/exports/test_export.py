@@ -367,7 +367,7 @@ def test_a_download_is_the_file_that_export_writes(client, run, tmp_path, format
         with np.load(io.BytesIO(response.content)) as sent, np.load(path) as written:
             assert sent.files == written.files and all(np.array_equal(sent[name], written[name]) for name in sent.files)
     else:
-        assert response.content == path.read_bytes()
+        assert (response.content == path.read_bytes()) is True  # what differs is no text to be shown
     ending = {"card": "card.png"}.get(format, format)
     name = f"{run.info['id']}_language_L1_H2_row20{'-22' if 'until' in wanted else ''}.{ending}"
     assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
