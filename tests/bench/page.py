@@ -1,4 +1,4 @@
-"""What the first screen costs: bytes of modules and style sheets, and the time to the first painted picture.
+"""Costs of the first screen: bytes of modules and style sheets, and the time to the first painted picture.
 
     python tests/bench/page.py [--markdown] [--repeats 9]
 

@@ -19,7 +19,7 @@ def address(tmp_path_factory):
 
 
 def violations(page):
-    """What axe finds in our own components: [rule, element, why]."""
+    """Violations that axe finds in our own components: [rule, element, why]."""
     found = Axe().run(page, options=RUN_ONLY).response["violations"]
     nodes = [
         (each["id"], node["target"][-1], node.get("failureSummary", "")) for each in found for node in each["nodes"]

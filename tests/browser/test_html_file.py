@@ -125,8 +125,10 @@ def test_text_of_people_and_models_stays_text(open_file, tmp_path):
 
 @pytest.fixture(scope="module")
 def cell_output(tmp_path_factory):
-    """What a notebook keeps of a cell whose last line is a run."""
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    """Output that a notebook keeps of a cell whose last line is a run."""
+    import nbclient
+    import nbformat
+
     code = f"from attention import open_run\nopen_run({str(EXAMPLES / 'shapes')!r})"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     root = EXAMPLES.parents[1]

@@ -36,7 +36,7 @@ def made(tmp_path):
 
 @pytest.fixture
 def plans(monkeypatch):
-    """Where the parts of each card lie that is drawn."""
+    """Boxes of the parts of each card that is drawn."""
     found, paste = [], card._paste_atlas
     monkeypatch.setattr(card, "_paste_atlas", lambda *given: (found.append(given[2]), paste(*given)))
     return found

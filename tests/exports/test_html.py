@@ -32,7 +32,7 @@ HOSTILE = '</script><img src=x onerror="window.broken=1">'
 
 
 class Page:
-    """What a file's text holds."""
+    """Contents of a file, read from its text."""
 
     def __init__(self, text: str):
         parts = dict(re.findall(r'<script type="[a-z/]+" id="([a-z0-9-]+)">(.*?)</script>', text, re.DOTALL))

@@ -1,4 +1,4 @@
-"""What /gradio_api/info says of the endpoints: names and their order as they always were, words and types of all."""
+"""Descriptions in /gradio_api/info: names and their order as they always were, words and types of all endpoints."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is answered: names and origins, the key; and the routes of a person's library."""
+"""Names and origins that are answered, the key, and the routes of a person's library."""
 
 from __future__ import annotations
 
