@@ -44,6 +44,7 @@ HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{window.hac
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
+    expect.set_options(timeout=30_000)  # the first page of an app takes its time
     with served(tmp_path_factory.mktemp("app")) as running:
         yield running
 
