@@ -17,7 +17,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error as PageError
+from playwright.sync_api import Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser.host import hosted
@@ -37,6 +38,7 @@ FLAGS = [
     "--font-render-hinting=none",
     "--disable-background-networking",
 ]
+SLOWDOWN = float(os.environ.get("BROWSER_SLOWDOWN", "1"))  # of the pages' scripts: finds tests that hope for speed
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SHAPE = (7, 23)  # of the painted run: neither square nor a divisor of anything
@@ -147,6 +149,7 @@ def address(runs):
 def chromium():
     """A running Chromium: the one named by CHROMIUM, or the system's."""
     path = require("browser")
+    expect.set_options(timeout=30_000)  # as actions wait; a page of an app that has just started takes its time
     counted = os.environ.get("VIEWER_COVERAGE")
     with sync_playwright() as playwright, collected(Path(counted)) if counted else nullcontext():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -177,6 +180,8 @@ class Pages:
         if page is None:
             context = self.browser.new_context(viewport=size, color_scheme=theme, device_scale_factor=density)
             self.pages[look] = page = context.new_page()
+            if SLOWDOWN > 1:
+                context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
         else:
             self.clear(page)
             page.set_viewport_size(size)
@@ -274,7 +279,11 @@ def wait(page, state: str = "ready", **values) -> None:
     said = "".join(f'[data-{name}="{value}"]' for name, value in values.items())
     # looked for in every frame: Playwright's own ways look again after up to a second
     css = f".av-root[data-state={state}]{said}"
-    page.wait_for_function("css => document.querySelector(css)", arg=css, timeout=40_000)
+    try:
+        page.wait_for_function("css => document.querySelector(css)?.__attn", arg=css, timeout=40_000)
+    except PageError as error:
+        says = page.evaluate("[...document.querySelectorAll('.av-root')].map((root) => ({ ...root.dataset }))")
+        raise AssertionError(f"waited for {css}, the viewer says {says}") from error
 
 
 def shown(page) -> SimpleNamespace:

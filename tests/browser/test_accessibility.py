@@ -31,8 +31,6 @@ def violations(page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nobody_is_kept_out_of_our_components(pages, address, theme):
     page = pages.lend(theme=theme)
-    page.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
     page.goto(f"{address}?__theme={theme}")
     expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
     page.add_style_tag(content="* { animation: none !important; transition: none !important; }")

@@ -53,6 +53,11 @@ def place_of(page, box, css=CANVAS):
     return canvas["x"] + box["x"] + box["width"] / 2, canvas["y"] + box["y"] + box["height"] / 2
 
 
+def click_on(page, box, css=CANVAS):
+    """Click the middle of a box of a canvas, once it lies still."""
+    page.locator(css).click(position={"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2})
+
+
 def point_at(page, box, css=CANVAS):
     page.mouse.move(*place_of(page, box, css))
 
@@ -283,7 +288,7 @@ def test_an_order_changes_the_rows_and_a_click_selects_the_true_head(open_page, 
             assert np.array_equal(crop(pixels, ranked[layer, head]), crop(before, by_number[layer, head]))
             assert ranked[layer, head]["y"] == by_number[layer, head]["y"]
     first = sorted(range(heads), key=lambda head: ranked[layers[2], head]["y"])[0]
-    page.mouse.click(*place_of(page, ranked[layers[2], first]))
+    click_on(page, ranked[layers[2], first])
     tools.wait(page, layer=layers[2], head=first)
     point_at(page, ranked[layers[2], first])
     expect(page.locator(".av-look-name")).to_have_text(f"layer {layers[2]} · head {first}")
@@ -316,7 +321,7 @@ def test_the_best_heads_of_all_layers(open_page, runs, tools):
         expect(page.locator(".av-atlas-title")).to_contain_text(f"{len(maps)} of {28 * 16}")
     expect(page.locator(".av-atlas-title")).to_contain_text("among the half with most image mass")
     expect(page.get_by_label("Order of heads").locator("option[value=number]")).to_be_disabled()
-    page.mouse.click(*place_of(page, maps[4]))
+    click_on(page, maps[4])
     tools.wait(page, layer=maps[4]["layer"], head=maps[4]["head"])
 
 
@@ -368,7 +373,7 @@ def test_one_layers_heads_are_drawn_cell_by_cell(open_page, runs, tools):
     check_layer(page, tools, run, run.row(5, first_row(run)))
     high = np.float64(run.atlas(first_row(run)))
     assert maps_of(page)[5, 0]["high"] <= high.max() * 1.001  # all maps of the row share it, averaged down
-    page.mouse.click(*place_of(page, maps_of(page)[5, 7]))
+    click_on(page, maps_of(page)[5, 7])
     tools.wait(page, layer=5, head=7)
     token = next(t["index"] for t in run.info["tokens"] if t["text"] == "what")
     tools.select(page, direction="read by", token=token)
@@ -521,9 +526,9 @@ def test_the_ribbon_stacks_the_masses_of_the_row(open_page, runs, tools, head):
     )  # fmt: skip
     for name in stacked:
         assert np.isclose(number(said[name]) / 100, masses[i][groups.index(name)], rtol=0.06, atol=1e-4), name
-    page.mouse.click(canvas["x"] + (starts[i] + stops[i]) / 2, canvas["y"] + 20)
+    page.locator(RIBBON).click(position={"x": (starts[i] + stops[i]) / 2, "y": 20})
     tools.wait(page, layer=20, head=head)
-    page.mouse.click(canvas["x"] + (starts[28] + stops[28]) / 2, canvas["y"] + 20)
+    page.locator(RIBBON).click(position={"x": (starts[28] + stops[28]) / 2, "y": 20})
     tools.wait(page, layer="mean")
 
 
@@ -629,9 +634,7 @@ def test_on_a_phone_the_atlas_scrolls_and_the_page_does_not(open_page, runs, too
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     box = maps_of(page)[26, 3]
     assert box["width"] >= 20
-    place.scroll_into_view_if_needed()
-    place.evaluate("place => { place.scrollLeft = place.scrollWidth; }")
-    page.mouse.click(*place_of(page, box))
+    click_on(page, box)
     tools.wait(page, layer=26, head=3)
     tools.select(page, layer=1)
     outline, around = page.locator(".av-atlas-selected").bounding_box(), place.bounding_box()

@@ -140,9 +140,9 @@ def matrix(page):
 
 
 def click_head(page, layer, head):
-    box = page.locator(".av-matrix-canvas").bounding_box()
     at = page.evaluate("([l, h]) => document.querySelector('.av-root').__attn.matrixBox(l, h)", [layer, head])
-    page.mouse.click(box["x"] + at["x"] + at["width"] / 2, box["y"] + at["y"] + at["height"] / 2)
+    middle = {"x": at["x"] + at["width"] / 2, "y": at["y"] + at["height"] / 2}
+    page.locator(".av-matrix-canvas").click(position=middle)
 
 
 def overlay(page, tools, pane):
@@ -285,8 +285,9 @@ def test_zoom_and_choice_of_a_cell_are_shared(open_page, tools):
     assert len(widths) == 4 and max(widths) - min(widths) < 1
     assert page.evaluate("document.querySelector('.av-root').__attn.state.zoom.scale") == 2
     page.keyboard.press("0")
-    box = page.locator("[data-pane=wipe] .av-overlay").bounding_box()
-    page.mouse.click(box["x"] + 1.5 / SHAPE[1] * box["width"], box["y"] + 0.5 / SHAPE[0] * box["height"])
+    picture = page.locator("[data-pane=wipe] .av-overlay")
+    box = picture.bounding_box()
+    picture.click(position={"x": 1.5 / SHAPE[1] * box["width"], "y": 0.5 / SHAPE[0] * box["height"]})
     tools.wait(page, token=4)  # two special tokens and the start of the picture come before its cells
     assert page.evaluate("[...document.querySelectorAll('.av-here')].every((path) => path.getAttribute('d'))")
 
@@ -850,7 +851,6 @@ def test_a_narrow_page_stacks_and_has_no_sideways_scrolling(open_page, tools):
     ]
     for above, below in pairwise(boxes):
         assert above["y"] + above["height"] <= below["y"] + 1
-    page.locator(".av-matrix").scroll_into_view_if_needed()
     click_head(page, 1, 2)
     tools.wait(page, layer=1, head=2)
 

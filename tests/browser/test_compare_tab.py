@@ -36,8 +36,6 @@ def running(tmp_path_factory):
 @pytest.fixture
 def page(pages, running):
     page = pages.lend()
-    page.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
     page.goto(running[1])
     expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
     yield page

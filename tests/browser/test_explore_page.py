@@ -44,7 +44,6 @@ HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{window.hac
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    expect.set_options(timeout=30_000)  # the first page of an app takes its time
     with served(tmp_path_factory.mktemp("app")) as running:
         yield running
 
@@ -61,8 +60,6 @@ def open_app(pages, running):
 
     def open_app():
         page = pages.lend()
-        page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
         page.goto(running[1])
         return page
 

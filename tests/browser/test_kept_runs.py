@@ -55,9 +55,6 @@ def started(folder: Path, port: int | None = None):
 def let_in(chromium):
     """A browser of a person who has opened the link with the key: makes pages. And one who has not."""
     contexts = [chromium.new_context(viewport={"width": 1440, "height": 900}) for _ in range(2)]
-    for context in contexts:
-        context.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
     yield contexts
     for context in contexts:
         context.close()

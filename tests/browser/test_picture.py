@@ -172,10 +172,15 @@ def zoom_to(page, scale, x=0.5, y=0.5):
 
 def middle_of(page, info, row, col, grid=0):
     """The middle of a cell on the screen."""
+    inside, box = middle_inside(page, info, row, col, grid), page.locator(".av-overlay").first.bounding_box()
+    return box["x"] + inside["x"], box["y"] + inside["y"]
+
+
+def middle_inside(page, info, row, col, grid=0):
+    """The middle of a cell on the picture, in CSS pixels of its canvas."""
     y, x = borders_of(page, info, grid)
     density = page.evaluate("devicePixelRatio")
-    box = page.locator(".av-overlay").first.bounding_box()
-    return box["x"] + (x[col] + x[col + 1]) / 2 / density, box["y"] + (y[row] + y[row + 1]) / 2 / density
+    return {"x": (x[col] + x[col + 1]) / 2 / density, "y": (y[row] + y[row + 1]) / 2 / density}
 
 
 # The map
@@ -499,7 +504,7 @@ def test_a_click_on_a_cell_selects_its_token_and_frames_it(open_page, runs, tool
     run = runs["captured"]
     grid, page = run.info["grids"][0], open_page("captured", layer=1, head=2)
     expect(page.locator(".av-here")).to_be_hidden()
-    page.mouse.click(*middle_of(page, run.info, 2, 3))
+    page.locator(".av-overlay").first.click(position=middle_inside(page, run.info, 2, 3))
     token = int(run.cells(0)[2, 3])
     tools.wait(page, token=token, query=token, layer=1, head=2)
     assert np.array_equal(tools.shown(page).row, run.row(1, token)[2])

@@ -634,7 +634,7 @@ def test_the_line_is_the_image_mass_of_the_rows_that_predict_the_answer(open_pag
     expect(tip).to_contain_text(f"token {first + place}")
     expect(tip).to_contain_text(f"predicted by row {first + place - 1}")
     assert np.isclose(number(tip.inner_text().split("row")[1].split(":")[1]), 100 * expected[place], rtol=0.01)
-    page.mouse.click(box["x"] + (place + 0.5) * each, box["y"] + 10)
+    canvas.click(position={"x": (place + 0.5) * each, "y": 10})
     tools.wait(page, token=first + place, query=first + place - 1)
     page.mouse.move(2, 2)
     expect(tip).to_be_hidden()

@@ -108,10 +108,11 @@ def test_the_line_above_says_what_is_on_screen(open_page, runs, tools):
 
 def click_cell(page, run, grid, row, col):
     """Click in the middle of a cell, by its pixels on the picture."""
-    record, box = run.info["grids"][grid], page.locator(".av-overlay").bounding_box()
+    record, overlay = run.info["grids"][grid], page.locator(".av-overlay")
+    box = overlay.bounding_box()
     picture, (x0, y0, x1, y1) = run.info["images"][record["image"]], cell_box(record, row, col)
     across, down = box["width"] / picture["width"], box["height"] / picture["height"]
-    page.mouse.click(box["x"] + (x0 + x1) / 2 * across, box["y"] + (y0 + y1) / 2 * down)
+    overlay.click(position={"x": (x0 + x1) / 2 * across, "y": (y0 + y1) / 2 * down})
 
 
 def outlined(page, grid):
