@@ -18,7 +18,7 @@ NAMES = sorted(path.name for path in BUNDLED.iterdir() if path.is_dir())
 def measured():
     def measure(folder):
         folder.mkdir()
-        (folder / "figures.json").write_text(json.dumps(demo.figures(BUNDLED, 20, seed=81_000)))
+        (folder / "figures.json").write_text(json.dumps(demo.figures(BUNDLED, 10, seed=81_000)))
 
     return json.loads((once("demo figures", measure) / "figures.json").read_text())
 

@@ -73,7 +73,7 @@ def check_painted_cells(loaded, images, **fields):
     before = painting.first_keys(loaded.family, loaded.model, inputs)
     for index, grid in enumerate(inputs.grids):
         width, height = pictures[grid.image].size
-        for row, col in some_cells(grid, rng, 3):
+        for row, col in some_cells(grid, rng, 2):
             x0, y0, x1, y1 = cell_box(grid.to_dict(), row, col)
             shown = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
             if (shown[2] - shown[0]) * (shown[3] - shown[1]) < 0.5 * (x1 - x0) * (y1 - y0):

@@ -72,7 +72,7 @@ def test_weights_load_whole_into_the_stock_class(pocket):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [12, pytest.param(40, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [8, pytest.param(40, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", SETS)
 def test_it_does_on_other_pictures_what_its_card_says(pocket, figures, name, count):
     """Answers and looks, on pictures that neither the training nor the card has seen."""
