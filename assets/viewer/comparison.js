@@ -41,6 +41,7 @@ import { checkedSelection, isOf, startingSelection } from './data/selection.js';
 import { changePath, createSource } from './data/source.js';
 import { createSession, NOTHING, startingFields, statusOf } from './state/session.js';
 import { createState } from './state/state.js';
+import { createSwipe } from './views/swipe.js';
 import { createPageEvents, describe } from './views/page_events.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
 
@@ -129,7 +130,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const views = [
     createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, help, follower, opening,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, help, follower, opening,
     createMessage(root, state, {
       kind: 'comparison', retry: session.retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],

@@ -36,6 +36,7 @@ import { createSentence } from './views/sentence.js';
 import { createSession, NOTHING, startingFields, statusOf } from './state/session.js';
 import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
+import { createSwipe } from './views/swipe.js';
 import { createPageEvents, describe } from './views/page_events.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
 
@@ -93,7 +94,7 @@ export function mount({ element, props, watch, trigger, server }) {
   });
   const views = [
     createSaying(root, state, actions), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createKeep(root, state), help, follower, opening,
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), help, follower, opening,
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],

@@ -59,7 +59,7 @@ def run_json(
     return {
         "format": FORMAT,
         "id": secrets.token_hex(6),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "model": {
             "id": loaded.id,
             "revision": loaded.revision,

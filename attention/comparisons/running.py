@@ -165,7 +165,7 @@ def _write(partial: PartialRun, members: list[dict[str, Any]], n_shared: int, wo
         info = {
             "format": FORMAT,
             "id": secrets.token_hex(6),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "model": base.info["model"],
             "prompt": base.info["prompt"],
             "answer": members[0]["answer"],

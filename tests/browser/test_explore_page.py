@@ -434,7 +434,7 @@ def test_every_example_opens_with_nothing_computed(page, running, monkeypatch):
         expect(page.locator(".av-tray-thumb")).to_have_count(len(run.info["images"]))
         run.close()
 
-    for entry in entries[::-1]:
+    for entry in entries[:-4:-1]:
         unfold(page)
         page.get_by_role("button", name=f"{entry['label']}: {entry['prompt']}").last.click()
         opened(entry)

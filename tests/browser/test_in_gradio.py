@@ -90,7 +90,7 @@ def page(pages, in_gradio, tools):
     return page
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 def test_a_component_in_gradio_is_the_one_on_the_bare_page(pages, in_gradio, address, tools, theme):
     page = pages.lend(theme=theme)
 

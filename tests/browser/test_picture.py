@@ -189,9 +189,9 @@ def middle_inside(page, info, row, col, grid=0):
 @pytest.mark.parametrize(
     "palette, density, scale",
     [
-        ("cividis", 1, 1),
         ("viridis", 1.5, 4),
         ("blues", 2, 16),
+        pytest.param("cividis", 1, 1, marks=pytest.mark.full),
         pytest.param("magma", 1, 4, marks=pytest.mark.full),
         pytest.param("grey", 2, 1, marks=pytest.mark.full),
         pytest.param("cividis", 1.5, 16, marks=pytest.mark.full),

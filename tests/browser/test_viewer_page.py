@@ -273,3 +273,27 @@ def test_the_root_says_its_state_for_scripts(open_page, tools):
         "state": "ready", "tower": "language", "direction": "reads", "layer": "2", "head": "1", "query": "5",
         "token": "5", "grid": "0", "quiet": "", "lookOpen": "", "tokensOpen": "",
     }  # fmt: skip
+
+
+def test_a_finger_across_the_lines_under_the_picture_goes_to_the_next_head(open_page, touch, tools):
+    page = open_page("painted", layer=1, head=1, size=tools.NARROW, closed=1)
+    send = touch(page)
+
+    def swipe(css, across, down=0):
+        line = page.locator(css)
+        line.scroll_into_view_if_needed()
+        box = line.bounding_box()
+        x, y = 195, box["y"] + box["height"] / 2
+        send("touchStart", (x, y))
+        send("touchMove", (x + across / 2, y + down / 2))
+        send("touchMove", (x + across, y + down))
+        send("touchEnd")
+
+    for css in (".av-under", ".av-selects"):
+        swipe(css, -120)
+        tools.wait(page, layer=1, head=2)
+        swipe(css, 120)
+        tools.wait(page, layer=1, head=1)
+    swipe(".av-under", -20)  # a tap
+    swipe(".av-under", -60, 60)  # a scroll
+    tools.wait(page, layer=1, head=1)

@@ -312,7 +312,9 @@ def test_gemma_3_crops_as_its_stock_processor_does_where_it_is_asked_to(gemma_3,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("images", [[(3000, 800)], [(301, 900), (400, 400)]], ids=str)
+@pytest.mark.parametrize(
+    "images", [pytest.param([(3000, 800)], marks=pytest.mark.full), [(301, 900), (400, 400)]], ids=str
+)
 def test_every_cell_of_a_crop_lies_where_its_pixels_are(gemma_3, images):
     check_painted_cells(gemma_3, images, pan_and_scan=True)
 

@@ -28,10 +28,10 @@ def one_thread():
 
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_never_been(tmp_path, one_thread):
-    settings = Settings(seed=5, seeing_steps=3, answering_steps=3, pictures=2)
+    settings = Settings(seed=5, seeing_steps=2, answering_steps=2, pictures=1)
     whole = train(settings, tmp_path / "whole").state_dict()
     checkpoint = tmp_path / "run.safetensors"
-    for stop_after in (2, 2):  # once in each stage
+    for stop_after in (1, 2):  # once in each stage
         train(settings, tmp_path / "parts", checkpoint, stop_after)
         assert checkpoint.exists() and not (tmp_path / "parts").exists()
     with safe_open(checkpoint, "pt") as file:

@@ -27,7 +27,7 @@ def test_controls_lie_in_the_frame_apart_from_each_other_each_label_once():
                 assert a[0] >= b[2] or b[0] >= a[2] or a[1] >= b[3] or b[1] >= a[3]
 
 
-@pytest.mark.parametrize("scale", [1.8, 1.1])
+@pytest.mark.parametrize("scale", [pytest.param(1.8, marks=pytest.mark.full), 1.1])
 def test_all_ink_of_a_control_is_inside_its_box(scale):
     """Without the control the picture is the same outside its box, and another inside."""
     for window in windows(4):

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import random
 import stat
 import subprocess
 import sys
@@ -399,13 +400,15 @@ def answers_all(run):
     run.score("image_mass")
 
 
-def test_whatever_passes_can_be_read(tmp_path):
+@pytest.mark.parametrize("share", [0.4, pytest.param(1, marks=pytest.mark.full)])
+def test_whatever_passes_can_be_read(tmp_path, share):
     """Every value of run.json, replaced by odd ones or left out: refused in words, or every question has an answer."""
     tokens = chat([(1, 2)], prompt=["?"], answer=["a"])[2:7]
     tokens = [{**token, "index": i} for i, token in enumerate(tokens)]
     folder = write_run(tmp_path / "run", [scene(9, 5)], [(1, 2)], tokens=tokens, prompt="?", layers=(0,), heads=2)
     with open_run(folder) as run:
         every = [(at, odd) for at in places(run.info) for odd in ODD]
+    every = random.Random(0).sample(every, round(share * len(every)))
     passed = 0
     for at, odd in every:
         with open_run(folder) as run:
@@ -416,7 +419,7 @@ def test_whatever_passes_can_be_read(tmp_path):
                 continue
             answers_all(run)
             passed += 1
-    assert passed > 50
+    assert passed > 50 * share
 
 
 # Its files
