@@ -52,6 +52,20 @@ PAGE_PICTURES = 8  # that the page takes for one question
 
 # A picture that is read, and one that is drawn
 
+# Scans of a JPEG, each a pass over the whole picture: 64 million pixels take up to 30 ms even where a scan is empty.
+# Ordinary ones have about 10; libtiff allows a JPEG inside a TIFF as many.
+MAX_SCANS = 100
+MAX_FRAMES = 10_000  # of an animation, or pictures of a TIFF: five minutes of a film, of which the first one is used
+# What Pillow reads one by one
+MAX_CHUNKS = 100_000  # of PNG, WebP; extensions of GIF. 64 million pixels of 16 bits in libpng's 8 KB chunks are 62,500
+MAX_SEGMENTS = 2_000  # of a JPEG: 64 MB of metadata, and ten for each scan
+MAX_SINGLE_PARTS = 1_000_000  # blocks of a GIF, 255 bytes each, or a JPEG's bytes between segments
+MAX_PROFILES = 16  # of a PNG
+MAX_COMMENT_BLOCKS = 4_096  # of a GIF, 255 bytes each
+MAX_TAGS = 4_096  # of a directory in a TIFF or in Exif data; pictures have about a hundred
+MAX_STRIPS = 250_000  # of a TIFF: 64 million pixels in the smallest tiles that there are, 16x16
+MAX_STRIPS_OVER = 8  # times as many pixels in its strips as it has: planes that are left out
+MAX_EXIF_BYTES, MAX_EXIF_MARKS = 1 << 20, 16  # and how often it may begin
 MAX_CANVAS_PIXELS = 1 << 28  # thin pictures become huge on the way to their crop or onto their square
 MAX_FIGURE_MEGAPIXELS = 40  # of a figure larger than its picture
 

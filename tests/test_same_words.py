@@ -11,6 +11,7 @@ import tiny_families
 import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from hostile_pictures import gif_of_frames, jpeg_of_scans
 from made_adapters import changed_adapter, saved_adapter, write_adapter
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -136,6 +137,12 @@ REFUSED = {
     "a picture in an answer": (lambda p, t: {"answer": "see <|image_pad|> b"}, "part of a picture"),
     "a name of 5,000 signs": (lambda p, t: {"model": "a" * 5000}, "aaa"),
     "a broken picture": (lambda p, t: {"images": [_cut(t)]}, "damaged or cut off"),
+    "a JPEG of 2,000 scans": (
+        lambda p, t: {"images": [written(t, "scans.jpg", jpeg_of_scans(2000))]}, r"scans\.jpg has more than 100 scans"
+    ),
+    "a GIF of 10,001 frames": (
+        lambda p, t: {"images": [written(t, "film.gif", gif_of_frames(10_001))]}, r"film\.gif has more than 10,000"
+    ),
 }  # fmt: skip
 MADE = {  # and what of run.json is due
     "a head that attention does not depend on": (
@@ -180,6 +187,11 @@ MADE = {  # and what of run.json is due
         lambda info: {grid["image"] for grid in info["grids"]} == {0, 1},
     ),
 }  # fmt: skip
+
+
+def written(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    return str(tmp_path / name)
 
 
 def _cut(tmp_path):

@@ -23,8 +23,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
-from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS, Limits
+from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER, Limits
+from attention.picture_bytes import count_frames
 from attention.request import Request
+from attention.tiff_directories import check_exif
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -51,10 +53,13 @@ def open_pictures(request: Request, limits: Limits) -> Pictures:
     """The pictures of a request, which is validated first. Raises InvalidRequest for one that cannot be read."""
     request.validate(limits)
     several = len(request.images) > 1
-    return [
-        open_image(image, limits.image_pixels, f"image {number}" if several else "the image")
-        for number, image in enumerate(request.images, 1)
-    ]
+    named = [(image, f"image {number}" if several else "the image") for number, image in enumerate(request.images, 1)]
+    if several:  # none is decoded before all are known to be bounded
+        for image, name in named:
+            with _opened(image, name, limits.image_pixels) as (file, called):
+                if file is not None:
+                    count_frames(file, called)
+    return [open_image(image, limits.image_pixels, name) for image, name in named]
 
 
 def open_image(
@@ -64,22 +69,39 @@ def open_image(
 
     `source` is a path, a data: URL or a Pillow image; `name` is what the last two are called. EXIF rotation is applied;
     the first frame of an animation is taken; transparency is laid on white; CMYK, grey, palette, 16-bit and
-    floating-point pictures become 8-bit RGB. The size is judged by the header, before anything is decoded.
+    floating-point pictures become 8-bit RGB. Scans and frames are counted in the file, and the size is judged by the
+    header, before anything is decoded.
 
-    Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`.
+    Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`, or more
+    scans or frames than `attention.picture_bytes` lets pass.
+    """
+    with _opened(source, name, max_pixels) as (file, called):
+        if file is not None:
+            return _of_file(file, called, max_pixels)
+        assert isinstance(source, Image.Image)
+        return _as_rgb(source, called, max_pixels)
+
+
+@contextmanager
+def _opened(
+    source: str | os.PathLike | Image.Image, name: str, max_pixels: int
+) -> Iterator[tuple[BinaryIO | None, str]]:
+    """The file of a picture, None for one that is decoded already, and what it is called.
+
+    What is raised in the `with` is said as `_in_words` says it. Raises InvalidRequest for what is no file.
     """
     if isinstance(source, Image.Image):
+        is_file = getattr(source, "tile", None) and getattr(source, "fp", None) and source.format in (*FORMATS, "MPO")
         with _in_words(name, max_pixels):
-            if getattr(source, "tile", None) and getattr(source, "fp", None) and source.format in FORMATS:
-                source.fp.seek(0)  # opened and not decoded yet: as a file, for the reason below
-                return _of_file(source.fp, name, max_pixels)
-            return _as_rgb(source, name, max_pixels)
+            yield (source.fp if is_file else None), name
+        return
     if not isinstance(source, str | os.PathLike) or not str(source):
         raise InvalidRequest(f"{name[0].upper()}{name[1:]} is {quoted(source)}: neither a path nor a picture.")
     if isinstance(source, str) and is_data_url(source):
         content = _bytes_of(source, name)
         with _in_words(name, max_pixels):
-            return _of_file(io.BytesIO(content), name, max_pixels)
+            yield io.BytesIO(content), name
+        return
     name = shortened(Path(source).name)
     if "\0" in str(source):
         raise InvalidRequest(f"There is no file {shown_path(source)}: no name of one has a NUL character.")
@@ -92,7 +114,7 @@ def open_image(
             raise InvalidRequest(f"{name} is empty (0 bytes). Give a PNG, JPEG or WebP picture.")
         # by a handle: of a path Pillow maps some TIFFs into memory, and tears those that it should turn
         with open(source, "rb") as file:
-            return _of_file(file, name, max_pixels)
+            yield file, name
 
 
 def _bytes_of(url: str, name: str) -> bytes:
@@ -138,9 +160,10 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
 
 
 def _of_file(file: BinaryIO, name: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
+    frames = count_frames(file, name)
     try:
         with Image.open(file, formats=FORMATS) as image:
-            return _as_rgb(image, name, max_pixels, file)
+            return _as_rgb(image, name, max_pixels, file, frames)
     except UnidentifiedImageError:
         file.seek(0)
         if file.read(4) not in TIFF_SIGNS:
@@ -162,12 +185,14 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 
 def _as_rgb(
-    image: Image.Image, name: str, max_pixels: int, file: BinaryIO | None = None
+    image: Image.Image, name: str, max_pixels: int, file: BinaryIO | None = None, frames: int | None = None
 ) -> tuple[Image.Image, list[str]]:
     _check_size(image, name, max_pixels)
     notes = []
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"{name} has {image.n_frames} frames; the first one is used.")
+    if frames is None:  # Pillow walks over a GIF or a TIFF for it, which are counted already
+        frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"{name} has {frames} frames; the first one is used.")
         image.seek(0)
     tags = getattr(image, "tag_v2", {})
     if tags:
@@ -178,6 +203,9 @@ def _as_rgb(
             f"{name} has 16 bits a channel and one colour that is transparent, which is not read here. Save it with an "
             "alpha channel, or with 8 bits a channel."
         )
+    if not tags:
+        image.load()
+        check_exif(_exif_of(image), name)  # a PNG may have it behind its pixels
     # Pillow turns a TIFF as it decodes it, unless its EXIF was looked at before: its own tags say the same
     rotation = (tags or image.getexif()).get(ORIENTATION, 1)
     image.load()
@@ -206,6 +234,14 @@ def _as_rgb(
     return Image.frombytes("RGB", pixels.size, pixels.tobytes()), notes
 
 
+def _exif_of(image: Image.Image) -> bytes:
+    """The Exif data that Pillow would read, also where a PNG has them in hexadecimal digits, as ImageMagick writes."""
+    if isinstance(image.info.get("exif"), bytes):
+        return image.info["exif"]
+    written = image.info.get("Raw profile type exif")
+    return bytes.fromhex("".join(written.split("\n")[3:])) if written else b""
+
+
 def _reduced(name: str, black: float, white: float, left_out: int = 0, kind: str = DEEP) -> str:
     how = f"{black:g} is black, {white:g} is white"
     how += f"; {left_out:,} pixel{'s' * (left_out != 1)} without data became black" * bool(left_out)
@@ -213,7 +249,9 @@ def _reduced(name: str, black: float, white: float, left_out: int = 0, kind: str
 
 
 def _check_strips(image: Image.Image, name: str) -> None:
-    """Raise InvalidRequest for a TIFF of which Pillow would leave a part black, or take two bytes for two pixels."""
+    """Raise InvalidRequest for a TIFF of which Pillow would leave a part black, take two bytes for two pixels, or
+    decode the same pixels again and again.
+    """
     codec = image.tile[0][0] if getattr(image, "tile", None) else "libtiff"
     if codec == "libtiff":
         return
@@ -225,6 +263,11 @@ def _check_strips(image: Image.Image, name: str) -> None:
     due = image.width * image.height * (len(image.getbands()) if has_planes else 1)
     if there < due:
         raise InvalidRequest(f"{name} cannot be read: it holds {there:,} of {due:,} pixels. The file may be cut off.")
+    if there > MAX_STRIPS_OVER * due:  # each is decoded, also where they lie on each other
+        raise LimitExceeded(
+            f"{name} has strips of {there:,} pixels; the limit is {MAX_STRIPS_OVER} times the {due:,} that it has. "
+            "Save it as a PNG."
+        )
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from attention.capture.images import open_image
 from attention.errors import InvalidRequest, LimitExceeded
@@ -171,6 +172,19 @@ def test_a_tiff_that_is_not_read_is_called_one(tmp_path):
     path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 0) + bytes(64))
     with pytest.raises(InvalidRequest, match=r"a\.tiff is a TIFF of a kind that is not read here"):
         open_image(path)
+
+
+def test_a_tiff_whose_strips_lie_on_each_other_is_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    """Halves in turn, of which Pillow would decode every one."""
+    offsets = 8 + 2 + 12 * 9 + 4
+    pixels, strips = offsets + 8 * 1000, b"".join(struct.pack("<L", 8200 + number) for number in range(1000))
+    numbers = {256: 64, 257: 64, 258: 1, 259: 1, 262: 1, 273: offsets, 277: 1, 278: 32, 279: offsets + 4000}
+    tags = [struct.pack("<HHLL", tag, 4, 1000 if tag in (273, 279) else 1, value) for tag, value in numbers.items()]
+    head = b"II*\0" + struct.pack("<LH", 8, len(tags)) + b"".join(tags) + bytes(4)
+    (tmp_path / "a.tiff").write_bytes(head + strips + struct.pack("<L", 256) * 1000 + bytes(pixels))
+    monkeypatch.setattr(TiffImageFile, "load", lambda self: pytest.fail("it was decoded"))
+    with pytest.raises(LimitExceeded, match=r"^a\.tiff has strips of 2,048,000 pixels; the limit is 8 times the 4,096"):
+        open_image(tmp_path / "a.tiff")
 
 
 def test_numbers_of_any_other_range_are_read_from_the_smallest_to_the_largest(tmp_path):

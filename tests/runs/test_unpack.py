@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_pictures import jpeg_of_scans
 from made_runs import chat, scene, write_run
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -561,6 +563,13 @@ def test_a_picture_that_is_none_or_another_is_refused(own, name, content, words)
     with open_run(own) as run, pytest.raises(DamagedRun, match=f"{name} of this run is damaged: .*{words}") as raised:
         check_run(run)
     assert str(own) not in str(raised.value)
+
+
+def test_a_picture_of_a_run_is_counted_before_it_is_decoded(own, monkeypatch):
+    (own / "preview_0.jpg").write_bytes(jpeg_of_scans(2000))
+    monkeypatch.setattr(JpegImageFile, "load", lambda self: pytest.fail("it was decoded"))
+    with open_run(own) as run, pytest.raises(LimitExceeded, match=r"^preview_0\.jpg has more than 100 scans"):
+        check_run(run)
 
 
 def test_a_file_that_is_missing_is_named(own):

@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from hostile_pictures import jpeg_of_scans
 from PIL import Image
 
 from attention.errors import InvalidRequest
@@ -140,8 +141,9 @@ def test_a_thumbnail_is_made_once_and_beside(root):
     (kept,) = (root / "index" / "thumbnails").iterdir()
     kept.write_bytes(b"kept")
     assert cache.thumbnail(ticket) == b"kept"
-    (folder / "preview_0.jpg").write_bytes(b"no picture any more")
-    assert cache.thumbnail(ticket) is None and cache.thumbnail(bare) is None
+    for content in (b"no picture any more", jpeg_of_scans(2000)):
+        (folder / "preview_0.jpg").write_bytes(content)
+        assert cache.thumbnail(ticket) is None and cache.thumbnail(bare) is None
     cache.close()
 
 

@@ -24,6 +24,7 @@ from attention.limits import (
     MAX_TOKENS,
     MAX_WHOLE,
 )
+from attention.picture_bytes import count_frames
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 
@@ -339,11 +340,14 @@ def _check_picture(folder: Path, name: str, kind: str, image: dict[str, Any]) ->
     """Decode a picture once: a header alone does not show that the rest can be drawn."""
     most = image["width"], image["height"]
     try:
+        count_frames(folder / name, name)
         with Image.open(folder / name, formats=(kind,)) as picture:
             size, mode = picture.size, picture.mode
             fits = size == most if kind == "PNG" else size[0] <= most[0] and size[1] <= most[1]
             if fits:
                 picture.load()
+    except LimitExceeded:
+        raise
     except Exception:  # noqa: BLE001 - a broken picture can raise anything, and names our own folder
         raise broken(name, f"it is no {kind} picture that can be read") from None
     if not fits:
