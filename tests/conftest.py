@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import tempfile
+from pathlib import Path
 
+import certifi
 import programs
 import pytest
 from shared import once
@@ -18,8 +20,11 @@ os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="gradio-test-")  # each 
 if "ATTENTION_TEST_SESSION" not in os.environ:  # its workers share the folder of the first process
     os.environ["ATTENTION_TEST_SESSION"] = session = tempfile.mkdtemp(prefix="attention-test-")
     atexit.register(shutil.rmtree, session, ignore_errors=True)
-# nobody is called by TLS: clients need not read the hundreds of certificates for each call
-os.environ["SSL_CERT_DIR"] = os.environ["GRADIO_TEMP_DIR"]
+    # nobody is called by TLS: one certificate does, where clients would read hundreds for each call
+    certificate, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    certificates = Path(session, "certificate.pem")
+    certificates.write_text(f"{certificate}{end}\n", encoding="utf-8")
+    os.environ["SSL_CERT_FILE"] = str(certificates)
 worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     # torch takes every core in each process: then all wait for each other, ten times as long where there are two
