@@ -66,7 +66,7 @@ function onAxes(room, aspect) {
   const px = pixelsOf(room);
   const place = {
     layers, heads, reduced, aspect, width: px(room.width), height: px(room.height - LABEL_PX.bottom), left: px(LABEL_PX.left), gap: px(layers > 12 ? 1 : 2), apart: px(6),
-    narrowest: px(isNarrow(room) ? 20 : 8),
+    narrowest: px(isNarrow(room) ? 20 : 8), below: hasRibbon || isNarrow(room) ? null : px(LABEL_PX.bottom), // the ribbon's bars stand below their layers
   };
   const under = px(RIBBON_PX.above + RIBBON_PX.bars);
   const whole = { height: under + px(RIBBON_PX.legend), width: 0 };

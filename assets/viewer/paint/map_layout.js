@@ -6,13 +6,17 @@
  * @property {number} left     the gutter of the head labels, of each band
  * @property {number} mapWidth
  * @property {number} mapHeight
- * @property {Int32Array} x    where each column of maps begins, in the first band
- * @property {Int32Array} y    where each head begins, in its band
+ * @property {Int32Array} x    where each column of maps begins, in its shelf and in the first band
+ * @property {Int32Array} y    where each head begins, in its band and in the first shelf
  * @property {number} bands    side by side, each with some of the heads: more than one where pictures are tall
  * @property {number} perBand  heads, and what is reduced over them, in a band
  * @property {number} bandStep from a band to the next
+ * @property {number} shelves  below each other, each with some of the layers: more than one where that makes the maps larger
+ * @property {number} perShelf layers, and what is reduced over them, on a shelf
+ * @property {number} shelfStep from a shelf to the next
+ * @property {number} shelfHeight of its maps, without the layer labels
  * @property {number} width
- * @property {number} height   of the maps, without the layer labels
+ * @property {number} height   of the maps, without the layer labels of the last shelf
  *
  * @typedef {object} AxesPlace
  * @property {number} layers   places on the axis that are layers
@@ -25,15 +29,19 @@
  * @property {number} gap      between maps
  * @property {number} apart    before the reductions
  * @property {number} narrowest  a map is never narrower: then the canvas is wider than the place, and scrolls
+ * @property {number | null} [below]  room for labels below a shelf; null: the layers stay on one
  */
+
+const LARGER = 1.15; // another shelf must make the maps so much larger: axes are read best in one piece
 
 /**
  * Lay the maps out as large as they fit, with the proportions of the picture: layers to the right, heads down; where pictures are so tall
- * that few heads would fit below each other, the heads go on in a band beside.
+ * that few heads would fit below each other, the heads go on in a band beside; where there are so many layers that room is left below, the
+ * layers go on on a shelf there.
  * @param {AxesPlace} place
  * @returns {AxesLayout}
  */
-export function layOutAxes({ layers, heads, reduced, aspect, width, height, left, gap, apart, narrowest }) {
+export function layOutAxes({ layers, heads, reduced, aspect, width, height, left, gap, apart, narrowest, below = null }) {
   const places = heads + reduced.heads;
   const slotIn = (/** @type {number} */ count) => Math.min(
     Math.floor((Math.floor(width / count) - left - apart) / (layers + reduced.layers)) - gap,
@@ -43,19 +51,38 @@ export function layOutAxes({ layers, heads, reduced, aspect, width, height, left
   if (slotIn(1) < narrowest) for (let count = 2; count <= places; count++) if (slotIn(count) > slotIn(bands)) bands = count;
   const perBand = Math.ceil(places / bands);
   bands = Math.ceil(places / perBand);
-  const mapWidth = Math.max(bands > 1 ? Math.min(4, narrowest) : narrowest, slotIn(bands));
+  const columns = layers + reduced.layers;
+  const slotOn = (/** @type {number} */ count) => Math.min(
+    Math.floor((width - left - apart) / Math.ceil(columns / count)) - gap,
+    Math.floor(aspect * (Math.floor((Math.floor((height - (count - 1) * (below ?? 0)) / count) - apart) / places) - gap)),
+  );
+  let shelves = 1;
+  if (bands === 1 && below !== null) for (let count = 2; count <= columns; count++) if (slotOn(count) > LARGER * slotOn(shelves)) shelves = count;
+  const perShelf = Math.ceil(columns / shelves);
+  shelves = Math.ceil(columns / perShelf);
+  const mapWidth = Math.max(bands > 1 ? Math.min(4, narrowest) : narrowest, shelves > 1 ? slotOn(shelves) : slotIn(bands));
   const mapHeight = Math.max(1, Math.round(mapWidth / aspect));
-  const x = Int32Array.from({ length: layers + reduced.layers }, (_, i) => left + i * (mapWidth + gap) + (i >= layers ? apart : 0));
+  const x = Int32Array.from({ length: columns }, (_, i) => left + (i % perShelf) * (mapWidth + gap) + (i >= layers && i % perShelf > 0 ? apart : 0));
   // what is reduced stands apart, unless a band begins with it
   const y = Int32Array.from({ length: places }, (_, i) => (i % perBand) * (mapHeight + gap) + (i >= heads && i - (i % perBand) < heads ? apart : 0));
-  const end = x[x.length - 1] + mapWidth;
+  const end = Math.max(...x) + mapWidth;
   const bandStep = end + 2 * apart;
-  return { left, mapWidth, mapHeight, x, y, bands, perBand, bandStep, width: (bands - 1) * bandStep + end, height: Math.max(...y) + mapHeight };
+  const shelfHeight = Math.max(...y) + mapHeight;
+  const shelfStep = shelfHeight + (below ?? 0);
+  return {
+    left, mapWidth, mapHeight, x, y, bands, perBand, bandStep, shelves, perShelf, shelfStep, shelfHeight,
+    width: (bands - 1) * bandStep + end, height: (shelves - 1) * shelfStep + shelfHeight,
+  };
 }
 
 /** What is added to the places of a head's maps, by the band that it is in. @param {AxesLayout} layout @param {number} head  place on the axis */
 export function bandOf({ perBand, bandStep }, head) {
   return Math.floor(head / perBand) * bandStep;
+}
+
+/** What is added to the places of a layer's maps, by the shelf that it is on. @param {AxesLayout} layout @param {number} layer  place on the axis */
+export function shelfOf({ perShelf, shelfStep }, layer) {
+  return Math.floor(layer / perShelf) * shelfStep;
 }
 
 /**
@@ -88,11 +115,13 @@ export function mapAt(layout, x, y) {
     while (starts[index] > place) index--;
     return index;
   };
-  const { bands, perBand, bandStep, mapWidth } = layout;
+  const { bands, perBand, bandStep, mapWidth, shelves, perShelf, shelfStep, shelfHeight } = layout;
   const band = Math.min(bands - 1, Math.max(0, Math.floor(x / bandStep)));
-  const layer = find(layout.x, x - band * bandStep, layout.x[layout.x.length - 1] + mapWidth);
-  const head = find(layout.y.slice(band * perBand, (band + 1) * perBand), y, layout.height);
-  return layer < 0 || head < 0 ? null : { layer, head: band * perBand + head };
+  const shelf = Math.min(shelves - 1, Math.max(0, Math.floor(y / shelfStep)));
+  const starts = layout.x.slice(shelf * perShelf, (shelf + 1) * perShelf);
+  const layer = find(starts, x - band * bandStep, starts[starts.length - 1] + mapWidth);
+  const head = find(layout.y.slice(band * perBand, (band + 1) * perBand), y - shelf * shelfStep, shelfHeight);
+  return layer < 0 || head < 0 ? null : { layer: shelf * perShelf + layer, head: band * perBand + head };
 }
 
 /**

@@ -5,7 +5,7 @@ import { placeBeside } from '../../../assets/viewer/views/floating.js';
 import { atlasOf, wantedScores } from '../../../assets/viewer/state/follow.js';
 import { bestHeads, ORDERS, ranksOf } from '../../../assets/viewer/numbers/head_order.js';
 import { OFFERED } from '../../../assets/viewer/state/look.js';
-import { countInLines, labelled, bandOf, layOutAxes, layOutLines, layOutWithPanel, mapAt } from '../../../assets/viewer/paint/map_layout.js';
+import { countInLines, labelled, bandOf, layOutAxes, layOutLines, layOutWithPanel, mapAt, shelfOf } from '../../../assets/viewer/paint/map_layout.js';
 import { entriesOf, paintMaps } from '../../../assets/viewer/paint/small_maps.js';
 import { entry, pixel, solidPixels } from '../../../assets/viewer/paint/palette.js';
 import { chooseHead } from '../../../assets/viewer/numbers/reduce.js';
@@ -187,6 +187,25 @@ test('heads of a tall picture go on in bands beside, all in the place, and are f
       const at = [layout.x[layer] + bandOf(layout, head) + 1, layout.y[head] + layout.mapHeight - 1];
       assert.deepEqual(mapAt(layout, ...at), { layer, head });
     }
+  }
+});
+
+test('many layers go on on shelves below where that makes the maps larger, all in the place, and are found again', () => {
+  for (const [layers, heads, most] of [[34, 2, 9], [28, 16, 3], [5, 4, 1]]) {
+    const place = { layers, heads, reduced: { layers: 1, heads: 2 }, aspect: 1.6, width: 580, height: 640, left: 34, gap: 1, apart: 6, narrowest: 8, below: 20 };
+    const [layout, one] = [layOutAxes(place), layOutAxes({ ...place, below: null })];
+    assert.equal(one.shelves, 1);
+    assert.ok(layout.shelves <= most && (layout.shelves === 1) === (most === 1), JSON.stringify(layout));
+    if (most > 1) assert.ok(layout.mapWidth > 1.15 * one.mapWidth);
+    else assert.deepEqual([layout.mapWidth, layout.x], [one.mapWidth, one.x]);
+    assert.ok(layout.width <= 580 && layout.height <= 640);
+    for (let head = 0; head < heads + 2; head++) {
+      for (let layer = 0; layer <= layers; layer++) {
+        const at = [layout.x[layer] + layout.mapWidth - 1, layout.y[head] + shelfOf(layout, layer) + layout.mapHeight - 1];
+        assert.deepEqual(mapAt(layout, ...at), { layer, head });
+      }
+    }
+    if (most > 1) assert.equal(mapAt(layout, layout.x[1] + 1, layout.shelfHeight + 10), null, 'a label');
   }
 });
 

@@ -15,26 +15,30 @@ export function paintAxisLabels(context, layout, { layers, heads, isRanked, dens
   context.textAlign = 'right';
   context.textBaseline = 'middle';
   const edge = layout.left - 6 * density;
-  const step = { x: layout.x[1] - layout.x[0], y: layout.perBand > 1 ? layout.y[1] - layout.y[0] : layout.mapHeight };
+  const step = { x: layout.perShelf > 1 ? layout.x[1] - layout.x[0] : layout.mapWidth, y: layout.perBand > 1 ? layout.y[1] - layout.y[0] : layout.mapHeight };
   const at = (/** @type {number} */ row) => edge + bandOf(layout, row);
   const middle = (/** @type {number} */ row) => Math.max(6 * density, layout.y[row] + layout.mapHeight / 2);
-  for (const i of labelled(heads, step.y, 13 * density)) context.fillText(String(isRanked ? i + 1 : i), at(i), middle(i));
-  if (step.y >= 11 * density) {
-    context.fillText('mean', at(heads), middle(heads));
-    context.fillText('max', at(heads + 1), middle(heads + 1));
-  } else context.fillText('mean', at(heads), middle(heads) + step.y / 2);
+  for (let shelf = 0; shelf < layout.shelves; shelf++) {
+    const top = shelf * layout.shelfStep;
+    for (const i of labelled(heads, step.y, 13 * density)) context.fillText(String(isRanked ? i + 1 : i), at(i), top + middle(i));
+    if (step.y >= 11 * density) {
+      context.fillText('mean', at(heads), top + middle(heads));
+      context.fillText('max', at(heads + 1), top + middle(heads + 1));
+    } else context.fillText('mean', at(heads), top + middle(heads) + step.y / 2);
+  }
   context.textAlign = 'center';
   context.textBaseline = 'top';
-  const below = layout.height + 5 * density;
+  const below = (/** @type {number} */ layer) => Math.floor(layer / layout.perShelf) * layout.shelfStep + layout.shelfHeight + 5 * density;
   // The last map is the mean over layers; a number too near to its label gives way.
-  const room = layout.x[layers.length] + layout.mapWidth / 2 - 32 * density;
-  const width = layout.x[layers.length] + layout.mapWidth;
+  const mean = layers.length;
+  const room = layout.x[mean] + layout.mapWidth / 2 - 32 * density;
+  const width = layout.x[mean] + layout.mapWidth;
   for (let band = 0; band < layout.bands; band++) {
     const left = band * layout.bandStep;
     for (const i of labelled(layers.length, step.x, 22 * density)) {
       const centre = layout.x[i] + layout.mapWidth / 2;
-      if (centre < room) context.fillText(String(layers[i]), left + centre, below);
+      if (centre < room || below(i) < below(mean)) context.fillText(String(layers[i]), left + centre, below(i));
     }
-    context.fillText('mean', left + Math.min(layout.x[layers.length] + layout.mapWidth / 2, width - 14 * density), below);
+    context.fillText('mean', left + Math.max(layout.left + 14 * density, Math.min(layout.x[mean] + layout.mapWidth / 2, width - 14 * density)), below(mean));
   }
 }

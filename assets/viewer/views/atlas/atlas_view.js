@@ -9,7 +9,7 @@
 import { gainsOf, REDUCED, sharedHigh } from '../../numbers/atlas.js';
 import { headCount } from '../../data/run_info.js';
 import { CAPTION_PX, isNarrow, LABEL_PX, layOutAtlas } from '../../paint/atlas_layout.js';
-import { bandOf, mapAt } from '../../paint/map_layout.js';
+import { bandOf, mapAt, shelfOf } from '../../paint/map_layout.js';
 import { blend, pixel, solidPixels } from '../../paint/palette.js';
 import { paintMaps } from '../../paint/small_maps.js';
 import { atlasOf } from '../../state/follow.js';
@@ -154,8 +154,9 @@ export function createAtlasView(root, state, { choose }) {
     const { axes, lines } = layout;
     const each = axes?.y.length ?? 1;
     items.forEach(({ map }, i) => {
-      map.x = axes ? axes.x[Math.floor(i / each)] + bandOf(axes, i % each) - axes.left : lines?.x[i] ?? 0;
-      map.y = axes ? axes.y[i % each] : lines?.y[i] ?? 0;
+      const layer = Math.floor(i / each);
+      map.x = axes ? axes.x[layer] + bandOf(axes, i % each) - axes.left : lines?.x[i] ?? 0;
+      map.y = axes ? axes.y[i % each] + shelfOf(axes, layer) : lines?.y[i] ?? 0;
     });
   }
 
@@ -176,10 +177,12 @@ export function createAtlasView(root, state, { choose }) {
       const { rows, cols } = items[0].shape;
       paintMaps(items.map(({ map }) => map), { rows, cols, ...size }, colours(), new Uint32Array(image.data.buffer), image.width);
     }
-    // around them the labels stay, those between bands too
+    // around them the labels stay, those between bands and below shelves too
     for (let band = 0; band < (axes?.bands ?? 1); band++) {
-      const from = axes ? band * axes.bandStep : 0;
-      context.putImageData(image, left, 0, from, 0, axes ? axes.bandStep - left : image.width, image.height);
+      for (let shelf = 0; shelf < (axes?.shelves ?? 1); shelf++) {
+        const from = axes ? [band * axes.bandStep, shelf * axes.shelfStep] : [0, 0];
+        context.putImageData(image, left, 0, from[0], from[1], axes ? axes.bandStep - left : image.width, axes?.shelfHeight ?? image.height);
+      }
     }
   }
 
