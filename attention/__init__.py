@@ -16,11 +16,17 @@ _HOME = {
     "Limits": "limits",
     "open_run": "runs.run",
     "Run": "runs.run",
+    "read_region": "runs.regions",
+    "answer_regions": "runs.regions",
+    "region_scores": "runs.regions",
     "AttentionError": "errors",
     "notebook_html": "exports.html.notebook",
 }
 
-__all__ = ["AttentionError", "Limits", "Request", "Run", "extract", "forecast", "open_run"]
+__all__ = [
+    "AttentionError", "Limits", "Request", "Run", "answer_regions", "extract", "forecast", "open_run", "read_region",
+    "region_scores",
+]  # fmt: skip
 
 
 def __getattr__(name):

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from attention.errors import NotInRun
+from attention.measures import regions
 from attention.runs.pooling import pooled_shape
+from attention.runs.regions import read_region, region_scores
 
 from .numbers import Answer, numbers, position_ranges
-from .query import BadQuery, Query, read_number, read_number_or_word, read_tower, read_word
+from .query import BadQuery, Query, read_number, read_number_or_word, read_place, read_tower, read_word
 
 PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
 
@@ -87,14 +89,18 @@ def masses(run, asked: Query) -> Answer:
 def scores(run, asked: Query) -> Answer:
     """A score by its `name`: with `query` (and `until`) of that row in every layer and head, float32 [layers, heads].
 
-    Which scores a row has, says `run.row_scores`; `value` is the row's value at `key`. Without `query`: the table of
-    the stored rows, float32 [layers, heads, rows], or with `layer` and `head` (as in `row`) [rows]; the positions of
-    its rows are in the header X-Attention-Positions, as `69-71` or `0-12,40`.
+    Which scores a row has, says `run.row_scores`; `value` is the row's value at `key`; those of `measures.regions` are
+    of a `box` (x0,y0,x1,y1) or a `point` (x,y) on an `image`, in its pixels. Without `query`: the table of the stored
+    rows, float32 [layers, heads, rows], or with `layer` and `head` (as in `row`) [rows]; the positions of its rows are
+    in the header X-Attention-Positions, as `69-71` or `0-12,40`.
     """
     name, tower = asked.get("name"), read_tower(asked)
     if not name:
         raise BadQuery("Give name=..., the score to read.")
     query, until, key = (read_number(asked, parameter, None) for parameter in ("query", "until", "key"))
+    if query is not None and name in regions.NAMES:
+        region = read_region(run, *read_place(asked))
+        return numbers(region_scores(run, region, query, tower, until).tables[name], "factors")
     if query is not None:
         if name == "value" and key is None:
             raise BadQuery("Give key=..., the position whose value is asked for.")

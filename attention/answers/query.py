@@ -51,3 +51,15 @@ def read_word(query: Query, name: str, words: tuple[str, ...], default: str) -> 
     if text not in words:
         raise BadQuery(f"{name} is {quoted(text)}; it must be one of {', '.join(words)}.")
     return text
+
+
+def read_place(query: Query) -> tuple[list[float], int]:
+    """A box=x0,y0,x1,y1 or a point=x,y, and the image that it is on."""
+    given = [name for name in ("box", "point") if name in query]
+    if len(given) != 1:
+        raise BadQuery("Give box=x0,y0,x1,y1 or point=x,y, one of the two, in pixels of the picture.")
+    (name,), count = given, 4 if "box" in given else 2
+    parts = query[name].split(",", count)
+    if len(parts) != count or not all(re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", part) for part in parts):
+        raise BadQuery(f"{name} is {quoted(query[name])}; it must be {count} numbers with commas between them.")
+    return [float(part) for part in parts], read_number(query, "image", 0)

@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | view | inspect | verify | models |
-adapters`.
+"""The command line: `python -m attention extract | compare | export | html | region | view | inspect | verify |
+models | adapters`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, html, listings, verify, view
+from . import capture, export, html, listings, region, verify, view
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -121,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_compare(commands)
     export.add_export(commands)
     html.add_html(commands)
+    region.add_region(commands)
     listings.add_inspect(commands)
     listings.add_models(commands)
     listings.add_adapters(commands)

@@ -358,7 +358,7 @@ class Run:
 
     def masses(self, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """The sum of one row over each group of run.json: float32 [layers, heads, groups], from float32 rows."""
-        rows = self._exact_rows(query, tower, until)
+        rows = self.exact_rows(query, tower, until)
         groups = self.info["groups"][tower]
         result = np.zeros((*rows.shape[:2], len(groups)), np.float32)
         for j, group in enumerate(groups):
@@ -453,7 +453,7 @@ class Run:
             if key is None:
                 raise NotInRun("The score 'value' is what a row has at one key: name the key.")
             self._check("key", key, self.keys(tower), tower)
-            return self._exact_rows(query, tower, until)[:, :, key].copy()
+            return self.exact_rows(query, tower, until)[:, :, key].copy()
         if until is None and (found := self._tabled(name, query, tower)) is not None:
             return found
         from attention.measures import rows as scores  # needs torch, which reading does not
@@ -462,7 +462,7 @@ class Run:
             raise NotInRun(f"There is no score {quoted(name)} of a row; there is {', '.join(scores.NAMES)} and value.")
         pictures = scores.Pictures(*self.pictures(tower))
         sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
-        return scores.of_rows(name, self._exact_rows(query, tower, until), pictures, sinks).numpy()
+        return scores.of_rows(name, self.exact_rows(query, tower, until), pictures, sinks).numpy()
 
     def stored_positions(self, tower: str = "language") -> np.ndarray:
         """The queries whose rows are stored, ascending, the same in every layer: int32 [rows]."""
@@ -482,8 +482,11 @@ class Run:
 
     # From the factors, layer by layer
 
-    def _exact_rows(self, query: int, tower: str, until: int | None) -> np.ndarray:
-        """A row, or the mean of a span, in every layer, as exact as the run has it: float32 [layers, heads, keys]."""
+    def exact_rows(self, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
+        """A row, or the mean of a span, in every layer, as exact as the run has it: float32 [layers, heads, keys].
+
+        Shared: not to be written into.
+        """
         layers = self.layers(tower)
         if layers and self.exact_source(layers[0], tower) == "stored":
             return np.stack(self.rows(query, tower, "stored", until))

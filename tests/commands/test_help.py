@@ -13,7 +13,7 @@ from attention.request import Request
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = command_line.build_parser()._subparsers._group_actions[0].choices
-OURS = ["extract", "compare", "export", "inspect", "models", "adapters", "verify"]
+OURS = ["extract", "compare", "export", "region", "inspect", "models", "adapters", "verify"]
 
 
 def examples(parser):
@@ -50,7 +50,7 @@ def test_help_begins_with_examples_and_fits_the_terminal(monkeypatch, name, colu
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder that looks like a checkout to a command, and takes what the command writes."""
-    for name in ("shapes", "compared"):
+    for name in ("shapes", "window", "compared"):
         shutil.copytree(ROOT / "assets/examples" / name, tmp_path / "assets/examples" / name)
     for path in ("examples/shapes.png", "examples/window.png"):
         shutil.copyfile(ROOT / "assets" / path, tmp_path / "assets" / path)
@@ -67,7 +67,7 @@ def test_the_examples_of_the_help_are_commands(name):
             assert parser.parse_args(arguments).command
 
 
-@pytest.mark.parametrize("name", ["extract", "export", "models", "adapters", "inspect"])
+@pytest.mark.parametrize("name", ["extract", "export", "region", "models", "adapters", "inspect"])
 def test_the_examples_of_the_help_work(place, capsys, name):
     for arguments in examples(COMMANDS[name]):
         assert command_line.main(arguments) == 0, (arguments, capsys.readouterr().err)
