@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from safetensors.numpy import load_file
 
+from attention import answer_regions, region_scores
 from attention.runs.tokens import cell_box
 
 pytestmark = pytest.mark.browser
@@ -273,6 +274,18 @@ def test_the_root_says_its_state_for_scripts(open_page, tools):
         "state": "ready", "tower": "language", "direction": "reads", "layer": "2", "head": "1", "query": "5",
         "token": "5", "grid": "0", "quiet": "", "lookOpen": "", "tokensOpen": "",
     }  # fmt: skip
+
+
+def test_the_sentence_says_how_much_lies_in_the_place_that_the_answer_names(open_page, runs, tools):
+    run, page = runs["named"], open_page("named", layer=1, head=2)
+    query = int(page.locator(".av-root").get_attribute("data-query"))
+    (box, *_) = answer_regions(run)
+    scores = region_scores(run, box, query)
+    said = page.locator(".av-sentence").inner_text().replace("\u202f", "")
+    found = re.search(r"on the picture, ([0-9.]+)% of that in “a box” \(chance ([0-9.]+)%\)\.", said)
+    assert found, said
+    share = scores.tables["region_share"][run.layers().index(1), 2]
+    assert np.allclose([float(text) for text in found.groups()], [100 * share, 100 * scores.uniform], rtol=6e-3)
 
 
 def test_a_finger_across_the_lines_under_the_picture_goes_to_the_next_head(open_page, touch, tools):

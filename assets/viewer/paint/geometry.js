@@ -15,15 +15,7 @@
  * @typedef {{width: number, height: number}} Size
  */
 
-/**
- * Where `count` equal cells between two places begin and end.
- * @param {number} start
- * @param {number} stop
- * @param {number} count
- */
-function parts(start, stop, count) {
-  return Array.from({ length: count + 1 }, (_, i) => start + ((stop - start) * i) / count);
-}
+import { cellEdges, parts } from '../numbers/regions.js';
 
 /**
  * The borders of `count` equal cells between two places: integers, count + 1 of them, ascending.
@@ -33,15 +25,6 @@ function parts(start, stop, count) {
  */
 export function edges(start, stop, count) {
   return Int32Array.from(parts(start, stop, count), Math.round);
-}
-
-/**
- * Where the rows and the columns of a grid's cells begin and end on the picture, in its pixels.
- * @param {Cells} grid
- */
-function cellEdges(grid) {
-  const [x0, y0, x1, y1] = grid.box_px;
-  return { rows: grid.row_edges_px ?? parts(y0, y1, grid.rows), cols: grid.col_edges_px ?? parts(x0, x1, grid.cols) };
 }
 
 /**

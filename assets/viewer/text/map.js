@@ -5,6 +5,7 @@ import { areShares, pointsAtTokens } from '../data/selection.js';
 import { promptLength } from '../data/run_info.js';
 import { quoted, quotedSpan } from '../data/token_text.js';
 import { cellsOfHalf } from '../numbers/reduce.js';
+import { namedPlace, regionCells, shareIn } from '../numbers/regions.js';
 
 /**
  * Where the row on screen reads from, or who reads what is selected.
@@ -23,7 +24,35 @@ export function sentenceOf(shown, info) {
   const half = `${cellsOfHalf(cells)} of ${cells.length} cells`;
   if (!areShares(shown)) return `${Who}: half of what is drawn on ${half}; the most on ${peak}, ${formatValue(cells[argmax])}.`;
   const where = masses.size > 1 ? `this picture (${formatPercent(imageMass)} on all)` : 'the picture';
-  return `${whenOf(shown, info)}, ${who} put ${formatPercent(mass)} of its attention on ${where}, half of it on ${half}.`;
+  const begun = `${whenOf(shown, info)}, ${who} put ${formatPercent(mass)} of its attention on ${where}`;
+  const named = shareInNamedPlace([shown], info);
+  return named && masses.size === 1 ? `${begun}, ${named.shares} of that ${named.where} (chance ${named.chance}).` : `${begun}, half of it on ${half}.${named ? spokenApart(named) : ''}`;
+}
+
+/**
+ * How much of what is read of the pictures lies in the place that the answer names, of one row or of two; empty where it names none.
+ * @param {import('../state/fields.js').Shown[]} rows
+ * @param {import('../data/run_info.js').RunInfo} info  whose answer names it
+ */
+export function inNamedPlace(rows, info) {
+  const named = shareInNamedPlace(rows, info);
+  return named ? spokenApart(named) : '';
+}
+
+/** @param {{where: string, shares: string, chance: string}} named */
+function spokenApart({ where, shares, chance }) {
+  return ` ${where[0].toUpperCase()}${where.slice(1)}: ${shares} of what is read of pictures (chance ${chance}).`;
+}
+
+/** @param {import('../state/fields.js').Shown[]} rows @param {import('../data/run_info.js').RunInfo} info */
+function shareInNamedPlace(rows, info) {
+  const region = namedPlace(info);
+  const cells = region && rows.every((shown) => shown.direction === 'reads' && areShares(shown)) ? regionCells(info, region, rows[0].tower) : null;
+  if (!region || !cells) return null;
+  const shares = rows.map((shown) => shareIn(shown.row, cells, shown.imageMass));
+  if (shares.some(Number.isNaN)) return null;
+  const where = region.label ? `${region.place.length === 4 ? 'in' : 'at'} “${region.label}”` : region.place.length === 4 ? 'in the answer’s box' : 'at the answer’s point';
+  return { where, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform) };
 }
 
 /**

@@ -7,6 +7,7 @@ import { formatPercent, formatTimes, formatValue } from '../data/format.js';
 import { cellBox } from '../paint/geometry.js';
 import { barLabels } from '../numbers/colour_range.js';
 import { areShares } from '../data/selection.js';
+import { inNamedPlace } from './map.js';
 
 /**
  * @typedef {import('../data/comparison_info.js').Member[]} Members
@@ -34,7 +35,7 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
     const at = (/** @type {number} */ cell) => `row ${Math.floor(cell / grid.cols)}, col ${cell % grid.cols}`;
     parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
   }
-  return `${capital(parts.join('; '))}.`;
+  return `${capital(parts.join('; '))}.${inNamedPlace([before, after], info)}`;
 }
 
 /**

@@ -1,0 +1,92 @@
+// @ts-check
+/**
+ * Shares of a row that lie in a place of a picture: that which the answer names. As `attention/runs/regions.py` counts them: a cell that is
+ * covered in part counts for that part, a point is the cell that it lies in, and all grids of its picture count. Knows no document.
+ *
+ * @typedef {object} Region
+ * @property {number} image
+ * @property {string} label
+ * @property {number[]} place  x0, y0, x1, y1 or x, y, in pixels of the picture
+ *
+ * @typedef {object} RegionCells
+ * @property {number[]} keys
+ * @property {number[]} inside  the part of each cell that is the region's, 0 to 1
+ * @property {number} uniform   share of a row that reads every cell of the picture alike
+ *
+ * @typedef {import('../data/run_info.js').RunInfo} RunInfo
+ */
+import { keysOfGrid } from '../data/run_info.js';
+
+/**
+ * The place that an answer names first: a box, or else a point.
+ * @param {RunInfo} info
+ * @returns {Region | null}
+ */
+export function namedPlace({ boxes, points }) {
+  const [box] = boxes ?? [];
+  if (box) return { image: box.image, label: box.label ?? '', place: [box.x0, box.y0, box.x1, box.y1] };
+  const [point] = points ?? [];
+  return point ? { image: point.image, label: point.label ?? '', place: [point.x, point.y] } : null;
+}
+
+/**
+ * Where the rows and the columns of a grid's cells begin and end on the picture, in its pixels.
+ * @param {{box_px: number[], rows: number, cols: number, row_edges_px?: number[], col_edges_px?: number[]}} grid
+ */
+export function cellEdges(grid) {
+  const [x0, y0, x1, y1] = grid.box_px;
+  return { rows: grid.row_edges_px ?? parts(y0, y1, grid.rows), cols: grid.col_edges_px ?? parts(x0, x1, grid.cols) };
+}
+
+/**
+ * Where `count` equal cells between two places begin and end.
+ * @param {number} start
+ * @param {number} stop
+ * @param {number} count
+ */
+export function parts(start, stop, count) {
+  return Array.from({ length: count + 1 }, (_, i) => start + ((stop - start) * i) / count);
+}
+
+/** The part of each cell between these edges that lies from `first` to `last`. @param {number[]} edges @param {number} first @param {number} last */
+function between(edges, first, last) {
+  return edges.slice(1).map((end, i) => Math.max(0, Math.min(end, last) - Math.max(edges[i], first)) / (end - edges[i]));
+}
+
+/** 1 for the last cell that a place lies in, its borders counted, else 0. @param {number[]} edges @param {number} at */
+function holding(edges, at) {
+  const last = edges.slice(1).findLastIndex((end, i) => edges[i] <= at && at <= end);
+  return edges.slice(1).map((_, i) => Number(i === last));
+}
+
+/**
+ * The cells of a tower that a region shares its area with; null where it has none of the picture, or of the region.
+ * @param {RunInfo} info
+ * @param {Region} region
+ * @param {string} tower
+ * @returns {RegionCells | null}
+ */
+export function regionCells(info, { image, place }, tower) {
+  const [keys, inside] = /** @type {[number[], number[]]} */ ([[], []]);
+  info.grids.forEach((grid, index) => {
+    if (grid.image !== image || grid.tower !== tower) return;
+    const { rows, cols } = cellEdges(grid);
+    const isBox = place.length === 4;
+    const down = isBox ? between(rows, place[1], place[3]) : holding(rows, place[1]);
+    const across = isBox ? between(cols, place[0], place[2]) : holding(cols, place[0]);
+    keys.push(...keysOfGrid(info, index));
+    for (const part of down) inside.push(...across.map((other) => part * other));
+  });
+  const total = inside.reduce((sum, part) => sum + part, 0);
+  return total > 0 ? { keys, inside, uniform: total / inside.length } : null;
+}
+
+/**
+ * The share of a row's mass on pictures that lies in the region; NaN where it reads none.
+ * @param {ArrayLike<number>} row
+ * @param {RegionCells} cells
+ * @param {number} imageMass
+ */
+export function shareIn(row, { keys, inside }, imageMass) {
+  return keys.reduce((sum, key, i) => sum + row[key] * inside[i], 0) / imageMass;
+}
