@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from attention import answer_regions, region_scores
+
 pytestmark = pytest.mark.browser
 
 CANVAS, RIBBON, LOOK, NUMBERS = ".av-atlas-canvas", ".av-ribbon-canvas", ".av-look", ".av-ribbon-numbers"
@@ -297,6 +299,26 @@ def test_an_order_changes_the_rows_and_a_click_selects_the_true_head(open_page, 
     select.select_option("number")
     settled(page)
     assert maps_of(page)[layers[2], first]["y"] == by_number[layers[2], first]["y"]
+
+
+def test_heads_are_ordered_by_their_share_in_the_place_that_the_answer_names(open_page, runs, tools):
+    run = runs["named"]
+    page = open_page("named", layer=1, head=1)
+    query = int(page.locator(".av-root").get_attribute("data-query"))
+    page.get_by_label("Order of heads").select_option("region_share")
+    settled(page, order="region_share")
+    shares = region_scores(run, answer_regions(run)[0], query).tables["region_share"]
+    placed = maps_of(page)
+    for i, layer in enumerate(run.layers()):
+        found = sorted(range(run.heads()), key=lambda head, layer=layer: placed[layer, head]["y"])
+        assert np.all(np.diff(shares[i][found]) <= 1e-6), layer
+    page.get_by_role("button", name="best").click()
+    settled(page, "best", "region_share")
+    first = page.evaluate("document.querySelector('.av-root').__attn.maps[0]")
+    assert np.isclose(shares[run.layers().index(first["layer"]), first["head"]], shares.max(), rtol=1e-5)
+    option = open_page("captured").get_by_label("Order of heads").locator("option[value=region_share]")
+    expect(option).to_be_disabled()
+    expect(option).to_contain_text("the answer names none")
 
 
 def test_the_best_heads_of_all_layers(open_page, runs, tools):

@@ -27,7 +27,7 @@ import { LruCache } from './lru.js';
  *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors
  * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
- * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number}} ScoresWish  of one row, in every layer and head
+ * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: {place: number[], image: number}}} ScoresWish  of one row, in every layer and head
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{tower: string, measure: string, adapter: number, query: number | null}} ChangeWish
@@ -283,8 +283,9 @@ export function massesPath({ tower, query, until }) {
 }
 
 /** @param {ScoresWish} wish */
-export function scoresPath({ tower, name, query, until, key }) {
-  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}`;
+export function scoresPath({ tower, name, query, until, key, region }) {
+  const where = region ? `&${region.place.length === 4 ? 'box' : 'point'}=${region.place.map((side) => Number(side.toFixed(6))).join()}&image=${region.image}` : '';
+  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${where}`;
 }
 
 /** @param {LineWish} wish */

@@ -4,6 +4,7 @@
  * the numbers about the row, then what may be wanted next. What arrives for something that is not wanted any more is dropped.
  * Knows the state and the source, and no document.
  */
+import { namedPlace, regionCells } from '../numbers/regions.js';
 import { makeAtlas } from '../numbers/atlas.js';
 import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
@@ -161,7 +162,8 @@ export function atlasOf(info, { tower, direction, query, until, grid }) {
 }
 
 /**
- * The scores by which heads are ordered, null where there are none: scores are of rows, and a value is that at a pinned cell.
+ * The scores by which heads are ordered, null where there are none: scores are of rows, a value is that at a pinned cell,
+ * and a share in a place is that in the one that the answer names.
  * @param {RunInfo} info
  * @param {Pick<Shown, 'tower' | 'direction' | 'query' | 'until'>} shown
  * @param {import('./look.js').Look['order']} order
@@ -170,6 +172,10 @@ export function atlasOf(info, { tower, direction, query, until, grid }) {
  */
 export function wantedScores(info, { tower, direction, query, until }, order, pinned) {
   if (direction !== 'reads' || order === 'number') return null;
+  if (order === 'region_share') {
+    const region = namedPlace(info);
+    return region && regionCells(info, region, tower) ? { tower, name: order, query, until, region } : null;
+  }
   if (order !== 'value') return { tower, name: order, query, until };
   const record = pinned && info.grids[pinned.grid];
   if (!pinned || record?.tower !== tower) return null;

@@ -2,6 +2,7 @@
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
 import { create, part } from '../dom.js';
 import { ORDERS } from '../../numbers/head_order.js';
+import { namedPlace } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
 
@@ -46,7 +47,8 @@ export function createAtlasControls(root, state) {
   function show() {
     const { info, selection, order, pinned } = state.get;
     const view = viewOf(state.get);
-    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid].join();
+    const isPlaced = Boolean(info && namedPlace(info));
+    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced].join();
     if (now === told) return;
     told = now;
     const isRow = selection?.direction === 'reads';
@@ -61,8 +63,9 @@ export function createAtlasControls(root, state) {
     for (const option of select.options) {
       const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];
       const isWithoutCell = option.value === 'value' && !isPinned;
-      option.disabled = isWithoutCell || (option.value === 'number' && view === 'best');
-      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : text;
+      const isWithoutPlace = option.value === 'region_share' && !isPlaced;
+      option.disabled = isWithoutCell || isWithoutPlace || (option.value === 'number' && view === 'best');
+      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? 'share in a place (the answer names none)' : text;
     }
   }
 
