@@ -107,7 +107,7 @@ export function mount({ element, props, watch, trigger, server }) {
     hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}) }),
     state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
-    state.on(['order', 'pinned'], () => void follower.reorder()),
+    state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown)),
     state.on(['selection', 'zoom', ...LOOK_NAMES], opening.follow),

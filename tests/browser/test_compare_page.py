@@ -20,6 +20,7 @@ from playwright.sync_api import expect
 from shared import once
 
 from adapters import open_comparison
+from attention import read_region, region_scores
 from attention.folders import unpack
 from attention.page.viewer import ComparisonViewer
 
@@ -290,6 +291,26 @@ def test_zoom_and_choice_of_a_cell_are_shared(open_page, tools):
     picture.click(position={"x": 1.5 / SHAPE[1] * box["width"], "y": 0.5 / SHAPE[0] * box["height"]})
     tools.wait(page, token=4)  # two special tokens and the start of the picture come before its cells
     assert page.evaluate("[...document.querySelectorAll('.av-here')].every((path) => path.getAttribute('d'))")
+
+
+def test_a_drawn_box_is_measured_in_both_members(open_page, comparisons):
+    comparison = comparisons["one"]
+    page = open_page("one", layer=2, head=3)
+    box = page.locator("[data-pane=wipe] .av-overlay").bounding_box()
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.7 * box["height"], steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    place = page.evaluate("document.querySelector('.av-root').__attn.state.region.place")
+    shares = [
+        region_scores(run, read_region(run, place), held(page)["query"]).of_head(2, 3)["region_share"]
+        for run in comparison.runs.values()
+    ]
+    said = page.locator(".av-sentence").inner_text().replace("\u202f", "")
+    found = re.search(r"In the drawn box: ([0-9.]+)% → ([0-9.]+)% of what is read of pictures", said)
+    assert np.allclose([float(text) for text in found.groups()], 100 * np.array(shares), rtol=6e-3, atol=5e-4), said
 
 
 def test_keys_step_through_layers_heads_and_tokens_as_in_a_run(open_page, tools):

@@ -13,6 +13,7 @@ from made_runs import chat, grid_of, scene, write_run
 from PIL import Image
 from playwright.sync_api import expect
 
+from attention import read_region, region_scores
 from attention.runs.run import open_run
 
 pytestmark = pytest.mark.browser
@@ -695,6 +696,43 @@ def test_a_drag_moves_the_picture_and_selects_nothing(open_page, runs, tools):
     assert laid(page) == whole and page.locator(".av-root").get_attribute("data-token") == token
     page.mouse.click(*start)
     tools.wait(page, token=int(run.cells(0)[3, 11]))
+
+
+def test_a_box_drawn_with_shift_is_measured_and_orders_the_heads_until_escape(open_page, runs, tools):
+    run = runs["painted"]
+    page = open_page("painted", layer=1, head=2)
+    token = page.locator(".av-root").get_attribute("data-token")
+    query = int(page.locator(".av-root").get_attribute("data-query"))
+    said = page.locator(".av-sentence").inner_text()
+    start, end = middle_of(page, run.info, 1, 3), middle_of(page, run.info, 4, 12)
+    page.mouse.move(*end)
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    page.mouse.move(start[0] + 30, start[1] + 20)
+    page.mouse.move(*start)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    place = state(page, "region")["place"]
+    width, height = (run.info["images"][0][side] for side in ("width", "height"))
+    expected = [3.5 / 23 * width, 1.5 / 7 * height, 12.5 / 23 * width, 4.5 / 7 * height]
+    assert np.abs(np.array(place) - expected).max() <= 1.5, "from corner to corner, whichever comes first"
+    assert page.locator(".av-root").get_attribute("data-token") == token and state(page, "pinned") is None
+    scores = region_scores(run, read_region(run, place), query)
+    i = run.layers().index(1)
+    found = re.search(
+        r"([0-9.]+)% of that in the drawn box \(chance ([0-9.]+)%\)",
+        page.locator(".av-sentence").inner_text().replace("\u202f", ""),
+    )
+    numbers = 100 * scores.tables["region_share"][i, 2], 100 * scores.uniform
+    assert np.allclose([float(text) for text in found.groups()], numbers, rtol=6e-3)
+    assert page.locator(".av-lines path[d]:not([d=''])").count()
+    page.evaluate("document.querySelector('.av-root').__attn.look({ order: 'region_share', atlasView: 'best' })")
+    page.wait_for_selector(".av-atlas[data-view=best][data-order=region_share] .av-atlas-frame:not(.av-stale)")
+    first = page.evaluate("document.querySelector('.av-root').__attn.maps[0]")
+    assert [(first["layer"], first["head"])] == scores.best(n=1)
+    page.locator(".av-overlay").focus()
+    page.keyboard.press("Escape")
+    assert state(page, "region") is None and page.locator(".av-sentence").inner_text() == said
 
 
 def test_a_tap_points_and_selects_two_fingers_zoom_and_one_moves(open_page, touch, runs, tools):

@@ -22,7 +22,7 @@ export const ORDERS = {
   spatial_entropy: { text: 'spatial entropy', unit: 'bits', isLowFirst: true, write: bits },
   sink_share: { text: 'sink share', unit: '', isLowFirst: false, write: formatPercent },
   value: { text: 'value at the pinned cell', unit: '', isLowFirst: false, write: formatValue },
-  region_share: { text: 'share in the named place', unit: '', isLowFirst: false, write: formatPercent },
+  region_share: { text: 'share in the box or the named place', unit: '', isLowFirst: false, write: formatPercent },
 };
 
 /** How many of the best heads are shown, where there is room. */

@@ -1,12 +1,13 @@
 // @ts-check
 /**
- * Shares of a row that lie in a place of a picture: that which the answer names. As `attention/runs/regions.py` counts them: a cell that is
+ * Shares of a row that lie in a place of a picture: a box that is drawn, or the place that the answer names. As `attention/runs/regions.py` counts them: a cell that is
  * covered in part counts for that part, a point is the cell that it lies in, and all grids of its picture count. Knows no document.
  *
  * @typedef {object} Region
  * @property {number} image
  * @property {string} label
  * @property {number[]} place  x0, y0, x1, y1 or x, y, in pixels of the picture
+ * @property {boolean} [isDrawn]  by a person
  *
  * @typedef {object} RegionCells
  * @property {number[]} keys
@@ -18,11 +19,13 @@
 import { keysOfGrid } from '../data/run_info.js';
 
 /**
- * The place that an answer names first: a box, or else a point.
+ * The box that a person has drawn, or else the place that an answer names first: a box, or else a point.
  * @param {RunInfo} info
+ * @param {Region | null} [drawn]
  * @returns {Region | null}
  */
-export function namedPlace({ boxes, points }) {
+export function regionOf({ boxes, points }, drawn = null) {
+  if (drawn) return drawn;
   const [box] = boxes ?? [];
   if (box) return { image: box.image, label: box.label ?? '', place: [box.x0, box.y0, box.x1, box.y1] };
   const [point] = points ?? [];

@@ -50,6 +50,7 @@ export {};
  * @property {Table | null} scores   [layers, heads], by which heads are ordered
  * @property {Table | null} line     [positions], the image mass of every stored row in this layer and head
  * @property {Pinned | null} pinned  a cell that heads can be ordered by
+ * @property {import('../numbers/regions.js').Region | null} region  a box that a person has drawn
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
  * @property {number | null} unplacedOn  the picture that a person chose for places that the answer names on none

@@ -4,7 +4,7 @@
  * the numbers about the row, then what may be wanted next. What arrives for something that is not wanted any more is dropped.
  * Knows the state and the source, and no document.
  */
-import { namedPlace, regionCells } from '../numbers/regions.js';
+import { regionCells, regionOf } from '../numbers/regions.js';
 import { makeAtlas } from '../numbers/atlas.js';
 import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
@@ -69,7 +69,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
 
   /** The numbers about the row on screen: masses of its parts, scores by which heads are ordered, a score along the answer. */
   async function followAbout() {
-    const { source, info, selection, shown, order, pinned } = state.get;
+    const { source, info, selection, shown, order, pinned, region } = state.get;
     if (!source || !info || !selection || !shown) return;
     const isWanted = () => state.get.source === source && state.get.selection === selection;
     const { tower, query, until, layer, head } = shown;
@@ -90,7 +90,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
       state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
     };
     const masses = isRow && groups.length ? { tower, query, until } : null;
-    const scores = wantedScores(info, shown, order, pinned);
+    const scores = wantedScores(info, shown, order, pinned, region);
     const line = hasLine(info, tower) ? { tower, name: 'image_mass', layer, head } : null;
     await Promise.all([
       read('masses', masses && massesPath(masses), () => source.masses(/** @type {any} */ (masses))),
@@ -163,17 +163,18 @@ export function atlasOf(info, { tower, direction, query, until, grid }) {
 
 /**
  * The scores by which heads are ordered, null where there are none: scores are of rows, a value is that at a pinned cell,
- * and a share in a place is that in the one that the answer names.
+ * and a share in a place is that in the box that is drawn, or in the one that the answer names.
  * @param {RunInfo} info
  * @param {Pick<Shown, 'tower' | 'direction' | 'query' | 'until'>} shown
  * @param {import('./look.js').Look['order']} order
  * @param {import('./fields.js').Pinned | null} pinned
+ * @param {import('../numbers/regions.js').Region | null} [drawn]
  * @returns {import('../data/source.js').ScoresWish | null}
  */
-export function wantedScores(info, { tower, direction, query, until }, order, pinned) {
+export function wantedScores(info, { tower, direction, query, until }, order, pinned, drawn = null) {
   if (direction !== 'reads' || order === 'number') return null;
   if (order === 'region_share') {
-    const region = namedPlace(info);
+    const region = regionOf(info, drawn);
     return region && regionCells(info, region, tower) ? { tower, name: order, query, until, region } : null;
   }
   if (order !== 'value') return { tower, name: order, query, until };

@@ -5,14 +5,15 @@ import { areShares, pointsAtTokens } from '../data/selection.js';
 import { promptLength } from '../data/run_info.js';
 import { quoted, quotedSpan } from '../data/token_text.js';
 import { cellsOfHalf } from '../numbers/reduce.js';
-import { namedPlace, regionCells, shareIn } from '../numbers/regions.js';
+import { regionCells, regionOf, shareIn } from '../numbers/regions.js';
 
 /**
  * Where the row on screen reads from, or who reads what is selected.
  * @param {import('../state/fields.js').Shown} shown
  * @param {import('../data/run_info.js').RunInfo} info
+ * @param {import('../numbers/regions.js').Region | null} [drawn]
  */
-export function sentenceOf(shown, info) {
+export function sentenceOf(shown, info, drawn = null) {
   const { direction, layer, head, cells, mass, imageMass, masses, argmax, grid } = shown;
   const { cols } = info.grids[/** @type {number} */ (grid)];
   const who = headName(layer, head);
@@ -25,17 +26,19 @@ export function sentenceOf(shown, info) {
   if (!areShares(shown)) return `${Who}: half of what is drawn on ${half}; the most on ${peak}, ${formatValue(cells[argmax])}.`;
   const where = masses.size > 1 ? `this picture (${formatPercent(imageMass)} on all)` : 'the picture';
   const begun = `${whenOf(shown, info)}, ${who} put ${formatPercent(mass)} of its attention on ${where}`;
-  const named = shareInNamedPlace([shown], info);
+  const named = shareInRegion([shown], info, drawn);
   return named && masses.size === 1 ? `${begun}, ${named.shares} of that ${named.where} (chance ${named.chance}).` : `${begun}, half of it on ${half}.${named ? spokenApart(named) : ''}`;
 }
 
 /**
- * How much of what is read of the pictures lies in the place that the answer names, of one row or of two; empty where it names none.
+ * How much of what is read of the pictures lies in the box that is drawn or the place that the answer names, of one row or of two; empty
+ * where there is none.
  * @param {import('../state/fields.js').Shown[]} rows
  * @param {import('../data/run_info.js').RunInfo} info  whose answer names it
+ * @param {import('../numbers/regions.js').Region | null} [drawn]
  */
-export function inNamedPlace(rows, info) {
-  const named = shareInNamedPlace(rows, info);
+export function inRegion(rows, info, drawn = null) {
+  const named = shareInRegion(rows, info, drawn);
   return named ? spokenApart(named) : '';
 }
 
@@ -44,15 +47,16 @@ function spokenApart({ where, shares, chance }) {
   return ` ${where[0].toUpperCase()}${where.slice(1)}: ${shares} of what is read of pictures (chance ${chance}).`;
 }
 
-/** @param {import('../state/fields.js').Shown[]} rows @param {import('../data/run_info.js').RunInfo} info */
-function shareInNamedPlace(rows, info) {
-  const region = namedPlace(info);
+/** @param {import('../state/fields.js').Shown[]} rows @param {import('../data/run_info.js').RunInfo} info @param {import('../numbers/regions.js').Region | null} drawn */
+function shareInRegion(rows, info, drawn) {
+  const region = regionOf(info, drawn);
   const cells = region && rows.every((shown) => shown.direction === 'reads' && areShares(shown)) ? regionCells(info, region, rows[0].tower) : null;
   if (!region || !cells) return null;
   const shares = rows.map((shown) => shareIn(shown.row, cells, shown.imageMass));
   if (shares.some(Number.isNaN)) return null;
-  const where = region.label ? `${region.place.length === 4 ? 'in' : 'at'} “${region.label}”` : region.place.length === 4 ? 'in the answer’s box' : 'at the answer’s point';
-  return { where, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform) };
+  const isBox = region.place.length === 4;
+  const named = region.label ? `${isBox ? 'in' : 'at'} “${region.label}”` : isBox ? 'in the answer’s box' : 'at the answer’s point';
+  return { where: region.isDrawn ? 'in the drawn box' : named, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform) };
 }
 
 /**

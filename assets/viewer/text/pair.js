@@ -7,7 +7,7 @@ import { formatPercent, formatTimes, formatValue } from '../data/format.js';
 import { cellBox } from '../paint/geometry.js';
 import { barLabels } from '../numbers/colour_range.js';
 import { areShares } from '../data/selection.js';
-import { inNamedPlace } from './map.js';
+import { inRegion } from './map.js';
 
 /**
  * @typedef {import('../data/comparison_info.js').Member[]} Members
@@ -20,8 +20,9 @@ import { inNamedPlace } from './map.js';
  * @param {Members} members
  * @param {Pair} pair
  * @param {import('../data/run_info.js').RunInfo} info
+ * @param {import('../numbers/regions.js').Region | null} [drawn]
  */
-export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage }, info) {
+export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage }, info, drawn = null) {
   const what = before.direction === 'read by' ? 'column' : before.direction === 'received' ? 'numbers' : 'row';
   const names = `${memberName(members, left)} and ${memberName(members, right)}`;
   if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.`;
@@ -35,7 +36,7 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
     const at = (/** @type {number} */ cell) => `row ${Math.floor(cell / grid.cols)}, col ${cell % grid.cols}`;
     parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
   }
-  return `${capital(parts.join('; '))}.${inNamedPlace([before, after], info)}`;
+  return `${capital(parts.join('; '))}.${inRegion([before, after], info, drawn)}`;
 }
 
 /**

@@ -17,6 +17,7 @@ export function createHelp(root, more = []) {
       ...KEYS.flatMap(({ shown, says }) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),
       create('dt', {}, [create('kbd', { text: 'shift' }), ' + arrows']), create('dd', { text: 'on the picture: point at the next cell; Enter selects it' }),
       create('dt', {}, [create('kbd', { text: 'p' })]), create('dd', { text: 'on the picture: pin the cell, or let it go; shift and click do the same' }),
+      create('dt', {}, [create('kbd', { text: 'shift' }), ' and drag']), create('dd', { text: 'draw a box on the picture: how much is read there, and how much by chance' }),
       create('dt', {}, [create('kbd', { text: '+' }), ' ', create('kbd', { text: '−' }), ' ', create('kbd', { text: '0' })]),
       create('dd', { text: 'on the picture: larger, smaller, whole; the wheel once it has the focus, or with Ctrl' }),
       ...more.flatMap(([shown, says]) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),

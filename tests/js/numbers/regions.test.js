@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { namedPlace, regionCells, shareIn } from '../../../assets/viewer/numbers/regions.js';
-import { inNamedPlace } from '../../../assets/viewer/text/map.js';
+import { regionCells, regionOf, shareIn } from '../../../assets/viewer/numbers/regions.js';
+import { inRegion } from '../../../assets/viewer/text/map.js';
 
 const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 
@@ -36,19 +36,21 @@ test('where nothing of the region is shown there are no cells', () => {
 
 test('the first place is a box, or else a point', () => {
   const [box, point] = [{ image: 1, x0: 1, y0: 2, x1: 3, y1: 4, label: 'Save' }, { image: 0, x: 5, y: 6 }];
-  assert.deepEqual(namedPlace({ boxes: [box], points: [point] }), { image: 1, label: 'Save', place: [1, 2, 3, 4] });
-  assert.deepEqual(namedPlace({ points: [point] }), { image: 0, label: '', place: [5, 6] });
-  assert.equal(namedPlace({}), null);
+  assert.deepEqual(regionOf({ boxes: [box], points: [point] }), { image: 1, label: 'Save', place: [1, 2, 3, 4] });
+  assert.deepEqual(regionOf({ points: [point] }), { image: 0, label: '', place: [5, 6] });
+  assert.equal(regionOf({}), null);
+  const drawn = { image: 0, label: '', place: [1, 1, 2, 2], isDrawn: true };
+  assert.equal(regionOf({ boxes: [box] }, drawn), drawn, 'what is drawn comes first');
 });
 
 test('one row has a share and two have both, with what chance would have; columns and largest values have none', () => {
   const info = infoOf({ boxes: [{ image: 1, x0: 0, y0: 0, x1: 9, y1: 9, label: '<b>Save</b>' }] });
   const row = [0, 0, 0, 0, 0, 0, 0, 0, 0.3, 0.1];
   const shown = { tower: 'language', direction: 'reads', layer: 1, head: 2, row, imageMass: 0.4 };
-  assert.equal(inNamedPlace([shown], info), ' In “<b>Save</b>”: 25.0\u202f% of what is read of pictures (chance 100\u202f%).');
-  assert.equal(inNamedPlace([shown, { ...shown, imageMass: 0.2 }], info), ' In “<b>Save</b>”: 25.0\u202f% → 50.0\u202f% of what is read of pictures (chance 100\u202f%).');
+  assert.equal(inRegion([shown], info), ' In “<b>Save</b>”: 25.0\u202f% of what is read of pictures (chance 100\u202f%).');
+  assert.equal(inRegion([shown, { ...shown, imageMass: 0.2 }], info), ' In “<b>Save</b>”: 25.0\u202f% → 50.0\u202f% of what is read of pictures (chance 100\u202f%).');
   for (const other of [{ direction: 'read by' }, { direction: 'received' }, { head: 'max' }, { imageMass: 0, row: row.map(() => 0) }]) {
-    assert.equal(inNamedPlace([{ ...shown, ...other }], info), '');
+    assert.equal(inRegion([{ ...shown, ...other }], info), '');
   }
-  assert.equal(inNamedPlace([shown], infoOf()), '');
+  assert.equal(inRegion([shown], infoOf()), '');
 });

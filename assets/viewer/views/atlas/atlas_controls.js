@@ -2,7 +2,7 @@
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
 import { create, part } from '../dom.js';
 import { ORDERS } from '../../numbers/head_order.js';
-import { namedPlace } from '../../numbers/regions.js';
+import { regionOf } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
 
@@ -45,9 +45,9 @@ export function createAtlasControls(root, state) {
 
   let told = '';
   function show() {
-    const { info, selection, order, pinned } = state.get;
+    const { info, selection, order, pinned, region } = state.get;
     const view = viewOf(state.get);
-    const isPlaced = Boolean(info && namedPlace(info));
+    const isPlaced = Boolean(info && regionOf(info, region));
     const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced].join();
     if (now === told) return;
     told = now;
@@ -65,11 +65,11 @@ export function createAtlasControls(root, state) {
       const isWithoutCell = option.value === 'value' && !isPinned;
       const isWithoutPlace = option.value === 'region_share' && !isPlaced;
       option.disabled = isWithoutCell || isWithoutPlace || (option.value === 'number' && view === 'best');
-      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? 'share in a place (the answer names none)' : text;
+      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? 'share in a place (the answer names none; draw one with Shift)' : text;
     }
   }
 
-  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned'], show);
+  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned', 'region'], show);
   show();
   return {
     dispose() {

@@ -58,11 +58,11 @@ export function viewOf({ selection, atlasView }) {
  * @returns {{held: Held | null, isStale: boolean}}  the same `held` where nothing of it has changed
  */
 export function heldNow(before, fields) {
-  const { info, tower, grid, shown, atlas, scores, order, pinned } = fields;
+  const { info, tower, grid, shown, atlas, scores, order, pinned, region } = fields;
   if (!info) return { held: null, isStale: false };
   const view = viewOf(fields);
   const here = shown && shown.tower === tower && shown.grid === grid ? shown : null;
-  const wish = here && wantedScores(info, here, order, pinned);
+  const wish = here && wantedScores(info, here, order, pinned, region);
   // A run may have no such scores: then none arrive.
   const isOrdered = Boolean(here) && (!wish || !scores || scores.name === scoresPath(wish));
   const own = atlas && atlas.tower === tower && atlas.grid === grid ? atlas : null;

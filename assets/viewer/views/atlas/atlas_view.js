@@ -294,7 +294,7 @@ export function createAtlasView(root, state, { choose }) {
     listen(place, { scroll: () => showHover(-1) }),
     state.on(['palette', 'theme'], mix),
     state.on([
-      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection',
+      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'region', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection',
     ], update),
     state.on(['selection', 'info', 'size'], scroll),
   ];

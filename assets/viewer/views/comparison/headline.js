@@ -36,7 +36,7 @@ export function createComparisonHeadline(root, state) {
     const names = [pair.left, pair.right].map((member) => memberName(comparison.members, member));
     const what = { reads: 'rows', 'read by': 'columns', received: 'means' }[before.direction];
     facts.append(create('span', { text: names.join(' against ') }), create('span', { text: `${what} in float32, from the factors of both` }));
-    sentence.textContent = pairWords(comparison.members, pair, info);
+    sentence.textContent = pairWords(comparison.members, pair, info, state.get.region);
     sentence.title = sentence.textContent;
     sinks.textContent = sinksOf([before, pair.after], mode);
     sinks.title = before.sinks.count || pair.after.sinks.count ? SINK_RULE : '';
@@ -54,7 +54,7 @@ export function createComparisonHeadline(root, state) {
 
   const undo = [
     state.on(['comparison', 'wholeInfos'], sayWords),
-    state.on(['info', 'comparison', 'pair', 'sinks'], write),
+    state.on(['info', 'comparison', 'pair', 'sinks', 'region'], write),
   ];
   return {
     dispose: () => {

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What a mouse, a finger or two and a wheel do on a picture: point, choose, drag, pinch, zoom.
+ * What a mouse, a finger or two and a wheel do on a picture: point, choose, drag, pinch, zoom, draw.
  *
- * A press that has moved is a drag and chooses nothing. The wheel zooms with Ctrl or Command, as a pinch on a touchpad does, and
+ * A press that has moved is a drag and chooses nothing; with Shift it draws. The wheel zooms with Ctrl or Command, as a pinch on a touchpad does, and
  * alone where the picture has the focus; otherwise it scrolls the page, as it does when there is nothing left to zoom out of.
  * Knows neither cells nor pictures.
  */
@@ -23,13 +23,15 @@ export const STEP = 2;
  * @param {(event: MouseEvent) => void} does.choose
  * @param {(factor: number, event: {clientX: number, clientY: number}) => boolean} does.zoom  whether anything changed
  * @param {(dx: number, dy: number) => void} does.move       in CSS pixels
+ * @param {(from: {clientX: number, clientY: number}, to: {clientX: number, clientY: number}) => void} does.draw  again and again, as the pointer moves
  * @returns {() => void} dispose
  */
-export function listenToGestures(target, { point, choose, zoom, move }) {
+export function listenToGestures(target, { point, choose, zoom, move, draw }) {
   /** @type {Map<number, {clientX: number, clientY: number}>} */
   const pressed = new Map();
   let begun = { clientX: 0, clientY: 0 };
   let isDrag = false;
+  let isDrawing = false;
 
   /** @param {PointerEvent} event */
   function press(event) {
@@ -37,6 +39,7 @@ export function listenToGestures(target, { point, choose, zoom, move }) {
     if (!pressed.size) {
       begun = event;
       isDrag = false;
+      isDrawing = event.shiftKey;
     } else isDrag = true;
     pressed.set(event.pointerId, event);
   }
@@ -57,8 +60,10 @@ export function listenToGestures(target, { point, choose, zoom, move }) {
     if (!isDrag && distance(begun, event) > (SLOP_PX[/** @type {'mouse'} */ (event.pointerType)] ?? SLOP_PX.pen)) {
       isDrag = true;
       target.setPointerCapture(event.pointerId);
-      move(event.clientX - begun.clientX, event.clientY - begun.clientY);
-    } else if (isDrag) move(event.clientX - before.clientX, event.clientY - before.clientY);
+      if (isDrawing) draw(begun, event);
+      else move(event.clientX - begun.clientX, event.clientY - begun.clientY);
+    } else if (isDrag && isDrawing) draw(begun, event);
+    else if (isDrag) move(event.clientX - before.clientX, event.clientY - before.clientY);
   }
 
   /** @param {PointerEvent} event */

@@ -44,6 +44,7 @@ import { moved, placeOf, pointAt, revealing, seenOf, WHOLE, zoomedAt } from '../
  * @property {(cell: Cell) => void} select
  * @property {(cell: Cell) => void} pin
  * @property {(zoom: Zoom) => void} zoom
+ * @property {(place: number[]) => void} draw  a box: x0, y0, x1, y1 in pixels of the picture
  * @property {(isThere: boolean) => void} [loaded]  the picture came, or cannot be had
  */
 
@@ -212,6 +213,21 @@ export function createPane(parent, does) {
     if (size && zoom.scale > 1) does.zoom(moved(zoom, dx * density, dy * density, { picture: size, box }));
   }
 
+  /**
+   * A box between two places of the screen, in pixels of the picture, to a tenth; it ends where the picture does.
+   * @param {{clientX: number, clientY: number}} from
+   * @param {{clientX: number, clientY: number}} to
+   */
+  function drawBox(from, to) {
+    const { size } = content.get;
+    if (!size) return;
+    const corners = [from, to].map((event) => pointAt(within(), under(event)));
+    const sides = (/** @type {number[]} */ at, /** @type {number} */ length) => at.map((share) => Math.round(10 * length * Math.min(1, Math.max(0, share))) / 10).sort((a, b) => a - b);
+    const [x0, x1] = sides(corners.map(({ x }) => x), size.width);
+    const [y0, y1] = sides(corners.map(({ y }) => y), size.height);
+    if (x0 < x1 && y0 < y1) does.draw([x0, y0, x1, y1]);
+  }
+
   /** The cell beside the one that is pointed at; to begin with, the one with the largest value. @param {number} down @param {number} right */
   function pointBeside(down, right) {
     const { grid, map, hover, size, zoom } = content.get;
@@ -260,6 +276,7 @@ export function createPane(parent, does) {
       },
       zoom: zoomBy,
       move: moveBy,
+      draw: drawBox,
     }),
     content.on(['picture'], loadPicture),
     content.on(['size', 'grid', 'zoom', 'refit'], layOut),

@@ -77,11 +77,15 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     return { here: info && selection && isHere ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
   }
 
-  /** What the answer names on this picture. @param {string} name */
+  /** What the answer names on this picture, and the box that is drawn. @param {string} name */
   function named(name) {
-    const info = state.get.places ? infoOf(name) : null;
+    const { places, unplacedOn, region } = state.get;
+    const info = places ? infoOf(name) : null;
     const now = focus();
-    return info && now ? placesOn(info, now.index, now.index === state.get.unplacedOn) : null;
+    const found = info && now ? placesOn(info, now.index, now.index === unplacedOn) : null;
+    if (!region || region.image !== now?.index) return found;
+    const [x0, y0, x1, y1] = region.place;
+    return { points: found?.points ?? [], boxes: [...(found?.boxes ?? []), { image: region.image, x0, y0, x1, y1, label: '' }] };
   }
 
   /** Places that the answer names on no picture: how many, why, and whether they are drawn on this one. */
@@ -115,7 +119,7 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     state.on(['zoom'], () => each(() => ({ zoom: state.get.zoom }))),
     state.on(['selection', 'pinned'], () => each(selected)),
     state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
-    state.on(['unplacedOn'], showPlaces),
+    state.on(['unplacedOn', 'region'], showPlaces),
     state.on(['zoom', 'info', 'grid'], () => tools.show(focus() ? state.get.zoom.scale : null)),
   ];
   tools.show(null);
@@ -139,6 +143,10 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
       select: ({ row, col }) => selectCell(row, col),
       pin: ({ row, col }) => pinCell(row, col),
       zoom: (zoom) => state.set({ zoom }),
+      draw: (place) => {
+        const now = focus();
+        if (now) state.set({ region: { image: now.index, label: '', place, isDrawn: true } });
+      },
       loaded: isFirst ? (isThere) => state.set({ pictureReady: true, pictureFailed: !isThere }) : undefined,
     }),
 
