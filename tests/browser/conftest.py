@@ -286,6 +286,21 @@ def wait(page, state: str = "ready", **values) -> None:
         raise AssertionError(f"waited for {css}, the viewer says {says}") from error
 
 
+def still(page) -> None:
+    """Wait until nothing that can be pointed at has moved for some frames: for the mouse, which knows places alone."""
+    page.evaluate(
+        """async () => {
+        const boxOf = (each) => each.getBoundingClientRect();
+        const places = () => JSON.stringify([...document.querySelectorAll('.av-root canvas')].map(boxOf));
+        for (let last = '', same = 0; same < 4;) {
+          await new Promise(requestAnimationFrame);
+          const now = places();
+          same = now === last ? same + 1 : 0;
+          last = now;
+        } }"""
+    )
+
+
 def shown(page) -> SimpleNamespace:
     """What the viewer holds of the map on screen."""
     script = """() => { const { shown, drawn } = document.querySelector('.av-root').__attn.state;
@@ -322,6 +337,7 @@ def tools():
         shown=shown,
         select=select,
         canvas_pixels=canvas_pixels,
+        still=still,
         WIDE=WIDE,
         NARROW=NARROW,
         SHAPE=SHAPE,

@@ -7,6 +7,7 @@ import re
 import matplotlib
 import numpy as np
 import pytest
+from browser.conftest import still
 from playwright.sync_api import expect
 
 from attention import answer_regions, region_scores
@@ -50,7 +51,8 @@ def maps_of(page):
 
 
 def place_of(page, box, css=CANVAS):
-    """The middle of a box of a canvas, in the window."""
+    """The middle of a box of a canvas, in the window, once it lies still."""
+    still(page)
     canvas = page.locator(css).bounding_box()
     return canvas["x"] + box["x"] + box["width"] / 2, canvas["y"] + box["y"] + box["height"] / 2
 

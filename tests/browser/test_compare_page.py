@@ -213,6 +213,7 @@ def test_the_wipe_shows_one_map_on_each_side_of_its_line(open_page, tools):
     before, after, wipe = (overlay(page, tools, pane) for pane in ("before", "after", "wipe"))
     at = round(0.6 * wipe.shape[1])
     assert np.array_equal(wipe[:, :at], before[:, :at]) and np.array_equal(wipe[:, at:], after[:, at:])
+    tools.still(page)
     frame, knob = page.locator("[data-pane=wipe] .av-frame").bounding_box(), line.bounding_box()
     page.mouse.move(knob["x"] + knob["width"] / 2, knob["y"] + 20)
     page.mouse.down()
@@ -263,6 +264,7 @@ def test_a_real_adapter_moves_what_comes_after_it_and_nothing_else(open_page, co
 
 def test_a_cell_that_is_pointed_at_is_outlined_and_said_in_all(open_page, tools):
     page = open_page("one", layer=2, head=3)
+    tools.still(page)
     box = page.locator("[data-pane=after] .av-overlay").bounding_box()
     page.mouse.move(box["x"] + 2.5 / SHAPE[1] * box["width"], box["y"] + 3.5 / SHAPE[0] * box["height"])
     expect(page.locator(".av-outline:visible")).to_have_count(4)
@@ -293,9 +295,10 @@ def test_zoom_and_choice_of_a_cell_are_shared(open_page, tools):
     assert page.evaluate("[...document.querySelectorAll('.av-here')].every((path) => path.getAttribute('d'))")
 
 
-def test_a_drawn_box_is_measured_in_both_members(open_page, comparisons):
+def test_a_drawn_box_is_measured_in_both_members(open_page, comparisons, tools):
     comparison = comparisons["one"]
     page = open_page("one", layer=2, head=3)
+    tools.still(page)
     box = page.locator("[data-pane=wipe] .av-overlay").bounding_box()
     page.keyboard.down("Shift")
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.2 * box["height"])

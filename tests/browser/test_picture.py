@@ -9,6 +9,7 @@ import re
 import matplotlib
 import numpy as np
 import pytest
+from browser.conftest import still
 from made_runs import chat, grid_of, scene, write_run
 from PIL import Image
 from playwright.sync_api import expect
@@ -172,7 +173,8 @@ def zoom_to(page, scale, x=0.5, y=0.5):
 
 
 def middle_of(page, info, row, col, grid=0):
-    """The middle of a cell on the screen."""
+    """The middle of a cell on the screen, once it lies still."""
+    still(page)
     inside, box = middle_inside(page, info, row, col, grid), page.locator(".av-overlay").first.bounding_box()
     return box["x"] + inside["x"], box["y"] + inside["y"]
 
