@@ -75,10 +75,14 @@ def _record(run, options) -> dict[str, Any]:
     if options.answer:
         named = answer_regions(run)
         if not named:
-            raise NotInRun("The answer names no place: give --box or --point.")
+            raise NotInRun("The answer names no place that is certain: give --box or --point.")
         region = named[0]
     else:
         region = read_region(run, options.box or options.point, options.image)
+    if options.query is None and options.tower == "vision":
+        raise InvalidRequest("Give --query, a patch: no row of the vision tower predicts the answer.")
+    if options.query is None and not run.info.get("prompt_tokens"):
+        raise InvalidRequest("Give --query: this run does not say where its answer begins.")
     query = run.info["prompt_tokens"] - 1 if options.query is None else options.query
     scores = region_scores(run, region, query, options.tower, options.until)
     heads = [

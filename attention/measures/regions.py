@@ -41,31 +41,26 @@ def belongs(shared: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return found if found.any() else (shared > 0) & (shared == shared.max())
 
 
-def of_cells(
-    values: np.ndarray, shared: np.ndarray, areas: np.ndarray, own: np.ndarray, image_mass: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Every measure of NAMES of maps [..., cells] of one picture, all its grids behind each other: float32 [...] each.
+def of_cells(values: np.ndarray, shared: np.ndarray, areas: np.ndarray, own: np.ndarray) -> dict[str, np.ndarray]:
+    """Every measure of NAMES of maps [..., cells] of all pictures, grid behind grid: float32 [...] each.
 
-    `shared` and `areas` are in square pixels [cells], `own` is what `belongs` says of each grid; `image_mass` is the
-    mass on all pictures, [...]. A cell that is covered in part counts for that part. `region_mass` is the mass in the
-    region; `region_share` its share of the mass on pictures; `region_lift` its share of the mass on this picture, as a
-    multiple of what a row has that reads every cell alike; `region_peak` 1 where the highest cell is one of the
-    region's, else 0; `region_rank` the place of the region's best cell among all, 1 for the highest; `region_iou` the
-    intersection over union, by area, of the region and as many of the highest cells as are nearest to it in area. NaN
-    where nothing of the picture is read.
+    `shared` and `areas` are in square pixels [cells], `own` is what `belongs` says of each grid. A cell that is covered
+    in part counts for that part. `region_mass` is the mass in the region; `region_share` its share of the mass on
+    pictures; `region_lift` that share as a multiple of `uniform_share`; `region_peak` 1 where the highest cell is one
+    of the region's, else 0; `region_rank` the place of the region's best cell among all, 1 for the highest;
+    `region_iou` the intersection over union, by area, of the region and as many of the highest cells as are nearest to
+    it in area. NaN where nothing of the pictures is read.
     """
-    values, mass = np.asarray(values, np.float64), np.asarray(image_mass, np.float64)
-    inside = shared / areas
-    on_picture, on_region = values.sum(axis=-1), values @ inside
+    values = np.asarray(values, np.float64)
+    mass, on_region = values.sum(axis=-1), values @ (shared / areas)
     best = np.where(own, values, -np.inf).max(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(mass > 0, on_region / mass, np.nan)
-        lift = np.where(on_picture > 0, on_region / on_picture / inside.mean(), np.nan)
-    nothing = np.where(on_picture > 0, 0, np.nan)
+    nothing = np.where(mass > 0, 0, np.nan)
     found = {
         "region_mass": on_region,
         "region_share": share,
-        "region_lift": lift,
+        "region_lift": share / uniform_share(shared, areas),
         "region_peak": (best >= values.max(axis=-1)) + nothing,
         "region_rank": 1 + (values > best[..., None]).sum(axis=-1) + nothing,
         "region_iou": _iou_of_highest(values, shared, areas) + nothing,
@@ -86,19 +81,17 @@ def _iou_of_highest(values: np.ndarray, shared: np.ndarray, areas: np.ndarray) -
 
 
 def uniform_share(shared: np.ndarray, areas: np.ndarray) -> float:
-    """Share of a row that reads every cell of the picture alike."""
+    """Share of a row that reads every cell of every picture alike."""
     return float((shared / areas).mean())
 
 
-def central_share(cells: np.ndarray, shared: np.ndarray, areas: np.ndarray, size: tuple[float, float]) -> float:
-    """Share of a row that reads the middle: a Gaussian on the picture of `size` (width, height), taken at each cell.
+def central_share(middles: np.ndarray, shared: np.ndarray, areas: np.ndarray) -> float:
+    """Share of a row that reads the middle of every picture: a Gaussian on each, taken at the middle of each cell.
 
-    A quarter of the width and of the height is its standard deviation. Cells [cells, 4] in pixels.
+    `middles` [cells, 2] are x and y as parts of their picture's width and height, 0 to 1; a quarter is the standard
+    deviation.
     """
-    cells = np.asarray(cells, np.float64)
-    across = (cells[:, [0, 2]].mean(axis=1) / size[0] - 0.5) / SPREAD
-    down = (cells[:, [1, 3]].mean(axis=1) / size[1] - 0.5) / SPREAD
-    prior = np.exp(-(across**2 + down**2) / 2)
+    prior = np.exp(-(((np.asarray(middles, np.float64) - 0.5) / SPREAD) ** 2).sum(axis=1) / 2)
     return float(prior @ (shared / areas) / prior.sum())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -66,30 +67,36 @@ class RegionScores:
 def read_region(run: Run, place: Sequence[float], image: int = 0, label: str = "") -> Region:
     """A box or a point that must lie on a picture of the run. Raises NotInRun with what is wrong, and its value."""
     pictures = run.info["images"]
+    if isinstance(place, str) or not hasattr(place, "__len__"):
+        raise NotInRun(f"A region is a box of four numbers (x0, y0, x1, y1) or a point of two, not {quoted(place)}.")
     said = f"[{', '.join(quoted(side) for side in place)}]"
     if not pictures:
         raise NotInRun("A region lies on a picture, and this run has none.")
-    if isinstance(image, bool) or not isinstance(image, int) or not 0 <= image < len(pictures):
+    if isinstance(image, bool) or not isinstance(image, Integral) or not 0 <= image < len(pictures):
         raise NotInRun(f"There is no image {quoted(image)} in this run: it has {len(pictures)}, counted from 0.")
     width, height = pictures[image]["width"], pictures[image]["height"]
     if len(place) not in (2, 4):
         raise NotInRun(f"A region is a box of four numbers (x0, y0, x1, y1) or a point of two (x, y), not {said}.")
-    if not all(isinstance(side, int | float) and not isinstance(side, bool) and math.isfinite(side) for side in place):
+    if not all(isinstance(side, Real) and not isinstance(side, bool) and math.isfinite(side) for side in place):
         raise NotInRun(f"A region's sides are finite numbers, in pixels of the picture, not {said}.")
     if len(place) == 4 and not (place[0] < place[2] and place[1] < place[3]):
         raise NotInRun(f"The box {said} has no area: x0 must be less than x1, and y0 less than y1.")
     if not all(0 <= side <= (height if i % 2 else width) for i, side in enumerate(place)):
         raise NotInRun(f"The region {said} leaves its picture, which is {width}x{height} pixels.")
-    return Region(tuple(map(float, place)), image, label)
+    return Region(tuple(map(float, place)), int(image), label)
 
 
 def answer_regions(run: Run) -> list[Region]:
-    """The places that the answer names, on the pictures that it names: boxes first, then points."""
+    """The places that the answer names, on the pictures that it names: boxes first, then points.
+
+    One whose numbers can be read in two ways (`ambiguous` in run.json) is left out: it may lie elsewhere.
+    """
     boxes = [(box, ("x0", "y0", "x1", "y1")) for box in run.info.get("boxes") or ()]
     points = [(point, ("x", "y")) for point in run.info.get("points") or ()]
     return [
         Region(tuple(float(place[side]) for side in sides), place["image"], place.get("label") or "")
         for place, sides in [*boxes, *points]
+        if not place.get("ambiguous")
     ]
 
 
@@ -98,27 +105,32 @@ def region_scores(
 ) -> RegionScores:
     """Measure what the row of a query (or the mean of the rows to `until`) puts on a region, in every layer and head.
 
-    Over all grids that show the picture: tiles, and the whole beside them. Raises NotInRun where it has none in this
-    tower, or where the model was shown nothing of the region.
+    Shares, ranks and chance are among the cells of all pictures: tiles, and the whole beside them. Raises NotInRun
+    where the region's picture has none in this tower, or where the model was shown nothing of the region.
     """
-    records = run.info["grids"]
-    own = [i for i, grid in enumerate(records) if grid["tower"] == tower and grid["image"] == region.image]
     rows = run.exact_rows(query, tower, until)
-    if not own:
+    grids = [grid for grid in run.info["grids"] if grid["tower"] == tower]
+    if all(grid["image"] != region.image for grid in grids):
         raise NotInRun(f"Image {region.image} has no cells in this run's {tower} tower: nothing of it is read there.")
-    boxes = [_cell_boxes(records[i]) for i in own]
-    parts = [(_shared(cells, region), regions.areas_of(cells)) for cells in boxes]
-    shared, areas = (np.concatenate(side) for side in zip(*parts, strict=True))
+    parts = [_part(grid, region, run.info["images"][grid["image"]]) for grid in grids]
+    shared, areas, own, middles = (np.concatenate(side) for side in zip(*parts, strict=True))
     if not shared.any():
         raise NotInRun(f"The region ({region}) lies on no cell of its picture: the model was not shown that part.")
-    keys = np.concatenate([run.cells(i).reshape(-1) for i in own])
-    belonging = np.concatenate([regions.belongs(*part) for part in parts])
-    on_pictures = rows[..., run.pictures(tower)[0]].sum(axis=-1, dtype=np.float64)
-    tables = regions.of_cells(rows[..., keys], shared, areas, belonging, on_pictures)
-    picture = run.info["images"][region.image]
-    size = (picture["width"], picture["height"])
-    central = regions.central_share(np.concatenate(boxes), shared, areas, size)
-    return RegionScores(region, query, run.layers(tower), tables, regions.uniform_share(shared, areas), central)
+    tables = regions.of_cells(rows[..., run.pictures(tower)[0]], shared, areas, own)
+    uniform, central = regions.uniform_share(shared, areas), regions.central_share(middles, shared, areas)
+    return RegionScores(region, query, run.layers(tower), tables, uniform, central)
+
+
+def _part(grid: dict[str, Any], region: Region, picture: dict[str, Any]) -> tuple[np.ndarray, ...]:
+    """A grid's cells: area shared with the region, area, whether they stand for it, and their middles in the picture.
+
+    Middles are [cells, 2], parts of the picture's width and height.
+    """
+    cells = _cell_boxes(grid)
+    areas = regions.areas_of(cells)
+    shared = _shared(cells, region) if grid["image"] == region.image else np.zeros(len(cells))
+    middles = (cells[:, :2] + cells[:, 2:]) / 2 / (picture["width"], picture["height"])
+    return shared, areas, regions.belongs(shared, areas), middles
 
 
 def _cell_boxes(grid: dict[str, Any]) -> np.ndarray:

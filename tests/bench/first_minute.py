@@ -25,6 +25,9 @@ SIZE = {"width": 1280, "height": 800}
 SHOWN = (960, 600)  # pixels of a frame
 COLOURS = 128
 LONG_MS, SHORT_MS = 1800, 1100
+SETTLED = """() => Promise.all([document.fonts.ready, ...document.getAnimations()
+  .filter((each) => each.effect.getTiming().iterations !== Infinity).map((each) => each.finished.catch(() => null))])
+  .then(() => null)"""  # fonts are there, and what fades has faded
 
 
 def main() -> None:
@@ -41,7 +44,7 @@ def main() -> None:
 
         def ready(root: str = ".av-root") -> None:
             page.wait_for_selector(f"{root}[data-state=ready]", state="visible")
-            page.wait_for_timeout(400)  # fades and fonts
+            page.evaluate(SETTLED)
 
         def frame(milliseconds: int = SHORT_MS) -> None:
             ready()

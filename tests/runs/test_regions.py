@@ -25,7 +25,7 @@ def run(tmp_path_factory):
         tmp_path_factory.mktemp("regions") / "run", [scene(360, 240)], [SHAPE], stored=0, answer="a star",
         prompt_tokens=68,
         boxes=[{"image": 0, "x0": 160, "y0": 80, "x1": 200, "y1": 120, "label": "star"}],
-        points=[{"image": 0, "x": 10, "y": 10}],
+        points=[{"image": 0, "x": 50, "y": 50, "ambiguous": "0 to 1000, or pixels"}, {"image": 0, "x": 10, "y": 10}],
     )  # fmt: skip
     with open_run(folder) as run:
         yield run
@@ -65,6 +65,28 @@ def test_a_point_is_the_cell_that_it_lies_in(run):
     assert np.allclose(corner.tables["region_mass"][0], run.row(0, query, source="factors")[:, run.cells(0)[-1, -1]])
 
 
+def test_share_and_chance_are_of_all_pictures(tmp_path):
+    folder = write_run(tmp_path / "run", [scene(120, 80), scene(60, 60)], [(2, 3), (3, 3)], stored=0)
+    with open_run(folder) as run:
+        query = len(run.info["tokens"]) - 1
+        found = region_scores(run, read_region(run, np.array([0, 0, 40, 40])), query)
+        row = run.row(0, query, source="factors")
+        on_pictures = row[:, run.cells(0)].sum(axis=(1, 2)) + row[:, run.cells(1)].sum(axis=(1, 2))
+        share = row[:, run.cells(0)[0, 0]] / on_pictures
+        assert np.allclose(found.tables["region_share"][0], share, rtol=1e-5) and np.isclose(found.uniform, 1 / 15)
+        assert np.allclose(found.tables["region_lift"][0], share * 15, rtol=1e-5)
+        lower = (row[:, run.cells(0)[0, 0], None] < row[:, np.r_[run.cells(0).ravel(), run.cells(1).ravel()]]).sum(
+            axis=1
+        )
+        assert np.array_equal(found.tables["region_rank"][0], 1 + lower)
+
+
+def test_a_row_of_the_vision_tower_must_be_named(tiny_run, capsys):
+    command = ["region", str(tiny_run), "--box", "0", "0", "100", "100", "--tower", "vision"]
+    assert main(command) == 2 and "Give --query, a patch" in capsys.readouterr().err
+    assert main([*command, "--query", "3"]) == 0
+
+
 def test_places_of_the_answer_are_regions(run):
     box, point = answer_regions(run)
     assert box.place == (160, 80, 200, 120) and str(box) == "star" and point.place == (10, 10)
@@ -94,6 +116,8 @@ BAD = {
     "NaN": ((0, 0, math.nan, 9), 0, "finite numbers, in pixels of the picture, not"),
     "infinite": ((0, math.inf), 0, "finite numbers"),
     "three": ((1, 2, 3), 0, r"a box of four numbers \(x0, y0, x1, y1\) or a point of two"),
+    "a text": ("0,0,9,9", 0, "a box of four numbers"),
+    "none": (None, 0, "a box of four numbers"),
     "words": (("a", 2), 0, "finite numbers"),
     "another picture": ((1, 2), 1, "There is no image 1 in this run: it has 1"),
     "no picture": ((1, 2), True, "There is no image True"),

@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * Shares of a row that lie in a place of a picture: a box that is drawn, or the place that the answer names. As `attention/runs/regions.py` counts them: a cell that is
- * covered in part counts for that part, a point is the cell that it lies in, and all grids of its picture count. Knows no document.
+ * covered in part counts for that part, a point is the cell that it lies in, and chance is among the cells of all pictures. Knows no
+ * document.
  *
  * @typedef {object} Region
  * @property {number} image
@@ -12,23 +13,24 @@
  * @typedef {object} RegionCells
  * @property {number[]} keys
  * @property {number[]} inside  the part of each cell that is the region's, 0 to 1
- * @property {number} uniform   share of a row that reads every cell of the picture alike
+ * @property {number} uniform   share of a row that reads every cell of every picture alike
  *
  * @typedef {import('../data/run_info.js').RunInfo} RunInfo
  */
 import { keysOfGrid } from '../data/run_info.js';
 
 /**
- * The box that a person has drawn, or else the place that an answer names first: a box, or else a point.
+ * The box that a person has drawn, or else the place that an answer names first: a box, or else a point. One whose numbers can be read
+ * in two ways is none: it may lie elsewhere.
  * @param {RunInfo} info
  * @param {Region | null} [drawn]
  * @returns {Region | null}
  */
 export function regionOf({ boxes, points }, drawn = null) {
   if (drawn) return drawn;
-  const [box] = boxes ?? [];
+  const box = boxes?.find(({ ambiguous }) => !ambiguous);
   if (box) return { image: box.image, label: box.label ?? '', place: [box.x0, box.y0, box.x1, box.y1] };
-  const [point] = points ?? [];
+  const point = points?.find(({ ambiguous }) => !ambiguous);
   return point ? { image: point.image, label: point.label ?? '', place: [point.x, point.y] } : null;
 }
 
@@ -71,8 +73,11 @@ function holding(edges, at) {
  */
 export function regionCells(info, { image, place }, tower) {
   const [keys, inside] = /** @type {[number[], number[]]} */ ([[], []]);
+  let count = 0; // cells of all pictures
   info.grids.forEach((grid, index) => {
-    if (grid.image !== image || grid.tower !== tower) return;
+    if (grid.tower !== tower) return;
+    count += grid.rows * grid.cols;
+    if (grid.image !== image) return;
     const { rows, cols } = cellEdges(grid);
     const isBox = place.length === 4;
     const down = isBox ? between(rows, place[1], place[3]) : holding(rows, place[1]);
@@ -81,7 +86,7 @@ export function regionCells(info, { image, place }, tower) {
     for (const part of down) inside.push(...across.map((other) => part * other));
   });
   const total = inside.reduce((sum, part) => sum + part, 0);
-  return total > 0 ? { keys, inside, uniform: total / inside.length } : null;
+  return total > 0 ? { keys, inside, uniform: total / count } : null;
 }
 
 /**

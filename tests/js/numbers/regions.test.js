@@ -18,7 +18,7 @@ test('a cell that is covered in part counts for that part, in every grid of the 
   const cells = regionCells(infoOf(), { image: 0, label: '', place: [5, 5, 15, 10] }, 'language');
   assert.deepEqual(cells.keys, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   assert.deepEqual(cells.inside, [0.25, 0.25, 0, 0, 0, 0, 0, 10 / 15 / 2, 0]);
-  near(cells.uniform, (0.5 + 1 / 3) / 9);
+  near(cells.uniform, (0.5 + 1 / 3) / 10); // the other picture's cell is read alike
   near(shareIn([0.1, 0.2, 0, 0, 0, 0, 0, 0.3, 0, 0.2], cells, 0.8), (0.025 + 0.05 + 0.1) / 0.8);
 });
 
@@ -39,6 +39,7 @@ test('the first place is a box, or else a point', () => {
   assert.deepEqual(regionOf({ boxes: [box], points: [point] }), { image: 1, label: 'Save', place: [1, 2, 3, 4] });
   assert.deepEqual(regionOf({ points: [point] }), { image: 0, label: '', place: [5, 6] });
   assert.equal(regionOf({}), null);
+  assert.equal(regionOf({ boxes: [{ ...box, ambiguous: 'or pixels' }], points: [point] }).place.length, 2, 'what is ambiguous is left out');
   const drawn = { image: 0, label: '', place: [1, 1, 2, 2], isDrawn: true };
   assert.equal(regionOf({ boxes: [box] }, drawn), drawn, 'what is drawn comes first');
 });
@@ -47,8 +48,8 @@ test('one row has a share and two have both, with what chance would have; column
   const info = infoOf({ boxes: [{ image: 1, x0: 0, y0: 0, x1: 9, y1: 9, label: '<b>Save</b>' }] });
   const row = [0, 0, 0, 0, 0, 0, 0, 0, 0.3, 0.1];
   const shown = { tower: 'language', direction: 'reads', layer: 1, head: 2, row, imageMass: 0.4 };
-  assert.equal(inRegion([shown], info), ' In “<b>Save</b>”: 25.0\u202f% of what is read of pictures (chance 100\u202f%).');
-  assert.equal(inRegion([shown, { ...shown, imageMass: 0.2 }], info), ' In “<b>Save</b>”: 25.0\u202f% → 50.0\u202f% of what is read of pictures (chance 100\u202f%).');
+  assert.equal(inRegion([shown], info), ' In “<b>Save</b>”: 25.0\u202f% of what is read of pictures (chance 10.0\u202f%).');
+  assert.equal(inRegion([shown, { ...shown, imageMass: 0.2 }], info), ' In “<b>Save</b>”: 25.0\u202f% → 50.0\u202f% of what is read of pictures (chance 10.0\u202f%).');
   for (const other of [{ direction: 'read by' }, { direction: 'received' }, { head: 'max' }, { imageMass: 0, row: row.map(() => 0) }]) {
     assert.equal(inRegion([{ ...shown, ...other }], info), '');
   }
