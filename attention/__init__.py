@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "extract": "capture.extraction",
+    "compare_runs": "comparisons.finished",
     "forecast": "capture.forecast",
     "Request": "request",
     "Limits": "limits",
@@ -24,8 +25,8 @@ _HOME = {
 }
 
 __all__ = [
-    "AttentionError", "Limits", "Request", "Run", "answer_regions", "extract", "forecast", "open_run", "read_region",
-    "region_scores",
+    "AttentionError", "Limits", "Request", "Run", "answer_regions", "compare_runs", "extract", "forecast", "open_run",
+    "read_region", "region_scores",
 ]  # fmt: skip
 
 

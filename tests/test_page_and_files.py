@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from golden import by_definition
 
-from attention.comparisons.figure import member_names
+from attention.comparisons.names import member_names
 from attention.drawing import number_text
 from attention.drawing.colour_range import MapCells, drawn, drawn_difference, drawn_together
 from attention.drawing.look import Look

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from attention.comparisons.comparison import Comparison
+from attention.comparisons.names import member_names
 from attention.runs.run import Run
 
 MOST_MOVED = 5  # heads of each adapter that are named
@@ -32,9 +33,11 @@ def run_record(run: Run, seconds: float) -> dict[str, Any]:
 def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
     """A comparison in one object, with the heads that each adapter moved most on the picture, in bits."""
     info, runs = comparison.info, (comparison.base, *comparison.adapters)
+    names = member_names(info["members"])
     members = [
         {
-            "member": member["folder"], "adapter": member["adapter"], "answer": member["answer"],
+            "member": member["folder"], "name": names[member["folder"]], "adapter": member["adapter"],
+            **({"model": member["model"]} if member.get("model") else {}), "answer": member["answer"],
             "moved": comparison.moved(index - 1, n=MOST_MOVED) if index else [], "notes": runs[index].info["notes"],
         }
         for index, member in enumerate(info["members"])

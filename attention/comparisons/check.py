@@ -28,7 +28,8 @@ from attention.runs.checks.json_fields import Fields
 from attention.runs.checks.run import check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
 
-from .comparison import BASE, INDEX, TABLES, Comparison, member_folders
+from .alike import first_unlike
+from .comparison import ADAPTER, BASE, INDEX, MODEL, TABLES, Comparison, member_folders
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
 
@@ -87,14 +88,17 @@ def check_index(info: dict[str, Any]) -> None:
 
 
 def _check_member(name: str, member: dict[str, Any]) -> None:
-    adapter = member["adapter"]
-    if name == BASE:
-        if adapter is not None:
-            raise _wrong(f"the adapter of {name}", adapter, "null")
-    else:
+    adapter, kind = member["adapter"], name.split("_", maxsplit=1)[0]
+    if kind == ADAPTER:
         if not _record(adapter, f"the adapter of {name}")["id"]:
             raise _wrong(f"the adapter's id of {name}", "", "a name")
         _number(adapter.get("scale"), f"the adapter's scale of {name}")
+    elif adapter is not None and not member.get("name"):
+        raise _wrong(f"the adapter of {name}", adapter, "null")
+    elif name != BASE and not member.get("name"):
+        raise _wrong(f"the name of {name}", member.get("name"), "a text")
+    if kind == MODEL:
+        _record(member.get("model"), f"the model of {name}")
     parts = {change["part"] for change in member.get("changes") or []}
     if len(parts) > MAX_PARTS:
         raise _wrong(f"the changed parts of {name}", f"{len(parts):,} different ones", f"at most {MAX_PARTS}")
@@ -118,44 +122,13 @@ def check_members(info: dict[str, Any], runs: dict[str, dict[str, Any]]) -> None
 
 def _check_alike(name: str, run: dict[str, Any], base: dict[str, Any], shared: int) -> None:
     """That a run is one of the same tokens, pictures and towers as the base's, so that rows can be set side by side."""
-    read = [[(token["id"], *_place(token)) for token in each["tokens"][:shared]] for each in (run, base)]
-    for at, (token, wanted) in enumerate(zip(*read, strict=True)):
-        if token != wanted:
-            raise _unlike(name, f"token {at}", token, wanted)
-    later = next((token["index"] for token in run["tokens"][shared:] if token["grid"] is not None), None)
-    if later is not None:
-        raise _unlike(name, f"token {later}", "a cell of a picture", f"shared, as tokens 0 to {shared - 1:,} are")
-    for what in ("grids", "images"):
-        sizes = [[_size(each) for each in other[what]] for other in (run, base)]
-        if sizes[0] != sizes[1]:
-            raise _unlike(name, f"the list of {what}", sizes[0], sizes[1])
-    if list(run["towers"]) != list(base["towers"]):
-        raise _unlike(name, "the list of towers", list(run["towers"]), list(base["towers"]))
-    for tower, wanted in base["towers"].items():
-        found = run["towers"][tower]
-        for what, values in (
-            ("the number of heads", [each["heads"] for each in (found, wanted)]),
-            ("the list of layers", [_layers(each) for each in (found, wanted)]),
-            ("the list of keys", [[] if tower == "language" else each["keys"] for each in (found, wanted)]),
-            ("the number of queries", [each.get("queries") if tower == "vision" else 0 for each in (found, wanted)]),
-        ):
-            if values[0] != values[1]:
-                raise _unlike(name, f"{what} of tower {tower}", *values)
-
-
-def _unlike(name: str, where: str, value: object, wanted: object) -> DamagedRun:
-    said = wanted if isinstance(wanted, str) else f"{quoted(wanted)}, as the base's is"
-    return DamagedRun(f"{name} does not fit this comparison: {where} of its run is {quoted(value)}; it must be {said}.")
-
-
-def _place(token: dict[str, Any]) -> tuple[Any, ...]:
-    return token["grid"], token["row"], token["col"]
-
-
-def _size(record: dict[str, Any]) -> dict[str, Any]:
-    """A grid, or a picture, less what is said of it alone."""
-    names = ("image", "tower", "kind", "box_px", "rows", "cols", "row_edges_px", "col_edges_px", "width", "height")
-    return {name: record.get(name) for name in names}
+    unlike = first_unlike(run, base, shared)
+    if unlike is not None:
+        said = unlike.rule or f"{quoted(unlike.wanted)}, as the base's is"
+        raise DamagedRun(
+            f"{name} does not fit this comparison: {unlike.where} of its run is {quoted(unlike.value)}; it must be "
+            f"{said}."
+        )
 
 
 def _layers(tower: dict[str, Any]) -> list[int]:

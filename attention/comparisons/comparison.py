@@ -1,11 +1,12 @@
-"""A finished comparison: base and adapters on the same tokens, read from its folder.
+"""A finished comparison: a base and others on the same tokens, read from its folder.
 
 Knows the layout of the folder and how two runs are set against each other, row by row. Knows neither models nor PEFT
 nor Gradio, and needs NumPy alone. Everything here is read-only and may be called from several threads.
 
-    comparison.json  comparison.safetensors  base/  adapter_1/  adapter_2/ ...   each a run
+    comparison.json  comparison.safetensors  base/  adapter_1/  model_2/ ...   each a run
 
-An adapter is named by its place, from 0: `adapter_1` is adapter 0. `query` is the position of the row itself.
+The others are adapters on the base (`adapter_1`), other models (`model_1`) or runs that were there already (`run_1`).
+Each is named by its place, from 0, whatever it is: `adapter_1` is 0. `query` is the position of the row itself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
-BASE = "base"
+BASE, ADAPTER, MODEL, KEPT = "base", "adapter", "model", "run"  # a member's folder: the base's, and how others begin
 ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
 AT_ONCE = 32  # rows of a layer that are read together
 THREADS = max(1, min(8, os.cpu_count() or 1))
@@ -43,7 +44,7 @@ def open_comparison(folder: str | os.PathLike[str]) -> Comparison:
 
 
 class Comparison:
-    """The base's run and the adapters', what was measured between them. `info` is the content of comparison.json."""
+    """The base's run and the others', what was measured between them. `info` is the content of comparison.json."""
 
     kind: Literal["comparison"] = "comparison"
 
@@ -88,11 +89,11 @@ class Comparison:
 
     @property
     def adapters(self) -> list[Run]:
-        """The adapters' runs."""
+        """The runs of the others, in their order: of adapters, of other models, or as they were there."""
         return [run for name, run in self.runs.items() if name != BASE]
 
     def run(self, member: str) -> Run:
-        """A member's run: `base`, `adapter_1`, ... Raises NotInRun."""
+        """A member's run: `base`, `adapter_1`, `model_2`, ... Raises NotInRun."""
         try:
             return self.runs[member]
         except KeyError:
@@ -166,13 +167,13 @@ class Comparison:
         lines = [",".join(["adapter", "scale", "tower", "layer", "head", *measures])]
         for index, member in enumerate(self.info["members"][1:]):
             changes = [self.change(name, index, tower=tower) for name in measures]
-            name = _quoted(member["adapter"]["id"])
+            adapter = member["adapter"] or {}
+            name = _quoted(member.get("name") or adapter["id"])
+            scale = f"{adapter['scale']:g}" if adapter else ""
             for i, layer in enumerate(self.base.layers(tower)):
                 for head in range(self.base.heads(tower)):
                     values = [f"{change[i, head]:.6g}" for change in changes]
-                    lines.append(
-                        ",".join([name, f"{member['adapter']['scale']:g}", tower, str(layer), str(head), *values])
-                    )
+                    lines.append(",".join([name, scale, tower, str(layer), str(head), *values]))
         return "\n".join(lines) + "\n"
 
     def logprobs(self) -> np.ndarray:
@@ -219,10 +220,12 @@ def member_folders(info: dict[str, Any]) -> list[str]:
     members = info.get("members")
     members = members if isinstance(members, list) else []
     names = [member.get("folder") if isinstance(member, dict) else None for member in members]
-    if not 2 <= len(names) <= MAX_ADAPTERS + 1 or names != [BASE, *(f"adapter_{n}" for n in range(1, len(names)))]:
+    others = [f"{str(name).rpartition('_')[0]}_{n}" for n, name in enumerate(names[1:], 1)]
+    are_known = all(name.rpartition("_")[0] in (ADAPTER, MODEL, KEPT) for name in others)
+    if not 2 <= len(names) <= MAX_ADAPTERS + 1 or names != [BASE, *others] or not are_known:
         raise DamagedRun(
             f"{INDEX} of this comparison is damaged: its members are {quoted(names)}; they must be {BASE}, adapter_1 "
-            f"and so on, up to adapter_{MAX_ADAPTERS}."
+            f"(or model_1, run_1) and so on, up to adapter_{MAX_ADAPTERS}."
         )
     return names
 

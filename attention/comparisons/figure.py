@@ -7,8 +7,7 @@ Knows neither models nor Gradio.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -22,7 +21,6 @@ from attention.drawing.number_text import (
     bar_labels,
     bar_note,
     format_percent,
-    format_strength,
     format_times,
     format_value,
 )
@@ -43,6 +41,7 @@ from attention.drawing.run_words import (
 from attention.errors import InvalidRequest, quoted
 
 from .maps import ComparedMaps
+from .names import member_names
 
 SHOWN = ("left", "right", "difference", "wipe")
 USUAL = SHOWN[:3]
@@ -172,26 +171,6 @@ def _names(maps: ComparedMaps) -> tuple[str, str]:
     return names[maps.left], names[maps.right]
 
 
-def member_names(members: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Names of members by folder: `base`, and of an adapter's id as many last parts as tell it from the others.
-
-    With its strength where that is not 1.
-    """
-    ids = {member["folder"]: (member["adapter"] or {}).get("id", "") for member in members}
-    names = {}
-    for member in members:
-        adapter, own = member["adapter"], ids[member["folder"]]
-        if adapter is None:
-            names[member["folder"]] = "base"
-            continue
-        parts = PurePosixPath(own.replace("\\", "/")).parts
-        others = [PurePosixPath(other.replace("\\", "/")).parts for other in ids.values() if other != own]
-        count = next((n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others)), len(parts))
-        name = "/".join(parts[-count:]) or own
-        names[member["folder"]] = name if adapter["scale"] == 1 else f"{name} {format_strength(adapter['scale'])}"
-    return names
-
-
 def _caption(
     maps: ComparedMaps, look: Look, drawn: tuple[Drawn, Drawn, DrawnDifference], is_own: bool
 ) -> list[str]:  # fmt: skip
@@ -277,4 +256,4 @@ def _whose_words(maps: ComparedMaps) -> str:
         return "the prompt alone was read"
     names = member_names(info["members"])
     whose = {"base": "the base's answer", "typed": "the answer that was given"}.get(words)
-    return f"all read {whose or 'the answer of ' + names.get(f'adapter_{words}', str(words))}"
+    return f"all read {whose or 'the answer of ' + list(names.values())[words]}"

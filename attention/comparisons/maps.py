@@ -117,9 +117,9 @@ class ComparedMaps:
         """Description of what they are of, in words and numbers that find them again."""
         own = ("run", "adapter", *(() if self.predicts_the_same else ("predicts",)))
         one = {name: value for name, value in self.before.settings().items() if name not in own}
-        adapters = {member["folder"]: member["adapter"] for member in self.comparison.info["members"]}
+        members = {member["folder"]: member for member in self.comparison.info["members"]}
         sides = {
-            side: {"member": name} | {field: adapters[name][field] for field in ("id", "scale") if adapters[name]}
+            side: {"member": name} | _about(members[name])
             for side, name in (("left", self.left), ("right", self.right))
         }
         return {"comparison": self.comparison.info["id"], **sides, **one}
@@ -129,11 +129,13 @@ class ComparedMaps:
         return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{self.before.place_name()}"
 
 
-def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapter_1", **which: Any) -> ComparedMaps:
+def compared_maps(comparison: Comparison, left: str = BASE, right: str | None = None, **which: Any) -> ComparedMaps:
     """The maps of two members (base, adapter_1, ...) that the fields of `attention.runs.selection.select` name.
 
+    Without `right` it is the first after the base.
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
     """
+    right = right or list(comparison.runs)[1]
     if left == right:
         raise InvalidRequest(f"left and right are both {quoted(left)}: name two members.")
     runs = comparison.run(left), comparison.run(right)
@@ -150,3 +152,10 @@ def compared_maps(comparison: Comparison, left: str = BASE, right: str = "adapte
             "compare one row."
         )
     return ComparedMaps(comparison, left, right, before, after)
+
+
+def _about(member: dict[str, Any]) -> dict[str, Any]:
+    """Fields that say which adapter or other model a member is."""
+    adapter, model = member["adapter"], member.get("model")
+    found = {field: adapter[field] for field in ("id", "scale")} if adapter else {}
+    return found | ({"name": member["name"]} if member.get("name") else {}) | ({"model": model["id"]} if model else {})

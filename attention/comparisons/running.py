@@ -1,34 +1,27 @@
-"""Run the members of a comparison on one input, one after the other, and write what lies between them.
+"""Run the members of a comparison on one input, one after the other.
 
-Owns the order of the steps and the content of comparison.json. The runs are made by `attention.capture`, measures are
-taken by `measure`. A member says by itself how the model becomes its own, and what is known of it: this module knows no
-adapter.
+Owns the order of the steps. The runs are made by `attention.capture`; what lies between them is measured and written by
+`writing`. A member says by itself how the model becomes its own, and what is known of it: this module knows no adapter.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from safetensors.numpy import save_file
 
 from attention.capture.extraction import Extraction, all_or_nothing
 from attention.capture.inputs import Prepared
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
-from attention.measures import differences
 from attention.models.kept import LoadedModel
 from attention.request import Request
 from attention.runs.partial import PartialRun
-from attention.runs.run import Run
 
-from .comparison import BASE, FORMAT, INDEX, TABLES, compared_rows, measure
+from .comparison import BASE
+from .writing import common_length, write_comparison
 
 WORDS = ("base", "own")  # or the number of a member after the base, from 1
 
@@ -70,7 +63,7 @@ def run_members(
     with all_or_nothing(partial):
         _check_words(words, len(others))
         members, n_shared = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared)
-        return _write(partial, members, n_shared, words if request.answer is None else "typed")
+        return write_comparison(partial, members, n_shared, words if request.answer is None else "typed")
 
 
 def _check_words(words: str | int, n_others: int) -> None:
@@ -127,59 +120,4 @@ def _run_all(
                 extraction.keep(folder, ids, record, is_forced)
             known = {"folder": member.folder, "adapter": member.adapter, "answer": extraction.text(own)}
             records.append(known | member.about(loaded, request.model_type))
-    return records, _common_length(read)
-
-
-def _common_length(answers: list[list[int]]) -> int:
-    """Number of tokens that all answers have in common, from the first on."""
-    together = 0
-    for tokens in zip(*answers, strict=False):
-        if len(set(tokens)) > 1:
-            break
-        together += 1
-    return together
-
-
-def _write(partial: PartialRun, members: list[dict[str, Any]], n_shared: int, words: str | int) -> Path:
-    """Measure what lies between the runs, and commit the folder. `n_shared` tokens of the answers are the same."""
-    runs = [Run(partial.folder / record["folder"]) for record in members]
-    base, others = runs[0], runs[1:]
-    try:
-        n_prompt = base.info["prompt_tokens"]
-        shared = n_prompt + n_shared
-        queries = {tower: compared_rows(base, tower, shared) for tower in base.towers()}
-        total = sum(len(base.layers(tower)) for tower in queries) * len(others)
-        tables: dict[str, np.ndarray] = {}
-        done = 0
-        for tower, rows in queries.items():
-
-            def report(step: int, before: int = done) -> None:
-                partial.check_cancelled()
-                partial.report("compare", before + step, total)
-
-            found = measure(base, others, tower, rows, report)
-            tables |= {f"{tower}.{name}": values for name, values in found.items()}
-            done += len(base.layers(tower)) * len(others)
-        tables["logprob"] = np.array([run.info["logprobs"][:n_shared] for run in runs], np.float32)
-        tables["logprob"] = tables["logprob"].reshape(len(runs), n_shared)
-        info = {
-            "format": FORMAT,
-            "id": secrets.token_hex(6),
-            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "model": base.info["model"],
-            "prompt": base.info["prompt"],
-            "answer": members[0]["answer"],
-            "words": words,
-            "members": members,
-            "shared_tokens": shared,
-            "answer_rows": [n_prompt - 1, max(n_prompt - 1, shared - 2)],
-            "measures": {name: {"unit": differences.UNITS[name]} for name in differences.NAMES},
-            "queries": queries,
-            "layers": {tower: base.layers(tower) for tower in queries},
-            "bytes": sum(run.info["bytes"] for run in runs),
-        }
-    finally:
-        for run in runs:
-            run.close()
-    save_file(tables, partial.folder / TABLES)
-    return partial.commit(info, INDEX)
+    return records, common_length(read)

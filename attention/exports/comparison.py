@@ -53,7 +53,7 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
 
 def wanted_maps(comparison: Comparison, wanted: Wanted) -> ComparedMaps:
     """The same map of the two members that are asked for; by default of the base and the first adapter."""
-    left, right = wanted.left or BASE, wanted.right or "adapter_1"
+    left, right = wanted.left or BASE, wanted.right
     return compared_maps(comparison, left, right, **wanted.of(MAP))
 
 

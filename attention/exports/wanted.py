@@ -48,7 +48,9 @@ class Wanted:
     width: int | None = row(None, int, "width of a png in pixels, instead of scale", "W", DRAWING)
     caption: bool = row(False, bool, "colour bar and caption on a png, as svg and pdf always have them", None, DRAWING)
     left: str | None = row(None, str, "first member: base, adapter_1, ... (default: base)", "MEMBER", COMPARISON)
-    right: str | None = row(None, str, "member that is set against it (default: adapter_1)", "MEMBER", COMPARISON)
+    right: str | None = row(
+        None, str, "member that is set against it (default: the first after the base)", "MEMBER", COMPARISON
+    )
     show: Sequence[str] | str | None = row(
         None, list, "which of left, right, difference and wipe (default: the first three)", "PANEL,...", COMPARISON
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from attention.comparisons.comparison import Comparison
+from attention.comparisons.comparison import BASE, Comparison
+from attention.comparisons.names import member_names
 from attention.errors import confirmed_by, fault, words_for
 from attention.runs.run import Run
 from attention.words import in_one_line, phase_words
@@ -75,11 +76,9 @@ def describe_run(run: Run) -> str:
 def describe_comparison(comparison: Comparison) -> str:
     """A finished comparison in a line: what was compared, and what a reader must know of it."""
     info = comparison.info
-    named = [
-        f"{Path(member['adapter']['id']).name} at {member['adapter']['scale']:g}" for member in info["members"][1:]
-    ]
+    first, *named = member_names(info["members"]).values()
     size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
-    model = Path(info["model"]["id"]).name
+    model = Path(info["model"]["id"]).name if first == BASE else first
     line = f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
     return " ".join([line, *notes_of(comparison)])
 

@@ -342,9 +342,15 @@ class WeightChange(TypedDict):
 
 class Member(TypedDict):
     folder: str
-    """`base`, `adapter_1`, ...: each a run"""
+    """`base`, then `adapter_1`, `model_1` or `run_1` and so on: each a run"""
     adapter: Adapter | None
-    """null for the base, which comes first"""
+    """null for the base, which comes first, and for a model without one"""
+    name: NotRequired[Name | None]
+    """its name on the page, of all but the base and adapters on it"""
+    model: NotRequired[Model | None]
+    """that of the member, where it is another than the base's"""
+    step: NotRequired[Annotated[int, Field(ge=0, lt=MAX_WHOLE)] | None]
+    """of a training, at which it was run"""
     answer: NotRequired[Text | None]
     """its own, also where another was read"""
     card: NotRequired[Annotated[dict[str, object], Field(max_length=MAX_CARD_FIELDS)] | None]
@@ -377,9 +383,9 @@ class ComparisonInfo(TypedDict):
     answer: NotRequired[Text | None]
     """the base's own"""
     words: Annotated[Annotated[int, FIRST] | Annotated[str, SECOND], Discriminator(_is_name)]
-    """the answer that all read: `base`, `typed`, the number of an adapter from 1; or `own`, each its own"""
+    """the answer that all read: `base`, `typed`, the number of a member from 1; or `own`, each its own"""
     members: list[Member]
-    """the base, and each adapter"""
+    """the base, and each other"""
     shared_tokens: int
     """how many tokens all have in common, from the first on"""
     answer_rows: Annotated[list[int], Field(max_length=2)]

@@ -304,9 +304,12 @@ def _summary(folder: Path, kind: str) -> dict:
 
 
 def _adapters(fields: Fields, info: dict[str, Any], kind: str) -> Iterator[str]:
-    """The adapters that a run, or the members of a comparison, were made with, and how strong they were."""
+    """The adapters that a run, or the members of a comparison, were made with, how strong, and other models."""
     members = [info] if kind == "run" else fields.listed(info.get("members", []), "members", MAX_ADAPTERS + 2)
     for member in members:
+        model = fields.record(member, "a member").get("model") if kind != "run" else None
+        if model is not None:
+            yield str(fields.text(fields.record(model, "model").get("id"), "the model's id", MAX_NAME))
         adapter = fields.record(member, "a member").get("adapter")
         if adapter is not None:
             record = fields.record(adapter, "adapter")

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { readComparison, readFragment, writeComparison, writeFragment } from '../../assets/viewer/state/address.js';
 import { readView, writeView } from '../../assets/viewer/state/comparison_view.js';
 import { changeWish, massesName, meanOfRows, rowOfMatrix } from '../../assets/viewer/state/comparison_follow.js';
-import { answersOf, cutInfo, memberName, memberNames, seriesOf, wordsRead } from '../../assets/viewer/data/comparison_info.js';
+import { answersOf, cutInfo, memberName, memberNames, seriesOf, strengthOf as strengthOfMember, wordsRead } from '../../assets/viewer/data/comparison_info.js';
 import { cutRows, jensenShannon, makeMaps, makePair, signedPosition } from '../../assets/viewer/numbers/pair.js';
 import { groupsOfHeads, isLookingChanged, kvHeadsOf, layOutMatrix, movedMost, negligible, placeAt, weightsOf } from '../../assets/viewer/numbers/change_matrix.js';
 import { formatMeasure, formatPoints, formatSigned, isOnImage, isSigned, offeredMeasures } from '../../assets/viewer/numbers/change_measures.js';
@@ -53,6 +53,14 @@ const adapter = (id, scale = 1, more = {}) => ({ folder: 'adapter', adapter: { i
 const BASE = { folder: 'base', adapter: null, answer: 'red.' };
 
 // Who is compared
+
+test('a name of its own is a member\'s name, and steps of a training are a series', () => {
+  const kept = [{ ...BASE, name: 'start', step: 0 }, { ...BASE, folder: 'run_1', name: 'end', step: 30 }, { ...BASE, folder: 'run_2', name: 'middle', step: 10 }];
+  assert.deepEqual(memberNames(kept), ['start', 'end', 'middle']);
+  assert.deepEqual(kept.map((member, i) => [memberName(kept, i), strengthOfMember(member)]), [['start', ''], ['end', ''], ['middle', '']]);
+  assert.deepEqual(seriesOf(kept), { axis: 'step', points: [{ member: 0, at: 0 }, { member: 2, at: 10 }, { member: 1, at: 30 }] });
+  assert.equal(memberName([BASE, { ...adapter('x/gui', 0.5), name: 'mine' }], 1), 'mine');
+});
 
 test('names are as short as tells adapters apart, and strengths are theirs', () => {
   const members = [BASE, adapter('/a/run1/checkpoint-50'), adapter('/a/run2/checkpoint-50', 0.5), adapter('someone/gui'), adapter('someone/gui', 1.25)];

@@ -16,6 +16,9 @@
  * @typedef {object} Member
  * @property {string} folder
  * @property {{id: string, revision?: string | null, scale: number} | null} adapter  null for the base, which comes first
+ * @property {string | null} [name]  of all but the base and adapters on it
+ * @property {{id: string, revision?: string | null, dtype: string} | null} [model]  where it is another than the base's
+ * @property {number | null} [step]  of a training, at which it was run
  * @property {string | null} answer  its own, also where it was not read
  * @property {WeightChange[] | null} [changes]
  *
@@ -38,23 +41,25 @@ import { promptLength } from './run_info.js';
 import { quotedSpan } from './token_text.js';
 
 /**
- * What the members are called: `base`, and of an adapter's id the last part, or as many of its parts as tell it from others.
+ * What the members are called: by their own name, else `base`, and of an adapter's id the last part, or as many of its parts as tell it from
+ * others.
  * @param {Member[]} members
  */
 export function memberNames(members) {
   const parts = members.map(({ adapter }) => (adapter?.id ?? '').split(/[/\\]/).filter(Boolean));
   const short = (/** @type {number} */ i, /** @type {number} */ count) => parts[i].slice(-count).join('/');
-  return members.map(({ adapter }, i) => {
+  return members.map(({ name, adapter }, i) => {
+    if (name) return name;
     if (!adapter) return 'base';
     let count = 1;
-    while (count < parts[i].length && members.some((other, j) => other.adapter && other.adapter.id !== adapter.id && short(j, count) === short(i, count))) count++;
+    while (count < parts[i].length && members.some((other, j) => other.adapter && !other.name && other.adapter.id !== adapter.id && short(j, count) === short(i, count))) count++;
     return short(i, count) || adapter.id;
   });
 }
 
-/** How strongly an adapter is switched on, as it is written; '' for the base. @param {Member} member */
-export function strengthOf({ adapter }) {
-  return adapter ? formatStrength(adapter.scale) : '';
+/** How strongly an adapter is switched on, as it is written; '' for the base, and where a member's own name says it. @param {Member} member */
+export function strengthOf({ name, adapter }) {
+  return adapter && !name ? formatStrength(adapter.scale) : '';
 }
 
 /**
@@ -63,8 +68,8 @@ export function strengthOf({ adapter }) {
  * @param {number} member
  */
 export function memberName(members, member) {
-  const { adapter } = members[member];
-  return `${memberNames(members)[member]}${adapter && adapter.scale !== 1 ? ` ${strengthOf(members[member])}` : ''}`;
+  const { name, adapter } = members[member];
+  return `${memberNames(members)[member]}${adapter && !name && adapter.scale !== 1 ? ` ${strengthOf(members[member])}` : ''}`;
 }
 
 /**
@@ -142,7 +147,7 @@ function commonLength(a, b) {
 }
 
 /**
- * Members that are steps of one thing: checkpoints of one training, or one adapter at several strengths. Ascending, the base as 0.
+ * Members that are steps of one thing: of one training, checkpoints of one, or one adapter at several strengths. Ascending, the base as 0.
  * @param {Member[]} members
  * @returns {{axis: 'step' | 'strength', points: {member: number, at: number}[]} | null}
  */
@@ -150,8 +155,9 @@ export function seriesOf(members) {
   /** @type {Map<string, {member: number, at: number}[]>} */
   const families = new Map();
   const add = (/** @type {string} */ name, /** @type {number} */ member, /** @type {number} */ at) => families.set(name, [...(families.get(name) ?? []), { member, at }]);
-  members.forEach(({ adapter }, i) => {
-    if (!adapter) return;
+  members.forEach(({ adapter, step }, i) => {
+    if (typeof step === 'number') add('step', i, step);
+    if (!adapter || typeof step === 'number') return;
     const checkpoint = adapter.id.match(/^(.*?)[/\\]?checkpoint-(\d+)[/\\]?$/);
     if (checkpoint) add(`step ${adapter.scale} ${checkpoint[1]}`, i, Number(checkpoint[2]));
     add(`strength ${adapter.id}`, i, adapter.scale);

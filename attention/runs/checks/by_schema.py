@@ -56,6 +56,7 @@ RUN_WORDS = {
 COMPARISON_WORDS = {
     "model.*": "the model's {1}",
     "members.*": "{member}",
+    "members.*.model.*": "the model's {3} of {member}",
     "members.*.adapter.*": "the adapter's {3} of {member}",
     "members.*.adapter.without": "the files beside the adapter of {member}",
     "members.*.adapter.without.*": "a file beside the adapter of {member}",

@@ -62,7 +62,8 @@ export function createMembers(root, state, { compare }) {
   }
 
   /** @param {import('../../data/comparison_info.js').Member} member */
-  function titleOf({ adapter }) {
+  function titleOf({ name, adapter, model }) {
+    if (name) return [model && `${model.id}${model.revision ? ` @ ${model.revision.slice(0, 12)}` : ''}, ${model.dtype}`, adapter?.id, 'set it against the first'].filter(Boolean).join(': ');
     if (!adapter) return 'the base, without an adapter: set the other against it';
     return `${adapter.id}${adapter.revision ? ` @ ${adapter.revision.slice(0, 12)}` : ''}, strength ${adapter.scale}: set it against the first`;
   }

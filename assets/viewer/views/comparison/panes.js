@@ -92,7 +92,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     const member = name === 'before' ? left : right;
     const offered = members.map((_, i) => i).filter((i) => i !== (name === 'before' ? right : left) && (name === 'before' || i > 0));
     const strength = create('span', { class: 'av-strength', text: strengthOf(members[member]) });
-    if (offered.length < 2) return [create('b', { text: memberNames(members)[member], title: members[member].adapter?.id ?? '' }), ' ', strength];
+    if (offered.length < 2) return [create('b', { text: memberNames(members)[member], title: members[member].adapter?.id ?? members[member].model?.id ?? '' }), ' ', strength];
     const select = create('select', { 'aria-label': name === 'before' ? 'What it is compared with' : 'What is compared' }, offered.map((i) =>
       create('option', { value: i, text: `${memberNames(members)[i]} ${strengthOf(members[i])}` })));
     select.selectedIndex = offered.indexOf(member);

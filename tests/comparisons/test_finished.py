@@ -1,0 +1,98 @@
+"""Finished runs set beside each other: equal ones are exactly equal, others measured, what does not fit is named."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from attention import compare_runs, open_run
+from attention.comparisons.check import check_comparison
+from attention.comparisons.names import member_names
+from attention.errors import DamagedRun, InvalidRequest
+from attention.exports.export import export
+from attention.folders import check, unpack
+from attention.measures import differences
+from attention.page.sentences import describe_comparison
+from attention.runs.schema import COMPARISON
+
+
+def changed(run, folder, change):
+    """A copy of a run with another run.json."""
+    shutil.copytree(run, folder)
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    change(info)
+    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    return folder
+
+
+def test_two_equal_runs_are_exactly_equal_and_the_runs_stay_as_they_are(tiny_run, tmp_path):
+    before = {file: file.read_bytes() for file in tiny_run.rglob("*") if file.is_file()}
+    with compare_runs([tiny_run, open_run(tiny_run)], tmp_path / "both") as both:
+        for tower in both.base.towers():
+            for name in differences.NAMES:
+                assert not np.nan_to_num(both.table(name, tower)).any(), (tower, name)
+        assert np.array_equal(*both.logprobs())
+        assert list(member_names(both.info["members"]).values()) == ["run 1", "run 2"]
+        check_comparison(both)
+        COMPARISON.validate_python(both.info)
+        assert "run 1 beside run 2" in describe_comparison(both)
+    assert {file: file.read_bytes() for file in tiny_run.rglob("*") if file.is_file()} == before
+    shutil.rmtree(tmp_path / "both")  # links: the runs have their files still
+    check(open_run(tiny_run))
+
+
+def test_what_differs_is_measured_and_goes_through_a_zip(tiny_run, tmp_path):
+    adapter = {"id": "a/gui", "scale": 0.5}
+    other = changed(tiny_run, tmp_path / "other", lambda info: info.update(answer="rot", adapter=adapter))
+    layer = other / "language" / "layer_00.safetensors"
+    tensors = load_file(layer)
+    with safe_open(layer, "np") as file:
+        about = file.metadata()
+    tensors["query"] = tensors["query"] * np.float32(2)
+    save_file(tensors, layer, about)
+    with compare_runs([tiny_run, other], tmp_path / "both", steps=[0, 30]) as both:
+        moved = both.change("js_row", 0)
+        assert (moved[0] > 0).all() and not moved[1:].any()
+        assert [member["step"] for member in both.info["members"]] == [0, 30]
+        assert list(member_names(both.info["members"]).values())[1].endswith("+ gui")
+        assert both.csv().splitlines()[1].split(",")[1] == "0.5"
+        export(both, "zip", tmp_path / "both.zip")
+    again = unpack(tmp_path / "both.zip", tmp_path / "again", 10**8)
+    assert (again / "run_1" / "run.json").is_file()
+
+
+def test_runs_of_other_words_or_sizes_are_refused_by_what_differs(tiny_run, tmp_path):
+    def word(info):
+        info["tokens"][-3] |= {"id": 1, "text": "hue"}
+
+    def wider(info):
+        info["images"][0]["width"] += 1
+
+    def heads(info):
+        info["towers"]["language"]["heads"] = 8
+
+    for n, (change, said) in enumerate(
+        [(word, "'hue' there"), (wider, "the list of images"), (heads, "the number of heads")]
+    ):
+        other = changed(tiny_run, tmp_path / f"run{n}", change)
+        if change is word:
+            info = json.loads((other / "run.json").read_text(encoding="utf-8"))
+            assert len(info["tokens"]) - 3 < info["prompt_tokens"]
+        with pytest.raises(InvalidRequest, match=said):
+            compare_runs([tiny_run, other], tmp_path / "none")
+        assert not (tmp_path / "none").exists() and not (tmp_path / "none.partial").exists()
+
+
+def test_too_few_runs_double_names_and_what_is_no_run_are_refused(tiny_run, tmp_path):
+    for runs, names, error, said in (
+        ([tiny_run], None, InvalidRequest, "two runs at least"),
+        ([tiny_run, tiny_run], ["a", "a"], InvalidRequest, "the same name"),
+        ([tiny_run, tiny_run], ["a"], InvalidRequest, "need as many"),
+        ([tiny_run, tmp_path], None, DamagedRun, "not a finished run"),
+    ):
+        with pytest.raises(error, match=said):
+            compare_runs(runs, tmp_path / "none", names=names)
+        assert not (tmp_path / "none.partial").exists()
