@@ -103,11 +103,12 @@ def run_job(job: dict, prepared: Any = None) -> dict:
         if not job["adapters"] and job["words"] is None:
             return {"run": str(fill(request, partial, limits=limits, prepared=prepared))}
         from adapters.attach import adapted, from_job
-        from adapters.comparing import fill_comparison
+        from adapters.comparing import choice_from_job, fill_comparison
 
-        choices = [from_job(record) for record in job["adapters"]]
         if job["words"] is None:
-            return {"run": str(fill(request, partial, None, limits, adapted(choices[0]), prepared))}
+            choice = from_job(job["adapters"][0])
+            return {"run": str(fill(request, partial, None, limits, adapted(choice), prepared))}
+        choices = [choice_from_job(record) for record in job["adapters"]]
         return {"run": str(fill_comparison(request, choices, partial, job["words"], limits, prepared))}
     except AttentionError as error:
         return {"error": str(error)}
@@ -231,17 +232,22 @@ def new_service(
 ) -> Service:
     """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
 
-    def find_adapters(wanted: list[dict], model_id: str, watch: Callable[[int, int], None]) -> list[dict]:
-        from adapters.attach import to_job
-        from adapters.choosing import choose
+    def find_adapters(
+        wanted: list[dict], model_id: str, watch: Callable[[int, int], None], may_be_models: bool
+    ) -> list[dict]:
+        from adapters.choosing import choose, choose_members
+        from adapters.comparing import choice_to_job
 
-        chosen = choose(wanted, model_id, adapters_dir=adapters_dir, is_hosted=is_hosted, watch=watch)
-        return [to_job(choice) for choice in chosen]
+        asked = wanted, model_id, None, adapters_dir, is_hosted, watch
+        if not may_be_models:
+            return [choice_to_job(choice) for choice in choose(*asked)]
+        return [choice_to_job(choice) for choice in choose_members(*asked, service.offered())]
 
-    return Service(
+    service = Service(
         cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
         key=key,
     )  # fmt: skip
+    return service
 
 
 def theme() -> gr.themes.Base:

@@ -1,18 +1,32 @@
 """From what a person asks for to adapters that are checked and here: found, inspected, downloaded, in this order.
 
-Owns that order, so that page, client and command line share it. Nothing of an adapter's weights is loaded.
+Owns that order, so that page, client and command line share it, and which of the things to compare are whole models: a
+model that was named as an adapter, and the reverse, is taken for what it is. Nothing of any weights is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
+from attention.comparisons.other_models import DTYPES, ModelChoice, split_dtype
+from attention.environment import POCKET_ID
+from attention.errors import (
+    AdapterRefused,
+    AdapterUnavailable,
+    AttentionError,
+    InvalidRequest,
+    IsAdapter,
+    IsWholeModel,
+    quoted,
+    shortened,
+)
 from attention.limits import MAX_ADAPTER_SCALE
-from attention.models.download import Watch
+from attention.models.config import describe
+from attention.models.download import Watch, locate
+from attention.models.offered import HUB_MODELS
 
 from .base_modules import base_of
 from .catalog import fetch_adapter, find_adapter, split_scale
@@ -53,6 +67,9 @@ class AdapterChoice:
         return {**record, "without": without} if without else record
 
 
+Choice = AdapterChoice | ModelChoice
+
+
 def choose(
     wanted: Sequence[Any],
     model_id: str,
@@ -66,18 +83,105 @@ def choose(
     What is asked for is an id, an id with `=scale`, or {id, scale, rename, alone}. Raises what `find_adapter`,
     `inspect_adapter` and `fetch_adapter` raise.
     """
-    checked, refusals = [], []
+
+    def checked(each: Any) -> Choice:
+        return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch)
+
+    return [choice for choice in _all_here(wanted, checked, watch) if isinstance(choice, AdapterChoice)]
+
+
+def choose_members(
+    wanted: Sequence[Any],
+    model_id: str,
+    model_type: str | None = None,
+    adapters_dir: Path | None = None,
+    is_hosted: bool = False,
+    watch: Watch | None = None,
+    offered: Sequence[str] | None = None,
+) -> list[Choice]:
+    """Adapters and whole models, in the order in which they are asked for, each taken for what its files say.
+
+    What is asked for is what `choose` takes, the id or folder of a whole model, with `=bfloat16` behind it for another
+    number format, or {model, dtype}. `offered` are the models that may be had; None: any. Raises what `choose` raises,
+    and ModelUnavailable.
+    """
+
+    def checked(each: Any) -> Choice:
+        return _member(each, model_id, model_type, adapters_dir, is_hosted, watch, offered)
+
+    return _all_here(wanted, checked, watch)
+
+
+def _all_here(wanted: Sequence[Any], checked: Callable[[Any], Choice], watch: Watch | None) -> list[Choice]:
+    """Check all that is asked for, and fetch the adapters' weights only then; what is wrong is said of all at once."""
+    found, refusals = [], []
     for each in wanted:
-        name, scale, rename, alone = _as_asked(each)
         try:
-            files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
-            check(files, model_id, model_type, rename, alone, is_hosted)
-            checked.append(AdapterChoice(files, scale, rename, alone))
+            found.append(checked(each))
         except (AdapterRefused, AdapterUnavailable) as error:
             refusals.append(error)
     if refusals:
         raise _all_of(refusals, len(wanted))
-    return [replace(choice, files=fetch_adapter(choice.files, watch)) for choice in checked]
+    return [
+        replace(choice, files=fetch_adapter(choice.files, watch)) if isinstance(choice, AdapterChoice) else choice
+        for choice in found
+    ]
+
+
+def _member(
+    each: Any, model_id: str, model_type: str | None, adapters_dir: Path | None, is_hosted: bool, watch: Watch | None,
+    offered: Sequence[str] | None,
+) -> Choice:  # fmt: skip
+    """An adapter or a whole model, whichever it is."""
+    choice = _model(each)
+    if choice is None:
+        try:
+            return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch)
+        except IsWholeModel:
+            choice = _without_strength(each)
+    if offered is not None and choice.id not in offered:
+        raise InvalidRequest(f"{shortened(choice.id)} is not offered here. There is {', '.join(offered)}.")
+    try:
+        locate(choice.id, config_only=True)
+    except IsAdapter:
+        folder = Path(choice.id).expanduser()
+        name = str(folder.resolve()) if folder.is_dir() else choice.id
+        return _adapter(name, model_id, model_type, adapters_dir, is_hosted, watch)
+    return choice
+
+
+def _adapter(
+    each: Any, model_id: str, model_type: str | None, adapters_dir: Path | None, is_hosted: bool, watch: Watch | None
+) -> AdapterChoice:
+    """An adapter, found and checked against the base's config."""
+    name, scale, rename, alone = _as_asked(each)
+    files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
+    check(files, model_id, model_type, rename, alone, is_hosted)
+    return AdapterChoice(files, scale, rename, alone)
+
+
+def _model(each: Any) -> ModelChoice | None:
+    """A whole model, where the words alone say that it is one."""
+    if isinstance(each, dict) and set(each) <= {"model", "dtype"} and isinstance(each.get("model"), str):
+        dtype = each.get("dtype")
+        if dtype not in (None, *DTYPES):
+            raise InvalidRequest(f"The number format is {quoted(dtype)}; use {', '.join(DTYPES)}.")
+        return ModelChoice(each["model"], dtype)
+    name = each.get("id") if isinstance(each, dict) else each
+    if not isinstance(name, str):
+        return None
+    choice = split_dtype(name)
+    return choice if choice.dtype is not None or name in (POCKET_ID, *HUB_MODELS) else None
+
+
+def _without_strength(each: Any) -> ModelChoice:
+    """A whole model that was named as an adapter is."""
+    name, scale, *_ = _as_asked(each)
+    if scale != 1:
+        raise InvalidRequest(
+            f"{shortened(name)} is a whole model, which has no strength: leave ={scale:g} out. An adapter has one."
+        )
+    return ModelChoice(name)
 
 
 def check(
@@ -91,6 +195,22 @@ def check(
     """Inspect an adapter against a base's config. Raises AdapterRefused."""
     limits = AdapterLimits.hosted() if is_hosted else AdapterLimits()
     return inspect_adapter(files, base_of(model_id, model_type), rename=rename, alone=alone, limits=limits)
+
+
+def describe_member(
+    asked: dict[str, Any], model_id: str, adapters_dir: Path | None = None, offered: Sequence[str] | None = None
+) -> list[str]:
+    """Lines on what is asked for: an adapter's health card, or a model's towers. Raises what `choose_members` raises.
+
+    With `offered` it is for a stranger on a server. No weights are downloaded.
+    """
+    choice = _member(asked, model_id, None, adapters_dir, offered is not None, None, offered)
+    if isinstance(choice, AdapterChoice):
+        return check(choice.files, model_id, None, choice.rename, choice.alone, offered is not None).lines()
+    about = describe(choice.id)
+    towers = [f"{name} tower {each['layers']} layers x {each['heads']} heads" for name, each in about["towers"].items()]
+    facts = [about["family"], *towers, *([choice.dtype] if choice.dtype else [])]
+    return [f"{choice.id}: a whole model, {'; '.join(facts)}."]
 
 
 def _all_of(refusals: list[AdapterRefused | AdapterUnavailable], n_wanted: int) -> AttentionError:

@@ -1,7 +1,7 @@
-"""Base and adapters run on one input and compared.
+"""Base, adapters and other models run on one input and compared.
 
 Owns what an adapter is as a member of a comparison. How members are run is the business of
-`attention.comparisons.running`.
+`attention.comparisons.running`, whole models that of `attention.comparisons.other_models`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from attention.capture.extraction import all_or_nothing
+from attention.capture.forecast import download_reporter, forecast
 from attention.capture.inputs import Prepared
 from attention.comparisons.comparison import Comparison
+from attention.comparisons.other_models import ModelChoice, model_members
 from attention.comparisons.running import Member, run_members
 from attention.environment import new_run_folder
 from attention.errors import InvalidRequest, LimitExceeded
@@ -22,8 +24,8 @@ from attention.models.kept import LoadedModel
 from attention.request import Request
 from attention.runs.partial import PartialRun
 
-from .attach import adapted, adapters_of
-from .choosing import AdapterChoice
+from .attach import adapted, adapters_of, from_job, to_job
+from .choosing import AdapterChoice, Choice
 from .files import read_tensors
 from .weight_change import weight_changes
 
@@ -32,16 +34,17 @@ NOT_SHOWN = ("keys", "modules", "copies", "also", "same")  # of a card: as many 
 
 def compare(
     request: Request,
-    adapters: Sequence[AdapterChoice],
+    adapters: Sequence[Choice],
     output_dir: str | os.PathLike[str] | None = None,
     words: str | int = "base",
     limits: Limits | None = None,
 ) -> Comparison:
-    """Run the base and one to twelve adapters on a request and keep all of it in `output_dir`.
+    """Run the base and one to twelve others on a request and keep all of it in `output_dir`.
 
-    By default that is a new folder in the library of `python app.py`, as `extract` takes one.
+    By default that is a new folder in the library of `python app.py`, as `extract` takes one. The others are adapters,
+    or whole models that read the same tokens and have layers and heads as the base, as `choose_members` gives them.
 
-    `words` says whose answer is read by all: `base` (the default), the number of an adapter from 1, or `own`: each its
+    `words` says whose answer is read by all: `base` (the default), the number of another from 1, or `own`: each its
     own, of which only what they have in common is compared. A request with an `answer` has it read by all. Raises
     AttentionError with a sentence that says what to do; nothing is left behind then.
     """
@@ -51,7 +54,7 @@ def compare(
 
 def fill_comparison(
     request: Request,
-    adapters: Sequence[AdapterChoice],
+    adapters: Sequence[Choice],
     partial: PartialRun,
     words: str | int = "base",
     limits: Limits | None = None,
@@ -63,15 +66,34 @@ def fill_comparison(
     """
     with all_or_nothing(partial):
         _check(request, adapters)
-    members = [adapter_member(number, choice) for number, choice in enumerate(adapters, 1)]
+        models = [(number, each) for number, each in enumerate(adapters, 1) if isinstance(each, ModelChoice)]
+        others: dict[int, Member] = {}
+        if models:
+            if prepared is None:
+                prepared = forecast(request, limits, download_reporter(partial)).prepared
+            others = model_members(models, request, prepared.pictures, prepared, limits, download_reporter(partial))
+    members = [
+        adapter_member(number, each) if isinstance(each, AdapterChoice) else others[number]
+        for number, each in enumerate(adapters, 1)
+    ]
     return run_members(request, members, partial, words, limits, prepared)
 
 
-def _check(request: Request, adapters: Sequence[AdapterChoice]) -> None:
+def choice_to_job(choice: Choice) -> dict[str, Any]:
+    """A choice as plain data, as it crosses a process border."""
+    return {"model": choice.id, "dtype": choice.dtype} if isinstance(choice, ModelChoice) else to_job(choice)
+
+
+def choice_from_job(record: dict[str, Any]) -> Choice:
+    """The same choice. Raises AdapterRefused when an adapter's files are no longer what was checked."""
+    return ModelChoice(record["model"], record["dtype"]) if "model" in record else from_job(record)
+
+
+def _check(request: Request, adapters: Sequence[Choice]) -> None:
     if not adapters:
-        raise InvalidRequest("A comparison needs an adapter besides the base: choose one.")
+        raise InvalidRequest("A comparison needs an adapter or another model besides the base: choose one.")
     if len(adapters) > MAX_ADAPTERS:
-        raise LimitExceeded(f"{len(adapters)} adapters were given; a comparison has {MAX_ADAPTERS} at most.")
+        raise LimitExceeded(f"{len(adapters)} were given to compare; a comparison has {MAX_ADAPTERS} at most.")
     if request.adapter is not None:
         raise InvalidRequest("A comparison's adapters are given beside its request; leave the request's adapter out.")
 

@@ -15,7 +15,7 @@ from typing import Any
 from attention.errors import AdapterRefused, AdapterUnavailable
 from attention.limits import MAX_ADAPTER_CONFIG_BYTES, MAX_PICKLE_START_BYTES
 
-from .no_adapter import CONFIG, WEIGHTS, has_no_weights, is_a_file, is_no_adapter, is_of_diffusers, names_below
+from .no_adapter import CONFIG, WEIGHTS, has_no_weights, is_a_file, is_of_diffusers, names_below, unavailable
 from .safetensors_header import TensorRecord, read_header
 from .weights_beside import FileBeside, files_beside
 
@@ -62,8 +62,7 @@ def read_folder(folder: str | Path, adapter_id: str | None = None, revision: str
         if not folder.is_dir():
             raise AdapterUnavailable(f"There is no adapter folder {where}.")
         if not config.is_file():
-            said = is_no_adapter(where, names_below(folder), lambda below: _below(where, below))
-            raise AdapterUnavailable(said)
+            raise unavailable(where, names_below(folder), lambda below: _below(where, below))
         if not weights.is_file():
             raise has_no_weights(where, [file.name for file in folder.iterdir()])
         if config.stat().st_size > MAX_ADAPTER_CONFIG_BYTES:

@@ -22,7 +22,7 @@ from attention.limits import HOSTED_ADAPTER_BYTES, MAX_ADAPTER_CONFIG_BYTES, MAX
 from attention.models.download import HUB_ID, Download, Watch, cause_of
 
 from .files import AdapterFiles, parse_config, read_folder, with_folder
-from .no_adapter import CONFIG, WEIGHTS, has_no_weights, is_no_adapter
+from .no_adapter import CONFIG, WEIGHTS, has_no_weights, unavailable
 from .safetensors_header import TensorRecord, parse_header
 from .weights_beside import FileBeside, files_beside
 
@@ -309,7 +309,7 @@ class _Repository:
 
 def _check_files(adapter_id: str, names: list[str]) -> None:
     if CONFIG not in names:
-        raise AdapterUnavailable(is_no_adapter(adapter_id, names))
+        raise unavailable(adapter_id, names)
     if WEIGHTS not in names:
         raise has_no_weights(adapter_id, names)
 

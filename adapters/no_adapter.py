@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from attention.errors import AdapterRefused, AdapterUnavailable
+from attention.errors import AdapterRefused, AdapterUnavailable, IsWholeModel
 from attention.limits import MAX_FILES_LOOKED_AT
 
 from .health_card import listed
 from .weights_beside import STATE, converting
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+WHOLE_MODEL = "is a whole model, not an adapter. Give it as the model."
 DEPTH = 3
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 MODEL_WEIGHTS = re.compile(
@@ -65,6 +66,13 @@ def is_no_adapter(where: str, names: Iterable[str], path_of: Callable[[str], str
         has = f"; it has {listed(names)}" if names else " and is empty"
         return f"{where} is not an adapter: it has no {CONFIG}{has}."
     return f"{where} {found}"
+
+
+def unavailable(where: str, names: Iterable[str], path_of: Callable[[str], str] | None = None) -> AdapterUnavailable:
+    """Reason why a place without adapter_config.json cannot be used: as `is_no_adapter` says it."""
+    names = list(names)
+    said = is_no_adapter(where, names, path_of)
+    return IsWholeModel(said) if said.endswith(WHOLE_MODEL) else AdapterUnavailable(said)
 
 
 def has_no_weights(where: str, names: Iterable[str]) -> Exception:
@@ -151,7 +159,7 @@ def _what(names: list[str]) -> str | None:
             "strongly. Copy it from where the adapter was trained."
         )
     if "config.json" in top and here:
-        return "is a whole model, not an adapter. Give it as the model."
+        return WHOLE_MODEL
     checkpoints = sorted({name.split("/")[0] for name in names if CHECKPOINT.fullmatch(name.split("/")[0])})
     files = {name for name in names if MODEL_WEIGHTS.fullmatch(name.rpartition("/")[2])}
     if whole := [name for name in checkpoints if any(file.rpartition("/")[0] == name for file in files)]:

@@ -49,8 +49,20 @@ class ModelUnavailable(AttentionError):
     """A model that cannot be found, reached or loaded."""
 
 
+class IsAdapter(ModelUnavailable):
+    """An adapter that was named where a model is due; `base` is the model that its config names, if any."""
+
+    def __init__(self, message: str, base: str | None = None):
+        super().__init__(message)
+        self.base = base
+
+
 class AdapterUnavailable(AttentionError):
     """An adapter that cannot be found, reached or read."""
+
+
+class IsWholeModel(AdapterUnavailable):
+    """A whole model that was named where an adapter is due."""
 
 
 class AdapterRefused(AttentionError):

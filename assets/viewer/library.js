@@ -27,7 +27,7 @@ export function mount({ element, props, watch, trigger }) {
   const [search, order, said, range] = ['lib-search', 'lib-order', 'lib-said', 'lib-range'].map((name) => part(root, name));
   const kind = props.value?.kind ?? 'run';
   const source = createLibrarySource(new URL('../..', import.meta.url).href);
-  const rows = createRows(part(root, 'lib-rows'), { open, remove, picture: source.thumbnail });
+  const rows = createRows(part(root, 'lib-rows'), { open, compare: kind === 'run' ? beside : null, remove, picture: source.thumbnail });
   /** @type {import('./data/library_source.js').KeptRow[]} the last is the one that is brought back first */
   const deleted = [];
   let offset = 0;
@@ -95,6 +95,11 @@ export function mount({ element, props, watch, trigger }) {
   /** @param {string} ticket */
   function open(ticket) {
     trigger('select', { ticket });
+  }
+
+  /** @param {string} ticket */
+  function beside(ticket) {
+    trigger('expand', { ticket });
   }
 
   /** @param {import('./data/library_source.js').KeptRow} row */

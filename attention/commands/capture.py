@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from attention.capture.images import Pictures, open_pictures
@@ -12,7 +13,7 @@ from attention.limits import Limits
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
 
-from .checked_inputs import chosen
+from .checked_inputs import chosen, chosen_members
 from .flags import add_fields, add_several, plain_flags, request_groups
 from .help import add_command
 from .output import add_output, print_json
@@ -30,8 +31,9 @@ EXTRACT_EXAMPLES = (
 COMPARE_EXAMPLES = (
     f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest german=0.5 "
     "--output-dir both",
-    f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest --words own "
-    "--output-dir own",
+    f"python -m attention compare {SHAPES} --mode generate --model pocket --with pocket=bfloat16 --output-dir halves",
+    "python -m attention compare --runs assets/examples/compared/base assets/examples/compared/adapter_1 "
+    "--output-dir kept",
 )
 
 
@@ -54,19 +56,31 @@ def add_extract(commands) -> None:
 
 def add_compare(commands) -> None:
     parser = add_command(
-        commands, "compare", "run a model without and with adapters on one input, and measure what they change",
-        COMPARE_EXAMPLES, "--image FILE --prompt TEXT --adapter ADAPTER --output-dir FOLDER",
+        commands, "compare", "run a model beside its adapters, or other models, on one input, and measure what differs",
+        COMPARE_EXAMPLES, "--image FILE --prompt TEXT --adapter ADAPTER | --with MODEL --output-dir FOLDER",
         "Prints the folder, which `export` reads, and `adapters.open_comparison` in Python.",
     )  # fmt: skip
     parser.set_defaults(command=_compare)
     adapters = _add_inputs(parser)
     add_several(
         adapters, "--adapter", "ADAPTER[=SCALE]",
-        f"{FIELDS['adapter'].words}; SCALE is its {STRENGTH}; up to twelve", required=True,
+        f"{FIELDS['adapter'].words}; SCALE is its {STRENGTH}; up to twelve",
+    )  # fmt: skip
+    add_several(
+        adapters, "--with", "MODEL[=DTYPE]",
+        "whole model to set beside the first: a fine-tune, a merged or quantised copy, or the same in another number "
+        "format; it must read the same tokens",
     )  # fmt: skip
     adapters.add_argument(
+        "--runs",
+        nargs="+",
+        metavar="RUN",
+        default=None,
+        help="finished runs of the same tokens, instead of a question: no model is run",
+    )
+    adapters.add_argument(
         "--words", default="base", metavar="base|N|own",
-        help="answer that all read: the base's, adapter N's (from 1), or each its own (default: base)",
+        help="answer that all read: the base's, that of adapter or model N (from 1), or each its own (default: base)",
     )  # fmt: skip
     add_output(parser)
 
@@ -120,6 +134,42 @@ def _extract(options) -> int:
 
 
 def _compare(options) -> int:
+    work = _kept_runs(options) if options.runs else _run_together(options)
+    progress, start = Progress(options.quiet), time.monotonic()
+    folder = make(options.output_dir, work, progress)
+    from attention.comparisons.comparison import open_comparison
+    from attention.comparisons.names import member_names
+
+    with open_comparison(folder) as comparison:
+        if options.json:
+            print_json(comparison_record(comparison, time.monotonic() - start))
+            return 0
+        _say_summary(comparison.base, progress)
+        names = member_names(comparison.info["members"])
+        for index, member in enumerate(comparison.info["members"][1:]):
+            adapter = None if member.get("name") else member["adapter"]
+            progress.say(f"{adapter['id']} at {adapter['scale']:g}:" if adapter else f"{names[member['folder']]}:")
+            for note in (member.get("card") or {}).get("notes", []):
+                progress.say(f"  {note}")
+            if member["answer"]:
+                progress.say(f"  Answer: {member['answer']}")
+            moved_heads = comparison.moved(index, n=MOST_MOVED)
+            if not any(moved["value"] for moved in moved_heads):
+                progress.say("  No head reads the picture otherwise than the first.")
+                continue
+            for moved in moved_heads:
+                where = f"layer {moved['layer']}, head {moved['head']}"
+                progress.say(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits")
+    print(folder)
+    progress.say(view_line(folder))
+    return 0
+
+
+def _run_together(options) -> Callable[[ReportedRun], Path]:
+    """Make the work that runs base, adapters and other models on a question."""
+    others = options.adapter + vars(options)["with"]
+    if not others:
+        raise InvalidRequest("Name what is compared: --adapter, --with, or finished runs with --runs.")
     request, pictures = _request(options)
 
     def work(partial: ReportedRun) -> Path:
@@ -127,34 +177,28 @@ def _compare(options) -> int:
         from attention.capture.forecast import download_reporter, forecast
 
         expected = forecast(request, watch=download_reporter(partial), pictures=pictures)
-        n_runs = len(options.adapter) + 1
+        n_runs = len(others) + 1
         partial.progress.say(
             f"{n_runs} runs of {expected.tokens:,} tokens at most; {size(n_runs * expected.bytes_on_disk)} on disk"
         )
-        choices = chosen(options, options.adapter, partial)
+        choices = chosen_members(options, partial)
         return fill_comparison(request, choices, partial, options.words, prepared=expected.prepared)
 
-    progress, start = Progress(options.quiet), time.monotonic()
-    folder = make(options.output_dir, work, progress)
-    from attention.comparisons.comparison import open_comparison
+    return work
 
-    with open_comparison(folder) as comparison:
-        if options.json:
-            print_json(comparison_record(comparison, time.monotonic() - start))
-            return 0
-        _say_summary(comparison.base, progress)
-        for index, member in enumerate(comparison.info["members"][1:]):
-            progress.say(f"{member['adapter']['id']} at {member['adapter']['scale']:g}:")
-            for note in (member.get("card") or {}).get("notes", []):
-                progress.say(f"  {note}")
-            if member["answer"]:
-                progress.say(f"  Answer: {member['answer']}")
-            for moved in comparison.moved(index, n=MOST_MOVED):
-                where = f"layer {moved['layer']}, head {moved['head']}"
-                progress.say(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits")
-    print(folder)
-    progress.say(view_line(folder))
-    return 0
+
+def _kept_runs(options) -> Callable[[ReportedRun], Path]:
+    """Make the work that sets finished runs beside each other."""
+    asked = [name for name in ("image", "prompt", "messages", "adapter", "with") if vars(options)[name]]
+    if asked:
+        raise InvalidRequest(f"--runs are finished: leave out --{asked[0]}, or leave out --runs.")
+
+    def work(partial: ReportedRun) -> Path:
+        from attention.comparisons.finished import fill_from_runs
+
+        return fill_from_runs(options.runs, partial)
+
+    return work
 
 
 def _request(options) -> tuple[Request, Pictures]:

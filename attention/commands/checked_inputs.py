@@ -27,6 +27,25 @@ def chosen(options, wanted: list[str], partial: ReportedRun) -> list:
     )  # fmt: skip
 
 
+def chosen_members(options, partial: ReportedRun) -> list:
+    """The adapters and whole models that are to be compared, each taken for what its files say, checked and here."""
+    from adapters.catalog import split_scale
+    from adapters.choosing import choose_members
+    from attention.capture.forecast import download_reporter
+    from attention.comparisons.other_models import split_dtype
+    from attention.models.offered import default_model
+
+    asked = [split_scale(text) for text in options.adapter]
+    models = [split_dtype(text) for text in vars(options)["with"]]
+    return choose_members(
+        [
+            *(as_asked(options, name, scale) for name, scale in asked),
+            *({"model": model.id, "dtype": model.dtype} for model in models),
+        ],
+        options.model or default_model(), options.model_type, watch=download_reporter(partial),
+    )  # fmt: skip
+
+
 def as_asked(options, name: str, scale: float | None) -> dict:
     """An adapter as `choose` takes it."""
     return {"id": name, "scale": scale, "rename": options.adapter_rename, "alone": options.adapter_alone}

@@ -19,6 +19,7 @@ from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.request import Request
 from attention.runs.partial import PartialRun
+from attention.runs.run import Run
 
 from .comparison import BASE
 from .writing import common_length, write_comparison
@@ -28,17 +29,21 @@ WORDS = ("base", "own")  # or the number of a member after the base, from 1
 
 @dataclass(frozen=True)
 class Member:
-    """One model of a comparison, made of the base in memory for a while.
+    """One model of a comparison: made of the base in memory for a while, or a model of its own.
 
-    `folder` names its run; `adapter` is its record in comparison.json, None of the base. Within `on(loaded)` the model
-    in memory is the member; what that gives is what the run's own run.json says of it. `about(loaded, model_type)` is
-    what is known of it besides, as further fields of its record.
+    `folder` names its run; `adapter` is its record in comparison.json, None of the base and of other models. Within
+    `on(loaded)` the model in memory is the member; what that gives is what the run's own run.json says of it.
+    `about(loaded, model_type)` is what is known of it besides, as further fields of its record. A model of its own has
+    a `name`, the `request` that is asked of it in the base's place, and the inputs `prepared` for it.
     """
 
     folder: str
     adapter: dict[str, Any] | None
     on: Callable[[LoadedModel], AbstractContextManager[dict[str, Any] | None]]
     about: Callable[[LoadedModel, str | None], dict[str, Any]]
+    name: str | None = None
+    request: Request | None = None
+    prepared: Prepared | None = None
 
 
 BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})
@@ -98,26 +103,64 @@ def _run_all(
     limits: Limits | None,
     prepared: Prepared | None,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Make every run, one pass over prompt and answer each.
+    """Make every run, one pass over prompt and answer each, one model after the other in memory.
 
-    Returns the members of comparison.json, and how many tokens of the answers they have in common.
+    Returns the members of comparison.json, and how many tokens of the answers they have in common. The model whose
+    words all read comes first.
     """
-    with Extraction(request, partial, limits=limits, prepared=prepared) as extraction:
-        loaded = extraction.loaded
-        said: list[list[int]] = []
-        for member in members:
-            if request.answer is not None and said:
-                said.append(said[0])
-                continue
-            with member.on(loaded):
-                said.append(extraction.answer())
-        read = said if words == "own" else [said[words if isinstance(words, int) else 0]] * len(said)
-        records = []
-        for member, own, ids in zip(members, said, read, strict=True):
-            folder = _MemberRun(partial.folder / f"{member.folder}.partial", partial)
-            with member.on(loaded) as record:
-                is_forced = request.answer is not None or ids is not own
-                extraction.keep(folder, ids, record, is_forced)
-            known = {"folder": member.folder, "adapter": member.adapter, "answer": extraction.text(own)}
-            records.append(known | member.about(loaded, request.model_type))
-    return records, common_length(read)
+    said: dict[int, list[int]] = {}
+    words_read = ""
+    read: dict[int, list[int]] = {}
+    records: dict[int, dict[str, Any]] = {}
+    owner = words if isinstance(words, int) else 0
+    for places in _by_model(members, owner):
+        own = members[places[0]].request or request
+        inputs = members[places[0]].prepared or prepared
+        with Extraction(own, partial, limits=limits, prepared=inputs) as extraction:
+            loaded = extraction.loaded
+            for place in places:
+                if request.answer is not None and said:
+                    said[place] = next(iter(said.values()))
+                    continue
+                with members[place].on(loaded):
+                    said[place] = extraction.answer()
+            if words != "own":
+                words_read = _same_words(extraction, said[owner], words_read or extraction.text(said[owner]))
+            for place in places:
+                member, ids = members[place], said[place if words == "own" else owner]
+                read[place] = ids
+                folder = _MemberRun(partial.folder / f"{member.folder}.partial", partial)
+                with member.on(loaded) as record:
+                    is_forced = request.answer is not None or ids is not said[place]
+                    kept = extraction.keep(folder, ids, record, is_forced)
+                records[place] = {
+                    "folder": member.folder, "adapter": member.adapter, "answer": extraction.text(said[place]),
+                    **_named(member, kept), **member.about(loaded, request.model_type),
+                }  # fmt: skip
+    return [records[place] for place in range(len(members))], common_length(list(read.values()))
+
+
+def _same_words(extraction: Extraction, ids: list[int], text: str) -> str:
+    """The text that a model reads in an answer's tokens: the one that was written. InvalidRequest for another."""
+    read = extraction.text(ids)
+    if read != text:
+        raise InvalidRequest(
+            f"{extraction.loaded.id} reads the answer's tokens as {quoted(read)}, and they were written as "
+            f"{quoted(text)}: its tokenizer is another. Compare models with the same one."
+        )
+    return text
+
+
+def _by_model(members: Sequence[Member], owner: int) -> list[list[int]]:
+    """Places of the members of each model, that of the owner of the words first: the base's are together."""
+    of_base = [place for place, member in enumerate(members) if member.request is None]
+    groups = [of_base, *([place] for place, member in enumerate(members) if member.request is not None)]
+    return sorted(groups, key=lambda places: owner not in places)
+
+
+def _named(member: Member, folder: Path) -> dict[str, Any]:
+    """Fields of a model of its own: its name, and what its run says of it."""
+    if member.name is None:
+        return {}
+    with Run(folder) as run:
+        return {"name": member.name, "model": run.info["model"]}

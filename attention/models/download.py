@@ -16,9 +16,7 @@ from attention.environment import POCKET, POCKET_ID
 from attention.errors import AttentionError, ModelUnavailable, quoted, shortened
 
 from .kept import kept
-from .loading_report import (
-    check_is_no_adapter,
-)
+from .loading_report import ADAPTER_CONFIG, check_is_no_adapter
 from .offered import HUB_MODELS
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -73,7 +71,9 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
     from huggingface_hub import errors as hub_errors
 
     try:
-        folder = Download(model_id, ["config.json"] if config_only else list(MODEL_FILES), watch).folder()
+        folder = Download(
+            model_id, ["config.json", ADAPTER_CONFIG] if config_only else list(MODEL_FILES), watch
+        ).folder()
     except AttentionError:
         raise  # from `watch`
     except hub_errors.GatedRepoError:
@@ -96,6 +96,7 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
         ) from None
     path = Path(folder)
     if not (path / "config.json").is_file():
+        check_is_no_adapter(path, model_id)
         raise ModelUnavailable(f"{model_id} has no config.json, so it is not a model of the transformers library.")
     if not config_only and not any(path.glob("*.safetensors")):
         raise ModelUnavailable(

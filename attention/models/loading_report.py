@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from attention.errors import ModelUnavailable, quoted, shortened
+from attention.errors import IsAdapter, ModelUnavailable, quoted, shortened
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 LISTED = 3  # names of weights in a message
@@ -77,10 +77,21 @@ def _damaged(file: Path, model_id: str, error: Exception) -> str:
 def check_is_no_adapter(folder: Path, model_id: str) -> None:
     """Raise ModelUnavailable for an adapter's folder: transformers would load the base that it names, and attach it."""
     if (folder / ADAPTER_CONFIG).is_file():
-        raise ModelUnavailable(
+        base = _base_of_adapter(folder / ADAPTER_CONFIG)
+        raise IsAdapter(
             f"{shortened(model_id)} holds an adapter ({ADAPTER_CONFIG}). Give it as the adapter, and the model that it "
-            "was trained on as the model."
+            f"was trained on{f' ({shortened(base)})' if base else ''} as the model.",
+            base,
         )
+
+
+def _base_of_adapter(config: Path) -> str | None:
+    """The model that an adapter's config names as its base."""
+    try:
+        name = json.loads(config.read_bytes().decode("utf-8-sig")).get("base_model_name_or_path")
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return None
+    return name if isinstance(name, str) and name.strip() else None
 
 
 def check_weights(model_id: str, folder: str, report: dict) -> None:

@@ -36,6 +36,8 @@ OF_AN_EXPORT = {  # besides an export's
     "member": Field("member", str, None, "of a comparison one run, as if it were alone: base, adapter_1, ..."),
 }  # fmt: skip
 OTHERS = {
+    "tickets": Field("tickets", list, None, "tickets of two runs or more, from /analyze, /open or /runs"),
+    "names": Field("names", list, None, "what they are called, one text each (default: what tells them apart)"),
     "rename": replace(FIELDS["adapter_rename"], name="rename"),
     "alone": replace(FIELDS["adapter_alone"], name="alone"),
     "file": Field("file", tuple, None, "zip of a run or a comparison, sent with gradio_client.handle_file"),
@@ -45,7 +47,9 @@ ONE_MAP = {  # of a heatmap, which is always one
     "layer": Field("layer", int | str, "mean", "layer, by its index in the model, or mean or max over all"),
     "head": Field("head", int | str, "mean", "attention head, or mean or max over all"),
 }
-EXAMPLES = {"ticket": "example-shapes", "adapter": "owner/name"}  # of what must be given
+EXAMPLES = {  # of what must be given
+    "ticket": "example-shapes", "adapter": "owner/name", "tickets": ["example-shapes", "example-window"],
+}  # fmt: skip
 
 
 def parameters() -> dict[str, Field]:

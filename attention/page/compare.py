@@ -48,8 +48,9 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
     with gr.Row(elem_classes="ask"):
         settings, run, stop = ask_inputs(service)
         adapters = gr.Dropdown(
-            [], value=[], multiselect=True, max_choices=12, label="LoRA adapters, one to twelve", show_label=False,
-            container=False, scale=4, allow_custom_value=True, min_width=200, elem_classes="ask-adapters",
+            [], value=[], multiselect=True, max_choices=12, label="LoRA adapters or other models, one to twelve",
+            show_label=False, container=False, scale=4, allow_custom_value=True, min_width=200,
+            elem_classes="ask-adapters",
         )  # fmt: skip
         chip = model_chip(first, "compare")
     status = StatusLine(said_of_comparison(first), elem_id="compare-status")
@@ -61,7 +62,10 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             words = gr.Dropdown(WORDS, value="base", label="Answer used for all models", scale=2, min_width=200)
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=2)
             alone = gr.Checkbox(False, label=ALONE, visible=False, scale=2)
-        gr.Markdown("An adapter is an owner/name of the Hub or one of the list; name=0.5 is half its strength.")
+        gr.Markdown(
+            "An adapter is an owner/name of the Hub or one of the list; name=0.5 is half its strength. A whole model "
+            "that reads the same tokens works too: its id or folder, with =bfloat16 for another number format."
+        )
         chooser = gr.Dataset(
             components=[settings["prompt"]],
             samples=[[service.comparison(ticket).info["prompt"]] for ticket in tickets], sample_labels=list(examples),
@@ -118,15 +122,14 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
     async def examined(names: list[str], chosen_model: str | None, renames: bool, is_alone: bool) -> dict:
         """Describe each chosen adapter, or say why it cannot be used, before anything is run."""
         await asyncio.to_thread(service.wait_until_loaded)
-        from adapters.catalog import find_adapter, short_name
-        from adapters.choosing import check
+        from adapters.catalog import short_name
+        from adapters.choosing import describe_member
 
         def look(name: str) -> tuple[str, type | None]:
             try:
                 asked = wanted([name], 1.0, renames, is_alone)[0]
                 checked = service.checked_model(chosen_model)
-                files = find_adapter(asked["id"], checked, service.adapters_dir, service.is_hosted)
-                return "\n".join(check(files, checked, None, renames, is_alone, service.is_hosted).lines()), None
+                return "\n".join(describe_member(asked, checked, service.adapters_dir, service.offered())), None
             except AttentionError as error:
                 return confirmed_by(str(error), **BOXES), type(error)
 

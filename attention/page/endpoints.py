@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from attention.errors import InvalidRequest, quoted
 from attention.exports import wanted
 from attention.fields import Field
 from attention.request import FIELDS
@@ -202,6 +203,16 @@ def build_endpoints(service: Service) -> None:
                 ticket = job.result()["ticket"]
             return result(ticket)
 
+    def compare_runs(tickets: list[str], names: list[str] | None = None, request: gr.Request = None) -> dict:
+        """Set finished runs beside the first of them, without running a model: they must have read the same tokens.
+
+        The result is what /compare returns.
+        """
+        with plainly():
+            if not isinstance(tickets, list):
+                raise InvalidRequest(f"The tickets are {quoted(tickets)}; they must be a list of two or more.")
+            return result(service.compare_runs(tickets, request.session_hash, names))
+
     def open_zip(file=None, request: gr.Request = None) -> dict:
         """Open a run or a comparison that comes as a zip, as /export writes it with the format zip.
 
@@ -267,6 +278,8 @@ def build_endpoints(service: Service) -> None:
     describe(gr.api(inspect_adapter, api_name="inspect")).gives(("card", Card, "its health card, with more fields"))
     describe(gr.api(layers, api_name="layers")).gives(("model", ModelShape, "its towers by name"))
     describe(gr.api(runs, api_name="runs")).gives(("runs", list[KeptRun], "newest first"))
+    made = describe(gr.api(compare_runs, api_name="compare_runs"))
+    made.gives(("result", Compared, Compared.__doc__ or ""))
     with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
         call = gr.Button()
         for work, names, kind in ((analyze, analyze_names(), Analyzed), (compare, compare_names(), Compared)):

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from attention.errors import InvalidRequest
 from attention.visitors.service import Service
 
 from . import QUIET
 from .inputs import RunUpload, take_zip
 from .manifests import TABS, tab_of
-from .sentences import OPEN_IN, in_words
+from .sentences import OPEN_BESIDE, OPEN_IN, in_words
 from .viewer import LibraryPanel
 
 _changes = count(1)
@@ -100,6 +101,19 @@ class Library:
             except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
                 return {**self.refused(error), **self.rows()}
 
+        def beside(on_screen: str | None, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
+            """A kept run is to be set beside the one on screen: their comparison goes to the tab where it belongs."""
+            yield self.saying("Comparing the two runs ...")
+            try:
+                if on_screen is None:
+                    raise InvalidRequest("Open a run first: the other is set beside it.")
+                if on_screen == _ticket_of(event):
+                    raise InvalidRequest("This run is on screen already: choose another to set beside it.")
+                made = self.service.compare_runs([on_screen, _ticket_of(event)], request.session_hash)
+                yield {**self.saying(OPEN_BESIDE), passed_on: made}
+            except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
+                yield self.refused(error)
+
         def deleted(on_screen: str | None, event: gr.EventData) -> dict:
             """The list has deleted one: if it is on screen, it goes from there too."""
             gone = {**clear(), shown: None} if _ticket_of(event) == on_screen else {}
@@ -110,6 +124,7 @@ class Library:
         passed_on.change(take, passed_on, changed, **QUIET)
         self.list.select(open_kept, None, changed, **QUIET)
         self.list.delete(deleted, shown, changed, **QUIET)
+        self.list.expand(beside, shown, [*self.noted, passed_on], **QUIET)
 
 
 def _ticket_of(event: gr.EventData) -> Any:

@@ -27,6 +27,7 @@ OPEN_IN = {
     "explore": "That zip is a single run. It is open in the tab Explore.",
     "compare": "That zip is a comparison. It is open in the tab Compare.",
 }
+OPEN_BESIDE = "Both runs are set beside each other in the tab Compare."
 LAST_PROGRESS_SECONDS = 0.8
 
 log = logging.getLogger("app")

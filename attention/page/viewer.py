@@ -108,7 +108,8 @@ class LibraryPanel(_Canvas):
     """The list of kept runs, or comparisons, which reads them from the library's routes.
 
     Its value is {kind, changed}: another number means that there is something new. The event `select` is sent with
-    {ticket} when a person opens one, `delete` when one was deleted.
+    {ticket} when a person opens one, `expand` when it is to be set beside the one on screen, `delete` when one was
+    deleted.
     """
 
     TEMPLATE, MODULE, KIND = "library.html", "library.js", "library"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from .store import RunCache
 log = logging.getLogger(__name__)
 
 
-FindAdapters = Callable[[list[dict], str, Callable[[int, int], None]], list[dict]]
+FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], list[dict]]
 
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
@@ -109,10 +109,14 @@ class Service:
             return self.default_model()
         if not isinstance(model, str):
             raise InvalidRequest(f"The model is {quoted(model)}; it must be a name.")
-        offered = [offer["id"] for offer in self.models()]
-        if self.is_hosted and model not in offered:
+        offered = self.offered()
+        if offered is not None and model not in offered:
             raise InvalidRequest(f"{model} is not offered here. There is {', '.join(offered)}.")
         return model.strip()
+
+    def offered(self) -> list[str] | None:
+        """The models that strangers may have; None on a person's own machine: any."""
+        return [offer["id"] for offer in self.models()] if self.is_hosted else None
 
     # Runs
 
@@ -155,6 +159,16 @@ class Service:
         Raises what `folders.unpack` raises; of what is refused nothing is left.
         """
         return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
+
+    def compare_runs(self, tickets: Sequence[Any], owner: str, names: Sequence[str] | None = None) -> str:
+        """Set finished runs beside the first of them, without a model; return the comparison's ticket.
+
+        Raises what `attention.comparisons.finished.compare_runs` raises, and InvalidRequest for a ticket of no run.
+        """
+        from attention.comparisons.finished import fill_from_runs
+
+        folders = [self.run(ticket).folder for ticket in tickets]
+        return self.cache.add(fill_from_runs(folders, PartialRun.create(self.cache.new_folder()), names), owner)
 
     def runs(self) -> list[dict]:
         """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
@@ -245,7 +259,7 @@ class Service:
             {
                 "partial": str(partial.folder),
                 "request": request.to_dict(),
-                "adapters": self._adapters(wanted, fields["model"], download_reporter(partial)),
+                "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
                 "words": comparison["words"] if comparison is not None else None,
                 "tokens": expected.tokens * n_runs,
                 "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
@@ -256,12 +270,14 @@ class Service:
             raise AttentionError(done["error"])
         return {"ticket": self.cache.add(done["run"], owner)}
 
-    def _adapters(self, wanted: list[dict], model: str, watch: Callable[[int, int], None]) -> list[dict]:
+    def _adapters(
+        self, wanted: list[dict], model: str, watch: Callable[[int, int], None], may_be_models: bool
+    ) -> list[dict]:
         if not wanted:
             return []
         if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
-        return self._find_adapters(wanted, model, watch)
+        return self._find_adapters(wanted, model, watch, may_be_models)
 
 
 def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:

@@ -326,6 +326,24 @@ def test_the_library_lists_a_finished_run_and_opens_and_deletes_it(page, running
     assert run in running[0].runs()
 
 
+def test_a_kept_run_is_set_beside_the_one_on_screen(page, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    answer_at_most(page, 3)
+    with another_run(page):
+        ask(page, picture, "what is beside?")
+    with another_run(page):
+        page.get_by_role("button", name="Run", exact=True).click()
+    unfold(page)
+    rows = page.locator("#explore-library .av-lib-rows li").filter(has_text="what is beside?")
+    compare = "Compare with the run on screen: what is beside?"
+    rows.first.get_by_role("button", name=compare).click()
+    expect(page.locator("#explore-note textarea")).to_have_value(re.compile("on screen already"))
+    rows.nth(1).get_by_role("button", name=compare).click()
+    compared = page.locator(".av-root[data-same=yes]")
+    expect(compared).to_be_visible()
+    expect(compared.locator(".av-member-name").nth(1)).to_contain_text("run 2")
+
+
 def test_a_reloaded_page_is_filled_from_the_run_that_it_showed(open_app, running, made):
     run, page = made("where was I?"), open_app()
     opened_from_the_list(page, "where was I?")

@@ -15,6 +15,7 @@ PARAMETERS = {
     "/inspect": "adapter model rename alone",
     "/layers": "model",
     "/runs": "",
+    "/compare_runs": "tickets names",
     "/analyze": f"images prompt {REQUEST}",
     "/compare": "images prompt adapters words model model_type mode max_new_tokens answer system messages vision "
     "max_visual_tokens dtype pan_and_scan",

@@ -21,6 +21,7 @@ from PIL import Image
 from served import hold_at, nothing_is_left, seconds_until, served
 
 import app
+from adapters import open_comparison
 from attention.capture import extraction
 from attention.errors import InvalidRequest
 from attention.exports.export import export
@@ -81,7 +82,8 @@ def result(client, picture):
 def test_the_endpoints_are_the_documented_ones_and_have_docstrings(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(endpoints) == {
-        "/models", "/adapters", "/layers", "/inspect", "/analyze", "/compare", "/open", "/runs", "/heatmap", "/export",
+        "/models", "/adapters", "/layers", "/inspect", "/analyze", "/compare", "/compare_runs", "/open", "/runs",
+        "/heatmap", "/export",
     }  # fmt: skip
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
@@ -227,6 +229,22 @@ def test_a_runs_zip_opens_as_the_run_it_was(client, archive, result, address):
     rows = [httpx.get(f"{address}gradio_api/attention/{run['ticket']}/{asked}") for run in (opened, result)]
     assert rows[0].content == rows[1].content and rows[0].status_code == 200
     assert np.load(client.predict(ticket=opened["ticket"], format="npz", layer=0, head=0, api_name="/export")).files
+
+
+def test_finished_runs_are_set_beside_each_other_by_their_tickets(client, archive, result):
+    opened = client.predict(file=handle_file(archive), api_name="/open")
+    tickets = [result["ticket"], opened["ticket"]]
+    both = client.predict(tickets=tickets, names=["then", "now"], api_name="/compare_runs")
+    assert [member["name"] for member in both["comparison"]["members"]] == ["then", "now"]
+    with open_comparison(both["folder"]) as comparison:
+        assert not comparison.table("js_row").any()
+    for wrong, said in (
+        (tickets[:1], "two runs at least"),
+        ("one", "must be a list"),
+        (["none", "of these"], "expired|no longer|not"),
+    ):
+        with pytest.raises(AppError, match=said):
+            client.predict(tickets=wrong, api_name="/compare_runs")
 
 
 def test_the_runs_kept_are_listed_newest_first_and_each_can_be_asked_for(client, archive):

@@ -1,13 +1,13 @@
 // @ts-check
-/** The rows of the library: each a button that opens a run, and one that deletes it. Texts go in as text. */
+/** The rows of the library: each a button that opens a run, one that sets it beside another, and one that deletes it. Texts go in as text. */
 import { create } from '../dom.js';
 import { keptFacts, keptTitle } from '../../text/kept.js';
 
 /**
  * @param {HTMLElement} list
- * @param {{open: (ticket: string) => void, remove: (row: import('../../data/library_source.js').KeptRow) => void, picture: (ticket: string) => string}} does
+ * @param {{open: (ticket: string) => void, compare: ((ticket: string) => void) | null, remove: (row: import('../../data/library_source.js').KeptRow) => void, picture: (ticket: string) => string}} does
  */
-export function createRows(list, { open, remove, picture }) {
+export function createRows(list, { open, compare, remove, picture }) {
   /** @type {Map<string, HTMLElement>} */
   const opens = new Map();
 
@@ -23,10 +23,12 @@ export function createRows(list, { open, remove, picture }) {
       image, create('span', { class: 'av-lib-text' }, [title, create('span', { class: 'av-lib-facts', text: facts })]),
     ]);
     opened.addEventListener('click', () => open(row.ticket));
+    const beside = create('button', { type: 'button', class: 'av-lib-beside', text: 'Compare', title: 'set it beside the run on screen', 'aria-label': `Compare with the run on screen: ${keptTitle(row)}` });
+    beside.addEventListener('click', () => compare?.(row.ticket));
     const gone = create('button', { type: 'button', class: 'av-lib-delete', text: 'Delete', 'aria-label': `Delete: ${keptTitle(row)}` });
     gone.addEventListener('click', () => remove(row));
     opens.set(row.ticket, opened);
-    return create('li', {}, [opened, gone]);
+    return create('li', {}, [opened, ...(compare ? [beside] : []), gone]);
   }
 
   return {

@@ -1,0 +1,140 @@
+"""Whole models as members of a comparison: fine-tunes, merged adapters, quantised copies, another number format.
+
+Owns what such a model must share with the base, said before any weight is loaded, and what it is called. Knows no
+adapter; models are loaded one after the other by `attention.capture`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from attention.capture.forecast import forecast
+from attention.capture.images import Pictures
+from attention.capture.inputs import Prepared
+from attention.errors import InvalidRequest, quoted, shortened
+from attention.limits import Limits
+from attention.models.config import describe
+from attention.models.download import Watch
+from attention.models.offered import default_model
+from attention.request import Request
+
+from .comparison import MODEL
+from .names import short_name
+from .running import Member
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model to set beside the base; `dtype` None is the request's number format."""
+
+    id: str
+    dtype: str | None = None
+
+
+def split_dtype(text: str) -> ModelChoice:
+    """A model, and its number format where that is written behind it: `pocket=bfloat16`."""
+    name, sign, dtype = text.rpartition("=")
+    return ModelChoice(name, dtype) if sign and dtype in DTYPES else ModelChoice(text)
+
+
+def asked_of(choice: ModelChoice, request: Request) -> Request:
+    """The same request of another model."""
+    is_same = choice.id == (request.model or default_model())
+    return dataclasses.replace(
+        request, model=choice.id, dtype=choice.dtype or request.dtype,
+        model_type=request.model_type if is_same else None,
+    )  # fmt: skip
+
+
+def model_members(
+    choices: Sequence[tuple[int, ModelChoice]],
+    request: Request,
+    pictures: Pictures,
+    prepared: Prepared,
+    limits: Limits | None = None,
+    watch: Watch | None = None,
+) -> dict[int, Member]:
+    """Members by their numbers from 1, each held against the base's inputs and towers by its processor and config.
+
+    Raises InvalidRequest for a model that reads other tokens, or has towers of another shape: which, and where.
+    """
+    base = request.model or default_model()
+    ids = [base, *(choice.id for _, choice in choices)]
+    names = _names([choice for _, choice in choices], ids, request)
+    members = {}
+    for (number, choice), name in zip(choices, names, strict=True):
+        own = asked_of(choice, request)
+        _check_towers(describe(choice.id, own.model_type), describe(base, request.model_type), choice.id, base)
+        expected = forecast(own, limits, watch, pictures)
+        _check_inputs(expected.prepared, prepared, choice.id, base)
+        members[number] = Member(
+            f"{MODEL}_{number}", None, lambda loaded: nullcontext(), lambda loaded, model_type: {}, name, own,
+            expected.prepared,
+        )  # fmt: skip
+    return members
+
+
+def _names(choices: Sequence[ModelChoice], ids: Sequence[str], request: Request) -> list[str]:
+    """Short names, no two alike: with the number format where two have one id, or it is another than the request's."""
+    names = [short_name(choice.id, ids) for choice in choices]
+    asked = [(choice.id, choice.dtype) for choice in choices]
+    for i, choice in enumerate(choices):
+        if choice.dtype is not None and (ids.count(choice.id) > 1 or choice.dtype != request.dtype):
+            names[i] += f" {choice.dtype}"
+    if len(set(asked)) < len(asked):
+        twice = next(each for each in asked if asked.count(each) > 1)
+        raise InvalidRequest(f"The model {shortened(twice[0])} is named twice. Name each once.")
+    return [f"{name} again" if name == "base" else name for name in names]
+
+
+def _check_towers(found: dict[str, Any], wanted: dict[str, Any], name: str, base: str) -> None:
+    """Raise InvalidRequest for towers whose heads do not stand for each other."""
+    shapes = [
+        {tower: (each["layer_indices"], each["heads"]) for tower, each in model["towers"].items()}
+        for model in (found, wanted)
+    ]
+    if list(shapes[0]) != list(shapes[1]):
+        said = f"its towers are {', '.join(shapes[0])}, those of {shortened(base)} {', '.join(shapes[1])}"
+    else:
+        tower = next((tower for tower in shapes[1] if shapes[0][tower] != shapes[1][tower]), None)
+        if tower is None:
+            return
+        sizes = [f"{len(layers)} layers of {heads} heads" for layers, heads in (shape[tower] for shape in shapes)]
+        said = f"its {tower} tower has {sizes[0]}, that of {shortened(base)} {sizes[1]}"
+    raise InvalidRequest(
+        f"{shortened(name)} cannot be compared head by head: {said}. Run each by itself: regions and answers can be "
+        "set beside each other, heads cannot."
+    )
+
+
+def _check_inputs(found: Prepared, wanted: Prepared, name: str, base: str) -> None:
+    """Raise InvalidRequest for a model that is shown other tokens, or other cells, of the same words and pictures."""
+    ids, base_ids = found.inputs.ids, wanted.inputs.ids
+    differs = f"{shortened(name)} reads the same words and pictures otherwise than {shortened(base)}"
+    at = next((i for i, pair in enumerate(zip(ids, base_ids, strict=False)) if pair[0] != pair[1]), None)
+    if at is not None:
+        texts = [
+            quoted(each.processor.tokenizer.decode([tokens[at]])) for each, tokens in ((found, ids), (wanted, base_ids))
+        ]
+        raise InvalidRequest(
+            f"{differs}: token {at} is {texts[0]} ({ids[at]}), not {texts[1]} ({base_ids[at]}). Only models that read "
+            "the same tokens are compared."
+        )
+    if len(ids) != len(base_ids):
+        raise InvalidRequest(
+            f"{differs}: in {len(ids):,} tokens, not {len(base_ids):,}. Only models that read the same tokens are "
+            "compared."
+        )
+    if (found.inputs.cells, found.inputs.grids, found.inputs.keys) != (
+        wanted.inputs.cells, wanted.inputs.grids, wanted.inputs.keys,
+    ):  # fmt: skip
+        raise InvalidRequest(
+            f"{differs}: the picture's cells lie elsewhere. Give both the same limits of visual tokens "
+            "(max_visual_tokens), or compare models with the same processor."
+        )
