@@ -39,7 +39,6 @@ from attention.runs import tokens
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .answer_places import Places, answer_places
 from .exact_rows import not_finite
 from .forecast import download_reporter, estimate
 from .images import Pictures, open_pictures
@@ -236,7 +235,6 @@ class Extraction:
             capture,
             answer=answer,
             logprobs=logprobs,
-            places=self._places(inputs),
             adapter=adapter,
             is_forced=self.request.answer is not None if is_forced is None else is_forced,
             timings_ms=self._timings_ms,
@@ -373,30 +371,6 @@ class Extraction:
 
     def _keeps_vision(self, inputs) -> bool:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
-
-    def _places(self, inputs) -> Places:
-        """The places that the answer names. Some families write places, and thoughts, with control tokens."""
-        tokenizer, family, n_prompt = self.loaded.processor.tokenizer, self.loaded.family, self.n_prompt
-        answer = [
-            token
-            for token, role in zip(inputs.ids[n_prompt:], inputs.roles[n_prompt:], strict=True)
-            if role != "thinking"
-        ]
-        return answer_places(
-            tokenizer.decode(answer).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE),
-            [image.size for image in self.prepared.images],
-            inputs.read_sizes,
-            self.request.conversation(),
-            family.named_sides,
-            family.y_first_keys,
-            before=tokenizer.decode(_template_end(inputs, n_prompt)),
-        )
-
-
-def _template_end(inputs: Inputs, n_prompt: int) -> list[int]:
-    """The tokens that the template wrote between the last words of the prompt and the answer."""
-    said = max((i for i, role in enumerate(inputs.roles[:n_prompt]) if role != "special"), default=-1)
-    return inputs.ids[said + 1 : n_prompt]
 
 
 def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], list]:

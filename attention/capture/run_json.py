@@ -20,15 +20,17 @@ from attention import __version__
 from attention.families.family import Inputs
 from attention.models.devices import devices
 from attention.models.kept import LoadedModel
+from attention.places.answer_places import Places
+from attention.places.of_run import places_of
 from attention.request import Request
 from attention.runs import tokens
 from attention.runs.run import FORMAT
 
-from .answer_places import Places
 from .inputs import Prepared
 from .recorder import Capture
 
 PREVIEW_PX = 2048
+NO_PLACES = Places()
 
 
 def run_json(
@@ -41,7 +43,6 @@ def run_json(
     *,
     answer: str,
     logprobs: list[float],
-    places: Places,
     adapter: dict | None,
     is_forced: bool,
     timings_ms: dict[str, float],
@@ -56,7 +57,7 @@ def run_json(
     towers = _towers(loaded, inputs, capture)
     adapter = dict(adapter) if adapter is not None else None
     adapter_notes = adapter.pop("notes", []) if adapter else []
-    return {
+    info = {
         "format": FORMAT,
         "id": secrets.token_hex(6),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -71,6 +72,7 @@ def run_json(
         "max_new_tokens": request.max_new_tokens,
         "max_visual_tokens": request.max_visual_tokens,
         "pan_and_scan": request.pan_and_scan,
+        "coordinates": request.coordinates,
         "messages": request.conversation(),
         "prompt": _last_user_text(request),
         "answer": answer,
@@ -95,9 +97,11 @@ def run_json(
         ],
         "grids": [grid.to_dict() for grid in inputs.grids],
         "towers": towers,
-        "points": places.points,
-        "boxes": places.boxes,
-        "unplaced": places.unplaced,
+        **NO_PLACES.fields(),  # until all that they are read from is there
+        "place_habit": {
+            "coordinates": loaded.family.coordinates,
+            "y_first": sorted(loaded.family.y_first_keys),
+        },
         "groups": {
             name: tokens.language_groups(records, inputs.grids)
             if name == "language"
@@ -106,12 +110,15 @@ def run_json(
         },
         "sinks": capture.sinks,
         "logprobs": logprobs,
-        "notes": [*loaded.notes, *prepared.notes, *places.notes, *adapter_notes],
+        "notes": [],
         "timings_ms": dict(timings_ms),
         "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
         "peak_memory_bytes": _peak_memory(loaded.device),
         "adapter": adapter,
     }
+    places = places_of(info, request.coordinates)
+    notes = [*loaded.notes, *prepared.notes, *places.notes, *adapter_notes]
+    return info | places.fields() | {"notes": notes}
 
 
 def save_images(folder: Path, images: list[Image.Image]) -> None:

@@ -23,7 +23,7 @@ from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
 from .run_map import DrawnMap, map_of
-from .run_words import map_sentence, model_words, not_drawn, on_sinks, sinks_sentence
+from .run_words import map_sentence, model_words, on_sinks, place_words, sinks_sentence
 from .small_maps import Axes, lay_out, pooled_sinks, small_map
 
 SIZE = (1200, 630)  # of a preview of a link
@@ -84,7 +84,7 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
         if sinks.count:
             how = selection.are_shares, [sinks], made.look.sinks
             notes.append(sinks_sentence(selection.layer, selection.head, *how))
-    notes += not_drawn(info, made.look)
+    notes += place_words(info, made.look, info["grids"][selection.grid]["image"])
     top = foot - 34 - SENTENCE.px - (SAID.line + 4 if notes else 0)
     style = SENTENCE if page.width(drawable(sentence), SENTENCE) <= right - MARGIN else LONG_SENTENCE
     page.write(MARGIN, top, page.fit(sentence, style, right - MARGIN), style)

@@ -80,6 +80,8 @@ class Family(ABC):
     label: str
     # Whether the processor puts an image's tokens where the template wrote a placeholder, and can say where that was.
     expands_placeholders = True
+    # The space in which numbers of places in answers count, by the family's habit: see `attention.coordinates`.
+    coordinates: ClassVar[str | None] = None
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
@@ -133,13 +135,6 @@ class Family(ABC):
     def reserved_texts(self, processor) -> list[str]:
         """Texts that the tokenizer takes for control tokens. Where somebody typed one, it is read as text."""
         return [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
-
-    def named_sides(self, read_size: tuple[int, int]) -> tuple[float, float] | None:
-        """A picture's (width, height) in the numbers of places that answers name, or None where there is no habit.
-
-        `read_size` is the one at which the picture was read, in pixels.
-        """
-        return None
 
     # What families share
 

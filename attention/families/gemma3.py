@@ -20,6 +20,7 @@ from transformers.models.gemma3.configuration_gemma3 import Gemma3Config
 from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
 from transformers.models.gemma3.processing_gemma3 import Gemma3Processor
 
+from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
@@ -30,6 +31,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its
 
 class Gemma3(Family):
     label = "Gemma 3"
+    coordinates = THOUSANDTHS
     takes_pan_and_scan = True
     y_first_keys = frozenset({"box_2d", "point"})
 
@@ -90,9 +92,6 @@ class Gemma3(Family):
 
     def visual_token_limit(self, processor):
         return processor.image_seq_length
-
-    def named_sides(self, read_size):
-        return 1000, 1000
 
 
 def _pan_and_scan(processor, max_visual_tokens: int | None) -> dict:

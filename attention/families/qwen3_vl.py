@@ -15,6 +15,7 @@ from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
+from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
@@ -22,6 +23,7 @@ from .family import Family, Inputs, TowerShape, cells_of, image_only, image_role
 
 class Qwen3VL(Family):
     label = "Qwen3-VL"
+    coordinates = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
 
@@ -73,9 +75,6 @@ class Qwen3VL(Family):
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor
         return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
-
-    def named_sides(self, read_size):
-        return 1000, 1000
 
     def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
         """The pictures as the processor resizes each by the limits of its entry, and limits that leave them so.

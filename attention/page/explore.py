@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from attention.coordinates import AUTO
 from attention.errors import AttentionError, InvalidRequest
 from attention.limits import MAX_ADAPTER_SCALE, PAGE_PICTURES
 from attention.request import Request
@@ -233,6 +234,7 @@ def inputs_of(run: Run) -> dict | None:
         "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
         "vision": kept if info["images"] else "default",
         "pan_and_scan": bool(info.get("pan_and_scan")),
+        "coordinates": info.get("coordinates") or AUTO,
         "adapter": adapter.get("id") or "",
         "adapter_scale": adapter.get("scale") or 1.0,
         "adapter_rename": False,
