@@ -92,6 +92,7 @@ def run_json(
                 "height": image.height,
                 "read_width": read_width,
                 "read_height": read_height,
+                **_tokens_of(*prepared.visual_tokens[i]),
             }
             for i, (image, (read_width, read_height)) in enumerate(zip(prepared.images, inputs.read_sizes, strict=True))
         ],
@@ -119,6 +120,11 @@ def run_json(
     places = places_of(info, request.coordinates)
     notes = [*loaded.notes, *prepared.notes, *places.notes, *adapter_notes]
     return info | places.fields() | {"notes": notes}
+
+
+def _tokens_of(read: int, own: int | None) -> dict[str, int]:
+    """Visual tokens of a picture; none of a family that has no cell of it in its sequence."""
+    return {"visual_tokens": read} | ({"own_visual_tokens": own} if own else {}) if read else {}
 
 
 def save_images(folder: Path, images: list[Image.Image]) -> None:

@@ -11,6 +11,7 @@ from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
+from attention.words import read_with_less
 
 from .checked_inputs import chosen
 from .flags import add_fields, add_several, plain_flags, request_groups
@@ -174,9 +175,13 @@ def _request(options) -> tuple[Request, Pictures]:
 
 def _say_summary(run: Run, progress: Progress) -> None:
     info = run.info
+    fewer = read_with_less(info)
+    for sentence in fewer:
+        most = max(image.get("own_visual_tokens") or 0 for image in info["images"])
+        progress.say(f"{sentence} --max-visual-tokens {most} reads all of it.")
     for image in info["images"]:
         size, read = (image["width"], image["height"]), (image["read_width"], image["read_height"])
-        if read[0] * read[1] < 0.9 * size[0] * size[1]:
+        if not fewer and read[0] * read[1] < 0.9 * size[0] * size[1]:
             progress.say(
                 f"{size[0]}x{size[1]}, read at {read[0]}x{read[1]}: the answer may differ. "
                 "--max-visual-tokens N reads more of it."

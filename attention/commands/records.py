@@ -9,6 +9,7 @@ from typing import Any
 
 from attention.comparisons.comparison import Comparison
 from attention.runs.run import Run
+from attention.words import read_with_less
 
 MOST_MOVED = 5  # heads of each adapter that are named
 
@@ -26,6 +27,7 @@ def run_record(run: Run, seconds: float) -> dict[str, Any]:
             {name: image[name] for name in ("width", "height", "read_width", "read_height")} for image in info["images"]
         ],
         "bytes": info.get("bytes"), "seconds": round(seconds, 1), "notes": info["notes"],
+        "cautions": read_with_less(info),
     }  # fmt: skip
 
 
@@ -44,5 +46,5 @@ def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
         "family": info["model"]["family"], "prompt": info["prompt"], "answer": members[0]["answer"],
         "words": info["words"], "shared_tokens": info["shared_tokens"], "layers": len(comparison.base.layers()),
         "heads": comparison.base.heads(), "members": members, "bytes": info.get("bytes"),
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 1), "cautions": read_with_less(comparison.base.info),
     }  # fmt: skip

@@ -13,7 +13,6 @@ from .output import add_output, print_json
 
 EXAMPLES = (
     "python -m attention region assets/examples/window --answer --top 5",
-    "python -m attention region assets/examples/window --answer --coordinates 0-1000",
     "python -m attention region assets/examples/window --box 300 200 420 240",
     "python -m attention region assets/examples/compared --point 310 140 --json",
 )

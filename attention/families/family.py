@@ -118,6 +118,13 @@ class Family(ABC):
     def visual_token_limit(self, processor) -> int:
         """Number of tokens that the processor gives one image at most, unless told otherwise."""
 
+    def own_visual_tokens(self, processor, messages: list[dict], images: list[Image.Image]) -> list[int] | None:
+        """Number of tokens that stand for a cell of each image, as the processor's own limits would have it.
+
+        None where a family reads every picture in one size, so that no limit makes it fewer.
+        """
+        return None
+
     def extend(self, processor, inputs: Inputs, answer_ids: list[int]) -> Inputs:
         """The same inputs with an answer after them; the answer's roles are `answer`, `thinking` or `special`."""
         tensors = dict(inputs.tensors)

@@ -69,6 +69,14 @@ class InternVL(Family):
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
         return (most + 1 if most > 1 else 1) * processor.image_seq_length
 
+    def own_visual_tokens(self, processor, messages, images):
+        settings = self._settings(processor)
+        return [self._tokens(processor, settings, image) for image in images]
+
+    def _tokens(self, processor, settings, image) -> int:
+        rows, cols = self._tiles(processor, settings, image)
+        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.image_seq_length
+
     def _settings(self, processor) -> dict:
         """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
         own, told = processor.image_processor, processor.images_kwargs
@@ -94,11 +102,7 @@ class InternVL(Family):
                 per_tile,
             )
 
-        def takes(image) -> int:
-            rows, cols = self._tiles(processor, settings, image)
-            return (rows * cols + 1 if rows * cols > 1 else 1) * per_tile
-
-        while any(takes(image) > max_visual_tokens for image in images):
+        while any(self._tokens(processor, settings, image) > max_visual_tokens for image in images):
             settings = {**settings, "max_patches": settings["max_patches"] - 1}
         return settings
 

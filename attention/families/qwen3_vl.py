@@ -76,6 +76,11 @@ class Qwen3VL(Family):
         image_processor = processor.image_processor
         return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
 
+    def own_visual_tokens(self, processor, messages, images):
+        image_processor = processor.image_processor
+        patches = [image_processor.get_number_of_image_patches(image.height, image.width, {}) for image in images]
+        return [count // image_processor.merge_size**2 for count in patches]
+
     def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
         """The pictures as the processor resizes each by the limits of its entry, and limits that leave them so.
 

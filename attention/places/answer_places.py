@@ -208,7 +208,7 @@ def _notes(places: Places, left_out: Sequence[_LeftOut], is_auto: bool) -> list[
 
 
 def _left_out_note(left_out: Sequence[_LeftOut], n_written: int, is_auto: bool) -> str:
-    """Which places lie outside the picture, as what they were read, and as what they would lie on it."""
+    """Sentence on the places outside the picture: as what they were read, and as what they would lie on it."""
     some, is_one = _some(len(left_out), n_written)
     spaces = {(each.space, each.picture) for each in left_out}
     as_what = ""

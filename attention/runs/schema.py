@@ -111,6 +111,10 @@ class Image(TypedDict):
     """in pixels, as the model read it"""
     read_height: NotRequired[Amount | None]
     """in pixels, as the model read it"""
+    visual_tokens: NotRequired[Annotated[int, Field(ge=0, lt=MAX_TOKENS)] | None]
+    """tokens that stand for a cell of it"""
+    own_visual_tokens: NotRequired[Annotated[int, Field(ge=0, lt=MAX_WHOLE)] | None]
+    """as many as the processor's own limits would give it, where that is known"""
 
 
 class Grid(TypedDict):

@@ -71,7 +71,7 @@ class _Filling:
         return self.held.add(self._answers(questions))
 
     def add_index(self) -> bool:
-        """Add the JSON of the runs, their places read in every space, and what a comparison has of all rows together."""
+        """Add the JSON of the runs, their places in every space, and what a comparison has of all rows together."""
         answers = [(Question("run.json", member=name).key, _json(run.info)) for name, run in self.members.items()]
         for name, run in self.members.items():
             answers += [
