@@ -47,6 +47,7 @@ from .plan import plan_towers
 from .recorder import Capture
 from .run_json import run_json, save_images
 
+SHOWN = 20  # characters of a text
 MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
 
 
@@ -238,8 +239,26 @@ class Extraction:
             adapter=adapter,
             is_forced=self.request.answer is not None if is_forced is None else is_forced,
             timings_ms=self._timings_ms,
+            notes=self._spelling_notes(inputs.ids[self.n_prompt :]),
         )
         return partial.commit(info)
+
+    def _spelling_notes(self, answer_ids: list[int]) -> list[str]:
+        """A note where the tokens of an answer that was given spell another text."""
+        given = self.request.answer
+        if given is None:
+            return []
+        tokenizer = self.loaded.processor.tokenizer
+        spelled = tokenizer.decode(answer_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        if spelled == given:
+            return []
+        at = next(
+            (i for i, (a, b) in enumerate(zip(given, spelled, strict=False)) if a != b), min(len(given), len(spelled))
+        )
+        return [
+            f"The answer that was given is not read as it stands: after {at:,} characters it goes on with "
+            f"{quoted(given[at : at + SHOWN])}, and its tokens with {quoted(spelled[at : at + SHOWN])}."
+        ]
 
     def _timed(self, name: str, step: Callable):
         start = time.perf_counter()

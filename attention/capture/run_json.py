@@ -46,12 +46,13 @@ def run_json(
     adapter: dict | None,
     is_forced: bool,
     timings_ms: dict[str, float],
+    notes: list[str],
 ) -> dict:
     """The content of run.json for a pass whose layers lie in `folder`.
 
     `prepared` is the prompt, `inputs` the sequence that was read: prompt and answer. `answer` is its text, `logprobs`
     are those of its tokens. `adapter` is the record of an adapter that was on, with the `notes` that it adds to the
-    run's; `is_forced` is true where the answer is not the model's own.
+    run's; `is_forced` is true where the answer is not the model's own, `notes` are those on it.
     """
     records = token_records(inputs, loaded.processor.tokenizer)
     towers = _towers(loaded, inputs, capture)
@@ -118,8 +119,8 @@ def run_json(
         "adapter": adapter,
     }
     places = places_of(info, request.coordinates)
-    notes = [*loaded.notes, *prepared.notes, *places.notes, *adapter_notes]
-    return info | places.fields() | {"notes": notes}
+    every = [*loaded.notes, *prepared.notes, *notes, *places.notes, *adapter_notes]
+    return info | places.fields() | {"notes": every}
 
 
 def _tokens_of(read: int, own: int | None) -> dict[str, int]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from attention.capture.images import Pictures, open_pictures
 from attention.errors import InvalidRequest
 from attention.limits import Limits
-from attention.request import ADAPTER, FIELDS, QUESTION, Request
+from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
 from attention.words import read_with_less
 
-from .checked_inputs import chosen
+from .checked_inputs import chosen, read_answer
 from .flags import add_fields, add_several, plain_flags, request_groups
 from .help import add_command
 from .output import add_output, print_json
@@ -81,6 +81,11 @@ def _add_inputs(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         question.add_argument(f"--{name}", metavar=FIELDS[name].metavar, help=FIELDS[name].words)
     for name in plain_flags():
         add_fields(groups.get(FIELDS[name].group or "", parser), name)
+    groups[ANSWER].add_argument(
+        "--answer-file", metavar="FILE",
+        help="forced answer from a UTF-8 file: its text without the last line break, or a chat completion (JSON) as a "
+        "server such as vLLM returned it",
+    )  # fmt: skip
     result = parser.add_argument_group("result", "Where it goes. Nothing is left there if it fails or is stopped.")
     result.add_argument(
         "--output-dir", required=True, metavar="FOLDER", help="becomes the result's folder; must not exist, or be empty"
@@ -169,6 +174,10 @@ def _request(options) -> tuple[Request, Pictures]:
 
         messages, images = read_messages(options.messages, images)
     fields = {name: getattr(options, name) for name in plain_flags()}
+    if options.answer_file is not None:
+        if options.answer is not None:
+            raise InvalidRequest("--answer and --answer-file are both an answer: leave one out.")
+        fields["answer"] = read_answer(options.answer_file)
     request = Request(images=images, prompt=options.prompt or "", messages=messages, **fields)
     return request, open_pictures(request, Limits())
 
@@ -189,4 +198,4 @@ def _say_summary(run: Run, progress: Progress) -> None:
     for note in info["notes"]:
         progress.say(note)
     if info["answer"]:
-        progress.say(f"Answer: {info['answer']}")
+        progress.say(f"{'Answer that was given' if info['forced'] else 'Answer'}: {info['answer']}")

@@ -20,7 +20,8 @@ def run_record(run: Run, seconds: float) -> dict[str, Any]:
     return {
         "folder": str(run.folder), "kind": run.kind, "id": info["id"], "model": info["model"]["id"],
         "family": info["model"]["family"], "adapter": info["adapter"], "mode": info["mode"], "prompt": info["prompt"],
-        "answer": info["answer"], "tokens": len(info["tokens"]), "prompt_tokens": info["prompt_tokens"],
+        "answer": info["answer"], "forced": info["forced"], "tokens": len(info["tokens"]),
+        "prompt_tokens": info["prompt_tokens"],
         "layers": len(run.layers()), "heads": run.heads(),
         "towers": {name: {"layers": len(run.layers(name)), "heads": run.heads(name)} for name in run.towers()},
         "images": [

@@ -23,7 +23,7 @@ from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
 from .run_map import DrawnMap, map_of
-from .run_words import map_sentence, model_words, on_sinks, place_words, sinks_sentence
+from .run_words import GIVEN_ANSWER, map_sentence, model_words, on_sinks, place_words, sinks_sentence
 from .small_maps import Axes, lay_out, pooled_sinks, small_map
 
 SIZE = (1200, 630)  # of a preview of a link
@@ -118,7 +118,9 @@ def _write_asked(page: Lettering, info: dict, left: int, width: int, lines: int)
     """Set question and answer, where there is any; return where it ends."""
     top = page.write(left, MARGIN, page.fit(info.get("prompt") or "", ASKED, width, lines), ASKED)
     answer = page.fit(info.get("answer") or "", ANSWERED, width, lines)
-    return page.write(left, top + 4, answer, ANSWERED) if answer else top
+    top = page.write(left, top + 4, answer, ANSWERED) if answer else top
+    is_given = bool(answer and info.get("forced"))
+    return page.write(left, top, page.fit(GIVEN_ANSWER, SAID, width), SAID) if is_given else top
 
 
 def _write_foot(page: Lettering, made: DrawnMap, top: int) -> None:

@@ -17,6 +17,7 @@ from .colour_range import Drawn
 from .look import Look
 from .number_text import format_percent, format_strength, format_times, format_value
 
+GIVEN_ANSWER = "given answer, not its own"
 ASKED_SIGNS = 300  # of a question or an answer below a map
 SAID = ("palette", "opacity", "unit", "curve", "sinks", "smooth", "plain")
 
@@ -76,7 +77,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     said = (selection.layer, selection.head, selection.are_shares, [sinks], look.sinks)
     return [
         f"{model_words(info)} · {where_words(selection)}",
-        *asked_words(info.get("prompt"), [("", info.get("answer"))]),
+        *asked_words(info.get("prompt"), [("", info.get("answer"))], bool(info.get("forced"))),
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
         *([sinks_sentence(*said)] if selection.key is None else []),
@@ -86,16 +87,17 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     ]
 
 
-def asked_words(prompt: str | None, answers: Sequence[tuple[str, str | None]]) -> list[str]:
+def asked_words(prompt: str | None, answers: Sequence[tuple[str, str | None]], is_given: bool = False) -> list[str]:
     """Sentence on the question and on what was answered, none where there is neither.
 
-    `answers` are names of who answered, and what; equal ones are said once, without a name.
+    `answers` are names of who answered, and what; equal ones are said once, without a name. `is_given` says that the
+    answer is not the model's own.
     """
     asked, *said = (" ".join((text or "").split()) for text in (prompt, *(text for _, text in answers)))
     parts = [f"prompt: {_quoted(asked, ASKED_SIGNS)}"] if asked else []
-    are_equal = len(set(said)) == 1
+    are_equal, what = len(set(said)) == 1, GIVEN_ANSWER if is_given else "answer"
     for name, answer in [("", said[0])] if are_equal else zip((name for name, _ in answers), said, strict=True):
-        parts += [f"answer{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
+        parts += [f"{what}{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
     return [" · ".join(parts)] if parts else []
 
 

@@ -20,6 +20,7 @@ from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, quoted
 from attention.limits import PAGE_PICTURES, Limits
 from attention.runs.run import Run
+from attention.served_answer import answer_of
 from attention.visitors.service import Service
 
 from . import QUIET
@@ -28,7 +29,7 @@ from .manifests import is_demo
 
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"default": None, "record": True, "skip": False}
-LEFT_TO_SCRIPTS = ("answer", "messages", "model_type", "device")  # fields of a request that the page does not ask for
+LEFT_TO_SCRIPTS = ("messages", "model_type", "device")  # fields of a request that the page does not ask for
 NO_ADAPTER = ("none: the model as published", "")
 RENAME = "Rename weights saved by older transformers versions"
 ALONE = "Use the LoRA weights alone, without other trained weights beside them"
@@ -146,10 +147,14 @@ def request_settings(service: Service) -> dict[str, gr.components.Component]:
         vision = gr.Dropdown(list(VISION), value="default", label="Vision tower", min_width=120)
         pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)", min_width=200)
         coordinates = gr.Dropdown(COORDINATES, value=AUTO, label="Numbers of places in the answer", min_width=200)
+    answer = gr.Textbox(
+        label="Answer to read instead (pasted)", lines=1, max_lines=6, placeholder="empty: the model's own answer",
+        info="a text, or a chat completion as a server such as vLLM returned it",
+    )  # fmt: skip
     return {
         "model": model, "mode": mode, "system": system, "max_new_tokens": max_new_tokens,
         "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision, "pan_and_scan": pan_and_scan,
-        "coordinates": coordinates,
+        "coordinates": coordinates, "answer": answer,
     }  # fmt: skip
 
 
@@ -167,6 +172,7 @@ def fields_of(values: dict) -> dict:
         "vision": VISION[values["vision"]],
         "pan_and_scan": bool(values["pan_and_scan"]),
         "coordinates": values["coordinates"],
+        "answer": answer_of(values["answer"]) if (values["answer"] or "").strip() else None,
     }
     if values.get("adapter"):
         fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename", "adapter_alone")}
