@@ -108,13 +108,16 @@ class Qwen3VL(Family):
         largest = patches * image_processor.patch_size**2
         smallest = min(image_processor.size["shortest_edge"], largest)
 
-        def oversteps() -> bool:
-            limits = {"min_pixels": smallest, "max_pixels": largest}
+        def oversteps(**limits: int) -> bool:
+            limits = limits or {"min_pixels": smallest, "max_pixels": largest}
             return any(
                 image_processor.get_number_of_image_patches(image.height, image.width, limits) > patches
                 for image in images
             )
 
+        least, most = image_processor.size["shortest_edge"], image_processor.size["longest_edge"]
+        if largest <= most and not oversteps(min_pixels=least, max_pixels=most):
+            return {"shortest_edge": least, "longest_edge": most}  # a smaller one would round to fewer
         while smallest > 1 and oversteps():
             smallest //= 2
         while oversteps():

@@ -120,6 +120,8 @@ def test_the_processors_own_number_of_tokens_is_that_without_a_limit(loaded, ima
     counts = [shown.count(index) for index in range(len(pictures))]
     own = loaded.family.own_visual_tokens(loaded.processor, messages, pictures)
     assert own in (None, counts)
+    again = loaded.family.prepare(loaded.processor, messages, pictures, max(counts, default=0) or None)
+    assert again.cells == inputs.cells, "asked for so many, it is read as without a limit"
     if own is None and any(counts):  # then no limit makes them fewer
         with pytest.raises(LimitExceeded):
             loaded.family.prepare(loaded.processor, messages, pictures, min(counts) - 1)
