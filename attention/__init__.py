@@ -20,13 +20,14 @@ _HOME = {
     "read_region": "runs.regions",
     "answer_regions": "runs.regions",
     "region_scores": "runs.regions",
+    "run_places": "places.of_run",
     "AttentionError": "errors",
     "notebook_html": "exports.html.notebook",
 }
 
 __all__ = [
     "AttentionError", "Limits", "Request", "Run", "answer_regions", "compare_runs", "extract", "forecast", "open_run",
-    "read_region", "region_scores",
+    "read_region", "region_scores", "run_places",
 ]  # fmt: skip
 
 

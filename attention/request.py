@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from attention.coordinates import AUTO, check_coordinates
 from attention.errors import InvalidRequest, LimitExceeded, quoted
 from attention.fields import row, rows
 from attention.image_entries import SIZES, TYPES, picture_of
@@ -34,7 +35,7 @@ class Request:
     implies generate. `vision` None keeps the vision tower. `adapter` is the name of what an adapted model carries; with
     `adapter_rename` its keys may have the names of another layout, with `adapter_alone` other trained weights that lie
     beside it are left out. `pan_and_scan` asks for crops of long pictures too, where the model's processor makes them
-    (Gemma 3).
+    (Gemma 3). `coordinates` says how the numbers of places in the answer count: see `attention.coordinates`.
     """
 
     images: tuple[Any, ...] = row((), tuple, "picture file; several are read in this order", "FILE", QUESTION)
@@ -84,6 +85,12 @@ class Request:
         False, bool, "use the LoRA weights alone, without other trained weights saved beside them", None, ADAPTER
     )
     pan_and_scan: bool = row(False, bool, "read crops of long pictures too (pan & scan; Gemma 3)", None, READING)
+    coordinates: str = row(
+        AUTO, str,
+        "how numbers of places in the answer count: 0-1 or 0-1000 of the sides; read: pixels as the model saw the "
+        "picture; original: pixels of the picture; auto: as answer, prompt or family say (default: auto)",
+        "auto|0-1|0-1000|read|original", ANSWER,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         images = self.images
@@ -130,6 +137,7 @@ class Request:
             raise InvalidRequest(
                 f"The adapter's strength is {quoted(scale)}; it is a number from 0 to {MAX_ADAPTER_SCALE}."
             )
+        check_coordinates(self.coordinates)
         if self.vision not in (None, True, False):
             raise InvalidRequest(f"vision is true or false, not {quoted(self.vision)}.")
         if self.answer is not None and not self.answer:

@@ -5,6 +5,7 @@ Knows nothing of who says them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
@@ -32,6 +33,20 @@ def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
         unit, size = ("GB", 1e9) if total >= 1e9 else ("MB", 1e6)
         return DOWNLOADING, f"{done / size:.1f} of {total / size:.1f} {unit}"
     return name, amount.format(done=done, total=total) if total else ""
+
+
+def read_with_less(info: Mapping[str, Any]) -> list[str]:
+    """A sentence on each picture of a run that a limit has in fewer tokens than the model's processor would give it.
+
+    The same as on the page (assets/viewer/text/read_with_less.js).
+    """
+    said = []
+    for number, image in enumerate(info["images"], 1):
+        read, own = image.get("visual_tokens"), image.get("own_visual_tokens")
+        if read and own and read < own:
+            begun = f"Picture {number} read" if len(info["images"]) > 1 else "Read"
+            said.append(f"{begun} with {read:,} of {own:,} visual tokens; training may have used more.")
+    return said
 
 
 def in_one_line(name: str, *amounts: str) -> str:

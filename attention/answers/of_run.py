@@ -6,11 +6,14 @@ Knows runs by the methods of `Run`. `asked` is a query: the fields of an address
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from attention.coordinates import AUTO
 from attention.errors import NotInRun
 from attention.measures import regions
+from attention.places.of_run import run_places
 from attention.runs.pooling import pooled_shape
 from attention.runs.regions import read_region, region_scores
 
@@ -133,6 +136,13 @@ def received(run, asked: Query) -> Answer:
     layer, head = read_number_or_word(asked, "layer"), read_number_or_word(asked, "head", optional=True)
     values = run.received(layer, read_tower(asked), head=head)
     return numbers(values if head is None else values[None], "factors")
+
+
+def places(run, asked: Query) -> dict[str, Any]:
+    """The places of the answer with its numbers read in the space `coordinates`, as run.json has them; and `notes`."""
+    coordinates = asked.get("coordinates", AUTO)
+    found = run_places(run, coordinates)
+    return {"coordinates": coordinates, **found.fields(), "notes": found.notes}
 
 
 RUN_ANSWERS = {"row": row, "column": column, "atlas": atlas, "masses": masses, "scores": scores}

@@ -39,7 +39,6 @@ from attention.runs import tokens
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .answer_places import Places, answer_places
 from .exact_rows import not_finite
 from .forecast import download_reporter, estimate
 from .images import Pictures, open_pictures
@@ -48,6 +47,7 @@ from .plan import plan_towers
 from .recorder import Capture
 from .run_json import run_json, save_images
 
+SHOWN = 20  # characters of a text
 MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
 
 
@@ -236,12 +236,29 @@ class Extraction:
             capture,
             answer=answer,
             logprobs=logprobs,
-            places=self._places(inputs),
             adapter=adapter,
             is_forced=self.request.answer is not None if is_forced is None else is_forced,
             timings_ms=self._timings_ms,
+            notes=self._spelling_notes(inputs.ids[self.n_prompt :]),
         )
         return partial.commit(info)
+
+    def _spelling_notes(self, answer_ids: list[int]) -> list[str]:
+        """A note where the tokens of an answer that was given spell another text."""
+        given = self.request.answer
+        if given is None:
+            return []
+        tokenizer = self.loaded.processor.tokenizer
+        spelled = tokenizer.decode(answer_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        if spelled == given:
+            return []
+        at = next(
+            (i for i, (a, b) in enumerate(zip(given, spelled, strict=False)) if a != b), min(len(given), len(spelled))
+        )
+        return [
+            f"The answer that was given is not read as it stands: after {at:,} characters it goes on with "
+            f"{quoted(given[at : at + SHOWN])}, and its tokens with {quoted(spelled[at : at + SHOWN])}."
+        ]
 
     def _timed(self, name: str, step: Callable):
         start = time.perf_counter()
@@ -373,30 +390,6 @@ class Extraction:
 
     def _keeps_vision(self, inputs) -> bool:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
-
-    def _places(self, inputs) -> Places:
-        """The places that the answer names. Some families write places, and thoughts, with control tokens."""
-        tokenizer, family, n_prompt = self.loaded.processor.tokenizer, self.loaded.family, self.n_prompt
-        answer = [
-            token
-            for token, role in zip(inputs.ids[n_prompt:], inputs.roles[n_prompt:], strict=True)
-            if role != "thinking"
-        ]
-        return answer_places(
-            tokenizer.decode(answer).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE),
-            [image.size for image in self.prepared.images],
-            inputs.read_sizes,
-            self.request.conversation(),
-            family.named_sides,
-            family.y_first_keys,
-            before=tokenizer.decode(_template_end(inputs, n_prompt)),
-        )
-
-
-def _template_end(inputs: Inputs, n_prompt: int) -> list[int]:
-    """The tokens that the template wrote between the last words of the prompt and the answer."""
-    said = max((i for i, role in enumerate(inputs.roles[:n_prompt]) if role != "special"), default=-1)
-    return inputs.ids[said + 1 : n_prompt]
 
 
 def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], list]:

@@ -32,13 +32,18 @@ PLAIN_SIZE = (256, 224)  # of a picture that every processor reads
 
 @dataclass
 class Prepared:
-    """Model inputs, the opened pictures that they were made from, and notes on how both were read."""
+    """Model inputs, the opened pictures that they were made from, and notes on how both were read.
+
+    `visual_tokens` are of each picture the number of tokens that stand for a cell of it, and the number that the
+    processor's own limits would give, None where that is not known or the chat asks for another size.
+    """
 
     inputs: Inputs
     pictures: Pictures
     notes: list[str]
     processor: Any
     limits: Limits
+    visual_tokens: list[tuple[int, int | None]]
 
     @property
     def images(self) -> list[Image.Image]:
@@ -66,10 +71,13 @@ def prepare(request: Request, pictures: Pictures, family, processor, limits: Lim
                 f"Crops of long pictures (pan & scan) are not made for {family.label}: its processor does not know "
                 "them. Leave pan_and_scan (--pan-and-scan) out."
             )
-        for entry in (entry for message in conversation for entry in message["content"] if entry["type"] == "image"):
+        for entry in _entries(conversation):
             entry["pan_and_scan"] = True
     try:
-        inputs = _within_limits(request, family, processor, conversation, images, limits)
+        inputs, limit = _within_limits(request, family, processor, conversation, images, limits)
+        own_tokens: list[int | None] = list(_visual_tokens(inputs))
+        if limit is not None:
+            own_tokens = list(family.own_visual_tokens(processor, conversation, images) or [None] * len(images))
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
         _check_reads_anything(family, processor)
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
@@ -79,19 +87,36 @@ def prepare(request: Request, pictures: Pictures, family, processor, limits: Lim
             "Take preprocessor_config.json and processor_config.json from the model's own repository."
         ) from None
     notes += _typed_notes(conversation, family, processor) + _size_notes(conversation, inputs)
-    return Prepared(inputs, pictures, notes, processor, limits)
+    has_size = [any(name in entry for name in SIZES) for entry in _entries(conversation)]  # which the chat asks for
+    own_tokens = [None if has else own for has, own in zip(has_size, own_tokens, strict=True)]
+    tokens = list(zip(_visual_tokens(inputs), own_tokens, strict=True))
+    return Prepared(inputs, pictures, notes, processor, limits, tokens)
+
+
+def _visual_tokens(inputs: Inputs) -> list[int]:
+    """Number of tokens of each image that stand for a cell of it."""
+    images = [inputs.grids[cell[0]].image for cell in inputs.cells if cell is not None]
+    return [images.count(image) for image in range(len(inputs.read_sizes))]
+
+
+def _entries(conversation: list[dict]) -> list[dict]:
+    """The image entries of a chat."""
+    return [entry for message in conversation for entry in message["content"] if entry["type"] == "image"]
 
 
 def _within_limits(
     request: Request, family, processor, conversation: list[dict], images: list, limits: Limits
-) -> Inputs:
-    """Model inputs in as many tokens a picture as were asked for, or as are usual here where that is enough."""
+) -> tuple[Inputs, int | None]:
+    """Model inputs in as many tokens a picture as were asked for, or as are usual here where that is enough.
+
+    And that limit, None for the processor's own.
+    """
     limit, default = request.max_visual_tokens, limits.default_visual_tokens
     if limit is None and default is not None and default < family.visual_token_limit(processor):
         limit = default
     while True:
         try:
-            return family.prepare(processor, conversation, images, limit)
+            return family.prepare(processor, conversation, images, limit), limit
         except LimitExceeded as error:
             if request.max_visual_tokens is not None or limit is None:
                 raise
@@ -159,9 +184,8 @@ def _typed_notes(conversation: list[dict], family, processor) -> list[str]:
 
 def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
     """Notes on pictures that the processor, by its own limits, reads in another size than their entries ask."""
-    entries = [entry for message in conversation for entry in message["content"] if entry["type"] == "image"]
     notes = []
-    for number, (entry, (width, height)) in enumerate(zip(entries, inputs.read_sizes, strict=True), 1):
+    for number, (entry, (width, height)) in enumerate(zip(_entries(conversation), inputs.read_sizes, strict=True), 1):
         area, asked = width * height, [name for name in SIZES if name in entry]
         if len(asked) == 1 and not entry.get("min_pixels", area) <= area <= entry.get("max_pixels", area):
             other = "max_pixels" if asked == ["min_pixels"] else "min_pixels"

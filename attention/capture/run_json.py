@@ -20,15 +20,17 @@ from attention import __version__
 from attention.families.family import Inputs
 from attention.models.devices import devices
 from attention.models.kept import LoadedModel
+from attention.places.answer_places import Places
+from attention.places.of_run import places_of
 from attention.request import Request
 from attention.runs import tokens
 from attention.runs.run import FORMAT
 
-from .answer_places import Places
 from .inputs import Prepared
 from .recorder import Capture
 
 PREVIEW_PX = 2048
+NO_PLACES = Places()
 
 
 def run_json(
@@ -41,22 +43,22 @@ def run_json(
     *,
     answer: str,
     logprobs: list[float],
-    places: Places,
     adapter: dict | None,
     is_forced: bool,
     timings_ms: dict[str, float],
+    notes: list[str],
 ) -> dict:
     """The content of run.json for a pass whose layers lie in `folder`.
 
     `prepared` is the prompt, `inputs` the sequence that was read: prompt and answer. `answer` is its text, `logprobs`
     are those of its tokens. `adapter` is the record of an adapter that was on, with the `notes` that it adds to the
-    run's; `is_forced` is true where the answer is not the model's own.
+    run's; `is_forced` is true where the answer is not the model's own, `notes` are those on it.
     """
     records = token_records(inputs, loaded.processor.tokenizer)
     towers = _towers(loaded, inputs, capture)
     adapter = dict(adapter) if adapter is not None else None
     adapter_notes = adapter.pop("notes", []) if adapter else []
-    return {
+    info = {
         "format": FORMAT,
         "id": secrets.token_hex(6),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -71,6 +73,7 @@ def run_json(
         "max_new_tokens": request.max_new_tokens,
         "max_visual_tokens": request.max_visual_tokens,
         "pan_and_scan": request.pan_and_scan,
+        "coordinates": request.coordinates,
         "messages": request.conversation(),
         "prompt": _last_user_text(request),
         "answer": answer,
@@ -90,14 +93,17 @@ def run_json(
                 "height": image.height,
                 "read_width": read_width,
                 "read_height": read_height,
+                **_tokens_of(*prepared.visual_tokens[i]),
             }
             for i, (image, (read_width, read_height)) in enumerate(zip(prepared.images, inputs.read_sizes, strict=True))
         ],
         "grids": [grid.to_dict() for grid in inputs.grids],
         "towers": towers,
-        "points": places.points,
-        "boxes": places.boxes,
-        "unplaced": places.unplaced,
+        **NO_PLACES.fields(),  # until all that they are read from is there
+        "place_habit": {
+            "coordinates": loaded.family.coordinates,
+            "y_first": sorted(loaded.family.y_first_keys),
+        },
         "groups": {
             name: tokens.language_groups(records, inputs.grids)
             if name == "language"
@@ -106,12 +112,20 @@ def run_json(
         },
         "sinks": capture.sinks,
         "logprobs": logprobs,
-        "notes": [*loaded.notes, *prepared.notes, *places.notes, *adapter_notes],
+        "notes": [],
         "timings_ms": dict(timings_ms),
         "bytes": sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
         "peak_memory_bytes": _peak_memory(loaded.device),
         "adapter": adapter,
     }
+    places = places_of(info, request.coordinates)
+    every = [*loaded.notes, *prepared.notes, *notes, *places.notes, *adapter_notes]
+    return info | places.fields() | {"notes": every}
+
+
+def _tokens_of(read: int, own: int | None) -> dict[str, int]:
+    """Visual tokens of a picture; none of a family that has no cell of it in its sequence."""
+    return {"visual_tokens": read} | ({"own_visual_tokens": own} if own else {}) if read else {}
 
 
 def save_images(folder: Path, images: list[Image.Image]) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from attention.capture.images import Pictures, open_pictures
 from attention.errors import InvalidRequest
 from attention.limits import Limits
-from attention.request import ADAPTER, FIELDS, QUESTION, Request
+from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
+from attention.words import read_with_less
 
-from .checked_inputs import chosen, chosen_members
+from .checked_inputs import chosen, chosen_members, read_answer
 from .flags import add_fields, add_several, plain_flags, request_groups
 from .help import add_command
 from .output import add_output, print_json
@@ -94,6 +95,11 @@ def _add_inputs(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         question.add_argument(f"--{name}", metavar=FIELDS[name].metavar, help=FIELDS[name].words)
     for name in plain_flags():
         add_fields(groups.get(FIELDS[name].group or "", parser), name)
+    groups[ANSWER].add_argument(
+        "--answer-file", metavar="FILE",
+        help="forced answer from a UTF-8 file: its text without the last line break, or a chat completion (JSON) as a "
+        "server such as vLLM returned it",
+    )  # fmt: skip
     result = parser.add_argument_group("result", "Where it goes. Nothing is left there if it fails or is stopped.")
     result.add_argument(
         "--output-dir", required=True, metavar="FOLDER", help="becomes the result's folder; must not exist, or be empty"
@@ -212,15 +218,23 @@ def _request(options) -> tuple[Request, Pictures]:
 
         messages, images = read_messages(options.messages, images)
     fields = {name: getattr(options, name) for name in plain_flags()}
+    if options.answer_file is not None:
+        if options.answer is not None:
+            raise InvalidRequest("--answer and --answer-file are both an answer: leave one out.")
+        fields["answer"] = read_answer(options.answer_file)
     request = Request(images=images, prompt=options.prompt or "", messages=messages, **fields)
     return request, open_pictures(request, Limits())
 
 
 def _say_summary(run: Run, progress: Progress) -> None:
     info = run.info
+    fewer = read_with_less(info)
+    for sentence in fewer:
+        most = max(image.get("own_visual_tokens") or 0 for image in info["images"])
+        progress.say(f"{sentence} --max-visual-tokens {most} reads all of it.")
     for image in info["images"]:
         size, read = (image["width"], image["height"]), (image["read_width"], image["read_height"])
-        if read[0] * read[1] < 0.9 * size[0] * size[1]:
+        if not fewer and read[0] * read[1] < 0.9 * size[0] * size[1]:
             progress.say(
                 f"{size[0]}x{size[1]}, read at {read[0]}x{read[1]}: the answer may differ. "
                 "--max-visual-tokens N reads more of it."
@@ -228,4 +242,4 @@ def _say_summary(run: Run, progress: Progress) -> None:
     for note in info["notes"]:
         progress.say(note)
     if info["answer"]:
-        progress.say(f"Answer: {info['answer']}")
+        progress.say(f"{'Answer that was given' if info['forced'] else 'Answer'}: {info['answer']}")

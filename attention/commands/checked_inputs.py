@@ -1,6 +1,12 @@
-"""Pictures and adapters that flags name: looked at, and found, before a model is loaded for them."""
+"""Pictures, answers and adapters that flags name: looked at, and found, before a model is loaded for them."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+from attention.errors import InvalidRequest, LimitExceeded, shortened, shown_path
+from attention.limits import MAX_ANSWER_FILE_BYTES
+from attention.served_answer import answer_of
 
 from .progress import ReportedRun
 
@@ -11,6 +17,27 @@ def check_images(images) -> None:
 
     for image in images:
         open_image(image)
+
+
+def read_answer(file: str) -> str:
+    """The answer in a file, as `attention.served_answer` reads it. Raises InvalidRequest or LimitExceeded."""
+    path = Path(file)
+    try:
+        if path.stat().st_size > MAX_ANSWER_FILE_BYTES:
+            raise LimitExceeded(
+                f"{shown_path(path)} has {path.stat().st_size:,} bytes; an answer's file may have "
+                f"{MAX_ANSWER_FILE_BYTES:,}."
+            )
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise InvalidRequest(f"{shown_path(path)} is not written in UTF-8. Save it in that encoding.") from None
+        why = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"{shown_path(path)} cannot be read: {why}.") from None
+    answer = answer_of(text, shortened(path.name))
+    if not answer:
+        raise InvalidRequest(f"{shown_path(path)} is empty: it holds no answer.")
+    return answer
 
 
 def chosen(options, wanted: list[str], partial: ReportedRun) -> list:

@@ -10,6 +10,7 @@ from typing import Any
 from attention.comparisons.comparison import Comparison
 from attention.comparisons.names import member_names
 from attention.runs.run import Run
+from attention.words import read_with_less
 
 MOST_MOVED = 5  # heads of each adapter that are named
 
@@ -20,13 +21,15 @@ def run_record(run: Run, seconds: float) -> dict[str, Any]:
     return {
         "folder": str(run.folder), "kind": run.kind, "id": info["id"], "model": info["model"]["id"],
         "family": info["model"]["family"], "adapter": info["adapter"], "mode": info["mode"], "prompt": info["prompt"],
-        "answer": info["answer"], "tokens": len(info["tokens"]), "prompt_tokens": info["prompt_tokens"],
+        "answer": info["answer"], "forced": info["forced"], "tokens": len(info["tokens"]),
+        "prompt_tokens": info["prompt_tokens"],
         "layers": len(run.layers()), "heads": run.heads(),
         "towers": {name: {"layers": len(run.layers(name)), "heads": run.heads(name)} for name in run.towers()},
         "images": [
             {name: image[name] for name in ("width", "height", "read_width", "read_height")} for image in info["images"]
         ],
         "bytes": info.get("bytes"), "seconds": round(seconds, 1), "notes": info["notes"],
+        "cautions": read_with_less(info),
     }  # fmt: skip
 
 
@@ -47,5 +50,5 @@ def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
         "family": info["model"]["family"], "prompt": info["prompt"], "answer": members[0]["answer"],
         "words": info["words"], "shared_tokens": info["shared_tokens"], "layers": len(comparison.base.layers()),
         "heads": comparison.base.heads(), "members": members, "bytes": info.get("bytes"),
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 1), "cautions": read_with_less(comparison.base.info),
     }  # fmt: skip

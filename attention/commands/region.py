@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from attention.coordinates import SETTINGS
 from attention.errors import InvalidRequest, NotInRun
 
 from .help import add_command
@@ -34,6 +35,9 @@ def add_region(commands) -> None:
     place.add_argument("--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="left, top, right, bottom")
     place.add_argument("--point", nargs=2, type=float, metavar=("X", "Y"), help="the cell that it lies in counts")
     place.add_argument("--answer", action="store_true", help="the first place that the answer names")
+    group.add_argument(
+        "--coordinates", choices=SETTINGS, help="with --answer: read its numbers anew (default: as the run has them)"
+    )
     group.add_argument("--image", type=int, default=0, help="which picture, from 0 (default: 0)")
     group = parser.add_argument_group("row", "Whose attention.")
     group.add_argument("--query", type=int, help="the row (default: that which predicts the answer)")
@@ -46,6 +50,8 @@ def add_region(commands) -> None:
 def _region(options) -> int:
     from attention.folders import open_folder
 
+    if options.coordinates and not options.answer:
+        raise InvalidRequest("--coordinates is how the answer's numbers count: give --answer with it.")
     if options.top < 1:
         raise InvalidRequest(f"--top is {options.top}; it must be at least 1.")
     with open_folder(options.run) as found:
@@ -70,10 +76,14 @@ def _region(options) -> int:
 
 def _record(run, options) -> dict[str, Any]:
     """One run's heads at the region, those that put most there first."""
+    from attention.places.of_run import run_places
     from attention.runs.regions import answer_regions, read_region, region_scores
 
     if options.answer:
-        named = answer_regions(run)
+        places = run_places(run, options.coordinates) if options.coordinates else None
+        named = answer_regions(run, places.fields() if places else None)
+        if not named and places:
+            raise NotInRun(" ".join(["The answer names no place that is certain then.", *places.notes]))
         if not named:
             raise NotInRun("The answer names no place that is certain: give --box or --point.")
         region = named[0]

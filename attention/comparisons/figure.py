@@ -32,8 +32,8 @@ from attention.drawing.run_words import (
     ground_words,
     image_words,
     look_settings,
-    not_drawn,
     on_sinks,
+    place_words,
     sinks_sentence,
     subject_words,
     where_words,
@@ -183,6 +183,7 @@ def _caption(
     even = " even attention" if before.unit == "uniform" else ""
     answers = [(first, maps.before.run.info.get("answer")), (second, maps.after.run.info.get("answer"))]
     low, _, high = _difference_labels(difference)
+    image = maps.before.run.info["grids"][maps.before.grid]["image"]
     return [
         f"{info['model']['id']} · {second} against {first} · {where_words(maps.before)}",
         *asked_words(info.get("prompt"), answers),
@@ -191,7 +192,7 @@ def _caption(
         *_sink_words(maps, look),
         f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "
         f"difference: {low} to {high}, {_scale_words(maps, is_own)}; {ground_words(look)}",
-        *dict.fromkeys(said for side in (maps.before, maps.after) for said in not_drawn(side.run.info, look)),
+        *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
         f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",
     ]
 

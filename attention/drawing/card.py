@@ -23,7 +23,7 @@ from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
 from .run_map import DrawnMap, map_of
-from .run_words import map_sentence, model_words, not_drawn, on_sinks, sinks_sentence
+from .run_words import GIVEN_ANSWER, map_sentence, model_words, on_sinks, place_words, sinks_sentence
 from .small_maps import Axes, lay_out, pooled_sinks, small_map
 
 SIZE = (1200, 630)  # of a preview of a link
@@ -84,7 +84,7 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
         if sinks.count:
             how = selection.are_shares, [sinks], made.look.sinks
             notes.append(sinks_sentence(selection.layer, selection.head, *how))
-    notes += not_drawn(info, made.look)
+    notes += place_words(info, made.look, info["grids"][selection.grid]["image"])
     top = foot - 34 - SENTENCE.px - (SAID.line + 4 if notes else 0)
     style = SENTENCE if page.width(drawable(sentence), SENTENCE) <= right - MARGIN else LONG_SENTENCE
     page.write(MARGIN, top, page.fit(sentence, style, right - MARGIN), style)
@@ -118,7 +118,9 @@ def _write_asked(page: Lettering, info: dict, left: int, width: int, lines: int)
     """Set question and answer, where there is any; return where it ends."""
     top = page.write(left, MARGIN, page.fit(info.get("prompt") or "", ASKED, width, lines), ASKED)
     answer = page.fit(info.get("answer") or "", ANSWERED, width, lines)
-    return page.write(left, top + 4, answer, ANSWERED) if answer else top
+    top = page.write(left, top + 4, answer, ANSWERED) if answer else top
+    is_given = bool(answer and info.get("forced"))
+    return page.write(left, top, page.fit(GIVEN_ANSWER, SAID, width), SAID) if is_given else top
 
 
 def _write_foot(page: Lettering, made: DrawnMap, top: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from attention.coordinates import check_coordinates
 from attention.errors import InvalidRequest, quoted
 from attention.fields import row, rows
 
@@ -56,6 +57,10 @@ class Look:
     smooth: bool = row(False, bool, "interpolate between the cells' centres; the caption says so")
     places: bool = row(False, bool, "draw the points and boxes that the answer names")
     places_on: int | None = row(None, int, "draw them, and those that name no picture on picture N, from 1", "N")
+    coordinates: str | None = row(
+        None, str, "read the numbers of these places anew (default: as the run has them)",
+        "auto|0-1|0-1000|read|original",
+    )  # fmt: skip
     plain: bool = row(False, bool, "the map alone on white, without its picture")
 
     def __post_init__(self):
@@ -75,6 +80,8 @@ class Look:
                 raise InvalidRequest(f"{name} is {quoted(getattr(self, name))}; it must be yes or no.")
         if self.places_on is not None and (type(self.places_on) is not int or self.places_on < 1):
             raise InvalidRequest(f"places_on is {quoted(self.places_on)}; it must be the number of a picture, from 1.")
+        if self.coordinates is not None:
+            check_coordinates(self.coordinates)
         if self.low is not None and self.high is not None and self.low > self.high:
             raise InvalidRequest(f"The colours would begin at low={self.low:g}, above high={self.high:g}, their end.")
         if self.curve == "log" and self.low == 0 and self.high != 0:

@@ -24,7 +24,7 @@ from .look import Look
 from .number_text import bar_labels, bar_note
 from .overlay import overlay
 from .palettes import palette
-from .run_words import caption_of, look_settings
+from .run_words import caption_of, look_settings, named_places
 
 LABEL_SIGNS = 200  # of a place's label on the picture: to draw a million of them takes minutes
 
@@ -115,9 +115,10 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
     """
     if look.places_on is not None and look.places_on > len(info["images"]):
         raise InvalidRequest(f"places_on is {look.places_on}; this run has {len(info['images'])} pictures.")
-    named = [*(info.get("points") or []), *(info.get("boxes") or [])] if look.places or look.places_on else []
+    found = named_places(info, look) if look.places or look.places_on else {}
+    named = [*found.get("points", []), *found.get("boxes", [])]
     if look.places_on == image + 1:
-        named += [each for place in info.get("unplaced") or [] for each in place.get("on", [])]
+        named += [each for place in found["unplaced"] for each in place.get("on", [])]
     points: list[tuple] = []
     boxes: list[tuple] = []
     for place in named:

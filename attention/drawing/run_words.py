@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attention.coordinates import because_words, is_space, space_words
+from attention.places.of_run import picture_of, places_of
 from attention.runs.run import is_reduction
 from attention.runs.selection import Selection
 
@@ -15,6 +17,7 @@ from .colour_range import Drawn
 from .look import Look
 from .number_text import format_percent, format_strength, format_times, format_value
 
+GIVEN_ANSWER = "given answer, not its own"
 ASKED_SIGNS = 300  # of a question or an answer below a map
 SAID = ("palette", "opacity", "unit", "curve", "sinks", "smooth", "plain")
 
@@ -24,14 +27,36 @@ def look_settings(look: Look) -> dict:
     return {name: value for name, value in look.to_dict().items() if name in SAID}
 
 
-def not_drawn(info: dict, look: Look) -> list[str]:
-    """A sentence for each reason why places that the answer names are not drawn on the picture that they may mean."""
+def named_places(info: dict, look: Look) -> dict[str, list[dict]]:
+    """The answer's `points`, `boxes` and `unplaced` as a run has them, or with numbers read as the look has it.
+
+    Raises NotInRun where the run cannot be read anew.
+    """
+    fields = info if look.coordinates is None else places_of(info, look.coordinates).fields()
+    return {name: fields.get(name) or [] for name in ("points", "boxes", "unplaced")}
+
+
+def place_words(info: dict, look: Look, image: int) -> list[str]:
+    """Sentences on what numbers of places on a picture were read as, and why other places are not drawn on it."""
     if not (look.places or look.places_on):
         return []
-    left = [place for place in info.get("unplaced") or [] if not (look.places_on and place.get("on"))]
+    named = named_places(info, look)
+    of = picture_of(info["images"][image])
+    here = [place for place in (*named["points"], *named["boxes"]) if place["image"] == image]
+    read_as = {
+        (place["coordinates"], place.get("because") or ""): None for place in here if is_space(place.get("coordinates"))
+    }
+    family = info["model"].get("family")
+    left = [place for place in named["unplaced"] if not (look.places_on and place.get("on"))]
     return [
-        f"{n} place{'' if n == 1 else 's'} of the answer on no picture: {why}"
-        for why, n in Counter(place["why"] for place in left).items()
+        *(
+            f"places of the answer read as {space_words(space, of.given, of.read)}, {because_words(because, family)}"
+            for space, because in read_as
+        ),
+        *(
+            f"{n} place{'' if n == 1 else 's'} of the answer on no picture: {why}"
+            for why, n in Counter(place["why"] for place in left).items()
+        ),
     ]
 
 
@@ -52,26 +77,27 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     said = (selection.layer, selection.head, selection.are_shares, [sinks], look.sinks)
     return [
         f"{model_words(info)} · {where_words(selection)}",
-        *asked_words(info.get("prompt"), [("", info.get("answer"))]),
+        *asked_words(info.get("prompt"), [("", info.get("answer"))], bool(info.get("forced"))),
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
         *([sinks_sentence(*said)] if selection.key is None else []),
         f"{colours}, {ground_words(look)}",
-        *not_drawn(info, look),
+        *place_words(info, look, info["grids"][selection.grid]["image"]),
         f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
     ]
 
 
-def asked_words(prompt: str | None, answers: Sequence[tuple[str, str | None]]) -> list[str]:
+def asked_words(prompt: str | None, answers: Sequence[tuple[str, str | None]], is_given: bool = False) -> list[str]:
     """Sentence on the question and on what was answered, none where there is neither.
 
-    `answers` are names of who answered, and what; equal ones are said once, without a name.
+    `answers` are names of who answered, and what; equal ones are said once, without a name. `is_given` says that the
+    answer is not the model's own.
     """
     asked, *said = (" ".join((text or "").split()) for text in (prompt, *(text for _, text in answers)))
     parts = [f"prompt: {_quoted(asked, ASKED_SIGNS)}"] if asked else []
-    are_equal = len(set(said)) == 1
+    are_equal, what = len(set(said)) == 1, GIVEN_ANSWER if is_given else "answer"
     for name, answer in [("", said[0])] if are_equal else zip((name for name, _ in answers), said, strict=True):
-        parts += [f"answer{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
+        parts += [f"{what}{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
     return [" · ".join(parts)] if parts else []
 
 

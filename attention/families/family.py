@@ -80,6 +80,8 @@ class Family(ABC):
     label: str
     # Whether the processor puts an image's tokens where the template wrote a placeholder, and can say where that was.
     expands_placeholders = True
+    # The space in which numbers of places in answers count, by the family's habit: see `attention.coordinates`.
+    coordinates: ClassVar[str | None] = None
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
@@ -116,6 +118,13 @@ class Family(ABC):
     def visual_token_limit(self, processor) -> int:
         """Number of tokens that the processor gives one image at most, unless told otherwise."""
 
+    def own_visual_tokens(self, processor, messages: list[dict], images: list[Image.Image]) -> list[int] | None:
+        """Number of tokens that stand for a cell of each image, as the processor's own limits would have it.
+
+        None where a family reads every picture in one size, so that no limit makes it fewer.
+        """
+        return None
+
     def extend(self, processor, inputs: Inputs, answer_ids: list[int]) -> Inputs:
         """The same inputs with an answer after them; the answer's roles are `answer`, `thinking` or `special`."""
         tensors = dict(inputs.tensors)
@@ -133,13 +142,6 @@ class Family(ABC):
     def reserved_texts(self, processor) -> list[str]:
         """Texts that the tokenizer takes for control tokens. Where somebody typed one, it is read as text."""
         return [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
-
-    def named_sides(self, read_size: tuple[int, int]) -> tuple[float, float] | None:
-        """A picture's (width, height) in the numbers of places that answers name, or None where there is no habit.
-
-        `read_size` is the one at which the picture was read, in pixels.
-        """
-        return None
 
     # What families share
 

@@ -20,6 +20,7 @@ from transformers.models.gemma3.configuration_gemma3 import Gemma3Config
 from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
 from transformers.models.gemma3.processing_gemma3 import Gemma3Processor
 
+from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
@@ -30,6 +31,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its
 
 class Gemma3(Family):
     label = "Gemma 3"
+    coordinates = THOUSANDTHS
     takes_pan_and_scan = True
     y_first_keys = frozenset({"box_2d", "point"})
 
@@ -68,8 +70,7 @@ class Gemma3(Family):
                 f"{max_visual_tokens}. Raise max_visual_tokens to {processor.image_seq_length}.",
                 processor.image_seq_length,
             )
-        crops = any(entry.get("pan_and_scan") for message in messages for entry in message["content"])
-        options = _pan_and_scan(processor, max_visual_tokens) if crops and images else {}
+        options = _pan_and_scan(processor, max_visual_tokens) if _asks_for_crops(messages) and images else {}
         tensors, roles = self._read(processor, messages, images, **options)
         views = [_views(processor.image_processor, image, options) for image in images]
         side = tensors["pixel_values"].shape[-1] if images else 0  # of a view as read, in pixels
@@ -91,8 +92,14 @@ class Gemma3(Family):
     def visual_token_limit(self, processor):
         return processor.image_seq_length
 
-    def named_sides(self, read_size):
-        return 1000, 1000
+    def own_visual_tokens(self, processor, messages, images):
+        options = _pan_and_scan(processor, None) if _asks_for_crops(messages) else {}
+        views = [_views(processor.image_processor, image, options) for image in images]
+        return [len(boxes) * processor.image_seq_length for boxes in views]
+
+
+def _asks_for_crops(messages: list[dict]) -> bool:
+    return any(entry.get("pan_and_scan") for message in messages for entry in message["content"])
 
 
 def _pan_and_scan(processor, max_visual_tokens: int | None) -> dict:

@@ -75,6 +75,9 @@ class Idefics3(Family):
     def visual_token_limit(self, processor):
         return self._tokens(processor, 1, 1)  # of all proportions a square is cut into the most tiles
 
+    def own_visual_tokens(self, processor, messages, images):
+        return [self._tokens(processor, *image.size) for image in images]
+
     def _tokens(self, processor, width, height, **options) -> int:
         """Number of tokens of a picture of this size."""
         tiles, _, _ = processor.image_processor.get_number_of_image_patches(height, width, options)

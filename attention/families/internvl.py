@@ -16,6 +16,7 @@ from transformers import AutoConfig
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 from transformers.models.internvl.processing_internvl import InternVLProcessor
 
+from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 
 from .family import Family, TowerShape, image_only
@@ -24,6 +25,7 @@ from .idefics3 import tiled
 
 class InternVL(Family):
     label = "InternVL"
+    coordinates = THOUSANDTHS
 
     def load_processor(self, path):
         processor = image_only(InternVLProcessor).from_pretrained(path)
@@ -67,8 +69,13 @@ class InternVL(Family):
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
         return (most + 1 if most > 1 else 1) * processor.image_seq_length
 
-    def named_sides(self, read_size):
-        return 1000, 1000
+    def own_visual_tokens(self, processor, messages, images):
+        settings = self._settings(processor)
+        return [self._tokens(processor, settings, image) for image in images]
+
+    def _tokens(self, processor, settings, image) -> int:
+        rows, cols = self._tiles(processor, settings, image)
+        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.image_seq_length
 
     def _settings(self, processor) -> dict:
         """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
@@ -95,11 +102,7 @@ class InternVL(Family):
                 per_tile,
             )
 
-        def takes(image) -> int:
-            rows, cols = self._tiles(processor, settings, image)
-            return (rows * cols + 1 if rows * cols > 1 else 1) * per_tile
-
-        while any(takes(image) > max_visual_tokens for image in images):
+        while any(self._tokens(processor, settings, image) > max_visual_tokens for image in images):
             settings = {**settings, "max_patches": settings["max_patches"] - 1}
         return settings
 

@@ -112,6 +112,9 @@ class LlavaNext(Llava):
         side, canvases = processor.image_size, processor.image_processor.image_grid_pinpoints
         return n * n + max(largest(height // side * n, width // side * n) for height, width in canvases)
 
+    def own_visual_tokens(self, processor, messages, images):
+        return [self._n_cells(processor, image.height, image.width) for image in images]
+
     def _tiling(self, processor, height: int, width: int) -> Tiling:
         """By the functions of the processor and of the model, so that neither parts from this."""
         side, patch = processor.image_size, processor.patch_size

@@ -35,6 +35,9 @@ class LlavaOnevision(LlavaNext):
         prepare = Llava.prepare if len(images) > 1 else LlavaNext.prepare
         return prepare(self, processor, messages, images, max_visual_tokens)
 
+    def own_visual_tokens(self, processor, messages, images):
+        return None if len(images) > 1 else super().own_visual_tokens(processor, messages, images)
+
     def _read(self, processor, messages, images, **options):
         """The images go as those of one conversation: the processor tiles each of a plain list."""
         return super()._read(processor, messages, [images] if images else [], **options)

@@ -17,11 +17,14 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLCo
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.vision_utils import get_vision_window_index
 
+from attention.coordinates import READ
+
 from .qwen3_vl import Qwen3VL
 
 
 class Qwen25VL(Qwen3VL):
     label = "Qwen2.5-VL"
+    coordinates = READ
     processor_class = Qwen2_5_VLProcessor
 
     def load_processor(self, path):
@@ -39,9 +42,6 @@ class Qwen25VL(Qwen3VL):
             keys, n = inputs.keys["vision"], vision.spatial_merge_size**2
             inputs.keys["vision"] = [key for block in blocks.tolist() for key in keys[block * n : (block + 1) * n]]
         return inputs
-
-    def named_sides(self, read_size):
-        return read_size  # pixels of the picture as read
 
 
 FAMILY = Qwen25VL()

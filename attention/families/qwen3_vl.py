@@ -15,6 +15,7 @@ from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
+from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
@@ -22,6 +23,7 @@ from .family import Family, Inputs, TowerShape, cells_of, image_only, image_role
 
 class Qwen3VL(Family):
     label = "Qwen3-VL"
+    coordinates = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
 
@@ -74,8 +76,10 @@ class Qwen3VL(Family):
         image_processor = processor.image_processor
         return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
 
-    def named_sides(self, read_size):
-        return 1000, 1000
+    def own_visual_tokens(self, processor, messages, images):
+        image_processor = processor.image_processor
+        patches = [image_processor.get_number_of_image_patches(image.height, image.width, {}) for image in images]
+        return [count // image_processor.merge_size**2 for count in patches]
 
     def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
         """The pictures as the processor resizes each by the limits of its entry, and limits that leave them so.
@@ -104,13 +108,16 @@ class Qwen3VL(Family):
         largest = patches * image_processor.patch_size**2
         smallest = min(image_processor.size["shortest_edge"], largest)
 
-        def oversteps() -> bool:
-            limits = {"min_pixels": smallest, "max_pixels": largest}
+        def oversteps(**limits: int) -> bool:
+            limits = limits or {"min_pixels": smallest, "max_pixels": largest}
             return any(
                 image_processor.get_number_of_image_patches(image.height, image.width, limits) > patches
                 for image in images
             )
 
+        least, most = image_processor.size["shortest_edge"], image_processor.size["longest_edge"]
+        if largest <= most and not oversteps(min_pixels=least, max_pixels=most):
+            return {"shortest_edge": least, "longest_edge": most}  # a smaller one would round to fewer
         while smallest > 1 and oversteps():
             smallest //= 2
         while oversteps():

@@ -15,6 +15,7 @@ from attention.fields import Field
 from attention.request import FIELDS
 from attention.runs.run import Run
 from attention.visitors.service import Service
+from attention.words import read_with_less
 
 from . import GPU
 from .api_fields import EXAMPLES, OF_A_COMPARISON, ONE_MAP, parameters
@@ -149,6 +150,7 @@ def build_endpoints(service: Service) -> None:
         return {
             "id": found.info["id"], "ticket": ticket, "answer": found.info.get("answer"), found.kind: found.info,
             "folder": folder,
+            "cautions": read_with_less(found.info if found.kind == "run" else found.base.info),
         }  # fmt: skip
 
     def one_run(ticket: str, member: str | None) -> Run:

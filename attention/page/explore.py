@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from attention.coordinates import AUTO
 from attention.errors import AttentionError, InvalidRequest
 from attention.limits import MAX_ADAPTER_SCALE, PAGE_PICTURES
 from attention.request import Request
@@ -206,10 +207,17 @@ def going_on(fields: dict, run: Run) -> dict:
     }
 
 
+def given_answer(info: dict) -> str:
+    """The answer that was given to a run, as its tokens spell it; nothing where it is the model's own."""
+    if not (info.get("forced") and info.get("prompt_tokens")):
+        return ""
+    return "".join(token["text"] for token in info["tokens"][info["prompt_tokens"] :])
+
+
 def inputs_of(run: Run) -> dict | None:
     """Values of the page's inputs that make this run again, by the fields of a Request but the image.
 
-    None where they cannot say it: several turns, more pictures than the page takes, an answer that was given.
+    None where they cannot say it: several turns, more pictures than the page takes.
     """
     info = run.info
     messages, system = info.get("messages") or [{}], None
@@ -219,7 +227,7 @@ def inputs_of(run: Run) -> dict | None:
         except (LookupError, TypeError):
             return None
     same = Request(images=("",) * len(info["images"]), prompt=info["prompt"], system=system).conversation() == messages
-    if not same or len(info["images"]) > PAGE_PICTURES or info.get("forced"):
+    if not same or len(info["images"]) > PAGE_PICTURES:
         return None
     kept = "record" if "vision" in info["towers"] else "skip"
     adapter = info.get("adapter") or {}
@@ -233,6 +241,8 @@ def inputs_of(run: Run) -> dict | None:
         "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
         "vision": kept if info["images"] else "default",
         "pan_and_scan": bool(info.get("pan_and_scan")),
+        "coordinates": info.get("coordinates") or AUTO,
+        "answer": given_answer(info),
         "adapter": adapter.get("id") or "",
         "adapter_scale": adapter.get("scale") or 1.0,
         "adapter_rename": False,

@@ -15,10 +15,12 @@ import gradio as gr
 from gradio.data_classes import FileData, GradioRootModel
 
 from attention.comparisons.comparison import Comparison
+from attention.coordinates import AUTO, ORIGINAL, READ, SHARES, THOUSANDTHS
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, quoted
 from attention.limits import PAGE_PICTURES, Limits
 from attention.runs.run import Run
+from attention.served_answer import answer_of
 from attention.visitors.service import Service
 
 from . import QUIET
@@ -27,11 +29,15 @@ from .manifests import is_demo
 
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"default": None, "record": True, "skip": False}
-LEFT_TO_SCRIPTS = ("answer", "messages", "model_type", "device")  # fields of a request that the page does not ask for
+LEFT_TO_SCRIPTS = ("messages", "model_type", "device")  # fields of a request that the page does not ask for
 NO_ADAPTER = ("none: the model as published", "")
 RENAME = "Rename weights saved by older transformers versions"
 ALONE = "Use the LoRA weights alone, without other trained weights beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
+COORDINATES = [
+    ("as answer, prompt or family say", AUTO), ("0 to 1 of the sides", SHARES),
+    ("0 to 1000 of the sides", THOUSANDTHS), ("pixels as the model saw it", READ), ("pixels of the picture", ORIGINAL),
+]  # fmt: skip
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
 # In the page itself: a panel opens at once, and the server need not know.
 TOGGLE = """() => {
@@ -140,9 +146,15 @@ def request_settings(service: Service) -> dict[str, gr.components.Component]:
         dtype = gr.Dropdown(DTYPES, value="auto", label="Number format", min_width=120)
         vision = gr.Dropdown(list(VISION), value="default", label="Vision tower", min_width=120)
         pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)", min_width=200)
+        coordinates = gr.Dropdown(COORDINATES, value=AUTO, label="Numbers of places in the answer", min_width=200)
+    answer = gr.Textbox(
+        label="Answer to read instead (pasted)", lines=1, max_lines=6, placeholder="empty: the model's own answer",
+        info="a text, or a chat completion as a server such as vLLM returned it",
+    )  # fmt: skip
     return {
         "model": model, "mode": mode, "system": system, "max_new_tokens": max_new_tokens,
         "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision, "pan_and_scan": pan_and_scan,
+        "coordinates": coordinates, "answer": answer,
     }  # fmt: skip
 
 
@@ -159,6 +171,8 @@ def fields_of(values: dict) -> dict:
         "dtype": values["dtype"],
         "vision": VISION[values["vision"]],
         "pan_and_scan": bool(values["pan_and_scan"]),
+        "coordinates": values["coordinates"],
+        "answer": answer_of(values["answer"]) if (values["answer"] or "").strip() else None,
     }
     if values.get("adapter"):
         fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename", "adapter_alone")}

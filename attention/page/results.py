@@ -90,13 +90,17 @@ class KeptRun(TypedDict):
 
 
 class Analyzed(TypedDict):
-    """A finished run: `run` is the content of run.json, `folder` its place where the server is this machine's."""
+    """A finished run: `run` is the content of run.json, `folder` its place where the server is this machine's.
+
+    `cautions` are sentences on pictures that were read with fewer tokens than the model's processor would give them.
+    """
 
     id: str
     ticket: str
     answer: str | None
     run: dict[str, Any]
     folder: str | None
+    cautions: list[str]
 
 
 class Compared(TypedDict):
@@ -107,3 +111,4 @@ class Compared(TypedDict):
     answer: str | None
     comparison: dict[str, Any]
     folder: str | None
+    cautions: list[str]

@@ -20,7 +20,7 @@ from attention.words import in_one_line, phase_words
 
 STOPPED = "Stopped. Nothing was kept of this run."
 NOT_AGAIN = (
-    "The run on screen has several turns, or an answer that was given. "
+    "The run on screen has several turns, or more pictures than are asked about here. "
     "The inputs here cannot say that, and were left as they were."
 )
 OPEN_IN = {
@@ -67,6 +67,7 @@ def describe_run(run: Run) -> str:
     info = run.info
     towers = [f"{name} tower {len(run.layers(name))} layers x {run.heads(name)} heads" for name in info["towers"]]
     facts = [f"{len(info['tokens'])} tokens", ", ".join(towers)]
+    facts += ["pasted answer, not the model's own"] if info.get("forced") else []
     facts += [f"{info['bytes'] / 1e6:.1f} MB"] if info.get("bytes") else []
     seconds = sum(info.get("timings_ms", {}).values()) / 1000
     facts += [f"{seconds:.1f} s"] if seconds else []
@@ -80,7 +81,9 @@ def describe_comparison(comparison: Comparison) -> str:
     first, *named = member_names(info["members"]).values()
     size = f"; {info['bytes'] / 1e6:.1f} MB" if info.get("bytes") else ""
     model = Path(info["model"]["id"]).name if first == BASE else first
-    line = f"{info['prompt']} · {model} beside {', '.join(named)}; {info['shared_tokens']:,} tokens in common{size}."
+    pasted = "; all read the pasted answer" if info["words"] == "typed" else ""
+    common = f"{info['shared_tokens']:,} tokens in common"
+    line = f"{info['prompt']} · {model} beside {', '.join(named)}; {common}{pasted}{size}."
     return " ".join([line, *notes_of(comparison)])
 
 

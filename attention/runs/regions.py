@@ -7,7 +7,7 @@ NumPy alone. Regions are in pixels of the picture as the processor received it, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -86,13 +86,16 @@ def read_region(run: Run, place: Sequence[float], image: int = 0, label: str = "
     return Region(tuple(map(float, place)), int(image), label)
 
 
-def answer_regions(run: Run) -> list[Region]:
+def answer_regions(run: Run, places: Mapping[str, Any] | None = None) -> list[Region]:
     """The places that the answer names, on the pictures that it names: boxes first, then points.
 
-    One whose numbers can be read in two ways (`ambiguous` in run.json) is left out: it may lie elsewhere.
+    `places` has the `boxes` and `points` of `attention.run_places`, where the answer's numbers were read anew; by
+    default they are as the run has them. One whose numbers can be read in two ways (`ambiguous`) is left out: it may
+    lie elsewhere.
     """
-    boxes = [(box, ("x0", "y0", "x1", "y1")) for box in run.info.get("boxes") or ()]
-    points = [(point, ("x", "y")) for point in run.info.get("points") or ()]
+    named = run.info if places is None else places
+    boxes = [(box, ("x0", "y0", "x1", "y1")) for box in named.get("boxes") or ()]
+    points = [(point, ("x", "y")) for point in named.get("points") or ()]
     return [
         Region(tuple(float(place[side]) for side in sides), place["image"], place.get("label") or "")
         for place, sides in [*boxes, *points]

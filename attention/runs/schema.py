@@ -111,6 +111,10 @@ class Image(TypedDict):
     """in pixels, as the model read it"""
     read_height: NotRequired[Amount | None]
     """in pixels, as the model read it"""
+    visual_tokens: NotRequired[Annotated[int, Field(ge=0, lt=MAX_TOKENS)] | None]
+    """tokens that stand for a cell of it"""
+    own_visual_tokens: NotRequired[Annotated[int, Field(ge=0, lt=MAX_WHOLE)] | None]
+    """as many as the processor's own limits would give it, where that is known"""
 
 
 class Grid(TypedDict):
@@ -176,6 +180,12 @@ class Tower(TypedDict):
 
 class _Place(TypedDict):
     label: NotRequired[Annotated[Text | None, Field(description="its name in the answer")]]
+    coordinates: NotRequired[Annotated[Name | None, Field(description="the space in which its numbers were read")]]
+    because: NotRequired[
+        Annotated[
+            Name | None, Field(description="`setting`, `form`, `prompt`, `numbers` or `family`: what that rests on")
+        ]
+    ]
     ambiguous: NotRequired[Annotated[Text | None, Field(description="the guess that it rests on")]]
 
 
@@ -236,6 +246,13 @@ class UnplacedBox(_Unplaced):
 Unplaced = Annotated[Annotated[UnplacedPoint, FIRST] | Annotated[UnplacedBox, SECOND], Discriminator(_is_box)]
 
 
+class PlaceHabit(TypedDict):
+    coordinates: Name | None
+    """the space in which its numbers count; null where it has no habit"""
+    y_first: NotRequired[Annotated[list[Name], Field(max_length=MAX_HEADS)]]
+    """keys of an answer's JSON after which it writes y before x"""
+
+
 class Group(TypedDict):
     name: Name
     """`prompt`, `image 1`, ..."""
@@ -263,6 +280,8 @@ class RunInfo(TypedDict):
     """what was asked of each picture; null: the model's default"""
     pan_and_scan: NotRequired[bool | None]
     """whether crops were asked for, in families that have them; null: the model's default"""
+    coordinates: NotRequired[Name | None]
+    """what was asked of the numbers of places: `auto`, or a space: `0-1`, `0-1000`, `read` or `original`"""
     messages: NotRequired[Annotated[list[dict[str, object]], Field(max_length=MAX_TOKENS)]]
     """the conversation as the chat template received it"""
     prompt: Text
@@ -291,6 +310,10 @@ class RunInfo(TypedDict):
     """likewise"""
     unplaced: NotRequired[Annotated[list[Unplaced], Field(max_length=MAX_TOKENS)]]
     """places of which it is not known where they lie, in the answer's own numbers"""
+    named_places: NotRequired[Annotated[int, Field(ge=0, lt=MAX_WHOLE)] | None]
+    """how many places the answer names, those that lie on no picture among them"""
+    place_habit: NotRequired[PlaceHabit | None]
+    """the way in which the model's family writes places, by which they can be read anew"""
     groups: dict[str, Annotated[list[Group], Field(max_length=MAX_GROUPS)]]
     """parts of a tower's keys by name"""
     sinks: NotRequired[dict[str, dict[str, list[int]]]]

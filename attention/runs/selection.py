@@ -124,6 +124,8 @@ class Selection:
             "model_dtype": info["model"]["dtype"], "adapter": (info.get("adapter") or {}).get("id") or "",
             "tower": self.tower, "layer": self.layer, "head": self.head,
         }  # fmt: skip
+        if info.get("forced"):
+            settings["forced"] = True  # its answer was given, and is not the model's own
         if self.received:
             settings["received"] = "the mean over all queries"
         else:

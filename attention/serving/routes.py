@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from attention.answers.of_comparison import COMPARISON_ANSWERS
-from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file
+from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.errors import NotInRun
 from attention.words import GONE
 
@@ -36,6 +36,7 @@ def routes(resolve: Callable[[str], object], library: Sequence[Route] = ()) -> l
 
     runs = {
         "run.json": lambda run, _: as_json(run.info),
+        "places": lambda run, request: as_json(places(run, request.query_params)),
         "image/{index:int}": lambda run, request: _picture(run, request, "file"),
         "preview/{index:int}": lambda run, request: _picture(run, request, "preview"),
         **{path: _sending(answer) for path, answer in RUN_ANSWERS.items()},

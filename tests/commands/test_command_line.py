@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,7 +74,9 @@ def test_extract_prints_the_folder_and_what_happens_beside_it(extract, tmp_path)
     phases = [line for line in lines if line in {word for word, _ in PHASE_WORDS.values()}]
     assert phases == [word for name, (word, _) in PHASE_WORDS.items() if name not in ("answer", "compare")]
     assert "\r" not in err
-    assert any("tokens at most" in line and "on disk" in line for line in lines) and "Answer: red" in lines
+    assert (
+        any("tokens at most" in line and "on disk" in line for line in lines) and "Answer that was given: red" in lines
+    )
     assert lines[-1].startswith("To see it: python -m attention view ")
     with open_run(tmp_path / "run") as run:
         assert run.info["forced"] and run.info["mode"] == "generate" and run.towers() == ["language"]
@@ -150,8 +153,15 @@ def test_the_flags_are_the_fields_of_a_request_with_its_defaults():
 def test_a_picture_read_smaller_and_one_that_was_changed_are_mentioned(extract, tmp_path):
     Image.new("RGBA", (700, 500), (255, 0, 0, 90)).save(tmp_path / "clear.png")
     _, _, err = extract("--max-visual-tokens", "64", image=tmp_path / "clear.png")
-    assert "700x500, read at " in err and "--max-visual-tokens N reads more of it." in err
+    fewer = r"Read with 54 of 70 visual tokens; training may have used more. --max-visual-tokens (\d+) reads all of it."
     assert "clear.png is partly transparent; it was laid on white." in err
+    (own,) = re.findall(fewer, err)
+    assert own == "70" and "700x500, read at " not in err
+    more = ("--max-visual-tokens", own, "--json")
+    code, out, err = extract(*more, image=tmp_path / "clear.png", folder=tmp_path / "all")
+    assert code == 0 and "visual tokens;" not in err and json.loads(out)["cautions"] == []
+    with open_run(tmp_path / "all") as run:
+        assert run.info["images"][0]["visual_tokens"] == int(own) == run.info["images"][0]["own_visual_tokens"]
 
 
 def broken(tmp_path, content):
@@ -393,3 +403,47 @@ def test_extract_ends_with_the_line_that_shows_it(extract, tmp_path):
     code, out, said = extract(folder=tmp_path / "a run")
     assert code == 0 and out.strip() == str(tmp_path / "a run")
     assert said.endswith(f"python -m attention view '{tmp_path / 'a run'}'\n")
+
+
+# An answer from a file
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['a "red" star\n', '\ufeffa "red" star\r\n', '{"choices": [{"message": {"content": "a \\"red\\" star"}}]}'],
+)
+def test_an_answer_is_read_from_a_file(extract, tmp_path, content):
+    file = tmp_path / "answer.txt"
+    file.write_bytes(content.encode())
+    code, _, said = extract("--answer-file", file)
+    assert code == 0, said
+    with open_run(tmp_path / "run") as run:
+        assert run.info["answer"] == 'a "red" star' and run.info["forced"] and run.info["mode"] == "generate"
+    assert 'Answer that was given: a "red" star' in said
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "words"),
+    [
+        (b"red", ("--answer", "blue"), "--answer and --answer-file are both an answer"),
+        (b"\xff\xfe", (), "answer.txt is not written in UTF-8"),
+        (b"\n", (), "answer.txt is empty"),
+        (b'{"choices": []}', (), "answer.txt is a completion with 0 choices"),
+        (None, (), "answer.txt cannot be read: No such file"),
+        (b" " * ((16 << 20) + 1), (), "bytes; an answer's file may have 16,777,216."),
+    ],
+)
+def test_a_file_without_an_answer_is_refused_in_words(extract, tmp_path, content, arguments, words):
+    file = tmp_path / "answer.txt"
+    if content is not None:
+        file.write_bytes(content)
+    code, out, said = extract("--answer-file", file, *arguments)
+    assert code == 2 and words in said and not out
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_long_answer_of_a_file_is_read_whole_or_refused_with_numbers(extract, tmp_path):
+    file = tmp_path / "answer.txt"
+    file.write_text("ab" * 60_000)
+    code, _, said = extract("--answer-file", file)
+    assert code == 2 and "the limit is 100,000" in said

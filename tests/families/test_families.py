@@ -107,6 +107,26 @@ def test_every_cell_of_every_grid_has_exactly_one_key(loaded, images):
     assert {grid.tower for grid in inputs.grids} <= set(towers) and set(inputs.keys) <= set(towers)
 
 
+@pytest.mark.parametrize("images", [[SIZES[3]], [SIZES[0], SIZES[1]]], ids=str)
+@pytest.mark.parametrize("crops", [False, True])
+def test_the_processors_own_number_of_tokens_is_that_without_a_limit(loaded, images, crops):
+    if crops and not loaded.family.takes_pan_and_scan:
+        return
+    pictures = [Image.new("RGB", size, GREY) for size in images]
+    entries = [{"type": "image", **({"pan_and_scan": True} if crops else {})} for _ in pictures]
+    messages = [{"role": "user", "content": [*entries, {"type": "text", "text": "what is it?"}]}]
+    inputs = loaded.family.prepare(loaded.processor, messages, pictures, None)
+    shown = [inputs.grids[cell[0]].image for cell in inputs.cells if cell is not None]
+    counts = [shown.count(index) for index in range(len(pictures))]
+    own = loaded.family.own_visual_tokens(loaded.processor, messages, pictures)
+    assert own in (None, counts)
+    again = loaded.family.prepare(loaded.processor, messages, pictures, max(counts, default=0) or None)
+    assert again.cells == inputs.cells, "asked for so many, it is read as without a limit"
+    if own is None and any(counts):  # then no limit makes them fewer
+        with pytest.raises(LimitExceeded):
+            loaded.family.prepare(loaded.processor, messages, pictures, min(counts) - 1)
+
+
 def test_the_words_of_a_conversation_have_their_roles(loaded):
     prompt = "is it <b>é</b> 日本 🙂?"
     inputs = prepare(loaded, [Image.new("RGB", SIZES[0], GREY)], prompt)

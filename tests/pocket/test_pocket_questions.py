@@ -100,8 +100,9 @@ def test_every_kind_is_asked_and_is_answered_from_the_picture_alone():
 
 
 def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
-    from attention.capture.answer_places import answer_places
     from attention.families.qwen3_vl import FAMILY
+    from attention.places.answer_places import Picture, answer_places
+    from attention.places.spaces import Habit
 
     asked_once = [{"role": "user", "content": [{"type": "image"}]}]
     for (window,), question in asked(40):
@@ -112,7 +113,8 @@ def test_a_click_is_answered_as_the_qwen_family_does_with_a_point_in_the_box():
         assert control.label.lower() in question.text.lower()
         assert question.answer[look.character].isdigit()
         size = (window.width, window.height)
-        found = answer_places(question.answer, [size], [(288, 288)], asked_once, FAMILY.named_sides)
+        habit = Habit(FAMILY.coordinates, FAMILY.y_first_keys)
+        found = answer_places(question.answer, [Picture(size, (288, 288))], asked_once, habit)
         (point,) = found.points
         assert not found.boxes and not found.notes and point["label"] == control.label
         x0, y0, x1, y1 = control.box

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attention.comparisons.comparison import Comparison
+from attention.coordinates import SPACES
 from attention.errors import NotInRun
 from attention.runs.run import Run
 
@@ -83,6 +84,13 @@ def column_questions(run: Run, key: int, part: Part, member: str | None = None) 
         yield Question.of("column", member, tower=tower, layer=layer, head=head, key=key)
     for grid in grids_of(run, tower):
         yield Question.of("atlas", member, tower=tower, key=key, grid=grid, max_cells=_atlas_cells(run, tower))
+
+
+def place_questions(run: Run, member: str | None = None) -> Iterator[Question]:
+    """The questions about the answer's places, with its numbers read in each space that can be chosen."""
+    if run.info.get("named_places") and run.info.get("place_habit"):
+        for space in SPACES:
+            yield Question.of("places", member, coordinates=space)
 
 
 def line_questions(run: Run, tower: str, part: Part) -> Iterator[Question]:

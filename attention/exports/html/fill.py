@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from attention.answers.numbers import Answer
 from attention.answers.of_comparison import COMPARISON_ANSWERS
-from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file
+from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.comparisons.comparison import Comparison
 from attention.errors import LimitExceeded, NotInRun
 from attention.runs.run import Run
@@ -29,6 +29,7 @@ from .addresses import (
     column_questions,
     grids_of,
     line_questions,
+    place_questions,
     row_questions,
     text_towers,
 )
@@ -70,8 +71,12 @@ class _Filling:
         return self.held.add(self._answers(questions))
 
     def add_index(self) -> bool:
-        """Add the JSON of the runs, and what a comparison has of all rows together."""
+        """Add the JSON of the runs, their places in every space, and what a comparison has of all rows together."""
         answers = [(Question("run.json", member=name).key, _json(run.info)) for name, run in self.members.items()]
+        for name, run in self.members.items():
+            answers += [
+                (question.key, _json(places(run, dict(question.fields)))) for question in place_questions(run, name)
+            ]
         if self.comparison is not None:
             answers.append(("comparison.json", _json(self.comparison.info)))
         if not self.held.add(answers):

@@ -12,14 +12,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import REPLACEMENT, SUBSTITUTE
 
-Sides = tuple[float, float]  # of a picture (width, height), in the numbers of an answer
 Numbers = tuple[float, ...]  # x, y or x0, y0, x1, y1
 
 WINDOW = 500  # characters on either side of a place that may be of the same JSON object
 MAX_LABEL = 300  # characters
-THOUSAND = (1000, 1000)
 Y_FIRST, A_PLACE = "y before x assumed", "a list taken for a place"
 
 
@@ -27,16 +26,17 @@ Y_FIRST, A_PLACE = "y before x assumed", "a list taken for a place"
 class Dialect:
     """One way to write places.
 
-    `pattern` has a group `at` with the numbers, and `counts` says how many of them are one place. `sides` are a
-    picture's in these numbers, where the way to write says so, and `habit` where the family says nothing. `is_action`
-    where an agent acts, and `needs_action` where only an agent's words mean a place. `label` is where the label stands:
-    in the JSON `object`, in a tag or the text `before`, in the text `after`, or nowhere. `guess` is said of its places.
+    `pattern` has a group `at` with the numbers, and `counts` says how many of them are one place. `space` is that in
+    which they count (see `attention.coordinates`), where the way to write says so, and `habit` where the family says
+    nothing. `is_action` where an agent acts, and `needs_action` where only an agent's words mean a place. `label` is
+    where the label stands: in the JSON `object`, in a tag or the text `before`, in the text `after`, or nowhere.
+    `guess` is said of its places.
     """
 
     pattern: re.Pattern
     counts: tuple[int, ...]
-    sides: Sides | None = None
-    habit: Sides | None = None
+    space: str | None = None
+    habit: str | None = None
     is_action: bool = False
     needs_action: bool = False
     is_y_first: bool = False
@@ -53,8 +53,8 @@ class Written:
     label: str
     begin: int
     end: int
-    sides: Sides | None
-    habit: Sides | None
+    space: str | None
+    habit: str | None
     is_action: bool
     guess: str
 
@@ -81,7 +81,7 @@ def written_places(answer: str, y_first: frozenset[str] = frozenset()) -> list[W
             turns, guess = dialect.is_y_first or key in y_first, "" if key in y_first else dialect.guess
             label = _label(answer, rest, match, dialect.label, references)
             found += [
-                Written(numbers, label, *match.span(), dialect.sides, dialect.habit, is_action, guess)
+                Written(numbers, label, *match.span(), dialect.space, dialect.habit, is_action, guess)
                 for numbers in (map(_turned, places) if turns else places)
             ]
         rest = _blanked(rest, taken)
@@ -204,7 +204,7 @@ def _turned(numbers: Numbers) -> Numbers:
 
 DIALECTS = (
     # {"box_2d": [y0, x0, y1, x1], "label": ".."}
-    Dialect(_key("box_2d"), (4,), THOUSAND, is_y_first=True, guess=Y_FIRST),
+    Dialect(_key("box_2d"), (4,), THOUSANDTHS, is_y_first=True, guess=Y_FIRST),
     # {"bbox_2d": [x0, y0, x1, y1], "label": ".."}, {'point_2d': [x, y]}, lists of them
     Dialect(_key("bbox_2d|bboxes_2d|bboxes|bbox|bounding_box|boxes|box"), (4,)),
     Dialect(_key("point_2d|point"), (2,)),
@@ -241,22 +241,25 @@ DIALECTS = (
     Dialect(re.compile(rf"<\|box_start\|>\s*(?P<at>{LISTED})\s*<\|box_end\|>"), (2, 4), label="before"),
     # <ref>label</ref><box>[[x0, y0, x1, y1]]</box>, <box>(x0,y0),(x1,y1)</box>, <bbox>x0 y0 x1 y1</bbox>
     Dialect(
-        re.compile(rf"<(?P<tag>b?box)>\s*(?P<at>{LISTED}|{SPACED})\s*</(?P=tag)>"), (4,), habit=THOUSAND, label="before"
+        re.compile(rf"<(?P<tag>b?box)>\s*(?P<at>{LISTED}|{SPACED})\s*</(?P=tag)>"),
+        (4,),
+        habit=THOUSANDTHS,
+        label="before",
     ),
     # <|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1]]<|/det|>
-    Dialect(re.compile(rf"<\|det\|>\s*(?P<at>{LISTED})\s*<\|/det\|>"), (4,), (999, 999), label="before"),
+    Dialect(re.compile(rf"<\|det\|>\s*(?P<at>{LISTED})\s*<\|/det\|>"), (4,), "0-999", label="before"),
     # <point>x y</point>, <point>[[x, y]]</point>
-    Dialect(re.compile(rf"<point>\s*(?P<at>{LISTED}|{SPACED})\s*</point>"), (2,), habit=THOUSAND, label="before"),
+    Dialect(re.compile(rf"<point>\s*(?P<at>{LISTED}|{SPACED})\s*</point>"), (2,), habit=THOUSANDTHS, label="before"),
     # <points x1=".." y1="..">label</points>, <point x=".." y="..">: per cent where the family has no habit of its own
-    Dialect(re.compile(r"<points?\s(?P<at>[^<>]+)>"), (2,), habit=(100, 100), label="after", read=_attributes),
+    Dialect(re.compile(r"<points?\s(?P<at>[^<>]+)>"), (2,), habit="0-100", label="after", read=_attributes),
     # <loc0012>: y0 x0 y1 x1 of 1,024, then the label; <loc_12>: x0 y0 x1 y1 of 1,000, after the label
-    Dialect(
-        re.compile(r"(?P<at>(?:<loc\d{4}>)+)"), (2, 4), (1024, 1024), is_y_first=True, label="after", read=_locations
-    ),
-    Dialect(re.compile(r"(?P<at>(?:<loc_\d{1,4}>)+)"), (2, 4), THOUSAND, label="just before", read=_locations),
+    Dialect(re.compile(r"(?P<at>(?:<loc\d{4}>)+)"), (2, 4), "0-1024", is_y_first=True, label="after", read=_locations),
+    Dialect(re.compile(r"(?P<at>(?:<loc_\d{1,4}>)+)"), (2, 4), THOUSANDTHS, label="just before", read=_locations),
     # [[012,345,678,901]], three digits each; lists that are the whole answer
-    Dialect(re.compile(r"(?P<at>\[\[\d{3}(?:,\d{3}){3}\]\])"), (4,), habit=THOUSAND, label=""),
-    Dialect(re.compile(rf"{WHOLE}(?P<at>\[\s*\[[\d\s.,]*\]\s*\]){END}"), (4,), habit=THOUSAND, label="", guess=A_PLACE),
+    Dialect(re.compile(r"(?P<at>\[\[\d{3}(?:,\d{3}){3}\]\])"), (4,), habit=THOUSANDTHS, label=""),
+    Dialect(
+        re.compile(rf"{WHOLE}(?P<at>\[\s*\[[\d\s.,]*\]\s*\]){END}"), (4,), habit=THOUSANDTHS, label="", guess=A_PLACE
+    ),
     Dialect(
         re.compile(rf"{WHOLE}(?P<at>[\[(]\s*{FRACTION}(?:\s*,\s*{FRACTION}){{1,3}}\s*[\])]){END}"),
         (2, 4),

@@ -3,18 +3,20 @@
 import pytest
 
 from attention import families
-from attention.capture.answer_places import (
-    AS_SHARES,
+from attention.places.answer_places import (
     MAX_PLACES,
     SWAPPED,
     UNKNOWN_UNIT,
+    Picture,
     answer_places,
     without_thoughts,
 )
-from attention.capture.place_formats import A_PLACE, Y_FIRST
+from attention.places.place_formats import A_PLACE, Y_FIRST
+from attention.places.spaces import AS_SHARES, Habit
 
 IMAGE, READ = (2000, 500), (1000, 250)  # as given, and as read
 OTHER, OTHER_READ = (400, 800), (200, 400)
+AS_READ, AS_GIVEN = "pixels of the 1000x250 that the model saw", "pixels of the picture as given, 2000x500"
 REF = "<|object_ref_start|>the star<|object_ref_end|>"
 
 
@@ -25,12 +27,12 @@ def turn(pictures, text="where?", role="user"):
 ONE, TWO_TOGETHER, TWO_TURNS = [turn(1)], [turn(2)], [turn(1), turn(0, "click(1, 1)", "assistant"), turn(1)]
 
 
-def places(answer, model_type="qwen3_vl", messages=ONE, before=""):
+def places(answer, model_type="qwen3_vl", messages=ONE, before="", coordinates="auto"):
     family = families.find(model_type)
     sizes = [(IMAGE, READ), (OTHER, OTHER_READ)] * 5
     n = sum(entry["type"] == "image" for message in messages for entry in message["content"])
-    given, read = zip(*sizes[:n], strict=True) if n else ((), ())
-    return answer_places(answer, given, read, messages, family.named_sides, family.y_first_keys, before)
+    habit = Habit(family.coordinates, family.y_first_keys)
+    return answer_places(answer, [Picture(*size) for size in sizes[:n]], messages, habit, before, coordinates)
 
 
 def drawn(answer, model_type="qwen3_vl"):
@@ -178,10 +180,8 @@ def test_numbers_that_name_no_place_are_none(answer):
 @pytest.mark.parametrize(
     ("answer", "expected", "guess"),
     [
-        ("pyautogui.click(x=0.5, y=0.3)", (1000, 150), AS_SHARES),
-        ("{'action': 'CLICK', 'value': None, 'position': [0.5, 0.3]}", (1000, 150), AS_SHARES),
         ("click(1, 1)", (2000, 500), AS_SHARES),
-        ("[0.5, 0.3]<|im_end|>", (1000, 150), f"{A_PLACE}, {AS_SHARES}"),
+        ("[0.5, 0.3]<|im_end|>", (1000, 150), A_PLACE),
         ("[[100, 50, 300, 200]]", (200, 25, 600, 100), A_PLACE),
         ('{"box_2d": [50, 100, 200, 300]}', (200, 25, 600, 100), Y_FIRST),
         ('{"bbox": [300, 200, 100, 50]}', (200, 25, 600, 100), SWAPPED),
@@ -205,7 +205,7 @@ def test_where_no_unit_is_known_nothing_is_drawn(model_type):
     assert not found.points and not found.boxes
     box = {"x0": 100, "y0": 50, "x1": 300, "y1": 200}
     assert found.unplaced == [box | {"label": "dog", "why": UNKNOWN_UNIT, "on": []}]
-    assert places("click(0.5, 0.3)", model_type).points[0]["ambiguous"] == AS_SHARES
+    assert drawn("click(0.5, 0.3)", model_type) == [(POINT, "")]
 
 
 # What is left out
@@ -219,8 +219,16 @@ def test_a_place_far_outside_its_picture_is_left_out_with_a_note(number, model_t
     if model_type == "llava" and abs(float(number)) < 1e6:
         return  # in a unit that is not known it may be anywhere
     found = places(f'{{"bbox_2d": [{number}, 50, 300, 200], "label": "dog"}}', model_type)
-    assert not (found.points or found.boxes or found.unplaced)
-    assert found.notes == ["The place that the answer names lies outside the picture, and is left out."]
+    assert not (found.points or found.boxes or found.unplaced) and found.named == 1
+    as_what = {"qwen3_vl": " as thousandths of the sides", "llava": ""}.get(model_type, f" as {AS_READ}")
+    named = f"({float(number):g}, 50, 300, 200)"
+    (note,) = found.notes
+    assert note.startswith(
+        f"The place that the answer names lies outside the picture{as_what}, and is left out: {named}."
+    )
+    assert note.endswith(f" It would lie on it as {AS_GIVEN} (original): choose that with coordinates.") == (
+        number == "1200"
+    )
 
 
 def test_a_place_that_oversteps_an_edge_a_little_is_kept():
@@ -231,7 +239,10 @@ def test_a_place_that_oversteps_an_edge_a_little_is_kept():
 def test_the_other_places_of_an_answer_stay():
     found = places('[{"point_2d": [500, 300]}, {"point_2d": [5000, 300]}, {"point_2d": [100, 50]}]')
     assert len(found.points) == 2
-    assert found.notes == ["1 of the 3 places that the answer names lies outside the picture, and is left out."]
+    assert found.notes == [
+        "1 of the 3 places that the answer names lies outside the picture as thousandths of the sides, and is left "
+        "out: (5000, 300)."
+    ]
 
 
 def test_an_answer_that_repeats_itself_is_cut():
@@ -291,16 +302,18 @@ def test_a_place_on_no_picture_keeps_where_it_would_lie_on_each():
     assert not found.points and not found.boxes
     (place,) = found.unplaced
     why = "the answer does not say which of the 2 pictures it means"
-    first = {"image": 0, "x0": 1000, "y0": 250, "x1": 1200, "y1": 300, "label": "button"}
-    second = {"image": 1, "x0": 200, "y0": 400, "x1": 240, "y1": 480, "label": "button"}
+    about = {"label": "button", "coordinates": "0-1000", "because": "family"}
+    first = {"image": 0, "x0": 1000, "y0": 250, "x1": 1200, "y1": 300, **about}
+    second = {"image": 1, "x0": 200, "y0": 400, "x1": 240, "y1": 480, **about}
     own = {"x0": 500, "y0": 500, "x1": 600, "y1": 600}
-    assert place == own | {"label": "button", "why": why, "on": [first, second]}
+    assert place == own | about | {"why": why, "on": [first, second]}
     assert found.notes == [f"The place that the answer names is drawn on no picture: {why}."]
 
 
 def test_pixels_as_read_are_those_of_the_picture_meant():
     found = places("Image 2: " + '{"point_2d": [100, 100]}', "qwen2_5_vl", TWO_TOGETHER)
-    assert found.points == [{"image": 1, "x": 200, "y": 200, "label": ""}]
+    about = {"label": "", "coordinates": "read", "because": "family"}
+    assert found.points == [{"image": 1, "x": 200, "y": 200, **about}]
 
 
 @pytest.mark.parametrize(
