@@ -17,7 +17,7 @@ import { createCaution } from './views/caution.js';
 import { createChangeChoices } from './views/comparison/choices.js';
 import { changeWish, createComparisonFollower } from './state/comparison_follow.js';
 import { createComparisonHeadline } from './views/comparison/headline.js';
-import { cutInfo, memberName, otherAnswers } from './data/comparison_info.js';
+import { comparedInfo, memberName, otherAnswers } from './data/comparison_info.js';
 import { createComparisonKeep } from './views/comparison/keep.js';
 import { createLists } from './views/comparison/lists.js';
 import { makeMaps } from './numbers/pair.js';
@@ -177,7 +177,7 @@ export function mount({ element, props, watch, trigger, server }) {
       state.set({ sources });
       const wholeInfos = /** @type {import('./data/run_info.js').RunInfo[]} */ (await Promise.all(sources.map((source) => source.runInfo())));
       if (!isNow() || wholeInfos.some((info) => !info)) return;
-      const infos = wholeInfos.map((info) => cutInfo(info, comparison.shared_tokens));
+      const infos = wholeInfos.map((info, member) => comparedInfo(comparison, info, member));
       const [info] = infos;
       const selection = wish.selection ? checkedSelection(info, wish.selection) : startingSelection(info, firstTower(info), next.view);
       state.set({
@@ -203,7 +203,8 @@ export function mount({ element, props, watch, trigger, server }) {
   function settle() {
     const { whole, info, pair, rows, selection, change, pictureReady, failure, left, right, measure, of } = state.get;
     const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isOf(info, selection, pair.before);
-    const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every((shown) => isOf(info, selection, shown))
+    const isThere = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => (info !== null && selection !== null && isOf(info, selection, shown)) || (shown === null && follower.lacks(member));
+    const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every(isThere)
       && change?.name === changePath(changeWish(info, selection, { right, measure, of }));
     state.set({ status: statusOf({ failure, isOpen: whole !== null, isShown, isWhole }) });
   }

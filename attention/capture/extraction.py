@@ -206,6 +206,17 @@ class Extraction:
         tokenizer = self.loaded.processor.tokenizer
         return tokenizer.decode(answer_ids, skip_special_tokens=True).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
 
+    def spelled(self, answer_ids: list[int]) -> list[dict[str, str]]:
+        """An answer as {text, role}, control tokens and thoughts too, piece by piece of one role."""
+        inputs, processor = self.prepared.inputs, self.loaded.processor
+        roles = self.loaded.family.extend(processor, inputs, answer_ids).roles[self.n_prompt :] if answer_ids else []
+        pieces: list[tuple[str, list[int]]] = []
+        for token, role in zip(answer_ids, roles, strict=True):
+            if not pieces or pieces[-1][0] != role:
+                pieces.append((role, []))
+            pieces[-1][1].append(token)
+        return [{"role": role, "text": processor.tokenizer.decode(ids)} for role, ids in pieces]
+
     def keep(
         self,
         partial: PartialRun,

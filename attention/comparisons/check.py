@@ -117,7 +117,7 @@ def check_members(info: dict[str, Any], runs: dict[str, dict[str, Any]]) -> None
             wanted = f"that of its run, {quoted(run.get('adapter'))}"
             raise _wrong(f"the adapter of {member['folder']}", member.get("adapter"), wanted)
         _check_alike(member["folder"], run, base, shared)
-    _check_rows(info, base, shared)
+    _check_rows(info, base, runs, shared)
 
 
 def _check_alike(name: str, run: dict[str, Any], base: dict[str, Any], shared: int) -> None:
@@ -135,13 +135,30 @@ def _layers(tower: dict[str, Any]) -> list[int]:
     return [layer["index"] for layer in tower["layers"] if layer.get("file")]
 
 
-def _check_rows(info: dict[str, Any], base: dict[str, Any], shared: int) -> None:
+def _aligned_rows(info: dict[str, Any], base: dict[str, Any], runs: dict[str, dict[str, Any]], shared: int) -> set[int]:
+    """The base's rows that stand for others' beyond the tokens in common, once all of them are checked."""
+    found: set[int] = set()
+    for member, groups in (info.get("aligned") or {}).items():
+        if member == BASE or member not in runs:
+            raise _wrong("a member of aligned", member, f"one of {', '.join(list(runs)[1:])}")
+        for group in groups:
+            for which, run in (("base", base), ("other", runs[member])):
+                if len(group[which]) != 2:
+                    raise _wrong(f"rows aligned with {member}", group[which], "the first row and the last")
+                first = _whole(group[which][0], f"a row aligned with {member}", 0, len(run["tokens"]))
+                _whole(group[which][1], f"a row aligned with {member}", first, len(run["tokens"]))
+            found.update(row for row in range(group["base"][0], group["base"][1] + 1) if row >= shared)
+    return found
+
+
+def _check_rows(info: dict[str, Any], base: dict[str, Any], runs: dict[str, dict[str, Any]], shared: int) -> None:
     """Check which rows were compared, in which layers, and which of them predict the answer."""
-    answer = info["answer_rows"]
+    answer, beyond = info["answer_rows"], _aligned_rows(info, base, runs, shared)
     if len(answer) != 2:
         raise _wrong("answer_rows", answer, "the first row and the last")
-    first = _whole(answer[0], "the first of answer_rows", 0, shared)
-    last = _whole(answer[1], "the last of answer_rows", first, shared)
+    last_row = max([shared - 1, *beyond])
+    first = _whole(answer[0], "the first of answer_rows", 0, last_row + 1)
+    last = _whole(answer[1], "the last of answer_rows", first, last_row + 1)
     queries, layers = info["queries"], info["layers"]
     for what, found in (("queries", queries), ("layers", layers)):
         if set(found) != set(base["towers"]):
@@ -152,7 +169,8 @@ def _check_rows(info: dict[str, Any], base: dict[str, Any], shared: int) -> None
         rows = queries[tower]
         end = shared if tower != "vision" else record.get("queries", len(record["keys"]))
         for row in rows:
-            _whole(row, f"a query of tower {tower}", 0, end)
+            if tower == "vision" or row not in beyond:
+                _whole(row, f"a query of tower {tower}", 0, end)
         if any(after <= before for before, after in pairwise(rows)):
             raise _wrong(f"the queries of tower {tower}", rows, "ascending")
         if not any(first <= row <= last or tower == "vision" for row in rows):
@@ -179,7 +197,7 @@ def check_tables(folder: Path, info: dict[str, Any], base: dict[str, Any]) -> No
     tables, _ = read_header(folder, TABLES, "comparison")
     n_adapters = len(info["members"]) - 1
     wanted: dict[str, tuple[int, ...]] = {
-        "logprob": (n_adapters + 1, info["shared_tokens"] - 1 - info["answer_rows"][0])
+        "logprob": (n_adapters + 1, max(0, info["shared_tokens"] - 1 - info["answer_rows"][0]))
     }
     for tower, rows in info["queries"].items():
         shape = n_adapters, len(info["layers"][tower]), base["towers"][tower]["heads"], len(rows)

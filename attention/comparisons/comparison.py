@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -101,6 +101,12 @@ class Comparison:
                 f"There is no {quoted(member)} in this comparison; there is {', '.join(self.runs)}."
             ) from None
 
+    def info_of(self, member: str) -> dict[str, Any]:
+        """The content of a member's run.json, with the places of its own answer where it read another's."""
+        record = next(each for each in self.info["members"] if each["folder"] == member)
+        own = {name: record[name] for name in ("points", "boxes", "unplaced") if name in record}
+        return {**self.run(member).info, **own}
+
     def measures(self, tower: str = "language") -> list[str]:
         """The measures of this tower."""
         self._queries(tower)
@@ -136,15 +142,22 @@ class Comparison:
             return _mean(self.table(measure, tower)[adapter][:, :, wanted])
         if query in queries:
             measured: np.ndarray = self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+            if isinstance(query, int) and query >= self.shared(tower):
+                self.group_of(list(self.runs)[adapter + 1], query)  # it is another's
             return measured
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         if measure not in differences.NAMES:
             raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
-        if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < self.shared(tower):
-            raise NotInRun(f"Row {quoted(query)} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
-        run = self.adapters[adapter]
-        found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in self.base.layers(tower)]
+        n_rows = self.base.queries(tower)
+        if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < n_rows:
+            raise NotInRun(f"There is no row {quoted(query)} in the base's run: it has 0 to {n_rows - 1}.")
+        run, layers = self.adapters[adapter], self.base.layers(tower)
+        if query < self.shared(tower):
+            found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in layers]
+        else:
+            group = self.group_of(list(self.runs)[adapter + 1], int(query))
+            found = [_of_group(self.base, run, tower, layer, group, self.shared())[measure] for layer in layers]
         return np.stack(found)
 
     def moved(
@@ -188,6 +201,39 @@ class Comparison:
         difference: np.ndarray = other[:, :n] - base[:, :n]
         return difference
 
+    def aligned(self, member: str) -> list[dict[str, Any]]:
+        """The rows of a member that stand for rows of the base's, beyond those in common: [{how, name, base, other}].
+
+        `how` is `text` where they are of the same word, `field` of the same field of a place (`name`: x, y, action), or
+        `start` where they predict the answers' first tokens; `base` and `other` are the first and the last row.
+        """
+        self.run(member)
+        found: list[dict[str, Any]] = self.info.get("aligned", {}).get(member, [])
+        return list(found)
+
+    def rows_of(self, member: str, query: int, whose: str | None = None) -> tuple[int, int]:
+        """The first and the last row of a member that stand for a row of the base's. Raises NotInRun for none.
+
+        With `whose="base"` the base's own rows that are taken together with it: of a field all that predict it.
+        """
+        if member == BASE or query < self.shared():
+            return query, query
+        first, last = self.group_of(member, query)["base" if whose == BASE else "other"]
+        return first, last
+
+    def group_of(self, member: str, query: int) -> dict[str, Any]:
+        """The rows of a member that stand for a row of the base's beyond those in common: one of `aligned`.
+
+        Raises NotInRun for a row that stands for none.
+        """
+        found = next((group for group in self.aligned(member) if query in range_of(group["base"])), None)
+        if found is None:
+            raise NotInRun(
+                f"Row {quoted(query)} is not compared: the base's words there stand for none of {member}. The first "
+                f"{self.shared()} positions are in common."
+            )
+        return found
+
     def shared(self, tower: str = "language") -> int:
         """Number of positions of a tower that all members have in common, from 0 on."""
         return self.base.queries(tower) if tower == "vision" else self.info["shared_tokens"]
@@ -230,31 +276,41 @@ def member_folders(info: dict[str, Any]) -> list[str]:
     return names
 
 
-def compared_rows(run: Run, tower: str, shared: int) -> list[int]:
+def compared_rows(run: Run, tower: str, shared: int, aligned: Iterable[dict[str, Any]] = ()) -> list[int]:
     """Choose the rows that are compared beforehand: those after the last picture, the last ones where they are many.
 
-    Of a vision tower's patches some, evenly spread.
+    Then those that are aligned, the first ones where they are many. Of a vision tower's patches some, evenly spread.
     """
     if tower == "vision":
         n, most = run.queries(tower), ROWS[tower]
         return sorted({round(index) for index in np.linspace(0, n - 1, min(n, most))})
     after = 1 + max((token["index"] for token in run.info["tokens"] if token["role"] == "image"), default=-1)
-    return list(range(max(min(after, shared - 1), shared - ROWS[tower]), shared))
+    beyond = {row for group in aligned for row in range(group["base"][0], group["base"][1] + 1) if row >= shared}
+    return [*range(max(min(after, shared - 1), shared - ROWS[tower]), shared), *sorted(beyond)[: ROWS[tower]]]
 
 
 def measure(
-    base: Run, others: Sequence[Run], tower: str, queries: Sequence[int], report: Callable[[int], None]
-) -> dict[str, np.ndarray]:
-    """Compare rows of every layer: {measure: float32 [adapters, layers, heads, rows]}. `report` is told layers done."""
+    base: Run, others: Sequence[Run], tower: str, queries: Sequence[int], report: Callable[[int], None],
+    aligned: Sequence[Sequence[dict[str, Any]]] = (), shared: int | None = None,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Compare rows of every layer: {measure: float32 [others, layers, heads, rows]}. `report` is told layers done.
+
+    Rows from `shared` on are set against those that `aligned` has of each other; NaN where it has none.
+    """
     layers = base.layers(tower)
     shape = (len(others), len(layers), base.heads(tower), len(queries))
-    tables = {name: np.empty(shape, np.float32) for name in differences.NAMES}
+    tables = {name: np.full(shape, np.nan, np.float32) for name in differences.NAMES}
+    common = [row for row in queries if shared is None or tower == "vision" or row < shared]
     done = 0
 
     def fill(place: tuple[int, int]) -> None:
         i, j = place
-        for name, values in _of_layer(base, others[i], tower, layers[j], queries).items():
-            tables[name][i, j] = values
+        for name, values in _of_layer(base, others[i], tower, layers[j], common).items():
+            tables[name][i, j, :, : len(common)] = values
+        for group in aligned[i] if len(queries) > len(common) else ():
+            rows = [at for at, row in enumerate(queries) if at >= len(common) and row in range_of(group["base"])]
+            for name, value in _of_group(base, others[i], tower, layers[j], group, shared).items() if rows else ():
+                tables[name][i, j][:, rows] = value[:, None]
 
     places = [(i, j) for j in range(len(layers)) for i in range(len(others))]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -277,6 +333,32 @@ def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[i
         )
         parts.append(differences.of_rows(p[..., :together], q[..., :together], cells, sizes, sinks))
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
+
+
+def _of_group(
+    base: Run, other: Run, tower: str, layer: int, group: dict[str, Any], shared: int | None
+) -> dict[str, np.ndarray]:
+    """Every measure of the means of aligned rows of one layer: float32 [heads] each.
+
+    On the keys in common; what is read of others, words of its own, is one key more.
+    """
+    cells, sizes = base.pictures(tower)
+    cells = np.arange(base.keys(tower))[cells]
+    keys = base.keys(tower) if shared is None or tower != "language" else shared
+    means = []
+    for run, which in ((base, "base"), (other, "other")):
+        first, last = group[which]
+        rows = np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last + 1)], axis=1)
+        mean = rows.mean(axis=1, dtype=np.float64)
+        means.append(np.concatenate([mean[:, :keys], mean[:, keys:].sum(axis=1, keepdims=True)], axis=1))
+    return differences.of_rows(
+        means[0], means[1], cells, sizes, [key for key in base.sinks(layer, tower) if key < keys]
+    )
+
+
+def range_of(rows: Sequence[int]) -> range:
+    """The rows from a first to a last."""
+    return range(rows[0], rows[1] + 1)
 
 
 def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

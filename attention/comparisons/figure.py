@@ -114,8 +114,8 @@ def _panels(
         for name, selection, how in (("left", maps.before, before), ("right", maps.after, after))
     }
     places = {
-        name: places_on(selection.run.info, image, look)
-        for name, selection in (("left", maps.before), ("right", maps.after))
+        name: places_on(maps.comparison.info_of(member), image, look)
+        for name, member in (("left", maps.left), ("right", maps.right))
     }
     made = {
         "left": lambda: Panel(

@@ -35,10 +35,10 @@ def compare_runs(
 ) -> Comparison:
     """Set finished runs beside the first of them, in a new folder: by default one in the library of `python app.py`.
 
-    They must have read the same tokens up to the answer, and pictures of one size; of answers that differ, what they
-    begin with alike is compared. `names` are what they are called, by default what tells them apart; `steps` those of a
-    training, at which each was made. Raises InvalidRequest with the first thing in which two differ; nothing is left
-    behind then.
+    They must have read pictures of one size, and the same tokens up to them. Where their words differ after that, rows
+    are aligned: those of equal words, and of the fields of places that answers name. `names` are what they are called,
+    by default what tells them apart; `steps` those of a training, at which each was made. Raises InvalidRequest with
+    the first thing in which two differ; nothing is left behind then.
     """
     partial = PartialRun.create(new_run_folder() if output_dir is None else output_dir)
     return Comparison(fill_from_runs(runs, partial, names, steps))
@@ -55,14 +55,14 @@ def fill_from_runs(
         with ExitStack() as held:
             opened = [run if isinstance(run, Run) else held.enter_context(Run(run)) for run in runs]
             called = _checked_names(opened, names)
-            n_shared = _check(opened, called)
+            _check(opened, called)
             members = []
             for n, run in enumerate(opened):
                 folder = BASE if n == 0 else f"{KEPT}_{n}"
                 partial.check_cancelled()
                 _link(run.folder, partial.folder / folder)
                 members.append(_member(folder, run, called[n], opened[0]) | ({"step": steps[n]} if steps else {}))
-        return write_comparison(partial, members, n_shared, "own")
+        return write_comparison(partial, members, "own")
     except BaseException:
         partial.discard()
         raise
@@ -74,33 +74,36 @@ def _member(folder: str, run: Run, name: str, base: Run) -> dict[str, Any]:
     return {"folder": folder, "name": name, "adapter": adapter, "answer": run.info.get("answer"), **model}
 
 
-def _check(runs: Sequence[Run], names: Sequence[str]) -> int:
-    """Refuse runs of which rows cannot be set side by side; return the number of tokens that the answers share."""
+def _check(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """Refuse runs of which rows cannot be set side by side: other pictures' sizes, other towers, other layers."""
     if len(runs) < 2:
         raise InvalidRequest(f"A comparison needs two runs at least; {len(runs)} was given.")
     if len(runs) > MAX_ADAPTERS + 1:
         raise LimitExceeded(f"{len(runs)} runs were given; a comparison has {MAX_ADAPTERS + 1} at most.")
-    base = runs[0].info
+    if any("prompt_tokens" not in run.info for run in runs):
+        raise InvalidRequest("These runs do not say where their answers begin, so they cannot be compared.")
+    shared = common_length([[token["id"] for token in run.info["tokens"]] for run in runs])
     for run, name in zip(runs[1:], names[1:], strict=True):
-        if "prompt_tokens" not in run.info or "prompt_tokens" not in base:
-            raise InvalidRequest("These runs do not say where their answers begin, so they cannot be compared.")
-        unlike = first_unlike(run.info, base, min(base["prompt_tokens"], run.info["prompt_tokens"]))
-        if unlike is None and run.info["prompt_tokens"] != base["prompt_tokens"]:
-            unlike = Unlike("the number of tokens up to the answer", run.info["prompt_tokens"], base["prompt_tokens"])
+        unlike = first_unlike(run.info, runs[0].info, shared)
         if unlike is not None:
             raise InvalidRequest(_unlike_words(unlike, run, runs[0], name, names[0]))
-    return common_length([[token["id"] for token in run.info["tokens"][base["prompt_tokens"] :]] for run in runs])
 
 
 def _unlike_words(unlike: Unlike, run: Run, base: Run, name: str, first: str) -> str:
     """Sentence on the first thing that differs, and what can be done."""
     where, value, wanted = unlike.where, quoted(unlike.value), quoted(unlike.wanted)
-    if where.startswith("token ") and not unlike.rule:
-        at = int(where.removeprefix("token "))
-        value, wanted = (quoted(each.info["tokens"][at]["text"]) for each in (run, base))
+    if unlike.rule:
+        pairs = enumerate(zip(run.info["tokens"], base.info["tokens"], strict=False))
+        at = next(at for at, (one, other) in pairs if one["id"] != other["id"])
+        texts = [quoted(each.info["tokens"][at]["text"]) for each in (run, base)]
+        return (
+            f"{shortened(name)} cannot be set beside {shortened(first)}: their words differ before the picture, at "
+            f"token {at}: {texts[0]} there and {texts[1]} here. Compare runs that begin alike, with their pictures "
+            "first."
+        )
     return (
         f"{shortened(name)} cannot be set beside {shortened(first)}: {where} is {value} there and {wanted} here. "
-        "Compare runs of one question on pictures of one size, by models that read and count alike."
+        "Compare runs on pictures of one size, by models that read and count alike."
     )
 
 

@@ -50,10 +50,21 @@ class ComparedMaps:
         return np.asarray([key for key in selection.sinks if key < len(self.values[0])], np.int64)
 
     @property
+    def stands_for(self) -> dict[str, Any] | None:
+        """The record of aligned rows that its rows are of; None of those that both have in common."""
+        shared, other = self.comparison.shared(self.before.tower), self.right if self.right != BASE else self.left
+        if self.before.tower == "vision" or self.before.query is None or self.after.query is None:
+            return None
+        which, query = ("base", self.before.query) if self.left == BASE else ("other", self.after.query)
+        groups = self.comparison.aligned(other)
+        return next((each for each in groups if each[which][0] == query and each[which][1] >= shared), None)
+
+    @property
     def predicts_the_same(self) -> bool:
-        """True if the tokens that its rows predict are among those that all have in common."""
+        """True if the tokens that its rows predict are the same for both."""
         last = self.before.position if self.before.until is None else self.before.until
-        return last is None or last + 1 < self.comparison.shared(self.before.tower)
+        group = self.stands_for
+        return group["how"] == "text" if group else last is None or last + 1 < self.comparison.shared(self.before.tower)
 
     @property
     def is_same(self) -> bool:
@@ -69,6 +80,8 @@ class ComparedMaps:
         if not self.are_shares:
             return np.nan, np.nan
         p, q = (values.astype(np.float64) for values in self.values)
+        if self.stands_for:  # what is read of words of its own is one key more
+            p, q = (np.append(row, max(0.0, 1 - row.sum())) for row in (p, q))
         on_p, on_q = p[self.image_keys], q[self.image_keys]
         has_image = on_p.sum() > 0 and on_q.sum() > 0
         on_image = differences.jensen_shannon(on_p / on_p.sum(), on_q / on_q.sum()) if has_image else np.nan
@@ -139,12 +152,12 @@ def compared_maps(comparison: Comparison, left: str = BASE, right: str | None = 
     if left == right:
         raise InvalidRequest(f"left and right are both {quoted(left)}: name two members.")
     runs = comparison.run(left), comparison.run(right)
-    before = select(runs[0], **which)
-    after = select(runs[1], **which | {"query": before.query})  # also where none was named
+    before = select(comparison.base, **which)
+    own = _own_rows(comparison, (left, right), before)
+    before, after = (select(run, **which | rows) for run, rows in zip(runs, own, strict=True))
     shared = comparison.shared(before.tower)
-    last = before.position if before.until is None else before.until
-    is_token = before.tower == "language" or before.key is None
-    if is_token and last is not None and last >= shared:
+    if before.key is not None and before.tower == "language" and max(before.key, before.until or 0) >= shared:
+        last = max(before.key, before.until or 0)
         raise NotInRun(f"Position {last} is not compared: the members have the first {shared} positions in common.")
     if before.received and runs[0].queries(before.tower) != runs[1].queries(before.tower):
         raise InvalidRequest(
@@ -152,6 +165,22 @@ def compared_maps(comparison: Comparison, left: str = BASE, right: str | None = 
             "compare one row."
         )
     return ComparedMaps(comparison, left, right, before, after)
+
+
+def _own_rows(comparison: Comparison, names: tuple[str, str], asked: Selection) -> list[dict[str, int | None]]:
+    """The rows of two members that stand for those of the base's that are asked for, as `select` takes them.
+
+    Raises NotInRun for a row that stands for none.
+    """
+    query, last = asked.query, asked.query if asked.until is None else asked.until
+    if query is None or last is None or asked.tower == "vision" or last < comparison.shared(asked.tower):
+        return [{"query": query}, {"query": query}]
+    rows = []
+    for name in names:
+        other = name if name != BASE else next(each for each in names if each != BASE)
+        first, end = (comparison.rows_of(other, row, whose=name) for row in (query, last))
+        rows.append({"query": first[0], "until": end[1] if end[1] > first[0] else None})
+    return rows
 
 
 def _about(member: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from attention.capture.inputs import Prepared
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
+from attention.places.of_run import places_of
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .comparison import BASE
-from .writing import common_length, write_comparison
+from .writing import write_comparison
 
 WORDS = ("base", "own")  # or the number of a member after the base, from 1
 
@@ -67,8 +68,8 @@ def run_members(
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):
         _check_words(words, len(others))
-        members, n_shared = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared)
-        return write_comparison(partial, members, n_shared, words if request.answer is None else "typed")
+        members = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared)
+        return write_comparison(partial, members, words if request.answer is None else "typed")
 
 
 def _check_words(words: str | int, n_others: int) -> None:
@@ -102,15 +103,13 @@ def _run_all(
     words: str | int,
     limits: Limits | None,
     prepared: Prepared | None,
-) -> tuple[list[dict[str, Any]], int]:
+) -> list[dict[str, Any]]:
     """Make every run, one pass over prompt and answer each, one model after the other in memory.
 
-    Returns the members of comparison.json, and how many tokens of the answers they have in common. The model whose
-    words all read comes first.
+    Returns the members of comparison.json. The model whose words all read comes first.
     """
     said: dict[int, list[int]] = {}
     words_read = ""
-    read: dict[int, list[int]] = {}
     records: dict[int, dict[str, Any]] = {}
     owner = words if isinstance(words, int) else 0
     for places in _by_model(members, owner):
@@ -128,7 +127,6 @@ def _run_all(
                 words_read = _same_words(extraction, said[owner], words_read or extraction.text(said[owner]))
             for place in places:
                 member, ids = members[place], said[place if words == "own" else owner]
-                read[place] = ids
                 folder = _MemberRun(partial.folder / f"{member.folder}.partial", partial)
                 with member.on(loaded) as record:
                     is_forced = request.answer is not None or ids is not said[place]
@@ -136,8 +134,9 @@ def _run_all(
                 records[place] = {
                     "folder": member.folder, "adapter": member.adapter, "answer": extraction.text(said[place]),
                     **_named(member, kept), **member.about(loaded, request.model_type),
+                    **({} if ids == said[place] else _own_places(kept, extraction, said[place])),
                 }  # fmt: skip
-    return [records[place] for place in range(len(members))], common_length(list(read.values()))
+    return [records[place] for place in range(len(members))]
 
 
 def _same_words(extraction: Extraction, ids: list[int], text: str) -> str:
@@ -156,6 +155,15 @@ def _by_model(members: Sequence[Member], owner: int) -> list[list[int]]:
     of_base = [place for place, member in enumerate(members) if member.request is None]
     groups = [of_base, *([place] for place, member in enumerate(members) if member.request is not None)]
     return sorted(groups, key=lambda places: owner not in places)
+
+
+def _own_places(folder: Path, extraction: Extraction, ids: list[int]) -> dict[str, Any]:
+    """Fields of the places that a member's own answer names, where it has read another's."""
+    with Run(folder) as run:
+        info = run.info
+    tokens = [*info["tokens"][: info["prompt_tokens"]], *extraction.spelled(ids)]
+    found = places_of({**info, "tokens": tokens}, extraction.request.coordinates).fields()
+    return {name: found[name] for name in ("points", "boxes", "unplaced")}
 
 
 def _named(member: Member, folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from attention.measures import differences
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
+from .aligning import aligned_rows
 from .comparison import FORMAT, INDEX, TABLES, compared_rows, measure
 
 
@@ -32,18 +33,22 @@ def common_length(answers: Sequence[Sequence[int]]) -> int:
     return together
 
 
-def write_comparison(partial: PartialRun, members: list[dict[str, Any]], n_shared: int, words: str | int) -> Path:
+def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: str | int) -> Path:
     """Measure what lies between the runs of a folder, and commit it; return the finished folder.
 
     `members` are the records of comparison.json, of which each names the folder of its run, the one that the others are
-    measured against first. `n_shared` tokens of the answers are the same; `words` is whose answer was read.
+    measured against first; `words` is whose answer was read. Tokens in common are those with which all begin alike;
+    after them rows are aligned (`aligning`).
     """
     runs = [Run(partial.folder / record["folder"]) for record in members]
     base, others = runs[0], runs[1:]
     try:
         n_prompt = base.info["prompt_tokens"]
-        shared = n_prompt + n_shared
-        queries = {tower: compared_rows(base, tower, shared) for tower in base.towers()}
+        shared = common_length([[token["id"] for token in run.info["tokens"]] for run in runs])
+        n_shared = max(0, shared - n_prompt)
+        aligned = [aligned_rows(base.info, run.info, shared) for run in others]
+        beyond = [group for groups in aligned for group in groups]
+        queries = {tower: compared_rows(base, tower, shared, beyond) for tower in base.towers()}
         total = sum(len(base.layers(tower)) for tower in queries) * len(others)
         tables: dict[str, np.ndarray] = {}
         done = 0
@@ -53,7 +58,7 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], n_share
                 partial.check_cancelled()
                 partial.report("compare", before + step, total)
 
-            found = measure(base, others, tower, rows, report)
+            found = measure(base, others, tower, rows, report, aligned, shared)
             tables |= {f"{tower}.{name}": values for name, values in found.items()}
             done += len(base.layers(tower)) * len(others)
         logprobs = [run.info.get("logprobs", [])[:n_shared] for run in runs]
@@ -68,8 +73,9 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], n_share
             "words": words,
             "members": members,
             "shared_tokens": shared,
-            "answer_rows": [n_prompt - 1, max(n_prompt - 1, shared - 2)],
+            "answer_rows": [n_prompt - 1, max(n_prompt - 1, shared - 2, *(group["base"][1] for group in beyond))],
             "measures": {name: {"unit": differences.UNITS[name]} for name in differences.NAMES},
+            **({"aligned": _by_member(members, aligned)} if beyond else {}),
             "queries": queries,
             "layers": {tower: base.layers(tower) for tower in queries},
             "bytes": sum(run.info["bytes"] for run in runs),
@@ -79,3 +85,8 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], n_share
             run.close()
     save_file(tables, partial.folder / TABLES)
     return partial.commit(info, INDEX)
+
+
+def _by_member(members: Sequence[dict[str, Any]], aligned: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
+    """What is aligned by the folders of the others."""
+    return {member["folder"]: groups for member, groups in zip(members[1:], aligned, strict=True)}

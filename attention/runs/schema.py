@@ -376,10 +376,27 @@ class Member(TypedDict):
     """of a training, at which it was run"""
     answer: NotRequired[Text | None]
     """its own, also where another was read"""
+    points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]
+    """that its own answer names, where it read another's; boxes and unplaced likewise"""
+    boxes: NotRequired[Annotated[list[Box], Field(max_length=MAX_TOKENS)]]
+    """likewise"""
+    unplaced: NotRequired[Annotated[list[Unplaced], Field(max_length=MAX_TOKENS)]]
+    """likewise"""
     card: NotRequired[Annotated[dict[str, object], Field(max_length=MAX_CARD_FIELDS)] | None]
     """what the adapter's two files say"""
     changes: NotRequired[Annotated[list[WeightChange], Field(max_length=MAX_CHANGES)] | None]
     """how far it changes each module's weight"""
+
+
+class AlignedRows(TypedDict):
+    how: Name
+    """`text`: of one word; `field`: of one field of a place; `start`: that predict the answers' first tokens"""
+    name: Annotated[str, Field(max_length=MAX_NAME)]
+    """of the field: `x`, `y`, `x0`, ..., `action`; else empty"""
+    base: Annotated[list[int], Field(max_length=2)]
+    """the first and the last row of the base's"""
+    other: Annotated[list[int], Field(max_length=2)]
+    """those of the member that stand for them; of several the mean is compared"""
 
 
 class Measure(TypedDict):
@@ -413,6 +430,8 @@ class ComparisonInfo(TypedDict):
     """how many tokens all have in common, from the first on"""
     answer_rows: Annotated[list[int], Field(max_length=2)]
     """the first and the last row that predict a token of the shared answer"""
+    aligned: NotRequired[dict[str, Annotated[list[AlignedRows], Field(max_length=MAX_QUERIES)]]]
+    """by member the rows beyond those in common that stand for rows of the base's"""
     measures: dict[str, Measure]
     """the tables of comparison.safetensors"""
     queries: dict[str, Annotated[list[int], Field(max_length=MAX_QUERIES)]]

@@ -14,13 +14,13 @@ import pytest
 from browser.host import hosted
 from browser.tickets import Tickets
 from made_comparisons import write_comparison
-from made_runs import chat, scene, token
+from made_runs import chat, scene, token, write_run
 from PIL import Image
 from playwright.sync_api import expect
 from shared import once
 
 from adapters import open_comparison
-from attention import read_region, region_scores
+from attention import compare_runs, read_region, region_scores
 from attention.folders import unpack
 from attention.page.viewer import ComparisonViewer
 
@@ -80,6 +80,7 @@ def made_by_hand() -> dict:
         "text": written(
             [], [], [{"id": "a/b"}], tokens=chat([], answer=[*ANSWER[:3], token(EVIL, "answer")]), logprobs=LOGPROBS
         ),
+        "clicks": clicks,
         "sinks": written([picture], [SHAPE], [gui], **run, sinks={"language": {"1": [5, 9]}}),
         "captured": lambda _: once("captured comparison", captured),
     }  # fmt: skip
@@ -108,6 +109,22 @@ def captured(folder):
     )
     compare(request, choose([str(adapter)], "pocket"), folder).close()
     free()
+
+
+def clicks(folder):
+    """Two runs whose answers name different places, in digits of their own."""
+    answers = ("510", "300"), ("61", "920")
+    runs = []
+    for n, (x, y) in enumerate(answers):
+        answer = ['{"', "point", "_2d", '":', " [", *x, ",", " ", *y, "]", "}"]
+        tokens = chat([SHAPE], answer=answer)
+        run = write_run(
+            folder.with_name(f"click {n}"), [scene(640, 400, 2)], [SHAPE], tokens=tokens, smooth=True, seed=n,
+            logprobs=[-0.1] * (len(answer) + 1), answer="".join(answer),
+            prompt_tokens=next(each["index"] for each in tokens if each["role"] == "answer"),
+        )  # fmt: skip
+        runs.append(run)
+    compare_runs(runs, folder, names=["then", "now"]).close()
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +168,30 @@ def overlay(page, tools, pane):
 
 
 # The numbers
+
+
+def test_fields_of_places_are_set_against_each_other_whatever_their_digits(open_page, comparisons, tools):
+    comparison = comparisons["clicks"]
+    page = open_page("clicks")
+    group = next(each for each in comparison.aligned("run_1") if each["name"] == "y")
+    tools.select(page, layer=1, head=2, query=group["base"][1])
+    shown, shared = held(page), comparison.shared()
+    for side, which, run in (("before", "base", comparison.base), ("after", "other", comparison.run("run_1"))):
+        rows = range(group[which][0], group[which][1] + 1)
+        mean = np.mean([run.row(1, row, source="factors")[2] for row in rows], axis=0)[:shared]
+        assert np.allclose(shown[side], mean, atol=1e-6)
+    words = page.locator(".av-difference-words, [data-part=words]").first
+    said = page.locator(".av-root").inner_text()
+    assert "field y of each answer, the mean over its tokens" in said.lower(), words
+    apart = page.evaluate("document.querySelector('.av-root').__attn.state.pair.apart")
+    assert apart == pytest.approx(comparison.change("js_row", 0, group["base"][1])[1, 2], abs=1e-5)
+    alone = next(
+        row for row in range(shared, comparison.base.queries())
+        if not any(each["base"][0] <= row <= each["base"][1] for each in comparison.aligned("run_1"))
+    )  # fmt: skip
+    page.evaluate("row => document.querySelector('.av-root').__attn.select({ token: row + 1 })", alone)
+    expect(page.locator(".av-root")).to_contain_text("stands for no words of now")
+    assert page.evaluate("document.querySelector('.av-root').__attn.state.pair.before.query") == group["base"][1]
 
 
 def test_both_rows_and_their_difference_are_those_of_the_files(open_page, comparisons, tools):

@@ -202,7 +202,7 @@ def test_all_read_the_words_of_one_or_each_its_own(compared, tiny_folder, tmp_pa
     assert [base.base.info["forced"], base.adapters[0].info["forced"]] == [False, True]
     assert [other.base.info["forced"], other.adapters[0].info["forced"]] == [True, False]
     assert ids(own.base)[: own.shared()] == ids(own.adapters[0])[: own.shared()]
-    assert own.shared() < len(ids(own.base)) and max(own.queries()) == own.shared() - 1
+    assert own.shared() < len(ids(own.base)) and own.shared() - 1 in own.queries()
     typed = compared(folder, answer="a red circle")
     assert typed.info["words"] == "typed" and typed.base.info["answer"] == "a red circle"
 
@@ -256,7 +256,7 @@ def test_what_is_not_there_is_said(compared, tiny_folder, tmp_path):
     wrong = {
         "no measure": lambda: comparison.change("distance", 0),
         "no adapter 4": lambda: comparison.change("js_row", 4),
-        "not among those": lambda: comparison.change("js_row", 0, 10**6),
+        "There is no row 1000000": lambda: comparison.change("js_row", 0, 10**6),
         "no tower": lambda: comparison.change("js_row", 0, tower="vision"),
         "no 'adapter_9'": lambda: comparison.run("adapter_9"),
     }

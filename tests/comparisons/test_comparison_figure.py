@@ -264,7 +264,7 @@ def test_of_answers_of_their_own_only_what_is_shared_is_drawn(own, tmp_path):
     assert f"row {shared - 1}" in words and "predicts" not in words  # what it predicts is not the same
     assert "predicts “ red”" not in words and "predicts “a”" in " ".join(svg(own, tmp_path, query=shared - 2)[1])
     for wanted in ({"query": shared}, {"query": shared - 2, "until": shared}, {"query": None, "key": shared}):
-        with pytest.raises(NotInRun, match=f"Position {shared} is not compared: .* the first {shared} positions"):
+        with pytest.raises(NotInRun, match=f"(Position|Row) {shared} is not compared: .* first {shared} positions"):
             png(own, tmp_path, **wanted)
 
 
@@ -291,7 +291,7 @@ def test_of_answers_of_their_own_only_what_is_shared_is_drawn(own, tmp_path):
         ({"query": 5, "key": 5}, InvalidRequest, "give one of the two"),
         ({"tower": "cross"}, NotInRun, "cross"),
         ({"layer": 9}, NotInRun, "9"),
-        ({"query": 999}, NotInRun, "Position 999 is not compared"),
+        ({"query": 999}, NotInRun, "Row 999 is not compared"),
         ({"format": "csv", "left": "base"}, InvalidRequest, "every layer and head: leave left out"),
         ({"format": "zip", "show": "wipe"}, InvalidRequest, "the whole comparison: leave show out"),
     ],

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { readComparison, readFragment, writeComparison, writeFragment } from '../../assets/viewer/state/address.js';
 import { readView, writeView } from '../../assets/viewer/state/comparison_view.js';
 import { changeWish, massesName, meanOfRows, rowOfMatrix } from '../../assets/viewer/state/comparison_follow.js';
-import { answersOf, cutInfo, memberName, memberNames, seriesOf, strengthOf as strengthOfMember, wordsRead } from '../../assets/viewer/data/comparison_info.js';
+import { answersOf, comparedInfo, cutInfo, memberName, memberNames, rowsOf, seriesOf, strengthOf as strengthOfMember, wordsRead } from '../../assets/viewer/data/comparison_info.js';
 import { cutRows, jensenShannon, makeMaps, makePair, signedPosition } from '../../assets/viewer/numbers/pair.js';
 import { groupsOfHeads, isLookingChanged, kvHeadsOf, layOutMatrix, movedMost, negligible, placeAt, weightsOf } from '../../assets/viewer/numbers/change_matrix.js';
 import { formatMeasure, formatPoints, formatSigned, isOnImage, isSigned, offeredMeasures } from '../../assets/viewer/numbers/change_measures.js';
@@ -60,6 +60,25 @@ test('a name of its own is a member\'s name, and steps of a training are a serie
   assert.deepEqual(kept.map((member, i) => [memberName(kept, i), strengthOfMember(member)]), [['start', ''], ['end', ''], ['middle', '']]);
   assert.deepEqual(seriesOf(kept), { axis: 'step', points: [{ member: 0, at: 0 }, { member: 2, at: 10 }, { member: 1, at: 30 }] });
   assert.equal(memberName([BASE, { ...adapter('x/gui', 0.5), name: 'mine' }], 1), 'mine');
+});
+
+test('rows beyond what is shared are those that stand for them, of the base the whole field', () => {
+  const x = { how: 'field', name: 'x', base: [10, 12], other: [10, 11] };
+  const word = { how: 'text', name: '', base: [14, 14], other: [13, 13] };
+  const members = [BASE, { ...BASE, folder: 'run_1', name: 'now' }, { ...BASE, folder: 'run_2', name: 'then' }];
+  const comparison = { members, shared_tokens: 11, aligned: { run_1: [x, word], run_2: [{ ...x, other: [20, 20] }] } };
+  assert.deepEqual(rowsOf(comparison, 1, 1, { query: 9, until: null }), { query: 9, until: null });
+  assert.deepEqual(rowsOf(comparison, 1, 1, { query: 12, until: null }), { query: 10, until: 11 });
+  assert.deepEqual(rowsOf(comparison, 0, 1, { query: 12, until: null }), { query: 10, until: 12 });
+  assert.deepEqual(rowsOf(comparison, 2, 1, { query: 12, until: null }), { query: 20, until: null });
+  assert.deepEqual(rowsOf(comparison, 1, 1, { query: 9, until: 14 }), { query: 9, until: 13 });
+  assert.equal(rowsOf(comparison, 1, 1, { query: 13, until: null }), null);
+  assert.equal(rowsOf(comparison, 2, 1, { query: 14, until: null }), null);
+  const run = { ...INFO, tokens: Array.from({ length: 20 }, (_, index) => ({ index, text: '.', role: 'answer' })), logprobs: [], towers: {}, sinks: {} };
+  assert.equal(comparedInfo(comparison, run, 0).tokens.length, 16);
+  assert.equal(comparedInfo(comparison, run, 1).tokens.length, 11);
+  const own = { ...comparison, members: [BASE, { ...members[1], points: [{ image: 0, x: 1, y: 2 }], boxes: [] }, members[2]] };
+  assert.deepEqual(comparedInfo(own, run, 1).points, [{ image: 0, x: 1, y: 2 }]);
 });
 
 test('names are as short as tells adapters apart, and strengths are theirs', () => {

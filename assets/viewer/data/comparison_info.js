@@ -21,6 +21,15 @@
  * @property {number | null} [step]  of a training, at which it was run
  * @property {string | null} answer  its own, also where it was not read
  * @property {WeightChange[] | null} [changes]
+ * @property {RunInfo['points']} [points]  of its own answer, where it read another's; boxes and unplaced likewise
+ * @property {RunInfo['boxes']} [boxes]
+ * @property {RunInfo['unplaced']} [unplaced]
+ *
+ * @typedef {object} AlignedRows  rows that stand for each other where words differ: of one word, of one field of a place, before the answers
+ * @property {string} how         `text`, `field` or `start`
+ * @property {string} name        of the field: x, y, x0, ..., action
+ * @property {number[]} base      the first and the last row of the base's
+ * @property {number[]} other     those of the member
  *
  * @typedef {object} ComparisonInfo
  * @property {string} id
@@ -30,6 +39,7 @@
  * @property {Member[]} members
  * @property {number} shared_tokens
  * @property {number[]} answer_rows  first and last
+ * @property {Record<string, AlignedRows[]>} [aligned]  by the folder of a member, beyond the shared tokens
  * @property {Record<string, {unit: string}>} measures
  * @property {Record<string, number[]>} queries  rows that were compared beforehand, by tower
  * @property {Record<string, number[]>} layers
@@ -93,23 +103,83 @@ export function cutInfo(info, shared) {
 }
 
 /**
+ * A member's run as it is compared: less what it does not share, and of a member that read another's answer with the places of its own.
+ * The base keeps the tokens whose rows stand for others'.
+ * @param {ComparisonInfo} comparison
+ * @param {RunInfo} info
+ * @param {number} member
+ * @returns {RunInfo}
+ */
+export function comparedInfo({ shared_tokens, aligned, members }, info, member) {
+  const beyond = Object.values(aligned ?? {}).flatMap((groups) => groups.map(({ base }) => base[1] + 2));
+  const cut = cutInfo(info, member === 0 ? Math.min(info.tokens.length, Math.max(shared_tokens, ...beyond)) : shared_tokens);
+  const { points, boxes, unplaced } = members[member];
+  return points || boxes || unplaced ? { ...cut, points: points ?? [], boxes: boxes ?? [], unplaced: unplaced ?? [] } : cut;
+}
+
+/**
+ * What stands for a row of the base's, beyond the shared tokens, in a member. Null for none.
+ * @param {ComparisonInfo} comparison
+ * @param {number} member
+ * @param {number} row
+ */
+export function alignedAt({ aligned, members }, member, row) {
+  return aligned?.[members[member].folder]?.find(({ base: [first, last] }) => row >= first && row <= last) ?? null;
+}
+
+/**
+ * The rows of a member, of a pair, that stand for rows of the base's: first, and last where there are several. Null where it has none.
+ * @param {ComparisonInfo} comparison
+ * @param {number} member
+ * @param {number} beside  the other of the pair: where the member is the base, its rows are those that stand for rows of that
+ * @param {{query: number, until?: number | null}} rows  of the base's
+ * @returns {{query: number, until: number | null} | null}
+ */
+export function rowsOf(comparison, member, beside, { query, until = null }) {
+  const last = until ?? query;
+  if (last < comparison.shared_tokens || (member === 0 && beside === 0)) return { query, until };
+  const [begin, end] = [query, last].map((row) => {
+    if (row < comparison.shared_tokens) return [row, row];
+    const group = alignedAt(comparison, member || beside, row);
+    return group && (member ? group.other : group.base);
+  });
+  return begin && end ? { query: begin[0], until: end[1] > begin[0] ? end[1] : null } : null;
+}
+
+/**
  * Whose words were read, and how much of them all have in common.
  * @param {ComparisonInfo} comparison
  * @param {RunInfo[]} infos  uncut
  */
-export function wordsRead({ words, members, shared_tokens }, infos) {
+export function wordsRead({ words, members, shared_tokens, aligned }, infos) {
   const written = infos.map((info) => info.tokens.length - promptLength(info));
   const shared = Math.max(0, shared_tokens - promptLength(infos[0]));
   if (!Math.max(...written)) return 'The prompt alone was read; there is no answer.';
   const tokens = (/** @type {number} */ count) => (count === 1 ? '1 token' : `${count} tokens`);
   if (words === 'own') {
     if (written.every((count) => count === shared)) return `Each read its own answer; they are the same, ${tokens(shared)}.`;
+    const also = alignedWords(aligned);
+    if (also) return `Each read its own answer. Compared are ${shared > 0 ? `the ${tokens(shared)} that all begin with, and ` : ''}${also}.`;
     if (!shared) return 'Each read its own answer, and these differ from the first token: what is compared is the prompt.';
     const first = promptLength(infos[0]);
     return `Each read its own answer. Only what all have in common is compared: ${tokens(shared)}, ${quotedSpan(infos[0], first, first + shared - 1)}.`;
   }
   const whose = words === 'typed' ? 'the answer that was given' : words === 'base' ? "the base's answer" : `the answer of ${memberName(members, Number(words))}`;
   return `All read ${whose}, ${tokens(shared)}.`;
+}
+
+/**
+ * What stands for each other beyond the shared tokens, in words. @param {ComparisonInfo['aligned']} aligned
+ */
+function alignedWords(aligned) {
+  const groups = Object.values(aligned ?? {}).flat();
+  const fields = [...new Set(groups.flatMap(({ how, name }) => (how === 'field' ? [name] : [])))];
+  const words = groups.some(({ how }) => how === 'text');
+  const starts = groups.some(({ how }) => how === 'start');
+  return [
+    starts && 'the rows that predict the answers', fields.length && `the fields ${fields.join(', ')} of the places that they name, each the mean over its tokens`,
+    words && 'words that are the same',
+  ].filter(Boolean).join('; ');
 }
 
 /**

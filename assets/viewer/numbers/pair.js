@@ -12,6 +12,7 @@
  * @property {Shown} after     the right one's
  * @property {boolean} isSame  not one number of the rows differs
  * @property {number} apart    Jensen-Shannon divergence of the rows in bits; NaN where they are no shares of one whole
+ * @property {import('../data/comparison_info.js').AlignedRows | null} [stands]  what the rows stand for where words differ
  * @property {number} apartOnImage  of what lies on the pictures, each divided by its mass; NaN where one has none
  *
  * @typedef {object} Maps
@@ -45,20 +46,25 @@ export function cutRows(numbers, selection, shared) {
   return { ...numbers, values, shape: [heads, shared] };
 }
 
+/** A row on the keys in common, and what it reads of others as one key more. @param {Float32Array} row */
+function withRest(row) {
+  return Float32Array.from([...row, Math.max(0, 1 - row.reduce((sum, value) => sum + value, 0))]);
+}
+
 /**
  * @param {import('../data/run_info.js').RunInfo} info
- * @param {{left: number, right: number, before: Shown, after: Shown}} two
+ * @param {{left: number, right: number, before: Shown, after: Shown, stands?: import('../data/comparison_info.js').AlignedRows | null}} two
  * @returns {Pair}
  */
-export function makePair(info, { left, right, before, after }) {
+export function makePair(info, { left, right, before, after, stands = null }) {
   const isSame = before.row.length === after.row.length && before.row.every((value, key) => value === after.row[key]);
   const isRow = before.direction === 'reads' && areShares(before);
   const keys = isRow ? gridsOf(info, before.tower).flatMap((grid) => [...keysOfGrid(info, grid)]) : [];
   const [there, here] = [before, after].map(({ row, imageMass }) => keys.map((key) => row[key] / imageMass));
   const isOnImage = keys.length > 0 && before.imageMass > 0 && after.imageMass > 0;
   return {
-    left, right, before, after, isSame,
-    apart: !isRow ? NaN : isSame ? 0 : jensenShannon(before.row, after.row),
+    left, right, before, after, isSame, stands,
+    apart: !isRow ? NaN : isSame ? 0 : jensenShannon(...(stands ? /** @type {[Float32Array, Float32Array]} */ ([before.row, after.row].map(withRest)) : /** @type {const} */ ([before.row, after.row]))),
     apartOnImage: !isOnImage ? NaN : isSame ? 0 : jensenShannon(there, here),
   };
 }

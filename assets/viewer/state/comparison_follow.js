@@ -6,11 +6,11 @@
  */
 import { makeAtlas } from '../numbers/atlas.js';
 import { cutRows, makePair } from '../numbers/pair.js';
-import { seriesOf } from '../data/comparison_info.js';
+import { alignedAt, memberName, rowsOf, seriesOf } from '../data/comparison_info.js';
 import { isOnImage } from '../numbers/change_measures.js';
 import { makeShown, readPositions, rowWish, wantedAtlas } from './follow.js';
 import { gridsOf, layersOf } from '../data/run_info.js';
-import { pointsAtTokens, queryOf } from '../data/selection.js';
+import { pointsAtTokens, queryOf, startingSelection, untilOf } from '../data/selection.js';
 import { atlasPath, changePath } from '../data/source.js';
 
 const PREFETCH_MS = 120;
@@ -38,36 +38,71 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     const isWanted = () => state.get.sources === sources && state.get.selection === selection && state.get.left === left && state.get.right === right;
     const begun = performance.now();
     clearTimeout(waiting);
-    const wish = compared(rowWish(info, selection));
+    const { comparison } = state.get;
+    const wishes = sources.map((_, member) => wishOf(member, info, selection));
+    const [here, there] = [wishes[left], wishes[right]];
+    if (!comparison || !here || !there) return refuse(selection);
     sources.forEach((source) => source.drop('next'));
     state.set({ computing: null });
     const show = (/** @type {number} */ member, /** @type {import('../data/source.js').Numbers} */ numbers) =>
-      makeShown(infos[member], selection, cutRows(numbers, selection, info.tokens.length));
+      ({ ...makeShown(infos[member], selection, cutRows(numbers, selection, comparison.shared_tokens)), query: queryOf(info, selection), until: untilOf(info, selection) });
     // What was kept comes at once, and all of it together.
     const kept = sources.map((source, member) => {
-      const numbers = source.keptRow(wish);
+      const wish = wishes[member];
+      const numbers = wish && source.keptRow(wish);
       if (numbers) source.drop('row');
       return numbers ? show(member, numbers) : null;
     });
     const read = async (/** @type {number} */ member) => {
-      const numbers = await sources[member].row(wish);
+      const wish = wishes[member];
+      const numbers = wish && await sources[member].row(wish);
       return numbers && show(member, numbers);
     };
     const [before, after] = kept[left] && kept[right] ? [kept[left], kept[right]] : await Promise.all([left, right].map((member) => kept[member] ?? read(member)));
     if (!before || !after || !isWanted()) return;
-    const rows = kept.map((shown, member) => (member === left ? before : member === right ? after : shown ?? state.get.rows[member] ?? null));
-    state.set({ shown: before, pair: makePair(info, { left, right, before, after }), rows, computing: null, ...keptAbout() });
+    const rows = kept.map((shown, member) => (member === left ? before : member === right ? after : shown ?? (wishes[member] && state.get.rows[member]) ?? null));
+    const stands = standsFor(comparison, left || right, info, selection);
+    state.set({ shown: before, pair: makePair(info, { left, right, before, after, stands }), rows, computing: null, ...keptAbout() });
     state.get.perf.row_ms = performance.now() - begun;
     await painted();
     if (!isWanted()) return;
     sources.forEach((_, member) => {
-      if (member === left || member === right || kept[member]) return;
+      if (member === left || member === right || kept[member] || !wishes[member]) return;
       read(member).then((shown) => {
         if (shown && isWanted()) state.set({ rows: state.get.rows.map((old, i) => (i === member ? shown : old)) });
       }, (error) => fail(sources[0], error));
     });
     followAbout().catch((error) => fail(sources[0], error));
     waiting = setTimeout(prefetch, PREFETCH_MS);
+  }
+
+  /**
+   * A row that is compared, of the tokens that stand for the selected ones in a member; null where it has none.
+   * @param {number} member
+   * @param {import('../data/run_info.js').RunInfo} info
+   * @param {Selection} selection
+   */
+  function wishOf(member, info, selection) {
+    const { comparison, left, right } = state.get;
+    const wish = rowWish(info, selection);
+    if (!comparison || !pointsAtTokens(selection) || selection.direction !== 'reads') {
+      const isBeyond = comparison && pointsAtTokens(selection) && Math.max(wish.query, wish.until ?? 0) >= comparison.shared_tokens;
+      return isBeyond ? null : compared(wish);
+    }
+    const rows = rowsOf(comparison, member, left || right, wish);
+    return rows && compared({ ...wish, ...rows });
+  }
+
+  /** What is selected stands for nothing in one of the two: what was there before stays. @param {Selection} selection */
+  function refuse(selection) {
+    const { info, comparison, pair, left, right } = state.get;
+    if (!info || !comparison) return;
+    const name = memberName(comparison.members, right || left);
+    const what = selection.direction === 'reads' ? `stands for no words of ${name}` : 'is not read by all alike: it is a word of one answer';
+    const before = pair && pair.left === left && pair.right === right ? pair.before : null;
+    const back = before ? { ...selection, token: before.token, until: null, direction: before.direction } : startingSelection(info, selection.tower, { layer: selection.layer, head: selection.head });
+    state.set({ selection: back, notice: `“${info.tokens[selection.token]?.text.trim()}” ${what}.` });
+    if (!before) void again();
   }
 
   /** How far heads moved, and how much of the picture they read at all, where that was kept: nothing is shown of two rows at once. */
@@ -81,7 +116,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     const name = massesName(info, selection, { right, measure, of });
     if (name === null || name === state.get.imageMasses?.name || wish.query === null) return found;
     const scores = { tower: selection.tower, name: 'image_mass', query: wish.query };
-    const [base, other] = [0, right].map((member) => sources[member].keptScores(scores)?.values);
+    const [base, other] = [0, right].map((member) => (wish.query !== null && isShared(wish.query) ? sources[member].keptScores(scores)?.values : undefined));
     return base && other ? { ...found, imageMasses: lesserOf(name, base, other) } : found;
   }
 
@@ -103,7 +138,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     };
 
     const readMasses = async () => {
-      const name = massesName(info, selection, { right, measure, of });
+      const name = wish.query === null || isShared(wish.query) ? massesName(info, selection, { right, measure, of }) : null;
       if (state.get.imageMasses?.name === (name ?? undefined)) return;
       if (name === null) return state.set({ imageMasses: null });
       const values = await Promise.all([0, right].map((member) => readImageMass(sources[member], comparison, selection.tower, wish.query)));
@@ -122,7 +157,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
       const atlas = scale === 'atlas' ? wantedAtlas(info, selection) : null;
       const isThere = atlas ? state.get.atlases[0]?.name === atlasPath(atlas) && state.get.atlasesOf === `${left} ${right}` : !state.get.atlases.length;
       if (isThere) return;
-      const found = atlas ? await Promise.all([left, right].map((member) => sources[member].atlas(atlas))) : [];
+      const found = atlas ? await Promise.all([left, right].map((member) => sources[member].atlas({ ...atlas, ...rowsOf(comparison, member, left || right, atlas) }))) : [];
       if (!isNow('sources', 'selection', 'left', 'right', 'scale')) return;
       state.set({ atlases: atlas ? found.flatMap((numbers) => (numbers ? [makeAtlas(numbers, atlas, info)] : [])) : [], atlasesOf: `${left} ${right}` });
     };
@@ -139,6 +174,11 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     await Promise.all([readChange(), readMasses(), readLogprobs(), readAtlases(), readSteps()]);
   }
 
+  /** Whether a row is of tokens that all have in common. @param {number} query */
+  function isShared(query) {
+    return query < (state.get.comparison?.shared_tokens ?? 0);
+  }
+
   /** The rows of the tokens and layers beside, of the two on screen. */
   function prefetch() {
     const { sources, info, selection, left, right } = state.get;
@@ -148,7 +188,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     const here = layers.indexOf(/** @type {number} */ (wish.layer));
     const near = pointsAtTokens(selection) ? neighbours(selection.token).map((token) => rowWish(info, { ...selection, token })) : [];
     const beside = here < 0 ? [] : [here + 1, here - 1].filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] }));
-    for (const member of [left, right]) sources[member].prefetch([...near, ...beside].map(compared), []);
+    for (const member of [left, right]) sources[member].prefetch([...near, ...beside].filter(({ query }) => isShared(query)).map(compared), []);
   }
 
   return {
@@ -160,6 +200,11 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     },
     /** Other members are set against each other. */
     again,
+    /** Whether a member has no row that stands for what is selected. @param {number} member */
+    lacks(member) {
+      const { info, selection } = state.get;
+      return info !== null && selection !== null && wishOf(member, info, selection) === null;
+    },
     /** What is set beside the maps has changed: the measure, of what, the scale, the list. */
     about() {
       const { sources } = state.get;
@@ -177,6 +222,18 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 /** The smaller image mass of the two. @param {string} name @param {Float32Array} base @param {Float32Array} other */
 function lesserOf(name, base, other) {
   return { name, values: base.map((mass, i) => Math.min(mass, other[i])), positions: [] };
+}
+
+/**
+ * What the selected rows stand for beyond the shared tokens, null for rows that all have in common.
+ * @param {import('../data/comparison_info.js').ComparisonInfo} comparison
+ * @param {number} member
+ * @param {import('../data/run_info.js').RunInfo} info
+ * @param {Selection} selection
+ */
+function standsFor(comparison, member, info, selection) {
+  const query = queryOf(info, selection);
+  return pointsAtTokens(selection) && query >= comparison.shared_tokens ? alignedAt(comparison, member, query) : null;
 }
 
 /** A row that is compared: always from the factors, never a mixture. @param {import('../data/source.js').RowWish} wish */

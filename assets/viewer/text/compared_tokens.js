@@ -54,10 +54,10 @@ export function comparisonReading(state) {
   let marked = new Map();
 
   function find() {
-    const { logprobs, left, right, info } = state.get;
-    if ([logprobs, left, right, info].every((value, i) => value === found[i]) && found.length) return;
-    found = [logprobs, left, right, info];
-    const moved = logprobs && info ? movedTokens(logprobs, left, right, info.tokens.length) : [];
+    const { logprobs, left, right, comparison } = state.get;
+    if ([logprobs, left, right, comparison].every((value, i) => value === found[i]) && found.length) return;
+    found = [logprobs, left, right, comparison];
+    const moved = logprobs && comparison ? movedTokens(logprobs, left, right, comparison.shared_tokens) : [];
     all = new Map(moved.map((one) => [one.token, one]));
     marked = markedTokens(moved);
   }
@@ -91,6 +91,7 @@ export function comparisonReading(state) {
     said({ token, count }, value, tint) {
       const { pair } = state.get;
       if (!pair) return '';
+      if (token + count > pair.before.row.length) return ' · a word of one answer: it is no key in common';
       const of = (/** @type {import('../state/fields.js').Shown} */ { row, direction }) => {
         let sum = 0;
         for (let i = token; i < token + count; i++) sum += row[i];

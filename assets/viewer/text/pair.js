@@ -22,11 +22,11 @@ import { inRegion } from './map.js';
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {import('../numbers/regions.js').Region | null} [drawn]
  */
-export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage }, info, drawn = null) {
+export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage, stands }, info, drawn = null) {
   const what = before.direction === 'read by' ? 'column' : before.direction === 'received' ? 'numbers' : 'row';
   const names = `${memberName(members, left)} and ${memberName(members, right)}`;
   if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.`;
-  const parts = [];
+  const parts = stands ? [standsWords(stands)] : [];
   const points = formatPoints(after.imageMass - before.imageMass);
   if (before.direction === 'reads' && areShares(before)) parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)} (${points})`);
   if (!Number.isNaN(apartOnImage)) parts.push(`on the picture ${formatValue(apartOnImage)} bits apart`);
@@ -37,6 +37,13 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
     parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
   }
   return `${capital(parts.join('; '))}.${inRegion([before, after], info, drawn)}`;
+}
+
+/** What two rows stand for where words differ. @param {import('../data/comparison_info.js').AlignedRows} stands */
+function standsWords({ how, name, base, other }) {
+  const count = Math.max(base[1] - base[0], other[1] - other[0]) + 1;
+  if (how === 'field') return `the field ${name} of each answer${count > 1 ? ', the mean over its tokens' : ''}`;
+  return how === 'start' ? 'the rows that predict each answer' : 'the same word in both';
 }
 
 /**

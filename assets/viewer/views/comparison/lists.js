@@ -85,10 +85,10 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   }
 
   function fillTokens() {
-    const { info, logprobs, left, right, selection } = state.get;
-    if (!info || !logprobs) return empty('');
+    const { comparison, info, logprobs, left, right, selection } = state.get;
+    if (!comparison || !info || !logprobs) return empty('');
     list.classList.remove('av-stale');
-    const moved = movedTokens(logprobs, left, right, info.tokens.length);
+    const moved = movedTokens(logprobs, left, right, comparison.shared_tokens);
     if (!moved.length) return empty('No token of an answer is shared by all.');
     if (moved.every(({ before, after }) => before === after)) return empty('No token moved: all probabilities are exactly the same.');
     note.textContent = 'probability of what was read, first → second';
