@@ -78,7 +78,7 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
             **({"aligned": _by_member(members, aligned)} if beyond else {}),
             "queries": queries,
             "layers": {tower: base.layers(tower) for tower in queries},
-            "bytes": sum(run.info["bytes"] for run in runs),
+            "bytes": sum(run.info.get("bytes") or 0 for run in runs),
         }
     finally:
         for run in runs:
@@ -88,5 +88,5 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
 
 
 def _by_member(members: Sequence[dict[str, Any]], aligned: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
-    """What is aligned by the folders of the others."""
+    """Aligned rows by the folders of the others."""
     return {member["folder"]: groups for member, groups in zip(members[1:], aligned, strict=True)}
