@@ -14,7 +14,7 @@ from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
 from attention.words import read_with_less
 
-from .checked_inputs import chosen, chosen_members, read_answer
+from .checked_inputs import chosen, chosen_members, read_answer, taken_for_what_they_are
 from .flags import add_fields, add_several, plain_flags, request_groups
 from .help import add_command
 from .output import add_output, print_json
@@ -108,23 +108,23 @@ def _add_inputs(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 
 def _extract(options) -> int:
-    request, pictures = _request(options)
-    wanted = [options.adapter] if options.adapter else []
+    asked, pictures = _request(options)
 
     def work(partial: ReportedRun) -> Path:
         from attention.capture.extraction import fill
         from attention.capture.forecast import download_reporter, forecast
 
+        request = taken_for_what_they_are(options, asked, partial)
         expected = forecast(request, watch=download_reporter(partial), pictures=pictures)
         partial.progress.say(
             f"{expected.tokens:,} tokens at most, {expected.image_tokens:,} of pictures; "
             f"{size(expected.bytes_on_disk)} on disk"
         )
-        if not wanted:
+        if not options.adapter:
             return fill(request, partial, prepared=expected.prepared)
         from adapters.attach import adapted
 
-        (choice,) = chosen(options, wanted, partial)
+        (choice,) = chosen(options, [options.adapter], partial)
         return fill(request, partial, adapted=adapted(choice), prepared=expected.prepared)
 
     progress, start = Progress(options.quiet), time.monotonic()
@@ -173,17 +173,17 @@ def _compare(options) -> int:
 
 def _run_together(options) -> Callable[[ReportedRun], Path]:
     """Make the work that runs base, adapters and other models on a question."""
-    others = options.adapter + vars(options)["with"]
-    if not others:
-        raise InvalidRequest("Name what is compared: --adapter, --with, or finished runs with --runs.")
-    request, pictures = _request(options)
+    asked, pictures = _request(options)
 
     def work(partial: ReportedRun) -> Path:
         from adapters.comparing import fill_comparison
         from attention.capture.forecast import download_reporter, forecast
 
+        request = taken_for_what_they_are(options, asked, partial)
+        if not options.adapter + vars(options)["with"]:
+            raise InvalidRequest("Name what is compared: --adapter, --with, or finished runs with --runs.")
         expected = forecast(request, watch=download_reporter(partial), pictures=pictures)
-        n_runs = len(others) + 1
+        n_runs = len(options.adapter) + len(vars(options)["with"]) + 1
         partial.progress.say(
             f"{n_runs} runs of {expected.tokens:,} tokens at most; {size(n_runs * expected.bytes_on_disk)} on disk"
         )

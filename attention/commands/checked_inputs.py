@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from attention.errors import InvalidRequest, LimitExceeded, shortened, shown_path
+from attention.errors import InvalidRequest, IsWholeModel, LimitExceeded, shortened, shown_path
 from attention.limits import MAX_ANSWER_FILE_BYTES
+from attention.request import Request
 from attention.served_answer import answer_of
 
 from .progress import ReportedRun
@@ -38,6 +40,44 @@ def read_answer(file: str) -> str:
     if not answer:
         raise InvalidRequest(f"{shown_path(path)} is empty: it holds no answer.")
     return answer
+
+
+def taken_for_what_they_are(options, request: Request, partial: ReportedRun) -> Request:
+    """A request whose model is a model, and whose adapter an adapter: one that was named as the other changes places.
+
+    The options' `adapter` changes with it. Raises InvalidRequest where that would be two of one kind.
+    """
+    from adapters.catalog import find_adapter, split_scale
+    from attention.capture.forecast import download_reporter
+    from attention.models.download import base_of_adapter
+    from attention.models.offered import default_model
+
+    watch = download_reporter(partial)
+    several = isinstance(options.adapter, list)
+    base = base_of_adapter(request.model, watch) if request.model else None
+    if base is not None:
+        if options.adapter and not several:
+            raise InvalidRequest(
+                f"{shortened(str(request.model))} is an adapter, and so is {shortened(options.adapter)}: a run has "
+                "one. Name the base with --model, or use `compare`."
+            )
+        name = str(Path(request.model or "").resolve()) if Path(request.model or "").is_dir() else request.model
+        partial.progress.say(f"{request.model} is an adapter: it is put on its base, {base}.")
+        options.adapter = [name, *options.adapter] if several else name
+        options.model = base
+        return dataclasses.replace(request, model=base)
+    if several or not options.adapter:
+        return request
+    try:
+        name, _ = split_scale(options.adapter)
+        find_adapter(name, request.model or default_model(), watch=watch)
+    except IsWholeModel:
+        if request.model:
+            raise
+        partial.progress.say(f"{options.adapter} is a whole model: it is run by itself.")
+        model, options.adapter = options.adapter, None
+        return dataclasses.replace(request, model=model)
+    return request
 
 
 def chosen(options, wanted: list[str], partial: ReportedRun) -> list:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 
 from attention.environment import POCKET, POCKET_ID
-from attention.errors import AttentionError, ModelUnavailable, quoted, shortened
+from attention.errors import AttentionError, IsAdapter, ModelUnavailable, quoted, shortened
 
 from .kept import kept
 from .loading_report import ADAPTER_CONFIG, check_is_no_adapter
@@ -56,6 +56,20 @@ def locate(model_id: str, config_only: bool = False, watch: Watch | None = None)
             f"{HUB_MODELS[0]}."
         )
     return _download(model_id, config_only, watch)
+
+
+def base_of_adapter(model_id: str, watch: Watch | None = None) -> str | None:
+    """The base of an adapter that was named where a model is due; None for a model.
+
+    Raises IsAdapter for one that names no base, and what `locate` raises.
+    """
+    try:
+        locate(model_id, config_only=True, watch=watch)
+    except IsAdapter as error:
+        if error.base is None:
+            raise
+        return error.base
+    return None
 
 
 def _is_there(asked: Callable[[], bool]) -> bool:

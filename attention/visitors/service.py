@@ -16,7 +16,7 @@ from typing import Any
 
 from attention.capture.images import open_pictures
 from attention.environment import POCKET_ID, is_zero_gpu
-from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
+from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
 from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits
@@ -240,6 +240,8 @@ class Service:
         from attention.capture.forecast import download_reporter, forecast
 
         fields["model"] = self.checked_model(fields.get("model"))
+        if not self.is_hosted:
+            self._take_adapter(fields, comparison, download_reporter(partial))
         if self.is_hosted and fields.get("vision") is None:
             fields["vision"] = fields["model"] == POCKET_ID  # a large model's vision tower fills a shared disk
         request = Request(**fields)
@@ -269,6 +271,25 @@ class Service:
         if "error" in done:
             raise AttentionError(done["error"])
         return {"ticket": self.cache.add(done["run"], owner)}
+
+    def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
+        """Where an adapter was named as the model, run its base with it."""
+        from attention.models.download import base_of_adapter
+
+        base, name = base_of_adapter(fields["model"], watch), fields["model"]
+        if base is None:
+            return
+        if fields.get("adapter"):
+            raise InvalidRequest(
+                f"{shortened(name)} is an adapter, and so is {shortened(fields['adapter'])}: a run has one. Choose the "
+                "base as the model, or compare them."
+            )
+        adapter = str(Path(name).resolve()) if Path(name).is_dir() else name
+        fields["model"] = base
+        if comparison is None:
+            fields["adapter"] = adapter
+        else:
+            comparison["adapters"] = [adapter, *comparison["adapters"]]
 
     def _adapters(
         self, wanted: list[dict], model: str, watch: Callable[[int, int], None], may_be_models: bool
