@@ -131,9 +131,8 @@ class Comparison:
         self._check_adapter(adapter)
         queries = self._queries(tower)
         if query == "mean":
-            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
-            wanted = [place for place, row in enumerate(queries) if first <= row <= last]
-            return _mean(self.table(measure, tower)[adapter][:, :, wanted])
+            wanted = [queries.index(row) for row in self.rows_of_change(query, tower)]
+            return mean_of_known(self.table(measure, tower)[adapter][:, :, wanted])
         if query in queries:
             measured: np.ndarray = self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
             return measured
@@ -141,11 +140,24 @@ class Comparison:
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         if measure not in differences.NAMES:
             raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
+        run, rows = self.adapters[adapter], self.rows_of_change(query, tower)
+        found = [_of_layer(self.base, run, tower, layer, rows)[measure][:, 0] for layer in self.base.layers(tower)]
+        return np.stack(found)
+
+    def rows_of_change(self, query: int | str = "mean", tower: str = "language") -> list[int]:
+        """The rows that a change is of: one that is shared, or those of its mean. Raises NotInRun."""
+        queries = self._queries(tower)
+        if query == "mean":
+            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
+            return [row for row in queries if first <= row <= last]
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < self.shared(tower):
             raise NotInRun(f"Row {quoted(query)} is not among those that are shared: 0 to {self.shared(tower) - 1}.")
-        run = self.adapters[adapter]
-        found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in self.base.layers(tower)]
-        return np.stack(found)
+        return [int(query)]
+
+    def member_of(self, adapter: int) -> str:
+        """The folder of an adapter, counted from 0. Raises NotInRun."""
+        self._check_adapter(adapter)
+        return list(self.runs)[adapter + 1]
 
     def moved(
         self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20
@@ -270,7 +282,7 @@ def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[i
     together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
     sinks = [key for key in base.sinks(layer, tower) if key < together]
     parts = []
-    for first, last in _ranges(queries, AT_ONCE):
+    for first, last in ranges(queries, AT_ONCE):
         p, q = (
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
@@ -279,7 +291,7 @@ def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[i
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
 
 
-def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+def ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
     """Ascending positions as ranges [first, last) of at most so many."""
     first = 0
     for place in range(1, len(queries) + 1):
@@ -294,7 +306,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean_of_known(values: np.ndarray) -> np.ndarray:
     """The mean over the last axis of what is not NaN."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
