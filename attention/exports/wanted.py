@@ -60,6 +60,10 @@ class Wanted:
         None, float | str, "where the difference's colours end, or largest (default: the scale of the maps)",
         "V|largest", COMPARISON,
     )  # fmt: skip
+    tokens: str | None = row(None, str, "tokens whose rows it holds; default: what fits", "answer|all|P-P,...", HTML)
+    layers: str | None = row(None, str, "layers it holds beside their mean and max; default: all", "N-N,...", HTML)
+    heads: str | None = row(None, str, "heads it holds beside their mean and max; default: all", "N-N,...", HTML)
+    megabytes: float | None = row(None, float, "how large it may be (default 10)", "MB", HTML)
     box: Sequence[float] | str | None = row(
         None, list, "box to measure, in pixels of its picture: drawn, said below the map; of csv every head's numbers",
         "X0,Y0,X1,Y1", REGION,
@@ -67,10 +71,6 @@ class Wanted:
     point: Sequence[float] | str | None = row(None, list, "point instead: the cell that it lies in", "X,Y", REGION)
     image: int | None = row(None, int, "picture that box or point lies on, from 0 (default: 0)", "N", REGION)
     label: str | None = row(None, str, "what box or point is called where it is drawn", "TEXT", REGION)
-    tokens: str | None = row(None, str, "tokens whose rows it holds; default: what fits", "answer|all|P-P,...", HTML)
-    layers: str | None = row(None, str, "layers it holds beside their mean and max; default: all", "N-N,...", HTML)
-    heads: str | None = row(None, str, "heads it holds beside their mean and max; default: all", "N-N,...", HTML)
-    megabytes: float | None = row(None, float, "how large it may be (default 10)", "MB", HTML)
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod

@@ -257,7 +257,7 @@ def build_endpoints(service: Service) -> None:
         """Say how much of each head's attention lies in a box or at a point, and how much chance would put there.
 
         One of box, point and answer (the first place that the answer names) says where. What is returned is what the
-        command `region --json` prints: of a comparison every member, with what changed from the base.
+        command `region` prints as JSON: of a comparison every member, with what changed from the base.
         """
         with plainly():
             found = one_run(ticket, member) if member else service.found(ticket)
