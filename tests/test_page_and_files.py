@@ -19,6 +19,7 @@ from attention.drawing.overlay import Smoothed
 from attention.drawing.palettes import PALETTES, diverging, palette
 from attention.drawing.run_words import OnSinks, sinks_sentence
 from attention.measures.differences import jensen_shannon
+from attention.runs.regions import Region, region_cells
 from attention.words import GONE
 
 GOLDEN = json.loads(by_definition.FILE.read_text(encoding="utf-8"))
@@ -78,6 +79,15 @@ def test_a_smoothed_map_is_the_mean_of_the_cells_around_that_have_a_colour(case)
 @pytest.mark.parametrize("case", GOLDEN["divergence"])
 def test_two_rows_are_as_far_apart(case):
     assert jensen_shannon(np.float64(case["p"]), np.float64(case["q"])) == pytest.approx(case["bits"], abs=1e-12)
+
+
+@pytest.mark.parametrize("case", GOLDEN["regions"])
+def test_a_place_has_its_share_and_its_chance(case):
+    info = {"grids": case["grids"], "images": [{"width": 30, "height": 20}, {"width": 9, "height": 9}]}
+    run = SimpleNamespace(info=info, pictures=lambda tower: (slice(None), None))
+    cells = region_cells(run, Region(tuple(case["place"]), case["image"]))
+    share = cells.measures(np.float64(case["row"]))["region_share"]
+    assert (float(share), cells.uniform) == pytest.approx((case["share"], case["uniform"]), rel=1e-6)
 
 
 def test_palettes_have_their_colours_and_cover_as_much_of_the_picture():

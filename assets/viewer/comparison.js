@@ -30,6 +30,11 @@ import { createControls } from './views/controls.js';
 import { painted, part } from './views/dom.js';
 import { createHelp } from './views/help.js';
 import { LOOK_NAMES } from './state/look.js';
+import { createPlacePanel } from './views/picture/place_panel.js';
+import { createRegionActions } from './state/region_actions.js';
+import { createRegionFollower } from './state/region_follow.js';
+import { regionAsked } from './numbers/read_places.js';
+import { isOfRegion, regionIn } from './numbers/regions.js';
 import { createMessage } from './views/message.js';
 import { hearKept, tellShown } from './views/kept_events.js';
 import { createOpening } from './state/opening.js';
@@ -89,7 +94,7 @@ export function mount({ element, props, watch, trigger, server }) {
     sources: () => [state.get.whole, ...state.get.sources],
     reopen() {
       const { manifest, selection } = state.get;
-      void open(manifest, selection ? { selection, more: writeView(state.get) } : {});
+      void open(manifest, selection ? { selection, more: writeView(state.get), region: state.get.region ?? undefined } : {});
     },
     chosen() {
       const { pair, comparison, measure, of } = state.get;
@@ -125,36 +130,40 @@ export function mount({ element, props, watch, trigger, server }) {
     kind: 'comparison', base: address, props, watch, open, read: readComparison,
     write: (id, old) => writeComparison(id, /** @type {Selection} */ (state.get.selection), state.get, writeView(state.get), old),
   });
-  const panes = createComparisonPanes(root, state, { ...actions, compare });
+  const places = createRegionActions(state, { infos: () => [state.get.left, state.get.right].flatMap((member) => state.get.infos[member] ?? []), focusGrid: actions.focusGrid });
+  const panes = createComparisonPanes(root, state, { ...actions, places, compare });
+  const pairOf = (/** @type {(member: number) => any} */ find) => [state.get.left, state.get.right].map(find).filter(Boolean);
+  const panel = createPlacePanel(root, state, places, () => pairOf((member) => state.get.comparison && memberName(state.get.comparison.members, member)));
   const matrix = createMatrixView(root, state, actions);
   const views = [
     createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, help, follower, opening,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {
       kind: 'comparison', retry: session.retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],
       noPicture: ['No picture in this comparison', 'It is text only; what each token reads of the others is on the tokens beside.'],
     }),
     createPageEvents(root, state, {
-      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear }), gone: dispose,
+      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear, mark, place: places.next }), gone: dispose,
     }),
   ];
   const undo = [
     hearKept('comparison', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}) }),
     state.on(['manifest'], () => tellShown('comparison', state.get.manifest?.ticket ?? null)),
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
-    state.on(['measure', 'of', 'scale', 'list'], () => void follower.about()),
-    state.on(['info', 'pair', 'rows', 'change', 'selection', 'left', 'right', 'measure', 'of', 'pictureReady', 'failure', 'whole'], settle),
+    state.on(['info', 'selection', 'region'], keepMeasure),
+    state.on(['measure', 'of', 'scale', 'list', 'region'], () => void follower.about()),
+    state.on(['info', 'pair', 'rows', 'change', 'selection', 'left', 'right', 'measure', 'of', 'region', 'pictureReady', 'failure', 'whole'], settle),
     state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], tell),
-    state.on(['selection', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', 'zoom', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, more?: Record<string, string>}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place, more?: Record<string, string>}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     session.close();
@@ -180,14 +189,30 @@ export function mount({ element, props, watch, trigger, server }) {
       const infos = wholeInfos.map((info, member) => comparedInfo(comparison, info, member));
       const [info] = infos;
       const selection = wish.selection ? checkedSelection(info, wish.selection) : startingSelection(info, firstTower(info), next.view);
+      const asked = wish.region ?? next.view?.region;
+      const region = regionAsked(info, asked, selection.tower);
+      const isMeasured = regionIn(info, region, selection.tower) !== null;
       state.set({
-        comparison, wholeInfos, infos, info, source: sources[0], ...readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}), rows: sources.map(() => null),
+        ...(asked && !region ? { notice: 'The address names a place that is on no picture of this comparison: it is left out.' } : {}), region,
+        comparison, wholeInfos, infos, info, source: sources[0], ...readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}, isMeasured), rows: sources.map(() => null),
         tower: selection.tower, selection, grid: selection.grid,
       });
       await follower.select(selection);
     } catch (error) {
       session.fail(whole, error);
     }
+  }
+
+  /** Without a place there is nothing of it to measure: then how far heads moved on the picture. */
+  function keepMeasure() {
+    const { info, selection, region, measure } = state.get;
+    if (info && selection && isOfRegion(measure) && !regionIn(info, region, selection.tower)) state.set({ measure: info.grids.length ? 'js_image' : 'js_row' });
+  }
+
+  /** Mark a place from the keyboard: the line to type in has the focus. */
+  function mark() {
+    places.toggle();
+    if (state.get.marking) panel.focus();
   }
 
   /** How the maps on screen are painted, by what is chosen. */
@@ -201,11 +226,11 @@ export function mount({ element, props, watch, trigger, server }) {
   // What is said about it
 
   function settle() {
-    const { whole, info, pair, rows, selection, change, pictureReady, failure, left, right, measure, of } = state.get;
+    const { whole, info, pair, rows, selection, change, pictureReady, failure, left, right, measure, of, region } = state.get;
     const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isOf(info, selection, pair.before);
     const isThere = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => (info !== null && selection !== null && isOf(info, selection, shown)) || (shown === null && follower.lacks(member));
     const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every(isThere)
-      && change?.name === changePath(changeWish(info, selection, { right, measure, of }));
+      && change?.name === changePath(changeWish(info, selection, { right, measure, of, region }));
     state.set({ status: statusOf({ failure, isOpen: whole !== null, isShown, isWhole }) });
   }
 
@@ -234,6 +259,7 @@ export function mount({ element, props, watch, trigger, server }) {
     look: (look) => state.set(look),
     open: panels.toggle,
     actions,
+    places,
     compare,
     sample: panes.sample,
     matrixBox: matrix.boxOf,

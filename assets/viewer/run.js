@@ -23,6 +23,10 @@ import { createHelp } from './views/help.js';
 import { createImageView } from './views/picture/image_view.js';
 import { createKeep } from './views/keep/keep.js';
 import { LOOK_NAMES } from './state/look.js';
+import { createPlacePanel } from './views/picture/place_panel.js';
+import { createRegionActions } from './state/region_actions.js';
+import { createRegionFollower } from './state/region_follow.js';
+import { regionAsked } from './numbers/read_places.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
 import { hearKept, tellShown } from './views/kept_events.js';
@@ -66,7 +70,7 @@ export function mount({ element, props, watch, trigger, server }) {
     sources: () => [state.get.source],
     reopen() {
       const { manifest, selection } = state.get;
-      void open(manifest, selection ? { selection } : {});
+      void open(manifest, selection ? { selection, region: state.get.region ?? undefined } : {});
     },
     chosen() {
       const { shown } = state.get;
@@ -84,7 +88,9 @@ export function mount({ element, props, watch, trigger, server }) {
   });
   const strip = createTokenStrip(root, state, actions);
   const follower = createFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
-  const image = createImageView(root, state, actions);
+  const places = createRegionActions(state, { infos: () => (state.get.info ? [state.get.info] : []), focusGrid: actions.focusGrid });
+  const image = createImageView(root, state, { ...actions, places });
+  const panel = createPlacePanel(root, state, places, () => []);
   const atlas = createAtlasView(root, state, actions);
   const help = createHelp(root);
   const panels = createPanels(root, state);
@@ -94,13 +100,13 @@ export function mount({ element, props, watch, trigger, server }) {
   });
   const views = [
     createSaying(root, state, actions), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), help, follower, opening,
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
     }),
     createPageEvents(root, state, {
-      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear: actions.clear }), gone: dispose,
+      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear: actions.clear, mark, place: places.next }), gone: dispose,
     }),
   ];
   const undo = [
@@ -110,14 +116,14 @@ export function mount({ element, props, watch, trigger, server }) {
     state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
     state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown)),
-    state.on(['selection', 'zoom', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     const before = next?.keeps_view ? { ...state.get } : null;
@@ -135,15 +141,24 @@ export function mount({ element, props, watch, trigger, server }) {
     try {
       const info = await source.runInfo();
       if (!info || state.get.source !== source) return;
+      const asked = wish.region ?? next.view?.region;
       const isSame = before?.info && before.selection && asksTheSame(before.info, info);
       const chosen = isSame ? before.selection : wish.selection;
       const selection = chosen ? checkedSelection(info, chosen) : startingSelection(info, firstTower(info), next.view);
-      state.set({ info, tower: selection.tower, selection, grid: selection.grid });
-      if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned });
+      const region = isSame ? before.region : regionAsked(info, asked, selection.tower);
+      const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : '';
+      state.set({ info, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });
+      if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned, loaded: before.loaded });
       await follower.select(selection);
     } catch (error) {
       session.fail(source, error);
     }
+  }
+
+  /** Mark a place from the keyboard: the line to type in has the focus. */
+  function mark() {
+    places.toggle();
+    if (state.get.marking) panel.focus();
   }
 
   /** How the map on screen is painted, by what is chosen. */
@@ -175,6 +190,7 @@ export function mount({ element, props, watch, trigger, server }) {
     look: (look) => state.set(look),
     open: panels.toggle,
     actions,
+    places,
     /** The values of the map on screen, row by row. */
     get values() {
       return [...(state.get.shown?.cells ?? [])];

@@ -5,21 +5,30 @@ Knows comparisons by the methods of `Comparison`.
 
 from __future__ import annotations
 
+from attention.comparisons.regions import region_change
+from attention.measures import regions
+from attention.runs.regions import read_region
+
 from .numbers import Answer, numbers
-from .query import BadQuery, Query, read_number, read_tower
+from .query import BadQuery, Query, read_number, read_place, read_tower
 
 
 def change(comparison, asked: Query) -> Answer:
     """Change of each head by a `measure` under an `adapter` (from 0): float32 [layers, heads].
 
-    Of the row of position `query`, or without it (or with `query=mean`) as a mean over the answer's rows.
+    Of the row of position `query`, or without it (or with `query=mean`) as a mean over the answer's rows. Measures of
+    `measures.regions` are of a `box` (x0,y0,x1,y1) or a `point` (x,y) on an `image`, in its pixels.
     """
     name = asked.get("measure")
     if not name:
         raise BadQuery("Give measure=..., what is compared.")
     is_mean = asked.get("query", "mean") == "mean"
     query = "mean" if is_mean else read_number(asked, "query")
-    return numbers(comparison.change(name, read_number(asked, "adapter", 0), query, read_tower(asked)), "factors")
+    adapter, tower = read_number(asked, "adapter", 0), read_tower(asked)
+    if name in regions.NAMES:
+        region = read_region(comparison.base, *read_place(asked))
+        return numbers(region_change(comparison, region, name, adapter, query, tower), "factors")
+    return numbers(comparison.change(name, adapter, query, tower), "factors")
 
 
 def logprobs(comparison, _: Query) -> Answer:

@@ -145,4 +145,21 @@ def places(run, asked: Query) -> dict[str, Any]:
     return {"coordinates": coordinates, **found.fields(), "notes": found.notes}
 
 
-RUN_ANSWERS = {"row": row, "column": column, "atlas": atlas, "masses": masses, "scores": scores}
+def region(run, asked: Query) -> Answer:
+    """Everything that is measured of a `box` or a `point` on an `image`: float32 [layers, heads, measures].
+
+    Measures are those of `measures.regions.NAMES`, and after them of the share of random other heads the mean, the
+    spread and how many. The shares of a row that reads every cell alike, and of one that reads the middle, are in the
+    header X-Attention-Chance. Of the row of `query`, or of the mean of the rows to `until`.
+    """
+    query, until, tower = read_number(asked, "query"), read_number(asked, "until", None), read_tower(asked)
+    found = region_scores(run, read_region(run, *read_place(asked)), query, tower, until)
+    measured = [found.tables[name] for name in regions.NAMES]
+    share = found.tables["region_share"]
+    others = [regions.of_random_heads(share, *divmod(i, share.shape[1])) for i in range(share.size)]
+    chance = np.array(others, np.float32).reshape(*share.shape, 3)
+    values = np.concatenate([np.stack(measured, axis=-1), chance], axis=-1)
+    return numbers(values, "factors", chance=f"{found.uniform:.9g},{found.central:.9g}")
+
+
+RUN_ANSWERS = {"row": row, "column": column, "atlas": atlas, "masses": masses, "scores": scores, "region": region}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
-from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, is_given
+from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, REGION, is_given
 
 from .flags import add_flag, flag
 from .help import add_command
@@ -43,6 +43,8 @@ def add_export(commands) -> None:
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
         add_flag(group, field, None)
+    group = parser.add_argument_group("region", "A place to measure: of csv, png, svg, pdf, card; html opens with it.")
+    _add_fields(group, REGION)
     _add_fields(parser.add_argument_group("html", "What an html file holds; see the command html."), HTML)
     _add_fields(
         parser.add_argument_group(

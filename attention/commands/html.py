@@ -14,6 +14,8 @@ from .output import add_output, print_json
 
 OPENS_AT = {"layer": "at which layer it opens (default: mean)", "head": "at which head (default: mean)",
             "query": "at which row (default: that which predicts the answer)"}  # fmt: skip
+MEASURED = {"box": "box that it opens with, and measures in every row, in pixels of its picture",
+            "point": "point instead", "image": "picture that box or point lies on, from 0"}  # fmt: skip
 EXAMPLES = (
     "python -m attention html star --output star.html",
     "python -m attention html star --output star.html --layer 3 --head 1",
@@ -36,7 +38,7 @@ def add_html(commands) -> None:
     group.add_argument("run", metavar="RUN", help="folder of a finished run, or of a comparison")
     group.add_argument("--output", required=True, metavar="PATH", help="the file")
     group = parser.add_argument_group("view", "Where it opens.")
-    for name, words in OPENS_AT.items():
+    for name, words in (OPENS_AT | MEASURED).items():
         add_flag(group, dataclasses.replace(FIELDS[name], words=words), None)
     group = parser.add_argument_group("content", "What it holds; by default what fits.")
     for field in FIELDS.values():
@@ -49,7 +51,7 @@ def _html(options) -> int:
     from attention.exports.html.export import export_html
     from attention.folders import open_folder
 
-    names = [*OPENS_AT, *(name for name, field in FIELDS.items() if field.group == HTML)]
+    names = [*OPENS_AT, *MEASURED, *(name for name, field in FIELDS.items() if field.group == HTML)]
     with open_folder(options.run) as found:
         made = export_html(found, Path(options.output), Wanted.read({name: getattr(options, name) for name in names}))
     if options.json:

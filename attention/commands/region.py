@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from attention.coordinates import SETTINGS
-from attention.errors import InvalidRequest, NotInRun
+from attention.errors import InvalidRequest, quoted
 
 from .help import add_command
 from .output import add_output, print_json
 
 EXAMPLES = (
     "python -m attention region assets/examples/window --answer --top 5",
-    "python -m attention region assets/examples/window --box 300 200 420 240",
-    "python -m attention region assets/examples/compared --point 310 140 --json",
+    "python -m attention region assets/examples/window --box 300 200 420 240 --csv window.csv",
+    "python -m attention region assets/examples/compared --point 310 140 --by change",
 )
 ABOUT = (
     "For the heads that put most of their attention on pictures there: the share, and what chance would put there: a "
-    "row that reads every cell alike, one that reads the middle, and random heads. Of a comparison: every member."
+    "row that reads every cell alike, one that reads the middle, and random heads. Of a comparison: for every adapter "
+    "the base's and its own."
 )
 COLUMNS = ("layer", "head", "in it", "lift", "peak", "rank", "IoU")
+CHANGED = ("layer", "head", "before", "after", "change", "lift", "peak", "rank", "IoU")
 
 
 def add_region(commands) -> None:
@@ -43,11 +46,25 @@ def add_region(commands) -> None:
     group.add_argument("--query", type=int, help="the row (default: that which predicts the answer)")
     group.add_argument("--until", type=int, help="the last of several rows, of which the mean is taken")
     group.add_argument("--tower", default="language", help="language or vision (default: language)")
+    group = parser.add_argument_group("heads", "Which are listed, and a table of all of them.")
     group.add_argument("--top", type=int, default=10, help="heads that are listed (default: 10)")
+    group.add_argument(
+        "--by", metavar="change|share", help="their order; of a comparison first those that changed most"
+    )
+    group.add_argument("--csv", metavar="FILE", help="write every head of every member, with chance, as a table")
     add_output(parser)
 
 
 def _region(options) -> int:
+    from attention.exports.files import new_file
+    from attention.exports.regions import (
+        member_scores,
+        place_of_answer,
+        read_place,
+        region_record,
+        row_of_answer,
+        write_region_csv,
+    )
     from attention.folders import open_folder
 
     if options.coordinates and not options.answer:
@@ -55,84 +72,86 @@ def _region(options) -> int:
     if options.top < 1:
         raise InvalidRequest(f"--top is {options.top}; it must be at least 1.")
     with open_folder(options.run) as found:
-        runs = (
-            {"run": found}
-            if found.kind == "run"
-            else {m["folder"]: found.run(m["folder"]) for m in found.info["members"]}
-        )
-        records = {name: _record(run, options) for name, run in runs.items()}
+        if options.answer:
+            region = place_of_answer(found, options.coordinates)
+        else:
+            region = read_place(found, options.box, options.point, options.image)
+        query = row_of_answer(found, options.tower, options.query)
+        scores = member_scores(found, region, query, options.tower, options.until)
+        record = region_record(found, scores, options.tower, options.top, options.by)
+        if options.csv:
+            with new_file(Path(options.csv)) as beside, open(beside, "wb") as file:
+                write_region_csv(found, scores, options.tower, file)
     if options.json:
-        print_json({"folder": options.run, "kind": found.kind, "members": list(records.values())})
+        print_json({**record, "folder": options.run, **({"file": options.csv} if options.csv else {})})
         return 0
-    for name, record in records.items():
-        if found.kind != "run":
-            print(f"{name}:")
-        print(_sentence(record))
-        if not options.quiet:
-            print(_chance(record), file=sys.stderr)
-        _print_table(record["heads"])
+    for member in record["members"]:
+        if record["kind"] == "run":
+            _print_run(member, options.quiet)
+        elif "changes" in member:
+            _print_change(member, options.quiet)
+    if options.csv:
+        print(options.csv)
     return 0
 
 
-def _record(run, options) -> dict[str, Any]:
-    """One run's heads at the region, those that put most there first."""
-    from attention.places.of_run import run_places
-    from attention.runs.regions import answer_regions, read_region, region_scores
-
-    if options.answer:
-        places = run_places(run, options.coordinates) if options.coordinates else None
-        named = answer_regions(run, places.fields() if places else None)
-        if not named and places:
-            raise NotInRun(" ".join(["The answer names no place that is certain then.", *places.notes]))
-        if not named:
-            raise NotInRun("The answer names no place that is certain: give --box or --point.")
-        region = named[0]
-    else:
-        region = read_region(run, options.box or options.point, options.image)
-    if options.query is None and options.tower == "vision":
-        raise InvalidRequest("Give --query, a patch: no row of the vision tower predicts the answer.")
-    if options.query is None and not run.info.get("prompt_tokens"):
-        raise InvalidRequest("Give --query: this run does not say where its answer begins.")
-    query = run.info["prompt_tokens"] - 1 if options.query is None else options.query
-    scores = region_scores(run, region, query, options.tower, options.until)
-    heads = [
-        {"layer": layer, "head": head, **scores.of_head(layer, head)} for layer, head in scores.best(n=options.top)
-    ]
-    return {
-        "region": list(region.place), "image": region.image, "label": region.label, "query": query,
-        "tower": options.tower, "uniform": scores.uniform, "central": scores.central, "heads": heads,
-    }  # fmt: skip
-
-
-def _sentence(record: dict[str, Any]) -> str:
-    where = record["label"] or ("the box" if len(record["region"]) == 4 else "the cell at the point")
-    if not record["heads"]:
-        return f"No head of the {record['tower']} tower reads this picture in row {record['query']}."
-    first = record["heads"][0]
-    return (
-        f"In {where}: {first['region_share']:.1%} of the image attention of layer {first['layer']} head "
-        f"{first['head']} (chance {record['uniform']:.1%})."
-    )
-
-
-def _chance(record: dict[str, Any]) -> str:
-    heads = record["heads"]
+def _print_run(member: dict[str, Any], is_quiet: bool) -> None:
+    heads = member["heads"]
     if not heads:
-        return f"Chance: every cell alike {record['uniform']:.1%}, the middle {record['central']:.1%}."
-    random = (
-        f", {heads[0]['random_heads']} random heads {heads[0]['random_mean']:.1%} ± {heads[0]['random_spread']:.1%}"
+        print(f"No head of the {member['tower']} tower reads this picture in row {member['query']}.")
+    else:
+        share, who = heads[0]["region_share"], f"layer {heads[0]['layer']} head {heads[0]['head']}"
+        print(f"In {_where(member)}: {share:.1%} of the image attention of {who} (chance {member['uniform']:.1%}).")
+    if not is_quiet:
+        print(_chance(member, heads[0] if heads else None), file=sys.stderr)
+    _print_table(COLUMNS, [(str(head["layer"]), str(head["head"]), *_measures(head)) for head in heads])
+
+
+def _print_change(member: dict[str, Any], is_quiet: bool) -> None:
+    """An adapter's line, before -> after, and its table."""
+    changes = member["changes"]
+    if not changes:
+        print(f"{member['member']}: no head of both reads this picture in row {member['query']}.")
+        return
+    first = changes[0]
+    shares = " -> ".join(f"{first[when]['region_share']:.1%}" for when in ("before", "after"))
+    print(
+        f"{member['member']}: in {_where(member)} {shares} of the image attention of layer {first['layer']} head "
+        f"{first['head']} (chance {member['uniform']:.1%})."
     )
-    return f"Chance: every cell alike {record['uniform']:.1%}, the middle {record['central']:.1%}{random}."
+    if not is_quiet:
+        print(_chance(member, first["after"]), file=sys.stderr)
+    rows = []
+    for head in changes:
+        (before, *was), (after, *now) = _measures(head["before"]), _measures(head["after"])
+        both = [there if there == here else f"{there} -> {here}" for there, here in zip(was, now, strict=True)]
+        change = f"{100 * head['change']['region_share']:+.1f}"
+        rows.append((str(head["layer"]), str(head["head"]), before, after, change, *both))
+    _print_table(CHANGED, rows)
 
 
-def _print_table(heads: list[dict[str, Any]]) -> None:
-    rows = [
-        (
-            str(head["layer"]), str(head["head"]), f"{head['region_share']:.1%}", f"{head['region_lift']:.2f}",
-            "inside" if head["region_peak"] else "outside", f"{head['region_rank']:.0f}", f"{head['region_iou']:.2f}",
-        )
-        for head in heads
-    ]  # fmt: skip
-    widths = [max(len(row[i]) for row in (COLUMNS, *rows)) for i in range(len(COLUMNS))]
-    for row in (COLUMNS, *rows):
+def _where(member: dict[str, Any]) -> str:
+    if member["label"]:
+        return quoted(member["label"])
+    return "the box" if len(member["region"]) == 4 else "the cell at the point"
+
+
+def _chance(member: dict[str, Any], head: dict[str, Any] | None) -> str:
+    said = f"Chance: every cell alike {member['uniform']:.1%}, the middle {member['central']:.1%}"
+    if head is not None and head["random_heads"]:
+        said += f", {head['random_heads']} random heads {head['random_mean']:.1%} ± {head['random_spread']:.1%}"
+    return f"{said}."
+
+
+def _measures(head: dict[str, Any]) -> tuple[str, ...]:
+    """Share, lift, peak, rank and IoU as texts."""
+    return (
+        f"{head['region_share']:.1%}", f"{head['region_lift']:.2f}", "inside" if head["region_peak"] else "outside",
+        f"{head['region_rank']:.0f}", f"{head['region_iou']:.2f}",
+    )  # fmt: skip
+
+
+def _print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    for row in (columns, *rows):
         print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))

@@ -137,28 +137,40 @@ class Comparison:
         self._check_adapter(adapter)
         queries = self._queries(tower)
         if query == "mean":
-            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
-            wanted = [place for place, row in enumerate(queries) if first <= row <= last]
-            return _mean(self.table(measure, tower)[adapter][:, :, wanted])
+            wanted = [queries.index(row) for row in self.rows_of_change(query, tower)]
+            return mean_of_known(self.table(measure, tower)[adapter][:, :, wanted])
         if query in queries:
             measured: np.ndarray = self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
             if isinstance(query, int) and query >= self.shared(tower):
-                self.group_of(list(self.runs)[adapter + 1], query)  # it is another's
+                self.group_of(self.member_of(adapter), query)  # it is another's
             return measured
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         if measure not in differences.NAMES:
             raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
+        run, layers, (row,) = self.adapters[adapter], self.base.layers(tower), self.rows_of_change(query, tower)
+        if row < self.shared(tower):
+            found = [_of_layer(self.base, run, tower, layer, [row])[measure][:, 0] for layer in layers]
+        else:
+            group = self.group_of(self.member_of(adapter), row)
+            found = [_of_group(self.base, run, tower, layer, group, self.shared())[measure] for layer in layers]
+        return np.stack(found)
+
+    def rows_of_change(self, query: int | str = "mean", tower: str = "language") -> list[int]:
+        """The base's rows that a change is of: one, or those of its mean. Raises NotInRun."""
+        queries = self._queries(tower)
+        if query == "mean":
+            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
+            return [row for row in queries if first <= row <= last]
         n_rows = self.base.queries(tower)
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < n_rows:
             raise NotInRun(f"There is no row {quoted(query)} in the base's run: it has 0 to {n_rows - 1}.")
-        run, layers = self.adapters[adapter], self.base.layers(tower)
-        if query < self.shared(tower):
-            found = [_of_layer(self.base, run, tower, layer, [query])[measure][:, 0] for layer in layers]
-        else:
-            group = self.group_of(list(self.runs)[adapter + 1], int(query))
-            found = [_of_group(self.base, run, tower, layer, group, self.shared())[measure] for layer in layers]
-        return np.stack(found)
+        return [int(query)]
+
+    def member_of(self, adapter: int) -> str:
+        """The folder of an adapter, counted from 0. Raises NotInRun."""
+        self._check_adapter(adapter)
+        return list(self.runs)[adapter + 1]
 
     def moved(
         self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20
@@ -219,6 +231,22 @@ class Comparison:
         if member == BASE or query < self.shared():
             return query, query
         first, last = self.group_of(member, query)["base" if whose == BASE else "other"]
+        return first, last
+
+    def span_of(
+        self, member: str, row: int, tower: str = "language", beside: str | None = None
+    ) -> tuple[int, int] | None:
+        """The first and the last row of a member that stand for a row of the base's; None where there is none.
+
+        Of the base itself: those that are taken together with it where it is set against the member `beside`.
+        """
+        if row < self.shared(tower) or (member == BASE and beside in (None, BASE)):
+            return row, row
+        groups = self.aligned(member if member != BASE else str(beside))
+        group = next((each for each in groups if row in range_of(each["base"])), None)
+        if group is None:
+            return None
+        first, last = group["base" if member == BASE else "other"]
         return first, last
 
     def group_of(self, member: str, query: int) -> dict[str, Any]:
@@ -326,7 +354,7 @@ def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[i
     together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
     sinks = [key for key in base.sinks(layer, tower) if key < together]
     parts = []
-    for first, last in _ranges(queries, AT_ONCE):
+    for first, last in ranges(queries, AT_ONCE):
         p, q = (
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
@@ -361,7 +389,7 @@ def range_of(rows: Sequence[int]) -> range:
     return range(rows[0], rows[1] + 1)
 
 
-def _ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+def ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
     """Ascending positions as ranges [first, last) of at most so many."""
     first = 0
     for place in range(1, len(queries) + 1):
@@ -376,7 +404,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean_of_known(values: np.ndarray) -> np.ndarray:
     """The mean over the last axis of what is not NaN."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):

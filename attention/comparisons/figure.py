@@ -26,7 +26,7 @@ from attention.drawing.number_text import (
 )
 from attention.drawing.overlay import DARK, LIGHT
 from attention.drawing.palettes import diverging, palette
-from attention.drawing.run_map import cells_over, ground, places_on
+from attention.drawing.run_map import cells_over, ground, places_on, with_region
 from attention.drawing.run_words import (
     asked_words,
     ground_words,
@@ -34,6 +34,7 @@ from attention.drawing.run_words import (
     look_settings,
     on_sinks,
     place_words,
+    region_words,
     sinks_sentence,
     subject_words,
     where_words,
@@ -114,8 +115,8 @@ def _panels(
         for name, selection, how in (("left", maps.before, before), ("right", maps.after, after))
     }
     places = {
-        name: places_on(maps.comparison.info_of(member), image, look)
-        for name, member in (("left", maps.left), ("right", maps.right))
+        name: with_region(places_on(maps.comparison.info_of(member), image, look), selection, image)
+        for name, member, selection in (("left", maps.left, maps.before), ("right", maps.right, maps.after))
     }
     made = {
         "left": lambda: Panel(
@@ -189,6 +190,7 @@ def _caption(
         *asked_words(info.get("prompt"), answers),
         subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
+        *region_words(list(zip((maps.before, maps.after), maps.values, strict=True))),
         *_sink_words(maps, look),
         f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "
         f"difference: {low} to {high}, {_scale_words(maps, is_own)}; {ground_words(look)}",

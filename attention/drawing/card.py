@@ -23,7 +23,7 @@ from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
 from .run_map import DrawnMap, map_of
-from .run_words import GIVEN_ANSWER, map_sentence, model_words, on_sinks, place_words, sinks_sentence
+from .run_words import GIVEN_ANSWER, map_sentence, model_words, on_sinks, place_words, region_words, sinks_sentence
 from .small_maps import Axes, lay_out, pooled_sinks, small_map
 
 SIZE = (1200, 630)  # of a preview of a link
@@ -78,7 +78,7 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
     foot = height - MARGIN - 42
     _write_foot(page, made, foot)
     info, selection = made.selection.run.info, made.selection
-    notes = []
+    notes = [f"{said[0].upper()}{said[1:]}." for said in region_words([(selection, made.values)])]
     if selection.key is None:
         sinks = on_sinks(selection, made.values)
         if sinks.count:

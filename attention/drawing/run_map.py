@@ -85,7 +85,7 @@ def map_of(selection: Selection, look: Look) -> DrawnMap:
     image = selection.run.info["grids"][selection.grid]["image"]
     panel = Panel(
         ground(selection.run, image, look), cells_over(selection, how, look.colours(), look), palette(look.palette),
-        bar_labels(how), bar_note(how), places_on(selection.run.info, image, look),
+        bar_labels(how), bar_note(how), with_region(places_on(selection.run.info, image, look), selection, image),
     )  # fmt: skip
     about = selection.settings() | look_settings(look) | {"range": [how.low, how.high]}
     return DrawnMap(selection, look, how, panel, about, values, source)
@@ -129,6 +129,20 @@ def places_on(info: dict, image: int, look: Look) -> tuple[list[tuple], list[tup
                 words = f"{words[:LABEL_SIGNS]}…"
             sides = ("x", "y") if "x" in place else ("x0", "y0", "x1", "y1")
             (points if "x" in place else boxes).append((*(place[side] for side in sides), words, bool(guess)))
+    return points, boxes
+
+
+def with_region(
+    places: tuple[list[tuple], list[tuple]], selection: Selection, image: int
+) -> tuple[list[tuple], list[tuple]]:
+    """Places on one picture with a selection's region, where it lies there and is not drawn already."""
+    points, boxes = places
+    region = selection.region
+    if region is None or region.image != image:
+        return places
+    of = points if len(region.place) == 2 else boxes
+    if all(tuple(each[: len(region.place)]) != region.place for each in of):
+        of.append((*region.place, region.label[:LABEL_SIGNS], False))
     return points, boxes
 
 

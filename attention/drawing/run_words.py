@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,9 +82,34 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
         *([sinks_sentence(*said)] if selection.key is None else []),
+        *region_words([(selection, values)]),
         f"{colours}, {ground_words(look)}",
         *place_words(info, look, info["grids"][selection.grid]["image"]),
         f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
+    ]
+
+
+def region_words(rows: Sequence[tuple[Selection, np.ndarray]]) -> list[str]:
+    """A sentence on how much of what is read of pictures lies in the region, of one row or of two; none without one.
+
+    The page's (assets/viewer/text/map.js). `rows` are selections with their values [keys].
+    """
+    region = rows[0][0].region
+    if region is None or any(not selection.are_shares or selection.received for selection, _ in rows):
+        return []
+    found = [selection.in_region(values) for selection, values in rows]
+    if any(math.isnan(each["region_share"]) for each in found):
+        return []
+    shares = " → ".join(format_percent(each["region_share"]) for each in found)
+    is_box = len(region.place) == 4
+    where = (
+        f"{'in' if is_box else 'at'} {_quoted(region.label)}"
+        if region.label
+        else f"in the {'box' if is_box else 'cell'}"
+    )
+    sides = ", ".join(f"{side:g}" for side in region.place)
+    return [
+        f"{where} ({sides} px): {shares} of what is read of pictures (chance {format_percent(found[0]['uniform'])})"
     ]
 
 

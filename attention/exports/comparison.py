@@ -16,8 +16,9 @@ from attention.errors import InvalidRequest, quoted
 
 from .files import new_file, refuse_inside
 from .folder_zip import write_zip
+from .regions import member_scores, row_of_answer, wanted_region, write_region_csv
 from .run import FIGURES
-from .wanted import COMPARISON, MAP, Wanted, is_given
+from .wanted import COMPARISON, MAP, REGION, Wanted, is_given
 
 FORMATS = (*FIGURES, "csv", "html", "zip")
 
@@ -35,9 +36,13 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
         with new_file(path) as beside, open(beside, "wb") as file:
             write_compared(maps, format, file, wanted)
         return path
+    if format == "csv" and wanted_region(comparison, wanted) is not None:
+        with new_file(path) as beside, open(beside, "wb") as file:
+            write_compared_region(comparison, file, wanted)
+        return path
     if format == "zip" and wanted.tower != "language":
         raise InvalidRequest("Format zip holds the whole comparison: leave tower out.")
-    given = wanted.of(MAP) | wanted.of(COMPARISON) | wanted.drawing()
+    given = wanted.of(MAP) | wanted.of(COMPARISON) | wanted.of(REGION) | wanted.drawing()
     del given["tower"]
     for name, value in given.items():
         if is_given(value):
@@ -54,7 +59,21 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
 def wanted_maps(comparison: Comparison, wanted: Wanted) -> ComparedMaps:
     """The same map of the two members that are asked for; by default of the base and the first adapter."""
     left, right = wanted.left or BASE, wanted.right
-    return compared_maps(comparison, left, right, **wanted.of(MAP))
+    return compared_maps(comparison, left, right, **wanted.of(MAP), region=wanted_region(comparison, wanted))
+
+
+def write_compared_region(comparison: Comparison, file: BinaryIO, wanted: Wanted) -> None:
+    """Write what every head of every member has in a region, in one row. Raises InvalidRequest or NotInRun."""
+    region = wanted_region(comparison, wanted)
+    if region is None:
+        raise InvalidRequest("Name a region: a box or a point.")
+    row = ("tower", "query", "until")
+    for name, value in (wanted.of(MAP) | wanted.of(COMPARISON) | wanted.drawing()).items():
+        if name not in row and is_given(value):
+            raise InvalidRequest(f"A table of a region holds every head of every member: leave {name} out.")
+    query = row_of_answer(comparison, wanted.tower, wanted.query)
+    scores = member_scores(comparison, region, query, wanted.tower, wanted.until)
+    write_region_csv(comparison, scores, wanted.tower, file)
 
 
 def write_compared(maps: ComparedMaps, format: str, file: BinaryIO, wanted: Wanted) -> None:  # noqa: A002

@@ -38,8 +38,9 @@ def export(
     | bin | a folder for the original viewer: meta.json, attn_layer_XX.bin, image.jpg | none |
     | npz | one row and its map (or with `key` one column), float32, with its settings | of one map |
     | csv | the map as a table of cells and their pixels; without a picture the row, as keys and their texts | of one map |
-    | png | one map on its picture, in its size; `scale` or `width` change that, `caption` adds words | and of drawing |
-    | svg, pdf | the same as a figure with a colour bar and a caption | look |
+    | csv | with `box` or `point`: what every head has there, and chance | tower, query, until, of a region |
+    | png | one map on its picture, in its size; `scale` or `width` change that, `caption` adds words | and of drawing, of a region |
+    | svg, pdf | the same as a figure with a colour bar and a caption | look, of a region |
     | card | a PNG of 1200x630 to show others: the map, question, answer, and the maps of all layers and heads | of one map, look |
     | html | a page of its own: the viewer and what it shows; it opens at layer, head and query | and tokens, layers, heads, megabytes |
     | zip | the run's folder | none |
@@ -48,6 +49,7 @@ def export(
     | --- | --- | --- |
     | png, svg, pdf | two members' maps and their difference, side by side on the picture | all |
     | csv | every measure of every head, means over the answer's rows; of one tower | tower |
+    | csv | with `box` or `point`: what every head of every member has there | tower, query, until, of a region |
     | html | as of a run | as of a run |
     | zip | the whole folder | none |
 

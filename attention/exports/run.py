@@ -13,14 +13,16 @@ from attention.drawing.card import SIZE, write_card
 from attention.drawing.look import Look
 from attention.drawing.run_map import write_figure, write_png
 from attention.errors import InvalidRequest, quoted
+from attention.runs.regions import region_scores
 from attention.runs.run import Run
 from attention.runs.selection import Selection, run_name, select
 
 from .files import Folder, new_file, refuse_inside
 from .folder_zip import write_zip
 from .layers import write_bin, write_dense_files
+from .regions import ONE_RUN, wanted_region, write_region_csv
 from .tables import write_csv, write_npz
-from .wanted import COMPARISON, MAP, Wanted, is_given
+from .wanted import COMPARISON, MAP, REGION, Wanted, is_given
 
 NUMBERS, FIGURES = ("npz", "csv"), ("png", "svg", "pdf")  # of one row, column or map
 CARD = "card"  # of one map
@@ -37,13 +39,13 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
         raise InvalidRequest(f"There is no format {quoted(format)}. There is {', '.join(FORMATS)}.")
     refuse_inside(run, path)
     if format in (*NUMBERS, *FIGURES, CARD):
-        selection = select(run, **wanted.of(MAP))
+        selection = selected(run, wanted)
         with new_file(path) as beside, open(beside, "wb") as file:
             write_selection(selection, format, file, wanted.drawing())
         return path
     drawing = wanted.drawing()
     one = {name: getattr(wanted, name) for name in ("head", "query", "key", "until", "received")}
-    for name, value in (one | drawing).items():
+    for name, value in (one | drawing | wanted.of(REGION)).items():
         if is_given(value):
             what = "draws nothing" if name in drawing else "holds every head, query and key"
             raise InvalidRequest(
@@ -57,6 +59,11 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
     return write_bin(run, path) if format == "bin" else write_zip(run, path)
 
 
+def selected(run: Run, wanted: Wanted) -> Selection:
+    """The map of a run that is asked for, with the region that it is measured at. Raises InvalidRequest or NotInRun."""
+    return select(run, **wanted.of(MAP), region=wanted_region(run, wanted))
+
+
 def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: dict[str, Any]) -> None:  # noqa: A002
     """Write one row, column or map into an open file, in a format of NUMBERS or FIGURES, or as a card.
 
@@ -66,6 +73,8 @@ def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: 
         for name, value in drawing.items():
             if is_given(value):
                 raise InvalidRequest(f"Format {format} holds numbers and draws nothing: leave {name} out, or use png.")
+        if selection.region is not None:
+            return _write_region(selection, format, file)
         return write_npz(selection, file) if format == "npz" else write_csv(selection, file)
     look = Look.read(drawing["look"])
     if format == "png":
@@ -81,6 +90,20 @@ def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: 
         if drawing[name] is not None:
             raise InvalidRequest(f"Format {format} is sharp in any size: leave {name} out, or use png.")
     return write_figure(selection, look, file, format)
+
+
+def _write_region(selection: Selection, format: str, file: BinaryIO) -> None:  # noqa: A002
+    """Write what every head has in the region of a selection."""
+    run, region, query = selection.run, selection.region, selection.query
+    assert region is not None
+    if format != "csv":
+        raise InvalidRequest(f"Format {format} holds one row or column: leave box and point out, or use csv.")
+    if query is None:
+        raise InvalidRequest("A region is measured in what a row reads: give a query.")
+    if (selection.layer, selection.head) != ("mean", "mean"):
+        raise InvalidRequest("A table of a region holds every layer and head: leave layer and head out.")
+    scores = {ONE_RUN: region_scores(run, region, query, selection.tower, selection.until)}
+    write_region_csv(run, scores, selection.tower, file)
 
 
 def file_name(run: Folder, format: str, selection: Selection | None = None) -> str:  # noqa: A002

@@ -44,17 +44,17 @@ def write_csv(selection: Selection, file: BinaryIO) -> None:
     else:
         header = "key,text,value" if selection.key is None else "query,text,value"
         are_tokens = tower == "language" or (tower == "cross" and selection.key is not None)
-        texts = (_no_formula(token["text"]) for token in run.info["tokens"]) if are_tokens else [""] * len(values)
+        texts = (without_formula(token["text"]) for token in run.info["tokens"]) if are_tokens else [""] * len(values)
         rows = ([i, text, value] for i, (text, value) in enumerate(zip(texts, values, strict=True)))
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
     for name, value in {**selection.settings(), "source": source, "dtype": "float32"}.items():
-        said = _no_formula(value) if isinstance(value, str) else value
+        said = without_formula(value) if isinstance(value, str) else value
         text.write(f"# {name}: {json.dumps(said, ensure_ascii=False)}\n")
     text.write(f"# a ' stands before what a spreadsheet could take for a formula\n{header}\n")
     csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
     text.detach()  # which leaves the file open, as it was
 
 
-def _no_formula(text: str) -> str:
+def without_formula(text: str) -> str:
     """Text of a model or a person, as a spreadsheet shows it instead of computing it."""
     return FORMULA.sub(r"\1'", text)

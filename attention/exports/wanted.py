@@ -17,6 +17,7 @@ from attention.fields import row, rows
 from attention.runs.selection import Choice
 
 MAP, DRAWING, COMPARISON, HTML = "one map", "drawing", "a comparison", "an html file"
+REGION = "a region"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Wanted:
     layers: str | None = row(None, str, "layers it holds beside their mean and max; default: all", "N-N,...", HTML)
     heads: str | None = row(None, str, "heads it holds beside their mean and max; default: all", "N-N,...", HTML)
     megabytes: float | None = row(None, float, "how large it may be (default 10)", "MB", HTML)
+    box: Sequence[float] | str | None = row(
+        None, list, "box to measure, in pixels of its picture: drawn, said below the map; of csv every head's numbers",
+        "X0,Y0,X1,Y1", REGION,
+    )  # fmt: skip
+    point: Sequence[float] | str | None = row(None, list, "point instead: the cell that it lies in", "X,Y", REGION)
+    image: int | None = row(None, int, "picture that box or point lies on, from 0 (default: 0)", "N", REGION)
+    label: str | None = row(None, str, "what box or point is called where it is drawn", "TEXT", REGION)
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod

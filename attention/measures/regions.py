@@ -41,8 +41,10 @@ def belongs(shared: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return found if found.any() else (shared > 0) & (shared == shared.max())
 
 
-def of_cells(values: np.ndarray, shared: np.ndarray, areas: np.ndarray, own: np.ndarray) -> dict[str, np.ndarray]:
-    """Every measure of NAMES of maps [..., cells] of all pictures, grid behind grid: float32 [...] each.
+def of_cells(
+    values: np.ndarray, shared: np.ndarray, areas: np.ndarray, own: np.ndarray, names: Sequence[str] = NAMES
+) -> dict[str, np.ndarray]:
+    """Measures by their names of maps [..., cells] of all pictures, grid behind grid: float32 [...] each.
 
     `shared` and `areas` are in square pixels [cells], `own` is what `belongs` says of each grid. A cell that is covered
     in part counts for that part. `region_mass` is the mass in the region; `region_share` its share of the mass on
@@ -57,15 +59,15 @@ def of_cells(values: np.ndarray, shared: np.ndarray, areas: np.ndarray, own: np.
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(mass > 0, on_region / mass, np.nan)
     nothing = np.where(mass > 0, 0, np.nan)
-    found = {
-        "region_mass": on_region,
-        "region_share": share,
-        "region_lift": share / uniform_share(shared, areas),
-        "region_peak": (best >= values.max(axis=-1)) + nothing,
-        "region_rank": 1 + (values > best[..., None]).sum(axis=-1) + nothing,
-        "region_iou": _iou_of_highest(values, shared, areas) + nothing,
+    made = {
+        "region_mass": lambda: on_region,
+        "region_share": lambda: share,
+        "region_lift": lambda: share / uniform_share(shared, areas),
+        "region_peak": lambda: (best >= values.max(axis=-1)) + nothing,
+        "region_rank": lambda: 1 + (values > best[..., None]).sum(axis=-1) + nothing,
+        "region_iou": lambda: _iou_of_highest(values, shared, areas) + nothing,
     }
-    return {name: found[name].astype(np.float32) for name in NAMES}
+    return {name: made[name]().astype(np.float32) for name in names}
 
 
 def _iou_of_highest(values: np.ndarray, shared: np.ndarray, areas: np.ndarray) -> np.ndarray:

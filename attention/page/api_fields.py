@@ -47,6 +47,14 @@ ONE_MAP = {  # of a heatmap, which is always one
     "layer": Field("layer", int | str, "mean", "layer, by its index in the model, or mean or max over all"),
     "head": Field("head", int | str, "mean", "attention head, or mean or max over all"),
 }
+OF_A_REGION = {
+    "box": Field("box", list, None, "box to measure: [x0, y0, x1, y1], in pixels of its picture"),
+    "point": Field("point", list, None, "point instead, [x, y]: the cell that it lies in counts"),
+    "answer": Field("answer", bool, False, "the first place that the answer names instead"),
+    "image": Field("image", int, 0, "picture that box or point lies on, from 0"),
+    "by": Field("by", str, None, "order of heads of a comparison: change, or share", "change|share"),
+    "top": Field("top", int, 10, "heads that are listed"),
+}
 EXAMPLES = {  # of what must be given
     "ticket": "example-shapes", "adapter": "owner/name", "tickets": ["example-shapes", "example-window"],
 }  # fmt: skip

@@ -18,10 +18,10 @@ from attention.visitors.service import Service
 from attention.words import read_with_less
 
 from . import GPU
-from .api_fields import EXAMPLES, OF_A_COMPARISON, ONE_MAP, parameters
+from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_REGION, ONE_MAP, parameters
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
-from .results import Adapters, Analyzed, Card, Compared, KeptRun, Model, ModelShape
+from .results import Adapters, Analyzed, Card, Compared, KeptRun, Measured, Model, ModelShape
 from .sentences import plainly, status_line
 
 # their places in the list are as they always were: a call may give values by position
@@ -249,6 +249,34 @@ def build_endpoints(service: Service) -> None:
             )  # fmt: skip
         return str(path), values.tolist()
 
+    def region(
+        ticket: str, box: list | None = None, point: list | None = None, answer: bool = False, image: int = 0,
+        query: int | None = None, until: int | None = None, tower: str = "language", member: str | None = None,
+        by: str | None = None, top: int = 10, coordinates: str | None = None,
+    ) -> dict:  # fmt: skip
+        """Say how much of each head's attention lies in a box or at a point, and how much chance would put there.
+
+        One of box, point and answer (the first place that the answer names) says where. What is returned is what the
+        command `region` prints as JSON: of a comparison every member, with what changed from the base.
+        """
+        with plainly():
+            found = one_run(ticket, member) if member else service.found(ticket)
+            from attention.exports import regions as of_regions
+
+            if [box or None, point or None, answer or None].count(None) != 2:
+                raise InvalidRequest("Give one of box, point and answer: where it is to be measured.")
+            if coordinates and not answer:
+                raise InvalidRequest("coordinates is how the answer's numbers count: give answer with it.")
+            tower, image = tower or "language", optional_number("image", image) or 0
+            place = (
+                of_regions.place_of_answer(found, coordinates or None) if answer
+                else of_regions.read_place(found, box or None, point or None, image)
+            )  # fmt: skip
+            row = of_regions.row_of_answer(found, tower, optional_number("query", query))
+            scores = of_regions.member_scores(found, place, row, tower, optional_number("until", until))
+            record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None)
+            return record | {"folder": None if service.is_hosted else record["folder"]}
+
     def export(given: dict) -> str:
         """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf, card, html or zip.
 
@@ -282,6 +310,8 @@ def build_endpoints(service: Service) -> None:
     describe(gr.api(runs, api_name="runs")).gives(("runs", list[KeptRun], "newest first"))
     made = describe(gr.api(compare_runs, api_name="compare_runs"))
     made.gives(("result", Compared, Compared.__doc__ or ""))
+    made = gr.api(region, api_name="region")
+    describe(made, **OF_A_REGION).gives(("region", Measured, Measured.__doc__ or ""))
     with gr.Row(visible=False):  # an endpoint that takes or gives files needs components; these are never drawn
         call = gr.Button()
         for work, names, kind in ((analyze, analyze_names(), Analyzed), (compare, compare_names(), Compared)):

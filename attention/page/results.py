@@ -89,6 +89,14 @@ class KeptRun(TypedDict):
     error: str | None
 
 
+class Measured(TypedDict):
+    """Members, each with its region, its row, chance, and heads with their measures; `changes` are from the base."""
+
+    folder: str | None
+    kind: str
+    members: list[dict[str, Any]]
+
+
 class Analyzed(TypedDict):
     """A finished run: `run` is the content of run.json, `folder` its place where the server is this machine's.
 

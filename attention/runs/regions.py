@@ -35,6 +35,35 @@ class Region:
 
 
 @dataclass(frozen=True)
+class RegionCells:
+    """The cells of all pictures of a tower, grid behind grid, and what of each is a region's.
+
+    `keys` are theirs; `shared` and `areas` [cells] in square pixels, `own` [cells] says which stand for the region,
+    `middles` [cells, 2] are parts of their picture's width and height.
+    """
+
+    keys: slice | np.ndarray
+    shared: np.ndarray
+    areas: np.ndarray
+    own: np.ndarray
+    middles: np.ndarray
+
+    def measures(self, rows: np.ndarray, names: Sequence[str] = regions.NAMES) -> dict[str, np.ndarray]:
+        """Measures of `attention.measures.regions` of rows [..., keys], by their names: float32 [...] each."""
+        return regions.of_cells(rows[..., self.keys], self.shared, self.areas, self.own, names)
+
+    @property
+    def uniform(self) -> float:
+        """Share of a row that reads every cell of every picture alike."""
+        return regions.uniform_share(self.shared, self.areas)
+
+    @property
+    def central(self) -> float:
+        """Share of a row that reads the middle of every picture."""
+        return regions.central_share(self.middles, self.shared, self.areas)
+
+
+@dataclass(frozen=True)
 class RegionScores:
     """Measures of one row on a region, in every layer and head, and what chance would give.
 
@@ -112,6 +141,13 @@ def region_scores(
     where the region's picture has none in this tower, or where the model was shown nothing of the region.
     """
     rows = run.exact_rows(query, tower, until)
+    cells = region_cells(run, region, tower)
+    tables = cells.measures(rows)
+    return RegionScores(region, query, run.layers(tower), tables, cells.uniform, cells.central)
+
+
+def region_cells(run: Run, region: Region, tower: str = "language") -> RegionCells:
+    """Find the cells that a region shares its area with. Raises NotInRun as `region_scores` does."""
     grids = [grid for grid in run.info["grids"] if grid["tower"] == tower]
     if all(grid["image"] != region.image for grid in grids):
         raise NotInRun(f"Image {region.image} has no cells in this run's {tower} tower: nothing of it is read there.")
@@ -119,9 +155,7 @@ def region_scores(
     shared, areas, own, middles = (np.concatenate(side) for side in zip(*parts, strict=True))
     if not shared.any():
         raise NotInRun(f"The region ({region}) lies on no cell of its picture: the model was not shown that part.")
-    tables = regions.of_cells(rows[..., run.pictures(tower)[0]], shared, areas, own)
-    uniform, central = regions.uniform_share(shared, areas), regions.central_share(middles, shared, areas)
-    return RegionScores(region, query, run.layers(tower), tables, uniform, central)
+    return RegionCells(run.pictures(tower)[0], shared, areas, own, middles)
 
 
 def _part(grid: dict[str, Any], region: Region, picture: dict[str, Any]) -> tuple[np.ndarray, ...]:

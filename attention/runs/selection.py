@@ -15,6 +15,7 @@ import numpy as np
 
 from attention.errors import InvalidRequest
 
+from .regions import Region, read_region, region_cells
 from .run import Run, is_reduction
 
 Choice = int | str | None  # a layer or head: its number, mean or max; None is mean
@@ -35,7 +36,8 @@ def first_grid(run: Run, tower: str) -> int | None:
 class Selection:
     """A row, a column, or what every key receives; `until` makes it a mean over positions.
 
-    Made by `select`, which fills in what is left out. `grid` is None where the tower has no picture.
+    Made by `select`, which fills in what is left out. `grid` is None where the tower has no picture. `region` is a
+    place on a picture at which it is measured.
     """
 
     run: Run
@@ -47,6 +49,7 @@ class Selection:
     until: int | None
     received: bool
     grid: int | None
+    region: Region | None = None
 
     @property
     def position(self) -> int | None:
@@ -96,6 +99,24 @@ class Selection:
             )
         return self.run.tower_cells(self.grid, self.tower)
 
+    def in_region(self, values: np.ndarray | None = None) -> dict[str, float]:
+        """Measures of `attention.measures.regions.NAMES` of its row on its region, with `uniform` and `central` chance.
+
+        `values` [keys] are its own, by default as exact as there are. Raises InvalidRequest where it is no row of
+        shares or has no region, NotInRun where nothing of the region is read in its tower.
+        """
+        if self.region is None:
+            raise InvalidRequest("Name a region: select(..., region=(x0, y0, x1, y1)), or a point (x, y).")
+        if not self.are_shares or self.received:
+            raise InvalidRequest(
+                "A share in a region is of what one row reads: give a query, and no max over layers or heads."
+            )
+        cells = region_cells(self.run, self.region, self.tower)
+        found = cells.measures(self.values(exact=True)[0] if values is None else values)
+        return {name: float(value) for name, value in found.items()} | {
+            "uniform": cells.uniform, "central": cells.central
+        }  # fmt: skip
+
     @cached_property
     def sinks(self) -> list[int]:
         """The attention sinks of its layer; over layers those of any layer. Readers of a key are none."""
@@ -140,6 +161,9 @@ class Selection:
             record = info["grids"][self.grid]
             place = {name: record[name] for name in ("box_px", "row_edges_px", "col_edges_px") if name in record}
             settings |= {"grid": self.grid, "image": record["image"], **place}
+        if self.region is not None:
+            settings |= {"region": list(self.region.place), "region_image": self.region.image}
+            settings |= {"region_label": self.region.label} if self.region.label else {}
         return settings
 
     def name(self) -> str:
@@ -151,7 +175,8 @@ class Selection:
         what = "received" if self.received else f"{'row' if self.key is None else 'key'}{self.position}"
         until = "" if self.until is None else f"-{self.until}"
         grid = "" if self.grid in (None, first_grid(self.run, self.tower)) else f"_grid{self.grid}"
-        return f"{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}"
+        region = "" if self.region is None else "_region"
+        return f"{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}{region}"
 
 
 def run_name(info: dict[str, Any]) -> str:
@@ -173,10 +198,13 @@ def select(
     until: int | None = None,
     received: bool = False,
     grid: int | None = None,
+    region: Region | Sequence[float] | None = None,
 ) -> Selection:
     """The selection that these name. Without query and key it is the row that predicts the answer's first token.
 
-    `layer` and `head` are by default their mean, `grid` is the tower's first. Raises InvalidRequest or NotInRun.
+    `layer` and `head` are by default their mean, `grid` is the tower's first. `region` is one of
+    `attention.runs.regions`, or a box (x0, y0, x1, y1) or a point (x, y) in pixels of the grid's picture. Raises
+    InvalidRequest or NotInRun.
     """
     if [query, key, received or None].count(None) < 2:
         raise InvalidRequest(
@@ -197,4 +225,6 @@ def select(
         assert grid is not None  # one that was left out is the first, which there is
         run.tower_cells(grid, tower)  # refuses one that is not there, or another tower's
     layer, head = ("mean" if choice is None else choice for choice in (layer, head))
-    return Selection(run, tower, layer, head, query, key, until, bool(received), grid)
+    if region is not None and not isinstance(region, Region):
+        region = read_region(run, region, 0 if grid is None else run.info["grids"][grid]["image"])
+    return Selection(run, tower, layer, head, query, key, until, bool(received), grid, region)

@@ -9,14 +9,13 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from attention.answers.query import BadQuery, read_tower, read_word
 from attention.errors import quoted
-from attention.exports.comparison import wanted_maps, write_compared
+from attention.exports.comparison import wanted_maps, write_compared, write_compared_region
 from attention.exports.folder_zip import zipped, zipped_bytes
 from attention.exports.html.export import refuse_html_fields, wanted_html
 from attention.exports.layers import write_dense
-from attention.exports.run import FIGURES, file_name, write_selection
-from attention.exports.wanted import COMPARISON, FIELDS, MAP, NAMES
+from attention.exports.run import FIGURES, file_name, selected, write_selection
+from attention.exports.wanted import COMPARISON, FIELDS, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
-from attention.runs.selection import select
 
 from .parameters import read_wanted, take_only
 from .responses import FRESH, KEEP, Busy, attachment, download
@@ -73,7 +72,7 @@ def export(run, request) -> Response:
     if format == "html":
         return _drawn(file_name(run, "html"), format, lambda file: _write_html(run, wanted, file))
     refuse_html_fields(format, wanted)
-    selection = select(run, **wanted.of(MAP))
+    selection = selected(run, wanted)
     name = file_name(run, format, selection)
     return _drawn(name, format, lambda file: write_selection(selection, format, file, wanted.drawing()))
 
@@ -87,6 +86,11 @@ def export_found(found, request) -> Response:
     if found.kind == "run":
         return export(found, request)
     format = request.query_params.get("format", "")  # noqa: A001 - as above
+    if format == "csv" and {"box", "point"} & set(request.query_params):
+        take_only(request, ("format", *NAMES))
+        wanted = read_wanted(request)
+        name = f"comparison-{file_name(found, 'csv').removesuffix('.csv')}_region.csv"
+        return _drawn(name, format, lambda file: write_compared_region(found, file, wanted))
     if format in ("zip", "csv"):
         taken = ("format",) if format == "zip" else ("format", "tower")
         for name in request.query_params:

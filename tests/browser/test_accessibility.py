@@ -36,6 +36,9 @@ def test_nobody_is_kept_out(pages, address, theme):
     assert violations(page, theme) == [], "at first sight"
     for panel in ("look", "tokens"):
         page.evaluate("panel => document.querySelector('.av-root').__attn.open(panel, true)", panel)
+    page.evaluate("document.querySelector('.av-root').__attn.places.mark(0, [9, 9, 90, 90])")
+    page.evaluate("document.querySelector('.av-root').__attn.places.toggle(true)")
+    expect(page.locator(".av-mark-measures").first).not_to_be_empty()
     page.locator("#explore-chip").click()
     assert violations(page, theme) == [], "with all open, and the settings"
     page.get_by_role("tab", name="Compare").click()

@@ -318,6 +318,11 @@ def test_heads_are_ordered_by_their_share_in_the_place_that_the_answer_names(ope
     settled(page, "best", "region_share")
     first = page.evaluate("document.querySelector('.av-root').__attn.maps[0]")
     assert np.isclose(shares[run.layers().index(first["layer"]), first["head"]], shares.max(), rtol=1e-5)
+    page.get_by_label("Order of heads").select_option("region_rank")
+    settled(page, "best", "region_rank")
+    first = page.evaluate("document.querySelector('.av-root').__attn.maps[0]")
+    ranks = region_scores(run, answer_regions(run)[0], query).tables["region_rank"]
+    assert ranks[run.layers().index(first["layer"]), first["head"]] == ranks.min(), "the lowest comes first"
     option = open_page("captured").get_by_label("Order of heads").locator("option[value=region_share]")
     expect(option).to_be_disabled()
     expect(option).to_contain_text("the answer names none")

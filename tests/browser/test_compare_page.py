@@ -21,6 +21,7 @@ from shared import once
 
 from adapters import open_comparison
 from attention import compare_runs, read_region, region_scores
+from attention.comparisons.regions import region_change
 from attention.folders import unpack
 from attention.page.viewer import ComparisonViewer
 
@@ -354,6 +355,68 @@ def test_a_drawn_box_is_measured_in_both_members(open_page, comparisons, tools):
     said = page.locator(".av-sentence").inner_text().replace("\u202f", "")
     found = re.search(r"In the drawn box: ([0-9.]+)% → ([0-9.]+)% of what is read of pictures", said)
     assert np.allclose([float(text) for text in found.groups()], 100 * np.array(shares), rtol=6e-3, atol=5e-4), said
+
+
+def test_the_matrix_and_its_list_are_of_a_place(open_page, comparisons, tools):
+    comparison = comparisons["one"]
+    page = open_page("one", layer=2, head=3)
+    select = page.get_by_label("Measure", exact=True)
+    assert select.locator("option[value=region_share]").count() == 0, "without a place there is none to measure"
+    page.evaluate("document.querySelector('.av-root').__attn.places.mark(0, [100, 90, 333, 240])")
+    region = read_region(comparison.base, (100, 90, 333, 240))
+    page.get_by_role("button", name="this row").click()
+    for measure in ("region_share", "region_rank", "region_iou"):
+        select.select_option(measure)
+        tools.wait(page, measure=measure, of="token")
+        held_matrix = page.evaluate("[...document.querySelector('.av-root').__attn.matrix.values]")
+        expected = region_change(comparison, region, measure, 0, held(page)["query"])
+        assert np.array_equal(np.float32(held_matrix), expected.reshape(-1)) and expected.any(), measure
+    select.select_option("region_share")
+    tools.wait(page, measure="region_share")
+    change = region_change(comparison, region, "region_share", 0, held(page)["query"])
+    layer, head = np.unravel_index(np.abs(change).argmax(), change.shape)
+    expect(page.locator(".av-moved-name").first).to_have_text(f"layer {comparison.base.layers()[layer]} · head {head}")
+    points = page.locator(".av-moved-value").first.inner_text().replace("−", "-").removesuffix(" points")
+    assert np.isclose(float(points), 100 * change[layer, head], rtol=6e-3)
+    page.keyboard.press("Escape")
+    page.evaluate("document.querySelector('.av-root').__attn.places.letGo()")
+    tools.wait(page, measure="js_image")
+
+
+def test_a_place_over_the_steps_of_a_series_and_in_the_address(open_page, comparisons, tools):
+    comparison = comparisons["series"]
+    page = open_page("series", layer=2, head=1)
+    page.evaluate("document.querySelector('.av-root').__attn.places.mark(0, [100, 90, 333, 240])")
+    page.get_by_label("Measure", exact=True).select_option("region_mass")
+    page.get_by_role("tab", name="steps").click()
+    tools.wait(page, measure="region_mass", list="steps")
+    expect(page.locator(".av-steps-line")).to_have_count(2)
+    page.wait_for_function("document.querySelector('.av-root').__attn.state.steps?.name.includes('region_mass')")
+    tables = page.evaluate("document.querySelector('.av-root').__attn.state.steps.tables.map((table) => [...table])")
+    region = read_region(comparison.base, (100, 90, 333, 240))
+    order = [1, 0, 2]  # by their steps
+    for table, adapter in zip(tables, order, strict=True):
+        assert np.array_equal(np.float32(table), region_change(comparison, region, "region_mass", adapter).reshape(-1))
+    page.wait_for_function("location.hash.includes('compare.place=0+100+90+333+240')")
+    page.reload()
+    tools.wait(page, measure="region_mass", list="steps")
+    assert page.evaluate("document.querySelector('.av-root').__attn.state.region.place") == [100, 90, 333, 240]
+
+
+def test_a_marked_place_is_measured_in_both_members_beside_each_other(open_page, comparisons):
+    comparison = comparisons["one"]
+    page = open_page("one", layer=2, head=3)
+    page.locator("[data-pane=before] .av-overlay").focus()
+    page.keyboard.press("m")
+    page.locator(".av-mark-input").fill("100 90 333 240")
+    page.locator(".av-mark-input").press("Enter")
+    lines = page.locator(".av-mark-measures p")
+    expect(lines).to_have_count(3)
+    for line, run, name in zip(lines.all(), comparison.runs.values(), ("base", "gui-lora"), strict=False):
+        found = region_scores(run, read_region(run, (100, 90, 333, 240)), held(page)["query"]).of_head(2, 3)
+        expect(line).to_contain_text(f"{name} ")
+        expect(line).to_contain_text(f"best cell ranks {found['region_rank']:.0f}")
+    expect(page.locator(".av-sentence")).to_contain_text(re.compile("^In the drawn box: "))
 
 
 def test_keys_step_through_layers_heads_and_tokens_as_in_a_run(open_page, tools):

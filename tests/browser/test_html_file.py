@@ -10,6 +10,8 @@ from browser.conftest import EXAMPLES, NARROW, WIDE
 from made_runs import chat, scene, write_run
 from playwright.sync_api import expect
 
+from attention import read_region, region_scores
+from attention.comparisons.regions import region_change
 from attention.exports.export import export
 from attention.folders import open_folder
 from attention.runs.run import open_run
@@ -151,3 +153,39 @@ def test_a_run_shows_itself_in_a_notebook(cell_output, open_file, tmp_path):
     frame.get_by_role("button", name="All tokens").click()
     frame.locator('[data-token="86"]').first.click()  # " star"
     expect(frame.locator(".av-root[data-state=ready]")).to_have_attribute("data-token", "86")
+
+
+def test_a_place_comes_with_the_file_and_all_that_is_measured_of_it(open_file, tmp_path):
+    box = (30.5, 20, 120, 90)
+    with open_run(EXAMPLES / "shapes") as run:
+        path = export(run, "html", tmp_path / "run.html", tokens="answer", layer=3, head=1, query=92, box=list(box))
+        scores = region_scores(run, read_region(run, box), 92)
+    page = open_file(path)
+    held = page.evaluate("document.querySelector('.av-root').__attn.state.region")
+    assert held == {"image": 0, "label": "", "place": list(box), "isDrawn": True}
+    expect(page.locator(".av-sentence")).to_contain_text("in the drawn box")
+    expect(page.locator("#left-out")).to_contain_text("what each head puts in another place of the picture")
+    page.locator(".av-overlay").first.focus()
+    page.keyboard.press("m")
+    rank = f"{scores.of_head(3, 1)['region_rank']:.0f}"
+    expect(page.locator(".av-mark-measures")).to_contain_text(f"best cell ranks {rank}")
+    page.evaluate("document.querySelector('.av-root').__attn.look({ order: 'region_share', atlasView: 'best' })")
+    page.wait_for_selector(".av-atlas[data-view=best][data-order=region_share] .av-atlas-frame:not(.av-stale)")
+    first = page.evaluate("document.querySelector('.av-root').__attn.maps[0]")
+    assert [(first["layer"], first["head"])] == scores.best(n=1)
+    page.locator(".av-mark-input").fill("1 1 9 9")
+    page.locator(".av-mark-input").press("Enter")
+    expect(page.locator(".av-mark-measures")).to_contain_text("is not in this file")
+
+
+def test_a_comparison_keeps_the_change_in_a_place(open_file, tmp_path):
+    box = (30, 20, 120, 90)
+    with open_folder(EXAMPLES / "compared") as found:
+        path = export(found, "html", tmp_path / "x.html", tokens="answer", box="30,20,120,90")
+        page = open_file(path)
+        page.evaluate("document.querySelector('.av-root').__attn.look({ measure: 'region_rank', of: 'token' })")
+        page.wait_for_selector(".av-root[data-state=ready][data-measure=region_rank][data-of=token]")
+        query = page.evaluate("document.querySelector('.av-root').__attn.state.pair.before.query")
+        held = page.evaluate("[...document.querySelector('.av-root').__attn.state.change.values]")
+        expected = region_change(found, read_region(found.base, box), "region_rank", 0, query)
+        assert np.array_equal(np.float32(held), expected.reshape(-1)) and expected.any()

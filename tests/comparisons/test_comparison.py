@@ -12,7 +12,7 @@ from safetensors import safe_open
 from adapters import open_comparison
 from adapters.choosing import choose
 from adapters.comparing import compare, fill_comparison
-from attention.comparisons.comparison import _ranges
+from attention.comparisons.comparison import ranges
 from attention.errors import Cancelled, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.measures.differences import NAMES
 from attention.models import loading as models
@@ -307,5 +307,5 @@ def test_it_can_be_stopped_and_tells_how_far_it_is(tiny_folder, picture, tmp_pat
 
 
 def test_ranges_are_whole_and_bounded():
-    assert list(_ranges([1, 2, 3, 4, 9, 11, 12], 3)) == [(1, 4), (4, 5), (9, 10), (11, 13)]
-    assert list(_ranges([], 3)) == []
+    assert list(ranges([1, 2, 3, 4, 9, 11, 12], 3)) == [(1, 4), (4, 5), (9, 10), (11, 13)]
+    assert list(ranges([], 3)) == []

@@ -15,7 +15,7 @@ from made_runs import chat, scene, write_run
 from programs import run_in_node
 from starlette.applications import Starlette
 
-from attention import open_run
+from attention import open_run, read_region, region_scores
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
@@ -114,3 +114,24 @@ def test_the_code_runs_in_a_python_of_its_own(codes, where, tmp_path):
     script.write_text(codes["row"][where], encoding="utf-8")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0 and "on the cell at row" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("where", ["folder", "address"])
+@pytest.mark.parametrize("place", [[3, 4.5, 33, 30], [50, 10]])
+@pytest.mark.parametrize("more", [{}, {"layer": "mean", "head": "mean"}, {"until": 33}])
+def test_the_code_measures_the_place(run, address, capsys, where, place, more):
+    view = ROW | more | {"region": {"image": 0, "label": "<b>x</b>", "place": place}}
+    given = json.dumps({"address": address} | ({"folder": str(run.folder)} if where == "folder" else {}))
+    module = (ROOT / "assets" / "viewer" / "numbers" / "python_code.js").as_uri()
+    script = f"import {{ pythonCode }} from '{module}'; console.log(pythonCode({json.dumps(view)}, {given}));"
+    held = {}
+    code = run_in_node(script)
+    exec(compile(code, "pasted", "exec"), held)
+    if where == "folder":
+        held["run"].close()
+    scores = region_scores(run, read_region(run, place), view["query"], until=view["until"])
+    table = scores.tables["region_share"]
+    share = table[run.layers().index(2), 1] if "layer" not in more else np.nanmax(table)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"{share:.4g} of what is read of pictures lies in the place, {scores.uniform:.4g} by chance"
+    assert "<b>" not in code

@@ -73,6 +73,38 @@ def divergence_of(case):
     return {"bits": math.fsum(terms) / 2}
 
 
+def region_of(case):
+    """The share of a row's attention on pictures that lies in a place, and that of a row that reads every cell alike.
+
+    Counted in quarters of pixels, one by one: what of a cell lies in a box; a point is the cell that has the quarter
+    right of it and below, at the end of a grid the last one.
+    """
+    parts = []
+    for grid in case["grids"]:
+        x0, y0, x1, y1 = grid["box_px"]
+        rows = grid.get("row_edges_px") or [y0 + (y1 - y0) * i / grid["rows"] for i in range(grid["rows"] + 1)]
+        cols = grid.get("col_edges_px") or [x0 + (x1 - x0) * i / grid["cols"] for i in range(grid["cols"] + 1)]
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(cols):
+                cell = {(x, y) for x in range(*_quarters(left, right)) for y in range(*_quarters(top, bottom))}
+                if grid["image"] != case["image"]:
+                    parts.append(0.0)
+                elif len(case["place"]) == 4:
+                    a, b, c, d = case["place"]
+                    box = {(x, y) for x, y in cell if 4 * a <= x < 4 * c and 4 * b <= y < 4 * d}
+                    parts.append(len(box) / len(cell))
+                else:
+                    x, y = (min(4 * at, 4 * end - 1) for at, end in zip(case["place"], (x1, y1), strict=True))
+                    parts.append(float((math.floor(x), math.floor(y)) in cell))
+    inside = [value * part for value, part in zip(case["row"], parts, strict=True)]
+    return {"share": math.fsum(inside) / math.fsum(case["row"]), "uniform": math.fsum(parts) / len(parts)}
+
+
+def _quarters(start, stop):
+    assert 4 * start == int(4 * start) and 4 * stop == int(4 * stop), "an edge that is no quarter of a pixel"
+    return int(4 * start), int(4 * stop)
+
+
 def palettes():
     """256 colours of each palette as hexadecimal digits."""
     from matplotlib import colormaps
@@ -94,6 +126,7 @@ def coverage():
 def completed(golden):
     """The file's cases with what is expected of each, as it is by definition."""
     by = {"ranges": range_of, "differences": difference_of, "smoothing": smoothed, "divergence": divergence_of}
+    by["regions"] = region_of
     computed = {name: [case | expected(case) for case in golden[name]] for name, expected in by.items()}
     return golden | computed | {"palettes": palettes(), "coverage": coverage()}
 

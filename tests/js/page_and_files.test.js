@@ -8,6 +8,7 @@ import { formatPercent, formatStrength, formatTimes, formatValue } from '../../a
 import { barLabels, position } from '../../assets/viewer/numbers/colour_range.js';
 import { makeDrawn } from '../../assets/viewer/numbers/coloured_map.js';
 import { jensenShannon, makeMaps, signedPosition } from '../../assets/viewer/numbers/pair.js';
+import { regionCells, shareIn } from '../../assets/viewer/numbers/regions.js';
 import { smoother } from '../../assets/viewer/paint/cells.js';
 import { coverage, divergingPixels, entry, overlayPixels, PALETTES, solidPixels } from '../../assets/viewer/paint/palette.js';
 import { expiredWords } from '../../assets/viewer/text/expired.js';
@@ -73,6 +74,15 @@ test('a smoothed map is the mean of the cells around that have a colour', () => 
 
 test('two rows are as far apart', () => {
   for (const { p, q, bits } of GOLDEN.divergence) near(jensenShannon(p, q), bits, 1e-12);
+});
+
+test('a place has its share and its chance', () => {
+  for (const { grids, image, place, row, share, uniform } of GOLDEN.regions) {
+    const tokens = grids.flatMap(({ rows, cols }, grid) => Array.from({ length: rows * cols }, (_, i) => ({ grid, row: Math.floor(i / cols), col: i % cols })));
+    const cells = regionCells({ grids, tokens, towers: { language: {} } }, { image, label: '', place }, 'language');
+    near(cells.uniform, uniform, 1e-12);
+    near(shareIn(row, cells, sum(row)), share, 1e-12);
+  }
 });
 
 test('palettes have their colours and cover as much of the picture', () => {

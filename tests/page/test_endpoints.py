@@ -29,7 +29,7 @@ from attention.models.kept import free, kept
 from attention.page.explore import inputs_of
 from attention.page.inputs import VISION
 from attention.page.manifests import manifest
-from attention.page.results import Analyzed, KeptRun, Model, ModelShape, TowerShape
+from attention.page.results import Analyzed, KeptRun, Measured, Model, ModelShape, TowerShape
 from attention.request import Request
 from attention.runs.run import open_run
 from attention.visitors.store import RunCache
@@ -83,7 +83,7 @@ def test_the_endpoints_are_the_documented_ones_and_have_docstrings(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(endpoints) == {
         "/models", "/adapters", "/layers", "/inspect", "/analyze", "/compare", "/compare_runs", "/open", "/runs",
-        "/heatmap", "/export",
+        "/heatmap", "/region", "/export",
     }  # fmt: skip
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
@@ -431,10 +431,33 @@ def test_hostile_files_are_refused(address, service, images):
     assert nothing_is_left(service)
 
 
+def test_a_region_is_what_the_command_says_of_it(client, result, capsys):
+    from attention.commands.main import main
+
+    box = [3, 4, 60, 50.5]
+    told = client.predict(ticket=result["ticket"], box=box, top=3, api_name="/region")
+    assert main(["region", result["folder"], "--box", *map(str, box), "--top", "3", "--json"]) == 0
+    assert told == json.loads(capsys.readouterr().out) and len(told["members"][0]["heads"]) == 3
+    assert told.keys() == Measured.__annotations__.keys()
+    for wrong, said in (
+        ({}, "Give one of box, point and answer"),
+        ({"box": box, "point": [1, 2]}, "Give one of box, point and answer"),
+        ({"answer": True}, "names no place that is certain"),
+        ({"box": [1, 2, 3]}, "it must be 4 numbers"),
+        ({"box": [9, 9, 3, 12]}, "has no area"),
+        ({"point": [1, 1e6]}, "leaves its picture"),
+        ({"box": box, "by": "change"}, "One run has no change"),
+        ({"box": box, "top": 0}, "top is 0"),
+        ({"box": box, "tower": "vision"}, "Give a query, a patch"),
+    ):
+        with pytest.raises(AppError, match=said):
+            client.predict(ticket=result["ticket"], **wrong, api_name="/region")
+
+
 def test_an_unknown_ticket_is_said_to_be_one(client):
-    for endpoint in ("/heatmap", "/export"):
+    for endpoint, more in (("/heatmap", {}), ("/export", {}), ("/region", {"box": [0, 0, 1, 1]})):
         with pytest.raises(AppError, match="not here any more"):
-            client.predict(ticket="nonsense", api_name=endpoint)
+            client.predict(ticket="nonsense", **more, api_name=endpoint)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_share_and_chance_are_of_all_pictures(tmp_path):
 
 def test_a_row_of_the_vision_tower_must_be_named(tiny_run, capsys):
     command = ["region", str(tiny_run), "--box", "0", "0", "100", "100", "--tower", "vision"]
-    assert main(command) == 2 and "Give --query, a patch" in capsys.readouterr().err
+    assert main(command) == 2 and "Give a query, a patch" in capsys.readouterr().err
     assert main([*command, "--query", "3"]) == 0
 
 
@@ -164,6 +164,6 @@ def test_the_route_and_the_command_say_the_same_numbers(run, capsys):
         lines[0].startswith("In the box: ") and lines[0].endswith(f"(chance {3600 / 86400:.1%}).") and len(lines) == 5
     )
     assert main(["region", str(run.folder), "--answer", "--top", "1"]) == 0
-    assert capsys.readouterr().out.startswith("In star: ")
+    assert capsys.readouterr().out.startswith("In 'star': ")
     assert main(["region", str(run.folder), "--point", "nan", "3"]) == 2
     assert "finite numbers" in capsys.readouterr().err

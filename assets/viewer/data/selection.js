@@ -21,7 +21,7 @@
  * @property {Choice} head
  * @property {number | null} grid      the grid on screen, null when the tower sees no image
  *
- * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number}} View  where a manifest says to begin
+ * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number, region?: {image: number, place: number[]}}} View  where a manifest says to begin
  */
 import { firstTower, gridsOf, headsOf, keysOfGrid, layersOf, placeCount, promptLength } from './run_info.js';
 

@@ -21,16 +21,19 @@ import { LruCache } from './lru.js';
  * @property {'stored' | 'factors'} source
  *
  * @property {string} [positions]            which queries a table's rows belong to
+ * @property {number[]} [chance]             of a region: shares of a row that reads every cell alike, and of one that reads the middle
  *
  * @typedef {import('./selection.js').Direction} Direction
  * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors'}} RowWish
  *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors
  * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
- * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: {place: number[], image: number}}} ScoresWish  of one row, in every layer and head
+ * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: Place}} ScoresWish  of one row, in every layer and head
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
- * @typedef {{tower: string, measure: string, adapter: number, query: number | null}} ChangeWish
+ * @typedef {{place: number[], image: number}} Place
+ * @typedef {{tower: string, query: number, until?: number | null, region: Place}} RegionWish
+ * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place}} ChangeWish
  *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared
  */
 
@@ -117,6 +120,8 @@ export function createSource({
       source: response.headers.get('X-Attention-Source'),
       positions: response.headers.get('X-Attention-Positions') ?? undefined,
     });
+    const chance = response.headers.get('X-Attention-Chance');
+    if (chance) result.chance = chance.split(',').map(Number);
     if (result.values.length !== result.shape.reduce((product, count) => product * count, 1)) {
       throw new RequestFailed('The server sent less than it said. Try again.');
     }
@@ -187,6 +192,9 @@ export function createSource({
 
     /** @param {ScoresWish} wish */
     scores: (wish) => wanted('scores', scoresPath(wish), (signal) => numbers(scoresPath(wish), signal)),
+
+    /** All that is measured of a region. @param {RegionWish} wish */
+    region: (wish) => wanted('region', regionPath(wish), (signal) => numbers(regionPath(wish), signal)),
 
     /** @param {LineWish} wish */
     line: (wish) => wanted('line', linePath(wish), (signal) => numbers(linePath(wish), signal)),
@@ -284,8 +292,7 @@ export function massesPath({ tower, query, until }) {
 
 /** @param {ScoresWish} wish */
 export function scoresPath({ tower, name, query, until, key, region }) {
-  const where = region ? `&${region.place.length === 4 ? 'box' : 'point'}=${region.place.map((side) => Number(side.toFixed(6))).join()}&image=${region.image}` : '';
-  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${where}`;
+  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}`;
 }
 
 /** @param {LineWish} wish */
@@ -299,8 +306,23 @@ export function tablePath({ tower, name }) {
 }
 
 /** @param {ChangeWish} wish */
-export function changePath({ tower, measure, adapter, query }) {
-  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}`;
+export function changePath({ tower, measure, adapter, query, region }) {
+  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}`;
+}
+
+/** @param {RegionWish} wish */
+export function regionPath({ tower, query, until, region }) {
+  return `region?tower=${tower}&query=${query}${span(until)}${placed(region)}`;
+}
+
+/** A region as fields of an address. @param {Place} region */
+function placed({ place, image }) {
+  return `&${place.length === 4 ? 'box' : 'point'}=${sidesOf(place)}&image=${image}`;
+}
+
+/** The sides of a region as a text, to a millionth of a pixel. @param {number[]} place */
+export function sidesOf(place) {
+  return place.map((side) => Number(side.toFixed(6))).join();
 }
 
 /** @param {number | null} [until] */

@@ -4,6 +4,7 @@
  * whether it asks for attention on the picture. Knows no document.
  */
 import { formatPercent, formatValue } from '../data/format.js';
+import { isOfRegion, REGION_MEASURES } from './regions.js';
 
 /** @type {Record<string, {text: string, title: string}>} */
 const WORDS = {
@@ -15,18 +16,27 @@ const WORDS = {
   d_entropy: { text: 'change of entropy', title: 'how much wider the row is spread, in bits' },
   d_sink_mass: { text: 'change of sink mass', title: "how much more of the row is on the base's sinks" },
   peak_shift: { text: 'shift of the peak', title: 'how far the highest cell moved, in cells' },
+  region_share: { text: 'change of share in the place', title: 'how much more of what is read of pictures lies in the place' },
+  region_mass: { text: 'change of mass in the place', title: 'how much more of the whole row lies in the place' },
+  region_lift: { text: 'change of lift in the place', title: 'how much more is read in the place, as a multiple of its area' },
+  region_peak: { text: 'peak into the place', title: 'where the highest cell came into the place (+100 points), or left it (−100)' },
+  region_rank: { text: 'change of rank of the place', title: "how many cells more (+) or fewer (−) lie above the place's best one: lower is nearer" },
+  region_iou: { text: 'change of overlap with the place', title: 'how much more the highest cells overlap with the place: intersection over union, by area' },
 };
 
 /** The order in which they are offered: first those that say how far, then those that say which way. */
 const ORDER = Object.keys(WORDS);
+/** Those that are differences of shares. */
+const IN_POINTS = ['d_image_mass', 'd_sink_mass', 'region_share', 'region_mass', 'region_peak'];
 
 /**
- * What can be chosen, in order.
+ * What can be chosen, in order; measures of a place where there is one.
  * @param {{measures: Record<string, {unit: string}>}} comparison
+ * @param {boolean} [hasPlace]
  */
-export function offeredMeasures({ measures }) {
+export function offeredMeasures({ measures }, hasPlace = false) {
   const place = (/** @type {string} */ name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
-  return Object.keys(measures).sort((a, b) => place(a) - place(b));
+  return [...Object.keys(measures).sort((a, b) => place(a) - place(b)), ...(hasPlace ? REGION_MEASURES : [])];
 }
 
 /** @param {string} measure */
@@ -41,12 +51,12 @@ export function measureTitle(measure) {
 
 /** Whether a measure has two directions. @param {string} measure */
 export function isSigned(measure) {
-  return measure.startsWith('d_');
+  return measure.startsWith('d_') || isOfRegion(measure);
 }
 
 /** Whether it is of what lies on the picture, divided by its mass: of next to no mass it says little. @param {string} measure */
 export function isOnImage(measure) {
-  return measure.endsWith('_image') || measure === 'peak_shift';
+  return measure.endsWith('_image') || measure === 'peak_shift' || (isOfRegion(measure) && measure !== 'region_mass');
 }
 
 /**
@@ -57,7 +67,9 @@ export function isOnImage(measure) {
  */
 export function formatMeasure(measure, unit, value) {
   if (Number.isNaN(value)) return 'no value';
-  if (measure === 'd_image_mass' || measure === 'd_sink_mass') return formatPoints(value);
+  if (IN_POINTS.includes(measure)) return formatPoints(value);
+  if (measure === 'region_lift') return `${formatSigned(value)}×`;
+  if (measure === 'region_rank') return `${formatSigned(Number(value.toFixed(1)))} places`;
   const text = unit === 'cells' ? String(Number(value.toFixed(1))) : isSigned(measure) ? formatSigned(value) : formatValue(value);
   return unit ? `${text} ${unit}` : text;
 }

@@ -3,7 +3,8 @@
  * What can be kept of what is on screen: which files there are, their addresses below the run's, and why one is not to be had.
  * Knows no document.
  *
- * @typedef {import('./python_code.js').View & {look: Look | null, clip?: number}} View  look is null where there is no map; clip is of the atlas
+ * @typedef {import('./python_code.js').View & {look: Look | null, clip?: number, region?: Region}} View  look is null where there is no map; clip is of the atlas
+ * @typedef {import('./regions.js').Region} Region  the place that is measured
  *
  * @typedef {object} Look  as `attention.drawing.look.Look`
  * @property {string} palette
@@ -17,27 +18,33 @@
  * @property {boolean} places
  * @property {number} [places_on]  a picture for places that are on none, from 1
  *
- * @typedef {'png' | 'svg' | 'pdf' | 'card' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip'} Format
+ * @typedef {'png' | 'svg' | 'pdf' | 'card' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip' | 'region'} Format  region: all heads at the place, as a table
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
  */
+
+import { sidesOf } from '../data/source.js';
+import { regionIn } from './regions.js';
 
 /** Formats that show the map, formats that hold its numbers, and those that are too large to pass through a page's memory. */
 const FIGURES = ['png', 'svg', 'pdf', 'card'];
 export const LARGE = ['safetensors', 'zip'];
+const LABEL_SIGNS = 200;
 
 /**
  * The view on screen, null where there is none.
  * @param {Readonly<import('../state/fields.js').Fields>} fields
  * @returns {View | null}
  */
-export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, clip }) {
+export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, clip, info, region: chosen }) {
   if (!shown) return null;
   const { tower, direction, query, until, layer, head } = shown;
   const look = drawn && {
     palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
     ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}),
   };
-  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip };
+  // The answer's own place is not drawn where a person does not want to see it.
+  const region = info && (chosen || places) ? regionIn(info, chosen, tower) : null;
+  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }) };
 }
 
 /**
@@ -48,7 +55,8 @@ export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places
  */
 export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (format === 'zip') return 'export?format=zip';
-  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view) })}`;
+  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...placeFields(view.region) })}`;
+  if (format === 'region') return `export?${new URLSearchParams({ format: 'csv', ...rowOf(view), ...placeFields(view.region) })}`;
   if (format === 'safetensors') return `layer/${encodeURIComponent(view.tower)}/${view.layer}`;
   /** @type {Record<string, string | number>} */
   const fields = { format, tower: view.tower, layer: view.layer, head: view.head };
@@ -58,10 +66,21 @@ export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (view.grid !== null) fields.grid = view.grid;
   if (FIGURES.includes(format)) {
     for (const [name, value] of Object.entries(view.look ?? {})) fields[name] = typeof value === 'boolean' ? Number(value) : value;
+    Object.assign(fields, placeFields(view.region), view.region?.label ? { label: view.region.label.slice(0, LABEL_SIGNS) } : {});
     if (format === 'card') fields.clip = view.clip ?? 100;
     if (format === 'png') Object.assign(fields, { scale: size.scale, caption: Number(size.caption) });
   }
   return `export?${new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))}`;
+}
+
+/** A place as fields of an export. @param {Region} [region] @returns {Record<string, string>} */
+export function placeFields(region) {
+  return region ? { [region.place.length === 4 ? 'box' : 'point']: sidesOf(region.place), image: String(region.image) } : {};
+}
+
+/** The row on screen as fields of an export. @param {Omit<View, 'look'>} view @returns {Record<string, string>} */
+export function rowOf({ tower, query, until }) {
+  return { tower, query: String(query), ...(until === null ? {} : { until: String(until) }) };
 }
 
 /**
@@ -80,6 +99,8 @@ export function opening({ tower, direction, layer, head, query }) {
  * @param {Format} format
  */
 export function reasonAgainst(view, format) {
+  if (format === 'region' && !view.region) return 'Mark a place first: ▭ beside the zoom, or the key m.';
+  if (format === 'region' && view.direction !== 'reads') return 'A place is measured in what a row reads: choose “reads from”.';
   if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
   if (format === 'card' && view.direction === 'received') return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
   if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;

@@ -22,7 +22,10 @@ export const ORDERS = {
   spatial_entropy: { text: 'spatial entropy', unit: 'bits', isLowFirst: true, write: bits },
   sink_share: { text: 'sink share', unit: '', isLowFirst: false, write: formatPercent },
   value: { text: 'value at the pinned cell', unit: '', isLowFirst: false, write: formatValue },
-  region_share: { text: 'share in the box or the named place', unit: '', isLowFirst: false, write: formatPercent },
+  region_share: { text: 'share in the place', unit: '', isLowFirst: false, write: formatPercent },
+  region_mass: { text: 'mass in the place', unit: '', isLowFirst: false, write: formatPercent },
+  region_rank: { text: "rank of the place's best cell", unit: '', isLowFirst: true, write: String },
+  region_iou: { text: 'overlap of top cells and place (IoU)', unit: '', isLowFirst: false, write: formatValue },
 };
 
 /** How many of the best heads are shown, where there is room. */

@@ -13,7 +13,9 @@
  * @property {Choice} layer
  * @property {Choice} head
  * @property {number | null} grid   null where its values lie on no picture
+ * @property {import('./regions.js').Region} [region]  the place that is measured
  */
+import { regionPath, sidesOf } from '../data/source.js';
 
 /**
  * @param {View} view
@@ -37,11 +39,17 @@ function fromFolder(view, folder) {
   }[direction];
   const isRow = direction === 'reads';
   const map = isRow ? `run.map(${which}, grid=${grid}, tower=${on}${span})` : `${values}[run.tower_cells(${grid}, ${on})]`;
+  const place = placeOf(view);
   return [
-    'from attention import open_run', '',
+    `from attention import open_run${place ? ', read_region, region_scores' : ''}`, '',
     `run = open_run(${literal(folder)})`,
     `# ${saidOf(view)}`,
     ...(grid === null ? [`${name} = ${values}`, ...peakOf(name, 'run.info', view)] : [`map = ${map}`, ...peakOfMap()]),
+    ...(place ? [
+      `place = region_scores(run, read_region(run, [${sidesOf(place.place).replaceAll(',', ', ')}], ${place.image}), ${query}, ${on}${span})`,
+      typeof layer === 'number' && typeof head === 'number' ? `share = place.of_head(${layer}, ${head})["region_share"]` : 'share = place.of_head(*place.best(n=1)[0])["region_share"]  # of the head with the most',
+      'print(f"{share:.4g} of what is read of pictures lies in the place, {place.uniform:.4g} by chance")',
+    ] : []),
   ];
 }
 
@@ -81,7 +89,29 @@ function fromAddress(view, address) {
       `        map[cell["row"], cell["col"]] = ${name}[key]`,
       ...peakOfMap(),
     ]),
+    ...placeFromAddress(view),
   ];
+}
+
+/** @param {View} view */
+function placeFromAddress(view) {
+  const { tower, query, until, layer, head } = view;
+  const place = placeOf(view);
+  if (!place) return [];
+  const isOne = typeof layer === 'number' && typeof head === 'number';
+  return [
+    `with urlopen(address + ${literal(`/${regionPath({ tower, query, until, region: place })}`)}) as answer:`,
+    '    shape = [int(n) for n in answer.headers["X-Attention-Shape"].split(",")]',
+    '    chance = float(answer.headers["X-Attention-Chance"].split(",")[0])',
+    '    shares = np.frombuffer(answer.read(), "<f4").reshape(shape)[..., 1]  # [layers, heads]',
+    ...(isOne ? [`layers = [each["index"] for each in info["towers"][${literal(tower)}]["layers"] if each.get("file")]`, `share = shares[layers.index(${layer}), ${head}]`] : ['share = np.nanmax(shares)  # of the head with the most']),
+    'print(f"{share:.4g} of what is read of pictures lies in the place, {chance:.4g} by chance")',
+  ];
+}
+
+/** The place that is measured in what is on screen. @param {View} view */
+function placeOf({ direction, region }) {
+  return direction === 'reads' && region ? region : null;
 }
 
 /** What the array is called, as in the files and the routes. @param {View['direction']} direction */

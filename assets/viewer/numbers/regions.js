@@ -8,7 +8,7 @@
  * @property {number} image
  * @property {string} label
  * @property {number[]} place  x0, y0, x1, y1 or x, y, in pixels of the picture
- * @property {boolean} [isDrawn]  by a person
+ * @property {boolean} [isDrawn]  by a person, or loaded
  *
  * @typedef {object} RegionCells
  * @property {number[]} keys
@@ -19,19 +19,65 @@
  */
 import { keysOfGrid } from '../data/run_info.js';
 
+/** What is measured of a region, in the order in which it is offered: as `attention/measures/regions.py`. */
+export const REGION_MEASURES = ['region_share', 'region_mass', 'region_lift', 'region_peak', 'region_rank', 'region_iou'];
+
+/** Whether a measure, or an order of heads, is of a region. @param {string} name */
+export function isOfRegion(name) {
+  return name.startsWith('region_');
+}
+
 /**
- * The box that a person has drawn, or else the place that an answer names first: a box, or else a point. One whose numbers can be read
- * in two ways is none: it may lie elsewhere.
+ * The region that is measured in a tower: null where there is none, or where the tower reads nothing of it.
+ * @param {RunInfo} info
+ * @param {Region | null} chosen
+ * @param {string} tower
+ */
+export function regionIn(info, chosen, tower) {
+  const region = regionOf(info, chosen);
+  return region && regionCells(info, region, tower) ? region : null;
+}
+
+/**
+ * The place that a person has chosen, or else the one that an answer names first: a box, or else a point.
  * @param {RunInfo} info
  * @param {Region | null} [drawn]
  * @returns {Region | null}
  */
-export function regionOf({ boxes, points }, drawn = null) {
-  if (drawn) return drawn;
-  const box = boxes?.find(({ ambiguous }) => !ambiguous);
-  if (box) return { image: box.image, label: box.label ?? '', place: [box.x0, box.y0, box.x1, box.y1] };
-  const point = points?.find(({ ambiguous }) => !ambiguous);
-  return point ? { image: point.image, label: point.label ?? '', place: [point.x, point.y] } : null;
+export function regionOf(info, drawn = null) {
+  return drawn ?? placesOfAnswer(info)[0] ?? null;
+}
+
+/**
+ * The places that an answer names, boxes first. One whose numbers can be read in two ways is none: it may lie elsewhere.
+ * @param {Pick<RunInfo, 'boxes' | 'points'>} info
+ * @returns {Region[]}
+ */
+export function placesOfAnswer({ boxes = [], points = [] }) {
+  return [...boxes, ...points].filter(({ ambiguous }) => !ambiguous).map(placeOfMark);
+}
+
+/** A box or a point of the answer as a region. @param {import('../data/run_info.js').Box | import('../data/run_info.js').Point} mark @returns {Region} */
+export function placeOfMark(mark) {
+  return { image: mark.image, label: mark.label ?? '', place: 'x' in mark ? [mark.x, mark.y] : [mark.x0, mark.y0, mark.x1, mark.y1] };
+}
+
+/**
+ * Places that are drawn on a picture, with others of it, and which of them is chosen.
+ * @param {{points: import('../data/run_info.js').Point[], boxes: import('../data/run_info.js').Box[]}} named
+ * @param {Region[]} more
+ * @param {Region | null} chosen
+ */
+export function withPlaces({ points, boxes }, more, chosen) {
+  const key = (/** @type {number[]} */ place) => String(place);
+  const there = new Set([...points, ...boxes].map((mark) => key(placeOfMark(mark).place)));
+  const added = more.filter(({ place }, i) => !there.has(key(place)) && more.findIndex((other) => key(other.place) === key(place)) === i);
+  const marks = added.map(({ image, label, place: [x0, y0, x1, y1] }) => (x1 === undefined ? { image, label, x: x0, y: y0 } : { image, label, x0, y0, x1, y1 }));
+  const all = [...points, ...boxes, ...marks].map((mark) => ({ ...mark, isChosen: chosen !== null && key(placeOfMark(mark).place) === key(chosen.place) }));
+  return {
+    points: /** @type {(import('../data/run_info.js').Point & {isChosen: boolean})[]} */ (all.filter((mark) => 'x' in mark)),
+    boxes: /** @type {(import('../data/run_info.js').Box & {isChosen: boolean})[]} */ (all.filter((mark) => 'x0' in mark)),
+  };
 }
 
 /**

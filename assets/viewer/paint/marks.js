@@ -5,9 +5,9 @@
  *
  * @typedef {{row: number, col: number}} Cell
  * @typedef {{x: number, y: number, width: number, height: number}} Box
- * @typedef {{x: number, y: number, label?: string, ambiguous?: string}} Point            in the picture's pixels
- * @typedef {{x0: number, y0: number, x1: number, y1: number, label?: string, ambiguous?: string}} Rectangle
- * @typedef {{path: string, label: string, x: number, y: number, isRight: boolean, isGuess: boolean}} Mark  a place, its label, and where that stands
+ * @typedef {{x: number, y: number, label?: string, ambiguous?: string, image?: number, isChosen?: boolean}} Point            in the picture's pixels
+ * @typedef {{x0: number, y0: number, x1: number, y1: number, label?: string, ambiguous?: string, image?: number, isChosen?: boolean}} Rectangle
+ * @typedef {{path: string, label: string, x: number, y: number, isRight: boolean, isGuess: boolean, isChosen: boolean}} Mark  a place, its label, and where that stands
  */
 
 /** The arms of a crosshair begin and end so far from its point, which stays free. */
@@ -75,19 +75,41 @@ export function marksOf({ points, boxes }, picture, place, seen) {
   const across = (/** @type {number} */ x) => place.left + (x / picture.width) * place.width;
   const down = (/** @type {number} */ y) => place.top + (y / picture.height) * place.height;
   const { from, to } = ARM_PX;
-  const crosses = points.map(({ x, y, label, ambiguous }) => {
+  const crosses = points.map(({ x, y, label, ambiguous, isChosen }) => {
     const [cx, cy] = [across(x), down(y)];
     const arms = [[1, 0], [-1, 0], [0, 1], [0, -1]].map(([dx, dy]) => `M${cx + dx * from} ${cy + dy * from}L${cx + dx * to} ${cy + dy * to}`);
-    return { path: arms.join(''), box: { x: cx - to, y: cy - to, width: 2 * to, height: 2 * to }, label, ambiguous };
+    return { path: arms.join(''), box: { x: cx - to, y: cy - to, width: 2 * to, height: 2 * to }, label, ambiguous, isChosen };
   });
-  const frames = boxes.map(({ x0, y0, x1, y1, label, ambiguous }) => {
+  const frames = boxes.map(({ x0, y0, x1, y1, label, ambiguous, isChosen }) => {
     const [left, right] = [across(Math.min(x0, x1)), across(Math.max(x0, x1))];
     const [top, bottom] = [down(Math.min(y0, y1)), down(Math.max(y0, y1))];
-    return { path: `M${left} ${top}H${right}V${bottom}H${left}Z`, box: { x: left, y: top, width: right - left, height: bottom - top }, label, ambiguous };
+    return { path: `M${left} ${top}H${right}V${bottom}H${left}Z`, box: { x: left, y: top, width: right - left, height: bottom - top }, label, ambiguous, isChosen };
   });
   return [...frames, ...crosses]
     .filter(({ box }) => box.x < seen.width && box.x + box.width > 0 && box.y < seen.height && box.y + box.height > 0)
-    .map(({ path, box, label, ambiguous }) => ({ path, isGuess: Boolean(ambiguous), ...labelled(label ?? '', ambiguous ?? '', box, seen) }));
+    .map(({ path, box, label, ambiguous, isChosen }) => ({ path, isGuess: Boolean(ambiguous), isChosen: Boolean(isChosen), ...labelled(label ?? '', ambiguous ?? '', box, seen) }));
+}
+
+/** How near a pointer must come to a line, or to a point, in CSS pixels. */
+const REACH_PX = { line: 5, point: 10 };
+
+/**
+ * The place whose line, or whose point, is near; of several the last that is drawn, and none that rests on a guess.
+ * @param {{points: Point[], boxes: Rectangle[]}} places
+ * @param {import('./geometry.js').Size} picture
+ * @param {import('./zoom.js').Place} place   of the picture, in CSS pixels
+ * @param {{x: number, y: number}} at
+ * @returns {Point | Rectangle | null}
+ */
+export function markAt({ points, boxes }, picture, place, { x, y }) {
+  const across = (/** @type {number} */ side) => place.left + (side / picture.width) * place.width;
+  const down = (/** @type {number} */ side) => place.top + (side / picture.height) * place.height;
+  const point = points.findLast((each) => !each.ambiguous && Math.hypot(across(each.x) - x, down(each.y) - y) <= REACH_PX.point);
+  return point ?? boxes.findLast(({ x0, y0, x1, y1, ambiguous }) => {
+    // how far inside of each side, below 0 outside
+    const inside = Math.min(x - across(x0), across(x1) - x, y - down(y0), down(y1) - y);
+    return !ambiguous && Math.abs(inside) <= REACH_PX.line;
+  }) ?? null;
 }
 
 /** A label above what it names, or below where there is no room, and inside of what is seen; the guess that it rests on is never cut. @param {string} text @param {string} guess @param {Box} box @param {import('./geometry.js').Size} seen */

@@ -134,7 +134,7 @@ export function createActions(state, { select, announce, tokenBeside }) {
     /** Back to one token, no cell, the whole picture. */
     clear() {
       const { selection } = state.get;
-      state.set({ hover: null, pinned: null, region: null, playing: null, zoom: { scale: 1, x: 0.5, y: 0.5 }, cleared: state.get.cleared + 1 });
+      state.set({ hover: null, pinned: null, region: null, loaded: [], marking: false, playing: null, zoom: { scale: 1, x: 0.5, y: 0.5 }, cleared: state.get.cleared + 1 });
       if (selection && selection.until !== null) actions.choose({ until: null });
     },
   };

@@ -6,7 +6,8 @@
  * @typedef {import('../data/selection.js').Selection} Selection
  * @typedef {import('./look.js').Look} Look
  * @typedef {{scale: number, x: number, y: number}} Zoom
- * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom}} Wish  what it does not say, or says wrongly, is left out
+ * @typedef {{image: number, place: number[]}} Place  that is measured
+ * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place}} Wish  what it does not say, or says wrongly, is left out
  */
 import { MOST } from '../paint/zoom.js';
 import { LOOK_NAMES, readSetting, startingLook } from './look.js';
@@ -20,7 +21,7 @@ const COMPARED = 'compare';
 /**
  * @param {string} run
  * @param {Selection} selection
- * @param {Look & {zoom?: Zoom}} look
+ * @param {Look & {zoom?: Zoom, region?: Place | null}} look
  * @param {string} [old]  the fragment of which what is said of a comparison stays
  */
 export function writeFragment(run, selection, look, old = '') {
@@ -31,7 +32,7 @@ export function writeFragment(run, selection, look, old = '') {
  * The same of a comparison, beside what is said of a run.
  * @param {string} id
  * @param {Selection} selection
- * @param {Look & {zoom?: Zoom}} look
+ * @param {Look & {zoom?: Zoom, region?: Place | null}} look
  * @param {Record<string, string>} more  what else is chosen
  * @param {string} [old]
  */
@@ -69,16 +70,28 @@ function isOfComparison(name) {
   return name === COMPARED || name.startsWith(`${COMPARED}.`);
 }
 
-/** What is selected, where the look is not the one it begins with, and what part of the picture is seen. @param {Selection} selection @param {Look & {zoom?: Zoom}} look */
+/** What is selected, where the look is not the one it begins with, and what part of the picture is seen. @param {Selection} selection @param {Look & {zoom?: Zoom, region?: Place | null}} look */
 function viewFields(selection, look) {
   const start = startingLook();
   const { scale = 1, x = 0, y = 0 } = look.zoom ?? {};
   const zoom = scale > 1 ? [['zoom', [scale, x, y].map((number) => Number(number.toFixed(4))).join(' ')]] : [];
   const chosen = [...WORDS, ...CHOICES, ...NUMBERS].filter((name) => selection[name] !== null).map((name) => [name, String(selection[name])]);
-  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])]), ...zoom];
+  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])]), ...zoom, ...placeFields(look.region)];
 }
 
-/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom}} */
+/** The picture and the sides of a place: 0 200 80 400 200. @param {Place | null} [region] */
+function placeFields(region) {
+  return region ? [['place', [region.image, ...region.place.map((side) => Number(side.toFixed(6)))].join(' ')]] : [];
+}
+
+/** @param {string | undefined} text @returns {{region?: Place}} */
+function readPlace(text) {
+  const [image, ...place] = (text ?? '').split(' ').map((part) => (/^\d{1,6}(\.\d{1,6})?$/.test(part) ? Number(part) : NaN));
+  const isPlace = Number.isInteger(image) && [2, 4].includes(place.length) && !place.some(Number.isNaN);
+  return isPlace ? { region: { image, place } } : {};
+}
+
+/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place}} */
 function readView(fields) {
   /** @type {any} */
   const selection = {};
@@ -97,7 +110,7 @@ function readView(fields) {
   }
   const [scale, x, y] = (fields.get('zoom') ?? '').split(' ').map(Number);
   const isZoom = scale > 1 && scale <= MOST && x >= 0 && x <= 1 && y >= 0 && y <= 1;
-  return isZoom ? { selection, look, zoom: { scale, x, y } } : { selection, look };
+  return { selection, look, ...(isZoom ? { zoom: { scale, x, y } } : {}), ...readPlace(fields.get('place')) };
 }
 
 /** @param {string} fragment */

@@ -4,10 +4,10 @@ import { commandOf } from './keys.js';
 
 /**
  * @param {Pick<import('./actions.js').Actions, 'step' | 'extendBy' | 'turn' | 'nextTower' | 'nextSinks' | 'play'>} actions
- * @param {{help: () => void, clear: () => void, beside: (by: number) => void}} page
+ * @param {{help: () => void, clear: () => void, beside: (by: number) => void, mark: () => void, place: () => void}} page
  * @returns {Record<string, (by: number) => void>} by the names that `KEYS` has
  */
-export function createCommands(actions, { help, clear, beside }) {
+export function createCommands(actions, { help, clear, beside, mark, place }) {
   return {
     layer: (by) => actions.step('layer', by),
     head: (by) => actions.step('head', by),
@@ -18,6 +18,8 @@ export function createCommands(actions, { help, clear, beside }) {
     tower: () => actions.nextTower(),
     sinks: () => actions.nextSinks(),
     play: () => actions.play(),
+    mark: () => mark(),
+    place: () => place(),
     help: () => help(),
     clear: () => clear(),
   };

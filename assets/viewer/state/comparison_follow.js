@@ -8,6 +8,7 @@ import { makeAtlas } from '../numbers/atlas.js';
 import { cutRows, makePair } from '../numbers/pair.js';
 import { alignedAt, memberName, rowsOf, seriesOf } from '../data/comparison_info.js';
 import { isOnImage } from '../numbers/change_measures.js';
+import { isOfRegion, regionIn } from '../numbers/regions.js';
 import { makeShown, readPositions, rowWish, wantedAtlas } from './follow.js';
 import { gridsOf, layersOf } from '../data/run_info.js';
 import { pointsAtTokens, queryOf, startingSelection, untilOf } from '../data/selection.js';
@@ -107,9 +108,9 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
   /** How far heads moved, and how much of the picture they read at all, where that was kept: nothing is shown of two rows at once. */
   function keptAbout() {
-    const { sources, whole, info, selection, right, measure, of } = state.get;
+    const { sources, whole, info, selection, right, measure, of, region } = state.get;
     if (!whole || !info || !selection) return {};
-    const wish = changeWish(info, selection, { right, measure, of });
+    const wish = changeWish(info, selection, { right, measure, of, region });
     const change = whole.keptChange(wish);
     if (!change) return {};
     const found = { change: { name: changePath(wish), values: change.values, positions: [] } };
@@ -122,19 +123,23 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
   /** How far heads moved, how much of the picture they read at all, and what else is set beside it. */
   async function followAbout() {
-    const { sources, whole, comparison, info, selection, left, right, measure, of, scale, list } = state.get;
+    const { sources, whole, comparison, info, selection, left, right, measure, of, scale, list, region } = state.get;
     if (!whole || !comparison || !info || !selection) return;
     const isNow = (/** @type {(keyof import('./fields.js').ComparisonFields)[]} */ ...names) => {
-      const then = { sources, selection, left, right, measure, of, scale, list };
+      const then = { sources, selection, left, right, measure, of, scale, list, region };
       return names.every((name) => state.get[name] === /** @type {any} */ (then)[name]);
     };
-    const wish = changeWish(info, selection, { right, measure, of });
+    const wish = changeWish(info, selection, { right, measure, of, region });
 
     const readChange = async () => {
       const name = changePath(wish);
       if (state.get.change?.name === name) return;
-      const found = await whole.change(wish);
-      if (found && isNow('sources', 'selection', 'right', 'measure', 'of')) state.set({ change: { name, values: found.values, positions: [] } });
+      const found = await whole.change(wish).catch((error) => {
+        if (!wish.region || error.status !== 404 || error.isExpired) throw error;
+        state.set({ notice: error.message, measure: 'js_image' }); // a file has not every place
+        return null;
+      });
+      if (found && isNow('sources', 'selection', 'right', 'measure', 'of', 'region')) state.set({ change: { name, values: found.values, positions: [] } });
     };
 
     const readMasses = async () => {
@@ -164,11 +169,12 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
     const readSteps = async () => {
       const series = seriesOf(comparison.members);
-      const wishes = series && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of })) : [];
+      const isThere = series?.points.every(({ member }) => wish.query === null || member === 0 || rowsOf(comparison, member, member, { query: wish.query }) !== null);
+      const wishes = series && isThere && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of, region })) : [];
       const name = wishes.map(changePath).join(' ');
       if (!wishes.length || state.get.steps?.name === name) return;
       const found = await whole.changes(wishes);
-      if (found && isNow('sources', 'selection', 'measure', 'of', 'list')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
+      if (found && isNow('sources', 'selection', 'measure', 'of', 'list', 'region')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
     };
 
     await Promise.all([readChange(), readMasses(), readLogprobs(), readAtlases(), readSteps()]);
@@ -242,14 +248,15 @@ function compared(wish) {
 }
 
 /**
- * How far every head moved: of the selected token's row, or as a mean.
+ * How far every head moved: of the selected token's row, or as a mean; by a measure of a place how far what lies there.
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {Selection} selection
- * @param {{right: number, measure: string, of: 'mean' | 'token'}} what
+ * @param {{right: number, measure: string, of: 'mean' | 'token', region: import('../numbers/regions.js').Region | null}} what
  * @returns {import('../data/source.js').ChangeWish}
  */
-export function changeWish(info, selection, { right, measure, of }) {
-  return { tower: selection.tower, measure, adapter: right - 1, query: rowOfMatrix(info, selection, of) };
+export function changeWish(info, selection, { right, measure, of, region: chosen }) {
+  const region = isOfRegion(measure) ? regionIn(info, chosen, selection.tower) : null;
+  return { tower: selection.tower, measure, adapter: right - 1, query: rowOfMatrix(info, selection, of), ...(region && { region }) };
 }
 
 /**

@@ -35,9 +35,10 @@ export function writeView({ left, right, measure, of, list, alone, split, magnif
  * @param {boolean} hasPicture
  * @param {{adapter?: number, measure?: string}} view  of the manifest
  * @param {Record<string, string>} texts
+ * @param {boolean} [hasPlace]  that is measured
  */
-export function readView({ members, measures }, hasPicture, view, texts) {
-  const offered = offeredMeasures({ measures });
+export function readView({ members, measures }, hasPicture, view, texts, hasPlace = false) {
+  const offered = offeredMeasures({ measures }, hasPlace);
   const right = number(texts.right, 1, members.length - 1) ?? number(String((view.adapter ?? -1) + 1), 1, members.length - 1) ?? 1;
   const left = number(texts.left, 0, members.length - 1) ?? 0;
   const split = number(texts.split, 0, 100);

@@ -50,7 +50,10 @@ export {};
  * @property {Table | null} scores   [layers, heads], by which heads are ordered
  * @property {Table | null} line     [positions], the image mass of every stored row in this layer and head
  * @property {Pinned | null} pinned  a cell that heads can be ordered by
- * @property {import('../numbers/regions.js').Region | null} region  a box that a person has drawn
+ * @property {import('../numbers/regions.js').Region | null} region  a place that a person has drawn or chosen
+ * @property {import('../numbers/regions.js').Region[]} loaded  several places that a person has loaded
+ * @property {boolean} marking  a press on the picture draws
+ * @property {import('./region_follow.js').Measured | null} measured  all that is known of the place, while it is marked
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
  * @property {number | null} unplacedOn  the picture that a person chose for places that the answer names on none

@@ -4,7 +4,7 @@
  * the numbers about the row, then what may be wanted next. What arrives for something that is not wanted any more is dropped.
  * Knows the state and the source, and no document.
  */
-import { regionCells, regionOf } from '../numbers/regions.js';
+import { isOfRegion, regionIn } from '../numbers/regions.js';
 import { makeAtlas } from '../numbers/atlas.js';
 import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
@@ -163,7 +163,7 @@ export function atlasOf(info, { tower, direction, query, until, grid }) {
 
 /**
  * The scores by which heads are ordered, null where there are none: scores are of rows, a value is that at a pinned cell,
- * and a share in a place is that in the box that is drawn, or in the one that the answer names.
+ * and what is measured of a place is that in the one that is drawn or chosen, or else in the one that the answer names.
  * @param {RunInfo} info
  * @param {Pick<Shown, 'tower' | 'direction' | 'query' | 'until'>} shown
  * @param {import('./look.js').Look['order']} order
@@ -173,9 +173,9 @@ export function atlasOf(info, { tower, direction, query, until, grid }) {
  */
 export function wantedScores(info, { tower, direction, query, until }, order, pinned, drawn = null) {
   if (direction !== 'reads' || order === 'number') return null;
-  if (order === 'region_share') {
-    const region = regionOf(info, drawn);
-    return region && regionCells(info, region, tower) ? { tower, name: order, query, until, region } : null;
+  if (isOfRegion(order)) {
+    const region = regionIn(info, drawn, tower);
+    return region ? { tower, name: order, query, until, region } : null;
   }
   if (order !== 'value') return { tower, name: order, query, until };
   const record = pinned && info.grids[pinned.grid];

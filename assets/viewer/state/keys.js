@@ -20,8 +20,10 @@ export const KEYS = [
   { keys: ['v'], shown: 'v', command: 'tower', says: 'language, vision' },
   { keys: ['s'], shown: 's', command: 'sinks', says: 'sinks masked, raw, renormalised' },
   { keys: [' '], shown: 'space', command: 'play', says: 'play over layers, or stop' },
+  { keys: ['m'], shown: 'm', command: 'mark', says: 'mark a place: draw, type or load one' },
+  { keys: ['o'], shown: 'o', command: 'place', says: 'next place that was loaded, or that the answer names' },
   { keys: ['?'], shown: '?', command: 'help', says: 'these keys' },
-  { keys: ['Escape'], shown: 'Esc', command: 'clear', says: 'clear: cell, range, zoom' },
+  { keys: ['Escape'], shown: 'Esc', command: 'clear', says: 'clear: cell, place, range, zoom' },
 ];
 
 /**

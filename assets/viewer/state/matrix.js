@@ -16,15 +16,15 @@ import { changeWish, massesName } from './comparison_follow.js';
 
 /**
  * @param {HeldMatrix | null} before
- * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of'>} fields
+ * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of' | 'region'>} fields
  * @returns {{held: HeldMatrix | null, isStale: boolean}}  the same `held` where nothing of it has changed
  */
-export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of }) {
+export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of, region }) {
   if (!info || !selection) return { held: null, isStale: false };
   const { tower } = selection;
   const massName = massesName(info, selection, { right, measure, of });
   const isMass = massName === null || imageMasses === null || imageMasses.name === massName;
-  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of })) && isMass;
+  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of, region })) && isMass;
   if (!isNow || !change) return { held: before?.tower === tower ? before : null, isStale: true };
   const masses = massName === null ? null : imageMasses?.values ?? null;
   const { values } = change;

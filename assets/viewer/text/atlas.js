@@ -1,7 +1,7 @@
 // @ts-check
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
 import { ORDERS, isOfReaders } from '../numbers/head_order.js';
-import { regionOf } from '../numbers/regions.js';
+import { isOfRegion, regionOf } from '../numbers/regions.js';
 import { headCount, layersOf } from '../data/run_info.js';
 
 /**
@@ -63,7 +63,7 @@ export function whyNoMaps(held, fields) {
   if (!shown.cells.length) return 'Cells of this tower read nothing: there are no maps of who reads.';
   if (view === 'layer') return 'Choose a layer: its heads are then shown here, cell by cell.';
   if (shown.direction !== 'reads') return 'Scores are of rows: choose “reads from” to see the best heads.';
-  if (order === 'region_share' && !regionOf(held.info, fields.region)) return 'The answer names no place: draw a box with Shift, or choose another order.';
+  if (isOfRegion(order) && !regionOf(held.info, fields.region)) return 'The answer names no place: mark one (m), or choose another order.';
   if (fields.order !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
   return order === 'value' ? 'Pin a cell of the picture: the heads that read most of it are then shown here.' : 'Choose an order: the heads that come first in it are then shown here.';
 }

@@ -10,6 +10,7 @@ const WHAT = {
     : many(asked, 'query', 'The small maps of position', 'The small maps of positions')}${where(asked)}`,
   masses: (asked) => `${many(asked, 'query', 'How much the row of position', 'How much the mean row of positions')} reads of each part`,
   scores: (asked) => `The score ${word(asked, 'name')}${asked.has('query') ? many(asked, 'query', ' of the row of position', ' of the rows of positions') : ''}${where(asked)}`,
+  region: (asked) => `${many(asked, 'query', 'What is measured of this place in the row of position', 'What is measured of this place in the rows of positions')}`,
   change: (asked) => `The change by ${word(asked, 'measure')}${asked.has('query') ? ` in the row of position ${asked.get('query')}` : ''}`,
 };
 

@@ -56,7 +56,8 @@ function shareInRegion(rows, info, drawn) {
   if (shares.some(Number.isNaN)) return null;
   const isBox = region.place.length === 4;
   const named = region.label ? `${isBox ? 'in' : 'at'} “${region.label}”` : isBox ? 'in the answer’s box' : 'at the answer’s point';
-  return { where: region.isDrawn ? 'in the drawn box' : named, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform) };
+  const where = region.label || !region.isDrawn ? named : isBox ? 'in the drawn box' : 'at the drawn point';
+  return { where, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform) };
 }
 
 /**

@@ -36,7 +36,7 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
     const at = (/** @type {number} */ cell) => `row ${Math.floor(cell / grid.cols)}, col ${cell % grid.cols}`;
     parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
   }
-  return `${capital(parts.join('; '))}.${inRegion([before, after], info, drawn)}`;
+  return `${inRegion([before, after], info, drawn)} ${capital(parts.join('; '))}.`.trim();
 }
 
 /** What two rows stand for where words differ. @param {import('../data/comparison_info.js').AlignedRows} stands */

@@ -16,7 +16,8 @@ export function createHelp(root, more = []) {
     create('dl', {}, [
       ...KEYS.flatMap(({ shown, says }) => [create('dt', {}, [create('kbd', { text: shown })]), create('dd', { text: says })]),
       create('dt', {}, [create('kbd', { text: 'shift' }), ' + arrows']), create('dd', { text: 'on the picture: point at the next cell; Enter selects it' }),
-      create('dt', {}, [create('kbd', { text: 'p' })]), create('dd', { text: 'on the picture: pin the cell, or let it go; shift and click do the same' }),
+      create('dt', {}, [create('kbd', { text: 'p' })]), create('dd', { text: 'on the picture: pin the cell, or let it go; shift and click pin it and mark the point' }),
+      create('dt', {}, [create('kbd', { text: 'b' })]), create('dd', { text: 'on the picture: begin a box at the cell; arrows extend it, Enter ends it, Esc gives it up' }),
       create('dt', {}, [create('kbd', { text: 'shift' }), ' and drag']), create('dd', { text: 'draw a box on the picture: how much is read there, and how much by chance' }),
       create('dt', {}, [create('kbd', { text: '+' }), ' ', create('kbd', { text: '−' }), ' ', create('kbd', { text: '0' })]),
       create('dd', { text: 'on the picture: larger, smaller, whole; the wheel once it has the focus, or with Ctrl' }),

@@ -13,6 +13,8 @@ from typing import Any
 from attention.comparisons.comparison import Comparison
 from attention.coordinates import SPACES
 from attention.errors import NotInRun
+from attention.measures import regions
+from attention.runs.regions import Region
 from attention.runs.run import Run
 
 REDUCED = ("mean", "max")
@@ -101,12 +103,29 @@ def line_questions(run: Run, tower: str, part: Part) -> Iterator[Question]:
             yield Question.of("scores", tower=tower, name="image_mass", layer=layer, head=head)
 
 
-def change_questions(comparison: Comparison, query: int | None) -> Iterator[Question]:
+def change_questions(comparison: Comparison, query: int | None, region: Region | None = None) -> Iterator[Question]:
     """The questions about how far heads moved in one row; None is the mean over the answer's."""
+    place = {} if region is None else placed(region)
     for tower in text_towers(comparison.base):
-        for measure in comparison.measures(tower):
-            for adapter in range(len(comparison.adapters)):
+        for adapter in range(len(comparison.adapters)):
+            for measure in comparison.measures(tower):
                 yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query)
+            for measure in regions.NAMES if place else ():
+                yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query, **place)
+
+
+def region_questions(run: Run, query: int, region: Region, member: str | None = None) -> Iterator[Question]:
+    """The questions about what lies in a region in one row, and of a run the orders of heads by it."""
+    for tower in text_towers(run):
+        yield Question.of("region", member, tower=tower, query=query, **placed(region))
+        for name in () if member else regions.NAMES:
+            yield Question.of("scores", tower=tower, name=name, query=query, **placed(region))
+
+
+def placed(region: Region) -> dict[str, str]:
+    """A region as fields of an address, to a millionth of a pixel."""
+    sides = ",".join(f"{side:.6f}".rstrip("0").rstrip(".") for side in region.place)
+    return {"box" if len(region.place) == 4 else "point": sides, "image": str(region.image)}
 
 
 def _reads(part: Part, tower: str) -> Iterator[tuple[int | str, int | str | None]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from attention.comparisons.comparison import Comparison
 from attention.errors import InvalidRequest
 from attention.exports.files import new_file, refuse_inside
+from attention.exports.regions import wanted_region
 from attention.exports.wanted import COMPARISON, HTML, MAP, Wanted, is_given
 from attention.runs.run import Run
 
@@ -32,7 +33,8 @@ def wanted_html(found: Run | Comparison, wanted: Wanted) -> HtmlFile:
     for name, value in others.items():
         if name not in OPENS_AT and is_given(value):
             raise InvalidRequest(f"Format html opens at a layer, a head and a query: leave {name} out.")
-    return html_file(found, **{name: others[name] for name in OPENS_AT}, **wanted.of(HTML))
+    region = wanted_region(found, wanted)
+    return html_file(found, **{name: others[name] for name in OPENS_AT}, **wanted.of(HTML), region=region)
 
 
 def refuse_html_fields(format: str, wanted: Wanted) -> None:  # noqa: A002 - the word of every way in

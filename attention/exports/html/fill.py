@@ -19,6 +19,7 @@ from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.comparisons.comparison import Comparison
 from attention.errors import LimitExceeded, NotInRun
+from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.selection import default_query
 
@@ -30,13 +31,14 @@ from .addresses import (
     grids_of,
     line_questions,
     place_questions,
+    region_questions,
     row_questions,
     text_towers,
 )
 from .chosen import by_interest, prompt_length, read_ranges, read_tokens, rows_of
 from .held import Held
 
-DISPENSABLE = ("scores", "masses", "change")
+DISPENSABLE = ("scores", "masses", "change", "region")
 LINES_SHARE = 8  # of the room: what the lines of image mass may take in every layer and head
 
 
@@ -57,8 +59,8 @@ class Filled:
 class _Filling:
     """A run's or a comparison's answers on their way into a file."""
 
-    def __init__(self, found: Run | Comparison, room: int, part: Part):
-        self.found, self.part = found, part
+    def __init__(self, found: Run | Comparison, room: int, part: Part, region: Region | None = None):
+        self.found, self.part, self.region = found, part, region
         self.comparison = found if isinstance(found, Comparison) else None
         self.members: dict[str | None, Run] = {None: found} if isinstance(found, Run) else {}
         if isinstance(found, Comparison):
@@ -84,7 +86,7 @@ class _Filling:
         if self.comparison is None:
             return True
         # Not every part of it: a table of many rows is large, and the page does without.
-        self.add([*change_questions(self.comparison, None), Question("logprobs")])
+        self.add([*change_questions(self.comparison, None, self.region), Question("logprobs")])
         for name, run in self.members.items():
             for tower in text_towers(run):
                 self.add([Question.of("scores", name, tower=tower, name="image_mass")])
@@ -120,8 +122,10 @@ class _Filling:
     def _row(self, query: int) -> Iterator[Question]:
         for name, run in self.members.items():
             yield from row_questions(run, query, self.part, name)
+            if self.region is not None:
+                yield from region_questions(run, query, self.region, name)
         if self.comparison is not None:
-            yield from change_questions(self.comparison, query)
+            yield from change_questions(self.comparison, query, self.region)
 
     def _column(self, key: int) -> Iterator[Question]:
         for name, run in self.members.items():
@@ -154,11 +158,13 @@ def fill(
     heads: str | None = None,
     layer: int | str | None = None,
     only_words: bool = False,
+    region: Region | None = None,
 ) -> Filled:
     """Fill a file of so many characters, which opens at the row of `query`; by default that which predicts the answer.
 
     `tokens`, `layers` and `heads` are what is named, as `chosen` reads it; `layer` is that of the view with which it
-    opens. With `only_words` what is not named are the rows of words, and no more although there is room.
+    opens. `region` is measured in every row that it holds. With `only_words` what is not named are the rows of words,
+    and no more although there is room.
 
     Raises InvalidRequest, NotInRun or LimitExceeded.
     """
@@ -171,7 +177,7 @@ def fill(
         {tower: [n for n in all_layers[tower] if n in named] for tower in towers},
         None if heads is None else read_ranges("heads", heads, range(max(base.heads(tower) for tower in towers))),
     )
-    filling = _Filling(found, room, part)
+    filling = _Filling(found, room, part, region)
     count = len(filling.tokens)
     filled = Filled(filling.held, part, count, is_named=tokens is not None)
     if query is not None and not 0 <= query < count:

@@ -16,6 +16,7 @@ from typing import Any
 from attention.comparisons.comparison import Comparison
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.limits import MAX_HTML_MEGABYTES
+from attention.runs.regions import Region
 from attention.runs.run import Run, is_reduction
 from attention.runs.selection import plain
 from attention.viewer_files import file_text, imported_by, modules_of, styles, template
@@ -46,6 +47,7 @@ def html_file(
     heads: str | None = None,
     megabytes: float | None = None,
     only_words: bool = False,
+    region: Region | None = None,
 ) -> HtmlFile:
     """Make a file that opens at this layer, head and row, and holds what is named, or what fits.
 
@@ -62,14 +64,14 @@ def html_file(
     room = int(limit * 1e6) - frame
     if room <= 0:
         raise InvalidRequest(f"megabytes is {quoted(megabytes)}; the viewer alone takes {frame / 1e6:.1f}.")
-    filled = fill(found, room, query, tokens, layers, heads, layer, only_words)
-    holds, left_out = what_it_holds(found, filled), what_it_leaves_out(found, filled)
+    filled = fill(found, room, query, tokens, layers, heads, layer, only_words, region)
+    holds, left_out = what_it_holds(found, filled), what_it_leaves_out(found, filled, region is not None)
     contents = {
         "entry": entry, "holds": holds, "leftOut": left_out, "oneHead": filled.part.heads is not None,
         "title": f"{base.info['model']['id']} · {found.info.get('prompt') or found.kind}"[:200],
         "manifest": {
             "id": found.info["id"], "ticket": "", "kind": found.kind, "folder": plain(found.folder.name) or found.kind,
-            "view": _view(base, filled, layer, head),
+            "view": _view(base, filled, layer, head) | _place(region),
         },
     }  # fmt: skip
     blocks = [("index", filled.held.index()), *((f"block-{i}", text) for i, text in enumerate(filled.held.blocks))]
@@ -96,6 +98,11 @@ def _view(base: Run, filled: Filled, layer: int | str | None, head: int | str | 
         if filled.part.heads is not None and head not in filled.part.heads:
             raise InvalidRequest(f"The file was to open at head {head} and does not hold it: name it in heads too.")
     return view | {name: value for name, value in (("layer", layer), ("head", head)) if value is not None}
+
+
+def _place(region: Region | None) -> dict[str, Any]:
+    """The region with which it opens, as the viewer takes one."""
+    return {} if region is None else {"region": {"image": region.image, "place": list(region.place)}}
 
 
 def _linked(name: str) -> str:

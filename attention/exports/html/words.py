@@ -32,7 +32,7 @@ def what_it_holds(found: Run | Comparison, filled: Filled) -> str:
     return f"This file holds {rows}{readers}, in {' and '.join(layers)}{every}{said}{each}."
 
 
-def what_it_leaves_out(found: Run | Comparison, filled: Filled) -> str:
+def what_it_leaves_out(found: Run | Comparison, filled: Filled, has_region: bool = False) -> str:
     """Sentences, which end with where the rest is."""
     base = found.base if isinstance(found, Comparison) else found
     out = []
@@ -45,6 +45,8 @@ def what_it_leaves_out(found: Run | Comparison, filled: Filled) -> str:
     out.append("means over several tokens")
     if isinstance(found, Run) and base.info["grids"]:
         out.append("orders of heads by sink share or by one cell")
+    if base.info["grids"]:
+        out.append(f"what each head puts in {'another' if has_region else 'a'} place of the picture")
     if "vision" in base.towers():
         out.append("the vision tower")
     if any(len(held) < len(base.layers(tower)) for tower, held in filled.part.layers.items()):

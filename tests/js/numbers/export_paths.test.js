@@ -59,3 +59,21 @@ test('a file has the name that the server gives it', () => {
   assert.equal(fileName('attachment; filename="3f2a_language_L12_H3_row69.svg"'), '3f2a_language_L12_H3_row69.svg');
   for (const header of [null, '', 'attachment', 'attachment; filename="../x"']) assert.equal(fileName(header), 'attention');
 });
+
+test('a figure has the place that is measured, a table of it all heads, and neither a place that is not to be seen', () => {
+  const tokens = [0, 1, 2, 3, 4, 5].map((index) => ({ index, grid: 0, row: Math.floor(index / 3), col: index % 3 }));
+  const info = { tokens, towers: { language: {} }, grids: [{ image: 0, tower: 'language', rows: 2, cols: 3, box_px: [0, 0, 30, 20] }], boxes: [{ image: 0, x0: 1, y0: 2, x1: 9, y1: 9.5, label: '<Save>' }] };
+  const place = (more) => asked(exportPath(keptView({ ...fields, info, region: null, ...more }), 'svg'));
+  assert.equal(place({}).box, undefined, 'the answer names one, and places are not shown');
+  const { box, image, label } = place({ places: true });
+  assert.deepEqual([box, image, label], ['1,2,9,9.5', '0', '<Save>']);
+  assert.equal(place({ region: { image: 0, label: '', place: [29, 3] } }).point, '29,3');
+  assert.equal(place({ region: { image: 0, label: '', place: [40, 50] } }).point, undefined, 'the model was not shown it');
+  const view = keptView({ ...fields, info, region: { image: 0, label: 'x', place: [1, 1, 4, 4] } });
+  assert.deepEqual(asked(exportPath(view, 'region')), { format: 'csv', tower: 'language', query: '69', box: '1,1,4,4', image: '0' });
+  assert.equal(asked(exportPath(view, 'html')).box, '1,1,4,4');
+  assert.equal(asked(exportPath(view, 'npz')).box, undefined);
+  assert.equal(reasonAgainst(view, 'region'), null);
+  assert.match(reasonAgainst(keptView(fields), 'region'), /Mark a place first/);
+  assert.match(reasonAgainst({ ...view, direction: 'read by' }, 'region'), /reads from/);
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { boxOfCell, framesOf, marksOf } from '../../../assets/viewer/paint/marks.js';
+import { boxOfCell, framesOf, markAt, marksOf } from '../../../assets/viewer/paint/marks.js';
 
 const BORDERS = { rows: Int32Array.from([0, 10, 20, 30]), cols: Int32Array.from([0, 8, 16, 24]) };
 const segments = (path) => path.split('M').filter(Boolean).sort();
@@ -53,4 +53,15 @@ test('a guess is told apart and says what it rests on, however long its name is'
   const [frame] = marksOf({ points: [], boxes: [{ x0: 60, y0: 60, x1: 90, y1: 90, ambiguous: 'y before x assumed' }] }, PICTURE, PLACE, SEEN);
   assert.equal(frame.label, '(y before x assumed)');
   assert.ok(!marksOf({ points: [{ x: 60, y: 60, label: 'sure' }], boxes: [] }, PICTURE, PLACE, SEEN)[0].isGuess);
+});
+
+test('a place is chosen on its line or at its point, not inside of it', () => {
+  const places = { points: [{ x: 50, y: 50 }, { x: 80, y: 80, ambiguous: 'or pixels' }], boxes: [{ x0: 10, y0: 10, x1: 40, y1: 30, label: 'a' }] };
+  const at = (x, y) => markAt(places, { width: 100, height: 100 }, { left: 20, top: 0, width: 200, height: 200 }, { x, y });
+  assert.equal(at(42, 40)?.label, 'a', 'on its left side');
+  assert.equal(at(36, 20)?.label, 'a', 'near its corner');
+  assert.equal(at(70, 40), null, 'in its middle');
+  assert.equal(at(30, 20), null, 'too far outside');
+  assert.equal(at(126, 104), places.points[0]);
+  assert.equal(at(180, 160), null, 'a guess is no place');
 });

@@ -2,7 +2,7 @@
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
 import { create, part } from '../dom.js';
 import { ORDERS } from '../../numbers/head_order.js';
-import { regionOf } from '../../numbers/regions.js';
+import { isOfRegion, regionIn } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
 
@@ -47,7 +47,7 @@ export function createAtlasControls(root, state) {
   function show() {
     const { info, selection, order, pinned, region } = state.get;
     const view = viewOf(state.get);
-    const isPlaced = Boolean(info && regionOf(info, region));
+    const isPlaced = Boolean(info && selection && regionIn(info, region, selection.tower));
     const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced].join();
     if (now === told) return;
     told = now;
@@ -63,9 +63,9 @@ export function createAtlasControls(root, state) {
     for (const option of select.options) {
       const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];
       const isWithoutCell = option.value === 'value' && !isPinned;
-      const isWithoutPlace = option.value === 'region_share' && !isPlaced;
+      const isWithoutPlace = isOfRegion(option.value) && !isPlaced;
       option.disabled = isWithoutCell || isWithoutPlace || (option.value === 'number' && view === 'best');
-      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? 'share in a place (the answer names none; draw one with Shift)' : text;
+      option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? `${text} (the answer names none: mark one)` : text;
     }
   }
 

@@ -2,6 +2,7 @@
 /** What the matrix of change is of: a measure, the mean or one row; against whom; and all its numbers as a table to keep. */
 import { memberName } from '../../data/comparison_info.js';
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
+import { regionIn } from '../../numbers/regions.js';
 import { rowOfMatrix } from '../../state/comparison_follow.js';
 import { create, part } from '../dom.js';
 import { pointsAtTokens } from '../../data/selection.js';
@@ -29,8 +30,8 @@ export function createChangeChoices(root, state) {
   place.replaceChildren(select, group, table);
 
   function offer() {
-    const { comparison, whole, tower } = state.get;
-    const names = comparison ? offeredMeasures(comparison) : [];
+    const { comparison, whole, tower, info, region } = state.get;
+    const names = comparison && info ? offeredMeasures(comparison, regionIn(info, region, tower) !== null) : [];
     select.replaceChildren(...(names.length ? names : ['–']).map((name) => create('option', { value: name, text: measureText(name), title: measureTitle(name) })));
     select.disabled = !names.length;
     table.hidden = Boolean(whole?.noFiles);
@@ -64,7 +65,7 @@ export function createChangeChoices(root, state) {
   }
 
   const undo = [
-    state.on(['comparison', 'whole', 'tower'], offer),
+    state.on(['comparison', 'whole', 'tower', 'info', 'region'], offer),
     state.on(['measure', 'of', 'selection', 'left', 'right', 'info'], show),
   ];
   offer();

@@ -1,7 +1,8 @@
 // @ts-check
 /** The menu "Keep" of a comparison: its maps side by side as a picture or a figure, its numbers, all of it as a zip, and the address of the view. */
 import { comparedPath } from '../../numbers/comparison_export_paths.js';
-import { opening } from '../../numbers/export_paths.js';
+import { opening, placeFields, rowOf } from '../../numbers/export_paths.js';
+import { regionIn } from '../../numbers/regions.js';
 import { memberName } from '../../data/comparison_info.js';
 import { create, listen } from '../dom.js';
 import { createKeepLinks, PICTURES } from '../keep/keep_links.js';
@@ -28,6 +29,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
   const links = createKeepLinks(keep, [
     ...PICTURES,
     ['csv', 'all heads (CSV)', 'every measure of every layer and head, means over the answer, as a table'],
+    ['region', 'the place in all heads', 'what every layer and head of every member puts in the place, beside what chance would, as a table'],
     ['html', 'HTML', 'one file that shows this in any browser, without the app and without a network; it says what it leaves out'],
     ['zip', 'whole comparison (zip)', 'every run and every measure, as a zip that can be opened here again'],
   ], 'comparison');
@@ -43,13 +45,14 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
   const who = create('span', { class: 'av-keep-who' });
   const files = [
     keepRow('Show', boxes.map((box, i) => create('label', { class: 'av-control av-keep-shown' }, [box, names[i]]))), keepRow('Picture', links.of('png', 'svg', 'pdf')),
-    size.row, keepRow('Files', links.of('html', 'csv', 'zip')),
+    size.row, keepRow('Files', links.of('html', 'csv', 'region', 'zip')),
   ];
   keep.fill(...files, keepRow('View', [copy, who]));
 
   /** Links for what is on screen now. */
   function offer() {
-    const { comparison, maps, left, right, manifest, whole, pair } = state.get;
+    const { comparison, maps, left, right, manifest, whole, pair, info, region } = state.get;
+    const place = info && pair ? regionIn(info, region, pair.before.tower) : null;
     keep.enable(Boolean(comparison));
     if (!keep.isOpen() || !comparison || !whole) return;
     for (const each of files) each.hidden = Boolean(whole.noFiles);
@@ -59,7 +62,12 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     const show = SHOWN.filter((_, i) => boxes[i].checked);
     const why = !maps ? 'There is no picture to draw on.' : show.length ? '' : 'Choose what is to be shown.';
     links.address((format) => {
-      if (format === 'html') return { href: `${whole.base}/export?${new URLSearchParams({ format, ...(pair ? opening(pair.before) : {}) })}` };
+      if (format === 'html') return { href: `${whole.base}/export?${new URLSearchParams({ format, ...(pair ? opening(pair.before) : {}), ...(place ? placeFields(place) : {}) })}` };
+      if (format === 'region') {
+        if (!place || !pair) return { why: 'Mark a place first: ▭ beside the zoom, or the key m.' };
+        if (pair.before.direction !== 'reads') return { why: 'A place is measured in what a row reads: choose “reads from”.' };
+        return { href: `${whole.base}/export?${new URLSearchParams({ format: 'csv', ...rowOf(pair.before), ...placeFields(place) })}` };
+      }
       if (format === 'zip' || format === 'csv') return { href: `${whole.base}/export?format=${format}${format === 'csv' && pair ? `&tower=${encodeURIComponent(pair.before.tower)}` : ''}` };
       return why ? { why } : { href: `${whole.base}/${comparedPath(state.get, format, { ...size.get(), show, split: lineOnPicture() })}` };
     });
@@ -68,7 +76,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(address()) }),
-    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'beside', 'split', 'zoom', 'whole'], offer),
+    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'beside', 'split', 'zoom', 'whole', 'pair', 'region'], offer),
     state.on(['size'], keep.refit),
   ];
   offer();

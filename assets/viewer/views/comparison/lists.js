@@ -60,9 +60,9 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   }
 
   function fillHeads() {
-    const { info, comparison, selection, change, imageMasses, right, measure, of } = state.get;
+    const { info, comparison, selection, change, imageMasses, right, measure, of, region } = state.get;
     if (!info || !comparison || !selection || !change) return empty('');
-    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of }));
+    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of, region }));
     list.classList.toggle('av-stale', !isNow);
     if (!isNow) return;
     const massName = massesName(info, selection, { right, measure, of });
@@ -148,7 +148,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   const undo = [
     listen(tabs, { keydown: turn }),
     state.on(['comparison', 'list'], showTabs),
-    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list'], fill),
+    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list', 'region'], fill),
   ];
   showTabs();
   fill();

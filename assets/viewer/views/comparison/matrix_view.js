@@ -178,7 +178,7 @@ export function createMatrixView(root, state, { choose }) {
   }
 
   const undo = [
-    state.on(['info', 'selection', 'right', 'measure', 'of', 'change', 'imageMasses'], update),
+    state.on(['info', 'selection', 'right', 'measure', 'of', 'change', 'imageMasses', 'region'], update),
     state.on(['info', 'comparison', 'tower', 'right', 'palette', 'size'], redraw),
     state.on(['theme'], mix),
   ];

@@ -28,16 +28,16 @@ const NOTHING = { before: 'base', after: 'adapter', difference: 'difference', wi
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ComparisonState} state
- * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {compare: (two: {left?: number, right?: number}) => void}} actions
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions, compare: (two: {left?: number, right?: number}) => void}} actions
  */
-export function createComparisonPanes(root, state, { focusGrid, selectCell, pinCell, compare }) {
+export function createComparisonPanes(root, state, { focusGrid, selectCell, pinCell, places, compare }) {
   const stage = part(root, 'stage');
   const place = part(root, 'quad');
   const strip = createPictureStrip(root, state, { focusGrid }, {
     fields: /** @type {any} */ (['pair']),
     of: (grid) => [state.get.pair?.before, state.get.pair?.after].map((shown) => shareOf(shown ?? null, grid)).filter(Boolean).join(' → '),
   });
-  const set = createPaneSet(root, state, { selectCell, pinCell }, {
+  const set = createPaneSet(root, state, { selectCell, pinCell, places }, {
     panes: () => panes,
     main: () => (panes.find(({ figure }) => !figure.hidden) ?? panes[0]).pane,
     infoOf: (name) => (name === 'before' ? state.get.infos[state.get.left] : name === 'after' ? state.get.infos[state.get.right] : null) ?? null,
@@ -128,7 +128,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     const begun = performance.now();
     const found = colouredMaps();
     place.toggleAttribute('data-plain', beside);
-    const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, plus and minus zoom.';
+    const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     for (const { name, pane, title } of panes) {
       const content = found?.[name];
       pane.show({ map: content?.map ?? null, other: content?.other ?? null, smooth, opacity: beside ? 1 : opacity, label: `Attention, ${title.textContent}. ${label}` });

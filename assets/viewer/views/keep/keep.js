@@ -10,6 +10,7 @@ import { pythonCode } from '../../numbers/python_code.js';
 const NUMBERS = [
   ['npz', 'NPZ', 'the exact row and map in float32, with all that finds them again, for NumPy'],
   ['csv', 'CSV', 'the exact map as a table of cells and their pixels'],
+  ['region', 'the place in all heads', 'what every layer and head puts in the place, beside what chance would, as a table'],
 ];
 /** @type {import('./keep_links.js').Offer[]} */
 const CARD = [['card', 'Share card', 'one picture to show others: the map, question and answer, and the maps of all layers and heads']];
@@ -64,7 +65,7 @@ export function createKeep(root, state) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(written()) }),
-    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'source', 'info', 'manifest'], address),
+    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'region', 'source', 'info', 'manifest'], address),
     state.on(['size'], keep.refit),
   ];
   address();

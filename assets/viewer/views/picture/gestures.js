@@ -2,7 +2,7 @@
 /**
  * What a mouse, a finger or two and a wheel do on a picture: point, choose, drag, pinch, zoom, draw.
  *
- * A press that has moved is a drag and chooses nothing; with Shift it draws. The wheel zooms with Ctrl or Command, as a pinch on a touchpad does, and
+ * A press that has moved is a drag and chooses nothing; with Shift, or while places are marked, it draws. The wheel zooms with Ctrl or Command, as a pinch on a touchpad does, and
  * alone where the picture has the focus; otherwise it scrolls the page, as it does when there is nothing left to zoom out of.
  * Knows neither cells nor pictures.
  */
@@ -24,9 +24,10 @@ export const STEP = 2;
  * @param {(factor: number, event: {clientX: number, clientY: number}) => boolean} does.zoom  whether anything changed
  * @param {(dx: number, dy: number) => void} does.move       in CSS pixels
  * @param {(from: {clientX: number, clientY: number}, to: {clientX: number, clientY: number}) => void} does.draw  again and again, as the pointer moves
+ * @param {() => boolean} does.isMarking
  * @returns {() => void} dispose
  */
-export function listenToGestures(target, { point, choose, zoom, move, draw }) {
+export function listenToGestures(target, { point, choose, zoom, move, draw, isMarking }) {
   /** @type {Map<number, {clientX: number, clientY: number}>} */
   const pressed = new Map();
   let begun = { clientX: 0, clientY: 0 };
@@ -39,7 +40,7 @@ export function listenToGestures(target, { point, choose, zoom, move, draw }) {
     if (!pressed.size) {
       begun = event;
       isDrag = false;
-      isDrawing = event.shiftKey;
+      isDrawing = event.shiftKey || isMarking();
     } else isDrag = true;
     pressed.set(event.pointerId, event);
   }
@@ -88,7 +89,7 @@ export function listenToGestures(target, { point, choose, zoom, move, draw }) {
     pointercancel: release,
     pointerleave: (/** @type {PointerEvent} */ event) => { if (event.pointerType === 'mouse') point(null); },
     click: (/** @type {MouseEvent} */ event) => { if (!isDrag) choose(event); },
-    dblclick: (/** @type {MouseEvent} */ event) => { if (!isDrag && !event.shiftKey) zoom(STEP, event); },
+    dblclick: (/** @type {MouseEvent} */ event) => { if (!isDrag && !event.shiftKey && !isMarking()) zoom(STEP, event); },
     wheel: turn,
   });
 }

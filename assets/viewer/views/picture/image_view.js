@@ -13,13 +13,13 @@ const GAP_PX = 12;
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
- * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'>} actions
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions}} actions
  */
-export function createImageView(root, state, { focusGrid, selectCell, pinCell }) {
+export function createImageView(root, state, { focusGrid, selectCell, pinCell, places }) {
   const stage = part(root, 'stage');
   const place = part(root, 'panes');
   const strip = createPictureStrip(root, state, { focusGrid });
-  const set = createPaneSet(root, state, { selectCell, pinCell }, {
+  const set = createPaneSet(root, state, { selectCell, pinCell, places }, {
     panes: () => [{ name: 'picture', pane: first }, ...(alone ? [{ name: 'map', pane: alone, isBare: true }] : [])],
     main: () => first,
     infoOf: () => state.get.info,
@@ -60,7 +60,7 @@ export function createImageView(root, state, { focusGrid, selectCell, pinCell })
   function showMap() {
     const { smooth, opacity, beside, toned, perf } = state.get;
     root.toggleAttribute('data-quiet', toned && !beside && state.get.shown?.grid !== null);
-    const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, plus and minus zoom.';
+    const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     const map = colouredMap();
     first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : 'Attention on the picture'}. ${label}` });
     alone?.show({ map, smooth, opacity: 1, label: `Attention without the picture. ${label}` });

@@ -8,10 +8,10 @@
  * `show`, what a person does goes out by `does`: a pane knows neither the run nor the state of the page.
  */
 import { create, listen, placeTip, setBox } from '../dom.js';
-import { cellAt, cellBorders } from '../../paint/geometry.js';
+import { cellAt, cellBorders, cellBox } from '../../paint/geometry.js';
 import { listenToGestures, STEP } from './gestures.js';
 import { hatch, mapImage } from '../map_canvas.js';
-import { boxOfCell, marksOf } from '../../paint/marks.js';
+import { boxOfCell, markAt, marksOf } from '../../paint/marks.js';
 import { createPaneMarks } from './pane_marks.js';
 import { createPanePicture } from './pane_picture.js';
 import { createState } from '../../state/state.js';
@@ -36,6 +36,7 @@ import { moved, placeOf, pointAt, revealing, seenOf, WHOLE, zoomedAt } from '../
  * @property {Cell[]} here     the cells that are selected
  * @property {Cell | null} pinned
  * @property {{points: import('../../paint/marks.js').Point[], boxes: import('../../paint/marks.js').Rectangle[]} | null} places
+ * @property {boolean} marking  a press draws
  * @property {string} label    for who does not see it
  * @property {number} refit     counts changes of size or theme
  *
@@ -44,7 +45,9 @@ import { moved, placeOf, pointAt, revealing, seenOf, WHOLE, zoomedAt } from '../
  * @property {(cell: Cell) => void} select
  * @property {(cell: Cell) => void} pin
  * @property {(zoom: Zoom) => void} zoom
- * @property {(place: number[]) => void} draw  a box: x0, y0, x1, y1 in pixels of the picture
+ * @property {(place: number[]) => void} draw  a box or a point: x0, y0, x1, y1 or x, y in pixels of the picture
+ * @property {(mark: import('../../paint/marks.js').Point | import('../../paint/marks.js').Rectangle) => void} choose  one of the places
+ * @property {() => () => void} begin  a box by keys; what comes back gives it up
  * @property {(isThere: boolean) => void} [loaded]  the picture came, or cannot be had
  */
 
@@ -69,7 +72,7 @@ export function createPane(parent, does) {
   /** @type {ReturnType<typeof createState<Content>>} */
   const content = createState(/** @type {Content} */ ({
     size: null, picture: null, grid: null, map: null, other: null, split: 0.5, smooth: false, opacity: 1, zoom: WHOLE, hover: null, tip: '', here: [], pinned: null,
-    places: null, label: '', refit: 0,
+    places: null, marking: false, label: '', refit: 0,
   }));
   /** In device pixels of the pane: where the whole picture lies, and what is seen of it. */
   let place = { left: 0, top: 0, width: 1, height: 1 };
@@ -98,7 +101,7 @@ export function createPane(parent, does) {
     const off = (/** @type {number} */ start) => Math.round(start * density) / density - start;
     setBox(frame, { left: seen.left / density + off(left), top: seen.top / density + off(top), width: seen.width / density, height: seen.height / density });
     if (canvas.width !== seen.width || canvas.height !== seen.height) Object.assign(canvas, { width: seen.width, height: seen.height });
-    canvas.style.touchAction = zoom.scale > 1 ? 'none' : 'pan-x pan-y';
+    canvas.style.touchAction = zoom.scale > 1 || content.get.marking ? 'none' : 'pan-x pan-y';
     frame.classList.toggle('av-movable', zoom.scale > 1);
     image.place(inCss(within()), zoom.scale === 1 ? 0 : place.width);
     borders = grid ? cellBorders(grid, size, within()) : { rows: new Int32Array(1), cols: new Int32Array(1) };
@@ -228,6 +231,54 @@ export function createPane(parent, does) {
     if (x0 < x1 && y0 < y1) does.draw([x0, y0, x1, y1]);
   }
 
+  /** The point under the pointer, in pixels of the picture to a tenth. @param {{clientX: number, clientY: number}} event */
+  function pointOf(event) {
+    const { size } = content.get;
+    const { x, y } = pointAt(within(), under(event));
+    const side = (/** @type {number} */ share, /** @type {number} */ length) => Math.round(10 * length * Math.min(1, Math.max(0, share))) / 10;
+    return size ? [side(x, size.width), side(y, size.height)] : [];
+  }
+
+  /** The place whose line is under the pointer. @param {{clientX: number, clientY: number}} event */
+  function placeUnder(event) {
+    const { places, size } = content.get;
+    const { x, y } = under(event);
+    return places && size ? markAt(places, size, inCss(within()), { x: css(x), y: css(y) }) : null;
+  }
+
+  /** The cell at which a box was begun by keys, and what gives that up. @type {{cell: Cell, giveUp: () => void} | null} */
+  let begun = null;
+
+  function beginBox() {
+    if (!content.get.hover) pointBeside(0, 0);
+    const { hover } = content.get;
+    if (!hover) return;
+    begun = { cell: hover, giveUp: does.begin() };
+    drawCells();
+  }
+
+  /** From the cell at which the box was begun to the one that is pointed at. */
+  function drawCells() {
+    const { grid, hover } = content.get;
+    if (!begun || !grid || !hover) return;
+    const [a, b] = [begun.cell, hover].map(({ row, col }) => cellBox(grid, row, col));
+    does.draw([Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])]);
+  }
+
+  /** While a box is begun every key is the box's. @param {KeyboardEvent} event @param {number[] | undefined} move */
+  function extend(event, move) {
+    if (move) {
+      pointBeside(move[0], move[1]);
+      drawCells();
+    } else if (event.key === 'Enter' || event.key === 'b') begun = null;
+    else if (event.key === 'Escape') {
+      begun?.giveUp();
+      begun = null;
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
   /** The cell beside the one that is pointed at; to begin with, the one with the largest value. @param {number} down @param {number} right */
   function pointBeside(down, right) {
     const { grid, map, hover, size, zoom } = content.get;
@@ -249,7 +300,9 @@ export function createPane(parent, does) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { hover } = content.get;
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (move && event.shiftKey) pointBeside(move[0], move[1]);
+    if (begun) return extend(event, move);
+    if (event.key === 'b') beginBox();
+    else if (move && event.shiftKey) pointBeside(move[0], move[1]);
     else if (event.key === 'Enter' && hover) does.select(hover);
     else if (event.key.toLowerCase() === 'p' && hover) does.pin(hover);
     else if (event.key === '+' || event.key === '=') zoomBy(STEP);
@@ -260,7 +313,7 @@ export function createPane(parent, does) {
   }
 
   const undo = [
-    listen(canvas, { keydown: press }),
+    listen(canvas, { keydown: press, blur: () => { begun = null; } }),
     listenToGestures(canvas, {
       point: (event) => {
         const cell = event && cellUnder(event);
@@ -271,15 +324,19 @@ export function createPane(parent, does) {
         const cell = cellUnder(event);
         if (!cell) return;
         does.hover(cell, 'pointer'); // a finger points where it taps
+        const mark = event.shiftKey ? null : placeUnder(event);
         if (event.shiftKey) does.pin(cell);
+        if (event.shiftKey || content.get.marking) does.draw(pointOf(event));
+        else if (mark) does.choose(mark);
         else does.select(cell);
       },
       zoom: zoomBy,
       move: moveBy,
       draw: drawBox,
+      isMarking: () => content.get.marking,
     }),
     content.on(['picture'], loadPicture),
-    content.on(['size', 'grid', 'zoom', 'refit'], layOut),
+    content.on(['size', 'grid', 'zoom', 'refit', 'marking'], layOut),
     content.on(['size', 'grid', 'zoom', 'refit', 'map', 'other', 'smooth'], paint),
     content.on(['split'], put),
     content.on(['size', 'grid', 'zoom', 'refit', 'here', 'pinned', 'places'], mark),

@@ -30,8 +30,8 @@ export function createPaneMarks() {
 
     /** @param {ReturnType<typeof marksOf>} marks */
     showPlaces(marks) {
-      places.replaceChildren(...marks.map(({ path, label, x, y, isRight, isGuess }) => {
-        const group = draw('g', isGuess ? 'av-place av-guess' : 'av-place');
+      places.replaceChildren(...marks.map(({ path, label, x, y, isRight, isGuess, isChosen }) => {
+        const group = draw('g', `av-place${isGuess ? ' av-guess' : ''}${isChosen ? ' av-chosen' : ''}`);
         setPath(draw('path', 'av-casing', group), path);
         setPath(draw('path', 'av-line', group), path);
         const text = draw('text', isRight ? 'av-right' : '', group);

@@ -6,6 +6,7 @@
 import { part } from '../dom.js';
 import { createPane } from './pane.js';
 import { placesOn } from '../../data/run_info.js';
+import { placeOfMark, withPlaces } from '../../numbers/regions.js';
 import { cellsOfSelection } from '../../data/selection.js';
 import { createUnplaced } from './unplaced.js';
 import { WHOLE } from '../../paint/zoom.js';
@@ -17,16 +18,16 @@ import { createZoomTools } from './zoom_tools.js';
  *
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
- * @param {Pick<import('../../state/actions.js').Actions, 'selectCell' | 'pinCell'>} actions
+ * @param {Pick<import('../../state/actions.js').Actions, 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions}} actions
  * @param {object} view
  * @param {() => {name: string, pane: Pane, isBare?: boolean}[]} view.panes  that there are; a bare one has no picture
  * @param {() => Pane} view.main   the one that the zoom's buttons move
  * @param {(name: string) => import('../../data/run_info.js').RunInfo | null} view.infoOf  whose answer names places on a pane
  * @param {(cell: import('../../paint/marks.js').Cell, grid: import('../../data/run_info.js').Grid) => {readout: string, tip: (name: string, isPointed: boolean) => string}} view.words
  */
-export function createPaneSet(root, state, { selectCell, pinCell }, { panes, main, infoOf, words }) {
+export function createPaneSet(root, state, { selectCell, pinCell, places: regions }, { panes, main, infoOf, words }) {
   const readout = part(root, 'readout');
-  const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }) });
+  const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }), mark: () => regions.toggle() });
   const unplaced = createUnplaced(part(root, 'stage'), {
     draw: (isWished) => state.set({ unplacedOn: isWished ? focus()?.index ?? null : null, ...(isWished ? { places: true } : {}) }),
   });
@@ -61,7 +62,7 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
       picture = { address, size: now?.image ?? null };
       state.set({ pictureReady: false, ...(isAlike ? {} : { zoom: WHOLE }) });
     }
-    const common = { size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits, map: null, other: null, hover: null, ...selected() };
+    const common = { marking: state.get.marking, size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits, map: null, other: null, hover: null, ...selected() };
     each((name) => ({ ...common, places: named(name) }));
     showUnplaced();
     if (!isOther) return;
@@ -77,15 +78,14 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     return { here: info && selection && isHere ? cellsOfSelection(info, selection) : [], pinned: isPinned ? pinned : null };
   }
 
-  /** What the answer names on this picture, and the box that is drawn. @param {string} name */
+  /** What the answer names on this picture, what was loaded, and the place that is drawn or chosen. @param {string} name */
   function named(name) {
-    const { places, unplacedOn, region } = state.get;
+    const { places, unplacedOn, region, loaded } = state.get;
     const info = places ? infoOf(name) : null;
     const now = focus();
     const found = info && now ? placesOn(info, now.index, now.index === unplacedOn) : null;
-    if (!region || region.image !== now?.index) return found;
-    const [x0, y0, x1, y1] = region.place;
-    return { points: found?.points ?? [], boxes: [...(found?.boxes ?? []), { image: region.image, x0, y0, x1, y1, label: '' }] };
+    const own = [...loaded, ...(region ? [region] : [])].filter(({ image }) => image === now?.index);
+    return own.length ? withPlaces(found ?? { points: [], boxes: [] }, own, region) : found;
   }
 
   /** Places that the answer names on no picture: how many, why, and whether they are drawn on this one. */
@@ -119,9 +119,16 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     state.on(['zoom'], () => each(() => ({ zoom: state.get.zoom }))),
     state.on(['selection', 'pinned'], () => each(selected)),
     state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
-    state.on(['unplacedOn', 'region'], showPlaces),
+    state.on(['unplacedOn', 'region', 'loaded'], showPlaces),
+    state.on(['marking'], showMarking),
     state.on(['zoom', 'info', 'grid'], () => tools.show(focus() ? state.get.zoom.scale : null)),
   ];
+  function showMarking() {
+    const { marking } = state.get;
+    tools.showMarking(marking);
+    each(() => ({ marking }));
+  }
+
   tools.show(null);
 
   return {
@@ -145,7 +152,15 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
       zoom: (zoom) => state.set({ zoom }),
       draw: (place) => {
         const now = focus();
-        if (now) state.set({ region: { image: now.index, label: '', place, isDrawn: true } });
+        if (now) regions.mark(now.index, place);
+      },
+      choose: (mark) => {
+        const place = placeOfMark(/** @type {import('../../data/run_info.js').Box} */ (mark));
+        regions.choose(state.get.loaded.find((each) => String(each.place) === String(place.place)) ?? { ...place, isDrawn: false });
+      },
+      begin: () => {
+        const { region } = state.get;
+        return () => state.set({ region });
       },
       loaded: isFirst ? (isThere) => state.set({ pictureReady: true, pictureFailed: !isThere }) : undefined,
     }),

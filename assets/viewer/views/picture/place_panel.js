@@ -1,0 +1,120 @@
+// @ts-check
+/**
+ * A place of the picture, marked: how to draw one, a line to type or load one, and all that is measured of it in the head on screen, beside
+ * chance. Below the picture, while it is wanted.
+ */
+import { layersOf } from '../../data/run_info.js';
+import { sidesOf } from '../../data/source.js';
+import { regionOf } from '../../numbers/regions.js';
+import { measuredWords } from '../../text/region.js';
+import { create, listen, part } from '../dom.js';
+
+const MOST_BYTES = 1_000_000;
+
+/**
+ * @param {Element} root
+ * @param {import('../../state/fields.js').ViewerState} state
+ * @param {Pick<import('../../state/region_actions.js').RegionActions, 'load' | 'toggle' | 'letGo'>} actions
+ * @param {() => string[]} names  of the members on screen, '' of a run's own
+ */
+export function createPlacePanel(root, state, { load, toggle, letGo }, names) {
+  const input = create('input', { type: 'text', class: 'av-mark-input', 'aria-label': 'A place: x0 y0 x1 y1, or JSON', placeholder: 'x0 y0 x1 y1, or JSON', spellcheck: false, autocomplete: 'off' });
+  const measure = create('button', { type: 'submit', class: 'av-toggle', text: 'Measure' });
+  const clear = create('button', { type: 'button', class: 'av-toggle', text: 'Clear' });
+  const done = create('button', { type: 'button', class: 'av-toggle av-mark-done', text: 'Done' });
+  const hint = create('span', { class: 'av-mark-hint', text: 'Drag a box on the picture, or tap a point.' });
+  const form = create('form', { class: 'av-mark-form' }, [hint, input, measure, clear, done]);
+  const wrong = create('p', { class: 'av-mark-wrong', role: 'alert' });
+  const list = create('div', { class: 'av-mark-measures' });
+  const element = create('div', { class: 'av-mark', role: 'group', 'aria-label': 'Mark a place', hidden: '' }, [form, wrong, list]);
+  part(root, 'under').after(element);
+
+  /** @param {string} text */
+  function take(text) {
+    wrong.textContent = load(text);
+    input.setAttribute('aria-invalid', String(Boolean(wrong.textContent)));
+  }
+
+  /** A file that is dropped on the line. @param {DragEvent} event */
+  async function drop(event) {
+    const [file] = event.dataTransfer?.files ?? [];
+    if (!file) return; // a text goes where texts go
+    event.preventDefault();
+    event.stopPropagation();
+    if (file.size > MOST_BYTES) {
+      wrong.textContent = `The file has ${(file.size / 1e6).toFixed(1)} MB; up to 1 MB are read.`;
+      return;
+    }
+    take(await file.text());
+  }
+
+  function show() {
+    const { marking, info } = state.get;
+    element.hidden = !marking;
+    root.toggleAttribute('data-marking', marking);
+    if (!marking || !info) return;
+    say();
+  }
+
+  /** The place in numbers, where nobody is typing. */
+  function write() {
+    const { info, region } = state.get;
+    wrong.textContent = '';
+    input.removeAttribute('aria-invalid');
+    if (document.activeElement === input && input.value.trim().startsWith('{')) return;
+    const place = info && regionOf(info, region);
+    input.value = place ? sidesOf(place.place).replaceAll(',', ' ') : '';
+    clear.disabled = !region;
+  }
+
+  function say() {
+    const { measured, info, shown } = state.get;
+    const layer = info && shown ? layersOf(info, shown.tower).indexOf(/** @type {number} */ (shown.layer)) : -1;
+    const head = shown?.head;
+    if (!measured || measured.why) {
+      list.replaceChildren(...(measured ? [create('p', { text: measured.why })] : []));
+      return;
+    }
+    if (layer < 0 || typeof head !== 'number') {
+      list.replaceChildren(create('p', { text: 'Choose one layer and one head: a place is measured in one.' }));
+      return;
+    }
+    const words = measured.members.map((member) => measuredWords(member, layer, head));
+    list.replaceChildren(
+      ...words.map(({ said }, i) => create('p', {}, [...(names()[i] ? [create('b', { text: names()[i] }), ' '] : []), said])),
+      create('p', { class: 'av-mark-chance', text: words[words.length - 1].chance }),
+    );
+  }
+
+  const undo = [
+    listen(form, {
+      submit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        take(input.value);
+      },
+    }),
+    listen(input, { drop: (/** @type {DragEvent} */ event) => void drop(event), dragover: (/** @type {DragEvent} */ event) => event.preventDefault() }),
+    listen(clear, { click: letGo }),
+    listen(done, { click: () => toggle(false) }),
+    listen(element, {
+      keydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key !== 'Escape') return;
+        event.preventDefault(); // it closes the line and clears nothing
+        toggle(false);
+      },
+    }),
+    state.on(['marking', 'info'], show),
+    state.on(['region', 'info', 'marking'], write),
+    state.on(['measured', 'shown'], say),
+  ];
+  show();
+
+  return {
+    /** Into the line, for who came by a key. */
+    focus: () => input.focus(),
+    dispose() {
+      undo.forEach((end) => end());
+      element.remove();
+    },
+  };
+}
