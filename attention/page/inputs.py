@@ -18,7 +18,7 @@ from attention.comparisons.comparison import Comparison
 from attention.coordinates import AUTO, ORIGINAL, READ, SHARES, THOUSANDTHS
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, quoted
-from attention.limits import PAGE_PICTURES, Limits
+from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES, Limits
 from attention.runs.run import Run
 from attention.served_answer import answer_of
 from attention.visitors.service import Service
@@ -199,6 +199,12 @@ def model_chip(found: Run | Comparison | None, tab: str) -> gr.Button:
     )  # fmt: skip
     chip.click(None, None, None, js=TOGGLE % {"tab": tab}, queue=False, **QUIET)
     return chip
+
+
+def asked_tokens(event: gr.EventData) -> int | None:
+    """The visual tokens for which the viewer asks, as it opens the settings; None where it asks for none."""
+    asked = event._data.get("max_visual_tokens") if isinstance(event._data, dict) else None
+    return asked if isinstance(asked, int) and 0 < asked <= MAX_VISUAL_TOKENS else None
 
 
 def chip_words(found: Run | Comparison | None) -> str:

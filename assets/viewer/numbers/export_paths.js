@@ -16,6 +16,7 @@
  * @property {boolean} smooth
  * @property {boolean} places
  * @property {number} [places_on]  a picture for places that are on none, from 1
+ * @property {string} [coordinates]  in which the answer's numbers are read anew
  *
  * @typedef {'png' | 'svg' | 'pdf' | 'card' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip'} Format
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
@@ -30,12 +31,12 @@ export const LARGE = ['safetensors', 'zip'];
  * @param {Readonly<import('../state/fields.js').Fields>} fields
  * @returns {View | null}
  */
-export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, clip }) {
+export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, coordinates, clip }) {
   if (!shown) return null;
   const { tower, direction, query, until, layer, head } = shown;
   const look = drawn && {
     palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
-    ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}),
+    ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}), ...(places && coordinates && coordinates !== 'run' ? { coordinates } : {}),
   };
   return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip };
 }

@@ -9,6 +9,7 @@
  * @property {string} label
  * @property {number[]} place  x0, y0, x1, y1 or x, y, in pixels of the picture
  * @property {boolean} [isDrawn]  by a person
+ * @property {string | null} [coordinates]  of a place that the answer names: the space in which its numbers were read
  *
  * @typedef {object} RegionCells
  * @property {number[]} keys
@@ -29,9 +30,14 @@ import { keysOfGrid } from '../data/run_info.js';
 export function regionOf({ boxes, points }, drawn = null) {
   if (drawn) return drawn;
   const box = boxes?.find(({ ambiguous }) => !ambiguous);
-  if (box) return { image: box.image, label: box.label ?? '', place: [box.x0, box.y0, box.x1, box.y1] };
+  if (box) return { image: box.image, label: box.label ?? '', place: [box.x0, box.y0, box.x1, box.y1], ...readIn(box) };
   const point = points?.find(({ ambiguous }) => !ambiguous);
-  return point ? { image: point.image, label: point.label ?? '', place: [point.x, point.y] } : null;
+  return point ? { image: point.image, label: point.label ?? '', place: [point.x, point.y], ...readIn(point) } : null;
+}
+
+/** @param {{coordinates?: string | null}} place */
+function readIn({ coordinates }) {
+  return coordinates ? { coordinates } : {};
 }
 
 /**

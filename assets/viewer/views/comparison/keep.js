@@ -68,7 +68,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(address()) }),
-    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'beside', 'split', 'zoom', 'whole'], offer),
+    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'coordinates', 'beside', 'split', 'zoom', 'whole'], offer),
     state.on(['size'], keep.refit),
   ];
   offer();

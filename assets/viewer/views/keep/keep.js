@@ -64,7 +64,7 @@ export function createKeep(root, state) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(written()) }),
-    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'source', 'info', 'manifest'], address),
+    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'coordinates', 'source', 'info', 'manifest'], address),
     state.on(['size'], keep.refit),
   ];
   address();
