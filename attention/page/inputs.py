@@ -35,7 +35,7 @@ RENAME = "Rename weights saved by older transformers versions"
 ALONE = "Use the LoRA weights alone, without other trained weights beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 COORDINATES = [
-    ("as answer, prompt or family say", AUTO), ("0 to 1 of the sides", SHARES),
+    ("automatic", AUTO), ("0 to 1 of the sides", SHARES),
     ("0 to 1000 of the sides", THOUSANDTHS), ("pixels as the model saw it", READ), ("pixels of the picture", ORIGINAL),
 ]  # fmt: skip
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
@@ -146,11 +146,12 @@ def request_settings(service: Service) -> dict[str, gr.components.Component]:
         dtype = gr.Dropdown(DTYPES, value="auto", label="Number format", min_width=120)
         vision = gr.Dropdown(list(VISION), value="default", label="Vision tower", min_width=120)
         pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)", min_width=200)
-        coordinates = gr.Dropdown(COORDINATES, value=AUTO, label="Numbers of places in the answer", min_width=200)
-    answer = gr.Textbox(
-        label="Answer to read instead (pasted)", lines=1, max_lines=6, placeholder="empty: the model's own answer",
-        info="a text, or a chat completion as a server such as vLLM returned it",
-    )  # fmt: skip
+    with gr.Row():
+        answer = gr.Textbox(
+            label="Answer to read instead (pasted)", lines=1, max_lines=6, scale=4, min_width=240,
+            placeholder="empty: the model's own. A text, or a chat completion as a server such as vLLM returned it",
+        )  # fmt: skip
+        coordinates = gr.Dropdown(COORDINATES, value=AUTO, label="Numbers of places in the answer", min_width=240)
     return {
         "model": model, "mode": mode, "system": system, "max_new_tokens": max_new_tokens,
         "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision, "pan_and_scan": pan_and_scan,

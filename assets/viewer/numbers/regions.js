@@ -10,6 +10,7 @@
  * @property {number[]} place  x0, y0, x1, y1 or x, y, in pixels of the picture
  * @property {boolean} [isDrawn]  by a person
  * @property {string | null} [coordinates]  of a place that the answer names: the space in which its numbers were read
+ * @property {string | null} [because]      what that rests on
  *
  * @typedef {object} RegionCells
  * @property {number[]} keys
@@ -35,9 +36,9 @@ export function regionOf({ boxes, points }, drawn = null) {
   return point ? { image: point.image, label: point.label ?? '', place: [point.x, point.y], ...readIn(point) } : null;
 }
 
-/** @param {{coordinates?: string | null}} place */
-function readIn({ coordinates }) {
-  return coordinates ? { coordinates } : {};
+/** @param {{coordinates?: string | null, because?: string | null}} place */
+function readIn({ coordinates, because }) {
+  return coordinates ? { coordinates, because } : {};
 }
 
 /**

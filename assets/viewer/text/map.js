@@ -60,9 +60,9 @@ function shareInRegion(rows, info, drawn) {
   return { where: region.isDrawn ? 'in the drawn box' : named, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform), numbers: numbersOf(info, region) };
 }
 
-/** In which space the answer's numbers were read, where that is known. @param {import('../data/run_info.js').RunInfo} info @param {import('../numbers/regions.js').Region} region */
+/** In which space the answer's numbers were read, where that is another than its family's. @param {import('../data/run_info.js').RunInfo} info @param {import('../numbers/regions.js').Region} region */
 function numbersOf(info, region) {
-  const said = readAs(info, region);
+  const said = region.because === 'family' ? '' : readAs(info, region);
   return said ? ` Its numbers are ${said}.` : '';
 }
 

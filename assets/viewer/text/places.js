@@ -26,6 +26,30 @@ export function spaceWords(space, { width, height, read_width, read_height }) {
   return space === 'original' ? `pixels of the picture as given, ${width}x${height}` : `pixels of ${space}`;
 }
 
+/** A space in a few signs, for a label: "0–1000", "px of 1366×768". @param {string} space @param {Picture} picture */
+export function spaceLabel(space, { width, height, read_width, read_height }) {
+  if (space.startsWith('0-')) return space.replace('-', '–');
+  const size = space === 'original' ? `${width}×${height}` : space === 'read' ? `${read_width}×${read_height}` : space.replace('x', '×');
+  return `px of ${size}`;
+}
+
+/**
+ * The same places, of which the first of each space says in `numbers` how they were read: it stands beside its mark.
+ * @template {Said} Place
+ * @param {Place[]} places  on one picture
+ * @param {Picture} picture
+ * @param {Set<string>} [said]  spaces that others say already
+ * @returns {(Place & {numbers?: string})[]}
+ */
+export function withNumbers(places, picture, said = new Set()) {
+  return places.map((place) => {
+    const { coordinates } = place;
+    if (!coordinates || said.has(coordinates)) return place;
+    said.add(coordinates);
+    return { ...place, numbers: spaceLabel(coordinates, picture) };
+  });
+}
+
 /** "read as thousandths of the sides"; '' where a run does not say it. @param {RunInfo} info @param {Said} place */
 export function readAs(info, { image, coordinates }) {
   return coordinates ? `read as ${spaceWords(coordinates, info.images[image])}` : '';

@@ -7,7 +7,7 @@ import { part } from '../dom.js';
 import { createPane } from './pane.js';
 import { placesOn } from '../../data/run_info.js';
 import { cellsOfSelection } from '../../data/selection.js';
-import { placesApart, placesInCell } from '../../text/places.js';
+import { placesApart, placesInCell, withNumbers } from '../../text/places.js';
 import { createUnplaced } from './unplaced.js';
 import { WHOLE } from '../../paint/zoom.js';
 import { createZoomTools } from './zoom_tools.js';
@@ -84,10 +84,16 @@ export function createPaneSet(root, state, { selectCell, pinCell }, { panes, mai
     const { places, unplacedOn, region } = state.get;
     const info = places ? infoOf(name) : null;
     const now = focus();
-    const found = info && now ? placesOn(info, now.index, now.index === unplacedOn) : null;
+    const found = info && now ? withNumbersOf(placesOn(info, now.index, now.index === unplacedOn), now.image) : null;
     if (!region || region.image !== now?.index) return found;
     const [x0, y0, x1, y1] = region.place;
     return { points: found?.points ?? [], boxes: [...(found?.boxes ?? []), { image: region.image, x0, y0, x1, y1, label: '' }] };
+  }
+
+  /** @param {ReturnType<typeof placesOn>} places @param {import('../../data/run_info.js').Picture} picture */
+  function withNumbersOf({ points, boxes }, picture) {
+    const said = /** @type {Set<string>} */ (new Set());
+    return { boxes: withNumbers(boxes, picture, said), points: withNumbers(points, picture, said) };
   }
 
   /** Places that the answer names on no picture: how many, why, and whether they are drawn on this one. */
