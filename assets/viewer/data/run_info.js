@@ -81,12 +81,12 @@
  * @property {Unplaced[]} [unplaced]
  * @property {number | null} [named_places]  how many the answer names, those that lie on no picture among them
  * @property {object | null} [place_habit]   how its family writes them; without, they cannot be read anew
- * @property {string} [places_read]          in which space they were read anew; the page's own
- * @property {string[]} [place_notes]        what was said of that; the page's own
  * @property {boolean} [forced]              the answer was given, and is not the model's own
  * @property {number[]} [logprobs]  of each token that the model wrote
  * @property {Record<string, {name: string, spans: number[][] | null}[]>} groups  of keys, by tower; `sink` has no spans
  * @property {Record<string, Record<string, number[]>>} [sinks]  keys, by tower and layer
+ *
+ * @typedef {RunInfo & {places_read?: string, place_notes?: string[]}} ReadInfo  one whose places may have been read anew: in which space, and what was said of that
  *
  * @typedef {number | 'mean' | 'max'} Choice  a layer or a head, or a reduction over all of them
  */

@@ -3,18 +3,18 @@
  * The answer's numbers read in the space that a person chose: each run's places are asked for anew, and take the place of its own. Knows
  * the state and the sources, and no document.
  *
- * @typedef {import('../data/run_info.js').RunInfo} RunInfo
+ * @typedef {import('../data/run_info.js').ReadInfo} ReadInfo
  * @typedef {import('../data/source.js').Source} Source
  */
 
 /**
  * @param {{get: Readonly<import('./fields.js').Fields>, set: (changes: any) => void, on: (names: any[], listener: () => void) => () => void}} state
  * @param {object} page
- * @param {() => {sources: Source[], infos: RunInfo[]}} page.runs  that are on screen
- * @param {(infos: RunInfo[]) => void} page.show  the same with other places
+ * @param {() => {sources: Source[], infos: ReadInfo[]}} page.runs  that are on screen
+ * @param {(infos: ReadInfo[]) => void} page.show  the same with other places
  */
 export function createPlaceReading(state, { runs, show }) {
-  /** What each was before its places were read anew. @type {WeakMap<RunInfo, RunInfo>} */
+  /** What each was before its places were read anew. @type {WeakMap<ReadInfo, ReadInfo>} */
   const own = new WeakMap();
 
   async function read() {

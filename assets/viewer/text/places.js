@@ -84,7 +84,7 @@ export function placesInCell(info, grid, { row, col }, isChosen) {
 
 /**
  * What is to be said beside the picture of places that are drawn otherwise than one may think, and the reasons; '' where there is nothing.
- * @param {RunInfo} info
+ * @param {import('../data/run_info.js').ReadInfo} info
  * @param {string} coordinates  what was chosen; `run`: as the run has it
  */
 export function placesApart(info, coordinates) {
