@@ -48,6 +48,7 @@ class Limits:
 # A request
 
 MAX_ANSWER_FILE_BYTES = 16 << 20  # of an answer that was saved: a completion may hold probabilities of every token
+MAX_VISUAL_TOKENS = 16_384  # of an image
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
 PAGE_PICTURES = 8  # that the page takes for one question
 

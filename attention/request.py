@@ -17,7 +17,7 @@ from attention.coordinates import AUTO, check_coordinates
 from attention.errors import InvalidRequest, LimitExceeded, quoted
 from attention.fields import row, rows
 from attention.image_entries import SIZES, TYPES, picture_of
-from attention.limits import MAX_ADAPTER_SCALE, Limits
+from attention.limits import MAX_ADAPTER_SCALE, MAX_VISUAL_TOKENS, Limits
 
 MODES = ("prefill", "generate")
 CHAT_ROLES = ("system", "user", "assistant")
@@ -131,7 +131,7 @@ class Request:
             raise InvalidRequest(f"Mode {quoted(self.mode)} is unknown. Use prefill (the prompt alone) or generate.")
         _check_count("max_new_tokens", self.max_new_tokens, 1, limits.new_tokens)
         if self.max_visual_tokens is not None:
-            _check_count("max_visual_tokens", self.max_visual_tokens, 4, 16_384)
+            _check_count("max_visual_tokens", self.max_visual_tokens, 4, MAX_VISUAL_TOKENS)
         scale = self.adapter_scale
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale <= MAX_ADAPTER_SCALE:
             raise InvalidRequest(

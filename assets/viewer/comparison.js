@@ -39,7 +39,9 @@ import { createMessage } from './views/message.js';
 import { hearKept, tellShown } from './views/kept_events.js';
 import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
+import { createPlaceReading } from './state/place_reading.js';
 import { createPlayer } from './views/play.js';
+import { createReadWithLess } from './views/read_with_less.js';
 import { createSaying } from './views/saying.js';
 import { firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
@@ -136,7 +138,10 @@ export function mount({ element, props, watch, trigger, server }) {
   const panel = createPlacePanel(root, state, places, () => pairOf((member) => state.get.comparison && memberName(state.get.comparison.members, member)));
   const matrix = createMatrixView(root, state, actions);
   const views = [
-    createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
+    createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createReadWithLess(root, state, server ? null : trigger), createPlaceReading(state, {
+      runs: () => ({ sources: state.get.sources, infos: state.get.infos }),
+      show: (infos) => state.set({ infos, info: infos[0] }),
+    }), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
     createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {

@@ -32,7 +32,9 @@ import { createMessage } from './views/message.js';
 import { hearKept, tellShown } from './views/kept_events.js';
 import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
+import { createPlaceReading } from './state/place_reading.js';
 import { createPlayer } from './views/play.js';
+import { createReadWithLess } from './views/read_with_less.js';
 import { asksTheSame, firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
 import { createSaying } from './views/saying.js';
@@ -99,7 +101,13 @@ export function mount({ element, props, watch, trigger, server }) {
     write: (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), state.get, old),
   });
   const views = [
-    createSaying(root, state, actions), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    createSaying(root, state, actions), createReadWithLess(root, state, server ? null : trigger), createPlaceReading(state, {
+      runs: () => ({ sources: state.get.source ? [state.get.source] : [], infos: state.get.info ? [state.get.info] : [] }),
+      show: ([info]) => {
+        state.set({ info });
+        void follower.reorder();
+      },
+    }), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],

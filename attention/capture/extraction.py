@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -263,9 +264,10 @@ class Extraction:
         spelled = tokenizer.decode(answer_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         if spelled == given:
             return []
-        at = next(
-            (i for i, (a, b) in enumerate(zip(given, spelled, strict=False)) if a != b), min(len(given), len(spelled))
-        )
+        if unicodedata.normalize("NFC", given) == unicodedata.normalize("NFC", spelled):
+            return ["The tokenizer composes signs of the answer that was given otherwise (Unicode normalisation)."]
+        pairs = enumerate(zip(given, spelled, strict=False))
+        at = next((i for i, (one, other) in pairs if one != other), min(len(given), len(spelled)))
         return [
             f"The answer that was given is not read as it stands: after {at:,} characters it goes on with "
             f"{quoted(given[at : at + SHOWN])}, and its tokens with {quoted(spelled[at : at + SHOWN])}."

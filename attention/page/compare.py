@@ -24,6 +24,7 @@ from .inputs import (
     RENAME,
     adapter_choices,
     ask_inputs,
+    asked_tokens,
     chip_words,
     fields_of,
     model_chip,
@@ -107,6 +108,10 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             chip: gr.Button(chip_words(found)),
         }  # fmt: skip
 
+    def read_whole(event: gr.EventData) -> dict | int:
+        """As many visual tokens as the viewer asks for."""
+        return asked_tokens(event) or gr.skip()
+
     def clear() -> dict:
         return {viewer: None, status: "This comparison was deleted."}
 
@@ -156,6 +161,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
     chooser.click(lambda index: {**kept.saying(), **screen(tickets[index])}, chooser, [*screened, *kept.noted], **QUIET)
     viewer.change(None, viewer, None, js=CLOSE % {"tab": "compare"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], screened, queue=False, **QUIET)
+    viewer.expand(read_whole, None, settings["max_visual_tokens"], queue=False, **QUIET)
     viewer.expand(None, None, None, js=OPEN % {"tab": "compare"}, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, screened, screen, clear)
     return model

@@ -28,6 +28,7 @@ from .inputs import (
     RENAME,
     adapter_choices,
     ask_inputs,
+    asked_tokens,
     chip_words,
     copied,
     fields_of,
@@ -109,6 +110,19 @@ def build_explore(
         kept_inputs = ("model", "adapter", "adapter_scale", "adapter_rename", "adapter_alone")
         return offered | {settings[key]: value for key, value in values.items() if key not in kept_inputs}
 
+    def read_whole(event: gr.EventData, ticket: str | None, words: str) -> dict:
+        """Set as many visual tokens as the viewer asks for. Inputs that are empty are filled from what is on screen."""
+        most = asked_tokens(event)
+        if most is None:
+            return {settings["max_visual_tokens"]: gr.skip()}
+        found = service.run(ticket) if ticket and not words.strip() else None
+        values = (inputs_of(found) or {}) if found else {}
+        if found and values:
+            values |= {"images": copied(images, found)}
+            if service.is_hosted and values["model"] not in [offer["id"] for offer in service.models()]:
+                del values["model"]
+        return {settings[name]: value for name, value in (values | {"max_visual_tokens": most}).items()}
+
     def screen(ticket: str, keeps_view: bool = False) -> dict:
         """The run on screen."""
         found = service.run(ticket)
@@ -165,6 +179,7 @@ def build_explore(
     strip.select(example, None, [*opened, *kept.noted], **QUIET)
     viewer.change(None, viewer, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], [*opened, *kept.noted], queue=False, **QUIET)
+    viewer.expand(read_whole, [shown, prompt], filled, queue=False, **QUIET)
     viewer.expand(None, None, None, js=OPEN % {"tab": "explore"}, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
     return model

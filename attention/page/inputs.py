@@ -18,7 +18,7 @@ from attention.comparisons.comparison import Comparison
 from attention.coordinates import AUTO, ORIGINAL, READ, SHARES, THOUSANDTHS
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, quoted
-from attention.limits import PAGE_PICTURES, Limits
+from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES, Limits
 from attention.runs.run import Run
 from attention.served_answer import answer_of
 from attention.visitors.service import Service
@@ -35,7 +35,7 @@ RENAME = "Rename weights saved by older transformers versions"
 ALONE = "Use the LoRA weights alone, without other trained weights beside them"
 BOXES = {"rename": "the box beside the adapter", "alone": "the box beside the adapter"}  # with which one confirms
 COORDINATES = [
-    ("as answer, prompt or family say", AUTO), ("0 to 1 of the sides", SHARES),
+    ("automatic", AUTO), ("0 to 1 of the sides", SHARES),
     ("0 to 1000 of the sides", THOUSANDTHS), ("pixels as the model saw it", READ), ("pixels of the picture", ORIGINAL),
 ]  # fmt: skip
 DTYPES = ["auto", "float32", "bfloat16", "float16"]
@@ -146,11 +146,12 @@ def request_settings(service: Service) -> dict[str, gr.components.Component]:
         dtype = gr.Dropdown(DTYPES, value="auto", label="Number format", min_width=120)
         vision = gr.Dropdown(list(VISION), value="default", label="Vision tower", min_width=120)
         pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)", min_width=200)
-        coordinates = gr.Dropdown(COORDINATES, value=AUTO, label="Numbers of places in the answer", min_width=200)
-    answer = gr.Textbox(
-        label="Answer to read instead (pasted)", lines=1, max_lines=6, placeholder="empty: the model's own answer",
-        info="a text, or a chat completion as a server such as vLLM returned it",
-    )  # fmt: skip
+    with gr.Row():
+        answer = gr.Textbox(
+            label="Answer to read instead (pasted)", lines=1, max_lines=6, scale=4, min_width=240,
+            placeholder="empty: the model's own. A text, or a chat completion as a server such as vLLM returned it",
+        )  # fmt: skip
+        coordinates = gr.Dropdown(COORDINATES, value=AUTO, label="Numbers of places in the answer", min_width=240)
     return {
         "model": model, "mode": mode, "system": system, "max_new_tokens": max_new_tokens,
         "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision, "pan_and_scan": pan_and_scan,
@@ -199,6 +200,12 @@ def model_chip(found: Run | Comparison | None, tab: str) -> gr.Button:
     )  # fmt: skip
     chip.click(None, None, None, js=TOGGLE % {"tab": tab}, queue=False, **QUIET)
     return chip
+
+
+def asked_tokens(event: gr.EventData) -> int | None:
+    """The visual tokens for which the viewer asks, as it opens the settings; None where it asks for none."""
+    asked = event._data.get("max_visual_tokens") if isinstance(event._data, dict) else None
+    return asked if isinstance(asked, int) and 0 < asked <= MAX_VISUAL_TOKENS else None
 
 
 def chip_words(found: Run | Comparison | None) -> str:

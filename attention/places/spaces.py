@@ -37,7 +37,7 @@ SCREEN = re.compile(
 
 @dataclass(frozen=True)
 class Habit:
-    """A model family's way to write places: the space of its numbers or None, and keys after which y is first."""
+    """A family's way to write places: the space of its numbers, None without one, and keys after which y is first."""
 
     coordinates: str | None = None
     y_first: frozenset[str] = frozenset()

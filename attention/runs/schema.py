@@ -180,7 +180,15 @@ class Tower(TypedDict):
 
 class _Place(TypedDict):
     label: NotRequired[Annotated[Text | None, Field(description="its name in the answer")]]
-    coordinates: NotRequired[Annotated[Name | None, Field(description="the space in which its numbers were read")]]
+    coordinates: NotRequired[
+        Annotated[
+            Name | None,
+            Field(
+                description="the space in which its numbers were read: `0-1000` (0-1, ...) parts of the sides, `read` "
+                "or `original` pixels as the model saw the picture or of the picture, `1280x720` of one of that size"
+            ),
+        ]
+    ]
     because: NotRequired[
         Annotated[
             Name | None, Field(description="`setting`, `form`, `prompt`, `numbers` or `family`: what that rests on")

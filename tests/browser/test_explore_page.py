@@ -553,3 +553,60 @@ def test_the_page_is_no_wider_than_the_window_and_what_is_above_the_viewer_is_lo
     for control in (page.locator(".av-library"), page.get_by_role("button", name="Open a run zip")):
         box = control.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+
+
+# A pasted answer, and visual tokens
+
+
+def paste(page, text):
+    unfold(page)
+    page.get_by_label("Answer to read instead (pasted)").first.fill(text)
+
+
+LONG = '{"bbox_2d": [100, 50, 300, 200], "label": "it\'s \\"Save\\" 日本"}\n' * 8
+
+
+def test_a_pasted_answer_is_read_labelled_and_left_again_by_emptying_the_box(page, running, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    answer_at_most(page, 3)
+    completion = json.dumps({"object": "chat.completion", "choices": [{"message": {"content": LONG}}]})
+    paste(page, completion)
+    with another_run(page):
+        ask(page, picture, "click Save")
+    expect(page.locator("#explore .av-spoken, .av-spoken").first).to_contain_text("pasted answer")
+    expect(facts(page)).to_contain_text("pasted answer, not the model's own")
+    run = running[0].run(ticket(page))
+    assert run.info["forced"] and run.info["answer"] == LONG and run.info["named_places"] == 8
+    paste(page, "")
+    with another_run(page):
+        page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".av-spoken").first).not_to_contain_text("pasted answer")
+    assert not running[0].run(ticket(page)).info["forced"]
+
+
+def test_a_pasted_answer_that_is_not_whole_is_refused_in_words(page, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    paste(page, '{"choices": [{"message": {"content": "red", "reasoning_content": "hm"}}]}')
+    ask(page, picture, "click Save")
+    expect(status(page)).to_contain_text("The pasted answer is a completion with reasoning_content")
+
+
+def test_all_visual_tokens_are_one_click_and_a_run_away(page, running, picture):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    said, most = page.locator(".av-read-with-less").first, page.get_by_label("Max. visual tokens").first
+    expect(said).to_be_hidden()
+    paste(page, "red")
+    most.fill("8")
+    with another_run(page):
+        ask(page, picture, "what is it?")
+    image = running[0].run(ticket(page)).info["images"][0]
+    counts = f"{image['visual_tokens']} of {image['own_visual_tokens']}"
+    expect(said).to_contain_text(f"Read with {counts} visual tokens; training may have used more.")
+    said.get_by_role("button", name="Ask for").click()
+    expect(settings(page)).to_be_visible()
+    expect(most).to_have_value(str(image["own_visual_tokens"]))
+    with another_run(page):
+        page.get_by_role("button", name="Run", exact=True).click()
+    expect(said).to_be_hidden()
+    again = running[0].run(ticket(page)).info["images"][0]
+    assert again["visual_tokens"] == image["own_visual_tokens"]

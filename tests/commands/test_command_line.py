@@ -447,3 +447,31 @@ def test_a_long_answer_of_a_file_is_read_whole_or_refused_with_numbers(extract, 
     file.write_text("ab" * 60_000)
     code, _, said = extract("--answer-file", file)
     assert code == 2 and "the limit is 100,000" in said
+
+
+# Places of the answer
+
+
+def region(call, *arguments):
+    code, out, err = call("region", *arguments, "--json")
+    return json.loads(out)["members"][0]["region"] if code == 0 else out + err
+
+
+def test_a_region_is_the_answers_place_as_its_numbers_are_read(extract, call, tmp_path):
+    assert extract("--answer", "click(100, 50)", "--coordinates", "read")[0] == 0
+    folder = tmp_path / "run"
+    with open_run(folder) as run:
+        image = run.info["images"][0]
+    read = [100 / image["read_width"] * 200, 50 / image["read_height"] * 136]
+    assert region(call, folder, "--answer") == pytest.approx(read)
+    assert region(call, folder, "--answer", "--coordinates", "0-1000") == pytest.approx([20, 6.8])
+    assert region(call, folder, "--answer", "--coordinates", "original") == [100, 50]
+    outside = region(call, folder, "--answer", "--coordinates", "0-1")
+    assert "lies outside the picture as shares of the sides, and is left out: (100, 50)." in outside
+    assert "give --answer with it" in region(call, folder, "--point", "3", "4", "--coordinates", "0-1")
+
+
+def test_another_space_is_refused_before_a_model_is_loaded(extract, tmp_path):
+    code, out, said = extract("--answer", "click(100, 50)", "--coordinates", "pixels")
+    assert code == 2 and not out and "coordinates is 'pixels'; it must be one of auto, 0-1, 0-1000, read" in said
+    assert not (tmp_path / "run").exists()

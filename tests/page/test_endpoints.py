@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -332,14 +333,45 @@ def test_the_inputs_of_a_run_make_it_again(client, picture, service):
     first = client.predict(images=handle_file(picture), max_visual_tokens=16, **fields, api_name="/analyze")
     again = inputs_of(service.run(first["ticket"]))
     assert again["vision"] == "skip" and again["dtype"] == "float32"
+    again |= {"answer": again["answer"] or None}
     again |= {"vision": VISION[again["vision"]], "images": handle_file(Path(first["folder"]) / "image_0.png")}
     second = client.predict(**again, api_name="/analyze")
     for part in ("tokens", "grids", "images", "towers", "messages", "mode", "model", "answer"):
         assert second["run"][part] == first["run"][part], part
 
 
-def test_a_run_that_the_inputs_cannot_say_has_none(client, picture, service, result):
-    assert inputs_of(service.run(result["ticket"])) is None, "its answer was given"
+def test_an_answer_that_was_given_is_among_the_inputs_and_one_of_its_own_is_not(client, picture, service, result):
+    given = inputs_of(service.run(result["ticket"]))
+    assert given["answer"] == "red" and given["coordinates"] == "auto"
+    fields = {"prompt": PROMPT, "mode": "generate", "max_new_tokens": 2, "coordinates": "original"}
+    own = client.predict(images=handle_file(picture), **fields, api_name="/analyze")
+    again = inputs_of(service.run(own["ticket"]))
+    assert again["answer"] == "" and again["coordinates"] == own["run"]["coordinates"] == "original"
+
+
+def test_places_of_an_answer_are_read_in_the_space_that_is_asked_for(client, picture):
+    ask = partial(client.predict, images=handle_file(picture), prompt=PROMPT, api_name="/analyze")
+    made = [ask(answer="click(100, 50)", coordinates=space)["run"] for space in ("auto", "original")]
+    size = made[0]["images"][0]
+    (first,), (second,) = (run["points"] for run in made)
+    assert (first["x"], first["y"]) == pytest.approx((0.1 * size["width"], 0.05 * size["height"]))
+    assert (second["x"], second["y"], second["because"]) == (100, 50, "setting")
+    with pytest.raises(AppError, match="coordinates is 'pixels'; it must be one of auto, 0-1, 0-1000, read, original"):
+        ask(coordinates="pixels")
+
+
+def test_what_was_read_with_fewer_visual_tokens_is_a_caution(client, picture):
+    ask = partial(client.predict, images=handle_file(picture), prompt=PROMPT, api_name="/analyze")
+    fewer = ask(max_visual_tokens=8)
+    (sentence,), image = fewer["cautions"], fewer["run"]["images"][0]
+    counts = f"{image['visual_tokens']} of {image['own_visual_tokens']}"
+    assert sentence == f"Read with {counts} visual tokens; training may have used more."
+    assert image["visual_tokens"] <= 8 < image["own_visual_tokens"]
+    whole = ask(max_visual_tokens=image["own_visual_tokens"])
+    assert whole["cautions"] == [] and whole["run"]["images"][0]["visual_tokens"] == image["own_visual_tokens"]
+
+
+def test_a_run_that_the_inputs_cannot_say_has_none(client, picture, service):
     messages = [{"role": role, "content": "hello"} for role in ("user", "assistant", "user")]
     made = client.predict(images=None, messages=messages, api_name="/analyze")
     assert inputs_of(service.run(made["ticket"])) is None
@@ -490,7 +522,26 @@ def test_an_unforeseen_error_is_not_told_in_detail_and_leaves_nothing(client, se
 
 
 A_FILE = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-FIELDS = [[], "what?", None, None, "prefill", 256, None, None, None, None, None, "auto", None, 1.0, False, False, False]
+FIELDS = [
+    [],
+    "what?",
+    None,
+    None,
+    "prefill",
+    256,
+    None,
+    None,
+    None,
+    None,
+    None,
+    "auto",
+    None,
+    1.0,
+    False,
+    False,
+    False,
+    "auto",
+]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """The space in which an answer's numbers count: where a place lies in each, what says so, and what is only a guess."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from attention.coordinates import SETTINGS, SPACES, named_space, sides_in, space_words
+from attention.coordinates import SETTINGS, SPACES, because_words, is_space, named_space, sides_in, space_words
 from attention.errors import InvalidRequest, NotInRun
 from attention.places.answer_places import Picture, answer_places
 from attention.places.of_run import places_of
 from attention.places.spaces import AS_SHARES, Habit, stated_space
+from attention.words import read_with_less
 
 GIVEN, READ = (1920, 1080), (1366, 768)
 HABITS = {"0-1000": Habit("0-1000"), "read": Habit("read"), "none": Habit()}
@@ -250,3 +252,16 @@ def test_another_space_is_refused_by_name(info, setting):
     with pytest.raises(InvalidRequest, match="it must be one of auto, 0-1, 0-1000, read, original"):
         places_of(info, setting)
     assert setting not in SETTINGS
+
+
+def test_the_words_are_those_of_the_page():
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "place_words.json").read_text())
+    assert [space_words(space, GIVEN, READ) for space, _ in golden["spaces"]] == [
+        words for _, words in golden["spaces"]
+    ]
+    assert {name: because_words(name, "Qwen3-VL") for name in golden["because"]} == golden["because"]
+    for counts, sentences in golden["tokens"]:
+        images = [{"visual_tokens": read, "own_visual_tokens": own} for read, own in counts]
+        assert read_with_less({"images": images}) == sentences
+    assert is_space("0-999") and is_space("1280x720") and is_space("read")
+    assert not any(map(is_space, ["", "0-", "0-0", "0x5", "px", None, 3, "0-1\n", "9" * 500]))

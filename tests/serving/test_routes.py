@@ -8,11 +8,13 @@ import threading
 
 import numpy as np
 import pytest
+from made_places import LIES, write_clicked
 from made_runs import chat, scene, write_run
 from safetensors.numpy import load, load_file
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from attention import run_places
 from attention.answers.numbers import position_ranges
 from attention.errors import DamagedRun
 from attention.page.viewer import AttentionViewer, ComparisonViewer
@@ -409,3 +411,42 @@ def test_runs_made_by_hand_are_read_as_they_were_made(run):
         assert np.allclose(
             rows[:, run.stored_positions()], load_file(run.layer_file(layer))["attention"].swapaxes(0, 1), atol=5e-4
         )
+
+
+# Places of the answer
+
+
+@pytest.fixture(scope="module")
+def clicked(tmp_path_factory):
+    root = tmp_path_factory.mktemp("places")
+    found = {
+        "new": open_run(write_clicked(root / "new")),
+        "old": open_run(write_clicked(root / "old", place_habit=None)),
+    }
+    app = Starlette(routes=routes(found.__getitem__))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield found["new"], lambda path: client.get(f"{PREFIX}/{path}")
+    for run in found.values():
+        run.close()
+
+
+@pytest.mark.parametrize("space", ["auto", *LIES])
+def test_places_are_read_anew_as_python_reads_them(clicked, space):
+    run, ask = clicked
+    answer = ask(f"new/places?coordinates={space}")
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    found = run_places(run, space)
+    assert answer.json() == {"coordinates": space, **found.fields(), "notes": found.notes}
+    lies = LIES["0-1000" if space == "auto" else space]
+    assert [(point["x"], point["y"]) for point in answer.json()["points"]] == ([lies] if lies else [])
+
+
+def test_places_are_refused_in_words(clicked):
+    _, ask = clicked
+    for path, status, words in (
+        ("new/places?coordinates=pixels", 400, "coordinates is 'pixels'; it must be one of auto, 0-1, 0-1000, read"),
+        ("old/places?coordinates=read", 404, "made by an older version"),
+        ("none/places?coordinates=read", 404, "not here any more"),
+    ):
+        answer = ask(path)
+        assert answer.status_code == status and words in answer.json()["error"]

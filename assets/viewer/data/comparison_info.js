@@ -202,7 +202,7 @@ export function answersOf({ members, words }) {
  * @returns {{name: string, text: string}[]}
  */
 export function otherAnswers(comparison) {
-  if (!comparison) return [];
+  if (!comparison || comparison.words === 'typed') return []; // none of them answered
   const answers = answersOf(comparison);
   const others = answers.slice(1).map(({ text, isSame }, i) => ({ name: memberName(comparison.members, i + 1), text: isSame ? 'answers the same' : text || 'no answer' }));
   return others.length > 2 ? [] : others;

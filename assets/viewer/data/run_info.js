@@ -30,6 +30,8 @@
  * @property {number} height
  * @property {number} read_width
  * @property {number} read_height
+ * @property {number | null} [visual_tokens]      with which it was read
+ * @property {number | null} [own_visual_tokens]  as the processor's own limits would have it
  *
  * @typedef {object} Layer
  * @property {number} index
@@ -48,6 +50,8 @@
  * @property {number} y
  * @property {string} label
  * @property {string} [ambiguous]  the guess that it rests on
+ * @property {string | null} [coordinates]  the space in which its numbers were read
+ * @property {string | null} [because]      what that rests on
  *
  * @typedef {object} Box  likewise
  * @property {number} image
@@ -57,12 +61,15 @@
  * @property {number} y1
  * @property {string} label
  * @property {string} [ambiguous]
+ * @property {string | null} [coordinates]
+ * @property {string | null} [because]
  *
  * @typedef {{label: string, why: string, on: (Point | Box)[]}} Unplaced  the same on each picture that it can lie on
+ * @typedef {{points: Point[], boxes: Box[], unplaced: Unplaced[], named_places: number, notes: string[]}} Places  with numbers read anew
  *
  * @typedef {object} RunInfo
  * @property {string} id
- * @property {{id: string, revision?: string | null, dtype?: string}} model
+ * @property {{id: string, revision?: string | null, family?: string | null, dtype?: string}} model
  * @property {{id: string, scale?: number} | null} adapter
  * @property {string} [prompt]
  * @property {Token[]} tokens
@@ -72,9 +79,14 @@
  * @property {Point[]} [points]
  * @property {Box[]} [boxes]
  * @property {Unplaced[]} [unplaced]
+ * @property {number | null} [named_places]  how many the answer names, those that lie on no picture among them
+ * @property {object | null} [place_habit]   how its family writes them; without, they cannot be read anew
+ * @property {boolean} [forced]              the answer was given, and is not the model's own
  * @property {number[]} [logprobs]  of each token that the model wrote
  * @property {Record<string, {name: string, spans: number[][] | null}[]>} groups  of keys, by tower; `sink` has no spans
  * @property {Record<string, Record<string, number[]>>} [sinks]  keys, by tower and layer
+ *
+ * @typedef {RunInfo & {places_read?: string, place_notes?: string[]}} ReadInfo  one whose places may have been read anew: in which space, and what was said of that
  *
  * @typedef {number | 'mean' | 'max'} Choice  a layer or a head, or a reduction over all of them
  */

@@ -202,6 +202,12 @@ export function createSource({
     /** @param {TableWish} wish */
     table: (wish) => wanted(`table ${wish.name}`, tablePath(wish), (signal) => numbers(tablePath(wish), signal)),
 
+    /** The answer's places, with its numbers read in a space. @param {string} coordinates @returns {Promise<import('./run_info.js').Places | null>} */
+    places: (coordinates) => {
+      const path = `places?${new URLSearchParams({ coordinates })}`;
+      return wanted('places', path, async (signal) => (await get(path, signal)).json());
+    },
+
     // Of a comparison
 
     /** @returns {Promise<import('./comparison_info.js').ComparisonInfo | null>} */

@@ -15,9 +15,9 @@ import { exportPath, keptView } from './export_paths.js';
  * @param {import('./export_paths.js').Format} format
  * @param {Wanted} wanted
  */
-export function comparedPath({ comparison, pair, maps, palette, opacity, sinks, smooth, places, unplacedOn, beside, info, region }, format, { scale, caption, show, split }) {
+export function comparedPath({ comparison, pair, maps, palette, opacity, sinks, smooth, places, unplacedOn, coordinates, beside, info, region }, format, { scale, caption, show, split }) {
   if (!comparison || !pair || !maps) return '';
-  const view = keptView(/** @type {any} */ ({ shown: pair.before, drawn: maps.before, palette, opacity, sinks, smooth, places, unplacedOn, info, region }));
+  const view = keptView(/** @type {any} */ ({ shown: pair.before, drawn: maps.before, palette, opacity, sinks, smooth, places, unplacedOn, coordinates, info, region }));
   const [left, right] = [pair.left, pair.right].map((member) => comparison.members[member].folder);
   const { isOwn, range } = maps.difference;
   const more = new URLSearchParams({

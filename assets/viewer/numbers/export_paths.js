@@ -17,6 +17,7 @@
  * @property {boolean} smooth
  * @property {boolean} places
  * @property {number} [places_on]  a picture for places that are on none, from 1
+ * @property {string} [coordinates]  in which the answer's numbers are read anew
  *
  * @typedef {'png' | 'svg' | 'pdf' | 'card' | 'npz' | 'csv' | 'safetensors' | 'html' | 'zip' | 'region'} Format  region: all heads at the place, as a table
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
@@ -35,12 +36,12 @@ const LABEL_SIGNS = 200;
  * @param {Readonly<import('../state/fields.js').Fields>} fields
  * @returns {View | null}
  */
-export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, clip, info, region: chosen }) {
+export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, coordinates, clip, info, region: chosen }) {
   if (!shown) return null;
   const { tower, direction, query, until, layer, head } = shown;
   const look = drawn && {
     palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
-    ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}),
+    ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}), ...(places && coordinates && coordinates !== 'run' ? { coordinates } : {}),
   };
   // The answer's own place is not drawn where a person does not want to see it.
   const region = info && (chosen || places) ? regionIn(info, chosen, tower) : null;

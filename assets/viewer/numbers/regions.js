@@ -9,6 +9,8 @@
  * @property {string} label
  * @property {number[]} place  x0, y0, x1, y1 or x, y, in pixels of the picture
  * @property {boolean} [isDrawn]  by a person, or loaded
+ * @property {string | null} [coordinates]  of a place that the answer names: the space in which its numbers were read
+ * @property {string | null} [because]      what that rests on
  *
  * @typedef {object} RegionCells
  * @property {number[]} keys
@@ -59,7 +61,9 @@ export function placesOfAnswer({ boxes = [], points = [] }) {
 
 /** A box or a point of the answer as a region. @param {import('../data/run_info.js').Box | import('../data/run_info.js').Point} mark @returns {Region} */
 export function placeOfMark(mark) {
-  return { image: mark.image, label: mark.label ?? '', place: 'x' in mark ? [mark.x, mark.y] : [mark.x0, mark.y0, mark.x1, mark.y1] };
+  const { image, label, coordinates, because } = mark;
+  const place = 'x' in mark ? [mark.x, mark.y] : [mark.x0, mark.y0, mark.x1, mark.y1];
+  return { image, label: label ?? '', place, ...(coordinates ? { coordinates, because } : {}) };
 }
 
 /**

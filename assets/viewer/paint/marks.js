@@ -5,8 +5,8 @@
  *
  * @typedef {{row: number, col: number}} Cell
  * @typedef {{x: number, y: number, width: number, height: number}} Box
- * @typedef {{x: number, y: number, label?: string, ambiguous?: string, image?: number, isChosen?: boolean}} Point            in the picture's pixels
- * @typedef {{x0: number, y0: number, x1: number, y1: number, label?: string, ambiguous?: string, image?: number, isChosen?: boolean}} Rectangle
+ * @typedef {{x: number, y: number, label?: string, ambiguous?: string, numbers?: string, image?: number, isChosen?: boolean}} Point            in the picture's pixels
+ * @typedef {{x0: number, y0: number, x1: number, y1: number, label?: string, ambiguous?: string, numbers?: string, image?: number, isChosen?: boolean}} Rectangle
  * @typedef {{path: string, label: string, x: number, y: number, isRight: boolean, isGuess: boolean, isChosen: boolean}} Mark  a place, its label, and where that stands
  */
 
@@ -75,19 +75,19 @@ export function marksOf({ points, boxes }, picture, place, seen) {
   const across = (/** @type {number} */ x) => place.left + (x / picture.width) * place.width;
   const down = (/** @type {number} */ y) => place.top + (y / picture.height) * place.height;
   const { from, to } = ARM_PX;
-  const crosses = points.map(({ x, y, label, ambiguous, isChosen }) => {
+  const crosses = points.map(({ x, y, label, ...said }) => {
     const [cx, cy] = [across(x), down(y)];
     const arms = [[1, 0], [-1, 0], [0, 1], [0, -1]].map(([dx, dy]) => `M${cx + dx * from} ${cy + dy * from}L${cx + dx * to} ${cy + dy * to}`);
-    return { path: arms.join(''), box: { x: cx - to, y: cy - to, width: 2 * to, height: 2 * to }, label, ambiguous, isChosen };
+    return { path: arms.join(''), box: { x: cx - to, y: cy - to, width: 2 * to, height: 2 * to }, label, ...said };
   });
-  const frames = boxes.map(({ x0, y0, x1, y1, label, ambiguous, isChosen }) => {
+  const frames = boxes.map(({ x0, y0, x1, y1, label, ...said }) => {
     const [left, right] = [across(Math.min(x0, x1)), across(Math.max(x0, x1))];
     const [top, bottom] = [down(Math.min(y0, y1)), down(Math.max(y0, y1))];
-    return { path: `M${left} ${top}H${right}V${bottom}H${left}Z`, box: { x: left, y: top, width: right - left, height: bottom - top }, label, ambiguous, isChosen };
+    return { path: `M${left} ${top}H${right}V${bottom}H${left}Z`, box: { x: left, y: top, width: right - left, height: bottom - top }, label, ...said };
   });
   return [...frames, ...crosses]
     .filter(({ box }) => box.x < seen.width && box.x + box.width > 0 && box.y < seen.height && box.y + box.height > 0)
-    .map(({ path, box, label, ambiguous, isChosen }) => ({ path, isGuess: Boolean(ambiguous), isChosen: Boolean(isChosen), ...labelled(label ?? '', ambiguous ?? '', box, seen) }));
+    .map(({ path, box, label, ambiguous, numbers, isChosen }) => ({ path, isGuess: Boolean(ambiguous), isChosen: Boolean(isChosen), ...labelled(label ?? '', [numbers, ambiguous].filter(Boolean).join('; '), box, seen) }));
 }
 
 /** How near a pointer must come to a line, or to a point, in CSS pixels. */
@@ -112,11 +112,11 @@ export function markAt({ points, boxes }, picture, place, { x, y }) {
   }) ?? null;
 }
 
-/** A label above what it names, or below where there is no room, and inside of what is seen; the guess that it rests on is never cut. @param {string} text @param {string} guess @param {Box} box @param {import('./geometry.js').Size} seen */
-function labelled(text, guess, box, seen) {
+/** A label above what it names, or below where there is no room, and inside of what is seen; how it was read, and the guess that it rests on, are never cut. @param {string} text @param {string} read @param {Box} box @param {import('./geometry.js').Size} seen */
+function labelled(text, read, box, seen) {
   const signs = [...text];
   const name = signs.length > LABEL_PX.most ? `${signs.slice(0, LABEL_PX.most - 1).join('')}…` : text;
-  const label = [name, guess && `(${guess})`].filter(Boolean).join(' ');
+  const label = [name, read && `(${read})`].filter(Boolean).join(' ');
   const width = LABEL_PX.letter * [...label].length;
   const above = box.y - 4;
   const below = box.y + box.height + LABEL_PX.height - 3;

@@ -61,6 +61,7 @@ export {};
  * @property {{scale: number, x: number, y: number}} zoom  1 shows the whole picture; x and y, 0 to 1, are what lies in the middle
  * @property {null | 'layers' | 'tokens'} playing
  * @property {number} cleared  counts Escape
+ * @property {number} lookAsked  counts wishes for the answer's numbers among the settings of the look
  * @property {number} size   counts changes of size
  * @property {number} theme  counts changes of theme
  * @property {Record<string, number>} perf  milliseconds of the last: row_ms (choice to painted), atlas_ms (painting)

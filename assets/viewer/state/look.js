@@ -14,6 +14,7 @@
  * @property {boolean} beside      the map beside the picture, without it
  * @property {boolean} toned       the picture in quiet colours, so that those of the map are seen
  * @property {boolean} places      points and boxes that the answer names
+ * @property {'run' | '0-1' | '0-1000' | 'read' | 'original'} coordinates  how the numbers of these count; `run`: as the run has them
  * @property {'all' | 'layer' | 'best'} atlasView  every layer and head, one layer's heads, or the heads with the highest score
  * @property {'number' | 'image_mass' | 'entropy' | 'spatial_entropy' | 'sink_share' | 'value' | 'region_share' | 'region_mass' | 'region_rank' | 'region_iou'} order  of heads
  */
@@ -31,6 +32,7 @@ export const OFFERED = {
   beside: [false, true],
   toned: [true, false],
   places: [true, false],
+  coordinates: ['run', '0-1', '0-1000', 'read', 'original'],
   atlasView: ['all', 'layer', 'best'],
   order: ['number', 'image_mass', 'entropy', 'spatial_entropy', 'sink_share', 'value', 'region_share', 'region_mass', 'region_rank', 'region_iou'],
 };

@@ -6,6 +6,7 @@ import { promptLength } from '../data/run_info.js';
 import { quoted, quotedSpan } from '../data/token_text.js';
 import { cellsOfHalf } from '../numbers/reduce.js';
 import { regionCells, regionOf, shareIn } from '../numbers/regions.js';
+import { readAs } from './places.js';
 
 /**
  * Where the row on screen reads from, or who reads what is selected.
@@ -27,7 +28,7 @@ export function sentenceOf(shown, info, drawn = null) {
   const where = masses.size > 1 ? `this picture (${formatPercent(imageMass)} on all)` : 'the picture';
   const begun = `${whenOf(shown, info)}, ${who} put ${formatPercent(mass)} of its attention on ${where}`;
   const named = shareInRegion([shown], info, drawn);
-  return named && masses.size === 1 ? `${begun}, ${named.shares} of that ${named.where} (chance ${named.chance}).` : `${begun}, half of it on ${half}.${named ? spokenApart(named) : ''}`;
+  return named && masses.size === 1 ? `${begun}, ${named.shares} of that ${named.where} (chance ${named.chance}).${named.numbers}` : `${begun}, half of it on ${half}.${named ? spokenApart(named) : ''}`;
 }
 
 /**
@@ -42,9 +43,9 @@ export function inRegion(rows, info, drawn = null) {
   return named ? spokenApart(named) : '';
 }
 
-/** @param {{where: string, shares: string, chance: string}} named */
-function spokenApart({ where, shares, chance }) {
-  return ` ${where[0].toUpperCase()}${where.slice(1)}: ${shares} of what is read of pictures (chance ${chance}).`;
+/** @param {{where: string, shares: string, chance: string, numbers: string}} named */
+function spokenApart({ where, shares, chance, numbers }) {
+  return ` ${where[0].toUpperCase()}${where.slice(1)}: ${shares} of what is read of pictures (chance ${chance}).${numbers}`;
 }
 
 /** @param {import('../state/fields.js').Shown[]} rows @param {import('../data/run_info.js').RunInfo} info @param {import('../numbers/regions.js').Region | null} drawn */
@@ -57,7 +58,13 @@ function shareInRegion(rows, info, drawn) {
   const isBox = region.place.length === 4;
   const named = region.label ? `${isBox ? 'in' : 'at'} “${region.label}”` : isBox ? 'in the answer’s box' : 'at the answer’s point';
   const where = region.label || !region.isDrawn ? named : isBox ? 'in the drawn box' : 'at the drawn point';
-  return { where, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform) };
+  return { where, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform), numbers: numbersOf(info, region) };
+}
+
+/** In which space the answer's numbers were read, where that is another than its family's. @param {import('../data/run_info.js').RunInfo} info @param {import('../numbers/regions.js').Region} region */
+function numbersOf(info, region) {
+  const said = region.because === 'family' ? '' : readAs(info, region);
+  return said ? ` Its numbers are ${said}.` : '';
 }
 
 /**

@@ -20,6 +20,10 @@ const SELECTS = {
     label: 'Sinks', texts: ['masked', 'raw', 'renormalised'],
     title: 'keys that draw attention whatever is asked: hatched and outside the colour range, drawn as they are, or hatched and the rest divided by what is left',
   },
+  coordinates: {
+    label: 'Answer’s numbers', texts: ['as the run has them', '0 to 1', '0 to 1000', 'pixels as read', 'pixels of the picture'],
+    title: 'how the numbers of places that the answer names count; the places are drawn and measured anew',
+  },
 };
 
 /** @typedef {[name: string, text: string, title: string]} Switch  a field that is on or off */
@@ -68,11 +72,16 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
       if (name === 'sinks') select.disabled = isColumn;
     }
     for (const { name, button } of switches) if (name === 'places') button.hidden = !info || !placeCount(info);
+    for (const { name, element } of selects) if (name === 'coordinates') element.hidden = !info?.named_places || !info.place_habit;
   }
 
-  const undo = state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', ...switches.map(({ name }) => name)], show);
+  const numbers = selects.find(({ name }) => name === 'coordinates')?.select;
+  const undo = [
+    state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', 'coordinates', ...switches.map(({ name }) => name)], show),
+    state.on(['lookAsked'], () => requestAnimationFrame(() => numbers?.focus())), // once it is seen
+  ];
   show();
-  return { dispose: () => { undo(); place.replaceChildren(); } };
+  return { dispose: () => { undo.forEach((end) => end()); place.replaceChildren(); } };
 }
 
 /** @param {string} text @param {HTMLElement} control @param {string} [title] */

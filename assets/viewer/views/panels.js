@@ -60,7 +60,7 @@ export function createPanels(root, state) {
   }
 
   const undo = [...buttons].map(([name, button]) => listen(button, { click: () => toggle(name) }));
-  undo.push(listen(ask, { click: goAsk }), state.on(['size'], place));
+  undo.push(listen(ask, { click: goAsk }), state.on(['size'], place), state.on(['lookAsked'], () => toggle('look', true)));
   place();
   show();
   return { toggle, dispose: () => undo.forEach((end) => end()) };

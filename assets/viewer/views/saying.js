@@ -35,6 +35,7 @@ export function createSaying(root, state, { selectToken }, others = () => []) {
       spoken.append(before === '\n' ? create('br') : before, button);
       offered.push({ first, last, button });
     }
+    if (role === 'answer' && info.forced) spoken.append(create('span', { class: 'av-given', text: 'pasted answer', title: 'this text was given: it is not the model’s own answer' }));
     for (const { name, text } of others()) spoken.append(create('span', { class: 'av-other-answer' }, [` · ${name} `, create('b', { text })]));
     if (isCut) spoken.append(create('span', { class: 'av-more-words', text: ' … all tokens have the rest' }));
     show();

@@ -18,7 +18,7 @@ export function createSentence(root, state) {
   function write() {
     const { shown, info, selection } = state.get;
     const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
-    sentence.textContent = isMap ? sentenceOf(shown, info, state.get.region) : '';
+    sentence.textContent = sentence.title = isMap ? sentenceOf(shown, info, state.get.region) : '';
     sinks.textContent = isMap ? sinksOf([shown], state.get.sinks) : '';
     sinks.title = isMap && shown.sinks.count ? SINK_RULE : '';
     live.say(isMap ? () => spoken(shown, info) : null);

@@ -76,7 +76,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(address()) }),
-    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'beside', 'split', 'zoom', 'whole', 'pair', 'region'], offer),
+    state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'coordinates', 'beside', 'split', 'zoom', 'whole', 'pair', 'region'], offer),
     state.on(['size'], keep.refit),
   ];
   offer();

@@ -65,7 +65,7 @@ export function createKeep(root, state) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(written()) }),
-    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'region', 'source', 'info', 'manifest'], address),
+    state.on(['shown', 'drawn', 'palette', 'opacity', 'clip', 'sinks', 'smooth', 'places', 'unplacedOn', 'coordinates', 'region', 'source', 'info', 'manifest'], address),
     state.on(['size'], keep.refit),
   ];
   address();

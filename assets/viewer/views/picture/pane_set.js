@@ -8,6 +8,7 @@ import { createPane } from './pane.js';
 import { placesOn } from '../../data/run_info.js';
 import { placeOfMark, withPlaces } from '../../numbers/regions.js';
 import { cellsOfSelection } from '../../data/selection.js';
+import { placesApart, placesInCell, withNumbers } from '../../text/places.js';
 import { createUnplaced } from './unplaced.js';
 import { WHOLE } from '../../paint/zoom.js';
 import { createZoomTools } from './zoom_tools.js';
@@ -29,6 +30,7 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
   const readout = part(root, 'readout');
   const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }), mark: () => regions.toggle() });
   const unplaced = createUnplaced(part(root, 'stage'), {
+    choose: () => state.set({ lookAsked: state.get.lookAsked + 1 }),
     draw: (isWished) => state.set({ unplacedOn: isWished ? focus()?.index ?? null : null, ...(isWished ? { places: true } : {}) }),
   });
   let pointed = ''; // the pane that the pointer, or the cursor, is in
@@ -83,23 +85,37 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
     const { places, unplacedOn, region, loaded } = state.get;
     const info = places ? infoOf(name) : null;
     const now = focus();
-    const found = info && now ? placesOn(info, now.index, now.index === unplacedOn) : null;
+    const found = info && now ? withNumbersOf(placesOn(info, now.index, now.index === unplacedOn), now.image) : null;
     const own = [...loaded, ...(region ? [region] : [])].filter(({ image }) => image === now?.index);
     return own.length ? withPlaces(found ?? { points: [], boxes: [] }, own, region) : found;
   }
 
+  /** @param {ReturnType<typeof placesOn>} places @param {import('../../data/run_info.js').Picture} picture */
+  function withNumbersOf({ points, boxes }, picture) {
+    const said = /** @type {Set<string>} */ (new Set());
+    return { boxes: withNumbers(boxes, picture, said), points: withNumbers(points, picture, said) };
+  }
+
   /** Places that the answer names on no picture: how many, why, and whether they are drawn on this one. */
   function showUnplaced() {
-    const infos = new Set(panes().map(({ name }) => infoOf(name)));
-    const left = [...infos].flatMap((info) => info?.unplaced ?? []);
+    const infos = [...new Set(panes().map(({ name }) => infoOf(name)))].filter((info) => info !== null);
     const now = focus();
-    const { places, unplacedOn } = state.get;
-    unplaced.show(left, now && { index: now.index, isChosen: places && now.index === unplacedOn });
+    const { places, unplacedOn, coordinates } = state.get;
+    const apart = infos.map((info) => placesApart(info, coordinates));
+    unplaced.show(infos.flatMap((info) => info.unplaced ?? []), now && { index: now.index, isChosen: places && now.index === unplacedOn }, {
+      words: [...new Set(apart.map(({ words: said }) => said))].filter(Boolean).join(' · '), why: [...new Set(apart.flatMap(({ why }) => why))],
+    }, infos.some(({ place_habit, named_places }) => place_habit && named_places));
   }
 
   function showPlaces() {
     each((name) => ({ places: named(name) }));
     showUnplaced();
+  }
+
+  /** What is said of places that are drawn in a cell. @param {string} name @param {import('../../paint/marks.js').Cell} cell */
+  function placesAt(name, cell) {
+    const [info, now] = [state.get.places ? infoOf(name) : null, focus()];
+    return info && now ? placesInCell(info, now.grid, cell, now.index === state.get.unplacedOn) : '';
   }
 
   /** The cell under the pointer or the cursor: outlined in all, and said in words. */
@@ -112,7 +128,7 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
     if (cell) root.setAttribute('data-cell', `${cell.row},${cell.col}`);
     else root.removeAttribute('data-cell');
     readout.textContent = said?.readout ?? '';
-    each((name) => ({ hover: cell, tip: said?.tip(name, name === pointed) ?? '' }));
+    each((name) => ({ hover: cell, tip: [said?.tip(name, name === pointed) ?? '', cell && name === pointed ? placesAt(name, cell) : ''].filter(Boolean).join(' · ') }));
   }
 
   const undo = [
