@@ -23,6 +23,7 @@ export const ORDERS = {
   sink_share: { text: 'sink share', unit: '', isLowFirst: false, write: formatPercent },
   value: { text: 'value at the pinned cell', unit: '', isLowFirst: false, write: formatValue },
   region_share: { text: 'share in the box or the named place', unit: '', isLowFirst: false, write: formatPercent },
+  found: { text: 'score over a set', unit: '', isLowFirst: false, write: (score) => (Number.isFinite(score) ? formatPercent(score) : '–') },
 };
 
 /** How many of the best heads are shown, where there is room. */

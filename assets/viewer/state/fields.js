@@ -51,6 +51,7 @@ export {};
  * @property {Table | null} line     [positions], the image mass of every stored row in this layer and head
  * @property {Pinned | null} pinned  a cell that heads can be ordered by
  * @property {import('../numbers/regions.js').Region | null} region  a box that a person has drawn
+ * @property {import('../data/found_heads.js').FoundHeads | null} found  heads of a file, which stay while runs come and go
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
  * @property {number | null} unplacedOn  the picture that a person chose for places that the answer names on none

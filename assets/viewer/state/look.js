@@ -15,7 +15,7 @@
  * @property {boolean} toned       the picture in quiet colours, so that those of the map are seen
  * @property {boolean} places      points and boxes that the answer names
  * @property {'all' | 'layer' | 'best'} atlasView  every layer and head, one layer's heads, or the heads with the highest score
- * @property {'number' | 'image_mass' | 'entropy' | 'spatial_entropy' | 'sink_share' | 'value' | 'region_share'} order  of heads
+ * @property {'number' | 'image_mass' | 'entropy' | 'spatial_entropy' | 'sink_share' | 'value' | 'region_share' | 'found'} order  of heads
  */
 import { PALETTES } from '../paint/palette.js';
 
@@ -32,7 +32,7 @@ export const OFFERED = {
   toned: [true, false],
   places: [true, false],
   atlasView: ['all', 'layer', 'best'],
-  order: ['number', 'image_mass', 'entropy', 'spatial_entropy', 'sink_share', 'value', 'region_share'],
+  order: ['number', 'image_mass', 'entropy', 'spatial_entropy', 'sink_share', 'value', 'region_share', 'found'],
 };
 
 export const LOOK_NAMES = /** @type {(keyof Look)[]} */ (Object.keys(OFFERED));
