@@ -24,14 +24,16 @@ _HOME = {
     "score_items": "scoring.scoring",
     "read_items": "scoring.reading",
     "open_scores": "scoring.scores",
+    "AttentionCallback": "scoring.callback",
     "Item": "scoring.items",
     "AttentionError": "errors",
     "notebook_html": "exports.html.notebook",
 }
 
 __all__ = [
-    "AttentionError", "Item", "Limits", "Request", "Run", "answer_regions", "compare_runs", "extract", "forecast",
-    "open_run", "open_scores", "read_items", "read_region", "region_scores", "run_places", "score_items",
+    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "answer_regions", "compare_runs",
+    "extract", "forecast", "open_run", "open_scores", "read_items", "read_region", "region_scores", "run_places",
+    "score_items",
 ]  # fmt: skip
 
 
