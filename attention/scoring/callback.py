@@ -128,7 +128,8 @@ class AttentionCallback(TrainerCallback):
         except Exception as error:
             if self.strict:
                 raise
-            log.warning("%s: %s", what, words_for(error) or fault(error, in_detail=True))
+            where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+            log.warning("%s%s: %s", what, where, words_for(error) or fault(error, in_detail=True))
             return False
         finally:
             shutil.rmtree(self.folder / UNFINISHED, ignore_errors=True)
@@ -150,7 +151,7 @@ class AttentionCallback(TrainerCallback):
         new = self.folder / UNFINISHED
         shutil.rmtree(new, ignore_errors=True)
         with undisturbed(model) as own:
-            found = [self._read(own, item, new / f"run_{n}") for n, item in enumerate(self.items, 1)]
+            found = [self._read(own, item, new / f"run_{n}", n) for n, item in enumerate(self.items, 1)]
         self._scored = state.global_step
         self._tell(args, state, control, _numbers(found, self.heads))
         line = {"step": state.global_step, "epoch": state.epoch, "layers": found[0].scores.layers}
@@ -158,21 +159,21 @@ class AttentionCallback(TrainerCallback):
         for n in range(1, len(self.items) + 1):
             keep_step(self.folder / f"item_{n}", new / f"run_{n}", state.global_step)
 
-    def _read(self, own, item: Item, folder: Path) -> ItemScores:
+    def _read(self, own: torch.nn.Module, item: Item, folder: Path, n: int) -> ItemScores:
+        """Run an item and measure its place; what fails says which item it was."""
         how: dict[str, Any] = {}
         if self.max_new_tokens is not None:
             how = {"mode": "generate", "max_new_tokens": self.max_new_tokens}
-        request = Request(
-            item.image, item.prompt, model_type=self.model_type, answer=item.answer, vision=self.vision, **how
-        )
-        model = own if self._processor is None else (own, self._processor)
-        with extract(request, folder, model) as run:
-            tower = "cross" if "cross" in run.towers() else "language"
-            region = read_region(run, item.place, label=item.name)
-            scores = region_scores(run, region, run.info["prompt_tokens"] - 1, tower)
-            logprob = float(np.mean(run.info["logprobs"])) if item.answer is not None else None
-            asks = item.answer is None and self.max_new_tokens is not None and item.kind == "box"
-            return ItemScores(item.name, scores, logprob, _answers_within(run, item.place) if asks else None)
+        try:
+            request = Request(
+                item.image, item.prompt, model_type=self.model_type, answer=item.answer, vision=self.vision, **how
+            )
+            model = own if self._processor is None else (own, self._processor)
+            with extract(request, folder, model) as run:
+                return _measured(run, item, self.max_new_tokens is not None)
+        except Exception as error:
+            error.add_note(f"item {n}")
+            raise
 
     def _tell(self, args, state, control, numbers: dict[str, float]) -> None:
         """Tell every logger of the trainer.
@@ -203,6 +204,16 @@ class ItemScores:
             "name": self.name, "region_share": table, "chance": self.scores.uniform,
             "answer_logprob": self.answer_logprob, "answer_in_region": self.answer_in_region,
         }  # fmt: skip
+
+
+def _measured(run: Run, item: Item, answers: bool) -> ItemScores:
+    """Measure a run of an item, in the row that predicts its answer's first token."""
+    tower = "cross" if "cross" in run.towers() else "language"
+    region = read_region(run, item.place, label=item.name)
+    scores = region_scores(run, region, run.info["prompt_tokens"] - 1, tower)
+    logprob = float(np.mean(run.info["logprobs"])) if item.answer is not None else None
+    is_asked = answers and item.answer is None and item.kind == "box"
+    return ItemScores(item.name, scores, logprob, _answers_within(run, item.place) if is_asked else None)
 
 
 def _numbers(found: Sequence[ItemScores], heads: Sequence[tuple[int, int]]) -> dict[str, float]:
@@ -308,7 +319,8 @@ def _check_settings(items: Sequence[Any], every: Any, heads: Sequence[Any]) -> N
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise InvalidRequest(f"every is {quoted(every)}; it is a whole number of steps, from 1.")
     for pair in heads:
-        if len(pair) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) for n in pair):
+        is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+        if not is_pair or not all(isinstance(n, int) and not isinstance(n, bool) for n in pair):
             raise InvalidRequest(f"heads has {quoted(pair)}; each is a pair (layer, head) of whole numbers.")
 
 

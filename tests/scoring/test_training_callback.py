@@ -1,15 +1,17 @@
-"""The callback of a training: nothing of the training changes, its loggers hear the numbers, the maps open as a series."""
+"""The callback of a training: the training stays as it was, its loggers hear the numbers, its maps are a series."""
 
 import json
 import logging
 import math
 import random
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from accelerate.utils import extract_model_from_parallel
 from peft import PromptTuningConfig, get_peft_model
 from small_trainings import Listener, losses, questions, state_of, trainer_of, weights
 from transformers import TrainerCallback
@@ -19,15 +21,17 @@ from attention import AttentionCallback, Item, Request, extract, open_run, read_
 from attention.comparisons.check import check_comparison
 from attention.comparisons.comparison import open_comparison
 from attention.environment import POCKET
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import AttentionError, CaptureError, InvalidRequest, UnsupportedModel
 from attention.models.hook import attention_of
 from attention.models.loading import wrap
-from attention.scoring import callback as module
+from attention.pocket.held_out import held_out
+from attention.scoring import callback, series
 from attention.scoring.callback import undisturbed
-from attention.scoring.series import MOST, keep_step, thinned
+from attention.scoring.series import MOST, thinned
 
 ITEMS = [asked.item for asked in questions(2, seed=99)]
 SHARE = "attention/region_share/mean"
+BATCHES = {"gradient_accumulation_steps": 2}
 
 
 @pytest.fixture
@@ -42,19 +46,23 @@ def looks(tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"lora": True},
-        {"lora": True, "bf16": True},
-        {"lora": False, "bf16": True, "gradient_accumulation_steps": 2, "max_steps": 3},
-        {"lora": True, "dtype": torch.bfloat16, "gradient_checkpointing_kwargs": {"use_reentrant": True}},
-        {"lora": False, "gradient_checkpointing": False, "neftune_noise_alpha": 5},
+        pytest.param({"lora": True, "bf16": True}, id="LoRA with autocast"),
+        pytest.param({"lora": False, "bf16": True, "max_steps": 2}, id="autocast", marks=pytest.mark.full),
+        pytest.param({"lora": True, "max_steps": 8}, id="LoRA in float32", marks=pytest.mark.full),
+        pytest.param(
+            {"lora": True, "dtype": torch.bfloat16, "gradient_checkpointing_kwargs": {"use_reentrant": True}},
+            id="LoRA in float32 on bfloat16, reentrant checkpoints", marks=pytest.mark.full,
+        ),
+        pytest.param(
+            {"lora": False, "gradient_checkpointing": False, "neftune_noise_alpha": 5, "max_steps": 2} | BATCHES,
+            id="all weights, noise on the embeddings, two batches a step",
+        ),
     ],
-    ids=["lora", "lora-bf16", "bf16", "lora-on-bf16-reentrant", "neftune"],
-)
+)  # fmt: skip
 def test_a_training_is_the_same_bit_for_bit(tiny_folder, tmp_path, looks, settings):
     alone = trainer_of(tiny_folder, tmp_path / "alone", **settings)
-    watched = trainer_of(
-        tiny_folder, tmp_path / "watched", [AttentionCallback(ITEMS, 1, looks, strict=True)], **settings
-    )
+    watch = AttentionCallback(ITEMS[:1], 1, looks, strict=True)
+    watched = trainer_of(tiny_folder, tmp_path / "watched", [watch], **settings)
     ends = []
     for trainer in (alone, watched):
         torch.manual_seed(0), random.seed(0), np.random.seed(0)
@@ -74,8 +82,8 @@ class Look(TrainerCallback):
         self.seen = []
 
     def on_step_end(self, args, state, control, model=None, **_):
-        for module in list(model.modules())[::3]:
-            module.eval()  # a part may be in evaluation while the rest is trained
+        for part in list(model.modules())[::3]:
+            part.eval()  # a part may be in evaluation while the rest is trained
         for n, weight in enumerate(weight for weight in model.parameters() if weight.requires_grad):
             weight.grad = torch.full_like(weight, n)
         self.seen.append(state_of(model) | {"control": dict(vars(control))})
@@ -98,8 +106,10 @@ def test_modes_hooks_gradients_and_control_are_given_back(tiny_folder, tmp_path,
 
 def test_a_model_is_given_back_when_reading_it_fails(tiny_folder, tmp_path):
     model = trainer_of(tiny_folder, tmp_path / "out").model.train()
+    model._compiled_call_impl = len
     before = state_of(model)
     with pytest.raises(ValueError, match="in the middle"), undisturbed(model) as own, attention_of(own):
+        assert "_compiled_call_impl" not in own.__dict__
         own.eval()
         own.new, own.base_model.model.model.rope_deltas = torch.rand(2), torch.rand(1)
         random.random(), np.random.random(), torch.rand(1)
@@ -113,14 +123,22 @@ def test_what_a_callers_model_keeps_of_a_run_may_be_trained_with(tiny_folder, tm
     trainer = trainer_of(tiny_folder, tmp_path / "out", lora=False)
     kept = []
     hook = trainer.model.model.language_model.rotary_emb.register_forward_hook(lambda m, args, out: kept.extend(out))
-    with torch.autocast("cpu", torch.bfloat16):
-        with extract(Request(ITEMS[0].image, "what?"), tmp_path / "run", (trainer.model, trainer.processing_class)):
-            hook.remove()
+    own, request = (trainer.model, trainer.processing_class), Request(ITEMS[0].image, "what?")
+    with torch.autocast("cpu", torch.bfloat16), extract(request, tmp_path / "run", own):
+        hook.remove()
     assert kept and not any(each.is_inference() for each in kept)
-    with extract(
-        Request(ITEMS[0].image, "what?"), tmp_path / "plain", (trainer.model, trainer.processing_class)
-    ) as run:
-        assert np.array_equal(run.exact_rows(9), open_run(tmp_path / "run").exact_rows(9))
+    with extract(request, tmp_path / "plain", own) as run, open_run(tmp_path / "run") as other:
+        assert np.array_equal(run.exact_rows(9), other.exact_rows(9))
+
+
+def test_a_model_that_accelerate_lets_autocast_is_refused_until_it_is_unwrapped(tiny_folder, tmp_path):
+    trainer = trainer_of(tiny_folder, tmp_path / "out", lora=False, bf16=True, max_steps=1)
+    trainer.train()
+    request = Request(ITEMS[0].image, "what?")
+    with pytest.raises(CaptureError, match=r"computes under autocast.*Unwrap it first"):
+        extract(request, tmp_path / "run", (trainer.model, trainer.processing_class))
+    own = extract_model_from_parallel(trainer.model, keep_fp32_wrapper=False)
+    assert extract(request, tmp_path / "run", (own, trainer.processing_class)).info["tokens"]
 
 
 # What is told
@@ -148,8 +166,9 @@ def test_loggers_hear_what_extract_gives_for_the_same_weights(tiny_folder, tmp_p
             logprobs += [run.info["logprobs"]] if each.answer else []
     share = np.mean(tables, axis=0)
     wanted = {
-        SHARE: share.mean(), "attention/region_share/best_head": share.max(), "attention/region_share/L1H2": share[1, 2],
-        "attention/region_share/L0H3": share[0, 3], "attention/answer_logprob": np.mean(logprobs),
+        SHARE: share.mean(), "attention/region_share/best_head": share.max(),
+        "attention/region_share/L1H2": share[1, 2], "attention/region_share/L0H3": share[0, 3],
+        "attention/answer_logprob": np.mean(logprobs),
     }  # fmt: skip
     assert {name: heard[-1][name] for name in wanted} == pytest.approx(wanted, rel=1e-3)
     assert 0 < heard[-1]["attention/region_share/chance"] < 0.5 and "attention/answer_in_region" not in heard[-1]
@@ -159,8 +178,10 @@ def test_loggers_hear_what_extract_gives_for_the_same_weights(tiny_folder, tmp_p
 
 
 def test_answers_of_the_models_own_are_held_against_the_box(tmp_path, looks):
-    case = next(module_cases("click"))
-    inside = Item(case.images[0], case.question.text, case.box)
+    case = next(held_out("click", 1, 5))
+    width, height = case.images[0].size
+    box = case.boxes(0, height, width)[case.question.looks[0].thing]
+    inside = Item(case.images[0], case.question.text, tuple(box))
     outside = Item(case.images[0], case.question.text, (0, 0, 1, 1))
     listener = Listener()
     watch = AttentionCallback([inside, outside], 9, looks, max_new_tokens=40, strict=True)
@@ -169,32 +190,20 @@ def test_answers_of_the_models_own_are_held_against_the_box(tmp_path, looks):
     assert "attention/answer_logprob" not in listener.heard[0]
 
 
-def module_cases(kind):
-    """Held-out questions with the box of what they ask for, in pixels."""
-    from attention.pocket.held_out import held_out
-
-    for case in held_out(kind, 10**9, 5):
-        width, height = case.images[0].size
-        box = case.boxes(0, height, width)[case.question.looks[0].thing]
-        object.__setattr__(case, "box", tuple(map(float, box)))
-        yield case
-
-
 # The maps
 
 
 def test_maps_are_kept_as_a_series_that_opens(tiny_folder, tmp_path, looks):
-    class Kept(TrainerCallback):
-        steps = []
+    steps = []
 
+    class Kept(TrainerCallback):
         def on_step_end(self, args, state, control, **_):
-            if (looks / "item_2" / "comparison.json").exists():
-                with open_comparison(looks / "item_2") as found:
-                    self.steps.append([member["step"] for member in found.info["members"]])
+            with open_comparison(looks / "item_2") as found:
+                steps.append([member["step"] for member in found.info["members"]])
 
     watch = AttentionCallback(ITEMS, 1, looks, strict=True)
     trainer_of(tiny_folder, tmp_path / "out", [watch, Kept()], max_steps=2).train()
-    assert Kept.steps == [[0, 1], [0, 1, 2]]  # an interrupted training has what it came to
+    assert steps == [[0, 1], [0, 1, 2]]  # an interrupted training has what it came to
     assert sorted(path.name for path in looks.iterdir()) == ["item_1", "item_2", "scores.jsonl"]
     for name in ("item_1", "item_2"):
         check_comparison(looks / name)
@@ -204,14 +213,30 @@ def test_maps_are_kept_as_a_series_that_opens(tiny_folder, tmp_path, looks):
 
 
 def test_a_training_that_goes_on_continues_its_series(tiny_folder, tmp_path, looks):
-    settings = {"save_strategy": "steps", "save_steps": 2, "max_steps": 4}
-    trainer_of(tiny_folder, tmp_path / "out", [AttentionCallback(ITEMS[:1], 1, looks, strict=True)], **settings).train()
-    again = trainer_of(tiny_folder, tmp_path / "out", [AttentionCallback(ITEMS[:1], 3, looks, strict=True)], **settings)
-    again.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-2"))
+    for every, checkpoint in ((1, None), (4, str(tmp_path / "out" / "checkpoint-2"))):
+        watch = AttentionCallback(ITEMS[:1], every, looks, strict=True)
+        trainer = trainer_of(tiny_folder, tmp_path / "out", [watch], save_strategy="steps", save_steps=2)
+        trainer.processing_class = None  # made without a video processor, it cannot be saved
+        trainer.train(resume_from_checkpoint=checkpoint)
     with open_comparison(looks / "item_1") as found:
-        assert [member["step"] for member in found.info["members"]] == [0, 1, 2, 3, 4]
+        assert [member["step"] for member in found.info["members"]] == [0, 1, 2, 4]
     lines = [json.loads(line) for line in (looks / "scores.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4]
+    assert [line["step"] for line in lines] == [0, 1, 2, 4]
+
+
+def test_a_training_that_ends_early_has_its_last_step(tiny_folder, tmp_path, looks):
+    class Enough(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            control.should_training_stop = state.global_step == 3
+
+    listener = Listener()
+    watch = AttentionCallback(ITEMS[:1], 2, looks, strict=True)
+    trainer = trainer_of(tiny_folder, tmp_path / "out", [listener, watch, Enough()])
+    trainer.train()
+    assert [line["step"] for line in trainer.state.log_history if SHARE in line] == [0, 2, 3]
+    assert [line["step"] for line in listener.heard if SHARE in line] == [0, 2]  # loggers have closed
+    with open_comparison(looks / "item_1") as found:
+        assert [member["step"] for member in found.info["members"]] == [0, 2, 3]
 
 
 def test_more_steps_than_a_comparison_holds_are_thinned_out_evenly():
@@ -224,18 +249,16 @@ def test_more_steps_than_a_comparison_holds_are_thinned_out_evenly():
         assert gaps[:-1].max() <= 2 * gaps[:-1].min() if len(kept) > 2 else True
 
 
-def test_a_series_of_many_steps_lets_go_of_maps_and_keeps_its_ends(tiny_run, tmp_path):
-    import shutil
-
-    for step in range(0, 160, 10):
-        new = tmp_path / "new" / "run"
-        shutil.copytree(tiny_run, new)
-        keep_step(tmp_path / "item", new, step)
+def test_a_series_of_many_steps_lets_go_of_maps_and_keeps_its_ends(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "MOST", 4)
+    for step in range(0, 70, 10):
+        shutil.copytree(tiny_run, tmp_path / "new" / "run")
+        series.keep_step(tmp_path / "item", tmp_path / "new" / "run", step)
         shutil.rmtree(tmp_path / "new")
     check_comparison(tmp_path / "item")
     with open_comparison(tmp_path / "item") as found:
-        steps = [member["step"] for member in found.info["members"]]
-    assert len(steps) == MOST == len(list((tmp_path / "item").glob("*/run.json"))) and (steps[0], steps[-1]) == (0, 150)
+        assert [member["step"] for member in found.info["members"]] == [0, 20, 40, 60]
+    assert len(list((tmp_path / "item").glob("*/run.json"))) == 4
 
 
 # What fails, and what is refused
@@ -251,23 +274,22 @@ def test_a_series_of_many_steps_lets_go_of_maps_and_keeps_its_ends(tiny_run, tmp
 def test_a_failure_is_a_warning_and_the_training_goes_on(
     tiny_folder, tmp_path, looks, monkeypatch, caplog, error, words
 ):
-    real, calls = module.extract, []
+    real, calls = callback.extract, []
 
     def fails_at_step_two(*args, **kwargs):
         calls.append(args)
         if len(calls) == 3:
-            kwargs["model"] = None
             raise error
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(module, "extract", fails_at_step_two)
+    monkeypatch.setattr(callback, "extract", fails_at_step_two)
     alone = trainer_of(tiny_folder, tmp_path / "alone", max_steps=3)
     alone.train()
     trainer = trainer_of(tiny_folder, tmp_path / "out", [AttentionCallback(ITEMS[:1], 1, looks)], max_steps=3)
     with caplog.at_level(logging.WARNING, "attention"):
         trainer.train()
     said = [record.getMessage() for record in caplog.records if record.name.startswith("attention")]
-    assert len(said) == 1 and said[0].startswith("Step 2 is not scored") and words in said[0]
+    assert len(said) == 1 and said[0].startswith("Step 2 is not scored (item 1): ") and words in said[0]
     assert [line["step"] for line in trainer.state.log_history if SHARE in line] == [0, 1, 3]
     assert losses(trainer) == losses(alone)
     with open_comparison(looks / "item_1") as found:
@@ -297,31 +319,31 @@ def test_what_cannot_be_scored_is_said_before_the_first_step(tiny_folder, tmp_pa
         if "processing_class" in given:
             trainer.callback_handler.processing_class = trainer.processing_class.tokenizer
         if strict:
-            with pytest.raises(InvalidRequest, match=words):
+            with pytest.raises(AttentionError, match=words):
                 trainer.train()
             assert trainer.state.global_step == 0
             continue
         with caplog.at_level(logging.WARNING, "attention"):
             trainer.train()
         (said,) = (record.getMessage() for record in caplog.records if record.name.startswith("attention"))
-        assert said.startswith("Nothing of this training is scored: ")
+        assert said.startswith("Nothing of this training is scored")
         assert trainer.state.global_step == 1 and len(losses(trainer)) == 1
         assert not any(SHARE in line for line in trainer.state.log_history)
 
 
 def test_models_that_one_process_cannot_run_are_refused_by_name(tiny_folder, tmp_path):
     model = trainer_of(tiny_folder, tmp_path / "out", lora=False).model
-    module._check_model(model)
+    callback._check_model(model)
     tuned = get_peft_model(model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2, token_dim=48))
     with pytest.raises(UnsupportedModel, match="Prompt and prefix tuning put tokens"):
-        module._check_model(tuned)
+        callback._check_model(tuned)
     weight = next(model.parameters())
     weight.ds_id = 0  # as DeepSpeed marks them
     with pytest.raises(UnsupportedModel, match=r"DeepSpeed ZeRO-3.* Train with DDP or ZeRO-2"):
-        module._check_model(model)
+        callback._check_model(model)
     sharded = type("FullyShardedDataParallel", (torch.nn.Module,), {})()
     with pytest.raises(UnsupportedModel, match="FSDP"):
-        module._check_model(sharded)
+        callback._check_model(sharded)
 
 
 def test_only_the_first_process_scores(tiny_folder, tmp_path, looks):
