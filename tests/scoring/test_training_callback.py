@@ -385,15 +385,15 @@ def test_the_package_is_imported_without_transformers():
 
 @pytest.mark.slow
 def test_the_bundled_model_learns_to_look_at_the_largest_object(tmp_path, looks):
-    learns(tmp_path, looks, steps=16, n=64, n_items=4, rise=1.02)
+    learns(tmp_path, looks, steps=12, n=96, n_items=2, rise=1.02, every=12)
 
 
 @pytest.mark.full
 def test_a_training_of_two_minutes(tmp_path, looks):
-    learns(tmp_path, looks, steps=300, n=1200, n_items=12, rise=1.2, every=20)
+    learns(tmp_path, looks, steps=120, n=480, n_items=6, rise=1.5, every=10)
 
 
-def learns(tmp_path, looks, steps, n, n_items, rise, every=8):
+def learns(tmp_path, looks, steps, n, n_items, rise, every):
     """Train the bundled model as the adapter `largest` was, and watch the share in the largest object's box rise."""
     asked = questions(n_items, seed=demo.HELD_OUT_SEED)
     listener = Listener()
