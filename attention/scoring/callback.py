@@ -276,7 +276,7 @@ def undisturbed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
 
 
 def _parts(module: torch.nn.Module) -> list[dict[str, Any]]:
-    """What a module holds: its attributes, and those dicts among them in which tensors, parts and hooks lie."""
+    """Dicts of a module: its attributes, and those among them in which tensors, parts and hooks lie."""
     return [module.__dict__, *(value for value in module.__dict__.values() if isinstance(value, dict))]
 
 

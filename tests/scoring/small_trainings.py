@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ class Asked:
         return Item(self.image, self.prompt, self.box, self.answer)
 
 
+@functools.cache
 def questions(n: int, seed: int) -> list[Asked]:
     """Questions about one object, answered for the largest of the picture, as the adapter `largest` learns them."""
     found, cases = [], [held_out(kind, 10**9, seed) for kind in ("colour", "shape")]

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import random
 import shutil
 import subprocess
@@ -385,27 +384,30 @@ def test_the_package_is_imported_without_transformers():
 
 @pytest.mark.slow
 def test_the_bundled_model_learns_to_look_at_the_largest_object(tmp_path, looks):
-    learns(tmp_path, looks, steps=12, n=96, n_items=2, rise=1.02, every=12)
+    learns(tmp_path, looks, steps=12, n_items=2, rise=1.1, every=6, per_device_train_batch_size=4, learning_rate=6e-3)
 
 
 @pytest.mark.full
 def test_a_training_of_two_minutes(tmp_path, looks):
-    learns(tmp_path, looks, steps=120, n=480, n_items=6, rise=1.5, every=10)
+    learns(tmp_path, looks, steps=120, n_items=6, rise=1.5, every=8, per_device_train_batch_size=8, learning_rate=4e-3)
 
 
-def learns(tmp_path, looks, steps, n, n_items, rise, every):
+def learns(tmp_path, looks, steps, n_items, rise, every, **settings):
     """Train the bundled model as the adapter `largest` was, and watch the share in the largest object's box rise."""
     asked = questions(n_items, seed=demo.HELD_OUT_SEED)
     listener = Listener()
     watch = AttentionCallback([each.item for each in asked], every, looks, strict=True)
     trainer = trainer_of(
-        POCKET, tmp_path / "out", [listener, watch], n=n, max_steps=steps, per_device_train_batch_size=8,
-        learning_rate=4e-3, dropout=0.0, warmup_steps=steps // 8, gradient_checkpointing=False,
+        POCKET, tmp_path / "out", [listener, watch], n=steps * settings["per_device_train_batch_size"],
+        max_steps=steps, dropout=0.0, warmup_steps=steps // 10, gradient_checkpointing=False, **settings,
     )  # fmt: skip
     trainer.train()
     heard = [line for line in listener.heard if SHARE in line]
     curve = [(line["step"], line[SHARE], line["attention/answer_logprob"]) for line in heard]
-    assert heard[-1]["attention/answer_logprob"] > heard[0]["attention/answer_logprob"], curve
-    assert heard[-1][SHARE] > rise * heard[0][SHARE] and not math.isnan(heard[-1][SHARE]), curve
+    assert heard[-1]["attention/answer_logprob"] > heard[0]["attention/answer_logprob"] + 1, curve
+    assert heard[-1][SHARE] > rise * heard[0][SHARE], curve
     for n in range(1, n_items + 1):
         check_comparison(looks / f"item_{n}")
+        with open_comparison(looks / f"item_{n}") as found:
+            shown = [member["step"] for member in found.info["members"]]
+        assert (shown[0], shown[-1]) == (0, steps) and len(shown) == min(MOST, len(heard))
