@@ -91,7 +91,7 @@ class AttentionCallback(TrainerCallback):
         self.model_type, self.vision, self.max_new_tokens = model_type, vision, max_new_tokens
         self._handler: CallbackHandler | None = None
         self._is_on = False
-        self._scored: int | None = None  # the last step that was
+        self._scored: int | None = None  # the last step that was tried
 
     def on_train_begin(self, args, state, control, model=None, processing_class=None, **_):
         """Check model, processor and folder, and score the model as it begins."""
@@ -131,8 +131,6 @@ class AttentionCallback(TrainerCallback):
             where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
             log.warning("%s%s: %s", what, where, words_for(error) or fault(error, in_detail=True))
             return False
-        finally:
-            shutil.rmtree(self.folder / UNFINISHED, ignore_errors=True)
         return True
 
     def _check(self, state, model, processing_class) -> None:
@@ -148,16 +146,18 @@ class AttentionCallback(TrainerCallback):
 
     def _score(self, args, state, control, model) -> None:
         """Make a run of each item, measure it, tell the numbers, and add its maps to the item's series."""
-        new = self.folder / UNFINISHED
-        shutil.rmtree(new, ignore_errors=True)
-        with undisturbed(model) as own:
-            found = [self._read(own, item, new / f"run_{n}", n) for n, item in enumerate(self.items, 1)]
-        self._scored = state.global_step
-        self._tell(args, state, control, _numbers(found, self.heads))
-        line = {"step": state.global_step, "epoch": state.epoch, "layers": found[0].scores.layers}
-        write_scores(self.folder / SCORES, line | {"items": [each.to_dict() for each in found]})
-        for n in range(1, len(self.items) + 1):
-            keep_step(self.folder / f"item_{n}", new / f"run_{n}", state.global_step)
+        new, self._scored = self.folder / UNFINISHED, state.global_step
+        shutil.rmtree(new, ignore_errors=True)  # of a training that was ended in the middle
+        try:
+            with undisturbed(model) as own:
+                found = [self._read(own, item, new / f"run_{n}", n) for n, item in enumerate(self.items, 1)]
+            self._tell(args, state, control, _numbers(found, self.heads))
+            line = {"step": state.global_step, "epoch": state.epoch, "layers": found[0].scores.layers}
+            write_scores(self.folder / SCORES, line | {"items": [each.to_dict() for each in found]})
+            for n in range(1, len(self.items) + 1):
+                keep_step(self.folder / f"item_{n}", new / f"run_{n}", state.global_step)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
     def _read(self, own: torch.nn.Module, item: Item, folder: Path, n: int) -> ItemScores:
         """Run an item and measure its place; what fails says which item it was."""

@@ -37,9 +37,12 @@ def keep_step(folder: Path, run: Path, step: int) -> None:
         return
     new = run.with_name(folder.name)
     compare_runs([runs[number] for number in kept], new, [f"step {number}" for number in kept], kept).close()
-    if folder.exists():
-        folder.rename(run.with_name(f"{folder.name}.before"))
-    new.rename(folder)
+    old = folder.rename(run.with_name(f"{folder.name}.before"))
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
 
 
 def _series(folder: Path) -> dict[int, Path]:
