@@ -8,7 +8,7 @@
     trainer.train()
 
 The same with TRL's `SFTTrainer` and others. The numbers go to whatever the trainer reports to (`report_to`), and into
-`looks/scores.jsonl`; `python app.py looks` opens the maps as a series with a curve over the steps.
+`looks/steps.jsonl`; `python app.py looks` opens the maps as a series with a curve over the steps.
 
 Owns when a model is scored, what is told of it, and that the training goes on as if nothing had been: modes, hooks,
 random states, gradients, autocast. Runs are made by `attention.capture`, measures taken by `attention.runs.regions`.
@@ -37,14 +37,17 @@ from transformers.trainer_callback import CallbackHandler
 from attention.capture.extraction import extract
 from attention.environment import new_run_folder
 from attention.errors import InvalidRequest, UnsupportedModel, fault, quoted, shown_path, words_for
+from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.models.loading import wrap
 from attention.request import Request
-from attention.runs.regions import RegionScores, answer_regions, read_region, region_scores
+from attention.runs.regions import Region, RegionScores, region_scores
 from attention.runs.run import Run
 
-from .items import Item
-from .series import SCORES, keep_step, write_scores
+from .checked import CheckedItem, check_items
+from .items import BadItem, Item
+from .measuring import outcome
+from .series import STEPS, keep_step, write_step
 
 UNFINISHED = ".unfinished"  # runs that are being made; a library does not look there
 
@@ -64,8 +67,8 @@ class AttentionCallback(TrainerCallback):
 
     Logged, each a mean over the items: `attention/region_share/mean` (all heads), `.../best_head` (the head with the
     most), `.../chance` (what a row that reads every cell alike would give), `.../L3H1` (a named head);
-    `attention/answer_logprob` (of the given answers' tokens, nats); `attention/answer_in_region` (answers of the
-    model's own that name a place within the item's box).
+    `attention/answer_logprob` (of the given answers' tokens, nats); `attention/answer_hits` (of the model's own answers
+    those that name the item's place, as `measuring.outcome` judges; uncertain ones are left out).
 
     A failure is logged as one warning and the training goes on; a failure of the first scoring ends the watching, as
     later ones would fail alike. With `strict` both are raised. Raises InvalidRequest at once for what is no item.
@@ -93,14 +96,16 @@ class AttentionCallback(TrainerCallback):
         self._is_on = False
         self._scored: int | None = None  # the last step that was tried
 
-    def on_train_begin(self, args, state, control, model=None, processing_class=None, **_):
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, model: Any = None, processing_class: Any = None, **_: Any
+    ) -> None:
         """Check model, processor and folder, and score the model as it begins."""
         self._is_on, self._scored = state.is_world_process_zero, None
         if not self._is_on:
             return
         self._handler = _calling_handler()
         if self._handler is None:
-            log.warning("The trainer's loggers cannot be reached: region numbers go into %s alone.", SCORES)
+            log.warning("The trainer's loggers cannot be reached: region numbers go into %s alone.", STEPS)
 
         def begin() -> None:
             self._check(state, model, processing_class)
@@ -108,12 +113,12 @@ class AttentionCallback(TrainerCallback):
 
         self._is_on = self._guarded("Nothing of this training is scored", begin)
 
-    def on_step_end(self, args, state, control, model=None, **_):
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Score every N steps, and after the last one."""
         if self._is_on and (state.global_step % self.every == 0 or state.global_step >= state.max_steps):
             self._guarded(f"Step {state.global_step} is not scored", lambda: self._score(args, state, control, model))
 
-    def on_train_end(self, args, state, control, model=None, **_):
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Score where training ended early; not where the weights of a better checkpoint have been loaded since."""
         is_another = args.load_best_model_at_end and state.best_model_checkpoint is not None
         if self._is_on and self._scored != state.global_step and not is_another:
@@ -133,9 +138,10 @@ class AttentionCallback(TrainerCallback):
             return False
         return True
 
-    def _check(self, state, model, processing_class) -> None:
+    def _check(self, state: Any, model: Any, processing_class: Any) -> None:
         """Refuse what cannot be scored before the first step."""
         self._processor = _processor_of(self.processor, processing_class)
+        self._checked = _check_pictures(self.items)
         _check_model(model)
         with undisturbed(model) as own:
             _check_heads(self.heads, wrap(own, self.model_type, self._processor))
@@ -144,24 +150,24 @@ class AttentionCallback(TrainerCallback):
                 f"{shown_path(self.folder)} is not empty, and this training begins anew. Give another output_dir."
             )
 
-    def _score(self, args, state, control, model) -> None:
+    def _score(self, args: Any, state: Any, control: Any, model: Any) -> None:
         """Make a run of each item, measure it, tell the numbers, and add its maps to the item's series."""
         new, self._scored = self.folder / UNFINISHED, state.global_step
         shutil.rmtree(new, ignore_errors=True)  # of a training that was ended in the middle
         try:
             with undisturbed(model) as own:
-                found = [self._read(own, item, new / f"run_{n}", n) for n, item in enumerate(self.items, 1)]
+                found = [self._read(own, item, new / f"run_{n}", n) for n, item in enumerate(self._checked, 1)]
             self._tell(args, state, control, _numbers(found, self.heads))
             line = {"step": state.global_step, "epoch": state.epoch, "layers": found[0].scores.layers}
-            write_scores(self.folder / SCORES, line | {"items": [each.to_dict() for each in found]})
+            write_step(self.folder / STEPS, line | {"items": [each.to_dict() for each in found]})
             for n in range(1, len(self.items) + 1):
                 keep_step(self.folder / f"item_{n}", new / f"run_{n}", state.global_step)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def _read(self, own: torch.nn.Module, item: Item, folder: Path, n: int) -> ItemScores:
+    def _read(self, own: torch.nn.Module, checked: CheckedItem, folder: Path, n: int) -> ItemScores:
         """Run an item and measure its place; what fails says which item it was."""
-        how: dict[str, Any] = {}
+        item, how = checked.item, dict[str, Any]()
         if self.max_new_tokens is not None:
             how = {"mode": "generate", "max_new_tokens": self.max_new_tokens}
         try:
@@ -170,12 +176,12 @@ class AttentionCallback(TrainerCallback):
             )
             model = own if self._processor is None else (own, self._processor)
             with extract(request, folder, model) as run:
-                return _measured(run, item, self.max_new_tokens is not None)
+                return _measured(run, checked)
         except Exception as error:
             error.add_note(f"item {n}")
             raise
 
-    def _tell(self, args, state, control, numbers: dict[str, float]) -> None:
+    def _tell(self, args: Any, state: Any, control: Any, numbers: dict[str, float]) -> None:
         """Tell every logger of the trainer.
 
         Not by `trainer.log`: TRL's trainers write with it, and forget, what they have counted since they logged last.
@@ -194,7 +200,7 @@ class ItemScores:
     name: str
     scores: RegionScores
     answer_logprob: float | None
-    answer_in_region: bool | None
+    answer_hits: bool | None
 
     def to_dict(self) -> dict[str, Any]:
         """One item as the file of scores has it: shares [layers, heads], None where a head reads no picture."""
@@ -202,18 +208,19 @@ class ItemScores:
         table = [[None if math.isnan(value) else round(value, 5) for value in heads] for heads in share]
         return {
             "name": self.name, "region_share": table, "chance": self.scores.uniform,
-            "answer_logprob": self.answer_logprob, "answer_in_region": self.answer_in_region,
+            "answer_logprob": self.answer_logprob, "answer_hits": self.answer_hits,
         }  # fmt: skip
 
 
-def _measured(run: Run, item: Item, answers: bool) -> ItemScores:
+def _measured(run: Run, checked: CheckedItem) -> ItemScores:
     """Measure a run of an item, in the row that predicts its answer's first token."""
-    tower = "cross" if "cross" in run.towers() else "language"
-    region = read_region(run, item.place, label=item.name)
-    scores = region_scores(run, region, run.info["prompt_tokens"] - 1, tower)
-    logprob = float(np.mean(run.info["logprobs"])) if item.answer is not None else None
-    is_asked = answers and item.answer is None and item.kind == "box"
-    return ItemScores(item.name, scores, logprob, _answers_within(run, item.place) if is_asked else None)
+    info, tower = run.info, "cross" if "cross" in run.towers() else "language"
+    region = Region(checked.place, label=checked.item.name)
+    scores = region_scores(run, region, info["prompt_tokens"] - 1, tower)
+    if info["forced"]:
+        return ItemScores(region.label, scores, float(np.mean(info["logprobs"])), None)
+    named = outcome(info, checked) if info["mode"] == "generate" else "uncertain"
+    return ItemScores(region.label, scores, None, None if named == "uncertain" else named == "hit")
 
 
 def _numbers(found: Sequence[ItemScores], heads: Sequence[tuple[int, int]]) -> dict[str, float]:
@@ -226,27 +233,17 @@ def _numbers(found: Sequence[ItemScores], heads: Sequence[tuple[int, int]]) -> d
         "region_share/chance": _mean([each.scores.uniform for each in found]),
         **{f"region_share/L{layer}H{head}": share[layers.index(layer), head] for layer, head in heads},
         "answer_logprob": _mean([each.answer_logprob for each in found]),
-        "answer_in_region": _mean([each.answer_in_region for each in found]),
+        "answer_hits": _mean([each.answer_hits for each in found]),
     }
     return {f"attention/{name}": float(value) for name, value in numbers.items() if not np.isnan(value)}
 
 
-def _mean(values) -> Any:
+def _mean(values: Any) -> Any:
     """The mean over the first axis of what is neither NaN nor None, in float64; NaN where nothing is."""
     values = np.asarray(values, np.float64)
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
-
-
-def _answers_within(run: Run, box: Sequence[float]) -> bool:
-    """True if the middle of the first place that the answer names lies in a box; False also where it names none."""
-    named = answer_regions(run)
-    if not named:
-        return False
-    place = named[0].place
-    x, y = (place[0] + place[-2]) / 2, (place[1] + place[-1]) / 2
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
 # The model as it is while it is trained
@@ -322,6 +319,15 @@ def _check_settings(items: Sequence[Any], every: Any, heads: Sequence[Any]) -> N
         is_pair = isinstance(pair, tuple | list) and len(pair) == 2
         if not is_pair or not all(isinstance(n, int) and not isinstance(n, bool) for n in pair):
             raise InvalidRequest(f"heads has {quoted(pair)}; each is a pair (layer, head) of whole numbers.")
+
+
+def _check_pictures(items: Sequence[Item]) -> list[CheckedItem]:
+    """The items with their pictures looked at. Raises InvalidRequest for the first that cannot be used."""
+    checked = check_items(items, Limits())
+    for n, item in enumerate(checked, 1):
+        if isinstance(item, BadItem):
+            raise InvalidRequest(f"Item {n} cannot be scored. {item.reason}")
+    return [item for item in checked if isinstance(item, CheckedItem)]
 
 
 def _processor_of(given: Any, processing_class: Any) -> Any:

@@ -1,8 +1,8 @@
-"""The maps and the scores of a training, step by step, in folders that the app opens.
+"""Maps and scores of a training, step by step, in folders that the app opens.
 
 Owns which steps stay when there are more than one comparison holds. Knows neither model nor trainer.
 
-    scores.jsonl  item_1/  item_2/ ...   each the run of the first step, from the second on a comparison of all steps
+    steps.jsonl  item_1/  item_2/ ...   each the run of the first step, from the second on a comparison of all steps
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attention.comparisons.comparison import INDEX
 from attention.comparisons.finished import compare_runs
 from attention.limits import MAX_ADAPTERS
 
-SCORES = "scores.jsonl"
+STEPS = "steps.jsonl"
 MOST = MAX_ADAPTERS + 1  # steps of a series
 
 
@@ -62,8 +62,8 @@ def thinned(steps: Sequence[int], most: int) -> list[int]:
     return kept
 
 
-def write_scores(file: Path, line: dict[str, Any]) -> None:
-    """Add a step's line to the file of scores, instead of what a training that was gone back from had there."""
+def write_step(file: Path, line: dict[str, Any]) -> None:
+    """Add a step's line to the file of steps, instead of what a training that was gone back from had there."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     lines = [each for each in lines if json.loads(each)["step"] < line["step"]]
     part = file.with_suffix(".part")

@@ -170,8 +170,8 @@ def test_loggers_hear_what_extract_gives_for_the_same_weights(tiny_folder, tmp_p
         "attention/answer_logprob": np.mean(logprobs),
     }  # fmt: skip
     assert {name: heard[-1][name] for name in wanted} == pytest.approx(wanted, rel=1e-3)
-    assert 0 < heard[-1]["attention/region_share/chance"] < 0.5 and "attention/answer_in_region" not in heard[-1]
-    lines = [json.loads(line) for line in (looks / "scores.jsonl").read_text().splitlines()]
+    assert 0 < heard[-1]["attention/region_share/chance"] < 0.5 and "attention/answer_hits" not in heard[-1]
+    lines = [json.loads(line) for line in (looks / "steps.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 2, 3]
     assert np.allclose([item["region_share"] for item in lines[-1]["items"]], tables, atol=1e-3)
 
@@ -185,7 +185,7 @@ def test_answers_of_the_models_own_are_held_against_the_box(tmp_path, looks):
     listener = Listener()
     watch = AttentionCallback([inside, outside], 9, looks, max_new_tokens=40, strict=True)
     trainer_of(POCKET, tmp_path / "out", [listener, watch], max_steps=1, n=2).train()
-    assert listener.heard[0]["attention/answer_in_region"] == 0.5
+    assert listener.heard[0]["attention/answer_hits"] == 0.5
     assert "attention/answer_logprob" not in listener.heard[0]
 
 
@@ -203,7 +203,7 @@ def test_maps_are_kept_as_a_series_that_opens(tiny_folder, tmp_path, looks):
     watch = AttentionCallback(ITEMS, 1, looks, strict=True)
     trainer_of(tiny_folder, tmp_path / "out", [watch, Kept()], max_steps=2).train()
     assert steps == [[0, 1], [0, 1, 2]]  # an interrupted training has what it came to
-    assert sorted(path.name for path in looks.iterdir()) == ["item_1", "item_2", "scores.jsonl"]
+    assert sorted(path.name for path in looks.iterdir()) == ["item_1", "item_2", "steps.jsonl"]
     for name in ("item_1", "item_2"):
         check_comparison(looks / name)
         with open_comparison(looks / name) as found:
@@ -219,7 +219,7 @@ def test_a_training_that_goes_on_continues_its_series(tiny_folder, tmp_path, loo
         trainer.train(resume_from_checkpoint=checkpoint)
     with open_comparison(looks / "item_1") as found:
         assert [member["step"] for member in found.info["members"]] == [0, 1, 2, 4]
-    lines = [json.loads(line) for line in (looks / "scores.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (looks / "steps.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 1, 2, 4]
 
 
