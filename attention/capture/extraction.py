@@ -188,7 +188,9 @@ class Extraction:
         self.limits = self._limits or Limits.local(self.loaded.device)
         partial.check_cancelled()
         hold(attention_of(self.loaded.model))
-        hold(torch.inference_mode())
+        is_own = self._model is not None and self.loaded is not self._model
+        hold(torch.no_grad() if is_own else torch.inference_mode())  # what it caches, its owner may train with
+        hold(torch.autocast(torch.device(self.loaded.device).type, enabled=False))  # rows are computed in float32
         partial.report("inputs")
         self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, self.limits))
         partial.check_cancelled()

@@ -34,6 +34,12 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
     output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     listener = recorder.get()
     if listener is not None:
+        if torch.is_autocast_enabled(query.device.type):
+            raise CaptureError(
+                "This model computes under autocast, which rounds its queries and keys behind the capture's back; for "
+                "a training in mixed precision accelerate wraps it so. Unwrap it first: "
+                "accelerate.utils.extract_model_from_parallel(model, keep_fp32_wrapper=False)."
+            )
         listener.take(module, query, key, value, attention_mask, kwargs)
     return output
 
