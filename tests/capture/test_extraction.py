@@ -52,6 +52,8 @@ def test_a_run_says_everything_about_itself(folder, tmp_path):
                 "height": 136,
                 "read_width": 352,
                 "read_height": 256,
+                "visual_tokens": 88,
+                "own_visual_tokens": 88,
             }
         ]
         assert [grid["tower"] for grid in info["grids"]] == ["language", "vision"]

@@ -115,6 +115,7 @@ def test_npz_is_one_exact_map_with_all_that_finds_it_again(run, tmp_path):
         "run": run.info["id"], "model": run.info["model"]["id"], "revision": "", "model_dtype": "float32",
         "adapter": "", "tower": "language", "layer": 1, "head": 2, "query": query, "token": "\n", "predicts": "red",
         "grid": 0, "image": 0, "box_px": [0, 0, 300, 200], "source": "factors", "dtype": "float32",
+        "forced": True,
     }  # fmt: skip
 
 
