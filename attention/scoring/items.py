@@ -1,0 +1,172 @@
+"""The items of a set: a question about a picture, and the place on it that the answer is about.
+
+Owns the form of a line, and the reasons for which one is no item. How published files write the same is the business of
+`published`. No picture is opened here: a place that leaves its picture is found when it is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from attention.errors import AttentionError, InvalidRequest, quoted, shown_path
+from attention.image_entries import is_data_url
+from attention.limits import MAX_NAME
+from attention.request import FIELDS
+from attention.runs.checks.json_fields import parse_json
+
+SIDES = {"box": ("x0", "y0", "x1", "y1"), "click": ("x", "y")}
+ELSEWHERE = sorted(set(FIELDS) - {"prompt", "answer"})  # fields that would change what is asked, and are set for all
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question about one picture, and the place at which it is to be looked.
+
+    `image` is a path, a data: URL or a Pillow image. `place` is a box (x0, y0, x1, y1) or a click (x, y), in pixels of
+    the picture upright, as it was given. `answer` is read instead of the model's own; `name` tells the item from
+    others. Raises InvalidRequest for a place that is none.
+    """
+
+    image: Any
+    prompt: str
+    place: tuple[float, ...]
+    answer: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", read_place(self.place))
+
+    @property
+    def kind(self) -> str:
+        """`box` or `click`."""
+        return "box" if len(self.place) == 4 else "click"
+
+
+@dataclass(frozen=True)
+class BadItem:
+    """A line of a file that is no item, and the reason in words."""
+
+    name: str
+    reason: str
+
+
+def read_place(place: Any) -> tuple[float, ...]:
+    """A box of four sides or a click of two, as floats. Raises InvalidRequest with what is wrong, and its value."""
+    kind = {4: "box", 2: "click"}.get(len(place) if isinstance(place, list | tuple) else 0)
+    if kind is None:
+        raise InvalidRequest(f"The place is {quoted(place)}; it is a box [x0, y0, x1, y1] or a click [x, y].")
+    for side, value in zip(SIDES[kind], place, strict=True):
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise InvalidRequest(f"{side} of the {kind} is {quoted(value)}; it is a finite number of pixels.")
+    sides = tuple(map(float, place))
+    if kind == "box":
+        for first, last in (("x0", "x1"), ("y0", "y1")):
+            low, high = (sides[SIDES["box"].index(side)] for side in (first, last))
+            if low == high:
+                raise InvalidRequest(f"The box {_said(sides)} has no area: {first} and {last} are {low:g}.")
+            if low > high:
+                raise InvalidRequest(f"The box {_said(sides)} is in another order: {first} must be less than {last}.")
+    return sides
+
+
+def read_items(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None) -> list[Item | BadItem]:
+    """The items of a file of JSON lines, in its order; a line that is none is a BadItem, and nothing is left out.
+
+    Pictures are named relative to the folder `images`, by default the file's own. Raises InvalidRequest where the file
+    cannot be read or has no line.
+    """
+    path = Path(path)
+    folder = path.parent if images is None else Path(images)
+    found: list[Item | BadItem] = []
+    for number, line in read_lines(path):
+        try:
+            found.append(item_of(parse_line(line), folder, f"line {number}"))
+        except AttentionError as error:
+            found.append(BadItem(f"line {number}", str(error)))
+    return found
+
+
+def read_lines(path: Path) -> list[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers from 1. Raises InvalidRequest."""
+    try:
+        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # some editors begin with a byte order mark
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"{shown_path(path)} cannot be read: {reason}.") from None
+    lines = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    if not lines:
+        raise InvalidRequest(f"{shown_path(path)} has no line. Each is an object with image, prompt, and box or click.")
+    return lines
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """A line as an object. Raises InvalidRequest."""
+    try:
+        record = parse_json(line)
+    except UnicodeDecodeError:
+        raise InvalidRequest("It is not written in UTF-8.") from None
+    except ValueError as error:
+        raise InvalidRequest(f"It is not JSON: {error}.") from None
+    if not isinstance(record, dict):
+        raise InvalidRequest(f"It is {quoted(record)}; it must be an object with image, prompt, and box or click.")
+    return record
+
+
+def item_of(record: Mapping[str, Any], folder: str | os.PathLike[str] = ".", name: str = "") -> Item:
+    """The item that a record says: image, prompt, box or click, and, if it has them, answer and name (or id).
+
+    A path begins at `folder`; `name` is what the item is called where the record does not say. Fields that are not
+    known are left alone, as sets have more. Raises InvalidRequest.
+    """
+    other = [field for field in ELSEWHERE if record.get(field) is not None]
+    if other:
+        raise InvalidRequest(f"{other[0]} is not read of a line: it is set for the whole set. Remove it.")
+    prompt, answer = record.get("prompt"), record.get("answer")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InvalidRequest(f"prompt is {quoted(prompt)}; it must be a text.")
+    if answer is not None and (not isinstance(answer, str) or not answer):
+        raise InvalidRequest(f"answer is {quoted(answer)}; it must be a text, or be left out.")
+    given = [kind for kind in SIDES if record.get(kind) is not None]
+    if len(given) != 1:
+        said = "both a box and a click" if given else "neither a box nor a click"
+        raise InvalidRequest(f"It has {said}: give one, box as [x0, y0, x1, y1] or click as [x, y], in pixels.")
+    place = record[given[0]]
+    if not isinstance(place, list | tuple) or len(place) != len(SIDES[given[0]]):
+        raise InvalidRequest(f"{given[0]} is {quoted(place)}; it must be [{', '.join(SIDES[given[0]])}].")
+    return Item(picture_in(folder, record.get("image")), prompt, tuple(place), answer, name_of(record, name))
+
+
+def picture_in(folder: str | os.PathLike[str], image: Any) -> Any:
+    """A picture as a record names it: a path, a data: URL, or a Pillow image. Raises InvalidRequest."""
+    if image is None or image == "":
+        raise InvalidRequest("It has no image: name the picture's file.")
+    if not isinstance(image, str | os.PathLike):
+        if hasattr(image, "size") and hasattr(image, "convert"):
+            return image
+        raise InvalidRequest(f"image is {quoted(image)}; it must be the path of a picture.")
+    if isinstance(image, str) and is_data_url(image):
+        return image
+    if "://" in str(image):
+        raise InvalidRequest(f"image is the address {quoted(image)}; addresses are not read. Give a file.")
+    return str(Path(folder) / image)
+
+
+def name_of(record: Mapping[str, Any], otherwise: str) -> str:
+    """A record's own name, by `name` or `id`."""
+    for field in ("name", "id"):
+        said = record.get(field)
+        if isinstance(said, str) and said:
+            return said[:MAX_NAME]
+        if isinstance(said, int) and not isinstance(said, bool):
+            return str(said)
+    return otherwise
+
+
+def _said(sides: tuple[float, ...]) -> str:
+    return f"[{', '.join(f'{side:g}' for side in sides)}]"
