@@ -1,24 +1,23 @@
 """The items of a set: a question about a picture, and the place on it that the answer is about.
 
-Owns the form of a line, and the reasons for which one is no item. How published files write the same is the business of
-`published`. No picture is opened here: a place that leaves its picture is found when it is.
+Owns our own form of a line, and the reasons for which one is no item. How published files write the same is the
+business of `published`, files that of `reading`. No picture is opened here: whether a place lies on it is asked then.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from attention.errors import AttentionError, InvalidRequest, quoted, shown_path
+from attention.errors import InvalidRequest, quoted
 from attention.image_entries import is_data_url
 from attention.limits import MAX_NAME
 from attention.request import FIELDS
-from attention.runs.checks.json_fields import parse_json
 
 SIDES = {"box": ("x0", "y0", "x1", "y1"), "click": ("x", "y")}
 ELSEWHERE = sorted(set(FIELDS) - {"prompt", "answer"})  # fields that would change what is asked, and are set for all
@@ -29,8 +28,8 @@ class Item:
     """One question about one picture, and the place at which it is to be looked.
 
     `image` is a path, a data: URL or a Pillow image. `place` is a box (x0, y0, x1, y1) or a click (x, y), in pixels of
-    the picture upright, as it was given. `answer` is read instead of the model's own; `name` tells the item from
-    others. Raises InvalidRequest for a place that is none.
+    the picture upright, as it was given, or `in_shares` of its width and height; `place_on` gives pixels. `answer` is
+    read instead of the model's own; `name` tells the item from others. Raises InvalidRequest for a place that is none.
     """
 
     image: Any
@@ -38,6 +37,7 @@ class Item:
     place: tuple[float, ...]
     answer: str | None = None
     name: str = ""
+    in_shares: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "place", read_place(self.place))
@@ -46,6 +46,16 @@ class Item:
     def kind(self) -> str:
         """`box` or `click`."""
         return "box" if len(self.place) == 4 else "click"
+
+    def place_on(self, width: int, height: int) -> tuple[float, ...]:
+        """The place in pixels of its picture, which has this size. Raises InvalidRequest where it leaves it."""
+        sides = (width, height) if self.in_shares else (1, 1)
+        place = tuple(side * sides[i % 2] for i, side in enumerate(self.place))
+        if not all(0 <= side <= (width, height)[i % 2] for i, side in enumerate(place)):
+            raise InvalidRequest(
+                f"The {self.kind} {_said(place)} leaves its picture, which is {width}x{height} pixels."
+            )
+        return place
 
 
 @dataclass(frozen=True)
@@ -73,49 +83,6 @@ def read_place(place: Any) -> tuple[float, ...]:
             if low > high:
                 raise InvalidRequest(f"The box {_said(sides)} is in another order: {first} must be less than {last}.")
     return sides
-
-
-def read_items(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None) -> list[Item | BadItem]:
-    """The items of a file of JSON lines, in its order; a line that is none is a BadItem, and nothing is left out.
-
-    Pictures are named relative to the folder `images`, by default the file's own. Raises InvalidRequest where the file
-    cannot be read or has no line.
-    """
-    path = Path(path)
-    folder = path.parent if images is None else Path(images)
-    found: list[Item | BadItem] = []
-    for number, line in read_lines(path):
-        try:
-            found.append(item_of(parse_line(line), folder, f"line {number}"))
-        except AttentionError as error:
-            found.append(BadItem(f"line {number}", str(error)))
-    return found
-
-
-def read_lines(path: Path) -> list[tuple[int, bytes]]:
-    """The lines of a file that are not blank, with their numbers from 1. Raises InvalidRequest."""
-    try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # some editors begin with a byte order mark
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"{shown_path(path)} cannot be read: {reason}.") from None
-    lines = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
-    if not lines:
-        raise InvalidRequest(f"{shown_path(path)} has no line. Each is an object with image, prompt, and box or click.")
-    return lines
-
-
-def parse_line(line: bytes) -> dict[str, Any]:
-    """A line as an object. Raises InvalidRequest."""
-    try:
-        record = parse_json(line)
-    except UnicodeDecodeError:
-        raise InvalidRequest("It is not written in UTF-8.") from None
-    except ValueError as error:
-        raise InvalidRequest(f"It is not JSON: {error}.") from None
-    if not isinstance(record, dict):
-        raise InvalidRequest(f"It is {quoted(record)}; it must be an object with image, prompt, and box or click.")
-    return record
 
 
 def item_of(record: Mapping[str, Any], folder: str | os.PathLike[str] = ".", name: str = "") -> Item:
@@ -157,9 +124,9 @@ def picture_in(folder: str | os.PathLike[str], image: Any) -> Any:
     return str(Path(folder) / image)
 
 
-def name_of(record: Mapping[str, Any], otherwise: str) -> str:
-    """A record's own name, by `name` or `id`."""
-    for field in ("name", "id"):
+def name_of(record: Mapping[str, Any], otherwise: str, fields: Sequence[str] = ("name", "id")) -> str:
+    """A record's own name, by the first of these fields that has one."""
+    for field in fields:
         said = record.get(field)
         if isinstance(said, str) and said:
             return said[:MAX_NAME]

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from attention.errors import InvalidRequest
-from attention.scoring.items import BadItem, Item, item_of, read_items
+from attention.scoring.items import BadItem, Item, item_of
+from attention.scoring.reading import read_items
 
 GOOD = {"image": "a.png", "prompt": "where is it?", "box": [1, 2, 3, 4]}
 
@@ -66,3 +67,12 @@ def test_a_file_without_a_line_is_refused(tmp_path):
         read_items(tmp_path / "empty.jsonl")
     with pytest.raises(InvalidRequest, match="cannot be read: No such file"):
         read_items(tmp_path / "missing.jsonl")
+
+
+def test_a_place_is_given_in_pixels_of_its_picture_and_must_lie_on_it():
+    assert Item("a", "b", (1, 2, 3, 4)).place_on(3, 4) == (1, 2, 3, 4)
+    assert Item("a", "b", (0.25, 0.5, 1, 1), in_shares=True).place_on(200, 100) == (50, 50, 200, 100)
+    with pytest.raises(InvalidRequest, match=r"The box \[1, 2, 3, 4\] leaves its picture of 2x4 pixels"):
+        Item("a", "b", (1, 2, 3, 4)).place_on(2, 4)
+    with pytest.raises(InvalidRequest, match=r"The click .* leaves its picture"):
+        Item("a", "b", (-1, 2)).place_on(2, 4)
