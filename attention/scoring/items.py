@@ -52,9 +52,7 @@ class Item:
         sides = (width, height) if self.in_shares else (1, 1)
         place = tuple(side * sides[i % 2] for i, side in enumerate(self.place))
         if not all(0 <= side <= (width, height)[i % 2] for i, side in enumerate(place)):
-            raise InvalidRequest(
-                f"The {self.kind} {_said(place)} leaves its picture, which is {width}x{height} pixels."
-            )
+            raise InvalidRequest(f"The {self.kind} {_said(place)} leaves its picture of {width}x{height} pixels.")
         return place
 
 

@@ -130,7 +130,7 @@ def form_of(record: Mapping[str, Any]) -> Form | None:
 
 
 def _phrases(record: Mapping[str, Any], form: Form) -> list[Any]:
-    """What a line calls the thing: texts, or objects that have one as `sent` (or `raw`), as refer has them."""
+    """Phrases of a line for its thing: texts, or objects that have one as `sent` (or `raw`), as refer has them."""
     said = next((record[field] for field in form.texts if record.get(field) is not None), None)
     phrases = said if isinstance(said, list) else [said]
     if said is None or not phrases:
