@@ -41,6 +41,19 @@ def belongs(shared: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return found if found.any() else (shared > 0) & (shared == shared.max())
 
 
+def touched(cells: np.ndarray, box: Sequence[float]) -> np.ndarray:
+    """Cells whose middle half, across and down, touches a box: [cells, 4] as (x0, y0, x1, y1) -> bool [cells].
+
+    A peak there is a hit by the card of the bundled model, also where the box holds too little of the cell to own it.
+    """
+    cells, (x0, y0, x1, y1) = np.asarray(cells, np.float64), box
+    width, height = (cells[:, 2] - cells[:, 0]) / 4, (cells[:, 3] - cells[:, 1]) / 4
+    across = (cells[:, 2] - width > x0) & (cells[:, 0] + width < x1)
+    down = (cells[:, 3] - height > y0) & (cells[:, 1] + height < y1)
+    found: np.ndarray = across & down
+    return found
+
+
 def of_cells(
     values: np.ndarray, shared: np.ndarray, areas: np.ndarray, own: np.ndarray, names: Sequence[str] = NAMES
 ) -> dict[str, np.ndarray]:

@@ -158,6 +158,30 @@ def region_cells(run: Run, region: Region, tower: str = "language") -> RegionCel
     return RegionCells(run.pictures(tower)[0], shared, areas, own, middles)
 
 
+def region_touches(
+    run: Run, region: Region, query: int, tower: str = "language", until: int | None = None
+) -> np.ndarray:
+    """Hits: heads whose highest cell touches a region with its middle half, float32 [layers, heads] of 1 and 0.
+
+    That is how the card of the bundled model counts; a point is touched by the cell that it lies in. NaN where nothing
+    of the pictures is read. Raises NotInRun.
+    """
+    rows = run.exact_rows(query, tower, until)[..., run.pictures(tower)[0]]
+    grids = [grid for grid in run.info["grids"] if grid["tower"] == tower]
+    on = np.concatenate([_touched(grid, region) for grid in grids]) if grids else np.zeros(0, bool)
+    if not len(on):
+        raise NotInRun(f"This run's {tower} tower reads no picture.")
+    hits: np.ndarray = np.where(rows.sum(axis=-1) > 0, on[rows.argmax(axis=-1)], np.nan).astype(np.float32)
+    return hits
+
+
+def _touched(grid: dict[str, Any], region: Region) -> np.ndarray:
+    cells = _cell_boxes(grid)
+    if grid["image"] != region.image:
+        return np.zeros(len(cells), bool)
+    return regions.touched(cells, region.place) if len(region.place) == 4 else _shared(cells, region) > 0
+
+
 def _part(grid: dict[str, Any], region: Region, picture: dict[str, Any]) -> tuple[np.ndarray, ...]:
     """A grid's cells: area shared with the region, area, whether they stand for it, and their middles in the picture.
 
