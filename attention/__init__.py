@@ -21,13 +21,17 @@ _HOME = {
     "answer_regions": "runs.regions",
     "region_scores": "runs.regions",
     "run_places": "places.of_run",
+    "score_items": "scoring.scoring",
+    "read_items": "scoring.reading",
+    "open_scores": "scoring.scores",
+    "Item": "scoring.items",
     "AttentionError": "errors",
     "notebook_html": "exports.html.notebook",
 }
 
 __all__ = [
-    "AttentionError", "Limits", "Request", "Run", "answer_regions", "compare_runs", "extract", "forecast", "open_run",
-    "read_region", "region_scores", "run_places",
+    "AttentionError", "Item", "Limits", "Request", "Run", "answer_regions", "compare_runs", "extract", "forecast",
+    "open_run", "open_scores", "read_items", "read_region", "region_scores", "run_places", "score_items",
 ]  # fmt: skip
 
 

@@ -110,6 +110,10 @@ class Cancelled(AttentionError):
     """Somebody asked for the job to stop, and it did."""
 
 
+class Interrupted(Cancelled):
+    """A job that was stopped and keeps what it has done; the message says how to go on."""
+
+
 # What the system refuses, by the numbers that it says it with, and what to do about it
 _REFUSALS = {
     errno.ENOSPC: ("The disk is full: {name} could not be written.", "Make room, or name another folder."),

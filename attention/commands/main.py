@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | region | view | inspect | verify |
-models | adapters`.
+"""The command line: `python -m attention extract | compare | export | html | region | score | heads | view |
+inspect | verify | models | adapters`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -7,7 +7,8 @@ neither torch nor transformers.
 
 stdout has the result (the path that was written, a table; with --json one object, of an error too), stderr everything
 else. Exit code 0: done; 1: it failed, or a check of `verify` did; 2: an argument or an input cannot be used; 130:
-stopped with Ctrl-C, which leaves no folder behind. With ATTENTION_DEBUG=1 an error keeps its stack trace.
+stopped with Ctrl-C, which leaves no folder behind (`score` keeps what is done). With ATTENTION_DEBUG=1 an error keeps
+its stack trace.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import sys
 from collections.abc import Sequence
 
 from attention.environment import is_debugging
-from attention.errors import Cancelled, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
+from attention.errors import Cancelled, Interrupted, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, html, listings, region, verify, view
+from . import capture, export, heads, html, listings, region, score, verify, view
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -38,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         _leave_pipes()
         return 1
-    except (KeyboardInterrupt, Cancelled):
+    except (KeyboardInterrupt, Cancelled) as error:
         if is_debugging():
             raise
-        return _failed("Stopped. Nothing was kept.", 130, Cancelled.__name__, as_json)
+        stopped = str(error) if isinstance(error, Interrupted) else "Stopped. Nothing was kept."
+        return _failed(stopped, 130, Cancelled.__name__, as_json)
     except Exception as error:
         if is_debugging():
             raise
@@ -108,7 +110,8 @@ def build_parser() -> argparse.ArgumentParser:
             "The attention of every layer and head of a vision-language model, as files.", EXAMPLES,
         ),
         epilog="Exit code 0: done. 1: it failed, or a check did. 2: an argument or an input cannot be used. "
-        "130: stopped with Ctrl-C; nothing is left then. ATTENTION_DEBUG=1 shows an error's stack trace.",
+        "130: stopped with Ctrl-C; nothing is left then, but what `score` has done. ATTENTION_DEBUG=1 shows an error's "
+        "stack trace.",
     )  # fmt: skip
     commands = parser.add_subparsers(
         title="commands",
@@ -122,6 +125,8 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_export(commands)
     html.add_html(commands)
     region.add_region(commands)
+    score.add_score(commands)
+    heads.add_heads(commands)
     listings.add_inspect(commands)
     listings.add_models(commands)
     listings.add_adapters(commands)

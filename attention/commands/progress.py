@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from attention.runs.partial import PartialRun
 from attention.words import in_one_line, phase_words
@@ -45,6 +46,10 @@ class Progress:
         name, amount = phase_words({"phase": phase, "done": done, "total": total})
         self.show(name, amount, self._time_left.words(phase, done, total))
 
+    def count(self, what: str, done: int, total: int) -> None:
+        """Show how many items of a set are done, and how long the others will take."""
+        self.show(what, f"item {done + 1:,} of {total:,}", self._time_left.words("score", done, total))
+
     def say(self, line: str) -> None:
         """Say a line that stays."""
         self.end()
@@ -56,6 +61,12 @@ class Progress:
         if self._is_open:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._is_open = False
+
+
+class Stoppable(Protocol):
+    """What can be asked to stop."""
+
+    def cancel(self) -> None: ...
 
 
 class ReportedRun(PartialRun):
@@ -73,7 +84,7 @@ def make(output_dir: str, work: Callable[[ReportedRun], Path], progress: Progres
     partial = ReportedRun.create(output_dir)
     partial.progress = progress
     try:
-        with _stopping(partial):
+        with stopping(partial):
             progress.show(LOADING)
             from attention.capture import extraction  # noqa: F401 - imported for its effect
 
@@ -85,8 +96,8 @@ def make(output_dir: str, work: Callable[[ReportedRun], Path], progress: Progres
 
 
 @contextmanager
-def _stopping(partial: PartialRun) -> Iterator[None]:
-    """Ctrl-C interrupts the job; where a library swallows that, the `cancel` file stops it at its next token or layer.
+def stopping(job: Stoppable) -> Iterator[None]:
+    """Ctrl-C interrupts the job; where a library swallows that, its `cancel` stops it at its next token or layer.
 
     Whatever the interrupted code makes of it (an import, for one, may raise anything), it ends as KeyboardInterrupt.
     """
@@ -95,7 +106,7 @@ def _stopping(partial: PartialRun) -> Iterator[None]:
     def stop(*_) -> None:
         nonlocal is_stopped
         is_stopped = True
-        partial.cancel()
+        job.cancel()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # only there may signals be set

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attention.measures import regions
+from attention.pocket.looks import hits
 
 ROWS, COLS, SIDE = 5, 7, 12  # cells of 12x12 pixels
 
@@ -114,3 +115,9 @@ def test_random_heads_are_twenty_others_or_all_of_them():
     assert np.isnan(alone[:2]).all() and alone[2] == 0
     table[0] = np.nan
     assert not np.isnan(regions.of_random_heads(table, 2, 3)[0])
+
+
+@pytest.mark.parametrize("box", [(0, 0, 84, 60), (3, 5, 40, 17), (13, 13, 15, 15), (8, 8, 16, 10), (80, 0, 84, 60)])
+def test_a_cell_is_touched_where_the_card_of_the_bundled_model_says_so(box):
+    by_card = hits(np.array(box) / SIDE, ROWS, COLS)
+    assert np.array_equal(regions.touched(cells(), box), by_card.reshape(-1))
