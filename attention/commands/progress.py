@@ -64,7 +64,7 @@ class Progress:
 
 
 class Stoppable(Protocol):
-    """What can be asked to stop."""
+    """Work that can be asked to stop."""
 
     def cancel(self) -> None: ...
 

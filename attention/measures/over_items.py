@@ -159,7 +159,9 @@ def paired_test(differences: np.ndarray, groups: np.ndarray, seed: int = 0, flip
     exact = n_groups < 60 and 2**n_groups <= flips
     made = 2**n_groups if exact else flips
     least = min(1.0, 2 / 2**n_groups) if exact else 1 / (1 + made)
-    largest = np.concatenate([np.abs(signs @ scaled).max(axis=1) for signs in _signs(n_groups, made, exact, seed)])
+    largest = np.concatenate(
+        [np.abs(signs @ scaled).max(axis=1, initial=0) for signs in _signs(n_groups, made, exact, seed)]
+    )
     reached = (largest[:, None] >= own * (1 - ROUNDING) - ROUNDING).sum(axis=0)
     p = reached / made if exact else (1 + reached) / (1 + made)
     p = np.where(n > 0, p, np.nan).reshape(shape)

@@ -17,12 +17,14 @@ from PIL import Image
 from attention import Request, extract
 from attention.environment import EXAMPLES
 
+from .items import box_of
 from .landscape import paint_landscape
 from .questions import Question, make_questions
 from .scenes import Ground, Scene, draw, make_scene
-from .windows import draw_window, make_window
+from .windows import Window, draw_window, make_window
 
 FOLDER = EXAMPLES
+SET = "set.jsonl"  # the questions about one object, with its box, for `score`
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,11 @@ EXAMPLES = (
 PHOTOGRAPH = ("photograph", "a photograph", (640, 427), "describe the image.")
 
 
-def make_example(example: Example) -> tuple[list[Image.Image], Question]:
-    """Paint an example's pictures and find its question: of the seeds from its own on, the first that fits."""
+def make_example(example: Example) -> tuple[list[Image.Image], list[Scene | Window], Question]:
+    """Paint an example's pictures and find its question: of the seeds from its own on, the first that fits.
+
+    Returns the pictures as painted and as made, and the question.
+    """
     seed = example.seed * 1000
     while True:
         rng = np.random.default_rng(seed)
@@ -76,7 +81,7 @@ def make_example(example: Example) -> tuple[list[Image.Image], Question]:
         ]
         if fitting:
             paint = draw_window if example.window else draw
-            return [paint(one, *size) for one, size in zip(made, example.sizes, strict=True)], fitting[0]
+            return [paint(one, *size) for one, size in zip(made, example.sizes, strict=True)], made, fitting[0]
         seed += 1
 
 
@@ -86,14 +91,17 @@ def _on_plain(scene: Scene) -> Scene:
 
 
 def write_pictures(folder: Path) -> list[dict]:
-    """Paint the pictures into the folder with `examples.json`; return its entries with the right answers."""
+    """Paint the pictures into the folder with `examples.json` and the set; return the entries with right answers."""
     folder.mkdir(parents=True, exist_ok=True)
-    entries = []
+    entries, lines = [], []
     for example in EXAMPLES:
-        images, question = make_example(example)
+        images, made, question = make_example(example)
         names = [f"{example.name}{f'_{index}' if index else ''}.png" for index in range(len(images))]
         for image, name in zip(images, names, strict=True):
             image.save(folder / name, optimize=True)
+        if len(images) == len(question.looks) == 1:
+            box = box_of(made[0], images[0], question.looks[0].thing)
+            lines.append({"name": example.name, "image": names[0], "prompt": question.text, "box": box})
         entries.append(
             {
                 "name": example.name,
@@ -120,6 +128,7 @@ def write_pictures(folder: Path) -> list[dict]:
         }
     )
     (folder / "examples.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    (folder / SET).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return entries
 
 

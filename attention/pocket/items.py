@@ -1,7 +1,7 @@
-"""A set for `score`, of held-out pictures: `python -m attention.pocket.items --question colour --output DIR` writes it.
+"""A set for `score`, of held-out pictures: `python -m attention.pocket.items --question colour --output DIR`.
 
-Owns which place each line names: the object that is asked about, or the largest of the picture. Seeded, with pictures
-that training never saw: the same command writes the same set.
+Owns which place each line names: the object that is asked about; with `--other-largest` beside it, in a second file,
+the largest object of the same pictures. Seeded: the same command writes the same set, which training never saw.
 """
 
 from __future__ import annotations
@@ -11,68 +11,77 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
 from .evaluate import HELD_OUT_SEED, LOOKING
 from .held_out import Case, held_out
 from .questions import largest_of
+from .scenes import Scene
+from .windows import Window
 
-PLACES = ("asked", "largest")
-NAME = "items.jsonl"
+ASKED, LARGEST = "items.jsonl", "largest.jsonl"
+ENOUGH = 20  # cases that are made for one that is wanted
 
 
-def lines(question: str, n: int, place: str = "asked", seed: int = HELD_OUT_SEED) -> Iterator[tuple[Case, dict]]:
-    """Return n cases of one of the card's questions, each with its line: {image, prompt, box, right}.
+def cases(question: str, n: int, other_largest: bool = False, seed: int = HELD_OUT_SEED) -> Iterator[Case]:
+    """Return n cases of one of the card's questions, each about one object of its one picture.
 
-    `asked` puts the box around the object that the answer is about; `largest` around the clearly largest one, on
-    pictures that have one and where something else is asked for.
+    With `other_largest` only those where another object than the asked one is clearly the largest.
     """
     found = 0
-    for number, case in enumerate(held_out(question, 20 * n + 20, seed)):
+    for case in held_out(question, ENOUGH * (n + 1), seed):
         if found == n:
             return
-        made = case.pictures[0]
         if len(case.pictures) > 1 or not case.question.looks:
             continue
-        asked = case.question.looks[0].thing
-        if place == "largest" and (largest_of(made) is None or largest_of(made) == asked):
+        if other_largest and largest_of(case.pictures[0]) in (None, case.question.looks[0].thing):
             continue
-        things = getattr(made, "controls", None) or made.things
-        box = things[asked if place == "asked" else largest_of(made)].box
-        image = case.images[0]
-        sides = (image.width / made.width, image.height / made.height)
-        ends = (image.width, image.height)
         found += 1
-        yield (
-            case,
-            {
-                "image": f"{number:04}.png",
-                "prompt": case.question.text,
-                "box": [round(min(max(side * sides[i % 2], 0), ends[i % 2]), 2) for i, side in enumerate(box)],
-                "right": case.question.answer,
-            },
-        )
+        yield case
 
 
-def write_set(folder: Path, question: str, n: int, place: str = "asked", seed: int = HELD_OUT_SEED) -> Path:
-    """Write the pictures and the set's file into a folder; return the file."""
+def box_of(made: Scene | Window, image: Image.Image, thing: int) -> list[float]:
+    """The box of an object of a picture, in pixels of the picture as it was painted, where it lies on it."""
+    things = made.controls if isinstance(made, Window) else made.things
+    sides, ends = (image.width / made.width, image.height / made.height), (image.width, image.height)
+    return [round(min(max(side * sides[i % 2], 0), ends[i % 2]), 2) for i, side in enumerate(things[thing].box)]
+
+
+def write_set(
+    folder: Path, question: str, n: int, other_largest: bool = False, seed: int = HELD_OUT_SEED
+) -> list[Path]:
+    """Write the pictures and the files of the set into a folder; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for case, line in lines(question, n, place, seed):
-        case.images[0].save(folder / line["image"])
-        written.append(json.dumps(line))
-    (folder / NAME).write_text("\n".join(written) + "\n", encoding="utf-8")
-    return folder / NAME
+    files: dict[str, list[str]] = {ASKED: []} | ({LARGEST: []} if other_largest else {})
+    for number, case in enumerate(cases(question, n, other_largest, seed)):
+        made, image = case.pictures[0], case.images[0]
+        name = f"{number:04}.png"
+        image.save(folder / name)
+        places = {ASKED: case.question.looks[0].thing} | ({LARGEST: largest_of(made)} if other_largest else {})
+        for file, thing in places.items():
+            line = {"image": name, "prompt": case.question.text, "box": box_of(made, image, thing)}
+            files[file].append(json.dumps(line | {"right": case.question.answer}))
+    for file, lines in files.items():
+        (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [folder / file for file in files]
 
 
 def main() -> None:
     """Read the command line, write the set."""
     parser = argparse.ArgumentParser(prog="python -m attention.pocket.items", description=__doc__.splitlines()[0])
     parser.add_argument("--question", choices=[name for name in LOOKING if "of two" not in name], default="colour")
-    parser.add_argument("--place", choices=PLACES, default="asked", help="where the box lies (default: asked)")
     parser.add_argument("--items", type=int, default=100)
+    parser.add_argument(
+        "--other-largest", action="store_true",
+        help=f"only pictures where another object is the largest, whose boxes are written to {LARGEST}",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     options = parser.parse_args()
-    print(write_set(options.output, options.question, options.items, options.place, options.seed))
+    if options.other_largest and options.question == "click":
+        parser.error("--other-largest is for questions about shapes")
+    for file in write_set(options.output, options.question, options.items, options.other_largest, options.seed):
+        print(file)
 
 
 if __name__ == "__main__":

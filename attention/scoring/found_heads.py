@@ -1,7 +1,7 @@
 """Found heads as one object, which the page loads to mark them and to order by them.
 
 Owns that form: {format, kind: "heads", model, adapter, tower, by, rows, seed, items, pictures, found_on, scored_on,
-heads [{layer, head, score, elsewhere, above_chance}]}, heads best first. `layer` is the layer's index in the model,
+heads [{layer, head, score, elsewhere, p, above_chance}]}, heads best first. `layer` is the layer's index in the model,
 `score` and `elsewhere` are {mean, low, high, n} on the half of the pictures on which the heads were not ranked.
 """
 

@@ -87,10 +87,10 @@ def score_items(
     given = read_items(items) if isinstance(items, str | os.PathLike) else list(items)
     if not given:
         raise InvalidRequest("The set has no item.")
+    _check_answers(settings, given)
     model = _model_of(settings.request)
     path = scores_folder(folder)
     checked = check_items(given, limits or Limits(), lambda done, total: tell(LOOKING, done, total))
-    _check_answers(settings, checked)
     found = ItemRows(path)
     everyone = [BASE_ITSELF, *members]
     keys = {member.folder: [_key(item, settings, model, member) for item in checked] for member in everyone}
@@ -143,9 +143,9 @@ def _check(settings: Settings) -> None:
     replace(request, prompt="?").validate()
 
 
-def _check_answers(settings: Settings, items: Sequence[CheckedItem | BadItem]) -> None:
+def _check_answers(settings: Settings, items: Sequence[Item | BadItem]) -> None:
     """Raise InvalidRequest where rows of answers are asked for, and there will be no answer."""
-    has_any = any(isinstance(each, CheckedItem) and each.item.answer is not None for each in items)
+    has_any = any(isinstance(each, Item) and each.answer is not None for each in items)
     if settings.rows != "first" and settings.request.mode == "prefill" and not has_any:
         raise InvalidRequest(
             f"The rows {settings.rows} are those of answers, and no item has one: use mode generate (--mode generate)."

@@ -19,8 +19,7 @@ from attention.measures.regions import of_random_heads
 from .names import BY, MEASURES, OUTCOMES, RATES, SHARE, TESTED
 
 LISTED = 10  # heads that are named as found, and as moved
-LEAST_PICTURES = 6  # of a half: below, no difference can be told from none at 5 %
-ALARM = 0.05  # of a set without anything to find, that some head of it is called above chance
+ALARM = 0.05  # that a set with nothing to find has any head that is called above chance, or moved
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,8 @@ def heads_found(measured: Measured, groups: np.ndarray, by: str, seed: int, top:
     """Heads that were best on one half of the pictures, with what they reach on the other, best first.
 
     `above_chance` is True where, on that other half, the head is above what it reaches at another item's place, and by
-    its share also above a row that reads every cell alike and one that reads the middle: with a chance of ALARM at most
-    that any head of the list is called so by accident. None where the half has too few pictures to tell.
+    its share also above a row that reads every cell alike and one that reads the middle. `p` is the largest of the
+    paired tests of these, corrected over the list. None where the half has too few pictures to tell.
     """
     measured, groups = measured.where(measured.is_scored), groups[measured.is_scored]
     return _heads_found(measured, groups, over_items.first_half(groups, seed), by, seed, top)
@@ -139,24 +138,31 @@ def heads_found(measured: Measured, groups: np.ndarray, by: str, seed: int, top:
 def _heads_found(
     measured: Measured, groups: np.ndarray, half: np.ndarray, by: str, seed: int, top: int
 ) -> list[dict[str, Any]]:
-    rest, n_rest = ~half, len(set(groups[~half]))
     best = over_items.best_first(measured.tables[by].reshape(len(groups), -1)[half])[:top]
+    rest, groups = measured.where(~half), groups[~half]
+    own, elsewhere = (tables[by].reshape(len(groups), -1)[:, best] for tables in (rest.tables, rest.elsewhere))
+    chances = [elsewhere] + ([rest.uniform[:, None], rest.central[:, None]] if by == SHARE else [])
+    tests = [over_items.paired_test(own - chance, groups, seed) for chance in chances]
+    can_tell = all(test.p is not None for test in tests)
+    scores, others = (estimated(by, values, groups, seed) for values in (own, elsewhere))
     found: list[dict[str, Any]] = []
-    for number in map(int, best):
-        own = measured.of_head(measured.tables[by], number)[rest]
-        elsewhere = measured.of_head(measured.elsewhere[by], number)[rest]
-        chances = [elsewhere] + ([measured.uniform[rest], measured.central[rest]] if by == SHARE else [])
-        level = 1 - 2 * ALARM / len(best)
-        lows = [over_items.mean_interval(own - chance, groups[rest], seed, level).low for chance in chances]
+    for i, number in enumerate(map(int, best)):
+        p = max(1.0 if test.p is None else float(test.p[i]) for test in tests) if can_tell else None
+        is_above = p is not None and p <= ALARM and all(test.mean[i] > 0 for test in tests)
         found.append(
             {
                 **_place(measured, number),
-                "score": said(estimated(by, own, groups[rest], seed)),
-                "elsewhere": said(estimated(by, elsewhere, groups[rest], seed)),
-                "above_chance": bool(all(low > 0 for low in lows)) if n_rest >= LEAST_PICTURES else None,
+                "score": said(_one(scores, i)),
+                "elsewhere": said(_one(others, i)),
+                "p": None if p is None else number_of(p),
+                "above_chance": None if p is None else is_above,
             }
         )
     return found
+
+
+def _one(estimate: over_items.Estimate, i: int) -> over_items.Estimate:
+    return over_items.Estimate(estimate.mean[i], estimate.low[i], estimate.high[i], estimate.n[i])
 
 
 def differences(left: Measured, right: Measured, groups: np.ndarray, by: str, seed: int) -> dict[str, Any]:
