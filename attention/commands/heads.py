@@ -12,8 +12,8 @@ from .output import add_output, print_json
 from .score_table import percent
 
 EXAMPLES = (
-    "python -m attention score --jsonl set.jsonl --model pocket --output-dir scores",
-    "python -m attention heads scores --output heads.json",
+    "python -m attention score --jsonl assets/examples/set.jsonl --model pocket --output-dir scores",
+    "python -m attention heads scores --top 3 --output heads.json",
 )
 ABOUT = (
     "Heads are ranked on one half of the pictures, and what is said of each is measured on the other. The page marks "

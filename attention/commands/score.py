@@ -17,11 +17,10 @@ from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers, stopping
 from .score_table import bad_lines, pair_lines, table
 
+SET = "--jsonl assets/examples/set.jsonl --model pocket"
 EXAMPLES = (
-    "python -m attention score --jsonl set.jsonl --model pocket --adapter largest --output-dir scores",
-    'python -m attention score --jsonl screenspot_web.json --images screenspot_imgs --wording "Click: {}" '
-    "--mode generate --output-dir scores",
-    "python -m attention heads scores --output heads.json",
+    f"python -m attention score {SET} --adapter largest --output-dir scores",
+    f"python -m attention score {SET} --mode generate --keep-runs --output-dir kept --json",
 )
 ABOUT = (
     "A line of the set is an object with image, prompt, and box [x0, y0, x1, y1] or click [x, y] in pixels, and, if it "

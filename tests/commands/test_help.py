@@ -13,7 +13,7 @@ from attention.request import Request
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = command_line.build_parser()._subparsers._group_actions[0].choices
-OURS = ["extract", "compare", "export", "region", "inspect", "models", "adapters", "verify"]
+OURS = ["extract", "compare", "export", "region", "score", "heads", "inspect", "models", "adapters", "verify"]
 
 
 def examples(parser):
@@ -52,8 +52,8 @@ def place(tmp_path, monkeypatch):
     """A folder that looks like a checkout to a command, and takes what the command writes."""
     for name in ("shapes", "window", "compared"):
         shutil.copytree(ROOT / "assets/examples" / name, tmp_path / "assets/examples" / name)
-    for path in ("examples/shapes.png", "examples/window.png"):
-        shutil.copyfile(ROOT / "assets" / path, tmp_path / "assets" / path)
+    for path in (*(ROOT / "assets/examples").glob("*.png"), ROOT / "assets/examples/set.jsonl"):
+        shutil.copyfile(path, tmp_path / "assets/examples" / path.name)
     shutil.copytree(ROOT / "assets/pocket/adapters", tmp_path / "assets/pocket/adapters")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -67,7 +67,7 @@ def test_the_examples_of_the_help_are_commands(name):
             assert parser.parse_args(arguments).command
 
 
-@pytest.mark.parametrize("name", ["extract", "export", "region", "models", "adapters", "inspect"])
+@pytest.mark.parametrize("name", ["extract", "export", "region", "score", "heads", "models", "adapters", "inspect"])
 def test_the_examples_of_the_help_work(place, capsys, name):
     for arguments in examples(COMMANDS[name]):
         assert command_line.main(arguments) == 0, (arguments, capsys.readouterr().err)
