@@ -9,6 +9,7 @@ from importlib import import_module
 _HOME = {
     "choose": "adapters.choosing",
     "compare": "adapters.comparing",
+    "members_of": "adapters.comparing",
     "open_comparison": "attention.comparisons.comparison",
     "Comparison": "attention.comparisons.comparison",
     "inspect_adapter": "adapters.inspection",
@@ -16,7 +17,10 @@ _HOME = {
     "offered_adapters": "adapters.catalog",
 }
 
-__all__ = ["Comparison", "HealthCard", "choose", "compare", "inspect_adapter", "offered_adapters", "open_comparison"]
+__all__ = [
+    "Comparison", "HealthCard", "choose", "compare", "inspect_adapter", "members_of", "offered_adapters",
+    "open_comparison",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -98,6 +98,11 @@ def _check(request: Request, adapters: Sequence[Choice]) -> None:
         raise InvalidRequest("A comparison's adapters are given beside its request; leave the request's adapter out.")
 
 
+def members_of(adapters: Sequence[AdapterChoice]) -> list[Member]:
+    """Adapters as members, in their order, as `attention.score_items` takes them beside the base."""
+    return [adapter_member(number, choice) for number, choice in enumerate(adapters, 1)]
+
+
 def adapter_member(number: int, choice: AdapterChoice) -> Member:
     """An adapter as a member: switched on while it is run; its card, and how far it changes each weight."""
 

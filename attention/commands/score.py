@@ -140,9 +140,9 @@ def _members(options) -> list:
     """The models that are scored beside the base."""
     if not options.adapter:
         return []
-    from adapters.comparing import adapter_member
+    from adapters.comparing import members_of
 
-    return [adapter_member(number, choice) for number, choice in enumerate(chosen(options, options.adapter), 1)]
+    return members_of(chosen(options, options.adapter))
 
 
 def _say(info: dict[str, Any], progress: Progress) -> None:

@@ -34,8 +34,7 @@ class ItemRows:
         except FileNotFoundError:
             content = b""
         whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            os.truncate(self._path, len(whole))
+        self._half_written = len(whole) if whole != content else None  # from where on
         for number, line in enumerate(whole.split(b"\n")[:-1], 1):
             try:
                 row = parse_json(line)
@@ -53,6 +52,9 @@ class ItemRows:
     def add(self, row: dict[str, Any]) -> None:
         """Write a row, onto the disk itself: what is done stays done."""
         line = json.dumps(row, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        if self._half_written is not None:
+            os.truncate(self._path, self._half_written)
+            self._half_written = None
         with open(self._path, "ab") as file:
             file.write(line.encode() + b"\n")
             file.flush()

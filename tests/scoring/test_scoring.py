@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 from shared import once
 
-from adapters import choose
-from adapters.comparing import adapter_member
+from adapters import choose, members_of
 from attention import Item, Request, open_run, open_scores, read_items, score_items
 from attention.environment import POCKET
 from attention.errors import DamagedRun, InvalidRequest, ModelUnavailable, NotInRun
@@ -119,8 +118,8 @@ def test_what_was_done_is_not_done_again_and_nothing_is_lost(colours, tmp_path):
     assert [row["measures"] for row in rows] == [row["measures"] for row in whole]
     again = counting()
     assert score_items(items, folder, REQUEST, make_partial=again.create).rows() == rows and again.made == 0
-    largest = adapter_member(1, choose(["largest"], "pocket")[0])
-    score_items(items[:2], folder, REQUEST, [largest], make_partial=again.create)
+    largest = members_of(choose(["largest"], "pocket"))
+    score_items(items[:2], folder, REQUEST, largest, make_partial=again.create)
     assert again.made == 2
     for change in ({"system": "Be kind."}, {"max_visual_tokens": 64}):
         changed = counting(0)
