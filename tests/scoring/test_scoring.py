@@ -43,7 +43,7 @@ def reproduces(scores, question):
     assert found["low"] <= card["hit"] <= found["high"]
     own = scores.table("region_touch")[:, card["layer"], card["head"]]
     by_card = rate_interval(own, scores.groups)
-    assert by_card.low <= card["hit"] <= by_card.high and model["bad"] == 0
+    assert by_card.low <= card["hit"] <= round(float(by_card.high), 4) and model["bad"] == 0
 
 
 def test_pocket_reproduces_its_card(colours):
