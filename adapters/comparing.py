@@ -15,7 +15,7 @@ from attention.capture.extraction import all_or_nothing
 from attention.capture.forecast import download_reporter, forecast
 from attention.capture.inputs import Prepared
 from attention.comparisons.comparison import Comparison
-from attention.comparisons.other_models import ModelChoice, model_members
+from attention.comparisons.other_models import ModelChoice, members_alone, model_members
 from attention.comparisons.running import Member, run_members
 from attention.environment import new_run_folder
 from attention.errors import InvalidRequest, LimitExceeded
@@ -72,11 +72,7 @@ def fill_comparison(
             if prepared is None:
                 prepared = forecast(request, limits, download_reporter(partial)).prepared
             others = model_members(models, request, prepared.pictures, prepared, limits, download_reporter(partial))
-    members = [
-        adapter_member(number, each) if isinstance(each, AdapterChoice) else others[number]
-        for number, each in enumerate(adapters, 1)
-    ]
-    return run_members(request, members, partial, words, limits, prepared)
+    return run_members(request, _in_order(adapters, others), partial, words, limits, prepared)
 
 
 def choice_to_job(choice: Choice) -> dict[str, Any]:
@@ -98,9 +94,22 @@ def _check(request: Request, adapters: Sequence[Choice]) -> None:
         raise InvalidRequest("A comparison's adapters are given beside its request; leave the request's adapter out.")
 
 
-def members_of(adapters: Sequence[AdapterChoice]) -> list[Member]:
-    """Adapters as members, in their order, as `attention.score_items` takes them beside the base."""
-    return [adapter_member(number, choice) for number, choice in enumerate(adapters, 1)]
+def members_of(choices: Sequence[Choice], request: Request) -> list[Member]:
+    """Adapters and whole models as members, in their order, as `attention.score_items` takes them beside the base.
+
+    `request` is that of the set. No token and no head of a whole model need stand for one of the base's.
+    """
+    models = [(number, each) for number, each in enumerate(choices, 1) if isinstance(each, ModelChoice)]
+    others = members_alone(models, request)
+    return _in_order(choices, others)
+
+
+def _in_order(choices: Sequence[Choice], others: dict[int, Member]) -> list[Member]:
+    """Members of adapters, and those of whole models by their numbers."""
+    return [
+        adapter_member(number, each) if isinstance(each, AdapterChoice) else others[number]
+        for number, each in enumerate(choices, 1)
+    ]
 
 
 def adapter_member(number: int, choice: AdapterChoice) -> Member:

@@ -94,8 +94,11 @@ def chosen(options, wanted: list[str], partial: ReportedRun) -> list:
     )  # fmt: skip
 
 
-def chosen_members(options, partial: ReportedRun) -> list:
-    """The adapters and whole models that are to be compared, each taken for what its files say, checked and here."""
+def chosen_members(options, partial: ReportedRun | None = None) -> list:
+    """The adapters and whole models that are to be compared, each taken for what its files say, checked and here.
+
+    A download is told to the run, where there is one.
+    """
     from adapters.catalog import split_scale
     from adapters.choosing import choose_members
     from attention.capture.forecast import download_reporter
@@ -109,7 +112,7 @@ def chosen_members(options, partial: ReportedRun) -> list:
             *(as_asked(options, name, scale) for name, scale in asked),
             *({"model": model.id, "dtype": model.dtype} for model in models),
         ],
-        options.model or default_model(), options.model_type, watch=download_reporter(partial),
+        options.model or default_model(), options.model_type, watch=download_reporter(partial) if partial else None,
     )  # fmt: skip
 
 

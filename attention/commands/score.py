@@ -10,7 +10,7 @@ from attention.errors import Cancelled, Interrupted
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.runs.partial import PartialRun
 
-from .checked_inputs import chosen
+from .checked_inputs import chosen_members
 from .flags import add_fields, add_several, plain_flags, request_groups
 from .help import add_command
 from .output import add_output, print_json
@@ -50,6 +50,7 @@ def add_score(commands) -> None:
     add_several(
         groups[ADAPTER], "--adapter", "ADAPTER[=SCALE]", f"{FIELDS['adapter'].words}; scored beside the base; several"
     )
+    add_several(groups[ADAPTER], "--with", "MODEL[=DTYPE]", "whole model to score beside the first, of any family")
     group = parser.add_argument_group("scores", "What is measured, and where it goes.")
     group.add_argument(
         "--rows", default="first", metavar="first|place|answer",
@@ -116,7 +117,7 @@ def _score(options) -> int:
 
             quiet_transformers()
             scores = score_items(
-                items, options.output_dir, request, _members(options), rows=options.rows, by=options.by,
+                items, options.output_dir, request, _members(options, request), rows=options.rows, by=options.by,
                 seed=options.seed, keeps_runs=options.keep_runs, make_partial=partial,
                 tell=lambda what, done, total: progress.count(
                     "Looking at pictures" if what == LOOKING else f"Scoring {what}", done, total
@@ -136,13 +137,13 @@ def _score(options) -> int:
     return 0 if any(model["scored"] for model in scores.info["models"]) else 1
 
 
-def _members(options) -> list:
+def _members(options, request: Request) -> list:
     """The models that are scored beside the base."""
-    if not options.adapter:
+    if not options.adapter and not vars(options)["with"]:
         return []
     from adapters.comparing import members_of
 
-    return members_of(chosen(options, options.adapter))
+    return members_of(chosen_members(options), request)
 
 
 def _say(info: dict[str, Any], progress: Progress) -> None:

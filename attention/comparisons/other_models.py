@@ -52,6 +52,19 @@ def asked_of(choice: ModelChoice, request: Request) -> Request:
     )  # fmt: skip
 
 
+def members_alone(choices: Sequence[tuple[int, ModelChoice]], request: Request) -> dict[int, Member]:
+    """Members by their numbers from 1, each asked the same in its own tokens, and held against nothing.
+
+    For what is measured on the picture alone: no token and no head need stand for another.
+    """
+    ids = [request.model or default_model(), *(choice.id for _, choice in choices)]
+    names = _names([choice for _, choice in choices], ids, request)
+    return {
+        number: _member(number, name, asked_of(choice, request))
+        for (number, choice), name in zip(choices, names, strict=True)
+    }
+
+
 def model_members(
     choices: Sequence[tuple[int, ModelChoice]],
     request: Request,
@@ -73,11 +86,14 @@ def model_members(
         _check_towers(describe(choice.id, own.model_type), describe(base, request.model_type), choice.id, base)
         expected = forecast(own, limits, watch, pictures)
         _check_inputs(expected.prepared, prepared, choice.id, base)
-        members[number] = Member(
-            f"{MODEL}_{number}", None, lambda loaded: nullcontext(), lambda loaded, model_type: {}, name, own,
-            expected.prepared,
-        )  # fmt: skip
+        members[number] = _member(number, name, own, expected.prepared)
     return members
+
+
+def _member(number: int, name: str, request: Request, prepared: Prepared | None = None) -> Member:
+    return Member(
+        f"{MODEL}_{number}", None, lambda loaded: nullcontext(), lambda loaded, model_type: {}, name, request, prepared
+    )
 
 
 def _names(choices: Sequence[ModelChoice], ids: Sequence[str], request: Request) -> list[str]:

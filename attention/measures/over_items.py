@@ -192,6 +192,6 @@ def _by_group(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _drawn(count: int, draws: int, seed: int) -> np.ndarray:
-    """How often each group is drawn, of as many as there are, with replacement: [draws, groups]."""
+    """Counts of each group in each draw, of as many as there are, with replacement: [draws, groups]."""
     drawn: np.ndarray = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
     return drawn.astype(np.float64)

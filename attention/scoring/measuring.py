@@ -35,9 +35,9 @@ def check_rows(rows: str) -> None:
 
 
 def request_for(checked: CheckedItem, request: Request) -> Request:
-    """The request for one item: its picture and words, and what holds for all."""
-    item = checked.item
-    return replace(request, images=(item.image,), prompt=item.prompt, answer=item.answer)
+    """The request for one item: its picture and words, and what holds for all. The vision tower is not recorded."""
+    item, vision = checked.item, request.vision is True
+    return replace(request, images=(item.image,), prompt=item.prompt, answer=item.answer, vision=vision)
 
 
 def measure_item(

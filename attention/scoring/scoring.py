@@ -1,8 +1,8 @@
 """Scores of models over a set of items: every item read by every model, once, and what comes of it in numbers.
 
-Owns the order of the work and what is done again. Models are members, as a comparison has them: the base, and others
-that are made of it for a while; this module knows no adapter. What was done is never done again: a row is known by the
-content of its picture, its words, its place, the settings, and the model.
+Owns the order of the work and what is done again. Models are members, as a comparison has them: the base, others that
+are made of it for a while, and whole models; this module knows no adapter. What was done is never done again: a row is
+known by the content of its picture, its words, its place, the settings, and the model.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from attention.models.config import read_config
 from attention.models.devices import choose_device, choose_dtype
 from attention.models.download import folder_stamp, locate
 from attention.models.offered import default_model
-from attention.request import Request
-from attention.runs.partial import PartialRun
+from attention.request import FIELDS, Request
+from attention.runs.partial import SUFFIX, PartialRun
 
 from .checked import CheckedItem, check_items
 from .item_rows import ItemRows, key_of, scores_folder
@@ -35,8 +35,10 @@ from .reading import read_items
 from .scores import Scores, write_scores
 
 ROW_FORMAT = 1
-OF_THE_SET = ("mode", "max_new_tokens", "system", "max_visual_tokens", "pan_and_scan", "dtype", "model_type")
 OF_AN_ITEM = ("images", "prompt", "messages", "answer", "adapter")
+# fields that change nothing of what is measured, or are the model's
+OF_NO_SCORE = ("model", "device", "vision", "adapter_scale", "adapter_rename", "adapter_alone")
+OF_THE_SET = tuple(name for name in FIELDS if name not in (*OF_AN_ITEM, *OF_NO_SCORE))
 # errors that are of one item; others stop the work
 OF_ITEMS = (InvalidRequest, NotInRun, CaptureError)
 RUNS = "runs"
@@ -88,17 +90,20 @@ def score_items(
     if not given:
         raise InvalidRequest("The set has no item.")
     _check_answers(settings, given)
-    model = _model_of(settings.request)
+    everyone = [BASE_ITSELF, *members]
+    models = [_model_of(member.request or settings.request) for member in everyone]
     path = scores_folder(folder)
     checked = check_items(given, limits or Limits(), lambda done, total: tell(LOOKING, done, total))
     found = ItemRows(path)
-    everyone = [BASE_ITSELF, *members]
-    keys = {member.folder: [_key(item, settings, model, member) for item in checked] for member in everyone}
+    keys = {
+        member.folder: [_key(item, settings, model, member) for item in checked]
+        for member, model in zip(everyone, models, strict=True)
+    }
     work = _Work(settings, checked, found, path, limits or _limits(settings), tell, make_partial)
     for member in everyone:
         work.score(member, keys[member.folder])
     said = {
-        "model": {name: model[name] for name in ("id", "revision")},
+        "model": {name: models[0][name] for name in ("id", "revision")},
         "settings": {name: getattr(settings.request, name) for name in OF_THE_SET},
         "rows": rows,
         "by": by,
@@ -113,9 +118,9 @@ def score_items(
 
 
 def label_of(member: Member) -> str:
-    """A member's name for people: `base`, or an adapter's id, with its strength where that is not 1."""
+    """A member's name for people: `base`, a model's, or an adapter's id, with its strength where that is not 1."""
     if member.adapter is None:
-        return member.folder
+        return member.name or member.folder
     scale = member.adapter["scale"]
     return f"{member.adapter['id']}" if scale == 1 else f"{member.adapter['id']}={scale:g}"
 
@@ -167,9 +172,9 @@ def _model_of(request: Request) -> dict[str, Any]:
 def _key(item: CheckedItem | BadItem, settings: Settings, model: dict[str, Any], member: Member) -> str:
     if isinstance(item, BadItem):
         return key_of(ROW_FORMAT, "bad", item.name, item.reason)
-    common = {name: getattr(settings.request, name) for name in OF_THE_SET}
+    common = {name: getattr(member.request or settings.request, name) for name in OF_THE_SET}
     own = [item.digest, item.item.prompt, item.item.answer, item.item.kind, item.place, item.elsewhere]
-    return key_of(ROW_FORMAT, own, common, settings.rows, model, member.adapter or member.folder)
+    return key_of(ROW_FORMAT, own, common, settings.rows, model, member.adapter)
 
 
 @dataclass(frozen=True)
@@ -211,10 +216,13 @@ class _Work:
 
     def _run(self, item: CheckedItem, member: Member, kept: Path | None) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="score-", ignore_cleanup_errors=True) as space:
-            if kept is not None and kept.is_dir():
-                shutil.rmtree(kept)  # its row is gone
+            if kept is not None:  # its row is gone, or it was being written when the process ended
+                for left in (kept, kept.with_name(f"{kept.name}{SUFFIX}")):
+                    shutil.rmtree(left, ignore_errors=True)
             partial = self.make_partial(kept or Path(space) / "run")
-            row = measure_item(item, self.settings.request, member, self.settings.rows, partial, self.limits)
+            row = measure_item(
+                item, member.request or self.settings.request, member, self.settings.rows, partial, self.limits
+            )
         return row | ({"run": f"{RUNS}/{kept.name}"} if kept is not None else {})
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from shared import once
 
 from adapters import choose, members_of
+from adapters.choosing import choose_members
 from attention import Item, Request, open_run, open_scores, read_items, score_items
 from attention.environment import POCKET
 from attention.errors import DamagedRun, InvalidRequest, ModelUnavailable, NotInRun
@@ -77,7 +78,12 @@ def test_a_row_has_what_the_run_itself_gives_and_a_run_that_is_kept_opens(tmp_pa
     with open_run(scores.folder / row["run"]) as run:
         query = run.info["prompt_tokens"] - 1
         found = region_scores(run, Region(item.place), query)
-        assert row["row"] == query and run.towers() == ["language", "vision"][: len(run.towers())]
+        assert row["row"] == query and run.towers() == ["language"]
+    (scores.folder / row["run"]).rename(
+        scores.folder / f"{row['run']}.partial"
+    )  # as a process leaves it that is killed
+    again = score_items([item], scores.folder, REQUEST, keeps_runs=True).rows()
+    assert [each["measures"] for each in again] == [row["measures"]] and (scores.folder / row["run"]).is_dir()
     for name, table in found.tables.items():
         assert np.allclose(row["measures"][name], table, rtol=1e-5), name
     assert (row["uniform"], row["central"]) == (found.uniform, found.central)
@@ -118,13 +124,28 @@ def test_what_was_done_is_not_done_again_and_nothing_is_lost(colours, tmp_path):
     assert [row["measures"] for row in rows] == [row["measures"] for row in whole]
     again = counting()
     assert score_items(items, folder, REQUEST, make_partial=again.create).rows() == rows and again.made == 0
-    largest = members_of(choose(["largest"], "pocket"))
+    largest = members_of(choose(["largest"], "pocket"), REQUEST)
     score_items(items[:2], folder, REQUEST, largest, make_partial=again.create)
     assert again.made == 2
     for change in ({"system": "Be kind."}, {"max_visual_tokens": 64}):
         changed = counting(0)
         with pytest.raises(KeyboardInterrupt):
             score_items(items, folder, replace(REQUEST, **change), make_partial=changed.create)
+
+
+def test_whole_models_are_scored_beside_the_first_also_with_other_heads(tmp_path, tiny_folder):
+    items = read_items(made_set("colour", 24))[:6]
+    others = members_of(choose_members(["pocket=bfloat16", {"model": tiny_folder, "dtype": None}], "pocket"), REQUEST)
+    runs = counting()
+    scores = score_items(items, tmp_path / "scores", REQUEST, others, make_partial=runs.create)
+    base, half, other = scores.info["models"]
+    assert runs.made == 18 and [each["scored"] for each in scores.info["models"]] == [6] * 3
+    assert (base["name"], half["name"], other["member"]) == ("base", "pocket bfloat16", "model_2")
+    assert 0 < np.abs(scores.table(model="model_1") - scores.table()).max() < 0.1
+    first, second = scores.info["pairs"]
+    assert first["n"] == 6 and first["least_p"] == 2 / 2**6 and "other layers or heads" in second["why_not"]
+    assert score_items(items, tmp_path / "scores", REQUEST, others, make_partial=runs.create).info["models"][2] == other
+    assert runs.made == 18
 
 
 def test_a_row_that_is_damaged_elsewhere_is_said_by_its_number(tmp_path):
