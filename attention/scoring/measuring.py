@@ -109,7 +109,7 @@ def _row(run: Run, rows: str) -> tuple[int, int | None]:
 
 
 def outcome(info: dict[str, Any], checked: CheckedItem) -> str:
-    """How an answer's first place meets the item's: one of `names.OUTCOMES`.
+    """Outcome of an answer's first place against the item's: one of `names.OUTCOMES`.
 
     A point hits the box in which it lies; a box hits one with which it has an intersection over union of 0.5, or a
     click that lies in it. A point against a click is uncertain, as is a place that can be read in two ways: nobody says

@@ -44,7 +44,7 @@ def read_items(
 
 
 def _lines(path: Path) -> list[tuple[str, Any]]:
-    """What a file has one after the other, each with its name: lines as bytes, or the values of a list."""
+    """Contents of a file one after the other, each with its name: lines as bytes, or the values of a list."""
     try:
         content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # some editors begin with a byte order mark
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have

@@ -48,7 +48,7 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for a whole set: a request without picture and words, and how its runs are measured.
+    """Settings of a whole set: a request without picture and words, and how its runs are measured.
 
     `rows` names the row that is measured (`measuring.ROWS`), `by` the measure by which heads are found, `seed` what is
     drawn. With `keeps_runs` every run stays in the folder, where the page opens it.
@@ -179,7 +179,7 @@ def _key(item: CheckedItem | BadItem, settings: Settings, model: dict[str, Any],
 
 @dataclass(frozen=True)
 class _Work:
-    """What is to be done with each member: every item that it was not run on before."""
+    """Work with each member: every item that it was not run on before."""
 
     settings: Settings
     items: Sequence[CheckedItem | BadItem]

@@ -24,7 +24,7 @@ ALARM = 0.05  # that a set with nothing to find has any head that is called abov
 
 @dataclass(frozen=True)
 class Measured:
-    """What one model was measured to be on the items of a set.
+    """Measures of one model on the items of a set.
 
     `tables` have float64 [items, layers, heads] of MEASURES, `elsewhere` of BY; `uniform` and `central` are shares
     [items]; NaN of an item that was not scored. `outcomes` are those of the answers, None where there was none.
@@ -69,7 +69,7 @@ def estimated(name: str, values: np.ndarray, groups: np.ndarray, seed: int, leve
 
 
 def summary(measured: Measured, groups: np.ndarray, by: str, seed: int) -> dict[str, Any]:
-    """What is said of one model: its found head on the other half, all heads together, its answers, heads listed."""
+    """Numbers on one model: its found head on the other half, all heads together, its answers, heads listed."""
     measured, groups = measured.where(measured.is_scored), groups[measured.is_scored]
     half = over_items.first_half(groups, seed)
     found, why = _found(measured, groups, half, by, seed)
@@ -166,7 +166,7 @@ def _one(estimate: over_items.Estimate, i: int) -> over_items.Estimate:
 
 
 def differences(left: Measured, right: Measured, groups: np.ndarray, by: str, seed: int) -> dict[str, Any]:
-    """What is said of two models on the items that both were scored on: right less left.
+    """Numbers on two models on the items that both were scored on: right less left.
 
     Every head is tested in TESTED together (max-T). The head that the left one was found to look with is measured on
     the other half, as in `summary`.
