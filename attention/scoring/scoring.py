@@ -50,7 +50,7 @@ Tell = Callable[[str, int, int], None]
 class Settings:
     """Settings of a whole set: a request without picture and words, and how its runs are measured.
 
-    `rows` names the row that is measured (`measuring.ROWS`), `by` the measure by which heads are found, `seed` what is
+    `rows` names the row that is measured (`names.ROWS`), `by` the measure by which heads are found, `seed` what is
     drawn. With `keeps_runs` every run stays in the folder, where the page opens it.
     """
 

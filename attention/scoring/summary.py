@@ -235,7 +235,7 @@ def _tested(values: np.ndarray, groups: np.ndarray, seed: int) -> dict[str, Any]
 
 
 def _answers(outcomes: list[str | None], groups: np.ndarray) -> dict[str, Any] | None:
-    """How often the answers' places hit; None where no answer names one. What is uncertain is in no rate."""
+    """Hits of the answers' places; None where no answer names one. What is uncertain is in no rate."""
     counts = Counter(outcome for outcome in outcomes if outcome is not None)
     if not counts["hit"] + counts["miss"] + counts["uncertain"]:
         return None
