@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import matplotlib
@@ -326,6 +327,44 @@ def test_heads_are_ordered_by_their_share_in_the_place_that_the_answer_names(ope
     option = open_page("captured").get_by_label("Order of heads").locator("option[value=region_share]")
     expect(option).to_be_disabled()
     expect(option).to_contain_text("the answer names none")
+
+
+def test_found_heads_of_a_file_are_marked_and_come_first(open_page, runs, tools, tmp_path):
+    run = runs["captured"]
+    layers, heads = run.layers(), run.heads()
+    page = open_page("captured", layer=layers[2], head=1)
+    select = page.get_by_label("Order of heads")
+    expect(select.locator("option[value=found]")).to_be_disabled()
+    named = [(layers[1], heads - 1, 0.4), (layers[2], 1, 0.9)]
+    record = {
+        "format": 1, "kind": "heads", "model": {"id": "pocket", "revision": None}, "adapter": None,
+        "tower": "language", "by": "region_share",
+        "heads": [{"layer": layer, "head": head, "score": {"mean": score}} for layer, head, score in named],
+    }  # fmt: skip
+
+    def load(content):
+        (tmp_path / "heads.json").write_text(json.dumps(content), encoding="utf-8")
+        with page.expect_file_chooser() as chooser:
+            select.select_option("load")
+        chooser.value.set_files(tmp_path / "heads.json")
+
+    load({**record, "heads": [{"layer": 99, "head": 0, "score": {"mean": 1}}]})
+    expect(page.get_by_text("this run has no layer 99, head 0")).to_be_visible()
+    assert select.input_value() == "number" and page.locator(".av-found-heads span").count() == 0
+    load(record)
+    settled(page, order="found")
+    expect(page.get_by_text("share at the right place, over a set, of pocket")).to_be_visible()
+    assert select.input_value() == "found"
+    ranked = maps_of(page)
+    for layer, head, _ in named:
+        assert head == min(range(heads), key=lambda each, layer=layer: ranked[layer, each]["y"])
+    rings = page.locator(".av-found-heads span")
+    expect(rings).to_have_count(2)
+    page.get_by_role("button", name="best").click()
+    settled(page, "best", "found")
+    best = page.evaluate("document.querySelector('.av-root').__attn.maps.map(({layer, head}) => [layer, head])")
+    assert best == [[layer, head] for layer, head, _ in reversed(named)]
+    expect(rings).to_have_count(2)
 
 
 def test_the_best_heads_of_all_layers(open_page, runs, tools):

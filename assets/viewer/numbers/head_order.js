@@ -26,6 +26,7 @@ export const ORDERS = {
   region_mass: { text: 'mass in the place', unit: '', isLowFirst: false, write: formatPercent },
   region_rank: { text: "rank of the place's best cell", unit: '', isLowFirst: true, write: String },
   region_iou: { text: 'overlap of top cells and place (IoU)', unit: '', isLowFirst: false, write: formatValue },
+  found: { text: 'score over a set', unit: '', isLowFirst: false, write: (score) => (Number.isFinite(score) ? formatPercent(score) : '–') },
 };
 
 /** How many of the best heads are shown, where there is room. */

@@ -172,7 +172,7 @@ export function atlasOf(info, { tower, direction, query, until, grid }) {
  * @returns {import('../data/source.js').ScoresWish | null}
  */
 export function wantedScores(info, { tower, direction, query, until }, order, pinned, drawn = null) {
-  if (direction !== 'reads' || order === 'number') return null;
+  if (direction !== 'reads' || order === 'number' || order === 'found') return null; // the found ones are here
   if (isOfRegion(order)) {
     const region = regionIn(info, drawn, tower);
     return region ? { tower, name: order, query, until, region } : null;

@@ -22,7 +22,7 @@ export const NOTHING = {
 /** The fields with which a page begins. @returns {Fields} */
 export function startingFields() {
   return {
-    ...NOTHING, ...startingLook(), status: 'empty', notice: '', lost: null, manifest: null, source: null, tower: 'language', pictureReady: false, pictureFailed: false,
+    ...NOTHING, ...startingLook(), status: 'empty', notice: '', lost: null, found: null, manifest: null, source: null, tower: 'language', pictureReady: false, pictureFailed: false,
     cleared: 0, lookAsked: 0, size: 0, theme: 0, perf: {},
   };
 }

@@ -53,7 +53,7 @@ function layerName(layer) {
 /**
  * What stands in the place of maps.
  * @param {Held | null} held
- * @param {Pick<Fields, 'order' | 'pinned' | 'region'>} fields  as they are wished
+ * @param {Pick<Fields, 'order' | 'pinned' | 'region' | 'found'>} fields  as they are wished
  */
 export function whyNoMaps(held, fields) {
   if (!held) return 'Every layer and head appears here as a small map.';
@@ -64,6 +64,7 @@ export function whyNoMaps(held, fields) {
   if (view === 'layer') return 'Choose a layer: its heads are then shown here, cell by cell.';
   if (shown.direction !== 'reads') return 'Scores are of rows: choose “reads from” to see the best heads.';
   if (isOfRegion(order) && !regionOf(held.info, fields.region)) return 'The answer names no place: mark one (m), or choose another order.';
+  if (order === 'found' && !fields.found) return 'Load the heads that “score” found, from their file, or choose another order.';
   if (fields.order !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
   return order === 'value' ? 'Pin a cell of the picture: the heads that read most of it are then shown here.' : 'Choose an order: the heads that come first in it are then shown here.';
 }

@@ -5,6 +5,7 @@ import { ORDERS } from '../../numbers/head_order.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
+import { createFoundInput } from './found_marks.js';
 
 /** @type {Record<import('../../state/look.js').Look['atlasView'], [string, string]>} */
 const VIEWS = {
@@ -12,6 +13,9 @@ const VIEWS = {
   layer: ['one layer', 'the heads of the selected layer, larger, cell by cell'],
   best: ['best', 'the heads of all layers that come first in the chosen order, larger'],
 };
+
+/** Not an order, but the way to one. */
+const LOAD = 'load';
 
 /**
  * @param {Element} root
@@ -33,22 +37,27 @@ export function createAtlasControls(root, state) {
     });
     return { view, button };
   });
-  const select = create('select', { 'aria-label': 'Order of heads' }, OFFERED.order.map((order) => create('option', { value: order })));
+  const input = createFoundInput(state);
+  const load = create('option', { value: LOAD, text: 'load found heads…' });
+  const select = create('select', { 'aria-label': 'Order of heads' }, [...OFFERED.order.map((order) => create('option', { value: order })), load]);
   select.addEventListener('change', () => {
     isLent = false;
-    state.set({ order: OFFERED.order[select.selectedIndex] });
+    if (select.value !== LOAD) return state.set({ order: OFFERED.order[select.selectedIndex] });
+    select.selectedIndex = OFFERED.order.indexOf(state.get.order);
+    input.click();
   });
   place.replaceChildren(
     create('span', { class: 'av-control', role: 'group', 'aria-label': 'Maps' }, buttons.map(({ button }) => button)),
     create('label', { class: 'av-control' }, [create('span', { class: 'av-label', text: 'Order' }), select]),
+    input,
   );
 
   let told = '';
   function show() {
-    const { info, selection, order, pinned, region } = state.get;
+    const { info, selection, order, pinned, region, found } = state.get;
     const view = viewOf(state.get);
     const isPlaced = Boolean(info && selection && regionIn(info, region, selection.tower));
-    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced].join();
+    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower].join();
     if (now === told) return;
     told = now;
     const isRow = selection?.direction === 'reads';
@@ -61,15 +70,17 @@ export function createAtlasControls(root, state) {
     select.selectedIndex = OFFERED.order.indexOf(select.disabled ? 'number' : order);
     const isPinned = pinned && info?.grids[pinned.grid]?.tower === selection?.tower;
     for (const option of select.options) {
+      if (option === load) continue;
       const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];
       const isWithoutCell = option.value === 'value' && !isPinned;
       const isWithoutPlace = isOfRegion(option.value) && !isPlaced;
-      option.disabled = isWithoutCell || isWithoutPlace || (option.value === 'number' && view === 'best');
+      const isWithoutFound = option.value === 'found' && found?.tower !== selection?.tower;
+      option.disabled = isWithoutCell || isWithoutPlace || isWithoutFound || (option.value === 'number' && view === 'best');
       option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? `${text} (the answer names none: mark one)` : text;
     }
   }
 
-  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned', 'region'], show);
+  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned', 'region', 'found'], show);
   show();
   return {
     dispose() {

@@ -6,6 +6,7 @@
 import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED } from '../../numbers/atlas.js';
 import { atlasOf, wantedScores } from '../../state/follow.js';
 import { formatPercent, formatValue } from '../../data/format.js';
+import { foundScores } from '../../numbers/found_scores.js';
 import { bestHeads, ORDERS, ranksOf } from '../../numbers/head_order.js';
 import { chooseHead, sum, takeCells } from '../../numbers/reduce.js';
 import { headCount, keysOfGrid, layersOf } from '../../data/run_info.js';
@@ -58,7 +59,7 @@ export function viewOf({ selection, atlasView }) {
  * @returns {{held: Held | null, isStale: boolean}}  the same `held` where nothing of it has changed
  */
 export function heldNow(before, fields) {
-  const { info, tower, grid, shown, atlas, scores, order, pinned, region } = fields;
+  const { info, tower, grid, shown, atlas, scores, order, pinned, region, found } = fields;
   if (!info) return { held: null, isStale: false };
   const view = viewOf(fields);
   const here = shown && shown.tower === tower && shown.grid === grid ? shown : null;
@@ -69,7 +70,8 @@ export function heldNow(before, fields) {
   const isWhole = isOrdered && here !== null && (view === 'layer' || (own?.name ?? '') === atlasOf(info, here));
   const isSame = before && before.info === info && before.view === view && before.tower === tower && before.grid === grid && (before.atlas || before.shown);
   if (!isWhole && isSame) return { held: before, isStale: true };
-  const values = isOrdered && wish && scores ? scores.values : null;
+  const foundHere = order === 'found' && here?.direction === 'reads' ? foundScores(found, info, tower) : null;
+  const values = foundHere ?? (isOrdered && wish && scores ? scores.values : null);
   const hasScores = before?.scores === values && before?.order === order;
   if (isSame && hasScores && before.atlas === own && before.shown === here) return { held: before, isStale: !isWhole };
   const ranks = values && (hasScores ? before.ranks : ranksOf(values, headCount(info, tower), order));

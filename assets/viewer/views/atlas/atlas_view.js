@@ -19,6 +19,7 @@ import { createAtlasControls } from './atlas_controls.js';
 import { paintAxisLabels } from './atlas_labels.js';
 import { described, heldNow, makeItems, setRanges } from './atlas_maps.js';
 import { createCloserLook } from './closer_look.js';
+import { createFoundMarks } from './found_marks.js';
 import { createRibbon } from './ribbon_view.js';
 
 const STRIPE_PX = 2;
@@ -50,6 +51,7 @@ export function createAtlasView(root, state, { choose }) {
   const context = canvas.getContext('2d');
   const ribbon = createRibbon(root, state, { choose });
   const controls = createAtlasControls(root, state);
+  const marks = createFoundMarks(root, state);
   const look = createCloserLook(atlasPart, state, { colours: () => colours(), shared: () => sharedNow() });
   let density = 1;
   /** @type {Held | null} */
@@ -126,7 +128,7 @@ export function createAtlasView(root, state, { choose }) {
     const shared = scale === 'atlas' ? sharedNow() : null;
     const next = [
       held.view, held.info, held.grid, held.atlas, held.view === 'layer' ? held.shown : null, held.ranks, scale, curve, clip, sinks, palette, brush, shared,
-      isGained && masses, held.order, state.get.size, held.view === 'layer' ? state.get.atlas : null,
+      isGained && masses, held.order, state.get.found, state.get.size, held.view === 'layer' ? state.get.atlas : null,
     ];
     if (next.every((value, i) => value === painted[i]) && painted.length) return showSelected();
     const begun = performance.now();
@@ -143,6 +145,7 @@ export function createAtlasView(root, state, { choose }) {
     painted = next;
     state.get.perf.atlas_ms = performance.now() - begun;
     writeCaptions();
+    marks.show(maps.hidden ? [] : items, held.tower, boxOfItem);
     showTitle();
     say();
     showSelected();
@@ -294,7 +297,7 @@ export function createAtlasView(root, state, { choose }) {
     listen(place, { scroll: () => showHover(-1) }),
     state.on(['palette', 'theme'], mix),
     state.on([
-      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'region', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection',
+      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'region', 'found', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection',
     ], update),
     state.on(['selection', 'info', 'size'], scroll),
   ];
@@ -311,7 +314,7 @@ export function createAtlasView(root, state, { choose }) {
     maps: () => items.map(({ layer, head, mass, caption, map }, i) => ({ layer, head, mass, caption, high: map.high, share: map.share, ...boxOfItem(i) })),
     dispose() {
       undo.forEach((end) => end());
-      for (const view of [ribbon, controls, look]) view.dispose();
+      for (const view of [ribbon, controls, marks, look]) view.dispose();
     },
   };
 }
