@@ -9,9 +9,11 @@ from typing import Any
 from attention.errors import Cancelled, Interrupted
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.runs.partial import PartialRun
+from attention.scoring.published import NAMES
+from attention.scoring.reading import read_items
 
 from .checked_inputs import chosen_members
-from .flags import add_fields, add_several, plain_flags, request_groups
+from .flags import GROUPS, add_fields, add_several, plain_flags
 from .help import add_command
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers, stopping
@@ -39,11 +41,17 @@ def add_score(commands) -> None:
     group = parser.add_argument_group("set", "What is asked, and where the right place lies.")
     group.add_argument("--jsonl", required=True, metavar="FILE", help="the set: JSON lines, or one JSON list")
     group.add_argument("--images", metavar="FOLDER", help="where its pictures lie (default: beside the file)")
-    group.add_argument("--form", metavar="NAME", help="how its lines are written, where their fields do not say it")
+    group.add_argument(
+        "--form",
+        metavar="NAME",
+        help=f"how its lines are written, where their fields do not say it: {', '.join(NAMES)}",
+    )
     group.add_argument(
         "--wording", default="{}", metavar="TEXT", help="prompt with {} for each line's words (default: {})"
     )
-    groups = request_groups(parser)
+    groups = {QUESTION: group} | {
+        name: parser.add_argument_group(name, words) for name, words in GROUPS.items() if name != QUESTION
+    }
     for name in plain_flags():
         if name not in OTHERWISE:
             add_fields(groups.get(FIELDS[name].group or QUESTION, parser), name)
@@ -58,7 +66,7 @@ def add_score(commands) -> None:
         "that it names, or the mean over the answer (default: first)",
     )  # fmt: skip
     _add_by(group)
-    group.add_argument("--seed", type=int, default=0, help="of halves, intervals and tests (default: 0)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of halves, intervals and tests (default: 0)")
     group.add_argument("--keep-runs", action="store_true", help="keep every run in the folder, for the page")
     group.add_argument("--output-dir", required=True, metavar="FOLDER", help="new, or one of scores, which go on there")
     add_output(parser)
@@ -98,8 +106,6 @@ class _ItemRun(PartialRun):
 
 
 def _score(options) -> int:
-    from attention.scoring.reading import read_items
-
     items = read_items(options.jsonl, options.images, options.form, options.wording)
     fields = {name: getattr(options, name) for name in plain_flags() if name not in OTHERWISE}
     request = Request(**fields)
