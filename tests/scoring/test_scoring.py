@@ -59,13 +59,13 @@ def test_pocket_reproduces_its_card(colours):
 @pytest.mark.full
 @pytest.mark.parametrize("question", ["colour", "shape", "where", "relation", "largest"])
 def test_pocket_reproduces_its_card_on_300_prompts(question, tmp_path):
-    reproduces(score_items(made_set(question, 300), tmp_path / "scores", REQUEST), question)
+    reproduces(score_items(made_set(question, 300), tmp_path / "scores", REQUEST, by="region_touch"), question)
 
 
 @pytest.mark.full
 def test_pocket_reproduces_its_card_of_clicks_on_300_prompts(tmp_path):
     request = replace(REQUEST, mode="generate", max_new_tokens=24)
-    scores = score_items(made_set("click", 300), tmp_path / "scores", request, rows="place")
+    scores = score_items(made_set("click", 300), tmp_path / "scores", request, rows="place", by="region_touch")
     reproduces(scores, "click")
     answers = scores.info["models"][0]["answers"]
     assert answers["rate"]["low"] <= 0.988 <= answers["rate"]["high"]
