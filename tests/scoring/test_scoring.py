@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny_families
 from PIL import Image
 from shared import once
 
@@ -16,6 +17,7 @@ from attention import Item, Request, open_run, open_scores, read_items, score_it
 from attention.environment import POCKET
 from attention.errors import DamagedRun, InvalidRequest, ModelUnavailable, NotInRun
 from attention.measures.over_items import rate_interval
+from attention.models.kept import free
 from attention.pocket.items import write_set
 from attention.runs.partial import PartialRun
 from attention.runs.regions import Region, region_scores
@@ -216,6 +218,26 @@ def test_answers_and_the_rows_of_places(tmp_path):
         assert first["row"] < row["row"] <= first["until"] and row["answer"] == first["answer"]
     answers = whole.info["models"][0]["answers"]
     assert (answers["hit"], answers["nothing"], answers["rate"]["mean"]) == (3, 1, 0.75)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model_type",
+    [
+        name if name in ("mllama", "llava_next") else pytest.param(name, marks=pytest.mark.full)
+        for name in tiny_families.all_types()
+    ],
+)
+def test_every_family_is_scored(tmp_path, model_type):
+    folder = tiny_families.write(model_type, tmp_path / "model")
+    picture = Image.effect_noise((170, 130), 90).convert("RGB")
+    items = [Item(picture, "what is it?", (20, 10, 90, 100)), Item(picture.rotate(180), "what is it?", (100, 60))]
+    scores = score_items(items, tmp_path / "scores", Request(model=str(folder), device="cpu"))
+    free()
+    assert scores.info["bad"] == [] and scores.rows()[0]["tower"] == ("cross" if model_type == "mllama" else "language")
+    share = scores.table()
+    assert (share >= 0).all() and (share <= 1.000001).all() and share[0].max() > 0
+    assert scores.rows()[1]["elsewhere"] is not None
 
 
 def test_a_click_is_the_cell_that_it_lies_in_and_items_of_one_picture_count_as_one(tmp_path):
