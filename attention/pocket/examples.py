@@ -24,7 +24,7 @@ from .scenes import Ground, Scene, draw, make_scene
 from .windows import Window, draw_window, make_window
 
 FOLDER = EXAMPLES
-SET = "set.jsonl"  # the questions about one object, with its box, for `score`
+SET = "set.jsonl"  # questions about colours and shapes, with the box of what is asked about, for `score`
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def write_pictures(folder: Path) -> list[dict]:
         names = [f"{example.name}{f'_{index}' if index else ''}.png" for index in range(len(images))]
         for image, name in zip(images, names, strict=True):
             image.save(folder / name, optimize=True)
-        if len(images) == len(question.looks) == 1:
-            box = box_of(made[0], images[0], question.looks[0].thing)
-            lines.append({"name": example.name, "image": names[0], "prompt": question.text, "box": box})
+        if len(images) == 1 and not example.window:
+            lines += _asked(names[0], images[0], made[0])
         entries.append(
             {
                 "name": example.name,
@@ -130,6 +129,15 @@ def write_pictures(folder: Path) -> list[dict]:
     (folder / "examples.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     (folder / SET).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return entries
+
+
+def _asked(name: str, image: Image.Image, scene: Scene) -> list[dict]:
+    """Return two lines of the set: colours of shapes, or shapes of colours, that occur once, with their boxes."""
+    questions = make_questions((scene,), np.random.default_rng(0), plain=True)
+    asked = sorted((each.kind, each.text, each.looks) for each in questions if each.kind in ("colour", "shape"))
+    return [
+        {"image": name, "prompt": text, "box": box_of(scene, image, looks[0].thing)} for _, text, looks in asked[:2]
+    ]
 
 
 def make_run(entry: dict, folder: Path) -> str:

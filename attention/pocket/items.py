@@ -1,7 +1,12 @@
 """A set for `score`, of held-out pictures: `python -m attention.pocket.items --question colour --output DIR`.
 
 Owns which place each line names: the object that is asked about; with `--other-largest` beside it, in a second file,
-the largest object of the same pictures. Seeded: the same command writes the same set, which training never saw.
+the largest object of the same pictures. Seeded: the same command writes the same set, which training never saw. How
+far the adapter `largest` moves the eyes from the one to the other is said by
+
+    python -m attention.pocket.items --other-largest --output set
+    python -m attention score --jsonl set/items.jsonl --model pocket --adapter largest --output-dir asked
+    python -m attention score --jsonl set/largest.jsonl --model pocket --adapter largest --output-dir largest
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def found_heads(scores: Scores, model: str = "base", by: str | None = None, top:
         "kind": KIND,
         "model": {"id": record["model_id"], "revision": record["revision"]},
         "adapter": record["adapter"],
-        "tower": "language",
+        "tower": record["tower"],
         "by": by,
         "rows": info["rows"],
         "seed": info["seed"],

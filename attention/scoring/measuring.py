@@ -56,16 +56,17 @@ def measure_item(
 def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
     """Measure a run of an item at its place. Raises NotInRun where it has no such row, or shows nothing there."""
     query, until = _row(run, rows)
+    tower = picture_tower(run)
     region = Region(checked.place)
-    scores = region_scores(run, region, query, until=until)
-    tables = scores.tables | {TOUCH: region_touches(run, region, query, until=until)}
+    scores = region_scores(run, region, query, tower, until)
+    tables = scores.tables | {TOUCH: region_touches(run, region, query, tower, until)}
     elsewhere = None
     if checked.elsewhere is not None:
         other = Region(checked.elsewhere)
         try:
-            found = region_scores(run, other, query, until=until).tables
+            found = region_scores(run, other, query, tower, until).tables
             elsewhere = {name: _listed(found[name]) for name in ("region_share", "region_peak")}
-            elsewhere[TOUCH] = _listed(region_touches(run, other, query, until=until))
+            elsewhere[TOUCH] = _listed(region_touches(run, other, query, tower, until))
         except NotInRun:  # a part of the picture that the model was not shown
             elsewhere = None
     info = run.info
@@ -73,6 +74,7 @@ def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
         "model_id": info["model"]["id"],
         "revision": info["model"]["revision"],
         "adapter": info["adapter"],
+        "tower": tower,
         "layers": scores.layers,
         "row": query,
         "until": until,
@@ -84,6 +86,11 @@ def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
         "measures": {name: _listed(tables[name]) for name in MEASURES},
         "elsewhere": elsewhere,
     }
+
+
+def picture_tower(run: Run) -> str:
+    """The tower in which text reads pictures: `cross` where there is cross-attention, else `language`."""
+    return "cross" if any(grid["tower"] == "cross" for grid in run.info["grids"]) else "language"
 
 
 def _row(run: Run, rows: str) -> tuple[int, int | None]:

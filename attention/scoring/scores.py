@@ -111,7 +111,9 @@ def write_scores(
             model["why_not"] = "No item was scored."
             continue
         measured[model["member"]] = found = _measured(own)
-        model.update({name: first[name] for name in ("model_id", "revision", "layers")}, n_heads=found.shape[1])
+        model.update(
+            {name: first[name] for name in ("model_id", "revision", "tower", "layers")}, n_heads=found.shape[1]
+        )
         model.update(summary(found, groups, by, seed))
     base, *others = [model["member"] for model in info["models"]]
     for other in others:

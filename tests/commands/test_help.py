@@ -67,7 +67,7 @@ def test_the_examples_of_the_help_are_commands(name):
             assert parser.parse_args(arguments).command
 
 
-@pytest.mark.parametrize("name", ["extract", "export", "region", "score", "heads", "models", "adapters", "inspect"])
+@pytest.mark.parametrize("name", ["extract", "export", "region", "heads", "models", "adapters", "inspect"])
 def test_the_examples_of_the_help_work(place, capsys, name):
     for arguments in examples(COMMANDS[name]):
         assert command_line.main(arguments) == 0, (arguments, capsys.readouterr().err)

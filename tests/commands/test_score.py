@@ -43,10 +43,10 @@ def test_a_table_of_models_with_chance_and_what_lies_between_them(call, scored):
     code, out, err = call("score", *SET, "--adapter", "largest", "--output-dir", scored)
     lines = out.splitlines()
     assert code == 0 and "Scoring largest" in err and f"In {scored}" in err
-    assert lines[0] == "6 items on 6 pictures; scored: base 6, largest 6; with a reason why not: 0."
+    assert lines[0] == "12 items on 6 pictures; scored: base 12, largest 12; with a reason why not: 0."
     head = next(number for number, line in enumerate(lines) if line.startswith("model"))
     assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["base", "largest"]
-    assert any(line.startswith("largest less base, on 6 items") for line in lines)
+    assert any(line.startswith("largest less base, on 12 items") for line in lines)
     assert any("heads that moved: " in line and "of 20" in line for line in lines)
 
 
@@ -98,7 +98,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(call, tmp_path, monkeyp
     code, out, err = call(*flags)
     assert (code, out) == (130, "") and "What is done is kept in" in err and "goes on from there" in err
     assert (tmp_path / "scores" / NAME).read_bytes().count(b"\n") == 2
-    assert call(*flags)[0] == 0 and len(made) == 3 + 4
+    assert call(*flags)[0] == 0 and len(made) == 3 + 10
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
