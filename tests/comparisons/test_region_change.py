@@ -104,7 +104,7 @@ def test_what_there_is_not_is_refused_by_name(comparison):
     for wrong, words in (
         ({"measure": "region_love"}, "There is no measure 'region_love' of a region; there is region_mass"),
         ({"adapter": 2}, "There is no adapter 2 in this comparison"),
-        ({"query": 10_000}, "Row 10000 is not among those that are shared"),
+        ({"query": 10_000}, "There is no row 10000"),
         ({"tower": "third"}, "has no tower 'third'"),
     ):
         with pytest.raises(NotInRun, match=words):
