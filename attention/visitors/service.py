@@ -273,7 +273,7 @@ class Service:
         return {"ticket": self.cache.add(done["run"], owner)}
 
     def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
-        """Where an adapter was named as the model, run its base with it."""
+        """Run an adapter that was named as the model with its base."""
         from attention.models.download import base_of_adapter
 
         base, name = base_of_adapter(fields["model"], watch), fields["model"]
