@@ -10,7 +10,7 @@ from attention.errors import Cancelled, Interrupted
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.runs.partial import PartialRun
 from attention.scoring.published import NAMES
-from attention.scoring.reading import read_items
+from attention.scoring.reading import read_items, sampled
 
 from .checked_inputs import chosen_members
 from .flags import GROUPS, add_fields, add_several, plain_flags
@@ -47,6 +47,9 @@ def add_score(commands) -> None:
         help=f"how its lines are written, where their fields do not say it: {', '.join(NAMES)}",
     )
     group.add_argument(
+        "--sample", type=int, metavar="N", help="so many of its items, drawn at random by --seed (default: all)"
+    )
+    group.add_argument(
         "--wording", default="{}", metavar="TEXT", help="prompt with {} for each line's words (default: {})"
     )
     groups = {QUESTION: group} | {
@@ -66,7 +69,9 @@ def add_score(commands) -> None:
         "that it names, or the mean over the answer (default: first)",
     )  # fmt: skip
     _add_by(group)
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of halves, intervals and tests (default: 0)")
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the sample, halves, intervals and tests (default: 0)"
+    )
     group.add_argument("--keep-runs", action="store_true", help="keep every run in the folder, for the page")
     group.add_argument("--output-dir", required=True, metavar="FOLDER", help="new, or one of scores, which go on there")
     add_output(parser)
@@ -107,6 +112,8 @@ class _ItemRun(PartialRun):
 
 def _score(options) -> int:
     items = read_items(options.jsonl, options.images, options.form, options.wording)
+    if options.sample is not None:
+        items = sampled(items, options.sample, options.seed)
     fields = {name: getattr(options, name) for name in plain_flags() if name not in OTHERWISE}
     request = Request(**fields)
     progress, stop = Progress(options.quiet), _Stop()

@@ -6,8 +6,11 @@ Owns the file alone. What a line says is asked of `published`.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from attention.errors import AttentionError, InvalidRequest, quoted, shown_path
 from attention.runs.checks.json_fields import parse_json
@@ -41,6 +44,16 @@ def read_items(
         except AttentionError as error:
             found.append(BadItem(name, str(error)))
     return found
+
+
+def sampled(items: Sequence[Item | BadItem], n: int, seed: int = 0) -> list[Item | BadItem]:
+    """So many of the items, drawn at random, in their order; all where there are no more. Raises InvalidRequest."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InvalidRequest(f"The sample is {quoted(n)} items; it must be at least 1.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InvalidRequest(f"The seed is {quoted(seed)}; it is a whole number from 0 on.")
+    drawn = np.random.default_rng(seed).permutation(len(items))[:n]
+    return [items[i] for i in sorted(drawn)]
 
 
 def _lines(path: Path) -> list[tuple[str, Any]]:

@@ -108,6 +108,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(call, tmp_path, monkeyp
         (["--rows", "last"], "The rows are 'last'"),
         (["--rows", "place"], "--mode generate"),
         (["--by", "iou"], "found by 'iou'"),
+        (["--sample", "0"], "The sample is 0 items"),
         (["--form", "coco"], "The form 'coco' is not known"),
         (["--wording", "Click"], "The wording is 'Click'"),
         (["--adapter", "missing"], "missing"),

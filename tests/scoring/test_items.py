@@ -7,7 +7,7 @@ import pytest
 
 from attention.errors import InvalidRequest
 from attention.scoring.items import BadItem, Item, item_of
-from attention.scoring.reading import read_items
+from attention.scoring.reading import read_items, sampled
 
 GOOD = {"image": "a.png", "prompt": "where is it?", "box": [1, 2, 3, 4]}
 
@@ -59,6 +59,17 @@ def test_a_bad_line_is_a_row_with_its_reason_and_nothing_is_lost(tmp_path):
         reasons, ("not JSON", "[1]; it must be", "UTF-8", "NaN is no number", "deeply"), strict=True
     ):
         assert said in reason
+
+
+def test_a_sample_is_drawn_by_its_seed_and_keeps_the_order():
+    items = [Item("a", str(number), (1, 2)) for number in range(50)]
+    some = sampled(items, 10, seed=1)
+    assert some == sampled(items, 10, seed=1) != sampled(items, 10, seed=2)
+    assert [int(item.prompt) for item in some] == sorted({int(item.prompt) for item in some}) and len(some) == 10
+    assert sampled(items, 99) == items
+    for n, seed, said in ((0, 0, "sample is 0"), (3, -1, "seed is -1")):
+        with pytest.raises(InvalidRequest, match=said):
+            sampled(items, n, seed)
 
 
 def test_a_file_without_a_line_is_refused(tmp_path):
