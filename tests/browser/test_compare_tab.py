@@ -109,7 +109,7 @@ def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
     question = shown(page.get_by_label("Question"))
     add_picture(page)
     question.fill(QUESTION)
-    choose(page, "LoRA adapters, one to twelve", "german")
+    choose(page, "LoRA adapters or other models, one to twelve", "german")
     expect(page.locator("#health textarea")).to_have_value(re.compile("rank 8"))
     shown(page.get_by_role("button", name="Run", exact=True)).click()
     expect(facts(page)).to_have_text(re.compile(f"^{re.escape(QUESTION)} · pocket beside german at 1"))
@@ -127,7 +127,7 @@ def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
 
 def test_an_adapter_that_cannot_be_used_is_refused_before_anything_runs(page, running, tmp_path):
     open_tab(page)
-    field = shown(page.get_by_label("LoRA adapters, one to twelve"))
+    field = shown(page.get_by_label("LoRA adapters or other models, one to twelve"))
     field.fill(str(tmp_path / "nothing here"))
     field.press("Enter")
     expect(page.locator("#health textarea")).to_have_value(re.compile("nothing here"))
@@ -153,7 +153,7 @@ def test_explore_runs_again_with_an_adapter_and_keeps_the_view(page, running):
 
 def test_what_is_offered_are_the_bundled_adapters(page):
     open_tab(page)
-    shown(page.get_by_label("LoRA adapters, one to twelve")).click()
+    shown(page.get_by_label("LoRA adapters or other models, one to twelve")).click()
     for folder in BUNDLED.iterdir():
         if folder.is_dir():
             expect(page.get_by_role("option", name=folder.name).locator("visible=true")).to_be_visible()
