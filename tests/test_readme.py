@@ -92,15 +92,6 @@ def test_the_gradio_client(place, address, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="the snippets are for a Unix shell")
-def test_curl(place, address):
-    code = next(block for block in blocks("bash") if "curl" in block)
-    printed = run(["bash", "-euo", "pipefail", "-c", code.replace(ADDRESS, address)], place)
-    assert "event: complete" in printed
-    assert '"ticket":' in printed
-
-
-@pytest.mark.slow
 def test_the_command_line(place, capsys):
     code = next(block for block in blocks("bash") if "attention extract" in block)
     printed = call_here(code, capsys)
@@ -108,6 +99,13 @@ def test_the_command_line(place, capsys):
     assert (place / "star.png").stat().st_size
     assert (place / "star.npz").stat().st_size
     assert (place / "star" / "run.json").exists()
+
+
+@pytest.mark.slow
+def test_scores_over_a_set(place, capsys):
+    printed = call_here(next(block for block in blocks("bash") if "attention score" in block), capsys)
+    assert "largest less base, on 12 items" in printed
+    assert (place / "scores" / "scores.json").exists() and (place / "heads.json").exists()
 
 
 @pytest.mark.slow
