@@ -105,7 +105,7 @@ class Comparison:
         """The content of a member's run.json, with the places of its own answer where it read another's."""
         record = next(each for each in self.info["members"] if each["folder"] == member)
         own = {name: record[name] for name in ("points", "boxes", "unplaced") if name in record}
-        return {**self.run(member).info, **own}
+        return {**self.run(member).info, **own, **({"has_own_places": True} if own else {})}
 
     def measures(self, tower: str = "language") -> list[str]:
         """The measures of this tower."""

@@ -31,9 +31,11 @@ def look_settings(look: Look) -> dict:
 def named_places(info: dict, look: Look) -> dict[str, list[dict]]:
     """The answer's `points`, `boxes` and `unplaced` as a run has them, or with numbers read as the look has it.
 
-    Raises NotInRun where the run cannot be read anew.
+    Those of an answer that a member of a comparison has not read stay as they are. Raises NotInRun where the run cannot
+    be read anew.
     """
-    fields = info if look.coordinates is None else places_of(info, look.coordinates).fields()
+    is_as_written = look.coordinates is None or info.get("has_own_places")
+    fields = info if is_as_written else places_of(info, look.coordinates or "auto").fields()
     return {name: fields.get(name) or [] for name in ("points", "boxes", "unplaced")}
 
 

@@ -78,6 +78,7 @@ test('rows beyond what is shared are those that stand for them, of the base the 
   assert.equal(comparedInfo(comparison, run, 0).tokens.length, 16);
   assert.equal(comparedInfo(comparison, run, 1).tokens.length, 11);
   const own = { ...comparison, members: [BASE, { ...members[1], points: [{ image: 0, x: 1, y: 2 }], boxes: [] }, members[2]] };
+  assert.equal(comparedInfo(own, run, 1).has_own_places, true);
   assert.deepEqual(comparedInfo(own, run, 1).points, [{ image: 0, x: 1, y: 2 }]);
 });
 

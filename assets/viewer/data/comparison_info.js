@@ -108,13 +108,13 @@ export function cutInfo(info, shared) {
  * @param {ComparisonInfo} comparison
  * @param {RunInfo} info
  * @param {number} member
- * @returns {RunInfo}
+ * @returns {import('./run_info.js').ReadInfo}
  */
 export function comparedInfo({ shared_tokens, aligned, members }, info, member) {
   const beyond = Object.values(aligned ?? {}).flatMap((groups) => groups.map(({ base }) => base[1] + 2));
   const cut = cutInfo(info, member === 0 ? Math.min(info.tokens.length, Math.max(shared_tokens, ...beyond)) : shared_tokens);
   const { points, boxes, unplaced } = members[member];
-  return points || boxes || unplaced ? { ...cut, points: points ?? [], boxes: boxes ?? [], unplaced: unplaced ?? [] } : cut;
+  return points || boxes || unplaced ? { ...cut, points: points ?? [], boxes: boxes ?? [], unplaced: unplaced ?? [], has_own_places: true } : cut;
 }
 
 /**

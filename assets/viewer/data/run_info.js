@@ -86,7 +86,7 @@
  * @property {Record<string, {name: string, spans: number[][] | null}[]>} groups  of keys, by tower; `sink` has no spans
  * @property {Record<string, Record<string, number[]>>} [sinks]  keys, by tower and layer
  *
- * @typedef {RunInfo & {places_read?: string, place_notes?: string[]}} ReadInfo  one whose places may have been read anew: in which space, and what was said of that
+ * @typedef {RunInfo & {places_read?: string, place_notes?: string[], has_own_places?: boolean}} ReadInfo  one whose places may have been read anew: in which space, what was said of that; `has_own_places`: of an answer that it has not read
  *
  * @typedef {number | 'mean' | 'max'} Choice  a layer or a head, or a reduction over all of them
  */

@@ -28,6 +28,11 @@ export function createPlaceReading(state, { runs, show }) {
       const found = await Promise.all(sources.map((source) => source.places(coordinates)));
       if (!isWanted() || found.some((places) => !places)) return;
       const next = whole.map((info, i) => {
+        if (info.has_own_places) { // of an answer that it has not read: they stay as they were
+          const same = { ...info, places_read: coordinates };
+          own.set(same, info);
+          return same;
+        }
         const { points, boxes, unplaced, named_places, notes } = /** @type {import('../data/run_info.js').Places} */ (found[i]);
         const changed = { ...info, points, boxes, unplaced, named_places, place_notes: notes, places_read: coordinates };
         own.set(changed, info);
