@@ -161,8 +161,8 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
     chooser.click(lambda index: {**kept.saying(), **screen(tickets[index])}, chooser, [*screened, *kept.noted], **QUIET)
     viewer.change(None, viewer, None, js=CLOSE % {"tab": "compare"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], screened, queue=False, **QUIET)
-    viewer.expand(read_whole, None, settings["max_visual_tokens"], queue=False, **QUIET)
     viewer.expand(None, None, None, js=OPEN % {"tab": "compare"}, queue=False, **QUIET)
+    viewer.expand(read_whole, None, settings["max_visual_tokens"], queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, screened, screen, clear)
     return model
 

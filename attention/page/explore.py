@@ -179,8 +179,8 @@ def build_explore(
     strip.select(example, None, [*opened, *kept.noted], **QUIET)
     viewer.change(None, viewer, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
     viewer.change(found_again, [viewer, shown], [*opened, *kept.noted], queue=False, **QUIET)
-    viewer.expand(read_whole, [shown, prompt], filled, queue=False, **QUIET)
     viewer.expand(None, None, None, js=OPEN % {"tab": "explore"}, queue=False, **QUIET)
+    viewer.expand(read_whole, [shown, prompt], filled, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
     return model
 
