@@ -124,8 +124,8 @@ def _check_towers(found: dict[str, Any], wanted: dict[str, Any], name: str, base
         sizes = [f"{len(layers)} layers of {heads} heads" for layers, heads in (shape[tower] for shape in shapes)]
         said = f"its {tower} tower has {sizes[0]}, that of {shortened(base)} {sizes[1]}"
     raise InvalidRequest(
-        f"{shortened(name)} cannot be compared head by head: {said}. `python -m attention score --with` sets beside each "
-        "other what two such models read in known places."
+        f"{shortened(name)} cannot be compared head by head: {said}. `python -m attention score --with` sets beside "
+        "each other what two such models read in known places."
     )
 
 
