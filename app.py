@@ -60,23 +60,27 @@ from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
 from attention.page.manifests import manifest_of, tab_of
+from attention.page.scores import build_scores
 from attention.page.sentences import in_words
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.serving.access import KEY, Access, Hosts
 from attention.serving.library import library_routes
 from attention.serving.routes import routes
+from attention.serving.scores import scores_routes
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
+from attention.visitors.scores import has_scores
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
 
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
-# an address that names a comparison and no run is that tab's
+# an address that names a comparison and no run is that tab's; scores come first where they are shown
 FRONT = """() => {
   const names = new URLSearchParams(location.hash.slice(1));
-  return { __type__: 'update', selected: names.has('compare') && !names.has('run') ? 'compare' : 'explore' };
+  const tab = names.has('run') ? 'explore' : names.has('compare') ? 'compare' : '%s';
+  return { __type__: 'update', selected: tab };
 }"""
 
 
@@ -135,14 +139,18 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
     ) as demo:  # fmt: skip
         notice = gr.Markdown(visible=False)
         gr.Markdown(f"# {TITLE}", elem_id="title")
-        passed_on = gr.State()  # the ticket of what a zip brought that belongs into the other tab
-        with gr.Tabs() as tabs:
+        passed_on = gr.State()  # what was opened in one tab and belongs into another
+        first_tab = "scores" if service.scores.folders else "explore"
+        with gr.Tabs(selected=first_tab) as tabs:
+            if service.scores.folders:
+                with gr.Tab("Scores", id="scores"):
+                    build_scores(service, passed_on)
             with gr.Tab("Explore", id="explore"):
                 model = build_explore(demo, service, examples, passed_on, card())
             with gr.Tab("Compare", id="compare"):
                 compared_model = build_compare(demo, service, comparisons, passed_on)
-        demo.load(None, None, tabs, js=FRONT, **QUIET)
-        passed_on.change(lambda ticket: gr.Tabs(selected=tab_of(service, ticket)), passed_on, tabs, **QUIET)
+        demo.load(None, None, tabs, js=FRONT % first_tab, **QUIET)
+        passed_on.change(lambda passed: gr.Tabs(selected=tab_of(service, passed["ticket"])), passed_on, tabs, **QUIET)
         build_endpoints(service)
 
         async def opened() -> dict:
@@ -209,7 +217,8 @@ def open_service(
 ) -> Service:
     """Runs are kept in a library on a person's machine, and for the time of a visit on a server.
 
-    The library has what lies below `runs`, of which the first takes the new ones, and what is `shown`.
+    The library has what lies below `runs`, of which the first takes the new ones, and what is `shown`. Raises
+    DamagedRun for scores that cannot be read.
     """
     if IS_HOSTED:
         cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
@@ -219,7 +228,8 @@ def open_service(
     if cache.shelves is not None:
         cache.shelves.look(0)  # the first look at many runs takes long
     adapters_dir = Path(adapters) if adapters else None
-    return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=adapters_dir, key=key)
+    scores = [folder for folder in shown if has_scores(folder)]
+    return new_service(cache, is_hosted=IS_HOSTED, model=model, adapters_dir=adapters_dir, key=key, scores=scores)
 
 
 def new_service(
@@ -229,6 +239,7 @@ def new_service(
     model: str | None = None,
     adapters_dir: Path | None = None,
     key: Key | None = None,
+    scores: Sequence[Path] = (),
 ) -> Service:
     """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
 
@@ -245,7 +256,7 @@ def new_service(
 
     service = Service(
         cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
-        key=key,
+        key=key, scores=scores,
     )  # fmt: skip
     return service
 
@@ -272,7 +283,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     demo.queue(max_size=24, default_concurrency_limit=8)
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
-    served: dict[str, Any] = {"routes": routes(service.cache.run, library)}
+    served: dict[str, Any] = {"routes": routes(service.cache.run, [*library, *scores_routes(service)])}
     if not service.is_hosted:
         served["middleware"] = [Middleware(Access, hosts=hosts, key=service.key)]
     demo.launch(
@@ -297,6 +308,9 @@ def addresses(service: Service, address: str, shown: Sequence[Path]) -> list[tup
         return [("With your kept runs", page)] if service.key.value and not service.is_hosted else []
     links = []
     for folder in shown:
+        if has_scores(folder):
+            links.append((folder.name, f"{page}#scores"))
+            continue
         library = Library([folder], user_cache_folder() / "library")
         library.look()
         line = next(iter(library.lines()), None)
@@ -309,7 +323,7 @@ def addresses(service: Service, address: str, shown: Sequence[Path]) -> list[tup
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="See what a vision-language model reads from.")
-    parser.add_argument("shown", nargs="*", metavar="RUN", help="folder of a run, or of several, to open")
+    parser.add_argument("shown", nargs="*", metavar="RUN", help="folder of a run, of several, or of scores, to open")
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     parser.add_argument("--model", help="model to begin with: pocket, a Hub id or a folder")

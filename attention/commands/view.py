@@ -25,7 +25,7 @@ def add_view(commands) -> None:
     )  # fmt: skip
     parser.set_defaults(command=_view)
     group = parser.add_argument_group("page", "What is shown, and where.")
-    group.add_argument("folder", metavar="RUN|DIR", help="folder of a run, of a comparison, or of several")
+    group.add_argument("folder", metavar="RUN|DIR", help="folder of a run, of a comparison, of several, or of scores")
     group.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     group.add_argument("--open", action="store_true", help="open the page in the browser")
     group.add_argument("-h", "--help", action="help", help="show this help")

@@ -8,6 +8,7 @@
     library     the list of what is kept: opened, deleted, taken in from a zip
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
+    scores      the tab of scores over a set, where a folder of them is shown
     endpoints   the same for scripts
 
 The tabs and the endpoints do not know each other; all three use the rest.

@@ -31,7 +31,7 @@ from .inputs import (
     request_settings,
 )  # fmt: skip
 from .library import build_library
-from .manifests import comparison_manifest
+from .manifests import at, comparison_manifest
 from .sentences import describe_comparison, in_words, notes_of
 from .viewer import ComparisonViewer
 
@@ -41,7 +41,7 @@ WORDS = [("the base's", "base"), ("each its own", "own")]
 def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State) -> gr.Dropdown:
     """The tab that runs base and adapters on one input, or opens a finished comparison, and shows what they change.
 
-    `passed_on` is the ticket of what a zip brought that belongs into the other tab.
+    `passed_on` is what another tab opened that belongs into this one.
     Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
@@ -101,10 +101,10 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
         ):  # fmt: skip
             yield changes
 
-    def screen(ticket: str) -> dict:
+    def screen(ticket: str, view: dict | None = None) -> dict:
         found = service.comparison(ticket)
         return {
-            viewer: comparison_manifest(service, ticket), shown: ticket, status: said_of_comparison(found),
+            viewer: at(comparison_manifest(service, ticket), view), shown: ticket, status: said_of_comparison(found),
             chip: gr.Button(chip_words(found)),
         }  # fmt: skip
 

@@ -36,7 +36,7 @@ from .inputs import (
     request_settings,
 )  # fmt: skip
 from .library import build_library
-from .manifests import manifest
+from .manifests import at, manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
 from .viewer import AttentionViewer
 
@@ -46,8 +46,7 @@ def build_explore(
 ) -> gr.Dropdown:
     """The tab that makes a run or opens one, and shows it.
 
-    `passed_on` is the ticket of what a zip brought that belongs into the other tab, `card` what is said of the bundled
-    model. Returns its choice of models, which is filled later.
+    `passed_on` is what another tab opened that belongs into this one, `card` what is said of the bundled model. Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
     first = service.run(tickets[0]) if tickets else None
@@ -123,25 +122,25 @@ def build_explore(
                 del values["model"]
         return {settings[name]: value for name, value in (values | {"max_visual_tokens": most}).items()}
 
-    def screen(ticket: str, keeps_view: bool = False) -> dict:
+    def screen(ticket: str, keeps_view: bool = False, view: dict | None = None) -> dict:
         """The run on screen."""
         found = service.run(ticket)
-        sent = manifest(service, ticket)
+        sent = at(manifest(service, ticket), view)
         return {
             viewer: sent | {"keeps_view": True} if keeps_view else sent, shown: ticket, status: said_of_run(found),
             chip: gr.Button(chip_words(found)),
         }  # fmt: skip
 
-    def again(ticket: str) -> dict:
+    def again(ticket: str, view: dict | None = None) -> dict:
         """A run that is there already on screen, and inputs with which Run makes it again."""
         found = service.run(ticket)
         values = inputs_of(found)
         if values is None:
-            return {**screen(ticket), **kept.saying(NOT_AGAIN)}
+            return {**screen(ticket, view=view), **kept.saying(NOT_AGAIN)}
         if service.is_hosted and values["model"] not in [offer["id"] for offer in service.models()]:
             del values["model"]
         values["images"] = copied(images, found)
-        return {**screen(ticket), **{settings[name]: value for name, value in values.items()}}
+        return {**screen(ticket, view=view), **{settings[name]: value for name, value in values.items()}}
 
     def clear() -> dict:
         return {viewer: None, status: "This run was deleted."}

@@ -18,7 +18,7 @@ from attention.visitors.service import Service
 
 from . import QUIET
 from .inputs import RunUpload, take_zip
-from .manifests import TABS, tab_of
+from .manifests import TABS, passing, tab_of
 from .sentences import OPEN_BESIDE, OPEN_IN, in_words
 from .viewer import LibraryPanel
 
@@ -66,13 +66,13 @@ class Library:
         shown: gr.State,
         passed_on: gr.State,
         opened: list[gr.components.Component],
-        show: Callable[[str], dict],
+        show: Callable[..., dict],
         clear: Callable[[], dict],
     ) -> None:
         """Changes that each event makes.
 
-        `show` puts a ticket on screen and `clear` takes it off, as changes of the components `opened` and of the note.
-        `shown` is the ticket on screen, `passed_on` that of a zip which was opened in the tab where it does not belong.
+        `show(ticket, view)` puts one on screen and `clear` takes it off, as changes of the components `opened` and of
+        the note. `shown` is the ticket on screen, `passed_on` what was opened in a tab where it does not belong.
         """
 
         def open_zip(path: str | None, request: gr.Request) -> Iterator[dict]:
@@ -82,16 +82,18 @@ class Library:
                 tab = tab_of(self.service, ticket)
                 changes = (
                     {**self.saying(), **show(ticket), **self.rows()} if tab == self.tab
-                    else {**self.saying(OPEN_IN[tab]), passed_on: ticket}
+                    else {**self.saying(OPEN_IN[tab]), passed_on: passing(ticket)}
                 )  # fmt: skip
             except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
                 changes = self.refused(error)
             yield changes
 
-        def take(ticket: str) -> dict:
-            """A zip of this tab's kind was opened in the other one."""
-            is_mine = tab_of(self.service, ticket) == self.tab
-            return {**self.saying(), **show(ticket), **self.rows()} if is_mine else {shown: gr.skip()}
+        def take(passed: dict) -> dict:
+            """What is of this tab's kind was opened in another one."""
+            is_mine = tab_of(self.service, passed["ticket"]) == self.tab
+            if not is_mine:
+                return {shown: gr.skip()}
+            return {**self.saying(), **show(passed["ticket"], passed["view"]), **self.rows()}
 
         def open_kept(event: gr.EventData) -> dict:
             try:
@@ -110,7 +112,7 @@ class Library:
                 if on_screen == _ticket_of(event):
                     raise InvalidRequest("This run is on screen already: choose another to set beside it.")
                 made = self.service.compare_runs([on_screen, _ticket_of(event)], request.session_hash)
-                yield {**self.saying(OPEN_BESIDE), passed_on: made}
+                yield {**self.saying(OPEN_BESIDE), passed_on: passing(made)}
             except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
                 yield self.refused(error)
 

@@ -6,6 +6,8 @@ A manifest is small and says nothing that the viewer reads from the folder itsel
 from __future__ import annotations
 
 import json
+from itertools import count
+from typing import Any
 
 from attention.comparisons.comparison import Comparison
 from attention.environment import POCKET, POCKET_ID
@@ -15,6 +17,19 @@ from attention.visitors.service import Service
 from .viewer import MANIFEST_BYTES
 
 TABS = {"run": "explore", "comparison": "compare"}  # which tab shows what
+
+
+_passed = count(1)
+
+
+def passing(ticket: str, view: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What one tab hands on to the other: a ticket, and where to look first. No two are alike: each is a change."""
+    return {"ticket": ticket, "view": view, "number": next(_passed)}
+
+
+def at(found: dict[str, Any], view: dict[str, Any] | None) -> dict[str, Any]:
+    """A manifest that begins where a view says."""
+    return found if view is None else found | {"view": found.get("view", {}) | view}
 
 
 def is_demo(found: Run | Comparison) -> bool:

@@ -113,3 +113,16 @@ class LibraryPanel(_Canvas):
     """
 
     TEMPLATE, MODULE, KIND = "library.html", "library.js", "library"
+
+
+class ScorePanel(_Canvas):
+    """Scores of models over a set, read from the scores' routes.
+
+    Its value is {names}: what the folders are called, in their order. The event `select` is sent with {scores, item,
+    model} when a person opens an item's kept run, `expand` with the same when it is to be set beside the base's.
+    """
+
+    TEMPLATE, MODULE, KIND = "scores.html", "scores.js", "scores"
+
+    def styles(self) -> str:
+        return file_text("scores.css")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,12 @@ class ItemRows:
     def __init__(self, folder: Path):
         self._path = folder / NAME
         self._rows: dict[str, dict[str, Any]] = {}
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            content = b""
-        whole = content[: content.rfind(b"\n") + 1]
-        self._half_written = len(whole) if whole != content else None  # from where on
-        for number, line in enumerate(whole.split(b"\n")[:-1], 1):
-            try:
-                row = parse_json(line)
+        self._half_written: int | None = None  # from where on
+        for row, end in _lines(self._path):
+            if row is None:
+                self._half_written = end
+            else:
                 self._rows[row["key"]] = row
-            except (ValueError, TypeError, KeyError):
-                raise DamagedRun(
-                    f"Line {number} of {shown_path(self._path)} is no row of scores. Remove that line, or name another "
-                    "folder."
-                ) from None
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The row of a key, or None."""
@@ -60,6 +52,33 @@ class ItemRows:
             file.flush()
             os.fsync(file.fileno())
         self._rows[row["key"]] = row
+
+
+def rows_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """The finished rows of a folder, as they were written, one at a time: a large set does not fit into memory."""
+    return (row for row, _ in _lines(folder / NAME) if row is not None)
+
+
+def _lines(path: Path) -> Iterator[tuple[dict[str, Any] | None, int]]:
+    """Rows and where each line begins; None for a last line that was left half written."""
+    if not path.exists():
+        return
+    begin = 0
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                yield None, begin
+                return
+            try:
+                row = parse_json(line)
+                hash(row["key"])
+            except (ValueError, TypeError, KeyError):
+                raise DamagedRun(
+                    f"Line {number} of {shown_path(path)} is no row of scores. Remove that line, or name another "
+                    "folder."
+                ) from None
+            yield row, begin
+            begin += len(line)
 
 
 def scores_folder(folder: str | os.PathLike[str]) -> Path:

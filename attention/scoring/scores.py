@@ -28,9 +28,14 @@ INDEX, TABLE, DIFFERENCES = "scores.json", "scores.csv", "differences.csv"
 
 def open_scores(folder: str | os.PathLike[str]) -> Scores:
     """Open a folder of finished scores. Raises DamagedRun when it is none, or was written by a later version."""
-    path, where = Path(folder), shown_path(folder)
+    return Scores(Path(folder), read_index(folder), ItemRows(Path(folder)))
+
+
+def read_index(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of a folder's scores.json. Raises DamagedRun as `open_scores`."""
+    where = shown_path(folder)
     try:
-        info = parse_json((path / INDEX).read_bytes())
+        info = parse_json((Path(folder) / INDEX).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise DamagedRun(f"{where} holds no finished scores: it has no {INDEX}.") from None
     except (OSError, ValueError) as error:
@@ -39,7 +44,7 @@ def open_scores(folder: str | os.PathLike[str]) -> Scores:
     version = info.get("format") if isinstance(info, dict) else None
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
         raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
-    return Scores(path, info, ItemRows(path))
+    return info
 
 
 class Scores:
@@ -55,7 +60,7 @@ class Scores:
     @property
     def groups(self) -> np.ndarray:
         """The picture of each item, [items]: items of one picture are not independent."""
-        return np.array([item["picture"] or f"bad {number}" for number, item in enumerate(self.info["items"])])
+        return pictures(self.info)
 
     def rows(self, model: str = "base") -> list[dict[str, Any]]:
         """The rows of items.jsonl of a model, one for each item; one with `error` was not scored."""
@@ -77,6 +82,11 @@ class Scores:
         if measure not in MEASURES:
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(MEASURES)}.")
         return self.measured(model).tables[measure]
+
+
+def pictures(info: dict[str, Any]) -> np.ndarray:
+    """The picture of each item of scores.json, [items]; one that could not be used is its own."""
+    return np.array([item["picture"] or f"bad {number}" for number, item in enumerate(info["items"])])
 
 
 def write_scores(

@@ -27,6 +27,7 @@ from attention.words import GONE
 
 from .jobs import Job, wait_for
 from .key import Key
+from .scores import ShownScores
 from .store import RunCache
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Service:
         adapters_dir: Path | None = None,
         find_adapters: FindAdapters | None = None,
         key: Key | None = None,
+        scores: Sequence[Path] = (),
     ):
         """
         Args:
@@ -61,12 +63,15 @@ class Service:
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             model: the model to offer first, instead of the machine's default.
             key: what a request must have that asks for the library; None: everybody who reaches the app may.
+            scores: folders of scores to show; on a server none are.
         """
         self.key = key or Key()
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
+        self.scores = ShownScores(() if is_hosted else scores, cache)
+        self._beside: dict[tuple[Any, ...], str] = {}  # comparisons that were made of kept runs
 
     # Models
 
@@ -169,6 +174,16 @@ class Service:
 
         folders = [self.run(ticket).folder for ticket in tickets]
         return self.cache.add(fill_from_runs(folders, PartialRun.create(self.cache.new_folder()), names), owner)
+
+    def compare_kept(self, tickets: Sequence[Any], owner: str, names: Sequence[str] | None = None) -> str:
+        """The same, once: asked again, what was made is found again as long as it is there."""
+        made = self._beside.get(tuple(tickets))
+        try:
+            self.found(made)
+        except InvalidRequest:
+            self._beside[tuple(tickets)] = made = self.compare_runs(tickets, owner, names)
+        assert made is not None
+        return made
 
     def runs(self) -> list[dict]:
         """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""

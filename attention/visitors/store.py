@@ -105,7 +105,7 @@ class RunCache:
             self._lock = take_lock(self._place / LOCK)
         # a library's folders; a session cache lists nothing, whatever it holds
         self.shelves = Library([self.root, *(folder.resolve() for folder in more_roots)], index) if library else None
-        self._thumbnails = index / "thumbnails" if index is not None else None
+        self.thumbnails = index / "thumbnails" if index is not None else None
         self._janitor = None
         if sweep_every is not None:
             self._janitor = threading.Thread(
@@ -180,18 +180,23 @@ class RunCache:
 
     def ticket_of(self, line: Line) -> str:
         """The ticket of a folder of the library."""
-        return self._ticket_of(line.folder)
+        return self.ticket_of_folder(line.folder)
+
+    def ticket_of_folder(self, folder: Path) -> str:
+        """The ticket of a finished folder on this machine, which a person has named: the same whenever it is asked."""
+        with self._mutex:
+            return self._tickets.get(folder) or self._enter(folder, owner=None)
 
     def find(self, kind: str, run_id: str) -> str:
         """The ticket of a run or a comparison of the library, by its public id. Raises KeyError where it is not."""
         folder = self.shelves.find(kind, run_id) if self.shelves is not None else None
         if folder is None:
             raise KeyError(run_id)
-        return self._ticket_of(folder)
+        return self.ticket_of_folder(folder)
 
     def thumbnail(self, ticket: str) -> bytes | None:
         """The run's first picture, small, as JPEG; None for one without. Raises KeyError like `run`."""
-        return thumbnail(self.folder(ticket), self._thumbnails)
+        return thumbnail(self.folder(ticket), self.thumbnails)
 
     # Removing
 
@@ -273,10 +278,6 @@ class RunCache:
         if self.library and not is_public:
             self._tickets[folder] = ticket
         return ticket
-
-    def _ticket_of(self, folder: Path) -> str:
-        with self._mutex:
-            return self._tickets.get(folder) or self._enter(folder, owner=None)
 
     def _set_aside(self, entry: Entry, shelves: Library) -> None:
         if not entry.folder.is_dir():

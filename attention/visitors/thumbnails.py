@@ -26,24 +26,27 @@ def thumbnail(folder: Path, place: Path | None) -> bytes | None:
 
     Another picture at the same path is another thumbnail: its time and size are a part of the name.
     """
-    for name in OF_A_RUN:
-        path = folder / name
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        made_of = f"{path}|{status.st_mtime_ns}|{status.st_size}"
-        if place is None:
-            return _in_memory(path, made_of)
-        kept = place / f"{hashlib.sha256(made_of.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.jpg"
-        try:
-            return kept.read_bytes()
-        except OSError:
-            made = _made(path)
-            if made is not None:
-                _keep(made, kept)
-            return made
-    return None
+    path = next((folder / name for name in OF_A_RUN if (folder / name).is_file()), None)
+    return None if path is None else small_picture(path, place)
+
+
+def small_picture(path: Path, place: Path | None) -> bytes | None:
+    """A JPEG or PNG made small, in the same way."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    made_of = f"{path}|{status.st_mtime_ns}|{status.st_size}"
+    if place is None:
+        return _in_memory(path, made_of)
+    kept = place / f"{hashlib.sha256(made_of.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.jpg"
+    try:
+        return kept.read_bytes()
+    except OSError:
+        made = _made(path)
+        if made is not None:
+            _keep(made, kept)
+        return made
 
 
 @lru_cache(maxsize=256)

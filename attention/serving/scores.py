@@ -1,0 +1,47 @@
+"""The routes of scores that a person shows: a table, and the pictures of its items. Both need the library's key.
+
+Knows scores by the methods of the service, and no folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from attention.errors import NotInRun
+from attention.words import NEEDS_KEY
+
+from .responses import KEEP, PREFIX, as_json, guarded
+
+PLACE = f"{PREFIX}/scores"
+
+
+def scores_routes(service: Any) -> list[Route]:
+    """The routes of a service's scores; none where none are shown."""
+
+    def keyed(answer: Callable[[Any], Response]) -> Callable:
+        def checked(request: Any) -> Response:
+            if not service.key.is_in(request):
+                return as_json({"error": f"Scores are not shown here. {NEEDS_KEY}", "locked": True}, 403)
+            return answer(request)
+
+        return guarded(checked)
+
+    def table(request: Any) -> Response:
+        return as_json(service.scores.table(request.path_params["number"]))
+
+    def picture(request: Any) -> Response:
+        found = service.scores.picture(request.path_params["number"], request.path_params["item"])
+        if found is None:
+            raise NotInRun("The picture is not there any more, or not as it was scored.")
+        return Response(found, media_type="image/jpeg", headers=KEEP)
+
+    if not service.scores.folders:
+        return []
+    return [
+        Route(f"{PLACE}/{{number:int}}", keyed(table)),
+        Route(f"{PLACE}/{{number:int}}/picture/{{item:int}}", keyed(picture)),
+    ]
