@@ -18,6 +18,7 @@ import { painted, part } from './views/dom.js';
 import { makeDrawn } from './numbers/coloured_map.js';
 import { atlasOf, createFollower, wantedAtlas } from './state/follow.js';
 import { createHeadline } from './views/headline.js';
+import { takeFoundHeads } from './views/atlas/found_marks.js';
 import { createHeadsLine } from './views/atlas/heads_line.js';
 import { createHelp } from './views/help.js';
 import { createImageView } from './views/picture/image_view.js';
@@ -29,7 +30,7 @@ import { createRegionFollower } from './state/region_follow.js';
 import { regionAsked } from './numbers/read_places.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
-import { hearKept, tellShown } from './views/kept_events.js';
+import { givenHeads, hearKept, tellShown } from './views/kept_events.js';
 import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
 import { createPlaceReading } from './state/place_reading.js';
@@ -118,7 +119,7 @@ export function mount({ element, props, watch, trigger, server }) {
     }),
   ];
   const undo = [
-    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}) }),
+    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false) }),
     state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
     state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
@@ -212,6 +213,8 @@ export function mount({ element, props, watch, trigger, server }) {
     select: actions.ask,
   };
   describe(root, state.get.status, null);
+  const heads = givenHeads();
+  if (heads) takeFoundHeads(state, heads, false);
   opening.begin();
   return dispose;
 }

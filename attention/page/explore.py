@@ -46,7 +46,8 @@ def build_explore(
 ) -> gr.Dropdown:
     """The tab that makes a run or opens one, and shows it.
 
-    `passed_on` is what another tab opened that belongs into this one, `card` what is said of the bundled model. Returns its choice of models, which is filled later.
+    `passed_on` is what another tab opened that belongs into this one, `card` what is said of the bundled model.
+    Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
     first = service.run(tickets[0]) if tickets else None

@@ -28,9 +28,9 @@ Head = tuple[int, int]  # layer, by its index in the model, and head
 def item_table(folder: Path) -> dict[str, Any]:
     """Scores of a folder in short: what scores.json has, but of `items` what a person is shown, and no `bad`.
 
-    An item is {name, image, prompt, place, size, models}; of each of `models`, in their order, {error}, or {outcome,
-    answer, forced, row, run, layer, head, share, peak, touch, change}: measures of the found head, None where none was
-    found or nothing was read. `change` is that of the share from the base, at the head that was found for the base;
+    An item is {name, image, picture, prompt, place, size, models}; of each of `models`, in their order, {error}, or
+    {outcome, answer, forced, row, run, layer, head, share, peak, touch, change}: measures of the found head, None where
+    none was found or nothing was read. `change` is that of the share from the base, at the head that was found for the base;
     None where the models have other heads. `run` is the folder of its kept run, None where it is not there. Raises
     DamagedRun.
     """
@@ -73,24 +73,13 @@ def _table(folder: Path, info: dict[str, Any]) -> dict[str, Any]:
     for item, *own in zip(items, *by_model, strict=True):
         described = next((found[key] for key in item["keys"].values() if found[key]["place"] is not None), {})
         said = {name: described.get(name) for name in OF_AN_ITEM}
-        said |= {
-            "image": Path(said["image"]).name if said["image"] else None,
-            "prompt": _line(said["prompt"]),
-        }
+        said |= {"prompt": _line(said["prompt"]), "picture": item["picture"]}
         rows.append({"name": _line(item["name"]), **said, "models": own})
     return {name: value for name, value in info.items() if name not in ("items", "bad")} | {"items": rows}
 
 
-def _shape(model: dict[str, Any]) -> tuple:
+def _shape(model: dict[str, Any]) -> tuple[Any, ...]:
     return model.get("tower"), model.get("layers"), model.get("n_heads")
-
-
-def picture_of(folder: Path, number: int) -> tuple[Path | None, str | None]:
-    """The file of an item's picture, as it was scored, and its SHA-256; None where it was no file."""
-    item = read_index(folder)["items"][number]
-    keys = set(item["keys"].values())
-    path = next((row["image"] for row in rows_of(folder) if row["key"] in keys and row.get("image")), None)
-    return (Path(path) if path else None), item["picture"]
 
 
 def _short(row: dict[str, Any], heads: set[Head]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.scoring.item_rows import NAME
-from attention.scoring.item_table import item_table, picture_of
+from attention.scoring.item_table import item_table
 from attention.scoring.scores import INDEX, read_index
 
 from .store import RunCache
@@ -87,13 +87,14 @@ class ShownScores:
         for said in row["models"]:
             if said.get("run"):
                 return thumbnail(self._kept(number, said), self._cache.thumbnails)
-        path, digest = picture_of(self._folder(number), item)
-        try:
-            if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-                return None
-        except OSError:
+        if not row["image"]:
             return None
-        return small_picture(path, self._cache.thumbnails)
+        try:
+            with Path(row["image"]).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (OSError, ValueError):
+            return None
+        return small_picture(Path(row["image"]), self._cache.thumbnails) if digest == row["picture"] else None
 
     def _folder(self, number: int) -> Path:
         if not 0 <= number < len(self.folders):

@@ -1,13 +1,17 @@
 // @ts-check
 /**
  * What viewers and the library tell each other over the page: which run is on screen, that the one before or after it is wished, that the
- * library is to be looked at. Neither needs the other to be there.
+ * library is to be looked at, which heads were found over a set. Neither needs the other to be there.
  *
- * @typedef {{shown: {kind: string, ticket: string | null}, beside: {kind: string, by: number}, library: {kind: string}}} KeptEvents
+ * @typedef {{shown: {kind: string, ticket: string | null}, beside: {kind: string, by: number}, library: {kind: string}, heads: {kind: string, given: GivenHeads}}} KeptEvents
+ * @typedef {{text: string, name: string}} GivenHeads  found heads as the text of a file of that name
  */
 
 /** @type {Map<string, string | null>} the ticket that is on screen, by kind: whoever comes later may ask */
 const onScreen = new Map();
+
+/** @type {GivenHeads | null} what was given last: a viewer that comes later asks for it */
+let given = null;
 
 /** @type {{kind: string, until: number} | null} */
 let wished = null;
@@ -43,6 +47,15 @@ export function isLibraryWished(kind) {
   if (is) wished = null;
   return is;
 }
+
+/** Give found heads to the viewer of runs, which may not be there yet. @param {GivenHeads} heads */
+export function giveHeads(heads) {
+  given = heads;
+  tell('heads', { kind: 'run', given });
+}
+
+/** Found heads that were given before. */
+export const givenHeads = () => given;
 
 /**
  * Hear what is told of one kind; the function that comes back ends it.

@@ -44,15 +44,25 @@ export function createFoundInput(state) {
     const [file] = input.files ?? [];
     input.value = '';
     if (!file) return;
-    try {
-      const found = readFoundHeads(await file.text(), file.name);
-      const why = state.get.info ? whyNotIn(found, state.get.info) : '';
-      if (why) throw new NoFoundHeads(why);
-      state.set({ found, order: 'found', notice: found.heads.length ? `Found heads: by their ${foundBy(found)}.` : 'This file names no head: none was found.' });
-    } catch (error) {
-      if (!(error instanceof NoFoundHeads)) throw error;
-      state.set({ notice: error.message });
-    }
+    takeFoundHeads(state, { text: await file.text(), name: file.name });
   });
   return input;
+}
+
+/**
+ * Take found heads of a file; where they are none of this run that is said.
+ * @param {import('../../state/fields.js').ViewerState} state
+ * @param {{text: string, name: string}} file
+ * @param {boolean} [mustFit]  otherwise they may be of a run that is opened later
+ */
+export function takeFoundHeads(state, { text, name }, mustFit = true) {
+  try {
+    const found = readFoundHeads(text, name);
+    const why = state.get.info && mustFit ? whyNotIn(found, state.get.info) : '';
+    if (why) throw new NoFoundHeads(why);
+    state.set({ found, order: 'found', notice: found.heads.length ? `Found heads: by their ${foundBy(found)}.` : 'This file names no head: none was found.' });
+  } catch (error) {
+    if (!(error instanceof NoFoundHeads)) throw error;
+    state.set({ notice: error.message });
+  }
 }
