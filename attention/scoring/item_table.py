@@ -30,9 +30,10 @@ def item_table(folder: Path) -> dict[str, Any]:
 
     An item is {name, image, picture, prompt, place, size, models}; of each of `models`, in their order, {error}, or
     {outcome, answer, forced, row, run, layer, head, share, peak, touch, change}: measures of the found head, None where
-    none was found or nothing was read. `change` is that of the share from the base, at the head that was found for the base;
-    None where the models have other heads. `run` is the folder of its kept run, None where it is not there. Raises
-    DamagedRun.
+    none was found or nothing was read. `change` is that of the share from the base, at the base's found head; None
+    where the models have other heads. `run` is the folder of its kept run, None where it is not there.
+
+    Raises DamagedRun.
     """
     info = read_index(folder)
     try:
@@ -68,7 +69,8 @@ def _table(folder: Path, info: dict[str, Any]) -> dict[str, Any]:
             head = before.get("layer"), before.get("head")
             after = found[item["keys"][model["member"]]].get("at", {}).get(head, {}).get("share")
             is_both = None not in (after, before.get("share")) and model["member"] in alike
-            said["change"] = after - before["share"] if is_both else None
+            if "error" not in said:
+                said["change"] = after - before["share"] if is_both else None
     rows = []
     for item, *own in zip(items, *by_model, strict=True):
         described = next((found[key] for key in item["keys"].values() if found[key]["place"] is not None), {})

@@ -9,6 +9,9 @@
 import { formatPercent } from '../data/format.js';
 
 export const MEASURES = { region_share: 'share', region_peak: 'peak', region_touch: 'touch' };
+/** Outcomes of answers. @type {Record<string, string>} */
+export const OUTCOMES = { hit: 'hit', miss: 'miss', nothing: 'names no place', uncertain: 'uncertain' };
+export const ALARM = 0.05; // up to which a head is said to have moved
 const MINUS = '\u2212';
 const count = (/** @type {number} */ number) => number.toLocaleString('en');
 

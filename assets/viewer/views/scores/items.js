@@ -1,6 +1,6 @@
 // @ts-check
 /** The items of scores in rows: each cell a button that opens a kept run, or sets it beside the base's. Texts go in as text. */
-import { percent, placeWords, points } from '../../text/scores.js';
+import { OUTCOMES, percent, placeWords, points } from '../../text/scores.js';
 import { create } from '../dom.js';
 
 /**
@@ -89,7 +89,7 @@ function cellOf(own, open, label) {
   if (own.error !== undefined) return create('div', { class: 'av-sc-error', text: own.error });
   const bar = create('span', { class: 'av-sc-share' }, [create('span')]);
   bar.firstChild.style.width = `${100 * Math.min(1, own.share ?? 0)}%`;
-  const said = [percent(own.share), own.peak ? 'peak' : '', own.outcome ?? ''].filter(Boolean).join(' · ');
+  const said = [percent(own.share), own.peak ? 'peak' : '', OUTCOMES[own.outcome ?? ''] ?? ''].filter(Boolean).join(' · ');
   const parts = [bar, create('span', { class: 'av-sc-number', text: said }), create('span', { class: 'av-sc-quiet', text: own.answer ?? '' })];
   const at = own.layer === null ? '' : `by head ${own.layer}.${own.head}`;
   if (!own.run) return create('div', { class: 'av-sc-cell', title: at }, parts);
@@ -104,7 +104,7 @@ function changeOf(item, model, compare, label) {
   const text = points(own.change);
   if (!base.run || !own.run) return create('td', { class: 'av-sc-number', text: own.error === undefined && base.error === undefined ? text : '' });
   const button = create('button', { type: 'button', class: 'av-sc-cell', 'aria-label': `${label}: ${text} points` }, [
-    create('span', { class: 'av-sc-number', text }), create('span', { class: 'av-sc-quiet', text: 'both' }),
+    create('span', { class: 'av-sc-number', text }), create('span', { class: 'av-sc-quiet', text: 'compare' }),
   ]);
   button.addEventListener('click', compare);
   return create('td', {}, [button]);

@@ -1,7 +1,7 @@
 // @ts-check
 /** Lines on the models of scores, and on what lies between two of them: numbers, and small drawings of them. Texts go in as text. */
 import { axisEnd } from '../../numbers/score_items.js';
-import { answerWords, chances, changeWords, headNames, interval, MEASURES, percent } from '../../text/scores.js';
+import { ALARM, answerWords, chances, changeWords, headNames, interval, MEASURES, percent } from '../../text/scores.js';
 import { create } from '../dom.js';
 import { drawInterval } from './interval.js';
 
@@ -82,6 +82,6 @@ export function showPairs(place, table) {
 /** @param {import('../../data/scores_source.js').ScoredPair} pair */
 function movedWords({ too_few: few, moved, heads, top }) {
   if (few) return few;
-  const first = (top ?? []).slice(0, TOP).map((each) => `${each.layer}.${each.head} ${MEASURES[/** @type {MeasureName} */ (each.measure)] ?? each.measure} ${changeWords(each)}`);
-  return `${moved} of ${heads} heads moved (p at most 0.05, all heads together)${first.length ? `. Most: ${first.join('; ')}` : ''}`;
+  const first = (top ?? []).filter(({ p }) => typeof p === 'number' && p <= ALARM).slice(0, TOP).map((each) => `${each.layer}.${each.head} ${MEASURES[/** @type {MeasureName} */ (each.measure)] ?? each.measure} ${changeWords(each)}`);
+  return `${moved} of ${heads} heads moved (p at most ${ALARM}, all heads together)${first.length ? `: ${first.join('; ')}` : ''}`;
 }
