@@ -6,7 +6,7 @@
  */
 import { createScoresSource, headsFile } from './data/scores_source.js';
 import { isBad, orderedItems, PAGE } from './numbers/score_items.js';
-import { itemCount, itemRange, NOT_KEPT } from './text/scores.js';
+import { itemCount, itemRange, keptWords, notKept } from './text/scores.js';
 import { create, part } from './views/dom.js';
 import { giveHeads } from './views/kept_events.js';
 import { createItems } from './views/scores/items.js';
@@ -57,10 +57,8 @@ export function mount({ element, props, trigger }) {
         head.textContent = `The heads of ${model.name} are ringed on the small maps of Explore, and order them.`;
       });
       showPairs(part(root, 'sc-pairs'), table);
-      const all = table.items.flatMap(({ models }) => models);
-      const isKept = all.some(({ run }) => run);
-      note.hidden = isKept || all.every(({ error }) => error !== undefined);
-      note.textContent = NOT_KEPT;
+      note.hidden = !table.items.some(keptWords);
+      note.textContent = notKept(table.items.some(({ models }) => models.some(({ run }) => run)));
       bad.hidden = !table.items.some(isBad);
       part(root, 'sc-items').hidden = false;
       items.begin(table);

@@ -15,7 +15,11 @@ from attention.errors import AttentionError, InvalidRequest, shown_path
 from .help import add_command
 
 APP = ASSETS.parent / "app.py"
-EXAMPLES = ("python -m attention view star", "python -m attention view runs --port 8000 --open")
+EXAMPLES = (
+    "python -m attention view star",
+    "python -m attention view runs --port 8000 --open",
+    "python -m attention view scores",
+)
 
 
 def add_view(commands) -> None:

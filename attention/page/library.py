@@ -89,7 +89,7 @@ class Library:
             yield changes
 
         def take(passed: dict) -> dict:
-            """What is of this tab's kind was opened in another one."""
+            """Show what another tab opened, where it is of this tab's kind."""
             is_mine = tab_of(self.service, passed["ticket"]) == self.tab
             if not is_mine:
                 return {shown: gr.skip()}

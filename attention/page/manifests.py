@@ -23,7 +23,7 @@ _passed = count(1)
 
 
 def passing(ticket: str, view: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What one tab hands on to the other: a ticket, and where to look first. No two are alike: each is a change."""
+    """A ticket that one tab hands on to another, and where to look first. No two are alike: each is a change."""
     return {"ticket": ticket, "view": view, "number": next(_passed)}
 
 

@@ -58,7 +58,7 @@ def build_scores(service: Service, passed_on: gr.State) -> None:
 
 
 def _asked(event: gr.EventData) -> tuple[int, int, int]:
-    """Which scores, item and model an event names. Raises InvalidRequest."""
+    """The scores, item and model that an event names, as numbers. Raises InvalidRequest."""
     data: Any = event._data or {}
     scores, item, model = (whole_number(name, data.get(name)) for name in ("scores", "item", "model"))
     return scores, item, model

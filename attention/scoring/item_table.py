@@ -100,14 +100,14 @@ def _short(row: dict[str, Any], heads: set[Head]) -> dict[str, Any]:
 def _of_model(
     folder: Path, member: str, heads: list[Head], info: dict[str, Any], found: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What is said of a model on every item."""
+    """A model on every item."""
     rows = [found[item["keys"][member]] for item in info["items"]]
     own = _own_heads([row["error"] is None for row in rows], heads, info)
     return [_said(folder, row, head) for row, head in zip(rows, own, strict=True)]
 
 
 def _own_heads(is_scored: list[bool], heads: list[Head], info: dict[str, Any]) -> list[Head | None]:
-    """Of each item the head that was found without its picture: that of the other half of those that were scored."""
+    """Heads that were found without each item's picture: those of the other half of the items that were scored."""
     if len(heads) < 2:
         return [None] * len(is_scored)
     half = iter(first_half(pictures(info)[np.array(is_scored, bool)], info["seed"]))

@@ -11,10 +11,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from attention.errors import NotInRun
 from attention.words import NEEDS_KEY
 
-from .responses import KEEP, PREFIX, as_json, guarded
+from .responses import FRESH, KEEP, PREFIX, as_json, guarded
 
 PLACE = f"{PREFIX}/scores"
 
@@ -35,8 +34,8 @@ def scores_routes(service: Any) -> list[Route]:
 
     def picture(request: Any) -> Response:
         found = service.scores.picture(request.path_params["number"], request.path_params["item"])
-        if found is None:
-            raise NotInRun("The picture is not there any more, or not as it was scored.")
+        if found is None:  # it has gone, or is another one by now: nothing is shown, and nothing is wrong
+            return Response(status_code=204, headers=FRESH)
         return Response(found, media_type="image/jpeg", headers=KEEP)
 
     if not service.scores.folders:

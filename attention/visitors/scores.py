@@ -110,6 +110,6 @@ class ShownScores:
 
 
 def view_of(row: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """Where a viewer begins: the place marked, the row that was measured, and the head that was found, if one was."""
+    """A viewer's beginning: the place marked, the row that was measured, and the head that was found, if one was."""
     head = {"layer": said["layer"], "head": said["head"]} if said["head"] is not None else {}
     return {**head, "query": said["row"], "image": 0, "region": {"image": 0, "place": row["place"]}}

@@ -16,6 +16,7 @@ def address(tmp_path_factory):
     scores = made_scores(folder / "made").folder
     cache = RunCache(folder / "runs", library=True, more_roots=[scores], index=folder / "index")
     service = app.new_service(cache, is_hosted=False, model="pocket", scores=[scores])
+    assert app.addresses(service, "http://x", [scores]) == [("made", "http://x/#scores")]
     demo = app.launch(service, quiet=True)
     yield demo.local_url
     service.wait_until_loaded()
@@ -41,6 +42,14 @@ def test_an_item_is_found_and_opened(pages, address):
     expect(rows.first).to_contain_text("which one? <b>bold</b> a")
     expect(rows.last).to_contain_text("There is no file <i>x.png</i>.")
     expect(page.locator(".av-sc-interval")).to_have_count(2 * 3 + 2)
+
+    # from cell to cell by keyboard; what was not kept has none
+    expect(page.locator(".av-sc-note")).to_contain_text("--keep-runs")
+    expect(rows.nth(1)).to_contain_text("run not kept")
+    page.locator(".av-sc-table button.av-sc-cell").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="Compare base and largest: which one?")).to_be_focused()
 
     # in order of a model, the worst first, then the best; found by words
     before = shares(page)

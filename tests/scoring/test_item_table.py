@@ -97,7 +97,7 @@ def test_the_table_and_pictures_need_the_key_and_a_server_shows_none(service, sc
         client.headers[HEADER] = "k" * 32
         assert client.get(f"{PREFIX}/scores/0").json() == json.loads(json.dumps(item_table(scores.folder)))
         assert client.get(f"{PREFIX}/scores/0/picture/0").headers["content-type"] == "image/jpeg"
-        assert client.get(f"{PREFIX}/scores/0/picture/1").status_code == 404, "its file has gone"
+        assert client.get(f"{PREFIX}/scores/0/picture/1").status_code == 204, "its file has gone"
         assert client.get(f"{PREFIX}/scores/1").status_code == 404
     hosted = Service(RunCache(tmp_path, library=False, sweep_every=None), lambda job, _: {}, is_hosted=True,
                      scores=[scores.folder])  # fmt: skip

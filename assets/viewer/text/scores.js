@@ -75,4 +75,13 @@ export function itemCount({ all, bad, found, isSearched }) {
 /** @param {number} offset @param {number} length @param {number} total */
 export const itemRange = (offset, length, total) => (length ? `${count(offset + 1)} to ${count(offset + length)} of ${count(total)}` : 'no item');
 
-export const NOT_KEPT = 'The runs of these items were not kept, so that none can be opened. Score the set into the same folder with --keep-runs: what is known already stays.';
+/** Which runs of an item were not kept. @param {import('../data/scores_source.js').ScoredItem} item */
+export function keptWords({ models }) {
+  const scored = models.filter(({ error }) => error === undefined);
+  const kept = scored.filter(({ run }) => run).length;
+  if (kept === scored.length) return '';
+  return kept ? 'not every run kept' : 'run not kept';
+}
+
+/** How runs that were not kept can be had. @param {boolean} isAny  of some, not of all */
+export const notKept = (isAny) => `${isAny ? 'Some runs were' : 'The runs of these items were'} not kept, and cannot be opened. Score the set into the same folder with --keep-runs: what is known already stays.`;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The items of scores in rows: each cell a button that opens a kept run, or sets it beside the base's. Texts go in as text. */
-import { OUTCOMES, percent, placeWords, points } from '../../text/scores.js';
-import { create } from '../dom.js';
+import { keptWords, OUTCOMES, percent, placeWords, points } from '../../text/scores.js';
+import { create, listen } from '../dom.js';
 
 /**
  * @typedef {import('../../data/scores_source.js').ScoredItem} ScoredItem
@@ -18,6 +18,7 @@ export function createItems(place, { open, compare, order, picture }) {
   const head = create('thead');
   const body = create('tbody');
   place.replaceChildren(head, body);
+  listen(body, { keydown: (event) => step(body, event) });
   /** @type {{column: Column, cell: HTMLElement}[]} */
   let columns = [];
   /** @type {ScoreTable | null} */
@@ -40,7 +41,7 @@ export function createItems(place, { open, compare, order, picture }) {
     image.addEventListener('error', () => { image.style.visibility = 'hidden'; });
     const named = create('td', { class: 'av-sc-words' }, [
       create('div', { text: item.prompt ?? item.name }),
-      create('div', { class: 'av-sc-quiet', text: [item.name, fileOf(item.image)].filter(Boolean).join(' · ') }),
+      create('div', { class: 'av-sc-quiet', text: [item.name, fileOf(item.image), keptWords(item)].filter(Boolean).join(' · ') }),
     ]);
     const line = create('tr', { 'data-item': i }, [create('td', {}, item.picture ? [image] : []), named, create('td', { class: 'av-sc-number', text: placeWords(item.place) })]);
     item.models.forEach((own, model) => {
@@ -82,6 +83,26 @@ export function createItems(place, { open, compare, order, picture }) {
       body.replaceChildren(...numbers.map(rowOf));
     },
   };
+}
+
+/** Steps of arrow keys, in rows down and cells across. @type {Record<string, [number, number]>} */
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+/**
+ * From button to button with the arrow keys; cells without one are stepped over.
+ * @param {HTMLElement} body @param {KeyboardEvent} event
+ */
+function step(body, event) {
+  const by = STEPS[event.key];
+  const cell = /** @type {HTMLElement} */ (event.target).closest('td');
+  if (!by || !cell) return;
+  const rows = /** @type {HTMLTableRowElement[]} */ ([...body.children]);
+  let [row, column] = [rows.indexOf(/** @type {any} */ (cell.parentElement)), cell.cellIndex];
+  do [row, column] = [row + by[0], column + by[1]];
+  while (rows[row]?.cells[column] && !rows[row].cells[column].querySelector('button'));
+  const next = rows[row]?.cells[column]?.querySelector('button');
+  event.preventDefault();
+  next?.focus();
 }
 
 /** An item as a model read it. @param {ItemOfModel} own @param {() => void} open @param {string} label */
