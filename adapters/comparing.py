@@ -45,7 +45,7 @@ def compare(
     or whole models that read the same tokens and have layers and heads as the base, as `choose_members` gives them.
 
     `words` says whose answer is read by all: `base` (the default), the number of another from 1, or `own`: each its
-    own, of which only what they have in common is compared. A request with an `answer` has it read by all. Raises
+    own, of which what stands for each other is compared. A request with an `answer` has it read by all. Raises
     AttentionError with a sentence that says what to do; nothing is left behind then.
     """
     partial = PartialRun.create(new_run_folder() if output_dir is None else output_dir)

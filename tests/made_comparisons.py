@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from made_runs import write_run
+from made_runs import chat, scene, write_run
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from attention import compare_runs
 from attention.comparisons.comparison import BASE, INDEX, TABLES, compared_rows, measure
 from attention.measures import differences
 from attention.runs.run import Run
@@ -68,6 +69,23 @@ def write_comparison(folder: Path, pictures, shapes, adapters: Sequence[dict], *
         each.close()
     save_file(tables, folder / TABLES)
     (folder / INDEX).write_text(json.dumps(info), encoding="utf-8")
+    return folder
+
+
+def write_clicks(folder: Path, shape: tuple[int, int]) -> Path:
+    """Write two runs on two pictures whose answers name different places, and set them beside each other."""
+    answers = ("510", "300"), ("61", "920")
+    runs = []
+    for n, (x, y) in enumerate(answers):
+        answer = ['{"', "point", "_2d", '":', " [", *x, ",", " ", *y, "]", "}"]
+        tokens = [each | {"id": sum(map(ord, each["text"]))} for each in chat([shape], answer=answer)]
+        run = write_run(
+            folder.with_name(f"{folder.name} {n}"), [scene(640, 400, 2 + n)], [shape], tokens=tokens, smooth=True,
+            seed=n, logprobs=[-0.1] * (len(answer) + 1), answer="".join(answer), prompt="click Save",
+            prompt_tokens=next(each["index"] for each in tokens if each["role"] == "answer"),
+        )  # fmt: skip
+        runs.append(run)
+    compare_runs(runs, folder, names=["then", "now"]).close()
     return folder
 
 

@@ -63,7 +63,7 @@ def taken_for_what_they_are(options, request: Request, partial: ReportedRun) -> 
             )
         name = str(Path(request.model or "").resolve()) if Path(request.model or "").is_dir() else request.model
         partial.progress.say(f"{request.model} is an adapter: it is put on its base, {base}.")
-        options.adapter = [name, *options.adapter] if several else name
+        options.adapter = [*options.adapter, name] if several else name  # last: --words names the others by number
         options.model = base
         return dataclasses.replace(request, model=base)
     if several or not options.adapter:

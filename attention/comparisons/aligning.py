@@ -50,9 +50,14 @@ class Aligned:
         return {"how": self.how, "name": self.name, "base": base, "other": other}
 
 
-def aligned(base: Sequence[Token], other: Sequence[Token], first: int, other_first: int) -> list[Aligned]:
-    """Tokens that stand for each other among those from `first` and `other_first` on, in the order of the base's."""
-    fields, other_fields = _fields(base, first), _fields(other, other_first)
+def aligned(
+    base: Sequence[Token], other: Sequence[Token], first: int, other_first: int, y_first: frozenset[str] = frozenset()
+) -> list[Aligned]:
+    """Tokens that stand for each other among those from `first` and `other_first` on, in the order of the base's.
+
+    `y_first` are the keys after which the model's family writes y before x.
+    """
+    fields, other_fields = _fields(base, first, y_first), _fields(other, other_first, y_first)
     both = [name for name in fields if name in other_fields]
     found = [Aligned(FIELD, name, fields[name], other_fields[name]) for name in both]
     symbols = _symbols(base, first, {name: fields[name] for name in both})
@@ -79,7 +84,7 @@ def _symbols(tokens: Sequence[Token], first: int, fields: dict[str, tuple[int, i
     return symbols
 
 
-def _fields(tokens: Sequence[Token], first: int) -> dict[str, tuple[int, int]]:
+def _fields(tokens: Sequence[Token], first: int, y_first: frozenset[str]) -> dict[str, tuple[int, int]]:
     """The fields of the places that an answer names, and its actions: the first and the last token of each, by name.
 
     The fields of a second place are `x 2`, `y 2`, and so on.
@@ -90,21 +95,21 @@ def _fields(tokens: Sequence[Token], first: int) -> dict[str, tuple[int, int]]:
         ends.append(ends[-1] + len(text))
     answer = "".join(texts)
     found: dict[str, tuple[int, int]] = {}
-    for name, begin, end in _spans(answer):
+    for name, begin, end in _spans(answer, y_first):
         places = [first + i for i in range(len(texts)) if ends[i] < end and ends[i + 1] > begin]
         if places:
             found.setdefault(name, (places[0], places[-1]))
     return found
 
 
-def _spans(answer: str) -> Iterator[tuple[str, int, int]]:
+def _spans(answer: str, y_first: frozenset[str]) -> Iterator[tuple[str, int, int]]:
     """Fields of an answer and the characters [begin, end) in which each is written."""
     for count, match in enumerate(ACTION.finditer(answer), 1):
         which = "name" if match["name"] is not None else "call"
         yield _numbered("action", count), *match.span(which)
     counts: dict[int, int] = {}
     read: dict[tuple[int, int], int] = {}  # how many literals of a passage were taken by the places before
-    for place in written_places(answer):
+    for place in written_places(answer, y_first):
         size = len(place.numbers)
         counts[size] = counts.get(size, 0) + 1
         for name, begin, end in _numbers(answer, place, read):
@@ -145,7 +150,8 @@ def aligned_rows(base: dict[str, Any], other: dict[str, Any], shared: int) -> li
         last = Aligned(START, "", (begins[0], begins[0]), (begins[1], begins[1]))
         kept = [each for each in words if each.base[1] != begins[0] - 1 and each.other[1] != begins[1] - 1]
         found += [each.rows(begins) for each in (*kept, last)]
-    answers = aligned(tokens, other_tokens, max(begins[0], 1), max(begins[1], 1))
+    y_first = frozenset((base.get("place_habit") or {}).get("y_first") or ())
+    answers = aligned(tokens, other_tokens, max(begins[0], 1), max(begins[1], 1), y_first)
     for rows in (each.rows(begins) for each in answers):
         is_first = rows["how"] == TEXT and rows["base"][0] < begins[0]  # which the start stands for
         if rows["base"][1] >= shared and not is_first:

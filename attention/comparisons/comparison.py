@@ -107,6 +107,11 @@ class Comparison:
         own = {name: record[name] for name in ("points", "boxes", "unplaced") if name in record}
         return {**self.run(member).info, **own, **({"has_own_places": True} if own else {})}
 
+    def have_one_picture(self, *members: str) -> bool:
+        """True if these members read the same pictures; of finished runs only their sizes need be the same."""
+        records = {each["folder"]: each for each in self.info["members"]}
+        return not any(records[name].get("own_pictures") for name in members)
+
     def measures(self, tower: str = "language") -> list[str]:
         """The measures of this tower."""
         self._queries(tower)
@@ -222,6 +227,11 @@ class Comparison:
         self.run(member)
         found: list[dict[str, Any]] = self.info.get("aligned", {}).get(member, [])
         return list(found)
+
+    def compared_tokens(self) -> int:
+        """Number of the base's tokens up to the last that is compared, in common or aligned."""
+        beyond = [group["base"][1] + 2 for groups in self.info.get("aligned", {}).values() for group in groups]
+        return min(len(self.base.info["tokens"]), max([self.shared(), *beyond]))
 
     def rows_of(self, member: str, query: int, whose: str | None = None) -> tuple[int, int]:
         """The first and the last row of a member that stand for a row of the base's. Raises NotInRun for none.

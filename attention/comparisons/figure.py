@@ -46,6 +46,7 @@ from .names import member_names
 
 SHOWN = ("left", "right", "difference", "wipe")
 USUAL = SHOWN[:3]
+OTHERS = "different pictures of one size"
 FAINT = 0.68  # of white over a picture that is only the ground of a difference
 
 
@@ -107,7 +108,8 @@ def _panels(
     before, after, difference = drawn
     info = maps.before.run.info
     image = info["grids"][maps.before.grid]["image"]
-    picture = ground(maps.before.run, image, look)
+    there, here = (ground(selection.run, image, look) for selection in (maps.before, maps.after))
+    have_one = maps.comparison.have_one_picture(maps.left, maps.right)
     colours, bar = look.colours(), palette(look.palette)
     first, second = _names(maps)
     over = {
@@ -120,23 +122,30 @@ def _panels(
     }
     made = {
         "left": lambda: Panel(
-            picture, over["left"], bar, bar_labels(before), bar_note(before), places["left"], first
+            there, over["left"], bar, bar_labels(before), bar_note(before), places["left"], first
         ),
         "right": lambda: Panel(
-            picture, over["right"], bar, bar_labels(after), bar_note(after), places["right"], second
+            here, over["right"], bar, bar_labels(after), bar_note(after), places["right"], second
         ),
         "difference": lambda: Panel(
-            _pale(picture),
+            _pale(there) if have_one else Image.new("RGB", there.size, "white"),
             cells_over(maps.before, difference, look.diverging_colours(), look, len(shown)), diverging(),
             _difference_labels(difference), _difference_note(maps, difference, is_own),
             name=f"difference: {second} − {first}",
         ),
         "wipe": lambda: Panel(
-            picture, _wiped(over["left"], over["right"], split), bar, bar_labels(after), bar_note(after),
-            name=f"{first} | {second}",
+            _halves(there, here, split), _wiped(over["left"], over["right"], split), bar, bar_labels(after),
+            bar_note(after), name=f"{first} | {second}",
         ),
     }  # fmt: skip
     return [made[name]() for name in shown]
+
+
+def _halves(left: Image.Image, right: Image.Image, split: float) -> Image.Image:
+    """Left of a line one picture, right of it the other."""
+    both = right.copy()
+    both.paste(left.crop((0, 0, round(split * left.width), left.height)))
+    return both
 
 
 def _pale(picture: Image.Image) -> Image.Image:
@@ -190,6 +199,7 @@ def _caption(
         *asked_words(info.get("prompt"), answers),
         subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
+        *([] if maps.comparison.have_one_picture(maps.left, maps.right) else [f"{first} and {second} read {OTHERS}."]),
         *region_words(list(zip((maps.before, maps.after), maps.values, strict=True))),
         *_sink_words(maps, look),
         f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "

@@ -6,6 +6,7 @@ the comparison's folder where the disk allows that, else copied: the runs themse
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.environment import new_run_folder
-from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
+from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.limits import MAX_ADAPTERS
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -69,9 +70,22 @@ def fill_from_runs(
 
 
 def _member(folder: str, run: Run, name: str, base: Run) -> dict[str, Any]:
-    model = {} if run.info["model"] == base.info["model"] else {"model": run.info["model"]}
+    more = {} if run.info["model"] == base.info["model"] else {"model": run.info["model"]}
+    more |= {} if _pictures(run) == _pictures(base) else {"own_pictures": True}
     adapter = run.info.get("adapter")
-    return {"folder": folder, "name": name, "adapter": adapter, "answer": run.info.get("answer"), **model}
+    return {"folder": folder, "name": name, "adapter": adapter, "answer": run.info.get("answer"), **more}
+
+
+def _pictures(run: Run) -> list[bytes]:
+    """SHA-256 of each picture's file."""
+    found = []
+    for image in run.info["images"]:
+        try:
+            with (run.folder / image["file"]).open("rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise DamagedRun(f"{image['file']} of this run cannot be read: {error.strerror or error}.") from None
+    return found
 
 
 def _check(runs: Sequence[Run], names: Sequence[str]) -> None:

@@ -61,9 +61,9 @@ def run_members(
     """Run the base and other members, into a folder that the caller has made; return the finished folder.
 
     `words` says whose answer is read by all: `base`, the number of a member from 1, or `own`: each its own, of which
-    only what they have in common is compared. A request with an `answer` has it read by all. `prepared` are inputs
-    that a forecast has made of this request. Raises AttentionError with a sentence that says what to do; nothing is
-    left behind then.
+    what they begin with alike is compared, and what stands for each other after that (`aligning`). A request with an
+    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request. Raises AttentionError
+    with a sentence that says what to do; nothing is left behind then.
     """
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):

@@ -384,6 +384,8 @@ class Member(TypedDict):
     """of a training, at which it was run"""
     answer: NotRequired[Text | None]
     """its own, also where another was read"""
+    own_pictures: NotRequired[bool | None]
+    """true where it read other pictures than the base, of the same sizes"""
     points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]
     """that its own answer names, where it read another's; boxes and unplaced likewise"""
     boxes: NotRequired[Annotated[list[Box], Field(max_length=MAX_TOKENS)]]

@@ -304,7 +304,7 @@ class Service:
         if comparison is None:
             fields["adapter"] = adapter
         else:
-            comparison["adapters"] = [adapter, *comparison["adapters"]]
+            comparison["adapters"] = [*comparison["adapters"], adapter]  # last: `words` names the others by number
 
     def _adapters(
         self, wanted: list[dict], model: str, watch: Callable[[int, int], None], may_be_models: bool

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from browser.host import hosted
 from browser.tickets import Tickets
-from made_comparisons import write_comparison
-from made_runs import chat, scene, token, write_run
+from made_comparisons import write_clicks, write_comparison
+from made_runs import chat, scene, token
 from PIL import Image
 from playwright.sync_api import expect
 from shared import once
 
 from adapters import open_comparison
-from attention import compare_runs, read_region, region_scores
+from attention import read_region, region_scores
 from attention.comparisons.regions import region_change
 from attention.folders import unpack
 from attention.page.viewer import ComparisonViewer
@@ -81,7 +81,7 @@ def made_by_hand() -> dict:
         "text": written(
             [], [], [{"id": "a/b"}], tokens=chat([], answer=[*ANSWER[:3], token(EVIL, "answer")]), logprobs=LOGPROBS
         ),
-        "clicks": clicks,
+        "clicks": lambda folder: write_clicks(folder, SHAPE),
         "sinks": written([picture], [SHAPE], [gui], **run, sinks={"language": {"1": [5, 9]}}),
         "captured": lambda _: once("captured comparison", captured),
     }  # fmt: skip
@@ -110,23 +110,6 @@ def captured(folder):
     )
     compare(request, choose([str(adapter)], "pocket"), folder).close()
     free()
-
-
-def clicks(folder):
-    """Two runs whose answers name different places, in digits of their own."""
-    answers = ("510", "300"), ("61", "920")
-    runs = []
-    for n, (x, y) in enumerate(answers):
-        answer = ['{"', "point", "_2d", '":', " [", *x, ",", " ", *y, "]", "}"]
-        tokens = [each | {"id": sum(map(ord, each["text"]))} for each in chat([SHAPE], answer=answer)]
-        run = write_run(
-            folder.with_name(f"click {n}"), [scene(640, 400, 2)], [SHAPE], tokens=tokens, smooth=True, seed=n,
-            logprobs=[-0.1] * (len(answer) + 1), answer="".join(answer), prompt="click Save",
-            prompt_tokens=next(each["index"] for each in tokens if each["role"] == "answer"),
-        )  # fmt: skip
-        runs.append(run)
-    compare_runs(runs, folder, names=["then", "now"]).close()
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +193,18 @@ def test_both_rows_and_their_difference_are_those_of_the_files(open_page, compar
             assert np.allclose(shown["values"][2], comparison.difference(layer, query, 0)[head, cells], atol=1e-7)
             assert shown["high"][0] == shown["high"][1], "one scale for both"
             assert shown["isSame"] == (layer == 0), "the adapter changes layers 1 and 2 alone"
+
+
+def test_each_map_lies_on_the_picture_that_its_run_read(open_page):
+    page = open_page("clicks")
+    found = {
+        pane: [image.get_attribute("src") for image in page.locator(f"[data-pane={pane}] .av-picture").all()]
+        for pane in ("before", "after", "difference", "wipe")
+    }
+    assert all("/base/" in src for src in found["before"]) and found["before"]
+    assert all("/run_1/" in src for src in found["after"]) and found["after"]
+    assert not found["difference"] and not found["wipe"], "they are of both, which read different pictures"
+    expect(page.locator(".av-root")).to_contain_text("They read different pictures of one size.")
 
 
 def test_no_difference_is_said_and_leaves_the_picture_as_it_is(open_page, tools):

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from browser.conftest import EXAMPLES, NARROW, WIDE
+from made_comparisons import write_clicks
 from made_runs import chat, scene, write_run
 from playwright.sync_api import expect
 
@@ -113,6 +114,24 @@ def test_a_comparison_opens_narrow_and_dark(open_file, tmp_path):
     block = page.locator(".av-tokens .av-block").last
     block.scroll_into_view_if_needed()
     expect(block).to_contain_text("red")
+
+
+def test_answers_that_differ_come_with_their_fields_and_each_with_its_picture(open_file, tmp_path):
+    with open_folder(write_clicks(tmp_path / "clicks", (5, 8))) as found:
+        path = export(found, "html", tmp_path / "x.html", tokens="answer")
+        group = next(each for each in found.aligned("run_1") if each["name"] == "y")
+        page = open_file(path)
+        select(page, layer=1, head=2, token=group["base"][1] + 1)
+        page.wait_for_selector(f".av-root[data-state=ready][data-query='{group['base'][1]}']")
+        held = page.evaluate("[...document.querySelector('.av-root').__attn.state.pair.after.row]")
+        first, last = group["other"]
+        rows = [found.run("run_1").row(1, row, source="factors")[2] for row in range(first, last + 1)]
+        assert np.allclose(held, np.mean(rows, axis=0)[: found.shared()], atol=1e-6)
+        change = page.evaluate("[...document.querySelector('.av-root').__attn.state.change.values]")
+        assert np.allclose(change, found.change("js_image", 0).reshape(-1), atol=1e-6)
+        pictures = page.locator("[data-pane=before] .av-picture, [data-pane=after] .av-picture")
+        sizes = [picture.evaluate("image => [image.src, image.naturalWidth]") for picture in pictures.all()]
+        assert len({src for src, _ in sizes}) == 2 and all(width for _, width in sizes)
 
 
 def test_text_of_people_and_models_stays_text(open_file, tmp_path):

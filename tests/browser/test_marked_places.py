@@ -20,7 +20,7 @@ def state(page, name):
 
 
 def at(page, tools, place, picture):
-    """Where a point of the picture is on the screen."""
+    """A point of the picture on the screen."""
     tools.still(page)
     box = page.locator(OVERLAY).first.bounding_box()
     x, y = place
@@ -28,7 +28,7 @@ def at(page, tools, place, picture):
 
 
 def measured(run, page, layer, head):
-    """What Python measures of the place on screen, in the row on screen."""
+    """Measures by Python of the place on screen, in the row on screen."""
     place, query = state(page, "region"), int(page.locator(".av-root").get_attribute("data-query"))
     return region_scores(run, read_region(run, place["place"], place["image"]), query).of_head(layer, head)
 

@@ -49,7 +49,7 @@ def open_look(page):
 
 
 def crosshair(page):
-    """Where the first mark is, in pixels of the picture."""
+    """The first mark's place, in pixels of the picture."""
     return page.evaluate(
         """given => { const line = document.querySelector('.av-place .av-line').getBBox();
         const marks = document.querySelector('.av-marks').getBoundingClientRect();

@@ -66,6 +66,13 @@ def test_fields_of_places_stand_for_each_other_whatever_they_are(one, other, fie
     assert bool(found) == bool(fields)
 
 
+def test_a_family_that_writes_y_first_has_its_fields_named_so():
+    base, member = tokens('{"point": [10, 20]}'), tokens('{"point": [3, 4]}')
+    for y_first, wanted in ((frozenset(), "10"), (frozenset({"point"}), "20")):
+        found = {each.name: spelled(base, each.base) for each in aligned(base, member, 0, 0, y_first)}
+        assert found["x"] == wanted
+
+
 def test_elsewhere_only_equal_words_do_and_no_token_stands_for_two():
     base, member = tokens(CLICKS[0]), tokens(CLICKS[1])
     found = aligned(base, member, 0, 0)

@@ -5,10 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image, ImageColor
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from attention import compare_runs, open_run
+from attention import Request, compare_runs, extract, open_run
 from attention.comparisons.check import check_comparison
 from attention.comparisons.names import member_names
 from attention.errors import DamagedRun, InvalidRequest
@@ -84,6 +85,32 @@ def test_runs_of_other_words_before_the_picture_or_other_sizes_are_refused_by_wh
         with pytest.raises(InvalidRequest, match=said):
             compare_runs([tiny_run, other], tmp_path / "none")
         assert not (tmp_path / "none").exists() and not (tmp_path / "none.partial").exists()
+
+
+def test_each_map_lies_on_the_picture_that_its_run_read(tiny_folder, tmp_path):
+    red, blue = (Image.new("RGB", (128, 96), colour) for colour in ("red", "blue"))
+    runs = [
+        extract(Request(picture, "what is it?", tiny_folder, device="cpu", vision=False), tmp_path / str(n))
+        for n, picture in enumerate((red, blue, red))
+    ]
+    with compare_runs(runs, tmp_path / "both", names=["red", "blue", "again"]) as both:
+        check_comparison(both)
+        assert [member.get("own_pictures") for member in both.info["members"]] == [None, True, None]
+        assert both.have_one_picture("base", "run_2") and not both.have_one_picture("base", "run_1")
+        look = {"opacity": 0, "places": False}
+        show = {"show": "left,right,difference,wipe", "split": 0.5, "layer": 1, "head": 2, "look": look, "width": 128}
+        for right, colours in (("run_1", ("red", "blue", "white")), ("run_2", ("red", "red", None))):
+            export(both, "png", tmp_path / f"{right}.png", right=right, **show)
+            drawn = np.asarray(Image.open(tmp_path / f"{right}.png").convert("RGB"))
+            third = drawn.shape[1] // 4
+            for i, colour in enumerate(colours):
+                panel = drawn[:, i * third : (i + 1) * third].reshape(-1, 3)
+                wanted = np.array(ImageColor.getrgb(colour)) if colour else None
+                if wanted is not None:
+                    share = (np.abs(panel.astype(int) - wanted).max(axis=1) < 3).mean()
+                    assert share > 0.5, (right, i, share)
+            wipe = drawn[drawn.shape[0] // 2, 3 * third :]
+            assert wipe[third // 4, 0] > 250 and (wipe[3 * third // 4, 2] > 250) == (right == "run_1")
 
 
 def test_too_few_runs_double_names_and_what_is_no_run_are_refused(tiny_run, tmp_path):

@@ -65,7 +65,7 @@ def test_a_head_that_differs_nowhere_or_has_no_value_is_not_told_apart():
 
 
 def false_alarms(repeats):
-    """How many repeats of two models that do not differ call a head moved: 24 items, 5 x 4 heads, two measures."""
+    """Number of repeats in which a head of two equal models is called moved: 24 items, 5 x 4 heads, two measures."""
     alarms = 0
     for seed in range(repeats):
         rng = np.random.default_rng(seed)

@@ -70,7 +70,7 @@ def collate(processor):
 
 
 class Listener(TrainerCallback):
-    """What W&B and others are: told of every log, with the step at which it came."""
+    """A logger as W&B is one: told of every log, with the step at which it came."""
 
     def __init__(self):
         self.heard = []

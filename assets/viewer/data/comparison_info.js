@@ -21,6 +21,7 @@
  * @property {number | null} [step]  of a training, at which it was run
  * @property {string | null} answer  its own, also where it was not read
  * @property {WeightChange[] | null} [changes]
+ * @property {boolean | null} [own_pictures]  it read other pictures than the base, of the same sizes
  * @property {RunInfo['points']} [points]  of its own answer, where it read another's; boxes and unplaced likewise
  * @property {RunInfo['boxes']} [boxes]
  * @property {RunInfo['unplaced']} [unplaced]

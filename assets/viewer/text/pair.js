@@ -25,7 +25,8 @@ import { inRegion } from './map.js';
 export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage, stands }, info, drawn = null) {
   const what = before.direction === 'read by' ? 'column' : before.direction === 'received' ? 'numbers' : 'row';
   const names = `${memberName(members, left)} and ${memberName(members, right)}`;
-  if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.`;
+  const pictures = members[left].own_pictures || members[right].own_pictures ? ' They read different pictures of one size.' : '';
+  if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.${pictures}`;
   const parts = stands ? [standsWords(stands)] : [];
   const points = formatPoints(after.imageMass - before.imageMass);
   if (before.direction === 'reads' && areShares(before)) parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)} (${points})`);
@@ -36,7 +37,7 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
     const at = (/** @type {number} */ cell) => `row ${Math.floor(cell / grid.cols)}, col ${cell % grid.cols}`;
     parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
   }
-  return `${inRegion([before, after], info, drawn)} ${capital(parts.join('; '))}.`.trim();
+  return `${inRegion([before, after], info, drawn)} ${capital(parts.join('; '))}.${pictures}`.trim();
 }
 
 /** What two rows stand for where words differ. @param {import('../data/comparison_info.js').AlignedRows} stands */

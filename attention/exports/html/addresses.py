@@ -61,18 +61,21 @@ def grids_of(run: Run, tower: str) -> list[int]:
     return [index for index, grid in enumerate(run.info["grids"]) if grid["tower"] == tower]
 
 
-def row_questions(run: Run, query: int, part: Part, member: str | None = None) -> Iterator[Question]:
-    """The questions about one token's row, in every tower that has one."""
+def row_questions(
+    run: Run, query: int, part: Part, member: str | None = None, until: int | None = None
+) -> Iterator[Question]:
+    """The questions about one token's row, or the mean of the rows to `until`, in every tower that has one."""
     exact = "factors" if member else None  # rows that are compared are never a mixture
+    rows = {"query": query, "until": until}
     for tower in text_towers(run):
         for layer, head in _reads(part, tower):
-            yield Question.of("row", member, tower=tower, layer=layer, head=head, query=query, source=exact)
+            yield Question.of("row", member, tower=tower, layer=layer, head=head, source=exact, **rows)
         for grid in grids_of(run, tower):
             cells = _atlas_cells(run, tower)
-            yield Question.of("atlas", member, tower=tower, query=query, grid=grid, max_cells=cells)
+            yield Question.of("atlas", member, tower=tower, grid=grid, max_cells=cells, **rows)
         if not member and run.info["groups"].get(tower):
             yield Question.of("masses", tower=tower, query=query)
-        if grids_of(run, tower):
+        if grids_of(run, tower) and until is None:
             for name in ("image_mass",) if member else _tabled(run, tower, query):
                 yield Question.of("scores", member, tower=tower, name=name, query=query)
 
@@ -114,10 +117,12 @@ def change_questions(comparison: Comparison, query: int | None, region: Region |
                 yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query, **place)
 
 
-def region_questions(run: Run, query: int, region: Region, member: str | None = None) -> Iterator[Question]:
-    """The questions about what lies in a region in one row, and of a run the orders of heads by it."""
+def region_questions(
+    run: Run, query: int, region: Region, member: str | None = None, until: int | None = None
+) -> Iterator[Question]:
+    """The questions about what lies in a region in one row, or several, and of a run the orders of heads by it."""
     for tower in text_towers(run):
-        yield Question.of("region", member, tower=tower, query=query, **placed(region))
+        yield Question.of("region", member, tower=tower, query=query, until=until, **placed(region))
         for name in () if member else regions.NAMES:
             yield Question.of("scores", tower=tower, name=name, query=query, **placed(region))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from attention.answers.numbers import Answer
 from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
-from attention.comparisons.comparison import Comparison
+from attention.comparisons.comparison import BASE, Comparison
 from attention.errors import LimitExceeded, NotInRun
 from attention.runs.regions import Region
 from attention.runs.run import Run
@@ -66,7 +66,7 @@ class _Filling:
         if isinstance(found, Comparison):
             self.members.update(found.runs)
         self.base = found.base if isinstance(found, Comparison) else found
-        self.tokens = self.base.info["tokens"][: found.info["shared_tokens"] if self.comparison else None]
+        self.tokens = self.base.info["tokens"][: self.comparison.compared_tokens() if self.comparison else None]
         self.held = Held(room)
 
     def add(self, questions: Iterable[Question]) -> bool:
@@ -93,11 +93,15 @@ class _Filling:
         return True
 
     def add_picture(self, index: int, which: str) -> bool:
-        member = next(iter(self.members))
+        """Add a picture: the base's, and those of members that read others."""
         name = "image" if which == "file" else which
-        path = picture_file(self.base, index, which)
-        answer = Answer(path.read_bytes(), {"Content-Type": PICTURE_TYPES[path.suffix]})
-        return self.held.add([(Question(f"{name}/{index}", member=member).key, answer)])
+        answers = []
+        for number, (member, run) in enumerate(self.members.items()):
+            if number == 0 or (self.comparison and not self.comparison.have_one_picture(str(member))):
+                path = picture_file(run, index, which)
+                answer = Answer(path.read_bytes(), {"Content-Type": PICTURE_TYPES[path.suffix]})
+                answers.append((Question(f"{name}/{index}", member=member).key, answer))
+        return self.held.add(answers)
 
     def add_lines(self) -> None:
         """Add the lines of image mass: in every layer and head where that takes little, otherwise of the reductions."""
@@ -121,13 +125,25 @@ class _Filling:
 
     def _row(self, query: int) -> Iterator[Question]:
         for name, run in self.members.items():
-            yield from row_questions(run, query, self.part, name)
-            if self.region is not None:
-                yield from region_questions(run, query, self.region, name)
+            for first, last in self._spans(name, query):
+                until = last if last > first else None
+                yield from row_questions(run, first, self.part, name, until)
+                if self.region is not None:
+                    yield from region_questions(run, first, self.region, name, until)
         if self.comparison is not None:
             yield from change_questions(self.comparison, query, self.region)
 
+    def _spans(self, name: str | None, query: int) -> list[tuple[int, int]]:
+        """First and last of a member's rows that stand for a row of the base's; of the base beside each other one."""
+        if self.comparison is None or name is None:
+            return [(query, query)]
+        beside = list(self.comparison.runs)[1:] if name == BASE else [None]
+        found = (self.comparison.span_of(name, query, beside=other) for other in beside)
+        return list(dict.fromkeys(span for span in found if span is not None))
+
     def _column(self, key: int) -> Iterator[Question]:
+        if self.comparison is not None and key >= self.comparison.shared():
+            return  # a word of one answer, which is no key in common
         for name, run in self.members.items():
             yield from column_questions(run, key, self.part, name)
         if self.comparison is not None:

@@ -40,6 +40,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
   const set = createPaneSet(root, state, { selectCell, pinCell, places }, {
     panes: () => panes,
     main: () => (panes.find(({ figure }) => !figure.hidden) ?? panes[0]).pane,
+    sourceOf: (name) => sourceOf(/** @type {PaneName} */ (name)),
     infoOf: (name) => (name === 'before' ? state.get.infos[state.get.left] : name === 'after' ? state.get.infos[state.get.right] : null) ?? null,
     words: (cell, grid) => {
       const { pair, maps, comparison } = state.get;
@@ -64,6 +65,13 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     place.append(figure);
     large.addEventListener('click', () => state.set({ alone: state.get.alone === name ? null : name }));
     return { name, figure, title, large, pane: set.add(figure, name, index === 0) };
+  }
+
+  /** Each map on the picture that its member read; what is of both has one only where it is the same. @param {PaneName} name */
+  function sourceOf(name) {
+    const { comparison, sources, left, right } = state.get;
+    const [first, second] = [left, right].map((member) => sources[comparison?.members[member]?.own_pictures ? member : 0] ?? null);
+    return name === 'after' ? second : name === 'before' || first === second ? first : null;
   }
 
   // Who they are of
@@ -163,6 +171,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     state.on(['comparison', 'left', 'right', 'alone'], nameAll),
     state.on(['info', 'source', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
     state.on(['maps', 'palette', 'smooth', 'opacity', 'selection', 'left', 'right'], showMaps),
+    state.on(['left', 'right'], () => { if (state.get.comparison?.members.some(({ own_pictures: isOwn }) => isOwn)) showAll(); }),
     state.on(['places', 'left', 'right', 'infos'], set.showPlaces),
     state.on(['split'], showSplit),
   ];

@@ -23,10 +23,11 @@ import { createZoomTools } from './zoom_tools.js';
  * @param {object} view
  * @param {() => {name: string, pane: Pane, isBare?: boolean}[]} view.panes  that there are; a bare one has no picture
  * @param {() => Pane} view.main   the one that the zoom's buttons move
+ * @param {(name: string) => import('../../data/source.js').Source | null} [view.sourceOf]  whose picture a pane has, null for a plain ground; by default the run's
  * @param {(name: string) => import('../../data/run_info.js').RunInfo | null} view.infoOf  whose answer names places on a pane
  * @param {(cell: import('../../paint/marks.js').Cell, grid: import('../../data/run_info.js').Grid) => {readout: string, tip: (name: string, isPointed: boolean) => string}} view.words
  */
-export function createPaneSet(root, state, { selectCell, pinCell, places: regions }, { panes, main, infoOf, words }) {
+export function createPaneSet(root, state, { selectCell, pinCell, places: regions }, { panes, main, infoOf, words, sourceOf = () => state.get.source }) {
   const readout = part(root, 'readout');
   const tools = createZoomTools(part(root, 'stage'), { zoomBy: (factor) => main().zoomBy(factor), fit: () => state.set({ zoom: WHOLE }), mark: () => regions.toggle() });
   const unplaced = createUnplaced(part(root, 'stage'), {
@@ -53,10 +54,10 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
   /** All that panes show but for their maps, at once: cells belong to their grid. */
   function showAll() {
     refits++;
-    const { source, selection } = state.get;
+    const { selection } = state.get;
     const now = focus();
     gridShown = selection?.grid;
-    const address = now && source ? source.previewAddress(now.index) : '';
+    const address = addresses();
     const isOther = address !== picture.address;
     if (isOther) {
       // Frames keep the zoom, so that a place can be followed through them.
@@ -68,8 +69,17 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
     each((name) => ({ ...common, places: named(name) }));
     showUnplaced();
     if (!isOther) return;
-    const content = now && source ? { preview: address, full: source.imageAddress(now.index), alt: `image ${now.index + 1} of this run` } : null;
-    for (const { pane, isBare } of panes()) if (!isBare) pane.show({ picture: content });
+    for (const { name, pane, isBare } of panes()) {
+      const source = sourceOf(name);
+      const content = now && source ? { preview: source.previewAddress(now.index), full: source.imageAddress(now.index), alt: `image ${now.index + 1} of this run` } : null;
+      if (!isBare) pane.show({ picture: content });
+    }
+  }
+
+  /** The addresses of all panes' pictures. */
+  function addresses() {
+    const now = focus();
+    return now ? panes().map(({ name, isBare }) => (isBare ? '' : sourceOf(name)?.previewAddress(now.index) ?? '')).join(' ').trim() : '';
   }
 
   /** The cells that are selected, and the one that is pinned. */
