@@ -111,12 +111,17 @@ def first_half(groups: np.ndarray, seed: int = 0) -> np.ndarray:
     return picked
 
 
-def best_first(values: np.ndarray) -> np.ndarray:
-    """The heads with the highest means, first: [items, heads] -> their numbers; those without a value are left out."""
+def best_first(values: np.ndarray, ties: np.ndarray | None = None) -> np.ndarray:
+    """The heads with the highest means, first: [items, heads] -> their numbers; those without a value are left out.
+
+    Of heads with one mean, as rates of few items often have it, that with the higher mean of `ties` comes first.
+    """
     counts = (~np.isnan(values)).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        means = np.nansum(values, axis=0) / counts
-    order = np.argsort(-means, kind="stable")
+    means, others = (
+        np.where(counts > 0, np.nansum(each, axis=0) / np.maximum(counts, 1), 0)
+        for each in (values, values if ties is None else ties)
+    )
+    order = np.lexsort((-others, -means.round(9)))
     found: np.ndarray = order[counts[order] > 0]
     return found
 

@@ -93,8 +93,7 @@ def _found(
     n_pictures = len(set(groups))
     if n_pictures < 2:
         return None, f"{n_pictures} picture was scored: no head can be found on one half and scored on the other."
-    values = measured.tables[by].reshape(len(groups), -1)
-    best = [over_items.best_first(values[side]) for side in (half, ~half)]
+    best = [_best_first(measured, by, side) for side in (half, ~half)]
     if not all(len(each) for each in best):
         return None, "In one half no head reads anything of the pictures."
     own = np.where(half, best[1][0], best[0][0])  # of each item the head that was found without its picture
@@ -124,6 +123,12 @@ def _found(
     }, None
 
 
+def _best_first(measured: Measured, by: str, side: np.ndarray) -> np.ndarray:
+    """Heads by their numbers, those with the most on some of the items first; of equal ones by the share."""
+    values, shares = (measured.tables[name].reshape(len(side), -1)[side] for name in (by, SHARE))
+    return over_items.best_first(values, shares)
+
+
 def heads_found(measured: Measured, groups: np.ndarray, by: str, seed: int, top: int = LISTED) -> list[dict[str, Any]]:
     """Heads that were best on one half of the pictures, with what they reach on the other, best first.
 
@@ -138,7 +143,7 @@ def heads_found(measured: Measured, groups: np.ndarray, by: str, seed: int, top:
 def _heads_found(
     measured: Measured, groups: np.ndarray, half: np.ndarray, by: str, seed: int, top: int
 ) -> list[dict[str, Any]]:
-    best = over_items.best_first(measured.tables[by].reshape(len(groups), -1)[half])[:top]
+    best = _best_first(measured, by, half)[:top]
     rest, groups = measured.where(~half), groups[~half]
     own, elsewhere = (tables[by].reshape(len(groups), -1)[:, best] for tables in (rest.tables, rest.elsewhere))
     chances = [elsewhere] + ([rest.uniform[:, None], rest.central[:, None]] if by == SHARE else [])
@@ -181,8 +186,7 @@ def differences(left: Measured, right: Measured, groups: np.ndarray, by: str, se
     test = over_items.paired_test(np.stack([changed[name] for name in TESTED], axis=1), groups, seed)
     flat = changed[by].reshape(n, -1)
     half = over_items.first_half(groups, seed)
-    before = left.tables[by][both].reshape(n, -1)
-    best = [over_items.best_first(before[side]) for side in (half, ~half)]
+    best = [_best_first(left.where(both), by, side) for side in (half, ~half)]
     of_found = None
     if all(len(each) for each in best):
         of_found = _tested(flat[np.arange(n), np.where(half, best[1][0], best[0][0])], groups, seed)

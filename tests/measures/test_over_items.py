@@ -131,3 +131,5 @@ def test_a_planted_head_is_found_in_every_repeat():
         half = over_items.first_half(ALONE[:24], seed)
         assert over_items.best_first(shares[half])[0] == over_items.best_first(shares[~half])[0] == 13
     assert over_items.best_first(np.array([[np.nan, 1, 2], [np.nan, np.nan, 0]])).tolist() == [1, 2]
+    hits, shares = np.array([[1.0, 1, 0, 1]] * 3), np.array([[0.2, 0.7, 0.9, 0.5]] * 3)
+    assert over_items.best_first(hits, shares).tolist() == [1, 3, 0, 2], "of equal rates that with the larger share"

@@ -68,7 +68,7 @@ export function createItems(place, { open, compare, order, picture }) {
           cell.append(' ', button);
         }
         cells.push(cell);
-        if (model) cells.push(heading(`change from ${next.models[0].name}`, { of: 'change', model }, 'of the share, in points, at the head of the base; the largest first'));
+        if (model) cells.push(heading(`change at ${next.models[0].name}’s head`, { of: 'change', model }, 'of the share, in points, at the head of the base; the largest first'));
       });
       head.replaceChildren(create('tr', {}, cells));
     },
