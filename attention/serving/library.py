@@ -16,7 +16,7 @@ from attention.errors import AttentionError, InvalidRequest, NotInRun, quoted, s
 from attention.limits import MAX_LISTED, MAX_LISTED_TEXT
 from attention.words import NEEDS_KEY
 
-from .responses import KEEP, PREFIX, as_json, guarded
+from .responses import KEEP, PREFIX, as_json, guarded, keyed
 
 KINDS = ("run", "comparison")
 ORDERS = ("newest", "oldest", "model", "folder")
@@ -30,14 +30,6 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
     On a server for strangers there is no library: then an address opens nothing that its tab has not made.
     """
     cache = service.cache
-
-    def keyed(answer: Callable[[Any], Response]) -> Callable:
-        def checked(request: Any) -> Response:
-            if not service.key.is_in(request):
-                return as_json({"error": f"Kept runs are not shown here. {NEEDS_KEY}", "locked": True}, 403)
-            return answer(request)
-
-        return guarded(checked)
 
     def find(request: Any) -> Response:
         """A run by the id that an address names, as a manifest; 404 with a sentence where it may not be had."""
@@ -130,11 +122,11 @@ def library_routes(service: Any, manifest: Callable[[str], dict]) -> list[Route]
         return []
     return [
         Route(f"{PLACE}/find", guarded(find)),
-        Route(f"{PLACE}/list", keyed(listing)),
-        Route(f"{PLACE}/beside", keyed(beside)),
-        Route(f"{PLACE}/thumbnail/{{ticket}}", keyed(thumbnail)),
-        Route(f"{PLACE}/delete", keyed(change(service.remove)), methods=["POST"]),
-        Route(f"{PLACE}/restore", keyed(change(service.restore)), methods=["POST"]),
+        Route(f"{PLACE}/list", keyed(service, "Kept runs", listing)),
+        Route(f"{PLACE}/beside", keyed(service, "Kept runs", beside)),
+        Route(f"{PLACE}/thumbnail/{{ticket}}", keyed(service, "Kept runs", thumbnail)),
+        Route(f"{PLACE}/delete", keyed(service, "Kept runs", change(service.remove)), methods=["POST"]),
+        Route(f"{PLACE}/restore", keyed(service, "Kept runs", change(service.restore)), methods=["POST"]),
     ]
 
 

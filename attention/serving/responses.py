@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import wraps
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -15,6 +16,7 @@ from attention.answers.numbers import Answer
 from attention.answers.query import BadQuery
 from attention.environment import is_debugging
 from attention.errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
+from attention.words import NEEDS_KEY
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
 STREAM_BYTES = 1 << 20
@@ -52,6 +54,17 @@ def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respon
             return as_json({"error": f"{fault(error)} The app's log has the details."}, 500)
 
     return endpoint
+
+
+def keyed(service: Any, what: str, answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """The same edge for whoever has the library's key; others are told that `what` is not shown here."""
+
+    def checked(request: Request) -> Response:
+        if not service.key.is_in(request):
+            return as_json({"error": f"{what} are not shown here. {NEEDS_KEY}", "locked": True}, 403)
+        return answer(request)
+
+    return guarded(checked)
 
 
 class UnknownTicket(NotInRun):

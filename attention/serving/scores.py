@@ -5,29 +5,18 @@ Knows scores by the methods of the service, and no folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from attention.words import NEEDS_KEY
-
-from .responses import FRESH, KEEP, PREFIX, as_json, guarded
+from .responses import FRESH, KEEP, PREFIX, as_json, keyed
 
 PLACE = f"{PREFIX}/scores"
 
 
 def scores_routes(service: Any) -> list[Route]:
     """The routes of a service's scores; none where none are shown."""
-
-    def keyed(answer: Callable[[Any], Response]) -> Callable:
-        def checked(request: Any) -> Response:
-            if not service.key.is_in(request):
-                return as_json({"error": f"Scores are not shown here. {NEEDS_KEY}", "locked": True}, 403)
-            return answer(request)
-
-        return guarded(checked)
 
     def table(request: Any) -> Response:
         return as_json(service.scores.table(request.path_params["number"]))
@@ -41,6 +30,6 @@ def scores_routes(service: Any) -> list[Route]:
     if not service.scores.folders:
         return []
     return [
-        Route(f"{PLACE}/{{number:int}}", keyed(table)),
-        Route(f"{PLACE}/{{number:int}}/picture/{{item:int}}", keyed(picture)),
+        Route(f"{PLACE}/{{number:int}}", keyed(service, "Scores", table)),
+        Route(f"{PLACE}/{{number:int}}/picture/{{item:int}}", keyed(service, "Scores", picture)),
     ]
