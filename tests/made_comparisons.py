@@ -16,7 +16,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from attention import compare_runs
-from attention.comparisons.comparison import BASE, INDEX, TABLES, compared_rows, measure
+from attention.comparisons.comparison import BASE, INDEX, TABLES
+from attention.comparisons.measuring import compared_rows, measure
 from attention.measures import differences
 from attention.runs.run import Run
 

@@ -1,7 +1,8 @@
 """A finished comparison: a base and others on the same tokens, read from its folder.
 
-Knows the layout of the folder and how two runs are set against each other, row by row. Knows neither models nor PEFT
-nor Gradio, and needs NumPy alone. Everything here is read-only and may be called from several threads.
+Knows the layout of the folder, and which rows of its members stand for each other; how two rows are measured is the
+business of `measuring`. Knows neither models nor PEFT nor Gradio, and needs NumPy alone. Everything here is read-only
+and may be called from several threads.
 
     comparison.json  comparison.safetensors  base/  adapter_1/  model_2/ ...   each a run
 
@@ -13,10 +14,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,15 +26,11 @@ from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 
-if TYPE_CHECKING:
-    pass
+from .measuring import of_group, of_layer, range_of
 
 FORMAT = 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
 BASE, ADAPTER, MODEL, KEPT = "base", "adapter", "model", "run"  # a member's folder: the base's, and how others begin
-ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
-AT_ONCE = 32  # rows of a layer that are read together
-THREADS = max(1, min(8, os.cpu_count() or 1))
 
 
 def open_comparison(folder: str | os.PathLike[str]) -> Comparison:
@@ -155,10 +150,10 @@ class Comparison:
             raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
         run, layers, (row,) = self.adapters[adapter], self.base.layers(tower), self.rows_of_change(query, tower)
         if row < self.shared(tower):
-            found = [_of_layer(self.base, run, tower, layer, [row])[measure][:, 0] for layer in layers]
+            found = [of_layer(self.base, run, tower, layer, [row])[measure][:, 0] for layer in layers]
         else:
             group = self.group_of(self.member_of(adapter), row)
-            found = [_of_group(self.base, run, tower, layer, group, self.shared())[measure] for layer in layers]
+            found = [of_group(self.base, run, tower, layer, group, self.shared())[measure] for layer in layers]
         return np.stack(found)
 
     def rows_of_change(self, query: int | str = "mean", tower: str = "language") -> list[int]:
@@ -312,100 +307,6 @@ def member_folders(info: dict[str, Any]) -> list[str]:
             f"(or model_1, run_1) and so on, up to adapter_{MAX_ADAPTERS}."
         )
     return names
-
-
-def compared_rows(run: Run, tower: str, shared: int, aligned: Iterable[dict[str, Any]] = ()) -> list[int]:
-    """Choose the rows that are compared beforehand: those after the last picture, the last ones where they are many.
-
-    Then those that are aligned, the first ones where they are many. Of a vision tower's patches some, evenly spread.
-    """
-    if tower == "vision":
-        n, most = run.queries(tower), ROWS[tower]
-        return sorted({round(index) for index in np.linspace(0, n - 1, min(n, most))})
-    after = 1 + max((token["index"] for token in run.info["tokens"] if token["role"] == "image"), default=-1)
-    beyond = {row for group in aligned for row in range(group["base"][0], group["base"][1] + 1) if row >= shared}
-    return [*range(max(min(after, shared - 1), shared - ROWS[tower]), shared), *sorted(beyond)[: ROWS[tower]]]
-
-
-def measure(
-    base: Run, others: Sequence[Run], tower: str, queries: Sequence[int], report: Callable[[int], None],
-    aligned: Sequence[Sequence[dict[str, Any]]] = (), shared: int | None = None,
-) -> dict[str, np.ndarray]:  # fmt: skip
-    """Compare rows of every layer: {measure: float32 [others, layers, heads, rows]}. `report` is told layers done.
-
-    Rows from `shared` on are set against those that `aligned` has of each other; NaN where it has none.
-    """
-    layers = base.layers(tower)
-    shape = (len(others), len(layers), base.heads(tower), len(queries))
-    tables = {name: np.full(shape, np.nan, np.float32) for name in differences.NAMES}
-    common = [row for row in queries if shared is None or tower == "vision" or row < shared]
-    done = 0
-
-    def fill(place: tuple[int, int]) -> None:
-        i, j = place
-        for name, values in _of_layer(base, others[i], tower, layers[j], common).items():
-            tables[name][i, j, :, : len(common)] = values
-        for group in aligned[i] if len(queries) > len(common) else ():
-            rows = [at for at, row in enumerate(queries) if at >= len(common) and row in range_of(group["base"])]
-            for name, value in _of_group(base, others[i], tower, layers[j], group, shared).items() if rows else ():
-                tables[name][i, j][:, rows] = value[:, None]
-
-    places = [(i, j) for j in range(len(layers)) for i in range(len(others))]
-    with ThreadPoolExecutor(THREADS) as pool:
-        for done, _ in enumerate(pool.map(fill, places), 1):
-            report(done)
-    return tables
-
-
-def _of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[int]) -> dict[str, np.ndarray]:
-    """Every measure of some rows of one layer: float32 [heads, rows] each."""
-    cells, sizes = base.pictures(tower)
-    cells = np.arange(base.keys(tower))[cells]
-    together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
-    sinks = [key for key in base.sinks(layer, tower) if key < together]
-    parts = []
-    for first, last in ranges(queries, AT_ONCE):
-        p, q = (
-            np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
-            for run in (base, other)
-        )
-        parts.append(differences.of_rows(p[..., :together], q[..., :together], cells, sizes, sinks))
-    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
-
-
-def _of_group(
-    base: Run, other: Run, tower: str, layer: int, group: dict[str, Any], shared: int | None
-) -> dict[str, np.ndarray]:
-    """Every measure of the means of aligned rows of one layer: float32 [heads] each.
-
-    On the keys in common; what is read of others, words of its own, is one key more.
-    """
-    cells, sizes = base.pictures(tower)
-    cells = np.arange(base.keys(tower))[cells]
-    keys = base.keys(tower) if shared is None or tower != "language" else shared
-    means = []
-    for run, which in ((base, "base"), (other, "other")):
-        first, last = group[which]
-        rows = np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last + 1)], axis=1)
-        mean = rows.mean(axis=1, dtype=np.float64)
-        means.append(np.concatenate([mean[:, :keys], mean[:, keys:].sum(axis=1, keepdims=True)], axis=1))
-    return differences.of_rows(
-        means[0], means[1], cells, sizes, [key for key in base.sinks(layer, tower) if key < keys]
-    )
-
-
-def range_of(rows: Sequence[int]) -> range:
-    """The rows from a first to a last."""
-    return range(rows[0], rows[1] + 1)
-
-
-def ranges(queries: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Ascending positions as ranges [first, last) of at most so many."""
-    first = 0
-    for place in range(1, len(queries) + 1):
-        if place == len(queries) or queries[place] != queries[place - 1] + 1 or place - first == most:
-            yield queries[first], queries[place - 1] + 1
-            first = place
 
 
 def _quoted(text: str) -> str:

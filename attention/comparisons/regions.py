@@ -17,7 +17,8 @@ from attention.runs.array_cache import ArrayCache
 from attention.runs.regions import Region, region_cells
 from attention.runs.run import Run
 
-from .comparison import AT_ONCE, BASE, THREADS, Comparison, mean_of_known, ranges
+from .comparison import BASE, Comparison, mean_of_known
+from .measuring import AT_ONCE, THREADS, ranges
 
 TABLES = ArrayCache(64 * 2**20)
 OVERLAP = "region_iou"

@@ -20,7 +20,8 @@ from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .aligning import aligned_rows
-from .comparison import FORMAT, INDEX, TABLES, compared_rows, measure
+from .comparison import FORMAT, INDEX, TABLES
+from .measuring import compared_rows, measure
 
 
 def common_length(answers: Sequence[Sequence[int]]) -> int:

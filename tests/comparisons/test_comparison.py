@@ -12,7 +12,7 @@ from safetensors import safe_open
 from adapters import open_comparison
 from adapters.choosing import choose
 from adapters.comparing import compare, fill_comparison
-from attention.comparisons.comparison import ranges
+from attention.comparisons.measuring import ranges
 from attention.errors import Cancelled, DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.measures.differences import NAMES
 from attention.models import loading as models
