@@ -156,7 +156,7 @@ def test_the_adapters_name_may_stand_in_the_keys(tiny_folder, base, tmp_path):
     assert one.modules == other.modules and {named(key): use for key, use in one.keys.items()} == other.keys
 
 
-@pytest.mark.parametrize("model_type", families.names())
+@pytest.mark.parametrize("model_type", tiny_families.of_each_kind())
 def test_every_family_says_where_its_modules_are(model_type, tmp_path):
     folder = tiny_families.write(model_type, tmp_path / "model")
     base = base_of(str(folder))

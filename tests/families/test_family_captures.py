@@ -39,15 +39,7 @@ def request(**fields):
     return Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, **fields)
 
 
-# One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
-# are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture.
-KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_vl")
-one_of_each_kind = pytest.mark.parametrize(
-    "folder",
-    [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in tiny_families.all_types()],
-    indirect=True,
-    scope="module",
-)
+one_of_each_kind = pytest.mark.parametrize("folder", tiny_families.of_each_kind(), indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", params=tiny_families.all_types())
@@ -123,6 +115,7 @@ def test_rows_and_columns_equal_eager_in_every_layer_of_every_tower(folder, tmp_
             assert np.mean(shares) >= 0.1, f"flat rows would hide errors: {tower}, {shares}"
 
 
+@one_of_each_kind
 def test_the_folder_says_what_is_in_it(folder, tmp_path):
     extract(request(model=str(folder)), tmp_path / "run").close()
     with open_run(tmp_path / "run") as run:
@@ -144,6 +137,7 @@ def test_the_folder_says_what_is_in_it(folder, tmp_path):
         assert pictured, "some tower's rows lie on the pictures"
 
 
+@one_of_each_kind
 def test_logits_and_answers_are_the_same_bits_with_and_without_capture(folder, tmp_path):
     check_bits(folder, torch.float32, tmp_path)
 
@@ -177,6 +171,7 @@ def check_bits(folder, dtype, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(answers[0].logits, answers[1].logits, strict=True))
 
 
+@one_of_each_kind
 def test_a_model_is_found_as_it_was_after_a_run_and_after_a_failure(folder, tmp_path, monkeypatch):
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").train()
     with torch.no_grad():
@@ -260,6 +255,7 @@ def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):
     assert min(changed) > 1e-3, "the adapter is at work in every layer"
 
 
+@one_of_each_kind
 def test_maps_are_the_same_where_the_vision_tower_is_left_out(folder, tmp_path):
     check_maps(folder, tmp_path, 3)
 

@@ -108,7 +108,7 @@ def test_weights_without_a_place_are_left_out_and_said(pocket_with, tmp_path, ca
     )
 
 
-@pytest.mark.parametrize("model_type", tiny_families.all_types())
+@pytest.mark.parametrize("model_type", tiny_families.of_each_kind())
 def test_in_every_family_both_towers_must_be_whole_and_what_is_tied_may_be_missing(model_type, tmp_path):
     folder = tiny_families.write(model_type, tmp_path / "model")
     weights = load_file(folder / "model.safetensors")
@@ -320,7 +320,7 @@ def test_a_config_of_a_far_larger_model_is_refused_before_it_is_built(pocket_wit
         models.load(folder, "cpu")
 
 
-@pytest.mark.parametrize("model_type", tiny_families.all_types())
+@pytest.mark.parametrize("model_type", tiny_families.of_each_kind())
 def test_in_every_family_a_config_of_fewer_layers_than_the_weights_is_refused(model_type, tmp_path):
     folder = tiny_families.write(model_type, tmp_path / "model")
     good = json.loads((folder / "config.json").read_text())

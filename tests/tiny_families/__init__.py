@@ -10,11 +10,16 @@ import importlib
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from attention import families
+
+# One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
+# are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture.
+KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_vl")
 
 
 def write(model_type: str, folder: Path) -> Path:
@@ -26,6 +31,11 @@ def write(model_type: str, folder: Path) -> Path:
 
 def all_types() -> list[str]:
     return families.names()
+
+
+def of_each_kind() -> list:
+    """All types as parameters, of which a test run takes one of each kind: for what takes its time."""
+    return [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in all_types()]
 
 
 def byte_tokenizer(special: list[str], chat_template: str | None = None, **named) -> PreTrainedTokenizerFast:
