@@ -3,9 +3,11 @@
 import atexit
 import gc
 import os
+import random
 import shutil
 import signal
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import certifi
@@ -36,7 +38,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(tryfirst=True)  # before marks are chosen from
 def pytest_collection_modifyitems(items):
-    """What needs a browser or is a part of the long proofs is slow: `-m "not slow"` leaves it out."""
+    """Leave to the long proofs what no sample takes. What needs a browser or is a part of them is slow."""
+    sampled = defaultdict(list)
+    for item in items:
+        if (mark := item.get_closest_marker("sample")) and not item.get_closest_marker("full"):
+            sampled[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+    for (name, count), alike in sampled.items():
+        chosen = set(random.Random(name).sample(alike, min(count, len(alike))))  # the same ones each time
+        for item in alike:
+            if item not in chosen:
+                item.add_marker(pytest.mark.full)
     for item in items:
         if item.get_closest_marker("browser") or item.get_closest_marker("full"):
             item.add_marker(pytest.mark.slow)

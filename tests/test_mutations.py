@@ -45,6 +45,7 @@ def test_the_sample_has_every_kind():
     assert COUNT % len(KINDS) == 0, "kinds in equal shares"
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("number", range(len(KINDS)))
 def test_a_sample_runs_as_the_oracle_does_or_is_refused_by_name(number, inputs, tmp_path):
     check(number, inputs, tmp_path, SEED)

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,12 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def sources():
     return [ROOT / "app.py", *(path for name in OURS[1:] for path in sorted((ROOT / name).rglob("*.py")))]
 
 
+@cache
 def imports(path):
     """Every module that a file imports, anywhere in it, by its full name."""
     package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
@@ -50,6 +53,12 @@ def imported(path, *names):
     return sorted(found for found in imports(path) if f"{found}.".startswith(tuple(f"{name}." for name in names)))
 
 
+@cache
+def modules():
+    return {module_name(path) for path in sources()}
+
+
+@cache
 def room_of(name):
     """The room of a module, and the line in which it stands."""
     rooms = {room: line for line, rooms in enumerate(LAYERS) for room in rooms}
@@ -64,9 +73,8 @@ def test_imports_point_one_way(path):
     if name == "attention":  # its public names are loaded when they are asked for
         return
     room, line = room_of(name)
-    modules = {module_name(each) for each in sources()}
     for found in imported(path, *OURS):
-        if found in modules and found not in ("attention", "adapters"):
+        if found in modules() and found not in ("attention", "adapters"):
             other, other_line = room_of(found)
             assert other == room or other_line < line, f"{name} imports {found}, which stands beside or below it"
     assert name.startswith("adapters") or not imported(path, "peft"), "PEFT is known in adapters alone"

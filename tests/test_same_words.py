@@ -258,6 +258,7 @@ def plain(words):
     return re.sub(r"--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), words).replace("=True", "")
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("build, named", REFUSED.values(), ids=REFUSED)
 def test_what_is_refused_is_refused_in_the_same_words(server, client, place, tmp_path, capsys, build, named):
     fields = asked(place, tmp_path, build)
@@ -275,6 +276,7 @@ def test_what_is_refused_is_refused_in_the_same_words(server, client, place, tmp
     assert len(words) < 600 and "Internal" not in words
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("build, is_due", MADE.values(), ids=MADE)
 def test_what_is_read_is_read_alike(client, place, tmp_path, capsys, build, is_due):
     fields = asked(place, tmp_path, build)

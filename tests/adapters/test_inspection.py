@@ -90,6 +90,7 @@ def check(folder, base, **options):
 # What people have
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_peft_saves_is_accepted_and_is_what_peft_loads(kind, tiny_folder, base, tmp_path):
     folder = saved_adapter(tiny_folder, tmp_path / "adapter", **KINDS[kind])

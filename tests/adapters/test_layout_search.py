@@ -81,6 +81,7 @@ RENAMED = {  # the adapter, its keys as others have them, and what its config's 
 }
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("kind", RENAMED)
 def test_it_is_read_once_confirmed_and_does_what_peft_does(kind, folders, expected, loaded, inputs, tmp_path):
     name, renamed, pattern = RENAMED[kind]

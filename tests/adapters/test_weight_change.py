@@ -48,6 +48,7 @@ def entropy_rank(matrix):
     return torch.exp(-(shares * shares.clamp_min(1e-30).log()).sum()).item()
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("kind", LORA)
 def test_norms_are_those_of_pefts_change(kind, tiny_folder, tmp_path):
     model, changes = loaded(tiny_folder, saved_adapter(tiny_folder, tmp_path / "adapter", **LORA[kind]))
@@ -140,6 +141,7 @@ def test_a_copy_of_other_base_weights_is_noticed(tiny_folder, tmp_path):
         assert differing_copies(card, read_tensors(files), base_model(tiny_folder)) == differing
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("model_type", ["llava", "mllama", "gemma3", "qwen2_5_vl", "internvl"])
 def test_other_families_are_measured_alike(model_type, tmp_path):
     folder = tiny_families.write(model_type, tmp_path / "model")

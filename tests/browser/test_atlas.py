@@ -136,6 +136,7 @@ def check_maps(page, tools, run, atlas, grid=0, tower="language", curve="linear"
 # What is painted
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("curve", ["linear", "sqrt", "log"])
 def test_maps_on_one_scale_are_what_the_palette_says(open_page, runs, tools, curve):
     page = open_page("captured")
@@ -265,6 +266,7 @@ def crop(pixels, box):
     return pixels[y : y + height, x : x + width]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("order", ["image_mass", "entropy", "spatial_entropy", "sink_share", "value"])
 def test_an_order_changes_the_rows_and_a_click_selects_the_true_head(open_page, runs, tools, order):
     run = runs["captured"]
@@ -552,6 +554,7 @@ def columns(page, tools, layers):
     return bars, starts, stops
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("head", [3, "mean", "max"])
 def test_the_ribbon_stacks_the_masses_of_the_row(open_page, runs, tools, head):
     run = runs["large"]
@@ -680,6 +683,7 @@ def test_heads_are_never_in_the_order_of_another_row(open_page, runs, tools):
         assert np.all(np.diff(scores[layer][found]) >= -1e-5)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ticket", ["captured", "large", "two", "named"])
 def test_everything_fits_beside_the_picture(open_page, runs, tools, ticket):
     page = open_page(ticket, layer=runs[ticket].layers()[1], head=1)

@@ -775,6 +775,7 @@ def keep_bare(page, *show):
         return np.asarray(image.convert("RGB")).astype(float), name
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_map_is_kept_as_large_as_its_picture_in_the_colours_of_the_page(open_page, comparisons, tools, plain):
     page = open_page("one", layer=2, head=3)
@@ -822,6 +823,7 @@ def test_maps_are_kept_side_by_side_with_bars_and_a_caption(open_page):
     assert large.shape[:2] == (800, 1280)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("format", ["svg", "pdf"])
 def test_a_figure_says_all_that_finds_the_view_again(open_page, comparisons, tmp_path, format):  # noqa: A002
     page = open_page("many", layer=2, head=3)
@@ -913,6 +915,7 @@ def test_what_cannot_be_kept_is_said(open_page, comparisons):
     expect(page.get_by_role("button", name="Keep", exact=True)).to_be_disabled()
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("size", ["WIDE", "NARROW"])
 def test_the_menu_is_whole_on_the_page(open_page, tools, size):
     viewport = getattr(tools, size)
@@ -934,6 +937,7 @@ def test_the_page_around_is_told_what_was_chosen(open_page, tools):
     assert all(word in text for word in ("layer", "head", "token", "left", "right", "names"))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ticket", ["one", "many", "series"])
 def test_everything_is_there_without_scrolling_and_the_maps_are_largest(open_page, ticket):
     page = open_page(ticket, layer=2, head=1)

@@ -48,6 +48,7 @@ def look(page, **settings):
 # Files
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("settings", [{}, {"palette": "magma", "curve": "sqrt", "opacity": 0.5}, {"palette": "blues"}])
 def test_a_png_has_the_pictures_size_and_the_colours_of_the_page(open_page, runs, tools, settings):
     run = runs["painted"]
@@ -294,6 +295,7 @@ def test_without_a_run_there_is_nothing_to_keep(open_page):
     expect(page.get_by_role("button", name="Keep", exact=True)).to_be_disabled()
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("size", ["WIDE", "NARROW"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_menu_is_whole_on_the_page(open_page, tools, size, theme):

@@ -189,6 +189,7 @@ def middle_inside(page, info, row, col, grid=0):
 # The map
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "palette, density, scale",
     [
@@ -262,6 +263,7 @@ def smooth_values(shown, record, y, x):
     return np.divide(down @ (values * weight) @ across.T, total, out=np.zeros_like(total), where=total > 1e-12)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "ticket, density, scale", [("named", 1, 1), ("named", 2, 4), ("tiles", 1, 1), ("painted", 1.5, 1)]
 )

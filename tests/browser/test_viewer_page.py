@@ -52,6 +52,7 @@ def test_the_canvas_draws_the_numbers_of_the_file(open_page, runs, tools):
             assert np.array_equal(shown.cells, file["attention"][index, head, keys].astype(np.float32))
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("ticket", ["captured", "two"])
 def test_reductions_and_unstored_rows_are_those_of_the_reader(open_page, runs, tools, ticket):
     run = runs[ticket]
@@ -232,6 +233,7 @@ def test_python_hears_what_was_selected(open_page, tools):
 # Places
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("ticket", ["captured", "large", "two"])
 def test_a_phone_has_the_image_first_and_nothing_beside_the_page(open_page, tools, ticket):
     page = open_page(ticket, size=tools.NARROW)

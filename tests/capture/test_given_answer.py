@@ -25,6 +25,7 @@ def read(pocket, tmp_path, answer):
 LONG = '{"bbox_2d": [1, 2, 3, 4], "label": "日本 \\"a\\"\t🦊"}\n' * 30
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("answer", ["red", "  two  spaces ", "a\nb\n", "red<|im_end|>", '"quoted"', LONG], ids=repr)
 def test_an_answer_is_read_as_it_stands(pocket, tmp_path, answer):
     info = read(pocket, tmp_path, answer)

@@ -38,6 +38,7 @@ def pocket_with(tmp_path, name: str, value: float) -> str:
     return str(folder)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("mode", ["prefill", "generate"])
 @pytest.mark.parametrize(
     ("name", "value", "dtype", "words"),

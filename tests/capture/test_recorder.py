@@ -108,6 +108,7 @@ def block_diagonal(blocks):
     return whole
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("tower", ["language", "vision"])
 def test_every_row_equals_eager_in_every_layer(run_and_tensors, sharp_folder, tower, monkeypatch):
     """1e-4 covers two models whose sums were taken in different orders, layer after layer; a later test is closer."""
@@ -134,6 +135,7 @@ def test_stored_rows_are_within_float16_of_eager(run_and_tensors, sharp_folder, 
         assert (np.abs(stored - weights)[large] / weights[large]).max() <= 6e-4
 
 
+@pytest.mark.sample(2)
 def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
     sharp_folder, device, tmp_path, monkeypatch
 ):
@@ -172,6 +174,7 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
             assert np.abs(rows - weights).max() <= bound
 
 
+@pytest.mark.sample(2)
 def test_rows_of_a_bfloat16_model_equal_a_float64_softmax_of_its_own_factors(sharp_folder, device, tmp_path):
     request = Request(
         images=(picture(200, 140),),
@@ -215,6 +218,7 @@ def test_patches_of_one_picture_never_read_another(run_and_tensors):
         assert rows[:, :first, first:].max() == 0 == rows[:, first:, :first].max()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_logits_and_answers_are_the_same_bits_with_and_without_capture(
     run_and_tensors, sharp_folder, device, tmp_path, dtype

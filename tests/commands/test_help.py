@@ -67,6 +67,7 @@ def test_the_examples_of_the_help_are_commands(name):
             assert parser.parse_args(arguments).command
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", ["extract", "export", "region", "heads", "models", "adapters", "inspect"])
 def test_the_examples_of_the_help_work(place, capsys, name):
     for arguments in examples(COMMANDS[name]):

@@ -76,6 +76,7 @@ def changed(comparison, adapter=0, measure="js_row"):
 # Ground truth
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("plant", range(20))
 def test_a_planted_head_is_found_first_and_earlier_layers_are_exactly_the_bases(plant, compared, tmp_path):
     rng = np.random.default_rng(plant)

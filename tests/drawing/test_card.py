@@ -108,6 +108,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_texts_stay_inside_whatever_they_hold(name, tmp_path, plans):
     text = HOSTILE[name]
@@ -142,6 +143,7 @@ def test_the_sentence_says_what_the_map_holds(made):
     assert "most, " in sentence(layer=1, head=2, key=9) and "% of its attention" not in sentence(layer=1, head=2, key=9)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("size, shape", [((900, 30), (1, 30)), ((30, 900), (30, 1)), ((64, 64), (40, 40))])
 def test_pictures_of_every_shape_lie_inside(tmp_path, plans, size, shape):
     with run_of(tmp_path, size, shape, layers=range(12), heads=16, stored=None) as run:

@@ -349,6 +349,7 @@ def get(client, fields, status=200):
 ONE = "tower=language&layer=1&head=2&query=20"
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     "format, fields, wanted",
     [
@@ -436,6 +437,7 @@ def test_a_download_of_a_run_that_has_expired_says_so(client):
     assert response.status_code == 404 and response.json()["expired"]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("fields", [f"format=svg&{ONE}", "format=zip", "format=png&palette=jet"])
 @pytest.mark.parametrize("leaves", [False, True])
 def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leaves):

@@ -117,6 +117,7 @@ def eager(folder):
     ).eval()
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("method", METHODS)
 def test_rows_are_those_of_plain_transformers_on_the_same_quantised_model(method, plain, picture, tmp_path):
     folder = method(plain, tmp_path / "model")
@@ -136,6 +137,7 @@ def test_rows_are_those_of_plain_transformers_on_the_same_quantised_model(method
     assert not [check for check in checks if check.passed is False]
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_quantised_model_published_in_half_precision_runs_in_both(method, dtype, tiny_folder, picture, tmp_path):
@@ -192,6 +194,7 @@ def test_an_adapter_on_a_quantised_base_does_what_peft_does(method, plain, pictu
     assert torch.allclose(found, expected, atol=1e-4) and not torch.allclose(found, before, atol=1e-2)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_comparison_and_its_checks_are_made_on_a_quantised_base(method, plain, picture, tmp_path, capsys):
     folder = method(plain, tmp_path / "model")

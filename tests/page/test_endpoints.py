@@ -382,6 +382,7 @@ def test_a_run_that_the_inputs_cannot_say_has_none(client, picture, service):
 # What is wrong
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -578,6 +579,7 @@ def test_a_call_of_another_form_is_told_what_is_due(address, endpoint, data, sai
 # How a job ends
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("phase", ["queue", "model", "inputs", "answer", "capture", "write"])
 def test_cancelling_stops_within_a_second_and_the_next_run_works(client, service, picture, monkeypatch, phase):
     free()

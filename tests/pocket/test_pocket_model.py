@@ -71,6 +71,7 @@ def test_weights_load_whole_into_the_stock_class(pocket):
     assert config.text_config.vocab_size == len(pocket.tokenizer)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [8, pytest.param(40, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", SETS)

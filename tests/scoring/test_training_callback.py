@@ -264,6 +264,7 @@ def test_a_series_of_many_steps_lets_go_of_maps_and_keeps_its_ends(tiny_run, tmp
 # What fails, and what is refused
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "error, words",
     [
@@ -296,6 +297,7 @@ def test_a_failure_is_a_warning_and_the_training_goes_on(
         assert [member["step"] for member in found.info["members"]] == [0, 1, 3]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "given, words",
     [

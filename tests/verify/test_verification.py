@@ -169,6 +169,7 @@ BROKEN = {
 SAMPLE = ("keys without rotation", "no causal mask", "blurred stored rows", "mirrored cells", "a changed weight")
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "broken, names",
     [pytest.param(*BROKEN[name], marks=[] if name in SAMPLE else pytest.mark.full, id=name) for name in BROKEN],
