@@ -66,6 +66,7 @@ from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.serving.access import KEY, Access, Hosts
 from attention.serving.library import library_routes
+from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
 from attention.visitors.key import Key, kept_key
@@ -284,8 +285,9 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*library, *scores_routes(service)])}
+    served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
     if not service.is_hosted:
-        served["middleware"] = [Middleware(Access, hosts=hosts, key=service.key)]
+        served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
     demo.launch(
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(),

@@ -56,14 +56,25 @@ def picture(tmp_path):
 
 @pytest.fixture
 def open_app(pages, running):
-    """Open the page of the app."""
+    """Open the page of the app. At the end it must not have tried what the app's own headers forbid."""
+    watched, forbidden = set(), []
+
+    def logged(message):
+        if "Content Security Policy" in message.text:
+            forbidden.append(message.text)
 
     def open_app():
         page = pages.lend()
+        if page not in watched:
+            watched.add(page)
+            page.on("console", logged)
         page.goto(running[1])
         return page
 
-    return open_app
+    yield open_app
+    for page in watched:
+        page.remove_listener("console", logged)
+    assert not forbidden
 
 
 @pytest.fixture
