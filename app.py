@@ -47,6 +47,7 @@ def without_stubs() -> Iterator[None]:
 
 with without_stubs():
     import gradio as gr
+    from gradio.utils import get_upload_folder
 
 from starlette.middleware import Middleware
 
@@ -69,8 +70,10 @@ from attention.serving.library import library_routes
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
+from attention.serving.uploads import UploadLimits, Uploads
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
+from attention.visitors.process_folder import ProcessFolder, remove_abandoned
 from attention.visitors.scores import has_scores
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
@@ -286,7 +289,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*library, *scores_routes(service)])}
     served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
-    if not service.is_hosted:
+    if service.is_hosted:
+        limits = UploadLimits.of_environment()
+        served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
+    else:
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
     demo.launch(
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
@@ -323,6 +329,21 @@ def addresses(service: Service, address: str, shown: Sequence[Path]) -> list[tup
     return links
 
 
+def own_uploads() -> ProcessFolder | None:
+    """Give Gradio a folder for uploads that is this process's own; None where the environment names one.
+
+    Gradio's usual one is shared: the end of one app would take the files of another. What a process that was killed has
+    left is removed.
+    """
+    if os.environ.get("GRADIO_TEMP_DIR"):
+        return None
+    root = user_cache_folder() / "uploads"
+    own = ProcessFolder(root)
+    remove_abandoned(root)
+    os.environ["GRADIO_TEMP_DIR"] = str(own.path)
+    return own
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="See what a vision-language model reads from.")
     parser.add_argument("shown", nargs="*", metavar="RUN", help="folder of a run, of several, or of scores, to open")
@@ -347,8 +368,10 @@ def main() -> None:
         if not folder.is_dir():
             parser.exit(2, f"There is no folder {shown_path(folder)}.\n")
     key = Key() if options.no_key or IS_HOSTED else kept_key(user_cache_folder())
+    uploads = None
     try:
         service = open_service(options.runs, options.model, options.adapters, shown, key)
+        uploads = own_uploads()
     except OSError as error:
         parser.exit(2, f"Runs cannot be kept in {error.filename}: {error.strerror}. Name another folder with --runs.\n")
     except AttentionError as error:
@@ -371,6 +394,8 @@ def main() -> None:
         parser.exit(1, f"{error}\n")
     finally:
         service.close()
+        if uploads is not None:
+            uploads.remove()
 
 
 if __name__ == "__main__":

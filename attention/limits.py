@@ -137,5 +137,9 @@ MAX_LISTED_TEXT = 300  # characters of a question or an answer in a list
 # Many visitors
 
 HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
+# Uploads on a server. The environment may say otherwise: ATTENTION_PICTURE_MB, ATTENTION_ZIP_MB, ATTENTION_UPLOADS_MB
+HOSTED_PICTURE_MB, HOSTED_UPLOADED_ZIP_MB = 25, 256  # of one file
+HOSTED_UPLOADS_MB = 4_000  # of all that lie there, of all visitors
+MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import stat
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,8 @@ from attention.folders import INDEXES
 from attention.limits import MAX_ADAPTERS, MAX_LIBRARY_DEPTH, MAX_LIBRARY_FOLDERS, MAX_NAME, MAX_TEXT, MAX_WHOLE
 from attention.runs.checks.json_fields import Fields, parse_json
 
-PROCESS_FOLDER = re.compile(r"\d+-[0-9a-f]{8}")  # of a process that writes into a library: nothing there is finished
+from .process_folder import NAME as PROCESS_FOLDER
+
 FORMAT = 1  # of the index's lines; another one is made again
 SAVE_EVERY = 500  # folders read, so that a long first look that is broken off need not begin again
 

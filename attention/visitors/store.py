@@ -28,17 +28,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock
-
 from attention.folders import open_folder
 
 from .deleted import purge, put_back, set_aside
-from .library import PROCESS_FOLDER, Library, Line
-from .locks import take_free_lock, take_lock
+from .library import Library, Line
+from .process_folder import ProcessFolder, remove_abandoned
 from .thumbnails import thumbnail
 
-LOCK = "lock"
-ROOT_LOCK = ".lock"  # for the moment in which folders are made or judged, by one process at a time
 LISTED = ("kind", "id", "created", "model", "prompt", "answer", "tokens", "bytes", "error")  # of a line, for scripts
 PURGE_EVERY = 600  # seconds
 
@@ -96,13 +92,7 @@ class RunCache:
         self._closing = threading.Event()
         self._pid = os.getpid()
 
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._place = self.root / f"{self._pid}-{secrets.token_hex(4)}"
-        with take_lock(
-            self.root / ROOT_LOCK
-        ):  # so that nobody takes the new folder for an abandoned one before its lock is held
-            self._place.mkdir(mode=0o700)
-            self._lock = take_lock(self._place / LOCK)
+        self._place = ProcessFolder(self.root)
         # a library's folders; a session cache lists nothing, whatever it holds
         self.shelves = Library([self.root, *(folder.resolve() for folder in more_roots)], index) if library else None
         self.thumbnails = index / "thumbnails" if index is not None else None
@@ -117,12 +107,12 @@ class RunCache:
 
     def new_folder(self) -> Path:
         """The place for a run that is about to be written: a name nobody else will use, not made yet."""
-        return self._place / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        return self._place.path / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
     def add(self, folder: str | os.PathLike, owner: str | None = None) -> str:
         """Take in a finished run and return its ticket. A library moves the folder to its own place first."""
         folder = Path(folder)
-        if self.library and folder.parent == self._place:
+        if self.library and folder.parent == self._place.path:
             folder = folder.rename(self.root / folder.name)
         with self._mutex:
             ticket = self._enter(folder, owner)
@@ -266,7 +256,7 @@ class RunCache:
             self._entries, self._retired = {}, []
         for run, folder in leaving:
             _close_and_delete(run, folder)
-        _remove_place(self._place, self._lock)
+        self._place.remove()
 
     # Inside
 
@@ -328,30 +318,8 @@ class RunCache:
             self.sweep()
 
 
-def remove_abandoned(root: Path) -> None:
-    """Remove the folders of processes that are gone: those whose lock can be taken."""
-    taken = []
-    with take_lock(root / ROOT_LOCK):
-        for place in root.iterdir():
-            if PROCESS_FOLDER.fullmatch(place.name) and (place / LOCK).is_file():
-                lock = take_free_lock(place / LOCK)
-                if lock is not None:
-                    taken.append((place, lock))
-    for place, lock in taken:
-        _remove_place(place, lock)
-
-
 def _close_and_delete(run: Any, folder: Path | None) -> None:
     if run is not None:
         run.close()  # first: an open file cannot be deleted everywhere
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_place(place: Path, lock: BaseFileLock) -> None:
-    """Remove a process's folder, its lock last: an interrupted removal is then found again and finished."""
-    for path in place.iterdir():
-        if path.name != LOCK:
-            shutil.rmtree(path, ignore_errors=True)
-    lock.release()
-    shutil.rmtree(place, ignore_errors=True)

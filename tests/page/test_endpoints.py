@@ -619,6 +619,8 @@ def test_app_starts_says_where_and_ends_with_ctrl_c(tmp_path):
     example = ROOT / "assets" / "examples" / "shapes"
     command = [sys.executable, "-c", code, "--runs", tmp_path / "runs", example]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    del environment["GRADIO_TEMP_DIR"]  # then uploads have a folder of the process
+    uploads = tmp_path / "cache" / "vlm-attention-viz" / "uploads"
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         address = re.search(r"http://\S+", process.stdout.readline()).group()
@@ -630,6 +632,8 @@ def test_app_starts_says_where_and_ends_with_ctrl_c(tmp_path):
             assert let_in.get(link).url == address
             assert let_in.get(find).json()["folder"] == str(example)
             Client(address, verbose=False).predict(api_name="/runs")
+        (sent,) = httpx.post(f"{address}gradio_api/upload", files={"files": ("a.png", b"x")}).json()
+        assert uploads in Path(sent).parents
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     finally:
@@ -637,6 +641,7 @@ def test_app_starts_says_where_and_ends_with_ctrl_c(tmp_path):
         process.stdout.close()
     assert process.returncode == 0
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".lock"]
+    assert [path.name for path in uploads.iterdir()] == [".lock"]
 
 
 def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path, monkeypatch, capsys):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from attention.visitors.store import RunCache, remove_abandoned
+from attention.visitors.process_folder import remove_abandoned
+from attention.visitors.store import RunCache
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,108 @@
+"""Uploads are judged by their size, their kind, all that lies there and the minute, before they are read."""
+
+import asyncio
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from attention.errors import InvalidRequest
+from attention.serving.uploads import UploadLimits, Uploads
+
+LIMITS = UploadLimits(picture=1_000_000, zip=4_000_000, together=50_000_000, a_minute=30_000_000)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+async def take(request):
+    async with request.form() as form:
+        return JSONResponse([len(await file.read()) for file in form.getlist("files")])
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def client(tmp_path, clock):
+    routes = [Route("/gradio_api/upload", take, methods=["POST"]), Route("/other", take, methods=["POST"])]
+    behind = Middleware(Uploads, folder=tmp_path, limits=LIMITS, clock=clock)
+    return TestClient(Starlette(routes=routes, middleware=[behind]))
+
+
+def upload(client, name, n_bytes, n=1, address="/gradio_api/upload", **headers):
+    return client.post(address, files=[("files", (name, b"x" * n_bytes))] * n, headers=headers)
+
+
+def test_what_fits_arrives_whole(client):
+    assert upload(client, "a.png", 999_999).json() == [999_999]
+    assert upload(client, "a.png", 900_000, n=8).json() == [900_000] * 8
+    assert upload(client, 'odd "name".ZIP', 3_999_999).json() == [3_999_999]
+    assert upload(client, "a.png", 9_000_000, address="/other").json() == [9_000_000], "no upload, no matter"
+
+
+def test_what_is_too_large_is_refused_with_both_numbers_before_it_is_read(client):
+    for name, n_bytes, words in (
+        ("a.png", 9_000_000, "has 9 MB; the limit here is 8 MB. Give smaller pictures"),
+        ("a.zip", 5_000_000, "The zip 'a.zip' has 5 MB; the limit here is 4 MB. Export the run with less"),
+        ("a.zip.png", 9_000_000, "the limit here is 8 MB"),
+    ):
+        answer = upload(client, name, n_bytes)
+        assert answer.status_code == 413 and words in answer.text, answer.text
+
+
+def test_of_a_body_that_is_too_large_only_the_head_is_read(tmp_path):
+    read, said = [], []
+
+    async def receive():
+        read.append(1)
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        return {"type": "http.request", "body": head + b"x" * 1000, "more_body": True}
+
+    async def send(message):
+        said.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "client": ("1.2.3.4", 5)}
+    scope["headers"] = [(b"content-length", b"2000000000")]
+    asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
+    assert said[0]["status"] == 413 and len(read) == 1
+    scope["headers"] = []
+    asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
+    assert said[2]["status"] == 411 and len(read) == 1
+
+
+def test_all_that_lies_there_is_bounded(client, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a").write_bytes(b"x" * 49_500_000)
+    answer = upload(client, "a.png", 900_000)
+    assert answer.status_code == 503 and "no room for uploads" in answer.text
+    (tmp_path / "there" / "a").unlink()
+    assert upload(client, "a.png", 900_000).status_code == 200
+
+
+def test_a_visitor_sends_so_much_a_minute_and_another_is_not_kept_waiting(client, clock):
+    for _ in range(7):
+        assert upload(client, "a.zip", 3_900_000, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 200
+    answer = upload(client, "a.zip", 3_900_000, **{"X-Forwarded-For": "1.2.3.4"})
+    assert answer.status_code == 429 and "more than 30 MB within a minute" in answer.text
+    assert upload(client, "a.zip", 3_900_000, **{"X-Forwarded-For": "5.6.7.8"}).status_code == 200
+    clock.now += 61
+    assert upload(client, "a.zip", 3_900_000, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 200
+
+
+def test_the_environment_sets_the_limits_and_nonsense_is_refused(monkeypatch):
+    monkeypatch.setenv("ATTENTION_ZIP_MB", "7")
+    assert UploadLimits.of_environment().zip == 7_000_000
+    for nonsense in ("-1", "0", "much", "1e9", ""):
+        monkeypatch.setenv("ATTENTION_ZIP_MB", nonsense)
+        with pytest.raises(InvalidRequest, match=r"ATTENTION_ZIP_MB is .* number of megabytes"):
+            UploadLimits.of_environment()
