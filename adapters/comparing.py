@@ -42,7 +42,8 @@ def compare(
     """Run the base and one to twelve others on a request and keep all of it in `output_dir`.
 
     By default that is a new folder in the library of `python app.py`, as `extract` takes one. The others are adapters,
-    or whole models that read the same tokens and have layers and heads as the base, as `choose_members` gives them.
+    or whole models that read the same tokens, as `choose_members` gives them. One with other layers or heads than the
+    base is shown side by side with it, and no change of heads is measured then.
 
     `words` says whose answer is read by all: `base` (the default), the number of another from 1, or `own`: each its
     own, of which what stands for each other is compared. A request with an `answer` has it read by all. Raises

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from attention.capture.images import Pictures, open_pictures
+from attention.comparisons.comparison import Comparison
 from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
@@ -152,6 +155,8 @@ def _compare(options) -> int:
             return 0
         _say_summary(comparison.base, progress)
         names = member_names(comparison.info["members"])
+        if comparison.is_side_by_side:
+            progress.say(comparison.why_side_by_side())
         for index, member in enumerate(comparison.info["members"][1:]):
             adapter = None if member.get("name") else member["adapter"]
             progress.say(f"{adapter['id']} at {adapter['scale']:g}:" if adapter else f"{names[member['folder']]}:")
@@ -159,6 +164,9 @@ def _compare(options) -> int:
                 progress.say(f"  {note}")
             if member["answer"]:
                 progress.say(f"  Answer: {member['answer']}")
+            if comparison.is_side_by_side:
+                progress.say(f"  {_said_of_answer(comparison, index + 1)}")
+                continue
             moved_heads = comparison.moved(index, n=MOST_MOVED)
             if not any(moved["value"] for moved in moved_heads):
                 progress.say("  No head reads the picture otherwise than the first.")
@@ -169,6 +177,16 @@ def _compare(options) -> int:
     print(folder)
     progress.say(view_line(folder))
     return 0
+
+
+def _said_of_answer(comparison: Comparison, member: int) -> str:
+    """Sentence on how probable the shared answer is to a member, and to the first."""
+    logprobs = comparison.logprobs()
+    if not logprobs.shape[1]:
+        return "No token of an answer is shared."
+    here, there = (float(logprobs[i].mean(dtype=np.float64)) for i in (member, 0))
+    tokens = logprobs.shape[1]
+    return f"Log-probability of the answer's {tokens} tokens: {here:.3f} nats on average; the first {there:.3f}."
 
 
 def _run_together(options) -> Callable[[ReportedRun], Path]:

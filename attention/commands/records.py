@@ -34,14 +34,19 @@ def run_record(run: Run, seconds: float) -> dict[str, Any]:
 
 
 def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
-    """A comparison in one object, with the heads that each adapter moved most on the picture, in bits."""
-    info, runs = comparison.info, (comparison.base, *comparison.adapters)
+    """A comparison in one object, with the heads that each adapter moved most on the picture, in bits.
+
+    Of members side by side no head moved: there `side_by_side` says why, and each has its own `layers` and `heads`.
+    """
+    info, runs, own = comparison.info, (comparison.base, *comparison.adapters), comparison.is_side_by_side
     names = member_names(info["members"])
     members = [
         {
             "member": member["folder"], "name": names[member["folder"]], "adapter": member["adapter"],
             **({"model": member["model"]} if member.get("model") else {}), "answer": member["answer"],
-            "moved": comparison.moved(index - 1, n=MOST_MOVED) if index else [], "notes": runs[index].info["notes"],
+            "moved": comparison.moved(index - 1, n=MOST_MOVED) if index and not own else [],
+            **({"layers": len(runs[index].layers()), "heads": runs[index].heads()} if own else {}),
+            "notes": runs[index].info["notes"],
         }
         for index, member in enumerate(info["members"])
     ]  # fmt: skip
@@ -51,4 +56,5 @@ def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
         "words": info["words"], "shared_tokens": info["shared_tokens"], "layers": len(comparison.base.layers()),
         "heads": comparison.base.heads(), "members": members, "bytes": info.get("bytes"),
         "seconds": round(seconds, 1), "cautions": read_with_less(comparison.base.info),
+        **({"side_by_side": comparison.why_side_by_side()} if own else {}),
     }  # fmt: skip

@@ -85,9 +85,11 @@ def _region(options) -> int:
     if options.json:
         print_json({**record, "folder": options.run, **({"file": options.csv} if options.csv else {})})
         return 0
+    if "side_by_side" in record and not options.quiet:
+        print(record["side_by_side"], file=sys.stderr)
     for member in record["members"]:
-        if record["kind"] == "run":
-            _print_run(member, options.quiet)
+        if record["kind"] == "run" or "side_by_side" in record:
+            _print_run(member, options.quiet, record["kind"] != "run")
         elif "changes" in member:
             _print_change(member, options.quiet)
     if options.csv:
@@ -95,13 +97,15 @@ def _region(options) -> int:
     return 0
 
 
-def _print_run(member: dict[str, Any], is_quiet: bool) -> None:
-    heads = member["heads"]
+def _print_run(member: dict[str, Any], is_quiet: bool, is_named: bool) -> None:
+    """A run's line and its table; of one of several with its name."""
+    heads, name = member["heads"], f"{member['member']}: " if is_named else ""
     if not heads:
-        print(f"No head of the {member['tower']} tower reads this picture in row {member['query']}.")
+        print(f"{name}No head of the {member['tower']} tower reads this picture in row {member['query']}.")
     else:
         share, who = heads[0]["region_share"], f"layer {heads[0]['layer']} head {heads[0]['head']}"
-        print(f"In {_where(member)}: {share:.1%} of the image attention of {who} (chance {member['uniform']:.1%}).")
+        where = f"{name}{'in' if name else 'In'} {_where(member)}"
+        print(f"{where}: {share:.1%} of the image attention of {who} (chance {member['uniform']:.1%}).")
     if not is_quiet:
         print(_chance(member, heads[0] if heads else None), file=sys.stderr)
     _print_table(COLUMNS, [(str(head["layer"]), str(head["head"]), *_measures(head)) for head in heads])

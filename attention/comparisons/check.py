@@ -28,8 +28,8 @@ from attention.runs.checks.json_fields import Fields
 from attention.runs.checks.run import check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
 
-from .alike import first_unlike
-from .comparison import ADAPTER, BASE, INDEX, MODEL, TABLES, Comparison, member_folders
+from .alike import first_unlike, has_own_towers
+from .comparison import ADAPTER, BASE, INDEX, MODEL, OWN_TOWERS, TABLES, Comparison, member_folders
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
 
@@ -79,7 +79,13 @@ def check_index(info: dict[str, Any]) -> None:
         _whole(words, "words", 1, len(names))
     elif words not in WORDS:
         raise _wrong("words", words, f"{', '.join(WORDS)} or the number of an adapter, from 1")
-    measures = info["measures"]
+    measures, own = info["measures"], any(member.get("own_towers") for member in info["members"])
+    if own and info["format"] < OWN_TOWERS:
+        raise _wrong("format", info["format"], f"{OWN_TOWERS}, of members with towers of their own")
+    if own and measures:
+        raise _wrong("measures", list(measures), "empty: members have towers of their own")
+    if own:
+        return
     if len(measures) > MAX_MEASURES or not set(differences.NAMES) <= set(measures):
         raise _wrong("measures", list(measures), f"{', '.join(differences.NAMES)}, and {MAX_MEASURES} at most")
     for name in measures:
@@ -116,19 +122,21 @@ def check_members(info: dict[str, Any], runs: dict[str, dict[str, Any]]) -> None
         if run.get("adapter") != member.get("adapter"):
             wanted = f"that of its run, {quoted(run.get('adapter'))}"
             raise _wrong(f"the adapter of {member['folder']}", member.get("adapter"), wanted)
-        _check_alike(member["folder"], run, base, shared)
+        _check_alike(member["folder"], run, base, shared, member.get("own_towers"))
     _check_rows(info, base, runs, shared)
 
 
-def _check_alike(name: str, run: dict[str, Any], base: dict[str, Any], shared: int) -> None:
-    """That a run is one of the same tokens, pictures and towers as the base's, so that rows can be set side by side."""
-    unlike = first_unlike(run, base, shared)
+def _check_alike(name: str, run: dict[str, Any], base: dict[str, Any], shared: int, is_said: bool | None) -> None:
+    """That a run is one of the same tokens and pictures as the base's, and of the same towers unless it says so."""
+    unlike = first_unlike(run, base, shared, may_have_own_towers=bool(is_said))
     if unlike is not None:
         said = unlike.rule or f"{quoted(unlike.wanted)}, as the base's is"
         raise DamagedRun(
             f"{name} does not fit this comparison: {unlike.where} of its run is {quoted(unlike.value)}; it must be "
             f"{said}."
         )
+    if is_said and not has_own_towers(run, base):
+        raise _wrong(f"own_towers of {name}", is_said, "left out: its layers and heads are those of the base")
 
 
 def _layers(tower: dict[str, Any]) -> list[int]:

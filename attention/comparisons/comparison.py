@@ -6,6 +6,9 @@ and may be called from several threads.
 
     comparison.json  comparison.safetensors  base/  adapter_1/  model_2/ ...   each a run
 
+Members whose towers have other layers or heads are shown side by side: no head stands for another, so there is no
+change of heads and no difference of maps. Log-probabilities and what each member puts in a region are compared still.
+
 The others are adapters on the base (`adapter_1`), other models (`model_1`) or runs that were there already (`run_1`).
 Each is named by its place, from 0, whatever it is: `adapter_1` is 0. `query` is the position of the row itself.
 """
@@ -28,9 +31,13 @@ from attention.runs.run import Run
 
 from .measuring import of_group, of_layer, range_of
 
-FORMAT = 1
+FORMAT = 2
+OWN_TOWERS = 2  # the format from which members may have towers of their own; all others are written as 1
 INDEX, TABLES = "comparison.json", "comparison.safetensors"
 BASE, ADAPTER, MODEL, KEPT = "base", "adapter", "model", "run"  # a member's folder: the base's, and how others begin
+
+
+OWN_WORDS = "each is shown by itself; region numbers and log-probabilities are compared."
 
 
 def open_comparison(folder: str | os.PathLike[str]) -> Comparison:
@@ -107,13 +114,34 @@ class Comparison:
         records = {each["folder"]: each for each in self.info["members"]}
         return not any(records[name].get("own_pictures") for name in members)
 
+    @property
+    def is_side_by_side(self) -> bool:
+        """True if a member's towers have other layers or heads than the base's: then no change of heads is known."""
+        return any(member.get("own_towers") for member in self.info["members"])
+
+    def why_side_by_side(self) -> str:
+        """Sentence on what differs in the members' towers, and what is compared all the same."""
+        for tower in self.base.towers():
+            shapes = [(len(run.layers(tower)), run.heads(tower)) for run in self.runs.values()]
+            if len(different := list(dict.fromkeys(shapes))) > 1:
+                whose = "The models" if tower == self.base.towers()[0] else f"The models' {tower} towers"
+                sizes = " and ".join(f"{layers} × {heads}" for layers, heads in different)
+                return f"{whose} have {sizes} layers and heads: {OWN_WORDS}"
+        return f"The models have attention in different layers: {OWN_WORDS}"
+
+    def require_heads(self) -> None:
+        """Raise NotInRun where no head stands for another."""
+        if self.is_side_by_side:
+            raise NotInRun(f"{self.why_side_by_side()} There is no change of heads and no difference of maps.")
+
     def measures(self, tower: str = "language") -> list[str]:
-        """The measures of this tower."""
+        """The measures of this tower; none of members side by side."""
         self._queries(tower)
         return list(self.info["measures"])
 
     def table(self, measure: str, tower: str = "language") -> np.ndarray:
         """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`."""
+        self.require_heads()
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
         return self._table(f"{tower}.{measure}")
@@ -132,8 +160,9 @@ class Comparison:
 
         In the vision tower the mean is over the rows that were compared, in the others over those of the answer's that
         were: all but the first of a very long one. NaN where the measure has no value; a mean is over the rows that
-        have one.
+        have one. Raises NotInRun, also of members side by side.
         """
+        self.require_heads()
         self._check_adapter(adapter)
         queries = self._queries(tower)
         if query == "mean":
@@ -187,7 +216,11 @@ class Comparison:
         return found
 
     def csv(self, tower: str = "language") -> str:
-        """Every measure of every head as a table, means over the answer's rows; the first line names the columns."""
+        """Every measure of every head as a table, means over the answer's rows; the first line names the columns.
+
+        Raises NotInRun of members side by side.
+        """
+        self.require_heads()
         measures = self.measures(tower)
         lines = [",".join(["adapter", "scale", "tower", "layer", "head", *measures])]
         for index, member in enumerate(self.info["members"][1:]):
@@ -206,7 +239,8 @@ class Comparison:
         return self._table("logprob")
 
     def difference(self, layer: int, query: int, adapter: int, tower: str = "language") -> np.ndarray:
-        """One row of the adapter less the base's: float32 [heads, keys]."""
+        """One row of the adapter less the base's: float32 [heads, keys]. Raises NotInRun of members side by side."""
+        self.require_heads()
         self._check_adapter(adapter)
         base, other = (run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter]))
         n = self.shared(tower) if tower == "language" else base.shape[1]

@@ -30,6 +30,7 @@ from attention.drawing.run_map import cells_over, ground, places_on, with_region
 from attention.drawing.run_words import (
     asked_words,
     ground_words,
+    head_words,
     image_words,
     look_settings,
     on_sinks,
@@ -65,12 +66,13 @@ def write_comparison_figure(
     """Write maps side by side into an open file, as `png`, `svg` or `pdf`.
 
     `show` names them, in their order: left, right, difference (the default), wipe; as a list, or with commas between.
+    Of members side by side there are the first two alone.
     `split` is where the wipe's line stands, 0 to 1 of the picture's width: left of it is `left`. `difference_high` is
     where the colours of the difference end, in the maps' unit, or `largest`; without it they are on the maps' scale.
     `scale` or `width` are the size of each picture of a PNG, and `caption` is what svg and pdf always have. Raises
     InvalidRequest or LimitExceeded before anything is written.
     """
-    shown = _shown(show)
+    shown = _shown(show, maps)
     if isinstance(split, bool) or not isinstance(split, int | float) or not 0 <= split <= 1:
         raise InvalidRequest(f"split is {quoted(split)}; it must be a number from 0 to 1.")
     if format != "png" and (scale, width) != (None, None):
@@ -79,23 +81,29 @@ def write_comparison_figure(
     panels = _panels(maps, look, shown, split, drawn, difference_high is not None)
     sentences = _caption(maps, look, drawn, difference_high is not None)
     about = maps.settings() | look_settings(look)
-    about |= {"show": shown, "range": [drawn[0].low, drawn[0].high], "difference_high": drawn[2].high}
+    about |= {"show": shown, "range": [drawn[0].low, drawn[0].high]}
+    about |= {} if maps.is_side_by_side else {"difference_high": drawn[2].high}
     about |= {"split": split} if "wipe" in shown else {}
     if format == "png":
         info = maps.before.run.info
         size = size_of(info["images"][info["grids"][maps.before.grid]["image"]], scale, width, len(panels))
         figure.write_png(panels, sentences if caption else None, about, file, size)
     else:
-        title = f"attention of {maps.comparison.info['model']['id']}, {' against '.join(_names(maps)[::-1])}"
+        between = " beside " if maps.is_side_by_side else " against "
+        title = f"attention of {maps.comparison.info['model']['id']}, {between.join(_names(maps)[::-1])}"
         figure.write_figure(panels, sentences, about, title, file, format)
 
 
-def _shown(show: Sequence[str] | str | None) -> list[str]:
-    names = list(USUAL) if show in (None, "", []) else show.split(",") if isinstance(show, str) else show
+def _shown(show: Sequence[str] | str | None, maps: ComparedMaps) -> list[str]:
+    usual = list(USUAL[:2] if maps.is_side_by_side else USUAL)
+    names = usual if show in (None, "", []) else show.split(",") if isinstance(show, str) else show
     names = [str(name).strip() for name in names] if isinstance(names, list | tuple) else [str(names)]
     for name in names:
         if name not in SHOWN:
             raise InvalidRequest(f"There is no {quoted(name)} to show. There is {', '.join(SHOWN)}.")
+    of_both = [name for name in names if name not in SHOWN[:2]]
+    if of_both and maps.is_side_by_side:
+        raise InvalidRequest(f"{maps.comparison.why_side_by_side()} There is no {of_both[0]} to show: left or right.")
     if len(set(names)) < len(names):
         raise InvalidRequest(f"show names one of them twice: {', '.join(names)}.")
     return names
@@ -111,7 +119,7 @@ def _panels(
     there, here = (ground(selection.run, image, look) for selection in (maps.before, maps.after))
     have_one = maps.comparison.have_one_picture(maps.left, maps.right)
     colours, bar = look.colours(), palette(look.palette)
-    first, second = _names(maps)
+    first, second = _names_at(maps)
     over = {
         name: cells_over(selection, how, colours, look, len(shown))
         for name, selection, how in (("left", maps.before, before), ("right", maps.after, after))
@@ -181,6 +189,14 @@ def _names(maps: ComparedMaps) -> tuple[str, str]:
     return names[maps.left], names[maps.right]
 
 
+def _names_at(maps: ComparedMaps) -> tuple[str, str]:
+    """The same, side by side with the layer and the head that each map is of."""
+    first, second = _names(maps)
+    if not maps.is_side_by_side:
+        return first, second
+    return f"{first}, {head_words(maps.before)}", f"{second}, {head_words(maps.after)}"
+
+
 def _caption(
     maps: ComparedMaps, look: Look, drawn: tuple[Drawn, Drawn, DrawnDifference], is_own: bool
 ) -> list[str]:  # fmt: skip
@@ -193,20 +209,31 @@ def _caption(
     even = " even attention" if before.unit == "uniform" else ""
     answers = [(first, maps.before.run.info.get("answer")), (second, maps.after.run.info.get("answer"))]
     low, _, high = _difference_labels(difference)
+    between = "" if maps.is_side_by_side else f" difference: {low} to {high}, {_scale_words(maps, is_own)};"
     image = maps.before.run.info["grids"][maps.before.grid]["image"]
     return [
-        f"{info['model']['id']} · {second} against {first} · {where_words(maps.before)}",
+        f"{info['model']['id']} · {_compared_words(maps, first, second)}",
         *asked_words(info.get("prompt"), answers),
         subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
         *([] if maps.comparison.have_one_picture(maps.left, maps.right) else [f"{first} and {second} read {OTHERS}."]),
-        *region_words(list(zip((maps.before, maps.after), maps.values, strict=True))),
+        *region_words(
+            list(zip((maps.before, maps.after), maps.values, strict=True)),
+            _names_at(maps) if maps.is_side_by_side else None,
+        ),
         *_sink_words(maps, look),
-        f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even}; "
-        f"difference: {low} to {high}, {_scale_words(maps, is_own)}; {ground_words(look)}",
+        f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even};{between} "
+        f"{ground_words(look)}",
         *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
         f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",
     ]
+
+
+def _compared_words(maps: ComparedMaps, first: str, second: str) -> str:
+    """The two members, and of which tower, layer and head they are."""
+    if maps.is_side_by_side:
+        return f"{' beside '.join(_names_at(maps))} · {maps.before.tower} tower"
+    return f"{second} against {first} · {where_words(maps.before)}"
 
 
 def _apart(maps: ComparedMaps, first: str, second: str) -> str:
@@ -237,6 +264,8 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
         on_sinks(selection, values, maps.sinks(selection))
         for values, selection in zip(maps.values, (maps.before, maps.after), strict=True)
     ]
+    if maps.is_side_by_side and not any(each.count for each in both):
+        return []  # of two layers
     return [sinks_sentence(maps.before.layer, maps.before.head, maps.before.are_shares, both, look.sinks)]
 
 

@@ -20,7 +20,7 @@ from attention.limits import MAX_ADAPTERS
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .alike import Unlike, first_unlike
+from .alike import WITHOUT_VISION, Unlike, first_unlike
 from .comparison import BASE, KEPT, Comparison
 from .names import short_name
 from .writing import common_length, write_comparison
@@ -37,7 +37,8 @@ def compare_runs(
     """Set finished runs beside the first of them, in a new folder: by default one in the library of `python app.py`.
 
     They must have read pictures of one size, and the same tokens up to them. Where their words differ after that, rows
-    are aligned: those of equal words, and of the fields of places that answers name. `names` are what they are called,
+    are aligned: those of equal words, and of the fields of places that answers name. Towers may have other layers and
+    heads: then the runs are shown side by side, and no change of heads is measured. `names` are what they are called,
     by default what tells them apart; `steps` those of a training, at which each was made. Raises InvalidRequest with
     the first thing in which two differ; nothing is left behind then.
     """
@@ -89,7 +90,7 @@ def _pictures(run: Run) -> list[bytes]:
 
 
 def _check(runs: Sequence[Run], names: Sequence[str]) -> None:
-    """Refuse runs of which rows cannot be set side by side: other pictures' sizes, other towers, other layers."""
+    """Refuse runs of which rows cannot be set side by side: other pictures' sizes, other cells, other towers."""
     if len(runs) < 2:
         raise InvalidRequest(f"A comparison needs two runs at least; {len(runs)} was given.")
     if len(runs) > MAX_ADAPTERS + 1:
@@ -98,7 +99,7 @@ def _check(runs: Sequence[Run], names: Sequence[str]) -> None:
         raise InvalidRequest("These runs do not say where their answers begin, so they cannot be compared.")
     shared = common_length([[token["id"] for token in run.info["tokens"]] for run in runs])
     for run, name in zip(runs[1:], names[1:], strict=True):
-        unlike = first_unlike(run.info, runs[0].info, shared)
+        unlike = first_unlike(run.info, runs[0].info, shared, may_have_own_towers=True)
         if unlike is not None:
             raise InvalidRequest(_unlike_words(unlike, run, runs[0], name, names[0]))
 
@@ -115,10 +116,21 @@ def _unlike_words(unlike: Unlike, run: Run, base: Run, name: str, first: str) ->
             f"token {at}: {texts[0]} there and {texts[1]} here. Compare runs that begin alike, with their pictures "
             "first."
         )
+    without = f" {WITHOUT_VISION}" if _fits_without_vision(run, base) else ""
     return (
         f"{shortened(name)} cannot be set beside {shortened(first)}: {where} is {value} there and {wanted} here. "
-        "Compare runs on pictures of one size, by models that read and count alike."
+        f"Compare runs on pictures of one size, by models that read and count alike.{without}"
     )
+
+
+def _fits_without_vision(run: Run, base: Run) -> bool:
+    """True if a run would fit the base but for its vision tower."""
+    there, here = (
+        {**each.info, "towers": {name: tower for name, tower in each.info["towers"].items() if name != "vision"}}
+        for each in (run, base)
+    )
+    shared = common_length([[token["id"] for token in info["tokens"]] for info in (there, here)])
+    return first_unlike(there, here, shared, may_have_own_towers=True) is None
 
 
 def _checked_names(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:

@@ -15,7 +15,7 @@ from attention.drawing.colour_range import Drawn, DrawnDifference, MapCells, dra
 from attention.drawing.look import Look
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.measures import differences
-from attention.runs.selection import Selection, plain, select
+from attention.runs.selection import Choice, Selection, plain, select
 
 from .comparison import BASE, Comparison
 
@@ -31,6 +31,11 @@ class ComparedMaps:
     right: str
     before: Selection
     after: Selection
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """True if each is of a layer and a head of its own: then nothing is measured between them."""
+        return self.comparison.is_side_by_side
 
     @cached_property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
@@ -68,16 +73,16 @@ class ComparedMaps:
 
     @property
     def is_same(self) -> bool:
-        """Not one number differs."""
-        return np.array_equal(*self.values)
+        """Not one number differs, of maps that stand for each other."""
+        return not self.is_side_by_side and np.array_equal(*self.values)
 
     def divergences(self) -> tuple[float, float]:
         """The Jensen-Shannon divergence in bits of the whole rows, and of what lies on pictures divided by its mass.
 
-        NaN of columns, of the largest of many rows and of what is received, which are no shares of one row, and where
-        one has no image mass.
+        NaN of columns, of the largest of many rows and of what is received, which are no shares of one row, where one
+        has no image mass, and side by side.
         """
-        if not self.are_shares:
+        if not self.are_shares or self.is_side_by_side:
             return np.nan, np.nan
         p, q = (values.astype(np.float64) for values in self.values)
         if self.stands_for:  # what is read of words of its own is one key more
@@ -90,7 +95,7 @@ class ComparedMaps:
     @property
     def are_shares(self) -> bool:
         """True if the values are shares of one row."""
-        return self.before.are_shares and not self.before.received
+        return self.before.are_shares and self.after.are_shares and not self.before.received
 
     def masses(self) -> tuple[float, float]:
         """Mass of each row on pictures."""
@@ -113,6 +118,8 @@ class ComparedMaps:
             ],
             look,
         )
+        if difference_high is not None and self.is_side_by_side:
+            raise InvalidRequest(f"{self.comparison.why_side_by_side()} Leave difference_high out.")
         if difference_high is None:
             return before, after, drawn_difference(before, after)
         largest = np.abs((after.values - before.values)[~(before.hidden | after.hidden)]).max(initial=0)
@@ -135,26 +142,44 @@ class ComparedMaps:
             side: {"member": name} | _about(members[name])
             for side, name in (("left", self.left), ("right", self.right))
         }
+        if self.is_side_by_side:
+            sides["right"] |= {"layer": self.after.layer, "head": self.after.head}
         return {"comparison": self.comparison.info["id"], **sides, **one}
 
     def name(self) -> str:
         """Name of a file of them, in plain ASCII: 3f2a_base_adapter_1_language_L12_H3_row69."""
-        return f"comparison-{plain(self.comparison.info['id'])}_{self.left}_{self.right}_{self.before.place_name()}"
+        own = f"_and_{self.after.place_name()}" if self.is_side_by_side else ""
+        members = f"{self.left}_{self.right}"
+        return f"comparison-{plain(self.comparison.info['id'])}_{members}_{self.before.place_name()}{own}"
 
 
-def compared_maps(comparison: Comparison, left: str = BASE, right: str | None = None, **which: Any) -> ComparedMaps:
+def compared_maps(
+    comparison: Comparison,
+    left: str = BASE,
+    right: str | None = None,
+    right_layer: Choice = None,
+    right_head: Choice = None,
+    **which: Any,
+) -> ComparedMaps:
     """The maps of two members (base, adapter_1, ...) that the fields of `attention.runs.selection.select` name.
 
-    Without `right` it is the first after the base.
+    Without `right` it is the first after the base. Of members side by side `layer` and `head` are the left one's, and
+    `right_layer` and `right_head` the right one's.
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
     """
+    own = {"layer": right_layer, "head": right_head}
+    if not comparison.is_side_by_side:
+        for name, value in own.items():
+            if value is not None:
+                raise InvalidRequest(f"The members have the same layers and heads: leave right_{name} out.")
+        own = {}
     right = right or list(comparison.runs)[1]
     if left == right:
         raise InvalidRequest(f"left and right are both {quoted(left)}: name two members.")
     runs = comparison.run(left), comparison.run(right)
-    before = select(comparison.base, **which)
-    own = _own_rows(comparison, (left, right), before)
-    before, after = (select(run, **which | rows) for run, rows in zip(runs, own, strict=True))
+    before = select(comparison.base, **which | ({"layer": None, "head": None} if own else {}))
+    rows = _own_rows(comparison, (left, right), before)
+    before, after = select(runs[0], **which | rows[0]), select(runs[1], **which | rows[1] | own)
     shared = comparison.shared(before.tower)
     if before.key is not None and before.tower == "language" and max(before.key, before.until or 0) >= shared:
         last = max(before.key, before.until or 0)

@@ -16,12 +16,14 @@ from attention.capture.forecast import forecast
 from attention.capture.images import Pictures
 from attention.capture.inputs import Prepared
 from attention.errors import InvalidRequest, quoted, shortened
+from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models.config import describe
 from attention.models.download import Watch
 from attention.models.offered import default_model
 from attention.request import Request
 
+from .alike import WITHOUT_VISION
 from .comparison import MODEL
 from .names import short_name
 from .running import Member
@@ -75,7 +77,8 @@ def model_members(
 ) -> dict[int, Member]:
     """Members by their numbers from 1, each held against the base's inputs and towers by its processor and config.
 
-    Raises InvalidRequest for a model that reads other tokens, or has towers of another shape: which, and where.
+    Towers may have other layers and heads than the base's: then the members are shown side by side. Raises
+    InvalidRequest for a model that reads other tokens or other cells, or has other towers: which, and where.
     """
     base = request.model or default_model()
     ids = [base, *(choice.id for _, choice in choices)]
@@ -85,7 +88,7 @@ def model_members(
         own = asked_of(choice, request)
         _check_towers(describe(choice.id, own.model_type), describe(base, request.model_type), choice.id, base)
         expected = forecast(own, limits, watch, pictures)
-        _check_inputs(expected.prepared, prepared, choice.id, base)
+        _check_inputs(expected.prepared, prepared, choice.id, base, own.vision is not False)
         members[number] = _member(number, name, own, expected.prepared)
     return members
 
@@ -110,26 +113,17 @@ def _names(choices: Sequence[ModelChoice], ids: Sequence[str], request: Request)
 
 
 def _check_towers(found: dict[str, Any], wanted: dict[str, Any], name: str, base: str) -> None:
-    """Raise InvalidRequest for towers whose heads do not stand for each other."""
-    shapes = [
-        {tower: (each["layer_indices"], each["heads"]) for tower, each in model["towers"].items()}
-        for model in (found, wanted)
-    ]
-    if list(shapes[0]) != list(shapes[1]):
-        said = f"its towers are {', '.join(shapes[0])}, those of {shortened(base)} {', '.join(shapes[1])}"
-    else:
-        tower = next((tower for tower in shapes[1] if shapes[0][tower] != shapes[1][tower]), None)
-        if tower is None:
-            return
-        sizes = [f"{len(layers)} layers of {heads} heads" for layers, heads in (shape[tower] for shape in shapes)]
-        said = f"its {tower} tower has {sizes[0]}, that of {shortened(base)} {sizes[1]}"
-    raise InvalidRequest(
-        f"{shortened(name)} cannot be compared head by head: {said}. `python -m attention score --with` sets beside "
-        "each other what two such models read in known places."
-    )
+    """Raise InvalidRequest for a model that has a tower more or less; how many layers and heads they have is free."""
+    towers, base_towers = (", ".join(model["towers"]) for model in (found, wanted))
+    if towers != base_towers:
+        raise InvalidRequest(
+            f"{shortened(name)} cannot be set beside {shortened(base)}: its towers are {towers}, and there "
+            f"{base_towers}. `python -m attention score --with` sets beside each other what two such models read in "
+            "known places."
+        )
 
 
-def _check_inputs(found: Prepared, wanted: Prepared, name: str, base: str) -> None:
+def _check_inputs(found: Prepared, wanted: Prepared, name: str, base: str, has_vision: bool) -> None:
     """Raise InvalidRequest for a model that is shown other tokens, or other cells, of the same words and pictures."""
     ids, base_ids = found.inputs.ids, wanted.inputs.ids
     differs = f"{shortened(name)} reads the same words and pictures otherwise than {shortened(base)}"
@@ -147,10 +141,15 @@ def _check_inputs(found: Prepared, wanted: Prepared, name: str, base: str) -> No
             f"{differs}: in {len(ids):,} tokens, not {len(base_ids):,}. Only models that read the same tokens are "
             "compared."
         )
-    if (found.inputs.cells, found.inputs.grids, found.inputs.keys) != (
-        wanted.inputs.cells, wanted.inputs.grids, wanted.inputs.keys,
-    ):  # fmt: skip
+    if _cells(found.inputs, has_vision) != _cells(wanted.inputs, has_vision):
+        without = f" {WITHOUT_VISION}" if _cells(found.inputs, False) == _cells(wanted.inputs, False) else ""
         raise InvalidRequest(
             f"{differs}: the picture's cells lie elsewhere. Give both the same limits of visual tokens "
-            "(max_visual_tokens), or compare models with the same processor."
+            f"(max_visual_tokens), or compare models with the same processor.{without}"
         )
+
+
+def _cells(inputs: Inputs, has_vision: bool) -> tuple[Any, ...]:
+    """The cells that a model is shown, and where they lie; with those of the vision tower, or without."""
+    grids = [grid for grid in inputs.grids if has_vision or grid.tower != "vision"]
+    return inputs.cells, grids, {name: keys for name, keys in inputs.keys.items() if has_vision or name != "vision"}

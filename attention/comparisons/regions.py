@@ -37,7 +37,8 @@ def region_table(
 
     `query` is a row of the base's, or `mean`: the rows over which `Comparison.change` takes the mean. Of rows beyond
     those in common it is that of the rows that stand for them, NaN where there is none; of the base's own, those that
-    stand for rows of the member `beside`. Not to be written into. Raises NotInRun.
+    stand for rows of the member `beside`. Layers and heads are the member's own. Not to be written into. Raises
+    NotInRun.
     """
     if measure not in regions.NAMES:
         raise NotInRun(f"There is no measure {quoted(measure)} of a region; there is {', '.join(regions.NAMES)}.")
@@ -62,7 +63,9 @@ def region_change(
 
     Of one row, or as a mean over rows (see `region_table`). NaN where one of the two reads nothing of the pictures; a
     mean is over the rows that have a value. A lower rank is a better one: there what is below 0 has come nearer.
+    Raises NotInRun, also of members side by side.
     """
+    comparison.require_heads()
     other = comparison.member_of(adapter)
     if query != "mean" and comparison.span_of(other, comparison.rows_of_change(query, tower)[0], tower) is None:
         comparison.group_of(other, int(query))  # says so

@@ -20,7 +20,8 @@ from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .aligning import aligned_rows
-from .comparison import FORMAT, INDEX, TABLES
+from .alike import has_own_towers
+from .comparison import INDEX, OWN_TOWERS, TABLES
 from .measuring import compared_rows, measure
 
 
@@ -39,7 +40,7 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
 
     `members` are the records of comparison.json, of which each names the folder of its run, the one that the others are
     measured against first; `words` is whose answer was read. Tokens in common are those with which all begin alike;
-    after them rows are aligned (`aligning`).
+    after them rows are aligned (`aligning`). Where a run has towers of its own, no change of heads is measured.
     """
     runs = [Run(partial.folder / record["folder"]) for record in members]
     base, others = runs[0], runs[1:]
@@ -50,10 +51,16 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
         aligned = [aligned_rows(base.info, run.info, shared) for run in others]
         beyond = [group for groups in aligned for group in groups]
         queries = {tower: compared_rows(base, tower, shared, beyond) for tower in base.towers()}
+        are_own = [has_own_towers(run.info, base.info) for run in runs]
+        members = [
+            {**record, "own_towers": True} if is_own else record
+            for record, is_own in zip(members, are_own, strict=True)
+        ]
+        measured = () if any(are_own) else differences.NAMES
         total = sum(len(base.layers(tower)) for tower in queries) * len(others)
         tables: dict[str, np.ndarray] = {}
         done = 0
-        for tower, rows in queries.items():
+        for tower, rows in queries.items() if measured else ():
 
             def report(step: int, before: int = done) -> None:
                 partial.check_cancelled()
@@ -65,7 +72,7 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
         logprobs = [run.info.get("logprobs", [])[:n_shared] for run in runs]
         tables["logprob"] = np.array(logprobs, np.float32).reshape(len(runs), n_shared)
         info = {
-            "format": FORMAT,
+            "format": OWN_TOWERS if any(are_own) else 1,
             "id": secrets.token_hex(6),
             "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "model": base.info["model"],
@@ -75,7 +82,7 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
             "members": members,
             "shared_tokens": shared,
             "answer_rows": [n_prompt - 1, max(n_prompt - 1, shared - 2, *(group["base"][1] for group in beyond))],
-            "measures": {name: {"unit": differences.UNITS[name]} for name in differences.NAMES},
+            "measures": {name: {"unit": differences.UNITS[name]} for name in measured},
             **({"aligned": _by_member(members, aligned)} if beyond else {}),
             "queries": queries,
             "layers": {tower: base.layers(tower) for tower in queries},

@@ -91,10 +91,13 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
     ]
 
 
-def region_words(rows: Sequence[tuple[Selection, np.ndarray]]) -> list[str]:
+def region_words(
+    rows: Sequence[tuple[Selection, np.ndarray]], names: Sequence[str] | None = None
+) -> list[str]:  # fmt: skip
     """A sentence on how much of what is read of pictures lies in the region, of one row or of two; none without one.
 
-    The page's (assets/viewer/text/map.js). `rows` are selections with their values [keys].
+    The page's (assets/viewer/text/map.js). `rows` are selections with their values [keys]; `names` what each is called,
+    where they are of different heads.
     """
     region = rows[0][0].region
     if region is None or any(not selection.are_shares or selection.received for selection, _ in rows):
@@ -102,7 +105,9 @@ def region_words(rows: Sequence[tuple[Selection, np.ndarray]]) -> list[str]:
     found = [selection.in_region(values) for selection, values in rows]
     if any(math.isnan(each["region_share"]) for each in found):
         return []
-    shares = " → ".join(format_percent(each["region_share"]) for each in found)
+    said = [format_percent(each["region_share"]) for each in found]
+    named = None if names is None else "; ".join(f"{name}: {share}" for name, share in zip(names, said, strict=True))
+    shares = named or " → ".join(said)
     is_box = len(region.place) == 4
     where = (
         f"{'in' if is_box else 'at'} {_quoted(region.label)}"
@@ -197,11 +202,15 @@ def _moment_words(selection: Selection) -> str:
 
 def where_words(selection: Selection) -> str:
     """The tower, layer and head of a map."""
-    layer, head = (
+    return f"{selection.tower} tower · {head_words(selection, ' · ')}"
+
+
+def head_words(selection: Selection, between: str = " ") -> str:
+    """The layer and head of a map."""
+    return between.join(
         f"{choice} over {what}s" if is_reduction(choice) else f"{what} {choice}"
         for what, choice in (("layer", selection.layer), ("head", selection.head))
     )
-    return f"{selection.tower} tower · {layer} · {head}"
 
 
 def image_words(selection: Selection) -> str:

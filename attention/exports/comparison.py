@@ -50,6 +50,11 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
             raise InvalidRequest(f"Format {format} of a comparison holds {holds}: leave {name} out.")
     if format == "zip":
         return write_zip(comparison, path)
+    if comparison.is_side_by_side:
+        raise InvalidRequest(
+            f"{comparison.why_side_by_side()} So there is no table of changes: name a box or a point, of which every "
+            "member's heads are written."
+        )
     text = comparison.csv(wanted.tower)
     with new_file(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="")
@@ -59,7 +64,8 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
 def wanted_maps(comparison: Comparison, wanted: Wanted) -> ComparedMaps:
     """The same map of the two members that are asked for; by default of the base and the first adapter."""
     left, right = wanted.left or BASE, wanted.right
-    return compared_maps(comparison, left, right, **wanted.of(MAP), region=wanted_region(comparison, wanted))
+    own = {name: getattr(wanted, name) for name in ("right_layer", "right_head")}
+    return compared_maps(comparison, left, right, **wanted.of(MAP), **own, region=wanted_region(comparison, wanted))
 
 
 def write_compared_region(comparison: Comparison, file: BinaryIO, wanted: Wanted) -> None:

@@ -129,20 +129,25 @@ def region_record(
 
     Of a comparison every member but the base has `changes` too: heads with their measures `before`, in the base, and
     `after`. Their order is `by` the size of the share's change (of a comparison the default), or the share itself.
+    Members side by side have no `changes`, each its own heads, and `side_by_side` says why.
     """
     if by is not None and by not in ORDERS:
         raise InvalidRequest(f"by is {quoted(by)}; it must be one of {', '.join(ORDERS)}.")
     if by == "change" and not isinstance(found, Comparison):
         raise InvalidRequest("One run has no change: leave by out, or name a comparison.")
+    has_changes = isinstance(found, Comparison) and not found.is_side_by_side
+    if by == "change" and isinstance(found, Comparison):
+        found.require_heads()
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise InvalidRequest(f"top is {quoted(top)}; it must be at least 1.")
     members = []
     for name, own in scores.items():
         member = {"member": name, **_about(own, tower), "heads": _heads(own, own.best(n=top))}
-        if isinstance(found, Comparison) and name != BASE:
+        if has_changes and name != BASE:
             member["changes"] = _changes(scores[BASE], own, top, by or "change")
         members.append(_without_nan(member))
-    return {"folder": str(found.folder), "kind": found.kind, "members": members}
+    why = {"side_by_side": found.why_side_by_side()} if isinstance(found, Comparison) and not has_changes else {}
+    return {"folder": str(found.folder), "kind": found.kind, **why, "members": members}
 
 
 def _about(scores: RegionScores, tower: str) -> dict[str, Any]:

@@ -53,8 +53,9 @@ class Wanted:
         None, str, "member that is set against it (default: the first after the base)", "MEMBER", COMPARISON
     )
     show: Sequence[str] | str | None = row(
-        None, list, "which of left, right, difference and wipe (default: the first three)", "PANEL,...", COMPARISON
-    )
+        None, list, "which of left, right, difference and wipe (default: the first three; side by side the first two)",
+        "PANEL,...", COMPARISON,
+    )  # fmt: skip
     split: float | None = row(None, float, "position of the wipe's line, 0 to 1 (default: 0.5)", "0..1", COMPARISON)
     difference_high: float | str | None = row(
         None, float | str, "where the difference's colours end, or largest (default: the scale of the maps)",
@@ -71,6 +72,13 @@ class Wanted:
     point: Sequence[float] | str | None = row(None, list, "point instead: the cell that it lies in", "X,Y", REGION)
     image: int | None = row(None, int, "picture that box or point lies on, from 0 (default: 0)", "N", REGION)
     label: str | None = row(None, str, "what box or point is called where it is drawn", "TEXT", REGION)
+    right_layer: Choice = row(
+        None, int | str, "the second member's own layer, of members side by side (default: mean)", "N|mean|max",
+        COMPARISON,
+    )  # fmt: skip
+    right_head: Choice = row(
+        None, int | str, "the second member's own head, likewise (default: mean)", "N|mean|max", COMPARISON
+    )
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod

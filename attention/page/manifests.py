@@ -82,7 +82,7 @@ def comparison_manifest(service: Service, ticket: str) -> dict:
     found = {"id": comparison.info["id"], "ticket": ticket, "kind": "comparison"}
     if service.is_public(ticket):
         found["is_public"] = True
-    for moved in comparison.moved(0, n=1):  # where there is most to see
+    for moved in [] if comparison.is_side_by_side else comparison.moved(0, n=1):  # where there is most to see
         found["view"] = {"layer": moved["layer"], "head": moved["head"]}
     with_folder = found | {"folder": str(comparison.folder)}
     fits = len(json.dumps(with_folder)) <= MANIFEST_BYTES

@@ -84,7 +84,8 @@ def describe_comparison(comparison: Comparison) -> str:
     pasted = "; all read the pasted answer" if info["words"] == "typed" else ""
     common = f"{info['shared_tokens']:,} tokens in common"
     line = f"{info['prompt']} · {model} beside {', '.join(named)}; {common}{pasted}{size}."
-    return " ".join([line, *notes_of(comparison)])
+    own = [comparison.why_side_by_side()] if comparison.is_side_by_side else []
+    return " ".join([line, *own, *notes_of(comparison)])
 
 
 def notes_of(comparison: Comparison) -> list[str]:

@@ -386,6 +386,8 @@ class Member(TypedDict):
     """its own, also where another was read"""
     own_pictures: NotRequired[bool | None]
     """true where it read other pictures than the base, of the same sizes"""
+    own_towers: NotRequired[bool | None]
+    """true where its towers have other layers or heads than the base's: then no measure is there"""
     points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]
     """that its own answer names, where it read another's; boxes and unplaced likewise"""
     boxes: NotRequired[Annotated[list[Box], Field(max_length=MAX_TOKENS)]]
@@ -421,7 +423,7 @@ def _is_name(value: object) -> str:
 @with_config(ConfigDict(strict=True, use_attribute_docstrings=True))
 class ComparisonInfo(TypedDict):
     format: int
-    """1"""
+    """1; 2 where a member has `own_towers`"""
     id: Id
     """a name"""
     created: Time
@@ -443,11 +445,11 @@ class ComparisonInfo(TypedDict):
     aligned: NotRequired[dict[str, Annotated[list[AlignedRows], Field(max_length=MAX_QUERIES)]]]
     """by member the rows beyond those in common that stand for rows of the base's"""
     measures: dict[str, Measure]
-    """the tables of comparison.safetensors"""
+    """the tables of comparison.safetensors; none where a member has `own_towers`"""
     queries: dict[str, Annotated[list[int], Field(max_length=MAX_QUERIES)]]
     """the rows that were compared, by tower"""
     layers: dict[str, list[int]]
-    """the layers that were compared, by tower"""
+    """the base's layers, by tower"""
     bytes: NotRequired[Amount | None]
     """of all runs"""
 

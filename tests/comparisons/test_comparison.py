@@ -267,8 +267,8 @@ def test_what_is_not_there_is_said(compared, tiny_folder, tmp_path):
     with pytest.raises(DamagedRun, match="not a finished comparison"):
         open_comparison(tmp_path)
     index = comparison.folder / "comparison.json"
-    index.write_text(json.dumps(comparison.info | {"format": 2}))
-    with pytest.raises(DamagedRun, match="format 2"):
+    index.write_text(json.dumps(comparison.info | {"format": 3}))
+    with pytest.raises(DamagedRun, match="format 3"):
         open_comparison(comparison.folder)
 
 

@@ -72,13 +72,13 @@ def test_runs_of_other_words_before_the_picture_or_other_sizes_are_refused_by_wh
     def wider(info):
         info["images"][0]["width"] += 1
 
-    def heads(info):
-        info["towers"]["language"]["heads"] = 8
+    def without_vision(info):
+        del info["towers"]["vision"]
 
     refused = [
         (word, "before the picture, at token 1: 'hue' there"),
         (wider, "the list of images"),
-        (heads, "of heads"),
+        (without_vision, "the list of towers"),
     ]
     for n, (change, said) in enumerate(refused):
         other = changed(tiny_run, tmp_path / f"run{n}", change)

@@ -18,7 +18,7 @@ from attention.answers.numbers import Answer
 from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.comparisons.comparison import BASE, Comparison
-from attention.errors import LimitExceeded, NotInRun
+from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.selection import default_query
@@ -60,14 +60,25 @@ class _Filling:
     """A run's or a comparison's answers on their way into a file."""
 
     def __init__(self, found: Run | Comparison, room: int, part: Part, region: Region | None = None):
-        self.found, self.part, self.region = found, part, region
+        self.found, self.region = found, region
         self.comparison = found if isinstance(found, Comparison) else None
         self.members: dict[str | None, Run] = {None: found} if isinstance(found, Run) else {}
         if isinstance(found, Comparison):
             self.members.update(found.runs)
         self.base = found.base if isinstance(found, Comparison) else found
+        self.take(part)
         self.tokens = self.base.info["tokens"][: self.comparison.compared_tokens() if self.comparison else None]
         self.held = Held(room)
+
+    def take(self, part: Part) -> None:
+        """Hold these layers and heads of the base's; of a member with towers of its own all it has."""
+        self.part = part
+        towers = text_towers(self.base)
+        is_own = self.comparison is not None and self.comparison.is_side_by_side
+        self.parts = {
+            name: Part({tower: run.layers(tower) for tower in towers}) if is_own and name != BASE else part
+            for name, run in self.members.items()
+        }
 
     def add(self, questions: Iterable[Question]) -> bool:
         return self.held.add(self._answers(questions))
@@ -127,7 +138,7 @@ class _Filling:
         for name, run in self.members.items():
             for first, last in self._spans(name, query):
                 until = last if last > first else None
-                yield from row_questions(run, first, self.part, name, until)
+                yield from row_questions(run, first, self.parts[name], name, until)
                 if self.region is not None:
                     yield from region_questions(run, first, self.region, name, until)
         if self.comparison is not None:
@@ -145,7 +156,7 @@ class _Filling:
         if self.comparison is not None and key >= self.comparison.shared():
             return  # a word of one answer, which is no key in common
         for name, run in self.members.items():
-            yield from column_questions(run, key, self.part, name)
+            yield from column_questions(run, key, self.parts[name], name)
         if self.comparison is not None:
             yield from change_questions(self.comparison, key)
 
@@ -186,6 +197,10 @@ def fill(
     """
     base = found.base if isinstance(found, Comparison) else found
     towers = text_towers(base)
+    if isinstance(found, Comparison) and found.is_side_by_side:
+        for name, given in (("layers", layers), ("heads", heads)):
+            if given is not None:
+                raise InvalidRequest(f"{found.why_side_by_side()} Leave {name} out: the file holds all of each.")
     all_layers = {tower: base.layers(tower) for tower in towers}
     known = sorted({number for each in all_layers.values() for number in each})
     named = known if layers is None else read_ranges("layers", layers, known)
@@ -219,7 +234,7 @@ def fill(
                 f"One row of this {found.kind} takes more than the file may have. Name fewer layers or heads, or allow "
                 "more."
             )
-        filling.part = Part(fewer, part.heads)
+        filling.take(Part(fewer, part.heads))
     filled.part = filling.part
     filled.rows.append(first)
     filling.add_lines()

@@ -28,6 +28,8 @@ def what_it_holds(found: Run | Comparison, filled: Filled) -> str:
     most = max(base.heads(tower) for tower in filled.part.layers)
     said = "" if heads is None else f" and {_share(sorted(heads), list(range(most)), 'head')}"
     each = f", for each of {len(found.runs)} members" if isinstance(found, Comparison) else ""
+    if isinstance(found, Comparison) and found.is_side_by_side and layers != ["every layer"]:
+        each = ", of the base, and every layer and head of the others"
     every = " and every head" if heads is None else ""
     return f"This file holds {rows}{readers}, in {' and '.join(layers)}{every}{said}{each}."
 
