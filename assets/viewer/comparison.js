@@ -17,10 +17,13 @@ import { createCaution } from './views/caution.js';
 import { createChangeChoices } from './views/comparison/choices.js';
 import { changeWish, createComparisonFollower } from './state/comparison_follow.js';
 import { createComparisonHeadline } from './views/comparison/headline.js';
-import { comparedInfo, memberName, otherAnswers } from './data/comparison_info.js';
+import { comparedInfo, isSideBySide, memberName, otherAnswers } from './data/comparison_info.js';
 import { createComparisonKeep } from './views/comparison/keep.js';
 import { createLists } from './views/comparison/lists.js';
 import { makeMaps } from './numbers/pair.js';
+import { createBestFollower } from './state/best_follow.js';
+import { createBestHeads } from './views/comparison/best_heads.js';
+import { readOwn, selectionOf } from './state/own_heads.js';
 import { createMatrixView } from './views/comparison/matrix_view.js';
 import { createMembers } from './views/comparison/members.js';
 import { createComparisonPanes } from './views/comparison/panes.js';
@@ -85,7 +88,7 @@ export function mount({ element, props, watch, trigger, server }) {
   /** @satisfies {Partial<ComparisonFields>} */
   const nothing = {
     ...NOTHING, source: null, sources: [], comparison: null, wholeInfos: [], infos: [], left: 0, right: 1, pair: null, maps: null, rows: [], change: null,
-    imageMasses: null, logprobs: null, atlases: [], atlasesOf: '', steps: null, alone: null,
+    imageMasses: null, own: [], best: null, logprobs: null, atlases: [], atlasesOf: '', steps: null, alone: null,
   };
   /** @type {ComparisonState} */
   const state = createState(/** @type {ComparisonFields} */ ({
@@ -118,8 +121,17 @@ export function mount({ element, props, watch, trigger, server }) {
   function compare({ left = state.get.left, right = state.get.right }) {
     const { comparison } = state.get;
     if (!comparison || right < 1 || right >= comparison.members.length || left < 0 || left >= comparison.members.length || left === right) return;
+    if (left > 0 && isSideBySide(comparison)) return; // the selected head is the base's
     if (left === state.get.left && right === state.get.right) return;
     state.set({ left, right, notice: '' });
+    void follower.again();
+    session.announce();
+  }
+
+  /** A layer or a head of one member, where no head stands for another. @param {number} member @param {Partial<import('./state/own_heads.js').OwnHead>} change */
+  function chooseOf(member, change) {
+    if (!member) return actions.choose(change);
+    state.set({ own: state.get.own.map((one, i) => (i === member ? { ...one, ...change } : one)), notice: '' });
     void follower.again();
     session.announce();
   }
@@ -133,9 +145,14 @@ export function mount({ element, props, watch, trigger, server }) {
     write: (id, old) => writeComparison(id, /** @type {Selection} */ (state.get.selection), state.get, writeView(state.get), old),
   });
   const places = createRegionActions(state, { infos: () => [state.get.left, state.get.right].flatMap((member) => state.get.infos[member] ?? []), focusGrid: actions.focusGrid });
-  const panes = createComparisonPanes(root, state, { ...actions, places, compare });
+  const panes = createComparisonPanes(root, state, { ...actions, places, compare, chooseOf });
   const pairOf = (/** @type {(member: number) => any} */ find) => [state.get.left, state.get.right].map(find).filter(Boolean);
-  const panel = createPlacePanel(root, state, places, () => pairOf((member) => state.get.comparison && memberName(state.get.comparison.members, member)));
+  /** What is shown of each of the two, with the run that it is of. */
+  const ofPair = () => {
+    const { pair, infos } = state.get;
+    return pair ? [{ shown: pair.before, info: infos[pair.left] }, { shown: pair.after, info: infos[pair.right] }] : [];
+  };
+  const panel = createPlacePanel(root, state, places, () => pairOf((member) => state.get.comparison && memberName(state.get.comparison.members, member)), ofPair);
   const matrix = createMatrixView(root, state, actions);
   const views = [
     createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createReadWithLess(root, state, server ? null : trigger), createPlaceReading(state, {
@@ -143,7 +160,7 @@ export function mount({ element, props, watch, trigger, server }) {
       show: (infos) => state.set({ infos, info: infos[0] }),
     }), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createBestHeads(root, state, { chooseOf }), createBestFollower(state, { fail: session.fail }), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {
       kind: 'comparison', retry: session.retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],
@@ -159,9 +176,10 @@ export function mount({ element, props, watch, trigger, server }) {
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
     state.on(['info', 'selection', 'region'], keepMeasure),
     state.on(['measure', 'of', 'scale', 'list', 'region'], () => void follower.about()),
-    state.on(['info', 'pair', 'rows', 'change', 'selection', 'left', 'right', 'measure', 'of', 'region', 'pictureReady', 'failure', 'whole'], settle),
+    state.on(['comparison'], () => root.classList.toggle('av-side-by-side', isSideBySide(state.get.comparison))),
+    state.on(['info', 'pair', 'rows', 'change', 'selection', 'own', 'left', 'right', 'measure', 'of', 'region', 'pictureReady', 'failure', 'whole'], settle),
     state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], tell),
-    state.on(['selection', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'own', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
@@ -200,7 +218,7 @@ export function mount({ element, props, watch, trigger, server }) {
       state.set({
         ...(asked && !region ? { notice: 'The address names a place that is on no picture of this comparison: it is left out.' } : {}), region,
         comparison, wholeInfos, infos, info, source: sources[0], ...readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}, isMeasured), rows: sources.map(() => null),
-        tower: selection.tower, selection, grid: selection.grid,
+        tower: selection.tower, selection, grid: selection.grid, own: isSideBySide(comparison) ? readOwn(wish.more?.heads, infos, selection.tower) : [],
       });
       await follower.select(selection);
     } catch (error) {
@@ -231,11 +249,12 @@ export function mount({ element, props, watch, trigger, server }) {
   // What is said about it
 
   function settle() {
-    const { whole, info, pair, rows, selection, change, pictureReady, failure, left, right, measure, of, region } = state.get;
-    const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isOf(info, selection, pair.before);
-    const isThere = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => (info !== null && selection !== null && isOf(info, selection, shown)) || (shown === null && follower.lacks(member));
+    const { whole, comparison, info, pair, rows, selection, own, change, pictureReady, failure, left, right, measure, of, region } = state.get;
+    const isNow = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => info !== null && selection !== null && isOf(info, selectionOf(selection, own, member), shown);
+    const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isNow(pair.before, left) && isNow(pair.after, right);
+    const isThere = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => isNow(shown, member) || (shown === null && follower.lacks(member));
     const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every(isThere)
-      && change?.name === changePath(changeWish(info, selection, { right, measure, of, region }));
+      && (isSideBySide(comparison) || change?.name === changePath(changeWish(info, selection, { right, measure, of, region })));
     state.set({ status: statusOf({ failure, isOpen: whole !== null, isShown, isWhole }) });
   }
 

@@ -52,7 +52,7 @@ def _unlike(
         yield Unlike(f"token {later}", "a cell of a picture", None, f"shared, as tokens 0 to {shared - 1:,} are")
     towers = [list(each["towers"]) for each in (run, base)]
     if towers[0] != towers[1]:
-        yield Unlike("the list of towers", *towers)
+        yield Unlike("the list of towers", towers[0], towers[1])
         return
     for what in ("grids", "images"):
         sizes = [[{name: each.get(name) for name in SIZES} for each in _kept(other, what)] for other in (run, base)]

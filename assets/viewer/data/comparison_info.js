@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the page reads of comparison.json (format 1), and small questions about it: who is compared, whose words were read, what all
+ * What the page reads of comparison.json (formats 1 and 2), and small questions about it: who is compared, whose words were read, what all
  * have in common. Knows no document.
  *
  * @typedef {object} WeightChange  how much an adapter changes one module, at strength 1; what is not known is null or missing
@@ -22,6 +22,7 @@
  * @property {string | null} answer  its own, also where it was not read
  * @property {WeightChange[] | null} [changes]
  * @property {boolean | null} [own_pictures]  it read other pictures than the base, of the same sizes
+ * @property {boolean | null} [own_towers]  its towers have other layers or heads than the base's
  * @property {RunInfo['points']} [points]  of its own answer, where it read another's; boxes and unplaced likewise
  * @property {RunInfo['boxes']} [boxes]
  * @property {RunInfo['unplaced']} [unplaced]
@@ -66,6 +67,14 @@ export function memberNames(members) {
     while (count < parts[i].length && members.some((other, j) => other.adapter && !other.name && other.adapter.id !== adapter.id && short(j, count) === short(i, count))) count++;
     return short(i, count) || adapter.id;
   });
+}
+
+/**
+ * Whether no head of one stands for a head of another: then there is no change of heads and no difference of maps.
+ * @param {ComparisonInfo | null} comparison
+ */
+export function isSideBySide(comparison) {
+  return comparison !== null && comparison.members.some(({ own_towers: isOwn }) => isOwn);
 }
 
 /** How strongly an adapter is switched on, as it is written; '' for the base, and where a member's own name says it. @param {Member} member */

@@ -10,6 +10,7 @@
  * @property {number} right
  * @property {Shown} before    the left one's row
  * @property {Shown} after     the right one's
+ * @property {boolean} isSideBySide  they are of heads that do not stand for each other: nothing is measured between them
  * @property {boolean} isSame  not one number of the rows differs
  * @property {number} apart    Jensen-Shannon divergence of the rows in bits; NaN where they are no shares of one whole
  * @property {import('../data/comparison_info.js').AlignedRows | null} [stands]  what the rows stand for where words differ
@@ -53,17 +54,18 @@ function withRest(row) {
 
 /**
  * @param {import('../data/run_info.js').RunInfo} info
- * @param {{left: number, right: number, before: Shown, after: Shown, stands?: import('../data/comparison_info.js').AlignedRows | null}} two
+ * @param {{left: number, right: number, before: Shown, after: Shown, stands?: import('../data/comparison_info.js').AlignedRows | null, isSideBySide?: boolean}} two
  * @returns {Pair}
  */
-export function makePair(info, { left, right, before, after, stands = null }) {
+export function makePair(info, { left, right, before, after, stands = null, isSideBySide = false }) {
+  if (isSideBySide) return { left, right, before, after, stands, isSideBySide, isSame: false, apart: NaN, apartOnImage: NaN };
   const isSame = before.row.length === after.row.length && before.row.every((value, key) => value === after.row[key]);
   const isRow = before.direction === 'reads' && areShares(before);
   const keys = isRow ? gridsOf(info, before.tower).flatMap((grid) => [...keysOfGrid(info, grid)]) : [];
   const [there, here] = [before, after].map(({ row, imageMass }) => keys.map((key) => row[key] / imageMass));
   const isOnImage = keys.length > 0 && before.imageMass > 0 && after.imageMass > 0;
   return {
-    left, right, before, after, isSame, stands,
+    left, right, before, after, isSame, stands, isSideBySide,
     apart: !isRow ? NaN : isSame ? 0 : jensenShannon(...(stands ? /** @type {[Float32Array, Float32Array]} */ ([before.row, after.row].map(withRest)) : /** @type {const} */ ([before.row, after.row]))),
     apartOnImage: !isOnImage ? NaN : isSame ? 0 : jensenShannon(there, here),
   };

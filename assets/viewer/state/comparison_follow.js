@@ -6,9 +6,10 @@
  */
 import { makeAtlas } from '../numbers/atlas.js';
 import { cutRows, makePair } from '../numbers/pair.js';
-import { alignedAt, memberName, rowsOf, seriesOf } from '../data/comparison_info.js';
+import { alignedAt, isSideBySide, memberName, rowsOf, seriesOf } from '../data/comparison_info.js';
 import { isOnImage } from '../numbers/change_measures.js';
 import { isOfRegion, regionIn } from '../numbers/regions.js';
+import { ownIn, selectionOf } from './own_heads.js';
 import { makeShown, readPositions, rowWish, wantedAtlas } from './follow.js';
 import { gridsOf, layersOf } from '../data/run_info.js';
 import { pointsAtTokens, queryOf, startingSelection, untilOf } from '../data/selection.js';
@@ -34,19 +35,20 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
   let waiting;
 
   async function follow() {
-    const { sources, infos, info, selection, left, right } = state.get;
+    const { sources, infos, info, selection, left, right, own } = state.get;
     if (!info || !selection || !sources.length) return;
-    const isWanted = () => state.get.sources === sources && state.get.selection === selection && state.get.left === left && state.get.right === right;
+    const then = { sources, selection, left, right, own };
+    const isWanted = () => /** @type {(keyof typeof then)[]} */ (Object.keys(then)).every((name) => state.get[name] === then[name]);
     const begun = performance.now();
     clearTimeout(waiting);
     const { comparison } = state.get;
-    const wishes = sources.map((_, member) => wishOf(member, info, selection));
+    const wishes = sources.map((_, member) => wishOf(member, info, selectionOf(selection, own, member)));
     const [here, there] = [wishes[left], wishes[right]];
     if (!comparison || !here || !there) return refuse(selection);
     sources.forEach((source) => source.drop('next'));
     state.set({ computing: null });
     const show = (/** @type {number} */ member, /** @type {import('../data/source.js').Numbers} */ numbers) =>
-      ({ ...makeShown(infos[member], selection, cutRows(numbers, selection, comparison.shared_tokens)), query: queryOf(info, selection), until: untilOf(info, selection) });
+      ({ ...makeShown(infos[member], selectionOf(selection, own, member), cutRows(numbers, selection, comparison.shared_tokens)), query: queryOf(info, selection), until: untilOf(info, selection) });
     // What was kept comes at once, and all of it together.
     const kept = sources.map((source, member) => {
       const wish = wishes[member];
@@ -63,7 +65,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     if (!before || !after || !isWanted()) return;
     const rows = kept.map((shown, member) => (member === left ? before : member === right ? after : shown ?? (wishes[member] && state.get.rows[member]) ?? null));
     const stands = standsFor(comparison, left || right, info, selection);
-    state.set({ shown: before, pair: makePair(info, { left, right, before, after, stands }), rows, computing: null, ...keptAbout() });
+    state.set({ shown: before, pair: makePair(info, { left, right, before, after, stands, isSideBySide: isSideBySide(comparison) }), rows, computing: null, ...keptAbout() });
     state.get.perf.row_ms = performance.now() - begun;
     await painted();
     if (!isWanted()) return;
@@ -108,8 +110,8 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
   /** How far heads moved, and how much of the picture they read at all, where that was kept: nothing is shown of two rows at once. */
   function keptAbout() {
-    const { sources, whole, info, selection, right, measure, of, region } = state.get;
-    if (!whole || !info || !selection) return {};
+    const { sources, whole, comparison, info, selection, right, measure, of, region } = state.get;
+    if (!whole || !info || !selection || isSideBySide(comparison)) return {};
     const wish = changeWish(info, selection, { right, measure, of, region });
     const change = whole.keptChange(wish);
     if (!change) return {};
@@ -123,7 +125,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
   /** How far heads moved, how much of the picture they read at all, and what else is set beside it. */
   async function followAbout() {
-    const { sources, whole, comparison, info, selection, left, right, measure, of, scale, list, region } = state.get;
+    const { sources, infos, whole, comparison, info, selection, left, right, measure, of, scale, list, region, own } = state.get;
     if (!whole || !comparison || !info || !selection) return;
     const isNow = (/** @type {(keyof import('./fields.js').ComparisonFields)[]} */ ...names) => {
       const then = { sources, selection, left, right, measure, of, scale, list, region };
@@ -162,9 +164,11 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
       const atlas = scale === 'atlas' ? wantedAtlas(info, selection) : null;
       const isThere = atlas ? state.get.atlases[0]?.name === atlasPath(atlas) && state.get.atlasesOf === `${left} ${right}` : !state.get.atlases.length;
       if (isThere) return;
-      const found = atlas ? await Promise.all([left, right].map((member) => sources[member].atlas({ ...atlas, ...rowsOf(comparison, member, left || right, atlas) }))) : [];
+      // A tower of its own has maps of its own size.
+      const wishes = [left, right].map((member) => (own.length ? wantedAtlas(infos[member], selection) : atlas) ?? atlas);
+      const found = atlas ? await Promise.all([left, right].map((member, i) => sources[member].atlas({ ...atlas, ...wishes[i], ...rowsOf(comparison, member, left || right, atlas) }))) : [];
       if (!isNow('sources', 'selection', 'left', 'right', 'scale')) return;
-      state.set({ atlases: atlas ? found.flatMap((numbers) => (numbers ? [makeAtlas(numbers, atlas, info)] : [])) : [], atlasesOf: `${left} ${right}` });
+      state.set({ atlases: atlas ? found.flatMap((numbers, i) => (numbers ? [makeAtlas(numbers, wishes[i] ?? atlas, infos[i ? right : left])] : [])) : [], atlasesOf: `${left} ${right}` });
     };
 
     const readSteps = async () => {
@@ -177,7 +181,8 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
       if (found && isNow('sources', 'selection', 'measure', 'of', 'list', 'region')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
     };
 
-    await Promise.all([readChange(), readMasses(), readLogprobs(), readAtlases(), readSteps()]);
+    const ofHeads = isSideBySide(comparison) ? [] : [readChange(), readMasses(), readSteps()];
+    await Promise.all([...ofHeads, readLogprobs(), readAtlases()]);
   }
 
   /** Whether a row is of tokens that all have in common. @param {number} query */
@@ -187,21 +192,25 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
   /** The rows of the tokens and layers beside, of the two on screen. */
   function prefetch() {
-    const { sources, info, selection, left, right } = state.get;
+    const { sources, infos, info, selection, left, right, own } = state.get;
     if (!info || !selection || selection.until !== null || selection.direction !== 'reads') return;
-    const wish = rowWish(info, selection);
-    const layers = layersOf(info, selection.tower);
-    const here = layers.indexOf(/** @type {number} */ (wish.layer));
-    const near = pointsAtTokens(selection) ? neighbours(selection.token).map((token) => rowWish(info, { ...selection, token })) : [];
-    const beside = here < 0 ? [] : [here + 1, here - 1].filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] }));
-    for (const member of [left, right]) sources[member].prefetch([...near, ...beside].filter(({ query }) => isShared(query)).map(compared), []);
+    for (const member of [left, right]) {
+      const its = selectionOf(selection, own, member);
+      const wish = rowWish(info, its);
+      const layers = layersOf(infos[member], its.tower);
+      const here = layers.indexOf(/** @type {number} */ (wish.layer));
+      const near = pointsAtTokens(its) ? neighbours(its.token).map((token) => rowWish(info, { ...its, token })) : [];
+      const beside = here < 0 ? [] : [here + 1, here - 1].filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] }));
+      sources[member].prefetch([...near, ...beside].filter(({ query }) => isShared(query)).map(compared), []);
+    }
   }
 
   return {
     /** @param {Selection} selection */
     select(selection) {
       const { tower, grid } = selection;
-      state.set({ selection, tower, grid, failure: null, ...(grid === state.get.grid ? {} : { hover: null }) });
+      const own = ownIn(state.get.infos, tower, state.get.own);
+      state.set({ selection, tower, grid, own, failure: null, ...(grid === state.get.grid ? {} : { hover: null }) });
       return again();
     },
     /** Other members are set against each other. */

@@ -7,9 +7,14 @@
  */
 import { seriesOf } from '../data/comparison_info.js';
 import { offeredMeasures } from '../numbers/change_measures.js';
+import { writeOwn } from './own_heads.js';
 
 export const PANES = /** @type {const} */ (['before', 'after', 'difference', 'wipe']);
 export const LISTS = /** @type {const} */ (['heads', 'tokens', 'answers', 'steps']);
+/** Those that are there where no head stands for another. @type {readonly string[]} */
+export const OWN_PANES = PANES.slice(0, 2);
+/** @type {readonly ListName[]} */
+export const OWN_LISTS = ['tokens', 'answers'];
 
 /**
  * @typedef {typeof PANES[number]} PaneName
@@ -18,14 +23,14 @@ export const LISTS = /** @type {const} */ (['heads', 'tokens', 'answers', 'steps
 
 /**
  * What differs from where a comparison begins, beside the pair and its measure.
- * @param {Pick<Fields, 'left' | 'right' | 'measure' | 'of' | 'list' | 'alone' | 'split' | 'magnified'>} fields
+ * @param {Pick<Fields, 'left' | 'right' | 'measure' | 'of' | 'list' | 'alone' | 'split' | 'magnified'> & {own?: Fields['own']}} fields
  * @returns {Record<string, string>}
  */
-export function writeView({ left, right, measure, of, list, alone, split, magnified }) {
+export function writeView({ left, right, measure, of, list, alone, split, magnified, own = [] }) {
   return {
     left: String(left), right: String(right), measure, of,
     ...(list === 'heads' ? {} : { list }), ...(alone === null ? {} : { alone }), ...(split === 0.5 ? {} : { split: String(Math.round(100 * split)) }),
-    ...(magnified ? { magnified: 'true' } : {}),
+    ...(magnified ? { magnified: 'true' } : {}), ...(own.length ? { heads: writeOwn(own) } : {}),
   };
 }
 
@@ -38,16 +43,17 @@ export function writeView({ left, right, measure, of, list, alone, split, magnif
  * @param {boolean} [hasPlace]  that is measured
  */
 export function readView({ members, measures }, hasPicture, view, texts, hasPlace = false) {
+  const isOwn = members.some(({ own_towers: hasOwn }) => hasOwn); // then only each map by itself is there
   const offered = offeredMeasures({ measures }, hasPlace);
   const right = number(texts.right, 1, members.length - 1) ?? number(String((view.adapter ?? -1) + 1), 1, members.length - 1) ?? 1;
-  const left = number(texts.left, 0, members.length - 1) ?? 0;
+  const left = (isOwn ? null : number(texts.left, 0, members.length - 1)) ?? 0;
   const split = number(texts.split, 0, 100);
   return {
     right, left: left === right ? 0 : left,
-    measure: [texts.measure, view.measure, hasPicture ? 'js_image' : 'js_row'].find((name) => name && offered.includes(name)) ?? offered[0],
+    measure: [texts.measure, view.measure, hasPicture ? 'js_image' : 'js_row'].find((name) => name && offered.includes(name)) ?? offered[0] ?? 'js_image',
     of: /** @type {Fields['of']} */ (texts.of === 'token' ? 'token' : 'mean'),
-    list: LISTS.find((name) => name === texts.list && (name !== 'steps' || seriesOf(members))) ?? 'heads',
-    alone: PANES.find((name) => name === texts.alone) ?? null,
+    list: LISTS.find((name) => name === texts.list && (name !== 'steps' || seriesOf(members)) && (!isOwn || OWN_LISTS.includes(name))) ?? (isOwn ? OWN_LISTS[0] : 'heads'),
+    alone: PANES.find((name) => name === texts.alone && (!isOwn || OWN_PANES.includes(name))) ?? null,
     ...(split === null ? {} : { split: split / 100 }),
     ...(texts.magnified === 'true' ? { magnified: true } : {}),
   };

@@ -87,6 +87,8 @@ export {};
  * @property {'mean' | 'token'} of   what the matrix is of
  * @property {Table | null} change   [layers, heads]
  * @property {Table | null} imageMasses  the smaller one of base and adapter, [layers, heads]
+ * @property {import('./own_heads.js').OwnHead[]} own  by member, where no head stands for another; else empty
+ * @property {import('./best_follow.js').BestHeads | null} best  heads of the two by what they put in the place, or on pictures, there
  * @property {import('../data/source.js').Numbers | null} logprobs   [members, tokens of the answer]
  * @property {import('../numbers/atlas.js').Atlas[]} atlases   of the two, while a scale needs them
  * @property {string} atlasesOf

@@ -68,7 +68,7 @@ export function comparisonReading(state) {
 
     tint(seen) {
       const { pair, sinks } = state.get;
-      if (!pair || !numbersAreOfTokens(pair.before)) return null;
+      if (!pair || !numbersAreOfTokens(pair.before) || pair.isSideBySide) return null;
       const [before, after] = [pair.before, pair.after].map((shown) => {
         const { info } = state.get;
         const keys = shown.direction === 'reads' && info ? sinksOfRow(state.get.infos[shown === pair.before ? pair.left : pair.right], shown) : null;
@@ -82,6 +82,7 @@ export function comparisonReading(state) {
     words(tint) {
       const { pair, comparison } = state.get;
       if (!pair || !comparison) return '';
+      if (pair.isSideBySide) return 'point at a token: what the head of each reads of it';
       if (!tint) return tintWords(pair.before, null);
       const [left, right] = [pair.left, pair.right].map((member) => memberName(comparison.members, member));
       const what = pair.before.direction === 'read by' ? 'read it more or less' : 'read more or less';
@@ -92,16 +93,17 @@ export function comparisonReading(state) {
       const { pair } = state.get;
       if (!pair) return '';
       if (token + count > pair.before.row.length) return ' · a word of one answer: it is no key in common';
-      const of = (/** @type {import('../state/fields.js').Shown} */ { row, direction }) => {
-        let sum = 0;
-        for (let i = token; i < token + count; i++) sum += row[i];
-        return direction === 'read by' ? sum / count : sum;
-      };
-      const [before, after] = [of(pair.before), of(pair.after)];
+      const [before, after] = [pair.before, pair.after].map((shown) => readOf(shown, token, count));
       const change = before === after ? 'exactly the same' : formatSigned(after - before);
       const isSink = Boolean(tint.hidden?.[token]);
       const other = !isSink && state.get.sinks === 'renormalised' && tint.hidden ? `, renormalised ${formatSigned(value)}` : '';
       return ` · attention ${formatValue(before)} → ${formatValue(after)} (${change})${other}${isSink ? ', a sink' : ''}`;
+    },
+
+    untinted({ token, count }) {
+      const { pair } = state.get;
+      if (!pair?.isSideBySide || !numbersAreOfTokens(pair.before) || token + count > pair.before.row.length) return '';
+      return ` · attention ${[pair.before, pair.after].map((shown) => formatValue(readOf(shown, token, count))).join(' → ')}`;
     },
 
     saidOfGrid(grid) {
@@ -133,6 +135,13 @@ export function comparisonReading(state) {
       return '';
     },
   };
+}
+
+/** What is read of some tokens, or by them on average. @param {import('../state/fields.js').Shown} shown @param {number} token @param {number} count */
+function readOf({ row, direction }, token, count) {
+  let sum = 0;
+  for (let i = token; i < token + count; i++) sum += row[i];
+  return direction === 'read by' ? sum / count : sum;
 }
 
 /** Which keys of a row are sinks, null for none. @param {import('../data/run_info.js').RunInfo} info @param {import('../state/fields.js').Shown} shown */

@@ -43,6 +43,18 @@ export function inRegion(rows, info, drawn = null) {
   return named ? spokenApart(named) : '';
 }
 
+/**
+ * The same of members whose heads do not stand for each other, each by its name.
+ * @param {import('../state/fields.js').Shown[]} rows
+ * @param {string[]} names
+ * @param {import('../data/run_info.js').RunInfo} info  whose answer names it
+ * @param {import('../numbers/regions.js').Region | null} [drawn]
+ */
+export function inRegionEach(rows, names, info, drawn = null) {
+  const named = shareInRegion(rows, info, drawn);
+  return named ? spokenApart({ ...named, shares: named.each.map((share, i) => `${names[i]}: ${share}`).join('; ') }) : '';
+}
+
 /** @param {{where: string, shares: string, chance: string, numbers: string}} named */
 function spokenApart({ where, shares, chance, numbers }) {
   return ` ${where[0].toUpperCase()}${where.slice(1)}: ${shares} of what is read of pictures (chance ${chance}).${numbers}`;
@@ -55,10 +67,16 @@ function shareInRegion(rows, info, drawn) {
   if (!region || !cells) return null;
   const shares = rows.map((shown) => shareIn(shown.row, cells, shown.imageMass));
   if (shares.some(Number.isNaN)) return null;
+  const where = regionWords(region);
+  const each = shares.map(formatPercent);
+  return { where, each, shares: each.join(' → '), chance: formatPercent(cells.uniform), numbers: numbersOf(info, region) };
+}
+
+/** Where a place is, in words. @param {import('../numbers/regions.js').Region} region */
+export function regionWords(region) {
   const isBox = region.place.length === 4;
   const named = region.label ? `${isBox ? 'in' : 'at'} “${region.label}”` : isBox ? 'in the answer’s box' : 'at the answer’s point';
-  const where = region.label || !region.isDrawn ? named : isBox ? 'in the drawn box' : 'at the drawn point';
-  return { where, shares: shares.map(formatPercent).join(' → '), chance: formatPercent(cells.uniform), numbers: numbersOf(info, region) };
+  return region.label || !region.isDrawn ? named : isBox ? 'in the drawn box' : 'at the drawn point';
 }
 
 /** In which space the answer's numbers were read, where that is another than its family's. @param {import('../data/run_info.js').RunInfo} info @param {import('../numbers/regions.js').Region} region */
@@ -72,7 +90,7 @@ function numbersOf(info, region) {
  * @param {import('../data/run_info.js').Choice} layer
  * @param {import('../data/run_info.js').Choice} head
  */
-function headName(layer, head) {
+export function headName(layer, head) {
   if (typeof layer === 'number') return typeof head === 'number' ? `layer ${layer} head ${head}` : `the ${head} over heads of layer ${layer}`;
   if (typeof head === 'number') return `the ${layer} over layers of head ${head}`;
   return layer === head ? `the ${layer} over all heads` : `the ${layer} over layers of the ${head} over heads`;

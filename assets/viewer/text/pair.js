@@ -7,7 +7,8 @@ import { formatPercent, formatTimes, formatValue } from '../data/format.js';
 import { cellBox } from '../paint/geometry.js';
 import { barLabels } from '../numbers/colour_range.js';
 import { areShares } from '../data/selection.js';
-import { inRegion } from './map.js';
+import { inRegion, inRegionEach } from './map.js';
+import { nameAt } from './side_by_side.js';
 
 /**
  * @typedef {import('../data/comparison_info.js').Member[]} Members
@@ -22,14 +23,14 @@ import { inRegion } from './map.js';
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {import('../numbers/regions.js').Region | null} [drawn]
  */
-export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage, stands }, info, drawn = null) {
+export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage, stands, isSideBySide }, info, drawn = null) {
   const what = before.direction === 'read by' ? 'column' : before.direction === 'received' ? 'numbers' : 'row';
   const names = `${memberName(members, left)} and ${memberName(members, right)}`;
   const pictures = members[left].own_pictures || members[right].own_pictures ? ' They read different pictures of one size.' : '';
   if (isSame) return `Exactly the same ${what} in ${names}: the difference is 0 everywhere.${pictures}`;
   const parts = stands ? [standsWords(stands)] : [];
-  const points = formatPoints(after.imageMass - before.imageMass);
-  if (before.direction === 'reads' && areShares(before)) parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)} (${points})`);
+  const points = isSideBySide ? '' : ` (${formatPoints(after.imageMass - before.imageMass)})`;
+  if (before.direction === 'reads' && areShares(before) && areShares(after)) parts.push(`image mass ${formatPercent(before.imageMass)} → ${formatPercent(after.imageMass)}${points}`);
   if (!Number.isNaN(apartOnImage)) parts.push(`on the picture ${formatValue(apartOnImage)} bits apart`);
   if (!Number.isNaN(apart)) parts.push(`in the whole row ${formatValue(apart)} bits`);
   const grid = before.grid === null ? null : info.grids[before.grid];
@@ -37,7 +38,9 @@ export function pairWords(members, { left, right, before, after, isSame, apart, 
     const at = (/** @type {number} */ cell) => `row ${Math.floor(cell / grid.cols)}, col ${cell % grid.cols}`;
     parts.push(before.argmax === after.argmax ? `both most on ${at(before.argmax)}` : `most on ${at(before.argmax)} → ${at(after.argmax)}`);
   }
-  return `${inRegion([before, after], info, drawn)} ${capital(parts.join('; '))}.${pictures}`.trim();
+  const heads = [left, right].map((member, i) => nameAt(memberName(members, member), i ? after : before));
+  const said = isSideBySide ? inRegionEach([before, after], heads, info, drawn) : inRegion([before, after], info, drawn);
+  return `${said} ${parts.length ? `${capital(parts.join('; '))}.` : ''}${pictures}`.trim();
 }
 
 /** What two rows stand for where words differ. @param {import('../data/comparison_info.js').AlignedRows} stands */
@@ -55,7 +58,7 @@ function standsWords({ how, name, base, other }) {
  * @param {import('../paint/geometry.js').Cells} grid
  * @param {import('../paint/marks.js').Cell} at
  */
-export function cellWords(members, { left, right, before, after }, maps, grid, { row, col }) {
+export function cellWords(members, { left, right, before, after, isSideBySide }, maps, grid, { row, col }) {
   const cell = row * grid.cols + col;
   const place = `row ${row}, col ${col}`;
   const [x0, y0, x1, y1] = cellBox(grid, row, col).map((edge) => Math.round(10 * edge) / 10);
@@ -68,6 +71,7 @@ export function cellWords(members, { left, right, before, after }, maps, grid, {
   const drawn = maps && maps.before.values !== before.cells && !maps.difference.hidden?.[cell] ? `, renormalised ${formatSigned(maps.difference.values[cell])}` : '';
   const [first, second] = [formatValue(there) + hatched(before), formatValue(here) + hatched(after)];
   const both = `${memberName(members, left)} ${first} · ${memberName(members, right)} ${second}`;
+  if (isSideBySide) return { before: first, after: second, difference: '', readout: `${place} · ${both} · ${box}` };
   return { before: first, after: second, difference: change, readout: `${place} · ${both} · ${change}${times}${drawn} · ${box}` };
 }
 

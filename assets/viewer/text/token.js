@@ -8,6 +8,7 @@
  * @property {(seen: number[]) => import('../numbers/token_tint.js').Tint | null} tint  `seen`: the tokens that are seen one by one
  * @property {(tint: import('../numbers/token_tint.js').Tint | null) => string} words  what the tint means, or why there is none
  * @property {(chip: Count, value: number, tint: import('../numbers/token_tint.js').Tint) => string} said  of tokens; `value` is theirs in the tint
+ * @property {(chip: Count) => string} [untinted]  what is read of tokens where there is no tint
  * @property {(grid: number) => string} saidOfGrid
  * @property {(chip: Count) => string} odds
  * @property {(chip: Count) => string} mark  classes beside those of every token; '' for none

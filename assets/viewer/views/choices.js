@@ -88,7 +88,7 @@ export function createChoices(root, state, { choose, enter, turn }) {
  * @param {string} what
  * @param {(choice: import('../data/run_info.js').Choice) => void} choose
  */
-function stepper(label, what, choose) {
+export function stepper(label, what, choose) {
   const select = create('select', { 'aria-label': label });
   const back = create('button', { type: 'button', class: 'av-step', 'aria-label': `previous ${what}`, text: '‹' });
   const forward = create('button', { type: 'button', class: 'av-step', 'aria-label': `next ${what}`, text: '›' });

@@ -54,7 +54,7 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
   });
   const switches = switchesOffered.map(([field, text, title]) => {
     const name = /** @type {'smooth' | 'beside' | 'toned' | 'places'} */ (field);
-    const button = create('button', { type: 'button', class: 'av-toggle', text, title });
+    const button = create('button', { type: 'button', class: 'av-toggle', 'data-switch': name, text, title });
     button.addEventListener('click', () => state.set({ [name]: !state.get[name] }));
     return { name, button };
   });

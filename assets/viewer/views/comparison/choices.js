@@ -1,6 +1,6 @@
 // @ts-check
 /** What the matrix of change is of: a measure, the mean or one row; against whom; and all its numbers as a table to keep. */
-import { memberName } from '../../data/comparison_info.js';
+import { isSideBySide, memberName } from '../../data/comparison_info.js';
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
 import { regionIn } from '../../numbers/regions.js';
 import { rowOfMatrix } from '../../state/comparison_follow.js';
@@ -57,6 +57,10 @@ export function createChangeChoices(root, state) {
       button.setAttribute('aria-pressed', String(isThere ? of === name : name === 'mean'));
     }
     const names = comparison ? [memberName(comparison.members, right), memberName(comparison.members, 0)] : [];
+    if (isSideBySide(comparison)) {
+      title.textContent = `${names[0]} beside ${names[1]}`;
+      return;
+    }
     const isOther = left > 0;
     title.replaceChildren(...(names.length ? ['How far heads moved: ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
     if (isOther) title.append(', not the first of the pair');

@@ -2,6 +2,7 @@
 /** What is on screen in words: whose words were read, token, layer and head, what lies between the two maps, and a live line. */
 import { memberName, wordsRead } from '../../data/comparison_info.js';
 import { pairWords } from '../../text/pair.js';
+import { nameAt } from '../../text/side_by_side.js';
 import { sinksOf } from '../../text/sinks.js';
 import { create, part } from '../dom.js';
 import { named, which } from '../headline.js';
@@ -31,14 +32,17 @@ export function createComparisonHeadline(root, state) {
     for (const line of [title, facts, sentence, sinks]) line.textContent = '';
     if (!info || !comparison || !pair) return;
     const { before } = pair;
-    title.textContent = `${named('layer', before.layer)} · ${named('head', before.head)} · ${which(info, before)}`;
-    title.title = title.textContent;
     const names = [pair.left, pair.right].map((member) => memberName(comparison.members, member));
+    const head = `${named('layer', before.layer)} · ${named('head', before.head)}`;
+    const heads = pair.isSideBySide ? [before, pair.after].map((shown, i) => nameAt(names[i], shown)).join(' beside ') : head;
+    title.textContent = `${heads} · ${which(info, before)}`;
+    title.title = title.textContent;
     const what = { reads: 'rows', 'read by': 'columns', received: 'means' }[before.direction];
-    facts.append(create('span', { text: names.join(' against ') }), create('span', { text: `${what} in float32, from the factors of both` }));
+    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }));
     sentence.textContent = pairWords(comparison.members, pair, info, state.get.region);
     sentence.title = sentence.textContent;
-    sinks.textContent = sinksOf([before, pair.after], mode);
+    const hasSinks = before.sinks.count > 0 || pair.after.sinks.count > 0;
+    sinks.textContent = pair.isSideBySide && !hasSinks ? '' : sinksOf([before, pair.after], mode); // of two layers
     sinks.title = before.sinks.count || pair.after.sinks.count ? SINK_RULE : '';
     live.say(spoken);
   }
@@ -48,7 +52,7 @@ export function createComparisonHeadline(root, state) {
     const { maps, pair, info } = state.get;
     const grid = pair?.before.grid == null ? null : info?.grids[pair.before.grid];
     const { values } = maps?.difference ?? { values: new Float32Array() };
-    const largest = grid && !pair?.isSame ? cellsInWords(topCells(values.map(Math.abs), 5), values, grid.cols) : '';
+    const largest = grid && !pair?.isSame && !pair?.isSideBySide ? cellsInWords(topCells(values.map(Math.abs), 5), values, grid.cols) : '';
     return `${title.textContent}. ${sentence.textContent}${largest && ` Largest differences: ${largest}.`}`;
   }
 

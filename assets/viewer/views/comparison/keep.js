@@ -3,7 +3,8 @@
 import { comparedPath } from '../../numbers/comparison_export_paths.js';
 import { opening, placeFields, rowOf } from '../../numbers/export_paths.js';
 import { regionIn } from '../../numbers/regions.js';
-import { memberName } from '../../data/comparison_info.js';
+import { isSideBySide, memberName } from '../../data/comparison_info.js';
+import { whySideBySide } from '../../text/side_by_side.js';
 import { create, listen } from '../dom.js';
 import { createKeepLinks, PICTURES } from '../keep/keep_links.js';
 import { createKeepMenu, createPngSize, keepRow } from '../keep/keep_menu.js';
@@ -51,7 +52,8 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   /** Links for what is on screen now. */
   function offer() {
-    const { comparison, maps, left, right, manifest, whole, pair, info, region } = state.get;
+    const { comparison, infos, maps, left, right, manifest, whole, pair, info, region } = state.get;
+    const isOwn = isSideBySide(comparison);
     const place = info && pair ? regionIn(info, region, pair.before.tower) : null;
     keep.enable(Boolean(comparison));
     if (!keep.isOpen() || !comparison || !whole) return;
@@ -59,7 +61,8 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     [...[left, right].map((member) => memberName(comparison.members, member)), 'difference', 'wipe'].forEach((text, i) => {
       names[i].textContent = text;
     });
-    const show = SHOWN.filter((_, i) => boxes[i].checked);
+    boxes.forEach((box, i) => { if (i > 1 && box.parentElement) box.parentElement.hidden = isOwn; });
+    const show = SHOWN.filter((_, i) => boxes[i].checked && !(isOwn && i > 1));
     const why = !maps ? 'There is no picture to draw on.' : show.length ? '' : 'Choose what is to be shown.';
     links.address((format) => {
       if (format === 'html') return { href: `${whole.base}/export?${new URLSearchParams({ format, ...(pair ? opening(pair.before) : {}), ...(place ? placeFields(place) : {}) })}` };
@@ -68,6 +71,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
         if (pair.before.direction !== 'reads') return { why: 'A place is measured in what a row reads: choose “reads from”.' };
         return { href: `${whole.base}/export?${new URLSearchParams({ format: 'csv', ...rowOf(pair.before), ...placeFields(place) })}` };
       }
+      if (format === 'csv' && isOwn) return { why: whySideBySide(infos) };
       if (format === 'zip' || format === 'csv') return { href: `${whole.base}/export?format=${format}${format === 'csv' && pair ? `&tower=${encodeURIComponent(pair.before.tower)}` : ''}` };
       return why ? { why } : { href: `${whole.base}/${comparedPath(state.get, format, { ...size.get(), show, split: lineOnPicture() })}` };
     });

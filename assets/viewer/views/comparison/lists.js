@@ -1,12 +1,12 @@
 // @ts-check
 /** What moved most, as lists: heads, tokens of the answer; every answer in full; and where members are steps of one thing, the measure over them. One at a time. */
 import { changeWish, massesName } from '../../state/comparison_follow.js';
-import { answersOf, memberName, seriesOf } from '../../data/comparison_info.js';
+import { answersOf, isSideBySide, memberName, seriesOf } from '../../data/comparison_info.js';
 import { highestOf, movedMost, negligible } from '../../numbers/change_matrix.js';
 import { formatMeasure, formatPoints, isSigned, measureText } from '../../numbers/change_measures.js';
 import { createSteps } from './steps.js';
 import { movedTokens } from '../../text/compared_tokens.js';
-import { LISTS } from '../../state/comparison_view.js';
+import { LISTS, OWN_LISTS } from '../../state/comparison_view.js';
 import { probabilityWords } from '../../text/pair.js';
 import { create, listen, part } from '../dom.js';
 import { headCount, layersOf } from '../../data/run_info.js';
@@ -41,7 +41,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
     const { comparison, list: open } = state.get;
     const series = comparison && seriesOf(comparison.members);
     for (const { name, button } of buttons) {
-      button.hidden = name === 'steps' && !series;
+      button.hidden = (name === 'steps' && !series) || (isSideBySide(comparison) && !OWN_LISTS.includes(name));
       if (name === 'steps' && series) button.textContent = `${series.axis}s`;
       button.setAttribute('aria-selected', String(open === name));
       button.tabIndex = open === name ? 0 : -1;

@@ -5,6 +5,7 @@
  */
 import { answersOf, memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
 import { isOf } from '../../data/selection.js';
+import { selectionOf } from '../../state/own_heads.js';
 import { create, part, surfaceColour } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
 import { fitInside } from '../../paint/geometry.js';
@@ -97,13 +98,13 @@ export function createMembers(root, state, { compare }) {
 
   /** Each map on the scale of the pair on screen; one that is not here yet is pale. */
   function paint() {
-    const { info, maps, rows, selection, palette, sinks, curve, theme, size } = state.get;
+    const { info, maps, rows, selection, own, palette, sinks, curve, theme, size } = state.get;
     const density = window.devicePixelRatio || 1;
     cards.forEach((card, i) => {
       const { thumb } = card;
       const shown = rows[i] ?? null;
       if (!thumb || !info || !selection) return;
-      const isNow = isOf(info, selection, shown);
+      const isNow = isOf(info, selectionOf(selection, own, i), shown);
       thumb.classList.toggle('av-stale', !isNow);
       if (!isNow || !shown || shown.grid === null || !maps || !shown.cells.length) {
         if (isNow) thumb.getContext('2d')?.clearRect(0, 0, thumb.width, thumb.height);
@@ -132,7 +133,7 @@ export function createMembers(root, state, { compare }) {
   const undo = [
     state.on(['comparison'], build),
     state.on(['left', 'right', 'comparison'], mark),
-    state.on(['rows', 'maps', 'selection', 'palette', 'sinks', 'curve', 'size'], paint),
+    state.on(['rows', 'maps', 'selection', 'own', 'palette', 'sinks', 'curve', 'size'], paint),
     state.on(['theme'], mix),
   ];
   mix();

@@ -3,10 +3,11 @@
  * The maps that are compared, on the picture: one member's, another's, their difference, and both in one with a line between them. They
  * share what is pointed at, the zoom and the outlines; each can be seen alone.
  */
-import { memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
+import { isSideBySide, memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
 import { signedPosition } from '../../numbers/pair.js';
-import { PANES } from '../../state/comparison_view.js';
+import { OWN_PANES, PANES } from '../../state/comparison_view.js';
 import { cellWords } from '../../text/pair.js';
+import { createHeadChoice } from './head_choice.js';
 import { createWipe } from './wipe.js';
 import { create, isDark, part } from '../dom.js';
 import { columnsFor } from '../../paint/geometry.js';
@@ -18,6 +19,7 @@ import { position } from '../../numbers/colour_range.js';
 /** CSS pixels: between panes, and the line above each. */
 const GAP_PX = 10;
 const TITLE_PX = 24;
+const CHOICE_PX = 38; // of a layer and a head of its own
 const STACKED_PX = 860; // as in comparison.css
 
 /** @typedef {import('../../state/comparison_view.js').PaneName} PaneName */
@@ -28,9 +30,10 @@ const NOTHING = { before: 'base', after: 'adapter', difference: 'difference', wi
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ComparisonState} state
- * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions, compare: (two: {left?: number, right?: number}) => void}} actions
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions, compare: (two: {left?: number, right?: number}) => void,
+ *   chooseOf: (member: number, change: Partial<import('../../state/own_heads.js').OwnHead>) => void}} actions
  */
-export function createComparisonPanes(root, state, { focusGrid, selectCell, pinCell, places, compare }) {
+export function createComparisonPanes(root, state, { focusGrid, selectCell, pinCell, places, compare, chooseOf }) {
   const stage = part(root, 'stage');
   const place = part(root, 'quad');
   const strip = createPictureStrip(root, state, { focusGrid }, {
@@ -61,10 +64,11 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     const title = create('span', { class: 'av-figure-name' });
     const large = create('button', { type: 'button', class: 'av-large', text: '⤢' });
     const caption = create('figcaption', {}, [title, large]);
-    const figure = create('figure', { class: 'av-figure', 'data-pane': name }, [caption]);
+    const choice = index < OWN_PANES.length ? createHeadChoice(state, index ? 'right' : 'left', chooseOf) : null;
+    const figure = create('figure', { class: 'av-figure', 'data-pane': name }, [caption, ...(choice ? [choice.element] : [])]);
     place.append(figure);
     large.addEventListener('click', () => state.set({ alone: state.get.alone === name ? null : name }));
-    return { name, figure, title, large, pane: set.add(figure, name, index === 0) };
+    return { name, figure, title, large, choice, pane: set.add(figure, name, index === 0) };
   }
 
   /** Each map on the picture that its member read; what is of both has one only where it is the same. @param {PaneName} name */
@@ -79,13 +83,14 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
   function nameAll() {
     const { comparison, left, right, alone } = state.get;
     const members = comparison?.members ?? [];
+    const isOwn = isSideBySide(comparison);
     for (const { name, title, large, figure } of panes) {
       title.replaceChildren(...(members.length ? titleOf(name, members, left, right) : [NOTHING[name]]));
       const isAlone = alone === name;
       large.setAttribute('aria-pressed', String(isAlone));
-      large.title = isAlone ? 'all four again' : 'this one alone, as large as it fits';
+      large.title = isAlone ? (isOwn ? 'both again' : 'all four again') : 'this one alone, as large as it fits';
       large.setAttribute('aria-label', `${{ before: 'first map', after: 'second map', difference: 'difference', wipe: 'wipe' }[name]} alone`);
-      figure.hidden = alone !== null && !isAlone;
+      figure.hidden = (alone !== null && !isAlone) || (isOwn && !OWN_PANES.includes(name));
     }
     if (members.length) wipe.show(state.get.split, memberName(members, left), memberName(members, right));
     const host = panes.find(({ name }) => name === (alone ?? 'after'));
@@ -98,7 +103,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     if (name === 'difference') return [create('b', { text: 'difference' }), ` ${second} − ${first}`];
     if (name === 'wipe') return [create('b', { text: 'wipe' }), ` ${first} | ${second}`];
     const member = name === 'before' ? left : right;
-    const offered = members.map((_, i) => i).filter((i) => i !== (name === 'before' ? right : left) && (name === 'before' || i > 0));
+    const offered = members.map((_, i) => i).filter((i) => i !== (name === 'before' ? right : left) && (name === 'before' ? i === left || !isSideBySide(state.get.comparison) : i > 0));
     const strength = create('span', { class: 'av-strength', text: strengthOf(members[member]) });
     if (offered.length < 2) return [create('b', { text: memberNames(members)[member], title: members[member].adapter?.id ?? members[member].model?.id ?? '' }), ' ', strength];
     const select = create('select', { 'aria-label': name === 'before' ? 'What it is compared with' : 'What is compared' }, offered.map((i) =>
@@ -116,10 +121,12 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     const isAlone = state.get.alone !== null;
     const isStacked = root.clientWidth <= STACKED_PX;
     const box = { width: place.clientWidth, height: place.clientHeight };
-    const columns = isAlone ? 1 : isStacked || !now || !box.width ? 2 : columnsFor(now.image, box, PANES.length, GAP_PX, TITLE_PX);
+    const isOwn = isSideBySide(state.get.comparison);
+    const [count, title] = isOwn ? [OWN_PANES.length, TITLE_PX + CHOICE_PX] : [PANES.length, TITLE_PX];
+    const columns = isAlone || (isOwn && isStacked) ? 1 : isStacked || !now || !box.width ? 2 : columnsFor(now.image, box, count, GAP_PX, title);
     place.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     if (isStacked && now) {
-      const each = ((box.width - GAP_PX * (columns - 1)) / columns) * (now.image.height / now.image.width) + TITLE_PX;
+      const each = ((box.width - GAP_PX * (columns - 1)) / columns) * (now.image.height / now.image.width) + title;
       stage.style.setProperty('--av-quad-height', `${Math.round(isAlone ? each : 2 * each + GAP_PX)}px`);
     }
   }
@@ -169,7 +176,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
 
   const undo = [
     state.on(['comparison', 'left', 'right', 'alone'], nameAll),
-    state.on(['info', 'source', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
+    state.on(['info', 'source', 'comparison', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
     state.on(['maps', 'palette', 'smooth', 'opacity', 'selection', 'left', 'right'], showMaps),
     state.on(['left', 'right'], () => { if (state.get.comparison?.members.some(({ own_pictures: isOwn }) => isOwn)) showAll(); }),
     state.on(['places', 'left', 'right', 'infos'], set.showPlaces),
@@ -189,7 +196,7 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
       strip.dispose();
       wipe.dispose();
       set.dispose();
-      panes.forEach(({ figure }) => figure.remove());
+      panes.forEach(({ figure, choice }) => { choice?.dispose(); figure.remove(); });
     },
   };
 }

@@ -16,8 +16,9 @@ const MOST_BYTES = 1_000_000;
  * @param {import('../../state/fields.js').ViewerState} state
  * @param {Pick<import('../../state/region_actions.js').RegionActions, 'load' | 'toggle' | 'letGo'>} actions
  * @param {() => string[]} names  of the members on screen, '' of a run's own
+ * @param {() => {shown: import('../../state/fields.js').Shown | null, info: import('../../data/run_info.js').RunInfo | null}[]} [members]  likewise: what is shown of each
  */
-export function createPlacePanel(root, state, { load, toggle, letGo }, names) {
+export function createPlacePanel(root, state, { load, toggle, letGo }, names, members = () => [{ shown: state.get.shown, info: state.get.info }]) {
   const input = create('input', { type: 'text', class: 'av-mark-input', 'aria-label': 'A place: x0 y0 x1 y1, or JSON', placeholder: 'x0 y0 x1 y1, or JSON', spellcheck: false, autocomplete: 'off' });
   const measure = create('button', { type: 'submit', class: 'av-toggle', text: 'Measure' });
   const clear = create('button', { type: 'button', class: 'av-toggle', text: 'Clear' });
@@ -68,18 +69,19 @@ export function createPlacePanel(root, state, { load, toggle, letGo }, names) {
   }
 
   function say() {
-    const { measured, info, shown } = state.get;
-    const layer = info && shown ? layersOf(info, shown.tower).indexOf(/** @type {number} */ (shown.layer)) : -1;
-    const head = shown?.head;
+    const { measured } = state.get;
+    const heads = members().map(({ shown, info }) => ({
+      layer: info && shown ? layersOf(info, shown.tower).indexOf(/** @type {number} */ (shown.layer)) : -1, head: shown?.head,
+    }));
     if (!measured || measured.why) {
       list.replaceChildren(...(measured ? [create('p', { text: measured.why })] : []));
       return;
     }
-    if (layer < 0 || typeof head !== 'number') {
+    if (!heads.length || heads.some(({ layer, head }) => layer < 0 || typeof head !== 'number')) {
       list.replaceChildren(create('p', { text: 'Choose one layer and one head: a place is measured in one.' }));
       return;
     }
-    const words = measured.members.map((member) => measuredWords(member, layer, head));
+    const words = measured.members.map((member, i) => measuredWords(member, heads[i].layer, /** @type {number} */ (heads[i].head)));
     list.replaceChildren(
       ...words.map(({ said }, i) => create('p', {}, [...(names()[i] ? [create('b', { text: names()[i] }), ' '] : []), said])),
       create('p', { class: 'av-mark-chance', text: words[words.length - 1].chance }),

@@ -152,7 +152,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
 
   /** What is read of tokens, in words. @param {{token: number, count: number}} tokens */
   function readOf(tokens) {
-    return tint ? reading.said(tokens, valueOf(tint, tokens, state.get.shown?.direction), tint) : '';
+    return tint ? reading.said(tokens, valueOf(tint, tokens, state.get.shown?.direction), tint) : reading.untinted?.(tokens) ?? '';
   }
 
   /** @param {Parameters<typeof tip.point>[0]} at */
