@@ -90,6 +90,23 @@ def write_clicks(folder: Path, shape: tuple[int, int]) -> Path:
     return folder
 
 
+def write_towers(folder: Path, shape: tuple[int, int], answer: Sequence[str] = ("a", " red", " star", ".")) -> Path:
+    """Write two runs of the same words by models with other layers and heads, and set them beside each other."""
+    runs = []
+    for n, sizes in enumerate(({}, {"layers": range(5), "heads": 6, "kv_heads": 3})):
+        tokens = chat([shape], answer=answer)
+        run = write_run(
+            folder.with_name(f"{folder.name} {n}"), [scene(640, 400, 2)], [shape], tokens=tokens, smooth=True, seed=n,
+            logprobs=[-0.1 * (i + n + 1) for i in range(len(answer) + 1)], answer="".join(answer), prompt="the star?",
+            prompt_tokens=next(each["index"] for each in tokens if each["role"] == "answer"), **sizes,
+            boxes=[{"x0": 80, "y0": 60, "x1": 300, "y1": 220, "label": "Save", "image": 0}],
+        )  # fmt: skip
+        _write_image_masses(Run(run), ())
+        runs.append(run)
+    compare_runs(runs, folder, names=["small", "big"]).close()
+    return folder
+
+
 def _change(folder: Path, adapter: dict, record: dict, logprobs: list[float]) -> None:
     """Make a copy of the base's run that of an adapter."""
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))

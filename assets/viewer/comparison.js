@@ -260,8 +260,8 @@ export function mount({ element, props, watch, trigger, server }) {
 
   function tell() {
     const { status, pair, measure, of, list, alone, split } = state.get;
-    const shown = pair && { left: pair.left, right: pair.right, measure, of, same: pair.isSame ? 'yes' : 'no' };
-    describe(root, status, pair?.before, { left: null, right: null, measure: null, of: null, same: null, ...shown, list, alone, split: Math.round(100 * split) });
+    const shown = pair && { left: pair.left, right: pair.right, measure, of, same: pair.isSame ? 'yes' : 'no', own: pair.isSideBySide ? `${pair.after.layer}.${pair.after.head}` : null };
+    describe(root, status, pair?.before, { left: null, right: null, measure: null, of: null, same: null, own: null, ...shown, list, alone, split: Math.round(100 * split) });
   }
 
   /** Back to all maps, one token, no cell, the whole picture. */

@@ -87,8 +87,9 @@ export function createChoices(root, state, { choose, enter, turn }) {
  * @param {string} label
  * @param {string} what
  * @param {(choice: import('../data/run_info.js').Choice) => void} choose
+ * @param {boolean} [isNamed]  each choice says what it is of: there is no label beside it
  */
-export function stepper(label, what, choose) {
+export function stepper(label, what, choose, isNamed = false) {
   const select = create('select', { 'aria-label': label });
   const back = create('button', { type: 'button', class: 'av-step', 'aria-label': `previous ${what}`, text: '‹' });
   const forward = create('button', { type: 'button', class: 'av-step', 'aria-label': `next ${what}`, text: '›' });
@@ -104,12 +105,12 @@ export function stepper(label, what, choose) {
   forward.addEventListener('click', () => step(1));
 
   return {
-    element: create('span', { class: 'av-choice' }, [create('span', { class: 'av-label', text: label }), back, select, forward]),
+    element: create('span', { class: 'av-choice' }, [...(isNamed ? [] : [create('span', { class: 'av-label', text: label })]), back, select, forward]),
     /** @param {import('../data/run_info.js').Choice[]} choices */
     offer(choices) {
       offered = choices;
       select.replaceChildren(...(choices.length ? choices : ['–']).map((choice) =>
-        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${choice} over ${what}s` : `${choice}` })));
+        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${choice} over ${what}s` : isNamed && choices.length ? `${what} ${choice}` : `${choice}` })));
     },
     /** @param {import('../data/run_info.js').Choice | undefined} choice */
     show(choice) {

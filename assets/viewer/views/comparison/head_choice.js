@@ -13,8 +13,8 @@ import { create } from '../dom.js';
  * @param {(member: number, change: Partial<import('../../state/own_heads.js').OwnHead>) => void} chooseOf
  */
 export function createHeadChoice(state, side, chooseOf) {
-  const layer = stepper('Layer', 'layer', (value) => chooseOf(state.get[side], { layer: value }));
-  const head = stepper('Head', 'head', (value) => chooseOf(state.get[side], { head: value }));
+  const layer = stepper('Layer', 'layer', (value) => chooseOf(state.get[side], { layer: value }), true);
+  const head = stepper('Head', 'head', (value) => chooseOf(state.get[side], { head: value }), true);
   const element = create('div', { class: 'av-own', role: 'group', 'aria-label': `Layer and head of the ${side === 'left' ? 'first' : 'second'} map`, hidden: '' }, [layer.element, head.element]);
 
   function offer() {
