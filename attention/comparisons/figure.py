@@ -59,6 +59,7 @@ def write_comparison_figure(
     show: Sequence[str] | str | None = None,
     split: float = 0.5,
     difference_high: float | str | None = None,
+    right_high: float | None = None,
     scale: float | None = None,
     width: int | None = None,
     caption: bool = False,
@@ -69,6 +70,7 @@ def write_comparison_figure(
     Of members side by side there are the first two alone.
     `split` is where the wipe's line stands, 0 to 1 of the picture's width: left of it is `left`. `difference_high` is
     where the colours of the difference end, in the maps' unit, or `largest`; without it they are on the maps' scale.
+    Of members side by side each map has a range of its own; `right_high` is where the right one's ends.
     `scale` or `width` are the size of each picture of a PNG, and `caption` is what svg and pdf always have. Raises
     InvalidRequest or LimitExceeded before anything is written.
     """
@@ -77,12 +79,13 @@ def write_comparison_figure(
         raise InvalidRequest(f"split is {quoted(split)}; it must be a number from 0 to 1.")
     if format != "png" and (scale, width) != (None, None):
         raise InvalidRequest(f"Format {format} is sharp in any size: leave scale and width out, or use png.")
-    drawn = maps.drawn(look, difference_high)
+    drawn = maps.drawn(look, difference_high, right_high)
     panels = _panels(maps, look, shown, split, drawn, difference_high is not None)
     sentences = _caption(maps, look, drawn, difference_high is not None)
     about = maps.settings() | look_settings(look)
     about |= {"show": shown, "range": [drawn[0].low, drawn[0].high]}
-    about |= {} if maps.is_side_by_side else {"difference_high": drawn[2].high}
+    own = {"right_range": [drawn[1].low, drawn[1].high]}
+    about |= own if maps.is_side_by_side else {"difference_high": drawn[2].high}
     about |= {"split": split} if "wipe" in shown else {}
     if format == "png":
         info = maps.before.run.info
@@ -203,12 +206,13 @@ def _caption(
     """Sentences on what the maps are of, what lies between them and how they are drawn."""
     info = maps.comparison.info
     first, second = _names(maps)
-    before, _, difference = drawn
+    before, after, difference = drawn
     rows, cols = before.values.shape
     write = format_times if before.unit == "uniform" else format_value
     even = " even attention" if before.unit == "uniform" else ""
     answers = [(first, maps.before.run.info.get("answer")), (second, maps.after.run.info.get("answer"))]
     low, _, high = _difference_labels(difference)
+    second_range = f" and {write(after.low)} to {write(after.high)}" if maps.is_side_by_side else ""
     between = "" if maps.is_side_by_side else f" difference: {low} to {high}, {_scale_words(maps, is_own)};"
     image = maps.before.run.info["grids"][maps.before.grid]["image"]
     return [
@@ -222,7 +226,8 @@ def _caption(
             _names_at(maps) if maps.is_side_by_side else None,
         ),
         *_sink_words(maps, look),
-        f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{even};{between} "
+        f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{second_range}{even};"
+        f"{between} "
         f"{ground_words(look)}",
         *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
         f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",

@@ -5,7 +5,7 @@ Knows comparisons and selections of runs; knows no picture, neither models nor G
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -102,22 +102,29 @@ class ComparedMaps:
         there, here = (float(values[self.image_keys].sum(dtype=np.float64)) for values in self.values)
         return there, here
 
-    def drawn(self, look: Look, difference_high: float | str | None = None) -> tuple[Drawn, Drawn, DrawnDifference]:
+    def drawn(
+        self, look: Look, difference_high: float | str | None = None, right_high: float | None = None
+    ) -> tuple[Drawn, Drawn, DrawnDifference]:
         """Both maps on one range, and their difference, right less left: on that range, or up to `difference_high`.
 
         `difference_high` is a number of the maps' unit, or `largest`: the largest difference. What is hidden in one of
-        the two is hidden in the difference. Raises InvalidRequest.
+        the two is hidden in the difference. Side by side each map has a range of its own, the right one's up to
+        `right_high`, and no difference means anything. Raises InvalidRequest.
         """
         if self.before.key is not None and look.unit == "uniform":
             raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
         cells = self.before.cells()
-        before, after = drawn_together(
-            [
-                MapCells(values[cells], np.isin(cells, self.sinks(of)), of.sink_mass(values, self.sinks(of)))
-                for values, of in zip(self.values, (self.before, self.after), strict=True)
-            ],
-            look,
-        )
+        maps = [
+            MapCells(values[cells], np.isin(cells, self.sinks(of)), of.sink_mass(values, self.sinks(of)))
+            for values, of in zip(self.values, (self.before, self.after), strict=True)
+        ]
+        if self.is_side_by_side:
+            own = look if right_high is None else replace(look, low=None, high=right_high)
+            before, after = (drawn_together([each], how)[0] for each, how in zip(maps, (look, own), strict=True))
+        elif right_high is not None:
+            raise InvalidRequest("The two maps have one range: leave right_high out.")
+        else:
+            before, after = drawn_together(maps, look)
         if difference_high is not None and self.is_side_by_side:
             raise InvalidRequest(f"{self.comparison.why_side_by_side()} Leave difference_high out.")
         if difference_high is None:

@@ -85,6 +85,7 @@ def write_compared_region(comparison: Comparison, file: BinaryIO, wanted: Wanted
 def write_compared(maps: ComparedMaps, format: str, file: BinaryIO, wanted: Wanted) -> None:  # noqa: A002
     """Draw two members' maps and their difference into an open file, in a format of FIGURES."""
     drawing: dict[str, Any] = {"show": wanted.show, "difference_high": wanted.difference_high}
+    drawing["right_high"] = wanted.right_high
     drawing["split"] = 0.5 if wanted.split is None else wanted.split
     drawing |= {"scale": wanted.scale, "width": wanted.width, "caption": wanted.caption}
     write_comparison_figure(maps, Look.read(wanted.look), file, format, **drawing)

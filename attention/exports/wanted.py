@@ -79,6 +79,10 @@ class Wanted:
     right_head: Choice = row(
         None, int | str, "the second member's own head, likewise (default: mean)", "N|mean|max", COMPARISON
     )
+    right_high: float | None = row(
+        None, float, "where the second member's colours end, likewise (default: as high says, or its largest value)",
+        "V", COMPARISON,
+    )  # fmt: skip
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod

@@ -83,7 +83,7 @@ def test_each_map_has_a_layer_and_a_head_of_its_own_and_nothing_lies_between(ope
     page.wait_for_function("location.hash.includes('compare.heads=4.5')")
     for pane in ("difference", "wipe"):
         expect(page.locator(f"[data-pane={pane}]")).to_be_hidden()
-    for gone in (".av-matrix", ".av-change-choices", ".av-difference-bar", "[data-switch=magnified]"):
+    for gone in (".av-matrix", ".av-change-choices", "[data-switch=magnified]"):
         expect(page.locator(gone).first).to_be_hidden()
     tabs = page.locator(".av-tab:visible").all_inner_texts()
     assert tabs == ["tokens", "answers"]

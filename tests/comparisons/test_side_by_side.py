@@ -151,6 +151,13 @@ def test_figures_show_each_map_at_its_own_layer_and_head(both, tmp_path):
     about = json.loads(Image.open(tmp_path / "both.png").text["attention"])
     assert about["show"] == ["left", "right"] and "difference_high" not in about
     assert (about["layer"], about["right"]["layer"], about["right"]["head"]) == (1, 3, 5)
+    own = [run.map(layer, head, query).max() for run, layer, head in zip(both.runs.values(), (1, 3), (2, 5), strict=True)]
+    assert [about["range"][1], about["right_range"][1]] == pytest.approx(own, rel=1e-3), "each ends where it ends"
+    export(both, "png", tmp_path / "ends.png", **heads, right_high=0.25, look={"curve": "log"})
+    about = json.loads(Image.open(tmp_path / "ends.png").text["attention"])
+    assert about["right_range"] == pytest.approx([0.00025, 0.25]) and about["range"][1] == pytest.approx(
+        own[0], rel=1e-3
+    )
     with pytest.raises(NotInRun, match="Layer 3 has no attention"):
         export(both, "png", tmp_path / "none.png", layer=3)
     export(both, "csv", tmp_path / "region.csv", box=BOX)
@@ -192,8 +199,9 @@ def test_members_of_equal_towers_have_no_heads_of_their_own(runs, tmp_path):
     with compare_runs([runs[0], runs[0]], tmp_path / "same") as same:
         assert same.info["format"] == 1 and not same.is_side_by_side
         assert not any("own_towers" in member for member in same.info["members"])
-        with pytest.raises(InvalidRequest, match="leave right_layer out"):
-            export(same, "png", tmp_path / "none.png", right_layer=1)
+        for field in ("right_layer", "right_head", "right_high"):
+            with pytest.raises(InvalidRequest, match=f"leave {field} out"):
+                export(same, "png", tmp_path / "none.png", **{field: 1})
 
 
 def test_a_vision_tower_of_other_patches_is_named_and_left_out_on_request(runs, tmp_path):

@@ -22,7 +22,8 @@ PARAMETERS = {
     "/open": "file",
     "/heatmap": "ticket tower layer head query grid member",
     "/export": "ticket format tower layer head query key grid until received look scale caption member left right show "
-    "split difference_high tokens layers heads megabytes box point image label right_layer right_head",
+    "split difference_high tokens layers heads megabytes box point image label right_layer right_head "
+    "right_high",
     "/region": "ticket box point answer image query until tower member by top coordinates",
 }
 

@@ -22,7 +22,7 @@ export function comparedPath({ comparison, pair, maps, palette, opacity, sinks, 
   const { isOwn, range } = maps.difference;
   const more = new URLSearchParams({
     left, right, show: show.join(','), ...(show.includes('wipe') ? { split: split.toFixed(4) } : {}),
-    ...(pair.isSideBySide ? { right_layer: String(pair.after.layer), right_head: String(pair.after.head) } : {}),
+    ...(pair.isSideBySide ? { right_layer: String(pair.after.layer), right_head: String(pair.after.head), right_high: maps.after.range.high.toPrecision(9) } : {}),
     ...(isOwn && range.high > 0 && !pair.isSideBySide ? { difference_high: range.high.toPrecision(9) } : {}), ...(beside ? { plain: '1' } : {}),
   });
   return `${exportPath(/** @type {import('./export_paths.js').View} */ (view), format, { scale, caption })}&${more}`;

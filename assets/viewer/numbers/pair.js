@@ -18,7 +18,7 @@
  *
  * @typedef {object} Maps
  * @property {import('./coloured_map.js').Drawn} before
- * @property {import('./coloured_map.js').Drawn} after   with the same range
+ * @property {import('./coloured_map.js').Drawn} after   with the same range; with its own where heads do not stand for each other
  * @property {Difference} difference
  *
  * @typedef {object} Difference
@@ -93,22 +93,25 @@ export function jensenShannon(p, q) {
  * @param {number | null} sharedHigh  where the range of all heads' maps of both ends, null while that is not known
  * @returns {Maps | null}
  */
-export function makeMaps({ before, after }, look, sharedHigh) {
+export function makeMaps({ before, after, isSideBySide }, look, sharedHigh) {
   if (!before.cells.length || before.cells.length !== after.cells.length) return null;
   const { curve, clip, scale } = look;
   const isColumn = before.direction === 'read by';
   const mode = isColumn ? 'raw' : look.sinks;
   const [there, here] = [before, after].map((shown) => withoutSinks(shown.cells, shown.sinks, mode));
-  const even = scale === 'uniform' && !isColumn ? before.mass / before.cells.length : undefined; // one unit for both: the left one's
+  const evenOf = (/** @type {Shown} */ shown) => (scale === 'uniform' && !isColumn ? shown.mass / shown.cells.length : undefined);
+  const even = evenOf(before); // one unit for both: the left one's
   const high = scale === 'atlas' && sharedHigh !== null ? sharedHigh : undefined;
   const hidden = there.hidden || here.hidden ? both(there.hidden, here.hidden) : null;
   const range = rangeOf(joined(there.values, here.values), { curve, clip, even, high, hidden: hidden && joined(there.hidden, here.hidden, before.cells.length) });
+  // Where each is shown by itself each has a range of its own.
+  const [first, second] = isSideBySide ? [rangeOf(there.values, { curve, clip, even, high, hidden: there.hidden }), rangeOf(here.values, { curve, clip, even: evenOf(after), high, hidden: here.hidden })] : [range, range];
   const values = here.values.map((value, cell) => value - there.values[cell]);
   const sizes = values.map(Math.abs);
   const own = look.magnified ? inUnit(rangeOf(sizes, { curve, clip, hidden }), range) : null;
   const unit = range.factor === 1 ? {} : { even: 1 / range.factor };
   const shared = own ?? { ...rangeOf(sizes, { ...unit, curve, clip: 100, hidden }), high: range.high, low: range.low, clipped: above(sizes, hidden, range) };
-  return { before: { ...there, range }, after: { ...here, range }, difference: { values, hidden, range: shared, isOwn: own !== null } };
+  return { before: { ...there, range: first }, after: { ...here, range: second }, difference: { values, hidden, range: shared, isOwn: own !== null } };
 }
 
 /** A range of attention in the unit of another. @param {import('./colour_range.js').Range} own @param {import('./colour_range.js').Range} range */

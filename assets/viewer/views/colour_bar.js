@@ -4,6 +4,12 @@ import { createBar, hoveredCell } from './bar.js';
 import { solidPixels } from '../paint/palette.js';
 import { barLabels, position } from '../numbers/colour_range.js';
 
+/** What the bar of a map says. @param {import('../numbers/colour_range.js').Range} range */
+export function ownLabels(range) {
+  const labels = barLabels(range);
+  return { ...labels, middle: range.curve === 'linear' ? '' : labels.middle };
+}
+
 /**
  * @param {Element} root
  * @param {import('../state/fields.js').ViewerState} state
@@ -14,10 +20,10 @@ export function createColourBar(root, state) {
   function label() {
     const { drawn, shown, scale } = state.get;
     if (!drawn) return bar.label(null);
-    const labels = barLabels(drawn.range);
+    const labels = ownLabels(drawn.range);
     const isRelative = scale === 'uniform' && shown?.direction === 'read by';
     bar.label({
-      ...labels, middle: drawn.range.curve === 'linear' ? '' : labels.middle,
+      ...labels,
       note: [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; '),
     });
   }

@@ -73,6 +73,7 @@ test('nothing is measured between two rows that do not stand for each other; the
   assert.match(said, /^In “Save”: base, layer 1 head 0: 20\.0\s%; big, layer 3 head 2: 75\.0\s% of what is read of pictures \(chance 25\.0\s%\)\. Image mass 50\.0\s% → 80\.0\s%; most on/);
   assert.doesNotMatch(said, /bits|points/);
   const maps = makeMaps(two, { scale: 'map', curve: 'linear', clip: 100, sinks: 'masked', magnified: false }, null);
+  assert.deepEqual([maps.before.range.high, maps.after.range.high].map((high) => high.toFixed(3)), ['0.200', '0.600'], 'each has a range of its own');
   const words = cellWords(MEMBERS, two, maps, INFOS[0].grids[0], { row: 0, col: 0 });
   assert.deepEqual([words.difference, words.readout], ['', 'row 0, col 0 · base 0.100 · big 0.600 · x 0–10, y 0–10 px']);
 });

@@ -1,10 +1,15 @@
 // @ts-check
-/** The colour bar of the difference: less on one side, more on the other, none in the middle. */
+/**
+ * The colour bar of the difference: less on one side, more on the other, none in the middle. Where no head of one member stands for a head of
+ * another, that of the second map, which has a range of its own then.
+ */
 import { createBar, hoveredCell } from '../bar.js';
 import { signedPosition } from '../../numbers/pair.js';
 import { differenceLabels } from '../../text/pair.js';
 import { isDark } from '../dom.js';
-import { divergingPixels } from '../../paint/palette.js';
+import { ownLabels } from '../colour_bar.js';
+import { position } from '../../numbers/colour_range.js';
+import { divergingPixels, solidPixels } from '../../paint/palette.js';
 
 /**
  * @param {Element} root
@@ -15,18 +20,21 @@ export function createDifferenceBar(root, state) {
 
   function label() {
     const { maps, pair } = state.get;
+    paint();
+    if (maps && pair?.isSideBySide) return bar.label(ownLabels(maps.after.range));
     bar.label(maps && pair ? { unit: 'difference', ...differenceLabels(pair, maps.difference) } : null);
   }
 
   function point() {
     const { maps } = state.get;
     const cell = hoveredCell(state.get);
+    if (maps && state.get.pair?.isSideBySide) return bar.point(cell >= 0 && !maps.after.hidden?.[cell] ? position(maps.after.range, maps.after.values[cell]) : null);
     bar.point(maps && cell >= 0 && !maps.difference.hidden?.[cell] ? signedPosition(maps.difference.range, maps.difference.values[cell]) : null);
   }
 
-  const paint = () => bar.paint(divergingPixels(isDark(), false));
+  const paint = () => bar.paint(state.get.pair?.isSideBySide ? solidPixels(state.get.palette) : divergingPixels(isDark(), false));
   const undo = [
-    state.on(['theme'], paint),
+    state.on(['theme', 'palette'], paint),
     state.on(['maps', 'pair'], label),
     state.on(['hover', 'maps', 'pair'], point),
   ];

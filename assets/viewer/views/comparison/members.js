@@ -98,7 +98,7 @@ export function createMembers(root, state, { compare }) {
 
   /** Each map on the scale of the pair on screen; one that is not here yet is pale. */
   function paint() {
-    const { info, maps, rows, selection, own, palette, sinks, curve, theme, size } = state.get;
+    const { info, maps, rows, right, selection, own, palette, sinks, curve, theme, size } = state.get;
     const density = window.devicePixelRatio || 1;
     cards.forEach((card, i) => {
       const { thumb } = card;
@@ -110,7 +110,8 @@ export function createMembers(root, state, { compare }) {
         if (isNow) thumb.getContext('2d')?.clearRect(0, 0, thumb.width, thumb.height);
         return;
       }
-      const now = [shown, maps.before.range, palette, sinks, curve, theme, size];
+      const { range } = i === right ? maps.after : maps.before;
+      const now = [shown, range, palette, sinks, curve, theme, size];
       if (now.every((value, k) => value === card.painted[k])) return;
       card.painted = now;
       const grid = info.grids[shown.grid];
@@ -119,7 +120,6 @@ export function createMembers(root, state, { compare }) {
       const fitted = fitInside(x1 - x0, y1 - y0, room.width, room.height);
       Object.assign(thumb, fitted);
       Object.assign(thumb.style, { width: `${fitted.width / density}px`, height: `${fitted.height / density}px` });
-      const { range } = maps.before;
       const { values, hidden } = withoutSinks(shown.cells, shown.sinks, shown.direction === 'read by' ? 'raw' : sinks);
       const image = new ImageData(fitted.width, fitted.height);
       const map = { values, offset: 0, high: range.factor > 0 ? range.high / range.factor : 0, share: null, hidden, x: 0, y: 0 };
