@@ -151,7 +151,8 @@ def test_figures_show_each_map_at_its_own_layer_and_head(both, tmp_path):
     about = json.loads(Image.open(tmp_path / "both.png").text["attention"])
     assert about["show"] == ["left", "right"] and "difference_high" not in about
     assert (about["layer"], about["right"]["layer"], about["right"]["head"]) == (1, 3, 5)
-    own = [run.map(layer, head, query).max() for run, layer, head in zip(both.runs.values(), (1, 3), (2, 5), strict=True)]
+    places = zip(both.runs.values(), (1, 3), (2, 5), strict=True)
+    own = [run.map(layer, head, query).max() for run, layer, head in places]
     assert [about["range"][1], about["right_range"][1]] == pytest.approx(own, rel=1e-3), "each ends where it ends"
     export(both, "png", tmp_path / "ends.png", **heads, right_high=0.25, look={"curve": "log"})
     about = json.loads(Image.open(tmp_path / "ends.png").text["attention"])
