@@ -158,7 +158,7 @@ export function mount({ element, props, watch, trigger, server }) {
     createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createReadWithLess(root, state, server ? null : trigger), createPlaceReading(state, {
       runs: () => ({ sources: state.get.sources, infos: state.get.infos }),
       show: (infos) => state.set({ infos, info: infos[0] }),
-    }), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state),
+    }), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state, () => (state.get.pair?.isSideBySide && state.get.comparison ? memberName(state.get.comparison.members, state.get.pair.left) : '')),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
     createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createBestHeads(root, state, { chooseOf }), createBestFollower(state, { fail: session.fail }), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {

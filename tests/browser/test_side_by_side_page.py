@@ -100,8 +100,11 @@ def test_a_layer_that_the_base_lacks_and_steps_by_keys_and_an_address_that_asks_
         forward.click()
         if layer:  # after "max over layers"
             tools.wait(page, own=f"{layer - 1}.mean")
-    page.keyboard.press("ArrowUp")  # of the first map, wherever the focus is
-    tools.wait(page, layer=2, head=2, own="3.mean")
+    page.keyboard.press("ArrowDown")  # in the second pane: its own head
+    tools.wait(page, layer=2, head=3, own="3.max")
+    page.locator("[data-pane=before] .av-own").get_by_label("previous layer").focus()
+    page.keyboard.press("ArrowUp")
+    tools.wait(page, layer=2, head=2, own="3.max")
     address = page.evaluate("document.querySelector('.av-root').__attn.state.manifest.id")
     page.goto(f"{page.url.split('#')[0]}#compare={address}&compare.heads=99.5&compare.left=1&compare.alone=wipe")
     page.reload()

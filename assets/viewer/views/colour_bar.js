@@ -13,8 +13,9 @@ export function ownLabels(range) {
 /**
  * @param {Element} root
  * @param {import('../state/fields.js').ViewerState} state
+ * @param {() => string} [whose]  map it is of, where there are several bars
  */
-export function createColourBar(root, state) {
+export function createColourBar(root, state, whose = () => '') {
   const bar = createBar(root, 'av-map-bar');
 
   function label() {
@@ -23,7 +24,7 @@ export function createColourBar(root, state) {
     const labels = ownLabels(drawn.range);
     const isRelative = scale === 'uniform' && shown?.direction === 'read by';
     bar.label({
-      ...labels,
+      ...labels, unit: [whose(), labels.unit].filter(Boolean).join(' · '),
       note: [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; '),
     });
   }

@@ -7,6 +7,7 @@ import { createBar, hoveredCell } from '../bar.js';
 import { signedPosition } from '../../numbers/pair.js';
 import { differenceLabels } from '../../text/pair.js';
 import { isDark } from '../dom.js';
+import { memberName } from '../../data/comparison_info.js';
 import { ownLabels } from '../colour_bar.js';
 import { position } from '../../numbers/colour_range.js';
 import { divergingPixels, solidPixels } from '../../paint/palette.js';
@@ -19,9 +20,12 @@ export function createDifferenceBar(root, state) {
   const bar = createBar(root, 'av-difference-bar');
 
   function label() {
-    const { maps, pair } = state.get;
+    const { maps, pair, comparison } = state.get;
     paint();
-    if (maps && pair?.isSideBySide) return bar.label(ownLabels(maps.after.range));
+    if (maps && comparison && pair?.isSideBySide) {
+      const labels = ownLabels(maps.after.range);
+      return bar.label({ ...labels, unit: `${memberName(comparison.members, pair.right)} · ${labels.unit}` });
+    }
     bar.label(maps && pair ? { unit: 'difference', ...differenceLabels(pair, maps.difference) } : null);
   }
 

@@ -35,5 +35,16 @@ export function createHeadChoice(state, side, chooseOf) {
 
   const undo = [state.on(['comparison', 'infos', 'tower', 'left', 'right'], offer), state.on(['selection', 'own'], show)];
   offer();
-  return { element, dispose: () => undo.forEach((end) => end()) };
+  /** The next layer, or head, or the one before. @param {'layer' | 'head'} what @param {number} by */
+  function step(what, by) {
+    const { selection, infos, own, tower } = state.get;
+    if (element.hidden || !selection) return false;
+    const info = infos[state.get[side]];
+    const offered = choices(what === 'layer' ? layersOf(info, tower) : headsOf(info, tower));
+    const place = offered.indexOf(selectionOf(selection, own, state.get[side])[what]) + by;
+    if (place in offered) chooseOf(state.get[side], { [what]: offered[place] });
+    return true;
+  }
+
+  return { element, step, dispose: () => undo.forEach((end) => end()) };
 }

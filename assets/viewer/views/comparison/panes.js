@@ -5,6 +5,7 @@
  */
 import { isSideBySide, memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
 import { signedPosition } from '../../numbers/pair.js';
+import { commandOf } from '../../state/keys.js';
 import { OWN_PANES, PANES } from '../../state/comparison_view.js';
 import { cellWords } from '../../text/pair.js';
 import { createHeadChoice } from './head_choice.js';
@@ -67,8 +68,17 @@ export function createComparisonPanes(root, state, { focusGrid, selectCell, pinC
     const choice = index < OWN_PANES.length ? createHeadChoice(state, index ? 'right' : 'left', chooseOf) : null;
     const figure = create('figure', { class: 'av-figure', 'data-pane': name }, [caption, ...(choice ? [choice.element] : [])]);
     place.append(figure);
+    if (name === 'after' && choice) figure.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => stepByKey(event, choice.step)); // its arrow keys are of its own head
     large.addEventListener('click', () => state.set({ alone: state.get.alone === name ? null : name }));
     return { name, figure, title, large, choice, pane: set.add(figure, name, index === 0) };
+  }
+
+  /** @param {KeyboardEvent} event @param {(what: 'layer' | 'head', by: number) => boolean} step */
+  function stepByKey(event, step) {
+    const { target } = event;
+    if (event.defaultPrevented || event.shiftKey || !(target instanceof Element) || target.tagName === 'SELECT') return;
+    const command = commandOf(event, { tag: target.tagName });
+    if ((command?.command === 'layer' || command?.command === 'head') && step(command.command, command.by ?? 1)) event.preventDefault();
   }
 
   /** Each map on the picture that its member read; what is of both has one only where it is the same. @param {PaneName} name */
