@@ -21,10 +21,10 @@ const MOST = 24;
 export function createBestHeads(root, state, { chooseOf }) {
   const place = part(root, 'best');
   const why = create('p', { class: 'av-best-why' });
-  const note = create('p', { class: 'av-list-note' });
+  const note = create('p', { class: 'av-best-note' });
   const sides = [0, 1].map(() => {
     const name = create('b');
-    const list = create('ol', { class: 'av-moved' });
+    const list = create('ol', { class: 'av-best-list' });
     return { name, list, element: create('section', { class: 'av-best-side' }, [name, list]) };
   });
   place.replaceChildren(why, note, create('div', { class: 'av-best-sides' }, sides.map(({ element }) => element)));
