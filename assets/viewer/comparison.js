@@ -67,7 +67,7 @@ const SWITCHES = [
 
 /**
  * @typedef {import('./data/selection.js').Selection} Selection
- * @typedef {import('./state/fields.js').Manifest & {view?: import('./data/selection.js').View & {adapter?: number, measure?: string}}} Manifest
+ * @typedef {import('./state/fields.js').Manifest & {view?: import('./data/selection.js').View & {adapter?: number, measure?: string, heads?: string}}} Manifest
  * @typedef {import('./state/fields.js').ComparisonFields} ComparisonFields
  * @typedef {import('./state/fields.js').ComparisonState} ComparisonState
  */
@@ -218,7 +218,7 @@ export function mount({ element, props, watch, trigger, server }) {
       state.set({
         ...(asked && !region ? { notice: 'The address names a place that is on no picture of this comparison: it is left out.' } : {}), region,
         comparison, wholeInfos, infos, info, source: sources[0], ...readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}, isMeasured), rows: sources.map(() => null),
-        tower: selection.tower, selection, grid: selection.grid, own: isSideBySide(comparison) ? readOwn(wish.more?.heads, infos, selection.tower) : [],
+        tower: selection.tower, selection, grid: selection.grid, own: isSideBySide(comparison) ? readOwn(wish.more?.heads ?? next.view?.heads, infos, selection.tower) : [],
       });
       await follower.select(selection);
     } catch (error) {

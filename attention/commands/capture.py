@@ -73,7 +73,7 @@ def add_compare(commands) -> None:
     add_several(
         adapters, "--with", "MODEL[=DTYPE]",
         "whole model to set beside the first: a fine-tune, a merged or quantised copy, or the same in another number "
-        "format; it must read the same tokens",
+        "format; it must read the same tokens, and with other layers or heads it is shown side by side",
     )  # fmt: skip
     adapters.add_argument(
         "--runs",
@@ -185,8 +185,8 @@ def _said_of_answer(comparison: Comparison, member: int) -> str:
     if not logprobs.shape[1]:
         return "No token of an answer is shared."
     here, there = (float(logprobs[i].mean(dtype=np.float64)) for i in (member, 0))
-    tokens = logprobs.shape[1]
-    return f"Log-probability of the answer's {tokens} tokens: {here:.3f} nats on average; the first {there:.3f}."
+    tokens = "one token" if logprobs.shape[1] == 1 else f"{logprobs.shape[1]} tokens"
+    return f"Log-probability of the answer's {tokens}: {here:.3f} nats on average; the first {there:.3f}."
 
 
 def _run_together(options) -> Callable[[ReportedRun], Path]:

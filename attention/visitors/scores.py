@@ -75,11 +75,16 @@ class ShownScores:
         return self._cache.ticket_of_folder(self._kept(number, said)), view_of(row, said)
 
     def pair(self, number: int, item: int, model: int) -> tuple[list[str], list[str] | None, dict[str, Any]]:
-        """Tickets of the kept runs of the base and another model, their names, and the view. Raises as `run`."""
+        """Tickets of the kept runs of the base and another model, their names, and the view. Raises as `run`.
+
+        The view's `heads` is the other's found head, for a page that shows the two side by side.
+        """
         tickets = [self.run(number, item, 0)[0], self.run(number, item, model)[0]]
         models, row = self.table(number)["models"], self.row(number, item)
         names = [models[0]["name"], models[model]["name"]]
-        return tickets, names if len(set(names)) > 1 else None, view_of(row, row["models"][0])
+        other = row["models"][model]
+        own = {} if other["head"] is None else {"heads": f"{other['layer']}.{other['head']}"}
+        return tickets, names if len(set(names)) > 1 else None, view_of(row, row["models"][0]) | own
 
     def picture(self, number: int, item: int) -> bytes | None:
         """A small picture of an item: of a kept run's, or of its file where that is as it was scored; else None."""

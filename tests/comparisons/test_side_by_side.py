@@ -18,6 +18,8 @@ from adapters.choosing import choose_members
 from adapters.comparing import compare
 from attention import Request, compare_runs, extract, open_run, read_region, region_scores
 from attention.answers.of_comparison import change as answered_change
+from attention.commands.main import main
+from attention.commands.records import comparison_record
 from attention.comparisons.check import check_comparison
 from attention.comparisons.comparison import Comparison, open_comparison
 from attention.comparisons.regions import region_change, region_table
@@ -225,10 +227,15 @@ def test_a_vision_tower_of_other_patches_is_named_and_left_out_on_request(runs, 
         assert list(found.base.towers()) == ["language"] and found.is_side_by_side
 
 
-def test_programs_and_the_page_are_told(both, capsys, monkeypatch):
-    from attention.commands.main import main
-    from attention.commands.records import comparison_record
+def test_the_command_says_why_and_how_probable_the_answer_is(runs, capsys, tmp_path):
+    assert main(["compare", "--runs", *map(str, runs), "--output-dir", str(tmp_path / "both")]) == 0
+    said = capsys.readouterr()
+    means = [np.mean(open_run(run).info["logprobs"]) for run in runs]
+    assert SAID in said.err
+    assert f"answer's 2 tokens: {means[1]:.3f} nats on average; the first {means[0]:.3f}." in said.err, said.err
 
+
+def test_programs_and_the_page_are_told(both, capsys):
     record = comparison_record(both, 1.0)
     assert record["side_by_side"].startswith(SAID)
     assert [(member["layers"], member["heads"], member["moved"]) for member in record["members"]] == [

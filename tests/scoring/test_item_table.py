@@ -62,7 +62,9 @@ def test_a_kept_run_opens_at_the_place_by_the_found_head(service, scores):
     assert view == {"layer": said["layer"], "head": said["head"], "query": 92, "image": 0,
                     "region": {"image": 0, "place": STAR}}  # fmt: skip
     assert service.scores.run(0, 0, 1)[0] == ticket, "one ticket for one folder"
-    tickets, names, _ = service.scores.pair(0, 0, 1)
+    tickets, names, view = service.scores.pair(0, 0, 1)
+    other = service.scores.row(0, 0)["models"][1]
+    assert view["heads"] == f"{other['layer']}.{other['head']}"
     made = service.compare_kept(tickets, "me", names)
     assert [member["name"] for member in service.comparison(made).info["members"]] == ["base", "largest"]
     assert service.compare_kept(tickets, "me", names) == made, "made once"
