@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from attention.drawing.colour_range import Drawn, DrawnDifference, MapCells, drawn_difference, drawn_together
-from attention.drawing.look import Look
+from attention.drawing.look import LARGEST, Look
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.measures import differences
 from attention.runs.selection import Choice, Selection, plain, select
@@ -119,6 +119,8 @@ class ComparedMaps:
             for values, of in zip(self.values, (self.before, self.after), strict=True)
         ]
         if self.is_side_by_side:
+            if right_high is not None:
+                self._check_end(right_high)
             own = look if right_high is None else replace(look, low=None, high=right_high)
             before, after = (drawn_together([each], how)[0] for each, how in zip(maps, (look, own), strict=True))
         elif right_high is not None:
@@ -131,6 +133,11 @@ class ComparedMaps:
             return before, after, drawn_difference(before, after)
         largest = np.abs((after.values - before.values)[~(before.hidden | after.hidden)]).max(initial=0)
         return before, after, drawn_difference(before, after, self._own_high(difference_high, largest))
+
+    @staticmethod
+    def _check_end(given: float) -> None:
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= LARGEST:
+            raise InvalidRequest(f"right_high is {quoted(given)}; it must be a number from 0 to {LARGEST:g}.")
 
     @staticmethod
     def _own_high(given: float | str, largest: float) -> float:

@@ -163,6 +163,8 @@ def test_figures_show_each_map_at_its_own_layer_and_head(both, tmp_path):
     )
     with pytest.raises(NotInRun, match="Layer 3 has no attention"):
         export(both, "png", tmp_path / "none.png", layer=3)
+    with pytest.raises(InvalidRequest, match=r"right_high is -1; it must be a number from 0"):
+        export(both, "png", tmp_path / "none.png", right_high=-1)
     export(both, "csv", tmp_path / "region.csv", box=BOX)
     rows = [line for line in (tmp_path / "region.csv").read_text(encoding="utf-8").splitlines() if line[:1] == '"']
     assert [sum(name in row for row in rows) for name in ('"base"', '"model_1"')] == [12, 24]
