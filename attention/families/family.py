@@ -84,6 +84,8 @@ class Family(ABC):
     coordinates: ClassVar[str | None] = None
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
+    # The processor as this family reads it: of pictures alone, or with what else it returns.
+    processor_class: ClassVar[Any] = None
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     # Tensors with one entry per token, and what an answer's tokens have in them.
@@ -92,6 +94,28 @@ class Family(ABC):
     @abstractmethod
     def load_processor(self, path: str) -> Any:
         """The processor of a local folder, without torchvision. It has `tokenizer`, and `apply_chat_template`."""
+
+    def fitted(self, processor, config) -> Any:
+        """A caller's own processor, a copy of it, as `load_processor` would give it: as `processor_class`, fitted."""
+        processor = copy.copy(processor)
+        wanted = self.processor_class
+        if wanted is not None and issubclass(wanted, type(processor)):
+            processor.__class__ = wanted
+        self._fit(processor, config)
+        return processor
+
+    def _fit(self, processor, config) -> None:  # noqa: B027 - most families need nothing more
+        """Give a processor what this family reads of it and its class does not have, by the model's config."""
+
+    def pictures_of(self, processor, tensors: dict[str, torch.Tensor]) -> list[Image.Image]:
+        """The pictures that are in model inputs, RGB, in the size in which they are read: pixel values turned back.
+
+        Raises UnsupportedModel for a family whose processor cuts or pads pictures so that this cannot be done.
+        """
+        raise UnsupportedModel(
+            f"{self.label} reads pictures in parts, of which they are not put together again here. Give the pictures "
+            "that the inputs were made of: images=."
+        )
 
     @abstractmethod
     def towers(self, config) -> dict[str, TowerShape]:
@@ -208,6 +232,22 @@ def control_tokens(tokenizer) -> set[int]:
     """The ids of tokens that are no text. Words that a tokenizer adds and people type, as Gemma's does, are text."""
     added = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     return added | set(tokenizer.all_special_ids)
+
+
+def coloured(image_processor, values: torch.Tensor) -> Image.Image:
+    """The picture of pixel values [channels, rows, cols], as they were before an image processor normalised them.
+
+    It has multiplied bytes by `rescale_factor`, taken `image_mean` away and divided by `image_std`, as far as asked.
+    """
+    values = values.float()
+    if image_processor.do_normalize:
+        mean, std = (
+            torch.tensor(each)[:, None, None] for each in (image_processor.image_mean, image_processor.image_std)
+        )
+        values = values * std + mean
+    if image_processor.do_rescale:
+        values = values / image_processor.rescale_factor
+    return Image.fromarray(values.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy())
 
 
 def _unveiling(tokenizer, veils: dict[str, str]):

@@ -18,7 +18,7 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
+from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, placed
 
 
 class Qwen3VL(Family):
@@ -71,6 +71,22 @@ class Qwen3VL(Family):
         keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
         sizes = [(cols * patch, rows * patch) for rows, cols in read]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
+
+    def pictures_of(self, processor, tensors):
+        reading = processor.image_processor
+        patch, merge, frames = reading.patch_size, reading.merge_size, reading.temporal_patch_size
+        pictures, start = [], 0
+        for _, rows, cols in tensors["image_grid_thw"].tolist():
+            patches = tensors["pixel_values"][
+                start : start + rows * cols
+            ]  # block by block; a picture is all its frames
+            start += rows * cols
+            patches = patches.reshape(rows // merge, cols // merge, merge, merge, 3, frames, patch, patch)[
+                :, :, :, :, :, 0
+            ]
+            pixels = patches.permute(4, 0, 2, 5, 1, 3, 6).reshape(3, rows * patch, cols * patch)
+            pictures.append(coloured(reading, pixels))
+        return pictures
 
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor

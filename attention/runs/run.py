@@ -31,6 +31,7 @@ from .float16 import to_float16, to_float32
 from .layer_file import LayerFile
 from .masks import Mask
 from .pooling import pool_maps, pooled_shape
+from .token_table import TokenTable
 from .tokens import find_words
 
 if TYPE_CHECKING:
@@ -133,6 +134,11 @@ class Run:
                 return self.folder / record["file"]
         has = _list(self.layers(tower))
         raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
+
+    @property
+    def tokens(self) -> TokenTable:
+        """The tokens as a table, by position or by words: `run.tokens[5:9]`, `run.tokens["red"]`."""
+        return TokenTable.of(self.info["tokens"])
 
     def find(self, words: str, role: str | None = None) -> list[int]:
         """The tokens that spell these words, as positions, ascending; none where they do not stand.
