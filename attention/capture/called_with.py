@@ -1,4 +1,4 @@
-"""What `extract` was called with: a request, a question, a chat or prepared inputs, and a model of the caller's own.
+"""Arguments of `extract`: a request, a question, a chat or prepared inputs, and a model of the caller's own.
 
 Owns the refusals of what is none of these, by what it is. Everything else is made of a `Request` from here on.
 """

@@ -27,8 +27,8 @@ class TokenTable(tuple[TokenRow, ...]):
     """Tokens in order, each a `TokenRow`; `pandas.DataFrame` makes a frame of it.
 
     `table[5]` is one token, `table[5:9]` a part of the table, `table["red"]` the tokens that spell these words,
-    wherever they stand, and `table["what":"star"]` all from the first that spell the one to the last that spell the other
-    after it. Words are found as by `Run.find`. Raises NotInRun for words that do not stand there.
+    wherever they stand, and `table["what":"star"]` all from the first that spell the one to the last of the next that
+    spell the other. Words are found as by `Run.find`. Raises NotInRun for words that do not stand there.
     """
 
     __slots__ = ()

@@ -7,10 +7,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract
-from attention.capture.images import open_pictures
-from attention.capture.inputs import prepare
 from attention.errors import InvalidRequest, UnsupportedModel
-from attention.limits import Limits
 from attention.models import loading
 
 

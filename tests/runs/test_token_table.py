@@ -1,7 +1,11 @@
 """Tokens of a run as a table: rows that other programs take, and parts by position or by words."""
 
+import warnings
+
+import numpy as np
 import pandas
 import pytest
+import torch
 
 from attention.environment import EXAMPLES
 from attention.errors import NotInRun
@@ -40,3 +44,16 @@ def test_pandas_makes_a_frame_of_it(run):
     assert list(frame.columns) == ["position", "id", "text", "role", "grid", "row", "col"]
     assert frame[frame.role == "answer"].position.tolist() == [93]
     assert frame.groupby("role").size()["image"] == 7 * 11
+
+
+def test_arrays_of_a_run_are_tensors_without_a_copy(run):
+    given = [
+        run.row(3, 92), run.map(3, 1, 92), run.column(3, 93), run.atlas(92), run.dense(0), run.stored_row(3, 92),
+        run.score("image_mass"), run.exact_rows(92).copy(),
+    ]  # fmt: skip
+    for array in given:
+        with warnings.catch_warnings(action="error"):  # of one that may not be written into
+            tensor = torch.from_numpy(array)
+        assert np.asarray(array) is array and np.shares_memory(tensor.numpy(), array)
+    (shared, *_) = run.rows(92, source="factors")
+    assert not shared.flags.writeable and np.asarray(shared) is shared
