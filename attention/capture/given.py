@@ -52,7 +52,7 @@ class Said:
 
 
 def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tuple[Request, Prepared]:
-    """What was asked for by prepared inputs, and these, with each token's role and cell.
+    """The request that prepared inputs come to, and these with each token's role and cell.
 
     Raises InvalidRequest where the inputs are not one sequence, or not of what they are said to be of, and
     UnsupportedModel where no picture is given and the family cannot turn pixel values back into one.
