@@ -69,6 +69,11 @@ def check_whole(model: torch.nn.Module) -> None:
             "Prompt and prefix tuning put tokens of their own before the question, which no map could show. LoRA and "
             "other adapters on weights can be scored."
         )
+    if any(callable(getattr(module, "weight", None)) for module in model.modules()):
+        raise UnsupportedModel(
+            "This model was quantised by torch.ao.quantization, whose layers are no longer those of the model. Quantise "
+            "it with torchao, quanto or bitsandbytes."
+        )
     if getattr(model, "_converted_to_transformer_engine", False):
         raise UnsupportedModel(
             "The model is trained in FP8 by Transformer Engine, whose layers could not be given back as they are."

@@ -46,7 +46,7 @@ class TokenTable(tuple[TokenRow, ...]):
 
     @property
     def text(self) -> str:
-        """What the tokens spell together."""
+        """The words that the tokens spell together."""
         return "".join(token.text for token in self)
 
     @overload  # type: ignore[override]
