@@ -71,8 +71,8 @@ def check_whole(model: torch.nn.Module) -> None:
         )
     if any(callable(getattr(module, "weight", None)) for module in model.modules()):
         raise UnsupportedModel(
-            "This model was quantised by torch.ao.quantization, whose layers are no longer those of the model. Quantise "
-            "it with torchao, quanto or bitsandbytes."
+            "This model was quantised by torch.ao.quantization, whose layers are no longer those of the model. "
+            "Quantise it with torchao, quanto or bitsandbytes."
         )
     if getattr(model, "_converted_to_transformer_engine", False):
         raise UnsupportedModel(

@@ -180,6 +180,10 @@ def test_models_that_cannot_be_read_are_refused_by_name(tiny_folder):
         "num_hidden_layers": 1,
         "num_attention_heads": 1,
     }
+    packed = own(tiny_folder)
+    packed.model.language_model.norm = type("Linear", (torch.nn.Module,), {"weight": lambda _: None})()  # as its layers
+    with pytest.raises(UnsupportedModel, match=r"quantised by torch.ao.quantization, .* with torchao, quanto or"):
+        extract(CHAT, model=packed)
     with pytest.raises(UnsupportedModel, match=r"Model type 'llama' is not supported; supported: .*qwen3_vl"):
         extract(CHAT, model=LlamaForCausalLM(LlamaConfig(**sizes)))
     with pytest.raises(InvalidRequest, match="A processor was given without a model"):
