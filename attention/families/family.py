@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -16,9 +16,9 @@ import torch
 from jinja2 import TemplateError
 from PIL import Image
 from tokenizers import normalizers
-from transformers import AutoImageProcessor, AutoTokenizer
+from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedConfig
 
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import InvalidRequest, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
 from . import conversation
@@ -26,15 +26,46 @@ from . import conversation
 Cell = tuple[int, int, int]  # grid, row, col
 
 
+# A config's names of kinds of layer: with softmax attention, and those that read tokens in another way, as run.json has it.
+SOFTMAX = ("full_attention", "sliding_attention", "chunked_attention")
+WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
+
+
 @dataclass(frozen=True)
 class TowerShape:
-    """A tower as the config describes it: which layers have softmax attention, and their sizes."""
+    """A tower as the config describes it: which layers have softmax attention, and their sizes.
+
+    `others` are the layers that have none, and the kind of each: they have no row to keep.
+    """
 
     layers: tuple[int, ...]
     heads: int
     kv_heads: int
     head_dim: int
-    linear_layers: tuple[int, ...] = ()
+    others: Mapping[int, str] = field(default_factory=dict)
+
+
+def language_tower(text: PreTrainedConfig) -> TowerShape:
+    """The shape of a language tower by its config, which names the kinds of its layers where there are several.
+
+    Raises UnsupportedModel for a kind that is not known here: whether it has rows is then not known either.
+    """
+    kinds = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
+    unknown = next((kind for kind in kinds if kind not in SOFTMAX and kind not in WITHOUT_SOFTMAX), None)
+    if unknown is not None or len(kinds) != text.num_hidden_layers:
+        what = f"{quoted(unknown)} among them" if unknown else f"{len(kinds)} of {text.num_hidden_layers}"
+        raise UnsupportedModel(
+            f"The config of this model lists kinds of layers (layer_types), {what}: those that are read here are "
+            f"{', '.join((*SOFTMAX, *WITHOUT_SOFTMAX))}, one for each layer."
+        )
+    heads = text.num_attention_heads
+    return TowerShape(
+        tuple(index for index, kind in enumerate(kinds) if kind in SOFTMAX),
+        heads,
+        getattr(text, "num_key_value_heads", None) or heads,
+        getattr(text, "head_dim", None) or text.hidden_size // heads,
+        {index: WITHOUT_SOFTMAX[kind] for index, kind in enumerate(kinds) if kind in WITHOUT_SOFTMAX},
+    )
 
 
 @dataclass

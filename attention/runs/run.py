@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+# Kinds of layer without rows, in words.
+OTHER_KINDS = {"linear": "linear attention", "convolution": "a convolution"}
+
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
 _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
 
@@ -115,6 +118,11 @@ class Run:
         """The layers with softmax attention, by their index in the model, ascending."""
         return [layer["index"] for layer in self._tower(tower)["layers"] if layer.get("file")]
 
+    def other_layers(self, tower: str = "language") -> dict[int, str]:
+        """The layers without softmax attention, which have no rows, and what each has instead, in words."""
+        records = [layer for layer in self._tower(tower)["layers"] if not layer.get("file")]
+        return {record["index"]: OTHER_KINDS.get(record.get("kind"), "no softmax attention") for record in records}
+
     def heads(self, tower: str = "language") -> int:
         return self._tower(tower)["heads"]
 
@@ -131,7 +139,12 @@ class Run:
         for record in self._tower(tower)["layers"]:
             if record["index"] == layer and record.get("file"):
                 return self.folder / record["file"]
-        has = _list(self.layers(tower))
+        has, others = _list(self.layers(tower)), self.other_layers(tower)
+        if isinstance(layer, int | np.integer) and layer in others:
+            raise NotInRun(
+                f"Layer {layer} of this run's {tower} tower has {others[layer]}, which makes no map. Layers with maps: "
+                f"{has}."
+            )
         raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
 
     def find(self, words: str, role: str | None = None) -> list[int]:

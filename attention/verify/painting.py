@@ -1,14 +1,16 @@
 """Prove where a picture's pixels go: paint a cell, and see which keys of the model's first layers change.
 
 While this looks, no patch reads another in the vision tower, so a key that changes was made from the painted pixels:
-through the processor, the patches' order, merging, tiles and newlines, as the model itself does it. Nothing is assumed
-of any family's layout. Knows no run and no file.
+through the processor, the patches' order, merging, tiles and newlines, as the model itself does it. Language layers
+before the first that has keys mix tokens too: they pass on what they were given. Nothing is assumed of any family's
+layout. Knows no run and no file.
 """
 
 from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import torch
 from PIL import Image
@@ -59,13 +61,29 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
     device = input_device(model)
     token = _listener.set(listen)
     try:
-        with attention_function(model, APART), torch.inference_mode():
+        with attention_function(model, APART), torch.inference_mode(), ExitStack() as passing:
+            for layer in _before(model, modules["language"]):
+                passing.callback(layer.register_forward_hook(_pass_on, with_kwargs=True).remove)
             model(**{name: tensor.to(device) for name, tensor in inputs.tensors.items()}, use_cache=False)
     except _Enough:
         pass
     finally:
         _listener.reset(token)
     return {tower: torch.cat(parts) for tower, parts in found.items()}
+
+
+def _before(model: torch.nn.Module, modules: dict[int, torch.nn.Module]) -> list[torch.nn.Module]:
+    """The layers before the first that calls attention, which is one of `modules` by its place among all layers."""
+    first = min(modules)
+    name = next(name for name, module in model.named_modules() if module is modules[first])
+    layers = name.rpartition(f".{first}.")[0]
+    return [model.get_submodule(f"{layers}.{index}") for index in range(first)]
+
+
+def _pass_on(layer, args, kwargs, output):
+    """Give what a layer was given for what it made of it."""
+    given = args[0] if args else kwargs["hidden_states"]
+    return given if isinstance(output, torch.Tensor) else (given, *output[1:])
 
 
 def changed_cells(inputs: Inputs, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> dict[int, Cell]:
