@@ -26,7 +26,7 @@ from . import conversation
 Cell = tuple[int, int, int]  # grid, row, col
 
 
-# A config's names of kinds of layer: with softmax attention, and those that read tokens in another way, as run.json has it.
+# Kinds of layer by a config's names: with softmax attention, and without it, as run.json calls them.
 SOFTMAX = ("full_attention", "sliding_attention", "chunked_attention")
 WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
 

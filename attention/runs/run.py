@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from attention.errors import DamagedRun, NotInRun, quoted, shown_path
+from attention.words import kind_words
 
 from .array_cache import ArrayCache
 from .checks.json_fields import parse_json
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 FORMAT = 1
-
-# Kinds of layer without rows, in words.
-OTHER_KINDS = {"linear": "linear attention", "convolution": "a convolution"}
 
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
 _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
@@ -121,7 +119,7 @@ class Run:
     def other_layers(self, tower: str = "language") -> dict[int, str]:
         """The layers without softmax attention, which have no rows, and what each has instead, in words."""
         records = [layer for layer in self._tower(tower)["layers"] if not layer.get("file")]
-        return {record["index"]: OTHER_KINDS.get(record.get("kind"), "no softmax attention") for record in records}
+        return {record["index"]: kind_words(record.get("kind")) for record in records}
 
     def heads(self, tower: str = "language") -> int:
         return self._tower(tower)["heads"]

@@ -34,7 +34,7 @@ from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.tokens import cell_box
-from attention.words import in_one_line, phase_words
+from attention.words import in_one_line, phase_words, tower_words
 
 from . import painting
 from .eager import compare_end_to_end, compare_on_same_factors
@@ -152,7 +152,7 @@ def _about(loaded, run) -> list[Check]:
     """Words on what was checked, so that the table alone says it."""
     info, config = run.info, loaded.model.config
     model = f"{loaded.family.label} ({config.model_type}), {loaded.dtype}, {info['device']}"
-    towers = [f"{name} {len(run.layers(name))} layers x {run.heads(name)} heads" for name in run.towers()]
+    towers = [f"{name} {tower_words(tower)}" for name, tower in info["towers"].items()]
     versions = ", ".join(f"{name} {version}" for name, version in info["versions"].items() if version)
     return [
         Check("model", None, f"{Path(loaded.id).name}: {model}"),

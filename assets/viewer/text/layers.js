@@ -1,0 +1,16 @@
+// @ts-check
+/** Why layers have no map, in words. Knows no document. */
+
+/** What a layer has instead of softmax attention; as in attention/words.py. @type {Record<string, string>} */
+const KINDS = { linear: 'linear attention', convolution: 'a convolution' };
+
+/** The kinds of some layers. @param {import('../data/run_info.js').Layer[]} layers */
+export function kindsOf(layers) {
+  return [...new Set(layers.map(({ kind }) => KINDS[kind ?? ''] ?? 'no softmax attention'))].join(', ');
+}
+
+/** Of neighbouring layers, of one kind or of several. @param {import('../data/run_info.js').Layer[]} layers */
+export function withoutMaps(layers) {
+  const [first, last] = [layers[0].index, layers[layers.length - 1].index];
+  return `${first === last ? `Layer ${first}` : `Layers ${first} to ${last}`}: ${kindsOf(layers)}, no map`;
+}
