@@ -7,6 +7,7 @@ says about tokens and grids it takes from what the processor returned, never fro
 from __future__ import annotations
 
 import copy
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -307,11 +308,17 @@ def image_roles(roles: list[str], cells: list[Cell | None]) -> list[str]:
     return [role if cell is None else "image" for role, cell in zip(roles, cells, strict=True)]
 
 
-def image_only(processor_class):
+def image_only(processor_class, image_processor_class=None):
     """A processor class that loads its tokenizer and its Pillow image processor alone.
 
-    The stock classes of families that know videos insist on a video processor, which needs torchvision.
+    The stock classes of families that know videos insist on a video processor, which needs torchvision. Where there is
+    no Pillow image processor either, `image_processor_class` is one.
     """
+    load_images = (
+        image_processor_class.from_pretrained
+        if image_processor_class
+        else functools.partial(AutoImageProcessor.from_pretrained, backend="pil")
+    )
 
     class ImageOnly(processor_class):
         def check_argument_for_proper_class(self, argument_name, argument):
@@ -325,7 +332,7 @@ def image_only(processor_class):
         def _get_arguments_from_pretrained(cls, path, processor_dict=None, **_):
             loaders = {
                 "tokenizer": lambda: AutoTokenizer.from_pretrained(path),
-                "image_processor": lambda: AutoImageProcessor.from_pretrained(path, backend="pil"),
+                "image_processor": lambda: load_images(path),
             }
             return [loaders[name]() if name in loaders else None for name in cls.get_attributes()]
 
