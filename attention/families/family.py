@@ -116,6 +116,7 @@ class Family(ABC):
     coordinates: ClassVar[str | None] = None
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
+    casts_pixels = True  # whether its model takes pixel values in float32, whatever its weights are
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     # Tensors with one entry per token, and what an answer's tokens have in them.

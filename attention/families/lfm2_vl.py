@@ -33,7 +33,7 @@ from attention.runs.tokens import Grid
 from .family import Family, Inputs, TowerShape, image_only, image_roles, language_tower, placed, tile_cells
 
 
-class ViewSettings(ImagesKwargs, total=False):
+class ViewSettings(ImagesKwargs, total=False):  # type: ignore[call-arg]  # a TypedDict, which transformers hides
     downsample_factor: int
     do_image_splitting: bool
     min_tiles: int

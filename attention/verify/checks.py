@@ -26,7 +26,7 @@ from attention.capture.extraction import fill
 from attention.capture.images import open_image
 from attention.errors import LimitExceeded
 from attention.models import loading as models
-from attention.models.devices import input_device
+from attention.models.devices import inputs_for
 from attention.models.hook import attention_function
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.quantisation import plain_parts
@@ -69,10 +69,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, "sdpa"):
         report("Making a run")
         with INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
-            place_of_inputs = input_device(model.model)
-            model.model(
-                **{name: tensor.to(place_of_inputs) for name, tensor in prepared_inputs(model, picture).tensors.items()}
-            )
+            model.model(**inputs_for(model.model, model.family, prepared_inputs(model, picture).tensors))
         before = _state(model.model)
         folder, inputs, logits = _captured_run(model, picture, Path(place) / "run")
         after = _state(model.model)

@@ -43,7 +43,7 @@ def write(folder):
     write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
 
 
-def write_model(folder, model_class, config_class, text, vision, added=()):
+def write_model(folder, model_class, config_class, text, vision, added=(), sharpness=2.5):
     """A random model and its tokenizer, without a chat template; `added` are tokens that are text."""
     tokenizer = byte_tokenizer(
         SPECIAL, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=SPECIAL[1:]
@@ -61,7 +61,7 @@ def write_model(folder, model_class, config_class, text, vision, added=()):
     torch.manual_seed(0)
     model = model_class(config)
     sharpen(model, 5.0, 4.0, ("q_proj.weight", "k_proj.weight", "qkv.weight"))
-    sharpen(model, 1.0, 2.5, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
+    sharpen(model, 1.0, sharpness, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith(("q_norm.weight", "k_norm.weight")) and not weight.any():
