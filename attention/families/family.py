@@ -28,7 +28,7 @@ Cell = tuple[int, int, int]  # grid, row, col
 
 
 # Kinds of layer by a config's names: with softmax attention, and without it, as run.json calls them.
-SOFTMAX = ("full_attention", "sliding_attention", "chunked_attention")
+SOFTMAX = ("full_attention", "sliding_attention", "chunked_attention", "indexed_attention")
 WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
 
 

@@ -18,7 +18,7 @@ from attention.errors import NotInRun, UnsupportedModel
 from attention.exports.export import export
 from attention.families.family import TowerShape, language_tower
 from attention.models import loading as models
-from attention.models.config import describe
+from attention.models.config import describe, read_config
 from attention.models.kept import free
 from attention.runs.checks.run import check_run
 from attention.serving.routes import PREFIX, routes
@@ -172,5 +172,23 @@ def test_a_gate_acts_after_attention_so_that_rows_do_not_see_it(folder):
         with extract(request, folder.parent / "gated", model=loaded) as run, open_run(folder) as before:
             assert np.array_equal(run.dense(2), before.dense(2)), "its own rows"
             assert not np.array_equal(run.dense(5), before.dense(5)), "what it gives on is another"
+    finally:
+        free()
+
+
+def test_keys_that_an_indexer_leaves_out_are_not_read(tmp_path):
+    """Each layer selects for itself, at most as many keys as its budget and those of a block that is not complete."""
+    model = tiny_families.write("qwen4_exp", tmp_path / "model")
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (96, 128, 3), dtype=np.uint8))
+    try:
+        with extract(
+            Request((picture,), "what is it?", str(model), answer="red", device="cpu"), tmp_path / "run"
+        ) as run:
+            text = read_config(str(model))[0].text_config
+            read = {layer: (run.dense(layer) > 0).any(axis=0) for layer in run.layers()}
+            most = text.indexer_budget + text.indexer_compress_ratio - 1
+            for rows in read.values():
+                assert rows.sum(axis=1).max() <= most < run.keys() and not np.triu(rows, 1).any()
+            assert not np.array_equal(*read.values())
     finally:
         free()
