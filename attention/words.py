@@ -37,7 +37,7 @@ def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
 
 
 def kind_words(kind: str | None) -> str:
-    """What a layer without softmax attention has instead, by its kind in run.json (as text/layers.js of the page)."""
+    """Words for what a layer without softmax attention has instead, by its kind in run.json (as the page has them)."""
     return {"linear": "linear attention", "convolution": "a convolution"}.get(kind or "", "no softmax attention")
 
 

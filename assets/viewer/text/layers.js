@@ -1,7 +1,7 @@
 // @ts-check
 /** Why layers have no map, in words. Knows no document. */
 
-/** What a layer has instead of softmax attention; as in attention/words.py. @type {Record<string, string>} */
+/** Words for what a layer has instead of softmax attention, as in attention/words.py. @type {Record<string, string>} */
 const KINDS = { linear: 'linear attention', convolution: 'a convolution' };
 
 /** The kinds of some layers. @param {import('../data/run_info.js').Layer[]} layers */
