@@ -4,9 +4,9 @@
  * by keyboard and thumb too.
  */
 import { create, part } from './dom.js';
-import { headsOf, layersOf, skippedLayers } from '../data/run_info.js';
+import { headsOf, layersOf } from '../data/run_info.js';
 import { choices, directionsOf, offersTwoRows } from '../data/selection.js';
-import { withoutMaps } from '../text/layers.js';
+import { wordsBetween } from '../text/layers.js';
 
 /** @type {Record<string, string>} */
 const TOWERS = {
@@ -61,7 +61,7 @@ export function createChoices(root, state, { choose, enter, turn }) {
       button.addEventListener('click', () => enter(name));
       return button;
     }));
-    layer.offer(info ? choices(layersOf(info, tower)) : [], info ? skippedLayers(info, tower).map((some) => (some.length ? withoutMaps(some) : '')) : []);
+    layer.offer(info ? choices(layersOf(info, tower)) : [], info ? wordsBetween(info, tower) : []);
     head.offer(info ? choices(headsOf(info, tower)) : []);
     show();
   }
