@@ -32,7 +32,7 @@ from attention.errors import (
 from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
-from attention.models.devices import devices, input_device
+from attention.models.devices import devices, inputs_for
 from attention.models.download import cause_of
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
@@ -487,5 +487,4 @@ def _is_finite(logits: torch.Tensor) -> bool:
 
 
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:
-    device = input_device(loaded.model)
-    return {name: tensor.to(device) for name, tensor in tensors.items()}
+    return inputs_for(loaded.model, loaded.family, tensors)

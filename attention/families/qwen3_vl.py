@@ -11,6 +11,8 @@ tower the patches of a block are neighbours in the sequence: block by block, and
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
@@ -18,12 +20,12 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, placed
+from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, language_tower, placed
 
 
 class Qwen3VL(Family):
     label = "Qwen3-VL"
-    coordinates = THOUSANDTHS
+    coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
 
@@ -31,20 +33,18 @@ class Qwen3VL(Family):
         return image_only(self.processor_class).from_pretrained(path)
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        vision = config.vision_config
         return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, head_dim
-            ),
+            "language": language_tower(config.text_config),
             "vision": TowerShape(
                 tuple(range(vision.depth)), vision.num_heads, vision.num_heads, vision.hidden_size // vision.num_heads
             ),
         }
 
     def attention_modules(self, model):
+        layers = model.model.language_model.layers
         return {
-            "language": {i: layer.self_attn for i, layer in enumerate(model.model.language_model.layers)},
+            "language": {i: layers[i].self_attn for i in language_tower(model.config.text_config).layers},
             "vision": {i: block.attn for i, block in enumerate(model.model.visual.blocks)},
         }
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from attention.errors import DamagedRun, NotInRun, quoted, shown_path
+from attention.words import kind_words
 
 from .array_cache import ArrayCache
 from .checks.json_fields import parse_json
@@ -116,6 +117,11 @@ class Run:
         """The layers with softmax attention, by their index in the model, ascending."""
         return [layer["index"] for layer in self._tower(tower)["layers"] if layer.get("file")]
 
+    def other_layers(self, tower: str = "language") -> dict[int, str]:
+        """The layers without softmax attention, which have no rows, and what each has instead, in words."""
+        records = [layer for layer in self._tower(tower)["layers"] if not layer.get("file")]
+        return {record["index"]: kind_words(record.get("kind")) for record in records}
+
     def heads(self, tower: str = "language") -> int:
         return self._tower(tower)["heads"]
 
@@ -132,7 +138,12 @@ class Run:
         for record in self._tower(tower)["layers"]:
             if record["index"] == layer and record.get("file"):
                 return self.folder / record["file"]
-        has = _list(self.layers(tower))
+        has, others = _list(self.layers(tower)), self.other_layers(tower)
+        if isinstance(layer, int | np.integer) and layer in others:
+            raise NotInRun(
+                f"Layer {layer} of this run's {tower} tower has {others[layer]}, which makes no map. Layers with maps: "
+                f"{has}."
+            )
         raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
 
     @property
