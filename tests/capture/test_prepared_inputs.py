@@ -28,7 +28,7 @@ class Own:
         self.model = AutoModelForImageTextToText.from_pretrained(folder)
         try:
             self.processor = AutoProcessor.from_pretrained(folder)
-        except ImportError:  # it would need torchvision for films
+        except (ImportError, ValueError):  # it would need torchvision, for films or at all
             self.processor = read_config(str(folder))[1].load_processor(str(folder))
         self.model.config._name_or_path = ""
 
