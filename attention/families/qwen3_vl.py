@@ -74,7 +74,12 @@ class Qwen3VL(Family):
 
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor
-        return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
+        pixels = (image_processor.patch_size * image_processor.merge_size) ** 2 * self._frames(image_processor)
+        return image_processor.size["longest_edge"] // pixels
+
+    def _frames(self, image_processor) -> int:
+        """Number of times that the processor counts a picture's pixels where it compares them with its limits."""
+        return 1
 
     def own_visual_tokens(self, processor, messages, images):
         image_processor = processor.image_processor
@@ -105,22 +110,23 @@ class Qwen3VL(Family):
         overstep the upper limit.
         """
         patches = max_visual_tokens * image_processor.merge_size**2
-        largest = patches * image_processor.patch_size**2
+        largest = patches * image_processor.patch_size**2 * self._frames(image_processor)
         smallest = min(image_processor.size["shortest_edge"], largest)
 
-        def oversteps(**limits: int) -> bool:
-            limits = limits or {"min_pixels": smallest, "max_pixels": largest}
+        def oversteps(least: int, most: int) -> bool:
+            size = {"shortest_edge": least, "longest_edge": most}
+            limits = {"size": size, "min_pixels": least, "max_pixels": most}  # processors go by either
             return any(
                 image_processor.get_number_of_image_patches(image.height, image.width, limits) > patches
                 for image in images
             )
 
         least, most = image_processor.size["shortest_edge"], image_processor.size["longest_edge"]
-        if largest <= most and not oversteps(min_pixels=least, max_pixels=most):
+        if largest <= most and not oversteps(least, most):
             return {"shortest_edge": least, "longest_edge": most}  # a smaller one would round to fewer
-        while smallest > 1 and oversteps():
+        while smallest > 1 and oversteps(smallest, largest):
             smallest //= 2
-        while oversteps():
+        while oversteps(smallest, largest):
             largest = largest * 9 // 10
         return {"shortest_edge": smallest, "longest_edge": largest}
 

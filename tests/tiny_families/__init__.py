@@ -38,8 +38,12 @@ def of_each_kind() -> list:
     return [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in all_types()]
 
 
-def byte_tokenizer(special: list[str], chat_template: str | None = None, **named) -> PreTrainedTokenizerFast:
-    """A byte-level tokenizer without merges: any text can be written. Ids: 256 bytes, then `special` in order.
+def byte_tokenizer(
+    special: list[str], chat_template: str | None = None, words: tuple[str, ...] = (), **named
+) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer without merges: any text can be written. Ids: 256 bytes, `special`, `words` in order.
+
+    `words` are added tokens that are text, as some models have them for marks in their answers.
 
     `named` are what the tokenizer's class takes by name (bos_token="<s>", eos_token=..., pad_token=...), and whatever
     attributes a processor looks for (image_token=...).
@@ -49,6 +53,7 @@ def byte_tokenizer(special: list[str], chat_template: str | None = None, **named
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    backend.add_tokens([AddedToken(token, special=False, normalized=False) for token in words])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, clean_up_tokenization_spaces=False, **named)
     tokenizer.chat_template = chat_template
     return tokenizer
