@@ -29,3 +29,8 @@ def find(model_type: str) -> Family:
             "A new family is one file in attention/families."
         )
     return importlib.import_module(f"{__name__}.{name}").FAMILY
+
+
+def of_config(config, model_type: str | None = None) -> Family:
+    """The family that reads a model with this config, or that of `model_type`. Raises UnsupportedModel as `find`."""
+    return find(model_type or config.model_type).of(config)

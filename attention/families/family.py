@@ -37,6 +37,23 @@ class TowerShape:
     linear_layers: tuple[int, ...] = ()
 
 
+def language_tower(text) -> TowerShape:
+    """The shape of a language tower by its config, where every layer has softmax attention."""
+    heads = text.num_attention_heads
+    kv_heads = getattr(text, "num_key_value_heads", None) or heads
+    return TowerShape(tuple(range(text.num_hidden_layers)), heads, kv_heads, _head_dim(text))
+
+
+def vision_tower(vision) -> TowerShape:
+    """The shape of a vision tower by its config, by the names that most of them have: as many keys as queries."""
+    heads = vision.num_attention_heads
+    return TowerShape(tuple(range(vision.num_hidden_layers)), heads, heads, _head_dim(vision))
+
+
+def _head_dim(config) -> int:
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
 @dataclass
 class Inputs:
     """One sequence, ready for the model, and what its tokens are.
@@ -88,6 +105,10 @@ class Family(ABC):
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
+
+    def of(self, config) -> Family:
+        """The family that reads a model with this config, where one model type stands for several; else this one."""
+        return self
 
     @abstractmethod
     def load_processor(self, path: str) -> Any:

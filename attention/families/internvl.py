@@ -12,6 +12,8 @@ then, where there are several, the whole picture as one more tile. Pixel shuffle
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from transformers import AutoConfig
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 from transformers.models.internvl.processing_internvl import InternVLProcessor
@@ -19,35 +21,30 @@ from transformers.models.internvl.processing_internvl import InternVLProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 
-from .family import Family, TowerShape, image_only
+from .family import Family, image_only, language_tower, vision_tower
 from .idefics3 import tiled
 
 
 class InternVL(Family):
     label = "InternVL"
-    coordinates = THOUSANDTHS
+    coordinates: ClassVar[str | None] = THOUSANDTHS
+    processor_class: type = InternVLProcessor
+    class_tokens = 1
+    optimal_canvas = staticmethod(get_optimal_tiled_canvas)
 
     def load_processor(self, path):
-        processor = image_only(InternVLProcessor).from_pretrained(path)
-        config = AutoConfig.from_pretrained(path)
-        processor.patch_size = config.vision_config.patch_size[0]
-        processor.merge_size = int(1 / config.downsample_ratio)  # as the projector computes it
+        processor = image_only(self.processor_class).from_pretrained(path)
+        self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
         return processor
 
+    def _fit(self, processor, config) -> None:
+        """Tell the processor of `patch`, `merge` (patches of a token's side) and `tile_tokens`."""
+        processor.patch = config.vision_config.patch_size[0]
+        processor.merge = int(1 / config.downsample_ratio)  # as the projector computes it
+        processor.tile_tokens = processor.image_seq_length
+
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, head_dim
-            ),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         return {
@@ -61,13 +58,13 @@ class InternVL(Family):
             settings = self._fewer_tiles(processor, settings, images, max_visual_tokens)
         tensors, roles = self._read(processor, messages, images, **settings)
         tiles = [self._tiles(processor, settings, image) for image in images]
-        patch, merge = processor.patch_size, processor.merge_size
-        return tiled(tensors, roles, processor.image_token_id, images, tiles, patch, merge, class_tokens=1)
+        token, patch, merge = processor.image_token_id, processor.patch, processor.merge
+        return tiled(tensors, roles, token, images, tiles, patch, merge, self.class_tokens)
 
     def visual_token_limit(self, processor):
         settings = self._settings(processor)
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
-        return (most + 1 if most > 1 else 1) * processor.image_seq_length
+        return (most + 1 if most > 1 else 1) * processor.tile_tokens
 
     def own_visual_tokens(self, processor, messages, images):
         settings = self._settings(processor)
@@ -75,7 +72,7 @@ class InternVL(Family):
 
     def _tokens(self, processor, settings, image) -> int:
         rows, cols = self._tiles(processor, settings, image)
-        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.image_seq_length
+        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.tile_tokens
 
     def _settings(self, processor) -> dict:
         """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
@@ -87,14 +84,14 @@ class InternVL(Family):
         if not settings["crop_to_patches"] or settings["max_patches"] <= 1:
             return 1, 1
         size = processor.image_processor.size
-        cols, rows = get_optimal_tiled_canvas(
+        cols, rows = self.optimal_canvas(
             (image.height, image.width), (size.height, size.width), settings["min_patches"], settings["max_patches"]
         )
         return rows, cols
 
     def _fewer_tiles(self, processor, settings, images, max_visual_tokens) -> dict:
         """The settings with the most tiles that keep every image within so many tokens."""
-        per_tile = processor.image_seq_length
+        per_tile = processor.tile_tokens
         if max_visual_tokens < per_tile:
             raise LimitExceeded(
                 f"{self.label} reads a picture in {per_tile} tokens at least, those of one tile; max_visual_tokens is "

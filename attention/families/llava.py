@@ -5,6 +5,8 @@ LlavaForConditionalGeneration
   model.language_model.layers.{i}.self_attn         one call a layer, causal
   model.vision_tower.encoder.layers.{i}.self_attn   one call with a batch of pictures, full attention over patches
 ```
+(Pixtral 12B is a LLaVA with another tower: mistral3.py reads it.)
+
 The vision tower is CLIP, whose sequence begins with a class token, or SigLIP, which has none. The features of
 `vision_feature_layer` become image tokens, row by row; the `default` strategy drops the first of them, which is CLIP's
 class token, and `full` keeps it. Layers after the feature layer (one in the published models) run as well, and are
@@ -27,7 +29,8 @@ from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, qu
 from attention.limits import MAX_CANVAS_PIXELS
 from attention.runs.tokens import Grid
 
-from .family import Cell, Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
+from .family import Cell, Family, Inputs, cells_of, image_only, image_roles, language_tower, placed, vision_tower
+from .mistral3 import Pixtral
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 
@@ -57,6 +60,10 @@ class Llava(Family):
     label = "LLaVA"
     processor_class = LlavaProcessor
 
+    def of(self, config):
+        is_pixtral = config.model_type == "llava" and config.vision_config.model_type == "pixtral"
+        return PIXTRAL if is_pixtral else self
+
     def load_processor(self, path):
         config = AutoConfig.from_pretrained(path, local_files_only=True)
         processor = image_only(self.processor_class).from_pretrained(path)
@@ -81,18 +88,7 @@ class Llava(Family):
 
     def towers(self, config):
         _class_tokens(config)
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        return {
-            "language": TowerShape(tuple(range(text.num_hidden_layers)), text.num_attention_heads, kv_heads, head_dim),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         tower = model.model.vision_tower.encoder
@@ -199,4 +195,4 @@ def _class_tokens(config) -> int:
     return CLASS_TOKENS[name]
 
 
-FAMILY = Llava()
+FAMILY, PIXTRAL = Llava(), Pixtral()

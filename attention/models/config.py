@@ -37,10 +37,10 @@ def read_config(path: str, model_type: str | None = None):
         raise ModelUnavailable(f"config.json of {path} cannot be used: {first_line(error)}") from None
     if not isinstance(getattr(config, "dtype", None), torch.dtype | None):
         raise ModelUnavailable(f"config.json of {path} has dtype {quoted(config.dtype)}. Use a name such as bfloat16.")
-    family = families.find(model_type or config.model_type)
-    if model_type and config.model_type in families.names() and families.find(config.model_type).label != family.label:
+    family = families.of_config(config, model_type)
+    if model_type and config.model_type in families.names() and families.of_config(config).label != family.label:
         raise UnsupportedModel(
-            f"{path} is a {families.find(config.model_type).label} model ({config.model_type}), which "
+            f"{path} is a {families.of_config(config).label} model ({config.model_type}), which "
             f"{quoted(model_type)} does not fit. Leave the model type out."
         )
     try:

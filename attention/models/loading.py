@@ -145,10 +145,10 @@ def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any =
     name, revision = getattr(config, "_name_or_path", ""), getattr(config, "_commit_hash", None)
     if processor is not None:
         _check_processor(processor)
-        family, path = families.find(model_type or config.model_type), ""
+        family, path = families.of_config(config, model_type), ""
     elif name:
         path, revision = locate(name)
-        family = families.find(model_type or config.model_type)
+        family = families.of_config(config, model_type)
         processor = processor_of(path, family)
     else:
         raise UnsupportedModel(

@@ -20,6 +20,8 @@ from attention import families
 # One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
 # are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture.
 KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_vl")
+# Models that share their model type with another, and are read in another way.
+VARIANTS = ("pixtral",)
 
 
 def write(model_type: str, folder: Path) -> Path:
@@ -30,7 +32,7 @@ def write(model_type: str, folder: Path) -> Path:
 
 
 def all_types() -> list[str]:
-    return families.names()
+    return sorted([*families.names(), *VARIANTS])
 
 
 def of_each_kind() -> list:
