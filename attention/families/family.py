@@ -297,8 +297,8 @@ def image_roles(roles: list[str], cells: list[Cell | None]) -> list[str]:
     return [role if cell is None else "image" for role, cell in zip(roles, cells, strict=True)]
 
 
-def image_only(processor_class):
-    """A processor class that loads its tokenizer and its Pillow image processor alone.
+def image_only(processor_class, image_processor_class=None):
+    """A processor class that loads its tokenizer and its Pillow image processor (or this one) alone.
 
     The stock classes of families that know videos insist on a video processor, which needs torchvision.
     """
@@ -315,7 +315,11 @@ def image_only(processor_class):
         def _get_arguments_from_pretrained(cls, path, processor_dict=None, **_):
             loaders = {
                 "tokenizer": lambda: AutoTokenizer.from_pretrained(path),
-                "image_processor": lambda: AutoImageProcessor.from_pretrained(path, backend="pil"),
+                "image_processor": lambda: (
+                    image_processor_class.from_pretrained(path)
+                    if image_processor_class
+                    else AutoImageProcessor.from_pretrained(path, backend="pil")
+                ),
             }
             return [loaders[name]() if name in loaders else None for name in cls.get_attributes()]
 

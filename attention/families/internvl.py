@@ -29,12 +29,17 @@ class InternVL(Family):
     label = "InternVL"
     coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class: type = InternVLProcessor
-    class_tokens = 1
-    optimal_canvas = staticmethod(get_optimal_tiled_canvas)
+    class_tokens = 1  # of a tile, before its patches
+    whole_first = False  # whether the small view stands before the tiles
 
     def load_processor(self, path):
-        processor = image_only(self.processor_class).from_pretrained(path)
-        self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
+        return self._loaded(image_only(self.processor_class), path)
+
+    def _loaded(self, processor_class, path):
+        processor = processor_class.from_pretrained(path)
+        config = AutoConfig.from_pretrained(path, local_files_only=True)
+        processor.cell_token_id = config.image_token_id
+        self._fit(processor, config)
         return processor
 
     def _fit(self, processor, config) -> None:
@@ -58,8 +63,17 @@ class InternVL(Family):
             settings = self._fewer_tiles(processor, settings, images, max_visual_tokens)
         tensors, roles = self._read(processor, messages, images, **settings)
         tiles = [self._tiles(processor, settings, image) for image in images]
-        token, patch, merge = processor.image_token_id, processor.patch, processor.merge
-        return tiled(tensors, roles, token, images, tiles, patch, merge, self.class_tokens)
+        return tiled(
+            tensors,
+            roles,
+            processor.cell_token_id,
+            images,
+            tiles,
+            processor.patch,
+            processor.merge,
+            class_tokens=self.class_tokens,
+            whole_first=self.whole_first,
+        )
 
     def visual_token_limit(self, processor):
         settings = self._settings(processor)
@@ -76,7 +90,7 @@ class InternVL(Family):
 
     def _settings(self, processor) -> dict:
         """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
-        own, told = processor.image_processor, processor.images_kwargs
+        own, told = processor.image_processor, getattr(processor, "images_kwargs", {})
         return {name: told.get(name, getattr(own, name)) for name in ("crop_to_patches", "min_patches", "max_patches")}
 
     def _tiles(self, processor, settings, image) -> tuple[int, int]:
@@ -84,10 +98,18 @@ class InternVL(Family):
         if not settings["crop_to_patches"] or settings["max_patches"] <= 1:
             return 1, 1
         size = processor.image_processor.size
-        cols, rows = self.optimal_canvas(
-            (image.height, image.width), (size.height, size.width), settings["min_patches"], settings["max_patches"]
+        cols, rows = self._canvas(
+            processor.image_processor,
+            (image.height, image.width),
+            (size.height, size.width),
+            settings["min_patches"],
+            settings["max_patches"],
         )
         return rows, cols
+
+    def _canvas(self, image_processor, size, tile, least: int, most: int) -> tuple[int, int]:
+        """Cols and rows of tiles of size `tile` for a picture of this size, both (height, width)."""
+        return get_optimal_tiled_canvas(size, tile, least, most)
 
     def _fewer_tiles(self, processor, settings, images, max_visual_tokens) -> dict:
         """The settings with the most tiles that keep every image within so many tokens."""

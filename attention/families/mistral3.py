@@ -22,16 +22,18 @@ from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, cells_of, image_only, image_roles, language_tower, placed, vision_tower
 
+SIGNS = {"token": "[IMG]", "break_token": "[IMG_BREAK]", "end_token": "[IMG_END]"}  # the stock processor's
+
 
 class PixtralProcessor(ProcessorMixin):
     """The stock processor of this name, whose module cannot be imported without torchvision."""
 
-    def __init__(self, image_processor=None, tokenizer=None, chat_template=None, image_token="[IMG]",
-                 image_break_token="[IMG_BREAK]", image_end_token="[IMG_END]", **_):  # fmt: skip
+    def __init__(self, image_processor=None, tokenizer=None, chat_template=None, **signs):
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
-        self.image_token, self.image_token_id = image_token, tokenizer.convert_tokens_to_ids(image_token)
-        self.signs = [image_token, image_break_token, image_end_token]
+        self.signs = [signs.get(f"image_{name}", sign) for name, sign in SIGNS.items()]
+        self.image_token = self.signs[0]
         self.image_token_ids = tokenizer.convert_tokens_to_ids(self.signs)
+        self.image_token_id = self.image_token_ids[0]
 
     def _process_images(self, images, **options):
         return super()._process_images(images, **{**options, "patch_size": self.cell})

@@ -1,4 +1,4 @@
-"""Mistral 3: a Mistral language tower, and Pixtral with blocks of 2 x 2 patches; two kinds of text tower are published."""
+"""Mistral 3: a Mistral language tower, and Pixtral with blocks of 2 x 2 patches."""
 
 import torch
 from transformers import Mistral3Config, Mistral3ForConditionalGeneration
@@ -21,7 +21,8 @@ TEMPLATE = (
     "{%- elif block['type'] in ['image', 'image_url'] %}{{- '[IMG]' }}"
     "{%- else %}{{- raise_exception('Only text and image blocks are supported in message content!') }}{%- endif %}"
     "{%- endfor %}{%- endif %}{{- '[/INST]' }}"
-    "{%- elif message['role'] == 'assistant' %}{%- if message['content'] is string %}{{- message['content'] + eos_token }}"
+    "{%- elif message['role'] == 'assistant' %}"
+    "{%- if message['content'] is string %}{{- message['content'] + eos_token }}"
     "{%- else %}{{- message['content'][0]['text'] + eos_token }}{%- endif %}{%- endif %}{%- endfor %}"
 )
 TEXT = {
