@@ -98,7 +98,7 @@ class Llava(Family):
         }
 
     def prepare(self, processor, messages, images, max_visual_tokens):
-        placements = [placement(processor.image_processor, image) for image in images]
+        placements = [self.placement(processor.image_processor, image) for image in images]
         tensors, roles = self._read(processor, messages, images)
         rows, cols = (side // processor.patch_size for side in tensors["pixel_values"].shape[-2:]) if images else (0, 0)
         if max_visual_tokens is not None and rows * cols > max_visual_tokens:
@@ -115,6 +115,10 @@ class Llava(Family):
         cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, features)
         sizes = [found.read_size(box, image.size) for found, box, image in zip(placements, boxes, images, strict=True)]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
+
+    def placement(self, image_processor, image: Image.Image) -> Placement:
+        """Place on a picture of what the vision tower sees, by the settings with which its processor reads pictures."""
+        return placement(image_processor, image)
 
     def visual_token_limit(self, processor):
         return (processor.image_size // processor.patch_size) ** 2

@@ -13,7 +13,7 @@ a window; the patches of a block stay neighbours. What leaves the tower is put b
 
 from __future__ import annotations
 
-from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
+from transformers import AutoConfig
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.vision_utils import get_vision_window_index
 
@@ -29,7 +29,7 @@ class Qwen25VL(Qwen3VL):
 
     def load_processor(self, path):
         processor = super().load_processor(path)
-        processor.vision_config = Qwen2_5_VLConfig.from_pretrained(path).vision_config
+        processor.vision_config = AutoConfig.from_pretrained(path).vision_config
         return processor
 
     def prepare(self, processor, messages, images, max_visual_tokens):

@@ -45,8 +45,11 @@ class Qwen3VL(Family):
     def attention_modules(self, model):
         return {
             "language": {i: layer.self_attn for i, layer in enumerate(model.model.language_model.layers)},
-            "vision": {i: block.attn for i, block in enumerate(model.model.visual.blocks)},
+            "vision": dict(enumerate(self._vision_modules(model.model))),
         }
+
+    def _vision_modules(self, model) -> list:
+        return [block.attn for block in model.visual.blocks]
 
     def prepare(self, processor, messages, images, max_visual_tokens):
         options, given = {}, images

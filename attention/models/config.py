@@ -113,6 +113,8 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
             )
     # without any of its files transformers makes a tokenizer that knows no word
     names = type(processor.tokenizer).vocab_files_names
+    if processor.tokenizer.is_fast:  # a tokenizer.json has all of them
+        names = {"tokenizer_file": "tokenizer.json", **names}
     known = sorted({names[kind] for kind in ("tokenizer_file", "vocab_file") if kind in names})
     if not any((Path(path) / name).is_file() for name in known):
         raise ModelUnavailable(

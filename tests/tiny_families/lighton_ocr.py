@@ -44,7 +44,8 @@ def write(folder):
     torch.manual_seed(0)
     model = LightOnOcrForConditionalGeneration(config)
     sharpen(model, 4, 4, ("q_proj", "k_proj"))
-    sharpen(model.model.vision_encoder, 1, 12, ("q_proj", "k_proj"))
+    sharpen(model.model.language_model, 1, 4, ("q_norm", "k_norm"))
+    sharpen(model.model.vision_encoder, 1, 4, ("q_proj", "k_proj"))
     model.save_pretrained(folder)
     write_processor(folder, "LightOnOcrProcessor", 14, 210)
     write_json(

@@ -21,9 +21,13 @@ CHAT_TEMPLATE = (
 
 
 def write(folder):
+    write_model(folder, LlavaNextForConditionalGeneration, LlavaNextConfig, "LlavaNextProcessor")
+
+
+def write_model(folder, model_class, config_class, processor):
     torch.manual_seed(0)
     tokenizer = tokenizer_files(folder)
-    config = LlavaNextConfig(
+    config = config_class(
         vision_config=vision_config(TILE),
         text_config=text_config(tokenizer),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
@@ -32,7 +36,7 @@ def write(folder):
         vision_feature_layer=-2,
         vision_feature_select_strategy="default",
     )
-    model = LlavaNextForConditionalGeneration(config)
+    model = model_class(config)
     sharpen_towers(model)
     model.save_pretrained(folder)
     write_json(
@@ -50,7 +54,7 @@ def write(folder):
             "image_mean": MEAN,
             "image_processor_type": "LlavaNextImageProcessor",
             "image_std": STD,
-            "processor_class": "LlavaNextProcessor",
+            "processor_class": processor,
             "resample": 3,
             "rescale_factor": 1 / 255,
             "size": {"shortest_edge": TILE},
@@ -62,7 +66,7 @@ def write(folder):
             "image_token": "<image>",
             "num_additional_image_tokens": 1,
             "patch_size": PATCH,
-            "processor_class": "LlavaNextProcessor",
+            "processor_class": processor,
             "vision_feature_select_strategy": "default",
         },
     )

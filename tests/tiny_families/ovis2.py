@@ -54,7 +54,7 @@ def write(folder):
     torch.manual_seed(0)
     model = Ovis2ForConditionalGeneration(config)
     sharpen(model, 4, 5, ("q_proj", "k_proj"))
-    sharpen(model.model.vision_tower, 1, 1.5, ("q_proj", "k_proj"))
+    sharpen(model.model.vision_tower, 1, 3, ("q_proj", "k_proj"))
     with torch.no_grad():  # patches are normalised: without it, those of one colour would all be the same
         model.model.vision_tower.transformer.embeddings.patch_embedding.bias.normal_()
     model.save_pretrained(folder)

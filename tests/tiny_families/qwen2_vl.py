@@ -42,15 +42,19 @@ def write(folder):
     write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
 
 
-def write_model(folder, model_class, config_class, text, vision):
-    """A random model and its tokenizer, without a chat template."""
-    tokenizer = byte_tokenizer(
-        SPECIAL, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=SPECIAL[1:]
-    )
+PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+
+
+def write_model(
+    folder, model_class, config_class, text, vision, special=SPECIAL, placeholders=PLACEHOLDERS,
+    ends=("<|im_end|>", "<|endoftext|>"), vision_scale=1.0, **named,
+):  # fmt: skip
+    """A random model and its tokenizer, without a chat template. `named` are attributes of the tokenizer."""
+    extra = named or special[1:]
+    tokenizer = byte_tokenizer(special, eos_token=ends[0], pad_token=ends[1], extra_special_tokens=extra)
     names = ("image", "video", "vision_start", "vision_end")
-    placeholders = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
     ids = tokenizer.convert_tokens_to_ids(list(placeholders))
-    ends = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    ends = tokenizer.convert_tokens_to_ids(list(ends))
     config = config_class(
         text_config={**text, "vocab_size": len(tokenizer), "bos_token_id": ends[1], "eos_token_id": ends[0]},
         vision_config=vision,
@@ -60,12 +64,13 @@ def write_model(folder, model_class, config_class, text, vision):
     model = model_class(config)
     sharpen(model, 5.0, 4.0, ("q_proj.weight", "k_proj.weight", "qkv.weight"))
     sharpen(model, 1.0, 2.5, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
+    sharpen(model, 1.0, vision_scale, ("vision_model.encoder",))
     model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=ends[1], do_sample=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def write_processor(folder, processor_class):
+def write_processor(folder, processor_class, image_processor="Qwen2VLImageProcessor", **sizes):
     write_json(
         folder / "preprocessor_config.json",
         {
@@ -75,7 +80,8 @@ def write_processor(folder, processor_class):
             "temporal_patch_size": 2,
             "merge_size": 2,
             **CLIP,
-            "image_processor_type": "Qwen2VLImageProcessor",
+            **sizes,
+            "image_processor_type": image_processor,
             "processor_class": processor_class,
         },
     )
