@@ -9,6 +9,8 @@ Cohere2VisionForConditionalGeneration
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from transformers.image_utils import SizeDict
 from transformers.models.cohere2_vision.processing_cohere2_vision import Cohere2VisionProcessor
@@ -21,7 +23,7 @@ from .family import image_only
 class ImageProcessor(GotOcr2ImageProcessorPil):
     """The stock image processor, which needs torchvision, with Pillow."""
 
-    size = {"height": 512, "width": 512}
+    size: ClassVar = {"height": 512, "width": 512}
     crop_to_patches = True
     patch_size = 16  # tokens along a side of a tile, whatever its name says
 
@@ -38,7 +40,7 @@ class ImageProcessor(GotOcr2ImageProcessorPil):
 
 
 def canvas(size: tuple[int, int], side: int, most: int) -> tuple[int, int]:
-    """Cols and rows of the tiles for a picture (height, width): least enlarged, or where all are smaller, least reduced.
+    """Cols and rows of the tiles for a picture (height, width): the least enlarging, or else the least reducing.
 
     By get_optimal_tiled_canvas of transformers' cohere2_vision, whose module cannot be imported without torchvision.
     """

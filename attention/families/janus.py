@@ -15,7 +15,7 @@ from .deepseek_vl import DeepseekVL
 from .family import image_only
 
 
-class Processor(image_only(JanusProcessor)):
+class Processor(image_only(JanusProcessor)):  # type: ignore[misc]
     """The stock processor writes its system prompt before what the template wrote: here that is the template's part."""
 
     def apply_chat_template(self, *args, **options):

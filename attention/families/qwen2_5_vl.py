@@ -13,6 +13,8 @@ a window; the patches of a block stay neighbours. What leaves the tower is put b
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from transformers import AutoConfig
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.vision_utils import get_vision_window_index
@@ -24,7 +26,7 @@ from .qwen3_vl import Qwen3VL
 
 class Qwen25VL(Qwen3VL):
     label = "Qwen2.5-VL"
-    coordinates = READ
+    coordinates: ClassVar[str | None] = READ
     processor_class = Qwen2_5_VLProcessor
 
     def load_processor(self, path):

@@ -11,6 +11,8 @@ tower the patches of a block are neighbours in the sequence: block by block, and
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
@@ -23,7 +25,7 @@ from .family import Family, Inputs, TowerShape, cells_of, image_only, image_role
 
 class Qwen3VL(Family):
     label = "Qwen3-VL"
-    coordinates = THOUSANDTHS
+    coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
 

@@ -12,7 +12,8 @@ IMAGE_SIZE, PATCH = 48, 8
 SPECIAL = ["<unk>", "<s>", "</s>", "<pad>", "<image_placeholder>", "<begin_of_image>", "<end_of_image>"]
 NAMED = {"image_token": "<image_placeholder>", "boi_token": "<begin_of_image>", "eoi_token": "<end_of_image>"}
 TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'system' %}{{ message['content'][0]['text'] }}"
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'][0]['text'] }}"
     "{{ '\n\n' }}{% else %}{{ message['role'] | capitalize + ': ' }}{% for content in message['content'] %}"
     "{% if content['type'] == 'image' %}<image_placeholder>{% elif content['type'] == 'text' %}{{ content['text'] }}"
     "{% endif %}{% endfor %}{% if message['role'] == 'assistant' %}</s>{% else %}{{ '\n\n' }}{% endif %}{% endif %}"
