@@ -101,12 +101,10 @@ class Idefics3(Family):
         return {"do_image_splitting": False}
 
 
-def tiled(
-    tensors, roles, image_token_id, images, tiles, patch, merge, class_tokens=0, has_thumbnail=True, whole_first=False
-) -> Inputs:
+def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tokens=0, whole_first=False) -> Inputs:
     """Inputs of pictures that were cut into (rows, cols) `tiles`.
 
-    Where there are several, the whole comes after them (`whole_first`: before them), unless there is none.
+    Where there are several, the whole comes after them (`whole_first`: before them).
 
     `pixel_values` are as large as a tile. All tiles of a picture are one grid. A token stands for merge x merge
     patches; in the vision tower each tile has `class_tokens` before its patches.
@@ -117,7 +115,7 @@ def tiled(
     for tower, cell in (("language", patch * merge), ("vision", patch)):
         size = (sides[0] // cell, sides[1] // cell)
         for image, cut in zip(range(len(images)), tiles, strict=True):
-            for kind, (down, across) in _views(*cut, has_thumbnail, whole_first):
+            for kind, (down, across) in _views(cut, whole_first):
                 height, width = images[image].height / down, images[image].width / across  # of a tile on the picture
                 rows = tile_edges(down, sides[0], size[0], cell, height / sides[0])
                 cols = tile_edges(across, sides[1], size[1], cell, width / sides[1])
@@ -131,9 +129,9 @@ def tiled(
     return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, read)
 
 
-def _views(down: int, across: int, has_thumbnail: bool, whole_first: bool) -> list[tuple[str, tuple[int, int]]]:
+def _views(tiles: tuple[int, int], whole_first: bool) -> list[tuple[str, tuple[int, int]]]:
     """Views of a picture of so many tiles, in order: (kind, its tiles)."""
-    views = [("whole", (down, across)), *([("thumbnail", (1, 1))] if has_thumbnail and down * across > 1 else [])]
+    views = [("whole", tiles), *([("thumbnail", (1, 1))] if tiles[0] * tiles[1] > 1 else [])]
     return views[::-1] if whole_first else views
 
 

@@ -18,8 +18,9 @@ from transformers import PreTrainedTokenizerFast
 from attention import families
 
 # One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
-# are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture.
-KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_vl")
+# are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture;
+# pictures in one call, which a mask keeps apart.
+KINDS = ("gemma3", "idefics3", "llava", "mistral3", "mllama", "qwen2_5_vl", "qwen3_vl")
 # Models that share their model type with another, and are read in another way.
 VARIANTS = ("pixtral",)
 
@@ -46,7 +47,6 @@ def byte_tokenizer(
     """A byte-level tokenizer without merges: any text can be written. Ids: 256 bytes, `special`, `words` in order.
 
     `words` are added tokens that are text, as some models have them for marks in their answers.
-
     `named` are what the tokenizer's class takes by name (bos_token="<s>", eos_token=..., pad_token=...), and whatever
     attributes a processor looks for (image_token=...).
     """
