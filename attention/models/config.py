@@ -6,6 +6,7 @@ Knows no run.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,40 @@ def read_config(path: str, model_type: str | None = None):
             f"config.json of {path} (model type {config.model_type}) does not describe a {family.label} model: "
             f"{first_line(error)}"
         ) from None
+    if model_type and model_type.replace("-", "_") != config.model_type.replace("-", "_"):
+        _check_fit(path, config, family)
     return config, family
+
+
+def _check_fit(path: str, config, family) -> None:
+    """Raise UnsupportedModel where a family that was asked for by name does not fit: the model is built, unloaded."""
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForImageTextToText.from_config(deepcopy(config), trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
+        reason: str | None = first_line(error)
+    else:
+        reason = unlike(model, config, family)
+    if reason:
+        raise UnsupportedModel(
+            f"{path} is of the model type {config.model_type}, which the family {family.label} does not fit, because "
+            f"{reason}. Leave the model type out."
+        )
+
+
+def unlike(model: torch.nn.Module, config, family) -> str | None:
+    """What of a model's attention layers is not as its family expects it; None where all is."""
+    try:
+        has = {tower: set(by_layer) for tower, by_layer in family.attention_modules(model).items()}
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        return first_line(error)
+    expected = {tower: set(shape.layers) for tower, shape in family.towers(config).items()}
+    odd = next((tower for tower in expected if has.get(tower) != expected[tower]), None)
+    if odd is None:
+        return None
+    return f"its {odd} tower has {len(has.get(odd, ()))} attention layers, not {len(expected[odd])}"
 
 
 def first_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import torch
 from attention.errors import InvalidRequest, ModelUnavailable, UnsupportedModel, shortened
 
 from . import quantisation
-from .config import first_line, processor_of, read_config
+from .config import first_line, processor_of, read_config, unlike
 from .devices import choose_device, choose_dtype, device_map, input_device, published_dtype
 from .download import Watch, folder_stamp, locate
 from .kept import LoadedModel, free, keep, kept
@@ -28,23 +28,6 @@ from .size_check import check_layers, check_size
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
-    """Raise UnsupportedModel where a model does not have the attention layers that its family expects."""
-    try:
-        has = {tower: set(by_layer) for tower, by_layer in family.attention_modules(model).items()}
-    except (AttributeError, KeyError, TypeError, IndexError) as error:
-        reason = first_line(error)
-    else:
-        expected = {tower: set(shape.layers) for tower, shape in family.towers(config).items()}
-        odd = [tower for tower in expected if has.get(tower) != expected[tower]]
-        if not odd:
-            return
-        reason = f"its {odd[0]} tower has {len(has.get(odd[0], ()))} attention layers, not {len(expected[odd[0]])}"
-    raise UnsupportedModel(
-        f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {reason}."
-    )
 
 
 def weight_bytes(path: str) -> int:
@@ -123,7 +106,10 @@ def load(
         ) from None
     check_weights(model_id, path, report)
     check_layers(model_id, report["unexpected_keys"], model)
-    _check_modules(model, config, family, path)
+    if reason := unlike(model, config, family):
+        raise UnsupportedModel(
+            f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {reason}."
+        )
     notes = tuple(left_out(report))
     return keep(LoadedModel(model_id, revision, path, family, model.eval(), processor, device, name, stamp, notes))
 
