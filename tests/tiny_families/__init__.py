@@ -21,8 +21,8 @@ from attention import families
 # are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture;
 # pictures in one call, which a mask keeps apart.
 KINDS = ("gemma3", "idefics3", "llava", "mistral3", "mllama", "qwen2_5_vl", "qwen3_vl")
-# Models that share their model type with another, and are read in another way.
-VARIANTS = ("pixtral",)
+# Models that share their model type with another, and have another tower.
+VARIANTS = ("granite_vision", "pixtral")
 
 
 def write(model_type: str, folder: Path) -> Path:
