@@ -253,6 +253,11 @@ def cells_of(grids: Iterable[tuple[int, Grid]]) -> list[Cell]:
     return [(index, row, col) for index, grid in grids for row in range(grid.rows) for col in range(grid.cols)]
 
 
+def lines(index: int, grid: Grid) -> list[Cell | None]:
+    """The cells of a grid row by row, each row with a newline after it."""
+    return [cell for row in range(grid.rows) for cell in [*((index, row, col) for col in range(grid.cols)), None]]
+
+
 def tile_cells(index: int, tiles: tuple[int, int], cells: tuple[int, int]) -> list[list[Cell]]:
     """The cells of one grid that was read as (rows, cols) tiles of (rows, cols) cells: a list for each tile.
 

@@ -51,7 +51,7 @@ def write(folder):
     write_model(folder, Glm4vForConditionalGeneration, Glm4vConfig, "Glm4v")
 
 
-def write_model(folder, model_class, config_class, processor, text=TEXT, vision=VISION, image_processor=None):
+def write_model(folder, model_class, config_class, processor, text=TEXT, vision=VISION, image_processor=None, **sizes):
     tokenizer = byte_tokenizer(SPECIAL, TEMPLATE, WORDS, eos_token="<|user|>", pad_token="<|endoftext|>")
     tokenizer.save_pretrained(folder)
     names = ("image", "video", "image_start", "image_end", "video_start", "video_end")
@@ -75,6 +75,7 @@ def write_model(folder, model_class, config_class, processor, text=TEXT, vision=
             "temporal_patch_size": 2,
             "merge_size": 2,
             **CLIP,
+            **sizes,
             "image_processor_type": f"{image_processor or processor}ImageProcessor",
             "processor_class": f"{processor}Processor",
         },

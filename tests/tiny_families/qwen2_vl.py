@@ -45,9 +45,12 @@ def write(folder):
 PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
 
 
+VISION_LAYERS = ("vision_model.encoder", "visual.encoder", "vision_tower.layers")  # of towers unlike Qwen's
+
+
 def write_model(
     folder, model_class, config_class, text, vision, special=SPECIAL, placeholders=PLACEHOLDERS,
-    ends=("<|im_end|>", "<|endoftext|>"), vision_scale=1.0, **named,
+    ends=("<|im_end|>", "<|endoftext|>"), vision_scale=1.0, config_values=None, **named,
 ):  # fmt: skip
     """A random model and its tokenizer, without a chat template. `named` are attributes of the tokenizer."""
     extra = named or special[1:]
@@ -58,13 +61,15 @@ def write_model(
     config = config_class(
         text_config={**text, "vocab_size": len(tokenizer), "bos_token_id": ends[1], "eos_token_id": ends[0]},
         vision_config=vision,
+        **(config_values or {}),
         **{f"{name}_token_id": token for name, token in zip(names, ids, strict=True)},
     )
     torch.manual_seed(0)
     model = model_class(config)
     sharpen(model, 5.0, 4.0, ("q_proj.weight", "k_proj.weight", "qkv.weight"))
     sharpen(model, 1.0, 2.5, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
-    sharpen(model, 1.0, vision_scale, ("vision_model.encoder",))
+    sharpen(model, 1.0, 5.0, ("query_layernorm", "key_layernorm"))
+    sharpen(model, 1.0, vision_scale, VISION_LAYERS)
     model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=ends[1], do_sample=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
