@@ -22,9 +22,9 @@ class AyaVision(InternVL):
     processor_class = AyaVisionProcessor
     class_tokens = 0
 
-    def _fit(self, processor, config):
-        processor.patch, processor.merge = config.vision_config.patch_size, config.downsample_factor
-        processor.tile_tokens = (processor.img_size // processor.patch_size) ** 2  # as the processor writes them
+    def _tile(self, processor, config):
+        tokens = (processor.img_size // processor.patch_size) ** 2  # as the processor writes them
+        return config.vision_config.patch_size, config.downsample_factor, tokens
 
     def attention_modules(self, model):
         return {

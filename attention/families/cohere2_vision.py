@@ -57,9 +57,9 @@ class Cohere2Vision(AyaVision):
     def load_processor(self, path):
         return self._loaded(image_only(self.processor_class, ImageProcessor), path)
 
-    def _fit(self, processor, config):
-        processor.patch, processor.merge = config.vision_config.patch_size, config.downsample_factor
-        processor.tile_tokens = processor.patch_size**2  # as the processor writes them
+    def _tile(self, processor, config):
+        tokens = processor.patch_size**2  # as the processor writes them
+        return config.vision_config.patch_size, config.downsample_factor, tokens
 
     def _canvas(self, image_processor, size, tile, least, most):
         return canvas(size, tile[0], most)

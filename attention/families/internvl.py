@@ -37,16 +37,17 @@ class InternVL(Family):
 
     def _loaded(self, processor_class, path):
         processor = processor_class.from_pretrained(path)
-        config = AutoConfig.from_pretrained(path, local_files_only=True)
-        processor.cell_token_id = config.image_token_id
-        self._fit(processor, config)
+        self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
         return processor
 
     def _fit(self, processor, config) -> None:
-        """Tell the processor of `patch`, `merge` (patches of a token's side) and `tile_tokens`."""
-        processor.patch = config.vision_config.patch_size[0]
-        processor.merge = int(1 / config.downsample_ratio)  # as the projector computes it
-        processor.tile_tokens = processor.image_seq_length
+        """Give a processor what this family reads of it: `patch` in pixels, `merge` patches along a token's side."""
+        processor.cell_token_id = config.image_token_id
+        processor.patch, processor.merge, processor.tile_tokens = self._tile(processor, config)
+
+    def _tile(self, processor, config) -> tuple[int, int, int]:
+        """A patch's side, a token's side in patches (as the projector computes it), and the tokens of a tile."""
+        return config.vision_config.patch_size[0], int(1 / config.downsample_ratio), processor.image_seq_length
 
     def towers(self, config):
         return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}

@@ -21,10 +21,9 @@ class LightOnOcr(Mistral3):
     processor_class = LightOnOcrProcessor
     tower = "vision_encoder"
 
-    def load_processor(self, path):
-        processor = super().load_processor(path)
-        processor.unit = processor.image_processor.patch_size["height"]  # of blocks that it cuts off, no token stands
-        return processor
+    def _fit(self, processor, config):
+        super()._fit(processor, config)
+        processor.unit = processor.image_processor.patch_size["height"]
 
 
 FAMILY = LightOnOcr()

@@ -50,8 +50,12 @@ class Mistral3(Family):
     tower = "vision_tower"
 
     def load_processor(self, path):
-        config = AutoConfig.from_pretrained(path, local_files_only=True)
         processor = image_only(self.processor_class).from_pretrained(path)
+        self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
+        return processor
+
+    def _fit(self, processor, config) -> None:
+        """Give a processor what this family reads of it: sides in pixels of a patch, a token, and what pictures fit."""
         processor.patch = config.vision_config.patch_size
         processor.cell = processor.unit = processor.patch * getattr(config, "spatial_merge_size", 1)
         settings = processor.image_processor
@@ -60,7 +64,6 @@ class Mistral3(Family):
                 "The image processor of this model does not fit pictures to a longest edge (do_resize, size, "
                 "do_center_crop in preprocessor_config.json). Take its files from the model's own repository."
             )
-        return processor
 
     def towers(self, config):
         return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}

@@ -23,9 +23,8 @@ class Ovis2(InternVL):
     processor_class = Ovis2Processor
     class_tokens, whole_first = 0, True
 
-    def _fit(self, processor, config):
-        processor.patch, processor.merge = config.vision_config.patch_size, config.vision_config.hidden_stride
-        processor.tile_tokens = processor.image_seq_length
+    def _tile(self, processor, config):
+        return config.vision_config.patch_size, config.vision_config.hidden_stride, processor.image_seq_length
 
     def attention_modules(self, model):
         tower = model.model.vision_tower.transformer.encoder

@@ -106,9 +106,9 @@ def load(
         ) from None
     check_weights(model_id, path, report)
     check_layers(model_id, report["unexpected_keys"], model)
-    if reason := unlike(model, config, family):
+    if odd := unlike(model, config, family):
         raise UnsupportedModel(
-            f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {reason}."
+            f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {odd}."
         )
     notes = tuple(left_out(report))
     return keep(LoadedModel(model_id, revision, path, family, model.eval(), processor, device, name, stamp, notes))
