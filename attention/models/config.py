@@ -75,7 +75,7 @@ def _check_fit(path: str, config, family) -> None:
 
 
 def unlike(model: torch.nn.Module, config, family) -> str | None:
-    """What of a model's attention layers is not as its family expects it; None where all is."""
+    """The first thing in which a model's attention layers are not as its family expects; None where all are."""
     try:
         has = {tower: set(by_layer) for tower, by_layer in family.attention_modules(model).items()}
     except (AttributeError, KeyError, TypeError, IndexError) as error:
