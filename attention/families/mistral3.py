@@ -17,7 +17,7 @@ from bisect import bisect_left
 from transformers import AutoConfig, ProcessorMixin
 from transformers.models.pixtral.image_processing_pil_pixtral import get_resize_output_image_size
 
-from attention.errors import LimitExceeded, UnsupportedModel
+from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.runs.tokens import Grid
 
 from .family import Family, Inputs, cells_of, image_only, image_roles, language_tower, placed, vision_tower
@@ -86,6 +86,12 @@ class Mistral3(Family):
             for tower, cell in (("language", processor.cell), ("vision", processor.patch))
             for i, (image, (height, width)) in enumerate(zip(images, sizes, strict=True))
         ]
+        thin = next((images[grid.image] for grid in grids if not grid.rows * grid.cols), None)
+        if thin is not None:
+            raise InvalidRequest(
+                f"A picture of {thin.width}x{thin.height} pixels is too thin for {self.label}: no token would stand for "
+                "it. Crop it to less unequal sides."
+            )
         shown, keys = (
             cells_of((i, grid) for i, grid in enumerate(grids) if grid.tower == tower)
             for tower in ("language", "vision")
