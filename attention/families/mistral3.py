@@ -89,8 +89,8 @@ class Mistral3(Family):
         thin = next((images[grid.image] for grid in grids if not grid.rows * grid.cols), None)
         if thin is not None:
             raise InvalidRequest(
-                f"A picture of {thin.width}x{thin.height} pixels is too thin for {self.label}: no token would stand for "
-                "it. Crop it to less unequal sides."
+                f"A picture of {thin.width}x{thin.height} pixels is too thin for {self.label}: no token would stand "
+                "for it. Crop it to less unequal sides."
             )
         shown, keys = (
             cells_of((i, grid) for i, grid in enumerate(grids) if grid.tower == tower)
