@@ -78,13 +78,17 @@ class Llava(Family):
         processor.num_additional_image_tokens = _class_tokens(config)
         processor.patch_size = config.vision_config.patch_size
         processor.image_size = config.vision_config.image_size
-        said, strategy = processor.vision_feature_select_strategy, config.vision_feature_select_strategy
+        said, strategy = processor.vision_feature_select_strategy, self._strategy(config)
         if said not in (None, strategy):
             raise UnsupportedModel(
                 f"processor_config.json has vision_feature_select_strategy {quoted(said)}, and config.json has "
                 f"{quoted(strategy)}. Take both from the model's own repository."
             )
         processor.vision_feature_select_strategy = strategy
+
+    def _strategy(self, config) -> str:
+        """The strategy by which a tower's features become tokens."""
+        return config.vision_feature_select_strategy
 
     def towers(self, config):
         _class_tokens(config)

@@ -5,7 +5,7 @@ VipLlavaForConditionalGeneration
   model.language_model.layers.{i}.self_attn         one call a layer, causal
   model.vision_tower.encoder.layers.{i}.self_attn   one call with a batch of pictures, full attention over patches
 ```
-The class token is dropped, whatever the strategy is called.
+The class token is dropped; the config names no strategy.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from .llava import Llava
 class VipLlava(Llava):
     label = "VipLLaVA"
 
-    def _fit(self, processor, config):
-        config.vision_feature_select_strategy = "default"
-        super()._fit(processor, config)
+    def _strategy(self, config):
+        return "default"
 
 
 FAMILY = VipLlava()
