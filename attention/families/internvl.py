@@ -12,6 +12,8 @@ then, where there are several, the whole picture as one more tile. Pixel shuffle
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from transformers import AutoConfig
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 from transformers.models.internvl.processing_internvl import InternVLProcessor
@@ -19,39 +21,36 @@ from transformers.models.internvl.processing_internvl import InternVLProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 
-from .family import Family, TowerShape, image_only
+from .family import Family, image_only, language_tower, vision_tower
 from .idefics3 import tiled
 
 
 class InternVL(Family):
     label = "InternVL"
-    coordinates = THOUSANDTHS
-
+    coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class = InternVLProcessor
+    class_tokens = 1  # of a tile, before its patches
+    whole_first = False  # whether the small view stands before the tiles
 
     def load_processor(self, path):
-        processor = image_only(self.processor_class).from_pretrained(path)
-        self._fit(processor, AutoConfig.from_pretrained(path))
+        return self._loaded(image_only(self.processor_class), path)
+
+    def _loaded(self, processor_class, path):
+        processor = processor_class.from_pretrained(path)
+        self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
         return processor
 
-    def _fit(self, processor, config):
-        processor.patch_size = config.vision_config.patch_size[0]
-        processor.merge_size = int(1 / config.downsample_ratio)  # as the projector computes it
+    def _fit(self, processor, config) -> None:
+        """Give a processor what this family reads of it: `patch` in pixels, `merge` patches along a token's side."""
+        processor.cell_token_id = config.image_token_id
+        processor.patch, processor.merge, processor.tile_tokens = self._tile(processor, config)
+
+    def _tile(self, processor, config) -> tuple[int, int, int]:
+        """A patch's side, a token's side in patches (as the projector computes it), and the tokens of a tile."""
+        return config.vision_config.patch_size[0], int(1 / config.downsample_ratio), processor.image_seq_length
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, head_dim
-            ),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         return {
@@ -65,13 +64,22 @@ class InternVL(Family):
             settings = self._fewer_tiles(processor, settings, images, max_visual_tokens)
         tensors, roles = self._read(processor, messages, images, **settings)
         tiles = [self._tiles(processor, settings, image) for image in images]
-        patch, merge = processor.patch_size, processor.merge_size
-        return tiled(tensors, roles, processor.image_token_id, images, tiles, patch, merge, class_tokens=1)
+        return tiled(
+            tensors,
+            roles,
+            processor.cell_token_id,
+            images,
+            tiles,
+            processor.patch,
+            processor.merge,
+            class_tokens=self.class_tokens,
+            whole_first=self.whole_first,
+        )
 
     def visual_token_limit(self, processor):
         settings = self._settings(processor)
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
-        return (most + 1 if most > 1 else 1) * processor.image_seq_length
+        return (most + 1 if most > 1 else 1) * processor.tile_tokens
 
     def own_visual_tokens(self, processor, messages, images):
         settings = self._settings(processor)
@@ -79,11 +87,11 @@ class InternVL(Family):
 
     def _tokens(self, processor, settings, image) -> int:
         rows, cols = self._tiles(processor, settings, image)
-        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.image_seq_length
+        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.tile_tokens
 
     def _settings(self, processor) -> dict:
         """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
-        own, told = processor.image_processor, processor.images_kwargs
+        own, told = processor.image_processor, getattr(processor, "images_kwargs", {})
         return {name: told.get(name, getattr(own, name)) for name in ("crop_to_patches", "min_patches", "max_patches")}
 
     def _tiles(self, processor, settings, image) -> tuple[int, int]:
@@ -91,14 +99,22 @@ class InternVL(Family):
         if not settings["crop_to_patches"] or settings["max_patches"] <= 1:
             return 1, 1
         size = processor.image_processor.size
-        cols, rows = get_optimal_tiled_canvas(
-            (image.height, image.width), (size.height, size.width), settings["min_patches"], settings["max_patches"]
+        cols, rows = self._canvas(
+            processor.image_processor,
+            (image.height, image.width),
+            (size.height, size.width),
+            settings["min_patches"],
+            settings["max_patches"],
         )
         return rows, cols
 
+    def _canvas(self, image_processor, size, tile, least: int, most: int) -> tuple[int, int]:
+        """Cols and rows of tiles of size `tile` for a picture of this size, both (height, width)."""
+        return get_optimal_tiled_canvas(size, tile, least, most)
+
     def _fewer_tiles(self, processor, settings, images, max_visual_tokens) -> dict:
         """The settings with the most tiles that keep every image within so many tokens."""
-        per_tile = processor.image_seq_length
+        per_tile = processor.tile_tokens
         if max_visual_tokens < per_tile:
             raise LimitExceeded(
                 f"{self.label} reads a picture in {per_tile} tokens at least, those of one tile; max_visual_tokens is "

@@ -13,7 +13,9 @@ a window; the patches of a block stay neighbours. What leaves the tower is put b
 
 from __future__ import annotations
 
-from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
+from typing import ClassVar
+
+from transformers import AutoConfig
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.vision_utils import get_vision_window_index
 
@@ -24,12 +26,12 @@ from .qwen3_vl import Qwen3VL
 
 class Qwen25VL(Qwen3VL):
     label = "Qwen2.5-VL"
-    coordinates = READ
+    coordinates: ClassVar[str | None] = READ
     processor_class = Qwen2_5_VLProcessor
 
     def load_processor(self, path):
         processor = super().load_processor(path)
-        self._fit(processor, Qwen2_5_VLConfig.from_pretrained(path))
+        self._fit(processor, AutoConfig.from_pretrained(path))
         return processor
 
     def _fit(self, processor, config):

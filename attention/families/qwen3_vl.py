@@ -20,7 +20,18 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, language_tower, placed
+from .family import (
+    Cell,
+    Family,
+    Inputs,
+    TowerShape,
+    cells_of,
+    coloured,
+    image_only,
+    image_roles,
+    language_tower,
+    placed,
+)
 
 
 class Qwen3VL(Family):
@@ -45,8 +56,11 @@ class Qwen3VL(Family):
         layers = model.model.language_model.layers
         return {
             "language": {i: layers[i].self_attn for i in language_tower(model.config.text_config).layers},
-            "vision": {i: block.attn for i, block in enumerate(model.model.visual.blocks)},
+            "vision": dict(enumerate(self._vision_modules(model.model))),
         }
+
+    def _vision_modules(self, model) -> list:
+        return [block.attn for block in model.visual.blocks]
 
     def prepare(self, processor, messages, images, max_visual_tokens):
         options, given = {}, images
@@ -67,7 +81,7 @@ class Qwen3VL(Family):
             *(Grid(i, "vision", "whole", boxes[i], rows, cols) for i, (rows, cols) in enumerate(read)),
         ]
         towers = [list(enumerate(grids))[: len(images)], list(enumerate(grids))[len(images) :]]
-        cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, cells_of(towers[0]))
+        cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, self._shown(towers[0]))
         keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
         sizes = [(cols * patch, rows * patch) for rows, cols in read]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
@@ -90,12 +104,20 @@ class Qwen3VL(Family):
 
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor
-        return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
+        pixels = (image_processor.patch_size * image_processor.merge_size) ** 2 * self._frames(image_processor)
+        return image_processor.size["longest_edge"] // pixels
+
+    def _frames(self, image_processor) -> int:
+        """Number of times that the processor counts a picture's pixels where it compares them with its limits."""
+        return 1
 
     def own_visual_tokens(self, processor, messages, images):
         image_processor = processor.image_processor
-        patches = [image_processor.get_number_of_image_patches(image.height, image.width, {}) for image in images]
-        return [count // image_processor.merge_size**2 for count in patches]
+        return [self._n_patches(image_processor, image, {}) // image_processor.merge_size**2 for image in images]
+
+    def _n_patches(self, image_processor, image, limits: dict) -> int:
+        """Number of patches into which the processor cuts a picture, with these options."""
+        return image_processor.get_number_of_image_patches(image.height, image.width, limits)
 
     def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
         """The pictures as the processor resizes each by the limits of its entry, and limits that leave them so.
@@ -121,24 +143,26 @@ class Qwen3VL(Family):
         overstep the upper limit.
         """
         patches = max_visual_tokens * image_processor.merge_size**2
-        largest = patches * image_processor.patch_size**2
+        largest = patches * image_processor.patch_size**2 * self._frames(image_processor)
         smallest = min(image_processor.size["shortest_edge"], largest)
 
-        def oversteps(**limits: int) -> bool:
-            limits = limits or {"min_pixels": smallest, "max_pixels": largest}
-            return any(
-                image_processor.get_number_of_image_patches(image.height, image.width, limits) > patches
-                for image in images
-            )
+        def oversteps(least: int, most: int) -> bool:
+            size = {"shortest_edge": least, "longest_edge": most}
+            limits = {"size": size, "min_pixels": least, "max_pixels": most}  # processors go by either
+            return any(self._n_patches(image_processor, image, limits) > patches for image in images)
 
         least, most = image_processor.size["shortest_edge"], image_processor.size["longest_edge"]
-        if largest <= most and not oversteps(min_pixels=least, max_pixels=most):
+        if largest <= most and not oversteps(least, most):
             return {"shortest_edge": least, "longest_edge": most}  # a smaller one would round to fewer
-        while smallest > 1 and oversteps():
+        while smallest > 1 and oversteps(smallest, largest):
             smallest //= 2
-        while oversteps():
+        while oversteps(smallest, largest):
             largest = largest * 9 // 10
         return {"shortest_edge": smallest, "longest_edge": largest}
+
+    def _shown(self, grids: list[tuple[int, Grid]]) -> list[Cell | None]:
+        """The cells of the image tokens of all pictures; None for one that is no cell."""
+        return list(cells_of(grids))
 
     def _patches(self, rows: int, cols: int, merge: int) -> list[tuple[int, int]]:
         """The patches of a picture in the order in which the vision tower has them: block by block."""
