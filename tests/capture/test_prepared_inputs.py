@@ -38,7 +38,13 @@ class Own:
             messages, tokenize=True, return_dict=True, add_generation_prompt=header,
             processor_kwargs={"return_tensors": "pt", **options},
         )  # fmt: skip
-        given.pop("tiles", None)  # of our own reader of Idefics3's files
+        for name in (
+            "tiles",
+            "image_rows",
+            "image_cols",
+            "image_sizes",
+        ):  # of our own readers of Idefics3's and LFM2-VL's
+            given.pop(name, None)
         return given
 
     def extract(self, given, **options):
