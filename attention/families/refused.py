@@ -24,7 +24,7 @@ REASONS = {
     "a bias by position is added to its scores": ("inkling2", "inkling2_loop", "inkling_mm_model"),
     "its scores have learned sinks": ("hy_v4_vl",),
     "an index chooses which keys each query may read": (
-        *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4", "qwen4_exp"),
+        *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4"),
     ),
     "it reads no pictures": ("evolla", "mistral4"),
     "it classifies or acts, and writes no answer": ("pi0", "shieldgemma2"),
