@@ -119,7 +119,10 @@ class Capture:
         norms = [None] * len(query)
         if len(plan.sink_rows):
             norms = torch.linalg.vector_norm(value.detach(), dim=-1, dtype=torch.float32).mean(dim=1)
-        blocks += [Block(query[i], key[i], norms[i], mask, i, causal) for i in range(len(query))]
+        new = [Block(query[i], key[i], norms[i], mask, i, causal) for i in range(len(query))]
+        if plan.lengths is not None:
+            new = [block.first(n) for block, n in zip(new, plan.lengths[len(blocks) :], strict=False)]
+        blocks += new
         n_keys = sum(block.key.shape[1] for block in blocks)
         n_queries = sum(block.query.shape[1] for block in blocks)
         expected = plan.keys if plan.queries is None else plan.queries

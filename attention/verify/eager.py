@@ -70,8 +70,10 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
                 for entry, part in enumerate(weights):
                     hidden = _hidden(attention_mask, entry, key.shape[2])
                     masks[tower, layer].append(hidden)
-                    block = blocks.next((tower, layer), *part.shape[1:])
-                    error, leak = _row_error(run, tower, layer, block, part.float().cpu().numpy(), hidden)
+                    n = _before_padding(tower, hidden)
+                    rows, hidden = part[:, :n, :n], hidden if hidden is None else hidden[:n, :n]
+                    block = blocks.next((tower, layer), *rows.shape[1:])
+                    error, leak = _row_error(run, tower, layer, block, rows.float().cpu().numpy(), hidden)
                     worst[tower].see(error, END_TO_END_TOLERANCE, f"layer {layer}")
                     hidden_mass.see(leak, 0.0, f"layer {layer}, {tower}")
             return output, weights
@@ -104,6 +106,13 @@ def _hidden(mask: torch.Tensor | None, entry: int, n_keys: int) -> np.ndarray | 
     return (~mask if mask.dtype == torch.bool else mask < 0).cpu().numpy()
 
 
+def _before_padding(tower: str, hidden: np.ndarray | None) -> int | None:
+    """The number of a block's keys before those at its end that no query reads: a picture's padding. None for all."""
+    if tower != "vision" or hidden is None:
+        return None
+    return int(np.flatnonzero(~hidden.all(axis=0))[-1]) + 1
+
+
 @dataclass
 class SameFactors:
     checks: list[Check]
@@ -132,8 +141,10 @@ def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
                 weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, scaling)
                 if loaded.dtype == "float32":
                     forward = eager[sys.modules[type(module).__module__]]
-                    weights = forward(module, *own, _added(hidden, query.device), scaling)[1][0]
-                block = blocks.next(place, query.shape[2], key.shape[2])
+                    weights = forward(module, *own, _added(hidden, query.device), scaling=scaling)[1][0]
+                n = _before_padding(place[0], hidden)
+                weights, hidden = weights[:, :n, :n], hidden if hidden is None else hidden[:n, :n]
+                block = blocks.next(place, *weights.shape[1:])
                 errors[place].append(_row_error(run, *place, block, weights.cpu().numpy(), hidden)[0])
                 bounds[place] = max(bounds[place], 1e-6 + 2e-7 * largest)
         return sdpa(module, query, key, value, attention_mask, **kwargs)

@@ -69,7 +69,11 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
         pass
     finally:
         _listener.reset(token)
-    return {tower: torch.cat(parts) for tower, parts in found.items()}
+    keys = {tower: torch.cat(parts) for tower, parts in found.items()}
+    for tower, lengths in inputs.lengths.items():
+        blocks = keys[tower].view(len(lengths), -1, keys[tower].shape[-1])
+        keys[tower] = torch.cat([block[:n] for block, n in zip(blocks, lengths, strict=True)])  # without padding
+    return keys
 
 
 def _without_attention(model: torch.nn.Module, modules: dict[int, torch.nn.Module]) -> list[torch.nn.Module]:

@@ -75,7 +75,12 @@ class Eager:
         weights = eager(module, query, key, key, mask, scaling=kwargs["scaling"])[1]
         repeated = key.repeat_interleave(heads // key.shape[1], dim=1)
         largest = (query @ repeated.transpose(2, 3) * kwargs["scaling"]).abs().max().item()
-        self.blocks.setdefault(place, []).extend((block.numpy(), largest) for block in weights)
+        for entry, block in enumerate(weights):
+            n = None
+            if place[0] == "vision" and mask is not None:  # keys at the end that no query reads are padding
+                seen = (mask[entry if len(mask) > 1 else 0, 0] == 0).any(dim=0)
+                n = int(seen.nonzero().max()) + 1
+            self.blocks.setdefault(place, []).append((block[:, :n, :n].numpy(), largest))
 
     def layers(self):
         """(tower, layer), what eager computes [heads, queries, keys], and how far from it a row may be."""
