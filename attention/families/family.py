@@ -130,6 +130,7 @@ class Family(ABC):
     casts_pixels = True  # whether its model takes pixel values in float32, whatever its weights are
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
+    reads_text_alone = True  # whether its processor takes a conversation without a picture
     thought_signs = ("<think>", "</think>")  # control tokens around a thought of an answer
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}

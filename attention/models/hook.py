@@ -1,7 +1,7 @@
 """The attention function that is registered with transformers, and the switch that lets a model run it.
 
-The output always comes from the model's fast attention; whoever listens (`recorder`) is told what went in. Knows
-nothing of what is kept.
+The output comes from the model's fast attention, or from `scores` where that leaves out what a layer does to its
+scores; whoever listens (`recorder`) is told what went in. Knows nothing of what is kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from transformers.masking_utils import sdpa_mask
 
 from attention.errors import CaptureError, quoted
 
+from .scores import Scores, attend
+
 ATTENTION = "attention_capture"
 KNOWN = ("sdpa", "eager", "flex_attention", ATTENTION)  # ways to compute the same softmax attention
 FLASH = re.compile(r"flash_attention_\d+|[\w-]+/(vllm-)?flash-attn\d*([@:].*)?")  # installed, or a kernel of the Hub
@@ -34,7 +36,10 @@ recorder: contextvars.ContextVar[Recorder | None] = contextvars.ContextVar("reco
 
 
 def _attention(module, query, key, value, attention_mask, **kwargs):
-    output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    if Scores.of(query, kwargs).are_plain:
+        output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    else:
+        output = attend(module, query, key, value, attention_mask, kwargs), None
     listener = recorder.get()
     if listener is not None:
         if torch.is_autocast_enabled(query.device.type):
@@ -77,6 +82,12 @@ def attention_of(model: torch.nn.Module) -> Iterator[None]:
 def attention_names(model: torch.nn.Module) -> set[str]:
     """The attention implementations that parts of a model run, by transformers' names."""
     return {config._attn_implementation for config in _configs(model) if config._attn_implementation is not None}
+
+
+def fast_attention(model: torch.nn.Module) -> str:
+    """The name of the attention function that a model runs beside a capture: SDPA, or ours where that cannot run it."""
+    supported = all(getattr(module, "_supports_sdpa", True) for module in model.modules())
+    return "sdpa" if supported else ATTENTION
 
 
 @contextlib.contextmanager
