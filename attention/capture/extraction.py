@@ -32,7 +32,7 @@ from attention.errors import (
 from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
-from attention.models.devices import devices, inputs_for
+from attention.models.devices import devices, input_device, inputs_for
 from attention.models.download import cause_of
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel

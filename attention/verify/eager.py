@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -31,12 +32,21 @@ def _attention_modules(loaded) -> dict[int, tuple[str, int]]:
 
 
 def _eager_functions(loaded) -> dict:
-    """The eager attention that the model's own source file has, by that Python module."""
-    towers = loaded.family.attention_modules(loaded.model).values()
-    sources = {sys.modules[type(module).__module__] for by_layer in towers for module in by_layer.values()}
-    if not all(hasattr(source, "eager_attention_forward") for source in sources):
-        raise UnsupportedModel("This model's code has no eager attention to compare with.")
-    return {source: source.eager_attention_forward for source in sources}
+    """The eager attention of each tower that the model's own source file has, by that Python module and its name."""
+    found = {}
+    for tower, by_layer in loaded.family.attention_modules(loaded.model).items():
+        for place in {_eager_place(tower, module) for module in by_layer.values()}:
+            if not hasattr(*place):
+                raise UnsupportedModel("This model's code has no eager attention to compare with.")
+            found[place] = getattr(*place)
+    return found
+
+
+def _eager_place(tower: str, module: torch.nn.Module) -> tuple[ModuleType, str]:
+    """The Python module of an attention module, and the name of its eager attention there."""
+    source, name = sys.modules[type(module).__module__], "eager_attention_forward"
+    own = f"{tower}_{name}"
+    return source, own if hasattr(source, own) else name
 
 
 class _Blocks:
@@ -63,9 +73,9 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check], torch.Te
     hidden_mass = Worst()
     blocks = _Blocks()
 
-    def listening(source):
+    def listening(function):
         def forward(module, query, key, value, attention_mask, **kwargs):
-            output, weights = eager[source](module, query, key, value, attention_mask, **kwargs)
+            output, weights = function(module, query, key, value, attention_mask, **kwargs)
             if id(module) in names:
                 tower, layer = names[id(module)]
                 for entry, part in enumerate(weights):
@@ -82,13 +92,13 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check], torch.Te
         return forward
 
     try:
-        for source in eager:
-            source.eager_attention_forward = listening(source)
+        for (source, name), function in eager.items():
+            setattr(source, name, listening(function))
         with attention_function(loaded.model, "eager"):
             logits = loaded.model(**inputs).logits
     finally:
-        for source, function in eager.items():
-            source.eager_attention_forward = function
+        for (source, name), function in eager.items():
+            setattr(source, name, function)
     rounds = rounds_activations(loaded.model.config)
     is_exact = loaded.dtype == "float32" and not rounds
     note = "" if is_exact else f" ({'quantised' if rounds else loaded.dtype}: eager's own rounding)"
@@ -148,7 +158,7 @@ def compare_on_same_factors(loaded, run, inputs, masks, fast: str) -> SameFactor
                 hidden = next(hidden_blocks[place])
                 weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, formula)
                 if loaded.dtype == "float32":
-                    forward = eager[sys.modules[type(module).__module__]]
+                    forward = eager[_eager_place(place[0], module)]
                     options = {**kwargs, "scaling": formula.scaling}
                     weights = forward(module, *own, _added(hidden, query.device), **options)[1][0]
                 n = _before_padding(place[0], hidden)

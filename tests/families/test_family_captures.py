@@ -72,9 +72,10 @@ class Eager:
         if mask is not None and mask.dtype == torch.bool:
             mask = torch.zeros(mask.shape).masked_fill(~mask, torch.finfo(torch.float32).min)
         eager = sys.modules[type(module).__module__].eager_attention_forward
-        weights = eager(module, query, key, key, mask, scaling=kwargs["scaling"])[1]
+        scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
+        weights = eager(module, query, key, key, mask, scaling=scaling)[1]
         repeated = key.repeat_interleave(heads // key.shape[1], dim=1)
-        largest = (query @ repeated.transpose(2, 3) * kwargs["scaling"]).abs().max().item()
+        largest = (query @ repeated.transpose(2, 3) * scaling).abs().max().item()
         for entry, block in enumerate(weights):
             n = None
             if place[0] == "vision" and mask is not None:  # keys at the end that no query reads are padding
