@@ -164,6 +164,7 @@ class Capture:
                 "file": file,
                 "kv_heads": key.shape[0],
                 "head_dim": key.shape[2],
+                **({"learned_sink": True} if formula.sink_logits is not None else {}),
             }
             slot.write(self.folder / file, tensors, metadata, FiniteCheck(where, mask.allowed))
         if self._on_layer is not None:

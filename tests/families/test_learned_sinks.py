@@ -1,0 +1,94 @@
+"""Learned sink logits, in InternVL with gpt-oss's text: rows sum to less than 1, and the output knows of it."""
+
+import numpy as np
+import pytest
+import tiny_families.internvl
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+from transformers import AutoModelForImageTextToText
+
+from attention import Request, extract
+from attention.drawing.number_text import format_percent
+from attention.drawing.run_words import learned_sink_words
+from attention.models import kept
+from attention.models import loading as models
+from attention.runs.checks.run import check_run
+from attention.runs.schema import RUN
+from attention.runs.selection import select
+from attention.verify.checks import verify
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gpt_oss") / "model"
+    tiny_families.internvl.write(folder, tiny_families.internvl.GPT_OSS)
+    yield folder
+    kept.free()
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    picture = Image.effect_noise((200, 90), 90).convert("RGB")
+    request = Request([picture], "what is it?", str(folder), mode="generate", max_new_tokens=6, device="cpu")
+    with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
+        yield run
+
+
+def test_every_check_of_the_promises_passes(folder):
+    checks = {check.name: check for check in verify(str(folder), device="cpu")}
+    assert all(check.passed is not False for check in checks.values()), checks
+    assert checks["logits = an eager model's, of the largest"].passed
+
+
+def test_rows_are_those_of_the_definition_and_lack_what_is_on_the_sink(run):
+    for layer in run.layers():
+        data = load_file(run.layer_file(layer))
+        sinks = data["sink_logits"].astype(np.float64)
+        query, key = data["query"].astype(np.float64), data["key"].astype(np.float64).repeat(2, axis=0)
+        scores = np.einsum("hqd,hkd->hqk", query, key) * 12**-0.5
+        q, k = np.indices(scores.shape[1:])
+        scores[:, (k > q) | ((q - k >= 24) & (layer != 1))] = -np.inf
+        weights = np.exp(scores - sinks[:, None, None])  # against the sink's own, which is then 1
+        rows = weights / (weights.sum(axis=-1, keepdims=True) + 1)
+        assert np.abs(run.dense(layer) - rows).max() < 5e-6
+        assert np.abs(run.column(layer, 3) - rows[:, :, 3]).max() < 5e-6
+        stored = run.stored_row(layer, run.keys() - 1).astype(np.float64)
+        assert np.abs(stored - rows[:, -1]).max() < 5e-4
+        lacks = 1 - rows.sum(axis=-1)
+        assert lacks.max() > 0.9 and lacks.min() < 0.1, "sinks take much of some rows and little of others"
+    assert run.has_learned_sink(0) and run.has_learned_sink("mean") and not run.has_learned_sink(0, "vision")
+
+
+def test_it_answers_as_an_eager_model_does(folder, run):
+    loaded = models.load(str(folder), "cpu")
+    eager = AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval()
+    picture = Image.open(run.folder / "image_0.png")
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}]
+    tensors = loaded.family.prepare(loaded.processor, chat, [picture], None).tensors
+    n = run.info["prompt_tokens"]
+    said = [token["id"] for token in run.info["tokens"][n:]]
+    with torch.inference_mode():
+        expected = eager.generate(**tensors, max_new_tokens=6, do_sample=False)[0, n:].tolist()
+        ids = torch.cat([tensors["input_ids"], torch.tensor([said])], dim=1)
+        logits = eager(**tensors | {"input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits[0, n - 1 :]
+    assert said == expected
+    ours = logits.log_softmax(-1)[range(len(said)), said]
+    assert np.allclose(run.info["logprobs"], ours, atol=1e-4)
+
+
+def test_the_run_says_so_and_is_read_as_any(run, tmp_path):
+    check_run(run)
+    assert RUN.validate_python(run.info) == run.info
+    layers = {name: tower["layers"] for name, tower in run.info["towers"].items()}
+    assert all(layer["learned_sink"] for layer in layers["language"])
+    assert not any("learned_sink" in layer for layer in layers["vision"])
+
+
+def test_what_is_on_a_learned_sink_is_said_below_a_map(run):
+    for layer in (0, "mean"):
+        selection = select(run, layer=layer, head="mean")
+        values = run.reduced_row(layer, "mean", selection.query)
+        (sentence,) = learned_sink_words([(selection, values)])
+        assert sentence == f"{format_percent(1 - values.sum())} of the row is on a learned sink, which is no token."
+    assert learned_sink_words([(select(run, "vision", layer=0, head=0, query=0), np.zeros(3))]) == []
