@@ -76,7 +76,8 @@ def of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[in
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
         )
-        parts.append(differences.of_rows(p[..., :together], q[..., :together], cells, sizes, sinks))
+        p, q = (_with_learned(run, tower, layer, rows, together) for run, rows in ((base, p), (other, q)))
+        parts.append(differences.of_rows(p, q, cells, sizes, sinks))
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
 
 
@@ -95,10 +96,19 @@ def of_group(
         first, last = group[which]
         rows = np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last + 1)], axis=1)
         mean = rows.mean(axis=1, dtype=np.float64)
-        means.append(np.concatenate([mean[:, :keys], mean[:, keys:].sum(axis=1, keepdims=True)], axis=1))
+        others = mean[:, keys:].sum(axis=1, keepdims=True)
+        means.append(np.concatenate([_with_learned(run, tower, layer, mean, keys), others], axis=1))
     return differences.of_rows(
         means[0], means[1], cells, sizes, [key for key in base.sinks(layer, tower) if key < keys]
     )
+
+
+def _with_learned(run: Run, tower: str, layer: int, rows: np.ndarray, keys: int) -> np.ndarray:
+    """The first `keys` of rows [..., keys], and where the layer has learned sinks what is on them as one key more."""
+    if not run.has_learned_sink(layer, tower):
+        return rows[..., :keys]
+    lacking = np.maximum(1 - rows.sum(axis=-1, keepdims=True, dtype=np.float64), 0).astype(rows.dtype)
+    return np.concatenate([rows[..., :keys], lacking], axis=-1)
 
 
 def range_of(rows: Sequence[int]) -> range:

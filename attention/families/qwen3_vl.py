@@ -20,7 +20,18 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, language_tower, placed
+from .family import (
+    Cell,
+    Family,
+    Inputs,
+    TowerShape,
+    cells_of,
+    coloured,
+    image_only,
+    image_roles,
+    language_tower,
+    placed,
+)
 
 
 class Qwen3VL(Family):
@@ -28,6 +39,7 @@ class Qwen3VL(Family):
     coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
+    ends_rows = False  # whether an image token that stands for no cell ends each row of a picture's tokens
 
     def load_processor(self, path):
         return image_only(self.processor_class).from_pretrained(path)
@@ -67,7 +79,8 @@ class Qwen3VL(Family):
             *(Grid(i, "vision", "whole", boxes[i], rows, cols) for i, (rows, cols) in enumerate(read)),
         ]
         towers = [list(enumerate(grids))[: len(images)], list(enumerate(grids))[len(images) :]]
-        cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, cells_of(towers[0]))
+        tokens = [cell for each in towers[0] for cell in self._tokens(each)]
+        cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, tokens)
         keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
         sizes = [(cols * patch, rows * patch) for rows, cols in read]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
@@ -94,7 +107,7 @@ class Qwen3VL(Family):
 
     def own_visual_tokens(self, processor, messages, images):
         image_processor = processor.image_processor
-        patches = [image_processor.get_number_of_image_patches(image.height, image.width, {}) for image in images]
+        patches = [self._patch_count(image_processor, image, {}) for image in images]
         return [count // image_processor.merge_size**2 for count in patches]
 
     def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
@@ -126,10 +139,7 @@ class Qwen3VL(Family):
 
         def oversteps(**limits: int) -> bool:
             limits = limits or {"min_pixels": smallest, "max_pixels": largest}
-            return any(
-                image_processor.get_number_of_image_patches(image.height, image.width, limits) > patches
-                for image in images
-            )
+            return any(self._patch_count(image_processor, image, limits) > patches for image in images)
 
         least, most = image_processor.size["shortest_edge"], image_processor.size["longest_edge"]
         if largest <= most and not oversteps(min_pixels=least, max_pixels=most):
@@ -139,6 +149,18 @@ class Qwen3VL(Family):
         while oversteps():
             largest = largest * 9 // 10
         return {"shortest_edge": smallest, "longest_edge": largest}
+
+    def _patch_count(self, image_processor, image, limits: dict[str, int]) -> int:
+        """The number of patches of a picture within limits, min_pixels and max_pixels."""
+        return image_processor.get_number_of_image_patches(image.height, image.width, limits)
+
+    def _tokens(self, indexed: tuple[int, Grid]) -> list[Cell | None]:
+        """The cells of a grid (index, grid) in the order of its image tokens."""
+        cells: list[Cell | None] = [*cells_of([indexed])]
+        if not self.ends_rows:
+            return cells
+        cols = indexed[1].cols
+        return [cell for start in range(0, len(cells), cols) for cell in (*cells[start : start + cols], None)]
 
     def _patches(self, rows: int, cols: int, merge: int) -> list[tuple[int, int]]:
         """The patches of a picture in the order in which the vision tower has them: block by block."""

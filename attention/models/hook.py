@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import torch
@@ -36,6 +36,9 @@ recorder: contextvars.ContextVar[Recorder | None] = contextvars.ContextVar("reco
 
 
 def _attention(module, query, key, value, attention_mask, **kwargs):
+    indices = kwargs.pop("indices", None)
+    if indices is not None:
+        attention_mask = _chosen(attention_mask, indices, key.shape[2])
     if Scores.of(query, kwargs).are_plain:
         output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     else:
@@ -50,6 +53,17 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
             )
         listener.take(module, query, key, value, attention_mask, kwargs)
     return output
+
+
+def _chosen(mask: torch.Tensor, indices: torch.Tensor, n_keys: int) -> torch.Tensor:
+    """A mask [batch, 1, queries, keys] that also hides the keys that a layer's indexer did not choose.
+
+    `indices` int [batch, queries, chosen] are those that it chose; models hide the others themselves for attention
+    functions that they know by name, and leave it to all others.
+    """
+    chosen = torch.zeros(*indices.shape[:2], n_keys, dtype=torch.bool, device=indices.device)
+    chosen = chosen.scatter_(-1, indices.long(), True)[:, None]
+    return mask & chosen if mask.dtype == torch.bool else mask.masked_fill(~chosen, torch.finfo(mask.dtype).min)
 
 
 AttentionInterface.register(ATTENTION, _attention)
@@ -84,10 +98,14 @@ def attention_names(model: torch.nn.Module) -> set[str]:
     return {config._attn_implementation for config in _configs(model) if config._attn_implementation is not None}
 
 
-def fast_attention(model: torch.nn.Module) -> str:
-    """The name of the attention function that a model runs beside a capture: SDPA, or ours where that cannot run it."""
-    supported = all(getattr(module, "_supports_sdpa", True) for module in model.modules())
-    return "sdpa" if supported else ATTENTION
+def fast_attention(model: torch.nn.Module, attending: Iterable[torch.nn.Module]) -> str:
+    """The name of the attention function that a model runs beside a capture: SDPA, or ours where that cannot run it.
+
+    `attending` are its modules that are captured: a part that has none of them, as a tower for sound, does not count.
+    """
+    captured = {id(module) for module in attending}
+    without = [module for module in model.modules() if not getattr(module, "_supports_sdpa", True)]
+    return ATTENTION if any(id(part) in captured for each in without for part in each.modules()) else "sdpa"
 
 
 @contextlib.contextmanager

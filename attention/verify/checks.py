@@ -66,7 +66,8 @@ def verify(
     if not isinstance(model, LoadedModel):
         report("Loading the model")
         model = models.load(model, device, dtype, model_type, lambda done, total: report(downloaded(done, total)))
-    fast = fast_attention(model.model)
+    towers = model.family.attention_modules(model.model).values()
+    fast = fast_attention(model.model, [module for by_layer in towers for module in by_layer.values()])
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, fast):
         report("Making a run")
         with INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass

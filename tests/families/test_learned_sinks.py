@@ -1,18 +1,20 @@
 """Learned sink logits, in InternVL with gpt-oss's text: rows sum to less than 1, and the output knows of it."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tiny_families.internvl
-import torch
+from eager_answers import check_answer
 from PIL import Image
-from safetensors.numpy import load_file
-from transformers import AutoModelForImageTextToText
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
-from attention import Request, extract
+from attention import Request, extract, open_run
+from attention.comparisons.measuring import of_layer
 from attention.drawing.number_text import format_percent
 from attention.drawing.run_words import learned_sink_words
 from attention.models import kept
-from attention.models import loading as models
 from attention.runs.checks.run import check_run
 from attention.runs.schema import RUN
 from attention.runs.selection import select
@@ -35,6 +37,7 @@ def run(folder, tmp_path_factory):
         yield run
 
 
+@pytest.mark.full
 def test_every_check_of_the_promises_passes(folder):
     checks = {check.name: check for check in verify(str(folder), device="cpu")}
     assert all(check.passed is not False for check in checks.values()), checks
@@ -61,20 +64,7 @@ def test_rows_are_those_of_the_definition_and_lack_what_is_on_the_sink(run):
 
 
 def test_it_answers_as_an_eager_model_does(folder, run):
-    loaded = models.load(str(folder), "cpu")
-    eager = AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval()
-    picture = Image.open(run.folder / "image_0.png")
-    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what is it?"}]}]
-    tensors = loaded.family.prepare(loaded.processor, chat, [picture], None).tensors
-    n = run.info["prompt_tokens"]
-    said = [token["id"] for token in run.info["tokens"][n:]]
-    with torch.inference_mode():
-        expected = eager.generate(**tensors, max_new_tokens=6, do_sample=False)[0, n:].tolist()
-        ids = torch.cat([tensors["input_ids"], torch.tensor([said])], dim=1)
-        logits = eager(**tensors | {"input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits[0, n - 1 :]
-    assert said == expected
-    ours = logits.log_softmax(-1)[range(len(said)), said]
-    assert np.allclose(run.info["logprobs"], ours, atol=1e-4)
+    check_answer(run, folder)
 
 
 def test_the_run_says_so_and_is_read_as_any(run, tmp_path):
@@ -92,3 +82,24 @@ def test_what_is_on_a_learned_sink_is_said_below_a_map(run):
         (sentence,) = learned_sink_words([(selection, values)])
         assert sentence == f"{format_percent(1 - values.sum())} of the row is on a learned sink, which is no token."
     assert learned_sink_words([(select(run, "vision", layer=0, head=0, query=0), np.zeros(3))]) == []
+
+
+def test_a_comparison_counts_what_moved_to_a_learned_sink(run, tmp_path):
+    """By definition: the sink is one outcome more of each row's distribution."""
+    shutil.copytree(run.folder, tmp_path / "other")
+    for layer in run.layers():
+        path = tmp_path / "other" / "language" / f"layer_{layer:02d}.safetensors"
+        with safe_open(path, "np") as file:
+            metadata = file.metadata()
+        tensors = load_file(path)
+        save_file(tensors | {"sink_logits": tensors["sink_logits"] + np.float32(1)}, path, metadata)
+    with open_run(tmp_path / "other") as other:
+        found = of_layer(run, other, "language", 1, range(run.keys()))
+        p, q = (each.dense(1).astype(np.float64) for each in (run, other))
+    p, q = (np.concatenate([each, np.maximum(1 - each.sum(axis=-1, keepdims=True), 0)], axis=-1) for each in (p, q))
+    assert np.allclose(found["tv_row"], np.abs(p - q).sum(axis=-1) / 2, atol=1e-6) and found["tv_row"].max() > 0.1
+    assert np.allclose(found["d_entropy"], entropy(q) - entropy(p), atol=1e-4)
+
+
+def entropy(rows):
+    return -(rows * np.log2(np.maximum(rows, 1e-300))).sum(axis=-1)

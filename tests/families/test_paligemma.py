@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tiny_families.paligemma
 import torch
+from eager_answers import check_answer
 from PIL import Image
 from safetensors import safe_open
-from transformers import AutoModelForImageTextToText, PaliGemmaProcessor, SiglipImageProcessorPil
+from transformers import PaliGemmaProcessor, SiglipImageProcessorPil
 
 from attention import Request, extract
 from attention.errors import InvalidRequest
@@ -87,27 +88,8 @@ def test_the_second_one_answers_as_an_eager_model_does(tmp_path):
     folder = tmp_path / "model"
     tiny_families.paligemma.write(folder, "gemma2")
     request = asked(folder, mode="generate", max_new_tokens=6)
-    loaded = models.load(str(folder), "cpu")
-    inputs = {}
-
-    def remember(module, args, kwargs, output):
-        inputs.clear()
-        inputs.update(kwargs)  # in the end those of the pass that is captured
-
-    hook = loaded.model.register_forward_hook(remember, with_kwargs=True)
-    with extract(request, tmp_path / "run", model=loaded) as run:
-        hook.remove()
-        said = [token["id"] for token in run.info["tokens"][run.info["prompt_tokens"] :]]
-        eager = AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval()
-        n = run.info["prompt_tokens"]
-        prompt = {name: inputs[name] for name in ("pixel_values",)}
-        prompt |= {name: inputs[name][:, :n] for name in ("input_ids", "attention_mask", "token_type_ids")}
-        with torch.inference_mode():
-            expected = eager.generate(**prompt, max_new_tokens=6, do_sample=False)[0, n:].tolist()
-            logits = eager(**{name: value for name, value in inputs.items() if name != "logits_to_keep"}).logits
-        assert said == expected
-        ours = [logits[0, n - 1 + i].log_softmax(-1)[token].item() for i, token in enumerate(said)]
-        assert np.allclose(run.info["logprobs"], ours, atol=1e-4)
+    with extract(request, tmp_path / "run") as run:
+        check_answer(run, folder)
         with safe_open(run.layer_file(0), "np") as file:
             assert float(file.metadata()["softcap"]) == tiny_families.paligemma.OF_GEMMA_2["attn_logit_softcapping"]
             assert "tanh" in file.metadata()["how_to_read"]
