@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_families
 import torch
-from PIL import Image
+from pictures import noise
 from safetensors.numpy import load_file
 from tiny_families.gemma4 import LAYERS
 
@@ -29,10 +29,6 @@ def folder(request, tmp_path_factory):
     kept.free()
 
 
-def noise(*size):
-    return Image.effect_noise(size, 90).convert("RGB")
-
-
 def asked(folder, *pictures, **fields):
     return Request(pictures, "what is it?", str(folder), device="cpu", **fields)
 
@@ -43,7 +39,7 @@ def chat(n):
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    request = asked(folder, noise(300, 120), noise(90, 200), answer="red", vision=True)
+    request = asked(folder, noise((300, 120)), noise((90, 200)), answer="red", vision=True)
     with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
         yield run
 
@@ -70,7 +66,7 @@ def test_layers_have_sizes_of_their_own_and_share_keys(run, folder):
     keys = [load_file(run.layer_file(layer))["key"] for layer in range(len(LAYERS))]
     assert np.array_equal(keys[3], keys[2])
     assert np.array_equal(keys[4], keys[1]) and np.array_equal(keys[5], keys[1])
-    cost = forecast(asked(folder, noise(300, 120), noise(90, 200), answer="red", vision=True), Limits())
+    cost = forecast(asked(folder, noise((300, 120)), noise((90, 200)), answer="red", vision=True), Limits())
     files = [load_file(run.layer_file(layer, tower)) for tower in run.towers() for layer in run.layers(tower)]
     kept_bytes = sum(file[name].nbytes for file in files for name in ("query", "key", "attention") if name in file)
     assert cost.bytes_on_disk == kept_bytes
@@ -107,7 +103,7 @@ def test_a_picture_has_the_largest_budget_that_keeps_it_within_what_is_asked(fol
     own = processor.image_processor.max_soft_tokens
     processor.image_processor.max_soft_tokens = 280
     try:
-        pictures = [noise(300, 120), noise(90, 200)]
+        pictures = [noise((300, 120)), noise((90, 200))]
         counts = {}
         for limit, budget in ((None, 280), (280, 280), (140, 140), (139, 140), (99, 70)):
             inputs = family.prepare(processor, chat(2), pictures, limit)
@@ -141,7 +137,7 @@ def test_a_token_without_a_vision_tower_is_the_patch_that_the_stock_processor_wo
     loaded = models.load(str(tiny_families.write("gemma4_unified", tmp_path / "model")), "cpu")
     side = loaded.processor.image_processor.patch_size
     width, height = 10 * 3 * side, 7 * 3 * side
-    picture = noise(width, height)  # as large as its budget: nothing is resized
+    picture = noise((width, height))  # as large as its budget: nothing is resized
     inputs = loaded.family.prepare(loaded.processor, chat(1), [picture], None)
     pixels = torch.from_numpy(np.asarray(picture, np.float64) / 255).permute(2, 0, 1).float()
     patches = stock["convert_image_to_patches"](pixels, side)
@@ -158,7 +154,7 @@ def test_a_small_model_that_reads_pictures_in_order_is_causal_everywhere(tmp_pat
     before = (folder / "config.json").read_text()
     (folder / "config.json").write_text(json.dumps(config))
     try:
-        with extract(asked(folder, noise(300, 120)), tmp_path / "run") as run:
+        with extract(asked(folder, noise((300, 120))), tmp_path / "run") as run:
             assert not (run.folder / "masks.safetensors").exists()
             assert all(not np.triu(run.dense(layer).max(axis=0), 1).any() for layer in run.layers())
     finally:

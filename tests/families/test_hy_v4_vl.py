@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny_families.hy_v4_vl
 from eager_answers import check_answer
-from PIL import Image
+from pictures import noise
 from safetensors import safe_open
 
 from attention import Request, extract
@@ -24,8 +24,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    picture = Image.effect_noise((200, 90), 90).convert("RGB")
-    request = Request([picture], "what is it?", str(folder), mode="generate", max_new_tokens=5, device="cpu")
+    request = Request([noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=5, device="cpu")
     with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
         yield run
 

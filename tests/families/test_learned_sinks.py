@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny_families.internvl
 from eager_answers import check_answer
-from PIL import Image
+from pictures import noise
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -31,8 +31,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    picture = Image.effect_noise((200, 90), 90).convert("RGB")
-    request = Request([picture], "what is it?", str(folder), mode="generate", max_new_tokens=6, device="cpu")
+    request = Request([noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=6, device="cpu")
     with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
         yield run
 

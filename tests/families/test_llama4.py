@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_families
 import torch
-from PIL import Image
+from pictures import noise
 from tiny_families.llama4 import CHUNK, TILE_PX
 from transformers.image_utils import SizeDict
 
@@ -25,10 +25,6 @@ from attention.models import loading as models
 def loaded(tmp_path_factory):
     yield models.load(str(tiny_families.write("llama4", tmp_path_factory.mktemp("llama4") / "model")), "cpu")
     kept.free()
-
-
-def noise(*size):
-    return Image.effect_noise(size, 90).convert("RGB")
 
 
 def chat(n):
@@ -64,7 +60,7 @@ def test_a_picture_lies_on_the_canvas_that_the_stock_processor_takes(loaded, mon
 
 def test_a_picture_as_large_as_its_canvas_is_read_as_it_is(loaded):
     """Tile by tile, in the number format in which the stock processor computes; then the whole, made smaller."""
-    picture = noise(3 * TILE_PX, 2 * TILE_PX)
+    picture = noise((3 * TILE_PX, 2 * TILE_PX))
     inputs = loaded.family.prepare(loaded.processor, chat(1), [picture], None)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).to(torch.bfloat16) * (1 / 255)
     pixels = ((pixels - 0.5) / 0.5).float()
@@ -81,7 +77,7 @@ def test_a_picture_as_large_as_its_canvas_is_read_as_it_is(loaded):
 
 
 def test_tokens_are_bounded_by_tiles(loaded):
-    picture = noise(3 * TILE_PX, 2 * TILE_PX)
+    picture = noise((3 * TILE_PX, 2 * TILE_PX))
     counts = []
     for limit in (None, 62, 35, 9):  # of six tiles, or as many as fit, and the view of the whole
         inputs = loaded.family.prepare(loaded.processor, chat(1), [picture], limit)
@@ -92,7 +88,7 @@ def test_tokens_are_bounded_by_tiles(loaded):
 
 
 def test_chunks_do_not_read_each_other_and_the_layer_that_has_none_reads_everything(loaded, tmp_path):
-    with extract(Request([noise(200, 90)], "what is it?", answer="red"), tmp_path / "run", model=loaded) as run:
+    with extract(Request([noise((200, 90))], "what is it?", answer="red"), tmp_path / "run", model=loaded) as run:
         q, k = np.indices((run.keys(), run.keys()))
         in_order = k <= q
         for layer in run.layers():
@@ -103,5 +99,7 @@ def test_chunks_do_not_read_each_other_and_the_layer_that_has_none_reads_everyth
 
 def test_a_model_in_half_precision_reads_its_pixels_so(tmp_path, loaded):
     half = models.load(loaded.path, "cpu", "bfloat16")
-    with extract(Request([noise(200, 90)], "what?", mode="generate", max_new_tokens=2), tmp_path / "run", half) as run:
+    with extract(
+        Request([noise((200, 90))], "what?", mode="generate", max_new_tokens=2), tmp_path / "run", half
+    ) as run:
         assert run.info["model"]["dtype"] == "bfloat16" and run.info["prompt_tokens"] < run.keys()

@@ -10,7 +10,7 @@ import pytest
 import tiny_families.paligemma
 import torch
 from eager_answers import check_answer
-from PIL import Image
+from pictures import noise
 from safetensors import safe_open
 from transformers import PaliGemmaProcessor, SiglipImageProcessorPil
 
@@ -31,11 +31,7 @@ def folder(request, tmp_path_factory):
     kept.free()
 
 
-def noise(*size):
-    return Image.effect_noise(size, 90).convert("RGB")
-
-
-PICTURES = (noise(100, 60), noise(50, 90))
+PICTURES = (noise((100, 60)), noise((50, 90)))
 PROMPT = " detect cat "
 
 

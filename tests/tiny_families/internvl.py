@@ -67,6 +67,8 @@ def write(folder, text=QWEN_2):
     model = InternVLForConditionalGeneration(config)
     sharpen(model, 4, 5, ("q_proj", "k_proj"))
     sharpen(model.model.vision_tower, 1, 1.5, ("q_proj", "k_proj"))
+    if text is GPT_OSS:  # it says many things, and is not to say that there is a picture
+        model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(SPECIAL)
     for layer, name in enumerate(name for name, _ in model.named_parameters() if name.endswith("self_attn.sinks")):
         model.get_parameter(name).data = torch.tensor([4.0, -2.0, 9.0, 0.0]).roll(layer)
     model.save_pretrained(folder)
