@@ -32,7 +32,7 @@ from attention.errors import (
 from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
-from attention.models.devices import devices, input_device, inputs_for
+from attention.models.devices import devices, inputs_for
 from attention.models.download import cause_of
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
@@ -402,7 +402,7 @@ class Extraction:
         self.partial.report("capture", 0, total)
         n_answer = len(inputs.ids) - n_prompt
         # not as a number: of queries without a logit some models then leave out what other queries do not read
-        predicting = torch.arange(n_prompt - 1, len(inputs.ids), device=input_device(loaded.model))
+        predicting = slice(n_prompt - 1, None)
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
                 output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=predicting)
