@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from transformers.models.hy_v4_vl.processing_hy_v4_vl import HYV4VLProcessor
 
-from .family import TowerShape
+from .family import Family, TowerShape
 from .qwen3_vl import Qwen3VL
 
 
@@ -44,6 +44,9 @@ class HyV4VL(Qwen3VL):
             "language": {i: layer.self_attn for i, layer in enumerate(model.model.language_model.layers)},
             "vision": {i: layer.self_attn for i, layer in enumerate(model.model.vision_tower.layers)},
         }
+
+    def pictures_of(self, processor, tensors):
+        return Family.pictures_of(self, processor, tensors)  # its patches lie in another order than Qwen3-VL's
 
     def _patch_count(self, image_processor, image, limits):
         rows, cols = image_processor.get_number_of_image_patches(image.height, image.width, limits)

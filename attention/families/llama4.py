@@ -106,9 +106,12 @@ class Llama4(Family):
 
     def load_processor(self, path):
         processor = image_only(Llama4Processor, Tiles).from_pretrained(path)
-        vision = Llama4Config.from_pretrained(path).vision_config
-        processor.patch_size, processor.merged = vision.patch_size, round(1 / vision.pixel_shuffle_ratio)
+        self._fit(processor, Llama4Config.from_pretrained(path))
         return processor
+
+    def _fit(self, processor, config):
+        vision = config.vision_config
+        processor.patch_size, processor.merged = vision.patch_size, round(1 / vision.pixel_shuffle_ratio)
 
     def towers(self, config):
         text, vision = config.text_config, config.vision_config

@@ -53,10 +53,15 @@ class PaliGemma(Gemma3):
     reads_text_alone = False
     per_token = Gemma3.per_token | {"token_type_ids": 1}
 
+    processor_class = Processor
+
     def load_processor(self, path):
         processor = Processor.from_pretrained(path)
-        processor.patch_size, processor.pooling = PaliGemmaConfig.from_pretrained(path).vision_config.patch_size, 1
+        self._fit(processor, PaliGemmaConfig.from_pretrained(path))
         return processor
+
+    def _fit(self, processor, config):
+        processor.patch_size, processor.pooling = config.vision_config.patch_size, 1
 
     def image_token(self, processor):
         return processor.image_token_id
