@@ -29,6 +29,8 @@ class Own:
         try:
             self.processor = AutoProcessor.from_pretrained(folder)
         except (ImportError, OSError, ValueError):  # it would need torchvision, or files for films and sound
+            self.processor = None
+        if not hasattr(self.processor, "image_processor"):  # the tokenizer alone, where the rest needs torchvision
             self.processor = read_config(str(folder))[1].load_processor(str(folder))
         self.model.config._name_or_path = ""
 
