@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from attention.errors import InvalidRequest, UnsupportedModel
 from attention.runs.tokens import Grid
 
 from . import conversation
+from .videos import Video, arrays, metadata
 
 Cell = tuple[int, int, int]  # grid, row, col
 
@@ -86,6 +87,7 @@ class Family(ABC):
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
+    takes_videos = False  # whether videos are read; then `prepare` and `own_visual_tokens` take `videos` too
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
 
@@ -112,6 +114,9 @@ class Family(ABC):
         max_pixels, which come before `max_visual_tokens`; with `takes_pan_and_scan` they may have pan_and_scan, true
         for crops. `max_visual_tokens` bounds the tokens of each image; None leaves the processor's limit. Raises
         LimitExceeded, with numbers, where the family cannot read a picture in so few.
+
+        With `takes_videos` it also takes `videos`, a list of `Video`, for entries {"type": "video"}. Frames that are
+        read together are one picture each, after all of `images`; `max_visual_tokens` bounds each of these.
         """
 
     @abstractmethod
@@ -124,6 +129,18 @@ class Family(ABC):
         None where a family reads every picture in one size, so that no limit makes it fewer.
         """
         return None
+
+    def sampling(self, processor) -> tuple[float | None, int]:
+        """Frames per second that the processor reads of a video, None where its files say nothing, and how many."""
+        raise NotImplementedError
+
+    def sample(self, processor, total: int, source_fps: float, fps: float, most: int) -> list[int]:
+        """The frames that the processor reads of `total`, which follow each other `source_fps` times a second."""
+        raise NotImplementedError
+
+    def frames_together(self, processor) -> int:
+        """Number of frames that one token stands for."""
+        return 1
 
     def extend(self, processor, inputs: Inputs, answer_ids: list[int]) -> Inputs:
         """The same inputs with an answer after them; the answer's roles are `answer`, `thinking` or `special`."""
@@ -145,11 +162,13 @@ class Family(ABC):
 
     # What families share
 
-    def _read(self, processor, messages, images, **options) -> tuple[dict[str, Any], list[str]]:
+    def _read(
+        self, processor, messages, images, videos: Sequence[Video] = (), video_options: dict | None = None, **options
+    ) -> tuple[dict[str, Any], list[str]]:
         """A conversation through the processor: the tensors (and what else it returned), and the tokens' roles.
 
         Roles are `system`, `prompt` and `special` so far: which tokens are an image's, the family knows. `options` are
-        the image processor's. Control tokens are the template's alone: those that somebody typed are read as text.
+        the image processor's, `video_options` the video processor's. Control tokens are the template's alone: those that somebody typed are read as text.
         Raises InvalidRequest where the tokenizer cannot do so.
         """
         tokenizer = processor.tokenizer
@@ -171,11 +190,12 @@ class Family(ABC):
             return_tensors="pt",
             text_kwargs=text_options,
             **({"images_kwargs": options} if images and options else {}),
+            **(_video_arguments(videos, video_options) if videos else {}),
             **({"return_text_replacement_offsets": True} if self.expands_placeholders else {}),
         )
         parts = conversation.written_parts(messages, text, marks)
         replaced = batch.pop("text_replacement_offsets", None)
-        replaced = replaced[0] if images and replaced else []
+        replaced = replaced[0] if (images or videos) and replaced else []
         roles = conversation.token_roles(batch.pop("offset_mapping")[0].tolist(), parts, replaced)
         special = control_tokens(tokenizer)
         ids = batch["input_ids"][0].tolist()
@@ -202,6 +222,12 @@ class Family(ABC):
             else:
                 roles.append("special" if token in special else "thinking" if thinking else "answer")
         return roles
+
+
+def _video_arguments(videos: Sequence[Video], options: dict | None) -> dict[str, Any]:
+    """Arguments of a processor for videos that are sampled already."""
+    said = {"do_sample_frames": False, "video_metadata": metadata(videos), "return_metadata": True}
+    return {"videos": arrays(videos), "videos_kwargs": said | (options or {})}
 
 
 def control_tokens(tokenizer) -> set[int]:
