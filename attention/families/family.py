@@ -115,15 +115,18 @@ class Family(ABC):
         for crops. `max_visual_tokens` bounds the tokens of each image; None leaves the processor's limit. Raises
         LimitExceeded, with numbers, where the family cannot read a picture in so few.
 
-        With `takes_videos` it also takes `videos`, a list of `Video`, for entries {"type": "video"}. Frames that are
-        read together are one picture each, after all of `images`; `max_visual_tokens` bounds each of these.
+        With `takes_videos` it also takes `videos`, a list of `Video`, for entries {"type": "video"}. Their frames are
+        pictures too, numbered after all of `images`; those that are read together share a grid, whose tokens
+        `max_visual_tokens` bounds.
         """
 
     @abstractmethod
     def visual_token_limit(self, processor) -> int:
         """Number of tokens that the processor gives one image at most, unless told otherwise."""
 
-    def own_visual_tokens(self, processor, messages: list[dict], images: list[Image.Image]) -> list[int] | None:
+    def own_visual_tokens(
+        self, processor, messages: list[dict], images: list[Image.Image]
+    ) -> Sequence[int | None] | None:
         """Number of tokens that stand for a cell of each image, as the processor's own limits would have it.
 
         None where a family reads every picture in one size, so that no limit makes it fewer.
@@ -168,8 +171,8 @@ class Family(ABC):
         """A conversation through the processor: the tensors (and what else it returned), and the tokens' roles.
 
         Roles are `system`, `prompt` and `special` so far: which tokens are an image's, the family knows. `options` are
-        the image processor's, `video_options` the video processor's. Control tokens are the template's alone: those that somebody typed are read as text.
-        Raises InvalidRequest where the tokenizer cannot do so.
+        the image processor's, `video_options` the video processor's. Control tokens are the template's alone: those
+        that somebody typed are read as text. Raises InvalidRequest where the tokenizer cannot do so.
         """
         tokenizer = processor.tokenizer
         if not tokenizer.is_fast:

@@ -3,8 +3,9 @@
 ```
 Qwen2_5_VLForConditionalGeneration
   model.language_model.layers.{i}.self_attn    one call a layer, causal (above max_window_layers sliding), grouped-query
-  model.visual.blocks.{i}.attn                 one call for each window of window_size pixels, or each image (frame pair)
-                                               in the layers of fullatt_block_indexes; patches in the same order
+  model.visual.blocks.{i}.attn                 one call for each window of window_size pixels, or each image
+                                               (pair of frames) in the layers of fullatt_block_indexes; patches in the
+                                               same order
 ```
 An image token stands for merge_size x merge_size patches; tokens are row by row over the grid of blocks. In the vision
 tower the blocks are sorted window by window (row by row, those at the right and lower edges smaller), row by row inside

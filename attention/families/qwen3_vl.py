@@ -3,7 +3,7 @@
 ```
 Qwen3VLForConditionalGeneration
   model.language_model.layers.{i}.self_attn    one call a layer, causal, grouped-query
-  model.visual.blocks.{i}.attn                 one call for each image or pair of frames, full attention over its patches
+  model.visual.blocks.{i}.attn                 one call for each image or pair of frames, full attention
 ```
 An image token stands for merge_size x merge_size patches; tokens are row by row over the grid of blocks. In the vision
 tower the patches of a block are neighbours in the sequence: block by block, and row by row inside a block. It reads all
@@ -13,6 +13,7 @@ images first, then all videos, pair by pair. Before each pair stands its time as
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
@@ -70,15 +71,19 @@ class Qwen3VL(Family):
         tensors, roles = self._read(processor, messages, given, videos, video_options, **options)
         patch, merge = processor.image_processor.patch_size, processor.image_processor.merge_size
         read = [tuple(thw[1:]) for thw in tensors["image_grid_thw"].tolist()] if images else []  # rows, cols of patches
-        seen = [("whole", image.size, rows, cols, None) for image, (rows, cols) in zip(images, read, strict=True)]
-        for video, (_, rows, cols) in zip(videos, tensors["video_grid_thw"].tolist() if videos else (), strict=True):
-            pairs = self._pairs(processor, video)
-            seen += [("frame", video.size, rows, cols, video.middle_s(pair)) for pair in pairs]
-        grids = [
-            Grid(i, tower, kind, (0, 0, *size), rows // block, cols // block, time_s)
-            for tower, block in (("language", merge), ("vision", 1))
-            for i, (kind, size, rows, cols, time_s) in enumerate(seen)
+        seen = [
+            Grid(i, "vision", "whole", (0, 0, *image.size), rows, cols)
+            for i, (image, (rows, cols)) in enumerate(zip(images, read, strict=True))
         ]
+        sizes = [(cols * patch, rows * patch) for rows, cols in read]
+        for video, (_, rows, cols) in zip(videos, tensors["video_grid_thw"].tolist() if videos else (), strict=True):
+            for pair in self._pairs(processor, video):
+                frames = tuple(len(sizes) + frame for frame in pair)
+                box, time_s = (0, 0, *video.size), video.middle_s(pair)
+                seen.append(Grid(frames[0], "vision", "frame", box, rows, cols, time_s, images=frames))
+            sizes += len(video.frames) * [(cols * patch, rows * patch)]
+        merged = [replace(grid, tower="language", rows=grid.rows // merge, cols=grid.cols // merge) for grid in seen]
+        grids = merged + seen
         towers = [list(enumerate(grids))[: len(seen)], list(enumerate(grids))[len(seen) :]]
         ids = tensors["input_ids"][0].tolist()
         cells = placed(ids, processor.image_token_id, cells_of(towers[0][: len(images)]))
@@ -86,7 +91,6 @@ class Qwen3VL(Family):
             of_videos = placed(ids, processor.video_token_id, cells_of(towers[0][len(images) :]))
             cells = [cell or other for cell, other in zip(cells, of_videos, strict=True)]
         keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
-        sizes = [(cols * patch, rows * patch) for _, _, rows, cols, _ in seen]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
 
     def visual_token_limit(self, processor):
@@ -96,8 +100,14 @@ class Qwen3VL(Family):
     def own_visual_tokens(self, processor, messages, images, videos=()):
         image_processor = processor.image_processor
         patches = [image_processor.get_number_of_image_patches(image.height, image.width, {}) for image in images]
-        of_frames = [self._pair_tokens(processor, video, {}) for video in videos for _ in self._pairs(processor, video)]
-        return [count // image_processor.merge_size**2 for count in patches] + of_frames
+        counts = [count // image_processor.merge_size**2 for count in patches]
+        for video in videos:  # a pair's tokens are counted for its first frame
+            counts += [
+                self._pair_tokens(processor, video, {}) if frame == pair[0] else None
+                for pair in self._pairs(processor, video)
+                for frame in pair
+            ]
+        return counts
 
     def sampling(self, processor):
         return getattr(processor.video_processor, "fps", None), processor.video_processor.max_frames

@@ -43,7 +43,8 @@ class Grid:
     """A picture, tile, thumbnail or frame as rows x cols cells; `box_px` (x0, y0, x1, y1) is its place on the image.
 
     Cells are equal parts of that box; where they are not, `row_edges_px` (rows + 1, ascending, the outer ones the
-    box's) and `col_edges_px` say where they begin and end.
+    box's) and `col_edges_px` say where they begin and end. `images` are all pictures that its cells were made from,
+    where they are frames that were read together; `image` is the first.
     """
 
     image: int
@@ -55,6 +56,7 @@ class Grid:
     time_s: float | None = None
     row_edges_px: tuple[float, ...] | None = None
     col_edges_px: tuple[float, ...] | None = None
+    images: tuple[int, ...] | None = None
 
     @classmethod
     def between(cls, image: int, tower: str, kind: str, rows: Sequence[float], cols: Sequence[float]) -> Grid:
@@ -64,10 +66,10 @@ class Grid:
 
     def to_dict(self) -> dict[str, Any]:
         record = {**asdict(self), "box_px": list(self.box_px)}
-        for name in ("row_edges_px", "col_edges_px"):
-            edges = record.pop(name)
-            if edges is not None:
-                record[name] = list(edges)
+        for name in ("row_edges_px", "col_edges_px", "images"):
+            values = record.pop(name)
+            if values is not None:
+                record[name] = list(values)
         return record
 
 
