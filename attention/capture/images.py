@@ -56,7 +56,7 @@ def open_pictures(request: Request, limits: Limits) -> Pictures:
     named = [(image, f"image {number}" if several else "the image") for number, image in enumerate(request.images, 1)]
     if several:  # none is decoded before all are known to be bounded
         for image, name in named:
-            with _opened(image, name, limits.image_pixels) as (file, called):
+            with open_picture(image, name, limits.image_pixels) as (file, called):
                 if file is not None:
                     count_frames(file, called)
     return [open_image(image, limits.image_pixels, name) for image, name in named]
@@ -75,7 +75,7 @@ def open_image(
     Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`, or more
     scans or frames than `attention.picture_bytes` lets pass.
     """
-    with _opened(source, name, max_pixels) as (file, called):
+    with open_picture(source, name, max_pixels) as (file, called):
         if file is not None:
             return _of_file(file, called, max_pixels)
         assert isinstance(source, Image.Image)
@@ -83,7 +83,7 @@ def open_image(
 
 
 @contextmanager
-def _opened(
+def open_picture(
     source: str | os.PathLike | Image.Image, name: str, max_pixels: int
 ) -> Iterator[tuple[BinaryIO | None, str]]:
     """The file of a picture, None for one that is decoded already, and what it is called.

@@ -76,7 +76,7 @@ class _ByTorch(BaseVideoProcessor):
 
 def load_video_processor(stock: type, path: str) -> Any:
     """A family's own video processor of a local folder, without torchvision; None where the folder has none."""
-    by_torch = type(stock.__name__, (stock, _ByTorch), {})
+    by_torch: Any = type(stock.__name__, (stock, _ByTorch), {})
     try:
         return by_torch.from_pretrained(path)
     except OSError:

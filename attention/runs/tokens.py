@@ -177,8 +177,7 @@ def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict
 
     Every token is in exactly one group; a sink is counted in its image as well.
     """
-    n_images = 1 + max((grid.image for grid in grids), default=-1)
-    names = ["system", "prompt", *(f"image {i + 1}" for i in range(n_images)), "thinking", "answer", "special"]
+    names = ["system", "prompt", *(f"image {i + 1}" for i in _pictured(grids)), "thinking", "answer", "special"]
     members: dict[str, list[int]] = {name: [] for name in names}
     for token in tokens:
         if token.grid is not None:
@@ -190,11 +189,15 @@ def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict
 
 def picture_groups(keys: Sequence[dict[str, Any] | None], grids: Sequence[Grid]) -> list[dict[str, Any]]:
     """The key groups of a tower whose keys are patches: each image, keys of none (`special`), and `sink`."""
-    n_images = 1 + max((grid.image for grid in grids), default=-1)
-    members: list[list[int]] = [[] for _ in range(n_images + 1)]
+    members: dict[int | None, list[int]] = {image: [] for image in (*_pictured(grids), None)}
     for index, key in enumerate(keys):
-        members[n_images if key is None else grids[key["grid"]].image].append(index)
-    names = [*(f"image {i + 1}" for i in range(n_images)), "special"]
-    return [{"name": name, "spans": spans(member)} for name, member in zip(names, members, strict=True)] + [
-        {"name": "sink", "spans": None}
-    ]
+        members[None if key is None else grids[key["grid"]].image].append(index)
+    return [
+        {"name": "special" if image is None else f"image {image + 1}", "spans": spans(member)}
+        for image, member in members.items()
+    ] + [{"name": "sink", "spans": None}]
+
+
+def _pictured(grids: Sequence[Grid]) -> list[int]:
+    """The pictures that have cells of their own; of frames that are read together that is the first."""
+    return sorted({grid.image for grid in grids})
