@@ -19,6 +19,7 @@ from .image_entries import picture_of
 TYPE = "video"
 SOURCES = ("video", "path", "url")  # one of them names it; without one it is the next that was given
 SETTINGS = ("fps", "max_frames")  # of one video, before those of the request
+ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".flv", ".3gp")
 MAX_FPS = 1000
 
 Source = str | os.PathLike | tuple  # a file or a folder, or frames: paths, data: URLs or Pillow images

@@ -6,7 +6,6 @@ Knows Gradio's components and what their values may look like; what a request ma
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 import secrets
 import shutil
 from pathlib import Path
@@ -22,7 +21,7 @@ from attention.errors import AttentionError, InvalidRequest, quoted
 from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES, Limits
 from attention.runs.run import Run
 from attention.served_answer import answer_of
-from attention.video_entries import one_video
+from attention.video_entries import ENDINGS, one_video
 from attention.visitors.service import Service
 
 from . import QUIET
@@ -194,8 +193,8 @@ def pictures_and_videos(files: list[str], is_one_video: bool) -> tuple[list[str]
     """Uploaded files as pictures and videos: together one video where that is asked, else each by its ending."""
     if is_one_video:
         return [], one_video(files)
-    kinds = [(file, (mimetypes.guess_type(file)[0] or "").startswith("video/")) for file in files]
-    return [file for file, is_video in kinds if not is_video], tuple(file for file, is_video in kinds if is_video)
+    videos = tuple(file for file in files if file.lower().endswith(ENDINGS))
+    return [file for file in files if file not in videos], videos
 
 
 async def adapter_choices(service: Service, model: str | None) -> list[tuple[str, str]]:

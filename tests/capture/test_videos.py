@@ -2,7 +2,9 @@
 
 import re
 import sys
+from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
 import tiny_families
@@ -11,6 +13,7 @@ from golden import stock_videos
 from PIL import Image
 
 from attention import Request, extract
+from attention.capture import videos
 from attention.capture.forecast import forecast
 from attention.capture.inputs import prepare
 from attention.capture.videos import open_video
@@ -212,4 +215,50 @@ def test_without_a_decoder_one_sentence_says_what_to_install(tmp_path, monkeypat
     path.write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(InvalidRequest, match=r"clip.mp4 needs a decoder.*pip install av"):
+        open_video(path, Limits())
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Forty frames at ten a second, as FFmpeg writes them."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 96, "yuv420p", 4_000_000
+        for index in range(40):
+            frame = av.VideoFrame.from_ndarray(stock_videos.drawn(160, 96, index / 10), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_file_is_decoded_at_the_frames_that_are_read(clip):
+    opened = open_video(clip, Limits())
+    assert (opened.total, opened.fps) == (40, 10.0) and opened.decoder == f"pyav {av.__version__}"
+    for place, frame in zip((3, 39), opened.read([3, 39]), strict=True):
+        drawn = [stock_videos.drawn(160, 96, other / 10).astype(float) for other in range(40)]
+        errors = [np.abs(np.asarray(frame) - other).mean() for other in drawn]
+        assert int(np.argmin(errors)) == place
+    with pytest.raises(LimitExceeded, match="lasts 4 seconds"):
+        open_video(clip, Limits(video_seconds=1.0))
+    with pytest.raises(LimitExceeded, match="160x96"):
+        open_video(clip, Limits(image_pixels=9))
+
+
+def test_a_file_that_ends_before_it_says_is_read_as_far_as_it_goes(loaded, clip, monkeypatch):
+    opened = replace(open_video(clip, Limits()), total=60)
+    monkeypatch.setattr(videos, "open_video", lambda *_: opened)
+    (found,) = videos.sampled_videos(Request(videos=clip, prompt="?"), loaded.family, loaded.processor, Limits())
+    assert found.record["frames"] == 40 and max(found.video.indices) <= 39
+    assert any("says that it has 60 frames, and has 40" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"#EXTM3U\n#EXTINF:1,\n{clip}\n", b"ffconcat version 1.0\nfile {clip}\n", b"\0\0\0\x20ftypisom" + bytes(300)],
+)
+def test_a_list_of_other_files_and_a_broken_file_are_no_videos(clip, tmp_path, content):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content.replace(b"{clip}", str(clip).encode()))
+    with pytest.raises(InvalidRequest, match=r"clip\.mp4 is not a video that is read here"):
         open_video(path, Limits())
