@@ -27,6 +27,7 @@ from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER
 from attention.picture_bytes import count_frames
 from attention.request import Request
 from attention.tiff_directories import check_exif
+from attention.video_entries import ENDINGS
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -149,6 +150,8 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
             f"{name} has more than {max_pixels / 1e6:.0f} million pixels. Give a smaller picture."
         ) from None
     except UnidentifiedImageError:
+        if name.lower().endswith(ENDINGS):
+            raise InvalidRequest(f"{name} is a video, not a picture. Give it as one (--video, videos=).") from None
         raise InvalidRequest(
             f"{name} is not a picture this app reads. Give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
         ) from None

@@ -262,3 +262,8 @@ def test_a_list_of_other_files_and_a_broken_file_are_no_videos(clip, tmp_path, c
     path.write_bytes(content.replace(b"{clip}", str(clip).encode()))
     with pytest.raises(InvalidRequest, match=r"clip\.mp4 is not a video that is read here"):
         open_video(path, Limits())
+
+
+def test_a_video_that_is_given_as_a_picture_is_told_where_it_belongs(clip):
+    with pytest.raises(InvalidRequest, match=r"clip\.mp4 is a video, not a picture"):
+        forecast(Request(images=clip, prompt="?", model=POCKET_ID))
