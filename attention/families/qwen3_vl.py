@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import ClassVar
 
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
@@ -34,12 +35,19 @@ class Qwen3VL(Family):
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
     takes_videos = True
-    video_processor_class = Qwen3VLVideoProcessor
+    video_processor_class: ClassVar[type | None] = Qwen3VLVideoProcessor
     limits_whole_videos = True  # whether the limits of a video's pixels are of all its frames together
+
+    def __init_subclass__(cls, **more):
+        """A family with a processor of its own names its video processor too, or reads no videos."""
+        super().__init_subclass__(**more)
+        if "processor_class" in vars(cls) and "video_processor_class" not in vars(cls):
+            cls.video_processor_class, cls.takes_videos = None, False
 
     def load_processor(self, path):
         processor = image_only(self.processor_class).from_pretrained(path)
-        processor.video_processor = load_video_processor(self.video_processor_class, path)
+        if self.video_processor_class is not None:
+            processor.video_processor = load_video_processor(self.video_processor_class, path)
         return processor
 
     def towers(self, config):

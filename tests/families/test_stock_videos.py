@@ -8,8 +8,9 @@ import pytest
 import tiny_families
 from golden import stock_videos
 from PIL import Image
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2VLProcessor
 
+from attention.families.qwen3_vl import Qwen3VL
 from attention.families.videos import Video
 from attention.models.config import processor_of, read_config
 
@@ -92,3 +93,13 @@ def test_fewer_tokens_a_picture_hold_for_each_pair_of_frames(tiny):
     inputs = family.prepare(processor, messages, [], 12, [short, long])
     counts = [grid.rows * grid.cols for grid in inputs.grids if grid.tower == "language"]
     assert len(counts) == 5 and all(4 <= count <= 12 for count in counts)
+
+
+def test_a_family_with_a_processor_of_its_own_inherits_no_video_processor():
+    class Same(Qwen3VL):
+        label = "same"
+
+    class Other(Qwen3VL):
+        processor_class = Qwen2VLProcessor
+
+    assert Same.takes_videos and not Other.takes_videos and Other.video_processor_class is None
