@@ -135,6 +135,7 @@ def open_video(source: Source, limits: Limits, name: str = "the video") -> Opene
 def _sampled(opened: Opened, entry: dict, request: Request, family: Family, processor: Any, limits: Limits) -> Sampled:
     own_fps, own_most = family.sampling(processor)
     asked_fps, asked_most = entry.get("fps", request.fps), entry.get("max_frames", request.max_frames)
+    own_most = own_most or limits.frames
     most = asked_most or min(own_most, limits.default_frames or own_most)
     notes = []
     if opened.is_frames or opened.fps is None:

@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from PIL import Image
 from tokenizers import normalizers
 from transformers import AutoImageProcessor, AutoTokenizer
+from transformers.video_utils import VideoMetadata
 
 from attention.errors import InvalidRequest, UnsupportedModel
 from attention.runs.tokens import Grid
@@ -133,13 +134,16 @@ class Family(ABC):
         """
         return None
 
-    def sampling(self, processor) -> tuple[float | None, int]:
-        """Frames per second that the processor reads of a video, None where its files say nothing, and how many."""
-        raise NotImplementedError
+    def sampling(self, processor) -> tuple[float | None, int | None]:
+        """Frames that the processor reads of each second of a video, and at most; None where its files say nothing."""
+        found = processor.video_processor
+        return getattr(found, "fps", None), getattr(found, "max_frames", None) or getattr(found, "num_frames", None)
 
     def sample(self, processor, total: int, source_fps: float, fps: float, most: int) -> list[int]:
         """The frames that the processor reads of `total`, which follow each other `source_fps` times a second."""
-        raise NotImplementedError
+        seen = VideoMetadata(total_num_frames=total, fps=source_fps)
+        count = max(1, min(int(total / source_fps * fps), most, total))
+        return [int(frame) for frame in processor.video_processor.sample_frames(metadata=seen, num_frames=count)]
 
     def frames_together(self, processor) -> int:
         """Number of frames that one token stands for."""

@@ -117,9 +117,6 @@ class Qwen3VL(Family):
             ]
         return counts
 
-    def sampling(self, processor):
-        return getattr(processor.video_processor, "fps", None), processor.video_processor.max_frames
-
     def sample(self, processor, total, source_fps, fps, most):
         if total < self.frames_together(processor):
             return list(range(total))

@@ -59,23 +59,23 @@ def inputs_of(loaded, **fields):
 
 def test_a_painted_cell_of_one_frame_changes_the_key_that_stands_for_it(loaded):
     plain = [Image.new("RGB", SIZE, GREY) for _ in range(5)]
-    picture = Image.new("RGB", (90, 140), GREY)
-    before = inputs_of(loaded, images=(picture,), videos=(plain,), fps=2).inputs
+    pictures = (Image.new("RGB", (90, 140), GREY),) * (loaded.family.frames_together(loaded.processor) == 2)
+    before = inputs_of(loaded, images=pictures, videos=(plain,), fps=2).inputs
     keys = painting.first_keys(loaded.family, loaded.model, before)
     rng = np.random.default_rng(0)
     for frame in range(5):
         (own,) = [
             index
             for index, grid in enumerate(before.grids)
-            if grid.tower == "language" and grid.images and frame + 1 in grid.images
+            if grid.tower == "language" and frame + len(pictures) in (grid.images or [grid.image])
         ]
         grid = before.grids[own]
         row, col = int(rng.integers(grid.rows)), int(rng.integers(grid.cols))
         painted = list(plain)
         painted[frame] = painting.painted(plain[frame], cell_box(grid.to_dict(), row, col))
-        after = inputs_of(loaded, images=(picture,), videos=(painted,), fps=2).inputs
+        after = inputs_of(loaded, images=pictures, videos=(painted,), fps=2).inputs
         changed = painting.changed_cells(before, keys, painting.first_keys(loaded.family, loaded.model, after))
-        pairs = {index for index, each in enumerate(before.grids) if each.images == grid.images}
+        pairs = {index for index, each in enumerate(before.grids) if each.image == grid.image}
         assert set(changed) == pairs, "no other frame, and not the picture"
         assert changed[own] == (own, row, col)
         (patch,) = pairs - {own}
@@ -93,8 +93,12 @@ def test_a_run_of_a_video_is_exact_and_has_its_frames(loaded, gif, tmp_path):
         assert [image["video"] for image in info["images"]] == 6 * [0]
         times = [image["time_s"] for image in info["images"]]
         grids = [grid for grid in info["grids"] if grid["tower"] == "language"]
-        assert [grid["images"] for grid in grids] == [[0, 1], [2, 3], [4, 5]]
-        assert [grid["time_s"] for grid in grids] == pytest.approx([np.mean(times[i : i + 2]) for i in (0, 2, 4)])
+        together = loaded.family.frames_together(loaded.processor)
+        pairs = [list(range(first, first + together)) for first in range(0, 6, together)]
+        assert [grid.get("images", [grid["image"]]) for grid in grids] == pairs
+        assert [grid["time_s"] for grid in grids] == pytest.approx(
+            [np.mean([times[i] for i in pair]) for pair in pairs]
+        )
         with Image.open(gif) as stored, Image.open(run.folder / "image_3.png") as kept_frame:
             stored.seek(round(times[3] * 5))
             assert np.array_equal(np.asarray(stored.convert("RGB")), np.asarray(kept_frame))
@@ -138,9 +142,10 @@ def test_an_entry_of_a_chat_names_its_video_and_what_is_read_of_it(loaded, gif, 
     request = Request(messages=messages, images=images, fps=4)
     assert request.videos == (gif,)
     assert request.conversation()[0]["content"][0] == {"type": "video", "fps": 1}
-    prepared = prepare(request, [(images[0], [])], loaded.family, loaded.processor, Limits())
-    assert prepared.videos[0].record["read"] == 4
-    assert prepared.inputs.grids[0].kind == "whole" and prepared.inputs.grids[1].images == (1, 2)
+    if loaded.family.frames_together(loaded.processor) == 2:
+        prepared = prepare(request, [(images[0], [])], loaded.family, loaded.processor, Limits())
+        assert prepared.videos[0].record["read"] == 4
+        assert prepared.inputs.grids[0].kind == "whole" and prepared.inputs.grids[1].images == (1, 2)
 
 
 def test_a_forecast_counts_frames(gif):

@@ -25,7 +25,8 @@ CASES = {
 }
 PICTURE = (150, 100)
 WORDS = "what happens?"
-TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava_onevision")
+ALONE = ("llava_onevision",)  # no picture stands beside a video
 
 
 def drawn(width: int, height: int, time: float) -> np.ndarray:
@@ -60,7 +61,10 @@ def stock(model_type: str, case: tuple) -> dict:
     width, height, total, fps, asked, has_picture = case
     with tempfile.TemporaryDirectory() as folder:
         path = str(write(model_type, Path(folder)))
-        names = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}
+        names = {
+            "qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL",
+            "llava_onevision": "LlavaOnevision",
+        }  # fmt: skip
         processor = getattr(transformers, f"{names[model_type]}Processor").from_pretrained(path)
         model = getattr(transformers, f"{names[model_type]}ForConditionalGeneration").from_pretrained(path)
     pictures = [Image.fromarray(drawn(*PICTURE, 0.0))] if has_picture else None
@@ -81,10 +85,13 @@ def stock(model_type: str, case: tuple) -> dict:
         },
     )
     grids = {name: batch[name] for name in ("image_grid_thw", "video_grid_thw", "second_per_grid_ts") if name in batch}
-    positions, _ = model.model.get_rope_index(batch["input_ids"], mm_token_type_ids=batch["mm_token_type_ids"], **grids)
+    positions = torch.empty(0, 1, 0)
+    if hasattr(model.model, "get_rope_index"):
+        types = batch["mm_token_type_ids"]
+        positions, _ = model.model.get_rope_index(batch["input_ids"], mm_token_type_ids=types, **grids)
     return {
         "ids": runs(batch["input_ids"][0].tolist()),
-        "types": runs(batch["mm_token_type_ids"][0].tolist()),
+        "types": runs(batch["mm_token_type_ids"][0].tolist() if "mm_token_type_ids" in batch else []),
         "grids": {name: torch.as_tensor(value).tolist() for name, value in grids.items()},
         "positions": [steps([int(each) for each in axis]) for axis in positions[:, 0].tolist()],
         "pixels": some(batch["pixel_values_videos"].numpy()),
@@ -93,7 +100,12 @@ def stock(model_type: str, case: tuple) -> dict:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
-    made = {model_type: {name: stock(model_type, case) for name, case in CASES.items()} for model_type in TYPES}
+    made = {
+        model_type: {
+            name: stock(model_type, case) for name, case in CASES.items() if not (case[5] and model_type in ALONE)
+        }
+        for model_type in TYPES
+    }
     lines = [
         f"  {json.dumps(model_type)}: {{\n"
         + ",\n".join(f"    {json.dumps(name)}: {json.dumps(numbers)}" for name, numbers in cases.items())
