@@ -206,7 +206,10 @@ def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
 def check_image_tokens(config, inputs: Inputs) -> None:
     """Raise UnsupportedModel where the tokenizer writes pictures with other tokens than the model looks for."""
     is_frame = [cell is not None and inputs.grids[cell[0]].kind == "frame" for cell in inputs.cells]
-    for names, of_frames in ((("image_token_id", "image_token_index"), False), (("video_token_id",), True)):
+    for names, of_frames in (
+        (("image_token_id", "image_token_index"), False),
+        (("video_token_id", "image_token_id"), True),
+    ):
         _check_written(config, inputs, names, [frame == of_frames for frame in is_frame])
 
 

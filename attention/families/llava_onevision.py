@@ -23,13 +23,13 @@ from transformers.models.llava_onevision.modeling_llava_onevision import unpad_i
 from transformers.models.llava_onevision.processing_llava_onevision import LlavaOnevisionProcessor
 from transformers.models.llava_onevision.video_processing_llava_onevision import LlavaOnevisionVideoProcessor
 
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import UnsupportedModel
 from attention.runs.tokens import Grid
 
 from .family import Inputs, cells_of, image_roles, placed
 from .llava import Llava, one_size, tower_keys
 from .llava_next import LlavaNext
-from .videos import Video, load_video_processor
+from .videos import Video, alone, load_video_processor
 
 
 class LlavaOnevision(LlavaNext):
@@ -50,9 +50,7 @@ class LlavaOnevision(LlavaNext):
 
     def prepare(self, processor, messages, images, max_visual_tokens, videos=()):
         if videos:
-            if images or len(videos) > 1:
-                raise InvalidRequest(f"{self.label} reads one video here, and no picture beside it. Give it alone.")
-            return self._of_video(processor, messages, videos[0], max_visual_tokens)
+            return self._of_video(processor, messages, alone(self.label, images, videos), max_visual_tokens)
         prepare = Llava.prepare if len(images) > 1 else LlavaNext.prepare
         return prepare(self, processor, messages, images, max_visual_tokens)
 

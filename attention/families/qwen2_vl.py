@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
+import torch
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD, SizeDict
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
@@ -47,7 +47,7 @@ class Qwen2VLVideoProcessor(Qwen3VLVideoProcessor):
         most = min(self.max_frames, total) // together * together
         count = min(max(total / metadata.fps * fps, self.min_frames), most, total)
         count = math.floor(count / together) * together
-        return np.arange(0, total, total / count).astype(int)
+        return torch.arange(0, total, total / count).int()  # in float32, as transformers has it
 
     def resize(self, videos, size, resample, factor, **_):
         if self.cap_pixels_per_frame:

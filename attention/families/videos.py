@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from transformers.video_processing_utils import BaseVideoProcessor
 
-from attention.errors import UnsupportedModel
+from attention.errors import InvalidRequest, UnsupportedModel
 
 MODES = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"}
 
@@ -48,6 +48,13 @@ class Video:
     def middle_s(self, group: list[int]) -> float:
         """The time in the middle of frames that are read together, as Qwen3-VL's timestamps have it."""
         return (self.time_s(group[0]) + self.time_s(group[-1])) / 2
+
+
+def alone(label: str, images: Sequence[Image.Image], videos: Sequence[Video]) -> Video:
+    """The one video of a chat. Raises InvalidRequest where something is beside it."""
+    if images or len(videos) > 1:
+        raise InvalidRequest(f"{label} reads one video here, and no picture beside it. Give it alone.")
+    return videos[0]
 
 
 class _ByTorch(BaseVideoProcessor):

@@ -52,7 +52,8 @@ def test_inputs_are_those_of_the_stock_processor(tiny, name):
     assert ([] if types is None else stock_videos.runs(types[0].tolist())) == stock["types"]
     for grid, values in stock["grids"].items():
         assert inputs.tensors[grid].tolist() == pytest.approx(np.array(values)), grid
-    pixels = np.array(stock_videos.some(inputs.tensors["pixel_values_videos"].numpy()))
+    pixels = inputs.tensors.get("pixel_values_videos", inputs.tensors.get("pixel_values"))
+    pixels = np.array(stock_videos.some(pixels.numpy()))
     assert np.abs(pixels - stock["pixels"]).max() < GREY_LEVEL
     assert np.mean(np.abs(pixels - stock["pixels"]) < 1e-4) > 0.97
 
@@ -103,7 +104,7 @@ def test_fewer_tokens_a_picture_hold_for_each_pair_of_frames(tiny):
     short, long = Video(frames[:4], [0, 1, 2, 3], 4, 2.0), Video(frames, list(range(6)), 6, 2.0)
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "video"}, {"type": "text", "text": "?"}]}]
     if model_type in stock_videos.ALONE:
-        with pytest.raises(LimitExceeded, match="in 4 tokens here"):
+        with pytest.raises(LimitExceeded, match=r"in \d+ tokens here"):
             family.prepare(processor, [{"role": "user", "content": messages[0]["content"][1:]}], [], 3, [short])
         return
     inputs = family.prepare(processor, messages, [], 12, [short, long])

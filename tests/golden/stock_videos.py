@@ -25,8 +25,8 @@ CASES = {
 }
 PICTURE = (150, 100)
 WORDS = "what happens?"
-TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava_onevision")
-ALONE = ("llava_onevision",)  # no picture stands beside a video
+TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava_onevision", "internvl")
+ALONE = ("llava_onevision", "internvl")  # no picture stands beside a video
 
 
 def drawn(width: int, height: int, time: float) -> np.ndarray:
@@ -63,7 +63,7 @@ def stock(model_type: str, case: tuple) -> dict:
         path = str(write(model_type, Path(folder)))
         names = {
             "qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL",
-            "llava_onevision": "LlavaOnevision",
+            "llava_onevision": "LlavaOnevision", "internvl": "InternVL",
         }  # fmt: skip
         processor = getattr(transformers, f"{names[model_type]}Processor").from_pretrained(path)
         model = getattr(transformers, f"{names[model_type]}ForConditionalGeneration").from_pretrained(path)
@@ -94,7 +94,7 @@ def stock(model_type: str, case: tuple) -> dict:
         "types": runs(batch["mm_token_type_ids"][0].tolist() if "mm_token_type_ids" in batch else []),
         "grids": {name: torch.as_tensor(value).tolist() for name, value in grids.items()},
         "positions": [steps([int(each) for each in axis]) for axis in positions[:, 0].tolist()],
-        "pixels": some(batch["pixel_values_videos"].numpy()),
+        "pixels": some(batch["pixel_values_videos" if "pixel_values_videos" in batch else "pixel_values"].numpy()),
     }
 
 
