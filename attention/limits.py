@@ -21,6 +21,7 @@ class Limits:
     video_bytes: int = 4_000_000_000  # of one video's file
     video_seconds: float = 4 * 3600  # that it lasts
     video_frames: int = 1_000_000  # that it has
+    video_pixels: int = 400_000_000_000  # of all its frames: those before the ones that are read are decoded, too
     frames: int = 768  # that are read of all videos together
     prompt_characters: int = 100_000
     new_tokens: int = 4096
@@ -46,6 +47,7 @@ class Limits:
             video_bytes=100_000_000,
             video_seconds=600.0,
             video_frames=36_000,
+            video_pixels=20_000_000_000,
             frames=64,
             prompt_characters=8000,
             new_tokens=512,

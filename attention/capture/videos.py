@@ -66,7 +66,7 @@ class _Fewer(Exception):
 def check_videos(request: Request, limits: Limits) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
     for source, name in _named(request):
-        open_video(source, limits, name)
+        open_video(source, limits, name, with_times=False)
 
 
 def sampled_videos(request: Request, family: Family, processor: Any, limits: Limits) -> list[Sampled]:
@@ -99,8 +99,11 @@ def sampled_videos(request: Request, family: Family, processor: Any, limits: Lim
     return found
 
 
-def open_video(source: Source, limits: Limits, name: str = "the video") -> Opened:
-    """Open a source, and count its frames. Raises InvalidRequest for what is no video, or LimitExceeded."""
+def open_video(source: Source, limits: Limits, name: str = "the video", with_times: bool = True) -> Opened:
+    """Open a source, and count its frames. Raises InvalidRequest for what is no video, or LimitExceeded.
+
+    Without `with_times` no frame is decoded, and how long an animation lasts is left open.
+    """
     if isinstance(source, tuple):
         return _of_frames(source, limits, name)
     if not isinstance(source, str | os.PathLike) or not str(source) or is_data_url(source):
@@ -126,7 +129,7 @@ def open_video(source: Source, limits: Limits, name: str = "the video") -> Opene
             f"{name} has {size / 1e6:,.0f} MB; the limit of a video is {limits.video_bytes / 1e6:,.0f} MB. Cut it, or "
             "give frames of it."
         )
-    return _animation(path, name, limits) if _is_picture(head) else _decoded(path, name, limits)
+    return _animation(path, name, limits, with_times) if _is_picture(head) else _decoded(path, name, limits)
 
 
 # The frames that are read
@@ -225,7 +228,7 @@ def _is_picture(head: bytes) -> bool:
     )
 
 
-def _animation(path: Path, name: str, limits: Limits) -> Opened:
+def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opened:
     """A file of Pillow's with several frames. How long each is shown makes the mean number of them in a second."""
     with open_picture(path, name, limits.image_pixels) as (file, called):
         assert file is not None
@@ -234,16 +237,11 @@ def _animation(path: Path, name: str, limits: Limits) -> Opened:
             total, (width, height) = getattr(image, "n_frames", 1), image.size
             if total < 2:
                 raise InvalidRequest(f"{name} has 1 frame: that is a picture. Give it as one (--image).")
-            if total > limits.video_frames:
-                raise _too_many(name, total, limits)
-            if width * height > limits.image_pixels:
-                raise LimitExceeded(
-                    f"{name} has frames of {width}x{height} pixels; the limit is {limits.image_pixels:,}."
-                )
+            _check_size(name, total, width, height, limits)
             if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
                 raise InvalidRequest(f"{name} has frames of mode {image.mode}. Save them with 8 bits a channel.")
             lasting_ms = 0.0
-            for frame in range(total):
+            for frame in range(total if with_times else 0):
                 image.seek(frame)
                 lasting_ms += image.info.get("duration", 0) or 0
     fps = total / lasting_ms * 1000 if lasting_ms else None
@@ -281,14 +279,11 @@ def _decoded(path: Path, name: str, limits: Limits) -> Opened:
         ) from None
     with _container(av, path, name) as (_, stream):
         width, height, rate = stream.codec_context.width, stream.codec_context.height, stream.average_rate
-        if width * height > limits.image_pixels:
-            raise LimitExceeded(f"{name} has frames of {width}x{height} pixels; the limit is {limits.image_pixels:,}.")
         total, fps = stream.frames, float(rate) if rate else None
     if total < 1:  # WebM does not say
         with _container(av, path, name) as (container, stream):
             total = sum(packet.size > 0 for packet in container.demux(stream))
-    if total > limits.video_frames:
-        raise _too_many(name, total, limits)
+    _check_size(name, total, width, height, limits)
     if fps:
         _check_duration(name, total / fps, limits)
 
@@ -298,11 +293,7 @@ def _decoded(path: Path, name: str, limits: Limits) -> Opened:
             place = -1
             for place, frame in enumerate(container.decode(stream)):
                 if place in wanted:
-                    if frame.width * frame.height > limits.image_pixels:
-                        raise LimitExceeded(
-                            f"{name} has frames of {frame.width}x{frame.height} pixels; the limit is "
-                            f"{limits.image_pixels:,}."
-                        )
+                    _check_size(name, 1, frame.width, frame.height, limits)
                     found[place] = Image.fromarray(frame.to_ndarray(format="rgb24"))
                 if place == last:
                     break
@@ -329,6 +320,18 @@ def _container(av: Any, path: Path, name: str):
         raise InvalidRequest(
             f"{name} is not a video that is read here ({why}). Give an MP4, WebM or GIF, or frames as pictures."
         ) from None
+
+
+def _check_size(name: str, total: int, width: int, height: int, limits: Limits) -> None:
+    if total > limits.video_frames:
+        raise _too_many(name, total, limits)
+    if width * height > limits.image_pixels:
+        raise LimitExceeded(f"{name} has frames of {width}x{height} pixels; the limit is {limits.image_pixels:,}.")
+    if total * width * height > limits.video_pixels:
+        raise LimitExceeded(
+            f"{name} has {total:,} frames of {width}x{height} pixels, {total * width * height / 1e9:,.1f} thousand "
+            f"million in all; the limit is {limits.video_pixels / 1e9:,.1f}. Cut it, or make it smaller."
+        )
 
 
 def _too_many(name: str, total: int, limits: Limits) -> LimitExceeded:

@@ -191,6 +191,7 @@ def llava(tmp_path_factory):
         ({"video_frames": 19}, "waves.gif has 20 frames; the limit is 19"),
         ({"video_seconds": 3.0}, "waves.gif lasts 4 seconds; the limit is 3"),
         ({"image_pixels": 20_000}, "170x120"),
+        ({"video_pixels": 400_000}, "20 frames of 170x120 pixels"),
         ({"frames": 7}, "8 frames of videos would be read; the limit is 7"),
     ],
 )
