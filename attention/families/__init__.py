@@ -12,7 +12,7 @@ from attention.errors import UnsupportedModel, quoted
 
 from .family import Family
 
-NO_FAMILIES = ("family", "conversation")  # what families are made with
+NO_FAMILIES = ("family", "conversation", "videos")  # what families are made with
 
 
 def names() -> list[str]:
