@@ -195,7 +195,7 @@ def _as_rgb(
     if frames is None:  # Pillow walks over a GIF or a TIFF for it, which are counted already
         frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        notes.append(f"{name} has {frames} frames; the first one is used.")
+        notes.append(f"{name} has {frames} frames; the first one is used. As a video (--video) all are read.")
         image.seek(0)
     tags = getattr(image, "tag_v2", {})
     if tags:
