@@ -54,6 +54,7 @@ from starlette.middleware import Middleware
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError, InvalidRequest, shown_path
+from attention.exports.html.notebook import shown_by
 from attention.limits import HOSTED_RUNS_BYTES, Limits
 from attention.page import QUIET
 from attention.page.calls import SpokenBlocks
@@ -70,6 +71,7 @@ from attention.serving.library import library_routes
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
+from attention.serving.shown import Shown
 from attention.serving.uploads import UploadLimits, Uploads
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
@@ -287,7 +289,9 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     demo.queue(max_size=24, default_concurrency_limit=8)
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
-    served: dict[str, Any] = {"routes": routes(service.cache.run, [*library, *scores_routes(service)])}
+    shown = Shown()
+    own = [] if service.is_hosted else [shown.route()]
+    served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
     served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
     if service.is_hosted:
         limits = UploadLimits.of_environment()
@@ -300,6 +304,8 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
         allowed_paths=[], max_file_size=service.zip_bytes, **settings,
     )  # fmt: skip
+    if not service.is_hosted:
+        shown_by(lambda found: shown.address(demo, found))
     if demo.share_url:
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch

@@ -188,6 +188,10 @@ class _Places:
         lists: dict[str, str] = {}  # the lists that the layers are in
         for name, (tower, _) in self._layers.items():
             lists.setdefault(name.rpartition(".")[0], tower)
+        for name in named:  # beside them layers that have no attention
+            path, _, last = name.rpartition(".")
+            if path in lists and last.isdecimal():
+                self._layers.setdefault(name, (lists[path], int(last)))
         self._roots = {_tower_root(path, lists): tower for path, tower in lists.items()}
 
     def of(self, name: str) -> tuple[str, int | None]:

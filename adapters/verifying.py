@@ -11,7 +11,7 @@ from PIL import Image
 
 from attention.capture.images import open_image
 from attention.models import loading as models
-from attention.models.devices import input_device
+from attention.models.devices import inputs_for
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.quantisation import plain_parts
@@ -82,7 +82,6 @@ def _parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _logits(loaded: LoadedModel, picture: Image.Image) -> torch.Tensor:
-    device = input_device(loaded.model)
     with INFERENCE, torch.inference_mode(), attention_of(loaded.model):
-        inputs = {name: tensor.to(device) for name, tensor in prepared_inputs(loaded, picture).tensors.items()}
+        inputs = inputs_for(loaded.model, loaded.family, prepared_inputs(loaded, picture).tensors)
         return loaded.model(**inputs, use_cache=False).logits

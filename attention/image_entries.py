@@ -17,6 +17,7 @@ from PIL import Image
 from attention.errors import InvalidRequest, quoted, shortened
 
 from .limits import MAX_PIXELS
+from .picture_arrays import is_array, picture_of_array
 
 TYPES = ("image", "image_url")
 SOURCES = ("image", "path", "url", "image_url", "base64")  # one of them names the picture; without one it is the next
@@ -31,9 +32,9 @@ def picture_of(
 ) -> tuple[str | os.PathLike | Image.Image | None, dict[str, int]]:
     """The picture that an entry names, and its limits of size: {min_pixels, max_pixels}, as far as it says them.
 
-    It names a file (a relative path starts at `folder`), holds a Pillow image or a data: URL, or takes the next picture
-    that was given: None. `who` begins the message of the InvalidRequest that is raised for an entry that names two
-    pictures, an address of the network, or says what is not read here.
+    It names a file (a relative path starts at `folder`), holds a Pillow image, an array or a data: URL, or takes the
+    next picture that was given: None. `who` begins the message of the InvalidRequest that is raised for an entry that
+    names two pictures, an address of the network, or says what is not read here.
     """
     said = {key: value for key, value in entry.items() if value is not None and key != "type"}
     sizes = {key: said.pop(key) for key in SIZES if key in said}
@@ -67,6 +68,8 @@ def _source(key: str, source: Any, who: str, folder: Path | None) -> str | os.Pa
             source = source["url"]
     if isinstance(source, Image.Image):
         return source
+    if is_array(source):
+        return picture_of_array(source, f"{who} has an image entry that")
     if not isinstance(source, str | os.PathLike) or not str(source).strip():
         raise InvalidRequest(
             f"{who} has an image entry whose {key} is {quoted(source)}: that is neither a path nor a picture."

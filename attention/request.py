@@ -18,6 +18,7 @@ from attention.errors import InvalidRequest, LimitExceeded, quoted
 from attention.fields import row, rows
 from attention.image_entries import SIZES, TYPES, picture_of
 from attention.limits import MAX_ADAPTER_SCALE, MAX_VISUAL_TOKENS, Limits
+from attention.picture_arrays import is_array, picture_of_array
 from attention.video_entries import SETTINGS, TYPE, as_sources, checked_settings, gather_videos, resolved
 
 MODES = ("prefill", "generate")
@@ -29,7 +30,8 @@ QUESTION, ANSWER, READING, MODEL, ADAPTER = "question", "answer", "reading", "mo
 class Request:
     """The inputs of one run.
 
-    `images` are paths, data: URLs or Pillow images, in the order in which the conversation names them. `prompt` and
+    `images` are paths, data: URLs, Pillow images or arrays (NumPy's rows x cols x channels, a tensor's channels x rows
+    x cols), in the order in which the conversation names them. `prompt` and
     `system` make a conversation of one turn; `messages` gives a whole one instead, in role/content form: an image entry
     {"type": "image"} takes the next of `images`, or names its own as {"type": "image", "image": path or Pillow
     image}, with min_pixels and max_pixels where the model's processor has them. `answer` forces the answer's text and
@@ -110,15 +112,20 @@ class Request:
     )
 
     def __post_init__(self) -> None:
-        images, videos = self.images, as_sources(self.videos)
-        if isinstance(images, str | os.PathLike | Image.Image):
+        images: Any = self.images
+        videos = as_sources(self.videos)
+        if isinstance(images, str | os.PathLike | Image.Image) or is_array(images):
             images = (images,)
+        images = [
+            picture_of_array(each, f"Image {number}") if is_array(each) else each
+            for number, each in enumerate(images or (), 1)
+        ]
         if self.messages is not None:
-            messages, gathered = gather_images(self.messages, list(images or ()))
+            messages, gathered = gather_images(self.messages, images)
             images = tuple(gathered)
             messages, videos = gather_videos(messages, videos)
             object.__setattr__(self, "messages", messages)
-        object.__setattr__(self, "images", tuple(images or ()))
+        object.__setattr__(self, "images", tuple(images))
         object.__setattr__(self, "videos", videos)
         if self.answer is not None:
             object.__setattr__(self, "mode", "generate")

@@ -5,6 +5,7 @@ Knows nothing of who says them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,19 @@ def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
         unit, size = ("GB", 1e9) if total >= 1e9 else ("MB", 1e6)
         return DOWNLOADING, f"{done / size:.1f} of {total / size:.1f} {unit}"
     return name, amount.format(done=done, total=total) if total else ""
+
+
+def kind_words(kind: str | None) -> str:
+    """Words for what a layer without softmax attention has instead, by its kind in run.json (as the page has them)."""
+    return {"linear": "linear attention", "convolution": "a convolution"}.get(kind or "", "no softmax attention")
+
+
+def tower_words(tower: Mapping[str, Any]) -> str:
+    """Number of layers and heads of a tower of run.json, and how many of its layers make no map."""
+    layers = tower["layers"]
+    others = Counter(kind_words(layer.get("kind")) for layer in layers if not layer.get("file"))
+    no_map = f" ({', '.join(f'{n} with {kind}' for kind, n in others.items())}: no map)" if others else ""
+    return f"{len(layers) - others.total()} layers x {tower['heads']} heads{no_map}"
 
 
 def read_with_less(info: Mapping[str, Any]) -> list[str]:

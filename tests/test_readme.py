@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import app
+from attention import open_run
 from attention.commands.main import main
 from attention.visitors.store import RunCache
 
@@ -124,7 +125,7 @@ def test_adapters_from_the_command_line(place, capsys):
 
 
 def test_every_snippet_is_tried():
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 4  # one of them in a notebook: browser/test_html_file.py
     assert len(blocks("bash")) == 3
 
 
@@ -150,6 +151,14 @@ def test_the_page_is_there_at_the_address(address):
     page = httpx.get(address)
     assert page.status_code == 200
     assert "VLM Attention Viz" in page.text
+
+
+@pytest.mark.slow
+def test_a_notebook_in_the_process_of_the_app_shows_runs_by_it(address):
+    with open_run(ROOT / "assets" / "examples" / "shapes") as run:
+        shown = re.search(r'<iframe .* src="([^"]+)"', run._repr_html_())[1]
+    assert shown.startswith(address)
+    assert httpx.get(shown).status_code == 200
 
 
 # The commands that .ci/run runs

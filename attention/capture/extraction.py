@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,18 +32,22 @@ from attention.errors import (
 from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
-from attention.models.devices import devices, input_device
+from attention.models.devices import devices, inputs_for
 from attention.models.download import cause_of
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.offered import default_model
+from attention.models.undisturbed import undisturbed
 from attention.request import Request, gather_images
 from attention.runs import tokens
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
+from attention.runs.temporary import TemporaryRun, temporary_place
 
+from .called_with import check_fields, check_request_alone, of_words, own, prepared_for, with_processor
 from .exact_rows import not_finite
 from .forecast import download_reporter, estimate
+from .given import Said, is_prepared
 from .images import Pictures, open_pictures
 from .inputs import Prepared, check_image_tokens, prepare
 from .plan import plan_towers
@@ -54,42 +60,58 @@ MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, Ty
 
 
 def extract(
-    request: Request,
+    request: Request | str | list | Mapping,
     folder: str | os.PathLike | None = None,
     model=None,
     limits: Limits | None = None,
     *,
+    processor=None,
+    images=(),
+    messages: list[dict] | None = None,
     output_dir: str | os.PathLike | None = None,
+    **fields,
 ) -> Run:
     """Run a model on a request and keep its attention in `folder`, which becomes the run's.
 
-    By default it is a new folder in the library of `python app.py`, below your cache folder (`run.folder` names it); it
-    stays until you delete it. `model` is the caller's own (transformers or PEFT-wrapped), with its processor where it
-    comes from no folder or another is to be used, as `(model, processor)`; or one from `models.load`. By default
-    `request.model` is loaded, and kept for the next call. `output_dir` is the folder by its older name. Raises
-    AttentionError with a sentence that says what to do; nothing is left behind then.
+    Instead of a `Request` it may be given words (a question as text, or a chat in role/content form) with their
+    `images`, or inputs that a processor has prepared (a BatchFeature, or what `apply_chat_template` returns with
+    `tokenize=True, return_dict=True`), with the `images` and `messages` that they were made of, as far as these are
+    there. `fields` are then those of a Request by name (`answer`, `mode`, ...).
+
+    Without a folder, words and prepared inputs make a run in a temporary one, which goes when the run is closed or no
+    longer used (`run.keep(folder)` keeps it); a Request makes one in the library of `python app.py`, below your cache
+    folder (`run.folder` names it), which stays until you delete it.
+
+    `model` is the caller's own (transformers or PEFT-wrapped) with its `processor`, also as `(model, processor)`, or
+    with that of the folder that it was loaded from; or one from `models.load`. It is found as it was, also after an
+    error. By default the request's model is loaded, and kept for the next call. `output_dir` is the folder by its older
+    name. Raises AttentionError with a sentence that says what to do; nothing is left behind then.
     """
-    _check_request(request)
-    pictures = open_pictures(request, limits or Limits())
     folder = output_dir if folder is None else folder
-    partial = PartialRun.create(new_run_folder() if folder is None else folder)
-    return Run(fill(request, partial, model, limits, pictures=pictures))
-
-
-def _check_request(request: object) -> None:
-    """Raise InvalidRequest for what is no request, by what it is."""
+    if processor is not None:
+        model = with_processor(model, processor)
     if isinstance(request, Request):
-        return
-    more = (
-        " Inputs of a model cannot be read back into pictures and words: give these, and a processor of your own with "
-        "the model, as model=(model, processor)."
-        if isinstance(request, Mapping)
-        else ""
-    )
-    raise InvalidRequest(
-        f"The first argument is of type {type(request).__name__}; it must be an attention.Request, as "
-        f'Request(images="picture.png", prompt="What is it?").{more}'
-    )
+        check_request_alone({**fields, "images": images, "messages": messages})
+        pictures = open_pictures(request, limits or Limits())
+        partial = PartialRun.create(new_run_folder() if folder is None else folder)
+        return Run(fill(request, partial, model, limits, pictures=pictures))
+    check_fields(fields)
+    given: dict[str, Any]
+    if is_prepared(request):
+        said = Said(messages, Request(images=images).images, fields)
+        model, limits, asked, prepared = prepared_for(request, said, model, limits)
+        given = {"prepared": prepared}
+    else:
+        asked = of_words(request, images, messages, fields)
+        given = {"pictures": open_pictures(asked, limits or Limits())}
+    if folder is not None:
+        return Run(fill(asked, PartialRun.create(folder), model, limits, **given))
+    place = temporary_place()
+    try:
+        return TemporaryRun(fill(asked, PartialRun.create(place), model, limits, **given))
+    except BaseException:
+        shutil.rmtree(place.parent, ignore_errors=True)
+        raise
 
 
 Adapted = Callable[[LoadedModel], AbstractContextManager[dict | None]]
@@ -190,9 +212,11 @@ class Extraction:
         self.loaded = self._timed("model", lambda: self._load(self._model))
         self.limits = self._limits or Limits.local(self.loaded.device)
         partial.check_cancelled()
+        lent = self.loaded.lent
+        if lent is not None:
+            hold(undisturbed(lent))
         hold(attention_of(self.loaded.model))
-        is_own = self._model is not None and self.loaded is not self._model
-        hold(torch.no_grad() if is_own else torch.inference_mode())  # what it caches, its owner may train with
+        hold(torch.no_grad() if lent is not None else torch.inference_mode())  # its owner may train with what it caches
         hold(torch.autocast(torch.device(self.loaded.device).type, enabled=False))  # rows are computed in float32
         partial.report("inputs")
         self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, self.limits))
@@ -286,11 +310,8 @@ class Extraction:
 
     def _load(self, model) -> LoadedModel:
         request = self.request
-        if isinstance(model, LoadedModel):
-            return model
         if model is not None:
-            own, processor = model if isinstance(model, tuple) and len(model) == 2 else (model, None)
-            return models.wrap(own, request.model_type, processor)
+            return own(model, request.model_type)
         return models.load(
             request.model or default_model(),
             request.device,
@@ -303,7 +324,8 @@ class Extraction:
         prepared = self._given
         assert self._pictures is not None  # opened as it was entered
         if prepared is None or not prepared.is_made_by(loaded.processor, limits):
-            prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits)
+            with models.fitting(loaded.processor, loaded.family) if loaded.lent is not None else nullcontext():
+                prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits)
         check_image_tokens(loaded.model.config, prepared.inputs)
         estimate(
             self.request, loaded.family, loaded.model.config, prepared, loaded.path, loaded.device, limits, loaded.dtype
@@ -356,6 +378,8 @@ class Extraction:
         return loaded.model.generate(
             **_on(inputs.tensors, loaded),
             max_new_tokens=request.max_new_tokens,
+            return_dict_in_generate=False,
+            num_beams=1,
             do_sample=False,
             temperature=None,
             top_p=None,
@@ -466,5 +490,4 @@ def _is_finite(logits: torch.Tensor) -> bool:
 
 
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:
-    device = input_device(loaded.model)
-    return {name: tensor.to(device) for name, tensor in tensors.items()}
+    return inputs_for(loaded.model, loaded.family, tensors)

@@ -180,7 +180,7 @@ def _towers(loaded: LoadedModel, inputs: Inputs, capture: Capture) -> dict[str, 
     towers = {}
     for name, plan in capture.towers.items():
         layers = [capture.layers[name][index] for index in sorted(plan.modules)]
-        layers += [{"index": index, "kind": "linear", "file": None} for index in shapes[name].linear_layers]
+        layers += [{"index": index, "kind": kind, "file": None} for index, kind in shapes[name].others.items()]
         towers[name] = {
             "heads": shapes[name].heads,
             "keys": len(inputs.ids) if name == "language" else [_cell_record(cell) for cell in inputs.keys[name]],

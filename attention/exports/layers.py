@@ -108,6 +108,7 @@ def write_bin(run, path) -> Path:
         "image_path": "image.jpg",
         "image_size": [info["images"][0]["width"], info["images"][0]["height"]],
         "num_layers": len(layers),
+        **({"model_layers": layers} if run.other_layers() else {}),  # files are counted from 0
         "num_heads": run.heads(),
         "seq_len": len(tokens),
         "dtype": "float16",

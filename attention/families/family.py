@@ -7,8 +7,9 @@ says about tokens and grids it takes from what the processor returned, never fro
 from __future__ import annotations
 
 import copy
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -16,10 +17,10 @@ import torch
 from jinja2 import TemplateError
 from PIL import Image
 from tokenizers import normalizers
-from transformers import AutoImageProcessor, AutoTokenizer
+from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedConfig
 from transformers.video_utils import VideoMetadata
 
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import InvalidRequest, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
 from . import conversation
@@ -28,15 +29,46 @@ from .videos import Video, arrays, metadata
 Cell = tuple[int, int, int]  # grid, row, col
 
 
+# Kinds of layer by a config's names: with softmax attention, and without it, as run.json calls them.
+SOFTMAX = ("full_attention", "sliding_attention", "chunked_attention", "indexed_attention")
+WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
+
+
 @dataclass(frozen=True)
 class TowerShape:
-    """A tower as the config describes it: which layers have softmax attention, and their sizes."""
+    """A tower as the config describes it: which layers have softmax attention, and their sizes.
+
+    `others` are the layers that have none, and the kind of each: they have no row to keep.
+    """
 
     layers: tuple[int, ...]
     heads: int
     kv_heads: int
     head_dim: int
-    linear_layers: tuple[int, ...] = ()
+    others: Mapping[int, str] = field(default_factory=dict)
+
+
+def language_tower(text: PreTrainedConfig) -> TowerShape:
+    """The shape of a language tower by its config, which names the kinds of its layers where there are several.
+
+    Raises UnsupportedModel for a kind that is not known here: whether it has rows is then not known either.
+    """
+    kinds = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
+    unknown = next((kind for kind in kinds if kind not in SOFTMAX and kind not in WITHOUT_SOFTMAX), None)
+    if unknown is not None or len(kinds) != text.num_hidden_layers:
+        what = f"{quoted(unknown)} among them" if unknown else f"{len(kinds)} of {text.num_hidden_layers}"
+        raise UnsupportedModel(
+            f"The config of this model lists kinds of layers (layer_types), {what}: those that are read here are "
+            f"{', '.join((*SOFTMAX, *WITHOUT_SOFTMAX))}, one for each layer."
+        )
+    heads = text.num_attention_heads
+    return TowerShape(
+        tuple(index for index, kind in enumerate(kinds) if kind in SOFTMAX),
+        heads,
+        getattr(text, "num_key_value_heads", None) or heads,
+        getattr(text, "head_dim", None) or text.hidden_size // heads,
+        {index: WITHOUT_SOFTMAX[kind] for index, kind in enumerate(kinds) if kind in WITHOUT_SOFTMAX},
+    )
 
 
 @dataclass
@@ -86,6 +118,9 @@ class Family(ABC):
     coordinates: ClassVar[str | None] = None
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
+    # The processor as this family reads it: of pictures alone, or with what else it returns.
+    processor_class: ClassVar[Any] = None
+    casts_pixels = True  # whether its model takes pixel values in float32, whatever its weights are
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     takes_videos = False  # whether videos are read; then `prepare` and `own_visual_tokens` take `videos` too
@@ -95,6 +130,28 @@ class Family(ABC):
     @abstractmethod
     def load_processor(self, path: str) -> Any:
         """The processor of a local folder, without torchvision. It has `tokenizer`, and `apply_chat_template`."""
+
+    def fitted(self, processor, config) -> Any:
+        """A caller's own processor, a copy of it, as `load_processor` would give it: as `processor_class`, fitted."""
+        processor = copy.copy(processor)
+        wanted = self.processor_class
+        if wanted is not None and issubclass(wanted, type(processor)):
+            processor.__class__ = wanted
+        self._fit(processor, config)
+        return processor
+
+    def _fit(self, processor, config) -> None:  # noqa: B027 - most families need nothing more
+        """Give a processor what this family reads of it and its class does not have, by the model's config."""
+
+    def pictures_of(self, processor, tensors: dict[str, torch.Tensor]) -> list[Image.Image]:
+        """The pictures that are in model inputs, RGB, in the size in which they are read: pixel values turned back.
+
+        Raises UnsupportedModel for a family whose processor cuts or pads pictures so that this cannot be done.
+        """
+        raise UnsupportedModel(
+            f"{self.label} reads pictures in parts, of which they are not put together again here. Give the pictures "
+            "that the inputs were made of: images=."
+        )
 
     @abstractmethod
     def towers(self, config) -> dict[str, TowerShape]:
@@ -243,6 +300,22 @@ def control_tokens(tokenizer) -> set[int]:
     return added | set(tokenizer.all_special_ids)
 
 
+def coloured(image_processor, values: torch.Tensor) -> Image.Image:
+    """The picture of pixel values [channels, rows, cols], as they were before an image processor normalised them.
+
+    It has multiplied bytes by `rescale_factor`, taken `image_mean` away and divided by `image_std`, as far as asked.
+    """
+    values = values.float()
+    if image_processor.do_normalize:
+        mean, std = (
+            torch.tensor(each)[:, None, None] for each in (image_processor.image_mean, image_processor.image_std)
+        )
+        values = values * std + mean
+    if image_processor.do_rescale:
+        values = values / image_processor.rescale_factor
+    return Image.fromarray(values.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy())
+
+
 def _unveiling(tokenizer, veils: dict[str, str]):
     """A copy of a tokenizer that reads each veil as the sign it stands for, after it has looked for control tokens."""
     tokenizer = copy.deepcopy(tokenizer)
@@ -309,11 +382,17 @@ def image_roles(roles: list[str], cells: list[Cell | None]) -> list[str]:
     return [role if cell is None else "image" for role, cell in zip(roles, cells, strict=True)]
 
 
-def image_only(processor_class):
+def image_only(processor_class, image_processor_class=None):
     """A processor class that loads its tokenizer and its Pillow image processor alone.
 
-    The stock classes of families that know videos insist on a video processor, which needs torchvision.
+    The stock classes of families that know videos insist on a video processor, which needs torchvision. Where there is
+    no Pillow image processor either, `image_processor_class` is one.
     """
+    load_images = (
+        image_processor_class.from_pretrained
+        if image_processor_class
+        else functools.partial(AutoImageProcessor.from_pretrained, backend="pil")
+    )
 
     class ImageOnly(processor_class):
         def check_argument_for_proper_class(self, argument_name, argument):
@@ -327,7 +406,7 @@ def image_only(processor_class):
         def _get_arguments_from_pretrained(cls, path, processor_dict=None, **_):
             loaders = {
                 "tokenizer": lambda: AutoTokenizer.from_pretrained(path),
-                "image_processor": lambda: AutoImageProcessor.from_pretrained(path, backend="pil"),
+                "image_processor": lambda: load_images(path),
             }
             return [loaders[name]() if name in loaders else None for name in cls.get_attributes()]
 

@@ -24,7 +24,7 @@ from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
+from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, placed
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its pixels
 
@@ -35,13 +35,17 @@ class Gemma3(Family):
     takes_pan_and_scan = True
     y_first_keys = frozenset({"box_2d", "point"})
 
+    processor_class = Gemma3Processor
+
     def load_processor(self, path):
-        processor = image_only(Gemma3Processor).from_pretrained(path)
-        config = Gemma3Config.from_pretrained(path)
+        processor = image_only(self.processor_class).from_pretrained(path)
+        self._fit(processor, Gemma3Config.from_pretrained(path))
+        return processor
+
+    def _fit(self, processor, config):
         with torch.device("meta"):
             processor.pooling = Gemma3MultiModalProjector(config).kernel_size  # as the model itself works it out
         processor.patch_size = config.vision_config.patch_size
-        return processor
 
     def towers(self, config):
         text, vision = config.text_config, config.vision_config
@@ -88,6 +92,10 @@ class Gemma3(Family):
         cells = placed(tensors["input_ids"][0].tolist(), processor.tokenizer.image_token_id, shown)
         sizes = [tuple(side * n for n in _finest(boxes)) for boxes in views]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": patches}, sizes)
+
+    def pictures_of(self, processor, tensors):
+        """Each view as a picture of its own: crops of a picture (pan & scan) stand in the text as it does."""
+        return [coloured(processor.image_processor, values) for values in tensors["pixel_values"]]
 
     def visual_token_limit(self, processor):
         return processor.image_seq_length

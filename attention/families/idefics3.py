@@ -35,11 +35,15 @@ class TilesProcessor(Idefics3Processor):
 class Idefics3(Family):
     label = "Idefics3"
 
+    processor_class = TilesProcessor
+
     def load_processor(self, path):
-        processor = image_only(TilesProcessor).from_pretrained(path)
-        config = AutoConfig.from_pretrained(path)
-        processor.patch_size, processor.scale_factor = config.vision_config.patch_size, config.scale_factor
+        processor = image_only(self.processor_class).from_pretrained(path)
+        self._fit(processor, AutoConfig.from_pretrained(path))
         return processor
+
+    def _fit(self, processor, config):
+        processor.patch_size, processor.scale_factor = config.vision_config.patch_size, config.scale_factor
 
     def towers(self, config):
         text, vision = config.text_config, config.vision_config

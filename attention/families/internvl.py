@@ -50,14 +50,17 @@ class InternVL(Family):
     label = "InternVL"
     coordinates = THOUSANDTHS
     takes_videos = True
+    processor_class = InternVLProcessor
 
     def load_processor(self, path):
-        processor = image_only(InternVLProcessor).from_pretrained(path)
+        processor = image_only(self.processor_class).from_pretrained(path)
         processor.video_processor = load_video_processor(InternVLVideoProcessor, path)
-        config = AutoConfig.from_pretrained(path)
+        self._fit(processor, AutoConfig.from_pretrained(path))
+        return processor
+
+    def _fit(self, processor, config):
         processor.patch_size = config.vision_config.patch_size[0]
         processor.merge_size = int(1 / config.downsample_ratio)  # as the projector computes it
-        return processor
 
     def towers(self, config):
         text, vision = config.text_config, config.vision_config

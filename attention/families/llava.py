@@ -27,7 +27,7 @@ from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, qu
 from attention.limits import MAX_CANVAS_PIXELS
 from attention.runs.tokens import Grid
 
-from .family import Cell, Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
+from .family import Cell, Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, placed
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 
@@ -119,6 +119,9 @@ class Llava(Family):
         cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, features)
         sizes = [found.read_size(box, image.size) for found, box, image in zip(placements, boxes, images, strict=True)]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
+
+    def pictures_of(self, processor, tensors):
+        return [coloured(processor.image_processor, values) for values in tensors["pixel_values"]]
 
     def visual_token_limit(self, processor):
         return (processor.image_size // processor.patch_size) ** 2

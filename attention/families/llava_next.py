@@ -31,7 +31,7 @@ from transformers.models.llava_next.processing_llava_next import LlavaNextProces
 from attention.errors import LimitExceeded, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
-from .family import Cell, Inputs, cells_of, image_roles, placed
+from .family import Cell, Family, Inputs, cells_of, image_roles, placed
 from .llava import Llava, Placement, tower_keys
 
 
@@ -78,6 +78,9 @@ class LlavaNext(Llava):
                 f"vision_feature_select_strategy {quoted(strategy)} does not leave the patches alone of a vision tower "
                 f"with {n_class} class tokens, so they make no map."
             )
+
+    def pictures_of(self, processor, tensors):
+        return Family.pictures_of(self, processor, tensors)  # of tiles, not as LLaVA 1.5
 
     def prepare(self, processor, messages, images, max_visual_tokens):
         given = images

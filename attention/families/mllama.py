@@ -50,10 +50,15 @@ class Mllama(Family):
     label = "Llama 3.2 Vision"
     expands_placeholders = False  # <|image|> stays as it is
 
+    processor_class = Processor
+
     def load_processor(self, path):
         processor = Processor.from_pretrained(path)
-        processor.patch_size = MllamaConfig.from_pretrained(path).vision_config.patch_size
+        self._fit(processor, MllamaConfig.from_pretrained(path))
         return processor
+
+    def _fit(self, processor, config):
+        processor.patch_size = config.vision_config.patch_size
 
     def towers(self, config):
         text, vision = config.text_config, config.vision_config

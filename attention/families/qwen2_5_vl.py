@@ -34,8 +34,11 @@ class Qwen25VL(Qwen3VL):
 
     def load_processor(self, path):
         processor = super().load_processor(path)
-        processor.vision_config = Qwen2_5_VLConfig.from_pretrained(path).vision_config
+        self._fit(processor, Qwen2_5_VLConfig.from_pretrained(path))
         return processor
+
+    def _fit(self, processor, config):
+        processor.vision_config = config.vision_config
 
     def prepare(self, processor, messages, images, max_visual_tokens, videos=()):
         inputs = super().prepare(processor, messages, images, max_visual_tokens, videos)

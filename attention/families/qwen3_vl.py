@@ -25,13 +25,13 @@ from transformers.video_utils import VideoMetadata
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
+from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, language_tower, placed
 from .videos import Video, load_video_processor
 
 
 class Qwen3VL(Family):
     label = "Qwen3-VL"
-    coordinates = THOUSANDTHS
+    coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
     takes_videos = True
@@ -51,20 +51,18 @@ class Qwen3VL(Family):
         return processor
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        vision = config.vision_config
         return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, head_dim
-            ),
+            "language": language_tower(config.text_config),
             "vision": TowerShape(
                 tuple(range(vision.depth)), vision.num_heads, vision.num_heads, vision.hidden_size // vision.num_heads
             ),
         }
 
     def attention_modules(self, model):
+        layers = model.model.language_model.layers
         return {
-            "language": {i: layer.self_attn for i, layer in enumerate(model.model.language_model.layers)},
+            "language": {i: layers[i].self_attn for i in language_tower(model.config.text_config).layers},
             "vision": {i: block.attn for i, block in enumerate(model.model.visual.blocks)},
         }
 
@@ -100,6 +98,22 @@ class Qwen3VL(Family):
             cells = [cell or other for cell, other in zip(cells, of_videos, strict=True)]
         keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
+
+    def pictures_of(self, processor, tensors):
+        reading = processor.image_processor
+        patch, merge, frames = reading.patch_size, reading.merge_size, reading.temporal_patch_size
+        pictures, start = [], 0
+        for _, rows, cols in tensors["image_grid_thw"].tolist():
+            patches = tensors["pixel_values"][
+                start : start + rows * cols
+            ]  # block by block; a picture is all its frames
+            start += rows * cols
+            patches = patches.reshape(rows // merge, cols // merge, merge, merge, 3, frames, patch, patch)[
+                :, :, :, :, :, 0
+            ]
+            pixels = patches.permute(4, 0, 2, 5, 1, 3, 6).reshape(3, rows * patch, cols * patch)
+            pictures.append(coloured(reading, pixels))
+        return pictures
 
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor

@@ -17,5 +17,14 @@ from .idefics3 import Idefics3
 class SmolVLM(Idefics3):
     label = "SmolVLM"
 
+    def fitted(self, processor, config):
+        if isinstance(processor, self.processor_class):
+            return super().fitted(processor, config)
+        reading = self.processor_class(
+            processor.image_processor, processor.tokenizer, processor.image_seq_len, processor.chat_template
+        )
+        self._fit(reading, config)
+        return reading
+
 
 FAMILY = SmolVLM()

@@ -67,7 +67,8 @@ def describe(model_id: str, model_type: str | None = None) -> dict:
         name: {
             "layers": len(shape.layers),
             "layer_indices": list(shape.layers),
-            "linear_layers": list(shape.linear_layers),
+            "linear_layers": [index for index, kind in shape.others.items() if kind == "linear"],
+            "convolution_layers": [index for index, kind in shape.others.items() if kind == "convolution"],
             "heads": shape.heads,
             "kv_heads": shape.kv_heads,
             "head_dim": shape.head_dim,

@@ -19,6 +19,8 @@ from attention.errors import InvalidRequest, quoted
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from attention.families.family import Family
+
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ROOM = 1.5  # a device that holds so many times a model's weights holds a run beside them
 
@@ -105,6 +107,16 @@ def device_map(device: str, n_bytes: int) -> str | dict:
 def published_dtype(config) -> torch.dtype:
     """The dtype that a model's files are in."""
     return getattr(config, "dtype", None) or torch.float32
+
+
+def inputs_for(model: PreTrainedModel, family: Family, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of inputs where a model takes them, and pixel values in the number format in which it does."""
+    device = input_device(model)
+    pixels = None if family.casts_pixels else model.dtype
+    return {
+        name: tensor.to(device=device, dtype=pixels if tensor.is_floating_point() else None)
+        for name, tensor in tensors.items()
+    }
 
 
 def input_device(model: PreTrainedModel) -> torch.device:

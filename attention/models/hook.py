@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -16,9 +17,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from attention.errors import CaptureError
+from attention.errors import CaptureError, quoted
 
 ATTENTION = "attention_capture"
+KNOWN = ("sdpa", "eager", "flex_attention", ATTENTION)  # ways to compute the same softmax attention
+FLASH = re.compile(r"flash_attention_\d+|[\w-]+/(vllm-)?flash-attn\d*([@:].*)?")  # installed, or a kernel of the Hub
 
 
 class Recorder(Protocol):
@@ -53,22 +56,27 @@ AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 def attention_of(model: torch.nn.Module) -> Iterator[None]:
     """Put a model into evaluation with the capturing attention function, and give it back as it was, come what may.
 
-    Raises CaptureError for a model whose attention implementation computes other numbers than the capture would keep.
+    Raises CaptureError for a model whose attention implementation is not known to be softmax attention.
     """
     modes = [(module, module.training) for module in model.modules() if module.training]
     model.eval()
-    names = {config._attn_implementation for config in _configs(model)}
-    refused = sorted(name for name in names if name not in ("sdpa", "eager", ATTENTION, None))
+    refused = sorted(name for name in attention_names(model) if not (name in KNOWN or FLASH.fullmatch(name)))
     try:
         if refused:
             raise CaptureError(
-                f"This model runs {', '.join(refused)} attention, which the capture would change. Load it with sdpa."
+                f"This model runs {quoted(', '.join(refused))} attention, which is not known here and which the "
+                "capture would replace. Load it with attn_implementation='sdpa'."
             )
         with attention_function(model, ATTENTION):
             yield
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def attention_names(model: torch.nn.Module) -> set[str]:
+    """The attention implementations that parts of a model run, by transformers' names."""
+    return {config._attn_implementation for config in _configs(model) if config._attn_implementation is not None}
 
 
 @contextlib.contextmanager

@@ -21,7 +21,10 @@ INFERENCE = threading.Lock()
 
 @dataclass
 class LoadedModel:
-    """A model in memory, ready to capture. `path` is the local folder that its files came from."""
+    """A model in memory, ready to capture. `path` is the local folder that its files came from.
+
+    `lent` is the caller's own model, as it was given, to be found as it was afterwards; None for one of ours.
+    """
 
     id: str
     revision: str | None
@@ -33,6 +36,7 @@ class LoadedModel:
     dtype: str
     stamp: tuple = ()
     notes: tuple[str, ...] = ()  # on how it was loaded, for whoever sees a run of it
+    lent: torch.nn.Module | None = None
 
 
 _kept: LoadedModel | None = None

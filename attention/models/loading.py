@@ -6,6 +6,8 @@ Only safetensors weights are loaded and no code of a repository is ever run. Kno
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from .loading_report import (
     left_out,
 )
 from .size_check import check_layers, check_size
+from .undisturbed import check_whole, unwrapped
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -129,11 +132,12 @@ def load(
 
 
 def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any = None) -> LoadedModel:
-    """A caller's own model (PEFT-wrapped or not), with a processor of theirs, or that of where the model came from.
+    """A caller's own model (PEFT-wrapped, compiled, or neither), with a processor of theirs, or that of its folder.
 
-    Raises InvalidRequest for what is neither.
+    Raises InvalidRequest for what is neither, and UnsupportedModel for a model of no family or held in parts.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    own = unwrapped(model)
+    base = unwrapped(own.get_base_model()) if hasattr(own, "get_base_model") else own
     config = getattr(base, "config", None)
     if not isinstance(base, torch.nn.Module) or config is None:
         raise InvalidRequest(
@@ -142,25 +146,59 @@ def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any =
         )
     from attention import families
 
+    check_whole(own)
     name, revision = getattr(config, "_name_or_path", ""), getattr(config, "_commit_hash", None)
+    family, path = families.find(model_type or config.model_type), ""
     if processor is not None:
         _check_processor(processor)
-        family, path = families.find(model_type or config.model_type), ""
+        with fitting(processor, family):
+            processor = family.fitted(processor, config)
     elif name:
         path, revision = locate(name)
-        family = families.find(model_type or config.model_type)
         processor = processor_of(path, family)
     else:
         raise UnsupportedModel(
             "This model does not say where it was loaded from, so its processor cannot be found. Load it from a "
             "folder, or give its processor too: model=(model, processor)."
         )
+    _check_modules(base, config, family, name or type(base).__name__)
     quantisation.unpack_first(base)
     dtype = next(each for each in base.parameters() if not quantisation.is_packed(each)).dtype
     return LoadedModel(
         name or type(base).__name__, revision, path, family, base, processor, str(input_device(base)),
-        str(dtype).removeprefix("torch."),
+        str(dtype).removeprefix("torch."), notes=tuple(_notes(own, base, dtype)), lent=model,
     )  # fmt: skip
+
+
+@contextmanager
+def fitting(processor: Any, family) -> Iterator[None]:
+    """Refuse a caller's own processor that cannot do what a model's family asks of it in the `with`."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise InvalidRequest(
+            f"The processor, a {type(processor).__name__}, does not go with this {family.label} model "
+            f"({shortened(first_line(error), 200)}). Give the model's own, as AutoProcessor.from_pretrained gives it."
+        ) from None
+
+
+def _notes(own: torch.nn.Module, base: torch.nn.Module, dtype: torch.dtype) -> list[str]:
+    """Notes on what of a caller's own model is not as in its folder."""
+    from .hook import ATTENTION, attention_names
+
+    notes = []
+    functions = sorted(name for name in attention_names(base) if name not in ("sdpa", ATTENTION))
+    if functions and dtype.itemsize < torch.float32.itemsize:
+        digits = f"{str(dtype).removeprefix('torch.')}, each one part in {round(2 / torch.finfo(dtype).eps):,}"
+        notes.append(
+            f"The model was loaded with {', '.join(functions)} attention and read with PyTorch's SDPA, on which rows "
+            "and answer rest. Both weigh the same values by the same queries and keys; a layer's output may differ by "
+            f"a few roundings to {digits}."
+        )
+    layers: list[Any] = [module for module in own.modules() if not getattr(module, "disable_adapters", True)]
+    if adapters := sorted({name for layer in layers for name in layer.active_adapters}):
+        notes.append(f"The model carries PEFT adapters, and was read with these on: {shortened(', '.join(adapters))}.")
+    return notes
 
 
 def _check_processor(processor: Any) -> None:

@@ -18,11 +18,12 @@ class Model(TypedDict):
 
 
 class TowerShape(TypedDict):
-    """Sizes of one tower of a model; linear layers have no attention to show."""
+    """Sizes of one tower of a model; linear layers and convolutions have no map."""
 
     layers: int
     layer_indices: list[int]
     linear_layers: list[int]
+    convolution_layers: list[int]
     heads: int
     kv_heads: int
     head_dim: int

@@ -16,7 +16,7 @@ from attention.comparisons.comparison import BASE, Comparison
 from attention.comparisons.names import member_names
 from attention.errors import confirmed_by, fault, words_for
 from attention.runs.run import Run
-from attention.words import in_one_line, phase_words
+from attention.words import in_one_line, phase_words, tower_words
 
 STOPPED = "Stopped. Nothing was kept of this run."
 NOT_AGAIN = (
@@ -65,7 +65,7 @@ def status_line(progress: dict) -> str:
 def describe_run(run: Run) -> str:
     """A finished run in a line: how large, how long, and what a reader must know of its picture."""
     info = run.info
-    towers = [f"{name} tower {len(run.layers(name))} layers x {run.heads(name)} heads" for name in info["towers"]]
+    towers = [f"{name} tower {tower_words(info['towers'][name])}" for name in info["towers"]]
     facts = [f"{len(info['tokens'])} tokens", ", ".join(towers)]
     facts += ["pasted answer, not the model's own"] if info.get("forced") else []
     facts += [f"{info['bytes'] / 1e6:.1f} MB"] if info.get("bytes") else []

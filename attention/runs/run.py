@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from attention.errors import DamagedRun, NotInRun, quoted, shown_path
+from attention.words import kind_words
 
 from .array_cache import ArrayCache
 from .checks.json_fields import parse_json
@@ -31,6 +32,7 @@ from .float16 import to_float16, to_float32
 from .layer_file import LayerFile
 from .masks import Mask
 from .pooling import pool_maps, pooled_shape
+from .token_table import TokenTable
 from .tokens import find_words
 
 if TYPE_CHECKING:
@@ -115,6 +117,11 @@ class Run:
         """The layers with softmax attention, by their index in the model, ascending."""
         return [layer["index"] for layer in self._tower(tower)["layers"] if layer.get("file")]
 
+    def other_layers(self, tower: str = "language") -> dict[int, str]:
+        """The layers without softmax attention, which have no rows, and what each has instead, in words."""
+        records = [layer for layer in self._tower(tower)["layers"] if not layer.get("file")]
+        return {record["index"]: kind_words(record.get("kind")) for record in records}
+
     def heads(self, tower: str = "language") -> int:
         return self._tower(tower)["heads"]
 
@@ -131,8 +138,18 @@ class Run:
         for record in self._tower(tower)["layers"]:
             if record["index"] == layer and record.get("file"):
                 return self.folder / record["file"]
-        has = _list(self.layers(tower))
+        has, others = _list(self.layers(tower)), self.other_layers(tower)
+        if isinstance(layer, int | np.integer) and layer in others:
+            raise NotInRun(
+                f"Layer {layer} of this run's {tower} tower has {others[layer]}, which makes no map. Layers with maps: "
+                f"{has}."
+            )
         raise NotInRun(f"Layer {quoted(layer)} has no attention in this run's {tower} tower: it has {has}.")
+
+    @property
+    def tokens(self) -> TokenTable:
+        """The tokens as a table, by position or by words: `run.tokens[5:9]`, `run.tokens["red"]`."""
+        return TokenTable.of(self.info["tokens"])
 
     def find(self, words: str, role: str | None = None) -> list[int]:
         """The tokens that spell these words, as positions, ascending; none where they do not stand.

@@ -174,7 +174,7 @@ class Layer(TypedDict):
     index: int
     """in the model"""
     kind: NotRequired[str]
-    """`softmax`, or `linear`: a layer without attention rows"""
+    """`softmax`, or `linear` (linear attention), `convolution`: layers without attention rows"""
     file: NotRequired[str | None]
     """null for a layer without attention rows"""
     kv_heads: NotRequired[int | None]

@@ -22,7 +22,6 @@ import inspect
 import logging
 import math
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,10 +35,11 @@ from transformers.trainer_callback import CallbackHandler
 
 from attention.capture.extraction import extract
 from attention.environment import new_run_folder
-from attention.errors import InvalidRequest, UnsupportedModel, fault, quoted, shown_path, words_for
+from attention.errors import InvalidRequest, fault, quoted, shown_path, words_for
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.models.loading import wrap
+from attention.models.undisturbed import check_whole, undisturbed
 from attention.request import Request
 from attention.runs.regions import Region, RegionScores, region_scores
 from attention.runs.run import Run
@@ -142,8 +142,8 @@ class AttentionCallback(TrainerCallback):
         """Refuse what cannot be scored before the first step."""
         self._processor = _processor_of(self.processor, processing_class)
         self._checked = _check_pictures(self.items)
-        _check_model(model)
-        with undisturbed(model) as own:
+        check_whole(model)
+        with lent(model) as own:
             _check_heads(self.heads, wrap(own, self.model_type, self._processor))
         if state.global_step == 0 and self.folder.exists() and any(self.folder.iterdir()):
             raise InvalidRequest(
@@ -155,7 +155,7 @@ class AttentionCallback(TrainerCallback):
         new, self._scored = self.folder / UNFINISHED, state.global_step
         shutil.rmtree(new, ignore_errors=True)  # of a training that was ended in the middle
         try:
-            with undisturbed(model) as own:
+            with lent(model) as own:
                 found = [self._read(own, item, new / f"run_{n}", n) for n, item in enumerate(self._checked, 1)]
             self._tell(args, state, control, _numbers(found, self.heads))
             line = {"step": state.global_step, "epoch": state.epoch, "layers": found[0].scores.layers}
@@ -250,47 +250,15 @@ def _mean(values: Any) -> Any:
 
 
 @contextlib.contextmanager
-def undisturbed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """A model in training lent for reading, unwrapped and without autocast, and given back as it was, come what may.
-
-    Kept are what each module holds (modes, hooks, caches such as Qwen's `rope_deltas`, what accelerate or a compiler
-    put in the place of its `forward`) and the random states of Python, NumPy, PyTorch and its devices.
-    """
+def lent(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """A model in training lent for reading, unwrapped and without autocast, and given back as it was, come what may."""
     from accelerate.utils import extract_model_from_parallel
 
-    held = [(part, dict(part)) for module in model.modules() for part in _parts(module)]
-    try:
-        with _random_states(model):
-            own = extract_model_from_parallel(model, keep_fp32_wrapper=False, keep_torch_compile=False)
-            for module in own.modules():
-                module.__dict__.pop("_compiled_call_impl", None)
-            yield own
-    finally:
-        for part, before in held:
-            for name in [name for name in part if name not in before]:
-                del part[name]
-            part.update(before)
-
-
-def _parts(module: torch.nn.Module) -> list[dict[str, Any]]:
-    """Dicts of a module: its attributes, and those among them in which tensors, parts and hooks lie."""
-    return [module.__dict__, *(value for value in module.__dict__.values() if isinstance(value, dict))]
-
-
-@contextlib.contextmanager
-def _random_states(model: torch.nn.Module) -> Iterator[None]:
-    """Give every random generator back the state that it has now."""
-    cards = sorted({weight.device.index for weight in model.parameters() if weight.device.type == "cuda"})
-    python, numpy = random.getstate(), np.random.get_state()
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    try:
-        with torch.random.fork_rng(devices=cards):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
+    with undisturbed(model):
+        own = extract_model_from_parallel(model, keep_fp32_wrapper=False, keep_torch_compile=False)
+        for module in own.modules():
+            module.__dict__.pop("_compiled_call_impl", None)
+        yield own
 
 
 def _calling_handler() -> CallbackHandler | None:
@@ -340,32 +308,6 @@ def _processor_of(given: Any, processing_class: Any) -> Any:
             "callback the model's whole processor: processor=AutoProcessor.from_pretrained(...)."
         )
     return processing_class
-
-
-def _check_model(model: torch.nn.Module) -> None:
-    """Raise UnsupportedModel for one that a single process cannot run as it is, or not with its adapter."""
-    kinds = {type(module).__name__ for module in model.modules()}
-    weights = list(model.parameters())
-    spread = [
-        ("DeepSpeed ZeRO-3", any(hasattr(weight, "ds_id") for weight in weights)),
-        ("FSDP", "FullyShardedDataParallel" in kinds),
-        ("FSDP or tensor parallelism", any(type(weight).__name__ == "DTensor" for weight in weights)),
-    ]
-    for way, is_so in spread:
-        if is_so:
-            raise UnsupportedModel(
-                f"Each process holds a part of the weights only ({way}), so none can run the model by itself. Train "
-                "with DDP or ZeRO-2, or compare the saved checkpoints afterwards: python -m attention compare."
-            )
-    if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
-        raise UnsupportedModel(
-            "Prompt and prefix tuning put tokens of their own before the question, which no map could show. LoRA and "
-            "other adapters on weights can be scored."
-        )
-    if getattr(model, "_converted_to_transformer_engine", False):
-        raise UnsupportedModel(
-            "The model is trained in FP8 by Transformer Engine, whose layers could not be given back as they are."
-        )
 
 
 def _check_heads(heads: Sequence[tuple[int, int]], loaded: LoadedModel) -> None:

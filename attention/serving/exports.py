@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
@@ -119,10 +120,17 @@ def _write_html(found, wanted, file) -> None:
 
 def _drawn(name: str, format: str, write: Callable) -> Response:  # noqa: A002
     """Send what `write(file)` draws, as many at a time as memory has room for."""
+    with one_of_few():
+        return download(write, name, EXPORT_TYPES[format], FRESH)
+
+
+@contextmanager
+def one_of_few() -> Iterator[None]:
+    """Wait for a place among what is drawn at the same time. Raises Busy where none comes."""
     if not _exports.acquire(timeout=EXPORT_WAIT_S):
         raise Busy("The server is drawing other figures. Try again in a moment.")
     try:
-        return download(write, name, EXPORT_TYPES[format], FRESH)
+        yield
     finally:
         _exports.release()
 

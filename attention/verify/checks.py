@@ -26,7 +26,7 @@ from attention.capture.extraction import fill
 from attention.capture.images import open_image
 from attention.errors import LimitExceeded
 from attention.models import loading as models
-from attention.models.devices import input_device
+from attention.models.devices import inputs_for
 from attention.models.hook import attention_function
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.quantisation import plain_parts
@@ -34,7 +34,7 @@ from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.tokens import cell_box
-from attention.words import in_one_line, phase_words
+from attention.words import in_one_line, phase_words, tower_words
 
 from . import painting
 from .eager import compare_end_to_end, compare_on_same_factors
@@ -69,10 +69,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="attention-verify-") as place, attention_function(model.model, "sdpa"):
         report("Making a run")
         with INFERENCE, torch.inference_mode():  # some families' own code leaves hooks on its first pass
-            place_of_inputs = input_device(model.model)
-            model.model(
-                **{name: tensor.to(place_of_inputs) for name, tensor in prepared_inputs(model, picture).tensors.items()}
-            )
+            model.model(**inputs_for(model.model, model.family, prepared_inputs(model, picture).tensors))
         before = _state(model.model)
         folder, inputs, logits = _captured_run(model, picture, Path(place) / "run")
         after = _state(model.model)
@@ -152,7 +149,7 @@ def _about(loaded, run) -> list[Check]:
     """Words on what was checked, so that the table alone says it."""
     info, config = run.info, loaded.model.config
     model = f"{loaded.family.label} ({config.model_type}), {loaded.dtype}, {info['device']}"
-    towers = [f"{name} {len(run.layers(name))} layers x {run.heads(name)} heads" for name in run.towers()]
+    towers = [f"{name} {tower_words(tower)}" for name, tower in info["towers"].items()]
     versions = ", ".join(f"{name} {version}" for name, version in info["versions"].items() if version)
     return [
         Check("model", None, f"{Path(loaded.id).name}: {model}"),

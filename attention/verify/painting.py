@@ -1,14 +1,16 @@
 """Prove where a picture's pixels go: paint a cell, and see which keys of the model's first layers change.
 
 While this looks, no patch reads another in the vision tower, so a key that changes was made from the painted pixels:
-through the processor, the patches' order, merging, tiles and newlines, as the model itself does it. Nothing is assumed
-of any family's layout. Knows no run and no file.
+through the processor, the patches' order, merging, tiles and newlines, as the model itself does it. Layers without
+attention mix tokens and patches too: they pass on what they were given. Nothing is assumed of any family's layout.
+Knows no run and no file.
 """
 
 from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import torch
 from PIL import Image
@@ -17,7 +19,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from attention.families.family import Cell, Family, Inputs
-from attention.models.devices import input_device
+from attention.models.devices import inputs_for
 from attention.models.hook import attention_function
 
 APART = "attention_apart"
@@ -56,16 +58,32 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
                 raise _Enough
         return id(module) in vision
 
-    device = input_device(model)
     token = _listener.set(listen)
     try:
-        with attention_function(model, APART), torch.inference_mode():
-            model(**{name: tensor.to(device) for name, tensor in inputs.tensors.items()}, use_cache=False)
+        with attention_function(model, APART), torch.inference_mode(), ExitStack() as passing:
+            for tower in {"language", "vision"} & modules.keys():
+                for layer in _without_attention(model, modules[tower]):
+                    passing.callback(layer.register_forward_hook(_pass_on, with_kwargs=True).remove)
+            model(**inputs_for(model, family, inputs.tensors), use_cache=False)
     except _Enough:
         pass
     finally:
         _listener.reset(token)
     return {tower: torch.cat(parts) for tower, parts in found.items()}
+
+
+def _without_attention(model: torch.nn.Module, modules: dict[int, torch.nn.Module]) -> list[torch.nn.Module]:
+    """The layers beside those of `modules`, which are named by their place among all of their tower."""
+    first = min(modules)
+    name = next(name for name, module in model.named_modules() if module is modules[first])
+    layers = model.get_submodule(name.rpartition(f".{first}.")[0])
+    return [layer for index, layer in enumerate(layers.children()) if index not in modules]
+
+
+def _pass_on(layer, args, kwargs, output):
+    """Give what a layer was given for what it made of it."""
+    given = args[0] if args else kwargs["hidden_states"]
+    return given if isinstance(output, torch.Tensor) else (given, *output[1:])
 
 
 def changed_cells(inputs: Inputs, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> dict[int, Cell]:

@@ -171,7 +171,7 @@ def test_every_family_says_where_its_modules_are(model_type, tmp_path):
     assert not result.missing_keys and not result.unexpected_keys and not card.warnings
     towers = families.find(model_type).towers(model.config)
     assert {tower: set(layers) for tower, layers in card.layers.items()} == {
-        tower: set(shape.layers) for tower, shape in towers.items()
+        tower: {*shape.layers, *shape.others} for tower, shape in towers.items()
     }
     assert all(module.tower == "connector" for module in card.modules if "merger" in module.name)
     assert base.modules["lm_head"].tower == base.modules[base.embedding].tower == "language"

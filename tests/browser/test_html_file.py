@@ -145,30 +145,36 @@ def test_text_of_people_and_models_stays_text(open_file, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def cell_output(tmp_path_factory):
-    """Output that a notebook keeps of a cell whose last line is a run."""
+def cell():
+    """The README's cell for a notebook, run by a kernel; it ends in a run."""
     import nbclient
     import nbformat
 
-    code = f"from attention import open_run\nopen_run({str(EXAMPLES / 'shapes')!r})"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     root = EXAMPLES.parents[1]
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (code,) = (block for block in blocks if "from_pretrained" in block)
+    assert len([line for line in code.splitlines() if line]) == 8
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     place = {"metadata": {"path": str(root)}}
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
-    (output,) = notebook.cells[0].outputs
-    return output["data"]
+    return notebook.cells[0]
 
 
-def test_a_run_shows_itself_in_a_notebook(cell_output, open_file, tmp_path):
-    assert cell_output["text/plain"].startswith("Run(")
-    shown = cell_output["text/html"]
+def test_a_run_of_a_model_in_memory_shows_itself_in_a_notebook(cell, open_file, tmp_path):
+    (printed,) = [each["text"] for each in cell.outputs if each.get("name") == "stdout"]
+    assert printed.startswith("what color is the star 0.9")
+    (output,) = [each["data"] for each in cell.outputs if each["output_type"] == "execute_result"]
+    assert output["text/plain"].startswith("Run(")
+    shown = output["text/html"]
     assert re.match(r'<iframe sandbox="allow-scripts allow-downloads" ', shown) and len(shown) < 5.5e6
     path = tmp_path / "cell.html"
     path.write_text(f"<!doctype html><meta charset=utf-8><body>{shown}", encoding="utf-8")
     page = open_file(path, state=None)
     frame = page.frame_locator("iframe")
     frame.locator(".av-root[data-state=ready]").wait_for()
-    expect(frame.locator("#holds")).to_contain_text("of 95 tokens")
+    expect(frame.locator("#holds")).to_contain_text("of 94 tokens")
     frame.get_by_role("button", name="All tokens").click()
     frame.locator('[data-token="86"]').first.click()  # " star"
     expect(frame.locator(".av-root[data-state=ready]")).to_have_attribute("data-token", "86")

@@ -7,10 +7,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract
-from attention.capture.images import open_pictures
-from attention.capture.inputs import prepare
 from attention.errors import InvalidRequest, UnsupportedModel
-from attention.limits import Limits
 from attention.models import loading
 
 
@@ -51,10 +48,13 @@ def test_a_run_without_a_folder_lies_in_the_library_of_the_app(own, request_, tm
 @pytest.mark.parametrize(
     "change, words",
     [
-        (
-            {"request": "what is it?"},
-            r"The first argument is of type str; it must be an attention.Request",
-        ),
+        ({"request": {"text": "what is it?"}}, "of type dict; .* A processor's inputs have input_ids"),
+        ({"answer": "red"}, "answer is a field of the Request: give it there"),
+        ({"request": "what is it?", "anwser": "red"}, "A request has no field 'anwser'; it has adapter, .*answer"),
+        ({"request": "what is it?", "prompt": "this?"}, "The prompt was given twice"),
+        ({"request": [], "system": "be brief"}, "system was given beside a chat"),
+        ({"request": "what is it?", "messages": []}, "messages= goes with prepared inputs"),
+        ({"processor": 5}, "A processor was given twice"),
         ({"request": None}, "The first argument is of type NoneType"),
         ({"folder": 5}, "The folder is of type int; it must be a path"),
         ({"model": "pocket"}, r"The model is of type str; .* named in the request: Request\(model=\.\.\.\)"),
@@ -64,17 +64,9 @@ def test_a_run_without_a_folder_lies_in_the_library_of_the_app(own, request_, tm
 )
 def test_what_is_of_another_type_is_refused_by_its_type(own, request_, tmp_path, change, words):
     other = {"swapped": own[::-1], "no processor": (own[0], 5)}
-    given = {"request": request_, "folder": tmp_path / "run", **change}
+    given = {"request": request_, "folder": tmp_path / "run", "model": own, **change}
     if isinstance(given.get("model"), str):
         given["model"] = other.get(given["model"], given["model"])
     with pytest.raises(InvalidRequest, match=words):
-        extract(**given)
+        extract(given.pop("request"), **given)
     assert not list(tmp_path.iterdir())
-
-
-def test_inputs_of_a_model_are_told_from_a_request(own, request_, tmp_path):
-    loaded = loading.wrap(own[0], processor=own[1])
-    pictures = open_pictures(request_, Limits())
-    inputs = prepare(request_, pictures, loaded.family, loaded.processor, Limits()).inputs.tensors
-    with pytest.raises(InvalidRequest, match=r"of type dict; .* as model=\(model, processor\)"):
-        extract(inputs, tmp_path / "run", model=own)

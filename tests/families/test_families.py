@@ -18,6 +18,7 @@ from attention.capture.inputs import prepare as prepare_request
 from attention.environment import POCKET_ID
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.families import family
+from attention.families.lfm2_vl import Views
 from attention.limits import Limits
 from attention.models import kept
 from attention.models import loading as models
@@ -137,7 +138,8 @@ def test_the_words_of_a_conversation_have_their_roles(loaded):
     extended = loaded.family.extend(
         loaded.processor, inputs, loaded.processor.tokenizer("red", add_special_tokens=False)["input_ids"]
     )
-    assert set(extended.roles[len(inputs.roles) :]) == {"answer"}
+    thinks = loaded.processor.tokenizer.decode(inputs.ids).endswith("<think>\n")
+    assert set(extended.roles[len(inputs.roles) :]) == {"thinking" if thinks else "answer"}
     assert torch.equal(extended.tensors["input_ids"][:, : len(inputs.ids)], inputs.tensors["input_ids"])
 
 
@@ -439,3 +441,45 @@ def test_fields_of_a_chat_that_the_template_writes_are_refused_and_others_are_no
     monkeypatch.setattr(processor, "chat_template", writes)
     with pytest.raises(InvalidRequest, match="The messages have thought, which the model's chat template would write"):
         prepared(thought="hm")
+
+
+# Made once by transformers' own processor of LFM2-VL with torchvision 0.28, of the picture below: its cut (rows, cols),
+# the patches of each view, the mean of each, and number 7 of its patch 5.
+TINY = {"max_tiles": 4, "min_image_tokens": 4, "max_image_tokens": 20, "encoder_patch_size": 8, "tile_size": 64}
+BY_TORCHVISION = [
+    (
+        400, 150, TINY, (1, 3), [*[[8, 8]] * 3, [4, 14]],
+        [0.0022, -0.027, 0.0184, -0.0016],
+        [-0.2784, 0.7647, -0.1922, 0.2706],
+    ),
+    (100, 90, TINY, (1, 1), [[8, 8]], [-0.0293], [-0.4667]),
+    (
+        1500, 900, {}, (2, 3), [*[[32, 32]] * 6, [24, 40]],
+        [-0.0051, -0.0052, -0.0055, -0.0053, -0.0056, -0.0059, -0.0053],
+        [-0.3725, -0.4667, -0.5608, -0.7961, -0.8902, -0.8667, 0.5451],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("width, height, settings, cut, patches, means, numbers", BY_TORCHVISION)
+def test_views_of_lfm2_vl_are_those_that_torchvision_makes(width, height, settings, cut, patches, means, numbers):
+    y, x = np.mgrid[:height, :width]
+    picture = Image.fromarray(np.stack([3 * x + y, x + 5 * y, x * y], axis=-1).astype(np.uint8))
+    made = Views(**settings)([picture], return_row_col_info=True, return_tensors="pt")
+    assert (made["image_rows"].item(), made["image_cols"].item()) == cut
+    assert made["spatial_shapes"].tolist() == patches
+    masks = made["pixel_attention_mask"]
+    assert masks.sum(dim=1).tolist() == [rows * cols for rows, cols in patches]
+    values = [view[: mask.sum()] for view, mask in zip(made["pixel_values"], masks, strict=True)]
+    step = 2 / 127.5  # two of 255 steps: Pillow and torchvision round between them
+    assert np.abs(np.array([view.mean() for view in values]) - means).max() < 2e-3
+    assert np.abs(np.array([view[5, 7] for view in values]) - numbers).max() < step
+
+
+def test_a_picture_too_thin_for_its_processor_is_refused(tmp_path):
+    loaded = models.load(str(tiny_families.write("lfm2_vl", tmp_path / "model")), "cpu")
+    try:
+        with pytest.raises(InvalidRequest, match="so long and thin that its view takes more than 80 patches"):
+            prepare(loaded, [Image.new("RGB", (1575, 24), GREY)])
+    finally:
+        kept.free()

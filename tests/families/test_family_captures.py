@@ -218,13 +218,18 @@ def test_an_answer_that_holds_a_picture_is_refused(folder, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def said(loaded, inputs):
+    """The role of an answer's first words: of a template for thinking they are a thought."""
+    return "thinking" if loaded.processor.tokenizer.decode(inputs.ids).endswith("<think>\n") else "answer"
+
+
 def test_control_tokens_of_an_answer_are_no_words_of_it(folder):
     loaded = models.load(str(folder), "cpu")
     tokenizer, family = loaded.processor.tokenizer, loaded.family
     prepared = prepare(request(), [(each, []) for each in request().images], family, loaded.processor, Limits())
     added = [token for token, each in tokenizer.added_tokens_decoder.items() if each.special]
     extended = family.extend(loaded.processor, prepared.inputs, [*added, tokenizer.convert_tokens_to_ids("a")])
-    assert extended.roles[len(prepared.inputs.roles) :] == ["special"] * len(added) + ["answer"]
+    assert extended.roles[len(prepared.inputs.roles) :] == ["special"] * len(added) + [said(loaded, prepared.inputs)]
 
 
 @one_of_each_kind

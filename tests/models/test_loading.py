@@ -135,7 +135,8 @@ def test_a_model_is_described_from_its_config_alone(tmp_path, folder):
     described = describe(str(tmp_path))
     assert described["model_type"] == "qwen3_vl" and list(described["towers"]) == ["language", "vision"]
     assert described["towers"]["language"] == {
-        "layers": 3, "layer_indices": [0, 1, 2], "linear_layers": [], "heads": 4, "kv_heads": 2, "head_dim": 16,
+        "layers": 3, "layer_indices": [0, 1, 2], "linear_layers": [], "convolution_layers": [],
+        "heads": 4, "kv_heads": 2, "head_dim": 16,
     }  # fmt: skip
 
 

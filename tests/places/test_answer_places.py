@@ -115,6 +115,8 @@ def test_every_way_to_write_a_place_is_read(answer):
     [
         ("qwen2_vl", '{"bbox_2d": [100, 50, 300, 200]}', BOX),
         ("qwen3_vl_moe", "click(500, 300)", POINT),
+        ("qwen3_5", '{"bbox_2d": [100, 50, 300, 200]}', BOX),
+        ("qwen3_5_moe", "click(500, 300)", POINT),
         ("qwen2_5_vl", '{"bbox_2d": [100, 50, 300, 200]}', [0.1, 0.2, 0.3, 0.8]),  # pixels as read
         ("qwen2_5_vl", "click(500, 125)", [0.5, 0.5]),
         ("qwen2_5_vl", "car<loc_100><loc_50><loc_300><loc_200>", BOX),  # these tokens count by themselves

@@ -313,8 +313,9 @@ def test_layers_are_named_by_their_index_in_the_model(tmp_path):
         assert run.layers() == [3, 7]
         assert np.abs(run.row(7, 30) - expected[1][:, 30]).max() <= BOUND
         assert run.atlas(30).shape == (2, HEADS, 12)
-        with pytest.raises(NotInRun, match="Layer 0 has no attention in this run's language tower: it has 3, 7"):
+        with pytest.raises(NotInRun, match=r"Layer 0 .* has linear attention, which makes no map. .* maps: 3, 7"):
             run.row(0, 30)
+        assert run.other_layers() == {0: "linear attention"}
 
 
 BAD_INDICES = {

@@ -23,9 +23,10 @@ from attention.environment import POCKET
 from attention.errors import AttentionError, CaptureError, InvalidRequest, UnsupportedModel
 from attention.models.hook import attention_of
 from attention.models.loading import wrap
+from attention.models.undisturbed import check_whole
 from attention.pocket.held_out import held_out
 from attention.scoring import callback, series
-from attention.scoring.callback import undisturbed
+from attention.scoring.callback import lent
 from attention.scoring.series import MOST, thinned
 
 ITEMS = [asked.item for asked in questions(2, seed=99)]
@@ -107,7 +108,7 @@ def test_a_model_is_given_back_when_reading_it_fails(tiny_folder, tmp_path):
     model = trainer_of(tiny_folder, tmp_path / "out").model.train()
     model._compiled_call_impl = len
     before = state_of(model)
-    with pytest.raises(ValueError, match="in the middle"), undisturbed(model) as own, attention_of(own):
+    with pytest.raises(ValueError, match="in the middle"), lent(model) as own, attention_of(own):
         assert "_compiled_call_impl" not in own.__dict__
         own.eval()
         own.new, own.base_model.model.model.rope_deltas = torch.rand(2), torch.rand(1)
@@ -335,17 +336,17 @@ def test_what_cannot_be_scored_is_said_before_the_first_step(tiny_folder, tmp_pa
 
 def test_models_that_one_process_cannot_run_are_refused_by_name(tiny_folder, tmp_path):
     model = trainer_of(tiny_folder, tmp_path / "out", lora=False).model
-    callback._check_model(model)
+    check_whole(model)
     tuned = get_peft_model(model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2, token_dim=48))
     with pytest.raises(UnsupportedModel, match="Prompt and prefix tuning put tokens"):
-        callback._check_model(tuned)
+        check_whole(tuned)
     weight = next(model.parameters())
     weight.ds_id = 0  # as DeepSpeed marks them
     with pytest.raises(UnsupportedModel, match=r"DeepSpeed ZeRO-3.* Train with DDP or ZeRO-2"):
-        callback._check_model(model)
+        check_whole(model)
     sharded = type("FullyShardedDataParallel", (torch.nn.Module,), {})()
     with pytest.raises(UnsupportedModel, match="FSDP"):
-        callback._check_model(sharded)
+        check_whole(sharded)
 
 
 def test_only_the_first_process_scores(tiny_folder, tmp_path, looks):

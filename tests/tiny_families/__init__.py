@@ -18,8 +18,9 @@ from transformers import PreTrainedTokenizerFast
 from attention import families
 
 # One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
-# are padding; a token that is no patch; cross-attention; windows of patches; blocks of patches, one for each picture.
-KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_vl")
+# are padding; a token that is no patch; cross-attention; windows of patches; layers of linear attention; blocks of
+# patches, one for each picture.
+KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_5", "qwen3_vl")
 
 
 def write(model_type: str, folder: Path) -> Path:

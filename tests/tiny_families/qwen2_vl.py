@@ -1,6 +1,7 @@
 """Qwen2-VL."""
 
 import torch
+from tokenizers import AddedToken
 from transformers import GenerationConfig, Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
 from tiny_families import byte_tokenizer, sharpen, write_json
@@ -43,11 +44,12 @@ def write(folder):
     write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
 
 
-def write_model(folder, model_class, config_class, text, vision):
-    """A random model and its tokenizer, without a chat template."""
+def write_model(folder, model_class, config_class, text, vision, added=(), sharpness=2.5):
+    """A random model and its tokenizer, without a chat template; `added` are tokens that are text."""
     tokenizer = byte_tokenizer(
         SPECIAL, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=SPECIAL[1:]
     )
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in added])
     names = ("image", "video", "vision_start", "vision_end")
     placeholders = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
     ids = tokenizer.convert_tokens_to_ids(list(placeholders))
@@ -60,7 +62,11 @@ def write_model(folder, model_class, config_class, text, vision):
     torch.manual_seed(0)
     model = model_class(config)
     sharpen(model, 5.0, 4.0, ("q_proj.weight", "k_proj.weight", "qkv.weight"))
-    sharpen(model, 1.0, 2.5, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
+    sharpen(model, 1.0, sharpness, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("q_norm.weight", "k_norm.weight")) and not weight.any():
+                weight.fill_(1.5)  # a norm that adds 1 to its weight
     model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=ends[1], do_sample=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

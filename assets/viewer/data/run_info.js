@@ -38,7 +38,7 @@
  *
  * @typedef {object} Layer
  * @property {number} index
- * @property {'softmax' | 'linear'} kind
+ * @property {string} [kind]  softmax, or of layers without a file linear, convolution
  * @property {string | null} [file]
  * @property {number} [kv_heads]  heads of keys and values; several heads may share one
  *
@@ -101,6 +101,22 @@
  */
 export function layersOf(info, tower) {
   return info.towers[tower].layers.filter((layer) => layer.file).map((layer) => layer.index);
+}
+
+/**
+ * The layers that have no map, by their place on a layer axis: those before each that has one, and last those after all of them.
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @returns {Layer[][]}
+ */
+export function skippedLayers(info, tower) {
+  /** @type {Layer[][]} */
+  const skipped = [[]];
+  for (const layer of info.towers[tower].layers) {
+    if (layer.file) skipped.push([]);
+    else skipped[skipped.length - 1].push(layer);
+  }
+  return skipped;
 }
 
 /**

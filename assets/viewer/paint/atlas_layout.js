@@ -7,7 +7,8 @@
  * @property {number} width    of the place, in CSS pixels
  * @property {number} height
  * @property {number} density  device pixels in one of CSS
- * @property {number} layers
+ * @property {number} layers   that have maps
+ * @property {boolean[]} [skips]  whether others come before each, and after the last
  * @property {number} heads
  * @property {{layers: number, heads: number}} reduced  how many reductions come after them
  * @property {'all' | 'layer' | 'best'} view
@@ -43,6 +44,7 @@ export const CAPTION_PX = 18;
 /** `above` is between the ribbon and the maps, `beside` the width of a legend at its side. */
 export const RIBBON_PX = { bars: 40, above: 6, legend: 18, labels: 18, beside: 136 };
 const GAP_PX = 6;
+const BAR_PX = 4; // of layers without a map
 /** The ribbon beside the maps; `bar` is the most that a layer gets: few of them would drown the maps. */
 const BESIDE_PX = { least: 170, most: 380, apart: 28, bars: 120, bar: 34 };
 const THUMB_PX = 520; // on a narrower page maps are large enough for a thumb, and the atlas scrolls
@@ -62,10 +64,11 @@ export function layOutAtlas(room) {
 
 /** @param {Room} room @param {number} aspect @returns {AtlasLayout} */
 function onAxes(room, aspect) {
-  const { layers, heads, reduced, hasRibbon, items } = room;
+  const { layers, skips, heads, reduced, hasRibbon, items } = room;
   const px = pixelsOf(room);
+  const gap = px(layers > 12 ? 1 : 2);
   const place = {
-    layers, heads, reduced, aspect, width: px(room.width), height: px(room.height - LABEL_PX.bottom), left: px(LABEL_PX.left), gap: px(layers > 12 ? 1 : 2), apart: px(6),
+    layers, skips, skip: px(BAR_PX) + gap, heads, reduced, aspect, width: px(room.width), height: px(room.height - LABEL_PX.bottom), left: px(LABEL_PX.left), gap, apart: px(6),
     narrowest: px(isNarrow(room) ? 20 : 8), below: hasRibbon || isNarrow(room) ? null : px(LABEL_PX.bottom), // the ribbon's bars stand below their layers
   };
   const under = px(RIBBON_PX.above + RIBBON_PX.bars);

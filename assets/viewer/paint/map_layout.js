@@ -15,6 +15,7 @@
  * @property {number} perShelf layers, and what is reduced over them, on a shelf
  * @property {number} shelfStep from a shelf to the next
  * @property {number} shelfHeight of its maps, without the layer labels
+ * @property {{x: number, width: number, column: number}[]} bars  that stand before a column for layers without a map, in its shelf and in the first band
  * @property {number} width
  * @property {number} height   of the maps, without the layer labels of the last shelf
  *
@@ -29,6 +30,8 @@
  * @property {number} gap      between maps
  * @property {number} apart    before the reductions
  * @property {number} narrowest  a map is never narrower: then the canvas is wider than the place, and scrolls
+ * @property {boolean[]} [skips]  whether layers without a map come before each place on the axis of layers
+ * @property {number} [skip]   what a bar that stands for them takes
  * @property {number | null} [below]  room for labels below a shelf; null: the layers stay on one
  */
 
@@ -41,19 +44,21 @@ const LARGER = 1.15; // another shelf must make the maps so much larger: axes ar
  * @param {AxesPlace} place
  * @returns {AxesLayout}
  */
-export function layOutAxes({ layers, heads, reduced, aspect, width, height, left, gap, apart, narrowest, below = null }) {
+export function layOutAxes({ layers, heads, reduced, aspect, width, height, left, gap, apart, narrowest, skips = [], skip = 0, below = null }) {
   const places = heads + reduced.heads;
+  const columns = layers + reduced.layers;
+  const skipped = (/** @type {number} */ from, /** @type {number} */ to) => skip * skips.slice(from, to).filter(Boolean).length;
+  const mostSkipped = (/** @type {number} */ each) => Math.max(...Array.from({ length: Math.ceil(columns / each) }, (_, i) => skipped(i * each, (i + 1) * each)));
   const slotIn = (/** @type {number} */ count) => Math.min(
-    Math.floor((Math.floor(width / count) - left - apart) / (layers + reduced.layers)) - gap,
+    Math.floor((Math.floor(width / count) - left - apart - skipped(0, columns)) / (layers + reduced.layers)) - gap,
     Math.floor(aspect * (Math.floor((height - apart) / Math.ceil(places / count)) - gap)),
   );
   let bands = 1;
   if (slotIn(1) < narrowest) for (let count = 2; count <= places; count++) if (slotIn(count) > slotIn(bands)) bands = count;
   const perBand = Math.ceil(places / bands);
   bands = Math.ceil(places / perBand);
-  const columns = layers + reduced.layers;
   const slotOn = (/** @type {number} */ count) => Math.min(
-    Math.floor((width - left - apart) / Math.ceil(columns / count)) - gap,
+    Math.floor((width - left - apart - mostSkipped(Math.ceil(columns / count))) / Math.ceil(columns / count)) - gap,
     Math.floor(aspect * (Math.floor((Math.floor((height - (count - 1) * (below ?? 0)) / count) - apart) / places) - gap)),
   );
   let shelves = 1;
@@ -62,7 +67,15 @@ export function layOutAxes({ layers, heads, reduced, aspect, width, height, left
   shelves = Math.ceil(columns / perShelf);
   const mapWidth = Math.max(bands > 1 ? Math.min(4, narrowest) : narrowest, shelves > 1 ? slotOn(shelves) : slotIn(bands));
   const mapHeight = Math.max(1, Math.round(mapWidth / aspect));
-  const x = Int32Array.from({ length: columns }, (_, i) => left + (i % perShelf) * (mapWidth + gap) + (i >= layers && i % perShelf > 0 ? apart : 0));
+  const x = new Int32Array(columns);
+  /** @type {AxesLayout['bars']} */
+  const bars = [];
+  for (let i = 0, at = left; i < columns; i++) {
+    if (i % perShelf === 0) at = left;
+    if (skips[i] && skip) bars.push({ x: at, width: skip - gap, column: i });
+    x[i] = at + (skips[i] ? skip : 0) + (i >= layers && i % perShelf > 0 ? apart : 0);
+    at = x[i] + mapWidth + gap;
+  }
   // what is reduced stands apart, unless a band begins with it
   const y = Int32Array.from({ length: places }, (_, i) => (i % perBand) * (mapHeight + gap) + (i >= heads && i - (i % perBand) < heads ? apart : 0));
   const end = Math.max(...x) + mapWidth;
@@ -70,7 +83,7 @@ export function layOutAxes({ layers, heads, reduced, aspect, width, height, left
   const shelfHeight = Math.max(...y) + mapHeight;
   const shelfStep = shelfHeight + (below ?? 0);
   return {
-    left, mapWidth, mapHeight, x, y, bands, perBand, bandStep, shelves, perShelf, shelfStep, shelfHeight,
+    left, mapWidth, mapHeight, x, y, bands, perBand, bandStep, shelves, perShelf, shelfStep, shelfHeight, bars,
     width: (bands - 1) * bandStep + end, height: (shelves - 1) * shelfStep + shelfHeight,
   };
 }
@@ -103,7 +116,20 @@ export function layOutWithPanel(place, panels) {
 }
 
 /**
- * The map at a place, gaps counted to the map before them; null outside.
+ * The bar at a place, as the place on the axis before which it stands; -1 outside.
+ * @param {AxesLayout} layout
+ * @param {number} x
+ * @param {number} y
+ */
+export function barAt({ bars, bands, bandStep, perShelf, shelves, shelfStep, shelfHeight }, x, y) {
+  const across = x - Math.min(bands - 1, Math.max(0, Math.floor(x / bandStep))) * bandStep;
+  const shelf = Math.floor(y / shelfStep);
+  if (y < 0 || shelf >= shelves || y - shelf * shelfStep >= shelfHeight) return -1;
+  return bars.find((bar) => Math.floor(bar.column / perShelf) === shelf && across >= bar.x && across < bar.x + bar.width)?.column ?? -1;
+}
+
+/**
+ * The map at a place, gaps counted to the map before them; null outside, and where a bar stands.
  * @param {AxesLayout} layout
  * @param {number} x
  * @param {number} y
@@ -121,7 +147,7 @@ export function mapAt(layout, x, y) {
   const starts = layout.x.slice(shelf * perShelf, (shelf + 1) * perShelf);
   const layer = find(starts, x - band * bandStep, starts[starts.length - 1] + mapWidth);
   const head = find(layout.y.slice(band * perBand, (band + 1) * perBand), y - shelf * shelfStep, shelfHeight);
-  return layer < 0 || head < 0 ? null : { layer: shelf * perShelf + layer, head: band * perBand + head };
+  return layer < 0 || head < 0 || barAt(layout, x, y) >= 0 ? null : { layer: shelf * perShelf + layer, head: band * perBand + head };
 }
 
 /**

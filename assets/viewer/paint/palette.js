@@ -197,3 +197,8 @@ export function blend(from, to, share) {
   };
   return pixel(mix(0), mix(8), mix(16), 255);
 }
+
+/** A pixel as a colour of CSS. @param {number} colour */
+export function css(colour) {
+  return `rgb(${colour & 255} ${(colour >>> 8) & 255} ${(colour >>> 16) & 255})`;
+}

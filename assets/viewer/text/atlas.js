@@ -2,7 +2,8 @@
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
 import { ORDERS, isOfReaders } from '../numbers/head_order.js';
 import { isOfRegion, regionOf } from '../numbers/regions.js';
-import { headCount, layersOf } from '../data/run_info.js';
+import { headCount, layersOf, skippedLayers } from '../data/run_info.js';
+import { kindsOf } from './layers.js';
 
 /**
  * @typedef {import('../views/atlas/atlas_maps.js').Held} Held
@@ -40,7 +41,8 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
   const what = held.view === 'all' ? `layers → ${by ? `heads by ${by}` : 'heads'} ↓`
     : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
-  const title = `${what} · ${how}`;
+  const without = held.view === 'all' ? skippedLayers(held.info, held.tower).flat() : [];
+  const title = `${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
   const bars = isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
   return { text: title, hint: `${title}${bars}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}` };
 }

@@ -6,6 +6,7 @@
 import { create, part } from './dom.js';
 import { headsOf, layersOf } from '../data/run_info.js';
 import { choices, directionsOf, offersTwoRows } from '../data/selection.js';
+import { wordsBetween } from '../text/layers.js';
 
 /** @type {Record<string, string>} */
 const TOWERS = {
@@ -60,7 +61,7 @@ export function createChoices(root, state, { choose, enter, turn }) {
       button.addEventListener('click', () => enter(name));
       return button;
     }));
-    layer.offer(info ? choices(layersOf(info, tower)) : []);
+    layer.offer(info ? choices(layersOf(info, tower)) : [], info ? wordsBetween(info, tower) : []);
     head.offer(info ? choices(headsOf(info, tower)) : []);
     show();
   }
@@ -95,27 +96,36 @@ export function stepper(label, what, choose, isNamed = false) {
   const forward = create('button', { type: 'button', class: 'av-step', 'aria-label': `next ${what}`, text: '›' });
   /** @type {import('../data/run_info.js').Choice[]} */
   let offered = [];
+  /** Of what is offered: between them stand words that cannot be chosen. @type {HTMLOptionElement[]} */
+  let options = [];
 
+  const selected = () => options.indexOf(select.selectedOptions[0]);
   const step = (/** @type {number} */ by) => {
-    const next = offered[select.selectedIndex + by];
+    const next = offered[selected() + by];
     if (next !== undefined) choose(next);
   };
-  select.addEventListener('change', () => choose(offered[select.selectedIndex]));
+  select.addEventListener('change', () => choose(offered[selected()]));
   back.addEventListener('click', () => step(-1));
   forward.addEventListener('click', () => step(1));
 
   return {
     element: create('span', { class: 'av-choice' }, [...(isNamed ? [] : [create('span', { class: 'av-label', text: label })]), back, select, forward]),
-    /** @param {import('../data/run_info.js').Choice[]} choices */
-    offer(choices) {
+    /**
+     * @param {import('../data/run_info.js').Choice[]} choices
+     * @param {string[]} [before]  what is said before each number, and after the last, of what cannot be chosen
+     */
+    offer(choices, before = []) {
       offered = choices;
-      select.replaceChildren(...(choices.length ? choices : ['–']).map((choice) =>
-        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${choice} over ${what}s` : isNamed && choices.length ? `${what} ${choice}` : `${choice}` })));
+      options = (choices.length ? choices : ['–']).map((choice) =>
+        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${choice} over ${what}s` : isNamed && choices.length ? `${what} ${choice}` : `${choice}` }));
+      const first = options.length - before.length + 1; // the numbers come last
+      const words = (/** @type {number} */ i) => (before[i] ? [create('option', { disabled: '', value: '', text: before[i] })] : []);
+      select.replaceChildren(...options.flatMap((option, i) => [...words(i - first), option]), ...words(before.length - 1));
     },
     /** @param {import('../data/run_info.js').Choice | undefined} choice */
     show(choice) {
       const index = choice === undefined ? -1 : offered.indexOf(choice);
-      select.selectedIndex = Math.max(0, index);
+      if (options.length) options[Math.max(0, index)].selected = true;
       select.disabled = !offered.length;
       back.disabled = index <= 0;
       forward.disabled = index < 0 || index === offered.length - 1;

@@ -6,7 +6,7 @@ Owns which rows belong to a token. Knows no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from attention.errors import InvalidRequest, NotInRun, quoted
@@ -14,15 +14,18 @@ from attention.errors import InvalidRequest, NotInRun, quoted
 MOST = 100_000  # numbers that a range may name
 
 
-def read_ranges(name: str, text: str, allowed: Sequence[int]) -> list[int]:
-    """Numbers and ranges as they were written, each once, in that order. Raises InvalidRequest or NotInRun."""
+def read_ranges(name: str, text: str, allowed: Sequence[int], passed: Container[int] = ()) -> list[int]:
+    """Numbers and ranges as they were written, each once, in that order. Raises InvalidRequest or NotInRun.
+
+    Ranges pass over the numbers of `passed`.
+    """
     found: dict[int, None] = {}
     for part in str(text).replace(" ", "").split(","):
         bounds = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part)
         first, last = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (1, 0)
         if not first <= last < first + MOST:
             raise InvalidRequest(f"{name} is {quoted(text)}; write numbers and ranges, as 3 or 3,8-12.")
-        found |= dict.fromkeys(range(first, last + 1))
+        found |= dict.fromkeys(number for number in range(first, last + 1) if first == last or number not in passed)
     known = set(allowed)
     for number in found:
         if number not in known:

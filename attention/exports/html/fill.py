@@ -202,8 +202,12 @@ def fill(
             if given is not None:
                 raise InvalidRequest(f"{found.why_side_by_side()} Leave {name} out: the file holds all of each.")
     all_layers = {tower: base.layers(tower) for tower in towers}
-    known = sorted({number for each in all_layers.values() for number in each})
-    named = known if layers is None else read_ranges("layers", layers, known)
+    known = {number for each in all_layers.values() for number in each}
+    others = {number: tower for tower in towers for number in base.other_layers(tower) if number not in known}
+    named = sorted(known) if layers is None else read_ranges("layers", layers, sorted(known | others.keys()), others)
+    for number in named:
+        if number in others:
+            base.layer_file(number, others[number])  # says why it has no map
     part = Part(
         {tower: [n for n in all_layers[tower] if n in named] for tower in towers},
         None if heads is None else read_ranges("heads", heads, range(max(base.heads(tower) for tower in towers))),

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { isNarrow, LABEL_PX, layOutAtlas, RIBBON_PX } from '../../../assets/viewer/paint/atlas_layout.js';
+import { skippedLayers } from '../../../assets/viewer/data/run_info.js';
+import { barAt, mapAt } from '../../../assets/viewer/paint/map_layout.js';
+import { withoutMaps } from '../../../assets/viewer/text/layers.js';
 import { atlasPath, scoresPath } from '../../../assets/viewer/data/source.js';
 import { wantedAtlas, wantedScores } from '../../../assets/viewer/state/follow.js';
 import { atlasTitle, whyNoMaps } from '../../../assets/viewer/text/atlas.js';
@@ -42,6 +45,27 @@ test('in lines all maps of a layer are shown, of the best as many as stay large'
   const best = layOutAtlas({ ...ROOM, view: 'best', items: 96, width: 560, height: 260 });
   assert.ok(best.most >= 12 && best.most < 96);
   assert.ok(best.size.width >= 2 * 76);
+});
+
+test('layers without a map are bars beside the columns of maps, and none of it is a map', () => {
+  const skips = [true, ...Array(11).fill(false), true]; // before the first, and after the last
+  const plain = layOutAtlas({ ...ROOM, hasRibbon: false }).axes;
+  const { axes, canvas } = layOutAtlas({ ...ROOM, skips, hasRibbon: false });
+  assert.deepEqual(axes.bars.map(({ column }) => column), [0, 12]);
+  assert.deepEqual([plain.bars, canvas.width <= 2 * ROOM.width], [[], true]);
+  for (const { x, width, column } of axes.bars) {
+    const top = Math.floor(column / axes.perShelf) * axes.shelfStep;
+    assert.ok(width > 0 && x + width < axes.x[column] && (column % axes.perShelf === 0 || x > axes.x[column - 1] + axes.mapWidth));
+    assert.deepEqual([barAt(axes, x, top), barAt(axes, x + width, top), mapAt(axes, x, top)], [column, -1, null]);
+  }
+  assert.deepEqual(mapAt(axes, axes.x[0], 0), { layer: 0, head: 0 });
+});
+
+test('what has no map is said by layer and kind', () => {
+  const info = { towers: { language: { layers: [{ index: 0, kind: 'linear' }, { index: 1, kind: 'linear' }, { index: 2, file: 'a' }, { index: 3, kind: 'convolution', file: null }] } } };
+  const skipped = skippedLayers(info, 'language');
+  assert.deepEqual(skipped.map((some) => some.length), [2, 1]);
+  assert.deepEqual(skipped.map(withoutMaps), ['Layers 0 to 1: linear attention, no map', 'Layer 3: a convolution, no map']);
 });
 
 test('without maps the ribbon stands alone', () => {

@@ -1,6 +1,7 @@
 // @ts-check
-/** The labels of the atlas's axes, on its canvas: heads, or their ranks, at the left; layers below. */
+/** The labels of the atlas's axes, on its canvas: heads, or their ranks, at the left; layers below, bars for those without a map. */
 import { bandOf, labelled } from '../../paint/map_layout.js';
+import { css } from '../../paint/palette.js';
 
 /**
  * @param {CanvasRenderingContext2D} context  whose canvas is cleared
@@ -40,5 +41,20 @@ export function paintAxisLabels(context, layout, { layers, heads, isRanked, dens
       if (centre < room || below(i) < below(mean)) context.fillText(String(layers[i]), left + centre, below(i));
     }
     context.fillText('mean', left + Math.max(layout.left + 14 * density, Math.min(layout.x[mean] + layout.mapWidth / 2, width - 14 * density)), below(mean));
+  }
+}
+
+/**
+ * Grey bars between the maps, as high as these, for layers that have none.
+ * @param {CanvasRenderingContext2D} context
+ * @param {import('../../paint/map_layout.js').AxesLayout} layout
+ * @param {number} grey
+ */
+export function paintBars(context, { bars, bands, bandStep, perShelf, shelfStep, shelfHeight }, grey) {
+  context.fillStyle = css(grey);
+  for (let band = 0; band < bands; band++) {
+    for (const { x, width, column } of bars) {
+      context.fillRect(band * bandStep + x, Math.floor(column / perShelf) * shelfStep, width, shelfHeight);
+    }
   }
 }

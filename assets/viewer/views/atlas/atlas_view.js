@@ -7,16 +7,17 @@
  * whole stays, pale.
  */
 import { gainsOf, REDUCED, sharedHigh } from '../../numbers/atlas.js';
-import { headCount } from '../../data/run_info.js';
+import { headCount, skippedLayers } from '../../data/run_info.js';
 import { CAPTION_PX, isNarrow, LABEL_PX, layOutAtlas } from '../../paint/atlas_layout.js';
-import { bandOf, mapAt, shelfOf } from '../../paint/map_layout.js';
+import { bandOf, barAt, mapAt, shelfOf } from '../../paint/map_layout.js';
 import { blend, pixel, solidPixels } from '../../paint/palette.js';
 import { paintMaps } from '../../paint/small_maps.js';
 import { atlasOf } from '../../state/follow.js';
 import { atlasTitle, whyNoMaps } from '../../text/atlas.js';
+import { withoutMaps } from '../../text/layers.js';
 import { create, listen, part, snap, surfaceColour } from '../dom.js';
 import { createAtlasControls } from './atlas_controls.js';
-import { paintAxisLabels } from './atlas_labels.js';
+import { paintAxisLabels, paintBars } from './atlas_labels.js';
 import { described, heldNow, makeItems, setRanges } from './atlas_maps.js';
 import { createCloserLook } from './closer_look.js';
 import { createFoundMarks } from './found_marks.js';
@@ -66,7 +67,7 @@ export function createAtlasView(root, state, { choose }) {
   let painted = [];
   let isLabelled = false; // by ranks
   let isWide = false; // wider than its place
-  let brush = { palette: new Uint32Array(256), stripes: [0, 0], filled: 0, empty: 0 };
+  let brush = { palette: new Uint32Array(256), stripes: [0, 0], filled: 0, empty: 0, none: 0 };
 
   const pixels = (/** @type {number} */ css) => Math.round(css * density);
 
@@ -91,7 +92,7 @@ export function createAtlasView(root, state, { choose }) {
     const [x0, y0, x1, y1] = isMaps && grid !== null ? info.grids[grid].box_px : [];
     const room = { width: place.clientWidth, height: place.clientHeight, density };
     layout = layOutAtlas({
-      ...room, layers: layers.length, heads: headCount(info, tower), reduced: REDUCED, view, items: items.length, hasRibbon,
+      ...room, layers: layers.length, skips: skippedLayers(info, tower).map((some) => some.length > 0), heads: headCount(info, tower), reduced: REDUCED, view, items: items.length, hasRibbon,
       aspect: isMaps && grid !== null ? (x1 - x0) / (y1 - y0) : null,
     });
     ribbon.layOut(layout.ribbon);
@@ -187,6 +188,7 @@ export function createAtlasView(root, state, { choose }) {
         context.putImageData(image, left, 0, from[0], from[1], axes ? axes.bandStep - left : image.width, axes?.shelfHeight ?? image.height);
       }
     }
+    if (axes) paintBars(context, axes, brush.none);
   }
 
   /** The palette, and tones that are in none. */
@@ -194,7 +196,7 @@ export function createAtlasView(root, state, { choose }) {
     const [red, green, blue] = surfaceColour(root);
     const surface = pixel(red, green, blue, 255);
     const ink = red + green + blue > 384 ? pixel(0, 0, 0, 255) : pixel(255, 255, 255, 255);
-    brush = { palette: solidPixels(state.get.palette), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)], filled: blend(surface, ink, 0.62), empty: blend(surface, ink, 0.1) };
+    brush = { palette: solidPixels(state.get.palette), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)], filled: blend(surface, ink, 0.62), empty: blend(surface, ink, 0.1), none: blend(surface, ink, 0.24) };
   }
 
   function writeCaptions() {
@@ -269,6 +271,8 @@ export function createAtlasView(root, state, { choose }) {
     const x = (event.clientX - box.left) * density;
     const y = (event.clientY - box.top) * density;
     const { axes, size } = layout;
+    const bar = axes && held ? barAt(axes, x, y) : -1;
+    canvas.title = held && bar >= 0 ? withoutMaps(skippedLayers(held.info, held.tower)[bar]) : '';
     if (axes) {
       const at = mapAt(axes, x, y);
       return at && items.length ? at.layer * axes.y.length + at.head : -1;

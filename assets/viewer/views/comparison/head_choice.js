@@ -3,6 +3,7 @@
 import { isSideBySide } from '../../data/comparison_info.js';
 import { headsOf, layersOf } from '../../data/run_info.js';
 import { choices } from '../../data/selection.js';
+import { wordsBetween } from '../../text/layers.js';
 import { selectionOf } from '../../state/own_heads.js';
 import { stepper } from '../choices.js';
 import { create } from '../dom.js';
@@ -21,7 +22,7 @@ export function createHeadChoice(state, side, chooseOf) {
     const { comparison, infos, tower } = state.get;
     element.hidden = !isSideBySide(comparison);
     const info = element.hidden ? undefined : infos[state.get[side]];
-    layer.offer(info?.towers[tower] ? choices(layersOf(info, tower)) : []);
+    layer.offer(info?.towers[tower] ? choices(layersOf(info, tower)) : [], info?.towers[tower] ? wordsBetween(info, tower) : []);
     head.offer(info?.towers[tower] ? choices(headsOf(info, tower)) : []);
     show();
   }

@@ -3,7 +3,7 @@
 import { isSigned } from '../../numbers/change_measures.js';
 import { groupsOfHeads } from '../../numbers/change_matrix.js';
 import { labelled } from '../../paint/map_layout.js';
-import { blend, divergingPixels, entry, solidPixels } from '../../paint/palette.js';
+import { blend, css, divergingPixels, entry, solidPixels } from '../../paint/palette.js';
 
 /** CSS pixels. */
 export const LABEL = { left: 42, row: 10, apart: 10, bottom: 16, bracket: 5 };
@@ -120,9 +120,4 @@ function hatch(context, [x, y, width, height], inks, density) {
   }
   context.stroke();
   context.restore();
-}
-
-/** A pixel as a colour of CSS. @param {number} colour */
-export function css(colour) {
-  return `rgb(${colour & 255} ${(colour >>> 8) & 255} ${(colour >>> 16) & 255})`;
 }

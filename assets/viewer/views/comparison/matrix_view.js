@@ -6,11 +6,11 @@
 import { boxAt, kvHeadsOf, layOutMatrix, placeOfMost, weightsOf } from '../../numbers/change_matrix.js';
 import { headWords, weightWords } from '../../text/pair.js';
 import { create, isDark, part, setBox, surfaceColour } from '../dom.js';
-import { blend, pixel } from '../../paint/palette.js';
+import { blend, css, pixel } from '../../paint/palette.js';
 import { headCount, layersOf } from '../../data/run_info.js';
 import { matrixNow } from '../../state/matrix.js';
 import { legendOf } from './matrix_legend.js';
-import { coloursOf, css, LABEL, paintMatrix } from './matrix_paint.js';
+import { coloursOf, LABEL, paintMatrix } from './matrix_paint.js';
 import { createMatrixPointer } from './matrix_pointer.js';
 
 /** CSS pixels. */
