@@ -76,7 +76,7 @@ def base_of(model_id: str, model_type: str | None = None) -> Base:
 def base_of_model(model_id: str, model: PreTrainedModel, model_type: str | None = None) -> Base:
     """The modules of a model in memory, named as they are without adapters. Raises UnsupportedModel."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return _read(model_id, plain, families.find(model_type or plain.config.model_type))
+    return _read(model_id, plain, families.of_config(plain.config, model_type))
 
 
 def plain_modules(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:

@@ -95,7 +95,7 @@ def weight_changes(
         found.setdefault(module, {})[which] = tensors[key]
     plain = dict(plain_modules(model))
     places = base_of_model(card.base, model, model_type).modules
-    head_dim = families.find(model_type or model.config.model_type).towers(model.config)["language"].head_dim
+    head_dim = families.of_config(model.config, model_type).towers(model.config)["language"].head_dim
     changes = [
         _parameter(module, found[module.name], plain[module.name.rpartition(".")[0]])
         if module.kind == "parameter"

@@ -62,8 +62,12 @@ def sharpen(model: torch.nn.Module, factor: float) -> None:
 
 def qwen3_vl_folder(folder: Path, seed=0, sharpness=3.0, **sizes) -> Path:
     """A random Qwen3-VL with the bundled tokenizer, saved as float32."""
+    return save_qwen3_vl(Qwen3VLForConditionalGeneration, qwen3_vl_config(**sizes), folder, seed, sharpness)
+
+
+def save_qwen3_vl(model_class, config, folder: Path, seed=0, sharpness=3.0) -> Path:
     torch.manual_seed(seed)
-    model = Qwen3VLForConditionalGeneration(qwen3_vl_config(**sizes))
+    model = model_class(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:

@@ -280,7 +280,7 @@ class Extraction:
             adapter=adapter,
             is_forced=self.request.answer is not None if is_forced is None else is_forced,
             timings_ms=self._timings_ms,
-            notes=self._spelling_notes(inputs.ids[self.n_prompt :]),
+            notes=[*self._spelling_notes(inputs.ids[self.n_prompt :]), *self._thought_notes(inputs.roles)],
         )
         return partial.commit(info)
 
@@ -300,6 +300,16 @@ class Extraction:
         return [
             f"The answer that was given is not read as it stands: after {at:,} characters it goes on with "
             f"{quoted(given[at : at + SHOWN])}, and its tokens with {quoted(spelled[at : at + SHOWN])}."
+        ]
+
+    def _thought_notes(self, roles: list[str]) -> list[str]:
+        """A note where a given answer is all thought: its template begins with one, and nothing in it ends that."""
+        said = set(roles[self.n_prompt :]) - {"special"}
+        if self.request.answer is None or said != {"thinking"}:
+            return []
+        return [
+            "This model's chat template begins an answer with a thought, and the answer that was given does not end "
+            "it: all of it is read as a thought, in which no places are looked for. Put </think> before the answer."
         ]
 
     def _timed(self, name: str, step: Callable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from attention.request import ADAPTER, FIELDS, MODEL
@@ -13,7 +14,11 @@ from .help import add_command
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers
 
-MODELS_EXAMPLES = ("python -m attention models", "python -m attention models --json")
+MODELS_EXAMPLES = (
+    "python -m attention models",
+    "python -m attention models --all",
+    "python -m attention models --json",
+)
 ADAPTERS_EXAMPLES = (
     "python -m attention adapters --model pocket",
     "python -m attention adapters --model pocket --adapters assets/pocket/adapters --json",
@@ -50,6 +55,9 @@ def add_models(commands) -> None:
         "Any other is named by its folder or Hub id.",
     )
     parser.set_defaults(command=_models)
+    parser.add_argument_group("types", "What transformers has.").add_argument(
+        "--all", action="store_true", help="list every image-text model type, read or refused, and why"
+    )
     add_output(parser)
 
 
@@ -91,7 +99,27 @@ def _inspect(options) -> int:
     return 0
 
 
+def _model_types(options) -> int:
+    from transformers import __version__
+
+    from attention.families.table import model_types
+
+    types = model_types()
+    if options.json:
+        print_json({"transformers": __version__, "model_types": [asdict(each) for each in types]})
+        return 0
+    width = max(len(each.name) for each in types)
+    for each in types:
+        print(f"{each.name:{width}}  {each.said}")
+    if not options.quiet:
+        supported = sum(each.family is not None for each in types)
+        print(f"{supported} of the {len(types)} types of transformers {__version__} are read.", file=sys.stderr)
+    return 0
+
+
 def _models(options) -> int:
+    if options.all:
+        return _model_types(options)
     from attention.models.devices import device_notice
     from attention.models.offered import default_model, offered_models
 

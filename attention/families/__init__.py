@@ -11,8 +11,9 @@ import pkgutil
 from attention.errors import UnsupportedModel, quoted
 
 from .family import Family
+from .refused import NO_FILE_YET, reason
 
-NO_FAMILIES = ("family", "conversation", "videos")  # what families are made with
+NO_FAMILIES = ("family", "conversation", "refused", "table", "videos")  # what is no family itself
 
 
 def names() -> list[str]:
@@ -25,7 +26,17 @@ def find(model_type: str) -> Family:
     name = str(model_type).replace("-", "_")
     if name not in names():
         raise UnsupportedModel(
-            f"Model type {quoted(model_type)} is not supported; supported: {', '.join(names())}. "
-            "A new family is one file in attention/families."
+            f"Model type {quoted(model_type)} is not supported{_because(str(model_type))}; supported: "
+            f"{', '.join(names())}. A new family is one file in attention/families."
         )
     return importlib.import_module(f"{__name__}.{name}").FAMILY
+
+
+def of_config(config, model_type: str | None = None) -> Family:
+    """The family that reads a model with this config, or that of `model_type`. Raises UnsupportedModel as `find`."""
+    return find(model_type or config.model_type).of(config)
+
+
+def _because(model_type: str) -> str:
+    why = reason(model_type)
+    return "" if why == NO_FILE_YET else f": {why}"

@@ -66,9 +66,19 @@ def language_tower(text: PreTrainedConfig) -> TowerShape:
         tuple(index for index, kind in enumerate(kinds) if kind in SOFTMAX),
         heads,
         getattr(text, "num_key_value_heads", None) or heads,
-        getattr(text, "head_dim", None) or text.hidden_size // heads,
+        _head_dim(text),
         {index: WITHOUT_SOFTMAX[kind] for index, kind in enumerate(kinds) if kind in WITHOUT_SOFTMAX},
     )
+
+
+def vision_tower(vision) -> TowerShape:
+    """The shape of a vision tower by its config, by the names that most of them have: as many keys as queries."""
+    heads = vision.num_attention_heads
+    return TowerShape(tuple(range(vision.num_hidden_layers)), heads, heads, _head_dim(vision))
+
+
+def _head_dim(config) -> int:
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 @dataclass
@@ -119,13 +129,23 @@ class Family(ABC):
     # The keys of an answer's JSON after which y is written before x.
     y_first_keys: ClassVar[frozenset[str]] = frozenset()
     # The processor as this family reads it: of pictures alone, or with what else it returns.
-    processor_class: ClassVar[Any] = None
+    processor_class: Any = None
     casts_pixels = True  # whether its model takes pixel values in float32, whatever its weights are
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     takes_videos = False  # whether videos are read; then `prepare` and `own_visual_tokens` take `videos` too
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
+
+    def of(self, config) -> Family:
+        """The family that reads a model with this config, where one model type stands for several; else this one."""
+        return self
+
+    def __init_subclass__(cls, **more):
+        """A family that has another processor than the one it is made from says anew whether that reads videos."""
+        super().__init_subclass__(**more)
+        if "processor_class" in vars(cls) and "takes_videos" not in vars(cls):
+            cls.takes_videos = False
 
     @abstractmethod
     def load_processor(self, path: str) -> Any:
@@ -336,6 +356,11 @@ def rendered(processor, messages: list[dict]) -> str:
 def cells_of(grids: Iterable[tuple[int, Grid]]) -> list[Cell]:
     """The cells of grids (index, grid) one after the other, each row by row."""
     return [(index, row, col) for index, grid in grids for row in range(grid.rows) for col in range(grid.cols)]
+
+
+def lines(index: int, grid: Grid) -> list[Cell | None]:
+    """The cells of a grid row by row, each row with a newline after it."""
+    return [cell for row in range(grid.rows) for cell in [*((index, row, col) for col in range(grid.cols)), None]]
 
 
 def tile_cells(index: int, tiles: tuple[int, int], cells: tuple[int, int]) -> list[list[Cell]]:

@@ -20,7 +20,17 @@ from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, image_only, image_roles, placed, tile_cells, tile_edges
+from .family import (
+    Family,
+    Inputs,
+    image_only,
+    image_roles,
+    language_tower,
+    placed,
+    tile_cells,
+    tile_edges,
+    vision_tower,
+)
 
 
 class TilesProcessor(Idefics3Processor):
@@ -46,19 +56,7 @@ class Idefics3(Family):
         processor.patch_size, processor.scale_factor = config.vision_config.patch_size, config.scale_factor
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, head_dim
-            ),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         return {
@@ -107,8 +105,10 @@ class Idefics3(Family):
         return {"do_image_splitting": False}
 
 
-def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tokens=0) -> Inputs:
-    """Inputs of pictures that were cut into (rows, cols) `tiles`; where there are several, the whole comes after them.
+def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tokens=0, whole_first=False) -> Inputs:
+    """Inputs of pictures that were cut into (rows, cols) `tiles`.
+
+    Where there are several, the whole comes after them (`whole_first`: before them).
 
     `pixel_values` are as large as a tile. All tiles of a picture are one grid. A token stands for merge x merge
     patches; in the vision tower each tile has `class_tokens` before its patches.
@@ -119,7 +119,7 @@ def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tok
     for tower, cell in (("language", patch * merge), ("vision", patch)):
         size = (sides[0] // cell, sides[1] // cell)
         for image, cut in zip(range(len(images)), tiles, strict=True):
-            for kind, (down, across) in _views(*cut):
+            for kind, (down, across) in _views(cut, whole_first):
                 height, width = images[image].height / down, images[image].width / across  # of a tile on the picture
                 rows = tile_edges(down, sides[0], size[0], cell, height / sides[0])
                 cols = tile_edges(across, sides[1], size[1], cell, width / sides[1])
@@ -133,9 +133,10 @@ def tiled(tensors, roles, image_token_id, images, tiles, patch, merge, class_tok
     return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, read)
 
 
-def _views(down: int, across: int) -> list[tuple[str, tuple[int, int]]]:
+def _views(tiles: tuple[int, int], whole_first: bool) -> list[tuple[str, tuple[int, int]]]:
     """Views of a picture of so many tiles, in order: (kind, its tiles)."""
-    return [("whole", (down, across)), *([("thumbnail", (1, 1))] if down * across > 1 else [])]
+    views = [("whole", tiles), *([("thumbnail", (1, 1))] if tiles[0] * tiles[1] > 1 else [])]
+    return views[::-1] if whole_first else views
 
 
 FAMILY = Idefics3()

@@ -14,6 +14,7 @@ number stands before it as text.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from transformers import AutoConfig
@@ -25,7 +26,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded, UnsupportedModel
 
-from .family import Family, TowerShape, image_only
+from .family import Family, image_only, language_tower, vision_tower
 from .idefics3 import tiled
 from .llava import one_size
 from .videos import alone, load_video_processor
@@ -48,34 +49,33 @@ class InternVLVideoProcessor(BaseVideoProcessor):
 
 class InternVL(Family):
     label = "InternVL"
-    coordinates = THOUSANDTHS
+    coordinates: ClassVar[str | None] = THOUSANDTHS
     takes_videos = True
     processor_class = InternVLProcessor
+    class_tokens = 1  # of a tile, before its patches
+    whole_first = False  # whether the small view stands before the tiles
 
     def load_processor(self, path):
-        processor = image_only(self.processor_class).from_pretrained(path)
-        processor.video_processor = load_video_processor(InternVLVideoProcessor, path)
-        self._fit(processor, AutoConfig.from_pretrained(path))
+        return self._loaded(image_only(self.processor_class), path)
+
+    def _loaded(self, processor_class, path):
+        processor = processor_class.from_pretrained(path)
+        if self.takes_videos:
+            processor.video_processor = load_video_processor(InternVLVideoProcessor, path)
+        self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
         return processor
 
-    def _fit(self, processor, config):
-        processor.patch_size = config.vision_config.patch_size[0]
-        processor.merge_size = int(1 / config.downsample_ratio)  # as the projector computes it
+    def _fit(self, processor, config) -> None:
+        """Give a processor what this family reads of it: `patch` in pixels, `merge` patches along a token's side."""
+        processor.cell_token_id = config.image_token_id
+        processor.patch, processor.merge, processor.tile_tokens = self._tile(processor, config)
+
+    def _tile(self, processor, config) -> tuple[int, int, int]:
+        """A patch's side, a token's side in patches (as the projector computes it), and the tokens of a tile."""
+        return config.vision_config.patch_size[0], int(1 / config.downsample_ratio), processor.image_seq_length
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, head_dim
-            ),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         return {
@@ -91,23 +91,39 @@ class InternVL(Family):
             settings = self._fewer_tiles(processor, settings, images, max_visual_tokens)
         tensors, roles = self._read(processor, messages, images, **settings)
         tiles = [self._tiles(processor, settings, image) for image in images]
-        patch, merge = processor.patch_size, processor.merge_size
-        return tiled(tensors, roles, processor.image_token_id, images, tiles, patch, merge, class_tokens=1)
+        return tiled(
+            tensors,
+            roles,
+            processor.cell_token_id,
+            images,
+            tiles,
+            processor.patch,
+            processor.merge,
+            class_tokens=self.class_tokens,
+            whole_first=self.whole_first,
+        )
 
     def visual_token_limit(self, processor):
         settings = self._settings(processor)
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
-        return (most + 1 if most > 1 else 1) * processor.image_seq_length
+        return (most + 1 if most > 1 else 1) * processor.tile_tokens
 
     def _of_video(self, processor, messages, video, max_visual_tokens):
         if processor.video_processor.do_center_crop:
             raise UnsupportedModel("The video processor of this model crops frames, which is not known here.")
-        if max_visual_tokens is not None and processor.image_seq_length > max_visual_tokens:
-            raise one_size(self.label, processor.image_seq_length, max_visual_tokens)
+        if max_visual_tokens is not None and processor.tile_tokens > max_visual_tokens:
+            raise one_size(self.label, processor.tile_tokens, max_visual_tokens)
         tensors, roles = self._read(processor, messages, [], [video])
-        patch, merge = processor.patch_size, processor.merge_size
-        tiles = [(1, 1)] * len(video.frames)
-        inputs = tiled(tensors, roles, processor.image_token_id, video.frames, tiles, patch, merge, class_tokens=1)
+        inputs = tiled(
+            tensors,
+            roles,
+            processor.cell_token_id,
+            video.frames,
+            [(1, 1)] * len(video.frames),
+            processor.patch,
+            processor.merge,
+            class_tokens=self.class_tokens,
+        )
         grids = [replace(grid, kind="frame", time_s=video.time_s(grid.image)) for grid in inputs.grids]
         return replace(inputs, grids=grids)
 
@@ -119,11 +135,11 @@ class InternVL(Family):
 
     def _tokens(self, processor, settings, image) -> int:
         rows, cols = self._tiles(processor, settings, image)
-        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.image_seq_length
+        return (rows * cols + 1 if rows * cols > 1 else 1) * processor.tile_tokens
 
     def _settings(self, processor) -> dict:
         """Settings by which the image processor cuts: what this processor class tells it comes before its own."""
-        own, told = processor.image_processor, processor.images_kwargs
+        own, told = processor.image_processor, getattr(processor, "images_kwargs", {})
         return {name: told.get(name, getattr(own, name)) for name in ("crop_to_patches", "min_patches", "max_patches")}
 
     def _tiles(self, processor, settings, image) -> tuple[int, int]:
@@ -131,14 +147,22 @@ class InternVL(Family):
         if not settings["crop_to_patches"] or settings["max_patches"] <= 1:
             return 1, 1
         size = processor.image_processor.size
-        cols, rows = get_optimal_tiled_canvas(
-            (image.height, image.width), (size.height, size.width), settings["min_patches"], settings["max_patches"]
+        cols, rows = self._canvas(
+            processor.image_processor,
+            (image.height, image.width),
+            (size.height, size.width),
+            settings["min_patches"],
+            settings["max_patches"],
         )
         return rows, cols
 
+    def _canvas(self, image_processor, size, tile, least: int, most: int) -> tuple[int, int]:
+        """Cols and rows of tiles of size `tile` for a picture of this size, both (height, width)."""
+        return get_optimal_tiled_canvas(size, tile, least, most)
+
     def _fewer_tiles(self, processor, settings, images, max_visual_tokens) -> dict:
         """The settings with the most tiles that keep every image within so many tokens."""
-        per_tile = processor.image_seq_length
+        per_tile = processor.tile_tokens
         if max_visual_tokens < per_tile:
             raise LimitExceeded(
                 f"{self.label} reads a picture in {per_tile} tokens at least, those of one tile; max_visual_tokens is "

@@ -131,9 +131,14 @@ class ViewsProcessor(Lfm2VlProcessor):
 
 class Lfm2VL(Family):
     label = "LFM2-VL"
+    processor_class = ViewsProcessor
 
     def load_processor(self, path):
         return image_only(ViewsProcessor, Views).from_pretrained(path)
+
+    def _fit(self, processor, config):
+        if not isinstance(processor.image_processor, Views):
+            processor.image_processor = Views.from_dict(processor.image_processor.to_dict())
 
     def towers(self, config):
         vision = config.vision_config

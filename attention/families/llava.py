@@ -5,6 +5,8 @@ LlavaForConditionalGeneration
   model.language_model.layers.{i}.self_attn         one call a layer, causal
   model.vision_tower.encoder.layers.{i}.self_attn   one call with a batch of pictures, full attention over patches
 ```
+(Pixtral 12B is a LLaVA with another tower: mistral3.py reads it.)
+
 The vision tower is CLIP, whose sequence begins with a class token, or SigLIP, which has none. The features of
 `vision_feature_layer` become image tokens, row by row; the `default` strategy drops the first of them, which is CLIP's
 class token, and `full` keeps it. Layers after the feature layer (one in the published models) run as well, and are
@@ -27,7 +29,19 @@ from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, qu
 from attention.limits import MAX_CANVAS_PIXELS
 from attention.runs.tokens import Grid
 
-from .family import Cell, Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, placed
+from .family import (
+    Cell,
+    Family,
+    Inputs,
+    cells_of,
+    coloured,
+    image_only,
+    image_roles,
+    language_tower,
+    placed,
+    vision_tower,
+)
+from .mistral3 import Pixtral
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 
@@ -57,6 +71,10 @@ class Llava(Family):
     label = "LLaVA"
     processor_class = LlavaProcessor
 
+    def of(self, config):
+        is_pixtral = config.model_type == "llava" and config.vision_config.model_type == "pixtral"
+        return PIXTRAL if is_pixtral else self
+
     def load_processor(self, path):
         config = AutoConfig.from_pretrained(path, local_files_only=True)
         processor = image_only(self.processor_class).from_pretrained(path)
@@ -71,7 +89,7 @@ class Llava(Family):
         processor.num_additional_image_tokens = _class_tokens(config)
         processor.patch_size = config.vision_config.patch_size
         processor.image_size = config.vision_config.image_size
-        said, strategy = processor.vision_feature_select_strategy, config.vision_feature_select_strategy
+        said, strategy = processor.vision_feature_select_strategy, self._strategy(config)
         if said not in (None, strategy):
             raise UnsupportedModel(
                 f"processor_config.json has vision_feature_select_strategy {quoted(said)}, and config.json has "
@@ -79,20 +97,13 @@ class Llava(Family):
             )
         processor.vision_feature_select_strategy = strategy
 
+    def _strategy(self, config) -> str:
+        """The strategy by which a tower's features become tokens."""
+        return config.vision_feature_select_strategy
+
     def towers(self, config):
         _class_tokens(config)
-        text, vision = config.text_config, config.vision_config
-        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        return {
-            "language": TowerShape(tuple(range(text.num_hidden_layers)), text.num_attention_heads, kv_heads, head_dim),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         tower = model.model.vision_tower.encoder
@@ -102,7 +113,7 @@ class Llava(Family):
         }
 
     def prepare(self, processor, messages, images, max_visual_tokens):
-        placements = [placement(processor.image_processor, image) for image in images]
+        placements = [self.placement(processor.image_processor, image) for image in images]
         tensors, roles = self._read(processor, messages, images)
         rows, cols = (side // processor.patch_size for side in tensors["pixel_values"].shape[-2:]) if images else (0, 0)
         if max_visual_tokens is not None and rows * cols > max_visual_tokens:
@@ -119,6 +130,10 @@ class Llava(Family):
         cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, features)
         sizes = [found.read_size(box, image.size) for found, box, image in zip(placements, boxes, images, strict=True)]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
+
+    def placement(self, image_processor, image: Image.Image) -> Placement:
+        """Place on a picture of what the vision tower sees, by the settings with which its processor reads pictures."""
+        return placement(image_processor, image)
 
     def pictures_of(self, processor, tensors):
         return [coloured(processor.image_processor, values) for values in tensors["pixel_values"]]
@@ -202,4 +217,4 @@ def _class_tokens(config) -> int:
     return CLASS_TOKENS[name]
 
 
-FAMILY = Llava()
+FAMILY, PIXTRAL = Llava(), Pixtral()

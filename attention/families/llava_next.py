@@ -31,7 +31,7 @@ from transformers.models.llava_next.processing_llava_next import LlavaNextProces
 from attention.errors import LimitExceeded, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
-from .family import Cell, Family, Inputs, cells_of, image_roles, placed
+from .family import Family, Inputs, cells_of, image_roles, lines, placed
 from .llava import Llava, Placement, tower_keys
 
 
@@ -181,11 +181,6 @@ class LlavaNext(Llava):
             )
         _, (height, width) = max(fits)
         return image.resize((width, height), processor.image_processor.resample)
-
-
-def lines(index: int, grid: Grid) -> list[Cell | None]:
-    """The cells of a grid row by row, each row with a newline after it."""
-    return [cell for row in range(grid.rows) for cell in [*((index, row, col) for col in range(grid.cols)), None]]
 
 
 def _edges(patches: list[int], count: int, side: int, patch: int) -> tuple[float, ...]:

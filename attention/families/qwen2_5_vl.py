@@ -14,8 +14,10 @@ a window; the patches of a block stay neighbours. What leaves the tower is put b
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
-from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
+from transformers import AutoConfig
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from transformers.vision_utils import get_vision_window_index
 
@@ -27,14 +29,15 @@ from .qwen3_vl import Qwen3VL
 
 class Qwen25VL(Qwen3VL):
     label = "Qwen2.5-VL"
-    coordinates = READ
+    coordinates: ClassVar[str | None] = READ
     processor_class = Qwen2_5_VLProcessor
+    takes_videos = True
     video_processor_class = Qwen2VLVideoProcessor
     limits_whole_videos = False
 
     def load_processor(self, path):
         processor = super().load_processor(path)
-        self._fit(processor, Qwen2_5_VLConfig.from_pretrained(path))
+        self._fit(processor, AutoConfig.from_pretrained(path))
         return processor
 
     def _fit(self, processor, config):

@@ -68,6 +68,7 @@ class Qwen2VLVideoProcessor(Qwen3VLVideoProcessor):
 class Qwen2VL(Qwen3VL):
     label = "Qwen2-VL"
     processor_class = Qwen2VLProcessor
+    takes_videos = True
     video_processor_class = Qwen2VLVideoProcessor
     limits_whole_videos = False
 

@@ -25,7 +25,18 @@ from transformers.video_utils import VideoMetadata
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, language_tower, placed
+from .family import (
+    Cell,
+    Family,
+    Inputs,
+    TowerShape,
+    cells_of,
+    coloured,
+    image_only,
+    image_roles,
+    language_tower,
+    placed,
+)
 from .videos import Video, load_video_processor
 
 
@@ -35,18 +46,12 @@ class Qwen3VL(Family):
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
     takes_videos = True
-    video_processor_class: ClassVar[type | None] = Qwen3VLVideoProcessor
+    video_processor_class: ClassVar[type] = Qwen3VLVideoProcessor
     limits_whole_videos = True  # whether the limits of a video's pixels are of all its frames together
-
-    def __init_subclass__(cls, **more):
-        """A family with a processor of its own names its video processor too, or reads no videos."""
-        super().__init_subclass__(**more)
-        if "processor_class" in vars(cls) and "video_processor_class" not in vars(cls):
-            cls.video_processor_class, cls.takes_videos = None, False
 
     def load_processor(self, path):
         processor = image_only(self.processor_class).from_pretrained(path)
-        if self.video_processor_class is not None:
+        if self.takes_videos:
             processor.video_processor = load_video_processor(self.video_processor_class, path)
         return processor
 
@@ -63,8 +68,11 @@ class Qwen3VL(Family):
         layers = model.model.language_model.layers
         return {
             "language": {i: layers[i].self_attn for i in language_tower(model.config.text_config).layers},
-            "vision": {i: block.attn for i, block in enumerate(model.model.visual.blocks)},
+            "vision": dict(enumerate(self._vision_modules(model.model))),
         }
+
+    def _vision_modules(self, model) -> list:
+        return [block.attn for block in model.visual.blocks]
 
     def prepare(self, processor, messages, images, max_visual_tokens, videos=()):
         options, given = {}, images
@@ -92,7 +100,7 @@ class Qwen3VL(Family):
         grids = merged + seen
         towers = [list(enumerate(grids))[: len(seen)], list(enumerate(grids))[len(seen) :]]
         ids = tensors["input_ids"][0].tolist()
-        cells = placed(ids, processor.image_token_id, cells_of(towers[0][: len(images)]))
+        cells = placed(ids, processor.image_token_id, self._shown(towers[0][: len(images)]))
         if videos:
             of_videos = placed(ids, processor.video_token_id, cells_of(towers[0][len(images) :]))
             cells = [cell or other for cell, other in zip(cells, of_videos, strict=True)]
@@ -117,12 +125,16 @@ class Qwen3VL(Family):
 
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor
-        return image_processor.size["longest_edge"] // (image_processor.patch_size * image_processor.merge_size) ** 2
+        pixels = (image_processor.patch_size * image_processor.merge_size) ** 2 * self._frames(image_processor)
+        return image_processor.size["longest_edge"] // pixels
+
+    def _frames(self, image_processor) -> int:
+        """Number of times that the processor counts a picture's pixels where it compares them with its limits."""
+        return 1
 
     def own_visual_tokens(self, processor, messages, images, videos=()):
         image_processor = processor.image_processor
-        patches = [image_processor.get_number_of_image_patches(image.height, image.width, {}) for image in images]
-        counts = [count // image_processor.merge_size**2 for count in patches]
+        counts = [self._n_patches(image_processor, image, {}) // image_processor.merge_size**2 for image in images]
         for video in videos:  # a pair's tokens are counted for its first frame
             counts += [
                 self._pair_tokens(processor, video, {}) if frame == pair[0] else None
@@ -174,6 +186,10 @@ class Qwen3VL(Family):
             size["longest_edge"] = size["longest_edge"] * 9 // 10
         return {"size": size}
 
+    def _n_patches(self, image_processor, image, limits: dict) -> int:
+        """Number of patches into which the processor cuts a picture, with these options."""
+        return image_processor.get_number_of_image_patches(image.height, image.width, limits)
+
     def _resized(self, image_processor, images, entries, max_visual_tokens) -> tuple[list[Image.Image], dict[str, int]]:
         """The pictures as the processor resizes each by the limits of its entry, and limits that leave them so.
 
@@ -198,24 +214,26 @@ class Qwen3VL(Family):
         overstep the upper limit.
         """
         patches = max_visual_tokens * image_processor.merge_size**2
-        largest = patches * image_processor.patch_size**2
+        largest = patches * image_processor.patch_size**2 * self._frames(image_processor)
         smallest = min(image_processor.size["shortest_edge"], largest)
 
-        def oversteps(**limits: int) -> bool:
-            limits = limits or {"min_pixels": smallest, "max_pixels": largest}
-            return any(
-                image_processor.get_number_of_image_patches(image.height, image.width, limits) > patches
-                for image in images
-            )
+        def oversteps(least: int, most: int) -> bool:
+            size = {"shortest_edge": least, "longest_edge": most}
+            limits = {"size": size, "min_pixels": least, "max_pixels": most}  # processors go by either
+            return any(self._n_patches(image_processor, image, limits) > patches for image in images)
 
         least, most = image_processor.size["shortest_edge"], image_processor.size["longest_edge"]
-        if largest <= most and not oversteps(min_pixels=least, max_pixels=most):
+        if largest <= most and not oversteps(least, most):
             return {"shortest_edge": least, "longest_edge": most}  # a smaller one would round to fewer
-        while smallest > 1 and oversteps():
+        while smallest > 1 and oversteps(smallest, largest):
             smallest //= 2
-        while oversteps():
+        while oversteps(smallest, largest):
             largest = largest * 9 // 10
         return {"shortest_edge": smallest, "longest_edge": largest}
+
+    def _shown(self, grids: list[tuple[int, Grid]]) -> list[Cell | None]:
+        """The cells of the image tokens of all pictures; None for one that is no cell."""
+        return list(cells_of(grids))
 
     def _patches(self, rows: int, cols: int, merge: int) -> list[tuple[int, int]]:
         """The patches of a picture in the order in which the vision tower has them: block by block."""

@@ -6,6 +6,7 @@ Knows no run.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,10 @@ def read_config(path: str, model_type: str | None = None):
         raise ModelUnavailable(f"config.json of {path} cannot be used: {first_line(error)}") from None
     if not isinstance(getattr(config, "dtype", None), torch.dtype | None):
         raise ModelUnavailable(f"config.json of {path} has dtype {quoted(config.dtype)}. Use a name such as bfloat16.")
-    family = families.find(model_type or config.model_type)
-    if model_type and config.model_type in families.names() and families.find(config.model_type).label != family.label:
+    family = families.of_config(config, model_type)
+    if model_type and config.model_type in families.names() and families.of_config(config).label != family.label:
         raise UnsupportedModel(
-            f"{path} is a {families.find(config.model_type).label} model ({config.model_type}), which "
+            f"{path} is a {families.of_config(config).label} model ({config.model_type}), which "
             f"{quoted(model_type)} does not fit. Leave the model type out."
         )
     try:
@@ -50,7 +51,40 @@ def read_config(path: str, model_type: str | None = None):
             f"config.json of {path} (model type {config.model_type}) does not describe a {family.label} model: "
             f"{first_line(error)}"
         ) from None
+    if model_type and model_type.replace("-", "_") != config.model_type.replace("-", "_"):
+        _check_fit(path, config, family)
     return config, family
+
+
+def _check_fit(path: str, config, family) -> None:
+    """Raise UnsupportedModel where a family that was asked for by name does not fit: the model is built, unloaded."""
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForImageTextToText.from_config(deepcopy(config), trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001 - a config of anybody's makes transformers fail in any way
+        reason: str | None = first_line(error)
+    else:
+        reason = unlike(model, config, family)
+    if reason:
+        raise UnsupportedModel(
+            f"{path} is of the model type {config.model_type}, which the family {family.label} does not fit, because "
+            f"{reason}. Leave the model type out."
+        )
+
+
+def unlike(model: torch.nn.Module, config, family) -> str | None:
+    """The first thing in which a model's attention layers are not as its family expects; None where all are."""
+    try:
+        has = {tower: set(by_layer) for tower, by_layer in family.attention_modules(model).items()}
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        return first_line(error)
+    expected = {tower: set(shape.layers) for tower, shape in family.towers(config).items()}
+    odd = next((tower for tower in expected if has.get(tower) != expected[tower]), None)
+    if odd is None:
+        return None
+    return f"its {odd} tower has {len(has.get(odd, ()))} attention layers, not {len(expected[odd])}"
 
 
 def first_line(error: BaseException) -> str:
@@ -114,6 +148,8 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
             )
     # without any of its files transformers makes a tokenizer that knows no word
     names = type(processor.tokenizer).vocab_files_names
+    if processor.tokenizer.is_fast:  # a tokenizer.json has all of them
+        names = {"tokenizer_file": "tokenizer.json", **names}
     known = sorted({names[kind] for kind in ("tokenizer_file", "vocab_file") if kind in names})
     if not any((Path(path) / name).is_file() for name in known):
         raise ModelUnavailable(

@@ -16,7 +16,7 @@ import torch
 from attention.errors import InvalidRequest, ModelUnavailable, UnsupportedModel, shortened
 
 from . import quantisation
-from .config import first_line, processor_of, read_config
+from .config import first_line, processor_of, read_config, unlike
 from .devices import choose_device, choose_dtype, device_map, input_device, published_dtype
 from .download import Watch, folder_stamp, locate
 from .kept import LoadedModel, free, keep, kept
@@ -35,19 +35,10 @@ if TYPE_CHECKING:
 
 def _check_modules(model: torch.nn.Module, config, family, path: str) -> None:
     """Raise UnsupportedModel where a model does not have the attention layers that its family expects."""
-    try:
-        has = {tower: set(by_layer) for tower, by_layer in family.attention_modules(model).items()}
-    except (AttributeError, KeyError, TypeError, IndexError) as error:
-        reason = first_line(error)
-    else:
-        expected = {tower: set(shape.layers) for tower, shape in family.towers(config).items()}
-        odd = [tower for tower in expected if has.get(tower) != expected[tower]]
-        if not odd:
-            return
-        reason = f"its {odd[0]} tower has {len(has.get(odd[0], ()))} attention layers, not {len(expected[odd[0]])}"
-    raise UnsupportedModel(
-        f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {reason}."
-    )
+    if odd := unlike(model, config, family):
+        raise UnsupportedModel(
+            f"{path} (model type {config.model_type}) is not built as a {family.label} model is: {odd}."
+        )
 
 
 def weight_bytes(path: str) -> int:
@@ -148,7 +139,7 @@ def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any =
 
     check_whole(own)
     name, revision = getattr(config, "_name_or_path", ""), getattr(config, "_commit_hash", None)
-    family, path = families.find(model_type or config.model_type), ""
+    family, path = families.of_config(config, model_type), ""
     if processor is not None:
         _check_processor(processor)
         with fitting(processor, family):

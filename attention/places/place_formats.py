@@ -117,6 +117,7 @@ CORNERS = r"\s*,\s*".join(
 ARGUMENTS = r"\((?P<at>(?:[^()\n]|\([^()\n]{0,100}\)){1,500})\)"
 PRESS = r"(?i:(?:\w{0,20}_)?[a-z]{0,6}_?click|(?:long_?)?tap|hover|long_?press|mouse_?move|move_?to)"
 DRAW = r"(?i:(?:\w{0,20}_)?(?:drag|swipe)(?:_?to)?)"
+IN_MARKS = rf"<\|begin_of_box\|>\s*(?P<at>{LISTED})\s*<\|end_of_box\|>"
 STRING = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 REST_OF_OBJECT = re.compile(rf"""(?:[^{{}}"']|{STRING}){{0,{WINDOW}}}""", re.DOTALL)
 LABEL = re.compile(rf"""["'](?:label|text_content|name)["']\s*:\s*({STRING})""", re.DOTALL)
@@ -246,6 +247,9 @@ DIALECTS = (
         habit=THOUSANDTHS,
         label="before",
     ),
+    # <|begin_of_box|>[[x0,y0,x1,y1]]<|end_of_box|>; the same marks stand around answers of any kind
+    Dialect(re.compile(IN_MARKS), (4,), habit=THOUSANDTHS, label=""),
+    Dialect(re.compile(IN_MARKS), (2,), habit=THOUSANDTHS, label="", guess=A_PLACE),
     # <|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1]]<|/det|>
     Dialect(re.compile(rf"<\|det\|>\s*(?P<at>{LISTED})\s*<\|/det\|>"), (4,), "0-999", label="before"),
     # <point>x y</point>, <point>[[x, y]]</point>

@@ -7,6 +7,7 @@ and by two buttons. Its runs are an example of the bundled model's, one of a tin
 from __future__ import annotations
 
 import base64
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -118,6 +119,18 @@ def two_run(folder: Path) -> Path:
     return write_run(folder, pictures, [(9, 16), (16, 8)], layers=(0, 2, 5), smooth=True)
 
 
+def hybrid_run(folder: Path) -> Path:
+    """Layers of linear attention before and between those with maps, and a convolution after all."""
+    write_run(folder, [scene(640, 360, 2)], [(9, 16)], layers=(2, 5), smooth=True)
+    info = json.loads((folder / "run.json").read_text())
+    kinds = dict.fromkeys((0, 1, 3, 4), "linear") | {6: "convolution"}
+    layers = info["towers"]["language"]["layers"]
+    layers += [{"index": index, "kind": kind, "file": None} for index, kind in kinds.items()]
+    layers.sort(key=lambda layer: layer["index"])
+    (folder / "run.json").write_text(json.dumps(info))
+    return folder
+
+
 RUNS: dict[str, Callable[[Path], Path]] = {
     "captured": lambda _: EXAMPLES / "shapes",
     "painted": lambda folder: write_run(folder, [painted_picture(613, 271, SHAPE, PAINTED)], [SHAPE]),
@@ -125,6 +138,7 @@ RUNS: dict[str, Callable[[Path], Path]] = {
     "html": html_run,
     "large": large_run,
     "named": named_run,
+    "hybrid": hybrid_run,
     "text": lambda folder: write_run(folder, [], []),
     "crossed": lambda _: once("crossed", crossed_run),
 }

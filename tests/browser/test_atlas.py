@@ -8,7 +8,7 @@ import re
 import matplotlib
 import numpy as np
 import pytest
-from browser.conftest import still
+from browser.conftest import canvas_pixels, still, wait
 from playwright.sync_api import expect
 
 from attention import answer_regions, region_scores
@@ -716,3 +716,31 @@ def test_on_a_phone_the_atlas_scrolls_and_the_page_does_not(open_page, runs, too
         settled(page, view, "image_mass")
         assert place.evaluate("place => place.scrollHeight <= place.clientHeight + 1")
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_layers_without_a_map_are_grey_between_the_maps_and_steps_pass_over_them(open_page):
+    page = open_page("hybrid", layer=2, head=1)
+    settled(page)
+    maps = maps_of(page)
+    assert {layer for layer, _ in maps} == {2, 5, "mean"}
+    pixels = canvas_pixels(page, CANVAS)
+    at = {"Layers 0 to 1: linear attention, no map": 2, "Layers 3 to 4: linear attention, no map": 5}
+    at |= {"Layer 6: a convolution, no map": "mean"}
+    for words, layer in at.items():
+        first = maps[layer, 0]
+        bar = {**first, "x": first["x"] - (10 if layer == "mean" else 4), "width": 2}
+        grey, alpha = pixels[int(bar["y"] + 20), int(bar["x"] + 1), :3].astype(int), 255
+        assert (
+            np.ptp(grey) < 40 and 100 < grey.mean() < 245 and pixels[int(bar["y"] + 20), int(bar["x"] + 1), 3] == alpha
+        )
+        page.mouse.move(*place_of(page, bar))
+        expect(page.locator(CANVAS)).to_have_attribute("title", words)
+    choice = page.locator(".av-choice select").first
+    disabled = choice.locator("option:disabled").all_text_contents()
+    assert disabled == list(at)
+    page.locator("button[aria-label='next layer']").click()
+    wait(page, layer=5)
+    page.locator("button[aria-label='previous layer']").click()
+    wait(page, layer=2)
+    choice.select_option("5")
+    wait(page, layer=5)

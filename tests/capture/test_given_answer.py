@@ -1,6 +1,7 @@
 """An answer that is given: read as its tokens stand, and said where these spell another text."""
 
 import pytest
+import tiny_families
 from PIL import Image
 from tokenizers import normalizers
 
@@ -57,3 +58,18 @@ def test_another_text_than_was_given_is_said_with_both(pocket, tmp_path):
         "The answer that was given is not read as it stands: after 2 characters it goes on with 'RED star', and its "
         "tokens with 'red star'."
     ]
+
+
+def test_an_answer_that_a_template_makes_a_thought_is_said_to_be_one(tmp_path):
+    """Qwen3.5's template opens a thought, which a served answer comes without."""
+    try:
+        loaded = models.load(str(tiny_families.write("qwen3_5", tmp_path / "model")), "cpu")
+        places = '[{"bbox_2d": [100, 50, 300, 200], "label": "star"}]'
+        thought, said = (
+            read(loaded, tmp_path / name, f"{end}{places}") for name, end in (("a", ""), ("b", "</think>\n\n"))
+        )
+    finally:
+        free()
+    assert [("read as a thought" in " ".join(info["notes"]), len(info["boxes"])) for info in (thought, said)] == [
+        (True, 0), (False, 1),
+    ]  # fmt: skip

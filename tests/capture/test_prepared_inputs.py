@@ -28,7 +28,7 @@ class Own:
         self.model = AutoModelForImageTextToText.from_pretrained(folder)
         try:
             self.processor = AutoProcessor.from_pretrained(folder)
-        except ImportError:  # it would need torchvision for films
+        except (ImportError, ValueError):  # it would need torchvision, for films or at all
             self.processor = read_config(str(folder))[1].load_processor(str(folder))
         self.model.config._name_or_path = ""
 
@@ -38,7 +38,13 @@ class Own:
             messages, tokenize=True, return_dict=True, add_generation_prompt=header,
             processor_kwargs={"return_tensors": "pt", **options},
         )  # fmt: skip
-        given.pop("tiles", None)  # of our own reader of Idefics3's files
+        for name in (
+            "tiles",
+            "image_rows",
+            "image_cols",
+            "image_sizes",
+        ):  # of our own readers of Idefics3's and LFM2-VL's
+            given.pop(name, None)
         return given
 
     def extract(self, given, **options):

@@ -348,6 +348,16 @@ def test_models_are_listed_with_the_default(call):
     assert [line.endswith("(default)") for line in lines].count(True) == 1
 
 
+def test_all_model_types_are_listed_with_the_family_or_the_reason(call):
+    code, out, err = call("models", "--all")
+    said = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert (
+        code == 0 and said["qwen3_vl"] == "Qwen3-VL" and said["gemma3n"].startswith("refused: its vision tower needs")
+    )
+    supported = sum(not words.startswith("refused: ") for words in said.values())
+    assert re.match(rf"{supported} of the {len(said)} types of transformers \d", err)
+
+
 @pytest.mark.parametrize("passed, code, last", [(True, 0, "All 1 checks passed."), (False, 1, "1 of 1 checks failed.")])
 def test_verify_prints_a_table_and_fails_when_a_check_does(call, monkeypatch, passed, code, last):
     checks = [

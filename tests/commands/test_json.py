@@ -85,6 +85,8 @@ def test_export_models_adapters_inspect_and_verify_say_it_in_an_object(call, tin
     assert np.load(made["file"]).files
     models = call("models")[1]["models"]
     assert [model["default"] for model in models].count(True) == 1 and {"id", "label", "note"} < models[0].keys()
+    types = call("models", "--all")[1]["model_types"]
+    assert {"name": "qwen3_vl", "family": "Qwen3-VL", "refused": None} in types
     adapters = call("adapters", "--model", "pocket")[1]
     assert "largest" in [offer["id"] for offer in adapters["adapters"]] and adapters["notes"] == []
     assert call("inspect", "largest", "--model", "pocket")[1]["rank"]

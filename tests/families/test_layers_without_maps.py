@@ -1,6 +1,7 @@
 """Towers of several kinds of layer: what has no softmax attention is listed, refused by name, and else left out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from starlette.testclient import TestClient
 from transformers import Qwen3_5Config, Qwen3_5MoeConfig
 
 from attention import Request, extract, open_run
+from attention.capture.forecast import estimate, forecast
 from attention.commands import main as command_line
 from attention.comparisons.finished import compare_runs
 from attention.errors import NotInRun, UnsupportedModel
 from attention.exports.export import export
+from attention.families import find
 from attention.families.family import TowerShape, language_tower
+from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.config import describe, read_config
 from attention.models.kept import free
@@ -145,6 +149,19 @@ def test_layers_of_published_models_are_read_from_the_config_alone(tmp_path, con
     assert tower["layer_indices"] == list(range(3, layers, 4)) and tower["convolution_layers"] == []
     assert sorted([*tower["layer_indices"], *tower["linear_layers"]]) == list(range(layers))
     assert (tower["heads"], tower["kv_heads"], tower["head_dim"]) == (heads, kv_heads, 256)
+
+
+def test_a_forecast_counts_the_layers_with_maps_alone(run, folder):
+    picture = Image.open(folder / "image_0.png")
+    request = Request((picture,), "what is it?", str(folder.parent / "model"), answer="red", device="cpu", vision=True)
+    expected = forecast(request)
+    assert expected.tokens == run.keys() and run.info["bytes"] == pytest.approx(expected.bytes_on_disk, rel=0.1)
+    config, text, layers, heads, kv_heads = PUBLISHED["Qwen3.5-27B, Qwen3.6-27B"]
+    large = config(text_config=text, vision_config=VISION)
+    asked = replace(request, vision=False)
+    n, limits = expected.tokens, Limits(rows_bytes=0)
+    needed = estimate(asked, find("qwen3_5"), large, expected.prepared, "", "cpu", limits, "bfloat16").bytes_on_disk
+    assert needed == layers // 4 * (heads + kv_heads) * n * 256 * 2
 
 
 def test_a_kind_of_layer_that_is_not_known_is_refused_by_name():

@@ -95,6 +95,10 @@ DIALECTS = {
     "<ref>dog</ref><box>(100,50),(300,200)</box>": [(BOX, "dog")],
     "<ref>dog</ref><box>[[100, 50, 300, 200]]</box>": [(BOX, "dog")],
     "<ref>dog</ref><box>[[100, 50, 300, 200], [0, 0, 500, 300]]</box>": [(BOX, "dog"), ([0, 0, 0.5, 0.3], "dog")],
+    "The star is at <|begin_of_box|>[[100,50,300,200]]<|end_of_box|>.": [(BOX, "")],
+    "<|begin_of_box|>[100, 50, 300, 200]<|end_of_box|>": [(BOX, "")],
+    '<|begin_of_box|>{"bbox_2d": [100, 50, 300, 200], "label": "s"}<|end_of_box|>': [(BOX, "s")],
+    "left_click(start_box='[500,300]', element_info='')": [(POINT, "")],
     "<|ref|>dog<|/ref|><|det|>[[99.9, 49.95, 299.7, 199.8]]<|/det|>": [(BOX, "dog")],
     "<loc0512><loc0256><loc1024><loc0768> cat ; <loc0000><loc0256><loc0512><loc0768> dog": [
         ([0.25, 0.5, 0.75, 1], "cat"), ([0.25, 0, 0.75, 0.5], "dog"),

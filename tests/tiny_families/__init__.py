@@ -19,8 +19,10 @@ from attention import families
 
 # One family for each kind of layer and mask: sliding windows, and pictures that see themselves both ways; patches that
 # are padding; a token that is no patch; cross-attention; windows of patches; layers of linear attention; blocks of
-# patches, one for each picture.
-KINDS = ("gemma3", "idefics3", "llava", "mllama", "qwen2_5_vl", "qwen3_5", "qwen3_vl")
+# patches, one for each picture; pictures in one call, which a mask keeps apart.
+KINDS = ("gemma3", "idefics3", "llava", "mistral3", "mllama", "qwen2_5_vl", "qwen3_5", "qwen3_vl")
+# Models that share their model type with another, and have another tower.
+VARIANTS = ("granite_vision", "pixtral")
 
 
 def write(model_type: str, folder: Path) -> Path:
@@ -31,7 +33,7 @@ def write(model_type: str, folder: Path) -> Path:
 
 
 def all_types() -> list[str]:
-    return families.names()
+    return sorted([*families.names(), *VARIANTS])
 
 
 def of_each_kind() -> list:
@@ -39,9 +41,12 @@ def of_each_kind() -> list:
     return [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in all_types()]
 
 
-def byte_tokenizer(special: list[str], chat_template: str | None = None, **named) -> PreTrainedTokenizerFast:
-    """A byte-level tokenizer without merges: any text can be written. Ids: 256 bytes, then `special` in order.
+def byte_tokenizer(
+    special: list[str], chat_template: str | None = None, words: tuple[str, ...] = (), **named
+) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer without merges: any text can be written. Ids: 256 bytes, `special`, `words` in order.
 
+    `words` are added tokens that are text, as some models have them for marks in their answers.
     `named` are what the tokenizer's class takes by name (bos_token="<s>", eos_token=..., pad_token=...), and whatever
     attributes a processor looks for (image_token=...).
     """
@@ -50,6 +55,7 @@ def byte_tokenizer(special: list[str], chat_template: str | None = None, **named
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    backend.add_tokens([AddedToken(token, special=False, normalized=False) for token in words])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, clean_up_tokenization_spaces=False, **named)
     tokenizer.chat_template = chat_template
     return tokenizer

@@ -37,4 +37,8 @@ def write(folder):
         folder / "preprocessor_config.json",
         {"size": pixels, **sizes, **HALF, "image_processor_type": "Qwen2VLImageProcessorFast"},
     )
+    write_json(
+        folder / "video_preprocessor_config.json",
+        {"size": pixels, **sizes, **HALF, "video_processor_type": "Qwen3VLVideoProcessor"},
+    )
     (folder / "chat_template.jinja").write_text(TEMPLATE.replace(DEFAULT_SYSTEM, ""), encoding="utf-8")

@@ -62,17 +62,21 @@ def sharpen_towers(model, vision=4):
 
 
 def write(folder):
+    features = {"vision_feature_layer": -2, "vision_feature_select_strategy": "default"}
+    write_model(folder, LlavaForConditionalGeneration, LlavaConfig, **features)
+
+
+def write_model(folder, model_class, config_class, **features):
     torch.manual_seed(0)
     tokenizer = tokenizer_files(folder)
-    config = LlavaConfig(
+    config = config_class(
         vision_config=vision_config(),
         text_config=text_config(tokenizer),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         image_seq_length=(IMAGE_SIZE // PATCH) ** 2,
-        vision_feature_layer=-2,
-        vision_feature_select_strategy="default",
+        **features,
     )
-    model = LlavaForConditionalGeneration(config)
+    model = model_class(config)
     sharpen_towers(model)
     model.save_pretrained(folder)
     write_json(

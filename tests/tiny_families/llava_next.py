@@ -21,18 +21,22 @@ CHAT_TEMPLATE = (
 
 
 def write(folder):
+    write_model(folder, LlavaNextForConditionalGeneration, LlavaNextConfig, "LlavaNextProcessor")
+
+
+def write_model(folder, model_class, config_class, processor, strategy="default", class_tokens=1, **config_values):
     torch.manual_seed(0)
     tokenizer = tokenizer_files(folder)
-    config = LlavaNextConfig(
-        vision_config=vision_config(TILE),
+    values = {"vision_config": vision_config(TILE), "vision_feature_layer": -2} | config_values
+    config = config_class(
         text_config=text_config(tokenizer),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         image_grid_pinpoints=PINPOINTS,
         image_seq_length=(TILE // PATCH) ** 2,
-        vision_feature_layer=-2,
-        vision_feature_select_strategy="default",
+        vision_feature_select_strategy=strategy,
+        **values,
     )
-    model = LlavaNextForConditionalGeneration(config)
+    model = model_class(config)
     sharpen_towers(model)
     model.save_pretrained(folder)
     write_json(
@@ -50,7 +54,7 @@ def write(folder):
             "image_mean": MEAN,
             "image_processor_type": "LlavaNextImageProcessor",
             "image_std": STD,
-            "processor_class": "LlavaNextProcessor",
+            "processor_class": processor,
             "resample": 3,
             "rescale_factor": 1 / 255,
             "size": {"shortest_edge": TILE},
@@ -60,10 +64,10 @@ def write(folder):
         folder / "processor_config.json",
         {
             "image_token": "<image>",
-            "num_additional_image_tokens": 1,
+            "num_additional_image_tokens": class_tokens,
             "patch_size": PATCH,
-            "processor_class": "LlavaNextProcessor",
-            "vision_feature_select_strategy": "default",
+            "processor_class": processor,
+            "vision_feature_select_strategy": strategy,
         },
     )
     write_json(folder / "chat_template.json", {"chat_template": CHAT_TEMPLATE})

@@ -44,25 +44,38 @@ def write(folder):
     write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
 
 
-def write_model(folder, model_class, config_class, text, vision, added=(), sharpness=2.5):
-    """A random model and its tokenizer, without a chat template; `added` are tokens that are text."""
-    tokenizer = byte_tokenizer(
-        SPECIAL, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=SPECIAL[1:]
-    )
+PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+
+
+VISION_LAYERS = ("vision_model.encoder", "visual.encoder", "vision_tower.layers")  # of towers unlike Qwen's
+
+
+def write_model(
+    folder, model_class, config_class, text, vision, special=SPECIAL, placeholders=PLACEHOLDERS,
+    ends=("<|im_end|>", "<|endoftext|>"), vision_scale=1.0, config_values=None, added=(), sharpness=2.5, **named,
+):  # fmt: skip
+    """A random model and its tokenizer, without a chat template.
+
+    `added` are tokens that are text, `named` attributes of the tokenizer.
+    """
+    extra = named or special[1:]
+    tokenizer = byte_tokenizer(special, eos_token=ends[0], pad_token=ends[1], extra_special_tokens=extra)
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in added])
     names = ("image", "video", "vision_start", "vision_end")
-    placeholders = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
     ids = tokenizer.convert_tokens_to_ids(list(placeholders))
-    ends = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    ends = tokenizer.convert_tokens_to_ids(list(ends))
     config = config_class(
         text_config={**text, "vocab_size": len(tokenizer), "bos_token_id": ends[1], "eos_token_id": ends[0]},
         vision_config=vision,
+        **(config_values or {}),
         **{f"{name}_token_id": token for name, token in zip(names, ids, strict=True)},
     )
     torch.manual_seed(0)
     model = model_class(config)
     sharpen(model, 5.0, 4.0, ("q_proj.weight", "k_proj.weight", "qkv.weight"))
     sharpen(model, 1.0, sharpness, ("qkv.weight", "q_norm.weight", "k_norm.weight"))
+    sharpen(model, 1.0, 5.0, ("query_layernorm", "key_layernorm"))
+    sharpen(model, 1.0, vision_scale, VISION_LAYERS)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith(("q_norm.weight", "k_norm.weight")) and not weight.any():
@@ -72,7 +85,7 @@ def write_model(folder, model_class, config_class, text, vision, added=(), sharp
     tokenizer.save_pretrained(folder)
 
 
-def write_processor(folder, processor_class):
+def write_processor(folder, processor_class, image_processor="Qwen2VLImageProcessor", **sizes):
     write_json(
         folder / "preprocessor_config.json",
         {
@@ -82,7 +95,8 @@ def write_processor(folder, processor_class):
             "temporal_patch_size": 2,
             "merge_size": 2,
             **CLIP,
-            "image_processor_type": "Qwen2VLImageProcessor",
+            **sizes,
+            "image_processor_type": image_processor,
             "processor_class": processor_class,
         },
     )

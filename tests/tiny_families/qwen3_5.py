@@ -75,4 +75,8 @@ def write_folder(folder, model_class, config_class, text):
         folder / "preprocessor_config.json",
         {"size": pixels, **sizes, **HALF, "image_processor_type": "Qwen2VLImageProcessorFast"},
     )
+    write_json(
+        folder / "video_preprocessor_config.json",
+        {"size": pixels, **sizes, **HALF, "video_processor_type": "Qwen3VLVideoProcessor"},
+    )
     (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
