@@ -5,7 +5,7 @@ Owns the forms of masks: causal, full, segments, or bits of its own; what is non
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,8 @@ class Block:
     """One sequence of one attention call: query [heads, queries, head_dim], key [kv_heads, keys, head_dim].
 
     `value_norms` [keys] are the lengths of the values, mean over heads, where sinks are looked for; `mask` is what the
-    whole call was given, and `entry` this sequence's place in its batch.
+    whole call was given, and `entry` this sequence's place in its batch; `padding` how many queries and keys after
+    these were padding, and left out.
     """
 
     query: torch.Tensor
@@ -28,6 +29,12 @@ class Block:
     mask: torch.Tensor | None
     entry: int
     causal: bool
+    padding: int = 0
+
+    def first(self, length: int) -> Block:
+        """The same block without what comes after its first `length` queries and keys, which is padding."""
+        query, key = self.query[:, :length], self.key[:, :length]
+        return replace(self, query=query, key=key, padding=self.key.shape[1] - length)
 
     @property
     def form(self) -> tuple:
@@ -101,14 +108,17 @@ def _allowed(where: str, block: Block) -> torch.Tensor | None:
     """Keys that each query of a block may read, bool [queries, keys]; None for all of them."""
     n_queries, n_keys = block.query.shape[1], block.key.shape[1]
     if block.mask is None:
+        if block.padding:
+            raise CaptureError(f"{where} reads the padding of its pictures.")
         if not block.causal:
             return None
         return torch.ones(n_queries, n_keys, dtype=torch.bool, device=block.key.device).tril()
     shape = tuple(block.mask.shape)
     mask = block.mask[block.entry if block.mask.shape[0] > 1 else 0]
-    if mask.shape[:-2].numel() != 1 or mask.shape[-2:] != (n_queries, n_keys):
-        raise CaptureError(f"{where} has a mask of shape {shape} for {n_queries} queries and {n_keys} keys.")
-    mask = mask.reshape(n_queries, n_keys)
+    given = (n_queries + block.padding, n_keys + block.padding)
+    if mask.shape[:-2].numel() != 1 or mask.shape[-2:] != given:
+        raise CaptureError(f"{where} has a mask of shape {shape} for {given[0]} queries and {given[1]} keys.")
+    mask = mask.reshape(given)
     if mask.dtype != torch.bool:
         added = mask[mask != 0]
         if len(added) and (added.max() > -1e4 or added.min() != added.max()):
@@ -117,6 +127,9 @@ def _allowed(where: str, block: Block) -> torch.Tensor | None:
         if not mask.any(dim=-1).all():
             # a large negative number added to every score of a row hides nothing: all keys lose the same
             raise CaptureError(f"{where} has rows whose mask hides every key; what they read cannot be told.")
+    if mask[:n_queries, n_keys:].any():
+        raise CaptureError(f"{where} reads the padding of its pictures.")
+    mask = mask[:n_queries, :n_keys]
     return None if mask.all() else mask
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from attention.errors import NotFinite
+from attention.models.scores import Scores
 
 from .blocks import Mask
 
@@ -21,8 +22,8 @@ CHUNK_BYTES = 8 << 20  # float32 rows computed at a time; what is counted on the
 class ExactRows:
     """Rows of one layer, recomputed in float32 from the tensors that the model's own attention was given."""
 
-    def __init__(self, query: torch.Tensor, key: torch.Tensor, scaling: float, mask: Mask):
-        self.query, self.key, self.scaling = query, key, scaling
+    def __init__(self, query: torch.Tensor, key: torch.Tensor, scores: Scores, mask: Mask):
+        self.query, self.key, self.scores = query, key, scores
         self.device = query.device
         self._is_causal, self._allowed = mask.name == "causal", mask.allowed
         self._segments = None if mask.segments is None else mask.segments.to(self.device)
@@ -54,7 +55,8 @@ class ExactRows:
         part = part.float().reshape(n_kv, heads // n_kv * len(positions), head_dim)
         first, last = self._reach(start, stop)
         key = self._key32[:, first:last]
-        rows = torch.matmul(part, key.transpose(1, 2)).view(heads, len(positions), last - first).mul_(self.scaling)
+        rows = torch.matmul(part, key.transpose(1, 2)).view(heads, len(positions), last - first)
+        rows = self.scores.finished(rows)
         seen = torch.arange(first, last, device=self.device)
         if self._is_causal and len(positions) > 1:
             rows.masked_fill_(seen[None] > on_device[:, None], float("-inf"))
@@ -63,7 +65,7 @@ class ExactRows:
             rows.masked_fill_(others[None] != own[:, None], float("-inf"))
         elif self._allowed is not None:
             rows.masked_fill_(~self._allowed[on_device], float("-inf"))
-        rows = torch.softmax(rows, dim=-1)
+        rows = self.scores.softmax(rows)
         if self._allowed is not None:
             rows.nan_to_num_(0.0)  # a row that sees no key, as padding, reads nothing
         return rows if last - first == n else torch.nn.functional.pad(rows, (first, n - last))

@@ -20,17 +20,12 @@ from attention.errors import AttentionError, CaptureError
 from attention.measures import rows as scores
 from attention.measures.sinks import find_sinks
 from attention.models.hook import Recorder, recorder
+from attention.models.scores import Scores
 
 from .blocks import Block, Masks, joined
 from .exact_rows import ExactRows, FiniteCheck
 from .layer_writer import LayerWriter
 from .plan import TowerPlan
-
-HOW_TO_READ = (
-    "attention[i, h] is the row of token t = positions[i]: softmax over keys j of"
-    " query[h, t] . key[h // (heads // kv_heads), j] * scaling,"
-    " in float32, over the keys that the mask shows; any other row or column comes from query and key in the same way."
-)
 
 
 class Capture:
@@ -95,8 +90,8 @@ class Capture:
         tower, layer = name
         plan = self.towers[tower]
         where = f"Layer {layer} of the {tower} tower"
-        for unknown in ("softcap", "s_aux", "position_bias"):
-            if kwargs.get(unknown) is not None:
+        for unknown, added in kwargs.items():
+            if unknown != "s_aux" and isinstance(added, torch.Tensor) and added.is_floating_point():
                 raise CaptureError(f"{where} adds {unknown} to its scores, which this version cannot keep exactly.")
         if layer in self.layers[tower]:
             raise CaptureError(
@@ -113,13 +108,14 @@ class Capture:
         causal = bool(causal) and mask is None and query.shape[2] > 1
         if causal and query.shape[2] != key.shape[2]:
             raise CaptureError(f"{where} reads {key.shape[2]} keys in order with {query.shape[2]} queries.")
-        scaling = kwargs.get("scaling")
-        scaling = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
         blocks = self._blocks.setdefault(name, [])
         norms = [None] * len(query)
         if len(plan.sink_rows):
             norms = torch.linalg.vector_norm(value.detach(), dim=-1, dtype=torch.float32).mean(dim=1)
-        blocks += [Block(query[i], key[i], norms[i], mask, i, causal) for i in range(len(query))]
+        new = [Block(query[i], key[i], norms[i], mask, i, causal) for i in range(len(query))]
+        if plan.lengths is not None:
+            new = [block.first(n) for block, n in zip(new, plan.lengths[len(blocks) :], strict=False)]
+        blocks += new
         n_keys = sum(block.key.shape[1] for block in blocks)
         n_queries = sum(block.query.shape[1] for block in blocks)
         expected = plan.keys if plan.queries is None else plan.queries
@@ -129,10 +125,10 @@ class Capture:
             )
         if n_keys == plan.keys:
             del self._blocks[name]
-            self._finish_layer(tower, layer, blocks, scaling)
+            self._finish_layer(tower, layer, blocks, Scores.of(query, kwargs))
 
     @torch.no_grad()
-    def _finish_layer(self, tower, layer, blocks, scaling) -> None:
+    def _finish_layer(self, tower, layer, blocks, formula) -> None:
         plan = self.towers[tower]
         with self._writer.device_slot(blocks[0].query.device) as slot:
             where = f"Layer {layer} of the {tower} tower"
@@ -141,7 +137,9 @@ class Capture:
             tensors = {"query": query, "key": key}
             if mask.segments is not None:
                 tensors["segments"] = mask.segments
-            rows = ExactRows(query, key, scaling, mask)
+            if formula.sink_logits is not None:
+                tensors["sink_logits"] = formula.sink_logits.detach()
+            rows = ExactRows(query, key, formula, mask)
             if len(plan.rows):
                 sinks = self._find_sinks(tower, layer, plan, rows, blocks)
                 tensors["attention"], self._scores[tower][layer] = self._store_rows(plan, rows, sinks)
@@ -150,14 +148,14 @@ class Capture:
                 tensors["received"] = rows.received()
             qualified, _ = plan.modules[layer]
             metadata = {
-                "scaling": repr(scaling),
-                "softcap": "",
+                "scaling": repr(formula.scaling),
+                "softcap": "" if formula.softcap is None else repr(float(formula.softcap)),
                 "mask": mask.name,
                 "module": qualified,
                 "layer": str(layer),
                 "tower": tower,
                 "rows": "all" if plan.stores_all_rows else "tail",
-                "how_to_read": HOW_TO_READ,
+                "how_to_read": formula.how_to_read,
             }
             file = f"{tower}/layer_{layer:02d}.safetensors"
             self.layers[tower][layer] = {
@@ -166,6 +164,7 @@ class Capture:
                 "file": file,
                 "kv_heads": key.shape[0],
                 "head_dim": key.shape[2],
+                **({"learned_sink": True} if formula.sink_logits is not None else {}),
             }
             slot.write(self.folder / file, tensors, metadata, FiniteCheck(where, mask.allowed))
         if self._on_layer is not None:

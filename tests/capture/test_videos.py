@@ -107,7 +107,7 @@ def test_a_run_of_a_video_is_exact_and_has_its_frames(loaded, gif, tmp_path):
             loaded.processor, inputs, [token["id"] for token in info["tokens"]][len(inputs.ids) :]
         )
         with torch.inference_mode():
-            _, checks = compare_end_to_end(loaded, run, inputs.tensors)
+            _, checks, _ = compare_end_to_end(loaded, run, inputs.tensors)
         assert len(checks) == 3 and all(check.passed for check in checks), "as the model's own eager attention"
         grid, query = info["grids"].index(grids[1]), len(info["tokens"]) - 2
         cells = [i for i, token in enumerate(info["tokens"]) if token["grid"] == grid]
