@@ -17,6 +17,12 @@ class Limits:
 
     image_pixels: int = MAX_PIXELS
     images: int = 16
+    videos: int = 4
+    video_bytes: int = 4_000_000_000  # of one video's file
+    video_seconds: float = 4 * 3600  # that it lasts
+    video_frames: int = 1_000_000  # that it has
+    video_pixels: int = 400_000_000_000  # of all its frames: those before the ones that are read are decoded, too
+    frames: int = 768  # that are read of all videos together
     prompt_characters: int = 100_000
     new_tokens: int = 4096
     tokens: int = 32_768  # of the whole sequence
@@ -24,17 +30,25 @@ class Limits:
     rows_bytes: int = 512_000_000  # up to here, every token's row is stored
     buffer_bytes: int = 2_000_000_000  # waiting to be written
     default_visual_tokens: int | None = None  # an image, unless asked; None leaves the processor's own limit
+    default_frames: int | None = None  # that are read of a video, unless asked; likewise
 
     @classmethod
     def local(cls, device: str = "cpu") -> Limits:
         """Limits of a person's own machine."""
-        return cls(default_visual_tokens=1024 if device == "cpu" else None)
+        is_cpu = device == "cpu"
+        return cls(default_visual_tokens=1024 if is_cpu else None, default_frames=16 if is_cpu else None)
 
     @classmethod
     def hosted(cls) -> Limits:
         """Limits of a public server, where many share a disk and a GPU."""
         return cls(
             images=4,
+            videos=1,
+            video_bytes=100_000_000,
+            video_seconds=600.0,
+            video_frames=36_000,
+            video_pixels=20_000_000_000,
+            frames=64,
             prompt_characters=8000,
             new_tokens=512,
             tokens=8192,
@@ -42,6 +56,7 @@ class Limits:
             rows_bytes=256_000_000,
             buffer_bytes=1_000_000_000,
             default_visual_tokens=1024,
+            default_frames=16,
         )
 
 

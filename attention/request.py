@@ -19,6 +19,7 @@ from attention.fields import row, rows
 from attention.image_entries import SIZES, TYPES, picture_of
 from attention.limits import MAX_ADAPTER_SCALE, MAX_VISUAL_TOKENS, Limits
 from attention.picture_arrays import is_array, picture_of_array
+from attention.video_entries import SETTINGS, TYPE, as_sources, checked_settings, gather_videos, resolved
 
 MODES = ("prefill", "generate")
 CHAT_ROLES = ("system", "user", "assistant")
@@ -38,6 +39,10 @@ class Request:
     `adapter_rename` its keys may have the names of another layout, with `adapter_alone` other trained weights that lie
     beside it are left out. `pan_and_scan` asks for crops of long pictures too, where the model's processor makes them
     (Gemma 3). `coordinates` says how the numbers of places in the answer count: see `attention.coordinates`.
+
+    `videos` are likewise for entries {"type": "video"}: each a file, a folder of frames, or a list of frames, which are
+    what `images` may be. `fps` and `max_frames` say what is read of them, where an entry does not say so itself; of
+    frames, all are read, and `fps` is how many a second there are.
     """
 
     images: tuple[Any, ...] = row((), tuple, "picture file; several are read in this order", "FILE", QUESTION)
@@ -94,8 +99,21 @@ class Request:
         "auto|0-1|0-1000|read|original", ANSWER,
     )  # fmt: skip
 
+    videos: tuple[Any, ...] = row(
+        (), tuple, "video file, folder of frames, or several pictures: the frames of one video", "FILE", QUESTION
+    )
+    fps: float | None = row(
+        None, float,
+        "frames per second that are read of a video; of frames: that there are (default: the model's own, else 2)",
+        "N", READING,
+    )  # fmt: skip
+    max_frames: int | None = row(
+        None, int, "max. frames of a video (default: the model's own; on a CPU or a Space 16)", "N", READING
+    )
+
     def __post_init__(self) -> None:
         images: Any = self.images
+        videos = as_sources(self.videos)
         if isinstance(images, str | os.PathLike | Image.Image) or is_array(images):
             images = (images,)
         images = [
@@ -105,8 +123,10 @@ class Request:
         if self.messages is not None:
             messages, gathered = gather_images(self.messages, images)
             images = tuple(gathered)
+            messages, videos = gather_videos(messages, videos)
             object.__setattr__(self, "messages", messages)
         object.__setattr__(self, "images", tuple(images))
+        object.__setattr__(self, "videos", videos)
         if self.answer is not None:
             object.__setattr__(self, "mode", "generate")
         object.__setattr__(self, "adapter", self.adapter or None)
@@ -114,9 +134,11 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it crosses a process border; images are paths or data: URLs."""
         record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        if any(isinstance(image, Image.Image) for image in self.images):
+        frames = [frame for video in self.videos if isinstance(video, tuple) for frame in video]
+        if any(isinstance(image, Image.Image) for image in (*self.images, *frames)):
             raise InvalidRequest("Only images that are files can be sent to another process.")
-        return {**record, "images": [str(image) for image in self.images]}
+        videos = [[str(each) for each in video] if isinstance(video, tuple) else str(video) for video in self.videos]
+        return {**record, "images": [str(image) for image in self.images], "videos": videos}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Request:
@@ -150,6 +172,9 @@ class Request:
             raise InvalidRequest("The forced answer is empty. Give a text, or leave it out.")
         if len(self.images) > limits.images:
             raise LimitExceeded(f"{len(self.images)} images were given; the limit is {limits.images}.")
+        if len(self.videos) > limits.videos:
+            raise LimitExceeded(f"{len(self.videos)} videos were given; the limit is {limits.videos}.")
+        checked_settings({"fps": self.fps, "max_frames": self.max_frames}, "The request has")
         texts = [text for message in self.conversation() for text in _texts(message)]
         if not any(
             text.strip() for message in self.conversation() if message["role"] == "user" for text in _texts(message)
@@ -168,7 +193,8 @@ class Request:
                 {"role": message["role"], "content": [_read_part(entry) for entry in message["content"]]}
                 for message in self.messages
             ]
-        content = [{"type": "image"} for _ in self.images] + [{"type": "text", "text": self.prompt}]
+        pictures = [{"type": "image"} for _ in self.images] + [{"type": TYPE} for _ in self.videos]
+        content = [*pictures, {"type": "text", "text": self.prompt}]
         system = [{"role": "system", "content": [{"type": "text", "text": self.system}]}] if self.system else []
         return [*system, {"role": "user", "content": content}]
 
@@ -182,8 +208,9 @@ def gather_images(
     """Messages with image entries emptied but for their size, and all images in the order of those entries.
 
     An entry that names an image keeps it (a relative path starts at `folder`); one that does not takes the next of
-    `images`. Other fields of messages and texts stay: whether they change what is said, the model's chat template
-    knows. Raises InvalidRequest for anything that is not such a chat, and for images that no entry takes.
+    `images`. Entries of videos keep theirs, for `gather_videos`. Other fields of messages and texts stay: whether they
+    change what is said, the model's chat template knows. Raises InvalidRequest for anything that is not such a chat,
+    and for images that no entry takes.
     """
     if isinstance(messages, dict) and "messages" in messages:
         raise InvalidRequest(
@@ -205,8 +232,8 @@ def gather_images(
             content = [{"type": "text", "text": content}]
         if not isinstance(content, list):
             raise InvalidRequest(
-                f"Message {number} has the content {quoted(content)}; it must be a text, or a list of text and image "
-                "entries."
+                f"Message {number} has the content {quoted(content)}; it must be a text, or a list of text, "
+                "image and video entries."
             )
         entries = []
         for entry in content:
@@ -221,6 +248,8 @@ def gather_images(
                         raise InvalidRequest(f"Message {number} has an image entry for which no image was given.")
                 taken.append(image)
                 entries.append({"type": "image", **sizes})
+            elif kind == TYPE:
+                entries.append(resolved(entry, f"Message {number}", folder))
             elif kind == "text":
                 raise InvalidRequest(
                     f"Message {number} has a text entry {quoted(entry)}; a text entry is "
@@ -232,7 +261,9 @@ def gather_images(
                     '{"type": "text", "text": "..."}.'
                 )
             else:
-                raise InvalidRequest(f"Message {number} has an entry of type {quoted(kind)}; use text and image.")
+                raise InvalidRequest(
+                    f"Message {number} has an entry of type {quoted(kind)}; use text, image and video."
+                )
         result.append({**_said(message), "content": entries})
     if result[-1]["role"] != "user":
         raise InvalidRequest(
@@ -250,8 +281,8 @@ def _said(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_part(entry: dict[str, Any]) -> dict[str, Any]:
-    fields = ("type", "text") if entry["type"] == "text" else ("type", *SIZES)
-    return {name: entry[name] for name in fields if name in entry}
+    fields = {"text": ("text",), TYPE: SETTINGS}.get(entry["type"], SIZES)
+    return {name: entry[name] for name in ("type", *fields) if name in entry}
 
 
 def _texts(message: dict[str, Any]) -> list[str]:

@@ -50,16 +50,20 @@ def tower_words(tower: Mapping[str, Any]) -> str:
 
 
 def read_with_less(info: Mapping[str, Any]) -> list[str]:
-    """A sentence on each picture of a run that a limit has in fewer tokens than the model's processor would give it.
+    """A sentence on each picture or video that a limit has in fewer tokens than the model's processor would give it.
 
     The same as on the page (assets/viewer/text/read_with_less.js).
     """
-    said = []
+    said, videos = [], set()
     for number, image in enumerate(info["images"], 1):
-        read, own = image.get("visual_tokens"), image.get("own_visual_tokens")
-        if read and own and read < own:
-            begun = f"Picture {number} read" if len(info["images"]) > 1 else "Read"
-            said.append(f"{begun} with {read:,} of {own:,} visual tokens; training may have used more.")
+        read, own, video = (image.get(name) for name in ("visual_tokens", "own_visual_tokens", "video"))
+        if not (read and own and read < own) or video in videos:
+            continue
+        begun = f"Picture {number} read" if len(info["images"]) > 1 else "Read"
+        if video is not None:
+            videos.add(video)
+            begun = f"Frames of video {video + 1} read"
+        said.append(f"{begun} with {read:,} of {own:,} visual tokens; training may have used more.")
     return said
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -220,3 +221,12 @@ def test_sizes_stay_in_the_chat_and_what_is_not_read_does_not(tmp_path):
 def test_half_a_character_is_refused_before_anything_is_loaded(fields):
     with pytest.raises(InvalidRequest, match=r"half a character, '\\ud"):
         Request(**{"prompt": "x", **fields}).validate()
+
+
+def test_videos_cross_a_process_border_as_plain_data():
+    request = Request(videos=("a.mp4", [Path("1.png"), "2.png"]), prompt="?", fps=2, max_frames=8)
+    record = request.to_dict()
+    assert record["videos"] == ["a.mp4", ["1.png", "2.png"]] and json.loads(json.dumps(record)) == record
+    assert Request.from_dict(record).videos == ("a.mp4", ("1.png", "2.png"))
+    with pytest.raises(InvalidRequest, match="Only images that are files"):
+        Request(videos=[[Image.new("RGB", (9, 9))] * 2], prompt="?").to_dict()

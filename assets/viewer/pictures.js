@@ -1,5 +1,5 @@
 // @ts-check
-/** The pictures of a question: dropped, pasted or chosen, shown small, taken away again. Names of files go in as text. */
+/** The pictures and videos of a question: dropped, pasted or chosen, shown small, taken away again. Names of files go in as text. */
 import { create, listen, part } from './views/dom.js';
 
 /**
@@ -7,7 +7,7 @@ import { create, listen, part } from './views/dom.js';
  *
  * @param {object} component
  * @param {HTMLElement} component.element
- * @param {{value: Uploaded[] | null, most?: number}} component.props
+ * @param {{value: Uploaded[] | null, most?: number, videos?: string[]}} component.props  `videos`: endings of their files
  * @param {(name: string, listener: () => void) => void} component.watch
  * @param {(file: File) => Promise<{path: string, url?: string}>} component.upload
  */
@@ -16,6 +16,8 @@ export function mount({ element, props, watch, upload }) {
   const [thumbs, add, said] = ['tray-thumbs', 'tray-add', 'tray-said'].map((name) => part(element, name));
   const input = /** @type {HTMLInputElement} */ (add.querySelector('input'));
   const most = props.most ?? 8;
+  /** @param {Uploaded} file */
+  const isVideo = ({ orig_name: name, path }) => (props.videos ?? []).some((ending) => (name ?? path).toLowerCase().endsWith(ending));
   let waiting = 0; // pictures on their way
 
   const held = () => (Array.isArray(props.value) ? props.value : []); // Gradio says "" of nothing
@@ -23,7 +25,9 @@ export function mount({ element, props, watch, upload }) {
   function show() {
     thumbs.replaceChildren(...held().map((file, i) => {
       const name = file.orig_name ?? `picture ${i + 1}`;
-      const picture = create('img', { alt: name, title: name, src: file.url ?? '', draggable: false });
+      const picture = isVideo(file)
+        ? create('video', { title: name, src: file.url ?? '', preload: 'metadata', 'aria-label': name })
+        : create('img', { alt: name, title: name, src: file.url ?? '', draggable: false });
       const remove = create('button', { type: 'button', class: 'av-tray-remove', text: '×', 'aria-label': `Remove picture ${i + 1}` });
       remove.addEventListener('click', () => put(held().filter((_, other) => other !== i)));
       return create('span', { class: 'av-tray-thumb' }, [picture, remove]);

@@ -53,6 +53,7 @@ from .inputs import Prepared, check_image_tokens, prepare
 from .plan import plan_towers
 from .recorder import Capture
 from .run_json import run_json, save_images
+from .videos import check_videos
 
 SHOWN = 20  # characters of a text
 MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
@@ -201,6 +202,8 @@ class Extraction:
         partial.report("queue")
         if self._pictures is None:
             self._pictures = open_pictures(self.request, self._limits or Limits())
+        if self._given is None:
+            check_videos(self.request, self._limits or Limits())
         while not INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
         self._held.callback(INFERENCE.release)

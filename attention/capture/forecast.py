@@ -26,6 +26,7 @@ from attention.runs.partial import PartialRun
 
 from .images import Pictures, open_pictures
 from .inputs import Prepared, check_image_tokens, prepare
+from .videos import check_videos
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def forecast(
     limits = limits or Limits.local(device)
     if pictures is None:
         pictures = open_pictures(request, limits)  # a broken one is said before anything is downloaded
+    check_videos(request, limits)
     model_id = request.model or default_model()
     path, _ = locate(model_id, watch=watch)
     config, family = read_config(path, request.model_type)
@@ -97,7 +99,8 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
         raise LimitExceeded(
             f"This needs {n:,} tokens ({n_visual:,} of images, up to {n_answer:,} of answer); "
             f"the limit is {min(limits.tokens, longest):,}. "
-            "Lower max_visual_tokens or the answer's length, or give fewer images."
+            f"Lower max_visual_tokens{' or max_frames' * bool(request.videos)} or the answer's length, or give fewer "
+            "images."
         )
     wanted = getattr(torch, dtype) if dtype else choose_dtype(request.dtype, device, config)
     item = wanted.itemsize

@@ -27,6 +27,7 @@ from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER
 from attention.picture_bytes import count_frames
 from attention.request import Request
 from attention.tiff_directories import check_exif
+from attention.video_entries import ENDINGS
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -56,7 +57,7 @@ def open_pictures(request: Request, limits: Limits) -> Pictures:
     named = [(image, f"image {number}" if several else "the image") for number, image in enumerate(request.images, 1)]
     if several:  # none is decoded before all are known to be bounded
         for image, name in named:
-            with _opened(image, name, limits.image_pixels) as (file, called):
+            with open_picture(image, name, limits.image_pixels) as (file, called):
                 if file is not None:
                     count_frames(file, called)
     return [open_image(image, limits.image_pixels, name) for image, name in named]
@@ -75,7 +76,7 @@ def open_image(
     Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`, or more
     scans or frames than `attention.picture_bytes` lets pass.
     """
-    with _opened(source, name, max_pixels) as (file, called):
+    with open_picture(source, name, max_pixels) as (file, called):
         if file is not None:
             return _of_file(file, called, max_pixels)
         assert isinstance(source, Image.Image)
@@ -83,7 +84,7 @@ def open_image(
 
 
 @contextmanager
-def _opened(
+def open_picture(
     source: str | os.PathLike | Image.Image, name: str, max_pixels: int
 ) -> Iterator[tuple[BinaryIO | None, str]]:
     """The file of a picture, None for one that is decoded already, and what it is called.
@@ -149,6 +150,8 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
             f"{name} has more than {max_pixels / 1e6:.0f} million pixels. Give a smaller picture."
         ) from None
     except UnidentifiedImageError:
+        if name.lower().endswith(ENDINGS):
+            raise InvalidRequest(f"{name} is a video, not a picture. Give it as one (--video, videos=).") from None
         raise InvalidRequest(
             f"{name} is not a picture this app reads. Give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
         ) from None
@@ -192,7 +195,7 @@ def _as_rgb(
     if frames is None:  # Pillow walks over a GIF or a TIFF for it, which are counted already
         frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        notes.append(f"{name} has {frames} frames; the first one is used.")
+        notes.append(f"{name} has {frames} frames; the first one is used. As a video (--video) all are read.")
         image.seek(0)
     tags = getattr(image, "tag_v2", {})
     if tags:

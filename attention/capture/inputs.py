@@ -6,7 +6,7 @@ and a config, no weight.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -26,6 +26,7 @@ from attention.limits import Limits
 from attention.request import Request
 
 from .images import Pictures
+from .videos import Sampled, sampled_videos
 
 PLAIN_SIZE = (256, 224)  # of a picture that every processor reads
 
@@ -44,11 +45,12 @@ class Prepared:
     processor: Any
     limits: Limits
     visual_tokens: list[tuple[int, int | None]]
+    videos: list[Sampled] = field(default_factory=list)
 
     @property
     def images(self) -> list[Image.Image]:
-        """The pictures, RGB."""
-        return [image for image, _ in self.pictures]
+        """The pictures, RGB, and after them all frames of videos."""
+        return [image for image, _ in self.pictures] + [frame for each in self.videos for frame in each.video.frames]
 
     def is_made_by(self, processor: Any, limits: Limits) -> bool:
         """True if these are the inputs that this processor gives within these limits."""
@@ -62,6 +64,8 @@ def prepare(request: Request, pictures: Pictures, family, processor, limits: Lim
     """
     images = [image for image, _ in pictures]
     notes = [note for _, image_notes in pictures for note in image_notes]
+    videos = sampled_videos(request, family, processor, limits)
+    notes += [note for each in videos for note in each.notes]
     conversation = request.conversation()
     _check_fields(request, processor, conversation)
     _check_sizes(request, family, conversation)
@@ -74,10 +78,11 @@ def prepare(request: Request, pictures: Pictures, family, processor, limits: Lim
         for entry in _entries(conversation):
             entry["pan_and_scan"] = True
     try:
-        inputs, limit = _within_limits(request, family, processor, conversation, images, limits)
+        seen: tuple[list, ...] = (images, [each.video for each in videos]) if videos else (images,)
+        inputs, limit = _within_limits(request, family, processor, conversation, seen, limits)
         own_tokens: list[int | None] = list(_visual_tokens(inputs))
         if limit is not None:
-            own_tokens = list(family.own_visual_tokens(processor, conversation, images) or [None] * len(images))
+            own_tokens = list(family.own_visual_tokens(processor, conversation, *seen) or [None] * len(own_tokens))
     except ValueError as error:  # the processors refuse with sentences, e.g. an absurd aspect ratio
         _check_reads_anything(family, processor)
         raise InvalidRequest(f"The model's processor refuses this input: {error}") from None
@@ -88,9 +93,10 @@ def prepare(request: Request, pictures: Pictures, family, processor, limits: Lim
         ) from None
     notes += _typed_notes(conversation, family, processor) + _size_notes(conversation, inputs)
     has_size = [any(name in entry for name in SIZES) for entry in _entries(conversation)]  # which the chat asks for
+    has_size += [False] * (len(own_tokens) - len(has_size))
     own_tokens = [None if has else own for has, own in zip(has_size, own_tokens, strict=True)]
     tokens = list(zip(_visual_tokens(inputs), own_tokens, strict=True))
-    return Prepared(inputs, pictures, notes, processor, limits, tokens)
+    return Prepared(inputs, pictures, notes, processor, limits, tokens, videos)
 
 
 def _visual_tokens(inputs: Inputs) -> list[int]:
@@ -105,18 +111,19 @@ def _entries(conversation: list[dict]) -> list[dict]:
 
 
 def _within_limits(
-    request: Request, family, processor, conversation: list[dict], images: list, limits: Limits
+    request: Request, family, processor, conversation: list[dict], seen: tuple[list, ...], limits: Limits
 ) -> tuple[Inputs, int | None]:
     """Model inputs in as many tokens a picture as were asked for, or as are usual here where that is enough.
 
-    And that limit, None for the processor's own.
+    And that limit, None for the processor's own. `seen` are the pictures, and the videos where there are any.
     """
     limit, default = request.max_visual_tokens, limits.default_visual_tokens
     if limit is None and default is not None and default < family.visual_token_limit(processor):
         limit = default
     while True:
         try:
-            return family.prepare(processor, conversation, images, limit), limit
+            images, *videos = seen
+            return family.prepare(processor, conversation, images, limit, *videos), limit
         except LimitExceeded as error:
             if request.max_visual_tokens is not None or limit is None:
                 raise
@@ -185,7 +192,7 @@ def _typed_notes(conversation: list[dict], family, processor) -> list[str]:
 def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
     """Notes on pictures that the processor, by its own limits, reads in another size than their entries ask."""
     notes = []
-    for number, (entry, (width, height)) in enumerate(zip(_entries(conversation), inputs.read_sizes, strict=True), 1):
+    for number, (entry, (width, height)) in enumerate(zip(_entries(conversation), inputs.read_sizes, strict=False), 1):
         area, asked = width * height, [name for name in SIZES if name in entry]
         if len(asked) == 1 and not entry.get("min_pixels", area) <= area <= entry.get("max_pixels", area):
             other = "max_pixels" if asked == ["min_pixels"] else "min_pixels"
@@ -198,8 +205,18 @@ def _size_notes(conversation: list[dict], inputs: Inputs) -> list[str]:
 
 def check_image_tokens(config, inputs: Inputs) -> None:
     """Raise UnsupportedModel where the tokenizer writes pictures with other tokens than the model looks for."""
-    written = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
-    name = next((name for name in ("image_token_id", "image_token_index") if hasattr(config, name)), None)
+    is_frame = [cell is not None and inputs.grids[cell[0]].kind == "frame" for cell in inputs.cells]
+    for names, of_frames in (
+        (("image_token_id", "image_token_index"), False),
+        (("video_token_id", "image_token_id"), True),
+    ):
+        _check_written(config, inputs, names, [frame == of_frames for frame in is_frame])
+
+
+def _check_written(config, inputs: Inputs, names: tuple[str, ...], is_meant: list[bool]) -> None:
+    each = zip(inputs.ids, inputs.cells, is_meant, strict=True)
+    written = {token for token, cell, meant in each if cell is not None and meant}
+    name = next((name for name in names if hasattr(config, name)), None)
     if name and written - {getattr(config, name)}:
         raise UnsupportedModel(
             f"The tokenizer of this model writes a picture as token {min(written)}, and config.json has {name} "

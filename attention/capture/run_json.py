@@ -56,6 +56,7 @@ def run_json(
     """
     records = token_records(inputs, loaded.processor.tokenizer)
     towers = _towers(loaded, inputs, capture)
+    of_frames = _frames(prepared)
     adapter = dict(adapter) if adapter is not None else None
     adapter_notes = adapter.pop("notes", []) if adapter else []
     info = {
@@ -94,9 +95,11 @@ def run_json(
                 "read_width": read_width,
                 "read_height": read_height,
                 **_tokens_of(*prepared.visual_tokens[i]),
+                **of_frames.get(i, {}),
             }
             for i, (image, (read_width, read_height)) in enumerate(zip(prepared.images, inputs.read_sizes, strict=True))
         ],
+        "videos": [each.record for each in prepared.videos],
         "grids": [grid.to_dict() for grid in inputs.grids],
         "towers": towers,
         **NO_PLACES.fields(),  # until all that they are read from is there
@@ -121,6 +124,16 @@ def run_json(
     places = places_of(info, request.coordinates)
     every = [*loaded.notes, *prepared.notes, *notes, *places.notes, *adapter_notes]
     return info | places.fields() | {"notes": every}
+
+
+def _frames(prepared: Prepared) -> dict[int, dict]:
+    """The video and the time of each picture that is a frame: {picture: {video, time_s}}."""
+    at, found = len(prepared.pictures), {}
+    for number, each in enumerate(prepared.videos):
+        for frame in range(len(each.video.frames)):
+            found[at] = {"video": number, "time_s": each.video.time_s(frame)}
+            at += 1
+    return found
 
 
 def _tokens_of(read: int, own: int | None) -> dict[str, int]:

@@ -15,6 +15,7 @@ from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
+from attention.video_entries import one_video
 from attention.words import read_with_less
 
 from .checked_inputs import chosen, chosen_members, read_answer, taken_for_what_they_are
@@ -94,6 +95,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     groups = request_groups(parser)
     question = groups[QUESTION]
     add_several(question, "--image", FIELDS["images"].metavar, FIELDS["images"].words or "")
+    add_several(question, "--video", FIELDS["videos"].metavar, FIELDS["videos"].words or "")
     for name in ("prompt", "messages"):
         question.add_argument(f"--{name}", metavar=FIELDS[name].metavar, help=FIELDS[name].words)
     for name in plain_flags():
@@ -213,7 +215,7 @@ def _run_together(options) -> Callable[[ReportedRun], Path]:
 
 def _kept_runs(options) -> Callable[[ReportedRun], Path]:
     """Make the work that sets finished runs beside each other."""
-    asked = [name for name in ("image", "prompt", "messages", "adapter", "with") if vars(options)[name]]
+    asked = [name for name in ("image", "video", "prompt", "messages", "adapter", "with") if vars(options)[name]]
     if asked:
         raise InvalidRequest(f"--runs are finished: leave out --{asked[0]}, or leave out --runs.")
 
@@ -240,7 +242,8 @@ def _request(options) -> tuple[Request, Pictures]:
         if options.answer is not None:
             raise InvalidRequest("--answer and --answer-file are both an answer: leave one out.")
         fields["answer"] = read_answer(options.answer_file)
-    request = Request(images=images, prompt=options.prompt or "", messages=messages, **fields)
+    videos = one_video(options.video)
+    request = Request(images=images, prompt=options.prompt or "", messages=messages, videos=videos, **fields)
     return request, open_pictures(request, Limits())
 
 
@@ -250,9 +253,13 @@ def _say_summary(run: Run, progress: Progress) -> None:
     for sentence in fewer:
         most = max(image.get("own_visual_tokens") or 0 for image in info["images"])
         progress.say(f"{sentence} --max-visual-tokens {most} reads all of it.")
+    for video in info.get("videos", []):
+        progress.say(
+            f"{video['read']} of {video['frames']:,} frames read ({video['duration_s']:.3g} s, by {video['decoder']})"
+        )
     for image in info["images"]:
         size, read = (image["width"], image["height"]), (image["read_width"], image["read_height"])
-        if not fewer and read[0] * read[1] < 0.9 * size[0] * size[1]:
+        if not fewer and "video" not in image and read[0] * read[1] < 0.9 * size[0] * size[1]:
             progress.say(
                 f"{size[0]}x{size[1]}, read at {read[0]}x{read[1]}: the answer may differ. "
                 "--max-visual-tokens N reads more of it."

@@ -10,6 +10,7 @@ from attention.request import ADAPTER, ANSWER, FIELDS, MODEL, QUESTION, READING
 
 IN_OTHER_WAYS = {
     "images",
+    "videos",
     "prompt",
     "messages",
     "adapter",

@@ -29,7 +29,8 @@ ABOUT = (
     "has one, the answer to read; files of RefCOCO and ScreenSpot are read as published. Heads are found on one half "
     "of the pictures and scored on the other, beside what chance would give. Stopped, it goes on where it was."
 )
-OTHERWISE = {"answer", "vision"}  # fields of a request: an answer is an item's own, and the vision tower is not scored
+# fields of a request: an answer is an item's own, the vision tower is not scored, and sets have no videos
+OTHERWISE = {"answer", "vision", "fps", "max_frames"}
 
 
 def add_score(commands) -> None:

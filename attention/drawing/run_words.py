@@ -217,6 +217,12 @@ def head_words(selection: Selection, between: str = " ") -> str:
 def image_words(selection: Selection) -> str:
     """Words on the picture, tile or frame that a map is on."""
     record = selection.run.info["grids"][selection.grid]
+    if record["kind"] == "frame":
+        pictures = record.get("images") or [record["image"]]
+        numbers = (
+            f"frames {pictures[0] + 1}\u2013{pictures[-1] + 1}" if len(pictures) > 1 else f"frame {pictures[0] + 1}"
+        )
+        return f"{numbers} at {record.get('time_s') or 0:.3g} s"
     return f"image {record['image'] + 1}" + ("" if record["kind"] == "whole" else f" ({record['kind']})")
 
 

@@ -13,7 +13,7 @@ from attention.errors import UnsupportedModel, quoted
 from .family import Family
 from .refused import NO_FILE_YET, reason
 
-NO_FAMILIES = ("family", "conversation", "refused", "table")  # what is no family itself
+NO_FAMILIES = ("family", "conversation", "refused", "table", "videos")  # what is no family itself
 
 
 def names() -> list[str]:

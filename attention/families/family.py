@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -18,11 +18,13 @@ from jinja2 import TemplateError
 from PIL import Image
 from tokenizers import normalizers
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedConfig
+from transformers.video_utils import VideoMetadata
 
 from attention.errors import InvalidRequest, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
 from . import conversation
+from .videos import Video, arrays, metadata
 
 Cell = tuple[int, int, int]  # grid, row, col
 
@@ -140,6 +142,7 @@ class Family(ABC):
     casts_pixels = True  # whether its model takes pixel values in float32, whatever its weights are
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
+    takes_videos = False  # whether videos are read; then `prepare` and `own_visual_tokens` take `videos` too
     reads_text_alone = True  # whether its processor takes a conversation without a picture
     thought_signs = ("<think>", "</think>")  # control tokens around a thought of an answer
     # Tensors with one entry per token, and what an answer's tokens have in them.
@@ -148,6 +151,12 @@ class Family(ABC):
     def of(self, config) -> Family:
         """The family that reads a model with this config, where one model type stands for several; else this one."""
         return self
+
+    def __init_subclass__(cls, **more):
+        """A family that has another processor than the one it is made from says anew whether that reads videos."""
+        super().__init_subclass__(**more)
+        if "processor_class" in vars(cls) and "takes_videos" not in vars(cls):
+            cls.takes_videos = False
 
     @abstractmethod
     def load_processor(self, path: str) -> Any:
@@ -194,18 +203,39 @@ class Family(ABC):
         max_pixels, which come before `max_visual_tokens`; with `takes_pan_and_scan` they may have pan_and_scan, true
         for crops. `max_visual_tokens` bounds the tokens of each image; None leaves the processor's limit. Raises
         LimitExceeded, with numbers, where the family cannot read a picture in so few.
+
+        With `takes_videos` it also takes `videos`, a list of `Video`, for entries {"type": "video"}. Their frames are
+        pictures too, numbered after all of `images`; those that are read together share a grid, whose tokens
+        `max_visual_tokens` bounds.
         """
 
     @abstractmethod
     def visual_token_limit(self, processor) -> int:
         """Number of tokens that the processor gives one image at most, unless told otherwise."""
 
-    def own_visual_tokens(self, processor, messages: list[dict], images: list[Image.Image]) -> list[int] | None:
+    def own_visual_tokens(
+        self, processor, messages: list[dict], images: list[Image.Image]
+    ) -> Sequence[int | None] | None:
         """Number of tokens that stand for a cell of each image, as the processor's own limits would have it.
 
         None where a family reads every picture in one size, so that no limit makes it fewer.
         """
         return None
+
+    def sampling(self, processor) -> tuple[float | None, int | None]:
+        """Frames that the processor reads of each second of a video, and at most; None where its files say nothing."""
+        found = processor.video_processor
+        return getattr(found, "fps", None), getattr(found, "max_frames", None) or getattr(found, "num_frames", None)
+
+    def sample(self, processor, total: int, source_fps: float, fps: float, most: int) -> list[int]:
+        """The frames that the processor reads of `total`, which follow each other `source_fps` times a second."""
+        seen = VideoMetadata(total_num_frames=total, fps=source_fps)
+        count = max(1, min(int(total / source_fps * fps), most, total))
+        return [int(frame) for frame in processor.video_processor.sample_frames(metadata=seen, num_frames=count)]
+
+    def frames_together(self, processor) -> int:
+        """Number of frames that one token stands for."""
+        return 1
 
     def extend(self, processor, inputs: Inputs, answer_ids: list[int]) -> Inputs:
         """The same inputs with an answer after them; the answer's roles are `answer`, `thinking` or `special`."""
@@ -227,12 +257,14 @@ class Family(ABC):
 
     # What families share
 
-    def _read(self, processor, messages, images, **options) -> tuple[dict[str, Any], list[str]]:
+    def _read(
+        self, processor, messages, images, videos: Sequence[Video] = (), video_options: dict | None = None, **options
+    ) -> tuple[dict[str, Any], list[str]]:
         """A conversation through the processor: the tensors (and what else it returned), and the tokens' roles.
 
         Roles are `system`, `prompt` and `special` so far: which tokens are an image's, the family knows. `options` are
-        the image processor's. Control tokens are the template's alone: those that somebody typed are read as text.
-        Raises InvalidRequest where the tokenizer cannot do so.
+        the image processor's, `video_options` the video processor's. Control tokens are the template's alone: those
+        that somebody typed are read as text. Raises InvalidRequest where the tokenizer cannot do so.
         """
         tokenizer = processor.tokenizer
         if not tokenizer.is_fast:
@@ -253,11 +285,12 @@ class Family(ABC):
             return_tensors="pt",
             text_kwargs=text_options,
             **({"images_kwargs": options} if images and options else {}),
+            **(_video_arguments(videos, video_options) if videos else {}),
             **({"return_text_replacement_offsets": True} if self.expands_placeholders else {}),
         )
         parts = conversation.written_parts(messages, text, marks)
         replaced = batch.pop("text_replacement_offsets", None)
-        replaced = replaced[0] if images and replaced else []
+        replaced = replaced[0] if (images or videos) and replaced else []
         roles = conversation.token_roles(batch.pop("offset_mapping")[0].tolist(), parts, replaced)
         special = control_tokens(tokenizer)
         ids = batch["input_ids"][0].tolist()
@@ -283,6 +316,12 @@ class Family(ABC):
             else:
                 roles.append("special" if token in special else "thinking" if thinking else "answer")
         return roles
+
+
+def _video_arguments(videos: Sequence[Video], options: dict | None) -> dict[str, Any]:
+    """Arguments of a processor for videos that are sampled already."""
+    said = {"do_sample_frames": False, "video_metadata": metadata(videos), "return_metadata": True}
+    return {"videos": arrays(videos), "videos_kwargs": said | (options or {})}
 
 
 def control_tokens(tokenizer) -> set[int]:

@@ -7,27 +7,50 @@ InternVLForConditionalGeneration
 ```
 The picture is stretched to the rows x cols tiles nearest to its proportions; the vision tower reads them row by row,
 then, where there are several, the whole picture as one more tile. Pixel shuffle merges 2 x 2 patches (downsample_ratio
-0.5) into one image token; tokens are row by row inside a tile.
+0.5) into one image token; tokens are row by row inside a tile. Each frame of a video is stretched to one tile, and its
+number stands before it as text.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
+import torch
 from transformers import AutoConfig
+from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD, PILImageResampling
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 from transformers.models.internvl.processing_internvl import InternVLProcessor
+from transformers.video_processing_utils import BaseVideoProcessor
 
 from attention.coordinates import THOUSANDTHS
-from attention.errors import LimitExceeded
+from attention.errors import LimitExceeded, UnsupportedModel
 
 from .family import Family, image_only, language_tower, vision_tower
 from .idefics3 import tiled
+from .llava import one_size
+from .videos import alone, load_video_processor
+
+
+class InternVLVideoProcessor(BaseVideoProcessor):
+    """Transformers' class of this name, whose module cannot be imported without torchvision."""
+
+    resample = PILImageResampling.BICUBIC
+    image_mean, image_std = OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+    size = {"height": 384, "width": 384}  # noqa: RUF012 - as transformers has it
+    do_resize = do_rescale = do_normalize = do_convert_rgb = initial_shift = True
+    do_sample_frames = False
+
+    def sample_frames(self, metadata, num_frames=None, fps=None, **_):
+        step = metadata.total_num_frames / num_frames
+        first = step / 2 if self.initial_shift is True else self.initial_shift
+        return torch.arange(first, metadata.total_num_frames, step).int()  # in float32, as transformers has it
 
 
 class InternVL(Family):
     label = "InternVL"
     coordinates: ClassVar[str | None] = THOUSANDTHS
+    takes_videos = True
     processor_class = InternVLProcessor
     class_tokens = 1  # of a tile, before its patches
     whole_first = False  # whether the small view stands before the tiles
@@ -37,6 +60,8 @@ class InternVL(Family):
 
     def _loaded(self, processor_class, path):
         processor = processor_class.from_pretrained(path)
+        if self.takes_videos:
+            processor.video_processor = load_video_processor(InternVLVideoProcessor, path)
         self._fit(processor, AutoConfig.from_pretrained(path, local_files_only=True))
         return processor
 
@@ -58,7 +83,9 @@ class InternVL(Family):
             "vision": {i: layer.attention for i, layer in enumerate(model.model.vision_tower.encoder.layer)},
         }
 
-    def prepare(self, processor, messages, images, max_visual_tokens):
+    def prepare(self, processor, messages, images, max_visual_tokens, videos=()):
+        if videos:
+            return self._of_video(processor, messages, alone(self.label, images, videos), max_visual_tokens)
         settings = self._settings(processor)
         if images and max_visual_tokens is not None:
             settings = self._fewer_tiles(processor, settings, images, max_visual_tokens)
@@ -81,7 +108,28 @@ class InternVL(Family):
         most = settings["max_patches"] if settings["crop_to_patches"] else 1
         return (most + 1 if most > 1 else 1) * processor.tile_tokens
 
-    def own_visual_tokens(self, processor, messages, images):
+    def _of_video(self, processor, messages, video, max_visual_tokens):
+        if processor.video_processor.do_center_crop:
+            raise UnsupportedModel("The video processor of this model crops frames, which is not known here.")
+        if max_visual_tokens is not None and processor.tile_tokens > max_visual_tokens:
+            raise one_size(self.label, processor.tile_tokens, max_visual_tokens)
+        tensors, roles = self._read(processor, messages, [], [video])
+        inputs = tiled(
+            tensors,
+            roles,
+            processor.cell_token_id,
+            video.frames,
+            [(1, 1)] * len(video.frames),
+            processor.patch,
+            processor.merge,
+            class_tokens=self.class_tokens,
+        )
+        grids = [replace(grid, kind="frame", time_s=video.time_s(grid.image)) for grid in inputs.grids]
+        return replace(inputs, grids=grids)
+
+    def own_visual_tokens(self, processor, messages, images, videos=()):
+        if videos:
+            return None
         settings = self._settings(processor)
         return [self._tokens(processor, settings, image) for image in images]
 

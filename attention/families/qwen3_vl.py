@@ -1,21 +1,26 @@
-"""Qwen3-VL: ChatML conversations, one token for each 2x2 block of 16-px patches.
+"""Qwen3-VL: ChatML conversations, one token for each 2x2 block of 16-px patches; of a video, in two frames at once.
 
 ```
 Qwen3VLForConditionalGeneration
   model.language_model.layers.{i}.self_attn    one call a layer, causal, grouped-query
-  model.visual.blocks.{i}.attn                 one call for each image, full attention over its patches
+  model.visual.blocks.{i}.attn                 one call for each image or pair of frames, full attention
 ```
 An image token stands for merge_size x merge_size patches; tokens are row by row over the grid of blocks. In the vision
-tower the patches of a block are neighbours in the sequence: block by block, and row by row inside a block.
+tower the patches of a block are neighbours in the sequence: block by block, and row by row inside a block. It reads all
+images first, then all videos, pair by pair. Before each pair stands its time as text.
 """
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import ClassVar
 
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
+from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
+from transformers.video_utils import VideoMetadata
 
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
@@ -32,6 +37,7 @@ from .family import (
     language_tower,
     placed,
 )
+from .videos import Video, load_video_processor
 
 
 class Qwen3VL(Family):
@@ -39,9 +45,15 @@ class Qwen3VL(Family):
     coordinates: ClassVar[str | None] = THOUSANDTHS
     processor_class = Qwen3VLProcessor
     takes_entry_sizes = True
+    takes_videos = True
+    video_processor_class: ClassVar[type] = Qwen3VLVideoProcessor
+    limits_whole_videos = True  # whether the limits of a video's pixels are of all its frames together
 
     def load_processor(self, path):
-        return image_only(self.processor_class).from_pretrained(path)
+        processor = image_only(self.processor_class).from_pretrained(path)
+        if self.takes_videos:
+            processor.video_processor = load_video_processor(self.video_processor_class, path)
+        return processor
 
     def towers(self, config):
         vision = config.vision_config
@@ -62,28 +74,37 @@ class Qwen3VL(Family):
     def _vision_modules(self, model) -> list:
         return [block.attn for block in model.visual.blocks]
 
-    def prepare(self, processor, messages, images, max_visual_tokens):
+    def prepare(self, processor, messages, images, max_visual_tokens, videos=()):
         options, given = {}, images
         entries = [entry for message in messages for entry in message["content"] if entry["type"] == "image"]
         if any(set(entry) - {"type"} for entry in entries):
             given, options["size"] = self._resized(processor.image_processor, images, entries, max_visual_tokens)
         elif images and max_visual_tokens is not None:
             options["size"] = self._size_limit(processor.image_processor, images, max_visual_tokens)
-        tensors, roles = self._read(processor, messages, given, **options)
+        video_options = {} if not videos else self._video_size(processor, videos, max_visual_tokens)
+        tensors, roles = self._read(processor, messages, given, videos, video_options, **options)
         patch, merge = processor.image_processor.patch_size, processor.image_processor.merge_size
         read = [tuple(thw[1:]) for thw in tensors["image_grid_thw"].tolist()] if images else []  # rows, cols of patches
-        boxes = [(0, 0, *image.size) for image in images]
-        grids = [
-            *(
-                Grid(i, "language", "whole", boxes[i], rows // merge, cols // merge)
-                for i, (rows, cols) in enumerate(read)
-            ),
-            *(Grid(i, "vision", "whole", boxes[i], rows, cols) for i, (rows, cols) in enumerate(read)),
+        seen = [
+            Grid(i, "vision", "whole", (0, 0, *image.size), rows, cols)
+            for i, (image, (rows, cols)) in enumerate(zip(images, read, strict=True))
         ]
-        towers = [list(enumerate(grids))[: len(images)], list(enumerate(grids))[len(images) :]]
-        cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, self._shown(towers[0]))
-        keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
         sizes = [(cols * patch, rows * patch) for rows, cols in read]
+        for video, (_, rows, cols) in zip(videos, tensors["video_grid_thw"].tolist() if videos else (), strict=True):
+            for pair in self._pairs(processor, video):
+                frames = tuple(len(sizes) + frame for frame in pair)
+                box, time_s = (0, 0, *video.size), video.middle_s(pair)
+                seen.append(Grid(frames[0], "vision", "frame", box, rows, cols, time_s, images=frames))
+            sizes += len(video.frames) * [(cols * patch, rows * patch)]
+        merged = [replace(grid, tower="language", rows=grid.rows // merge, cols=grid.cols // merge) for grid in seen]
+        grids = merged + seen
+        towers = [list(enumerate(grids))[: len(seen)], list(enumerate(grids))[len(seen) :]]
+        ids = tensors["input_ids"][0].tolist()
+        cells = placed(ids, processor.image_token_id, self._shown(towers[0][: len(images)]))
+        if videos:
+            of_videos = placed(ids, processor.video_token_id, cells_of(towers[0][len(images) :]))
+            cells = [cell or other for cell, other in zip(cells, of_videos, strict=True)]
+        keys = [(index, *place) for index, grid in towers[1] for place in self._patches(grid.rows, grid.cols, merge)]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
 
     def pictures_of(self, processor, tensors):
@@ -111,9 +132,59 @@ class Qwen3VL(Family):
         """Number of times that the processor counts a picture's pixels where it compares them with its limits."""
         return 1
 
-    def own_visual_tokens(self, processor, messages, images):
+    def own_visual_tokens(self, processor, messages, images, videos=()):
         image_processor = processor.image_processor
-        return [self._n_patches(image_processor, image, {}) // image_processor.merge_size**2 for image in images]
+        counts = [self._n_patches(image_processor, image, {}) // image_processor.merge_size**2 for image in images]
+        for video in videos:  # a pair's tokens are counted for its first frame
+            counts += [
+                self._pair_tokens(processor, video, {}) if frame == pair[0] else None
+                for pair in self._pairs(processor, video)
+                for frame in pair
+            ]
+        return counts
+
+    def sample(self, processor, total, source_fps, fps, most):
+        if total < self.frames_together(processor):
+            return list(range(total))
+        video_processor = copy.copy(processor.video_processor)
+        video_processor.max_frames = min(most, video_processor.max_frames)
+        seen = VideoMetadata(total_num_frames=total, fps=source_fps)
+        return video_processor.sample_frames(metadata=seen, fps=fps).tolist()
+
+    def frames_together(self, processor):
+        return processor.video_processor.temporal_patch_size
+
+    def _pairs(self, processor, video: Video) -> list[list[int]]:
+        return video.groups(self.frames_together(processor))
+
+    def _pair_tokens(self, processor, video: Video, options: dict) -> int:
+        """Number of tokens of each pair of frames."""
+        video_processor, (width, height) = processor.video_processor, video.size
+        patches = video_processor.get_num_of_video_patches(len(video.frames), height, width, options)
+        return patches // len(self._pairs(processor, video)) // video_processor.merge_size**2
+
+    def _video_size(self, processor, videos: list[Video], max_visual_tokens: int | None) -> dict:
+        """Limits in pixels that keep each pair of frames of every video within so many tokens; the processor's own
+        where these do.
+        """
+        video_processor = processor.video_processor
+        size = {name: video_processor.size[name] for name in ("shortest_edge", "longest_edge")}
+
+        def oversteps() -> bool:
+            counts = [self._pair_tokens(processor, video, {"size": size}) for video in videos]
+            return max_visual_tokens is not None and max(counts) > max_visual_tokens
+
+        if not oversteps():
+            return {}
+        pixels = (max_visual_tokens or 0) * (video_processor.patch_size * video_processor.merge_size) ** 2
+        largest = pixels * (min(len(video.frames) for video in videos) if self.limits_whole_videos else 1)
+        size["longest_edge"] = min(size["longest_edge"], largest)
+        size["shortest_edge"] = min(size["shortest_edge"], size["longest_edge"])
+        while size["shortest_edge"] > 1 and oversteps():
+            size["shortest_edge"] //= 2
+        while oversteps():
+            size["longest_edge"] = size["longest_edge"] * 9 // 10
+        return {"size": size}
 
     def _n_patches(self, image_processor, image, limits: dict) -> int:
         """Number of patches into which the processor cuts a picture, with these options."""

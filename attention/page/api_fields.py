@@ -43,6 +43,7 @@ OTHERS = {
     "file": Field("file", tuple, None, "zip of a run or a comparison, sent with gradio_client.handle_file"),
 }
 IMAGES = "one picture file or a list of them, in order, each sent with gradio_client.handle_file"
+VIDEOS = "one video file, or a list of pictures: the frames of one video, each sent with gradio_client.handle_file"
 ONE_MAP = {  # of a heatmap, which is always one
     "layer": Field("layer", int | str, "mean", "layer, by its index in the model, or mean or max over all"),
     "head": Field("head", int | str, "mean", "attention head, or mean or max over all"),
@@ -62,5 +63,5 @@ EXAMPLES = {  # of what must be given
 
 def parameters() -> dict[str, Field]:
     """Every parameter of an endpoint by its name."""
-    images = {"images": replace(FIELDS["images"], words=IMAGES)}
-    return FIELDS | wanted.FIELDS | OF_A_COMPARISON | OF_AN_EXPORT | OTHERS | images
+    files = {name: replace(FIELDS[name], words=words) for name, words in (("images", IMAGES), ("videos", VIDEOS))}
+    return FIELDS | wanted.FIELDS | OF_A_COMPARISON | OF_AN_EXPORT | OTHERS | files

@@ -11,6 +11,7 @@ from typing import Any
 from gradio.data_classes import FileData, GradioRootModel
 
 from attention.limits import PAGE_PICTURES
+from attention.video_entries import ENDINGS
 
 from .viewer import Mounted
 
@@ -20,7 +21,7 @@ class UploadedPictures(GradioRootModel):
 
 
 class PictureTray(Mounted):
-    """Up to eight pictures, in order: dropped, pasted or chosen. Its value is a list of files.
+    """Up to eight pictures or videos, in order: dropped, pasted or chosen. Its value is a list of files.
 
     What was uploaded is handed on as it is: `attention.capture.images` judges what it is.
     """
@@ -29,7 +30,7 @@ class PictureTray(Mounted):
 
     def __init__(self, most: int = PAGE_PICTURES, **kwargs):
         self.data_model = UploadedPictures
-        super().__init__(None, most=most, **kwargs)
+        super().__init__(None, most=most, videos=list(ENDINGS), **kwargs)
 
     def preprocess(self, payload: UploadedPictures | None) -> list[str]:
         return [] if payload is None else [file.path for file in payload.root if file.path]

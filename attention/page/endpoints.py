@@ -14,6 +14,7 @@ from attention.exports import wanted
 from attention.fields import Field
 from attention.request import FIELDS
 from attention.runs.run import Run
+from attention.video_entries import one_video
 from attention.visitors.service import Service
 from attention.words import read_with_less
 
@@ -49,7 +50,11 @@ def export_names() -> list[str]:
 
 def parameters_of(names: Sequence[str]) -> list[inspect.Parameter]:
     """The parameters of an endpoint as a signature has them, each with what is usual."""
-    usual = {name: field.default for name, field in parameters().items()} | {"images": None, "prompt": None}
+    usual = {name: field.default for name, field in parameters().items()} | {
+        "images": None,
+        "videos": None,
+        "prompt": None,
+    }
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [inspect.Parameter(name, kind, **({} if name == "ticket" else {"default": usual[name]})) for name in names]
 
@@ -120,6 +125,8 @@ def values_of(given: dict) -> dict:
 
 
 def _value_of(field: Field, value):
+    if field.name == "videos":
+        return one_video(value)
     if field.kind is int:
         return (optional_number if field.default is None else whole_number)(field.name, value)
     if field.kind is bool and field.default is not None:

@@ -208,11 +208,14 @@ def going_on(fields: dict, run: Run) -> dict:
     """
     info = run.info
     pictures = [run.folder / picture["file"] for picture in info["images"]]
+    if info.get("videos"):
+        raise InvalidRequest("The run on screen is of a video, whose file is not kept: ask about the video anew.")
     if not info.get("answer"):
         raise InvalidRequest("The run on screen has no answer to go on from. Ask anew, or let it answer first.")
     if not all(picture.is_file() for picture in pictures):
         raise InvalidRequest("A picture of the run on screen is not there any more: the chat cannot go on.")
-    asked = Request(images=("",) * len(fields["images"]), prompt=fields["prompt"]).conversation()
+    here = ("",) * len(fields["images"]), tuple(fields.get("videos", ()))
+    asked = Request(images=here[0], videos=here[1], prompt=fields["prompt"]).conversation()
     answered = {"role": "assistant", "content": [{"type": "text", "text": info["answer"]}]}
     return fields | {
         "messages": [*info["messages"], answered, *asked],
@@ -256,6 +259,9 @@ def inputs_of(run: Run) -> dict | None:
         "dtype": info["model"]["dtype"] if info["model"]["dtype"] in DTYPES else "auto",
         "vision": kept if info["images"] else "default",
         "pan_and_scan": bool(info.get("pan_and_scan")),
+        "videos": False,
+        "fps": 0,
+        "max_frames": 0,
         "coordinates": info.get("coordinates") or AUTO,
         "answer": given_answer(info),
         "adapter": adapter.get("id") or "",

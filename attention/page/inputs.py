@@ -21,6 +21,7 @@ from attention.errors import AttentionError, InvalidRequest, quoted
 from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES, Limits
 from attention.runs.run import Run
 from attention.served_answer import answer_of
+from attention.video_entries import ENDINGS, one_video
 from attention.visitors.service import Service
 
 from . import QUIET
@@ -147,6 +148,10 @@ def request_settings(service: Service) -> dict[str, gr.components.Component]:
         vision = gr.Dropdown(list(VISION), value="default", label="Vision tower", min_width=120)
         pan_and_scan = gr.Checkbox(False, label="Crops of long pictures too (Gemma 3)", min_width=200)
     with gr.Row():
+        videos = gr.Checkbox(False, label="Read the pictures as one video (a GIF, or frames in order)", min_width=240)
+        fps = gr.Number(0, label="Frames per second of a video (0 = default)", minimum=0, min_width=190)
+        max_frames = gr.Number(0, label="Max. frames of a video (0 = default)", precision=0, min_width=190)
+    with gr.Row():
         answer = gr.Textbox(
             label="Answer to read instead (pasted)", lines=1, max_lines=6, scale=4, min_width=240,
             placeholder="empty: the model's own. A text, or a chat completion as a server such as vLLM returned it",
@@ -155,14 +160,18 @@ def request_settings(service: Service) -> dict[str, gr.components.Component]:
     return {
         "model": model, "mode": mode, "system": system, "max_new_tokens": max_new_tokens,
         "max_visual_tokens": max_visual_tokens, "dtype": dtype, "vision": vision, "pan_and_scan": pan_and_scan,
-        "coordinates": coordinates, "answer": answer,
+        "videos": videos, "fps": fps, "max_frames": max_frames, "coordinates": coordinates, "answer": answer,
     }  # fmt: skip
 
 
 def fields_of(values: dict) -> dict:
     """Read what a person filled in as the fields of a Request."""
+    images, videos = pictures_and_videos(values["images"] or [], bool(values["videos"]))
     fields = {
-        "images": values["images"] or [],
+        "images": images,
+        "videos": videos,
+        "fps": values["fps"] or None,
+        "max_frames": whole_number("The number of frames", values["max_frames"] or 0) or None,
         "prompt": values["prompt"],
         "model": values["model"],
         "mode": values["mode"],
@@ -178,6 +187,14 @@ def fields_of(values: dict) -> dict:
     if values.get("adapter"):
         fields |= {name: values[name] for name in ("adapter", "adapter_scale", "adapter_rename", "adapter_alone")}
     return fields
+
+
+def pictures_and_videos(files: list[str], is_one_video: bool) -> tuple[list[str], tuple]:
+    """Uploaded files as pictures and videos: together one video where that is asked, else each by its ending."""
+    if is_one_video:
+        return [], one_video(files)
+    videos = tuple(file for file in files if file.lower().endswith(ENDINGS))
+    return [file for file in files if file not in videos], videos
 
 
 async def adapter_choices(service: Service, model: str | None) -> list[tuple[str, str]]:

@@ -277,6 +277,7 @@ class _Which:
         user = [message["content"] for message in messages if message["role"] == "user"]
         brought = [n for content in user if (n := sum(entry["type"] == "image" for entry in content))]
         self._count = sum(entry["type"] == "image" for message in messages for entry in message["content"])
+        self._has_video = any(entry["type"] == "video" for message in messages for entry in message["content"])
         question = " ".join(entry["text"] for entry in user[-1] if entry["type"] == "text") if user else ""
         asked = self._named_in(question)
         self._is_of_screenshots = len(brought) > 1 and brought[-1] == 1
@@ -287,6 +288,8 @@ class _Which:
 
     def of(self, place: Written) -> tuple[int | None, str]:
         """The picture, from 0, and ""; or None, and why it is not known."""
+        if self._has_video:
+            return None, "the answer does not say which frame of the video it means"
         if self._count == 1:
             return 0, ""
         around = object_around(self._answer, place.begin, place.end)

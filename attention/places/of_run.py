@@ -56,14 +56,18 @@ def _chat(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     for message in messages:
         content = message.get("content")
         if not isinstance(content, list) or not all(_is_entry(entry) for entry in content) or "role" not in message:
-            raise NotInRun("The messages of this run are no chat of texts and images: its places cannot be read anew.")
+            raise NotInRun(
+                "The messages of this run are no chat of texts and pictures: its places cannot be read anew."
+            )
     return messages
 
 
 def _is_entry(entry: object) -> bool:
     if not isinstance(entry, dict):
         return False
-    return entry.get("type") == "image" or (entry.get("type") == "text" and isinstance(entry.get("text"), str))
+    return entry.get("type") in ("image", "video") or (
+        entry.get("type") == "text" and isinstance(entry.get("text"), str)
+    )
 
 
 def picture_of(image: Mapping[str, Any]) -> Picture:

@@ -115,6 +115,27 @@ class Image(TypedDict):
     """tokens that stand for a cell of it"""
     own_visual_tokens: NotRequired[Annotated[int, Field(ge=0, lt=MAX_WHOLE)] | None]
     """as many as the processor's own limits would give it, where that is known"""
+    video: NotRequired[Annotated[int, Field(ge=0, lt=MAX_IMAGES)]]
+    """of a frame: the number of its video"""
+    time_s: NotRequired[Amount]
+    """of a frame: seconds from the start of the video"""
+
+
+class Video(TypedDict):
+    decoder: Name
+    """what read it, with its version; `frames` where frames were given"""
+    frames: Annotated[int, Field(ge=1, lt=MAX_WHOLE)]
+    """how many it has"""
+    read: Annotated[int, Field(ge=1, le=MAX_IMAGES)]
+    """how many of these were read"""
+    fps: Amount
+    """how many it has in a second"""
+    duration_s: Amount
+    """frames over fps"""
+    width: Side
+    """of a frame, in pixels"""
+    height: Side
+    """of a frame, in pixels"""
 
 
 class Grid(TypedDict):
@@ -131,7 +152,9 @@ class Grid(TypedDict):
     cols: int
     """of cells"""
     time_s: NotRequired[Amount | None]
-    """of a frame"""
+    """of a frame, the middle of those that were read together"""
+    images: NotRequired[Annotated[list[int], Field(min_length=1, max_length=MAX_IMAGES)]]
+    """of frames that were read together: all pictures that its cells were made from, `image` the first"""
     row_edges_px: NotRequired[list[Pixels] | None]
     """where rows begin and end on the picture, rows + 1 of them; without, all are of one height"""
     col_edges_px: NotRequired[list[Pixels] | None]
@@ -309,7 +332,9 @@ class RunInfo(TypedDict):
     tokens: Annotated[list[Token], Field(max_length=MAX_TOKENS, fail_fast=True)]
     """the sequence that was read: prompt and answer"""
     images: Annotated[list[Image], Field(max_length=MAX_IMAGES)]
-    """pictures, in the order of the conversation"""
+    """pictures, in the order of the conversation; after them the frames of videos"""
+    videos: NotRequired[Annotated[list[Video], Field(max_length=MAX_IMAGES)]]
+    """videos whose frames are among the pictures"""
     grids: Annotated[list[Grid], Field(max_length=MAX_GRIDS)]
     """each picture, tile or thumbnail as cells"""
     towers: dict[str, Tower]

@@ -43,7 +43,8 @@ class Grid:
     """A picture, tile, thumbnail or frame as rows x cols cells; `box_px` (x0, y0, x1, y1) is its place on the image.
 
     Cells are equal parts of that box; where they are not, `row_edges_px` (rows + 1, ascending, the outer ones the
-    box's) and `col_edges_px` say where they begin and end.
+    box's) and `col_edges_px` say where they begin and end. `images` are all pictures that its cells were made from,
+    where they are frames that were read together; `image` is the first.
     """
 
     image: int
@@ -55,6 +56,7 @@ class Grid:
     time_s: float | None = None
     row_edges_px: tuple[float, ...] | None = None
     col_edges_px: tuple[float, ...] | None = None
+    images: tuple[int, ...] | None = None
 
     @classmethod
     def between(cls, image: int, tower: str, kind: str, rows: Sequence[float], cols: Sequence[float]) -> Grid:
@@ -64,10 +66,10 @@ class Grid:
 
     def to_dict(self) -> dict[str, Any]:
         record = {**asdict(self), "box_px": list(self.box_px)}
-        for name in ("row_edges_px", "col_edges_px"):
-            edges = record.pop(name)
-            if edges is not None:
-                record[name] = list(edges)
+        for name in ("row_edges_px", "col_edges_px", "images"):
+            values = record.pop(name)
+            if values is not None:
+                record[name] = list(values)
         return record
 
 
@@ -175,8 +177,7 @@ def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict
 
     Every token is in exactly one group; a sink is counted in its image as well.
     """
-    n_images = 1 + max((grid.image for grid in grids), default=-1)
-    names = ["system", "prompt", *(f"image {i + 1}" for i in range(n_images)), "thinking", "answer", "special"]
+    names = ["system", "prompt", *(f"image {i + 1}" for i in _pictured(grids)), "thinking", "answer", "special"]
     members: dict[str, list[int]] = {name: [] for name in names}
     for token in tokens:
         if token.grid is not None:
@@ -188,11 +189,15 @@ def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict
 
 def picture_groups(keys: Sequence[dict[str, Any] | None], grids: Sequence[Grid]) -> list[dict[str, Any]]:
     """The key groups of a tower whose keys are patches: each image, keys of none (`special`), and `sink`."""
-    n_images = 1 + max((grid.image for grid in grids), default=-1)
-    members: list[list[int]] = [[] for _ in range(n_images + 1)]
+    members: dict[int | None, list[int]] = {image: [] for image in (*_pictured(grids), None)}
     for index, key in enumerate(keys):
-        members[n_images if key is None else grids[key["grid"]].image].append(index)
-    names = [*(f"image {i + 1}" for i in range(n_images)), "special"]
-    return [{"name": name, "spans": spans(member)} for name, member in zip(names, members, strict=True)] + [
-        {"name": "sink", "spans": None}
-    ]
+        members[None if key is None else grids[key["grid"]].image].append(index)
+    return [
+        {"name": "special" if image is None else f"image {image + 1}", "spans": spans(member)}
+        for image, member in members.items()
+    ] + [{"name": "sink", "spans": None}]
+
+
+def _pictured(grids: Sequence[Grid]) -> list[int]:
+    """The pictures that have cells of their own; of frames that are read together that is the first."""
+    return sorted({grid.image for grid in grids})

@@ -23,6 +23,8 @@ from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
+from attention.video_entries import TYPE as VIDEO
+from attention.video_entries import resolved
 from attention.words import GONE
 
 from .jobs import Job, wait_for
@@ -326,7 +328,10 @@ def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
 
 
 def refuse_paths(messages: Any) -> None:
-    """A chat sent over HTTP names no file of this machine: its images are uploaded, in order, or written into it."""
+    """Raise InvalidRequest for a chat sent over HTTP that names a file of this machine.
+
+    Its pictures and videos are uploaded, in order; pictures and frames may be written into it.
+    """
     for number, message in enumerate(messages if isinstance(messages, list) else (), 1):
         content = message.get("content") if isinstance(message, dict) else None
         for part in content if isinstance(content, list) else ():
@@ -336,4 +341,13 @@ def refuse_paths(messages: Any) -> None:
                     raise InvalidRequest(
                         f"Message {number} names a picture by a path; paths are not read here. Upload the picture and "
                         'leave {"type": "image"}, which takes the next uploaded one, or write it as a data: URL.'
+                    )
+            elif isinstance(part, dict) and part.get("type") == VIDEO:
+                source = resolved(part, f"Message {number}").get("video", ())
+                if not isinstance(source, tuple) or not all(
+                    isinstance(one, str) and is_data_url(one) for one in source
+                ):
+                    raise InvalidRequest(
+                        f"Message {number} names a video by a path; paths are not read here. Upload the video and "
+                        'leave {"type": "video"}, which takes the uploaded one.'
                     )

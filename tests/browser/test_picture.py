@@ -948,7 +948,8 @@ def test_several_pictures_have_a_chip_each_with_its_share(open_page, runs, tools
 def test_frames_say_their_time_and_keep_the_zoom(open_page, tools):
     page = open_page("frames", layer=1, head=2)
     chips = page.locator(".av-picture-chip")
-    assert [text.split("\n")[0] for text in chips.all_inner_texts()] == ["frame 1 · 0 s", "frame 2 · 0.5 s"]
+    assert [text.split("\n")[0] for text in chips.all_inner_texts()] == ["0 s", "0.5 s"]
+    assert [chip.get_attribute("title") for chip in chips.all()] == ["frame 1 · 0 s", "frame 2 · 0.5 s"]
     zoom_to(page, 4, 0.2, 0.8)
     before = laid(page)
     chips.nth(1).click()

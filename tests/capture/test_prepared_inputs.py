@@ -40,12 +40,8 @@ class Own:
             messages, tokenize=True, return_dict=True, add_generation_prompt=header,
             processor_kwargs={"return_tensors": "pt", **options},
         )  # fmt: skip
-        for name in (
-            "tiles",
-            "image_rows",
-            "image_cols",
-            "image_sizes",
-        ):  # of our own readers of Idefics3's and LFM2-VL's
+        # what our own readers of Idefics3's and LFM2-VL's files return besides
+        for name in ("tiles", "image_rows", "image_cols", *(["image_sizes"] if "image_rows" in given else [])):
             given.pop(name, None)
         return given
 

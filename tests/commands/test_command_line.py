@@ -143,7 +143,7 @@ def test_text_alone_is_a_run_too(extract, tmp_path):
 
 def test_the_flags_are_the_fields_of_a_request_with_its_defaults():
     fields = {field.name: field.default for field in dataclasses.fields(Request)}
-    flags = {*plain_flags(), "images", "prompt", "messages"}
+    flags = {*plain_flags(), "images", "videos", "prompt", "messages"}
     assert flags == set(fields) - {"adapter", "adapter_scale"}  # one flag: --adapter NAME=SCALE
     options = command_line.build_parser().parse_args(["extract", "--output-dir", "x"])
     for name in plain_flags():

@@ -7,7 +7,7 @@ from attention.visitors.store import RunCache
 
 REQUEST = (
     "model model_type mode max_new_tokens answer system messages vision max_visual_tokens dtype adapter adapter_scale "
-    "adapter_rename adapter_alone pan_and_scan coordinates"
+    "adapter_rename adapter_alone pan_and_scan coordinates videos fps max_frames"
 )
 PARAMETERS = {
     "/models": "",
@@ -18,7 +18,7 @@ PARAMETERS = {
     "/compare_runs": "tickets names",
     "/analyze": f"images prompt {REQUEST}",
     "/compare": "images prompt adapters words model model_type mode max_new_tokens answer system messages vision "
-    "max_visual_tokens dtype pan_and_scan coordinates",
+    "max_visual_tokens dtype pan_and_scan coordinates videos fps max_frames",
     "/open": "file",
     "/heatmap": "ticket tower layer head query grid member",
     "/export": "ticket format tower layer head query key grid until received look scale caption member left right show "

@@ -96,7 +96,7 @@ def test_analyze_takes_every_field_of_a_request_but_the_device(client):
     }
     fields = {field.name: field.default for field in dataclasses.fields(Request) if field.name != "device"}
     assert set(taken) == set(fields)
-    for name in set(fields) - {"images", "prompt"}:
+    for name in set(fields) - {"images", "videos", "prompt"}:
         assert taken[name] == fields[name], name
 
 
@@ -333,11 +333,32 @@ def test_the_inputs_of_a_run_make_it_again(client, picture, service):
     first = client.predict(images=handle_file(picture), max_visual_tokens=16, **fields, api_name="/analyze")
     again = inputs_of(service.run(first["ticket"]))
     assert again["vision"] == "skip" and again["dtype"] == "float32"
+    assert not again.pop("videos") and again.pop("fps") == again.pop("max_frames") == 0, "for the page: as is usual"
     again |= {"answer": again["answer"] or None}
     again |= {"vision": VISION[again["vision"]], "images": handle_file(Path(first["folder"]) / "image_0.png")}
     second = client.predict(**again, api_name="/analyze")
     for part in ("tokens", "grids", "images", "towers", "messages", "mode", "model", "answer"):
         assert second["run"][part] == first["run"][part], part
+
+
+def test_a_video_is_one_file_or_the_frames_of_one(client, picture, service, tmp_path):
+    frames = [Image.open(picture).convert("RGB").rotate(angle) for angle in (0, 5, 10, 15)]
+    frames[0].save(tmp_path / "turning.gif", save_all=True, append_images=frames[1:], duration=250)
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for frame, file in zip(frames, files, strict=True):
+        frame.save(file)
+    ask = partial(client.predict, prompt=PROMPT, vision=False, max_visual_tokens=8, api_name="/analyze")
+    animated = ask(videos=handle_file(tmp_path / "turning.gif"), fps=4)
+    several = ask(videos=[handle_file(file) for file in files], fps=4)
+    for made, decoder in ((animated, "pillow"), (several, "frames")):
+        (video,) = made["run"]["videos"]
+        assert video["decoder"].startswith(decoder) and (video["frames"], video["read"], video["fps"]) == (4, 4, 4.0)
+        assert [image["time_s"] for image in made["run"]["images"]] == [0.0, 0.25, 0.5, 0.75]
+        assert [grid["images"] for grid in made["run"]["grids"]] == [[0, 1], [2, 3]]
+    assert inputs_of(service.run(animated["ticket"])) is None, "its file is not kept"
+    png, values = client.predict(ticket=animated["ticket"], grid=1, layer=0, head=0, api_name="/heatmap")
+    with Image.open(png) as drawn:
+        assert drawn.size == frames[0].size and len(values) == animated["run"]["grids"][1]["rows"]
 
 
 def test_an_answer_that_was_given_is_among_the_inputs_and_one_of_its_own_is_not(client, picture, service, result):
@@ -434,6 +455,9 @@ def test_a_chat_holds_a_picture_and_names_none_of_this_machine(client, picture):
         ({"type": "image", "url": "https://example.org/a.png"}, "addresses are not read"),
         ({"type": "image", "url": picture.as_uri()}, "paths are not read here"),
         ({"type": "image_url", "image_url": {"url": str(picture)}}, "paths are not read here"),
+        ({"type": "video", "video": str(picture)}, "names a video by a path; paths are not read here"),
+        ({"type": "video", "path": [str(picture), str(picture)]}, "names a video by a path; paths are not read here"),
+        ({"type": "video", "url": picture.as_uri()}, "names a video by a path; paths are not read here"),
         ({"type": "image", "url": "data:image/png;base64,aGVsbG8="}, "is not a picture"),
         ({"type": "image", "resized_height": 64}, "resized_height, which is not read here"),
         ({"type": "input_image", "image_url": "a.png"}, "of type 'input_image'"),
@@ -542,6 +566,9 @@ FIELDS = [
     False,
     False,
     "auto",
+    [],
+    None,
+    None,
 ]
 
 

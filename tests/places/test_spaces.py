@@ -261,7 +261,8 @@ def test_the_words_are_those_of_the_page():
     ]
     assert {name: because_words(name, "Qwen3-VL") for name in golden["because"]} == golden["because"]
     for counts, sentences in golden["tokens"]:
-        images = [{"visual_tokens": read, "own_visual_tokens": own} for read, own in counts]
+        names = ("visual_tokens", "own_visual_tokens", "video")
+        images = [dict(zip(names, numbers, strict=False)) for numbers in counts]
         assert read_with_less({"images": images}) == sentences
     assert is_space("0-999") and is_space("1280x720") and is_space("read")
     assert not any(map(is_space, ["", "0-", "0-0", "0x5", "px", None, 3, "0-1\n", "9" * 500]))

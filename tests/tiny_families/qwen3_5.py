@@ -5,12 +5,13 @@ from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
 from tiny_families import write_json
 from tiny_families.qwen2_vl import TEXT, write_model
 
-# As published, but for tools and videos: texts are trimmed; a thought stays after the last question alone.
+# As published, but for tools: texts are trimmed; a thought stays after the last question alone.
 TEMPLATE = """{%- macro content_of(message) -%}
 {%- for part in message.content -%}
 {%- if part.type == 'image' -%}
 {%- if message.role == 'system' -%}{{ raise_exception('System message cannot contain images.') }}{%- endif -%}
 <|vision_start|><|image_pad|><|vision_end|>
+{%- elif part.type == 'video' -%}<|vision_start|><|video_pad|><|vision_end|>
 {%- else -%}{{ part.text }}{%- endif -%}
 {%- endfor -%}
 {%- endmacro -%}

@@ -21,7 +21,8 @@
  * @property {number} cols
  * @property {number[]} [row_edges_px]  where its rows begin and end on the image, rows + 1 of them; without, they are equal
  * @property {number[]} [col_edges_px]
- * @property {number | null} [time_s]  of a frame
+ * @property {number | null} [time_s]  of a frame, the middle of those that were read together
+ * @property {number[]} [images]  of frames that were read together: all pictures that its cells were made from
  *
  * @typedef {object} Picture
  * @property {string} file
@@ -32,6 +33,8 @@
  * @property {number} read_height
  * @property {number | null} [visual_tokens]      with which it was read
  * @property {number | null} [own_visual_tokens]  as the processor's own limits would have it
+ * @property {number} [video]   of a frame: the number of its video
+ * @property {number} [time_s]  of a frame: seconds from the start of the video
  *
  * @typedef {object} Layer
  * @property {number} index
@@ -162,6 +165,31 @@ export function gridsOf(info, tower) {
   return info.grids.map((_, index) => index).filter((index) => info.grids[index].tower === tower);
 }
 
+/**
+ * The pictures of a tower one after the other, each with the grid that lies on it; frames that were read together share one.
+ * @param {RunInfo} info
+ * @param {string} tower
+ */
+export function picturesOf(info, tower) {
+  return gridsOf(info, tower).flatMap((grid) => (info.grids[grid].images ?? [info.grids[grid].image]).map((image) => ({ grid, image })));
+}
+
+/**
+ * The picture that is shown below a grid: its first, or the one of those that were read together that is wished.
+ * @param {RunInfo} info
+ * @param {number} grid
+ * @param {number | null} frame
+ */
+export function shownPicture(info, grid, frame) {
+  const { image, images } = info.grids[grid];
+  return frame !== null && images?.includes(frame) ? frame : image;
+}
+
+/** Seconds as they are written beside a frame. @param {number} seconds */
+export function timeText(seconds) {
+  return `${Number(seconds.toFixed(2))} s`;
+}
+
 /** @type {WeakMap<RunInfo, Map<number, Int32Array>>} */
 const cellKeys = new WeakMap();
 
@@ -230,10 +258,15 @@ export function gridNames(info, tower) {
     const { image, kind, time_s } = info.grids[index];
     const alike = grids.filter((other) => info.grids[other].image === image && info.grids[other].kind === kind);
     const own = kind === 'whole' ? '' : alike.length > 1 ? `${kind} ${alike.indexOf(index) + 1}` : kind;
-    const time = typeof time_s === 'number' ? `${Number(time_s.toFixed(2))} s` : '';
-    const picture = kind === 'frame' ? (hasSeveral ? `frame ${image + 1}` : own) : [hasSeveral || !own ? `image ${image + 1}` : '', own].filter(Boolean).join(' ');
+    const time = typeof time_s === 'number' ? timeText(time_s) : '';
+    const picture = kind === 'frame' ? (hasSeveral ? frameName(info.grids[index]) : own) : [hasSeveral || !own ? `image ${image + 1}` : '', own].filter(Boolean).join(' ');
     return [index, [picture, time].filter(Boolean).join(' · ')];
   }));
+}
+
+/** "frames 3–4", which were read together, by their numbers among all pictures. @param {Grid} grid */
+export function frameName({ image, images = [image] }) {
+  return images.length > 1 ? `frames ${images[0] + 1}–${images[images.length - 1] + 1}` : `frame ${image + 1}`;
 }
 
 /**

@@ -18,7 +18,7 @@
  * @property {'system' | 'prompt' | 'thinking' | 'answer'} role
  * @property {Chip[]} chips
  */
-import { promptLength } from './run_info.js';
+import { frameName, promptLength } from './run_info.js';
 
 /** @type {Record<string, string>} */
 const SPACES = { ' ': '·', '\n': '↵', '\r': '␍', '\t': '⇥', '\u00a0': '⍽' };
@@ -59,7 +59,8 @@ export function inked(text) {
 export function quoted(info, index) {
   const token = info.tokens[index];
   if (token.role === 'image' && token.grid !== null) {
-    return `image ${info.grids[token.grid].image + 1}, row ${token.row}, col ${token.col}`;
+    const grid = info.grids[token.grid];
+    return `${grid.kind === 'frame' ? frameName(grid) : `image ${grid.image + 1}`}, row ${token.row}, col ${token.col}`;
   }
   return `${inQuotes(info.tokens[token.part_of ?? index].text)}${token.part_of === undefined ? '' : ` (piece ${index - token.part_of + 1})`}`;
 }
@@ -149,6 +150,7 @@ export function blocksOf(chips) {
  */
 export function gridName(info, grid) {
   const { image, kind, tower, rows, cols } = info.grids[grid];
+  if (kind === 'frame') return `${frameName(info.grids[grid])} ${rows}×${cols}`;
   const alike = info.grids.flatMap((other, i) => (other.image === image && other.tower === tower && other.kind === kind ? [i] : []));
   const names = info.images.length > 1 || kind === 'whole' ? [info.images.length > 1 ? `image ${image + 1}` : 'image'] : [];
   if (kind !== 'whole') names.push(alike.length > 1 ? `${kind} ${alike.indexOf(grid) + 1}` : kind);

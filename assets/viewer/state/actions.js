@@ -1,7 +1,7 @@
 // @ts-check
 /** What a person can do with a run, as changes of the selection and the look. Every way in (pointer, keys, lists) ends here. */
 import { nextSetting } from './look.js';
-import { firstTower, headsOf, keysOfGrid, layersOf } from '../data/run_info.js';
+import { firstTower, headsOf, keysOfGrid, layersOf, picturesOf, shownPicture } from '../data/run_info.js';
 import { choices, directionsOf, inTower, pointsAtTokens, sameGrid, selectionOfQuery, startingSelection } from '../data/selection.js';
 
 /**
@@ -126,7 +126,19 @@ export function createActions(state, { select, announce, tokenBeside }) {
       state.set({ sinks: nextSetting('sinks', state.get.sinks) });
     },
 
-    /** Play over layers or tokens, or stop. @param {'layers' | 'tokens'} [what] */
+    /** The next picture, frame by frame of a video. @param {number} by @param {boolean} [isRound]  after the last comes the first */
+    stepPicture(by, isRound = false) {
+      const { info, tower, grid, frame } = state.get;
+      if (!info || grid === null) return;
+      const pictures = picturesOf(info, tower);
+      const now = pictures.findIndex((each) => each.grid === grid && each.image === shownPicture(info, grid, frame));
+      const next = pictures[isRound ? (now + by + pictures.length) % pictures.length : now + by];
+      if (!next) return;
+      state.set({ frame: next.image });
+      actions.focusGrid(next.grid);
+    },
+
+    /** Play over layers, tokens or frames, or stop. @param {'layers' | 'tokens' | 'frames'} [what] */
     play(what = 'layers') {
       state.set({ playing: state.get.playing ? null : what });
     },

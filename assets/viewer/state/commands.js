@@ -3,7 +3,7 @@
 import { commandOf } from './keys.js';
 
 /**
- * @param {Pick<import('./actions.js').Actions, 'step' | 'extendBy' | 'turn' | 'nextTower' | 'nextSinks' | 'play'>} actions
+ * @param {Pick<import('./actions.js').Actions, 'step' | 'extendBy' | 'turn' | 'nextTower' | 'nextSinks' | 'play' | 'stepPicture'>} actions
  * @param {{help: () => void, clear: () => void, beside: (by: number) => void, mark: () => void, place: () => void}} page
  * @returns {Record<string, (by: number) => void>} by the names that `KEYS` has
  */
@@ -18,6 +18,8 @@ export function createCommands(actions, { help, clear, beside, mark, place }) {
     tower: () => actions.nextTower(),
     sinks: () => actions.nextSinks(),
     play: () => actions.play(),
+    picture: (by) => actions.stepPicture(by),
+    film: () => actions.play('frames'),
     mark: () => mark(),
     place: () => place(),
     help: () => help(),

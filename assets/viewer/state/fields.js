@@ -60,7 +60,8 @@ export {};
  * @property {number | null} unplacedOn  the picture that a person chose for places that the answer names on none
  * @property {{row: number, col: number} | null} hover
  * @property {{scale: number, x: number, y: number}} zoom  1 shows the whole picture; x and y, 0 to 1, are what lies in the middle
- * @property {null | 'layers' | 'tokens'} playing
+ * @property {null | 'layers' | 'tokens' | 'frames'} playing
+ * @property {number | null} frame  the picture that is wished, of those that share a grid
  * @property {number} cleared  counts Escape
  * @property {number} lookAsked  counts wishes for the answer's numbers among the settings of the look
  * @property {number} size   counts changes of size

@@ -16,7 +16,7 @@ const SETTLED_MS = 250;
 export const NOTHING = {
   info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null, region: null,
   loaded: [], marking: false, measured: null,
-  hover: null, failure: null, playing: null, unplacedOn: null, coordinates: /** @type {const} */ ('run'), zoom: { scale: 1, x: 0.5, y: 0.5 },
+  hover: null, failure: null, playing: null, frame: null, unplacedOn: null, coordinates: /** @type {const} */ ('run'), zoom: { scale: 1, x: 0.5, y: 0.5 },
 };
 
 /** The fields with which a page begins. @returns {Fields} */

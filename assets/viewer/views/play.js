@@ -1,5 +1,5 @@
 // @ts-check
-/** Playing: step after step through the layers or the tokens of the answer, each shown for a moment once it is there. */
+/** Playing: step after step through the layers, the tokens of the answer or the frames, each shown for a moment once it is there. */
 import { create, part } from './dom.js';
 import { layersOf, promptLength } from '../data/run_info.js';
 
@@ -8,7 +8,7 @@ const STEP_MS = 450;
 /**
  * @param {Element} root
  * @param {import('../state/fields.js').ViewerState} state
- * @param {Pick<import('../state/actions.js').Actions, 'choose' | 'selectToken' | 'play'>} actions
+ * @param {Pick<import('../state/actions.js').Actions, 'choose' | 'selectToken' | 'stepPicture' | 'play'>} actions
  */
 export function createPlayer(root, state, actions) {
   /** @type {number | undefined} */
@@ -26,14 +26,16 @@ export function createPlayer(root, state, actions) {
   });
 
   function next() {
-    const { info, selection, playing, status } = state.get;
+    const { info, selection, playing, status, pictureReady } = state.get;
     window.clearTimeout(waiting);
-    if (!playing || !info || !selection || status !== 'ready') return;
+    if (!playing || !info || !selection || status !== 'ready' || (playing === 'frames' && !pictureReady)) return;
     waiting = window.setTimeout(() => {
       if (playing === 'layers') {
         const layers = layersOf(info, selection.tower);
         const layer = layers[(layers.indexOf(/** @type {number} */ (selection.layer)) + 1) % layers.length];
         actions.choose({ layer });
+      } else if (playing === 'frames') {
+        actions.stepPicture(1, true);
       } else {
         const first = promptLength(info);
         const written = info.tokens.length - first;
@@ -51,7 +53,7 @@ export function createPlayer(root, state, actions) {
     }
   }
 
-  const undo = [state.on(['playing', 'status', 'selection'], next), state.on(['playing', 'info', 'tower'], show)];
+  const undo = [state.on(['playing', 'status', 'selection', 'frame', 'pictureReady'], next), state.on(['playing', 'info', 'tower'], show)];
   show();
   return {
     dispose: () => {

@@ -155,7 +155,8 @@ def _check_places(info: dict[str, Any]) -> None:
 def _check_grids(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     for i, grid in enumerate(info["grids"]):
         where = f"grid {i}"
-        _whole(grid["image"], f"the image of {where}", 0, len(info["images"]))
+        for image in (grid["image"], *(grid.get("images") or ())):
+            _whole(image, f"the image of {where}", 0, len(info["images"]))
         if grid["tower"] not in towers:
             raise _wrong(f"the tower of {where}", grid["tower"], " or ".join(towers))
         most = towers[grid["tower"]].keys + 1

@@ -98,13 +98,13 @@ test('in the end sources, listeners and views are let go, and nobody is told any
 test('every key of the list does what it is listed with', () => {
   const done = [];
   const note = (name) => (...given) => done.push([name, ...given]);
-  const actions = Object.fromEntries(['step', 'extendBy', 'turn', 'nextTower', 'nextSinks', 'play'].map((name) => [name, note(name)]));
+  const actions = Object.fromEntries(['step', 'extendBy', 'turn', 'nextTower', 'nextSinks', 'play', 'stepPicture'].map((name) => [name, note(name)]));
   const commands = createCommands(actions, { help: note('help'), clear: note('clear'), mark: note('mark'), place: note('place') });
   assert.deepEqual(new Set(KEYS.map(({ command }) => command)), new Set(Object.keys(commands)));
   const press = (key, target = { tag: 'CANVAS' }) => actionOf(commands, { key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false }, target);
-  for (const key of ['ArrowLeft', 'ArrowDown', '.', '<', 'd', 'v', 's', ' ', 'm', 'o', '?', 'Escape']) press(key)();
+  for (const key of ['ArrowLeft', 'ArrowDown', '.', '<', 'd', 'v', 's', ' ', 'f', 'F', 'p', 'm', 'o', '?', 'Escape']) press(key)();
   assert.deepEqual(done, [
-    ['step', 'layer', -1], ['step', 'head', 1], ['step', 'token', 1], ['extendBy', -1], ['turn'], ['nextTower'], ['nextSinks'], ['play'], ['mark'], ['place'], ['help'], ['clear'],
+    ['step', 'layer', -1], ['step', 'head', 1], ['step', 'token', 1], ['extendBy', -1], ['turn'], ['nextTower'], ['nextSinks'], ['play'], ['stepPicture', 1], ['stepPicture', -1], ['play', 'frames'], ['mark'], ['place'], ['help'], ['clear'],
   ]);
   assert.equal(press('x'), null);
   assert.equal(press('d', { tag: 'INPUT' }), null);

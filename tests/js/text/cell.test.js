@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { wordsOfCell } from '../../../assets/viewer/text/cell.js';
-import { gridNames } from '../../../assets/viewer/data/run_info.js';
+import { gridNames, picturesOf, shownPicture } from '../../../assets/viewer/data/run_info.js';
+import { createActions } from '../../../assets/viewer/state/actions.js';
+import { createState } from '../../../assets/viewer/state/state.js';
 import { cellsOfSelection } from '../../../assets/viewer/data/selection.js';
 
 const GRID = { box_px: [0, 0, 60, 40], rows: 2, cols: 3 };
@@ -46,6 +48,26 @@ test('grids are named by picture, kind, number and time, each only where it tell
   assert.deepEqual(names([0, 'tile'], [0, 'thumbnail']), ['tile', 'thumbnail']);
   assert.deepEqual(names([0, 'tile'], [0, 'tile'], [1, 'thumbnail']), ['image 1 tile 1', 'image 1 tile 2', 'image 2 thumbnail']);
   assert.deepEqual(names([0, 'frame', 0.5], [1, 'frame', 12]), ['frame 1 · 0.5 s', 'frame 2 · 12 s']);
+});
+
+test('frames that were read together have one name, and each is a picture of its own', () => {
+  const grid = (images, time_s) => ({ tower: 'language', kind: 'frame', image: images[0], images, time_s });
+  const info = { grids: [grid([0, 1], 0.25), grid([2, 3], 1.25), grid([4], 2)] };
+  assert.deepEqual([...gridNames(info, 'language').values()], ['frames 1–2 · 0.25 s', 'frames 3–4 · 1.25 s', 'frame 5 · 2 s']);
+  assert.deepEqual(picturesOf(info, 'language').map(({ grid: of, image }) => [of, image]), [[0, 0], [0, 1], [1, 2], [1, 3], [2, 4]]);
+  assert.deepEqual([null, 1, 2].map((frame) => shownPicture(info, 0, frame)), [0, 1, 0]);
+});
+
+test('pictures are stepped through frame by frame, and played round', () => {
+  const grid = (images) => ({ tower: 'language', kind: 'frame', image: images[0], images });
+  const state = createState({ info: { grids: [grid([0, 1]), grid([2])] }, tower: 'language', grid: 0, frame: null, selection: { tower: 'language', grid: 0 } });
+  const actions = createActions(state, { select: (selection) => state.set({ selection, grid: selection.grid }), announce: () => {}, tokenBeside: () => 0 });
+  const seen = [];
+  for (const [by, isRound] of [[1], [1], [1], [1, true], [-1], [-1, true]]) {
+    actions.stepPicture(by, isRound);
+    seen.push([state.get.grid, shownPicture(state.get.info, state.get.grid, state.get.frame)]);
+  }
+  assert.deepEqual(seen, [[0, 1], [1, 2], [1, 2], [0, 0], [0, 0], [1, 2]]);
 });
 
 test('the cells of a selection are its tokens on the grid that is looked at', () => {

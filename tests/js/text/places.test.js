@@ -19,7 +19,7 @@ test('a space, a reason and fewer tokens are said in the words of the package', 
   for (const [space, words] of GOLDEN.spaces) assert.equal(spaceWords(space, PICTURE), words);
   for (const [because, words] of Object.entries(GOLDEN.because)) assert.equal(readAsBecause(infoOf(), { image: 0, because }), words);
   for (const [counts, sentences] of GOLDEN.tokens) {
-    assert.deepEqual(readWithLess({ images: counts.map(([visual_tokens, own_visual_tokens]) => ({ ...PICTURE, visual_tokens, own_visual_tokens })) }), sentences);
+    assert.deepEqual(readWithLess({ images: counts.map(([visual_tokens, own_visual_tokens, video]) => ({ ...PICTURE, visual_tokens, own_visual_tokens, video })) }), sentences);
   }
 });
 
@@ -112,6 +112,6 @@ test('a file that is kept has the places as they are on screen', () => {
 // Visual tokens
 
 test('all tokens of all pictures are asked for', () => {
-  const images = (...counts) => ({ images: counts.map(([visual_tokens, own_visual_tokens]) => ({ ...PICTURE, visual_tokens, own_visual_tokens })) });
+  const images = (...counts) => ({ images: counts.map(([visual_tokens, own_visual_tokens, video]) => ({ ...PICTURE, visual_tokens, own_visual_tokens, video })) });
   assert.equal(tokensForAll(images([10, 20], [100, 2040], [50, 50], [undefined, undefined])), 2040);
 });

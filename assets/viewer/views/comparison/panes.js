@@ -31,13 +31,13 @@ const NOTHING = { before: 'base', after: 'adapter', difference: 'difference', wi
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ComparisonState} state
- * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions, compare: (two: {left?: number, right?: number}) => void,
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'stepPicture' | 'play' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions, compare: (two: {left?: number, right?: number}) => void,
  *   chooseOf: (member: number, change: Partial<import('../../state/own_heads.js').OwnHead>) => void}} actions
  */
-export function createComparisonPanes(root, state, { focusGrid, selectCell, pinCell, places, compare, chooseOf }) {
+export function createComparisonPanes(root, state, { focusGrid, stepPicture, play, selectCell, pinCell, places, compare, chooseOf }) {
   const stage = part(root, 'stage');
   const place = part(root, 'quad');
-  const strip = createPictureStrip(root, state, { focusGrid }, {
+  const strip = createPictureStrip(root, state, { focusGrid, stepPicture, play }, {
     fields: /** @type {any} */ (['pair']),
     of: (grid) => [state.get.pair?.before, state.get.pair?.after].map((shown) => shareOf(shown ?? null, grid)).filter(Boolean).join(' → '),
   });

@@ -13,12 +13,12 @@ const GAP_PX = 12;
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
- * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions}} actions
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'stepPicture' | 'play' | 'selectCell' | 'pinCell'> & {places: import('../../state/region_actions.js').RegionActions}} actions
  */
-export function createImageView(root, state, { focusGrid, selectCell, pinCell, places }) {
+export function createImageView(root, state, { focusGrid, stepPicture, play, selectCell, pinCell, places }) {
   const stage = part(root, 'stage');
   const place = part(root, 'panes');
-  const strip = createPictureStrip(root, state, { focusGrid });
+  const strip = createPictureStrip(root, state, { focusGrid, stepPicture, play });
   const set = createPaneSet(root, state, { selectCell, pinCell, places }, {
     panes: () => [{ name: 'picture', pane: first }, ...(alone ? [{ name: 'map', pane: alone, isBare: true }] : [])],
     main: () => first,

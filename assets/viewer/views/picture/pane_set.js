@@ -5,7 +5,7 @@
  */
 import { part } from '../dom.js';
 import { createPane } from './pane.js';
-import { placesOn } from '../../data/run_info.js';
+import { placesOn, shownPicture } from '../../data/run_info.js';
 import { placeOfMark, withPlaces } from '../../numbers/regions.js';
 import { cellsOfSelection } from '../../data/selection.js';
 import { placesApart, placesInCell, withNumbers } from '../../text/places.js';
@@ -15,7 +15,7 @@ import { createZoomTools } from './zoom_tools.js';
 
 /**
  * @typedef {ReturnType<typeof createPane>} Pane
- * @typedef {{grid: import('../../data/run_info.js').Grid, image: import('../../data/run_info.js').Picture, index: number}} Focus  the grid on screen, and its picture
+ * @typedef {{grid: import('../../data/run_info.js').Grid, image: import('../../data/run_info.js').Picture, index: number, under: number}} Focus  the grid on screen, and its picture; `under` is the one that is shown, where frames share the grid
  *
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
@@ -46,7 +46,7 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
     const { info, selection } = state.get;
     if (!info || selection?.grid == null) return null;
     const grid = info.grids[selection.grid];
-    return { grid, image: info.images[grid.image], index: grid.image };
+    return { grid, image: info.images[grid.image], index: grid.image, under: shownPicture(info, selection.grid, state.get.frame) };
   }
 
   const each = (/** @type {(name: string) => Partial<import('./pane.js').Content>} */ content) => panes().forEach(({ name, pane }) => pane.show(content(name)));
@@ -68,18 +68,31 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
     const common = { marking: state.get.marking, size: now?.image ?? null, grid: now?.grid ?? null, zoom: state.get.zoom, refit: refits, map: null, other: null, hover: null, ...selected() };
     each((name) => ({ ...common, places: named(name) }));
     showUnplaced();
-    if (!isOther) return;
+    if (isOther) showPictures();
+  }
+
+  function showPictures() {
+    const now = focus();
     for (const { name, pane, isBare } of panes()) {
       const source = sourceOf(name);
-      const content = now && source ? { preview: source.previewAddress(now.index), full: source.imageAddress(now.index), alt: `image ${now.index + 1} of this run` } : null;
+      const content = now && source ? { preview: source.previewAddress(now.under), full: source.imageAddress(now.under), alt: `image ${now.under + 1} of this run` } : null;
       if (!isBare) pane.show({ picture: content });
     }
+  }
+
+  /** Another of the frames that share the grid: all but the picture stays. */
+  function showFrame() {
+    const address = addresses();
+    if (address === picture.address || state.get.selection?.grid !== gridShown) return; // with another grid, all is shown anew
+    picture = { ...picture, address };
+    state.set({ pictureReady: false });
+    showPictures();
   }
 
   /** The addresses of all panes' pictures. */
   function addresses() {
     const now = focus();
-    return now ? panes().map(({ name, isBare }) => (isBare ? '' : sourceOf(name)?.previewAddress(now.index) ?? '')).join(' ').trim() : '';
+    return now ? panes().map(({ name, isBare }) => (isBare ? '' : sourceOf(name)?.previewAddress(now.under) ?? '')).join(' ').trim() : '';
   }
 
   /** The cells that are selected, and the one that is pinned. */
@@ -147,6 +160,7 @@ export function createPaneSet(root, state, { selectCell, pinCell, places: region
     state.on(['hover', 'shown', 'drawn', 'selection', 'sinks'], showHover),
     state.on(['unplacedOn', 'region', 'loaded'], showPlaces),
     state.on(['marking'], showMarking),
+    state.on(['frame'], showFrame),
     state.on(['zoom', 'info', 'grid'], () => tools.show(focus() ? state.get.zoom.scale : null)),
   ];
   function showMarking() {

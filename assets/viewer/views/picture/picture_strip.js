@@ -2,7 +2,7 @@
 /** The pictures of a run and their parts (tiles, a thumbnail, frames) as a strip: each with its share of the row, one in focus. */
 import { create, part } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
-import { gridNames, gridsOf, readNote } from '../../data/run_info.js';
+import { gridNames, gridsOf, picturesOf, readNote, shownPicture, timeText } from '../../data/run_info.js';
 import { areShares } from '../../data/selection.js';
 
 const THUMB_PX = { height: 18, least: 10, most: 40 };
@@ -10,31 +10,26 @@ const THUMB_PX = { height: 18, least: 10, most: 40 };
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
- * @param {{focusGrid: (grid: number) => void}} actions
+ * @param {Pick<import('../../state/actions.js').Actions, 'focusGrid' | 'stepPicture' | 'play'>} actions
  * @param {{fields: (keyof import('../../state/fields.js').Fields)[], of: (grid: number) => string}} [shares]  what is said of each, and what it depends on
  */
-export function createPictureStrip(root, state, { focusGrid }, shares = { fields: ['shown'], of: (grid) => shareOf(state.get.shown, grid) }) {
+export function createPictureStrip(root, state, { focusGrid, stepPicture, play }, shares = { fields: ['shown'], of: (grid) => shareOf(state.get.shown, grid) }) {
   const strip = part(root, 'pictures');
   const chips = create('div', { class: 'av-chips', role: 'group', 'aria-label': 'Pictures' });
   // what must be known at first sight, and all of it
   const [short, size] = [create('span', { class: 'av-size-short' }), create('span', { class: 'av-size' })];
   const [back, forward] = /** @type {const} */ ([['‹', 'previous picture', -1], ['›', 'next picture', 1]]).map(([text, label, by]) => {
     const button = create('button', { type: 'button', class: 'av-step', text, 'aria-label': label });
-    button.addEventListener('click', () => step(by));
+    button.addEventListener('click', () => stepPicture(by));
     return button;
   });
+  const film = create('button', { type: 'button', class: 'av-step', text: '▶', 'aria-label': 'Play the frames', title: 'frame after frame; p stops', hidden: '' });
+  film.addEventListener('click', () => play('frames'));
   const place = create('span', { class: 'av-picture-place' });
-  const steps = create('span', { class: 'av-picture-steps', role: 'group', 'aria-label': 'Pictures, one after the other', hidden: '' }, [back, place, forward]);
+  const steps = create('span', { class: 'av-picture-steps', role: 'group', 'aria-label': 'Pictures, one after the other', hidden: '' }, [back, place, forward, film]);
   strip.replaceChildren(steps, chips, short, size);
   /** @type {Map<number, {chip: HTMLElement, share: HTMLElement, thumb: HTMLImageElement, image: number}>} */
   const offered = new Map();
-
-  /** @param {number} by */
-  function step(by) {
-    const grids = [...offered.keys()];
-    const next = grids[grids.indexOf(/** @type {number} */ (state.get.grid)) + by];
-    if (next !== undefined) focusGrid(next);
-  }
 
   function offer() {
     const { info, tower } = state.get;
@@ -48,8 +43,10 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
       const grid = info.grids[index];
       const thumb = create('img', { alt: '', draggable: false });
       const share = create('span', { class: 'av-share' });
-      const chip = create('button', { class: 'av-picture-chip', type: 'button' }, [
-        create('span', { class: 'av-thumb' }, [thumb]), names.get(index) ?? '', share,
+      const name = names.get(index) ?? '';
+      const isFrame = typeof grid.time_s === 'number'; // of many, each in few words
+      const chip = create('button', { class: 'av-picture-chip', type: 'button', ...(isFrame ? { title: name, 'aria-label': name } : {}) }, [
+        create('span', { class: 'av-thumb' }, [thumb]), isFrame ? timeText(/** @type {number} */ (grid.time_s)) : name, share,
       ]);
       cut(/** @type {HTMLElement} */ (thumb.parentElement), thumb, grid.box_px, info.images[grid.image]);
       chip.addEventListener('click', () => focusGrid(index));
@@ -83,14 +80,22 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
   }
 
   function show() {
-    const { info, grid, pictureFailed } = state.get;
+    const { info, tower, grid, frame, pictureFailed, playing } = state.get;
     for (const [index, { chip }] of offered) chip.setAttribute('aria-pressed', String(index === grid));
     const chosen = grid === null ? undefined : offered.get(grid)?.chip;
-    const at = [...offered.keys()].indexOf(grid ?? -1);
+    const pictures = info && offered.size ? picturesOf(info, tower) : [];
+    const under = info && grid !== null ? shownPicture(info, grid, frame) : -1;
+    const at = pictures.findIndex((each) => each.grid === grid && each.image === under);
+    const time = info?.images[under]?.time_s;
     steps.hidden = offered.size < 2;
-    place.textContent = at < 0 ? '' : `${at + 1} of ${offered.size}`;
+    const count = create('span', { class: 'av-picture-count', text: `${time === undefined ? '' : ' · '}${at + 1} of ${pictures.length}` });
+    place.replaceChildren(...(at < 0 ? [] : [time === undefined ? '' : timeText(time), count]));
+    place.toggleAttribute('data-time', time !== undefined);
     back.disabled = at <= 0;
-    forward.disabled = at < 0 || at === offered.size - 1;
+    forward.disabled = at < 0 || at === pictures.length - 1;
+    film.hidden = !info?.images.some(({ video }) => video !== undefined);
+    film.setAttribute('aria-pressed', String(playing === 'frames'));
+    film.textContent = playing === 'frames' ? '❚❚' : '▶';
     // Never by scrollIntoView: that moves the page too.
     if (chosen) {
       const [left, right] = [chosen.offsetLeft - chips.offsetLeft, chosen.offsetLeft - chips.offsetLeft + chosen.offsetWidth];
@@ -117,7 +122,7 @@ export function createPictureStrip(root, state, { focusGrid }, shares = { fields
 
   const undo = [
     state.on(['info', 'tower', 'source'], offer),
-    state.on(['info', 'tower', 'grid', 'pictureFailed', 'size'], show),
+    state.on(['info', 'tower', 'grid', 'frame', 'playing', 'pictureFailed', 'size'], show),
     state.on(['info', 'tower', ...shares.fields], showShares),
     state.on(['status'], fillThumbs),
   ];

@@ -1,0 +1,343 @@
+"""Open a video that a person gave, and take the frames of it that the model's processor reads.
+
+Owns the forms of a video (frames, a folder of them, an animation, a file for a decoder) and how many frames are read.
+Animations are read by Pillow, other files by PyAV where it is installed. Knows no processor.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
+from attention.families.family import Family
+from attention.families.videos import Video
+from attention.image_entries import is_data_url
+from attention.limits import Limits
+from attention.picture_bytes import count_frames
+from attention.request import Request
+from attention.video_entries import TYPE, Source
+
+from .images import open_image, open_picture
+
+ASSUMED_FPS = 2.0  # where neither the video nor the model's files say how many frames a second there are
+# what FFmpeg may take a file for: no playlist, which would name other files
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,asf,flv"
+ANIMATIONS = ("GIF", "WEBP", "TIFF", "PNG")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A video of which the frames are counted, and not read yet.
+
+    `fps` is None where it does not say; `read` gives the frames at these places; `decoder` is what reads them.
+    """
+
+    name: str
+    total: int
+    fps: float | None
+    decoder: str
+    read: Callable[[Sequence[int]], list[Image.Image]]
+    is_frames: bool = False
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A video as the model's processor will receive it, what run.json says of it, and notes on how it is read."""
+
+    video: Video
+    record: dict[str, Any]
+    notes: list[str]
+
+
+class _Fewer(Exception):
+    """A file has fewer frames than it says: `args[0]`."""
+
+
+def check_videos(request: Request, limits: Limits) -> None:
+    """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
+    for source, name in _named(request):
+        open_video(source, limits, name, with_times=False)
+
+
+def sampled_videos(request: Request, family: Family, processor: Any, limits: Limits) -> list[Sampled]:
+    """The videos of a request, as many frames of each as the model's processor reads.
+
+    Raises InvalidRequest where one cannot be read, or where the model reads none, and LimitExceeded.
+    """
+    if not request.videos:
+        return []
+    if not family.takes_videos or getattr(processor, "video_processor", None) is None:
+        why = (
+            "its folder has no settings for them (video_preprocessor_config.json)" if family.takes_videos
+            else "this version does not read them for it"
+        )  # fmt: skip
+        raise InvalidRequest(
+            f"{family.label} is asked about a video, and {why}. Give frames of it as pictures (--image), or another "
+            "model, as Qwen3-VL."
+        )
+    entries = [entry for message in request.conversation() for entry in message["content"] if entry["type"] == TYPE]
+    found = [
+        _sampled(open_video(source, limits, name), entry, request, family, processor, limits)
+        for (source, name), entry in zip(_named(request), entries, strict=True)
+    ]
+    count = sum(len(each.video.frames) for each in found)
+    if count > limits.frames:
+        raise LimitExceeded(
+            f"{count:,} frames of videos would be read; the limit is {limits.frames:,}. Lower max_frames "
+            "(--max-frames) or fps (--fps)."
+        )
+    return found
+
+
+def open_video(source: Source, limits: Limits, name: str = "the video", with_times: bool = True) -> Opened:
+    """Open a source, and count its frames. Raises InvalidRequest for what is no video, or LimitExceeded.
+
+    Without `with_times` no frame is decoded, and how long an animation lasts is left open.
+    """
+    if isinstance(source, tuple):
+        return _of_frames(source, limits, name)
+    if not isinstance(source, str | os.PathLike) or not str(source) or is_data_url(source):
+        raise InvalidRequest(
+            f"{name[0].upper()}{name[1:]} is {quoted(source)}; give a file, a folder of frames, or a list of frames."
+        )
+    path = Path(source)
+    try:
+        if path.is_dir():
+            files = sorted((each for each in path.iterdir() if each.is_file() and each.name[0] != "."), key=_in_order)
+            return _of_frames(tuple(files), limits, shortened(path.name))
+        if not path.is_file():
+            raise InvalidRequest(f"There is no file {shown_path(path)}.")
+        size, name = path.stat().st_size, shortened(path.name)
+        with path.open("rb") as file:
+            head = file.read(12)
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(
+            f"{shown_path(path)} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from None
+    if size > limits.video_bytes:
+        raise LimitExceeded(
+            f"{name} has {size / 1e6:,.0f} MB; the limit of a video is {limits.video_bytes / 1e6:,.0f} MB. Cut it, or "
+            "give frames of it."
+        )
+    return _animation(path, name, limits, with_times) if _is_picture(head) else _decoded(path, name, limits)
+
+
+# The frames that are read
+
+
+def _sampled(opened: Opened, entry: dict, request: Request, family: Family, processor: Any, limits: Limits) -> Sampled:
+    own_fps, own_most = family.sampling(processor)
+    asked_fps, asked_most = entry.get("fps", request.fps), entry.get("max_frames", request.max_frames)
+    own_most = own_most or limits.frames
+    most = asked_most or min(own_most, limits.default_frames or own_most)
+    notes = []
+    if opened.is_frames or opened.fps is None:
+        fps = asked_fps or own_fps or ASSUMED_FPS
+        if asked_fps is None:
+            notes.append(
+                f"Nothing says how many frames of {opened.name} there are in a second; they are read as {fps:g}. Give "
+                "fps (--fps) where that is wrong."
+            )
+        opened = replace(opened, fps=float(fps))
+        wanted = None
+    else:
+        wanted = asked_fps or own_fps or ASSUMED_FPS
+
+    def places() -> list[int]:
+        assert opened.fps is not None
+        if wanted is not None:
+            return family.sample(processor, opened.total, opened.fps, wanted, most)
+        return np.linspace(0, opened.total - 1, min(opened.total, most)).round().astype(int).tolist()
+
+    chosen = places()
+    try:
+        frames = opened.read(chosen)
+    except _Fewer as fewer:
+        notes.append(f"{opened.name} says that it has {opened.total:,} frames, and has {fewer.args[0]:,}.")
+        opened = replace(opened, total=fewer.args[0])
+        if not opened.total:
+            raise InvalidRequest(f"{opened.name} holds no frame that can be decoded. It may be damaged.") from None
+        chosen = places()
+        frames = opened.read(chosen)
+    if len(frames) < 2:
+        raise InvalidRequest(f"{opened.name} has 1 frame: that is a picture. Give it as one (--image).")
+    _check_one_size(frames, opened.name)
+    assert opened.fps is not None
+    if len(chosen) == most < (opened.total if wanted is None else opened.total / opened.fps * wanted):
+        notes.append(
+            f"{most:,} of the {opened.total:,} frames of {opened.name} are read, "
+            f"{len(chosen) / opened.total * opened.fps:.2g} a second. More are read with max_frames (--max-frames)."
+        )
+    width, height = frames[0].size
+    record = {
+        "decoder": opened.decoder, "frames": opened.total, "read": len(chosen), "fps": opened.fps,
+        "duration_s": opened.total / opened.fps, "width": width, "height": height,
+    }  # fmt: skip
+    return Sampled(Video(frames, chosen, opened.total, opened.fps), record, notes)
+
+
+def _check_one_size(frames: list[Image.Image], name: str) -> None:
+    other = next((i for i, frame in enumerate(frames) if frame.size != frames[0].size), None)
+    if other is not None:
+        one, two = ("{}x{}".format(*frame.size) for frame in (frames[0], frames[other]))
+        raise InvalidRequest(
+            f"Frames of {name} have different sizes: the first is {one}, number {other + 1} is {two}. Make them alike."
+        )
+
+
+# Forms of a video
+
+
+def _named(request: Request) -> list[tuple[Source, str]]:
+    several = len(request.videos) > 1
+    return [(source, f"video {i}" if several else "the video") for i, source in enumerate(request.videos, 1)]
+
+
+def _in_order(path: Path) -> list:
+    """Key by which frame_2 comes before frame_10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def _of_frames(sources: tuple, limits: Limits, name: str) -> Opened:
+    if len(sources) < 2:
+        what = "1 frame, which is a picture: give it as one (--image)" if sources else "no frames: give two at least"
+        raise InvalidRequest(f"{name[0].upper()}{name[1:]} has {what}.")
+    if len(sources) > limits.video_frames:
+        raise _too_many(name, len(sources), limits)
+
+    def read(places: Sequence[int]) -> list[Image.Image]:
+        return [open_image(sources[place], limits.image_pixels, f"frame {place + 1} of {name}")[0] for place in places]
+
+    return Opened(name, len(sources), None, "frames", read, is_frames=True)
+
+
+def _is_picture(head: bytes) -> bool:
+    """True for the beginning of a file that Pillow reads."""
+    return head.startswith((b"GIF8", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8", b"BM")) or (
+        head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    )
+
+
+def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opened:
+    """A file of Pillow's with several frames. How long each is shown makes the mean number of them in a second."""
+    with open_picture(path, name, limits.image_pixels) as (file, called):
+        assert file is not None
+        count_frames(file, called)
+        with Image.open(file, formats=ANIMATIONS) as image:
+            total, (width, height) = getattr(image, "n_frames", 1), image.size
+            if total < 2:
+                raise InvalidRequest(f"{name} has 1 frame: that is a picture. Give it as one (--image).")
+            _check_size(name, total, width, height, limits)
+            if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
+                raise InvalidRequest(f"{name} has frames of mode {image.mode}. Save them with 8 bits a channel.")
+            lasting_ms = 0.0
+            for frame in range(total if with_times else 0):
+                image.seek(frame)
+                lasting_ms += image.info.get("duration", 0) or 0
+    fps = total / lasting_ms * 1000 if lasting_ms else None
+    if fps:
+        _check_duration(name, total / fps, limits)
+
+    def read(places: Sequence[int]) -> list[Image.Image]:
+        frames = []
+        with open_picture(path, name, limits.image_pixels) as (file, _):
+            assert file is not None
+            with Image.open(file, formats=ANIMATIONS) as image:
+                for place in places:
+                    image.seek(place)
+                    frames.append(_on_white(image))
+        return frames
+
+    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    frame = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame).convert("RGB")
+
+
+def _decoded(path: Path, name: str, limits: Limits) -> Opened:
+    """A file that PyAV decodes. Frames are as they are stored: turned ones are not turned back, as in transformers."""
+    try:
+        av = import_module("av")
+    except ImportError:
+        raise InvalidRequest(
+            f"{name} needs a decoder for videos, and none is installed. Install PyAV (pip install av), or give a GIF, "
+            "or frames of it as pictures."
+        ) from None
+    with _container(av, path, name) as (_, stream):
+        width, height, rate = stream.codec_context.width, stream.codec_context.height, stream.average_rate
+        total, fps = stream.frames, float(rate) if rate else None
+    if total < 1:  # WebM does not say
+        with _container(av, path, name) as (container, stream):
+            total = sum(packet.size > 0 for packet in container.demux(stream))
+    _check_size(name, total, width, height, limits)
+    if fps:
+        _check_duration(name, total / fps, limits)
+
+    def read(places: Sequence[int]) -> list[Image.Image]:
+        wanted, last, found = set(places), max(places), {}
+        with _container(av, path, name) as (container, stream):
+            place = -1
+            for place, frame in enumerate(container.decode(stream)):
+                if place in wanted:
+                    _check_size(name, 1, frame.width, frame.height, limits)
+                    found[place] = Image.fromarray(frame.to_ndarray(format="rgb24"))
+                if place == last:
+                    break
+            else:
+                raise _Fewer(place + 1)
+        return [found[place] for place in places]
+
+    return Opened(name, total, fps, f"pyav {av.__version__}", read)
+
+
+@contextmanager
+def _container(av: Any, path: Path, name: str):
+    """The container of a file and its first video stream. What FFmpeg cannot read is said."""
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "pipe"}
+    try:
+        with path.open("rb") as file, av.open(file, container_options=options) as container:
+            if not container.streams.video:
+                raise InvalidRequest(f"{name} holds no video.")
+            yield container, container.streams.video[0]
+    except (AttentionError, _Fewer):
+        raise
+    except (OSError, ValueError, LookupError, RuntimeError) as error:  # FFmpeg's are of these, too
+        why = getattr(error, "strerror", None) or shortened(str(error), 200)
+        raise InvalidRequest(
+            f"{name} is not a video that is read here ({why}). Give an MP4, WebM or GIF, or frames as pictures."
+        ) from None
+
+
+def _check_size(name: str, total: int, width: int, height: int, limits: Limits) -> None:
+    if total > limits.video_frames:
+        raise _too_many(name, total, limits)
+    if width * height > limits.image_pixels:
+        raise LimitExceeded(f"{name} has frames of {width}x{height} pixels; the limit is {limits.image_pixels:,}.")
+    if total * width * height > limits.video_pixels:
+        raise LimitExceeded(
+            f"{name} has {total:,} frames of {width}x{height} pixels, {total * width * height / 1e9:,.1f} thousand "
+            f"million in all; the limit is {limits.video_pixels / 1e9:,.1f}. Cut it, or make it smaller."
+        )
+
+
+def _too_many(name: str, total: int, limits: Limits) -> LimitExceeded:
+    return LimitExceeded(f"{name} has {total:,} frames; the limit is {limits.video_frames:,}. Cut it.")
+
+
+def _check_duration(name: str, seconds: float, limits: Limits) -> None:
+    if seconds > limits.video_seconds:
+        raise LimitExceeded(f"{name} lasts {seconds:,.0f} seconds; the limit is {limits.video_seconds:,.0f}. Cut it.")

@@ -1,0 +1,278 @@
+"""Videos of every form as runs: frames as pictures, exact rows, painted cells found in one key of one frame."""
+
+import re
+import sys
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+import tiny_families
+import torch
+from golden import stock_videos
+from PIL import Image
+
+from attention import Request, extract
+from attention.capture import videos
+from attention.capture.forecast import forecast
+from attention.capture.inputs import prepare
+from attention.capture.videos import open_video
+from attention.environment import POCKET_ID
+from attention.errors import InvalidRequest, LimitExceeded
+from attention.limits import Limits
+from attention.models import kept
+from attention.models import loading as models
+from attention.request import gather_images
+from attention.runs.checks.run import check_run
+from attention.runs.tokens import cell_box
+from attention.verify import painting
+from attention.verify.eager import compare_end_to_end
+
+GREY = (128, 128, 128)
+SIZE = (170, 120)
+
+
+def frames(count, size=SIZE):
+    return [Image.fromarray(stock_videos.drawn(*size, time / 3)) for time in range(count)]
+
+
+@pytest.fixture(scope="module")
+def gif(tmp_path_factory):
+    path = tmp_path_factory.mktemp("videos") / "waves.gif"
+    first, *rest = frames(20)
+    first.save(path, save_all=True, append_images=rest, duration=200)
+    return path
+
+
+@pytest.fixture(scope="module", params=(*stock_videos.TYPES, "qwen3_5"))
+def loaded(request, tmp_path_factory):
+    folder = tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
+    yield models.load(str(folder), "cpu")
+    kept.free()
+
+
+def inputs_of(loaded, **fields):
+    request = Request(prompt="what happens?", **fields)
+    pictures = [(image, []) for image in request.images]
+    return prepare(request, pictures, loaded.family, loaded.processor, Limits())
+
+
+def test_a_painted_cell_of_one_frame_changes_the_key_that_stands_for_it(loaded):
+    plain = [Image.new("RGB", SIZE, GREY) for _ in range(5)]
+    pictures = (Image.new("RGB", (90, 140), GREY),) * (loaded.family.frames_together(loaded.processor) == 2)
+    before = inputs_of(loaded, images=pictures, videos=(plain,), fps=2).inputs
+    keys = painting.first_keys(loaded.family, loaded.model, before)
+    rng = np.random.default_rng(0)
+    for frame in range(5):
+        (own,) = [
+            index
+            for index, grid in enumerate(before.grids)
+            if grid.tower == "language" and frame + len(pictures) in (grid.images or [grid.image])
+        ]
+        grid = before.grids[own]
+        row, col = int(rng.integers(grid.rows)), int(rng.integers(grid.cols))
+        painted = list(plain)
+        painted[frame] = painting.painted(plain[frame], cell_box(grid.to_dict(), row, col))
+        after = inputs_of(loaded, images=pictures, videos=(painted,), fps=2).inputs
+        changed = painting.changed_cells(before, keys, painting.first_keys(loaded.family, loaded.model, after))
+        pairs = {index for index, each in enumerate(before.grids) if each.image == grid.image}
+        assert set(changed) == pairs, "no other frame, and not the picture"
+        assert changed[own] == (own, row, col)
+        (patch,) = pairs - {own}
+        assert (changed[patch][1] // 2, changed[patch][2] // 2) == (row, col)
+
+
+def test_a_run_of_a_video_is_exact_and_has_its_frames(loaded, gif, tmp_path):
+    request = Request(videos=gif, prompt="what happens?", model=loaded.path, answer="a wave", max_frames=6)
+    with extract(request, tmp_path / "run", model=loaded) as run:
+        check_run(run)
+        info = run.info
+        (video,) = info["videos"]
+        assert (video["frames"], video["read"], video["fps"], video["duration_s"]) == (20, 6, 5.0, 4.0)
+        assert video["decoder"].startswith("pillow ")
+        assert [image["video"] for image in info["images"]] == 6 * [0]
+        times = [image["time_s"] for image in info["images"]]
+        grids = [grid for grid in info["grids"] if grid["tower"] == "language"]
+        together = loaded.family.frames_together(loaded.processor)
+        pairs = [list(range(first, first + together)) for first in range(0, 6, together)]
+        assert [grid.get("images", [grid["image"]]) for grid in grids] == pairs
+        assert [grid["time_s"] for grid in grids] == pytest.approx(
+            [np.mean([times[i] for i in pair]) for pair in pairs]
+        )
+        with Image.open(gif) as stored, Image.open(run.folder / "image_3.png") as kept_frame:
+            stored.seek(round(times[3] * 5))
+            assert np.array_equal(np.asarray(stored.convert("RGB")), np.asarray(kept_frame))
+        inputs = inputs_of(loaded, videos=gif, max_frames=6, answer="a wave").inputs
+        inputs = loaded.family.extend(
+            loaded.processor, inputs, [token["id"] for token in info["tokens"]][len(inputs.ids) :]
+        )
+        with torch.inference_mode():
+            _, checks, _ = compare_end_to_end(loaded, run, inputs.tensors)
+        assert len(checks) == 3 and all(check.passed for check in checks), "as the model's own eager attention"
+        grid, query = info["grids"].index(grids[1]), len(info["tokens"]) - 2
+        cells = [i for i, token in enumerate(info["tokens"]) if token["grid"] == grid]
+        layer = run.layers()[0]
+        assert np.allclose(run.map(layer, 0, query, grid=grid).ravel(), run.row(layer, query)[0, cells])
+        times = "".join(token["text"] for token in info["tokens"] if token["role"] == "special")
+        assert ("<0.4 seconds>" in times) == (loaded.family.label in ("Qwen3-VL", "Qwen3.5")), (
+            "they are the processor's"
+        )
+
+
+def test_frames_and_a_folder_of_them_are_one_video_read_whole(loaded, tmp_path):
+    each = frames(11)
+    for number, frame in enumerate(each):
+        frame.save(tmp_path / f"frame_{number}.png")  # frame_10 comes last
+    (tmp_path / ".DS_Store").write_bytes(b"no frame")
+    given = inputs_of(loaded, videos=[each], fps=5)
+    found = inputs_of(loaded, videos=tmp_path, fps=5)
+    assert given.videos[0].record | {"decoder": "frames"} == found.videos[0].record
+    assert given.videos[0].record["read"] == 11 and given.notes == []
+    for name, tensor in given.inputs.tensors.items():
+        assert tensor.equal(found.inputs.tensors[name]), name
+    thinned = inputs_of(loaded, videos=tmp_path, max_frames=4)
+    assert thinned.videos[0].video.indices == [0, 3, 7, 10]
+    assert any("read as 2" in note for note in thinned.notes) and any("4 of the 11" in note for note in thinned.notes)
+
+
+def test_an_entry_of_a_chat_names_its_video_and_what_is_read_of_it(loaded, gif, tmp_path):
+    content = [
+        {"type": "video", "video": gif.name, "fps": 1, "max_frames": None},
+        {"type": "image", "image": frames(1)[0]},
+        {"type": "text", "text": "?"},
+    ]
+    messages, images = gather_images([{"role": "user", "content": content}], [], gif.parent)
+    request = Request(messages=messages, images=images, fps=4)
+    assert request.videos == (gif,)
+    assert request.conversation()[0]["content"][0] == {"type": "video", "fps": 1}
+    if loaded.family.frames_together(loaded.processor) == 2:
+        prepared = prepare(request, [(images[0], [])], loaded.family, loaded.processor, Limits())
+        assert prepared.videos[0].record["read"] == 4
+        assert prepared.inputs.grids[0].kind == "whole" and prepared.inputs.grids[1].images == (1, 2)
+
+
+def test_a_forecast_counts_frames(gif):
+    short, long = (forecast(Request(videos=gif, prompt="?", model=POCKET_ID, max_frames=most)) for most in (4, 8))
+    assert long.image_tokens == 2 * short.image_tokens > 0
+    assert long.bytes_on_disk > short.bytes_on_disk
+    asked = forecast(Request(videos=gif, prompt="?", model=POCKET_ID, fps=5))
+    assert len(asked.prepared.images) == 16 and "16 of the 20 frames" in asked.notes[0], "the limit of a CPU"
+
+
+@pytest.mark.parametrize(
+    "videos, fields, words",
+    [
+        ("nowhere.mp4", {}, "There is no file nowhere.mp4"),
+        ([[Image.new("RGB", (9, 9))]], {}, "The video has 1 frame"),
+        ([[]], {}, "no frames"),
+        ([5], {}, "The video is 5"),
+        ([[Image.new("RGB", (40, 40)), Image.new("RGB", (40, 50))]], {}, "the first is 40x40, number 2 is 40x50"),
+        ([[Image.new("RGB", (40, 40)), "nothing.png"]], {}, "There is no file nothing.png"),
+        (5 * [[Image.new("RGB", (40, 40))] * 2], {}, "5 videos were given; the limit is 4"),
+        ("GIF", {"fps": 0}, "fps 0"),
+        ("GIF", {"fps": True}, "fps True"),
+        ("GIF", {"max_frames": 1}, "max_frames 1"),
+        ("GIF", {"model": "LLAVA"}, "LLaVA is asked about a video"),
+    ],
+)
+def test_what_is_no_video_is_refused_by_name(gif, llava, videos, fields, words):
+    named = {"GIF": gif, "LLAVA": llava}
+    fields = {"model": POCKET_ID} | {name: named.get(value, value) for name, value in fields.items()}
+    with pytest.raises((InvalidRequest, LimitExceeded), match=re.escape(words)):
+        forecast(Request(videos=named.get(videos, videos) if isinstance(videos, str) else videos, prompt="?", **fields))
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory):
+    return str(tiny_families.write("llava", tmp_path_factory.mktemp("llava")))
+
+
+@pytest.mark.parametrize(
+    "limit, words",
+    [
+        ({"video_bytes": 1000}, "the limit of a video is 0 MB"),
+        ({"video_frames": 19}, "waves.gif has 20 frames; the limit is 19"),
+        ({"video_seconds": 3.0}, "waves.gif lasts 4 seconds; the limit is 3"),
+        ({"image_pixels": 20_000}, "170x120"),
+        ({"video_pixels": 400_000}, "20 frames of 170x120 pixels"),
+        ({"frames": 7}, "8 frames of videos would be read; the limit is 7"),
+    ],
+)
+def test_limits_refuse_with_the_number(gif, limit, words):
+    with pytest.raises(LimitExceeded, match=words):
+        forecast(Request(videos=gif, prompt="?", model=POCKET_ID), Limits(**limit))
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        ({"video": "https://example.com/a.mp4"}, "addresses are not read"),
+        ({"video": "a.mp4", "nframes": 4}, "'nframes'"),
+        ({"video": "a.mp4", "path": "b.mp4"}, "video and path"),
+        ({"video": []}, "no frames"),
+        ({}, "no video was given"),
+    ],
+)
+def test_entries_that_are_not_understood_are_refused(entry, words):
+    content = [{"type": "video", **entry}, {"type": "text", "text": "?"}]
+    with pytest.raises(InvalidRequest, match=re.escape(words)):
+        Request(messages=[{"role": "user", "content": content}])
+
+
+def test_without_a_decoder_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InvalidRequest, match=r"clip.mp4 needs a decoder.*pip install av"):
+        open_video(path, Limits())
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Forty frames at ten a second, as FFmpeg writes them."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 96, "yuv420p", 4_000_000
+        for index in range(40):
+            frame = av.VideoFrame.from_ndarray(stock_videos.drawn(160, 96, index / 10), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_file_is_decoded_at_the_frames_that_are_read(clip):
+    opened = open_video(clip, Limits())
+    assert (opened.total, opened.fps) == (40, 10.0) and opened.decoder == f"pyav {av.__version__}"
+    for place, frame in zip((3, 39), opened.read([3, 39]), strict=True):
+        drawn = [stock_videos.drawn(160, 96, other / 10).astype(float) for other in range(40)]
+        errors = [np.abs(np.asarray(frame) - other).mean() for other in drawn]
+        assert int(np.argmin(errors)) == place
+    with pytest.raises(LimitExceeded, match="lasts 4 seconds"):
+        open_video(clip, Limits(video_seconds=1.0))
+    with pytest.raises(LimitExceeded, match="160x96"):
+        open_video(clip, Limits(image_pixels=9))
+
+
+def test_a_file_that_ends_before_it_says_is_read_as_far_as_it_goes(loaded, clip, monkeypatch):
+    opened = replace(open_video(clip, Limits()), total=60)
+    monkeypatch.setattr(videos, "open_video", lambda *_: opened)
+    (found,) = videos.sampled_videos(Request(videos=clip, prompt="?"), loaded.family, loaded.processor, Limits())
+    assert found.record["frames"] == 40 and max(found.video.indices) <= 39
+    assert any("says that it has 60 frames, and has 40" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"#EXTM3U\n#EXTINF:1,\n{clip}\n", b"ffconcat version 1.0\nfile {clip}\n", b"\0\0\0\x20ftypisom" + bytes(300)],
+)
+def test_a_list_of_other_files_and_a_broken_file_are_no_videos(clip, tmp_path, content):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content.replace(b"{clip}", str(clip).encode()))
+    with pytest.raises(InvalidRequest, match=r"clip\.mp4 is not a video that is read here"):
+        open_video(path, Limits())
+
+
+def test_a_video_that_is_given_as_a_picture_is_told_where_it_belongs(clip):
+    with pytest.raises(InvalidRequest, match=r"clip\.mp4 is a video, not a picture"):
+        forecast(Request(images=clip, prompt="?", model=POCKET_ID))
