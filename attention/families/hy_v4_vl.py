@@ -7,7 +7,8 @@ HYV4VLForConditionalGeneration
   model.vision_tower.layers.{i}.self_attn     one call for each image, full attention over its patches
 ```
 As Qwen3-VL, but the patches of a picture are row by row in the vision tower too, and a token that stands for no cell
-ends each row of tokens.
+ends each row of tokens. Where two keys score nearly the same, rounding decides which of them an indexer chooses: a pass
+with other kernels, as an eager one, may then read another key.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def write(folder):
             "v_head_dim": 12,
             "index_topk": CHOSEN,
             "index_head_dim": 16,
-            "index_n_heads": 2,
+            "index_n_heads": 8,  # with few, many keys would have the same score: none
             "indexer_types": ["full", "full", "shared"],
             "hc_mult": 2,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]},
