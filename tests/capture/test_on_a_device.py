@@ -10,6 +10,7 @@ from PIL import Image
 from pretended_cuda import OnDevice, PretendedCuda
 from safetensors.torch import load_file
 
+from adapters import choose, compare
 from attention import Request, extract
 from attention.capture import host_copies, recorder
 from attention.capture.plan import TowerPlan
@@ -17,7 +18,9 @@ from attention.capture.recorder import Capture
 from attention.errors import CaptureError
 from attention.limits import Limits
 from attention.models import loading as models
+from attention.models.kept import free
 
+KINDS = ("gemma3", "mllama", "qwen2_5_vl")  # masks of its own and a batch; cross-attention; many calls a layer
 CALLS, CALLS_EACH_FURTHER, WAITS = 12, 3, 10
 
 
@@ -81,7 +84,10 @@ def request_for(folder, **fields):
     return Request(pictures, "what color is the star?", str(folder), answer="red and blue", **fields)
 
 
-@pytest.mark.parametrize("model_type", tiny_families.of_each_kind())
+@pytest.mark.parametrize(
+    "model_type",
+    [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in tiny_families.all_types()],
+)
 def test_a_layer_costs_few_calls_and_no_wait_and_gives_the_numbers_of_a_cpu(model_type, tmp_path, monkeypatch):
     folder = tiny_families.write(model_type, tmp_path / "model")
     request = request_for(folder)
@@ -179,3 +185,20 @@ def test_the_pretended_device_refuses_what_a_card_refuses():
         assert torch.equal(copy, here)
         assert there.sum().item() == 3 and bool(there.any()) and len(there[there > 0]) == 3
         assert cuda.waits == ["cpu", "event", "item", "__bool__", "__getitem__"]
+
+
+@pytest.mark.slow
+def test_a_comparison_is_clean_on_a_device(tmp_path):
+    """Base and adapter of the bundled model: no two devices meet, and what changed is the CPU's."""
+    request = Request("assets/examples/shapes.png", "what color is the star?", "pocket", answer="red", device="cpu")
+    choices = choose(["largest"], "pocket")
+    compare(request, choices, tmp_path / "on_cpu").close()
+    loaded = models.load("pocket", "cpu")
+    with PretendedCuda() as cuda, pytest.MonkeyPatch.context() as patch:
+        kept = cuda.moved(loaded)
+        patch.setattr(models, "load", lambda *_, **__: kept)
+        compare(request, choices, tmp_path / "there").close()
+    free()
+    for member in ("base", "adapter_1"):
+        assert_same_bits(tmp_path / "there" / member, tmp_path / "on_cpu" / member)
+    assert_same_bits(tmp_path / "there", tmp_path / "on_cpu")
