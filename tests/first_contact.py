@@ -137,7 +137,7 @@ def _adapter(step: Step, folder: Path) -> dict:
 def _bench(step: Step, folder: Path) -> dict:
     """The bench's own table. Without a card it is a short one, and says so."""
     has_card = step.device.startswith("cuda")
-    sizes = ["--device", "cuda"] if has_card else ["--quick", "--no-memory"]
+    sizes = ["--device", "cuda"] if has_card else ["--quick", "--no-memory", "--rounds", "1"]
     command = [sys.executable, str(ROOT / "tests/bench/capture.py"), "--real", "--markdown", *sizes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -159,7 +159,10 @@ def _called(cuda, function, args, kwargs):
             args[0].copy_(args[1])
         return tensors[0]
     is_pinned = kwargs.pop("pin_memory", False) or name == "pin_memory"
-    result = args[0] if name == "pin_memory" else function(*args, **kwargs)
+    if name == "histc" and not args[0].is_floating_point():  # of whole numbers, a card alone has it
+        result = function(args[0].float(), *args[1:], **kwargs).to(args[0].dtype)
+    else:
+        result = args[0] if name == "pin_memory" else function(*args, **kwargs)
     if is_pinned:
         return cuda.pin(result)
     if name.endswith("_") and not name.endswith("__"):
