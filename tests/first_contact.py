@@ -110,6 +110,7 @@ def _windows(step: Step, folder: Path) -> dict:
         try:
             with extract(_on(request, step), folder / f"run_{number}") as run:
                 answers.append({"label": label, "answer": run.info["answer"], "tokens": len(run.info["tokens"])})
+                run.info["model"]["id"] = short_name(step.model)  # it is written on the card
                 export(run, "card", folder / f"window_{number}.png")
         except AttentionError as error:
             answers.append({"label": label, "answer": f"refused: {clean(str(error))}", "tokens": "-"})
