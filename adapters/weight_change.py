@@ -20,6 +20,7 @@ from peft.utils.integrations import dequantize_module_weight
 from torch import nn
 
 from attention import families
+from attention.families.family import TowerShape
 from attention.models.quantisation import is_packed
 
 from .base_modules import BaseModule, base_of_model, plain_modules, plain_tensors
@@ -95,11 +96,11 @@ def weight_changes(
         found.setdefault(module, {})[which] = tensors[key]
     plain = dict(plain_modules(model))
     places = base_of_model(card.base, model, model_type).modules
-    head_dim = families.of_config(model.config, model_type).towers(model.config)["language"].head_dim
+    shape = families.of_config(model.config, model_type).towers(model.config)["language"]
     changes = [
         _parameter(module, found[module.name], plain[module.name.rpartition(".")[0]])
         if module.kind == "parameter"
-        else _lora(module, found[module.name], plain[module.name], head_dim)
+        else _lora(module, found[module.name], plain[module.name], shape)
         for module in card.modules
     ]
     changes += [_rows(name, rows, found[name]["rows"], plain[name], places[name]) for name, rows in card.rows.items()]
@@ -122,7 +123,7 @@ def differing_copies(card: HealthCard, tensors: Mapping[str, torch.Tensor], mode
     return sorted(differ)
 
 
-def _lora(module: TouchedModule, found: dict[str, torch.Tensor], base: nn.Module, head_dim: int) -> WeightChange:
+def _lora(module: TouchedModule, found: dict[str, torch.Tensor], base: nn.Module, language: TowerShape) -> WeightChange:
     where = (module.name, module.part, module.tower, module.layer, module.kind)
     if getattr(base, "groups", 1) > 1:
         return WeightChange(*where, None, None, note="The change of a grouped convolution is not computed.")
@@ -144,6 +145,7 @@ def _lora(module: TouchedModule, found: dict[str, torch.Tensor], base: nn.Module
         if weight is not None:
             rows = weight.T if module.kind == "embedding" else weight  # b a is a change of that, in both cases
             dora = _dora(rows, b, a, module.scaling, found["magnitude"].to(device).float().flatten(), own)
+    head_dim = language.sizes_of(module.layer)[1] if module.layer is not None else language.head_dim
     if module.tower == "language" and module.part in HEADS and not len(b) % head_dim:
         lengths = (b @ into.T).norm(dim=1) * abs(module.scaling)
         heads = tuple(lengths.reshape(-1, head_dim).norm(dim=1).tolist())

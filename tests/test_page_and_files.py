@@ -17,7 +17,7 @@ from attention.drawing.colour_range import MapCells, drawn, drawn_difference, dr
 from attention.drawing.look import Look
 from attention.drawing.overlay import Smoothed
 from attention.drawing.palettes import PALETTES, diverging, palette
-from attention.drawing.run_words import OnSinks, sinks_sentence
+from attention.drawing.run_words import OnSinks, learned_sink_sentence, sinks_sentence
 from attention.measures.differences import jensen_shannon
 from attention.runs.regions import Region, region_cells
 from attention.words import GONE
@@ -96,6 +96,11 @@ def test_palettes_have_their_colours_and_cover_as_much_of_the_picture():
     look = Look(opacity=1)
     assert look.colours()[:, 3].tolist() == GOLDEN["coverage"]["map"]
     assert look.diverging_colours()[:, 3].tolist() == GOLDEN["coverage"]["difference"]
+
+
+@pytest.mark.parametrize("masses, sentence", GOLDEN["learned_sinks"])
+def test_attention_on_a_learned_sink_has_its_sentence(masses, sentence):
+    assert learned_sink_sentence(masses) == sentence
 
 
 @pytest.mark.parametrize("row, sentence", GOLDEN["sinks"])

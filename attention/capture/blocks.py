@@ -7,13 +7,14 @@ on the host afterwards: causal, full, segments, or bits of its own; what is none
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from attention.errors import CaptureError
+from attention.models.scores import Scores
 
 from .host_copies import on_host
 
@@ -34,28 +35,39 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """One sequence of one attention call, the one at `entry` of its batch. Making one costs no tensor operation."""
+    """One sequence of one attention call, the one at `entry` of its batch. Making one costs no tensor operation.
+
+    `padding` says how many queries and keys after its own were padding, and are left out.
+    """
 
     call: Call
     entry: int
+    padding: int = 0
+
+    def first(self, length: int) -> Block:
+        """The same block without what comes after its first `length` queries and keys, which is padding."""
+        return replace(self, padding=self.call.key.shape[2] - length)
 
     @property
     def query(self) -> torch.Tensor:
         """[heads, queries, head_dim]"""
-        return self.call.query[self.entry]
+        return self._own(self.call.query)
 
     @property
     def key(self) -> torch.Tensor:
         """[kv_heads, keys, head_dim]"""
-        return self.call.key[self.entry]
+        return self._own(self.call.key)
+
+    def _own(self, whole: torch.Tensor) -> torch.Tensor:
+        return whole[self.entry, :, : whole.shape[2] - self.padding] if self.padding else whole[self.entry]
 
     @property
     def n_queries(self) -> int:
-        return self.call.query.shape[2]
+        return self.call.query.shape[2] - self.padding
 
     @property
     def n_keys(self) -> int:
-        return self.call.key.shape[2]
+        return self.call.key.shape[2] - self.padding
 
     @property
     def form(self) -> tuple:
@@ -76,7 +88,7 @@ class KeptLayer:
     blocks: list[Block]
     query: torch.Tensor
     key: torch.Tensor
-    scaling: float
+    formula: Scores
     on_host: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
@@ -167,13 +179,16 @@ class Masks:
         """Keys that each query of a block may read, bool [queries, keys]; None for all of them."""
         n_queries, n_keys = block.n_queries, block.n_keys
         if block.call.mask is None:
+            if block.padding:
+                raise CaptureError(f"{where} reads the padding of its pictures.")
             return torch.ones(n_queries, n_keys, dtype=torch.bool).tril() if block.call.causal else None
         _, mask = self._on_host[id(block.call.mask)]
         shape = tuple(mask.shape)
         mask = mask[block.entry if shape[0] > 1 else 0]
-        if mask.shape[:-2].numel() != 1 or mask.shape[-2:] != (n_queries, n_keys):
-            raise CaptureError(f"{where} has a mask of shape {shape} for {n_queries} queries and {n_keys} keys.")
-        mask = mask.reshape(n_queries, n_keys)
+        given = (n_queries + block.padding, n_keys + block.padding)
+        if mask.shape[:-2].numel() != 1 or mask.shape[-2:] != given:
+            raise CaptureError(f"{where} has a mask of shape {shape} for {given[0]} queries and {given[1]} keys.")
+        mask = mask.reshape(given)
         if mask.dtype != torch.bool:
             added = mask[mask != 0]
             if len(added) and (added.max() > -1e4 or added.min() != added.max()):
@@ -182,6 +197,9 @@ class Masks:
             if not mask.any(dim=-1).all():
                 # a large negative number added to every score of a row hides nothing: all keys lose the same
                 raise CaptureError(f"{where} has rows whose mask hides every key; what they read cannot be told.")
+        if mask[:n_queries, n_keys:].any():
+            raise CaptureError(f"{where} reads the padding of its pictures.")
+        mask = mask[:n_queries, :n_keys]
         return None if mask.all() else mask
 
 
@@ -189,8 +207,8 @@ def joined(blocks: list[Block], name: str) -> torch.Tensor:
     """The `query` or `key` of blocks, [heads, n, head_dim] one after the other."""
     first: torch.Tensor = getattr(blocks[0].call, name)
     if len(blocks) == 1:
-        return first[blocks[0].entry]
-    if all(block.call is blocks[0].call for block in blocks):
+        return getattr(blocks[0], name)
+    if all(block.call is blocks[0].call and not block.padding for block in blocks):
         return first.transpose(0, 1).flatten(1, 2)  # the whole batch of one call
     return torch.cat([getattr(block, name) for block in blocks], dim=1)
 

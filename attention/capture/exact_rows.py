@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from attention.errors import NotFinite
+from attention.models.scores import Scores
 
 from .blocks import Mask
 
@@ -30,8 +31,8 @@ class ExactRows:
     `queries` [heads, queries, head_dim] and `keys` [kv_heads, keys, head_dim] one each a layer, all on one device.
     """
 
-    def __init__(self, queries: list[torch.Tensor], keys: list[torch.Tensor], scaling: float, mask: Mask):
-        self.queries, self.keys, self.scaling = queries, keys, scaling
+    def __init__(self, queries: list[torch.Tensor], keys: list[torch.Tensor], scores: Scores, mask: Mask):
+        self.queries, self.keys, self.scores = queries, keys, scores
         self.device = queries[0].device
         self._is_causal = mask.name == "causal"
         self._allowed = None if mask.allowed is None else mask.allowed.to(self.device)
@@ -72,7 +73,7 @@ class ExactRows:
         first, last = self._reach(start, stop)
         key = self._keys32[:, :, first:last]
         rows = torch.matmul(part, key.transpose(-1, -2)).view(n_layers, heads, len(positions), last - first)
-        rows.mul_(self.scaling)
+        rows = self.scores.finished(rows)
         seen = torch.arange(first, last, device=self.device)
         if self._is_causal and len(positions) > 1:
             rows.masked_fill_(seen[None] > on_device[:, None], float("-inf"))
@@ -81,7 +82,7 @@ class ExactRows:
             rows.masked_fill_(others[None] != own[:, None], float("-inf"))
         elif self._allowed is not None:
             rows.masked_fill_(~self._allowed[on_device], float("-inf"))
-        rows = torch.softmax(rows, dim=-1)
+        rows = self.scores.softmax(rows)
         if self._allowed is not None:
             rows.nan_to_num_(0.0)  # a row that sees no key, as padding, reads nothing
         return rows if last - first == n else torch.nn.functional.pad(rows, (first, n - last))

@@ -411,9 +411,11 @@ class Extraction:
                 torch.cuda.reset_peak_memory_stats(device)
         self.partial.report("capture", 0, total)
         n_answer = len(inputs.ids) - n_prompt
+        # not as a number: of queries without a logit some models then leave out what other queries do not read
+        predicting = slice(n_prompt - 1, None)
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
-                output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=n_answer + 1)
+                output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=predicting)
             if not _is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)
         except NotFinite as error:

@@ -109,7 +109,8 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
         if not keys or (tower == "vision" and request.vision is False):
             continue
         queries = keys if tower == "vision" else n
-        size += len(shape.layers) * (shape.heads * queries + shape.kv_heads * keys) * shape.head_dim * item
+        sizes = [shape.sizes_of(layer) for layer in shape.layers]
+        size += sum((shape.heads * queries + kv_heads * keys) * head_dim for kv_heads, head_dim in sizes) * item
         dense += 0 if tower == "vision" else 2 * len(shape.layers) * shape.heads * n * keys
     size += min(dense, limits.rows_bytes)
     if size > limits.run_bytes:

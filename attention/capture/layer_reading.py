@@ -44,7 +44,7 @@ class Part:
     def __post_init__(self) -> None:
         layers = [reading.layer for reading in self.readings]
         queries, keys = [layer.query.detach() for layer in layers], [layer.key.detach() for layer in layers]
-        self.rows = ExactRows(queries, keys, layers[0].scaling, self.readings[0].mask)
+        self.rows = ExactRows(queries, keys, layers[0].formula, self.readings[0].mask)
         index = self.plan.cell_index
         self.cells = index if isinstance(index, slice) else index.to(self.rows.device)
 
@@ -67,6 +67,8 @@ def read_layers(
         reading = Reading(layer, mask, dict(layer.on_host))
         if mask.segments is not None:
             reading.tensors["segments"] = mask.segments
+        if layer.formula.sink_logits is not None:
+            reading.tensors["sink_logits"] = copies.begin(layer.formula.sink_logits.detach())
         readings.append(reading)
     parts = _parts(readings, towers)
     with_rows = [part for part in parts if part.plan.n_rows]
@@ -89,8 +91,9 @@ def _parts(readings: list[Reading], towers: dict[str, TowerPlan]) -> list[Part]:
     kinds: dict[tuple, list[Reading]] = {}
     for reading in readings:
         layer = reading.layer
+        formula = layer.formula.scaling, layer.formula.softcap, id(layer.formula.sink_logits)
         shapes = layer.query.shape, layer.key.shape, layer.query.dtype, layer.query.device
-        kinds.setdefault((layer.tower, layer.scaling, id(reading.mask), *shapes), []).append(reading)
+        kinds.setdefault((layer.tower, *formula, id(reading.mask), *shapes), []).append(reading)
     parts = []
     for alike in kinds.values():
         layer, plan = alike[0].layer, towers[alike[0].layer.tower]

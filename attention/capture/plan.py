@@ -27,7 +27,7 @@ class TowerPlan:
     int64 the queries whose rows are stored, ascending; `cells` int64 the keys that are image cells, grid by grid, row
     by row; `grid_sizes` [(rows, cols)] of those grids; `sink_rows` int64 the queries on which sinks are looked for,
     the first `sink_rows_before` of which come before the question; `spatial_from` the first query whose spatial entropy
-    is worth its time.
+    is worth its time; `lengths` how many keys of each block come before its padding, None where there is none.
     """
 
     modules: dict[int, tuple[str, torch.nn.Module]]
@@ -41,6 +41,7 @@ class TowerPlan:
     sink_rows: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     sink_rows_before: int = 0
     spatial_from: int = 0
+    lengths: list[int] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -96,7 +97,9 @@ def plan_towers(
             spatial_from=n_prompt - 1,
         )
     if keeps_vision:
-        plans["vision"] = TowerPlan(modules["vision"], keys["vision"], has_blocks=True)
+        plans["vision"] = TowerPlan(
+            modules["vision"], keys["vision"], has_blocks=True, lengths=inputs.lengths.get("vision")
+        )
     return plans
 
 

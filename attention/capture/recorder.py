@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 
 from attention.errors import AttentionError, CaptureError
 from attention.models.hook import Recorder, recorder
+from attention.models.scores import Scores
 
 from .blocks import Block, Call, KeptLayer, Masks, joined
 from .exact_rows import FiniteCheck
@@ -33,11 +34,6 @@ from .layer_reading import Reading, read_layers
 from .layer_writer import LayerWriter
 from .plan import TowerPlan
 
-HOW_TO_READ = (
-    "attention[i, h] is the row of token t = positions[i]: softmax over keys j of"
-    " query[h, t] . key[h // (heads // kv_heads), j] * scaling,"
-    " in float32, over the keys that the mask shows; any other row or column comes from query and key in the same way."
-)
 DEVICE_SHARE = 4  # of what is free on a device as the first layer comes, one part in so many keeps layers
 
 
@@ -116,8 +112,8 @@ class Capture:
         tower, layer = name
         plan = self.towers[tower]
         where = f"Layer {layer} of the {tower} tower"
-        for unknown in ("softcap", "s_aux", "position_bias"):
-            if kwargs.get(unknown) is not None:
+        for unknown, added in kwargs.items():
+            if unknown != "s_aux" and isinstance(added, torch.Tensor) and added.is_floating_point():
                 raise CaptureError(f"{where} adds {unknown} to its scores, which this version cannot keep exactly.")
         if layer in self.layers[tower]:
             raise CaptureError(
@@ -134,11 +130,12 @@ class Capture:
         causal = bool(causal) and mask is None and query.shape[2] > 1
         if causal and query.shape[2] != key.shape[2]:
             raise CaptureError(f"{where} reads {key.shape[2]} keys in order with {query.shape[2]} queries.")
-        scaling = kwargs.get("scaling")
-        scaling = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
         call = Call(query, key, value if plan.looks_for_sinks else None, mask, causal)
         blocks = self._blocks.setdefault(name, [])
-        blocks += [Block(call, entry) for entry in range(query.shape[0])]
+        new = [Block(call, entry) for entry in range(query.shape[0])]
+        if plan.lengths is not None:
+            new = [block.first(n) for block, n in zip(new, plan.lengths[len(blocks) :], strict=False)]
+        blocks += new
         n_keys = sum(block.n_keys for block in blocks)
         n_queries = sum(block.n_queries for block in blocks)
         expected = plan.keys if plan.queries is None else plan.queries
@@ -148,12 +145,12 @@ class Capture:
             )
         if n_keys == plan.keys:
             del self._blocks[name]
-            self._keep(tower, layer, blocks, scaling)
+            self._keep(tower, layer, blocks, Scores.of(query, kwargs))
 
     @torch.no_grad()
-    def _keep(self, tower: str, index: int, blocks: list[Block], scaling: float) -> None:
+    def _keep(self, tower: str, index: int, blocks: list[Block], formula: Scores) -> None:
         self._writer.raise_error()
-        layer = KeptLayer(tower, index, blocks, joined(blocks, "query"), joined(blocks, "key"), scaling)
+        layer = KeptLayer(tower, index, blocks, joined(blocks, "query"), joined(blocks, "key"), formula)
         self.layers[tower][index] = {
             "index": index,
             "kind": "softmax",
@@ -209,14 +206,14 @@ class Capture:
             self._tables[layer.tower][layer.index] = reading.tables
         qualified, _ = plan.modules[layer.index]
         metadata = {
-            "scaling": repr(layer.scaling),
-            "softcap": "",
+            "scaling": repr(layer.formula.scaling),
+            "softcap": "" if layer.formula.softcap is None else repr(float(layer.formula.softcap)),
             "mask": reading.mask.name,
             "module": qualified,
             "layer": str(layer.index),
             "tower": layer.tower,
             "rows": "all" if plan.stores_all_rows else "tail",
-            "how_to_read": HOW_TO_READ,
+            "how_to_read": layer.formula.how_to_read,
         }
         if layer.query.device.type != "cuda":
             self._writer.wait_for_room(self._host_bytes(layer))

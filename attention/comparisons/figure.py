@@ -32,6 +32,7 @@ from attention.drawing.run_words import (
     ground_words,
     head_words,
     image_words,
+    learned_sink_words,
     look_settings,
     on_sinks,
     place_words,
@@ -269,9 +270,13 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
         on_sinks(selection, values, maps.sinks(selection))
         for values, selection in zip(maps.values, (maps.before, maps.after), strict=True)
     ]
+    learned = learned_sink_words(list(zip((maps.before, maps.after), maps.values, strict=True)))
     if maps.is_side_by_side and not any(each.count for each in both):
-        return []  # of two layers
-    return [sinks_sentence(maps.before.layer, maps.before.head, maps.before.are_shares, both, look.sinks)]
+        return learned  # of two layers
+    return [
+        sinks_sentence(maps.before.layer, maps.before.head, maps.before.are_shares, both, look.sinks),
+        *learned,
+    ]
 
 
 def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:

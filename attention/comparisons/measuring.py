@@ -70,13 +70,15 @@ def of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[in
     cells = np.arange(base.keys(tower))[cells]
     together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
     sinks = [key for key in base.sinks(layer, tower) if key < together]
+    has_learned = any(run.has_learned_sink(layer, tower) for run in (base, other))
     parts = []
     for first, last in ranges(queries, AT_ONCE):
         p, q = (
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
         )
-        parts.append(differences.of_rows(p[..., :together], q[..., :together], cells, sizes, sinks))
+        p, q = (_with_learned(rows, together, has_learned) for rows in (p, q))
+        parts.append(differences.of_rows(p, q, cells, sizes, sinks))
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
 
 
@@ -90,15 +92,25 @@ def of_group(
     cells, sizes = base.pictures(tower)
     cells = np.arange(base.keys(tower))[cells]
     keys = base.keys(tower) if shared is None or tower != "language" else shared
+    has_learned = any(run.has_learned_sink(layer, tower) for run in (base, other))
     means = []
     for run, which in ((base, "base"), (other, "other")):
         first, last = group[which]
         rows = np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last + 1)], axis=1)
         mean = rows.mean(axis=1, dtype=np.float64)
-        means.append(np.concatenate([mean[:, :keys], mean[:, keys:].sum(axis=1, keepdims=True)], axis=1))
+        others = mean[:, keys:].sum(axis=1, keepdims=True)
+        means.append(np.concatenate([_with_learned(mean, keys, has_learned), others], axis=1))
     return differences.of_rows(
         means[0], means[1], cells, sizes, [key for key in base.sinks(layer, tower) if key < keys]
     )
+
+
+def _with_learned(rows: np.ndarray, keys: int, has_learned: bool) -> np.ndarray:
+    """The first `keys` of rows [..., keys], and where a layer has learned sinks what is on them as one key more."""
+    if not has_learned:
+        return rows[..., :keys]
+    lacking = np.maximum(1 - rows.sum(axis=-1, keepdims=True, dtype=np.float64), 0).astype(rows.dtype)
+    return np.concatenate([rows[..., :keys], lacking], axis=-1)
 
 
 def range_of(rows: Sequence[int]) -> range:

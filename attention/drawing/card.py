@@ -23,7 +23,16 @@ from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
 from .run_map import DrawnMap, map_of
-from .run_words import GIVEN_ANSWER, map_sentence, model_words, on_sinks, place_words, region_words, sinks_sentence
+from .run_words import (
+    GIVEN_ANSWER,
+    learned_sink_words,
+    map_sentence,
+    model_words,
+    on_sinks,
+    place_words,
+    region_words,
+    sinks_sentence,
+)
 from .small_maps import Axes, lay_out, pooled_sinks, small_map
 
 SIZE = (1200, 630)  # of a preview of a link
@@ -84,6 +93,7 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
         if sinks.count:
             how = selection.are_shares, [sinks], made.look.sinks
             notes.append(sinks_sentence(selection.layer, selection.head, *how))
+    notes += learned_sink_words([(selection, made.values)])
     notes += place_words(info, made.look, info["grids"][selection.grid]["image"])
     top = foot - 34 - SENTENCE.px - (SAID.line + 4 if notes else 0)
     style = SENTENCE if page.width(drawable(sentence), SENTENCE) <= right - MARGIN else LONG_SENTENCE

@@ -84,6 +84,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
         subject_words(selection),
         f"{image_words(selection)}: {rows}×{cols} cells{held}",
         *([sinks_sentence(*said)] if selection.key is None else []),
+        *learned_sink_words([(selection, values)]),
         *region_words([(selection, values)]),
         f"{colours}, {ground_words(look)}",
         *place_words(info, look, info["grids"][selection.grid]["image"]),
@@ -260,6 +261,29 @@ def on_sinks(selection: Selection, values: np.ndarray, sinks: Sequence[int] | np
     is_sink = np.isin(cells, selection.sinks if sinks is None else sinks)
     mass, total = (float(part.sum(dtype=np.float64)) for part in (values[cells][is_sink], values[cells]))
     return OnSinks(int(is_sink.sum()), mass, total, selection.sink_mass(values, sinks))
+
+
+def learned_sink_words(rows: Sequence[tuple[Selection, np.ndarray]]) -> list[str]:
+    """A sentence on what of a row, or of two, lies on learned sinks; none where there are none.
+
+    `rows` are selections with their values [keys].
+    """
+    masses = [
+        max(0.0, 1 - float(values.sum(dtype=np.float64)))
+        if selection.are_shares and selection.run.has_learned_sink(selection.layer, selection.tower)
+        else None
+        for selection, values in rows
+    ]
+    return [learned_sink_sentence(masses)] if any(mass is not None for mass in masses) else []
+
+
+def learned_sink_sentence(masses: Sequence[float | None]) -> str:
+    """Sentence on the share of a row, or of two, that is on a sink that is no key: the page's.
+
+    (assets/viewer/text/sinks.js) None where a row's layer has no such sink.
+    """
+    shares = " → ".join(format_percent(mass or 0.0) for mass in masses)
+    return f"{shares} of the row is on a learned sink, which is no token."
 
 
 def sinks_sentence(layer: int | str, head: int | str, are_shares: bool, maps: Sequence[OnSinks], mode: str) -> str:

@@ -37,6 +37,7 @@ class TowerShape:
     """A tower as the config describes it: which layers have softmax attention, and their sizes.
 
     `others` are the layers that have none, and the kind of each: they have no row to keep.
+    `kv_heads` and `head_dim` are those of most layers; `sizes` has both, in this order, of each layer that has others.
     """
 
     layers: tuple[int, ...]
@@ -44,6 +45,11 @@ class TowerShape:
     kv_heads: int
     head_dim: int
     others: Mapping[int, str] = field(default_factory=dict)
+    sizes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    def sizes_of(self, layer: int) -> tuple[int, int]:
+        """A layer's heads of keys, and the numbers of each."""
+        return self.sizes.get(layer, (self.kv_heads, self.head_dim))
 
 
 def language_tower(text: PreTrainedConfig) -> TowerShape:
@@ -86,7 +92,9 @@ class Inputs:
     `tensors` as the model takes them (batch of 1, on the CPU); `roles` one per token; `cells` one (grid, row, col)
     or None per token; `grids` of all towers; `keys` of every tower but the language tower: one (grid, row, col), or
     None (a class token, padding that the model reads), per key, in the order in which its attention is called
-    (batch by batch, call by call); `read_sizes` (width, height) at which each image was read.
+    (batch by batch, call by call); `read_sizes` (width, height) at which each image was read; `lengths`, of a tower
+    that reads pictures padded to one length, how many keys of each come before the padding, which nothing reads: `keys`
+    has those alone.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -95,6 +103,7 @@ class Inputs:
     grids: list[Grid] = field(default_factory=list)
     keys: dict[str, list[Cell | None]] = field(default_factory=dict)
     read_sizes: list[tuple[int, int]] = field(default_factory=list)
+    lengths: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[int]:
@@ -131,6 +140,8 @@ class Family(ABC):
     casts_pixels = True  # whether its model takes pixel values in float32, whatever its weights are
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
+    reads_text_alone = True  # whether its processor takes a conversation without a picture
+    thought_signs = ("<think>", "</think>")  # control tokens around a thought of an answer
     # Tensors with one entry per token, and what an answer's tokens have in them.
     per_token: ClassVar = {"attention_mask": 1, "mm_token_type_ids": 0, "token_type_ids": 0}
 
@@ -258,9 +269,8 @@ class Family(ABC):
             )
         return dict(batch), ["special" if token in special else role for token, role in zip(ids, roles, strict=True)]
 
-    @staticmethod
-    def _answer_roles(tokenizer, inputs, answer_ids) -> list[str]:
-        opens, closes = (tokenizer.added_tokens_encoder.get(tag) for tag in ("<think>", "</think>"))
+    def _answer_roles(self, tokenizer, inputs, answer_ids) -> list[str]:
+        opens, closes = (tokenizer.added_tokens_encoder.get(sign) for sign in self.thought_signs)
         said = max((i for i, role in enumerate(inputs.roles) if role != "special"), default=-1)
         header = inputs.ids[said + 1 :]  # a template for thinking ends inside the thought
         thinking = _last_index(header, opens) > _last_index(header, closes)

@@ -14,6 +14,8 @@ stands in the text between <start_of_image> and <end_of_image>, its tokens row b
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from transformers.models.gemma3.configuration_gemma3 import Gemma3Config
@@ -31,7 +33,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its
 
 class Gemma3(Family):
     label = "Gemma 3"
-    coordinates = THOUSANDTHS
+    coordinates: ClassVar[str | None] = THOUSANDTHS
     takes_pan_and_scan = True
     y_first_keys = frozenset({"box_2d", "point"})
 
@@ -89,13 +91,17 @@ class Gemma3(Family):
             cells_of((i, grid) for i, grid in enumerate(grids) if grid.tower == tower)
             for tower in ("language", "vision")
         )
-        cells = placed(tensors["input_ids"][0].tolist(), processor.tokenizer.image_token_id, shown)
+        cells = placed(tensors["input_ids"][0].tolist(), self.image_token(processor), shown)
         sizes = [tuple(side * n for n in _finest(boxes)) for boxes in views]
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": patches}, sizes)
 
     def pictures_of(self, processor, tensors):
         """Each view as a picture of its own: crops of a picture (pan & scan) stand in the text as it does."""
         return [coloured(processor.image_processor, values) for values in tensors["pixel_values"]]
+
+    def image_token(self, processor) -> int:
+        """The id of a picture's tokens; the stock processor has that of its placeholder by this name."""
+        return processor.tokenizer.image_token_id
 
     def visual_token_limit(self, processor):
         return processor.image_seq_length

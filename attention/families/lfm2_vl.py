@@ -163,7 +163,7 @@ class Lfm2VL(Family):
         patch, side = settings.encoder_patch_size, settings.tile_size
         grids: list = []
         order: dict[str, list] = {"language": [], "vision": []}
-        sizes = []
+        sizes, lengths = [], []
         for index, (down, across, view) in enumerate(zip(*cut, strict=True)):
             views = [((down, across), (side, side))] if down * across > 1 else []
             views += [((1, 1), view)] if not views or settings.use_thumbnail else []
@@ -173,14 +173,14 @@ class Lfm2VL(Family):
                     size = height // pixels, width // pixels
                     cells = tile_cells(len(grids), tiles, size)
                     if tower == "vision":
-                        padding = [None] * (tensors["pixel_values"].shape[1] - size[0] * size[1])
-                        cells = [[*tile, *padding] for tile in cells]
+                        lengths += [len(tile) for tile in cells]  # behind them is padding
                     order[tower] += [cell for tile in cells for cell in tile]
                     kind = "thumbnail" if number else "whole"
                     rows, cols = tiles[0] * size[0], tiles[1] * size[1]
                     grids.append(Grid(index, tower, kind, (0, 0, *images[index].size), rows, cols))
         cells = placed(tensors["input_ids"][0].tolist(), processor.image_token_id, order["language"])
-        return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": order["vision"]}, sizes)
+        keys, padded = {"vision": order["vision"]}, {"vision": lengths} if images else {}
+        return Inputs(tensors, image_roles(roles, cells), cells, grids, keys, sizes, padded)
 
     def visual_token_limit(self, processor):
         settings = processor.image_processor

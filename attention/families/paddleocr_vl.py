@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from transformers.models.paddleocr_vl.processing_paddleocr_vl import PaddleOCRVLProcessor
 
-from .family import language_tower, vision_tower
+from .family import Family, language_tower, vision_tower
 from .qwen3_vl import Qwen3VL
 
 
@@ -26,6 +26,9 @@ class PaddleOcrVL(Qwen3VL):
 
     def _vision_modules(self, model):
         return [layer.self_attn for layer in model.visual.vision_model.encoder.layers]
+
+    def pictures_of(self, processor, tensors):
+        return Family.pictures_of(self, processor, tensors)  # its patches lie in another order than Qwen3-VL's
 
     def _patches(self, rows, cols, merge):
         return [(row, col) for row in range(rows) for col in range(cols)]

@@ -22,7 +22,6 @@ REASONS = {
         *("florence2", "pix2struct", "pp_formulanet", "t5gemma2", "udop", "vision-encoder-decoder"),
     ),
     "a bias by position is added to its scores": ("inkling2", "inkling2_loop", "inkling_mm_model"),
-    "its scores have learned sinks": ("hy_v4_vl",),
     "an index chooses which keys each query may read": (
         *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4"),
     ),

@@ -1,7 +1,7 @@
 """The attention function that is registered with transformers, and the switch that lets a model run it.
 
-The output always comes from the model's fast attention; whoever listens (`recorder`) is told what went in. Knows
-nothing of what is kept.
+The output comes from the model's fast attention, or from `scores` where that leaves out what a layer does to its
+scores; whoever listens (`recorder`) is told what went in. Knows nothing of what is kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import torch
@@ -18,6 +18,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from attention.errors import CaptureError, quoted
+
+from .scores import Scores, attend
 
 ATTENTION = "attention_capture"
 KNOWN = ("sdpa", "eager", "flex_attention", ATTENTION)  # ways to compute the same softmax attention
@@ -34,7 +36,13 @@ recorder: contextvars.ContextVar[Recorder | None] = contextvars.ContextVar("reco
 
 
 def _attention(module, query, key, value, attention_mask, **kwargs):
-    output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    indices = kwargs.pop("indices", None)
+    if indices is not None:
+        attention_mask = _chosen(attention_mask, indices, key.shape[2])
+    if Scores.of(query, kwargs).are_plain:
+        output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    else:
+        output = attend(module, query, key, value, attention_mask, kwargs), None
     listener = recorder.get()
     if listener is not None:
         if torch.is_autocast_enabled(query.device.type):
@@ -45,6 +53,17 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
             )
         listener.take(module, query, key, value, attention_mask, kwargs)
     return output
+
+
+def _chosen(mask: torch.Tensor, indices: torch.Tensor, n_keys: int) -> torch.Tensor:
+    """A mask [batch, 1, queries, keys] that also hides the keys that a layer's indexer did not choose.
+
+    `indices` int [batch, queries, chosen] are those that it chose; models hide the others themselves for attention
+    functions that they know by name, and leave it to all others.
+    """
+    chosen = torch.zeros(*indices.shape[:2], n_keys, dtype=torch.bool, device=indices.device)
+    chosen = chosen.scatter_(-1, indices.long(), True)[:, None]
+    return mask & chosen if mask.dtype == torch.bool else mask.masked_fill(~chosen, torch.finfo(mask.dtype).min)
 
 
 AttentionInterface.register(ATTENTION, _attention)
@@ -77,6 +96,16 @@ def attention_of(model: torch.nn.Module) -> Iterator[None]:
 def attention_names(model: torch.nn.Module) -> set[str]:
     """The attention implementations that parts of a model run, by transformers' names."""
     return {config._attn_implementation for config in _configs(model) if config._attn_implementation is not None}
+
+
+def fast_attention(model: torch.nn.Module, attending: Iterable[torch.nn.Module]) -> str:
+    """The name of the attention function that a model runs beside a capture: SDPA, or ours where that cannot run it.
+
+    `attending` are its modules that are captured: a part that has none of them, as a tower for sound, does not count.
+    """
+    captured = {id(module) for module in attending}
+    without = [module for module in model.modules() if not getattr(module, "_supports_sdpa", True)]
+    return ATTENTION if any(id(part) in captured for each in without for part in each.modules()) else "sdpa"
 
 
 @contextlib.contextmanager

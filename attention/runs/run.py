@@ -134,6 +134,14 @@ class Run:
         """Number of queries of a layer of this tower: its keys, or where they are not the same things the tokens."""
         return self._tower(tower).get("queries", self.keys(tower))
 
+    def has_learned_sink(self, layer: int | str, tower: str = "language") -> bool:
+        """True where a layer has learned sink logits: what a row lacks to 1 is what its head put on the sink.
+
+        Of a reduction over layers ("mean", "max") true where any has.
+        """
+        layers = self.layers(tower) if is_reduction(layer) else [layer]
+        return any("sink_logits" in self._file(each, tower) for each in layers)
+
     def layer_file(self, layer: int, tower: str = "language") -> Path:
         for record in self._tower(tower)["layers"]:
             if record["index"] == layer and record.get("file"):

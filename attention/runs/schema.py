@@ -158,6 +158,8 @@ class Layer(TypedDict):
     """heads of keys; several heads of queries may share one"""
     head_dim: NotRequired[int | None]
     """numbers of a query or a key"""
+    learned_sink: NotRequired[bool]
+    """true where its file has `sink_logits`: what a row lacks to 1 is on a sink, which is no key"""
 
 
 def _is_list(value: object) -> str:

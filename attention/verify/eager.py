@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from attention.errors import UnsupportedModel
 from attention.models.hook import attention_function
 from attention.models.quantisation import rounds_activations
+from attention.models.scores import Scores
 
 from .table import Check, Worst
 
@@ -30,12 +32,21 @@ def _attention_modules(loaded) -> dict[int, tuple[str, int]]:
 
 
 def _eager_functions(loaded) -> dict:
-    """The eager attention that the model's own source file has, by that Python module."""
-    towers = loaded.family.attention_modules(loaded.model).values()
-    sources = {sys.modules[type(module).__module__] for by_layer in towers for module in by_layer.values()}
-    if not all(hasattr(source, "eager_attention_forward") for source in sources):
-        raise UnsupportedModel("This model's code has no eager attention to compare with.")
-    return {source: source.eager_attention_forward for source in sources}
+    """The eager attention of each tower that the model's own source file has, by that Python module and its name."""
+    found = {}
+    for tower, by_layer in loaded.family.attention_modules(loaded.model).items():
+        for place in {_eager_place(tower, module) for module in by_layer.values()}:
+            if not hasattr(*place):
+                raise UnsupportedModel("This model's code has no eager attention to compare with.")
+            found[place] = getattr(*place)
+    return found
+
+
+def _eager_place(tower: str, module: torch.nn.Module) -> tuple[ModuleType, str]:
+    """The Python module of an attention module, and the name of its eager attention there."""
+    source, name = sys.modules[type(module).__module__], "eager_attention_forward"
+    own = f"{tower}_{name}"
+    return source, own if hasattr(source, own) else name
 
 
 class _Blocks:
@@ -50,11 +61,11 @@ class _Blocks:
         return slice(row, row + n_queries), slice(col, col + n_keys)
 
 
-def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
+def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check], torch.Tensor]:
     """Run the model with its eager attention, and compare its rows with the run's.
 
-    Also returns the masks that eager attention was given in each layer, block by block: bool [queries, keys] of what is
-    hidden, or None.
+    Returns the masks that eager attention was given in each layer, block by block: bool [queries, keys] of what is
+    hidden, or None; the checks; and the logits.
     """
     names, eager = _attention_modules(loaded), _eager_functions(loaded)
     masks: dict[tuple[str, int], list] = defaultdict(list)
@@ -62,16 +73,18 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
     hidden_mass = Worst()
     blocks = _Blocks()
 
-    def listening(source):
+    def listening(function):
         def forward(module, query, key, value, attention_mask, **kwargs):
-            output, weights = eager[source](module, query, key, value, attention_mask, **kwargs)
+            output, weights = function(module, query, key, value, attention_mask, **kwargs)
             if id(module) in names:
                 tower, layer = names[id(module)]
                 for entry, part in enumerate(weights):
                     hidden = _hidden(attention_mask, entry, key.shape[2])
                     masks[tower, layer].append(hidden)
-                    block = blocks.next((tower, layer), *part.shape[1:])
-                    error, leak = _row_error(run, tower, layer, block, part.float().cpu().numpy(), hidden)
+                    n = _before_padding(tower, hidden)
+                    rows, hidden = part[:, :n, :n], hidden if hidden is None else hidden[:n, :n]
+                    block = blocks.next((tower, layer), *rows.shape[1:])
+                    error, leak = _row_error(run, tower, layer, block, rows.float().cpu().numpy(), hidden)
                     worst[tower].see(error, END_TO_END_TOLERANCE, f"layer {layer}")
                     hidden_mass.see(leak, 0.0, f"layer {layer}, {tower}")
             return output, weights
@@ -79,18 +92,25 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check]]:
         return forward
 
     try:
-        for source in eager:
-            source.eager_attention_forward = listening(source)
+        for (source, name), function in eager.items():
+            setattr(source, name, listening(function))
         with attention_function(loaded.model, "eager"):
-            loaded.model(**inputs)
+            logits = loaded.model(**inputs).logits
     finally:
-        for source, function in eager.items():
-            source.eager_attention_forward = function
+        for (source, name), function in eager.items():
+            setattr(source, name, function)
     rounds = rounds_activations(loaded.model.config)
     is_exact = loaded.dtype == "float32" and not rounds
     note = "" if is_exact else f" ({'quantised' if rounds else loaded.dtype}: eager's own rounding)"
     checks = [worst[tower].check(f"rows = an eager model's, {tower}{note}", is_exact) for tower in run.towers()]
-    return masks, [*checks, hidden_mass.check("nothing on hidden keys")]
+    return masks, [*checks, hidden_mass.check("nothing on hidden keys")], logits
+
+
+def check_eager_logits(loaded, logits: torch.Tensor, eager: torch.Tensor) -> Check:
+    """Check the logits of a model whose layers' output is not stock SDPA's, but computed by this project."""
+    worst = Worst()
+    worst.see((logits.float() - eager.float()).abs().max().item() / eager.abs().max().item(), END_TO_END_TOLERANCE, "")
+    return worst.check("logits = an eager model's, of the largest", loaded.dtype == "float32")
 
 
 def _hidden(mask: torch.Tensor | None, entry: int, n_keys: int) -> np.ndarray | None:
@@ -104,19 +124,26 @@ def _hidden(mask: torch.Tensor | None, entry: int, n_keys: int) -> np.ndarray | 
     return (~mask if mask.dtype == torch.bool else mask < 0).cpu().numpy()
 
 
+def _before_padding(tower: str, hidden: np.ndarray | None) -> int | None:
+    """The number of a block's keys before those at its end that no query reads: a picture's padding. None for all."""
+    if tower != "vision" or hidden is None:
+        return None
+    return int(np.flatnonzero(~hidden.all(axis=0))[-1]) + 1
+
+
 @dataclass
 class SameFactors:
     checks: list[Check]
     bounds: dict[tuple[str, int], float]
 
 
-def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
-    """Listen to plain SDPA, and compare the run's rows with eager attention on the very same queries and keys.
+def compare_on_same_factors(loaded, run, inputs, masks, fast: str) -> SameFactors:
+    """Listen to the fast attention function, and compare the run's rows with eager's on the same queries and keys.
 
     Half-precision models are compared with a float64 softmax instead: their eager attention rounds to half precision.
     """
     names, eager = _attention_modules(loaded), _eager_functions(loaded)
-    sdpa = ALL_ATTENTION_FUNCTIONS["sdpa"]
+    stock = ALL_ATTENTION_FUNCTIONS[fast]
     errors: dict[tuple[str, int], list] = defaultdict(list)
     bounds: dict[tuple[str, int], float] = defaultdict(float)
     blocks = _Blocks()
@@ -125,26 +152,29 @@ def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
     def listen(module, query, key, value, attention_mask, **kwargs):
         if id(module) in names:
             place = names[id(module)]
-            scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
+            formula = Scores.of(query, kwargs)
             for entry in range(len(query)):
                 own = [tensor[entry : entry + 1] for tensor in (query, key, value)]
                 hidden = next(hidden_blocks[place])
-                weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, scaling)
+                weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, formula)
                 if loaded.dtype == "float32":
-                    forward = eager[sys.modules[type(module).__module__]]
-                    weights = forward(module, *own, _added(hidden, query.device), scaling)[1][0]
-                block = blocks.next(place, query.shape[2], key.shape[2])
+                    forward = eager[_eager_place(place[0], module)]
+                    options = {**kwargs, "scaling": formula.scaling}
+                    weights = forward(module, *own, _added(hidden, query.device), **options)[1][0]
+                n = _before_padding(place[0], hidden)
+                weights, hidden = weights[:, :n, :n], hidden if hidden is None else hidden[:n, :n]
+                block = blocks.next(place, *weights.shape[1:])
                 errors[place].append(_row_error(run, *place, block, weights.cpu().numpy(), hidden)[0])
                 bounds[place] = max(bounds[place], 1e-6 + 2e-7 * largest)
-        return sdpa(module, query, key, value, attention_mask, **kwargs)
+        return stock(module, query, key, value, attention_mask, **kwargs)
 
     # an entry of this mapping's own hides the general one for everybody until it is taken away
-    ALL_ATTENTION_FUNCTIONS["sdpa"] = listen
+    ALL_ATTENTION_FUNCTIONS[fast] = listen
     try:
         loaded.model(**inputs)
     finally:
-        del ALL_ATTENTION_FUNCTIONS["sdpa"]
-    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa
+        del ALL_ATTENTION_FUNCTIONS[fast]
+    assert ALL_ATTENTION_FUNCTIONS[fast] is stock
     worst: dict[str, Worst] = defaultdict(Worst)
     for (tower, layer), found in errors.items():
         worst[tower].see(max(found), bounds[tower, layer], f"layer {layer}")
@@ -153,13 +183,19 @@ def compare_on_same_factors(loaded, run, inputs, masks) -> SameFactors:
     return SameFactors(checks, dict(bounds))
 
 
-def _scores_in_float64(query, key, hidden, scaling) -> tuple[torch.Tensor, float]:
+def _scores_in_float64(query, key, hidden, formula: Scores) -> tuple[torch.Tensor, float]:
     """The softmax of [heads, queries, head_dim] on [kv_heads, keys, head_dim], and the largest |score|, in float64."""
     keys = key.cpu().double().repeat_interleave(len(query) // len(key), dim=0)
-    scores = query.cpu().double() @ keys.transpose(1, 2) * scaling
+    scores = query.cpu().double() @ keys.transpose(1, 2) * formula.scaling
+    largest = scores.abs().max().item()  # before a cap: its rounding goes into the capped score
+    if formula.softcap is not None:
+        scores = formula.softcap * torch.tanh(scores / formula.softcap)
     if hidden is not None:
         scores.masked_fill_(torch.from_numpy(hidden), float("-inf"))
-    return scores.softmax(dim=-1), scores[torch.isfinite(scores)].abs().max().item()
+    if formula.sink_logits is None:
+        return scores.softmax(dim=-1), largest
+    sinks = formula.sink_logits.detach().cpu().double()[:, None, None].expand(-1, scores.shape[1], 1)
+    return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1], largest
 
 
 def _added(hidden: np.ndarray | None, device) -> torch.Tensor | None:

@@ -15,12 +15,12 @@ from contextlib import ExitStack
 import torch
 from PIL import Image
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from attention.families.family import Cell, Family, Inputs
 from attention.models.devices import inputs_for
-from attention.models.hook import attention_function
+from attention.models.hook import ATTENTION, attention_function
 
 APART = "attention_apart"
 
@@ -35,7 +35,7 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
     listener = _listener.get()
     if listener is not None and listener(module, key):
         return torch.zeros_like(query.transpose(1, 2)), None
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    return ALL_ATTENTION_FUNCTIONS[ATTENTION](module, query, key, value, attention_mask, **kwargs)
 
 
 AttentionInterface.register(APART, _attention)
@@ -69,7 +69,11 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
         pass
     finally:
         _listener.reset(token)
-    return {tower: torch.cat(parts) for tower, parts in found.items()}
+    keys = {tower: torch.cat(parts) for tower, parts in found.items()}
+    for tower, lengths in inputs.lengths.items():
+        blocks = keys[tower].view(len(lengths), -1, keys[tower].shape[-1])
+        keys[tower] = torch.cat([block[:n] for block, n in zip(blocks, lengths, strict=True)])  # without padding
+    return keys
 
 
 def _without_attention(model: torch.nn.Module, modules: dict[int, torch.nn.Module]) -> list[torch.nn.Module]:

@@ -28,7 +28,7 @@ class Own:
         self.model = AutoModelForImageTextToText.from_pretrained(folder)
         try:
             self.processor = AutoProcessor.from_pretrained(folder)
-        except (ImportError, ValueError):  # it would need torchvision, for films or at all
+        except (ImportError, OSError, ValueError):  # it would need torchvision, or files for films and sound
             self.processor = read_config(str(folder))[1].load_processor(str(folder))
         self.model.config._name_or_path = ""
 
@@ -51,7 +51,10 @@ class Own:
         return extract(given, model=self.model, processor=self.processor, **options)
 
 
-@pytest.fixture(scope="module", params=tiny_families.of_each_kind())
+WITH_TEMPLATE = [each for each in tiny_families.of_each_kind() if each.values[0] != "paligemma"]  # which has none
+
+
+@pytest.fixture(scope="module", params=WITH_TEMPLATE)
 def own(request):
     return Own(request.param)
 

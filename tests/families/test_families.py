@@ -197,6 +197,10 @@ def test_what_a_template_refuses_is_said_in_its_own_words(loaded, monkeypatch):
 
 
 def test_text_alone_is_a_run_too(loaded):
+    if not loaded.family.reads_text_alone:
+        with pytest.raises(InvalidRequest, match="Give one"):
+            prepare(loaded, [])
+        return
     inputs = prepare(loaded, [])
     assert not inputs.grids and not any(inputs.cells) and not any(inputs.keys.values())
 

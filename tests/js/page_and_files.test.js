@@ -12,7 +12,8 @@ import { regionCells, shareIn } from '../../assets/viewer/numbers/regions.js';
 import { smoother } from '../../assets/viewer/paint/cells.js';
 import { coverage, divergingPixels, entry, overlayPixels, PALETTES, solidPixels } from '../../assets/viewer/paint/palette.js';
 import { expiredWords } from '../../assets/viewer/text/expired.js';
-import { sinksSentence } from '../../assets/viewer/text/sinks.js';
+import { learnedSinkSentence, sinksSentence } from '../../assets/viewer/text/sinks.js';
+import { onLearnedSink } from '../../assets/viewer/numbers/sinks.js';
 
 const GOLDEN = JSON.parse(readFileSync(new URL('../golden/page_and_files.json', import.meta.url), 'utf8'));
 
@@ -100,6 +101,15 @@ test('attention on sinks has its sentence', () => {
     const found = maps.map(({ count, mass, total, row_mass: rowMass }) => ({ count, mass, total, rowMass }));
     assert.equal(sinksSentence({ layer, head, areShares }, found, mode), sentence);
   }
+});
+
+test('attention on a learned sink has its sentence, and is what a row lacks to 1', () => {
+  for (const [masses, sentence] of GOLDEN.learned_sinks) assert.equal(learnedSinkSentence(masses), sentence);
+  assert.equal(learnedSinkSentence([undefined]), '');
+  const info = { towers: { language: { layers: [{ index: 0 }, { index: 1, learned_sink: true }] } } };
+  const row = Float32Array.of(0.25, 0.5);
+  assert.equal(onLearnedSink(info, { tower: 'language', layer: 0 }, row), undefined);
+  for (const layer of [1, 'mean']) assert.equal(onLearnedSink(info, { tower: 'language', layer }, row), 0.25);
 });
 
 test('members have their names', () => {

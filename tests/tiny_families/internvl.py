@@ -1,4 +1,4 @@
-"""InternVL: a Qwen2 language tower, tiles of 8 x 8 patches."""
+"""InternVL: a Qwen2 language tower, tiles of 8 x 8 patches; with `GPT_OSS` gpt-oss's, whose sinks are learned."""
 
 import torch
 from transformers import InternVLConfig, InternVLForConditionalGeneration
@@ -21,14 +21,27 @@ NAMED = {
 }
 
 
-def write(folder):
+QWEN_2 = {"model_type": "qwen2"}
+GPT_OSS = {
+    "model_type": "gpt_oss",
+    "head_dim": 12,
+    "num_local_experts": 2,
+    "num_experts_per_tok": 1,
+    "sliding_window": 24,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+}
+
+
+def write(folder, text=QWEN_2):
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer = byte_tokenizer(
         SPECIAL, TEMPLATE, eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=NAMED
     )
     tokenizer.save_pretrained(folder)
     config = InternVLConfig(
         text_config={
-            "model_type": "qwen2",
+            **text,
             "vocab_size": len(tokenizer),
             "hidden_size": 48,
             "intermediate_size": 64,
@@ -54,6 +67,10 @@ def write(folder):
     model = InternVLForConditionalGeneration(config)
     sharpen(model, 4, 5, ("q_proj", "k_proj"))
     sharpen(model.model.vision_tower, 1, 1.5, ("q_proj", "k_proj"))
+    if text is GPT_OSS:  # it says many things, and is not to say that there is a picture
+        model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(SPECIAL)
+    for layer, name in enumerate(name for name, _ in model.named_parameters() if name.endswith("self_attn.sinks")):
+        model.get_parameter(name).data = torch.tensor([4.0, -2.0, 9.0, 0.0]).roll(layer)
     model.save_pretrained(folder)
     write_json(
         folder / "preprocessor_config.json",

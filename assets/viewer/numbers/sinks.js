@@ -8,6 +8,7 @@
  * @property {number} count    on screen
  * @property {number} mass     of the map on screen that lies on them
  * @property {number} rowMass  of the whole row that lies on sinks, also of other pictures and of text; 0 of numbers that are no shares of one row
+ * @property {number} [learned]  of the whole row, what lies on a learned sink, which is no key; left out where there is none
  */
 
 /** How sinks are found, in short (`attention.measures.sinks.find_sinks`). */
@@ -25,6 +26,17 @@ export function sinkKeys(info, tower, layer) {
   const layers = info.sinks?.[tower] ?? {};
   if (typeof layer === 'number') return layers[layer] ?? [];
   return [...new Set(Object.values(layers).flat())].sort((a, b) => a - b);
+}
+
+/**
+ * What of a row lies on the learned sink of its layer: what it lacks to 1. Undefined where no layer that was asked for has one.
+ * @param {import('../data/run_info.js').RunInfo} info
+ * @param {{tower: string, layer: import('../data/run_info.js').Choice}} selection
+ * @param {Float32Array} row  [keys], shares
+ */
+export function onLearnedSink(info, { tower, layer }, row) {
+  const has = info.towers[tower].layers.some(({ index, learned_sink: learned }) => learned && (typeof layer !== 'number' || index === layer));
+  return has ? Math.max(0, 1 - row.reduce((total, value) => total + value, 0)) : undefined;
 }
 
 /**

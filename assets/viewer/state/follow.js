@@ -10,7 +10,7 @@ import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
 import { gridsOf, headCount, keysOfGrid, layersOf } from '../data/run_info.js';
 import { areShares, hasMap, pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
-import { findSinkCells, sinkKeys } from '../numbers/sinks.js';
+import { findSinkCells, onLearnedSink, sinkKeys } from '../numbers/sinks.js';
 import { atlasPath, linePath, massesPath, scoresPath } from '../data/source.js';
 
 /** An atlas has about this many values; its maps are averaged down to what that leaves each. The map on the picture never is. */
@@ -201,7 +201,10 @@ export function makeShown(info, selection, { values, shape, dtype, source }) {
     tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), token, layer, head, grid, row, cells, masses, dtype, source,
     heads: { values, count: shape[0] },
     mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
-    sinks: findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer), areShares(selection)),
+    sinks: {
+      ...findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer), areShares(selection)),
+      learned: areShares(selection) ? onLearnedSink(info, selection, row) : undefined,
+    },
   };
 }
 

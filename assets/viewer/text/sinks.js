@@ -34,6 +34,15 @@ export function sinksSentence({ layer, head, areShares: isWhole }, maps, mode) {
 }
 
 /**
+ * How much of a row, or of two that are set against each other, went to a sink that is learned and is no key (`attention.drawing.run_words.learned_sink_sentence`).
+ * @param {(number | undefined)[]} masses  undefined where there is none
+ */
+export function learnedSinkSentence(masses) {
+  const shares = masses.map((mass) => formatPercent(mass ?? 0));
+  return masses.some((mass) => mass !== undefined) ? `${shares.join(' → ')} of the row is on a learned sink, which is no token.` : '';
+}
+
+/**
  * Of the map on screen, or of two; readers of a key are no sinks.
  * @param {Shown[]} shown
  * @param {Mode} mode
@@ -41,5 +50,6 @@ export function sinksSentence({ layer, head, areShares: isWhole }, maps, mode) {
 export function sinksOf(shown, mode) {
   const [{ direction, layer, head, cells }] = shown;
   if (direction === 'read by' || !cells.length) return '';
-  return sinksSentence({ layer, head, areShares: areShares({ direction, layer, head }) }, shown.map(({ sinks, mass }) => ({ ...sinks, total: mass })), mode);
+  const found = sinksSentence({ layer, head, areShares: areShares({ direction, layer, head }) }, shown.map(({ sinks, mass }) => ({ ...sinks, total: mass })), mode);
+  return [found, learnedSinkSentence(shown.map(({ sinks }) => sinks.learned))].filter(Boolean).join(' ');
 }

@@ -1,0 +1,54 @@
+"""What of Hy4-VL is unlike other families: an indexer chooses the keys of a row, for its layer and the next."""
+
+import numpy as np
+import pytest
+import tiny_families.hy_v4_vl
+from eager_answers import check_answer
+from pictures import noise
+from safetensors import safe_open
+
+from attention import Request, extract
+from attention.models import kept
+
+CHOSEN = tiny_families.hy_v4_vl.CHOSEN
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hy") / "model"
+    folder.mkdir()
+    tiny_families.hy_v4_vl.write(folder)
+    yield folder
+    kept.free()
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    request = Request([noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=5, device="cpu")
+    with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
+        yield run
+
+
+def test_it_answers_as_an_eager_model_does(folder, run):
+    """With its cache; the indexer's choice and the sinks are in the output, not in the rows alone."""
+    check_answer(run, folder)
+
+
+def test_a_row_reads_the_keys_that_were_chosen_for_it(run):
+    names = []
+    for layer in run.layers():
+        seen = (run.dense(layer) > 0).any(axis=0)
+        assert run.keys() > 2 * CHOSEN and not np.triu(seen, 1).any()
+        assert seen.sum(axis=1).max() <= CHOSEN and seen[: CHOSEN // 2].sum(axis=1).min() >= 1
+        with safe_open(run.layer_file(layer), "np") as file:
+            names.append(file.metadata()["mask"])
+    assert names[0] != names[1] == names[2], "the last layer reads what was chosen for the one before"
+
+
+def test_a_token_that_ends_a_row_is_no_cell(run):
+    (grid,) = [grid for grid in run.info["grids"] if grid["tower"] == "language"]
+    cells = run.cells(0)
+    assert cells.shape == (grid["rows"], grid["cols"])
+    ends = cells[:, -1] + 1
+    assert (cells[1:, 0] == ends[:-1] + 1).all()
+    assert {run.info["tokens"][end]["role"] for end in ends} == {"special"}

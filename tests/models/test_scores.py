@@ -1,0 +1,94 @@
+"""Attention with a cap and with learned sink logits is the eager one of the models that have them."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers.models.gemma2 import modeling_gemma2
+from transformers.models.gpt_oss import modeling_gpt_oss
+
+from attention.models import scores
+from attention.models.scores import Scores, attend
+
+HEADS, KV_HEADS, KEYS, HEAD_DIM = 4, 2, 11, 8
+
+
+def module(sinks=None, causal=True):
+    return SimpleNamespace(
+        num_key_value_groups=HEADS // KV_HEADS, head_dim=HEAD_DIM, training=False, is_causal=causal, sinks=sinks
+    )
+
+
+def tensors(queries, dtype=torch.float32, batch=2):
+    generator = torch.Generator().manual_seed(queries)
+    shapes = [(batch, HEADS, queries, HEAD_DIM), *[(batch, KV_HEADS, KEYS, HEAD_DIM)] * 2]
+    return [(torch.randn(shape, generator=generator) * 3).to(dtype) for shape in shapes]
+
+
+def hidden(queries):
+    """A window that moves, with the last keys hidden from all."""
+    at = torch.arange(KEYS - queries, KEYS)[:, None]
+    keys = torch.arange(KEYS)[None]
+    return (keys > at) | (keys < at - 4)
+
+
+def added(mask):
+    return torch.zeros(mask.shape).masked_fill(mask, torch.finfo(torch.float32).min)[None, None]
+
+
+@pytest.mark.parametrize("queries", [KEYS, 1])
+@pytest.mark.parametrize("mask", ["bool", "added", "none"])
+def test_a_cap_is_gemma_2s(queries, mask):
+    """`none` is a model's way to say: in order, or of the one query of a step of generation, all."""
+    query, key, value = tensors(queries)
+    hides = hidden(queries) if mask != "none" else torch.ones(queries, KEYS, dtype=torch.bool).triu(KEYS - queries + 1)
+    given = {"bool": ~hides[None, None], "added": added(hides), "none": None}[mask]
+    options = {"scaling": 0.7, "softcap": 3.0}
+    expected, _ = modeling_gemma2.eager_attention_forward(module(), query, key, value, added(hides), **options)
+    assert torch.allclose(attend(module(), query, key, value, given, options), expected, atol=1e-6)
+    plain, _ = modeling_gemma2.eager_attention_forward(module(), query, key, value, added(hides), scaling=0.7)
+    assert (plain - expected).abs().max() > 0.1, "the cap is at work"
+
+
+def test_sink_logits_are_gpt_osss():
+    query, key, value = tensors(KEYS)
+    sinks = torch.tensor([2.0, -1.0, 9.0, 0.0])
+    hides = hidden(KEYS)
+    expected, rows = modeling_gpt_oss.eager_attention_forward(
+        module(sinks), query, key, value, added(hides), scaling=0.5
+    )
+    found = attend(module(), query, key, value, ~hides[None, None], {"scaling": 0.5, "s_aux": sinks})
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert rows.sum(dim=-1)[:, 2].min() < 0.5, "a sink takes some"
+
+
+def test_what_is_computed_in_parts_is_the_same(monkeypatch):
+    query, key, value = tensors(KEYS)
+    options = {"softcap": 3.0}
+    whole = attend(module(), query, key, value, ~hidden(KEYS)[None, None], options)
+    monkeypatch.setattr(scores, "CHUNK_BYTES", 4 * 2 * HEADS * KEYS * 2)
+    assert torch.allclose(attend(module(), query, key, value, ~hidden(KEYS)[None, None], options), whole, atol=1e-6)
+
+
+def test_a_tower_that_reads_everything_and_half_precision():
+    query, key, value = tensors(KEYS, torch.bfloat16)
+    found = attend(module(causal=False), query, key, value, None, {"softcap": 3.0})
+    expected, _ = modeling_gemma2.eager_attention_forward(
+        module(), query.float(), key.float(), value.float(), None, softcap=3.0
+    )
+    assert found.dtype == torch.bfloat16 and torch.equal(found, expected.to(torch.bfloat16))
+
+
+def test_gradients_pass():
+    query, key, value = (tensor.requires_grad_() for tensor in tensors(KEYS))
+    sinks = torch.zeros(HEADS, requires_grad=True)
+    attend(module(), query, key, value, None, {"softcap": 3.0, "s_aux": sinks}).square().sum().backward()
+    assert all(part.grad is not None and part.grad.abs().sum() > 0 for part in (query, key, value, sinks))
+
+
+def test_rows_say_what_they_are():
+    plain, capped = Scores(0.5), Scores(0.5, 3.0, torch.zeros(2))
+    assert plain.are_plain and not capped.are_plain
+    assert "tanh" in capped.how_to_read and "sink_logits" in capped.how_to_read and "tanh" not in plain.how_to_read
+    rows = capped.softmax(torch.tensor([[[0.0, float("-inf")]], [[float("-inf")] * 2]]))
+    assert torch.allclose(rows, torch.tensor([[[0.5, 0.0]], [[0.0, 0.0]]]))
