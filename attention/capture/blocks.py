@@ -1,45 +1,116 @@
-"""Blocks of attention calls, and the mask under which a layer's blocks are read.
+"""Blocks of attention calls, the layers that they make up, and the mask under which a layer's blocks are read.
 
-Owns the forms of masks: causal, full, segments, or bits of its own; what is none of these is refused. Knows no file.
+Owns what is kept of a call while the model runs (its tensors, as they are), and the forms of masks, which are looked at
+on the host afterwards: causal, full, segments, or bits of its own; what is none of these is refused. Knows no file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from attention.errors import CaptureError
+from attention.models.scores import Scores
+
+from .host_copies import on_host
 
 
-@dataclass(frozen=True)
-class Block:
-    """One sequence of one attention call: query [heads, queries, head_dim], key [kv_heads, keys, head_dim].
+class Call(NamedTuple):
+    """One attention call as the model made it.
 
-    `value_norms` [keys] are the lengths of the values, mean over heads, where sinks are looked for; `mask` is what the
-    whole call was given, and `entry` this sequence's place in its batch; `padding` how many queries and keys after
-    these were padding, and left out.
+    query [batch, heads, queries, head_dim], key [batch, kv_heads, keys, head_dim]; `value` [batch, kv_heads, keys,
+    value_dim] where sinks are looked for; `mask` what the whole call was given.
     """
 
     query: torch.Tensor
     key: torch.Tensor
-    value_norms: torch.Tensor | None
+    value: torch.Tensor | None
     mask: torch.Tensor | None
-    entry: int
     causal: bool
+
+
+@dataclass(frozen=True)
+class Block:
+    """One sequence of one attention call, the one at `entry` of its batch. Making one costs no tensor operation.
+
+    `padding` says how many queries and keys after its own were padding, and are left out.
+    """
+
+    call: Call
+    entry: int
     padding: int = 0
 
     def first(self, length: int) -> Block:
         """The same block without what comes after its first `length` queries and keys, which is padding."""
-        query, key = self.query[:, :length], self.key[:, :length]
-        return replace(self, query=query, key=key, padding=self.key.shape[1] - length)
+        return replace(self, padding=self.call.key.shape[2] - length)
+
+    @property
+    def query(self) -> torch.Tensor:
+        """[heads, queries, head_dim]"""
+        return self._own(self.call.query)
+
+    @property
+    def key(self) -> torch.Tensor:
+        """[kv_heads, keys, head_dim]"""
+        return self._own(self.call.key)
+
+    def _own(self, whole: torch.Tensor) -> torch.Tensor:
+        return whole[self.entry, :, : whole.shape[2] - self.padding] if self.padding else whole[self.entry]
+
+    @property
+    def n_queries(self) -> int:
+        return self.call.query.shape[2] - self.padding
+
+    @property
+    def n_keys(self) -> int:
+        return self.call.key.shape[2] - self.padding
 
     @property
     def form(self) -> tuple:
         """Key that two blocks share where they hide the same keys, for as long as the mask lives."""
-        return id(self.mask), self.entry, self.causal, self.query.shape[1], self.key.shape[1]
+        return id(self.call.mask), self.entry, self.call.causal, self.n_queries, self.n_keys
+
+
+@dataclass
+class KeptLayer:
+    """A layer as the model computed it, kept for what is read of it: nothing has been computed of it yet.
+
+    query [heads, queries, head_dim] and key [kv_heads, keys, head_dim] of all its `blocks` one after the other, on the
+    model's device and in its dtype; `on_host` the copies of both that are on their way to the host.
+    """
+
+    tower: str
+    index: int
+    blocks: list[Block]
+    query: torch.Tensor
+    key: torch.Tensor
+    formula: Scores
+    on_host: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """The layer's name in sentences."""
+        return f"Layer {self.index} of the {self.tower} tower"
+
+    @property
+    def device_bytes(self) -> int:
+        """Bytes that keeping it holds on its device."""
+        values = {id(block.call.value): block.call.value for block in self.blocks}.values()
+        return self.factor_bytes + sum(value.nbytes for value in values if value is not None)
+
+    @property
+    def factor_bytes(self) -> int:
+        return self.query.nbytes + self.key.nbytes
+
+    def value_norms(self) -> torch.Tensor:
+        """Lengths of the values, mean over heads: float32 [keys]."""
+        values = [block.call.value[block.entry] for block in self.blocks if block.call.value is not None]
+        norms = [torch.linalg.vector_norm(value.detach(), dim=-1, dtype=torch.float32).mean(dim=0) for value in values]
+        return norms[0] if len(norms) == 1 else torch.cat(norms)
 
 
 class Mask(NamedTuple):
@@ -59,34 +130,40 @@ class Masks:
     def __init__(self) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self._names: dict[bytes, str] = {}
-        self._known: dict[tuple, tuple[list[torch.Tensor | None], Mask]] = {}
+        self._on_host: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # what a call was given, and its copy
+        self._known: dict[tuple, Mask] = {}
 
     def forget_calls(self) -> None:
         """Let go of the tensors that the model's attention was given."""
         self._known.clear()
+        self._on_host.clear()
+
+    def bring(self, blocks: Iterable[Block]) -> None:
+        """Bring the masks of these blocks to the host, together: they are looked at there."""
+        new = {id(block.call.mask): block.call.mask for block in blocks if id(block.call.mask) not in self._on_host}
+        given = [mask for mask in new.values() if mask is not None]
+        self._on_host |= {id(mask): (mask, copy) for mask, copy in zip(given, on_host(given), strict=True)}
 
     def of(self, where: str, blocks: list[Block]) -> Mask:
-        """The mask of a layer's blocks. Raises CaptureError, which begins with `where`, for one that is not understood.
+        """The mask of a layer's blocks, whose own masks were brought to the host.
 
-        Layers are handed the same few tensors: each is looked at once, and kept so that its id stays its own.
+        Layers are handed the same few tensors: each is looked at once, and kept so that its id stays its own. Raises
+        CaptureError, which begins with `where`, for one that is not understood.
         """
         form = tuple(block.form for block in blocks)
         if form not in self._known:
-            self._known[form] = ([block.mask for block in blocks], self._found(where, blocks))
-        return self._known[form][1]
+            self._known[form] = self._found(where, blocks)
+        return self._known[form]
 
     def _found(self, where: str, blocks: list[Block]) -> Mask:
-        if len(blocks) == 1 and blocks[0].causal:
+        if len(blocks) == 1 and blocks[0].call.causal:
             return Mask("causal")
-        seen = [_allowed(where, block) for block in blocks]
+        seen = [self._allowed(where, block) for block in blocks]
         if len(blocks) > 1 and all(part is None for part in seen):
-            lengths = torch.tensor([block.key.shape[1] for block in blocks], dtype=torch.int64)
+            lengths = torch.tensor([block.n_keys for block in blocks], dtype=torch.int64)
             return Mask("segments", None, torch.cumsum(lengths, 0).to(torch.int32))
         if len(blocks) > 1:
-            full = [
-                torch.ones(block.query.shape[1], block.key.shape[1], dtype=torch.bool, device=block.key.device)
-                for block in blocks
-            ]
+            full = [torch.ones(block.n_queries, block.n_keys, dtype=torch.bool) for block in blocks]
             seen = [torch.block_diag(*(f if p is None else p for f, p in zip(full, seen, strict=True)))]
         (allowed,) = seen
         if allowed is None:
@@ -98,41 +175,44 @@ class Masks:
         self.tensors[name] = packed
         return Mask(name, allowed)
 
-
-def joined(parts: list[torch.Tensor]) -> torch.Tensor:
-    """Blocks [heads, n, head_dim] one after the other."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def _allowed(where: str, block: Block) -> torch.Tensor | None:
-    """Keys that each query of a block may read, bool [queries, keys]; None for all of them."""
-    n_queries, n_keys = block.query.shape[1], block.key.shape[1]
-    if block.mask is None:
-        if block.padding:
+    def _allowed(self, where: str, block: Block) -> torch.Tensor | None:
+        """Keys that each query of a block may read, bool [queries, keys]; None for all of them."""
+        n_queries, n_keys = block.n_queries, block.n_keys
+        if block.call.mask is None:
+            if block.padding:
+                raise CaptureError(f"{where} reads the padding of its pictures.")
+            return torch.ones(n_queries, n_keys, dtype=torch.bool).tril() if block.call.causal else None
+        _, mask = self._on_host[id(block.call.mask)]
+        shape = tuple(mask.shape)
+        mask = mask[block.entry if shape[0] > 1 else 0]
+        given = (n_queries + block.padding, n_keys + block.padding)
+        if mask.shape[:-2].numel() != 1 or mask.shape[-2:] != given:
+            raise CaptureError(f"{where} has a mask of shape {shape} for {given[0]} queries and {given[1]} keys.")
+        mask = mask.reshape(given)
+        if mask.dtype != torch.bool:
+            added = mask[mask != 0]
+            if len(added) and (added.max() > -1e4 or added.min() != added.max()):
+                raise CaptureError(f"{where} adds more than a mask to its scores.")
+            mask = mask == 0
+            if not mask.any(dim=-1).all():
+                # a large negative number added to every score of a row hides nothing: all keys lose the same
+                raise CaptureError(f"{where} has rows whose mask hides every key; what they read cannot be told.")
+        if mask[:n_queries, n_keys:].any():
             raise CaptureError(f"{where} reads the padding of its pictures.")
-        if not block.causal:
-            return None
-        return torch.ones(n_queries, n_keys, dtype=torch.bool, device=block.key.device).tril()
-    shape = tuple(block.mask.shape)
-    mask = block.mask[block.entry if block.mask.shape[0] > 1 else 0]
-    given = (n_queries + block.padding, n_keys + block.padding)
-    if mask.shape[:-2].numel() != 1 or mask.shape[-2:] != given:
-        raise CaptureError(f"{where} has a mask of shape {shape} for {given[0]} queries and {given[1]} keys.")
-    mask = mask.reshape(given)
-    if mask.dtype != torch.bool:
-        added = mask[mask != 0]
-        if len(added) and (added.max() > -1e4 or added.min() != added.max()):
-            raise CaptureError(f"{where} adds more than a mask to its scores.")
-        mask = mask == 0
-        if not mask.any(dim=-1).all():
-            # a large negative number added to every score of a row hides nothing: all keys lose the same
-            raise CaptureError(f"{where} has rows whose mask hides every key; what they read cannot be told.")
-    if mask[:n_queries, n_keys:].any():
-        raise CaptureError(f"{where} reads the padding of its pictures.")
-    mask = mask[:n_queries, :n_keys]
-    return None if mask.all() else mask
+        mask = mask[:n_queries, :n_keys]
+        return None if mask.all() else mask
+
+
+def joined(blocks: list[Block], name: str) -> torch.Tensor:
+    """The `query` or `key` of blocks, [heads, n, head_dim] one after the other."""
+    first: torch.Tensor = getattr(blocks[0].call, name)
+    if len(blocks) == 1:
+        return getattr(blocks[0], name)
+    if all(block.call is blocks[0].call and not block.padding for block in blocks):
+        return first.transpose(0, 1).flatten(1, 2)  # the whole batch of one call
+    return torch.cat([getattr(block, name) for block in blocks], dim=1)
 
 
 def _pack_bits(allowed: torch.Tensor) -> torch.Tensor:
     """bool [queries, keys] as uint8 [queries, ceil(keys / 8)], the first key in the lowest bit."""
-    return torch.from_numpy(np.packbits(allowed.cpu().numpy(), axis=-1, bitorder="little"))
+    return torch.from_numpy(np.packbits(allowed.numpy(), axis=-1, bitorder="little"))

@@ -1,4 +1,4 @@
-"""Attention rows of one layer in float32, from the queries and keys that the model's own attention was given.
+"""Attention rows of layers in float32, from the queries and keys that the model's own attention was given.
 
 Owns the softmax that run files are made of, and the look for numbers that are none. Knows no hook, no plan and no file.
 """
@@ -17,45 +17,62 @@ from attention.models.scores import Scores
 from .blocks import Mask
 
 CHUNK_BYTES = 8 << 20  # float32 rows computed at a time; what is counted on them takes some ten times as much
+DEVICE_CHUNK_BYTES = 64 << 20  # the same where it is the number of calls that takes time
+
+
+def chunk_bytes(device: torch.device) -> int:
+    """Bytes of float32 rows that are computed at a time on a device."""
+    return CHUNK_BYTES if device.type == "cpu" else DEVICE_CHUNK_BYTES
 
 
 class ExactRows:
-    """Rows of one layer, recomputed in float32 from the tensors that the model's own attention was given."""
+    """Rows of some layers of one shape, recomputed in float32 from the tensors that the model's attention was given.
 
-    def __init__(self, query: torch.Tensor, key: torch.Tensor, scores: Scores, mask: Mask):
-        self.query, self.key, self.scores = query, key, scores
-        self.device = query.device
-        self._is_causal, self._allowed = mask.name == "causal", mask.allowed
+    `queries` [heads, queries, head_dim] and `keys` [kv_heads, keys, head_dim] one each a layer, all on one device.
+    """
+
+    def __init__(self, queries: list[torch.Tensor], keys: list[torch.Tensor], scores: Scores, mask: Mask):
+        self.queries, self.keys, self.scores = queries, keys, scores
+        self.device = queries[0].device
+        self._is_causal = mask.name == "causal"
+        self._allowed = None if mask.allowed is None else mask.allowed.to(self.device)
+        self._ends = None if mask.segments is None else mask.segments.tolist()
         self._segments = None if mask.segments is None else mask.segments.to(self.device)
-        self._key32: torch.Tensor | None = None
+        self._keys32: torch.Tensor | None = None
 
     def chunks(self, positions: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Rows of `positions` (int64, ascending), some at a time: (positions, float32 [heads, rows, keys])."""
-        step = max(1, CHUNK_BYTES // (4 * self.query.shape[0] * self.key.shape[1]))
+        """Rows of `positions` (int64, ascending), some at a time: (positions, float32 [layers, heads, rows, keys])."""
+        values = len(self.queries) * self.queries[0].shape[0] * self.keys[0].shape[1]
+        step = max(1, chunk_bytes(self.device) // (4 * values))
         for chunk in positions.split(step) if len(positions) else ():
             yield chunk, self._softmax(chunk)
 
     def received(self) -> torch.Tensor:
-        """The mean over queries of every row: float32 [heads, keys]."""
-        heads, n_queries, _ = self.query.shape
-        total = torch.zeros(heads, self.key.shape[1], device=self.device)
+        """The mean over queries of every row: float32 [layers, heads, keys]."""
+        heads, n_queries, _ = self.queries[0].shape
+        total = torch.zeros(len(self.queries), heads, self.keys[0].shape[1], device=self.device)
         for _, rows in self.chunks(torch.arange(n_queries)):
-            total += rows.sum(dim=1)
+            total += rows.sum(dim=-2)
         return total / n_queries
 
+    def let_go(self) -> None:
+        """Let go of the float32 keys, until rows are asked for again."""
+        self._keys32 = None
+
     def _softmax(self, positions):
-        if self._key32 is None:
-            self._key32 = self.key.float()
-        heads, _, head_dim = self.query.shape
-        n_kv, n, _ = self.key.shape
+        if self._keys32 is None:
+            self._keys32 = _stacked(self.keys).float()
+        heads, _, head_dim = self.queries[0].shape
+        n_layers, n_kv, n, _ = self._keys32.shape
         on_device = positions.to(self.device)
         # a contiguous range is the common case, and a view of it costs nothing
         start, stop = int(positions[0]), int(positions[-1]) + 1
-        part = self.query[:, start:stop] if stop - start == len(positions) else self.query[:, on_device]
-        part = part.float().reshape(n_kv, heads // n_kv * len(positions), head_dim)
+        is_range = stop - start == len(positions)
+        part = _stacked([query[:, start:stop] if is_range else query[:, on_device] for query in self.queries])
+        part = part.float().reshape(n_layers, n_kv, heads // n_kv * len(positions), head_dim)
         first, last = self._reach(start, stop)
-        key = self._key32[:, first:last]
-        rows = torch.matmul(part, key.transpose(1, 2)).view(heads, len(positions), last - first)
+        key = self._keys32[:, :, first:last]
+        rows = torch.matmul(part, key.transpose(-1, -2)).view(n_layers, heads, len(positions), last - first)
         rows = self.scores.finished(rows)
         seen = torch.arange(first, last, device=self.device)
         if self._is_causal and len(positions) > 1:
@@ -74,11 +91,15 @@ class ExactRows:
         """The keys outside of which no row of [start, stop) reads."""
         if self._is_causal:
             return 0, stop
-        if self._segments is not None:
-            ends = self._segments.tolist()
-            first, last = bisect_right(ends, start), bisect_right(ends, stop - 1)
-            return (ends[first - 1] if first else 0), ends[last]
-        return 0, self.key.shape[1]
+        if self._ends is not None:
+            first, last = bisect_right(self._ends, start), bisect_right(self._ends, stop - 1)
+            return (self._ends[first - 1] if first else 0), self._ends[last]
+        return 0, self.keys[0].shape[1]
+
+
+def _stacked(layers: list[torch.Tensor]) -> torch.Tensor:
+    """Tensors of layers as one, the layers first; of a single layer without a copy."""
+    return layers[0][None] if len(layers) == 1 else torch.stack(layers)
 
 
 @dataclass(frozen=True)
@@ -102,8 +123,7 @@ class FiniteCheck:
             odd_queries, odd_keys = (~each.isfinite().all(dim=-1).all(dim=0) for each in (query, key))
             if self.allowed is None:
                 raise not_finite(self.where, query.dtype)
-            allowed = self.allowed.cpu()
-            if (odd_queries & allowed.any(dim=1)).any() or (allowed & odd_keys)[~odd_queries].any():
+            if (odd_queries & self.allowed.any(dim=1)).any() or (self.allowed & odd_keys)[~odd_queries].any():
                 raise not_finite(self.where, query.dtype)
         for name in ("attention", "received"):  # products of finite numbers may still be too large
             if name in tensors and tensors[name].isnan().any():

@@ -43,6 +43,14 @@ class TowerPlan:
     spatial_from: int = 0
     lengths: list[int] | None = None
 
+    @property
+    def n_rows(self) -> int:
+        return self.rows.shape[0]
+
+    @property
+    def looks_for_sinks(self) -> bool:
+        return self.sink_rows.shape[0] > 0
+
     @cached_property
     def cell_index(self) -> slice | torch.Tensor:
         """`cells` as a slice where they are one range, which costs no copy."""

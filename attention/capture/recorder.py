@@ -5,6 +5,13 @@ states. Knows no family: which modules are attention, and which rows are wanted,
 
 Of each layer is kept: the factors (queries and keys as they entered the product, after norms and rotary
 embedding), the mask, the rows asked for (softmax in float32, rounded once to float16) and scores of those rows.
+
+Three steps, whatever the device: `take` keeps a layer's tensors as they are (`blocks`), `_read_kept` computes rows,
+sinks and scores of what was kept (`layer_reading`), and `_write` hands them to the writer. On a CPU a layer is read as
+it comes, since what is kept would hold the activations around it. On CUDA the pass comes first: in it a layer costs at
+most 12 calls of torch (3 more for each further call of a layer of blocks) and no wait, its factors leave for the host
+beside it, and layers are read together after the pass. Only where the device or the writer's buffer has no room for
+another layer, those that are kept are read before it.
 """
 
 from __future__ import annotations
@@ -17,15 +24,17 @@ import torch
 from safetensors.torch import save_file
 
 from attention.errors import AttentionError, CaptureError
-from attention.measures import rows as scores
-from attention.measures.sinks import find_sinks
 from attention.models.hook import Recorder, recorder
 from attention.models.scores import Scores
 
-from .blocks import Block, Masks, joined
-from .exact_rows import ExactRows, FiniteCheck
+from .blocks import Block, Call, KeptLayer, Masks, joined
+from .exact_rows import FiniteCheck
+from .host_copies import HostCopies
+from .layer_reading import Reading, read_layers
 from .layer_writer import LayerWriter
 from .plan import TowerPlan
+
+DEVICE_SHARE = 4  # of what is free on a device as the first layer comes, one part in so many keeps layers
 
 
 class Capture:
@@ -40,7 +49,9 @@ class Capture:
         towers: dict[str, TowerPlan],
         buffer_bytes: int = 2 << 30,
         on_layer: Callable[[str, int], None] | None = None,
+        device_bytes: int | None = None,
     ):
+        """`device_bytes` of layers are kept on each CUDA device; by default a quarter of what is free there."""
         self.folder = folder
         self.towers = towers
         self.sinks: dict[str, dict[str, list[int]]] = {name: {} for name in towers}
@@ -50,7 +61,11 @@ class Capture:
             id(module): (tower, layer) for tower, plan in towers.items() for layer, (_, module) in plan.modules.items()
         }
         self._blocks: dict[tuple[str, int], list[Block]] = {}
-        self._scores: dict[str, dict[int, dict[str, torch.Tensor]]] = {name: {} for name in towers}
+        self._kept: list[KeptLayer] = []
+        self._buffer_bytes, self._device_bytes = buffer_bytes, device_bytes
+        self._room_on: dict[torch.device, int] = {}
+        self._copies, self._table_copies = HostCopies(), HostCopies()
+        self._tables: dict[str, dict[int, dict[str, torch.Tensor]]] = {name: {} for name in towers}
         self._masks = Masks()
         self._writer = LayerWriter(buffer_bytes)
         self._token: Token[Recorder | None] | None = None
@@ -66,8 +81,15 @@ class Capture:
         assert self._token is not None  # it was entered
         recorder.reset(self._token)
         self._blocks.clear()
-        self._masks.forget_calls()
-        self._writer.finish(abandon=kind is not None)
+        is_whole = False
+        try:
+            if kind is None:
+                self._read_kept()
+                is_whole = True
+        finally:
+            self._kept.clear()
+            self._masks.forget_calls()
+            self._writer.finish(abandon=not is_whole)
         if kind is not None:
             if self._writer.refusal is not None and not issubclass(kind, AttentionError):
                 raise self._writer.refusal from None  # numbers that are none break what is counted on them, too
@@ -108,16 +130,14 @@ class Capture:
         causal = bool(causal) and mask is None and query.shape[2] > 1
         if causal and query.shape[2] != key.shape[2]:
             raise CaptureError(f"{where} reads {key.shape[2]} keys in order with {query.shape[2]} queries.")
+        call = Call(query, key, value if plan.looks_for_sinks else None, mask, causal)
         blocks = self._blocks.setdefault(name, [])
-        norms = [None] * len(query)
-        if len(plan.sink_rows):
-            norms = torch.linalg.vector_norm(value.detach(), dim=-1, dtype=torch.float32).mean(dim=1)
-        new = [Block(query[i], key[i], norms[i], mask, i, causal) for i in range(len(query))]
+        new = [Block(call, entry) for entry in range(query.shape[0])]
         if plan.lengths is not None:
             new = [block.first(n) for block, n in zip(new, plan.lengths[len(blocks) :], strict=False)]
         blocks += new
-        n_keys = sum(block.key.shape[1] for block in blocks)
-        n_queries = sum(block.query.shape[1] for block in blocks)
+        n_keys = sum(block.n_keys for block in blocks)
+        n_queries = sum(block.n_queries for block in blocks)
         expected = plan.keys if plan.queries is None else plan.queries
         if n_keys > plan.keys or n_queries > expected or (not plan.has_blocks and n_keys < plan.keys):
             raise CaptureError(
@@ -125,101 +145,104 @@ class Capture:
             )
         if n_keys == plan.keys:
             del self._blocks[name]
-            self._finish_layer(tower, layer, blocks, Scores.of(query, kwargs))
+            self._keep(tower, layer, blocks, Scores.of(query, kwargs))
 
     @torch.no_grad()
-    def _finish_layer(self, tower, layer, blocks, formula) -> None:
-        plan = self.towers[tower]
-        with self._writer.device_slot(blocks[0].query.device) as slot:
-            where = f"Layer {layer} of the {tower} tower"
-            mask = self._masks.of(where, blocks)
-            query, key = (joined([getattr(block, name) for block in blocks]) for name in ("query", "key"))
-            tensors = {"query": query, "key": key}
-            if mask.segments is not None:
-                tensors["segments"] = mask.segments
-            if formula.sink_logits is not None:
-                tensors["sink_logits"] = formula.sink_logits.detach()
-            rows = ExactRows(query, key, formula, mask)
-            if len(plan.rows):
-                sinks = self._find_sinks(tower, layer, plan, rows, blocks)
-                tensors["attention"], self._scores[tower][layer] = self._store_rows(plan, rows, sinks)
-                tensors["positions"] = plan.rows.to(torch.int32)
-            if tower != "language" and query.is_cuda:
-                tensors["received"] = rows.received()
-            qualified, _ = plan.modules[layer]
-            metadata = {
-                "scaling": repr(formula.scaling),
-                "softcap": "" if formula.softcap is None else repr(float(formula.softcap)),
-                "mask": mask.name,
-                "module": qualified,
-                "layer": str(layer),
-                "tower": tower,
-                "rows": "all" if plan.stores_all_rows else "tail",
-                "how_to_read": formula.how_to_read,
-            }
-            file = f"{tower}/layer_{layer:02d}.safetensors"
-            self.layers[tower][layer] = {
-                "index": layer,
-                "kind": "softmax",
-                "file": file,
-                "kv_heads": key.shape[0],
-                "head_dim": key.shape[2],
-                **({"learned_sink": True} if formula.sink_logits is not None else {}),
-            }
-            slot.write(self.folder / file, tensors, metadata, FiniteCheck(where, mask.allowed))
+    def _keep(self, tower: str, index: int, blocks: list[Block], formula: Scores) -> None:
+        self._writer.raise_error()
+        layer = KeptLayer(tower, index, blocks, joined(blocks, "query"), joined(blocks, "key"), formula)
+        self.layers[tower][index] = {
+            "index": index,
+            "kind": "softmax",
+            "file": f"{tower}/layer_{index:02d}.safetensors",
+            "kv_heads": layer.key.shape[0],
+            "head_dim": layer.key.shape[2],
+        }
+        is_read_later = layer.query.device.type == "cuda"
+        if is_read_later:
+            self._make_room_for(layer)
+        layer.on_host = {"query": self._copies.begin(layer.query), "key": self._copies.begin(layer.key)}
+        self._kept.append(layer)
+        if not is_read_later:
+            self._read_kept()
         if self._on_layer is not None:
-            self._on_layer(tower, layer)
+            self._on_layer(tower, index)
 
-    def _find_sinks(self, tower, layer, plan, rows, blocks) -> torch.Tensor:
-        """The keys that are sinks in this layer, int64."""
-        cells = plan.cells.to(rows.device)
-        if len(plan.sink_rows):
-            means = torch.cat([chunk.mean(dim=0)[:, plan.cell_index] for _, chunk in rows.chunks(plan.sink_rows)])
-            norms = torch.cat([block.value_norms for block in blocks])[plan.cell_index]
-            found = cells[find_sinks(means, plan.sink_rows_before, norms)]
-        else:
-            found = cells[:0]
-        self.sinks[tower][str(layer)] = found.sort().values.tolist()
-        return found
+    def _make_room_for(self, layer: KeptLayer) -> None:
+        """Read the layers that are kept, where the device or half of the buffer has no room for one more."""
+        device = layer.query.device
+        if device not in self._room_on:
+            self._room_on[device] = _free_bytes(device) if self._device_bytes is None else self._device_bytes
+        on_device = [kept.device_bytes for kept in self._kept if kept.query.device == device]
+        on_host = sum(map(self._host_bytes, self._kept))
+        if (
+            sum(on_device) + layer.device_bytes > self._room_on[device]
+            or on_host + self._host_bytes(layer) > self._buffer_bytes // 2
+        ):
+            self._read_kept()
+            on_host = 0
+        self._writer.wait_for_room(on_host + self._host_bytes(layer))
 
-    def _store_rows(self, plan, rows, sinks) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The wanted rows as float16 [rows, heads, keys], and their scores, float32 [heads, rows] each."""
-        stored, tables = [], []
-        for positions, chunk in rows.chunks(plan.rows):  # [heads, rows, keys]
-            # rounded once; contiguous per token, so that one token is one read
-            stored.append(chunk.transpose(0, 1).to(torch.float16, memory_format=torch.contiguous_format))
-            entropy, image_entropy = scores.entropies(chunk, [slice(None), plan.cell_index])
-            tables.append(
-                {
-                    "image_mass": scores.mass(chunk, plan.cell_index),
-                    "sink_mass": scores.mass(chunk, sinks),
-                    "entropy": entropy,
-                    "image_entropy": image_entropy,
-                    "spatial_entropy": self._spatial_entropy(plan, positions, chunk),
-                }
-            )
-        return torch.cat(stored), {name: torch.cat([table[name] for table in tables], dim=1) for name in tables[0]}
+    def _host_bytes(self, layer: KeptLayer) -> int:
+        """Bytes that wait for the writer of a layer."""
+        return layer.factor_bytes + 2 * self.towers[layer.tower].n_rows * layer.query.shape[0] * layer.key.shape[1]
 
-    @staticmethod
-    def _spatial_entropy(plan, positions, rows) -> torch.Tensor:
-        """float32 [heads, rows]; NaN before `plan.spatial_from`, where it would cost more than it tells."""
-        result = torch.full(rows.shape[:2], float("nan"), device=rows.device)
-        first = int(torch.searchsorted(positions, plan.spatial_from))
-        if plan.grid_sizes and first < len(positions):
-            pictures = scores.Pictures(plan.cell_index, plan.grid_sizes)
-            result[:, first:] = scores.spatial_entropy(pictures.maps(rows[:, first:]))
-        return result
+    @torch.no_grad()
+    def _read_kept(self) -> None:
+        """Read the layers that are kept, all at once, and hand them to the writer."""
+        layers, self._kept = self._kept, []
+        if not layers:
+            return
+        copies, self._copies = self._copies, HostCopies()
+        readings = read_layers(layers, self.towers, self._masks, copies, self._table_copies)
+        copies.end()
+        for reading in readings:
+            self._write(reading, copies, is_last=reading is readings[-1])
+
+    def _write(self, reading: Reading, copies: HostCopies, is_last: bool) -> None:
+        layer, plan = reading.layer, self.towers[reading.layer.tower]
+        if reading.sinks is not None:
+            self.sinks[layer.tower][str(layer.index)] = reading.sinks
+            self._tables[layer.tower][layer.index] = reading.tables
+        qualified, _ = plan.modules[layer.index]
+        metadata = {
+            "scaling": repr(layer.formula.scaling),
+            "softcap": "" if layer.formula.softcap is None else repr(float(layer.formula.softcap)),
+            "mask": reading.mask.name,
+            "module": qualified,
+            "layer": str(layer.index),
+            "tower": layer.tower,
+            "rows": "all" if plan.stores_all_rows else "tail",
+            "how_to_read": layer.formula.how_to_read,
+        }
+        if layer.query.device.type != "cuda":
+            self._writer.wait_for_room(self._host_bytes(layer))
+        self._writer.put(
+            self.folder / self.layers[layer.tower][layer.index]["file"],
+            reading.tensors,
+            metadata,
+            FiniteCheck(layer.where, reading.mask.allowed),
+            before=copies.wait,
+            after=copies.give_back if is_last else None,
+        )
 
     def _save_scores(self) -> None:
+        self._table_copies.end()
+        self._table_copies.wait()
         tables = {}
-        for tower, layers in self._scores.items():
+        for tower, layers in self._tables.items():
             for name in next(iter(layers.values()), {}):
-                tables[f"{tower}.{name}"] = torch.stack(
-                    [layers[layer][name].cpu() for layer in sorted(layers)]
-                ).contiguous()
+                tables[f"{tower}.{name}"] = torch.stack([layers[layer][name] for layer in sorted(layers)]).contiguous()
         if tables:
             note = (
                 "float32 [layer, head, row] of the stored rows; entropies in bits; "
                 "spatial_entropy from the last prompt token on, NaN before"
             )
             save_file(tables, self.folder / "scores.safetensors", {"how_to_read": note})
+        self._table_copies.give_back()
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Bytes of a device that layers may be kept in."""
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's own, and free
+    return (torch.cuda.mem_get_info(device)[0] + unused) // DEVICE_SHARE

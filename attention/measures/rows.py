@@ -7,7 +7,7 @@ gives float32 back. Entropies are in bits. Knows nothing of models, runs or file
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,30 @@ def spatial_entropy(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     their code thresholds at an absolute value, which depends on the number of cells; here it is the mean, as in the
     paper.
     """
+    return _spatial_entropy(maps, _components)
+
+
+def spatial_entropy_in_rounds(maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Spatial entropy without a wait for the device, and bool [] on it: false where some components need more rounds.
+
+    The numbers of `spatial_entropy`, where that is true. It takes a fixed number of steps over every cell, which is
+    slow on a CPU.
+    """
+    settled = torch.ones((), dtype=torch.bool, device=maps[0].device)
+
+    def components(kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        component, is_settled = _components_in_rounds(kept)
+        settled.logical_and_(is_settled)
+        every = torch.arange(kept.numel(), device=kept.device)
+        return component, every, every // kept[0].numel()
+
+    return _spatial_entropy(maps, components), settled
+
+
+Components = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]  # as `_components`
+
+
+def _spatial_entropy(maps: Sequence[torch.Tensor], components: Components) -> torch.Tensor:
     batch = maps[0].shape[:-2]
     flat = torch.cat([m.reshape(*batch, -1) for m in maps], dim=-1)
     mean = flat.mean(dim=-1)[..., None, None]
@@ -97,8 +121,9 @@ def spatial_entropy(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     result = torch.zeros(batch.numel(), device=flat.device)
     for picture in maps:
         surplus = (picture - mean).reshape(-1, *picture.shape[-2:])
-        component, cells, owner = _components(surplus > 0)
-        shares = torch.zeros(len(owner), device=flat.device).index_add_(0, component, surplus.flatten()[cells])
+        component, cells, owner = components(surplus > 0)
+        kept = surplus.flatten()[cells].clamp_min(0)
+        shares = torch.zeros(len(owner), device=flat.device).index_add_(0, component, kept)
         result.index_add_(0, owner, torch.special.entr(shares / total[owner]))
     return (result / math.log(2)).reshape(batch)
 
@@ -135,3 +160,35 @@ def _components(kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.T
         edges = [side[apart] for side in edges]
     cells = kept.flatten().nonzero()[:, 0]
     return parent[run.flatten()[cells]], cells, owner
+
+
+def _components_in_rounds(kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """For every cell of bool [maps, rows, cols] the first cell of its 8-connected component, int64; and bool [].
+
+    In every round each component is hung below the lowest that touches it, as in `_components`, but over all cells, and
+    for so many rounds as bits count the cells of a map: mostly three or four would do. The bool is true where no two
+    components touch any more. Cells that are not kept are components of their own.
+    """
+    n_cells = kept[0].numel()
+    none = kept.numel()  # above every number
+    own = torch.arange(none, device=kept.device).view(kept.shape)
+    parent = torch.arange(none + 1, device=kept.device)
+    for _ in range(n_cells.bit_length()):
+        label = torch.where(kept, parent[:-1].view(kept.shape), none)
+        lowest = torch.where(kept, _lowest_neighbour(label), own)
+        parent.scatter_reduce_(0, torch.where(kept, label, own).flatten(), lowest.flatten(), "amin")
+        for _ in range(n_cells.bit_length()):
+            parent = parent[parent]
+    label = torch.where(kept, parent[:-1].view(kept.shape), none)
+    return parent[:-1], ((_lowest_neighbour(label) == label) | ~kept).all()
+
+
+def _lowest_neighbour(label: torch.Tensor) -> torch.Tensor:
+    """The lowest number of each cell and the eight around it: [maps, rows, cols]."""
+    for dim in (1, 2):
+        n = label.shape[dim]
+        wider = label.clone()
+        wider.narrow(dim, 1, n - 1).copy_(torch.minimum(wider.narrow(dim, 1, n - 1), label.narrow(dim, 0, n - 1)))
+        wider.narrow(dim, 0, n - 1).copy_(torch.minimum(wider.narrow(dim, 0, n - 1), label.narrow(dim, 1, n - 1)))
+        label = wider
+    return label

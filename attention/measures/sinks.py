@@ -7,7 +7,12 @@ import torch
 SINK_SHARE = 0.9  # of the rows, those in which a sink stands out
 
 
-def find_sinks(rows: torch.Tensor, n_before: int = 0, value_norms: torch.Tensor | None = None) -> torch.Tensor:
+def find_sinks(
+    rows: torch.Tensor,
+    n_before: int = 0,
+    value_norms: torch.Tensor | None = None,
+    with_mass: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Find image cells that attract attention regardless of the prompt: bool [cells], from `rows` [rows, cells].
 
     The first `n_before` rows come before the question, and cannot know what it asks for. With p the rows divided by
@@ -25,25 +30,40 @@ def find_sinks(rows: torch.Tensor, n_before: int = 0, value_norms: torch.Tensor 
     al., "See What You Are Told" (ICLR 2025, arXiv 2503.03321); that what is attended for nothing has short values, by
     Kobayashi et al., "Attention is Not Only a Weight" (EMNLP 2020, arXiv 2004.10102), and for sinks by Gu et al., "When
     Attention Sink Emerges in Language Models" (ICLR 2025, arXiv 2410.10781). The rule needs nothing known of a model.
+
+    `with_mass` bool [rows], where it is known on the host which rows have mass, spares the wait for the device.
     """
-    before = torch.arange(len(rows), device=rows.device) < n_before
-    seen = rows.sum(dim=-1) > 0
-    rows, before = rows[seen], before[seen]
-    if len(rows) < 2 or rows.shape[-1] == 0:
-        return torch.zeros(rows.shape[-1], dtype=torch.bool, device=rows.device)
+    if with_mass is None:
+        with_mass = rows.sum(dim=-1) > 0
+    places = with_mass.nonzero()[:, 0].to(rows.device)
+    return sinks_in(rows.index_select(0, places), int(with_mass[:n_before].sum()), value_norms)
+
+
+def sinks_in(rows: torch.Tensor, n_before: int, value_norms: torch.Tensor | None) -> torch.Tensor:
+    """The same of rows that all have mass, and of several layers at once: [..., rows, cells] -> bool [..., cells].
+
+    `value_norms` [..., cells]. A device does not wait here: nothing depends on what it finds.
+    """
+    if rows.shape[-2] < 2 or rows.shape[-1] == 0:
+        return torch.zeros(rows.shape[:-2] + rows.shape[-1:], dtype=torch.bool, device=rows.device)
     p = rows / rows.sum(dim=-1, keepdim=True)
     stands_out = (_above_spread(p) & (p > 1 / p.shape[-1])).float()
-    c = p.mean(dim=0)
-    variation = torch.where(c > 0, p.std(dim=0, correction=0) / c, torch.inf)
-    found = (stands_out.mean(dim=0) >= SINK_SHARE) & _above_spread(c) & (variation < variation.median())
-    if before.any():
-        found &= stands_out[before].mean(dim=0) >= SINK_SHARE
+    c = p.mean(dim=-2)
+    variation = torch.where(c > 0, p.std(dim=-2, correction=0) / c, torch.inf)
+    found = (stands_out.mean(dim=-2) >= SINK_SHARE) & _above_spread(c) & (variation < _median(variation))
+    if n_before:
+        found &= stands_out[..., :n_before, :].mean(dim=-2) >= SINK_SHARE
     if value_norms is not None:
-        found &= value_norms < value_norms.median()
+        found &= value_norms < _median(value_norms)
     return found
 
 
 def _above_spread(values: torch.Tensor) -> torch.Tensor:
     """Values above the median by more than 5 median absolute deviations: [..., n] -> bool [..., n]."""
-    median = values.median(dim=-1, keepdim=True).values
-    return values > median + 5 * (values - median).abs().median(dim=-1, keepdim=True).values
+    median = _median(values)
+    return values > median + 5 * _median((values - median).abs())
+
+
+def _median(values: torch.Tensor) -> torch.Tensor:
+    """[..., n] -> [..., 1]"""
+    return values.median(dim=-1, keepdim=True).values

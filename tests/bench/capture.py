@@ -119,12 +119,12 @@ class Bench:
         final = self.folder / "run"
         partial = PartialRun.create(final)
         inputs = self.prepared.inputs
-        images, self.prepared.images = self.prepared.images, []  # saving the picture is no part of capturing
+        pictures, self.prepared.pictures = self.prepared.pictures, []  # saving the picture is no part of capturing
         sizes, inputs.read_sizes = inputs.read_sizes, []
         held = extraction.Extraction(self.request, partial, self.loaded, self.limits)
         held.loaded, held.prepared, held.limits = self.loaded, self.prepared, self.limits
         held.keep(partial, [])
-        self.prepared.images, inputs.read_sizes = images, sizes
+        self.prepared.pictures, inputs.read_sizes = pictures, sizes
         self.sync()
 
     def sync(self):

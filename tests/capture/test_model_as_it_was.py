@@ -90,7 +90,7 @@ def test_a_model_is_found_as_it_was_after_generating_and_after_an_error(tiny_fol
     def fail(*_):
         raise RuntimeError("on the way")
 
-    monkeypatch.setattr(Capture, "_finish_layer", fail)
+    monkeypatch.setattr(Capture, "_keep", fail)
     with pytest.raises(RuntimeError, match="on the way"):
         extract(CHAT, model=model, answer="red")
     assert state(model) == before

@@ -418,34 +418,3 @@ def test_what_every_patch_receives_is_the_mean_of_the_rows(run_and_tensors):
     run, _ = run_and_tensors
     for layer in run.layers("vision"):
         assert np.abs(run.received(layer, "vision") - run.dense(layer, "vision").mean(axis=1)).max() <= 1e-6
-
-
-if "cuda" in DEVICES:
-
-    def test_no_more_than_three_layers_wait_on_the_device(sharp_folder, tmp_path, monkeypatch):
-        """The writer waits until three layers have been handed over, so that the fourth must wait for one to leave."""
-        from attention.capture import layer_writer as module
-
-        waiting, most, full = 0, 0, threading.Event()
-        put = module.LayerWriter.put
-
-        def held_put(self, path, tensors, metadata, ready, release):
-            nonlocal waiting, most
-            waiting += 1
-            most = max(most, waiting)
-            if waiting == module.LAYERS_ON_DEVICE:
-                full.set()
-
-            def leave():
-                nonlocal waiting
-                waiting -= 1
-                release()
-
-            put(self, path, tensors, metadata, lambda: (full.wait(30), ready()), leave)
-
-        monkeypatch.setattr(module.LayerWriter, "put", held_put)
-        request = Request(
-            images=(picture(96, 64),), prompt="is there a red star?", model=str(sharp_folder), device="cuda"
-        )
-        extract(request, tmp_path / "run").close()
-        assert most == module.LAYERS_ON_DEVICE

@@ -203,7 +203,7 @@ def test_a_model_is_found_as_it_was_after_a_run_and_after_a_failure(folder, tmp_
     def fail(*_):
         raise RuntimeError("on the way")
 
-    monkeypatch.setattr(Capture, "_finish_layer", fail)
+    monkeypatch.setattr(Capture, "_keep", fail)
     with pytest.raises(RuntimeError, match="on the way"):
         extract(request(), tmp_path / "failed", model=model)
     assert state(model) == before

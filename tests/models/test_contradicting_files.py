@@ -77,7 +77,7 @@ def test_a_fault_of_the_capture_is_not_said_to_be_the_models(tiny_folder, tmp_pa
     def fail(*_):
         raise ValueError("ours")
 
-    monkeypatch.setattr(extraction.Capture, "_finish_layer", fail)
+    monkeypatch.setattr(extraction.Capture, "_keep", fail)
     with pytest.raises(ValueError, match="ours"):
         extract(ask(tiny_folder, answer="red"), tmp_path / "run")
 
@@ -86,7 +86,7 @@ def test_a_lack_of_memory_does_not_run_the_model_a_second_time(tiny_folder, tmp_
     def fail(*_):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(extraction.Capture, "_finish_layer", fail)
+    monkeypatch.setattr(extraction.Capture, "_keep", fail)
     monkeypatch.setattr(extraction.Extraction, "_check_runs", lambda *_: pytest.fail("run again"))
     with pytest.raises(extraction.OutOfMemory):
         extract(ask(tiny_folder, answer="red"), tmp_path / "run")
