@@ -31,7 +31,7 @@ GREY = (128, 128, 128)
 SIZES = [(400, 150), (170, 330), (97, 240), (640, 610)]
 
 
-@pytest.fixture(scope="module", params=tiny_families.all_types())
+@pytest.fixture(scope="module", params=tiny_families.of_own_code())
 def loaded(request, tmp_path_factory):
     folder = tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     yield models.load(str(folder), "cpu")

@@ -44,7 +44,7 @@ def request(**fields):
 one_of_each_kind = pytest.mark.parametrize("folder", tiny_families.of_each_kind(), indirect=True, scope="module")
 
 
-@pytest.fixture(scope="module", params=tiny_families.all_types())
+@pytest.fixture(scope="module", params=tiny_families.of_own_code())
 def folder(request, tmp_path_factory):
     yield tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     free()

@@ -7,6 +7,7 @@ processor files. Weights are sharpened: flat rows would hide errors.
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def all_types() -> list[str]:
 def of_each_kind() -> list:
     """All types as parameters, of which a test run takes one of each kind: for what takes its time."""
     return [pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in all_types()]
+
+
+def of_own_code() -> list:
+    """All types as parameters; a test run leaves out those that inherit every method from another, unless in KINDS."""
+    return [pytest.param(name, marks=[] if _has_own_code(name) else pytest.mark.full) for name in all_types()]
+
+
+def _has_own_code(model_type: str) -> bool:
+    if model_type in (*KINDS, *VARIANTS):
+        return True
+    return any(inspect.isfunction(each) for each in vars(type(families.find(model_type))).values())
 
 
 def byte_tokenizer(
