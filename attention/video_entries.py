@@ -7,6 +7,7 @@ models, and opens no file.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ Source = str | os.PathLike | tuple  # a file or a folder, or frames: paths, data
 
 
 def as_sources(videos: Any) -> tuple[Source, ...]:
-    """The videos of a request, each a path or a tuple of frames; one alone needs no list."""
+    """The videos of a request, each a path or a tuple of frames; one alone needs no list. Raises InvalidRequest."""
     if isinstance(videos, str | os.PathLike):
         return (videos,)
+    if videos is not None and not isinstance(videos, Iterable):
+        raise InvalidRequest(f"videos is {quoted(videos)}; it must be a list of files, folders or lists of frames.")
     return tuple(tuple(video) if isinstance(video, list | tuple) else video for video in videos or ())
 
 

@@ -157,6 +157,7 @@ class Capture:
             "file": f"{tower}/layer_{index:02d}.safetensors",
             "kv_heads": layer.key.shape[0],
             "head_dim": layer.key.shape[2],
+            **({"learned_sink": True} if formula.sink_logits is not None else {}),
         }
         is_read_later = layer.query.device.type == "cuda"
         if is_read_later:

@@ -146,6 +146,13 @@ def _load_processor(path: str, family, stamp: tuple) -> Any:
                 f"The chat_template of {path} is {quoted(template)}, which must be a text (chat_template.json, "
                 "tokenizer_config.json). Copy it from the model that this one was trained from."
             )
+    for name in ("patch_size", "temporal_patch_size", "merge_size"):  # of which patches are cut
+        size = getattr(getattr(processor, "image_processor", None), name, None)
+        if isinstance(size, int) and size < 1:
+            raise ModelUnavailable(
+                f"The model's processor cannot work with its settings ({name} {size}, which must be at least 1). Take "
+                "preprocessor_config.json and processor_config.json from the model's own repository."
+            )
     # without any of its files transformers makes a tokenizer that knows no word
     names = type(processor.tokenizer).vocab_files_names
     if processor.tokenizer.is_fast:  # a tokenizer.json has all of them
