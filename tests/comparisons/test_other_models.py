@@ -71,7 +71,7 @@ def test_the_base_in_another_number_format_is_a_member_of_its_own(tiny_folder, t
         (_, other) = both.info["members"]
         assert other["name"].endswith(" bfloat16") and other["model"]["dtype"] == "bfloat16"
         moved = both.change("tv_row", 0)
-        assert 0 < moved.max() < 0.2
+        assert 0 < moved.max() < 0.5
 
 
 def test_words_may_be_another_models_and_each_reads_its_own(tiny_folder, merged, tmp_path):
