@@ -1,4 +1,4 @@
-"""What holds for every test: no network, no analytics, and Gradio's files in a folder of their own."""
+"""Rules of every test: no network, no analytics, and Gradio's files in a folder of their own."""
 
 import atexit
 import gc
@@ -60,7 +60,7 @@ def pytest_collection_finish():
 
 
 def pytest_runtest_setup(item):
-    """What a test's marks name must be there."""
+    """Require the programs that a test's marks name."""
     for mark in programs.PROGRAMS:
         if item.get_closest_marker(mark):
             programs.require(mark)

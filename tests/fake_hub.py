@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_at(model_id, is_api, what)
 
     def _answer_at(self, model_id: str, is_api: bool, what: list[str]) -> None:
-        """What is asked of a repository at a revision; of its default branch where none is named."""
+        """Answer about a repository at a revision; at its default branch where none is named."""
         kind, revision = what[0] if what else "revision", what[1] if what[1:] else "main"
         if is_api and kind == "revision":
             revision = "/".join(what[1:]) or "main"

@@ -76,7 +76,7 @@ def short_name(model: str) -> str:
 
 
 def take(step: Step, folder: Path) -> dict:
-    """What a step found, for a table; files to pack are left in `folder`. Raises whatever goes wrong."""
+    """Record of what a step found, for a table; files to pack are left in `folder`. Raises whatever goes wrong."""
     return {"verify": _verify, "windows": _windows, "adapter": _adapter, "bench": _bench}[step.kind](step, folder)
 
 

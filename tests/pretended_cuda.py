@@ -179,7 +179,7 @@ def _attribute(function, args, there):
 
 
 def _target(name, args, kwargs) -> bool | None:
-    """Where a call says that its result shall be: True on the device, False on the host, None as its tensors are."""
+    """The place that a call names for its result: True on the device, False on the host, None as its tensors are."""
     if name in ("cpu", "cuda"):
         return name == "cuda"
     found = None
@@ -221,7 +221,7 @@ def _plain(value):
 
 
 def _cuda(cuda: PretendedCuda) -> dict:
-    """What torch.cuda says, and its streams and events."""
+    """Answers of torch.cuda, and its streams and events."""
 
     class Stream:
         def __init__(self, *_, **__):

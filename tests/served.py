@@ -42,7 +42,7 @@ def nothing_is_left(service: Service) -> bool:
 
 
 def seconds_until(condition, limit: float = 30) -> float:
-    """How long it took until something was so."""
+    """Seconds until something was so."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < limit, "it never came"

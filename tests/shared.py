@@ -1,4 +1,4 @@
-"""What is costly to make and never changed: made once in a test session, by whichever worker asks first."""
+"""Costly things that are never changed: made once in a test session, by whichever worker asks first."""
 
 from __future__ import annotations
 

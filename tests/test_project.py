@@ -1,4 +1,4 @@
-"""How the project is put together: which way imports point, what files may be called, and what is never done."""
+"""Structure of the project: the way imports point, names of files, and what is never done."""
 
 import ast
 import re
@@ -124,7 +124,7 @@ def test_no_code_comes_with_data(path):
 
 
 def test_docstrings_begin_with_a_noun_or_a_verb():
-    for path in sources():
+    for path in (*sources(), *sorted((ROOT / "tests").rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 words = (ast.get_docstring(node) or "").split()

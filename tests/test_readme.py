@@ -1,4 +1,4 @@
-"""What the README says is so: its snippets run as they stand, its tree is the tree, its head is a valid Space card."""
+"""The README is true: its snippets run as they stand, its tree is the tree, its head is a valid Space card."""
 
 import os
 import re
@@ -48,7 +48,7 @@ def address(tmp_path_factory):
 
 
 def run(command, place):
-    """What a program of its own prints."""
+    """Output of a program of its own."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -59,13 +59,13 @@ def run(command, place):
 
 
 def run_here(code, capsys):
-    """What a snippet of Python prints, run in this process: libraries are imported once."""
+    """Output of a snippet of Python, run in this process: libraries are imported once."""
     exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
     return capsys.readouterr().out
 
 
 def call_here(code, capsys):
-    """What the commands of a snippet print, each of them run in this process: words as a shell reads them."""
+    """Output of a snippet's commands, each of them run in this process: words as a shell reads them."""
     for line in code.splitlines():
         python, m, module, *arguments = shlex.split(line)
         assert (python, m, module) == ("python", "-m", "attention"), line

@@ -1,4 +1,4 @@
-"""What is asked for is checked before any model is needed."""
+"""Requests are checked before any model is needed."""
 
 import base64
 import json

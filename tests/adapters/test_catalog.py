@@ -1,4 +1,4 @@
-"""What can be chosen for a base is listed whatever is broken beside it, and a choice means one place only."""
+"""The catalog lists what can be chosen for a base whatever is broken beside it; a choice means one place only."""
 
 import json
 import shutil

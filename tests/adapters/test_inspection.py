@@ -1,4 +1,4 @@
-"""What people have is accepted, with what it touches; what PEFT would attach wrongly in silence is refused by name."""
+"""Adapters that people have are accepted, with what they touch; what PEFT would attach wrongly is refused by name."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What capturing costs: a call with capture, up to the committed folder, against the same call of a plain SDPA model.
+"""The cost of capturing: a call with capture, up to the committed folder, against the same call of a plain SDPA model.
 
     python tests/bench/capture.py [--tokens 500 1500 3000] [--dtypes float32 bfloat16] [--layers 4] [--pairs 20]
 

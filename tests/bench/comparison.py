@@ -1,4 +1,4 @@
-"""What a change costs in a comparison: from a selection to every panel repainted, in a real Chromium.
+"""The cost of a change in a comparison: from a selection to every panel repainted, in a real Chromium.
 
     python tests/bench/comparison.py [--markdown] [--repeats 40] [--only NAME ...] [--keep FOLDER]
 

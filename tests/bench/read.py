@@ -1,4 +1,4 @@
-"""What reading costs: one token over every layer and head, and columns, from a run folder of realistic size.
+"""The cost of reading: one token over every layer and head, and columns, from a run folder of realistic size.
 
     python tests/bench/read.py [--tokens 1500] [--layers 28] [--heads 16] [--kv-heads 8] [--repeats 20] [--folder D]
 

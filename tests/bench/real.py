@@ -1,4 +1,4 @@
-"""What capturing costs at the true sizes of Qwen3-VL-2B, 4B and 8B, with random weights: time, memory, disk.
+"""The cost of capturing at the true sizes of Qwen3-VL-2B, 4B and 8B, with random weights: time, memory, disk.
 
     python tests/bench/capture.py --real                          what this machine can do, on a CPU in 10 minutes
     python tests/bench/capture.py --real --device cuda --markdown    all of it
@@ -65,7 +65,7 @@ class Case:
 
     @property
     def rows(self) -> int:
-        """How many rows extraction stores by default in a model of all its layers: every one, or the tail."""
+        """Number of rows that extraction stores by default in a model of all its layers: every one, or the tail."""
         size = SIZES[self.size]
         most = Limits().rows_bytes // (2 * size.layers * size.heads * self.tokens)
         return self.tokens if most >= self.tokens else max(1, min(ANSWER + 1, most))
@@ -143,7 +143,7 @@ class Bench:
 
 
 def plans(model, inputs: Inputs, rows: int) -> dict[str, TowerPlan]:
-    """What extraction keeps of such a conversation."""
+    """Plans of what extraction keeps of such a conversation."""
     names = {id(module): name for name, module in model.named_modules()}
     modules = {
         tower: {index: (names[id(module)], module) for index, module in layers.items()}

@@ -145,7 +145,7 @@ def _fill(model, dtype, device) -> None:
 
 @dataclass
 class Inputs:
-    """What the model is called with, and where its pictures and its text are."""
+    """Inputs of the model, and the places of pictures and text in them."""
 
     tensors: dict[str, torch.Tensor]
     cells: torch.Tensor

@@ -1,4 +1,4 @@
-"""What looking costs: the viewer in a real Chromium, from a selection to what is painted.
+"""The cost of looking: the viewer in a real Chromium, from a selection to what is painted.
 
     python tests/bench/viewer.py [--markdown] [--repeats 20] [--only NAME ...] [--keep FOLDER]
 
@@ -202,7 +202,7 @@ class Table:
         self._line([made.name, figure, wanted, *numbers, str(len(values)), met])
 
     def say(self, made: Made, figure: str, text: str) -> None:
-        """What is no number of many samples."""
+        """Values that are no number of many samples."""
         self._line([made.name, figure, "", "", text, "", "", ""])
 
     def _line(self, cells) -> None:
@@ -363,7 +363,7 @@ class Bench:
         add("  requests aborted", "aborted")
 
     def bytes(self) -> None:
-        """What is held after a long walk."""
+        """Memory that is held after a long walk."""
         tokens = self.tokens.stored[-WALKED:]
         with self.page() as page:
             session = page.context.new_cdp_session(page)
@@ -417,7 +417,7 @@ MEASUREMENTS = {
 
 
 def plan(only: list[str]) -> dict[Made, list[str]]:
-    """What is measured on each run."""
+    """Measurements on each run."""
     runs = [made for made in RUNS.values() if made.name in only] or list(RUNS.values())
     names = [name for name in MEASUREMENTS if name in only] or list(MEASUREMENTS)
     found = {made: [name for name in names if made in MEASUREMENTS[name]] for made in runs}
@@ -425,12 +425,12 @@ def plan(only: list[str]) -> dict[Made, list[str]]:
 
 
 def load() -> str:
-    """How busy the machine is with this and with other work: figures of a busy one say little."""
+    """Load of the machine, by this and by other work: figures of a busy one say little."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def machine(browser: Browser) -> str:
-    """What figures were taken on."""
+    """The machine that figures were taken on."""
     return (
         f"{os.cpu_count()} cores, {platform.machine()}; Chromium {browser.version}, software rendering, "
         f"{SIZE['width']}x{SIZE['height']}; Gradio {gr.__version__}, NumPy {np.__version__}, "

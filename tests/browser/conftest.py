@@ -70,7 +70,7 @@ def painted_picture(width: int, height: int, shape: tuple[int, int], cells: list
 
 
 def crossed_run(folder: Path) -> None:
-    """What a tiny random model reads by cross-attention."""
+    """A run of a tiny random model that reads by cross-attention."""
     from tiny_families import write
 
     from attention import Request, extract
@@ -316,7 +316,7 @@ def still(page) -> None:
 
 
 def shown(page) -> SimpleNamespace:
-    """What the viewer holds of the map on screen."""
+    """State of the viewer for the map on screen."""
     script = """() => { const { shown, drawn } = document.querySelector('.av-root').__attn.state;
         return { ...shown, row: [...shown.row], cells: [...shown.cells], masses: null, heads: null, range: drawn?.range,
                  sinks: { ...shown.sinks, cells: shown.sinks.cells && [...shown.sinks.cells] },

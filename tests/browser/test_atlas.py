@@ -33,7 +33,7 @@ def number(text):
 
 
 def borders(size, count):
-    """Where cells begin and end: nearest whole pixels, halves up, as Math.round."""
+    """Pixels at which cells begin and end: the nearest whole ones, halves up, as Math.round."""
     return np.floor(size * np.arange(count + 1) / count + 0.5).astype(int)
 
 

@@ -47,12 +47,12 @@ MOVED = [-0.1, -2.5, -0.1, -0.29, -0.1]
 
 
 def written(pictures, shapes, adapters, **run):
-    """How a comparison is written."""
+    """Settings with which a comparison is written."""
     return lambda folder: write_comparison(folder, pictures, shapes, adapters, **run)
 
 
 def made_by_hand() -> dict:
-    """What writes each comparison, by ticket."""
+    """Writers of each comparison, by ticket."""
     tokens, picture = chat([SHAPE], answer=ANSWER), scene(640, 400, 2)
     run = {"tokens": tokens, "smooth": True, "logprobs": LOGPROBS}
     other = tokens[:-3] + [{**tokens[-3], "text": " moon"}, *tokens[-2:]]
@@ -120,7 +120,7 @@ def address(comparisons):
 
 
 def held(page):
-    """What the page holds of the two rows on screen and of what is painted."""
+    """State of the page for the two rows on screen and for what is painted."""
     return page.evaluate(
         """() => { const { pair, maps } = document.querySelector('.av-root').__attn.state;
         const drawn = maps && [maps.before, maps.after, maps.difference];

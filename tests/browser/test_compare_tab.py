@@ -91,7 +91,7 @@ def note(page):
 
 
 def selection(page):
-    """What the address says is selected in Explore."""
+    """The selection in Explore by the address."""
     fields = parse_qs(urlsplit(page.url).fragment)
     return {name: fields.get(name) for name in ("token", "layer", "head")}
 

@@ -33,7 +33,7 @@ def link(page, name):
 
 
 def keep(page, name):
-    """What a link of the menu brings, and the name of the file."""
+    """Content that a link of the menu brings, and the name of the file."""
     with page.expect_download() as caught:
         link(page, name).click()
     download = caught.value

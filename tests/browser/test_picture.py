@@ -94,7 +94,7 @@ def serve(page, runs, ticket, values):
 
 
 def laid(page, pane=0):
-    """Where the picture lies on the canvas, in device pixels: left, top, width, height."""
+    """Place of the picture on the canvas, in device pixels: left, top, width, height."""
     left, top, width, height, density = page.evaluate(
         """pane => { const canvas = document.querySelectorAll('.av-overlay')[pane].getBoundingClientRect();
         const picture = document.querySelector('.av-picture').getBoundingClientRect();
@@ -138,7 +138,7 @@ def entries(shown, values=None):
 
 
 def expected_cells(page, info, shown, colours, shape, grid=0):
-    """What the canvas should hold: each cell's colour between its borders."""
+    """Pixels that the canvas should hold: each cell's colour between its borders."""
     y, x = borders_of(page, info, grid)
     cols = info["grids"][grid]["cols"]
     expected = np.zeros((*shape, 4))

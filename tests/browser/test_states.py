@@ -1,4 +1,4 @@
-"""What the page says and keeps when there is nothing, when a run arrives, fails, expires, or the server is away."""
+"""Words and state of the page when there is nothing, when a run arrives, fails, expires, or the server is away."""
 
 from __future__ import annotations
 

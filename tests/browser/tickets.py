@@ -1,4 +1,4 @@
-"""What is behind the tickets of a test's page."""
+"""Runs behind the tickets of a test's page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Tickets(dict):
-    """What is behind tickets, made when it is first asked for: `make[ticket](folder)` writes it, `read` opens it."""
+    """Runs behind tickets, made when they are first asked for: `make[ticket](folder)` writes it, `read` opens it."""
 
     def __init__(self, root: Path, make: dict[str, Callable[[Path], Path]], read: Callable[[Path], object]):
         super().__init__()

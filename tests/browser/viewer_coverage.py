@@ -19,7 +19,7 @@ MODULE = re.compile(r"/assets/[0-9a-f]{16}/(.+\.js)$")
 
 
 class ViewerCoverage:
-    """What pages have run so far: functions by module, name and place, and the characters that were reached."""
+    """Code that pages have run so far: functions by module, name and place, and the characters that were reached."""
 
     def __init__(self):
         self.functions: dict[str, dict[str, bool]] = defaultdict(dict)

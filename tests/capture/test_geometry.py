@@ -35,7 +35,7 @@ def prepare(family_and_processor, images, visual_tokens=None):
 
 
 def changed_tokens(before, after, tower):
-    """Which key of a tower changed most, by this test's own reading of pixel_values [patches, values].
+    """The key of a tower that changed most, by this test's own reading of pixel_values [patches, values].
 
     The processor writes patches block by block: the four of a merged token are neighbours, and tokens follow in raster
     order.

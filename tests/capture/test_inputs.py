@@ -26,7 +26,7 @@ def picture(tmp_path):
 
 @pytest.fixture
 def counts(monkeypatch):
-    """How often a picture was opened, a request validated, and inputs made."""
+    """Counts of pictures opened, requests validated, and inputs made."""
     done = dict.fromkeys(("open", "validate", "prepare"), 0)
 
     def counted(name, function):

@@ -34,7 +34,7 @@ def own(folder, **options):
 
 
 def state(model):
-    """What a call must leave alone."""
+    """State that a call must leave alone."""
     configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
     return {
         "functions": [getattr(config, "_attn_implementation", None) for config in configs.values()],

@@ -1,4 +1,4 @@
-"""What a capture asks of a graphics card: few calls beside each layer, few waits in all, and the numbers of a CPU."""
+"""Cost of a capture on a graphics card: few calls beside each layer, few waits in all, and the numbers of a CPU."""
 
 from collections import Counter
 

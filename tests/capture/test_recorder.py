@@ -74,7 +74,7 @@ def run_and_tensors(sharp_folder, device, tmp_path_factory):
 
 
 def eager_attention(folder, tensors, monkeypatch, dtype=torch.float32):
-    """What eager attention computes in every layer of an untouched model: {tower: [[heads, queries, keys], ...]}."""
+    """Rows of eager attention in every layer of an untouched model: {tower: [[heads, queries, keys], ...]}."""
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
     model.to(tensors["input_ids"].device)
     eager, seen = modeling_qwen3_vl.eager_attention_forward, {}

@@ -66,7 +66,7 @@ def files(made):
 
 @pytest.fixture
 def place(tmp_path):
-    """Where a zip is unpacked to; a refusal leaves nothing there."""
+    """Folder that a zip is unpacked to; a refusal leaves nothing there."""
     (tmp_path / "place").mkdir()
     return tmp_path / "place" / "found"
 
@@ -467,7 +467,7 @@ ODD = [None, -1, 7, 10**30, 1.5, "x", [], {}, [None], True, GONE]
 
 
 def places(value, at=""):
-    """Where every value in nested records and lists stands."""
+    """Places of all values in nested records and lists."""
     for name in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         yield f"{at}{name}"
         yield from places(value[name], f"{at}{name}/")

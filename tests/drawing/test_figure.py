@@ -207,7 +207,7 @@ def test_a_value_takes_its_place_in_the_range(look, values, entries):
 
 
 def is_hatched(pixels, row, col):
-    """Whether a cell has stripes: every sixth diagonal is darker than those between."""
+    """True for a cell with stripes: every sixth diagonal is darker than those between."""
     y, x = np.mgrid[
         int(row * 61 / 3) + 2 : int((row + 1) * 61 / 3) - 2, int(col * 100 / 7) + 2 : int((col + 1) * 100 / 7) - 2
     ]
@@ -401,7 +401,7 @@ def images(root):
 
 
 def overlay_box(root):
-    """Where the coloured cells of an SVG lie, as shares of its picture."""
+    """Places of the coloured cells of an SVG, as shares of its picture."""
     (_, *under), (cells, *over), _ = images(root)
     assert np.allclose(under, over, atol=0.01)
     rows, cols = np.nonzero(cells[..., 3])

@@ -441,7 +441,7 @@ def test_a_download_of_a_run_that_has_expired_says_so(client):
 @pytest.mark.parametrize("fields", [f"format=svg&{ONE}", "format=zip", "format=png&palette=jet"])
 @pytest.mark.parametrize("leaves", [False, True])
 def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leaves):
-    """Whether it was sent, refused, or the client left after its first bytes: no file, and none open."""
+    """Sent, refused, or left by the client after its first bytes: no file stays, and none is open."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("attention.serving.responses.STREAM_BYTES", 4096)
     opened, temporary = [], tempfile.TemporaryFile

@@ -1,4 +1,4 @@
-"""What every family promises, on a tiny random model of it: geometry proven by painting, tokens accounted for."""
+"""Promises of every family, on a tiny random model of it: geometry proven by painting, tokens accounted for."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is captured is exact in every family: every layer of every tower, against the model's own eager attention."""
+"""Captures are exact in every family: every layer of every tower, against the model's own eager attention."""
 
 import dataclasses
 import json

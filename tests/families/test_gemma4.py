@@ -1,4 +1,4 @@
-"""What of Gemma 4 is unlike other families: budgets of tokens, padding, masks by layer, keys that layers share."""
+"""Gemma 4 where it is unlike other families: budgets of tokens, padding, masks by layer, keys that layers share."""
 
 import ast
 import importlib.util

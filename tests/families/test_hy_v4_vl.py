@@ -1,4 +1,4 @@
-"""What of Hy4-VL is unlike other families: an indexer chooses the keys of a row, for its layer and the next."""
+"""Hy4-VL where it is unlike other families: an indexer chooses the keys of a row, for its layer and the next."""
 
 import numpy as np
 import pytest

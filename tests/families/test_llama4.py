@@ -1,4 +1,4 @@
-"""What of Llama 4 is unlike other families: its canvas, and chunks of the sequence that do not read each other."""
+"""Llama 4 where it is unlike other families: its canvas, and chunks of the sequence that do not read each other."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""What of PaliGemma is unlike others: no chat, a prefix that is read both ways, and capped scores in PaliGemma 2."""
+"""PaliGemma where it is unlike others: no chat, a prefix that is read both ways, and capped scores in PaliGemma 2."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What families write anew, because transformers' own module needs torchvision: held against that module's source."""
+"""Code of families that stands for transformers' own, which needs torchvision: held against that module's source."""
 
 import ast
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What page_and_files.json expects, computed by definition in plain Python: with neither the page's code nor NumPy.
+"""Values of page_and_files.json, computed by definition in plain Python: with neither the page's code nor NumPy.
 
 `python tests/golden/by_definition.py` writes it into the file. The file's texts, names and sentences are written by
 hand, and its tables of colours are matplotlib's.
@@ -115,7 +115,7 @@ def palettes():
 
 
 def coverage():
-    """How much each entry covers of the picture, 0 to 255: of a map, of a difference whose middle covers none."""
+    """Coverage of the picture by each entry, 0 to 255: of a map, of a difference whose middle covers none."""
     shares = {
         "map": [i / 255 for i in range(256)],
         "difference": [max(0, abs(2 * i - 255) - 1) / 254 for i in range(256)],

@@ -1,4 +1,4 @@
-"""What is kept in memory: bounded, shared, and made once."""
+"""Arrays kept in memory: bounded, shared, and made once."""
 
 import threading
 

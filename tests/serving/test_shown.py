@@ -14,7 +14,7 @@ from attention.serving.shown import Shown
 
 @dataclass
 class App:
-    """What is asked of a launched app."""
+    """Questions to a launched app."""
 
     local_url: str = "http://testserver/"
     is_running: bool = True
