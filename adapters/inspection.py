@@ -126,7 +126,12 @@ class _Parts:
         self._layout = layout
         self._then = {name: layout.then(name) for name in base.modules}  # the names that the config speaks of ...
         self._written = written  # ... if it was not those of a wrapped model
-        names = [*self._then.values(), *written.values()]
+        parameters = (
+            f"{then}.{each}"
+            for name, then in self._then.items()
+            for each in targeted_parameters(base, settings, name, then)
+        )
+        names = [*self._then.values(), *written.values(), *parameters]
         self._targets = Targets(settings, names, limits.pattern_seconds, files.id)
         self.notes: list[str] = []  # what must be said of every run with it
         self._replaced = self._modules_to_save()

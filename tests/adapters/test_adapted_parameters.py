@@ -20,6 +20,11 @@ KINDS = {
     "experts": {"target_parameters": EXPERTS},
     "one of two": {"target_parameters": EXPERTS[1:], "target_modules": ["q_proj"]},
     "by rank": {"target_parameters": EXPERTS, "rank_pattern": {"gate_up_proj": 2}, "alpha_pattern": {"down_proj": 3}},
+    "by pattern": {
+        "target_parameters": EXPERTS,
+        "rank_pattern": {r".*\.gate_up_proj": 8},
+        "alpha_pattern": {r".*\.down_proj": 3},
+    },
     "of one layer": {"target_parameters": ["layers.1.mlp.experts.gate_up_proj"], "use_rslora": True},
     "rows": {"trainable_token_indices": [3, 40, 7]},
     "rows by name": {"trainable_token_indices": {"embed_tokens": [5, 2]}},

@@ -166,10 +166,6 @@ def test_every_family_says_where_its_modules_are(model_type, tmp_path):
     assert {name for name, _ in model.named_modules()} == set(base.modules) | {""}
     assert set(model.state_dict()) == set(base.tensors)
     adapter = saved_adapter(folder, tmp_path / "adapter", target_modules="all-linear", modules_to_save=["lm_head"])
-    if model_type == "glm4v_moe":  # PEFT fuses two matrices of experts into one of twice the rank, which no config says
-        with pytest.raises(AdapterRefused, match=r"has rank 8 for .*gate_up_proj, but its config says 4"):
-            check(adapter, base)
-        return
     card = check(adapter, base)
     _, result = load_with_peft(folder, adapter)
     assert not result.missing_keys and not result.unexpected_keys and not card.warnings
