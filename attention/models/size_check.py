@@ -59,7 +59,7 @@ def check_layers(model_id: str, unexpected: Collection[str], model: PreTrainedMo
     """
     further = getattr(model.config.get_text_config(decoder=True), "num_nextn_predict_layers", None) or 0
     for path, module in model.named_modules():
-        if not isinstance(module, torch.nn.ModuleList) or not len(module):
+        if not isinstance(module, torch.nn.ModuleList):
             continue
         inside = [name.removeprefix(f"{path}.").partition(".")[0] for name in unexpected if name.startswith(f"{path}.")]
         last = max((int(index) for index in inside if index.isdecimal()), default=-1)

@@ -341,6 +341,14 @@ def test_in_every_family_a_config_of_fewer_layers_than_the_weights_is_refused(mo
             models.load(str(folder), "cpu")
 
 
+def test_a_list_of_which_the_config_leaves_no_layer_is_cut_off_too(tmp_path):
+    folder = with_field(tiny_families.write("janus", tmp_path / "model"), "vision_config.depth", 1)
+    with pytest.raises(
+        ModelUnavailable, match=r"model\.aligner\.hidden_layers are 0 layers, and its files have 1: .* cut"
+    ):
+        models.load(str(folder), "cpu")
+
+
 @pytest.mark.parametrize(
     ("name", "further"),
     [
