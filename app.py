@@ -16,6 +16,7 @@ import platform
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -93,6 +94,11 @@ FRONT = """() => {
 # The job
 
 
+def server_limits() -> Limits:
+    """Limits of a server's runs, as its environment has them."""
+    return replace(Limits.hosted(), picture_bytes=UploadLimits.of_environment().picture)
+
+
 def gpu_seconds(job: dict, prepared: Any = None) -> int:
     """Seconds that a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
     return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
@@ -107,7 +113,7 @@ def run_job(job: dict, prepared: Any = None) -> dict:
     """
     from attention.capture.extraction import fill
 
-    limits = Limits.hosted() if IS_HOSTED else None
+    limits = server_limits() if IS_HOSTED else None
     request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
     try:
         if not job["adapters"] and job["words"] is None:
@@ -262,7 +268,7 @@ def new_service(
 
     service = Service(
         cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
-        key=key, scores=scores,
+        key=key, scores=scores, limits=server_limits() if is_hosted else None,
     )  # fmt: skip
     return service
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_PIXELS = 64_000_000  # of one picture, by its header
+MAX_PICTURE_BYTES = 4_000_000_000  # of one picture's file
 MAX_PICTURE_CHARACTERS = 100_000_000  # of a picture that is written into a chat
+HOSTED_PICTURE_MB = 25  # of one picture's file on a server; the environment may say otherwise: ATTENTION_PICTURE_MB
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Limits:
     """Limits of one run, from its pictures to its bytes on disk; every number can be set."""
 
     image_pixels: int = MAX_PIXELS
+    picture_bytes: int = MAX_PICTURE_BYTES
     images: int = 16
     videos: int = 4
     video_bytes: int = 4_000_000_000  # of one video's file
@@ -42,6 +45,7 @@ class Limits:
     def hosted(cls) -> Limits:
         """Limits of a public server, where many share a disk and a GPU."""
         return cls(
+            picture_bytes=HOSTED_PICTURE_MB * 1_000_000,
             images=4,
             videos=1,
             video_bytes=100_000_000,
@@ -152,8 +156,8 @@ MAX_LISTED_TEXT = 300  # characters of a question or an answer in a list
 # Many visitors
 
 HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
-# Uploads on a server. The environment may say otherwise: ATTENTION_PICTURE_MB, ATTENTION_ZIP_MB, ATTENTION_UPLOADS_MB
-HOSTED_PICTURE_MB, HOSTED_UPLOADED_ZIP_MB = 25, 256  # of one file
+# Uploads on a server. The environment may say otherwise: ATTENTION_ZIP_MB, ATTENTION_UPLOADS_MB
+HOSTED_UPLOADED_ZIP_MB = 256  # of one file
 HOSTED_UPLOADS_MB = 4_000  # of all that lie there, of all visitors
 MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it

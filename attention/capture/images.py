@@ -23,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
-from attention.limits import MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER, Limits
+from attention.limits import MAX_PICTURE_BYTES, MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER, Limits
 from attention.picture_bytes import count_frames
 from attention.request import Request
 from attention.tiff_directories import check_exif
@@ -57,14 +57,17 @@ def open_pictures(request: Request, limits: Limits) -> Pictures:
     named = [(image, f"image {number}" if several else "the image") for number, image in enumerate(request.images, 1)]
     if several:  # none is decoded before all are known to be bounded
         for image, name in named:
-            with open_picture(image, name, limits.image_pixels) as (file, called):
+            with open_picture(image, name, limits.image_pixels, limits.picture_bytes) as (file, called):
                 if file is not None:
                     count_frames(file, called)
-    return [open_image(image, limits.image_pixels, name) for image, name in named]
+    return [open_image(image, limits.image_pixels, name, limits.picture_bytes) for image, name in named]
 
 
 def open_image(
-    source: str | os.PathLike | Image.Image, max_pixels: int = MAX_PIXELS, name: str = "the image"
+    source: str | os.PathLike | Image.Image,
+    max_pixels: int = MAX_PIXELS,
+    name: str = "the image",
+    max_bytes: int = MAX_PICTURE_BYTES,
 ) -> tuple[Image.Image, list[str]]:
     """An upright RGB image without metadata, and what was changed, in words for the person who gave it.
 
@@ -73,10 +76,10 @@ def open_image(
     floating-point pictures become 8-bit RGB. Scans and frames are counted in the file, and the size is judged by the
     header, before anything is decoded.
 
-    Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_pixels`, or more
-    scans or frames than `attention.picture_bytes` lets pass.
+    Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_bytes` or
+    `max_pixels`, or more scans or frames than `attention.picture_bytes` lets pass.
     """
-    with open_picture(source, name, max_pixels) as (file, called):
+    with open_picture(source, name, max_pixels, max_bytes) as (file, called):
         if file is not None:
             return _of_file(file, called, max_pixels)
         assert isinstance(source, Image.Image)
@@ -85,11 +88,12 @@ def open_image(
 
 @contextmanager
 def open_picture(
-    source: str | os.PathLike | Image.Image, name: str, max_pixels: int
+    source: str | os.PathLike | Image.Image, name: str, max_pixels: int, max_bytes: int
 ) -> Iterator[tuple[BinaryIO | None, str]]:
     """The file of a picture, None for one that is decoded already, and what it is called.
 
-    What is raised in the `with` is said as `_in_words` says it. Raises InvalidRequest for what is no file.
+    What is raised in the `with` is said as `_in_words` says it. Raises InvalidRequest for what is no file,
+    LimitExceeded for one of more than `max_bytes`.
     """
     if isinstance(source, Image.Image):
         is_file = getattr(source, "tile", None) and getattr(source, "fp", None) and source.format in (*FORMATS, "MPO")
@@ -100,6 +104,7 @@ def open_picture(
         raise InvalidRequest(f"{name[0].upper()}{name[1:]} is {quoted(source)}: neither a path nor a picture.")
     if isinstance(source, str) and is_data_url(source):
         content = _bytes_of(source, name)
+        _check_bytes(len(content), name, max_bytes)
         with _in_words(name, max_pixels):
             yield io.BytesIO(content), name
         return
@@ -113,6 +118,7 @@ def open_picture(
             raise InvalidRequest(f"{shown_path(source)} is {what}. Give a picture's file.")
         if found.st_size == 0:
             raise InvalidRequest(f"{name} is empty (0 bytes). Give a PNG, JPEG or WebP picture.")
+        _check_bytes(found.st_size, name, max_bytes)
         # by a handle: of a path Pillow maps some TIFFs into memory, and tears those that it should turn
         with open(source, "rb") as file:
             yield file, name
@@ -175,6 +181,13 @@ def _of_file(file: BinaryIO, name: str, max_pixels: int) -> tuple[Image.Image, l
             f"{name} is a TIFF of a kind that is not read here. Save it as a PNG, or as a TIFF with 8 bits a channel "
             "or one channel of 16 or 32."
         ) from None
+
+
+def _check_bytes(n_bytes: int, name: str, max_bytes: int) -> None:
+    if n_bytes > max_bytes:
+        raise LimitExceeded(
+            f"{name} has {n_bytes:,} bytes; the limit of a picture is {max_bytes:,}. Give a smaller file."
+        )
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:

@@ -215,8 +215,11 @@ def _of_frames(sources: tuple, limits: Limits, name: str) -> Opened:
     if len(sources) > limits.video_frames:
         raise _too_many(name, len(sources), limits)
 
+    def open_frame(source: Any, called: str) -> Image.Image:
+        return open_image(source, limits.image_pixels, called, limits.picture_bytes)[0]
+
     def read(places: Sequence[int]) -> list[Image.Image]:
-        return [open_image(sources[place], limits.image_pixels, f"frame {place + 1} of {name}")[0] for place in places]
+        return [open_frame(sources[place], f"frame {place + 1} of {name}") for place in places]
 
     return Opened(name, len(sources), None, "frames", read, is_frames=True)
 
@@ -230,7 +233,7 @@ def _is_picture(head: bytes) -> bool:
 
 def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opened:
     """A file of Pillow's with several frames. How long each is shown makes the mean number of them in a second."""
-    with open_picture(path, name, limits.image_pixels) as (file, called):
+    with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, called):
         assert file is not None
         count_frames(file, called)
         with Image.open(file, formats=ANIMATIONS) as image:
@@ -250,7 +253,7 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
 
     def read(places: Sequence[int]) -> list[Image.Image]:
         frames = []
-        with open_picture(path, name, limits.image_pixels) as (file, _):
+        with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, _):
             assert file is not None
             with Image.open(file, formats=ANIMATIONS) as image:
                 for place in places:

@@ -18,7 +18,7 @@ from attention.comparisons.comparison import Comparison
 from attention.coordinates import AUTO, ORIGINAL, READ, SHARES, THOUSANDTHS
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, quoted
-from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES, Limits
+from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES
 from attention.runs.run import Run
 from attention.served_answer import answer_of
 from attention.video_entries import ENDINGS, one_video
@@ -122,7 +122,7 @@ def listed(value: Any) -> list:
 
 def ask_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr.Button, gr.Button]:
     """Build what a person asks with, pictures and question, by the names of a request's fields; and Run and Stop."""
-    most = min(PAGE_PICTURES, Limits.hosted().images) if service.is_hosted else PAGE_PICTURES
+    most = PAGE_PICTURES if service.limits is None else min(PAGE_PICTURES, service.limits.images)
     images = PictureTray(most=most, elem_classes="ask-pictures", min_width=60, scale=0)
     prompt = gr.Textbox(
         label="Question", show_label=False, container=False, lines=1, max_lines=4, scale=6, min_width=200,

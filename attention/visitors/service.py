@@ -49,6 +49,7 @@ class Service:
         run_job: Callable[[dict, Any], dict],
         *,
         is_hosted: bool,
+        limits: Limits | None = None,
         model: str | None = None,
         adapters_dir: Path | None = None,
         find_adapters: FindAdapters | None = None,
@@ -63,12 +64,14 @@ class Service:
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
+            limits: another server's than the usual ones.
             model: the model to offer first, instead of the machine's default.
             key: what a request must have that asks for the library; None: everybody who reaches the app may.
             scores: folders of scores to show; on a server none are.
         """
         self.key = key or Key()
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
+        self.limits = limits or (Limits.hosted() if is_hosted else None)  # None: what this machine's device can take
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
@@ -250,7 +253,7 @@ class Service:
 
     def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
         """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
-        limits = Limits.hosted() if self.is_hosted else None  # None: what this machine's device can take
+        limits = self.limits
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)

@@ -1,5 +1,6 @@
 """Every picture that can be read arrives as upright RGB and says what was changed; every other is refused in words."""
 
+import base64
 import io
 import os
 import struct
@@ -10,8 +11,10 @@ import pytest
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
-from attention.capture.images import open_image
+from attention.capture.images import open_image, open_pictures
 from attention.errors import InvalidRequest, LimitExceeded
+from attention.limits import Limits
+from attention.request import Request
 
 
 def saved(tmp_path, image, name, **options):
@@ -258,6 +261,24 @@ def test_a_small_file_of_too_many_pixels_is_refused_by_its_header(tmp_path, monk
         open_image(path)
     with pytest.raises(LimitExceeded, match="million pixels"):
         open_image(bomb(tmp_path / "larger.png", 20000))
+
+
+def test_each_picture_has_its_own_limit_of_bytes_on_a_server(tmp_path):
+    most, url = 25_000_000, "data:image/png;base64,"
+    small = saved(tmp_path, Image.new("RGB", (64, 64)), "small.png")
+    whole = small.read_bytes()
+    (tmp_path / "most.png").write_bytes(whole + bytes(most - len(whole)))  # a viewer passes over what follows a PNG
+    (tmp_path / "more.png").write_bytes(whole + bytes(most - len(whole) + 1))
+    asked = Request(prompt="?", images=(small, tmp_path / "most.png"))
+    assert len(open_pictures(asked, Limits.hosted())) == 2, "together they may have more"
+    words = r"more.png has 25,000,001 bytes; the limit of a picture is 25,000,000\. Give a smaller file"
+    for images in ([tmp_path / "more.png"], [small, tmp_path / "more.png"]):
+        with pytest.raises(LimitExceeded, match=words):
+            open_pictures(Request(prompt="?", images=tuple(images)), Limits.hosted())
+    assert open_pictures(Request(prompt="?", images=(tmp_path / "more.png",)), Limits.local())
+    written = url + base64.b64encode((tmp_path / "more.png").read_bytes()).decode()
+    with pytest.raises(LimitExceeded, match=r"the image has 25,000,001 bytes"):
+        open_pictures(Request(prompt="?", images=(written,)), Limits.hosted())
 
 
 @pytest.mark.parametrize(
