@@ -6,9 +6,9 @@ What is refused is answered in words, and nothing of it is written. Gradio takes
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 
 from attention.errors import InvalidRequest, quoted
@@ -27,8 +29,10 @@ from .responses import FRESH
 
 ADDRESS = "/gradio_api/upload"
 FILE_NAME = re.compile(rb'filename="((?:[^"\\\r\n]|\\.)*)"')
+LENGTH = re.compile(r"[0-9]{1,15}")
 HEAD_BYTES = 8192  # of a body, in which the first file's name stands
 FRAME_BYTES = 16_384  # of a body: what stands around its files
+NO_ROOM = "This server has no room for uploads at the moment. Try again in some minutes."
 MINUTE_S = 60
 MAX_VISITORS = 10_000  # that are remembered for a minute
 
@@ -58,65 +62,115 @@ class Uploads:
     def __init__(self, app: Any, folder: Path, limits: UploadLimits, clock: Callable[[], float] = time.monotonic):
         self.app, self.folder, self.limits, self._clock = app, folder, limits, clock
         self._sent: dict[str, deque[tuple[float, int]]] = {}
-        self._mutex = threading.Lock()
+        self._lying, self._arriving = 0, 0  # bytes of finished uploads, and of those that are being received
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        is_upload = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(ADDRESS)
-        if not is_upload:
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        length = headers.get("content-length", "")
-        if not length.isdecimal():
-            await _said(411, "An upload must say how long it is (Content-Length).")(scope, receive, send)
+        if not scope["path"].endswith(ADDRESS):
+            if headers.get("content-type", "").strip().lower().startswith("multipart/"):
+                await _said(404, f"Files are uploaded to {ADDRESS}.")(scope, receive, send)
+            else:
+                await self.app(scope, _bounded(receive, self._together), send)
             return
+        length = headers.get("content-length", "")
+        # in chunks a body is as long as it likes, whatever length is named beside them
+        if "transfer-encoding" in headers or not LENGTH.fullmatch(length):
+            await _said(411, "An upload must say how long it is (Content-Length).")(scope, receive, send)
+        else:
+            await self._upload(scope, receive, send, headers, int(length))
+
+    @property
+    def _together(self) -> int:
+        """Bytes of pictures that come in one body."""
+        return self.limits.picture * PAGE_PICTURES
+
+    async def _upload(self, scope: Any, receive: Any, send: Any, headers: Headers, length: int) -> None:
         head, messages = b"", []
         while len(head) < HEAD_BYTES:
             messages.append(await receive())
             head += messages[-1].get("body", b"")
             if not messages[-1].get("more_body") or FILE_NAME.search(head):
                 break
-        refusal = self._refusal(_visitor(scope, headers), int(length), head)
+        self._lying = await asyncio.to_thread(_bytes_below, self.folder)  # the page goes on while many are counted
+        refusal = self._refusal(_visitor(scope, headers), length, head)
         if refusal is not None:
             await _said(*refusal)(scope, receive, send)
             return
-        left = iter(messages)
+        received, is_whole = 0, False
 
         async def receive_again() -> Any:
-            return next(left, None) or await receive()
+            nonlocal received, is_whole
+            message = messages.pop(0) if messages else await receive()
+            if is_whole:
+                return message
+            if message["type"] == "http.disconnect":
+                raise MultiPartException("The upload broke off.")  # at which Gradio removes what it has written
+            received += len(message.get("body", b""))
+            self._arriving += len(message.get("body", b""))
+            if self._lying + self._arriving > self.limits.together:  # many have begun while there was room
+                raise MultiPartException(NO_ROOM)
+            is_whole = not message.get("more_body")
+            return message
 
-        await self.app(scope, receive_again, send)
+        try:
+            await self.app(scope, receive_again, send)
+        finally:
+            self._arriving -= received
+            self._lying += received if is_whole else 0  # until all is counted again
 
     def _refusal(self, visitor: str, n_bytes: int, head: bytes) -> tuple[int, str] | None:
-        """A status and words for an upload that is not taken; None for one that is, which then counts."""
+        """A status and words for an upload that is not taken; None for one that is, which then counts.
+
+        Called in the event loop alone, one upload after the other.
+        """
         found = FILE_NAME.search(head)
         name = found[1].decode("utf-8", "replace") if found else ""
         is_zip = name.lower().endswith(".zip")
-        limit = self.limits.zip if is_zip else self.limits.picture
-        most = (limit if is_zip else limit * PAGE_PICTURES) + FRAME_BYTES  # pictures come several at once
-        if n_bytes > most:
+        most = self.limits.zip if is_zip else self._together
+        if n_bytes > most + FRAME_BYTES:
             what = f"The zip {quoted(name)}" if is_zip else "What is uploaded"
             advice = "Export the run with less in it" if is_zip else "Give smaller pictures, or fewer at once"
-            return 413, f"{what} has {_mb(n_bytes)}; the limit here is {_mb(most - FRAME_BYTES)}. {advice}."
-        if _bytes_below(self.folder) + n_bytes > self.limits.together:
-            return 503, "This server has no room for uploads at the moment. Try again in some minutes."
-        with self._mutex:
-            now = self._clock()
-            for other in [other for other, sent in self._sent.items() if sent[-1][0] < now - MINUTE_S]:
-                del self._sent[other]
-            sent = self._sent.get(visitor) or deque()
-            while sent and sent[0][0] < now - MINUTE_S:
-                sent.popleft()
-            if sum(size for _, size in sent) + n_bytes > self.limits.a_minute or len(self._sent) >= MAX_VISITORS:
-                return 429, f"That is more than {_mb(self.limits.a_minute)} within a minute. Try again in a minute."
+            return 413, f"{what} has {_mb(n_bytes)}; the limit here is {_mb(most)}. {advice}."
+        if self._lying + self._arriving + n_bytes > self.limits.together:
+            return 503, NO_ROOM
+        now = self._clock()
+        for other in [other for other, sent in self._sent.items() if sent[-1][0] < now - MINUTE_S]:
+            del self._sent[other]
+        sent = self._sent.pop(visitor, deque())
+        while sent and sent[0][0] < now - MINUTE_S:
+            sent.popleft()
+        a_minute = max(self.limits.a_minute, most + FRAME_BYTES)  # one must fit
+        fits = sum(size for _, size in sent) + n_bytes <= a_minute
+        if fits:
             sent.append((now, n_bytes))
-            self._sent[visitor] = sent
-        return None
+        self._sent[visitor] = sent  # the last to be forgotten
+        if len(self._sent) > MAX_VISITORS:  # of names made up there are as many as anybody likes
+            del self._sent[next(iter(self._sent))]
+        return None if fits else (429, f"That is more than {_mb(a_minute)} within a minute. Try again in a minute.")
+
+
+def _bounded(receive: Any, most: int) -> Any:
+    """The same messages, as long as their bodies have no more bytes together: pictures may be written into a chat."""
+    received = 0
+
+    async def bounded() -> Any:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise HTTPException(413, f"What is sent has more than {_mb(most)}. Give smaller pictures, or fewer.")
+        return message
+
+    return bounded
 
 
 def _bytes_below(folder: Path) -> int:
+    """Bytes of the uploads that have arrived: each lies in a folder of its own, below what is still being written."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in folder.glob("*/**/*"):
         with suppress(FileNotFoundError):  # removed while it was counted
             total += path.stat().st_size if path.is_file() else 0
     return total

@@ -3,12 +3,16 @@
 import asyncio
 
 import pytest
+from gradio.route_utils import upload_fn
 from starlette.applications import Starlette
+from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+import app
 from attention.errors import InvalidRequest
 from attention.serving.uploads import UploadLimits, Uploads
 
@@ -27,6 +31,10 @@ async def take(request):
         return JSONResponse([len(await file.read()) for file in form.getlist("files")])
 
 
+async def count(request):
+    return JSONResponse(len(await request.body()))
+
+
 @pytest.fixture
 def clock():
     return Clock()
@@ -34,7 +42,7 @@ def clock():
 
 @pytest.fixture
 def client(tmp_path, clock):
-    routes = [Route("/gradio_api/upload", take, methods=["POST"]), Route("/other", take, methods=["POST"])]
+    routes = [Route("/gradio_api/upload", take, methods=["POST"]), Route("/json", count, methods=["POST"])]
     behind = Middleware(Uploads, folder=tmp_path, limits=LIMITS, clock=clock)
     return TestClient(Starlette(routes=routes, middleware=[behind]))
 
@@ -47,7 +55,6 @@ def test_what_fits_arrives_whole(client):
     assert upload(client, "a.png", 999_999).json() == [999_999]
     assert upload(client, "a.png", 900_000, n=8).json() == [900_000] * 8
     assert upload(client, 'odd "name".ZIP', 3_999_999).json() == [3_999_999]
-    assert upload(client, "a.png", 9_000_000, address="/other").json() == [9_000_000], "no upload, no matter"
 
 
 def test_what_is_too_large_is_refused_with_both_numbers_before_it_is_read(client):
@@ -75,9 +82,91 @@ def test_of_a_body_that_is_too_large_only_the_head_is_read(tmp_path):
     scope["headers"] = [(b"content-length", b"2000000000")]
     asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
     assert said[0]["status"] == 413 and len(read) == 1
-    scope["headers"] = []
-    asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
-    assert said[2]["status"] == 411 and len(read) == 1
+    in_chunks = [(b"content-length", b"100"), (b"transfer-encoding", b"chunked")]  # the length means nothing then
+    for headers in ([], in_chunks, [(b"content-length", b"9" * 5000)]):
+        scope["headers"], said[:] = headers, []
+        asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
+        assert said[0]["status"] == 411 and len(read) == 1
+
+
+def test_bodies_that_are_no_uploads_are_bounded_too_and_hold_no_files(client, tmp_path):
+    assert upload(client, "a.png", 10, address="/other").status_code == 404
+
+    def chunks():
+        yield from [b"x" * 1_000_000] * 9
+
+    assert client.post("/json", content=b"x" * 8_000_000).json() == 8_000_000
+    for content in (b"x" * 8_000_001, chunks()):
+        answer = client.post("/json", content=content)
+        assert answer.status_code == 413 and "more than 8 MB" in answer.text
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
+    """By what Gradio takes uploads in with: alone it keeps what has arrived, which nothing removes."""
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    messages = [
+        {"type": "http.request", "body": head + b"x" * 100_000, "more_body": True},
+        {"type": "http.request", "body": b"x" * 100_000, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    there, left = [], iter(messages)
+
+    async def receive():
+        there.append(len(list(tmp_path.iterdir())))
+        return next(left)
+
+    async def send(message):
+        pass
+
+    async def gradio(scope, receive, send):
+        with pytest.raises(MultiPartException):
+            await upload_fn(Request(scope, receive), str(tmp_path), float("inf"), None)
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "client": ("1.2.3.4", 5)}
+    scope["headers"] = [(b"content-length", b"900000"), (b"content-type", b"multipart/form-data; boundary=x")]
+    asyncio.run(Uploads(gradio, tmp_path, LIMITS)(scope, receive, send))
+    assert there == [0, 1, 1], "it was being written"
+    assert not list(tmp_path.iterdir())
+
+
+def test_uploads_that_began_while_there_was_room_do_not_fill_more_than_that(tmp_path):
+    part = {"type": "http.request", "body": bytes(4_000_000), "more_body": True}
+
+    async def receive():
+        await asyncio.sleep(0)
+        return part
+
+    async def gradio(scope, receive, send):
+        own = 0
+        try:
+            for _ in range(3):
+                own += len((await receive())["body"])
+                being_written[scope["headers"][1]] = own
+                most.append(sum(being_written.values()))
+        except MultiPartException as error:
+            assert "no room for uploads" in str(error)
+        del being_written[scope["headers"][1]]
+
+    def scope(n):
+        headers = [(b"content-length", b"8000000"), (b"x-forwarded-for", b"%d" % n)]
+        return {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+
+    async def send(message):
+        pass
+
+    async def many():
+        uploads = Uploads(gradio, tmp_path, LIMITS)
+        await asyncio.gather(*(uploads(scope(n), receive, send) for n in range(30)))
+
+    being_written, most = {}, []
+    asyncio.run(many())
+    assert 40_000_000 < max(most) <= LIMITS.together
+
+
+def test_visitors_of_made_up_names_keep_nobody_out(client, monkeypatch):
+    monkeypatch.setattr("attention.serving.uploads.MAX_VISITORS", 5)
+    for n in range(20):
+        assert upload(client, "a.png", 10, **{"X-Forwarded-For": f"1.2.3.{n}"}).status_code == 200
 
 
 def test_all_that_lies_there_is_bounded(client, tmp_path):
@@ -100,6 +189,8 @@ def test_a_visitor_sends_so_much_a_minute_and_another_is_not_kept_waiting(client
 
 
 def test_the_environment_sets_the_limits_and_nonsense_is_refused(monkeypatch):
+    monkeypatch.setenv("ATTENTION_PICTURE_MB", "40")
+    assert UploadLimits.of_environment().picture == app.server_limits().picture_bytes == 40_000_000, "a run's too"
     monkeypatch.setenv("ATTENTION_ZIP_MB", "7")
     assert UploadLimits.of_environment().zip == 7_000_000
     for nonsense in ("-1", "0", "much", "1e9", ""):
