@@ -111,14 +111,24 @@ def fast_attention(model: torch.nn.Module, attending: Iterable[torch.nn.Module])
 @contextlib.contextmanager
 def attention_function(model: torch.nn.Module, name: str) -> Iterator[None]:
     """Let every part of a model run the attention function of this name, and give it back what it had."""
-    before = [(config, config._attn_implementation) for config in _configs(model)]
+    configs = _configs(model)
+    before = [(part, part._attn_implementation) for config in configs for part in _with_its_parts(config)]
     try:
-        for config, _ in before:
+        for config in configs:
             config._attn_implementation = name
         yield
     finally:
         for config, old in before:
             config._attn_implementation = old
+
+
+def _with_its_parts(config) -> Iterator:
+    """A config and those in it, which it overwrites: of towers too that have no module with a config of its own."""
+    yield config
+    for name in getattr(config, "sub_configs", {}):
+        part = getattr(config, name, None)
+        if hasattr(part, "_attn_implementation"):
+            yield from _with_its_parts(part)
 
 
 def _configs(model: torch.nn.Module) -> list:

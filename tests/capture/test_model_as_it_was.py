@@ -7,12 +7,13 @@ import pytest
 import torch
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from PIL import Image
-from transformers import AttentionInterface, AutoModelForImageTextToText, LlamaConfig, LlamaForCausalLM
+from transformers import AttentionInterface, AutoConfig, AutoModelForImageTextToText, LlamaConfig, LlamaForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from attention import Request, extract
 from attention.capture.recorder import Capture
 from attention.errors import CaptureError, InvalidRequest, NotInRun, UnsupportedModel
+from attention.models.hook import ATTENTION, attention_function
 
 PICTURE = Image.effect_noise((96, 64), 90).convert("RGB")
 CHAT = [
@@ -94,6 +95,18 @@ def test_a_model_is_found_as_it_was_after_generating_and_after_an_error(tiny_fol
     with pytest.raises(RuntimeError, match="on the way"):
         extract(CHAT, model=model, answer="red")
     assert state(model) == before
+
+
+def test_a_part_of_a_config_that_no_module_holds_is_found_as_it_was(tiny_folder):
+    model = torch.nn.Module()
+    model.config = AutoConfig.from_pretrained(tiny_folder)
+    parts = model.config, model.config.text_config, model.config.vision_config
+    ways = ["sdpa", "eager", "flash_attention_2"]
+    for part, way in zip(parts, ways, strict=True):
+        part._attn_implementation = way
+    with attention_function(model, ATTENTION):
+        assert model.config._attn_implementation == ATTENTION
+    assert [part._attn_implementation for part in parts] == ways
 
 
 def test_half_precision_says_how_far_flash_attention_is_off(tiny_folder):
