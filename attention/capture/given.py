@@ -60,7 +60,7 @@ def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tu
     unread = sorted(set(said.fields) - set(READ_WITH))
     if unread:
         raise InvalidRequest(f"{unread[0]} is not read with prepared inputs: it changes nothing in them. Leave it out.")
-    tensors, notes = _unpadded(_tensors(given), loaded.family)
+    tensors, notes = _unpadded(_tensors(given, loaded.model), loaded.family)
     family, processor = loaded.family, loaded.processor
     ids = tensors["input_ids"][0].tolist()
     images: Sequence[Any] = said.images
@@ -88,7 +88,8 @@ def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tu
     if said.messages is None:
         inputs = _by_kind(tensors, ours.inputs, processor.tokenizer)
     else:
-        _check_words(ids, ours.inputs.ids, processor.tokenizer)
+        _check_words(ids, ours.inputs, processor.tokenizer)
+        _check_kinds(tensors, ours.inputs, family)
         inputs = replace(
             ours.inputs, tensors=tensors, roles=ours.inputs.roles[: len(ids)], cells=ours.inputs.cells[: len(ids)]
         )
@@ -96,7 +97,7 @@ def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tu
     return asked, Prepared(inputs, pictures, every, processor, limits, ours.visual_tokens)
 
 
-def _tensors(given: Mapping) -> dict[str, torch.Tensor]:
+def _tensors(given: Mapping, model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The inputs as tensors on the CPU, of one sequence. Raises InvalidRequest for anything else."""
     tensors = {}
     for name, value in given.items():
@@ -127,7 +128,14 @@ def _tensors(given: Mapping) -> dict[str, torch.Tensor]:
         raise InvalidRequest(
             f"The inputs hold {len(ids)} sequences; a run is of one. Let the processor prepare each by itself."
         )
-    return tensors
+    known = model.get_input_embeddings().weight.shape[0]
+    strange = ids[(ids < 0) | (ids >= known)].tolist()
+    if strange:
+        raise InvalidRequest(
+            f"input_ids of the inputs has token {strange[0]}; this model knows those from 0 to {known - 1:,}. Give the "
+            "inputs of its own processor."
+        )
+    return tensors | {"input_ids": ids.long()}
 
 
 def _unpadded(tensors: dict[str, torch.Tensor], family) -> tuple[dict[str, torch.Tensor], list[str]]:
@@ -201,7 +209,7 @@ def _check_names(tensors: dict[str, torch.Tensor], ours: Inputs, loaded: LoadedM
             f"The inputs have {shortened(', '.join(unknown))}, which this model's processor does not make of words and "
             "pictures alone. Leave it out."
         )
-    lacking = sorted(set(ours.tensors) - set(tensors) - set(loaded.family.per_token))
+    lacking = sorted(set(ours.tensors) - set(tensors) - {"attention_mask"})
     if lacking:
         raise InvalidRequest(
             f"The inputs lack {shortened(', '.join(lacking))}, which this model's processor makes of the pictures that "
@@ -233,18 +241,30 @@ def _check_pixels(tensors: dict[str, torch.Tensor], ours: Inputs, loaded: Loaded
         )
 
 
-def _check_words(ids: list[int], own: list[int], tokenizer) -> None:
+def _check_words(ids: list[int], ours: Inputs, tokenizer) -> None:
     """Raise InvalidRequest where inputs do not hold what messages say; they may end before the answer's header."""
+    own = ours.ids
     at = next(
         (i for i, (given, due) in enumerate(zip(ids, own, strict=False)) if given != due), min(len(ids), len(own))
     )
-    if at == len(ids):
+    if at == len(ids) and set(ours.roles[at:]) <= {"special"}:
         return
     found, due = (quoted(tokenizer.decode(tokens[at : at + 8])) if tokens[at:] else "the end" for tokens in (ids, own))
     raise InvalidRequest(
         f"The inputs are not of these messages: from token {at} on they go on with {found}, and the messages with "
         f"{due}. Give the messages that the inputs were made of (an answer as answer=), or leave messages out."
     )
+
+
+def _check_kinds(tensors: dict[str, torch.Tensor], ours: Inputs, family) -> None:
+    """Raise InvalidRequest where what inputs say of each token is not what the processor says of it."""
+    for name in sorted({*family.per_token, *PADDED} & set(tensors) & set(ours.tensors) - {"attention_mask"}):
+        given = tensors[name]
+        if not torch.equal(given.double(), ours.tensors[name][:, : given.shape[1]].double()):
+            raise InvalidRequest(
+                f"{name} of the inputs holds other numbers than this processor makes of the given messages. Give the "
+                "inputs as the processor made them."
+            )
 
 
 def _by_kind(tensors: dict[str, torch.Tensor], ours: Inputs, tokenizer) -> Inputs:

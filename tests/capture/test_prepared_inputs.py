@@ -173,6 +173,25 @@ def test_inputs_may_end_before_the_answers_header(qwen):
         assert n < len(due.tokens) and run.info["tokens"] == due.info["tokens"][:n]
 
 
+@pytest.mark.parametrize("left", [-8, 10], ids=["in the question", "in the picture"])
+def test_inputs_that_end_before_their_messages_do_are_refused(qwen, left):
+    messages = chat(picture())
+    given = qwen.prepared(messages)
+    cut = {
+        name: each[:, :left] if len(each) == 1 and name != "image_grid_thw" else each for name, each in given.items()
+    }
+    with pytest.raises(InvalidRequest, match=r"The inputs are not of these messages: .* go on with the end, and the"):
+        qwen.extract(cut, messages=messages)
+
+
+def test_whole_numbers_of_32_bits_and_masks_of_any_kind_are_taken(qwen):
+    messages = chat(picture())
+    given = qwen.prepared(messages)
+    given["input_ids"], given["attention_mask"] = given["input_ids"].int(), given["attention_mask"].bool()
+    with qwen.extract(messages) as due, qwen.extract(given, messages=messages) as run:
+        assert_same_run(run, due)
+
+
 def test_an_answer_is_written_after_prepared_inputs(qwen):
     messages = chat(picture())
     given = qwen.prepared(messages)
@@ -201,6 +220,10 @@ def changed(given, name, value):
         ("pixel_values", lambda values: values.flip(0), "pixel_values of the inputs holds other numbers"),
         ("pixel_values", lambda values: values.to("meta"), "it is on the device meta"),
         ("pixel_values", None, "The inputs lack pixel_values"),
+        ("input_ids", lambda ids: ids.index_fill(1, torch.tensor([4]), -5), "input_ids of the inputs has token -5"),
+        ("input_ids", lambda ids: ids.index_fill(1, torch.tensor([4]), 10**6), "has token 1000000; this model knows"),
+        ("mm_token_type_ids", None, "The inputs lack mm_token_type_ids"),
+        ("mm_token_type_ids", torch.zeros_like, "mm_token_type_ids of the inputs holds other numbers"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_name(qwen, tmp_path, name, value, words):
