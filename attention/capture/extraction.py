@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -21,19 +20,15 @@ import torch
 from attention.environment import new_run_folder
 from attention.errors import (
     InvalidRequest,
-    ModelUnavailable,
     NotFinite,
     OutOfMemory,
     quoted,
-    shortened,
     shown_path,
     words_for,
 )
-from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.devices import devices, inputs_for
-from attention.models.download import cause_of
 from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.offered import default_model
@@ -44,8 +39,10 @@ from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.temporary import TemporaryRun, temporary_place
 
+from .answering import answer_notes, without_pictures, written
 from .called_with import check_fields, check_request_alone, of_words, own, prepared_for, with_processor
 from .exact_rows import not_finite
+from .failures import MODEL_FAILURES, broken_weight, fails_by_itself, is_finite
 from .forecast import download_reporter, estimate
 from .given import Said, is_prepared
 from .images import Pictures, open_pictures
@@ -54,9 +51,6 @@ from .plan import plan_towers
 from .recorder import Capture
 from .run_json import run_json, save_images
 from .videos import check_videos
-
-SHOWN = 20  # characters of a text
-MODEL_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)  # of its own code
 
 
 def extract(
@@ -280,37 +274,9 @@ class Extraction:
             adapter=adapter,
             is_forced=self.request.answer is not None if is_forced is None else is_forced,
             timings_ms=self._timings_ms,
-            notes=[*self._spelling_notes(inputs.ids[self.n_prompt :]), *self._thought_notes(inputs.roles)],
+            notes=answer_notes(self.request, loaded, inputs.ids[self.n_prompt :], inputs.roles[self.n_prompt :]),
         )
         return partial.commit(info)
-
-    def _spelling_notes(self, answer_ids: list[int]) -> list[str]:
-        """A note where the tokens of an answer that was given spell another text."""
-        given = self.request.answer
-        if given is None:
-            return []
-        tokenizer = self.loaded.processor.tokenizer
-        spelled = tokenizer.decode(answer_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        if spelled == given:
-            return []
-        if unicodedata.normalize("NFC", given) == unicodedata.normalize("NFC", spelled):
-            return ["The tokenizer composes signs of the answer that was given otherwise (Unicode normalisation)."]
-        pairs = enumerate(zip(given, spelled, strict=False))
-        at = next((i for i, (one, other) in pairs if one != other), min(len(given), len(spelled)))
-        return [
-            f"The answer that was given is not read as it stands: after {at:,} characters it goes on with "
-            f"{quoted(given[at : at + SHOWN])}, and its tokens with {quoted(spelled[at : at + SHOWN])}."
-        ]
-
-    def _thought_notes(self, roles: list[str]) -> list[str]:
-        """A note where a given answer is all thought: its template begins with one, and nothing in it ends that."""
-        said = set(roles[self.n_prompt :]) - {"special"}
-        if self.request.answer is None or said != {"thinking"}:
-            return []
-        return [
-            "This model's chat template begins an answer with a thought, and the answer that was given does not end "
-            "it: all of it is read as a thought, in which no places are looked for. Put </think> before the answer."
-        ]
 
     def _timed(self, name: str, step: Callable):
         start = time.perf_counter()
@@ -348,55 +314,13 @@ class Extraction:
             return []
         if request.answer is not None:
             ids = tokenizer(request.answer, add_special_tokens=False)["input_ids"]
-            return _without_pictures(ids, inputs, loaded)
-        from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
-
-        n_prompt, partial = len(inputs.ids), self.partial
-
-        class Watch(StoppingCriteria):
-            """Called after every token: reports it, and stops the job when it was cancelled."""
-
-            def __call__(self, ids, scores, **_):
-                partial.check_cancelled()
-                said = ids[0, n_prompt:].tolist()
-                partial.report(
-                    "answer", len(said), request.max_new_tokens, tokenizer.decode(said, skip_special_tokens=True)
-                )
-                return torch.zeros(1, dtype=torch.bool, device=ids.device)
-
-        class Finite(LogitsProcessor):
-            """Looks at the logits of the first token: what follows from NaN is no answer."""
-
-            def __call__(self, ids, scores):
-                if ids.shape[1] == n_prompt and not _is_finite(scores):
-                    raise NotFinite
-                return scores
-
-        partial.report("answer", 0, request.max_new_tokens, "")
+            return without_pictures(ids, inputs, loaded)
         try:
-            ids = self._generate(inputs, LogitsProcessorList([Finite()]), StoppingCriteriaList([Watch()]))
+            ids = written(request, self.partial, inputs, loaded)
         except NotFinite:
-            self._capture(partial, inputs)  # the pass that says which layer it is
+            self._capture(self.partial, inputs)  # the pass that says which layer it is
             raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
-        except MODEL_FAILURES as error:
-            raise _fails_by_itself(error) from error
-        return _without_pictures(ids[0, n_prompt:].tolist(), inputs, loaded)
-
-    def _generate(self, inputs, logits_processor, stopping_criteria) -> torch.Tensor:
-        """Token ids [1, tokens] of the prompt and the model's own answer, said greedily."""
-        request, loaded = self.request, self.loaded
-        return loaded.model.generate(
-            **_on(inputs.tensors, loaded),
-            max_new_tokens=request.max_new_tokens,
-            return_dict_in_generate=False,
-            num_beams=1,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            logits_processor=logits_processor,
-            stopping_criteria=stopping_criteria,
-        )
+        return without_pictures(ids, inputs, loaded)
 
     def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
         loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
@@ -419,10 +343,10 @@ class Extraction:
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
                 output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=predicting)
-            if not _is_finite(output.logits):
+            if not is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)
         except NotFinite as error:
-            broken = _broken_weight(loaded.model)
+            broken = broken_weight(loaded.model)
             raise NotFinite(
                 f"{error} The weight {broken} itself holds such numbers." if broken else str(error)
             ) from None
@@ -440,7 +364,7 @@ class Extraction:
         try:
             self.loaded.model(**_on(inputs.tensors, self.loaded), use_cache=False, logits_to_keep=1)
         except MODEL_FAILURES as error:
-            raise _fails_by_itself(error) from error
+            raise fails_by_itself(error) from error
 
     def _keeps_vision(self, inputs) -> bool:
         return self.request.vision is not False and bool(inputs.keys.get("vision"))
@@ -461,44 +385,6 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
     return gather_images(messages, images, path.parent)
-
-
-def _without_pictures(answer_ids: list[int], inputs: Inputs, loaded: LoadedModel) -> list[int]:
-    """The answer as it is.
-
-    Raises InvalidRequest when it has a token with which the input holds a picture's cells, or one that the model's
-    head cannot write: Llama 3.2 Vision's for a picture.
-    """
-    n_written = loaded.model.get_output_embeddings().weight.shape[0]
-    of_pictures = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
-    found = next((token for token in answer_ids if token in of_pictures or token >= n_written), None)
-    if found is not None:
-        raise InvalidRequest(
-            f"The answer contains {loaded.processor.tokenizer.decode([found])}, which stands for a part of a picture, "
-            "so the model cannot read it again. Give an answer without it."
-        )
-    return answer_ids
-
-
-def _broken_weight(model: torch.nn.Module) -> str | None:
-    """The name of the first weight that holds a number that is not finite."""
-    weights = ((name, weight) for name, weight in model.named_parameters() if weight.is_floating_point())
-    return next((name for name, weight in weights if not (weight.is_meta or weight.isfinite().all())), None)
-
-
-def _fails_by_itself(error: Exception) -> Exception:
-    """The error to raise for one that the model's own code raised; those that have words of their own stay."""
-    if words_for(error) is not None:
-        return error
-    return ModelUnavailable(
-        f"The model's own code fails on this input ({shortened(cause_of(error), 200)}). Its config.json, "
-        "generation_config.json, or the files of its processor may not belong to its weights."
-    )
-
-
-def _is_finite(logits: torch.Tensor) -> bool:
-    """True for logits [..., vocabulary] that are numbers; minus infinity rules a token out, and is one."""
-    return not bool((logits.isnan() | logits.isposinf()).any())
 
 
 def _on(tensors, loaded) -> dict[str, torch.Tensor]:
