@@ -29,7 +29,7 @@ class TemporaryRun(Run):
 
     def __init__(self, folder: str | os.PathLike[str]):
         super().__init__(folder)
-        self._remove = weakref.finalize(self, _remove, self.folder.parent, self._files)
+        self._remove = weakref.finalize(self, _remove, self.folder.parent, self._files, os.getpid())
 
     def close(self) -> None:
         """Close every file, and remove the folder. The run may not be used again: `keep` it before."""
@@ -54,7 +54,9 @@ class TemporaryRun(Run):
         return super()._file(layer, tower)
 
 
-def _remove(folder: Path, files: dict[Any, LayerFile]) -> None:
+def _remove(folder: Path, files: dict[Any, LayerFile], owner: int) -> None:
+    if os.getpid() != owner:  # the end of a forked worker is not the run's
+        return
     for file in list(files.values()):  # Windows removes no file that is open
         file.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """A caller's own model, however it is loaded and wrapped: the same rows, and the model as it was before the call."""
 
+import os
 import random
 
 import numpy as np
@@ -228,3 +229,16 @@ def test_a_temporary_folder_goes_with_its_run(tiny_folder, tmp_path, monkeypatch
     with pytest.raises(InvalidRequest, match="The answer contains"):
         extract(CHAT, model=model, answer="red <|image_pad|>")
     assert not there()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is none on Windows")
+def test_a_forked_worker_leaves_the_run_to_its_parent(tiny_folder):
+    run = extract(CHAT, model=own(tiny_folder), answer="red")
+    worker = os.fork()
+    if worker == 0:  # as a worker of a data loader, where it is let go of
+        run._remove()
+        os._exit(0)
+    assert os.waitpid(worker, 0)[1] == 0
+    assert run.folder.is_dir() and run.dense(0).size
+    run.close()
+    assert not run.folder.exists()
