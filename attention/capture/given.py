@@ -97,7 +97,7 @@ def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tu
     return asked, Prepared(inputs, pictures, every, processor, limits, ours.visual_tokens)
 
 
-def _tensors(given: Mapping, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def _tensors(given: Mapping, model: Any) -> dict[str, torch.Tensor]:
     """The inputs as tensors on the CPU, of one sequence. Raises InvalidRequest for anything else."""
     tensors = {}
     for name, value in given.items():
