@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -25,8 +26,9 @@ from .inputs import Prepared, prepare
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-# by which pixel values may differ, of a normalised picture: three of its 255 steps, as other ways to resize have it
-EQUAL_PIXELS = 0.05
+# by which pixel values may differ, of a picture normalised with a deviation of half its range or less: three to six of
+# its 255 steps, as other ways to resize have it
+EQUAL_PIXELS, USUAL_STD = 0.05, 0.5
 PADDED = ("cross_attention_mask",)  # one entry per token, besides what every family has so
 READ_WITH = (
     "answer", "mode", "max_new_tokens", "vision", "coordinates", "model_type", "adapter", "adapter_scale",
@@ -223,7 +225,7 @@ def _check_pixels(tensors: dict[str, torch.Tensor], ours: Inputs, loaded: Loaded
     for name in sorted(set(tensors) - per_token, key=lambda name: ("pixel_values" not in name, name)):
         given, own = tensors[name], ours.tensors[name]
         if given.shape == own.shape:
-            bound = EQUAL_PIXELS if own.is_floating_point() else 0
+            bound = _equal_pixels(loaded.processor) if own.is_floating_point() else 0
             if float((given.double() - own.double()).abs().max()) <= bound:  # NaN is not
                 continue
             what = "holds other numbers"
@@ -239,6 +241,13 @@ def _check_pixels(tensors: dict[str, torch.Tensor], ours: Inputs, loaded: Loaded
             "processor that the inputs were made with; without images= they are rebuilt from pixel values, where that "
             "can be done."
         )
+
+
+def _equal_pixels(processor: Any) -> float:
+    """A bound by which pixel values may differ, as this processor normalises them: Gemma 4's leaves them at 0 to 1."""
+    settings = processor.image_processor
+    stds = getattr(settings, "image_std", None) if getattr(settings, "do_normalize", False) else None
+    return EQUAL_PIXELS * min(1.0, USUAL_STD / max(np.atleast_1d(1.0 if stds is None else stds)))
 
 
 def _check_words(ids: list[int], ours: Inputs, tokenizer) -> None:

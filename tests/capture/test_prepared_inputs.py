@@ -139,6 +139,19 @@ def test_a_picture_that_was_read_smaller_is_rebuilt_in_that_size(qwen):
         qwen.extract(given, images=[picture(0, (320, 256))])
 
 
+@pytest.mark.parametrize("own", ["qwen3_vl", "gemma4"], indirect=True)
+def test_another_picture_is_found_out_however_pixels_are_normalised(own):
+    """Other ways to resize move a pixel by a step or two of 255; ten of them are another picture."""
+    given = dict(own.prepared(chat(picture())))
+    name = next(name for name in given if "pixel_values" in name)
+    scale = 1 if own.model.config.model_type == "gemma4" else 0.5  # of what the values are divided by
+    other = given | {name: given[name] + 10 / 255 / scale}
+    with pytest.raises(InvalidRequest, match=f"{name} of the inputs holds other numbers"):
+        own.extract(other, images=[picture()])
+    with own.extract(given | {name: given[name] + 2 / 255 / scale}, images=[picture()]) as run:
+        assert run.info["images"]
+
+
 @pytest.mark.parametrize("own", ["idefics3", "mllama"], indirect=True)
 def test_pictures_in_parts_are_not_rebuilt(own):
     with pytest.raises(UnsupportedModel, match=r"reads pictures in parts, .* images="):
