@@ -36,9 +36,13 @@ def as_sources(videos: Any) -> tuple[Source, ...]:
 
 
 def one_video(files: Any) -> tuple[Source, ...]:
-    """The video that one file is, or that several pictures are together, as a request has it; none of none."""
+    """The video that one file is, or that several pictures are together, as a request has it; none of none.
+
+    Several of which one is a video's file are each a video.
+    """
     files = [files] if isinstance(files, str | os.PathLike) else list(files or ())
-    return () if not files else (files[0],) if len(files) == 1 else (tuple(files),)
+    is_frames = len(files) > 1 and not any(str(file).lower().endswith(ENDINGS) for file in files)
+    return (tuple(files),) if is_frames else tuple(files)
 
 
 def checked_settings(settings: dict[str, Any], who: str) -> dict[str, Any]:

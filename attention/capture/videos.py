@@ -113,10 +113,12 @@ def open_video(source: Source, limits: Limits, name: str = "the video", with_tim
     try:
         if path.is_dir():
             files = sorted((each for each in path.iterdir() if each.is_file() and each.name[0] != "."), key=_in_order)
-            return _of_frames(tuple(files), limits, shortened(path.name))
+            return _of_frames(tuple(files), limits, f"the folder {shortened(path.name)}")
         if not path.is_file():
             raise InvalidRequest(f"There is no file {shown_path(path)}.")
         size, name = path.stat().st_size, shortened(path.name)
+        if size == 0:
+            raise InvalidRequest(f"{name} is empty (0 bytes). Give an MP4, WebM or GIF, or frames as pictures.")
         with path.open("rb") as file:
             head = file.read(12)
     except (OSError, ValueError) as error:

@@ -330,6 +330,15 @@ def test_frames_that_grow_within_a_file_are_held_to_the_limits(tmp_path):
         open_video(path, Limits(image_pixels=100_000)).read([0, 29])
 
 
+def test_a_file_and_a_folder_without_anything_are_named_as_they_are(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(InvalidRequest, match=r"^empty.mp4 is empty \(0 bytes\)"):
+        open_video(tmp_path / "empty.mp4", Limits())
+    (tmp_path / "frames").mkdir()
+    with pytest.raises(InvalidRequest, match=r"^The folder frames has no frames"):
+        open_video(tmp_path / "frames", Limits())
+
+
 def test_a_still_picture_is_called_one(tmp_path):
     for name in ("photo.jpg", "photo.bmp", "photo.png"):
         frames(1)[0].save(tmp_path / name)

@@ -37,7 +37,7 @@ export function createPictureStrip(root, state, { focusGrid, stepPicture, play }
     offered.clear();
     chips.replaceChildren();
     const grids = info ? gridsOf(info, tower) : [];
-    if (!info || grids.length < 2) return;
+    if (!info || picturesOf(info, tower).length < 2) return; // two frames may share one grid
     const names = gridNames(info, tower);
     for (const index of grids) {
       const grid = info.grids[index];
@@ -87,7 +87,7 @@ export function createPictureStrip(root, state, { focusGrid, stepPicture, play }
     const under = info && grid !== null ? shownPicture(info, grid, frame) : -1;
     const at = pictures.findIndex((each) => each.grid === grid && each.image === under);
     const time = info?.images[under]?.time_s;
-    steps.hidden = offered.size < 2;
+    steps.hidden = pictures.length < 2;
     const count = create('span', { class: 'av-picture-count', text: `${time === undefined ? '' : ' · '}${at + 1} of ${pictures.length}` });
     place.replaceChildren(...(at < 0 ? [] : [time === undefined ? '' : timeText(time), count]));
     place.toggleAttribute('data-time', time !== undefined);
