@@ -187,6 +187,26 @@ def test_frames_over_the_limit_are_refused_before_one_is_read(loaded, monkeypatc
         videos.sampled_videos(request, loaded.family, loaded.processor, Limits(frames=64))
 
 
+def test_frames_may_be_arrays_or_one_array_of_them(loaded):
+    each = frames(4)
+    arrays = [np.asarray(frame) for frame in each]
+    tensor = torch.from_numpy(np.stack(arrays)).movedim(3, 1)
+    chat = [{"role": "user", "content": [{"type": "video", "video": tensor}, {"type": "text", "text": "?"}]}]
+    for video in ([arrays], [np.stack(arrays)], np.stack(arrays), [tensor]):
+        read = Request(videos=video, prompt="?").videos
+        assert [list(map(np.array_equal, one, each)) for one in read] == [4 * [True]]
+    assert list(map(np.array_equal, Request(messages=chat).videos[0], each)) == 4 * [True]
+    with pytest.raises(InvalidRequest, match="Video 1 is an array of 3 axes"):
+        Request(videos=arrays, prompt="?")
+
+
+def test_frames_of_three_rows_keep_their_colours(loaded):
+    thin, tall = ([Image.new("RGB", (40, rows), (250, 90, 10))] * 4 for rows in (3, 30))
+    read = [inputs_of(loaded, videos=[each], fps=2, max_visual_tokens=64).inputs.tensors for each in (thin, tall)]
+    pixels = [values for tensors in read for name, values in tensors.items() if name.startswith("pixel_values")]
+    assert pixels[0].unique().tolist() == pytest.approx(pixels[1].unique().tolist())
+
+
 def test_an_entry_of_a_chat_names_its_video_and_what_is_read_of_it(loaded, gif, tmp_path):
     content = [
         {"type": "video", "video": gif.name, "fps": 1, "max_frames": None},
