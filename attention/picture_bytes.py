@@ -260,8 +260,8 @@ def _at(file: BinaryIO, at: int, count: int) -> bytes:
 def _check_frames(frames: int, name: str) -> None:
     if frames > MAX_FRAMES:
         raise LimitExceeded(
-            f"{name} has more than {MAX_FRAMES:,} frames, which is the limit, and only the first one is used. Save "
-            "that one as a PNG."
+            f"{name} has more than {MAX_FRAMES:,} frames, which is the limit. As a picture only the first one is used: "
+            "save that one as a PNG. As a video, cut it."
         )
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from attention.errors import InvalidRequest, quoted, shortened
 
 from .image_entries import picture_of
+from .picture_arrays import is_array, picture_of_array
 
 TYPE = "video"
 SOURCES = ("video", "path", "url")  # one of them names it; without one it is the next that was given
@@ -28,17 +29,36 @@ Source = str | os.PathLike | tuple  # a file or a folder, or frames: paths, data
 
 def as_sources(videos: Any) -> tuple[Source, ...]:
     """The videos of a request, each a path or a tuple of frames; one alone needs no list. Raises InvalidRequest."""
-    if isinstance(videos, str | os.PathLike):
-        return (videos,)
+    if isinstance(videos, str | os.PathLike) or is_array(videos):
+        videos = (videos,)
     if videos is not None and not isinstance(videos, Iterable):
         raise InvalidRequest(f"videos is {quoted(videos)}; it must be a list of files, folders or lists of frames.")
-    return tuple(tuple(video) if isinstance(video, list | tuple) else video for video in videos or ())
+    return tuple(_of_arrays(video, f"video {number}") for number, video in enumerate(videos or (), 1))
+
+
+def _of_arrays(video: Any, name: str) -> Source:
+    """A video whose frames may be arrays, or one array of them all (its first axis), as Request has it."""
+    if is_array(video) and len(video.shape) != 4:
+        raise InvalidRequest(
+            f"{name[0].upper()}{name[1:]} is an array of {len(video.shape)} axes; frames in one array have four: "
+            "frames, rows, columns, channels (of a tensor: frames, channels, rows, columns)."
+        )
+    if not isinstance(video, list | tuple) and not is_array(video):
+        return video
+    return tuple(
+        picture_of_array(frame, f"Frame {number} of {name}") if is_array(frame) else frame
+        for number, frame in enumerate(video, 1)
+    )
 
 
 def one_video(files: Any) -> tuple[Source, ...]:
-    """The video that one file is, or that several pictures are together, as a request has it; none of none."""
+    """The video that one file is, or that several pictures are together, as a request has it; none of none.
+
+    Several of which one is a video's file are each a video.
+    """
     files = [files] if isinstance(files, str | os.PathLike) else list(files or ())
-    return () if not files else (files[0],) if len(files) == 1 else (tuple(files),)
+    is_frames = len(files) > 1 and not any(str(file).lower().endswith(ENDINGS) for file in files)
+    return (tuple(files),) if is_frames else tuple(files)
 
 
 def checked_settings(settings: dict[str, Any], who: str) -> dict[str, Any]:
@@ -96,6 +116,8 @@ def gather_videos(messages: list[dict[str, Any]], videos: tuple[Source, ...]) ->
 
 
 def _source(source: Any, who: str, folder: Path | None) -> Source:
+    if is_array(source):
+        source = _of_arrays(source, "its video")
     if isinstance(source, list | tuple):
         if not source:
             raise InvalidRequest(f"{who} has a video entry with no frames. Give two at least.")

@@ -13,6 +13,7 @@ from attention.capture.images import open_image, open_pictures
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.request import gather_images
+from attention.video_entries import one_video
 
 PICTURE = Image.new("RGB", (64, 64))
 
@@ -221,6 +222,13 @@ def test_sizes_stay_in_the_chat_and_what_is_not_read_does_not(tmp_path):
 def test_half_a_character_is_refused_before_anything_is_loaded(fields):
     with pytest.raises(InvalidRequest, match=r"half a character, '\\ud"):
         Request(**{"prompt": "x", **fields}).validate()
+
+
+def test_several_files_are_frames_of_one_video_unless_one_of_them_is_a_video():
+    assert one_video(None) == one_video([]) == ()
+    assert one_video("a.gif") == one_video(["a.gif"]) == ("a.gif",)
+    assert one_video(["1.png", "2.png"]) == (("1.png", "2.png"),)
+    assert one_video(["a.MP4", "b.gif"]) == ("a.MP4", "b.gif")
 
 
 def test_videos_cross_a_process_border_as_plain_data():

@@ -33,20 +33,25 @@ ASSUMED_FPS = 2.0  # where neither the video nor the model's files say how many 
 # what FFmpeg may take a file for: no playlist, which would name other files
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,asf,flv"
 ANIMATIONS = ("GIF", "WEBP", "TIFF", "PNG")
+STILL = ("JPEG", "BMP")
+
+_ONE_FRAME = "{name} has 1 frame: that is a picture. Give it as one (--image)."
+_NO_FRAME = "{name} holds no frame that can be decoded. It may be damaged."
 
 
 @dataclass(frozen=True)
 class Opened:
     """A video of which the frames are counted, and not read yet.
 
-    `fps` is None where it does not say; `read` gives the frames at these places; `decoder` is what reads them.
+    `fps` is None where it does not say; `read` gives the frames at these places, each with the second at which it is
+    shown, None where nothing says it; `decoder` is what reads them.
     """
 
     name: str
     total: int
     fps: float | None
     decoder: str
-    read: Callable[[Sequence[int]], list[Image.Image]]
+    read: Callable[[Sequence[int]], list[tuple[Image.Image, float | None]]]
     is_frames: bool = False
 
 
@@ -86,16 +91,10 @@ def sampled_videos(request: Request, family: Family, processor: Any, limits: Lim
             "model, as Qwen3-VL."
         )
     entries = [entry for message in request.conversation() for entry in message["content"] if entry["type"] == TYPE]
-    found = [
-        _sampled(open_video(source, limits, name), entry, request, family, processor, limits)
-        for (source, name), entry in zip(_named(request), entries, strict=True)
-    ]
-    count = sum(len(each.video.frames) for each in found)
-    if count > limits.frames:
-        raise LimitExceeded(
-            f"{count:,} frames of videos would be read; the limit is {limits.frames:,}. Lower max_frames "
-            "(--max-frames) or fps (--fps)."
-        )
+    found: list[Sampled] = []
+    for (source, name), entry in zip(_named(request), entries, strict=True):
+        before = sum(len(each.video.frames) for each in found)
+        found.append(_sampled(open_video(source, limits, name), entry, request, family, processor, limits, before))
     return found
 
 
@@ -114,10 +113,12 @@ def open_video(source: Source, limits: Limits, name: str = "the video", with_tim
     try:
         if path.is_dir():
             files = sorted((each for each in path.iterdir() if each.is_file() and each.name[0] != "."), key=_in_order)
-            return _of_frames(tuple(files), limits, shortened(path.name))
+            return _of_frames(tuple(files), limits, f"the folder {shortened(path.name)}")
         if not path.is_file():
             raise InvalidRequest(f"There is no file {shown_path(path)}.")
         size, name = path.stat().st_size, shortened(path.name)
+        if size == 0:
+            raise InvalidRequest(f"{name} is empty (0 bytes). Give an MP4, WebM or GIF, or frames as pictures.")
         with path.open("rb") as file:
             head = file.read(12)
     except (OSError, ValueError) as error:
@@ -135,7 +136,10 @@ def open_video(source: Source, limits: Limits, name: str = "the video", with_tim
 # The frames that are read
 
 
-def _sampled(opened: Opened, entry: dict, request: Request, family: Family, processor: Any, limits: Limits) -> Sampled:
+def _sampled(
+    opened: Opened, entry: dict, request: Request, family: Family, processor: Any, limits: Limits, before: int
+) -> Sampled:
+    """One video; `before` frames are read of others."""
     own_fps, own_most = family.sampling(processor)
     asked_fps, asked_most = entry.get("fps", request.fps), entry.get("max_frames", request.max_frames)
     own_most = own_most or limits.frames
@@ -153,29 +157,42 @@ def _sampled(opened: Opened, entry: dict, request: Request, family: Family, proc
     else:
         wanted = asked_fps or own_fps or ASSUMED_FPS
 
-    def places() -> list[int]:
+    def places(most: int) -> list[int]:
         assert opened.fps is not None
         if wanted is not None:
             return family.sample(processor, opened.total, opened.fps, wanted, most)
         return np.linspace(0, opened.total - 1, min(opened.total, most)).round().astype(int).tolist()
 
-    chosen = places()
+    chosen = places(most)
+    count = before + len(chosen)
+    if count > limits.frames:  # before one of them is decoded
+        raise LimitExceeded(
+            f"{count:,} frames of videos would be read; the limit is {limits.frames:,}. Lower max_frames "
+            "(--max-frames) or fps (--fps)."
+        )
     try:
-        frames = opened.read(chosen)
+        read = opened.read(chosen)
     except _Fewer as fewer:
         notes.append(f"{opened.name} says that it has {opened.total:,} frames, and has {fewer.args[0]:,}.")
         opened = replace(opened, total=fewer.args[0])
         if not opened.total:
-            raise InvalidRequest(f"{opened.name} holds no frame that can be decoded. It may be damaged.") from None
-        chosen = places()
-        frames = opened.read(chosen)
-    if len(frames) < 2:
-        raise InvalidRequest(f"{opened.name} has 1 frame: that is a picture. Give it as one (--image).")
-    _check_one_size(frames, opened.name)
+            raise InvalidRequest(_NO_FRAME.format(name=opened.name)) from None
+        chosen = places(most)
+        read = opened.read(chosen)
+    if opened.total < 2:
+        raise InvalidRequest(_ONE_FRAME.format(name=opened.name))
     assert opened.fps is not None
-    if len(chosen) == most < (opened.total if wanted is None else opened.total / opened.fps * wanted):
+    if len(chosen) < 2:
+        raise InvalidRequest(
+            f"1 of the {opened.total:,} frames of {opened.name} would be read: {opened.total / opened.fps:.3g} seconds "
+            f"at {wanted:g} a second. Raise fps (--fps)."
+        )
+    frames = [frame for frame, _ in read]
+    _check_one_size(frames, opened.name)
+    notes += _uneven(opened, chosen, [time for _, time in read])
+    if len(chosen) < len(places(opened.total)):
         notes.append(
-            f"{most:,} of the {opened.total:,} frames of {opened.name} are read, "
+            f"{len(chosen):,} of the {opened.total:,} frames of {opened.name} are read, "
             f"{len(chosen) / opened.total * opened.fps:.2g} a second. More are read with max_frames (--max-frames)."
         )
     width, height = frames[0].size
@@ -184,6 +201,21 @@ def _sampled(opened: Opened, entry: dict, request: Request, family: Family, proc
         "duration_s": opened.total / opened.fps, "width": width, "height": height,
     }  # fmt: skip
     return Sampled(Video(frames, chosen, opened.total, opened.fps), record, notes)
+
+
+def _uneven(opened: Opened, chosen: list[int], times: list[float | None]) -> list[str]:
+    """A note on frames that do not follow each other evenly: processors count as if they did."""
+    assert opened.fps is not None
+    off = max(
+        (abs(time - place / opened.fps) for place, time in zip(chosen, times, strict=True) if time is not None),
+        default=0,
+    )
+    if off <= 1 / opened.fps:
+        return []
+    return [
+        f"Frames of {opened.name} do not follow each other evenly. The model's processor counts them as if they did, "
+        f"{opened.fps:.3g} a second: the times given here are up to {off:.2g} seconds off."
+    ]
 
 
 def _check_one_size(frames: list[Image.Image], name: str) -> None:
@@ -215,11 +247,10 @@ def _of_frames(sources: tuple, limits: Limits, name: str) -> Opened:
     if len(sources) > limits.video_frames:
         raise _too_many(name, len(sources), limits)
 
-    def open_frame(source: Any, called: str) -> Image.Image:
-        return open_image(source, limits.image_pixels, called, limits.picture_bytes)[0]
-
-    def read(places: Sequence[int]) -> list[Image.Image]:
-        return [open_frame(sources[place], f"frame {place + 1} of {name}") for place in places]
+    def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
+        named = [(sources[place], f"frame {place + 1} of {name}") for place in places]
+        opened = (open_image(source, limits.image_pixels, called, limits.picture_bytes) for source, called in named)
+        return [(image, None) for image, _ in opened]
 
     return Opened(name, len(sources), None, "frames", read, is_frames=True)
 
@@ -236,29 +267,31 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
     with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, called):
         assert file is not None
         count_frames(file, called)
-        with Image.open(file, formats=ANIMATIONS) as image:
+        with Image.open(file, formats=(*ANIMATIONS, *STILL)) as image:
             total, (width, height) = getattr(image, "n_frames", 1), image.size
             if total < 2:
-                raise InvalidRequest(f"{name} has 1 frame: that is a picture. Give it as one (--image).")
+                raise InvalidRequest(_ONE_FRAME.format(name=name))
             _check_size(name, total, width, height, limits)
             if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
                 raise InvalidRequest(f"{name} has frames of mode {image.mode}. Save them with 8 bits a channel.")
-            lasting_ms = 0.0
+            ends_ms = [0.0]
             for frame in range(total if with_times else 0):
                 image.seek(frame)
-                lasting_ms += image.info.get("duration", 0) or 0
-    fps = total / lasting_ms * 1000 if lasting_ms else None
+                if image.format == "WEBP":  # which says it of a decoded frame alone
+                    image.load()
+                ends_ms.append(ends_ms[-1] + (image.info.get("duration", 0) or 0))
+    fps = total / ends_ms[-1] * 1000 if ends_ms[-1] else None
     if fps:
         _check_duration(name, total / fps, limits)
 
-    def read(places: Sequence[int]) -> list[Image.Image]:
-        frames = []
+    def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
+        frames: list[tuple[Image.Image, float | None]] = []
         with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, _):
             assert file is not None
             with Image.open(file, formats=ANIMATIONS) as image:
                 for place in places:
                     image.seek(place)
-                    frames.append(_on_white(image))
+                    frames.append((_on_white(image), ends_ms[place] / 1000 if fps else None))
         return frames
 
     return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read)
@@ -286,18 +319,22 @@ def _decoded(path: Path, name: str, limits: Limits) -> Opened:
     if total < 1:  # WebM does not say
         with _container(av, path, name) as (container, stream):
             total = sum(packet.size > 0 for packet in container.demux(stream))
+    if total < 1:
+        raise InvalidRequest(_NO_FRAME.format(name=name))
     _check_size(name, total, width, height, limits)
     if fps:
         _check_duration(name, total / fps, limits)
 
-    def read(places: Sequence[int]) -> list[Image.Image]:
+    def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         wanted, last, found = set(places), max(places), {}
         with _container(av, path, name) as (container, stream):
-            place = -1
+            place, start = -1, None
             for place, frame in enumerate(container.decode(stream)):
+                start = frame.time if start is None else start
+                _check_size(name, place + 1, frame.width, frame.height, limits)  # which may change within a file
                 if place in wanted:
-                    _check_size(name, 1, frame.width, frame.height, limits)
-                    found[place] = Image.fromarray(frame.to_ndarray(format="rgb24"))
+                    shown_at = None if frame.time is None else frame.time - start
+                    found[place] = Image.fromarray(frame.to_ndarray(format="rgb24")), shown_at
                 if place == last:
                     break
             else:

@@ -11,6 +11,7 @@ import numpy as np
 
 from attention.capture.images import Pictures, open_pictures
 from attention.comparisons.comparison import Comparison
+from attention.drawing.number_text import format_seconds
 from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
@@ -255,7 +256,8 @@ def _say_summary(run: Run, progress: Progress) -> None:
         progress.say(f"{sentence} --max-visual-tokens {most} reads all of it.")
     for video in info.get("videos", []):
         progress.say(
-            f"{video['read']} of {video['frames']:,} frames read ({video['duration_s']:.3g} s, by {video['decoder']})"
+            f"{video['read']} of {video['frames']:,} frames read "
+            f"({format_seconds(video['duration_s'])}, by {video['decoder']})"
         )
     for image in info["images"]:
         size, read = (image["width"], image["height"]), (image["read_width"], image["read_height"])

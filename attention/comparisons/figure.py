@@ -90,7 +90,7 @@ def write_comparison_figure(
     about |= {"split": split} if "wipe" in shown else {}
     if format == "png":
         info = maps.before.run.info
-        size = size_of(info["images"][info["grids"][maps.before.grid]["image"]], scale, width, len(panels))
+        size = size_of(info["images"][maps.before.image], scale, width, len(panels))
         figure.write_png(panels, sentences if caption else None, about, file, size)
     else:
         between = " beside " if maps.is_side_by_side else " against "
@@ -118,8 +118,7 @@ def _panels(
     is_own: bool,
 ) -> list[Panel]:  # fmt: skip
     before, after, difference = drawn
-    info = maps.before.run.info
-    image = info["grids"][maps.before.grid]["image"]
+    image = maps.before.image
     there, here = (ground(selection.run, image, look) for selection in (maps.before, maps.after))
     have_one = maps.comparison.have_one_picture(maps.left, maps.right)
     colours, bar = look.colours(), palette(look.palette)
@@ -215,7 +214,7 @@ def _caption(
     low, _, high = _difference_labels(difference)
     second_range = f" and {write(after.low)} to {write(after.high)}" if maps.is_side_by_side else ""
     between = "" if maps.is_side_by_side else f" difference: {low} to {high}, {_scale_words(maps, is_own)};"
-    image = maps.before.run.info["grids"][maps.before.grid]["image"]
+    image = maps.before.image
     return [
         f"{info['model']['id']} · {_compared_words(maps, first, second)}",
         *asked_words(info.get("prompt"), answers),

@@ -77,13 +77,13 @@ def _member(folder: str, run: Run, name: str, base: Run) -> dict[str, Any]:
     return {"folder": folder, "name": name, "adapter": adapter, "answer": run.info.get("answer"), **more}
 
 
-def _pictures(run: Run) -> list[bytes]:
-    """SHA-256 of each picture's file."""
+def _pictures(run: Run) -> list[tuple[bytes, float | None]]:
+    """SHA-256 of each picture's file, and of a frame its time, which a model may read."""
     found = []
     for image in run.info["images"]:
         try:
             with (run.folder / image["file"]).open("rb") as file:
-                found.append(hashlib.file_digest(file, "sha256").digest())
+                found.append((hashlib.file_digest(file, "sha256").digest(), image.get("time_s")))
         except OSError as error:
             raise DamagedRun(f"{image['file']} of this run cannot be read: {error.strerror or error}.") from None
     return found

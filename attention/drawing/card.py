@@ -94,7 +94,7 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
             how = selection.are_shares, [sinks], made.look.sinks
             notes.append(sinks_sentence(selection.layer, selection.head, *how))
     notes += learned_sink_words([(selection, made.values)])
-    notes += place_words(info, made.look, info["grids"][selection.grid]["image"])
+    notes += place_words(info, made.look, selection.image)
     top = foot - 34 - SENTENCE.px - (SAID.line + 4 if notes else 0)
     style = SENTENCE if page.width(drawable(sentence), SENTENCE) <= right - MARGIN else LONG_SENTENCE
     page.write(MARGIN, top, page.fit(sentence, style, right - MARGIN), style)

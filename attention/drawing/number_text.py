@@ -80,6 +80,11 @@ def format_strength(scale: float) -> str:
     return f"×{text.rstrip('0').rstrip('.')}"
 
 
+def format_seconds(seconds: float) -> str:
+    """Seconds as the page writes them beside a frame: 0.25 s, 2 s, 1234.5 s."""
+    return f"{_fixed(seconds, 2).rstrip('0').rstrip('.')} s"
+
+
 def _fixed(value: float, decimals: int) -> str:
     with localcontext() as context:
         context.rounding = ROUND_HALF_UP

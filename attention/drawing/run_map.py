@@ -44,8 +44,7 @@ def write_png(
     InvalidRequest or NotInRun before anything is written.
     """
     made = map_of(selection, look)
-    record = selection.run.info["grids"][selection.grid]
-    size = size_of(selection.run.info["images"][record["image"]], scale, width)
+    size = size_of(selection.run.info["images"][selection.image], scale, width)
     figure.write_png([made.panel], made.caption() if caption else None, made.about, file, size)
     return made.values[selection.cells()]
 
@@ -82,7 +81,7 @@ def map_of(selection: Selection, look: Look) -> DrawnMap:
         raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
     sinks = np.asarray(selection.sinks, np.int64)
     how = drawn(values[cells], look, np.isin(cells, sinks), selection.sink_mass(values))
-    image = selection.run.info["grids"][selection.grid]["image"]
+    image = selection.image
     panel = Panel(
         ground(selection.run, image, look), cells_over(selection, how, look.colours(), look), palette(look.palette),
         bar_labels(how), bar_note(how), with_region(places_on(selection.run.info, image, look), selection, image),

@@ -16,7 +16,7 @@ from attention.runs.selection import Selection
 
 from .colour_range import Drawn
 from .look import Look
-from .number_text import format_percent, format_strength, format_times, format_value
+from .number_text import format_percent, format_seconds, format_strength, format_times, format_value
 
 GIVEN_ANSWER = "given answer, not its own"
 ASKED_SIGNS = 300  # of a question or an answer below a map
@@ -87,7 +87,7 @@ def caption_of(selection: Selection, look: Look, how: Drawn, values: np.ndarray,
         *learned_sink_words([(selection, values)]),
         *region_words([(selection, values)]),
         f"{colours}, {ground_words(look)}",
-        *place_words(info, look, info["grids"][selection.grid]["image"]),
+        *place_words(info, look, selection.image),
         f"run {info['id']} · {'float16, as stored' if source == 'stored' else 'float32, from queries and keys'}",
     ]
 
@@ -222,7 +222,9 @@ def image_words(selection: Selection) -> str:
         numbers = (
             f"frames {pictures[0] + 1}\u2013{pictures[-1] + 1}" if len(pictures) > 1 else f"frame {pictures[0] + 1}"
         )
-        return f"{numbers} at {record.get('time_s') or 0:.3g} s"
+        at = record.get("time_s")
+        shown = f", on frame {selection.image + 1}" if len(pictures) > 1 else ""
+        return numbers + ("" if at is None else f" at {format_seconds(at)}") + shown
     return f"image {record['image'] + 1}" + ("" if record["kind"] == "whole" else f" ({record['kind']})")
 
 

@@ -91,8 +91,11 @@ def load_video_processor(stock: type, path: str) -> Any:
 
 
 def arrays(videos: Sequence[Video]) -> list[np.ndarray]:
-    """The frames of each video as a processor takes them, uint8 [frames, height, width, channels]."""
-    return [np.stack([np.asarray(frame) for frame in video.frames]) for video in videos]
+    """The frames of each video as a processor takes them, uint8 [frames, channels, height, width].
+
+    Channels first: in the other order processors take frames of 3 rows for such.
+    """
+    return [np.stack([np.moveaxis(np.asarray(frame), 2, 0) for frame in video.frames]) for video in videos]
 
 
 def metadata(videos: Sequence[Video]) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ def region_scores(
 def region_cells(run: Run, region: Region, tower: str = "language") -> RegionCells:
     """Find the cells that a region shares its area with. Raises NotInRun as `region_scores` does."""
     grids = [grid for grid in run.info["grids"] if grid["tower"] == tower]
-    if not any(_is_on(grid, region) for grid in grids):
+    if not any(is_on(grid, region) for grid in grids):
         raise NotInRun(f"Image {region.image} has no cells in this run's {tower} tower: nothing of it is read there.")
     parts = [_part(grid, region, run.info["images"][grid["image"]]) for grid in grids]
     shared, areas, own, middles = (np.concatenate(side) for side in zip(*parts, strict=True))
@@ -175,14 +175,14 @@ def region_touches(
     return hits
 
 
-def _is_on(grid: dict[str, Any], region: Region) -> bool:
+def is_on(grid: dict[str, Any], region: Region) -> bool:
     """True for a grid whose cells were made from the region's picture, one of several frames or alone."""
     return region.image in (grid.get("images") or [grid["image"]])
 
 
 def _touched(grid: dict[str, Any], region: Region) -> np.ndarray:
     cells = _cell_boxes(grid)
-    if not _is_on(grid, region):
+    if not is_on(grid, region):
         return np.zeros(len(cells), bool)
     return regions.touched(cells, region.place) if len(region.place) == 4 else _shared(cells, region) > 0
 
@@ -194,7 +194,7 @@ def _part(grid: dict[str, Any], region: Region, picture: dict[str, Any]) -> tupl
     """
     cells = _cell_boxes(grid)
     areas = regions.areas_of(cells)
-    shared = _shared(cells, region) if _is_on(grid, region) else np.zeros(len(cells))
+    shared = _shared(cells, region) if is_on(grid, region) else np.zeros(len(cells))
     middles = (cells[:, :2] + cells[:, 2:]) / 2 / (picture["width"], picture["height"])
     return shared, areas, regions.belongs(shared, areas), middles
 

@@ -412,7 +412,7 @@ class Member(TypedDict):
     answer: NotRequired[Text | None]
     """its own, also where another was read"""
     own_pictures: NotRequired[bool | None]
-    """true where it read other pictures than the base, of the same sizes"""
+    """true where it read other pictures than the base, of the same sizes, or frames at other times"""
     own_towers: NotRequired[bool | None]
     """true where its towers have other layers or heads than the base's: then no measure is there"""
     points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]

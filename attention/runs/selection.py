@@ -15,7 +15,7 @@ import numpy as np
 
 from attention.errors import InvalidRequest
 
-from .regions import Region, read_region, region_cells
+from .regions import Region, is_on, read_region, region_cells
 from .run import Run, is_reduction
 
 Choice = int | str | None  # a layer or head: its number, mean or max; None is mean
@@ -54,6 +54,12 @@ class Selection:
     @property
     def position(self) -> int | None:
         return self.query if self.key is None else self.key
+
+    @property
+    def image(self) -> int:
+        """The picture that its map is drawn on: of frames that share a grid the one of its region, else the first."""
+        record = self.run.info["grids"][self.grid]
+        return self.region.image if self.region is not None and is_on(record, self.region) else record["image"]
 
     @property
     def has_map(self) -> bool:
@@ -160,7 +166,7 @@ class Selection:
         if self.grid is not None:
             record = info["grids"][self.grid]
             place = {name: record[name] for name in ("box_px", "row_edges_px", "col_edges_px") if name in record}
-            settings |= {"grid": self.grid, "image": record["image"], **place}
+            settings |= {"grid": self.grid, "image": self.image, **place}
         if self.region is not None:
             settings |= {"region": list(self.region.place), "region_image": self.region.image}
             settings |= {"region_label": self.region.label} if self.region.label else {}

@@ -14,21 +14,21 @@ PICTURE = ".av-pane img.av-picture"
 
 @pytest.fixture(scope="module", autouse=True)
 def video(runs, tmp_path_factory):
-    """Five frames, half a second apart: two and two share a grid, the last is alone."""
-    pictures = [scene(160, 120, seed) for seed in range(5)]
-    together = [[0, 1], [2, 3], [4]]
-    grids = [
-        grid_of(pictures[0], images[0], 3, 4)
-        | {"kind": "frame", "images": images, "time_s": sum(images) / len(images) / 2}
-        for images in together
-    ]
-    folder = write_run(
-        tmp_path_factory.mktemp("videos") / "video", pictures, [(3, 4)] * 5, tokens=chat([(3, 4)] * 3), grids=grids
-    )
-    run = open_run(folder)
-    for number, image in enumerate(run.info["images"]):
-        image |= {"video": 0, "time_s": number / 2}
-    runs["video"] = run
+    """Frames half a second apart: of five, two and two share a grid and the last is alone; two share the only one."""
+    for name, together in {"video": [[0, 1], [2, 3], [4]], "pair": [[0, 1]]}.items():
+        pictures = [scene(160, 120, seed) for seed in range(together[-1][-1] + 1)]
+        grids = [
+            grid_of(pictures[0], images[0], 3, 4)
+            | {"kind": "frame", "images": images, "time_s": sum(images) / len(images) / 2}
+            for images in together
+        ]
+        folder = tmp_path_factory.mktemp("videos") / name
+        tokens = chat([(3, 4)] * len(together))
+        write_run(folder, pictures, [(3, 4)] * len(pictures), tokens=tokens, grids=grids)
+        run = open_run(folder)
+        for number, image in enumerate(run.info["images"]):
+            image |= {"video": 0, "time_s": number / 2}
+        runs[name] = run
 
 
 def place(page):
@@ -73,6 +73,16 @@ def test_keys_step_and_play_goes_round_until_it_is_stopped(open_page):
         expect(page.locator(".av-picture-place")).to_have_text(text)
     page.keyboard.press("p")
     expect(play).to_have_attribute("aria-pressed", "false")
+
+
+def test_two_frames_that_share_the_only_grid_are_both_shown(open_page):
+    page = open_page("pair")
+    select(page, grid=0)
+    expect(page.locator(".av-picture-chip")).to_have_count(1)
+    expect(page.locator(".av-picture-place")).to_have_text("0 s · 1 of 2")
+    page.get_by_role("button", name="next picture").click()
+    expect(page.locator(".av-picture-place")).to_have_text("0.5 s · 2 of 2")
+    expect(page.locator(f'{PICTURE}[src$="/1"]').first).to_be_visible()
 
 
 def test_a_run_of_pictures_has_nothing_to_play(open_page):

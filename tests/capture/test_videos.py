@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -135,6 +136,77 @@ def test_frames_and_a_folder_of_them_are_one_video_read_whole(loaded, tmp_path):
     assert any("read as 2" in note for note in thinned.notes) and any("4 of the 11" in note for note in thinned.notes)
 
 
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_an_animation_says_how_long_its_frames_are_shown(loaded, tmp_path, ending):
+    first, *rest = frames(10)
+    even, uneven = tmp_path / f"even.{ending}", tmp_path / f"uneven.{ending}"
+    first.save(even, save_all=True, append_images=rest, duration=100)
+    first.save(uneven, save_all=True, append_images=rest, duration=[1000] + 9 * [100])
+    read = inputs_of(loaded, videos=even, fps=10)
+    assert (read.videos[0].record["fps"], read.notes) == (10.0, [])
+    assert [time for _, time in open_video(uneven, Limits()).read([0, 1, 9])] == [0.0, 1.0, 1.8]
+    (note,) = inputs_of(loaded, videos=uneven, fps=10).notes
+    assert "do not follow each other evenly" in note and "up to 0.81 seconds off" in note
+
+
+def test_a_file_whose_frames_come_at_any_time_says_how_far_the_times_given_are_off(loaded, tmp_path):
+    times_ms = [100 * i for i in range(10)] + [5000 + 100 * i for i in range(10)]
+    path = write_clip(tmp_path / "clip.mkv", times_ms)
+    (found,) = videos.sampled_videos(Request(videos=path, prompt="?", fps=4), loaded.family, loaded.processor, Limits())
+    due = max(abs(times_ms[i] / 1000 - found.video.time_s(place)) for place, i in enumerate(found.video.indices))
+    assert due > 1 and any(f"up to {due:.2g} seconds off" in note for note in found.notes)
+
+
+def test_a_note_on_frames_left_out_is_there_where_max_frames_leaves_them_out(loaded, gif):
+    def noted(**fields):
+        return [note for note in inputs_of(loaded, videos=gif, **fields).notes if "max_frames" in note]
+
+    limited = inputs_of(loaded, videos=gif, fps=5, max_frames=7)
+    read = limited.videos[0].record["read"]
+    assert [note.split(" frames")[0] for note in noted(fps=5, max_frames=7)] == [f"{read} of the 20"]
+    assert noted(fps=5, max_frames=20) == noted(fps=2, max_frames=9) == []
+
+
+def test_a_video_too_short_for_two_frames_is_not_called_a_picture(loaded, tmp_path):
+    first, *rest = frames(3)
+    first.save(tmp_path / "short.gif", save_all=True, append_images=rest, duration=40)
+    try:
+        assert inputs_of(loaded, videos=tmp_path / "short.gif", fps=2).videos[0].record["read"] >= 2
+    except InvalidRequest as error:
+        assert "1 of the 3 frames of short.gif would be read: 0.12 seconds at 2 a second" in str(error)
+
+
+def test_frames_over_the_limit_are_refused_before_one_is_read(loaded, monkeypatch):
+    def read(_):
+        raise AssertionError("nothing is decoded")
+
+    opened = videos.Opened("clip.mp4", 1000, 10.0, "pyav", read)
+    monkeypatch.setattr(videos, "open_video", lambda *_: opened)
+    request = Request(videos="clip.mp4", prompt="?", fps=10, max_frames=500)
+    with pytest.raises(LimitExceeded, match="500 frames of videos would be read; the limit is 64"):
+        videos.sampled_videos(request, loaded.family, loaded.processor, Limits(frames=64))
+
+
+def test_frames_may_be_arrays_or_one_array_of_them(loaded):
+    each = frames(4)
+    arrays = [np.asarray(frame) for frame in each]
+    tensor = torch.from_numpy(np.stack(arrays)).movedim(3, 1)
+    chat = [{"role": "user", "content": [{"type": "video", "video": tensor}, {"type": "text", "text": "?"}]}]
+    for video in ([arrays], [np.stack(arrays)], np.stack(arrays), [tensor]):
+        read = Request(videos=video, prompt="?").videos
+        assert [list(map(np.array_equal, one, each)) for one in read] == [4 * [True]]
+    assert list(map(np.array_equal, Request(messages=chat).videos[0], each)) == 4 * [True]
+    with pytest.raises(InvalidRequest, match="Video 1 is an array of 3 axes"):
+        Request(videos=arrays, prompt="?")
+
+
+def test_frames_of_three_rows_keep_their_colours(loaded):
+    thin, tall = ([Image.new("RGB", (40, rows), (250, 90, 10))] * 4 for rows in (3, 30))
+    read = [inputs_of(loaded, videos=[each], fps=2, max_visual_tokens=64).inputs.tensors for each in (thin, tall)]
+    pixels = [values for tensors in read for name, values in tensors.items() if name.startswith("pixel_values")]
+    assert pixels[0].unique().tolist() == pytest.approx(pixels[1].unique().tolist())
+
+
 def test_an_entry_of_a_chat_names_its_video_and_what_is_read_of_it(loaded, gif, tmp_path):
     content = [
         {"type": "video", "video": gif.name, "fps": 1, "max_frames": None},
@@ -227,24 +299,31 @@ def test_without_a_decoder_one_sentence_says_what_to_install(tmp_path, monkeypat
         open_video(path, Limits())
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    """Forty frames at ten a second, as FFmpeg writes them."""
-    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+def write_clip(path, times_ms, size=(160, 96)):
+    """A video with frames at these times, as FFmpeg writes it."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 160, 96, "yuv420p", 4_000_000
-        for index in range(40):
-            frame = av.VideoFrame.from_ndarray(stock_videos.drawn(160, 96, index / 10), format="rgb24")
+        (stream.width, stream.height), stream.pix_fmt, stream.bit_rate = size, "yuv420p", 4_000_000
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time_ms in times_ms:
+            frame = av.VideoFrame.from_ndarray(stock_videos.drawn(*size, time_ms / 1000), format="rgb24")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Forty frames at ten a second."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", range(0, 4000, 100))
+
+
 def test_a_file_is_decoded_at_the_frames_that_are_read(clip):
     opened = open_video(clip, Limits())
     assert (opened.total, opened.fps) == (40, 10.0) and opened.decoder == f"pyav {av.__version__}"
-    for place, frame in zip((3, 39), opened.read([3, 39]), strict=True):
+    for place, (frame, shown_at) in zip((3, 39), opened.read([3, 39]), strict=True):
+        assert shown_at == pytest.approx(place / 10)
         drawn = [stock_videos.drawn(160, 96, other / 10).astype(float) for other in range(40)]
         errors = [np.abs(np.asarray(frame) - other).mean() for other in drawn]
         assert int(np.argmin(errors)) == place
@@ -260,6 +339,31 @@ def test_a_file_that_ends_before_it_says_is_read_as_far_as_it_goes(loaded, clip,
     (found,) = videos.sampled_videos(Request(videos=clip, prompt="?"), loaded.family, loaded.processor, Limits())
     assert found.record["frames"] == 40 and max(found.video.indices) <= 39
     assert any("says that it has 60 frames, and has 40" in note for note in found.notes)
+
+
+def test_frames_that_grow_within_a_file_are_held_to_the_limits(tmp_path):
+    small, large = (write_clip(tmp_path / f"{n}.ts", range(0, 1000, 100), (16 * n, 16 * n)) for n in (4, 40))
+    path = tmp_path / "all.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes() + small.read_bytes())
+    assert [frame.size for frame, _ in open_video(path, Limits()).read([0, 29])] == 2 * [(64, 64)]
+    with pytest.raises(LimitExceeded, match="frames of 640x640"):
+        open_video(path, Limits(image_pixels=100_000)).read([0, 29])
+
+
+def test_a_file_and_a_folder_without_anything_are_named_as_they_are(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(InvalidRequest, match=r"^empty.mp4 is empty \(0 bytes\)"):
+        open_video(tmp_path / "empty.mp4", Limits())
+    (tmp_path / "frames").mkdir()
+    with pytest.raises(InvalidRequest, match=r"^The folder frames has no frames"):
+        open_video(tmp_path / "frames", Limits())
+
+
+def test_a_still_picture_is_called_one(tmp_path):
+    for name in ("photo.jpg", "photo.bmp", "photo.png"):
+        frames(1)[0].save(tmp_path / name)
+        with pytest.raises(InvalidRequest, match=f"{name} has 1 frame: that is a picture"):
+            open_video(tmp_path / name, Limits())
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,15 @@ def test_runs_of_other_words_before_the_picture_or_other_sizes_are_refused_by_wh
         assert not (tmp_path / "none").exists() and not (tmp_path / "none.partial").exists()
 
 
+def test_frames_at_other_times_are_other_pictures(tiny_run, tmp_path):
+    def at(time_s):
+        return lambda info: info["images"][0].update(video=0, time_s=time_s)
+
+    runs = [changed(tiny_run, tmp_path / str(n), at(time_s)) for n, time_s in enumerate((0.5, 0.5, 2.0))]
+    with compare_runs(runs, tmp_path / "all") as found:
+        assert [member.get("own_pictures") for member in found.info["members"]] == [None, None, True]
+
+
 def test_each_map_lies_on_the_picture_that_its_run_read(tiny_folder, tmp_path):
     red, blue = (Image.new("RGB", (128, 96), colour) for colour in ("red", "blue"))
     runs = [

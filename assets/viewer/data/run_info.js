@@ -185,6 +185,16 @@ export function shownPicture(info, grid, frame) {
   return frame !== null && images?.includes(frame) ? frame : image;
 }
 
+/**
+ * The video that a picture is a frame of, where the run has several: each begins at 0 s. Else ''.
+ * @param {RunInfo} info
+ * @param {number} image
+ */
+export function videoName(info, image) {
+  const { video } = info.images[image];
+  return video !== undefined && info.images.some((other) => other.video !== undefined && other.video !== video) ? `video ${video + 1}` : '';
+}
+
 /** Seconds as they are written beside a frame. @param {number} seconds */
 export function timeText(seconds) {
   return `${Number(seconds.toFixed(2))} s`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { wordsOfCell } from '../../../assets/viewer/text/cell.js';
-import { gridNames, picturesOf, shownPicture } from '../../../assets/viewer/data/run_info.js';
+import { gridNames, picturesOf, shownPicture, videoName } from '../../../assets/viewer/data/run_info.js';
 import { createActions } from '../../../assets/viewer/state/actions.js';
 import { createState } from '../../../assets/viewer/state/state.js';
 import { cellsOfSelection } from '../../../assets/viewer/data/selection.js';
@@ -81,4 +81,10 @@ test('the cells of a selection are its tokens on the grid that is looked at', ()
   assert.deepEqual(cells({ tower: 'vision', grid: 2, token: 2, direction: 'received' }), []);
   assert.deepEqual(cells({ tower: 'cross', grid: 3, token: 0 }), []);
   assert.deepEqual(cells({ tower: 'cross', grid: 3, token: 0, direction: 'read by' }), [{ row: 0, col: 0 }]);
+});
+
+test('of several videos, frames are named by theirs', () => {
+  const named = (...videos) => videos.map((_, image) => videoName({ images: videos.map((video) => (video === null ? {} : { video })) }, image));
+  assert.deepEqual(named(null, 0, 0, 1), ['', 'video 1', 'video 1', 'video 2']);
+  assert.deepEqual(named(null, 0, 0), ['', '', '']);
 });

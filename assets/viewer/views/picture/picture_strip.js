@@ -2,7 +2,7 @@
 /** The pictures of a run and their parts (tiles, a thumbnail, frames) as a strip: each with its share of the row, one in focus. */
 import { create, part } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
-import { gridNames, gridsOf, picturesOf, readNote, shownPicture, timeText } from '../../data/run_info.js';
+import { gridNames, gridsOf, picturesOf, readNote, shownPicture, timeText, videoName } from '../../data/run_info.js';
 import { areShares } from '../../data/selection.js';
 
 const THUMB_PX = { height: 18, least: 10, most: 40 };
@@ -37,16 +37,17 @@ export function createPictureStrip(root, state, { focusGrid, stepPicture, play }
     offered.clear();
     chips.replaceChildren();
     const grids = info ? gridsOf(info, tower) : [];
-    if (!info || grids.length < 2) return;
+    if (!info || picturesOf(info, tower).length < 2) return; // two frames may share one grid
     const names = gridNames(info, tower);
     for (const index of grids) {
       const grid = info.grids[index];
       const thumb = create('img', { alt: '', draggable: false });
       const share = create('span', { class: 'av-share' });
-      const name = names.get(index) ?? '';
+      const of = videoName(info, grid.image);
+      const name = [of, names.get(index) ?? ''].filter(Boolean).join(' · ');
       const isFrame = typeof grid.time_s === 'number'; // of many, each in few words
       const chip = create('button', { class: 'av-picture-chip', type: 'button', ...(isFrame ? { title: name, 'aria-label': name } : {}) }, [
-        create('span', { class: 'av-thumb' }, [thumb]), isFrame ? timeText(/** @type {number} */ (grid.time_s)) : name, share,
+        create('span', { class: 'av-thumb' }, [thumb]), isFrame ? [of, timeText(/** @type {number} */ (grid.time_s))].filter(Boolean).join(' · ') : name, share,
       ]);
       cut(/** @type {HTMLElement} */ (thumb.parentElement), thumb, grid.box_px, info.images[grid.image]);
       chip.addEventListener('click', () => focusGrid(index));
@@ -87,7 +88,7 @@ export function createPictureStrip(root, state, { focusGrid, stepPicture, play }
     const under = info && grid !== null ? shownPicture(info, grid, frame) : -1;
     const at = pictures.findIndex((each) => each.grid === grid && each.image === under);
     const time = info?.images[under]?.time_s;
-    steps.hidden = offered.size < 2;
+    steps.hidden = pictures.length < 2;
     const count = create('span', { class: 'av-picture-count', text: `${time === undefined ? '' : ' · '}${at + 1} of ${pictures.length}` });
     place.replaceChildren(...(at < 0 ? [] : [time === undefined ? '' : timeText(time), count]));
     place.toggleAttribute('data-time', time !== undefined);
