@@ -31,5 +31,8 @@ class Cosmos3Edge(Glm4v):
     def _vision_modules(self, model):
         return [layer.self_attn for layer in model.visual.encoder.layers]
 
+    def _pixels(self, patches, frames, patch):
+        return patches.reshape(-1, patch, patch, 3, frames)[..., 0].movedim(-1, 1)
+
 
 FAMILY = Cosmos3Edge()

@@ -174,10 +174,11 @@ class LlavaNext(Llava):
         found = {size: self._n_cells(processor, *size) for size in smaller}
         fits = [(n, size) for size, n in found.items() if n <= max_visual_tokens]
         if not fits:
+            least = min([n_cells, *found.values()])
             raise LimitExceeded(
-                f"{self.label} reads a picture of {image.width}x{image.height} pixels in "
-                f"{min([n_cells, *found.values()]):,} tokens at least; the limit is {max_visual_tokens:,}. "
-                "Raise max_visual_tokens or leave it out."
+                f"{self.label} reads a picture of {image.width}x{image.height} pixels in {least:,} tokens at least; "
+                f"the limit is {max_visual_tokens:,}. Raise max_visual_tokens or leave it out.",
+                least,
             )
         _, (height, width) = max(fits)
         return image.resize((width, height), processor.image_processor.resample)

@@ -54,6 +54,9 @@ class LlavaOnevision(LlavaNext):
         prepare = Llava.prepare if len(images) > 1 else LlavaNext.prepare
         return prepare(self, processor, messages, images, max_visual_tokens)
 
+    def _is_squared(self, image_processor):
+        return True  # each of several pictures, whatever do_pad says, which is for batches of tiles
+
     def _of_video(self, processor, messages, video: Video, max_visual_tokens: int | None) -> Inputs:
         if processor.video_processor.do_center_crop:
             raise UnsupportedModel("The video processor of this model crops frames, which is not known here.")
