@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from transformers.models.cosmos3_edge.processing_cosmos3_edge import Cosmos3EdgeProcessor
 
-from .family import language_tower, vision_tower
 from .glm4v import Glm4v
+from .towers import language_tower, vision_tower
 
 
 class Processor(Cosmos3EdgeProcessor):

@@ -26,17 +26,9 @@ from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import (
-    Family,
-    Inputs,
-    cells_of,
-    coloured,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-    vision_tower,
-)
+from .cells import cells_of, image_roles, placed
+from .family import Family, Inputs, coloured, image_only
+from .towers import language_tower, vision_tower
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its pixels
 

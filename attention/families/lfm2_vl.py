@@ -30,7 +30,9 @@ from transformers.processing_utils import ImagesKwargs
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, image_only, image_roles, language_tower, placed, tile_cells, vision_tower
+from .cells import image_roles, placed, tile_cells
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 
 class ViewSettings(ImagesKwargs, total=False):  # type: ignore[call-arg]  # a TypedDict, which transformers hides

@@ -27,18 +27,9 @@ from transformers.processing_utils import ImagesKwargs
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import (
-    Family,
-    Inputs,
-    cells_of,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-    tile_cells,
-    tile_edges,
-    vision_tower,
-)
+from .cells import cells_of, image_roles, placed, tile_cells, tile_edges
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 if not hasattr(MoeCausalLMOutputWithPast, "image_outputs"):
     # Llama 4 of transformers 5.24 asks its text model's output for them, which has none: every call would fail.

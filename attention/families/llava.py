@@ -29,19 +29,10 @@ from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, qu
 from attention.limits import MAX_CANVAS_PIXELS
 from attention.runs.tokens import Grid
 
-from .family import (
-    Cell,
-    Family,
-    Inputs,
-    cells_of,
-    coloured,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-    vision_tower,
-)
+from .cells import Cell, cells_of, image_roles, placed
+from .family import Family, Inputs, coloured, image_only
 from .mistral3 import Pixtral
+from .towers import language_tower, vision_tower
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 

@@ -31,7 +31,8 @@ from transformers.models.llava_next.processing_llava_next import LlavaNextProces
 from attention.errors import LimitExceeded, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, cells_of, image_roles, lines, placed
+from .cells import cells_of, image_roles, lines, placed
+from .family import Family, Inputs
 from .llava import Llava, Placement, tower_keys
 
 

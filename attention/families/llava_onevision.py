@@ -26,7 +26,8 @@ from transformers.models.llava_onevision.video_processing_llava_onevision import
 from attention.errors import UnsupportedModel
 from attention.runs.tokens import Grid
 
-from .family import Inputs, cells_of, image_roles, placed
+from .cells import cells_of, image_roles, placed
+from .family import Inputs
 from .llava import Llava, one_size, tower_keys
 from .llava_next import LlavaNext
 from .videos import Video, alone, load_video_processor

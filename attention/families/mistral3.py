@@ -20,7 +20,9 @@ from transformers.models.pixtral.image_processing_pil_pixtral import get_resize_
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, cells_of, image_only, image_roles, language_tower, placed, vision_tower
+from .cells import cells_of, image_roles, placed
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 SIGNS = {"token": "[IMG]", "break_token": "[IMG_BREAK]", "end_token": "[IMG_END]"}  # the stock processor's
 

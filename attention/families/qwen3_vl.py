@@ -26,18 +26,9 @@ from transformers.video_utils import VideoMetadata
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import (
-    Cell,
-    Family,
-    Inputs,
-    TowerShape,
-    cells_of,
-    coloured,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-)
+from .cells import Cell, cells_of, image_roles, placed
+from .family import Family, Inputs, coloured, image_only
+from .towers import TowerShape, language_tower
 from .videos import Video, load_video_processor
 
 
