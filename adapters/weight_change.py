@@ -20,7 +20,7 @@ from peft.utils.integrations import dequantize_module_weight
 from torch import nn
 
 from attention import families
-from attention.families.family import TowerShape
+from attention.families.towers import TowerShape
 from attention.models.quantisation import is_packed
 
 from .base_modules import BaseModule, base_of_model, plain_modules, plain_tensors

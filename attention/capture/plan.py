@@ -10,7 +10,8 @@ from functools import cached_property
 
 import torch
 
-from attention.families.family import Inputs, cells_of
+from attention.families.cells import cells_of
+from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
 

@@ -1,5 +1,6 @@
 """One file per model family, found by the `model_type` of the model's config.
- `find("qwen3_vl")` imports `families/qwen3_vl.py` and gives its `FAMILY`. Nothing is registered anywhere else: a
+
+`find("qwen3_vl")` imports `families/qwen3_vl.py` and gives its `FAMILY`. Nothing is registered anywhere else: a
 new family is one new file (see family.py for what it must answer).
 """
 
@@ -13,7 +14,7 @@ from attention.errors import UnsupportedModel, quoted
 from .family import Family
 from .refused import NO_FILE_YET, reason
 
-NO_FAMILIES = ("family", "conversation", "refused", "table", "videos")  # what is no family itself
+NO_FAMILIES = ("cells", "conversation", "family", "refused", "table", "towers", "videos")  # what is no family itself
 
 
 def names() -> list[str]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from transformers.models.cosmos3_edge.processing_cosmos3_edge import Cosmos3EdgeProcessor
 
-from .family import language_tower, vision_tower
 from .glm4v import Glm4v
+from .towers import language_tower, vision_tower
 
 
 class Processor(Cosmos3EdgeProcessor):
@@ -30,6 +30,9 @@ class Cosmos3Edge(Glm4v):
 
     def _vision_modules(self, model):
         return [layer.self_attn for layer in model.visual.encoder.layers]
+
+    def _pixels(self, patches, frames, patch):
+        return patches.reshape(-1, patch, patch, 3, frames)[..., 0].movedim(-1, 1)
 
 
 FAMILY = Cosmos3Edge()

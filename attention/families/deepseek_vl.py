@@ -15,8 +15,8 @@ from transformers.models.deepseek_vl.processing_deepseek_vl import DeepseekVLPro
 
 from attention.errors import UnsupportedModel
 
-from .family import language_tower, vision_tower
 from .llava import Llava, Placement
+from .towers import language_tower, vision_tower
 
 
 class DeepseekVL(Llava):

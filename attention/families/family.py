@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -17,74 +17,16 @@ import torch
 from jinja2 import TemplateError
 from PIL import Image
 from tokenizers import normalizers
-from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedConfig
+from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.video_utils import VideoMetadata
 
-from attention.errors import InvalidRequest, UnsupportedModel, quoted
+from attention.errors import InvalidRequest, UnsupportedModel
 from attention.runs.tokens import Grid
 
 from . import conversation
+from .cells import Cell
+from .towers import TowerShape
 from .videos import Video, arrays, metadata
-
-Cell = tuple[int, int, int]  # grid, row, col
-
-
-# Kinds of layer by a config's names: with softmax attention, and without it, as run.json calls them.
-SOFTMAX = ("full_attention", "sliding_attention", "chunked_attention", "indexed_attention")
-WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
-
-
-@dataclass(frozen=True)
-class TowerShape:
-    """A tower as the config describes it: which layers have softmax attention, and their sizes.
-
-    `others` are the layers that have none, and the kind of each: they have no row to keep.
-    `kv_heads` and `head_dim` are those of most layers; `sizes` has both, in this order, of each layer that has others.
-    """
-
-    layers: tuple[int, ...]
-    heads: int
-    kv_heads: int
-    head_dim: int
-    others: Mapping[int, str] = field(default_factory=dict)
-    sizes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-
-    def sizes_of(self, layer: int) -> tuple[int, int]:
-        """A layer's heads of keys, and the numbers of each."""
-        return self.sizes.get(layer, (self.kv_heads, self.head_dim))
-
-
-def language_tower(text: PreTrainedConfig) -> TowerShape:
-    """The shape of a language tower by its config, which names the kinds of its layers where there are several.
-
-    Raises UnsupportedModel for a kind that is not known here: whether it has rows is then not known either.
-    """
-    kinds = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
-    unknown = next((kind for kind in kinds if kind not in SOFTMAX and kind not in WITHOUT_SOFTMAX), None)
-    if unknown is not None or len(kinds) != text.num_hidden_layers:
-        what = f"{quoted(unknown)} among them" if unknown else f"{len(kinds)} of {text.num_hidden_layers}"
-        raise UnsupportedModel(
-            f"The config of this model lists kinds of layers (layer_types), {what}: those that are read here are "
-            f"{', '.join((*SOFTMAX, *WITHOUT_SOFTMAX))}, one for each layer."
-        )
-    heads = text.num_attention_heads
-    return TowerShape(
-        tuple(index for index, kind in enumerate(kinds) if kind in SOFTMAX),
-        heads,
-        getattr(text, "num_key_value_heads", None) or heads,
-        _head_dim(text),
-        {index: WITHOUT_SOFTMAX[kind] for index, kind in enumerate(kinds) if kind in WITHOUT_SOFTMAX},
-    )
-
-
-def vision_tower(vision) -> TowerShape:
-    """The shape of a vision tower by its config, by the names that most of them have: as many keys as queries."""
-    heads = vision.num_attention_heads
-    return TowerShape(tuple(range(vision.num_hidden_layers)), heads, heads, _head_dim(vision))
-
-
-def _head_dim(config) -> int:
-    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 @dataclass
@@ -361,60 +303,6 @@ def rendered(processor, messages: list[dict]) -> str:
         return processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     except TemplateError as error:
         raise InvalidRequest(f"The model's chat template refuses this conversation: {error}") from None
-
-
-def cells_of(grids: Iterable[tuple[int, Grid]]) -> list[Cell]:
-    """The cells of grids (index, grid) one after the other, each row by row."""
-    return [(index, row, col) for index, grid in grids for row in range(grid.rows) for col in range(grid.cols)]
-
-
-def lines(index: int, grid: Grid) -> list[Cell | None]:
-    """The cells of a grid row by row, each row with a newline after it."""
-    return [cell for row in range(grid.rows) for cell in [*((index, row, col) for col in range(grid.cols)), None]]
-
-
-def tile_cells(index: int, tiles: tuple[int, int], cells: tuple[int, int]) -> list[list[Cell]]:
-    """The cells of one grid that was read as (rows, cols) tiles of (rows, cols) cells: a list for each tile.
-
-    Tiles are row by row, and so are the cells of each.
-    """
-    (down, across), (rows, cols) = tiles, cells
-    return [
-        [(index, top * rows + row, left * cols + col) for row in range(rows) for col in range(cols)]
-        for top in range(down)
-        for left in range(across)
-    ]
-
-
-def tile_edges(tiles: int, side: float, cells: int, cell: float, scale: float) -> list[float]:
-    """Edges of the rows (or columns) of cells of neighbouring tiles on the picture.
-
-    Each tile has `side` pixels and so many cells of `cell` pixels; cells tile the picture, so what a tile leaves unread
-    belongs to its last cell. `scale` is from a tile's pixels to the picture's.
-    """
-    begin = [tile * side + index * cell for tile in range(tiles) for index in range(cells)]
-    return [edge * scale for edge in (*begin, begin[-1] + cell)]
-
-
-def placed(ids: list[int], image_token_id: int, cells: list[Cell | None]) -> list[Cell | None]:
-    """One cell or None per token: the k-th image token has the k-th of `cells`.
-
-    Raises UnsupportedModel where either is left over: then none of them has a sure place.
-    """
-    n_tokens = ids.count(image_token_id)
-    if n_tokens != len(cells):
-        raise UnsupportedModel(
-            f"The processor of this model writes {n_tokens:,} image tokens for pictures that it cuts into "
-            f"{len(cells):,} cells, so its settings (preprocessor_config.json, processor_config.json) contradict each "
-            "other or config.json. Take these files from the model's own repository."
-        )
-    order = iter(cells)
-    return [next(order) if token == image_token_id else None for token in ids]
-
-
-def image_roles(roles: list[str], cells: list[Cell | None]) -> list[str]:
-    """The same roles, with `image` for every token that stands for a cell."""
-    return [role if cell is None else "image" for role, cell in zip(roles, cells, strict=True)]
 
 
 def image_only(processor_class, image_processor_class=None):

@@ -26,7 +26,9 @@ from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, coloured, image_only, image_roles, placed
+from .cells import cells_of, image_roles, placed
+from .family import Family, Inputs, coloured, image_only
+from .towers import language_tower, vision_tower
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 on the picture, in its pixels
 
@@ -50,18 +52,7 @@ class Gemma3(Family):
         processor.patch_size = config.vision_config.patch_size
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, text.head_dim
-            ),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         return {

@@ -23,7 +23,9 @@ from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed
+from .cells import cells_of, image_roles, placed
+from .family import Family, Inputs, image_only
+from .towers import TowerShape
 
 
 class Gemma4(Family):

@@ -15,8 +15,9 @@ from dataclasses import replace
 
 from transformers.models.hunyuan_vl.processing_hunyuan_vl import HunYuanVLProcessor
 
-from .family import language_tower, lines, vision_tower
+from .cells import lines
 from .paddleocr_vl import PaddleOcrVL
+from .towers import language_tower, vision_tower
 
 
 class HunyuanVL(PaddleOcrVL):

@@ -18,8 +18,10 @@ from typing import ClassVar
 
 from transformers.models.hy_v4_vl.processing_hy_v4_vl import HYV4VLProcessor
 
-from .family import Family, language_tower, lines, vision_tower
+from .cells import lines
+from .family import Family
 from .qwen3_vl import Qwen3VL
+from .towers import language_tower, vision_tower
 
 
 class HyV4VL(Qwen3VL):

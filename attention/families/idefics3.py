@@ -20,17 +20,9 @@ from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import (
-    Family,
-    Inputs,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-    tile_cells,
-    tile_edges,
-    vision_tower,
-)
+from .cells import image_roles, placed, tile_cells, tile_edges
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 
 class TilesProcessor(Idefics3Processor):

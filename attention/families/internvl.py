@@ -26,9 +26,10 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from attention.coordinates import THOUSANDTHS
 from attention.errors import LimitExceeded, UnsupportedModel
 
-from .family import Family, image_only, language_tower, vision_tower
+from .family import Family, image_only
 from .idefics3 import tiled
 from .llava import one_size
+from .towers import language_tower, vision_tower
 from .videos import alone, load_video_processor
 
 

@@ -30,7 +30,9 @@ from transformers.processing_utils import ImagesKwargs
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, image_only, image_roles, language_tower, placed, tile_cells
+from .cells import image_roles, placed, tile_cells
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 
 class ViewSettings(ImagesKwargs, total=False):  # type: ignore[call-arg]  # a TypedDict, which transformers hides
@@ -141,10 +143,7 @@ class Lfm2VL(Family):
             processor.image_processor = Views.from_dict(processor.image_processor.to_dict())
 
     def towers(self, config):
-        vision = config.vision_config
-        heads = vision.num_attention_heads
-        shape = TowerShape(tuple(range(vision.num_hidden_layers)), heads, heads, vision.hidden_size // heads)
-        return {"language": language_tower(config.text_config), "vision": shape}
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         layers, tower = model.model.language_model.layers, model.model.vision_tower

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from transformers.models.lfm3_vl.processing_lfm3_vl import Lfm3VlProcessor
 
-from .family import language_tower
 from .qwen3_vl import Qwen3VL
+from .towers import language_tower
 
 
 class Lfm3VL(Qwen3VL):

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from transformers.models.lighton_ocr.processing_lighton_ocr import LightOnOcrProcessor
 
+from .family import Family
 from .mistral3 import Mistral3
 
 
 class LightOnOcr(Mistral3):
     label = "LightOnOCR"
     processor_class = LightOnOcrProcessor
+    thought_signs = Family.thought_signs
     tower = "vision_encoder"
+    fewest_tokens = 1
 
     def _fit(self, processor, config):
         super()._fit(processor, config)

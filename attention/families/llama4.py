@@ -27,7 +27,9 @@ from transformers.processing_utils import ImagesKwargs
 from attention.errors import LimitExceeded
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, TowerShape, cells_of, image_only, image_roles, placed, tile_cells, tile_edges
+from .cells import cells_of, image_roles, placed, tile_cells, tile_edges
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 if not hasattr(MoeCausalLMOutputWithPast, "image_outputs"):
     # Llama 4 of transformers 5.24 asks its text model's output for them, which has none: every call would fail.
@@ -110,22 +112,13 @@ class Llama4(Family):
         return processor
 
     def _fit(self, processor, config):
+        if not isinstance(processor.image_processor, Tiles):  # a caller's own, as transformers makes it
+            processor.image_processor = Tiles.from_dict(processor.image_processor.to_dict())
         vision = config.vision_config
         processor.patch_size, processor.merged = vision.patch_size, round(1 / vision.pixel_shuffle_ratio)
 
     def towers(self, config):
-        text, vision = config.text_config, config.vision_config
-        return {
-            "language": TowerShape(
-                tuple(range(text.num_hidden_layers)), text.num_attention_heads, text.num_key_value_heads, text.head_dim
-            ),
-            "vision": TowerShape(
-                tuple(range(vision.num_hidden_layers)),
-                vision.num_attention_heads,
-                vision.num_attention_heads,
-                vision.hidden_size // vision.num_attention_heads,
-            ),
-        }
+        return {"language": language_tower(config.text_config), "vision": vision_tower(config.vision_config)}
 
     def attention_modules(self, model):
         return {

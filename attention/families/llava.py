@@ -29,19 +29,10 @@ from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel, qu
 from attention.limits import MAX_CANVAS_PIXELS
 from attention.runs.tokens import Grid
 
-from .family import (
-    Cell,
-    Family,
-    Inputs,
-    cells_of,
-    coloured,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-    vision_tower,
-)
+from .cells import Cell, cells_of, image_roles, placed
+from .family import Family, Inputs, coloured, image_only
 from .mistral3 import Pixtral
+from .towers import language_tower, vision_tower
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 
@@ -132,8 +123,34 @@ class Llava(Family):
         return Inputs(tensors, image_roles(roles, cells), cells, grids, {"vision": keys}, sizes)
 
     def placement(self, image_processor, image: Image.Image) -> Placement:
-        """Place on a picture of what the vision tower sees, by the settings with which its processor reads pictures."""
-        return placement(image_processor, image)
+        """Place on a picture of what the vision tower sees, by the settings with which its processor reads pictures.
+
+        Raises InvalidRequest for one that would become too large on the way.
+        """
+        width, height = image.size
+        left = top = 0
+        size = (height, width)
+        if self._is_squared(image_processor):
+            left, top, size = square(image)
+        resized = size
+        if image_processor.do_resize:
+            short, long = sorted(size)
+            edge = image_processor.size.shortest_edge
+            if edge and not image_processor.size.longest_edge:
+                _refuse_canvas(image, edge * edge * long // short)
+            blank = np.zeros((1, *size), np.uint8)
+            resized = image_processor.resize(blank, image_processor.size, Image.Resampling.NEAREST).shape[-2:]
+        scale_x, scale_y = size[1] / resized[1], size[0] / resized[0]
+        crop_left = crop_top = 0
+        if image_processor.do_center_crop:  # negative where the crop is larger: it is filled up around the picture
+            crop_left = (resized[1] - image_processor.crop_size.width) // 2
+            crop_top = (resized[0] - image_processor.crop_size.height) // 2
+        return Placement((scale_x, scale_y), (crop_left * scale_x - left, crop_top * scale_y - top))
+
+    def _is_squared(self, image_processor) -> bool:
+        """True where a picture is put on a square before it is resized."""
+        # (The other processors' do_pad evens out a batch after the crop, which leaves nothing to be evened out.)
+        return image_processor.do_pad and hasattr(image_processor, "pad_to_square")
 
     def pictures_of(self, processor, tensors):
         return [coloured(processor.image_processor, values) for values in tensors["pixel_values"]]
@@ -145,33 +162,6 @@ class Llava(Family):
     def _features(processor, keys: list[Cell | None]) -> list[Cell | None]:
         """Part of one picture's sequence in the vision tower that becomes tokens."""
         return keys[1:] if processor.vision_feature_select_strategy == "default" else keys
-
-
-def placement(image_processor, image: Image.Image) -> Placement:
-    """Place on a picture of what the vision tower sees, by the settings with which its processor reads pictures.
-
-    Raises InvalidRequest for one that would become too large on the way.
-    """
-    width, height = image.size
-    left = top = 0
-    size = (height, width)
-    # (The other processors' do_pad evens out a batch after the crop, which leaves nothing to be evened out.)
-    if image_processor.do_pad and hasattr(image_processor, "pad_to_square"):
-        left, top, size = square(image)
-    resized = size
-    if image_processor.do_resize:
-        short, long = sorted(size)
-        edge = image_processor.size.shortest_edge
-        if edge and not image_processor.size.longest_edge:
-            _refuse_canvas(image, edge * edge * long // short)
-        blank = np.zeros((1, *size), np.uint8)
-        resized = image_processor.resize(blank, image_processor.size, Image.Resampling.NEAREST).shape[-2:]
-    scale_x, scale_y = size[1] / resized[1], size[0] / resized[0]
-    crop_left = crop_top = 0
-    if image_processor.do_center_crop:  # negative where the crop is larger: it is filled up around the picture
-        crop_left = (resized[1] - image_processor.crop_size.width) // 2
-        crop_top = (resized[0] - image_processor.crop_size.height) // 2
-    return Placement((scale_x, scale_y), (crop_left * scale_x - left, crop_top * scale_y - top))
 
 
 def square(image: Image.Image) -> tuple[int, int, tuple[int, int]]:

@@ -31,7 +31,8 @@ from transformers.models.llava_next.processing_llava_next import LlavaNextProces
 from attention.errors import LimitExceeded, UnsupportedModel, quoted
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, cells_of, image_roles, lines, placed
+from .cells import cells_of, image_roles, lines, placed
+from .family import Family, Inputs
 from .llava import Llava, Placement, tower_keys
 
 
@@ -174,10 +175,11 @@ class LlavaNext(Llava):
         found = {size: self._n_cells(processor, *size) for size in smaller}
         fits = [(n, size) for size, n in found.items() if n <= max_visual_tokens]
         if not fits:
+            least = min([n_cells, *found.values()])
             raise LimitExceeded(
-                f"{self.label} reads a picture of {image.width}x{image.height} pixels in "
-                f"{min([n_cells, *found.values()]):,} tokens at least; the limit is {max_visual_tokens:,}. "
-                "Raise max_visual_tokens or leave it out."
+                f"{self.label} reads a picture of {image.width}x{image.height} pixels in {least:,} tokens at least; "
+                f"the limit is {max_visual_tokens:,}. Raise max_visual_tokens or leave it out.",
+                least,
             )
         _, (height, width) = max(fits)
         return image.resize((width, height), processor.image_processor.resample)

@@ -26,7 +26,8 @@ from transformers.models.llava_onevision.video_processing_llava_onevision import
 from attention.errors import UnsupportedModel
 from attention.runs.tokens import Grid
 
-from .family import Inputs, cells_of, image_roles, placed
+from .cells import cells_of, image_roles, placed
+from .family import Inputs
 from .llava import Llava, one_size, tower_keys
 from .llava_next import LlavaNext
 from .videos import Video, alone, load_video_processor
@@ -53,6 +54,9 @@ class LlavaOnevision(LlavaNext):
             return self._of_video(processor, messages, alone(self.label, images, videos), max_visual_tokens)
         prepare = Llava.prepare if len(images) > 1 else LlavaNext.prepare
         return prepare(self, processor, messages, images, max_visual_tokens)
+
+    def _is_squared(self, image_processor):
+        return True  # each of several pictures, whatever do_pad says, which is for batches of tiles
 
     def _of_video(self, processor, messages, video: Video, max_visual_tokens: int | None) -> Inputs:
         if processor.video_processor.do_center_crop:

@@ -20,7 +20,9 @@ from transformers.models.pixtral.image_processing_pil_pixtral import get_resize_
 from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.runs.tokens import Grid
 
-from .family import Family, Inputs, cells_of, image_only, image_roles, language_tower, placed, vision_tower
+from .cells import cells_of, image_roles, placed
+from .family import Family, Inputs, image_only
+from .towers import language_tower, vision_tower
 
 SIGNS = {"token": "[IMG]", "break_token": "[IMG_BREAK]", "end_token": "[IMG_END]"}  # the stock processor's
 
@@ -47,7 +49,9 @@ class PixtralProcessor(ProcessorMixin):
 class Mistral3(Family):
     label = "Mistral 3"
     processor_class: type[ProcessorMixin] = PixtralProcessor
+    thought_signs = ("[THINK]", "[/THINK]")
     tower = "vision_tower"
+    fewest_tokens = 2  # of all pictures: transformers' Mistral3Model takes a token that is alone for the batch
 
     def load_processor(self, path):
         processor = image_only(self.processor_class).from_pretrained(path)
@@ -77,8 +81,12 @@ class Mistral3(Family):
 
     def prepare(self, processor, messages, images, max_visual_tokens):
         options = {}
-        if images and max_visual_tokens is not None:
-            options["size"] = {"longest_edge": self._edge(processor, images, max_visual_tokens)}
+        if images:
+            edge = processor.image_processor.size.longest_edge
+            if max_visual_tokens is not None:
+                edge = self._edge(processor, images, max_visual_tokens)
+                options["size"] = {"longest_edge": edge}
+            self._check_counts(images, self._counts(processor, images, edge))
         tensors, roles = self._read(processor, messages, images, **options)
         sizes = tensors["image_sizes"].tolist() if images else []
         grids = [
@@ -86,12 +94,6 @@ class Mistral3(Family):
             for tower, cell in (("language", processor.cell), ("vision", processor.patch))
             for i, (image, (height, width)) in enumerate(zip(images, sizes, strict=True))
         ]
-        thin = next((images[grid.image] for grid in grids if not grid.rows * grid.cols), None)
-        if thin is not None:
-            raise InvalidRequest(
-                f"A picture of {thin.width}x{thin.height} pixels is too thin for {self.label}: no token would stand "
-                "for it. Crop it to less unequal sides."
-            )
         shown, keys = (
             cells_of((i, grid) for i, grid in enumerate(grids) if grid.tower == tower)
             for tower in ("language", "vision")
@@ -105,28 +107,50 @@ class Mistral3(Family):
         return (-(-edge // unit) * unit // processor.cell) ** 2
 
     def own_visual_tokens(self, processor, messages, images):
-        return [self._tokens(processor, image, processor.image_processor.size.longest_edge) for image in images]
+        return self._counts(processor, images, processor.image_processor.size.longest_edge)
 
-    def _tokens(self, processor, image, edge: int) -> int:
-        """Number of cells of a picture that is fitted to a longest edge."""
-        height, width = get_resize_output_image_size(image, (edge, edge), (processor.unit, processor.unit))
-        return (height // processor.cell) * (width // processor.cell)
+    def _counts(self, processor, images, edge: int) -> list[int]:
+        """Numbers of cells of pictures that are fitted to a longest edge."""
+        sizes = [
+            get_resize_output_image_size(image, (edge, edge), (processor.unit, processor.unit)) for image in images
+        ]
+        return [(height // processor.cell) * (width // processor.cell) for height, width in sizes]
+
+    def _check_counts(self, images, counts: list[int]) -> None:
+        """Raise InvalidRequest where a picture has no cell, or all of them too few."""
+        thin = next((image for image, count in zip(images, counts, strict=True) if not count), None)
+        if thin is not None:
+            raise InvalidRequest(
+                f"A picture of {thin.width}x{thin.height} pixels is too thin for {self.label}: no token would stand "
+                "for it. Crop it to less unequal sides."
+            )
+        if sum(counts) < self.fewest_tokens:
+            raise InvalidRequest(
+                f"A picture of {images[0].width}x{images[0].height} pixels is one token of {self.label}, with which "
+                "transformers' code of this model fails. Enlarge it."
+            )
 
     def _edge(self, processor, images, max_visual_tokens: int) -> int:
         """The longest edge with which each picture stays within so many tokens."""
         own = processor.image_processor.size.longest_edge
 
         def oversteps(edge: int) -> bool:
-            return any(self._tokens(processor, image, edge) > max_visual_tokens for image in images)
+            return max(self._counts(processor, images, edge)) > max_visual_tokens
 
-        edge = bisect_left(range(1, own + 1), True, key=oversteps)  # the last that does not
-        least = max(self._tokens(processor, image, 1) for image in images)
-        if edge == 0:
+        def is_read(edge: int) -> bool:
+            counts = self._counts(processor, images, edge)
+            return min(counts) > 0 and sum(counts) >= self.fewest_tokens
+
+        edges = range(1, own + 1)
+        largest = bisect_left(edges, True, key=oversteps)  # the last that does not
+        smallest = bisect_left(edges, True, key=is_read) + 1
+        if largest < smallest <= own:
+            least = max(self._counts(processor, images, smallest))
             raise LimitExceeded(
                 f"{self.label} reads these pictures in {least:,} tokens at least; the limit is {max_visual_tokens:,}.",
                 least,
             )
-        return edge
+        return largest or own
 
 
 def _grid(index: int, tower: str, image, height: int, width: int, cell: int) -> Grid:
@@ -140,6 +164,7 @@ class Pixtral(Mistral3):
     """Pixtral 12B: the same tower in a LLaVA model, an image token for each patch."""
 
     label = "Pixtral"
+    fewest_tokens = 1
 
 
 FAMILY = Mistral3()

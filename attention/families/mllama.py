@@ -28,7 +28,9 @@ from transformers.models.mllama.processing_mllama import MllamaProcessor
 
 from attention.runs.tokens import Grid
 
-from .family import Cell, Family, Inputs, TowerShape, image_only, tile_cells, tile_edges
+from .cells import Cell, tile_cells, tile_edges
+from .family import Family, Inputs, image_only
+from .towers import TowerShape
 
 MULTIPLE = 8  # MllamaVisionModel.forward pads each tile's patches to a multiple of this
 

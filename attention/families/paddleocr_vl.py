@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from transformers.models.paddleocr_vl.processing_paddleocr_vl import PaddleOCRVLProcessor
 
-from .family import Family, language_tower, vision_tower
+from .family import Family
 from .qwen3_vl import Qwen3VL
+from .towers import language_tower, vision_tower
 
 
 class PaddleOcrVL(Qwen3VL):

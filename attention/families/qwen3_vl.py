@@ -16,6 +16,7 @@ import copy
 from dataclasses import replace
 from typing import ClassVar
 
+import torch
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
@@ -25,18 +26,9 @@ from transformers.video_utils import VideoMetadata
 from attention.coordinates import THOUSANDTHS
 from attention.runs.tokens import Grid
 
-from .family import (
-    Cell,
-    Family,
-    Inputs,
-    TowerShape,
-    cells_of,
-    coloured,
-    image_only,
-    image_roles,
-    language_tower,
-    placed,
-)
+from .cells import Cell, cells_of, image_roles, placed
+from .family import Family, Inputs, coloured, image_only
+from .towers import TowerShape, language_tower
 from .videos import Video, load_video_processor
 
 
@@ -112,16 +104,18 @@ class Qwen3VL(Family):
         patch, merge, frames = reading.patch_size, reading.merge_size, reading.temporal_patch_size
         pictures, start = [], 0
         for _, rows, cols in tensors["image_grid_thw"].tolist():
-            patches = tensors["pixel_values"][
-                start : start + rows * cols
-            ]  # block by block; a picture is all its frames
+            blocks = tensors["pixel_values"][start : start + rows * cols]
             start += rows * cols
-            patches = patches.reshape(rows // merge, cols // merge, merge, merge, 3, frames, patch, patch)[
-                :, :, :, :, :, 0
-            ]
+            patches = self._pixels(blocks, frames, patch).reshape(
+                rows // merge, cols // merge, merge, merge, 3, patch, patch
+            )
             pixels = patches.permute(4, 0, 2, 5, 1, 3, 6).reshape(3, rows * patch, cols * patch)
             pictures.append(coloured(reading, pixels))
         return pictures
+
+    def _pixels(self, patches: torch.Tensor, frames: int, patch: int) -> torch.Tensor:
+        """Pixels [patches, channels, rows, cols] of flat patches; a picture is the same in all of its frames."""
+        return patches.reshape(-1, 3, frames, patch, patch)[:, :, 0]
 
     def visual_token_limit(self, processor):
         image_processor = processor.image_processor

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from transformers.models.video_llama_3.processing_video_llama_3 import VideoLlama3Processor
 
-from .family import language_tower, vision_tower
 from .qwen3_vl import Qwen3VL
+from .towers import language_tower, vision_tower
 
 
 class VideoLlama3(Qwen3VL):

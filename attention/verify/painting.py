@@ -18,7 +18,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from attention.families.family import Cell, Family, Inputs
+from attention.families.cells import Cell
+from attention.families.family import Family, Inputs
 from attention.models.devices import inputs_for
 from attention.models.hook import ATTENTION, attention_function
 

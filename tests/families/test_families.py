@@ -13,6 +13,7 @@ from tiny_families import write_json
 from transformers import AutoConfig, AutoModelForImageTextToText, LlavaConfig, LlavaForConditionalGeneration
 
 from attention import Request, extract, families
+from attention.capture.given import Said, taken
 from attention.capture.images import open_pictures
 from attention.capture.inputs import prepare as prepare_request
 from attention.environment import POCKET_ID
@@ -76,7 +77,7 @@ def check_painted_cells(loaded, images, **fields):
         for row, col in some_cells(grid, rng, 2):
             x0, y0, x1, y1 = cell_box(grid.to_dict(), row, col)
             shown = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
-            if (shown[2] - shown[0]) * (shown[3] - shown[1]) < 0.5 * (x1 - x0) * (y1 - y0):
+            if max(shown[2] - shown[0], 0) * max(shown[3] - shown[1], 0) < 0.5 * (x1 - x0) * (y1 - y0):
                 continue  # most of this cell is padding
             changed = list(pictures)
             # The middle of the cell, not of what is shown of it: that may lie as near to the next cell's.
@@ -216,8 +217,34 @@ def test_a_limit_of_visual_tokens_is_kept_or_refused_with_numbers(loaded):
         except LimitExceeded as error:
             assert any(sign.isdigit() for sign in str(error)), error
             assert limit < free
+            inputs = prepare(loaded, [picture], max_visual_tokens=error.least)
+            assert sum(cell is not None for cell in inputs.cells) == error.least
         else:
             assert sum(cell is not None for cell in inputs.cells) <= limit
+
+
+def test_pictures_that_are_rebuilt_from_pixel_values_are_read_as_before(loaded):
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(256, size=(7, 14, 3)).astype(np.uint8)
+    picture = Image.fromarray(blocks.repeat(16, axis=0).repeat(16, axis=1))
+    inputs = prepare(loaded, [picture, picture.transpose(Image.Transpose.ROTATE_90)])
+    try:
+        asked, again = taken(inputs.tensors, Said(None, (), {}), loaded, Limits())
+    except UnsupportedModel as error:
+        assert f"{loaded.family.label} reads pictures in parts" in str(error)
+        return
+    assert len(asked.images) == 2 and again.inputs.cells == inputs.cells
+
+
+def test_several_pictures_lie_on_squares_whatever_a_processor_says_of_padding(tmp_path):
+    """LLaVA-OneVision's do_pad is for batches of tiles."""
+    folder = tiny_families.write("llava_onevision", tmp_path / "model")
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    write_json(folder / "preprocessor_config.json", settings | {"do_pad": False})
+    try:
+        check_painted_cells(models.load(str(folder), "cpu"), [SIZES[0], SIZES[1]])
+    finally:
+        kept.free()
 
 
 ONE_TILE, TWO_TILES = [0, 7, 14, 21, 28], [0, 7, 14, 21, 30, 37, 44, 51, 58]

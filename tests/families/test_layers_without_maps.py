@@ -19,7 +19,7 @@ from attention.comparisons.finished import compare_runs
 from attention.errors import NotInRun, UnsupportedModel
 from attention.exports.export import export
 from attention.families import find
-from attention.families.family import TowerShape, language_tower
+from attention.families.towers import TowerShape, language_tower
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.config import describe, read_config

@@ -1,6 +1,7 @@
 """Llama 4 where it is unlike other families: its canvas, and chunks of the sequence that do not read each other."""
 
 import ast
+import copy
 import importlib.util
 import math
 from collections import defaultdict
@@ -14,6 +15,7 @@ import torch
 from pictures import noise
 from tiny_families.llama4 import CHUNK, TILE_PX
 from transformers.image_utils import SizeDict
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from attention import Request, extract
 from attention.errors import LimitExceeded
@@ -103,3 +105,15 @@ def test_a_model_in_half_precision_reads_its_pixels_so(tmp_path, loaded):
         Request([noise((200, 90))], "what?", mode="generate", max_new_tokens=2), tmp_path / "run", half
     ) as run:
         assert run.info["model"]["dtype"] == "bfloat16" and run.info["prompt_tokens"] < run.keys()
+
+
+def test_an_image_processor_of_transformers_is_read_with_its_settings(loaded):
+    """Its own class needs torchvision: any other class with the same settings stands for it."""
+    stock = copy.copy(loaded.processor)
+    stock.image_processor = GotOcr2ImageProcessorPil(**stock.image_processor.to_dict() | {"max_patches": 5})
+    processor = loaded.family.fitted(stock, loaded.model.config)
+    assert type(stock.image_processor) is GotOcr2ImageProcessorPil, "the caller's own stays as it is"
+    picture = noise((3 * TILE_PX, 2 * TILE_PX))
+    inputs = loaded.family.prepare(processor, chat(1), [picture], None)
+    again = loaded.family.prepare(loaded.processor, chat(1), [picture], 45)
+    assert inputs.cells == again.cells and torch.equal(inputs.tensors["pixel_values"], again.tensors["pixel_values"])

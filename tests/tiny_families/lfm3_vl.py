@@ -2,10 +2,7 @@
 
 from transformers import Lfm3VlConfig, Lfm3VlForConditionalGeneration
 
-from tiny_families import write_json
-from tiny_families.qwen2_vl import DEFAULT_SYSTEM, TEMPLATE, write_model
-
-HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+from tiny_families.qwen2_vl import DEFAULT_SYSTEM, TEMPLATE, write_model, write_processors
 
 
 def write(folder):
@@ -31,14 +28,5 @@ def write(folder):
         "num_key_value_heads": 1,
     }
     write_model(folder, Lfm3VlForConditionalGeneration, Lfm3VlConfig, text, vision, sharpness=4)
-    sizes = {"patch_size": 16, "temporal_patch_size": 2, "merge_size": 2, "processor_class": "Lfm3VlProcessor"}
-    pixels = {"shortest_edge": 16 * 32 * 32, "longest_edge": 128 * 32 * 32}
-    write_json(
-        folder / "preprocessor_config.json",
-        {"size": pixels, **sizes, **HALF, "image_processor_type": "Qwen2VLImageProcessorFast"},
-    )
-    write_json(
-        folder / "video_preprocessor_config.json",
-        {"size": pixels, **sizes, **HALF, "video_processor_type": "Qwen3VLVideoProcessor"},
-    )
+    write_processors(folder, "Lfm3VlProcessor")
     (folder / "chat_template.jinja").write_text(TEMPLATE.replace(DEFAULT_SYSTEM, ""), encoding="utf-8")

@@ -100,3 +100,16 @@ def write_processor(folder, processor_class, image_processor="Qwen2VLImageProces
             "processor_class": processor_class,
         },
     )
+
+
+def write_processors(folder, processor_class):
+    """Files of processors of pictures and videos in patches of 16 pixels, as from Qwen3-VL on."""
+    shared = {"patch_size": 16, "temporal_patch_size": 2, "merge_size": 2, "processor_class": processor_class}
+    shared |= {"size": {"shortest_edge": 16 * 32 * 32, "longest_edge": 128 * 32 * 32}}
+    shared |= {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+    kinds = {
+        "preprocessor_config.json": {"image_processor_type": "Qwen2VLImageProcessorFast"},
+        "video_preprocessor_config.json": {"video_processor_type": "Qwen3VLVideoProcessor"},
+    }
+    for name, kind in kinds.items():
+        write_json(folder / name, shared | kind)

@@ -2,8 +2,7 @@
 
 from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
 
-from tiny_families import write_json
-from tiny_families.qwen2_vl import TEXT, write_model
+from tiny_families.qwen2_vl import TEXT, write_model, write_processors
 
 # As published, but for tools: texts are trimmed; a thought stays after the last question alone.
 TEMPLATE = """{%- macro content_of(message) -%}
@@ -40,7 +39,6 @@ TEMPLATE = """{%- macro content_of(message) -%}
 {{ '<|im_start|>assistant\n<think>\n' }}
 {%- if enable_thinking is defined and enable_thinking is false -%}{{ '\n</think>\n\n' }}{%- endif -%}
 {%- endif -%}"""
-HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 ROPE = {"rope_type": "default", "rope_theta": 1e7, "mrope_section": [2, 1, 1], "mrope_interleaved": True}
 LANGUAGE = {
     **{name: size for name, size in TEXT.items() if not name.startswith("rope")},
@@ -69,14 +67,5 @@ def write(folder):
 
 def write_folder(folder, model_class, config_class, text):
     write_model(folder, model_class, config_class, text, VISION, added=("<think>", "</think>"))
-    sizes = {"patch_size": 16, "temporal_patch_size": 2, "merge_size": 2, "processor_class": "Qwen3VLProcessor"}
-    pixels = {"shortest_edge": 16 * 32 * 32, "longest_edge": 128 * 32 * 32}
-    write_json(
-        folder / "preprocessor_config.json",
-        {"size": pixels, **sizes, **HALF, "image_processor_type": "Qwen2VLImageProcessorFast"},
-    )
-    write_json(
-        folder / "video_preprocessor_config.json",
-        {"size": pixels, **sizes, **HALF, "video_processor_type": "Qwen3VLVideoProcessor"},
-    )
+    write_processors(folder, "Qwen3VLProcessor")
     (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")

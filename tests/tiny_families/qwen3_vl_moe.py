@@ -3,9 +3,7 @@
 from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
 
 from tiny_families import write_json
-from tiny_families.qwen2_vl import DEFAULT_SYSTEM, TEMPLATE, TEXT, write_model
-
-HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+from tiny_families.qwen2_vl import DEFAULT_SYSTEM, TEMPLATE, TEXT, write_model, write_processors
 
 
 def write(folder):
@@ -28,14 +26,5 @@ def write(folder):
         "deepstack_visual_indexes": [0],
     }
     write_model(folder, Qwen3VLMoeForConditionalGeneration, Qwen3VLMoeConfig, text, vision)
-    sizes = {"patch_size": 16, "temporal_patch_size": 2, "merge_size": 2, "processor_class": "Qwen3VLProcessor"}
-    pixels = {"shortest_edge": 16 * 32 * 32, "longest_edge": 128 * 32 * 32}
-    write_json(
-        folder / "preprocessor_config.json",
-        {"size": pixels, **sizes, **HALF, "image_processor_type": "Qwen2VLImageProcessorFast"},
-    )
-    write_json(
-        folder / "video_preprocessor_config.json",
-        {"size": pixels, **sizes, **HALF, "video_processor_type": "Qwen3VLVideoProcessor"},
-    )
+    write_processors(folder, "Qwen3VLProcessor")
     write_json(folder / "chat_template.json", {"chat_template": TEMPLATE.replace(DEFAULT_SYSTEM, "")})
