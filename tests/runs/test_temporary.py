@@ -27,10 +27,12 @@ def test_every_file_is_closed_before_the_folder_goes(tiny_run, tmp_path, monkeyp
         opened.append(LayerFile(path))
         return opened[-1]
 
+    def removes(*args, **options):
+        closed.extend(file._file.closed for file in opened)
+        rmtree(*args, **options)
+
     monkeypatch.setattr(runs, "LayerFile", opens)
-    monkeypatch.setattr(
-        shutil, "rmtree", lambda *a, **k: (closed.extend(f._file.closed for f in opened), rmtree(*a, **k))
-    )
+    monkeypatch.setattr(shutil, "rmtree", removes)
     run = TemporaryRun(folder)
     assert run.row(0, n - 1, source="factors").shape[1] == n
     del run
