@@ -77,10 +77,10 @@ def tiny_folder():
 @pytest.fixture(scope="session")
 def tiny_run(tiny_folder):
     """The folder of a finished run of that model: one picture, a forced answer, both towers. Not to be changed."""
-    from PIL import Image
+    from pictures import noise
 
     from attention import Request, extract
 
-    picture = Image.effect_noise((300, 200), 90).convert("RGB")
+    picture = noise((300, 200))
     request = Request(picture, "what color is the star?", tiny_folder, answer="red", device="cpu")
     return once("tiny runs", lambda folder: extract(request, folder / "run").close()) / "run"

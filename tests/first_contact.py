@@ -306,7 +306,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="*", default=list(MODELS), help="ids or folders")
     parser.add_argument("--adapters", nargs="*", default=list(ADAPTERS), metavar="BASE=ADAPTER")
-    parser.add_argument("--device", help="auto by default")
+    parser.add_argument("--device", default="auto", help="auto by default: a card where there is one")
     parser.add_argument("--no-bench", dest="bench", action="store_false")
     parser.add_argument("--output", type=Path, default=Path("first_contact.zip"))
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
@@ -325,7 +325,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     import torch
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     steps = steps_of(options.models, options.adapters, device, options.bench)
     records = contact(steps, options.output, in_a_process, lambda line: print(line, flush=True))
     failed = [record for record in records if "error" in record or record["found"].get("failed")]

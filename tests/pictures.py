@@ -10,6 +10,7 @@ SIZE = (200, 144)
 
 
 def noise(size=SIZE) -> Image.Image:
+    """The same noise each time. That of PIL goes on where whatever was drawn before in this process has ended."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
 
 

@@ -114,8 +114,13 @@ class FiniteCheck:
     allowed: torch.Tensor | None
 
     def __call__(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Raise NotFinite for query [heads, queries, head_dim], key [kv_heads, keys, head_dim] or rows of these."""
+        """Raise NotFinite for query [heads, queries, head_dim], key [kv_heads, keys, head_dim] or rows of these.
+
+        Also for `sink_logits` [heads]; of these -inf is a head without a sink.
+        """
         query, key = tensors["query"], tensors["key"]
+        if "sink_logits" in tensors and not (tensors["sink_logits"] < float("inf")).all():
+            raise not_finite(self.where, query.dtype)
         largest = _largest(query) * _largest(key) * query.shape[-1]  # of a score, at most; NaN where one of them is
         if largest < torch.finfo(torch.float32).max:
             return

@@ -134,7 +134,13 @@ class Capture:
         blocks = self._blocks.setdefault(name, [])
         new = [Block(call, entry) for entry in range(query.shape[0])]
         if plan.lengths is not None:
-            new = [block.first(n) for block, n in zip(new, plan.lengths[len(blocks) :], strict=False)]
+            lengths = plan.lengths[len(blocks) : len(blocks) + len(new)]
+            if len(lengths) < len(new) or max(lengths) > key.shape[2]:
+                raise CaptureError(
+                    f"{where} was called with {len(new)} blocks of {key.shape[2]} keys where blocks of {lengths} were "
+                    "expected."
+                )
+            new = [block.first(n) for block, n in zip(new, lengths, strict=True)]
         blocks += new
         n_keys = sum(block.n_keys for block in blocks)
         n_queries = sum(block.n_queries for block in blocks)

@@ -118,8 +118,11 @@ def load(
     check_weights(model_id, path, report)
     check_layers(model_id, report["unexpected_keys"], model)
     _check_modules(model, config, family, path)
+    # torch may sum a product in another order where weights ask for gradients, and PEFT lets them ask for none: so
+    # that a base has the same bits before an adapter was attached and after
+    model = model.eval().requires_grad_(False)
     notes = tuple(left_out(report))
-    return keep(LoadedModel(model_id, revision, path, family, model.eval(), processor, device, name, stamp, notes))
+    return keep(LoadedModel(model_id, revision, path, family, model, processor, device, name, stamp, notes))
 
 
 def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any = None) -> LoadedModel:

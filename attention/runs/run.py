@@ -74,9 +74,8 @@ class Run:
             raise DamagedRun(f"run.json in {where} has format {quoted(version)}; runs have a number from 1 on.")
         if version > FORMAT:
             raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
-        self._files: dict[tuple[str, int], LayerFile] = {}
+        self._files: dict[tuple[str, int] | None, LayerFile] = {}  # by tower and layer; the masks' by None
         self._tables: dict[str, np.ndarray] | None = None
-        self._masks: LayerFile | None = None
         self._cells: dict[int, np.ndarray] = {}
         self._picture_keys: dict[str, tuple[slice | np.ndarray, list[tuple[int, int]]]] = {}
         self._lock = threading.RLock()
@@ -100,11 +99,9 @@ class Run:
     def close(self) -> None:
         """Close every file and forget what was computed. The run may be used again, or its folder deleted."""
         with self._lock:
-            for file in [*self._files.values(), self._masks]:
-                if file is not None:
-                    file.close()
+            for file in self._files.values():
+                file.close()
             self._files.clear()
-            self._masks = None
         for kept in (FACTORS, COMPUTED, ROWS):
             kept.forget(self._owner)
 
@@ -556,9 +553,9 @@ class Run:
 
     def _mask_file(self) -> LayerFile:
         with self._lock:
-            if self._masks is None:
-                self._masks = LayerFile(self.folder / "masks.safetensors")
-            return self._masks
+            if None not in self._files:
+                self._files[None] = LayerFile(self.folder / "masks.safetensors")
+            return self._files[None]
 
     @staticmethod
     def _stored_index(file: LayerFile, query: int, last: int) -> int | None:

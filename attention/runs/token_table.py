@@ -65,7 +65,7 @@ class TokenTable(tuple[TokenRow, ...]):
         if isinstance(start, str):
             start = self._spelled(start)[0]
         if isinstance(stop, str):
-            after = self._spelled(stop, start or 0)
+            after = self._spelled(stop, slice(start, None).indices(len(self))[0])
             end = next((here for here, then in pairwise(after) if then > here + 1), after[-1])
             stop = end + 1
         return slice(start, stop, chosen.step)

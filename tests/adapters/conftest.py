@@ -4,7 +4,7 @@ A file that needs another model gives its own `base_folder`.
 """
 
 import pytest
-from PIL import Image
+from pictures import noise
 
 from attention import Request
 from attention.capture.extraction import Extraction
@@ -27,6 +27,6 @@ def loaded(base_folder):
 
 @pytest.fixture(scope="module")
 def inputs(base_folder, tmp_path_factory):
-    request = Request(Image.effect_noise((96, 64), 90).convert("RGB"), "what color?", base_folder, device="cpu")
+    request = Request(noise((96, 64)), "what color?", base_folder, device="cpu")
     with Extraction(request, PartialRun.create(tmp_path_factory.mktemp("inputs") / "run")) as extraction:
         return dict(extraction.prepared.inputs.tensors)

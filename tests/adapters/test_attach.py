@@ -4,6 +4,7 @@ import hashlib
 from contextlib import contextmanager
 
 import pytest
+import tiny_families
 import torch
 from made_adapters import base_model, changed_adapter, saved_adapter, written_adapter
 from peft import PeftModel
@@ -13,7 +14,9 @@ from adapters.choosing import AdapterChoice, choose
 from adapters.files import read_folder
 from attention.errors import AdapterNeedsRenaming, AdapterRefused, InvalidRequest
 from attention.models import loading as models
+from attention.models.devices import inputs_for
 from attention.models.kept import free
+from attention.verify.pictures import drawing, prepared_inputs
 
 KINDS = {
     "attention": {"target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"]},
@@ -75,6 +78,17 @@ def test_an_adapter_does_what_peft_does_and_leaves_no_trace(kind, folders, loade
             found = logits(loaded.model, inputs)
         assert record["sha256"] == read_folder(folders[kind]).sha256 and record["scale"] == 1
     assert torch.allclose(found, expected, atol=1e-5) and not torch.allclose(found, base, atol=1e-3)
+
+
+def test_the_base_has_the_same_bits_before_the_first_adapter_and_after(tmp_path):
+    """In a model whose projector reads a tensor that is not contiguous: there torch's sums ask who wants gradients."""
+    folder = tiny_families.write("cohere2_vision", tmp_path / "model")
+    loaded = models.load(str(folder), "cpu")
+    tensors = inputs_for(loaded.model, loaded.family, prepared_inputs(loaded, drawing(64, 96)).tensors)
+    before = logits(loaded.model, tensors)
+    with adapted(choice(saved_adapter(folder, tmp_path / "adapter")))(loaded):
+        assert not torch.equal(logits(loaded.model, tensors), before)
+    assert torch.equal(logits(loaded.model, tensors), before)
 
 
 def test_many_side_by_side_are_switched_and_never_loaded_again(folders, loaded, inputs):

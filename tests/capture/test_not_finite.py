@@ -76,7 +76,7 @@ def test_in_every_family_nan_in_the_first_layer_is_found(model_type, tmp_path):
         extract(Request(picture, PROMPT), tmp_path / "run", loaded)
 
 
-def taken(tmp_path, mask, odd_query=None, odd_key=None):
+def taken(tmp_path, mask, odd_query=None, odd_key=None, **options):
     """One layer of 2 heads and 4 tokens through a capture, with NaN in a query or a key."""
     module, query, key = torch.nn.Module(), torch.randn(1, 2, 4, 8), torch.randn(1, 2, 4, 8)
     for tensor, place in ((query, odd_query), (key, odd_key)):
@@ -85,7 +85,7 @@ def taken(tmp_path, mask, odd_query=None, odd_key=None):
     plan = TowerPlan({0: ("layer", module)}, 4, has_blocks=True, rows=torch.arange(4))
     tmp_path.joinpath("run").mkdir()
     with Capture(tmp_path / "run", {"language": plan}) as capture:
-        capture.take(module, query, key, key, mask, {"is_causal": False})
+        capture.take(module, query, key, key, mask, {"is_causal": False, **options})
 
 
 def test_padding_that_nobody_reads_may_hold_anything(tmp_path):
@@ -98,6 +98,19 @@ def test_padding_that_nobody_reads_may_hold_anything(tmp_path):
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(NotFinite):
         taken(tmp_path, None, odd_query=3)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_learned_sink_that_is_no_number_is_refused_and_none_at_all_is_not(tmp_path, odd):
+    """Under a mask, where a row without a number would pass for one that sees no key."""
+    mask = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    mask[..., 0, 3] = False
+    with pytest.raises(NotFinite, match="Layer 0 of the language tower"):
+        taken(tmp_path, mask, s_aux=torch.tensor([odd, 0.0]))
+    shutil.rmtree(tmp_path / "run")
+    taken(tmp_path, mask, s_aux=torch.tensor([float("-inf"), 0.0]))
+    rows = load_file(tmp_path / "run/language/layer_00.safetensors")["attention"].float().sum(dim=-1)
+    assert torch.allclose(rows[:, 0], torch.ones(4), atol=1e-3) and (rows[:, 1] < 0.999).all()
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

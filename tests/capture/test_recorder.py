@@ -365,6 +365,19 @@ def test_what_would_not_be_exact_is_refused_by_name(tmp_path, call, reason):
         capture.take(module, *call(query, key))
 
 
+@pytest.mark.parametrize("lengths", [[6], [6, 8]])
+def test_blocks_that_are_more_or_shorter_than_was_said_are_refused(tmp_path, lengths):
+    module = torch.nn.Identity()
+    module.is_causal = False
+    query, key = torch.randn(2, 4, 6, 8), torch.randn(2, 2, 6, 8)
+    plan = TowerPlan({0: ("attn", module)}, sum(lengths), has_blocks=True, lengths=lengths)
+    with (
+        pytest.raises(CaptureError, match=r"2 blocks of 6 keys where blocks of \[6"),
+        Capture(tmp_path, {"vision": plan}) as capture,
+    ):
+        capture.take(module, query, key, key, torch.ones(2, 1, 6, 6, dtype=torch.bool), {})
+
+
 @pytest.mark.parametrize(("length", "found"), [(0.05, [2]), (3.0, [])])
 def test_a_planted_sink_is_found_where_its_value_is_short(tmp_path, length, found):
     """Key 2 has what all queries have in common; 20 cells, then a row before the question and 17 of words."""

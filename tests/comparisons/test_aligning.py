@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from pictures import noise
 
 from adapters import choose, compare
 from attention import Request, compare_runs, extract
@@ -19,7 +19,7 @@ from attention.errors import DamagedRun, NotInRun
 from attention.measures import differences
 from attention.runs.schema import COMPARISON
 
-PICTURE = Image.effect_noise((128, 96), 90).convert("RGB")
+PICTURE = noise((128, 96))
 CLICKS = '{"point_2d": [510, 300], "label": "Save"}', '{"point_2d": [61, 920], "label": "Save as"}'
 
 

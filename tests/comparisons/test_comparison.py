@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_adapters import saved_adapter, write_adapter
-from PIL import Image
+from pictures import noise
 from safetensors import safe_open
 
 from adapters import open_comparison
@@ -27,7 +27,7 @@ HEADS, KV_HEADS, HEAD_DIM, LAYERS, WIDTH = 4, 2, 16, 3, 48
 
 @pytest.fixture(scope="module")
 def picture():
-    return Image.effect_noise((128, 96), 90).convert("RGB")
+    return noise((128, 96))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+from pictures import noise
 from PIL import Image
 from safetensors.numpy import load_file
 from shared import once
@@ -33,7 +34,7 @@ from attention.page.sentences import describe_comparison
 from attention.runs.schema import COMPARISON
 
 PROMPT = "what color is the star?"
-PICTURE = Image.effect_noise((128, 96), 90).convert("RGB")
+PICTURE = noise((128, 96))
 BOX = (20, 10, 90, 70)
 SAID = "The models have 3 × 4 and 4 × 6 layers and heads: each is shown by itself"
 

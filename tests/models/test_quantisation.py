@@ -20,7 +20,7 @@ from made_quantised import (
     with_record,
 )
 from peft import PeftModel
-from PIL import Image
+from pictures import noise
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
@@ -55,7 +55,7 @@ def _no_model_stays():
 
 @pytest.fixture(scope="module")
 def picture():
-    return Image.effect_noise((96, 64), 90).convert("RGB")
+    return noise((96, 64))
 
 
 def nf4(plain, folder, dtype=torch.float32):

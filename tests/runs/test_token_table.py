@@ -35,6 +35,7 @@ def test_parts_are_taken_by_position_and_by_words(run):
     question = table["what":"star"]
     assert question.text == "what color is the star" and question["star"].positions == run.find("star", "prompt")
     assert table["color":][0].text.strip() == "color" and table[:"what"].positions[-1] == question.positions[0]
+    assert question[-3:"star"].text == question[-3:].text == " is the star"
     with pytest.raises(NotInRun, match="No tokens here spell 'square'; they spell 'what color is the star'"):
         question["square"]
 

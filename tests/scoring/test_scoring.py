@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tiny_families
+from pictures import noise
 from PIL import Image
 from shared import once
 
@@ -231,7 +232,7 @@ def test_answers_and_the_rows_of_places(tmp_path):
 )
 def test_every_family_is_scored(tmp_path, model_type):
     folder = tiny_families.write(model_type, tmp_path / "model")
-    picture = Image.effect_noise((170, 130), 90).convert("RGB")
+    picture = noise((170, 130))
     items = [Item(picture, "what is it?", (20, 10, 90, 100)), Item(picture.rotate(180), "what is it?", (100, 60))]
     scores = score_items(items, tmp_path / "scores", Request(model=str(folder), device="cpu"))
     free()
