@@ -12,6 +12,7 @@ import { markedTokens, movedTokens } from '../../assets/viewer/text/compared_tok
 import { cellWords, headWords, pairWords } from '../../assets/viewer/text/pair.js';
 import { shareOf } from '../../assets/viewer/views/picture/picture_strip.js';
 import { sentenceOf } from '../../assets/viewer/text/map.js';
+import { sinksOf } from '../../assets/viewer/text/sinks.js';
 import { makeShown } from '../../assets/viewer/state/follow.js';
 import { columnsFor } from '../../assets/viewer/paint/geometry.js';
 import { startingLook } from '../../assets/viewer/state/look.js';
@@ -129,6 +130,22 @@ test('checkpoints of one training, or strengths of one adapter, are a series fro
 });
 
 // Two rows
+
+test('what is on a learned sink is an outcome of its own, and words of one answer are not on it', () => {
+  const info = runInfo();
+  info.towers.language.layers[1].learned_sink = true;
+  const shown = (row) => makeShown(info, SELECTION, { values: Float32Array.from(row), shape: [1, row.length], dtype: 'float32', source: 'factors' }, 6);
+  const rows = [[0.25, 0.25, 0, 0, 0, 0, 0, 0.25], [0.25, 0, 0, 0, 0, 0, 0.5, 0]]; // and 0.25 each on the sink
+  const [before, after] = rows.map(shown);
+  assert.deepEqual([before.row.length, before.sinks.learned, after.sinks.learned], [6, 0.25, 0.25]);
+  assert.equal(sinksOf([before, after], 'raw'), 'No sink cells in this layer. 25.0\u202f% → 25.0\u202f% of the row is on a learned sink, which is no token.');
+  const stands = { how: 'text', name: '', base: [7, 7], other: [6, 6] };
+  const apart = (p, q) => p.reduce((sum, a, i) => sum + [a, q[i]].reduce((each, b) => each + (b ? (b / 2) * Math.log2((2 * b) / (a + q[i])) : 0), 0), 0);
+  const pair = makePair(info, { left: 0, right: 1, before, after, stands });
+  assert.ok(Math.abs(pair.apart - apart([0.25, 0.25, 0.25, 0.25], [0.25, 0, 0.25, 0.5])) < 1e-6);
+  const [one, other] = [[0.5, 0, 0, 0, 0, 0.25, 0, 0], [0.25, 0, 0, 0, 0, 0, 0, 0]].map(shown);
+  assert.ok(Math.abs(makePair(info, { left: 0, right: 1, before: one, after: other }).apart - apart([0.5, 0.25, 0.25], [0.25, 0, 0.75])) < 1e-6);
+});
 
 test('a row is compared up to where all have the same tokens', () => {
   const numbers = { values: Float32Array.from([1, 2, 3, 4, 5, 6]), shape: [2, 3], dtype: 'float32', source: 'factors' };

@@ -5,7 +5,7 @@
  * something that is not wanted any more is dropped. Knows the state and the sources, and no document.
  */
 import { makeAtlas } from '../numbers/atlas.js';
-import { cutRows, makePair } from '../numbers/pair.js';
+import { makePair } from '../numbers/pair.js';
 import { alignedAt, isSideBySide, memberName, rowsOf, seriesOf } from '../data/comparison_info.js';
 import { isOnImage } from '../numbers/change_measures.js';
 import { isOfRegion, regionIn } from '../numbers/regions.js';
@@ -48,7 +48,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     sources.forEach((source) => source.drop('next'));
     state.set({ computing: null });
     const show = (/** @type {number} */ member, /** @type {import('../data/source.js').Numbers} */ numbers) =>
-      ({ ...makeShown(infos[member], selectionOf(selection, own, member), cutRows(numbers, selection, comparison.shared_tokens)), query: queryOf(info, selection), until: untilOf(info, selection) });
+      ({ ...makeShown(infos[member], selectionOf(selection, own, member), numbers, comparison.shared_tokens), query: queryOf(info, selection), until: untilOf(info, selection) });
     // What was kept comes at once, and all of it together.
     const kept = sources.map((source, member) => {
       const wish = wishes[member];
