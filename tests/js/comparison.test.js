@@ -294,6 +294,9 @@ test('weights stand below their layers; what is not touched has no value', () =>
   assert.deepEqual([...weights.values].map((value) => Number(value.toFixed(3))), [NaN, 0.1, NaN, NaN, 0.2, 0.5]);
   assert.deepEqual(weights.elsewhere, ['lm_head', '1 of the vision tower']);
   assert.deepEqual([0, 1, 2].map((place) => isLookingChanged(weights, place)), [false, true, false]);
+  const hybrid = { ...INFO, towers: { language: { ...INFO.towers.language, layers: INFO.towers.language.layers.map((layer) => ({ ...layer, file: layer.index ? 'a' : null })) } } };
+  const words = weightsOf(hybrid, 'language', [...changes, change(0, 'q_proj', 0.4), change(0, 'in_proj', 0.4)])?.elsewhere;
+  assert.deepEqual(words, ['layers without a map (q_proj, in_proj)', 'lm_head', '1 of the vision tower']);
   assert.equal(weightsOf(INFO, 'language', undefined), null);
   assert.deepEqual(weightsOf(INFO, 'language', []).parts, []);
 });
