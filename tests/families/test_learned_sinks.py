@@ -107,7 +107,7 @@ def test_a_comparison_counts_what_moved_to_a_learned_sink(run, tmp_path):
 
 
 def test_a_figure_of_two_says_what_the_table_says_also_of_rows_that_read_words_of_their_own(folder, tmp_path):
-    """What is read of words of one answer alone is not said to be on the sink."""
+    """Attention on words of one answer alone is not said to be on the sink."""
     asked = [Request([noise((200, 90))], "what?", str(folder), answer=text, device="cpu") for text in ("a re", "xy re")]
     runs = [extract(each, tmp_path / str(n), limits=Limits(rows_bytes=0)) for n, each in enumerate(asked)]
     with compare_runs(runs, tmp_path / "both", names=["one", "other"]) as both:
