@@ -197,6 +197,12 @@ def test_a_small_html_file_leaves_out_layers_of_every_member(both):
     assert said in what_it_holds(both, last) and "rows of other layers" in what_it_leaves_out(both, last)
 
 
+def test_layers_without_maps_are_not_counted_and_it_is_said(both, monkeypatch):
+    others = [*both.run("model_1").info["towers"]["language"]["layers"], {"index": 4, "kind": "linear"}]
+    monkeypatch.setitem(both.run("model_1").info["towers"]["language"], "layers", others)
+    assert both.why_side_by_side().startswith("The models have 3 × 4 and 4 × 6 layers with maps and heads: ")
+
+
 def test_it_goes_through_a_zip_and_what_does_not_fit_is_damaged(both, runs, tmp_path):
     export(both, "zip", tmp_path / "both.zip")
     again = unpack(tmp_path / "both.zip", tmp_path / "again", 10**9)

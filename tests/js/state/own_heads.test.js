@@ -58,6 +58,9 @@ test('it is said why, by the first tower that differs', () => {
   const rest = 'each is shown by itself; region numbers and log-probabilities are compared.';
   assert.equal(whySideBySide(INFOS), `The models have 2 × 2 and 4 × 3 layers and heads: ${rest}`);
   assert.equal(whySideBySide([runInfo(2, 2), runInfo(2, 2, [3, 2])]), `The models' vision towers have 2 × 2 and 3 × 2 layers and heads: ${rest}`);
+  const hybrid = runInfo(4, 3);
+  hybrid.towers.language.layers[0].file = null;
+  assert.equal(whySideBySide([runInfo(2, 2), hybrid]), `The models have 2 × 2 and 3 × 3 layers with maps and heads: ${rest}`);
   assert.equal(whySideBySide([runInfo(2, 2), runInfo(2, 2)]), `The models have attention in different layers: ${rest}`);
 });
 
