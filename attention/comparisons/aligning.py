@@ -51,13 +51,18 @@ class Aligned:
 
 
 def aligned(
-    base: Sequence[Token], other: Sequence[Token], first: int, other_first: int, y_first: frozenset[str] = frozenset()
+    base: Sequence[Token],
+    other: Sequence[Token],
+    first: int,
+    other_first: int,
+    y_first: frozenset[str] = frozenset(),
+    other_y_first: frozenset[str] = frozenset(),
 ) -> list[Aligned]:
     """Tokens that stand for each other among those from `first` and `other_first` on, in the order of the base's.
 
-    `y_first` are the keys after which the model's family writes y before x.
+    `y_first` are the keys after which the base's family writes y before x, `other_y_first` those of the other's.
     """
-    fields, other_fields = _fields(base, first, y_first), _fields(other, other_first, y_first)
+    fields, other_fields = _fields(base, first, y_first), _fields(other, other_first, other_y_first)
     both = [name for name in fields if name in other_fields]
     found = [Aligned(FIELD, name, fields[name], other_fields[name]) for name in both]
     symbols = _symbols(base, first, {name: fields[name] for name in both})
@@ -150,8 +155,8 @@ def aligned_rows(base: dict[str, Any], other: dict[str, Any], shared: int) -> li
         last = Aligned(START, "", (begins[0], begins[0]), (begins[1], begins[1]))
         kept = [each for each in words if each.base[1] != begins[0] - 1 and each.other[1] != begins[1] - 1]
         found += [each.rows(begins) for each in (*kept, last)]
-    y_first = frozenset((base.get("place_habit") or {}).get("y_first") or ())
-    answers = aligned(tokens, other_tokens, max(begins[0], 1), max(begins[1], 1), y_first)
+    y_first = (frozenset((run.get("place_habit") or {}).get("y_first") or ()) for run in (base, other))
+    answers = aligned(tokens, other_tokens, max(begins[0], 1), max(begins[1], 1), *y_first)
     for rows in (each.rows(begins) for each in answers):
         is_first = rows["how"] == TEXT and rows["base"][0] < begins[0]  # which the start stands for
         if rows["base"][1] >= shared and not is_first:

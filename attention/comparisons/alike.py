@@ -35,7 +35,7 @@ def first_unlike(
 def has_own_towers(run: dict[str, Any], base: dict[str, Any]) -> bool:
     """True if a tower has other layers or another number of heads than the base's: no head stands for another then."""
     return any(
-        (tower["heads"], _layers(tower)) != (base["towers"][name]["heads"], _layers(base["towers"][name]))
+        (tower["heads"], layers_of(tower)) != (base["towers"][name]["heads"], layers_of(base["towers"][name]))
         for name, tower in run["towers"].items()
     )
 
@@ -67,7 +67,7 @@ def _unlike_towers(towers: dict[str, Any], base: dict[str, Any], are_own: bool) 
         found = towers[tower]
         sizes = (
             ("the number of heads", [each["heads"] for each in (found, wanted)]),
-            ("the list of layers", [_layers(each) for each in (found, wanted)]),
+            ("the list of layers", [layers_of(each) for each in (found, wanted)]),
         )
         for what, values in (
             *(() if are_own else sizes),
@@ -87,5 +87,6 @@ def _place(token: dict[str, Any]) -> tuple[Any, ...]:
     return token["grid"], token["row"], token["col"]
 
 
-def _layers(tower: dict[str, Any]) -> list[int]:
+def layers_of(tower: dict[str, Any]) -> list[int]:
+    """The layers of a tower of run.json that have maps."""
     return [layer["index"] for layer in tower["layers"] if layer.get("file")]

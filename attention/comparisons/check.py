@@ -28,7 +28,7 @@ from attention.runs.checks.json_fields import Fields
 from attention.runs.checks.run import check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
 
-from .alike import first_unlike, has_own_towers
+from .alike import first_unlike, has_own_towers, layers_of
 from .comparison import ADAPTER, BASE, INDEX, MODEL, OWN_TOWERS, TABLES, Comparison, member_folders
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
@@ -139,10 +139,6 @@ def _check_alike(name: str, run: dict[str, Any], base: dict[str, Any], shared: i
         raise _wrong(f"own_towers of {name}", is_said, "left out: its layers and heads are those of the base")
 
 
-def _layers(tower: dict[str, Any]) -> list[int]:
-    return [layer["index"] for layer in tower["layers"] if layer.get("file")]
-
-
 def _aligned_rows(info: dict[str, Any], base: dict[str, Any], runs: dict[str, dict[str, Any]], shared: int) -> set[int]:
     """The base's rows that stand for others' beyond the tokens in common, once all of them are checked."""
     found: set[int] = set()
@@ -172,8 +168,8 @@ def _check_rows(info: dict[str, Any], base: dict[str, Any], runs: dict[str, dict
         if set(found) != set(base["towers"]):
             raise _wrong(f"the list of towers of {what}", list(found), f"{', '.join(base['towers'])}, as in its runs")
     for tower, record in base["towers"].items():
-        if layers[tower] != _layers(record):
-            raise _wrong(f"the layers of tower {tower}", layers[tower], f"{quoted(_layers(record))}, as in its runs")
+        if layers[tower] != layers_of(record):
+            raise _wrong(f"the layers of tower {tower}", layers[tower], f"{quoted(layers_of(record))}, as in its runs")
         rows = queries[tower]
         end = shared if tower != "vision" else record.get("queries", len(record["keys"]))
         for row in rows:

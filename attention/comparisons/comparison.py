@@ -125,8 +125,10 @@ class Comparison:
             shapes = [(len(run.layers(tower)), run.heads(tower)) for run in self.runs.values()]
             if len(different := list(dict.fromkeys(shapes))) > 1:
                 whose = "The models" if tower == self.base.towers()[0] else f"The models' {tower} towers"
-                sizes = " and ".join(f"{layers} × {heads}" for layers, heads in different)
-                return f"{whose} have {sizes} layers and heads: {OWN_WORDS}"
+                sizes = " and ".join(f"{count} × {heads}" for count, heads in different)
+                have_others = any(run.other_layers(tower) for run in self.runs.values())
+                layers = "layers with maps" if have_others else "layers"
+                return f"{whose} have {sizes} {layers} and heads: {OWN_WORDS}"
         return f"The models have attention in different layers: {OWN_WORDS}"
 
     def require_heads(self) -> None:

@@ -269,7 +269,7 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
         on_sinks(selection, values, maps.sinks(selection))
         for values, selection in zip(maps.values, (maps.before, maps.after), strict=True)
     ]
-    learned = learned_sink_words(list(zip((maps.before, maps.after), maps.values, strict=True)))
+    learned = learned_sink_words(list(zip((maps.before, maps.after), maps.rows, strict=True)))
     if maps.is_side_by_side and not any(each.count for each in both):
         return learned  # of two layers
     return [

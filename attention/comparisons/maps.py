@@ -18,6 +18,7 @@ from attention.measures import differences
 from attention.runs.selection import Choice, Selection, plain, select
 
 from .comparison import BASE, Comparison
+from .measuring import on_common_keys
 
 OWN = "largest"  # of a difference's range: it ends at the largest difference
 
@@ -38,11 +39,16 @@ class ComparedMaps:
         return self.comparison.is_side_by_side
 
     @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of `left` and of `right` with their own words: float32 [keys], or of a column [queries]."""
+        return self.before.values(exact=True)[0], self.after.values(exact=True)[0]
+
+    @cached_property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """Of `left` and of `right`: float32 [shared keys], or of a column [shared queries], from queries and keys."""
         are_tokens = self.before.tower == "language" or (self.before.tower == "cross" and self.before.key is not None)
         end = self.comparison.shared(self.before.tower) if are_tokens else None
-        return self.before.values(exact=True)[0][:end], self.after.values(exact=True)[0][:end]
+        return self.rows[0][:end], self.rows[1][:end]
 
     @cached_property
     def image_keys(self) -> np.ndarray:
@@ -84,9 +90,9 @@ class ComparedMaps:
         """
         if not self.are_shares or self.is_side_by_side:
             return np.nan, np.nan
-        p, q = (values.astype(np.float64) for values in self.values)
-        if self.stands_for:  # what is read of words of its own is one key more
-            p, q = (np.append(row, max(0.0, 1 - row.sum())) for row in (p, q))
+        both = self.before, self.after
+        more = any(each.run.has_learned_sink(each.layer, each.tower) for each in both), self.stands_for is not None
+        p, q = (on_common_keys(row.astype(np.float64), len(self.values[0]), *more) for row in self.rows)
         on_p, on_q = p[self.image_keys], q[self.image_keys]
         has_image = on_p.sum() > 0 and on_q.sum() > 0
         on_image = differences.jensen_shannon(on_p / on_p.sum(), on_q / on_q.sum()) if has_image else np.nan

@@ -77,7 +77,7 @@ def of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[in
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
         )
-        p, q = (_with_learned(rows, together, has_learned) for rows in (p, q))
+        p, q = (on_common_keys(rows, together, has_learned) for rows in (p, q))
         parts.append(differences.of_rows(p, q, cells, sizes, sinks))
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
 
@@ -97,20 +97,24 @@ def of_group(
     for run, which in ((base, "base"), (other, "other")):
         first, last = group[which]
         rows = np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last + 1)], axis=1)
-        mean = rows.mean(axis=1, dtype=np.float64)
-        others = mean[:, keys:].sum(axis=1, keepdims=True)
-        means.append(np.concatenate([_with_learned(mean, keys, has_learned), others], axis=1))
+        means.append(on_common_keys(rows.mean(axis=1, dtype=np.float64), keys, has_learned, has_others=True))
     return differences.of_rows(
         means[0], means[1], cells, sizes, [key for key in base.sinks(layer, tower) if key < keys]
     )
 
 
-def _with_learned(rows: np.ndarray, keys: int, has_learned: bool) -> np.ndarray:
-    """The first `keys` of rows [..., keys], and where a layer has learned sinks what is on them as one key more."""
-    if not has_learned:
-        return rows[..., :keys]
-    lacking = np.maximum(1 - rows.sum(axis=-1, keepdims=True, dtype=np.float64), 0).astype(rows.dtype)
-    return np.concatenate([rows[..., :keys], lacking], axis=-1)
+def on_common_keys(rows: np.ndarray, keys: int, has_learned: bool, has_others: bool = False) -> np.ndarray:
+    """The first `keys` of whole rows [..., keys], and what is read of anything else as one key more each.
+
+    That is what is on a learned sink, and of rows that may read `others`, words of one answer, what is on these.
+    """
+    parts = [rows[..., :keys]]
+    if has_learned:
+        lacking = np.maximum(1 - rows.sum(axis=-1, keepdims=True, dtype=np.float64), 0)
+        parts.append(lacking.astype(rows.dtype))
+    if has_others:
+        parts.append(rows[..., keys:].sum(axis=-1, keepdims=True))
+    return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def range_of(rows: Sequence[int]) -> range:

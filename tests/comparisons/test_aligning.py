@@ -73,6 +73,18 @@ def test_a_family_that_writes_y_first_has_its_fields_named_so():
         assert found["x"] == wanted
 
 
+def test_each_of_two_families_has_its_own_order_of_x_and_y():
+    infos = [
+        {"tokens": tokens(f"? {answer}"), "prompt_tokens": 2, "place_habit": {"y_first": keys}}
+        for answer, keys in (('{"point": [10, 20]}', []), ('{"point": [33, 44]}', ["point"]))
+    ]
+    base, other = infos
+    found = {each["name"]: each for each in aligned_rows(base, other, 8) if each["how"] == "field"}
+    for name, wanted in (("x", ("10", "44")), ("y", ("20", "33"))):
+        rows = [[row + 1 for row in found[name][which]] for which in ("base", "other")]  # which predict it
+        assert tuple(spelled(info["tokens"], span) for info, span in zip(infos, rows, strict=True)) == wanted
+
+
 def test_elsewhere_only_equal_words_do_and_no_token_stands_for_two():
     base, member = tokens(CLICKS[0]), tokens(CLICKS[1])
     found = aligned(base, member, 0, 0)

@@ -24,8 +24,10 @@ from attention.commands.records import comparison_record
 from attention.comparisons.check import check_comparison
 from attention.comparisons.comparison import Comparison, open_comparison
 from attention.comparisons.regions import region_change, region_table
-from attention.errors import DamagedRun, InvalidRequest, NotInRun
+from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.exports.export import export
+from attention.exports.html.fill import fill
+from attention.exports.html.words import what_it_holds, what_it_leaves_out
 from attention.exports.regions import member_scores, region_record
 from attention.folders import unpack
 from attention.measures.regions import NAMES
@@ -181,6 +183,25 @@ def test_an_html_file_holds_every_layer_and_head_of_each(both, tmp_path):
         for layer in range(layers):
             assert re.search(rf"{member}/row\?[^'\"]*layer={layer}\b", keys), (member, layer)
     assert "change?" not in keys and "every layer and every head, for each of 2 members" in text
+
+
+def test_a_small_html_file_leaves_out_layers_of_every_member(both):
+    room, found = 10**6, []
+    with pytest.raises(LimitExceeded, match=r"takes more than the file may have\. Allow more\.$"):
+        while True:
+            found.append(fill(both, room, only_words=True))
+            room = int(room * 0.9)
+    held = list(dict.fromkeys(tuple(str(part.layers["language"]) for part in each.parts.values()) for each in found))
+    assert held == [("[0, 1, 2]", "[0, 1, 2, 3]"), ("[0, 2]", "[0, 2]"), ("[0]", "[0]")]
+    last = found[-1]
+    said = "in 1 of 3 layers (0) and every head of base and 1 of 4 layers (0) and every head of model_1."
+    assert said in what_it_holds(both, last) and "rows of other layers" in what_it_leaves_out(both, last)
+
+
+def test_layers_without_maps_are_not_counted_and_it_is_said(both, monkeypatch):
+    others = [*both.run("model_1").info["towers"]["language"]["layers"], {"index": 4, "kind": "linear"}]
+    monkeypatch.setitem(both.run("model_1").info["towers"]["language"], "layers", others)
+    assert both.why_side_by_side().startswith("The models have 3 × 4 and 4 × 6 layers with maps and heads: ")
 
 
 def test_it_goes_through_a_zip_and_what_does_not_fit_is_damaged(both, runs, tmp_path):

@@ -1,6 +1,8 @@
 """Learned sink logits, in InternVL with gpt-oss's text: rows sum to less than 1, and the output knows of it."""
 
+import html
 import shutil
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -10,10 +12,14 @@ from pictures import noise
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from attention import Request, extract, open_run
+from attention import Request, compare_runs, extract, open_run
+from attention.comparisons.figure import write_comparison_figure
+from attention.comparisons.maps import compared_maps
 from attention.comparisons.measuring import of_layer
+from attention.drawing.look import Look
 from attention.drawing.number_text import format_percent
-from attention.drawing.run_words import learned_sink_words
+from attention.drawing.run_words import learned_sink_sentence, learned_sink_words
+from attention.limits import Limits
 from attention.models import kept
 from attention.runs.checks.run import check_run
 from attention.runs.schema import RUN
@@ -98,6 +104,28 @@ def test_a_comparison_counts_what_moved_to_a_learned_sink(run, tmp_path):
     p, q = (np.concatenate([each, np.maximum(1 - each.sum(axis=-1, keepdims=True), 0)], axis=-1) for each in (p, q))
     assert np.allclose(found["tv_row"], np.abs(p - q).sum(axis=-1) / 2, atol=1e-6) and found["tv_row"].max() > 0.1
     assert np.allclose(found["d_entropy"], entropy(q) - entropy(p), atol=1e-4)
+
+
+def test_a_figure_of_two_says_what_the_table_says_also_of_rows_that_read_words_of_their_own(folder, tmp_path):
+    """Attention on words of one answer alone is not said to be on the sink."""
+    asked = [Request([noise((200, 90))], "what?", str(folder), answer=text, device="cpu") for text in ("a re", "xy re")]
+    runs = [extract(each, tmp_path / str(n), limits=Limits(rows_bytes=0)) for n, each in enumerate(asked)]
+    with compare_runs(runs, tmp_path / "both", names=["one", "other"]) as both:
+        (group, *_) = (each for each in both.aligned("run_1") if each["base"][0] >= both.shared())
+        found = []
+        for query in (both.shared() - 1, group["base"][0]):
+            for place, layer in enumerate(both.base.layers()):
+                for head in range(both.base.heads()):
+                    maps = compared_maps(both, query=query, layer=layer, head=head)
+                    table = both.change("js_row", 0, query)[place, head]
+                    assert maps.divergences()[0] == pytest.approx(table, abs=2e-6), (query, layer, head)
+                    own = [row[both.shared() :].sum() for row in maps.rows]
+                    found.append((max(own), maps))
+        most, maps = max(found, key=lambda each: each[0])
+        assert most > 0.01, "it reads words of its own"
+        write_comparison_figure(maps, Look(), file := BytesIO(), "svg")
+        lacks = [max(0.0, 1 - row.sum(dtype=np.float64)) for row in maps.rows]
+        assert learned_sink_sentence(lacks) in html.unescape(file.getvalue().decode())
 
 
 def entropy(rows):

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { readComparison, readFragment, writeComparison, writeFragment } from '../../assets/viewer/state/address.js';
 import { readView, writeView } from '../../assets/viewer/state/comparison_view.js';
-import { changeWish, massesName, meanOfRows, rowOfMatrix } from '../../assets/viewer/state/comparison_follow.js';
+import { meanOfRows } from '../../assets/viewer/state/beside_follow.js';
+import { changeWish, massesName, rowOfMatrix } from '../../assets/viewer/state/change_wish.js';
 import { answersOf, comparedInfo, cutInfo, memberName, memberNames, rowsOf, seriesOf, strengthOf as strengthOfMember, wordsRead } from '../../assets/viewer/data/comparison_info.js';
 import { cutRows, jensenShannon, makeMaps, makePair, signedPosition } from '../../assets/viewer/numbers/pair.js';
 import { groupsOfHeads, isLookingChanged, kvHeadsOf, layOutMatrix, movedMost, negligible, placeAt, weightsOf } from '../../assets/viewer/numbers/change_matrix.js';
@@ -12,6 +13,7 @@ import { markedTokens, movedTokens } from '../../assets/viewer/text/compared_tok
 import { cellWords, headWords, pairWords } from '../../assets/viewer/text/pair.js';
 import { shareOf } from '../../assets/viewer/views/picture/picture_strip.js';
 import { sentenceOf } from '../../assets/viewer/text/map.js';
+import { sinksOf } from '../../assets/viewer/text/sinks.js';
 import { makeShown } from '../../assets/viewer/state/follow.js';
 import { columnsFor } from '../../assets/viewer/paint/geometry.js';
 import { startingLook } from '../../assets/viewer/state/look.js';
@@ -129,6 +131,22 @@ test('checkpoints of one training, or strengths of one adapter, are a series fro
 });
 
 // Two rows
+
+test('what is on a learned sink is an outcome of its own, and words of one answer are not on it', () => {
+  const info = runInfo();
+  info.towers.language.layers[1].learned_sink = true;
+  const shown = (row) => makeShown(info, SELECTION, { values: Float32Array.from(row), shape: [1, row.length], dtype: 'float32', source: 'factors' }, 6);
+  const rows = [[0.25, 0.25, 0, 0, 0, 0, 0, 0.25], [0.25, 0, 0, 0, 0, 0, 0.5, 0]]; // and 0.25 each on the sink
+  const [before, after] = rows.map(shown);
+  assert.deepEqual([before.row.length, before.sinks.learned, after.sinks.learned], [6, 0.25, 0.25]);
+  assert.equal(sinksOf([before, after], 'raw'), 'No sink cells in this layer. 25.0\u202f% → 25.0\u202f% of the row is on a learned sink, which is no token.');
+  const stands = { how: 'text', name: '', base: [7, 7], other: [6, 6] };
+  const apart = (p, q) => p.reduce((sum, a, i) => sum + [a, q[i]].reduce((each, b) => each + (b ? (b / 2) * Math.log2((2 * b) / (a + q[i])) : 0), 0), 0);
+  const pair = makePair(info, { left: 0, right: 1, before, after, stands });
+  assert.ok(Math.abs(pair.apart - apart([0.25, 0.25, 0.25, 0.25], [0.25, 0, 0.25, 0.5])) < 1e-6);
+  const [one, other] = [[0.5, 0, 0, 0, 0, 0.25, 0, 0], [0.25, 0, 0, 0, 0, 0, 0, 0]].map(shown);
+  assert.ok(Math.abs(makePair(info, { left: 0, right: 1, before: one, after: other }).apart - apart([0.5, 0.25, 0.25], [0.25, 0, 0.75])) < 1e-6);
+});
 
 test('a row is compared up to where all have the same tokens', () => {
   const numbers = { values: Float32Array.from([1, 2, 3, 4, 5, 6]), shape: [2, 3], dtype: 'float32', source: 'factors' };
@@ -277,6 +295,9 @@ test('weights stand below their layers; what is not touched has no value', () =>
   assert.deepEqual([...weights.values].map((value) => Number(value.toFixed(3))), [NaN, 0.1, NaN, NaN, 0.2, 0.5]);
   assert.deepEqual(weights.elsewhere, ['lm_head', '1 of the vision tower']);
   assert.deepEqual([0, 1, 2].map((place) => isLookingChanged(weights, place)), [false, true, false]);
+  const hybrid = { ...INFO, towers: { language: { ...INFO.towers.language, layers: INFO.towers.language.layers.map((layer) => ({ ...layer, file: layer.index ? 'a' : null })) } } };
+  const words = weightsOf(hybrid, 'language', [...changes, change(0, 'q_proj', 0.4), change(0, 'in_proj', 0.4)])?.elsewhere;
+  assert.deepEqual(words, ['layers without a map (q_proj, in_proj)', 'lm_head', '1 of the vision tower']);
   assert.equal(weightsOf(INFO, 'language', undefined), null);
   assert.deepEqual(weightsOf(INFO, 'language', []).parts, []);
 });

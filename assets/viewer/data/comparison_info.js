@@ -77,6 +77,11 @@ export function isSideBySide(comparison) {
   return comparison !== null && comparison.members.some(({ own_towers: isOwn }) => isOwn);
 }
 
+/** Whether a row is of tokens that all have in common. @param {ComparisonInfo} comparison @param {number} query */
+export function isShared({ shared_tokens: shared }, query) {
+  return query < shared;
+}
+
 /** How strongly an adapter is switched on, as it is written; '' for the base, and where a member's own name says it. @param {Member} member */
 export function strengthOf({ name, adapter }) {
   return adapter && !name ? formatStrength(adapter.scale) : '';

@@ -109,16 +109,21 @@ export function weightsOf(info, tower, changes) {
 }
 
 /**
- * Other towers by how much of them is touched, and single modules by their names.
+ * Other towers by how much of them is touched, and single modules by their names; those of the tower's layers without a map apart, as
+ * others of their names may be on the axis.
  * @param {import('../data/comparison_info.js').WeightChange[]} others
  * @param {string} tower
  */
 function wordsElsewhere(others, tower) {
-  const single = [...new Set(others.filter(({ tower: of, layer }) => of === tower || layer === null).map(({ part }) => part))];
+  const partsOf = (/** @type {typeof others} */ changes) => [...new Set(changes.map(({ part }) => part))];
+  const without = partsOf(others.filter(({ tower: of, layer }) => of === tower && layer !== null));
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { tower: of, layer } of others) if (of !== tower && layer !== null) counts.set(of, (counts.get(of) ?? 0) + 1);
-  return [...single, ...[...counts].map(([of, count]) => `${count} of the ${of} tower`)];
+  return [
+    ...(without.length ? [`layers without a map (${without.join(', ')})`] : []), ...partsOf(others.filter(({ layer }) => layer === null)),
+    ...[...counts].map(([of, count]) => `${count} of the ${of} tower`),
+  ];
 }
 
 /** @param {import('../data/comparison_info.js').WeightChange} change */

@@ -47,9 +47,18 @@ export function cutRows(numbers, selection, shared) {
   return { ...numbers, values, shape: [heads, shared] };
 }
 
-/** A row on the keys in common, and what it reads of others as one key more. @param {Float32Array} row */
-function withRest(row) {
-  return Float32Array.from([...row, Math.max(0, 1 - row.reduce((sum, value) => sum + value, 0))]);
+/**
+ * Rows on the keys in common, and what they read of anything else as one key more each: what is on a learned sink, and of rows that may read
+ * words of one answer what is on these. As `attention.comparisons.measuring.on_common_keys`.
+ * @param {Shown[]} shown
+ * @param {boolean} hasOthers
+ */
+function withRest(shown, hasOthers) {
+  const hasLearned = shown.some(({ sinks }) => sinks.learned !== undefined);
+  return shown.map(({ row, sinks: { learned = 0 } }) => {
+    const others = hasOthers ? [Math.max(0, 1 - learned - row.reduce((sum, value) => sum + value, 0))] : [];
+    return Float32Array.from([...row, ...(hasLearned ? [learned] : []), ...others]);
+  });
 }
 
 /**
@@ -66,7 +75,7 @@ export function makePair(info, { left, right, before, after, stands = null, isSi
   const isOnImage = keys.length > 0 && before.imageMass > 0 && after.imageMass > 0;
   return {
     left, right, before, after, isSame, stands, isSideBySide,
-    apart: !isRow ? NaN : isSame ? 0 : jensenShannon(...(stands ? /** @type {[Float32Array, Float32Array]} */ ([before.row, after.row].map(withRest)) : /** @type {const} */ ([before.row, after.row]))),
+    apart: !isRow ? NaN : isSame ? 0 : jensenShannon(...(/** @type {[Float32Array, Float32Array]} */ (withRest([before, after], stands !== null)))),
     apartOnImage: !isOnImage ? NaN : isSame ? 0 : jensenShannon(there, here),
   };
 }

@@ -8,7 +8,7 @@
  * @property {boolean} isOfPlace
  * @property {Float32Array[]} shares  [layers x heads] of each; NaN where nothing is read of pictures
  * @property {number | null} chance   share of a row that reads every cell alike
- * @property {string} why             there are none
+ * @property {string} why             they are not of the place that is chosen, or there are none
  */
 import { isSideBySide } from '../data/comparison_info.js';
 import { regionPath, scoresPath } from '../data/source.js';
@@ -27,35 +27,42 @@ export function createBestFollower(state, { fail }) {
     if (!isSideBySide(comparison) || !info || !pair || pair.before.direction !== 'reads') return null;
     const { tower } = pair.before;
     const region = regionIn(info, chosen, tower);
-    const asked = [pair.before, pair.after].map(({ query, until }, i) => {
-      const source = sources[i ? pair.right : pair.left];
-      const row = { tower, query, until };
+    const both = [pair.before, pair.after].map(({ query, until }, i) => ({ source: sources[i ? pair.right : pair.left], row: { tower, query, until } }));
+    const masses = both.map(({ source, row }) => {
       const wish = { ...row, name: 'image_mass' };
-      return region
-        ? { source, path: regionPath({ ...row, region }), ask: () => source.region({ ...row, region }) }
-        : { source, path: scoresPath(wish), ask: () => source.scores(wish) };
+      return { source, path: scoresPath(wish), ask: () => source.scores(wish) };
     });
-    return { asked, isOfPlace: region !== null, name: asked.map(({ source, path }) => `${source.base}/${path}`).join(' ') };
+    const ofPlace = region && both.map(({ source, row }) => ({ source, path: regionPath({ ...row, region }), ask: () => source.region({ ...row, region }) }));
+    return { masses, ofPlace, name: (ofPlace ?? masses).map(({ source, path }) => `${source.base}/${path}`).join(' ') };
   }
 
   async function follow() {
     const now = wished();
     if (!now) return state.set({ best: null });
-    const { asked, isOfPlace, name } = now;
+    const { masses, ofPlace, name } = now;
     if (state.get.best?.name === name) return;
-    try {
+    const show = async (/** @type {typeof masses} */ asked, /** @type {boolean} */ isOfPlace, why = '') => {
       const found = await Promise.all(asked.map(({ ask }) => ask()));
       if (wished()?.name !== name || found.includes(null)) return;
       const tables = found.flatMap((numbers) => (numbers ? [numbers] : []));
       const shares = tables.map(({ values, shape }) => (isOfPlace ? values.filter((_, i) => i % shape[2] === SHARE) : values));
-      state.set({ best: { name, isOfPlace, shares, chance: tables[0].chance?.[0] ?? null, why: '' } });
+      state.set({ best: { name, isOfPlace, shares, chance: tables[0].chance?.[0] ?? null, why } });
+    };
+    try {
+      // A file may hold nothing of the place: then heads are ordered as without one.
+      await (ofPlace ? show(ofPlace, true).catch((error) => (isMissing(error) ? show(masses, false, error.message) : Promise.reject(error))) : show(masses, false));
     } catch (/** @type {any} */ error) {
       if (wished()?.name !== name) return;
-      if (error.isLeftOut || (error.status === 404 && !error.isExpired)) state.set({ best: { name, isOfPlace, shares: [], chance: null, why: error.message } });
-      else fail(asked[0].source, error);
+      if (isMissing(error)) state.set({ best: { name, isOfPlace: ofPlace !== null, shares: [], chance: null, why: error.message } });
+      else fail(masses[0].source, error);
     }
   }
 
   const undo = state.on(['info', 'pair', 'region'], () => void follow());
   return { dispose: undo };
+}
+
+/** The server, or the file that the page is, has no such numbers. @param {any} error */
+function isMissing(error) {
+  return error.isLeftOut || (error.status === 404 && !error.isExpired);
 }

@@ -10,6 +10,7 @@ import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
 import { gridsOf, headCount, keysOfGrid, layersOf } from '../data/run_info.js';
 import { areShares, hasMap, pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
+import { cutRows } from '../numbers/pair.js';
 import { findSinkCells, onLearnedSink, sinkKeys } from '../numbers/sinks.js';
 import { atlasPath, linePath, massesPath, scoresPath } from '../data/source.js';
 
@@ -188,11 +189,14 @@ export function wantedScores(info, { tower, direction, query, until }, order, pi
  * @param {RunInfo} info
  * @param {Selection} selection
  * @param {import('../data/source.js').Numbers} numbers
+ * @param {number} [shared]  of its tokens, that are in common with another run: there the row ends
  * @returns {Shown}
  */
-export function makeShown(info, selection, { values, shape, dtype, source }) {
+export function makeShown(info, selection, numbers, shared = Infinity) {
   const { tower, direction, token, layer, head, grid } = selection;
+  const { values, shape, dtype, source } = cutRows(numbers, selection, shared);
   const row = chooseHead(values, shape[0], head);
+  const whole = values === numbers.values ? row : chooseHead(numbers.values, shape[0], head);
   const grids = hasMap(selection) ? gridsOf(info, tower) : [];
   const masses = new Map(grids.map((index) => [index, sum(takeCells(row, keysOfGrid(info, index)))]));
   const keys = grid !== null && grids.includes(grid) ? keysOfGrid(info, grid) : undefined;
@@ -203,7 +207,7 @@ export function makeShown(info, selection, { values, shape, dtype, source }) {
     mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
     sinks: {
       ...findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer), areShares(selection)),
-      learned: areShares(selection) ? onLearnedSink(info, selection, row) : undefined,
+      learned: areShares(selection) ? onLearnedSink(info, selection, whole) : undefined,
     },
   };
 }

@@ -2,7 +2,7 @@
 /** The matrix of change that is on screen: the last that is whole, until the one that is wished is there. Knows no document. */
 import { highestOf, negligible } from '../numbers/change_matrix.js';
 import { changePath } from '../data/source.js';
-import { changeWish, massesName } from './comparison_follow.js';
+import { changeWish, massesName } from './change_wish.js';
 
 /**
  * @typedef {object} HeldMatrix

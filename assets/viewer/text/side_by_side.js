@@ -1,6 +1,6 @@
 // @ts-check
 /** What is said of members whose towers have other layers or heads: why each is shown by itself, and of which head each map is. Knows no document. */
-import { headCount, layersOf } from '../data/run_info.js';
+import { headCount, layersOf, skippedLayers } from '../data/run_info.js';
 import { headName } from './map.js';
 
 /**
@@ -11,7 +11,8 @@ export function whySideBySide(infos) {
   const rest = 'each is shown by itself; region numbers and log-probabilities are compared.';
   for (const [i, tower] of Object.keys(infos[0]?.towers ?? {}).entries()) {
     const shapes = [...new Set(infos.map((info) => `${layersOf(info, tower).length} × ${headCount(info, tower)}`))];
-    if (shapes.length > 1) return `${i ? `The models' ${tower} towers` : 'The models'} have ${shapes.join(' and ')} layers and heads: ${rest}`;
+    const layers = infos.some((info) => skippedLayers(info, tower).flat().length) ? 'layers with maps' : 'layers';
+    if (shapes.length > 1) return `${i ? `The models' ${tower} towers` : 'The models'} have ${shapes.join(' and ')} ${layers} and heads: ${rest}`;
   }
   return `The models have attention in different layers: ${rest}`;
 }

@@ -47,13 +47,18 @@ class Filled:
     """Answers that a file holds, and in numbers what they are of."""
 
     held: Held
-    part: Part
+    parts: dict[str | None, Part]  # by member
     tokens: int  # that there are
     rows: list[int] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     pictures: int = 0
     full_pictures: int = 0
     is_named: bool = False
+
+    @property
+    def part(self) -> Part:
+        """The layers and heads that it holds, of a comparison the base's."""
+        return next(iter(self.parts.values()))
 
 
 class _Filling:
@@ -66,19 +71,28 @@ class _Filling:
         if isinstance(found, Comparison):
             self.members.update(found.runs)
         self.base = found.base if isinstance(found, Comparison) else found
-        self.take(part)
+        is_own = self.comparison is not None and self.comparison.is_side_by_side
+        self.parts = {
+            name: Part({tower: run.layers(tower) for tower in text_towers(run)}) if is_own else part
+            for name, run in self.members.items()
+        }
         self.tokens = self.base.info["tokens"][: self.comparison.compared_tokens() if self.comparison else None]
         self.held = Held(room)
 
-    def take(self, part: Part) -> None:
-        """Hold these layers and heads of the base's; of a member with towers of its own all it has."""
-        self.part = part
-        towers = text_towers(self.base)
-        is_own = self.comparison is not None and self.comparison.is_side_by_side
-        self.parts = {
-            name: Part({tower: run.layers(tower) for tower in towers}) if is_own and name != BASE else part
-            for name, run in self.members.items()
+    def thin(self, layer: int | str | None) -> bool:
+        """Leave out every second layer of each member but `layer`; False where that leaves out none."""
+        fewer = {
+            name: Part(
+                {
+                    tower: [number for i, number in enumerate(each) if i % 2 == 0 or number == layer]
+                    for tower, each in part.layers.items()
+                },
+                part.heads,
+            )
+            for name, part in self.parts.items()
         }
+        are_fewer, self.parts = fewer != self.parts, fewer
+        return are_fewer
 
     def add(self, questions: Iterable[Question]) -> bool:
         return self.held.add(self._answers(questions))
@@ -121,7 +135,7 @@ class _Filling:
         for tower in text_towers(self.base):
             if not grids_of(self.base, tower):
                 continue
-            questions = list(line_questions(self.base, tower, self.part))
+            questions = list(line_questions(self.base, tower, self.parts[None]))
             size = 4 * len(questions) * len(self.base.stored_positions(tower))
             if size > self.held.room // LINES_SHARE:
                 words = dict.fromkeys(("mean", "max"))
@@ -197,7 +211,8 @@ def fill(
     """
     base = found.base if isinstance(found, Comparison) else found
     towers = text_towers(base)
-    if isinstance(found, Comparison) and found.is_side_by_side:
+    is_own = isinstance(found, Comparison) and found.is_side_by_side
+    if isinstance(found, Comparison) and is_own:
         for name, given in (("layers", layers), ("heads", heads)):
             if given is not None:
                 raise InvalidRequest(f"{found.why_side_by_side()} Leave {name} out: the file holds all of each.")
@@ -214,7 +229,7 @@ def fill(
     )
     filling = _Filling(found, room, part, region)
     count = len(filling.tokens)
-    filled = Filled(filling.held, part, count, is_named=tokens is not None)
+    filled = Filled(filling.held, filling.parts, count, is_named=tokens is not None)
     if query is not None and not 0 <= query < count:
         raise NotInRun(f"There is no position {query} to open the file at: it has positions 0 to {count - 1}.")
     if not filling.add_index():
@@ -229,17 +244,10 @@ def fill(
     if chosen is not None and query is None and first not in chosen:
         first = chosen[0]
     while not filling.add_row(first):
-        fewer = {
-            tower: [number for i, number in enumerate(each) if i % 2 == 0 or number == layer]
-            for tower, each in filling.part.layers.items()
-        }
-        if layers is not None or fewer == filling.part.layers:
-            raise LimitExceeded(
-                f"One row of this {found.kind} takes more than the file may have. Name fewer layers or heads, or allow "
-                "more."
-            )
-        filling.take(Part(fewer, part.heads))
-    filled.part = filling.part
+        if layers is not None or not filling.thin(layer):
+            can = "Allow more" if is_own else "Name fewer layers or heads, or allow more"
+            raise LimitExceeded(f"One row of this {found.kind} takes more than the file may have. {can}.")
+    filled.parts = filling.parts
     filled.rows.append(first)
     filling.add_lines()
 

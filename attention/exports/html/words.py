@@ -10,6 +10,7 @@ from attention.answers.numbers import position_ranges
 from attention.comparisons.comparison import Comparison
 from attention.runs.run import Run
 
+from .addresses import Part
 from .fill import Filled
 
 MOST_SPANS = 8  # of positions that a sentence lists
@@ -20,18 +21,26 @@ def what_it_holds(found: Run | Comparison, filled: Filled) -> str:
     base = found.base if isinstance(found, Comparison) else found
     rows = _positions(filled.rows, filled.tokens, "the rows of")
     readers = f", and who reads {_positions(filled.columns, filled.tokens, '')}" if filled.columns else ""
+    each = ""
+    layers = _layers(base, filled.part)
+    if isinstance(found, Comparison):
+        own = {name: _layers(run, filled.parts[name]) for name, run in found.runs.items()}
+        if len(set(own.values())) == 1:
+            each = f", for each of {len(own)} members"
+        else:
+            layers = " and ".join(f"{said} of {name}" for name, said in own.items())
+    return f"This file holds {rows}{readers}, in {layers}{each}."
+
+
+def _layers(run: Run, part: Part) -> str:
+    """Layers and heads that are held of a run."""
     layers = []
-    for tower, held in filled.part.layers.items():
-        of = "" if len(filled.part.layers) == 1 else f" of the {tower} tower"
-        layers.append(f"{_share(held, base.layers(tower), 'layer')}{of}")
-    heads = filled.part.heads
-    most = max(base.heads(tower) for tower in filled.part.layers)
-    said = "" if heads is None else f" and {_share(sorted(heads), list(range(most)), 'head')}"
-    each = f", for each of {len(found.runs)} members" if isinstance(found, Comparison) else ""
-    if isinstance(found, Comparison) and found.is_side_by_side and layers != ["every layer"]:
-        each = ", of the base, and every layer and head of the others"
-    every = " and every head" if heads is None else ""
-    return f"This file holds {rows}{readers}, in {' and '.join(layers)}{every}{said}{each}."
+    for tower, held in part.layers.items():
+        of = "" if len(part.layers) == 1 else f" of the {tower} tower"
+        layers.append(f"{_share(held, run.layers(tower), 'layer')}{of}")
+    most = max(run.heads(tower) for tower in part.layers)
+    heads = " and every head" if part.heads is None else f" and {_share(sorted(part.heads), list(range(most)), 'head')}"
+    return f"{' and '.join(layers)}{heads}"
 
 
 def what_it_leaves_out(found: Run | Comparison, filled: Filled, has_region: bool = False) -> str:
@@ -51,7 +60,9 @@ def what_it_leaves_out(found: Run | Comparison, filled: Filled, has_region: bool
         out.append(f"what each head puts in {'another' if has_region else 'a'} place of the picture")
     if "vision" in base.towers():
         out.append("the vision tower")
-    if any(len(held) < len(base.layers(tower)) for tower, held in filled.part.layers.items()):
+    runs = list(found.runs.values()) if isinstance(found, Comparison) else [found]
+    held = zip(runs, filled.parts.values(), strict=True)
+    if any(len(part.layers[tower]) < len(run.layers(tower)) for run, part in held for tower in part.layers):
         out.append("rows of other layers")
     if filled.part.heads is not None:
         out.append("rows of other heads")

@@ -3,7 +3,7 @@ import test from 'node:test';
 
 import { boxAt, layOutMatrix, nextPlace, placeAt, placeOfMost } from '../../../assets/viewer/numbers/change_matrix.js';
 import { changePath } from '../../../assets/viewer/data/source.js';
-import { changeWish, massesName } from '../../../assets/viewer/state/comparison_follow.js';
+import { changeWish, massesName } from '../../../assets/viewer/state/change_wish.js';
 import { matrixNow } from '../../../assets/viewer/state/matrix.js';
 import { weightWords } from '../../../assets/viewer/text/pair.js';
 import { coloursOf } from '../../../assets/viewer/views/comparison/matrix_paint.js';

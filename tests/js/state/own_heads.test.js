@@ -58,6 +58,9 @@ test('it is said why, by the first tower that differs', () => {
   const rest = 'each is shown by itself; region numbers and log-probabilities are compared.';
   assert.equal(whySideBySide(INFOS), `The models have 2 × 2 and 4 × 3 layers and heads: ${rest}`);
   assert.equal(whySideBySide([runInfo(2, 2), runInfo(2, 2, [3, 2])]), `The models' vision towers have 2 × 2 and 3 × 2 layers and heads: ${rest}`);
+  const hybrid = runInfo(4, 3);
+  hybrid.towers.language.layers[0].file = null;
+  assert.equal(whySideBySide([runInfo(2, 2), hybrid]), `The models have 2 × 2 and 3 × 3 layers with maps and heads: ${rest}`);
   assert.equal(whySideBySide([runInfo(2, 2), runInfo(2, 2)]), `The models have attention in different layers: ${rest}`);
 });
 
@@ -99,6 +102,16 @@ test('heads of each are asked for at the place, else by what is read of pictures
   state.set({ info: { ...INFOS[0], boxes: [] } });
   best = await next;
   assert.deepEqual([asked, best.isOfPlace, best.chance], [['a image_mass', 'b image_mass'], false, null]);
+  const leftOut = Object.assign(new Error('not in this file'), { isLeftOut: true });
+  const without = (base) => ({ ...source(base), region: () => Promise.reject(leftOut) });
+  next = found();
+  state.set({ sources: [without('c'), without('d')], info: INFOS[0] });
+  best = await next;
+  assert.deepEqual([best.isOfPlace, [...best.shares[0]], best.why], [false, [...Float32Array.of(0.5, 0.1)], 'not in this file'], 'a file without the place');
+  next = found();
+  state.set({ sources: ['e', 'f'].map((base) => ({ ...without(base), scores: () => Promise.reject(leftOut) })), info: { ...INFOS[0] } });
+  best = await next;
+  assert.deepEqual([best.shares, best.why], [[], 'not in this file']);
   follower.dispose();
   assert.deepEqual(largest(Float32Array.from([0.1, NaN, 0.7, 0.7]), 2), [2, 3]);
 });

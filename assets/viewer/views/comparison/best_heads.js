@@ -42,8 +42,8 @@ export function createBestHeads(root, state, { chooseOf }) {
     const { tower } = pair.before;
     const chosen = regionIn(info, region, tower);
     const chance = best?.chance == null ? '' : ` (chance ${formatPercent(best.chance)})`;
-    note.textContent = !best ? '' : best.why || (best.isOfPlace && chosen ? `heads by what they put ${regionWords(chosen)}${chance}` : 'heads by how much of the row is on pictures');
-    note.title = note.textContent;
+    note.textContent = !best ? '' : (!best.shares.length && best.why) || (best.isOfPlace && chosen ? `heads by what they put ${regionWords(chosen)}${chance}` : 'heads by how much of the row is on pictures');
+    note.title = best?.why || note.textContent;
     sides.forEach(({ name, list }, i) => {
       const member = i ? pair.right : pair.left;
       const shown = i ? pair.after : pair.before;

@@ -3,7 +3,7 @@
 import { isSideBySide, memberName } from '../../data/comparison_info.js';
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
 import { regionIn } from '../../numbers/regions.js';
-import { rowOfMatrix } from '../../state/comparison_follow.js';
+import { rowOfMatrix } from '../../state/change_wish.js';
 import { create, part } from '../dom.js';
 import { pointsAtTokens } from '../../data/selection.js';
 

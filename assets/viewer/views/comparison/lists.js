@@ -1,6 +1,6 @@
 // @ts-check
 /** What moved most, as lists: heads, tokens of the answer; every answer in full; and where members are steps of one thing, the measure over them. One at a time. */
-import { changeWish, massesName } from '../../state/comparison_follow.js';
+import { changeWish, massesName } from '../../state/change_wish.js';
 import { answersOf, isSideBySide, memberName, seriesOf } from '../../data/comparison_info.js';
 import { highestOf, movedMost, negligible } from '../../numbers/change_matrix.js';
 import { formatMeasure, formatPoints, isSigned, measureText } from '../../numbers/change_measures.js';
