@@ -117,7 +117,7 @@ def test_the_html_file_and_the_links_have_the_choice_of_each(open_page, comparis
     page.locator("[data-pane=after] .av-own").get_by_label("Layer", exact=True).select_option(label="layer 3")
     tools.wait(page, own="3.mean")
     page.get_by_role("button", name="Keep", exact=True).click()
-    link = page.locator("a[data-format=png]").get_attribute("href")
+    link = page.locator("a[data-format=png][href]").get_attribute("href")
     assert "right_layer=3" in link and "right_head=mean" in link and "difference" not in link
     export(comparisons["towers"], "html", tmp_path / "both.html")
     page.goto((tmp_path / "both.html").as_uri())
