@@ -57,10 +57,10 @@ class Eager:
         self.blocks = {}
         take = Capture.take
 
-        def also_eager(capture, module, query, key, value, mask, kwargs):
+        def also_eager(capture, module, query, key, value, mask, kwargs, output):
             if id(module) in capture._names:
                 self.see(capture._names[id(module)], module, query, key, mask, kwargs)
-            take(capture, module, query, key, value, mask, kwargs)
+            return take(capture, module, query, key, value, mask, kwargs, output)
 
         monkeypatch.setattr(Capture, "take", also_eager)
 

@@ -1,0 +1,199 @@
+"""Forecasts of knock-outs: the gradient to every score, against autograd through eager attention."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_families
+import torch
+from PIL import Image
+from torch.overrides import TorchFunctionMode
+from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForImageTextToText
+from transformers.masking_utils import sdpa_mask
+
+from attention import Request, extract
+from attention.capture.asked_again import forecast_knock_outs
+from attention.capture.backward import Differentiable, gradients, tensors_of, value_of
+from attention.capture.plan import plan_towers
+from attention.limits import Limits
+from attention.models import loading as models
+from attention.models.hook import ATTENTION, attention_function
+from attention.models.kept import free
+
+pytestmark = pytest.mark.slow
+
+PROMPT, ANSWER = "what is it?", "red and blue"
+
+
+def picture(width, height, seed=0):
+    colours = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+    return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
+
+
+class Oracle:
+    """Attention written out, score by score, which keeps every score of the graph to ask for its gradient."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, module, query, key, value, attention_mask=None, **kwargs):
+        mask = attention_mask
+        scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
+        n_groups = query.shape[1] // key.shape[1]
+        keys, values = (each.repeat_interleave(n_groups, dim=1) for each in (key, value))
+        scores = query @ keys.transpose(2, 3) * scaling
+        cap = kwargs.get("softcap")
+        if cap:
+            scores = torch.tanh(scores / cap) * cap
+        if not scores.requires_grad:
+            scores = scores.detach().requires_grad_()
+        scores.retain_grad()
+        causal = kwargs.get("is_causal")
+        causal = getattr(module, "is_causal", True) if causal is None else causal
+        if mask is None and causal and query.shape[2] > 1:
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()[None, None]
+        indices = kwargs.get("indices")
+        if indices is not None:
+            chosen = torch.zeros(*indices.shape[:2], key.shape[2], dtype=torch.bool).scatter_(-1, indices, True)
+            mask = mask & chosen[:, None]
+        hidden = None if mask is None else ~mask if mask.dtype == torch.bool else mask != 0
+        seen = scores if hidden is None else scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
+        sinks = kwargs.get("s_aux")
+        if sinks is not None:
+            seen = torch.cat([seen, sinks[None, :, None, None].expand(*seen.shape[:3], 1)], dim=-1)
+        rows = torch.softmax(seen, dim=-1)
+        rows = rows if sinks is None else rows[..., :-1]
+        if hidden is not None:  # a query that sees no key reads nothing
+            rows = rows * ~hidden.all(dim=-1, keepdim=True)
+        self.calls.append((module, scores, rows.detach()))
+        return (rows @ values).transpose(1, 2).contiguous(), None
+
+    def layers(self, plans):
+        """{(tower, layer): (dL/ds, rows)}, float64 [heads, queries, keys] each, blocks of calls on the diagonal."""
+        names = {id(module): (tower, i) for tower, plan in plans.items() for i, (_, module) in plan.modules.items()}
+        found = {}
+        for module, scores, rows in self.calls:
+            if id(module) in names:
+                gradient = torch.zeros_like(scores) if scores.grad is None else scores.grad
+                found.setdefault(names[id(module)], []).extend(zip(gradient, rows, strict=True))
+        return {name: _diagonal(blocks, plans[name[0]].lengths) for name, blocks in found.items()}
+
+
+def _diagonal(blocks, lengths):
+    """Blocks one after the other on both axes, as far as they are no padding."""
+    if lengths is not None:
+        blocks = [[each[:, :n, :n] for each in block] for block, n in zip(blocks, lengths, strict=True)]
+    parts = []
+    for each in zip(*blocks, strict=True):
+        heads = [torch.block_diag(*(block[head].double() for block in each)) for head in range(len(each[0]))]
+        parts.append(torch.stack(heads).numpy())
+    return parts
+
+
+class InDouble(TorchFunctionMode):
+    """Computes in float64 what a model of float64 weights would cast to float32 in between, as its norms do."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.float:
+            return args[0].double()
+        args = tuple(torch.float64 if each is torch.float32 else each for each in args)
+        kwargs = {name: torch.float64 if each is torch.float32 else each for name, each in (kwargs or {}).items()}
+        return function(*args, **kwargs)
+
+
+oracle = None
+AttentionInterface.register("oracle", lambda *given, **named: oracle(*given, **named))  # noqa: PLW0108 - that of now
+AttentionMaskInterface.register("oracle", sdpa_mask)
+
+
+class Case:
+    """A run of a tiny model, its forecast, and what autograd says of every score, in float64 and in float32."""
+
+    def __init__(self, folder, place):
+        self.folder = folder
+        pictures = (picture(400, 150), picture(170, 330, 1))
+        asked = Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, model=str(folder))
+        self.run = extract(asked, place)
+        self.forecast = forecast_knock_outs(self.run, towers=self.run.towers(), model=models.load(str(folder), "cpu"))
+        self.loaded = models.load(str(folder), "cpu")
+        n = self.run.info["prompt_tokens"]
+        self.ids = [token["id"] for token in self.run.info["tokens"]]
+        shown = [Image.open(self.run.folder / image["file"]) for image in self.run.info["images"]]
+        family = self.loaded.family
+        prompt = family.prepare(self.loaded.processor, self.run.info["messages"], shown, None)
+        self.inputs = family.extend(self.loaded.processor, prompt, self.ids[n:])
+
+    def plans(self, model):
+        return plan_towers(
+            replace(self.loaded, model=model), self.inputs, self.run.info["prompt_tokens"], True, Limits()
+        )
+
+    def model(self, dtype):
+        model = AutoModelForImageTextToText.from_pretrained(self.folder, dtype=dtype)
+        return model.eval().requires_grad_(False)
+
+    def target(self, model):
+        """L of a pass through the model with whatever attention it has."""
+        tensors = self.inputs.tensors
+        dtype = next(model.parameters()).dtype
+        tensors = {name: each.to(dtype) if each.is_floating_point() else each for name, each in tensors.items()}
+        logits = model(**tensors, use_cache=False).logits[0]
+        first = self.run.info["prompt_tokens"]
+        return value_of(self.forecast.target, logits[first - 1 :], self.ids, first)
+
+    def by_autograd(self, dtype):
+        """L, and {(tower, layer): (dL/ds, rows)}."""
+        global oracle
+        oracle, model = Oracle(), self.model(dtype)
+        with attention_function(model, "oracle"), InDouble() if dtype == torch.float64 else nullcontext():
+            value = self.target(model)
+        value.backward()
+        return float(value.detach()), oracle.layers(self.plans(model))
+
+
+@pytest.fixture(scope="module", params=tiny_families.of_each_kind())
+def case(request, tmp_path_factory):
+    folder = tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
+    yield Case(folder, tmp_path_factory.mktemp("runs") / "run")
+    free()
+
+
+@pytest.fixture(scope="module")
+def exact(case):
+    return case.by_autograd(torch.float64)
+
+
+def test_the_formula_equals_autograd_in_float64(case, exact):
+    model = case.model(torch.float64)
+    with attention_function(model, ATTENTION), InDouble(), Differentiable(case.plans(model)) as passed:
+        value = case.target(model)
+    expected_value, expected = exact
+    assert float(value.detach()) == pytest.approx(expected_value, abs=1e-9)
+    pulls = gradients(passed.passed, value)
+    found = {(tower, layer.index): layer for tower, layers in passed.passed.items() for layer in layers}
+    assert set(found) == set(expected) and any(abs(gradient).max() > 0 for gradient, _ in expected.values())
+    with InDouble():
+        for name, (gradient, rows) in expected.items():
+            kept = {each: tensor.numpy() for each, tensor in tensors_of(found[name], pulls).items()}
+            pull = kept["pull"].reshape(len(kept["value"]), -1, kept["pull"].shape[-1])
+            seen = (pull @ kept["value"].swapaxes(1, 2)).reshape(gradient.shape)
+            assert (
+                np.abs(rows * (seen - kept["pull_output"][..., None]) - gradient).max() <= 1e-9 * np.abs(gradient).max()
+            )
+
+
+def test_gradients_from_disk_are_as_exact_as_float32_is(case, exact):
+    """Against float64, no further away than eager attention in float32 is, and from that 1e-5 of the largest."""
+    (value, expected), (value_in_float32, in_float32) = exact, case.by_autograd(torch.float32)
+    run, forecast = case.run, case.forecast
+    assert forecast.info["value"] == pytest.approx(value, abs=1e-4 + 3 * abs(value_in_float32 - value))
+    assert {(tower, layer) for tower in run.towers() for layer in forecast.layers(tower)} == set(expected)
+    for (tower, layer), (gradient, _) in expected.items():
+        rounding = np.abs(in_float32[tower, layer][0] - gradient).max()
+        found = np.concatenate([part for _, part, _ in forecast._chunks(layer, tower)], axis=1)
+        assert np.abs(found - gradient).max() <= 1e-5 * np.abs(gradient).max() + 3 * rounding, (tower, layer)
+        for row in (0, run.queries(tower) - 1):
+            assert np.allclose(
+                forecast.score_gradient(layer, row, tower), found[:, row], atol=1e-7 * np.abs(found).max()
+            )
