@@ -83,7 +83,7 @@ def frozen(model: torch.nn.Module) -> Iterator[None]:
 
 
 def value_of(target: Target, logits: torch.Tensor, ids: list[int], first: int) -> torch.Tensor:
-    """L, a float32 scalar, of logits [positions, vocabulary] of which the first predicts the token at `first`."""
+    """L of a target, a float32 scalar, of logits [positions, vocabulary]; the first of these predict token `first`."""
     rows = logits[[token - first for token in target.tokens]].float()
     chosen = torch.tensor([ids[token] for token in target.tokens], device=rows.device)[:, None]
     if target.against is None:

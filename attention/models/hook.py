@@ -19,6 +19,7 @@ from transformers.masking_utils import sdpa_mask
 
 from attention.errors import CaptureError, quoted
 
+from .edits import edit_of
 from .scores import Scores, attend
 
 ATTENTION = "attention_capture"
@@ -39,10 +40,15 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
     indices = kwargs.pop("indices", None)
     if indices is not None:
         attention_mask = _chosen(attention_mask, indices, key.shape[2])
+    edit = edit_of(module)
+    if edit is not None:
+        attention_mask = edit.mask(module, query, key, attention_mask, kwargs)
     if Scores.of(query, kwargs).are_plain:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     else:
         output = attend(module, query, key, value, attention_mask, kwargs)
+    if edit is not None:
+        output = edit.output(output, attention_mask)
     listener = recorder.get()
     if listener is not None:
         if torch.is_autocast_enabled(query.device.type):

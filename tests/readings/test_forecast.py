@@ -13,8 +13,8 @@ from transformers import AttentionInterface, AttentionMaskInterface, AutoModelFo
 from transformers.masking_utils import sdpa_mask
 
 from attention import Request, extract
-from attention.capture.asked_again import forecast_knock_outs
 from attention.capture.backward import Differentiable, gradients, tensors_of, value_of
+from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.plan import plan_towers
 from attention.limits import Limits
 from attention.models import loading as models
