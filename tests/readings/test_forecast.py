@@ -16,12 +16,14 @@ from attention import Request, extract
 from attention.capture.backward import Differentiable, gradients, tensors_of, value_of
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.plan import plan_towers
+from attention.environment import POCKET
+from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.hook import ATTENTION, attention_function
 from attention.models.kept import free
-
-pytestmark = pytest.mark.slow
+from attention.readings.forecast import open_forecast
+from attention.readings.target import Target
 
 PROMPT, ANSWER = "what is it?", "red and blue"
 
@@ -36,6 +38,7 @@ class Oracle:
 
     def __init__(self):
         self.calls = []
+        self.bias = {}  # {module: what is added to its scores}
 
     def __call__(self, module, query, key, value, attention_mask=None, **kwargs):
         mask = attention_mask
@@ -46,6 +49,8 @@ class Oracle:
         cap = kwargs.get("softcap")
         if cap:
             scores = torch.tanh(scores / cap) * cap
+        if module in self.bias:
+            scores = scores + self.bias[module]
         if not scores.requires_grad:
             scores = scores.detach().requires_grad_()
         scores.retain_grad()
@@ -123,6 +128,11 @@ class Case:
         family = self.loaded.family
         prompt = family.prepare(self.loaded.processor, self.run.info["messages"], shown, None)
         self.inputs = family.extend(self.loaded.processor, prompt, self.ids[n:])
+        of_first = [key for key in self.run.info["towers"]["vision"]["keys"] if key and self.image_of(key) == 0]
+        self.first_picture = len(of_first)  # keys of the vision tower
+
+    def image_of(self, key):
+        return self.run.info["grids"][key["grid"]]["image"]
 
     def plans(self, model):
         return plan_towers(
@@ -152,7 +162,13 @@ class Case:
         return float(value.detach()), oracle.layers(self.plans(model))
 
 
-@pytest.fixture(scope="module", params=tiny_families.of_each_kind())
+KINDS = ("gemma4", "mllama", "qwen2_5_vl")  # padding and shared keys; cross-attention; windows
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in tiny_families.all_types()],
+)
 def case(request, tmp_path_factory):
     folder = tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     yield Case(folder, tmp_path_factory.mktemp("runs") / "run")
@@ -197,3 +213,89 @@ def test_gradients_from_disk_are_as_exact_as_float32_is(case, exact):
             assert np.allclose(
                 forecast.score_gradient(layer, row, tower), found[:, row], atol=1e-7 * np.abs(found).max()
             )
+
+
+@pytest.fixture(scope="module")
+def pocket(tmp_path_factory):
+    case = Case(POCKET, tmp_path_factory.mktemp("runs") / "run")
+    yield case
+    free()
+
+
+def test_a_key_read_a_little_less_changes_the_target_as_the_forecast_says(pocket):
+    """Central differences of a bias on one key in one head, in float64: minus the sum over rows of dL/ds."""
+    global oracle
+    oracle, model = Oracle(), pocket.model(torch.float64)
+    step = 1e-4
+    for tower, layer, head, key in (("language", 3, 1, 30), ("language", 0, 2, 5), ("vision", 1, 0, 17)):
+        module = pocket.plans(model)[tower].modules[layer][1]
+        values = []
+        for sign in (-1, 1):
+            bias = torch.zeros(pocket.run.heads(tower), 1, pocket.run.keys(tower), dtype=torch.float64)
+            bias[head, 0, key] = sign * step
+            oracle.bias = {module: bias if tower == "language" else bias[..., : pocket.first_picture]}
+            with attention_function(model, "oracle"), InDouble(), torch.no_grad():
+                values.append(float(pocket.target(model)))
+        oracle.bias = {}
+        (_, expected) = pocket.by_autograd(torch.float64)
+        slope = (values[1] - values[0]) / (2 * step)
+        exact = expected[tower, layer][0][head, :, key].sum()
+        assert slope == pytest.approx(exact, rel=1e-6)
+        largest = float(np.abs(pocket.forecast.keys(layer, tower)).max())
+        assert pocket.forecast.keys(layer, tower)[head, key] == pytest.approx(-exact, abs=1e-4 * largest)
+
+
+def test_sums_that_hold_by_definition(pocket):
+    run, forecast = pocket.run, pocket.forecast
+    for tower in run.towers():
+        for layer in forecast.layers(tower):
+            data = forecast._read(layer, tower)
+            for _, gradient, _ in forecast._chunks(layer, tower):
+                assert np.abs(gradient.sum(axis=-1)).max() <= 1e-6 * np.abs(gradient).sum(axis=-1).max()
+            row = run.queries(tower) - 1
+            total = forecast.gradient_times_attention(layer, row, tower).sum(axis=-1)
+            assert np.allclose(total, data["pull_output"][:, row], atol=1e-5 * np.abs(data["pull_output"]).max())
+            everything = forecast.silenced("zero", tower)[forecast.layers(tower).index(layer)]
+            assert np.allclose(
+                everything, -data["pull_output"].sum(axis=1), atol=1e-5 * np.abs(everything).max() + 1e-9
+            )
+
+
+def test_a_region_that_holds_all_of_a_rows_mass_takes_its_whole_output(pocket):
+    """A head all of whose keys are hidden is a head silenced by zero; one of which nothing is hidden is untouched."""
+    run, forecast = pocket.run, pocket.forecast
+    vision = forecast.knock_out(range(run.keys("vision")), "vision")
+    assert np.allclose(vision, 0)  # no row is outside of the region
+    layer = forecast.layers()[-1]
+    last = run.queries() - 2
+    data = forecast._read(layer, "language")
+    _, gradient, rows = next(forecast._chunks(layer, "language", last, last + 1))
+    for keys in (range(last), [3, 4, 5]):
+        inside = np.isin(np.arange(run.keys()), list(keys))
+        left = rows[:, 0, ~inside].sum(axis=1)
+        seen = rows[:, 0] * (data["pull"][:, last, None] * data["value"][np.arange(4) // 2]).sum(axis=-1)
+        after = seen[:, ~inside].sum(axis=1) / left
+        change = after - data["pull_output"][:, last]
+        assert np.allclose(-gradient[:, 0, inside].sum(axis=1) / left, change, atol=1e-4 * np.abs(change).max() + 1e-7)
+
+
+def test_the_pass_keeps_the_models_numbers_and_grows_with_tokens_alone(pocket):
+    run, forecast = pocket.run, pocket.forecast
+    assert forecast.info["value"] == pytest.approx(sum(run.info["logprobs"]), abs=1e-5)
+    assert forecast.info["difference"] == 0
+    for tower in run.towers():
+        values = sum(each.size for each in forecast._read(forecast.layers(tower)[0], tower).values())
+        assert values <= (run.queries(tower) + run.keys(tower)) * run.heads(tower) * 40
+
+
+def test_one_token_against_another_is_the_difference_of_their_logits(pocket):
+    run = pocket.run
+    token = run.info["prompt_tokens"]
+    model = models.load(str(POCKET), "cpu")
+    itself = forecast_knock_outs(run, token, against=pocket.ids[token], model=model)
+    assert itself.info["value"] == 0 and np.abs(itself.keys(2)).max() == 0
+    other = forecast_knock_outs(run, token, against=5, model=model)
+    back = open_forecast(run, Target((token,), 5))
+    assert other.info == back.info and other.info["value"] != 0
+    with pytest.raises(InvalidRequest, match="vocabulary has"):
+        forecast_knock_outs(run, token, against=10**6, model=model)
