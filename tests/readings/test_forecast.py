@@ -38,7 +38,7 @@ class Oracle:
 
     def __init__(self):
         self.calls = []
-        self.bias = {}  # {module: what is added to its scores}
+        self.bias = {}  # {module: what is added to the scores of its first call}
 
     def __call__(self, module, query, key, value, attention_mask=None, **kwargs):
         mask = attention_mask
@@ -50,7 +50,7 @@ class Oracle:
         if cap:
             scores = torch.tanh(scores / cap) * cap
         if module in self.bias:
-            scores = scores + self.bias[module]
+            scores = scores + self.bias.pop(module)
         if not scores.requires_grad:
             scores = scores.detach().requires_grad_()
         scores.retain_grad()
@@ -236,7 +236,6 @@ def test_a_key_read_a_little_less_changes_the_target_as_the_forecast_says(pocket
             oracle.bias = {module: bias if tower == "language" else bias[..., : pocket.first_picture]}
             with attention_function(model, "oracle"), InDouble(), torch.no_grad():
                 values.append(float(pocket.target(model)))
-        oracle.bias = {}
         (_, expected) = pocket.by_autograd(torch.float64)
         slope = (values[1] - values[0]) / (2 * step)
         exact = expected[tower, layer][0][head, :, key].sum()
