@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image
 
 from attention.errors import CaptureError, InvalidRequest, quoted
 from attention.families.family import Inputs
 from attention.limits import Limits
+from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .extraction import Adapted, Extraction
+from .images import Pictures
+from .inputs import prepare
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,26 @@ class AskedAgain:
     ids: list[int]
     first: int
     tensors: dict[str, torch.Tensor]
+    request: Request
+    pictures: Pictures
 
-    def logits(self) -> torch.Tensor:
+    def logits(self, tensors: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Logits [batch, positions, vocabulary] of the rows that predict the answer, and of what would follow it."""
         kept = slice(self.first - 1, None)
-        return self.loaded.model(**self.tensors, use_cache=False, logits_to_keep=kept).logits
+        return self.loaded.model(**(tensors or self.tensors), use_cache=False, logits_to_keep=kept).logits
+
+    def with_pictures(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
+        """The same sequence of other pictures of the same sizes, as the model takes it.
+
+        Raises CaptureError where it becomes other tokens.
+        """
+        family, processor = self.loaded.family, self.loaded.processor
+        prepared = prepare(self.request, [(image, []) for image in images], family, processor, self.limits)
+        if prepared.inputs.ids != self.ids[: self.first]:
+            raise CaptureError(f"{self.loaded.id} reads a picture of the same size as another number of tokens.")
+        answer = self.ids[self.first :]
+        inputs = family.extend(processor, prepared.inputs, answer) if answer else prepared.inputs
+        return inputs_for(self.loaded.model, family, inputs.tensors)
 
     def other(self, where: str) -> CaptureError:
         """The error for a model that computes something else than the run has."""
@@ -66,8 +85,9 @@ def asked_again(
         raise InvalidRequest(
             f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
         )
+    request = request_of(run)
     with (
-        Extraction(request_of(run), partial, model, limits, is_differentiated=True) as extraction,
+        Extraction(request, partial, model, limits, is_differentiated=True) as extraction,
         adapted(extraction.loaded) if adapted else nullcontext(),
     ):
         loaded, first = extraction.loaded, extraction.n_prompt
@@ -79,7 +99,8 @@ def asked_again(
                 "model or of its processor. Make the run anew."
             )
         inputs = loaded.family.extend(loaded.processor, prepared, ids[first:]) if ids[first:] else prepared
-        yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, extraction.on_device(inputs))
+        tensors, pictures = extraction.on_device(inputs), extraction.prepared.pictures
+        yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, tensors, request, pictures)
 
 
 def request_of(run: Run) -> Request:

@@ -1,4 +1,4 @@
-"""Trials on a run: the answer's probability when tokens are hidden or heads are silenced, many in one batch.
+"""Trials on a run: the answer's probability when tokens are hidden, heads are silenced, or pictures painted over.
 
 Owns the passes. The prompt is read once, by the vision tower as well: the members of a batch part where the first layer
 of the language model begins. A model whose own code does not take a batch there runs them one by one.
@@ -6,24 +6,30 @@ of the language model begins. A model whose own code does not take a batch there
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image, ImageFilter, ImageStat
 
 from attention.limits import Limits
 from attention.models.edits import LayerEdit, edited
 from attention.readings.target import Target
 from attention.readings.trial import Hide, Silence, Trial
 from attention.runs.partial import PartialRun
+from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.temporary import temporary_place
 
 from .asked_again import AskedAgain, asked_again
 from .backward import value_of
+from .extraction import Adapted
+
+Paint = Literal["mean", "blur"]
 
 BATCH_BYTES = 256 << 20  # of hidden edges at a time
 EQUAL, EQUAL_16 = 2e-3, 0.5  # by how many nats a token may be more or less probable than in the run: another device's
@@ -46,59 +52,96 @@ class Tried:
         return self.values - self.value
 
 
-def try_without(
+class Trials:
+    """A run's model, ready to try things on, for the time of a `with`: see `trials`."""
+
+    def __init__(self, asked: AskedAgain, target: Target, partial: PartialRun):
+        self._asked, self._target, self._partial = asked, target, partial
+        self._modules = asked.loaded.family.attention_modules(asked.loaded.model)
+
+    def without(self, tried: Sequence[Trial], on_done: Callable[[int, int], None] | None = None) -> Tried:
+        """Measure the target with each of some changes to the model's attention.
+
+        Raises InvalidRequest for a trial that this run does not allow. `on_done` is told of (trials done, of all).
+        """
+        run, values, said = self._asked.run, list[float](), list[list[int]]()
+        for trial in tried:
+            trial.check(run)
+        for part in _batches(run, tried):
+            self._partial.check_cancelled()
+            logits = _logits(self._asked, self._modules, run, part)
+            if not values:
+                _check_same(self._asked, logits[0])
+            skipped = 1 if values else 0  # the unchanged member of every batch but the first
+            for each in logits[skipped:]:
+                self._measure(each, values, said)
+            if on_done is not None:
+                on_done(len(values) - 1, len(tried))
+        return Tried(values[0], np.array(values[1:]), np.array(said))
+
+    def painted(
+        self, regions: Sequence[Region], by: Paint = "mean", on_done: Callable[[int, int], None] | None = None
+    ) -> Tried:
+        """Measure the target with each region of its picture painted over, the picture read again by the whole model.
+
+        In the mean colour of its picture, or blurred. Raises CaptureError for a picture that is read as other tokens.
+        """
+        values, said = list[float](), list[list[int]]()
+        self._measure(self._asked.logits()[0], values, said)
+        pictures = [image for image, _ in self._asked.pictures]
+        for done, region in enumerate(regions):
+            self._partial.check_cancelled()
+            shown = list(pictures)
+            shown[region.image] = painted(pictures[region.image], region.place, by)
+            self._measure(self._asked.logits(self._asked.with_pictures(shown))[0], values, said)
+            if on_done is not None:
+                on_done(done + 1, len(regions))
+        return Tried(values[0], np.array(values[1:]), np.array(said))
+
+    def _measure(self, logits: torch.Tensor, values: list[float], said: list[list[int]]) -> None:
+        values.append(float(value_of(self._target, logits, self._asked.ids, self._asked.first)))
+        said.append(logits[:-1].argmax(dim=-1).tolist())
+
+
+@contextmanager
+def trials(
     run: Run,
-    trials: Sequence[Trial],
     target: Target | None = None,
     *,
     model=None,
     limits: Limits | None = None,
-    on_done: Callable[[int, int], None] | None = None,
-) -> Tried:
-    """Measure the target with each of some changes to the model's attention.
-
-    Raises InvalidRequest for a trial that this run does not allow, CaptureError where the model does not read what the
-    run says, and what `extract` raises. `on_done` is told of (trials done, of all).
+    partial: PartialRun | None = None,
+    adapted: Adapted | None = None,
+) -> Iterator[Trials]:
+    """Hold the model of a run, to try things on: raises CaptureError where it does not read what the run says, and what
+    `extract` raises. `partial` is where progress is told and a stop is asked for.
     """
-    target = target or Target.of(run)
-    for trial in trials:
-        trial.check(run)
-    place = temporary_place()
-    partial = PartialRun.create(place)  # where a stop is asked for, and progress is told
-    try:
-        return fill_trials(run, trials, target, partial, model, limits, on_done)
-    finally:
-        partial.discard()
-        place.parent.rmdir()
+    with ExitStack() as held:
+        if partial is None:
+            place = temporary_place()
+            partial = PartialRun.create(place)
+            held.callback(shutil.rmtree, place.parent, ignore_errors=True)
+        asked = held.enter_context(asked_again(run, partial, model, limits, adapted))
+        yield Trials(asked, target or Target.of(run), partial)
 
 
-def fill_trials(
-    run: Run,
-    trials: Sequence[Trial],
-    target: Target,
-    partial: PartialRun,
-    model=None,
-    limits: Limits | None = None,
-    on_done: Callable[[int, int], None] | None = None,
-) -> Tried:
-    """The job, told of in a folder that the caller has made, where a stop is asked for too."""
-    with asked_again(run, partial, model, limits) as asked:
-        modules = asked.loaded.family.attention_modules(asked.loaded.model)
-        values: list[float] = []
-        said: list[list[int]] = []
-        for part in _batches(run, trials):
-            partial.check_cancelled()
-            logits = _logits(asked, modules, run, part)
-            found = [value_of(target, each, asked.ids, asked.first) for each in logits]
-            if not values:
-                _check_same(asked, logits[0])
-            spoken = [each[:-1].argmax(dim=-1).tolist() for each in logits]
-            skipped = 1 if values else 0  # the unchanged member of every batch but the first
-            values += [float(each) for each in found[skipped:]]
-            said += spoken[skipped:]
-            if on_done is not None:
-                on_done(len(values) - 1, len(trials))
-    return Tried(values[0], np.array(values[1:]), np.array(said))
+def try_without(run: Run, tried: Sequence[Trial], target: Target | None = None, *, model=None) -> Tried:
+    """Measure the target of a run with each of some changes to its model's attention. Raises as `trials` does."""
+    with trials(run, target, model=model) as ready:
+        return ready.without(tried)
+
+
+def painted(picture: Image.Image, box: Sequence[float], by: Paint) -> Image.Image:
+    """A copy of an RGB picture with a box of it in the picture's mean colour, or blurred beyond recognition."""
+    x0, y0, x1, y1 = (round(side) for side in box)
+    result = picture.copy()
+    if by == "mean":
+        colour = tuple(round(value) for value in ImageStat.Stat(picture).mean)
+        result.paste(colour, (x0, y0, x1, y1))
+    else:
+        blurred = picture.filter(ImageFilter.GaussianBlur(max(x1 - x0, y1 - y0) / 4))
+        result.paste(blurred.crop((x0, y0, x1, y1)), (x0, y0))
+    return result
 
 
 def _check_same(asked: AskedAgain, logits: torch.Tensor) -> None:
