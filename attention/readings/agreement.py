@@ -96,14 +96,14 @@ def read_maps(run: Run, blocks: list[Block], queries: list[int]) -> dict[str, np
     `mean` of all layers and heads, `last` of the last layer's heads; [regions] each.
     """
     tower = tower_of_pictures(run)
-    rows = np.mean([run.exact_rows(query, tower) for query in queries], axis=0)
+    rows = np.stack([run.exact_rows(query, tower) for query in queries]).mean(axis=0)
     layers = {"mean": rows.mean(axis=(0, 1)), "last": rows[-1].mean(axis=0)}
     return {name: -np.array([row[list(block.keys)].sum() for block in blocks]) for name, row in layers.items()}
 
 
-def best_heads(run: Run, blocks: list[Block], queries: list[int], measured: np.ndarray) -> np.ndarray:
-    """Spearman of each head's map with a truth: float64 [layers, heads], for choosing one on other inputs."""
+def head_maps(run: Run, blocks: list[Block], queries: list[int]) -> np.ndarray:
+    """The same of every head: float64 [layers, heads, regions], minus the mass."""
     tower = tower_of_pictures(run)
-    rows = np.mean([run.exact_rows(query, tower) for query in queries], axis=0)
-    masses = -np.stack([rows[:, :, list(block.keys)].sum(axis=-1) for block in blocks], axis=-1)
-    return np.array([[spearman(head, measured) for head in layer] for layer in masses])
+    rows = np.stack([run.exact_rows(query, tower) for query in queries]).mean(axis=0, dtype=np.float64)
+    masses: np.ndarray = -np.stack([rows[:, :, list(block.keys)].sum(axis=-1) for block in blocks], axis=-1)
+    return masses
