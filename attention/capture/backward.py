@@ -20,9 +20,13 @@ from attention.errors import NotFinite
 from attention.models.scores import Scores
 from attention.readings.target import Target
 
+from .asked_again import AskedAgain
 from .blocks import Block, Call, joined
 from .plan import TowerPlan
 from .recorder import Capture
+
+# how far queries and keys may lie from the run's, over their norm: of float32, and of 16 bits on another device
+EQUAL, EQUAL_16 = 1e-4, 2e-2
 
 
 @dataclass
@@ -82,13 +86,41 @@ def frozen(model: torch.nn.Module) -> Iterator[None]:
             weight.requires_grad_()
 
 
+def logits_of(target: Target, logits: torch.Tensor, ids: list[int], first: int) -> torch.Tensor:
+    """The sum of the logits of a target's tokens, less that of the other token where there is one."""
+    rows = logits[[token - first for token in target.tokens]].float()
+    chosen = rows.gather(-1, torch.tensor([ids[token] for token in target.tokens], device=rows.device)[:, None])
+    return (chosen if target.against is None else chosen - rows[:, target.against, None]).sum()
+
+
 def value_of(target: Target, logits: torch.Tensor, ids: list[int], first: int) -> torch.Tensor:
     """L of a target, a float32 scalar, of logits [positions, vocabulary]; the first of these predict token `first`."""
+    if target.against is not None:
+        return logits_of(target, logits, ids, first)
     rows = logits[[token - first for token in target.tokens]].float()
     chosen = torch.tensor([ids[token] for token in target.tokens], device=rows.device)[:, None]
-    if target.against is None:
-        return torch.log_softmax(rows, dim=-1).gather(-1, chosen).sum()
-    return (rows.gather(-1, chosen) - rows[:, target.against, None]).sum()
+    return torch.log_softmax(rows, dim=-1).gather(-1, chosen).sum()
+
+
+def check_same(asked: AskedAgain, passed: dict[str, list[PassedLayer]]) -> float:
+    """The largest difference of queries and keys from the run's, over their norm.
+
+    Raises CaptureError above rounding.
+    """
+    run, largest = asked.run, 0.0
+    most = EQUAL if run.info["model"]["dtype"] == "float32" else EQUAL_16
+    for tower, layers in passed.items():
+        for layer in layers:
+            for name in ("query", "key"):
+                kept = torch.from_numpy(run.factor(name, layer.index, tower))
+                now = layer.joined(name).float().cpu()
+                away = float("inf")
+                if kept.shape == now.shape:
+                    away = float(torch.linalg.vector_norm(now - kept) / torch.linalg.vector_norm(kept).clamp(min=1e-30))
+                if not away <= most:
+                    raise asked.other(f"Layer {layer.index} of the {tower} tower now has other queries and keys")
+                largest = max(largest, away)
+    return largest
 
 
 def write_gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor, folder: Path) -> dict[str, dict]:

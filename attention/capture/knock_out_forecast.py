@@ -21,14 +21,11 @@ from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .asked_again import AskedAgain, asked_again
-from .backward import Differentiable, PassedLayer, frozen, value_of, write_gradients
+from .asked_again import asked_again
+from .backward import Differentiable, check_same, frozen, value_of, write_gradients
 from .called_with import with_processor
 from .extraction import Adapted, all_or_nothing
 from .plan import plan_towers
-
-# how far queries and keys may lie from the run's, over their norm: of float32, and of 16 bits on another device
-EQUAL, EQUAL_16 = 1e-4, 2e-2
 
 
 def forecast_knock_outs(
@@ -92,7 +89,7 @@ def fill_forecast(
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
             with Differentiable(plans, on_layer) as passed:
                 logits = asked.logits()[0]
-            difference = _check_same(asked, passed.passed)
+            difference = check_same(asked, passed.passed)
             value = value_of(target, logits, asked.ids, asked.first)
             partial.check_cancelled()
             records = write_gradients(passed.passed, value, partial.folder)
@@ -120,24 +117,3 @@ def _towers(run: Run, towers: Sequence[str]) -> list[str]:
         has = ", ".join(run.towers())
         raise InvalidRequest(f"There is no tower {quoted(unknown[0] if unknown else '')} in this run; it has {has}.")
     return [tower for tower in run.towers() if tower in towers]
-
-
-def _check_same(asked: AskedAgain, passed: dict[str, list[PassedLayer]]) -> float:
-    """The largest difference of queries and keys from the run's, over their norm.
-
-    Raises CaptureError above rounding.
-    """
-    run, largest = asked.run, 0.0
-    most = EQUAL if run.info["model"]["dtype"] == "float32" else EQUAL_16
-    for tower, layers in passed.items():
-        for layer in layers:
-            for name in ("query", "key"):
-                kept = torch.from_numpy(run.factor(name, layer.index, tower))
-                now = layer.joined(name).float().cpu()
-                away = float("inf")
-                if kept.shape == now.shape:
-                    away = float(torch.linalg.vector_norm(now - kept) / torch.linalg.vector_norm(kept).clamp(min=1e-30))
-                if not away <= most:
-                    raise asked.other(f"Layer {layer.index} of the {tower} tower now has other queries and keys")
-                largest = max(largest, away)
-    return largest

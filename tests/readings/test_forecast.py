@@ -14,10 +14,11 @@ from transformers.masking_utils import sdpa_mask
 
 from attention import Request, extract
 from attention.capture.backward import Differentiable, gradients, tensors_of, value_of
+from attention.capture.direct_attribution import attribute_directly
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.plan import plan_towers
 from attention.environment import POCKET
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, UnsupportedModel
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.hook import ATTENTION, attention_function
@@ -143,14 +144,16 @@ class Case:
         model = AutoModelForImageTextToText.from_pretrained(self.folder, dtype=dtype)
         return model.eval().requires_grad_(False)
 
-    def target(self, model):
-        """L of a pass through the model with whatever attention it has."""
+    def logits(self, model):
+        """Logits of a pass through the model with whatever attention it has."""
         tensors = self.inputs.tensors
         dtype = next(model.parameters()).dtype
         tensors = {name: each.to(dtype) if each.is_floating_point() else each for name, each in tensors.items()}
-        logits = model(**tensors, use_cache=False).logits[0]
+        return model(**tensors, use_cache=False).logits[0]
+
+    def target(self, model):
         first = self.run.info["prompt_tokens"]
-        return value_of(self.forecast.target, logits[first - 1 :], self.ids, first)
+        return value_of(self.forecast.target, self.logits(model)[first - 1 :], self.ids, first)
 
     def by_autograd(self, dtype):
         """L, and {(tower, layer): (dL/ds, rows)}."""
@@ -298,3 +301,43 @@ def test_one_token_against_another_is_the_difference_of_their_logits(pocket):
     assert other.info == back.info and other.info["value"] != 0
     with pytest.raises(InvalidRequest, match="vocabulary has"):
         forecast_knock_outs(run, token, against=10**6, model=model)
+
+
+def test_the_parts_of_a_logit_sum_to_it(pocket):
+    """Cells sum to heads, and heads, MLPs and embedding to the logit."""
+    run = pocket.run
+    direct = attribute_directly(run, run.info["prompt_tokens"], model=models.load(str(POCKET), "cpu"))
+    budget, heads = direct.budget, direct.heads()
+    whole = budget["embedding"] + sum(budget["others"].values()) + heads.sum()
+    assert whole == pytest.approx(budget["logit"], abs=1e-5 * float(np.abs(heads).sum() + 1))
+    logits = pocket.logits(models.load(str(POCKET), "cpu").model)[run.info["prompt_tokens"] - 1]
+    assert budget["logit"] == pytest.approx(float(logits[pocket.ids[run.info["prompt_tokens"]]]), abs=1e-4)
+    for index, layer in enumerate(direct.layers()):
+        cells = direct.cells(layer)
+        assert np.allclose(cells.sum(axis=-1), heads[index], atol=1e-5 * np.abs(heads).max())
+        assert not cells[:, run.info["prompt_tokens"] :].any()  # keys after the row that predicts
+
+
+def test_a_head_without_an_output_adds_nothing_and_pulls_nothing(pocket, tmp_path):
+    loaded = models.load(str(POCKET), "cpu")
+    module = loaded.family.attention_modules(loaded.model)["language"][2]
+    before = module.o_proj.weight.detach().clone()
+    width = module.head_dim
+    try:
+        with torch.no_grad():
+            module.o_proj.weight[:, width : 2 * width] = 0
+        run = extract(PROMPT, tmp_path / "run", model=loaded, images=picture(96, 96), answer=ANSWER, vision=False)
+        forecast, direct = forecast_knock_outs(run, model=loaded), attribute_directly(run, model=loaded)
+    finally:
+        module.o_proj.weight.data.copy_(before)
+    assert not forecast.keys(2)[1].any() and not forecast._read(2, "language")["pull"][1].any()
+    assert not direct.cells(2)[1].any() and forecast.keys(2)[0].any() and direct.cells(2)[0].any()
+
+
+def test_a_model_whose_layers_do_more_than_add_is_refused(tmp_path):
+    folder = tiny_families.write("gemma4", tmp_path / "model")
+    asked = Request(picture(96, 96), PROMPT, str(folder), answer=ANSWER, vision=False, device="cpu")
+    run = extract(asked, tmp_path / "run")
+    with pytest.raises(UnsupportedModel, match="do more than add to each other"):
+        attribute_directly(run, model=models.load(str(folder), "cpu"))
+    assert not list((tmp_path / "run.readings").iterdir())
