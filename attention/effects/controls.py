@@ -68,15 +68,14 @@ def _places(run: Run, keys: tuple[int, ...], tower: str) -> list[tuple[int, ...]
     return []  # on several grids (tiles and the whole) one shift is not one place
 
 
-def control_heads(
-    masses: np.ndarray, chosen: list[tuple[int, int]], n: int = N_CONTROLS, seed: int = 0
-) -> list[tuple[int, int]]:
-    """Other heads, (index of layer, head), whose mass is within 20 % of the mean of the chosen ones; or all others.
+def control_heads(masses: np.ndarray, chosen: list[tuple[int, int]], seed: int = 0) -> list[tuple[int, int]]:
+    """Other heads, (index of layer, head), whose mass is within 20 % of the mean of the chosen ones.
 
-    `masses` [layers, heads] of what each reads of pictures.
+    All others where these are fewer than twice as many as were chosen. `masses` [layers, heads] of what each reads of
+    pictures.
     """
     others = [(layer, head) for layer, head in np.ndindex(*masses.shape) if (layer, head) not in set(chosen)]
     np.random.default_rng(seed).shuffle(others)
     mean = float(np.mean([masses[place] for place in chosen]))
     alike = [(int(a), int(b)) for a, b in others if abs(masses[a, b] - mean) <= ALIKE * max(mean, 1e-12)]
-    return alike[:n] if len(alike) >= n else [(int(a), int(b)) for a, b in others][:n]
+    return alike if len(alike) >= 2 * len(chosen) else [(int(a), int(b)) for a, b in others]

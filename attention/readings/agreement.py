@@ -13,6 +13,7 @@ import numpy as np
 from attention.errors import NotInRun
 from attention.runs.regions import Region, region_cells
 from attention.runs.run import Run
+from attention.runs.tokens import cell_edges
 
 SIDES = 4  # regions of a picture along each side
 
@@ -46,16 +47,32 @@ def tower_of_pictures(run: Run) -> str:
 
 
 def picture_blocks(run: Run, sides: int = SIDES) -> list[Block]:
-    """Each picture in sides x sides boxes of one size; those that no cell belongs to are left out."""
+    """Each picture in sides x sides regions; a cell belongs to the one in which its middle lies.
+
+    Where a picture is one grid, a region ends where its cells end. Regions without a cell are left out.
+    """
     tower, blocks = tower_of_pictures(run), []
     for image, picture in enumerate(run.info["images"]):
-        xs, ys = (np.linspace(0, picture[side], sides + 1) for side in ("width", "height"))
-        for row in range(sides):
-            for col in range(sides):
-                box = tuple(float(side) for side in (xs[col], ys[row], xs[col + 1], ys[row + 1]))
-                keys = keys_of(run, Region(box, image), tower)
-                if keys:
-                    blocks.append(Block(Region(box, image), keys))
+        size = np.array([picture["width"], picture["height"]]) / sides
+        parts: dict[tuple[int, int], list[int]] = {}
+        grids = [i for i, grid in enumerate(run.info["grids"]) if grid["tower"] == tower and grid["image"] == image]
+        for number in grids:
+            cells = run.cells(number)
+            ys, xs = (np.array(edges) for edges in cell_edges(run.info["grids"][number]))
+            cols, rows = (
+                ((edges[1:] + edges[:-1]) / 2 // side).astype(int) for edges, side in zip((xs, ys), size, strict=True)
+            )
+            for (row, col), key in np.ndenumerate(cells):
+                place = min(int(rows[row]), sides - 1), min(int(cols[col]), sides - 1)
+                parts.setdefault(place, []).append(int(key))
+        for (row, col), keys in sorted(parts.items()):
+            own = tuple(sorted(keys))
+            box = box_of(run, own, image, tower)
+            if len(grids) > 1:
+                box = tuple(
+                    float(side) for side in (col * size[0], row * size[1], (col + 1) * size[0], (row + 1) * size[1])
+                )
+            blocks.append(Block(Region(box, image), own))
     return blocks
 
 
@@ -68,6 +85,20 @@ def keys_of(run: Run, region: Region, tower: str) -> tuple[int, ...]:
     keys = cells.keys if isinstance(cells.keys, np.ndarray) else np.arange(cells.keys.start, cells.keys.stop)
     inside = cells.own if len(region.place) == 2 else cells.shared >= cells.areas / 2
     return tuple(int(key) for key in keys[inside])
+
+
+def box_of(run: Run, keys: tuple[int, ...], image: int, tower: str) -> tuple[float, ...]:
+    """The smallest box of a picture, in its pixels, that holds all cells of these keys."""
+    sides = []
+    for number, grid in enumerate(run.info["grids"]):
+        if grid["tower"] != tower or grid["image"] != image:
+            continue
+        ys, xs = cell_edges(grid)
+        rows, cols = np.nonzero(np.isin(run.cells(number), list(keys)))
+        if len(rows):
+            sides.append((xs[cols.min()], ys[rows.min()], xs[cols.max() + 1], ys[rows.max() + 1]))
+    lows, highs = np.array(sides)[:, :2].min(axis=0), np.array(sides)[:, 2:].max(axis=0)
+    return tuple(float(side) for side in (*lows, *highs))
 
 
 def agreement(expected: np.ndarray, measured: np.ndarray) -> Agreement:
