@@ -13,6 +13,11 @@ _HOME = {
     "extract": "capture.extraction",
     "compare_runs": "comparisons.finished",
     "forecast": "capture.forecast",
+    "forecast_knock_outs": "capture.knock_out_forecast",
+    "attribute_directly": "capture.direct_attribution",
+    "try_region": "effects.beside_controls",
+    "try_heads": "effects.beside_controls",
+    "agree": "effects.agreeing",
     "Request": "request",
     "Limits": "limits",
     "open_run": "runs.run",
@@ -31,9 +36,9 @@ _HOME = {
 }
 
 __all__ = [
-    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "answer_regions", "compare_runs",
-    "extract", "forecast", "open_run", "open_scores", "read_items", "read_region", "region_scores", "run_places",
-    "score_items",
+    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "agree", "answer_regions",
+    "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_run", "open_scores",
+    "read_items", "read_region", "region_scores", "run_places", "score_items", "try_heads", "try_region",
 ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Agreeing:
-    """What maps expected of each region and what became of it, on one input.
+    """Expectations of maps for each region, and what became of it, on one input.
 
     `maps` {name: [regions]}, `measured` {`hidden`, `painted`: [regions]}: changes of the target in nats; `heads`
     [layers, heads, regions] what each head's attention alone says.
@@ -105,7 +105,7 @@ def agree(
 
 
 def expected_harm(run: Run, forecast: Forecast, blocks: list[Block], seed: int = 0) -> dict[str, np.ndarray]:
-    """What each map says of each region, [regions] each: NAMES but `hidden`."""
+    """Harm that each map expects of each region, [regions] each: NAMES but `hidden`."""
     tower = tower_of_pictures(run)
     queries = [token - 1 for token in forecast.target.tokens]
     keys = [list(block.keys) for block in blocks]

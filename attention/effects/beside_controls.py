@@ -28,7 +28,7 @@ from .controls import N_CONTROLS, control_heads, control_regions
 
 @dataclass(frozen=True)
 class BesideControls:
-    """What became of the target, in nats: `change` without it, `painted` with it painted over, or None.
+    """Change of the target, in nats: `change` without it, `painted` with it painted over, or None.
 
     `forecast` is the first order of hiding or silencing; `controls` [n] what the same does to others as large and as
     much read, whose mass differs by `gap` of its own at most. `said` are the likeliest tokens at the answer's places,

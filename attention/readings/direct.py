@@ -32,7 +32,7 @@ class Direct(Reading):
         return [token - 1 for token in self.info["target"]["tokens"]]
 
     def cells(self, layer: int, tower: str = "language") -> np.ndarray:
-        """What each key adds by each head: float64 [heads, keys], the sum over the target's rows."""
+        """Addition of each key by each head: float64 [heads, keys], the sum over the target's rows."""
         data = self._read(layer, tower)
         total: np.ndarray = np.zeros((self.run.heads(tower), self.run.keys(tower)))
         for number, query in enumerate(self.queries):
@@ -43,7 +43,7 @@ class Direct(Reading):
         return total
 
     def heads(self, tower: str = "language") -> np.ndarray:
-        """What each head adds: float32 [layers, heads]."""
+        """Addition of each head: float32 [layers, heads]."""
         return np.stack([self._read(layer, tower)["added"] for layer in self.layers(tower)])
 
     @property
