@@ -49,7 +49,8 @@ class AskedAgain:
     def logits(self, tensors: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Logits [batch, positions, vocabulary] of the rows that predict the answer, and of what would follow it."""
         kept = slice(self.first - 1, None)
-        return self.loaded.model(**(tensors or self.tensors), use_cache=False, logits_to_keep=kept).logits
+        logits = self.loaded.model(**(tensors or self.tensors), use_cache=False, logits_to_keep=kept).logits
+        return logits[:, self.first - 1 - len(self.ids) :]  # some models ignore what is asked of them, and give all
 
     def with_pictures(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
         """The same sequence of other pictures of the same sizes, as the model takes it.

@@ -363,7 +363,7 @@ class Extraction:
             if words_for(error) is None:
                 self._check_runs(inputs)
             raise
-        logits = output.logits[0, :-1].float()
+        logits = output.logits[0, -n_answer - 1 : -1].float()  # some models ignore what is asked of them, and give all
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
         logprobs = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0].tolist() if n_answer else []
         return capture, logprobs
