@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, Interrupted, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import capture, export, heads, html, listings, region, score, verify, view
+from . import agree, capture, export, heads, html, listings, region, score, try_without, verify, view
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -130,6 +130,8 @@ def build_parser() -> argparse.ArgumentParser:
     listings.add_inspect(commands)
     listings.add_models(commands)
     listings.add_adapters(commands)
+    try_without.add_try(commands)
+    agree.add_agree(commands)
     verify.add_verify(commands)
     view.add_view(commands)
     return parser
