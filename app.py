@@ -67,8 +67,9 @@ from attention.page.scores import build_scores
 from attention.page.sentences import in_words
 from attention.request import Request
 from attention.runs.partial import PartialRun
-from attention.serving.access import KEY, Access, Hosts
+from attention.serving.access import KEY, Access, Hosts, checked_root_path
 from attention.serving.library import library_routes
+from attention.serving.login import Login, read_accounts
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
@@ -286,7 +287,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`.
 
     On a person's own machine it answers under its own names, and those of `allowed_hosts`; a Space has no library.
+    Raises InvalidRequest for a `root_path` that is none.
     """
+    root_path, names = checked_root_path(settings.pop("root_path", None) or os.environ.get("GRADIO_ROOT_PATH", ""))
+    allowed_hosts = [*allowed_hosts, *names]
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
         from attention.models import loading as models
 
@@ -298,7 +302,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     shown = Shown()
     own = [] if service.is_hosted else [shown.route()]
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
-    served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
+    served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts)), Middleware(Login)]
     if service.is_hosted:
         limits = UploadLimits.of_environment()
         served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
@@ -306,7 +310,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
     demo.launch(
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
-        theme=theme(),
+        theme=theme(), root_path=root_path,
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
         allowed_paths=[], max_file_size=service.zip_bytes, **settings,
     )  # fmt: skip
@@ -372,6 +376,15 @@ def main() -> None:
         help="another name under which the app is reached: a proxy's, or this machine's in your network",
     )  # fmt: skip
     parser.add_argument("--no-key", action="store_true", help="show kept runs to everybody who reaches the app")
+    parser.add_argument(
+        "--root-path", metavar="PATH",
+        help="where a proxy in front has the app: /lens, or https://lab.example/lens, under whose name it then answers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--auth-file", type=Path, metavar="FILE",
+        help="let in only who is named in FILE, a line name:password for each; all else is behind that login: page, "
+        "runs, library, uploads",
+    )  # fmt: skip
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
@@ -392,9 +405,10 @@ def main() -> None:
         addresses(service, "", shown)  # what there is not is said before anything is started
         demo = launch(
             service, options.allow_host, server_name=options.host, server_port=options.port, quiet=True,
+            root_path=options.root_path, auth=read_accounts(options.auth_file) if options.auth_file else None,
         )  # fmt: skip
         print(f"VLM Attention Viz is at {demo.local_url} (Ctrl-C ends it)", flush=True)
-        links = addresses(service, demo.local_url, shown)
+        links = addresses(service, demo.root_path if "://" in demo.root_path else demo.local_url, shown)
         for name, link in links:
             print(f"{name}: {link}", flush=True)
         if options.open:
