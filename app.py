@@ -14,7 +14,7 @@ import logging
 import os
 import platform
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +62,7 @@ from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
+from attention.page.foot import build_foot, quota_words
 from attention.page.manifests import manifest_of, tab_of
 from attention.page.scores import build_scores
 from attention.page.sentences import in_words
@@ -75,6 +76,7 @@ from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
 from attention.serving.shown import Shown
 from attention.serving.uploads import UploadLimits, Uploads
+from attention.visitors.gallery import Gallery, open_examples
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
 from attention.visitors.process_folder import ProcessFolder, remove_abandoned
@@ -84,6 +86,7 @@ from attention.visitors.store import RunCache
 
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
+MEANWHILE = "The finished examples can be looked at meanwhile; a run begins as soon as it is there."
 # an address that names a comparison and no run is that tab's; scores come first where they are shown
 FRONT = """() => {
   const names = new URLSearchParams(location.hash.slice(1));
@@ -103,6 +106,15 @@ def server_limits() -> Limits:
 def gpu_seconds(job: dict, prepared: Any = None) -> int:
     """Seconds that a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
     return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
+
+
+def usual_seconds(service: Service) -> int:
+    """Seconds that a run of one of the examples asks for, with the model that comes first."""
+    from attention.capture.forecast import forecast
+
+    asked = Request((EXAMPLES / "window.png",), "click Save", service.default_model(), mode="generate", vision=False)
+    expected = forecast(asked, service.limits)
+    return gpu_seconds({"tokens": expected.tokens, "new_tokens": Request.max_new_tokens})
 
 
 @spaces.GPU(duration=gpu_seconds)
@@ -143,14 +155,19 @@ def card() -> str:
     return (POCKET / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
 
 
-def build(service: Service, examples: dict[str, str], comparisons: dict[str, str]) -> gr.Blocks:
-    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
+def build(
+    service: Service, examples: dict[str, str], comparisons: dict[str, str]
+) -> tuple[gr.Blocks, Callable[[dict[str, str]], None]]:
+    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts.
+
+    With it comes what lets pages that are opened from then on begin with other examples.
+    """
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
     with SpokenBlocks(
         title=TITLE, fill_width=True, analytics_enabled=False,
         delete_cache=(hour, hour if service.is_hosted else 24 * hour),
     ) as demo:  # fmt: skip
-        notice = gr.Markdown(visible=False)
+        notice = gr.Markdown(visible=False, elem_id="notice")
         gr.Markdown(f"# {TITLE}", elem_id="title")
         passed_on = gr.State()  # what was opened in one tab and belongs into another
         first_tab = "scores" if service.scores.folders else "explore"
@@ -159,31 +176,42 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
                 with gr.Tab("Scores", id="scores"):
                     build_scores(service, passed_on)
             with gr.Tab("Explore", id="explore"):
-                model = build_explore(demo, service, examples, passed_on, card())
+                explore = build_explore(demo, service, examples, passed_on, card())
+                model = explore.model
             with gr.Tab("Compare", id="compare"):
                 compared_model = build_compare(demo, service, comparisons, passed_on)
+        foot = build_foot() if service.is_hosted else None
         demo.load(None, None, tabs, js=FRONT % first_tab, **QUIET)
         passed_on.change(lambda passed: gr.Tabs(selected=tab_of(service, passed["ticket"])), passed_on, tabs, **QUIET)
         build_endpoints(service)
 
-        async def opened() -> dict:
-            """Fill in what is known only once torch is there: which models, and whether a graphics card lies idle."""
+        async def opened(_on_screen: str | None) -> AsyncIterator[dict]:
+            """Say what the app waits for, then what is known only once torch is there: which models, which advice."""
+            while words := service.starting.words():
+                looks = f" {MEANWHILE}" if examples else ""
+                yield {notice: gr.Markdown(words + looks, visible=True)}
+                await asyncio.sleep(1)
             await asyncio.to_thread(service.wait_until_loaded)
             from attention.models.devices import device_notice
 
             choices = [(offer["label"], offer["id"]) for offer in service.models()]
             warning = device_notice()
-            return {
+            known = {
                 model: gr.Dropdown(choices=choices, label="Model"),
                 compared_model: gr.Dropdown(choices=choices, label="Model"),
                 notice: gr.Markdown(warning, visible=bool(warning)),
             }
+            if foot is not None and is_zero_gpu():
+                known[foot] = quota_words(await asyncio.to_thread(usual_seconds, service))
+            yield known
 
         def first_model(chosen: str | None) -> str:
             """Asked for afterwards: a run that was found again may have chosen one in the meantime."""
             return chosen or service.default_model()
 
-        loaded = demo.load(opened, None, [model, compared_model, notice], **QUIET)
+        # what is on a page's screen is taken down as it was when the page was opened
+        told = [model, compared_model, notice, *([foot] if foot is not None else [])]
+        loaded = demo.load(opened, explore.shown, told, concurrency_limit=None, **QUIET)
         for each in (model, compared_model):
             loaded.then(first_model, each, each, **QUIET)
 
@@ -192,21 +220,15 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
             service.cache.session_closed(request.session_hash)
 
         demo.unload(closed)
-    return demo
+
+        def begin_with(more: dict[str, str]) -> None:
+            explore.begin_with(more)
+            demo.config = demo.get_config_file()
+
+    return demo, begin_with
 
 
 # Starting
-
-
-def open_examples(cache: RunCache) -> dict[str, str]:
-    """Make the finished examples readable for everyone; return their tickets by what the page calls them, in order."""
-    tickets = {}
-    for entry in json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8")):
-        folder = EXAMPLES / entry["name"]
-        if (folder / "run.json").is_file():
-            cache.add_public(f"example-{folder.name}", folder)
-            tickets[f"{entry['label']}: {entry['prompt']}"] = f"example-{folder.name}"
-    return tickets
 
 
 def open_comparisons(cache: RunCache) -> dict[str, str]:
@@ -295,7 +317,8 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         from attention.models import loading as models
 
         models.load(service.default_model())
-    demo = build(service, open_examples(service.cache), open_comparisons(service.cache))
+    gallery = Gallery.of_environment()
+    demo, begin_with = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache))
     demo.queue(max_size=24, default_concurrency_limit=8)
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
@@ -319,6 +342,8 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     if demo.share_url:
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch
+    if gallery is not None:
+        gallery.begin(service.cache, begin_with)
     return demo
 
 
