@@ -108,13 +108,17 @@ def gpu_seconds(job: dict, prepared: Any = None) -> int:
     return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
 
 
-def usual_seconds(service: Service) -> int:
-    """Seconds that a run of one of the examples asks for, with the model that comes first."""
+def usual_seconds(service: Service) -> int | None:
+    """Seconds that a run of one of the examples asks for, with the model that comes first; None where none is made."""
     from attention.capture.forecast import forecast
 
     asked = Request((EXAMPLES / "window.png",), "click Save", service.default_model(), mode="generate", vision=False)
-    expected = forecast(asked, service.limits)
-    return gpu_seconds({"tokens": expected.tokens, "new_tokens": Request.max_new_tokens})
+    try:
+        expected = forecast(asked, service.limits)
+        return gpu_seconds({"tokens": expected.tokens, "new_tokens": asked.max_new_tokens})
+    except AttentionError as error:
+        logging.getLogger("app").warning("What a run costs is not said: %s", error)
+        return None
 
 
 @spaces.GPU(duration=gpu_seconds)

@@ -19,6 +19,6 @@ def build_foot() -> gr.Markdown:
         return gr.Markdown(FREE)
 
 
-def quota_words(seconds: int) -> str:
-    """Words on a run of so many seconds, where runs count against a visitor's day."""
-    return QUOTA.format(seconds=seconds, free=FREE)
+def quota_words(seconds: int | None) -> str:
+    """Words on a run of so many seconds, where runs count against a visitor's day; None where that is not known."""
+    return FREE if seconds is None else QUOTA.format(seconds=seconds, free=FREE)

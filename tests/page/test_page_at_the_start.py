@@ -53,3 +53,5 @@ def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted):
     seconds = app.usual_seconds(hosted)
     assert 10 <= seconds <= 80
     assert f"up to {seconds} s of GPU time" in quota_words(seconds)
+    hosted._model = "/nowhere"
+    assert app.usual_seconds(hosted) is None and "without limit" in quota_words(None)
