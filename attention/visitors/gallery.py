@@ -19,7 +19,7 @@ from typing import Any
 
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, quoted, shortened, words_for
 from attention.folders import check, kind_of, open_folder
-from attention.limits import GALLERY_MB, MAX_GALLERY, MAX_GALLERY_INDEX_BYTES
+from attention.limits import GALLERY_MB, MAX_GALLERY, MAX_GALLERY_INDEX_BYTES, MAX_INDEX_BYTES
 
 from .store import RunCache
 
@@ -115,8 +115,8 @@ class Gallery:
         return tickets
 
     def _look(self, run: Path) -> None:
-        if kind_of(run) != "run":
-            raise DamagedRun("It is no finished run.")
+        if kind_of(run) != "run" or (run / "run.json").stat().st_size > MAX_INDEX_BYTES:
+            raise DamagedRun(f"It is no finished run, with a run.json of at most {MAX_INDEX_BYTES / 1e6:.0f} MB.")
         with closing(open_folder(run)) as found:
             check(found)
 
