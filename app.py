@@ -159,13 +159,8 @@ def card() -> str:
     return (POCKET / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
 
 
-def build(
-    service: Service, examples: dict[str, str], comparisons: dict[str, str]
-) -> tuple[gr.Blocks, Callable[[dict[str, str]], None]]:
-    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts.
-
-    With it comes what lets pages that are opened from then on begin with other examples.
-    """
+def build(service: Service, examples: dict[str, str], comparisons: dict[str, str]) -> SpokenBlocks:
+    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
     hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
     with SpokenBlocks(
         title=TITLE, fill_width=True, analytics_enabled=False,
@@ -225,11 +220,8 @@ def build(
 
         demo.unload(closed)
 
-        def begin_with(more: dict[str, str]) -> None:
-            explore.begin_with(more)
-            demo.config = demo.get_config_file()
-
-    return demo, begin_with
+        demo.begin_with = explore.begin_with
+    return demo
 
 
 # Starting
@@ -309,7 +301,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> gr.Blocks:
+def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> SpokenBlocks:
     """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`.
 
     On a person's own machine it answers under its own names, and those of `allowed_hosts`; a Space has no library.
@@ -322,7 +314,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
 
         models.load(service.default_model())
     gallery = Gallery.of_environment()
-    demo, begin_with = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache))
+    demo = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache))
     demo.queue(max_size=24, default_concurrency_limit=8)
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
@@ -347,7 +339,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch
     if gallery is not None:
-        gallery.begin(service.cache, begin_with)
+        gallery.begin(service.cache, demo.show_first)
     return demo
 
 

@@ -34,7 +34,7 @@ def info(tmp_path_factory):
     service = app.new_service(
         RunCache(tmp_path_factory.mktemp("runs"), library=True, sweep_every=None), is_hosted=False, model="pocket"
     )
-    endpoints = app.build(service, {}, {})[0].get_api_info()["named_endpoints"]
+    endpoints = app.build(service, {}, {}).get_api_info()["named_endpoints"]
     service.close()
     return endpoints
 

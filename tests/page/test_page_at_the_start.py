@@ -44,7 +44,7 @@ def test_a_click_on_run_says_what_is_waited_for(hosted, monkeypatch):
 
 
 def test_a_run_may_be_asked_for_before_the_list_of_models_is_there(hosted):
-    demo, _ = app.build(hosted, {}, {})
+    demo = app.build(hosted, {}, {})
     models = [each for each in demo.blocks.values() if str(getattr(each, "label", "")).startswith("Model (loading")]
     assert len(models) == 2
     for each in models:

@@ -100,7 +100,7 @@ def test_the_environment_says_which_and_how_large(monkeypatch):
 def test_pages_that_are_opened_from_then_on_begin_with_it(folder, cache):
     service = app.new_service(cache, is_hosted=True, model="pocket")
     own = open_examples(cache, EXAMPLES)
-    demo, begin_with = app.build(service, own, {})
+    demo = app.build(service, own, {})
 
     def values() -> list:
         return [each["props"].get("value") for each in demo.config["components"]]
@@ -112,7 +112,7 @@ def test_pages_that_are_opened_from_then_on_begin_with_it(folder, cache):
 
     demo.config = demo.get_config_file()
     assert first_runs() == ["example-window"]
-    begin_with(Gallery(str(folder), MB).open(cache))
+    demo.show_first(Gallery(str(folder), MB).open(cache))
     assert first_runs() == ["gallery-window"]
     strip = next(each for each in values() if isinstance(each, list) and each and "ticket" in each[0])
     assert [each["ticket"] for each in strip] == ["gallery-window", "gallery-tall", "example-window", "example-shapes"]
