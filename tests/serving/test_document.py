@@ -19,7 +19,7 @@ COMMANDS = [shlex.split(line) for block in LINES for line in block.splitlines()]
 def test_it_has_every_variable_that_is_read():
     files = [ROOT / "app.py", *(ROOT / "attention").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]
     read = {name for file in files for name in re.findall(r'"(ATTENTION_[A-Z_]+)"', file.read_text("utf-8"))}
-    assert set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)) == read
+    assert read <= set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE))
 
 
 def test_its_commands_are_commands(monkeypatch, capsys):
