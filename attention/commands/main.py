@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | region | score | heads | view |
-inspect | verify | models | adapters | examples`.
+"""The command line: `python -m attention extract | compare | export | html | region | try | agree | score | heads |
+view | inspect | verify | models | adapters | examples`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
