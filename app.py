@@ -322,8 +322,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
     own = [] if service.is_hosted else [shown.route()]
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
     served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts)), Middleware(Login)]
+    most = service.zip_bytes
     if service.is_hosted:
         limits = UploadLimits.of_environment()
+        most = limits.one_file
         served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
     else:
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
@@ -331,10 +333,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(), root_path=root_path,
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=service.zip_bytes, **settings,
+        allowed_paths=[], max_file_size=most, **settings,
     )  # fmt: skip
     if not service.is_hosted:
-        shown_by(lambda found: shown.address(demo, found))
+        shown_by(lambda found: shown.address(demo, found), allowed_hosts)
     if demo.share_url:
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch
