@@ -15,7 +15,7 @@ from pathlib import Path
 from attention.environment import POCKET, POCKET_ID
 from attention.errors import AttentionError, IsAdapter, ModelUnavailable, quoted, shortened
 
-from .kept import kept
+from .kept import in_memory
 from .loading_report import ADAPTER_CONFIG, check_is_no_adapter
 from .offered import HUB_MODELS
 
@@ -36,10 +36,10 @@ def locate(model_id: str, config_only: bool = False, watch: Watch | None = None)
     """
     if model_id == POCKET_ID:
         return str(POCKET), None
-    model = kept()
-    if model is not None and model.id == model_id and model.revision is not None:
-        # Asked of the Hub once; and on ZeroGPU the weights' files are gone as soon as they are in memory.
-        return model.path, model.revision
+    for model in in_memory():
+        if model.id == model_id and model.revision is not None:
+            # Asked of the Hub once; and on ZeroGPU the weights' files are gone as soon as they are in memory.
+            return model.path, model.revision
     folder = Path(model_id).expanduser()
     if model_id and _is_there(folder.is_dir):
         if not (folder / "config.json").is_file():
