@@ -254,7 +254,7 @@ def test_files_that_are_not_what_they_should_be_are_refused(hub, repository, nam
 def test_a_server_takes_only_what_everybody_may_read_and_it_can_keep(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    adapter_hub.find(ID, is_hosted=True)
+    found = adapter_hub.find(ID, is_hosted=True)
     assert set(hub.logins) == {None}
     hub.logins.clear()
     adapter_hub.find(ID)
@@ -262,6 +262,26 @@ def test_a_server_takes_only_what_everybody_may_read_and_it_can_keep(hub, monkey
     monkeypatch.setattr(adapter_hub, "HOSTED_ADAPTER_BYTES", 10_000)
     with pytest.raises(AdapterRefused, match="this server takes"):
         adapter_hub.find(ID, is_hosted=True)
+    hub.logins.clear()
+    adapter_hub.fetch(found, is_hosted=True)
+    assert set(hub.logins) == {None}
+
+
+def test_a_server_gives_nobody_what_its_own_login_has_fetched(hub):
+    fetched = adapter_hub.fetch(adapter_hub.find(ID))  # while it was open, or by whoever runs the server
+    assert adapter_hub.find(ID, is_hosted=True).folder == fetched.folder
+    hub.gated.add(ID)
+    for name in (ID, f"{ID}@{COMMIT}"):
+        with pytest.raises(AdapterUnavailable, match=f"{ID} is gated. Choose one that is open"):
+            adapter_hub.find(name, is_hosted=True)
+    del hub.repositories[ID]
+    for name in (ID, f"{ID}@{COMMIT}"):
+        with pytest.raises(AdapterUnavailable, match="or it is private"):
+            adapter_hub.find(name, is_hosted=True)
+    hub.failing = 503
+    with pytest.raises(AdapterUnavailable, match="cannot be reached"):
+        adapter_hub.find(f"{ID}@{COMMIT}", is_hosted=True)
+    assert adapter_hub.find(f"{ID}@{COMMIT}").folder == fetched.folder
 
 
 # The Hub's list

@@ -41,9 +41,9 @@ def test_jobs_cross_the_process_border_and_what_goes_wrong_there_is_said(tmp_pat
     )
     quota = (
         "quota This run asks for 10 s of a GPU, which count as 10 s, and 12 s are left of your quota for today. It "
-        "fills up again in 1:00:00. Choose a shorter answer (max_new_tokens), a smaller picture (max_visual_tokens), or "
-        "a smaller model, sign in on huggingface.co for more, or duplicate this Space onto hardware of your own. The "
-        "examples need no quota."
+        "fills up again in 1:00:00. Choose a shorter answer (max_new_tokens), a smaller picture (max_visual_tokens), "
+        "or a smaller model, sign in on huggingface.co for more, or duplicate this Space onto hardware of your own. "
+        "The examples need no quota."
     )
     last = ["compared 2", too_long, quota, "again blue", "touched []"]
     expected = ["loops 0", *each, *each, *last]
