@@ -17,6 +17,7 @@ from attention.errors import Cancelled, InvalidRequest, shown_path
 
 SUFFIX = ".partial"
 PROGRESS, CANCEL = "progress.jsonl", "cancel"
+REMOVED = "Stopped: the folder of this run was removed while it was being written."
 PHASES = ("queue", "model", "inputs", "answer", "capture", "write", "compare")
 
 
@@ -74,7 +75,7 @@ class PartialRun:
             with open(self.folder / PROGRESS, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         except FileNotFoundError:
-            raise Cancelled("Stopped: the folder of this run was removed while it was being written.") from None
+            raise Cancelled(REMOVED) from None
 
     def cancel(self) -> None:
         """Ask the job to stop at its next token or layer. Does nothing when the run is already finished."""

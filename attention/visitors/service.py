@@ -228,7 +228,7 @@ class Service:
         result is {ticket}.
         """
         refuse_paths(fields.get("messages"))
-        partial = PartialRun.create(self.cache.new_folder())
+        partial = self._new_folder()
         job = Job(partial, lambda: self._work(partial, fields, owner, comparison))
         self._jobs[owner].add(job)
         try:
@@ -238,6 +238,16 @@ class Service:
             self._jobs[owner].discard(job)
             if not self._jobs[owner]:
                 del self._jobs[owner]
+
+    def _new_folder(self) -> PartialRun:
+        """Folder of a run that is about to be made. Strangers are not told where it lies."""
+        try:
+            return PartialRun.create(self.cache.new_folder())
+        except InvalidRequest as error:
+            if not self.is_hosted:
+                raise
+            log.error("No run can be kept: %s", error)
+            raise AttentionError("This server cannot keep a run at the moment. Try again later.") from None
 
     def is_working(self, owner: str) -> bool:
         """True if a job of this visitor is in progress."""
