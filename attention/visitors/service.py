@@ -122,7 +122,7 @@ class Service:
             raise InvalidRequest(f"The model is {quoted(model)}; it must be a name.")
         offered = self.offered()
         if offered is not None and model not in offered:
-            raise InvalidRequest(f"{model} is not offered here. There is {', '.join(offered)}.")
+            raise InvalidRequest(f"{shortened(model)} is not offered here. There is {', '.join(offered)}.")
         return model.strip()
 
     def offered(self) -> list[str] | None:
