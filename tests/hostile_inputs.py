@@ -1,8 +1,8 @@
 """Hostile inputs, each a row: what is asked, as each way in has it, and what must be said of it.
 
-A row is sent as an endpoint's JSON, by the command line and by the page, as far as these can say it. `said` is a part of
-the refusal, or parts of which one must be there, `|` between them; None where the input is read as it stands, and must
-do no harm.
+A row is sent as an endpoint's JSON, by the command line and by the page, as far as these can say it. `said` is a part
+of the refusal, or parts of which one must be there, `|` between them; None where the input is read as it stands, and
+must do no harm.
 """
 
 from __future__ import annotations
