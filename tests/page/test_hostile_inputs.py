@@ -111,7 +111,7 @@ def judged(row, told, place) -> None:
     assert 20 < len(told) < 900, f"{row.name}: {told}"
 
 
-@pytest.mark.sample(10)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_hostile_input_is_answered_in_words_by_each_way_in(server, own, place, tmp_path, capsys, row):
     service, address = server

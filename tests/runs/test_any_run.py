@@ -43,7 +43,7 @@ def leaves(value, at=()):
         yield from leaves(each, (*at, name))
 
 
-@counts(60, 10_000)
+@counts(30, 10_000)
 def test_any_value_in_a_runs_index_is_refused_in_words_or_does_no_harm(made, tmp_path, count):
     index = json.loads((made / "run.json").read_text(encoding="utf-8"))
     folder = shutil.copytree(made, tmp_path / "run")
@@ -72,7 +72,7 @@ def test_any_value_in_a_runs_index_is_refused_in_words_or_does_no_harm(made, tmp
     assert seen.count("refused") > count / 2
 
 
-@counts(60, 10_000)
+@counts(30, 10_000)
 def test_any_bytes_in_a_runs_files_are_refused_in_words_or_do_no_harm(made, tmp_path, count):
     folder = tmp_path / "run"
 
@@ -93,7 +93,7 @@ def test_any_bytes_in_a_runs_files_are_refused_in_words_or_do_no_harm(made, tmp_
     )
 
 
-@counts(60, 10_000)
+@counts(30, 10_000)
 def test_any_zip_is_refused_in_words_or_opens_and_writes_nothing_else(made, tmp_path, count):
     files = {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
     place = tmp_path / "place"

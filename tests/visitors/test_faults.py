@@ -49,6 +49,12 @@ def run_job(job, prepared):
         return {"error": words}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def freed():
+    yield
+    kept.free()
+
+
 @pytest.fixture
 def service(tmp_path, tiny_folder):
     cache = RunCache(tmp_path / "runs", library=False, sweep_every=None)
@@ -56,7 +62,6 @@ def service(tmp_path, tiny_folder):
     service._loaded.set()
     yield service
     service.close()
-    kept.free()
 
 
 @pytest.fixture
@@ -238,7 +243,7 @@ def held_things() -> tuple[int, int]:
     return threading.active_count(), psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
 
 
-MANY = [100, pytest.param(10_000, marks=[pytest.mark.full, pytest.mark.slow])]
+MANY = [50, pytest.param(10_000, marks=[pytest.mark.full, pytest.mark.slow])]
 
 
 @pytest.mark.parametrize("count", MANY)
