@@ -411,8 +411,8 @@ def main() -> None:
         if options.open:
             webbrowser.open(links[0][1] if links else demo.local_url)
         demo.block_thread()
-    except InvalidRequest as error:
-        parser.exit(2, f"{error}\n")
+    except AttentionError as error:  # an address that is none, a model that cannot be had
+        parser.exit(2 if isinstance(error, InvalidRequest) else 1, f"{error}\n")
     except OSError as error:  # the port is taken, the address is not ours
         parser.exit(1, f"{error}\n")
     finally:

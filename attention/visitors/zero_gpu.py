@@ -177,7 +177,12 @@ def refusal(error: Exception, progress: dict[str, Any], asked: int) -> str:
             f"quota for today.{when} Choose {LESS}, sign in on huggingface.co for more, or {OWN_SPACE}. The "
             "examples need no quota."
         )
-    if "runs limit" in said or "Space app has reached its GPU limit" in said or "pending credits" in title:
+    if "Space app has reached its GPU limit" in said:
+        return (
+            f"ZeroGPU was not told who asks for {asked} s, and what this Space has for such calls is used up. Open the "
+            "page on huggingface.co, or give a script your token: Client(..., token=...). The examples need no quota."
+        )
+    if "runs limit" in said or "pending credits" in title:
         return (
             f"Your GPU quota for today is used up; this run asks for {asked} s, which count as {counted} s. Sign in "
             f"on huggingface.co for more, come back tomorrow, or {OWN_SPACE}. The examples need no quota."

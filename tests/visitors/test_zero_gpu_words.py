@@ -93,7 +93,7 @@ def test_the_owner_of_a_space_may_allow_more(monkeypatch):
          "ZeroGPU quota exceeded", "asks for 30 s of a GPU, which count as 45 s, and 7 s are left of your quota for "
          "today. It fills up again in 3:12:00."),
         ("You have exceeded your ZeroGPU runs limit. ", "ZeroGPU quota exceeded", "used up; this run asks for 30 s"),
-        ("Space app has reached its GPU limit. Try re-running", "ZeroGPU quota exceeded", "Sign in"),
+        ("Space app has reached its GPU limit. Try re-running", "ZeroGPU quota exceeded", "was not told who asks"),
         ("You have too many ZeroGPU credits allocated", "ZeroGPU pending credits exceeded", "used up"),
         ("The requested GPU duration (900s) is larger than the maximum allowed", "", "more than ZeroGPU gives to one"),
         ("No GPU was available after 60s", "ZeroGPU queue timeout", "Try again in a moment"),
