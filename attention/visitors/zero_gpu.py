@@ -137,10 +137,10 @@ class _Watch:
     def _look(self) -> None:
         while not self._is_over.wait(WATCH_S):
             self.seen = read_progress(self._partial.folder) or self.seen
-            if self._partial.is_cancelled and not self._is_over.wait(HEAR_STOP_S):
-                if not self._partial.final.is_dir():  # else it is done, and the folder was renamed
-                    end_worker(self.seen.get("process"))
-                return
+            if not self._partial.is_cancelled or self._is_over.wait(HEAR_STOP_S):
+                continue
+            if not self._partial.final.is_dir():  # else it is done, and the folder was renamed
+                end_worker(self.seen.get("process"))  # which may begin only now, and is asked again
 
 
 def end_worker(process: int | None) -> None:
