@@ -328,7 +328,9 @@ def image_only(processor_class, image_processor_class=None):
         @classmethod
         def _get_arguments_from_pretrained(cls, path, processor_dict=None, **_):
             loaders = {
-                "tokenizer": lambda: AutoTokenizer.from_pretrained(path),
+                "tokenizer": lambda: AutoTokenizer.from_pretrained(
+                    path, local_files_only=True, trust_remote_code=False
+                ),
                 "image_processor": lambda: load_images(path),
             }
             return [loaders[name]() if name in loaders else None for name in cls.get_attributes()]

@@ -19,7 +19,7 @@ from . import quantisation
 from .config import first_line, processor_of, read_config, unlike
 from .devices import choose_device, choose_dtype, device_map, input_device, published_dtype
 from .download import Watch, folder_stamp, locate
-from .kept import LoadedModel, free, keep, kept
+from .kept import LoadedModel, free, in_memory, keep
 from .loading_report import (
     check_files,
     check_weights,
@@ -53,9 +53,10 @@ def memory_bytes(path: str, config, dtype: torch.dtype) -> int:
 
 
 def is_kept(path: str) -> bool:
-    """True if this folder's model is the one in memory."""
-    model = kept()
-    return model is not None and model.path == path and bool(model.revision or model.stamp == folder_stamp(path))
+    """True if this folder's model is in memory."""
+    return any(
+        model.path == path and bool(model.revision or model.stamp == folder_stamp(path)) for model in in_memory()
+    )
 
 
 def load(
@@ -80,9 +81,9 @@ def load(
     wanted = choose_dtype(dtype, device, config)
     name = str(wanted).removeprefix("torch.")
     stamp = () if revision else folder_stamp(path)  # a revision of the Hub never changes
-    same = kept()
-    if same is not None and (same.path, same.device, same.dtype, same.stamp) == (path, device, name, stamp):
-        return same
+    for same in in_memory():
+        if (same.path, same.device, same.dtype, same.stamp) == (path, device, name, stamp):
+            return keep(same)
     processor = processor_of(path, family)
     check_files(path, model_id)
     quantisation.check_quantisation(config, model_id)
