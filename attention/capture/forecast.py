@@ -40,7 +40,7 @@ class Forecast:
     memory_bytes: int
     read_sizes: list[tuple[int, int]]
     prepared: Prepared = field(repr=False)
-    work: Work = field(repr=False)
+    work: Work | None = field(default=None, repr=False)
 
     @property
     def notes(self) -> list[str]:
