@@ -16,12 +16,12 @@ REASONS = {
         *("aria", "blip-2", "idefics", "idefics2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5"),
     ),
     "one of its towers computes attention by itself, not through transformers' attention interface": (
-        *("blip", "deepseek_ocr2", "deepseek_vl_hybrid", "got_ocr2", "pp_chart2table"),
+        *("blip", "deepseek_ocr2", "pp_chart2table"),
     ),
     "an encoder reads the picture and a decoder answers, so it has no sequence with both": (
         *("florence2", "pix2struct", "pp_formulanet", "t5gemma2", "udop", "vision-encoder-decoder"),
     ),
-    "a bias by position is added to its scores": ("inkling2", "inkling2_loop", "inkling_mm_model"),
+    "some of its layers run several times over, each time with queries of their own": ("inkling2_loop",),
     "an index chooses which keys each query may read": (
         *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4"),
     ),

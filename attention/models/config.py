@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,14 @@ def describe(model_id: str, model_type: str | None = None) -> dict:
         }
         for name, shape in family.towers(config).items()
     }
+    unread = family.unread_towers(config)
     return {
         "id": model_id,
         "revision": revision,
         "model_type": config.model_type,
         "family": family.label,
         "towers": towers,
+        **({"unread_towers": {name: asdict(tower) for name, tower in unread.items()}} if unread else {}),
     }
 
 

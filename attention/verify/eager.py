@@ -152,8 +152,9 @@ def compare_on_same_factors(loaded, run, inputs, masks, fast: str) -> SameFactor
     def listen(module, query, key, value, attention_mask, **kwargs):
         if id(module) in names:
             place = names[id(module)]
-            formula = Scores.of(query, kwargs)
+            given = Scores.of(query, kwargs)
             for entry in range(len(query)):
+                formula = given.of_entry(entry)
                 own = [tensor[entry : entry + 1] for tensor in (query, key, value)]
                 hidden = next(hidden_blocks[place])
                 weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, formula)
@@ -190,11 +191,13 @@ def _scores_in_float64(query, key, hidden, formula: Scores) -> tuple[torch.Tenso
     largest = scores.abs().max().item()  # before a cap: its rounding goes into the capped score
     if formula.softcap is not None:
         scores = formula.softcap * torch.tanh(scores / formula.softcap)
+    if formula.position_bias is not None:
+        scores += formula.position_bias.cpu().double()
     if hidden is not None:
         scores.masked_fill_(torch.from_numpy(hidden), float("-inf"))
     if formula.sink_logits is None:
         return scores.softmax(dim=-1), largest
-    sinks = formula.sink_logits.detach().cpu().double()[:, None, None].expand(-1, scores.shape[1], 1)
+    sinks = formula.sink_logits.detach().cpu().double().reshape(len(scores), -1, 1).expand(-1, scores.shape[1], 1)
     return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1], largest
 
 
