@@ -15,8 +15,11 @@ REASONS = {
     "a resampler mixes the whole picture into what the text reads of it, which stands for no place": (
         *("aria", "blip-2", "idefics", "idefics2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5"),
     ),
+    "a Q-Former mixes all patches of a window into each of its tokens, of which none has a place in the window": (
+        "granite4_vision",
+    ),
     "one of its towers computes attention by itself, not through transformers' attention interface": (
-        *("blip", "deepseek_ocr2", "pp_chart2table"),
+        *("blip", "deepseek_ocr2", "git", "pp_chart2table"),
     ),
     "an encoder reads the picture and a decoder answers, so it has no sequence with both": (
         *("florence2", "pix2struct", "pp_formulanet", "t5gemma2", "udop", "vision-encoder-decoder"),
