@@ -143,6 +143,10 @@ class Family(ABC):
     def attention_modules(self, model: torch.nn.Module) -> dict[str, dict[int, torch.nn.Module]]:
         """The modules that call the attention interface: {tower: {layer index: module}}."""
 
+    def choosing_modules(self, model: torch.nn.Module) -> list[torch.nn.Module]:
+        """The modules that choose which keys each query may read: where two score nearly the same, rounding decides."""
+        return []
+
     @abstractmethod
     def prepare(
         self, processor, messages: list[dict], images: list[Image.Image], max_visual_tokens: int | None

@@ -58,8 +58,8 @@ def write(folder):
     )
     torch.manual_seed(0)
     model = GraniteDoclingForConditionalGeneration(config)
-    sharpen(model.model.text_model, 4, 12, ("q_proj", "k_proj"))
-    sharpen(model.model.vision_model, 4, 3, ("q_proj", "k_proj"))
+    sharpen(model.model.text_model, 4, 24, ("q_proj", "k_proj"))
+    sharpen(model.model.vision_model, 6, 8, ("q_proj", "k_proj"))
     model.save_pretrained(folder)
     write_json(
         folder / "preprocessor_config.json",
