@@ -21,7 +21,8 @@ WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
 class TowerShape:
     """A tower as the config describes it: which layers have softmax attention, and their sizes.
 
-    `others` are the layers that have none, and the kind of each: they have no row to keep.
+    `others` are the layers that have none, and the kind of each: they have no row to keep; `unmerged` ones have rows on
+    other keys than the tower's.
     `has_bias` is true where every layer adds a position bias to its scores, which is kept beside its queries and keys.
     `kv_heads` and `head_dim` are those of most layers; `sizes` has both, in this order, of each layer that has others.
     """

@@ -174,7 +174,7 @@ class Layer(TypedDict):
     index: int
     """in the model"""
     kind: NotRequired[str]
-    """`softmax`, or `linear` (linear attention), `convolution`: layers without attention rows"""
+    """`softmax`, or of layers without rows here `linear` (linear attention), `convolution`, `unmerged` (other keys)"""
     file: NotRequired[str | None]
     """null for a layer without attention rows"""
     kv_heads: NotRequired[int | None]
