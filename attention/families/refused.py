@@ -28,6 +28,9 @@ REASONS = {
     "an index chooses which keys each query may read": (
         *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4"),
     ),
+    "its processor writes one picture before one prompt, and does not say which token stands for which words": (
+        "fuyu",
+    ),
     "it reads no pictures": ("evolla", "mistral4"),
     "it classifies or acts, and writes no answer": ("pi0", "shieldgemma2"),
     "it writes all tokens of an answer at once, in several passes": ("diffusion_gemma",),
