@@ -103,7 +103,7 @@ def run_json(
         "videos": [each.record for each in prepared.videos],
         "grids": [grid.to_dict() for grid in inputs.grids],
         "towers": towers,
-        **({"unread_towers": {name: asdict(tower) for name, tower in unread.items()}} if unread else {}),
+        "unread_towers": {name: asdict(tower) for name, tower in unread.items()},
         **NO_PLACES.fields(),  # until all that they are read from is there
         "place_habit": {
             "coordinates": loaded.family.coordinates,
