@@ -73,8 +73,8 @@ class ExactRows:
         first, last = self._reach(start, stop)
         key = self._keys32[:, :, first:last]
         rows = torch.matmul(part, key.transpose(-1, -2)).view(n_layers, heads, len(positions), last - first)
-        own = self.scores.of_queries(slice(start, stop) if is_range else on_device)
-        rows = own.finished(rows, slice(first, last))
+        formula = self.scores.of_queries(slice(start, stop) if is_range else on_device)
+        rows = formula.finished(rows, slice(first, last))
         seen = torch.arange(first, last, device=self.device)
         if self._is_causal and len(positions) > 1:
             rows.masked_fill_(seen[None] > on_device[:, None], float("-inf"))
@@ -83,7 +83,7 @@ class ExactRows:
             rows.masked_fill_(others[None] != own[:, None], float("-inf"))
         elif self._allowed is not None:
             rows.masked_fill_(~self._allowed[on_device], float("-inf"))
-        rows = own.softmax(rows)
+        rows = formula.softmax(rows)
         if self._allowed is not None:
             rows.nan_to_num_(0.0)  # a row that sees no key, as padding, reads nothing
         return rows if last - first == n else torch.nn.functional.pad(rows, (first, n - last))

@@ -63,6 +63,7 @@ def read_layers(
     masks.bring(block for layer in layers for block in layer.blocks)
     readings = []
     for layer in layers:
+        layer.formula = layer.formula.of_entry(0)  # of blocks too: what each query has of its own is of one entry
         mask = masks.of(layer.where, layer.blocks)
         reading = Reading(layer, mask, dict(layer.on_host))
         if mask.segments is not None:

@@ -182,11 +182,10 @@ class Capture:
         if plan.has_blocks or (has_bias and formula.softcap is not None):
             scores = "the scores of several blocks" if plan.has_blocks else "scores that it caps"
             raise CaptureError(f"{where} adds numbers of each query to {scores}, which cannot be kept exactly.")
-        formula = formula.of_entry(0)
         _, heads, queries, _ = query.shape
         for name, found, sizes in (
-            ("position_bias", formula.position_bias, (heads, queries, key.shape[2])),
-            ("sink logits", formula.sink_logits, (heads, queries)),
+            ("position_bias", formula.position_bias, (1, heads, queries, key.shape[2])),
+            ("sinks", formula.sink_logits, (1, heads, queries, 1)),
         ):
             is_own = name == "position_bias" or (found is not None and found.dim() > 1)
             if found is not None and is_own and found.shape != sizes:

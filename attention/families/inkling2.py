@@ -42,9 +42,13 @@ class Squares(PilBackend):
     size = {"height": 40, "width": 40}  # noqa: RUF012 - as transformers has it
     model_input_names = ("pixel_values", "image_grid_thw")
 
-    def across(self, width: int, side: int) -> int:
-        """Number of squares beside each other."""
-        return math.ceil(width / side)
+    def cut(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of squares into which a picture of this size is cut."""
+        return math.ceil(height / self.size["height"]), math.ceil(width / self.size["width"])
+
+    def read_size(self, width: int, height: int) -> tuple[int, int]:
+        """The size, width and height, in which a picture is cut."""
+        return width, height
 
     def _preprocess(
         self, images, size, do_rescale, rescale_factor, do_normalize, image_mean, image_std, return_tensors, **_
@@ -52,7 +56,7 @@ class Squares(PilBackend):
         squares, cut = [], []
         for image in images:
             channels, height, width = image.shape
-            rows, cols = math.ceil(height / size.height), self.across(width, size.width)
+            rows, cols = self.cut(height, width)
             padded = np.full((channels, rows * size.height, cols * size.width), -1.0, np.float32)
             padded[:, :height, :width] = image
             padded = self.rescale(padded, rescale_factor) if do_rescale else padded
@@ -93,9 +97,8 @@ class Inkling2(Family):
         read = [self._within(settings, image, max_visual_tokens) for image in images]
         tensors, roles = self._read(processor, messages, read)
         side, order, grids = settings.size["height"], [], []
-        for i, (image, (_, rows, cols)) in enumerate(
-            zip(read, tensors["image_grid_thw"].tolist() if images else (), strict=True)
-        ):
+        for i, image in enumerate(read):
+            rows, cols = settings.cut(image.height, image.width)
             scale = images[i].width / image.width, images[i].height / image.height
             shown = math.ceil(image.width / side)
             box = (0, 0, shown * side * scale[0], rows * side * scale[1])
@@ -121,7 +124,8 @@ class Inkling2(Family):
         return MAX_PIXELS // processor.image_processor.size["height"] ** 2
 
     def own_visual_tokens(self, processor, messages, images):
-        return [self._tokens(processor.image_processor, *image.size) for image in images]
+        settings = processor.image_processor
+        return [self._tokens(settings, *settings.read_size(*image.size)) for image in images]
 
     def _tokens(self, settings, width: int, height: int) -> int:
         """Number of tokens of a picture that stand for a cell of it."""
@@ -129,12 +133,12 @@ class Inkling2(Family):
         return math.ceil(width / side) * math.ceil(height / side)
 
     def _within(self, settings, image: Image.Image, most: int | None) -> Image.Image:
-        """A picture as large as so many tokens allow, in its proportions."""
-        width, height = image.size
+        """A picture as it is cut, or as large as so many tokens allow, in its proportions."""
+        width, height = own = settings.read_size(*image.size)
         scale = 1.0
         while most is not None and self._tokens(settings, width, height) > most:
             scale *= 0.98
-            width, height = (max(1, int(side * scale)) for side in image.size)
+            width, height = (max(1, int(side * scale)) for side in own)
         return image if (width, height) == image.size else image.resize((width, height), Image.Resampling.LANCZOS)
 
 

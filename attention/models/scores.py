@@ -21,8 +21,9 @@ class Scores:
     score = scaling x query . key, then softcap x tanh(score / softcap), then + position_bias; a sink logit is one more
     term of the softmax's denominator and is no key, so that a row sums to less than 1.
 
-    `sink_logits` float32 [heads], or where each query has its own [batch, heads, queries]; `position_bias` [batch,
-    heads, queries, keys] in the model's dtype. Of one entry of the batch (`of_entry`) both are without that axis.
+    `sink_logits` [heads], or where each query has its own [batch, heads, queries, 1]; `position_bias` [batch, heads,
+    queries, keys]: both as the model gave them. Of one entry of the batch (`of_entry`) they are float32 [heads] or
+    [heads, queries], and [heads, queries, keys].
     """
 
     scaling: float
@@ -32,15 +33,17 @@ class Scores:
 
     @classmethod
     def of(cls, query: torch.Tensor, kwargs: dict[str, Any]) -> Scores:
-        """The scores of an attention call with this query and these keyword arguments, by transformers' names."""
+        """The scores of an attention call with this query and these keyword arguments, by transformers' names.
+
+        Costs no tensor operation.
+        """
         scaling, sinks = kwargs.get("scaling"), kwargs.get("s_aux")
-        own_sinks = kwargs.get("sinks")  # [batch, heads, queries, 1]: each query's own
-        if own_sinks is not None:
-            sinks = own_sinks[..., 0]
+        own_sinks = kwargs.get("sinks")  # each query's
+        sinks = sinks if own_sinks is None else own_sinks
         return cls(
             query.shape[-1] ** -0.5 if scaling is None else float(scaling),
             kwargs.get("softcap") or None,
-            None if sinks is None else sinks.float(),
+            sinks,
             kwargs.get("position_bias"),
         )
 
@@ -66,9 +69,11 @@ class Scores:
     def of_entry(self, entry: int) -> Scores:
         """Those of one entry of the batch: sink logits [heads] or [heads, queries], bias [heads, queries, keys]."""
         sinks, bias = self.sink_logits, self.position_bias
+        if sinks is not None and sinks.dim() > 1:
+            sinks = sinks[entry if len(sinks) > 1 else 0, ..., 0]
         return replace(
             self,
-            sink_logits=sinks if sinks is None or sinks.dim() == 1 else sinks[entry if len(sinks) > 1 else 0],
+            sink_logits=None if sinks is None else sinks.float(),
             position_bias=bias if bias is None else bias[entry if len(bias) > 1 else 0],
         )
 
@@ -79,7 +84,9 @@ class Scores:
             return self
         return replace(
             self,
-            sink_logits=sinks if sinks is None or sinks.dim() == 1 else sinks[..., queries],
+            sink_logits=sinks
+            if sinks is None or sinks.dim() == 1
+            else (sinks[..., queries] if sinks.dim() == 2 else sinks[..., queries, :]),
             position_bias=bias if bias is None else bias[..., queries, :],
         )
 
@@ -101,8 +108,9 @@ class Scores:
         """
         if self.sink_logits is None:
             return torch.softmax(scores, dim=-1)
-        sinks = self.sink_logits.to(scores.device)
-        sinks = (sinks[:, None, None] if sinks.dim() == 1 else sinks[..., None]).expand(*scores.shape[:-1], 1)
+        sinks = self.sink_logits.to(scores.device, torch.float32)
+        sinks = sinks[:, None, None] if sinks.dim() == 1 else sinks[..., None] if sinks.dim() == 2 else sinks
+        sinks = sinks.expand(*scores.shape[:-1], 1)
         return torch.softmax(torch.cat([scores, sinks], dim=-1), dim=-1)[..., :-1]
 
 

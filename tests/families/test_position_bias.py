@@ -1,5 +1,6 @@
 """A bias by position is kept beside queries and keys: rows are exact with it, and the answer knows of it."""
 
+import math
 import re
 import runpy
 import sys
@@ -114,7 +115,7 @@ def test_squares_are_cut_and_padded_as_the_stock_processors_cut_them(squares, si
     picture = noise(size)
     settings = squares()
     made = settings([picture], return_tensors="pt")
-    assert tuple(made["image_grid_thw"][0].tolist()) == (1, *cut)
+    assert settings.cut(picture.height, picture.width) == cut and len(made["pixel_values"]) == math.prod(cut)
     values = made["pixel_values"].numpy()
     values = values if values.ndim == 4 else values[:, 1]
     mean, std = np.array(settings.image_mean), np.array(settings.image_std)
@@ -122,3 +123,13 @@ def test_squares_are_cut_and_padded_as_the_stock_processors_cut_them(squares, si
     for index, square in enumerate(values):
         row, col = divmod(index, cut[1])
         assert np.abs(square - whole[40 * row : 40 * row + 40, 40 * col : 40 * col + 40]).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "given, size, read",
+    [({}, (301, 90), (301, 90)), ({"rescale_image_frac": 2.0}, (300, 100), (600, 200)),
+     ({"rescale_image_frac": 2.0}, (3000, 100), (3000, 100)), ({"rescale_image_frac": 0.5}, (301, 100), (151, 50))],
+)  # fmt: skip
+def test_a_picture_is_first_made_as_large_as_its_processor_says(given, size, read):
+    """Up to an edge of 2,048 pixels, but never smaller for that; halves are rounded up."""
+    assert OneMore(**given).read_size(*size) == read
