@@ -121,6 +121,8 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
         queries = keys if tower == "vision" else n
         sizes = [shape.sizes_of(layer) for layer in shape.layers]
         size += sum((shape.heads * queries + kv_heads * keys) * head_dim for kv_heads, head_dim in sizes) * item
+        if shape.has_bias:
+            size += len(shape.layers) * shape.heads * queries * keys * item
         dense += 0 if tower == "vision" else 2 * len(shape.layers) * shape.heads * n * keys
     size += min(dense, limits.rows_bytes)
     if size > limits.run_bytes:

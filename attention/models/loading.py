@@ -73,8 +73,6 @@ def load(
     """
     from transformers import AutoModelForImageTextToText
 
-    from .hook import ATTENTION
-
     path, revision = locate(model_id, watch=watch)
     config, family = read_config(path, model_type)
     device = choose_device(device)
@@ -95,7 +93,7 @@ def load(
         model, report = AutoModelForImageTextToText.from_pretrained(
             path,
             dtype=wanted,
-            attn_implementation=ATTENTION,
+            attn_implementation=_attention_of_parts(config, family),
             device_map=device_map(device, n_bytes),
             use_safetensors=True,
             trust_remote_code=False,
@@ -124,6 +122,19 @@ def load(
     model = model.eval().requires_grad_(False)
     notes = tuple(left_out(report))
     return keep(LoadedModel(model_id, revision, path, family, model, processor, device, name, stamp, notes))
+
+
+def _attention_of_parts(config: Any, family: Any) -> str | dict[str, str]:
+    """The attention function that a model is built with: ours, or by config where a tower knows but two names."""
+    from .hook import ATTENTION
+
+    if not family.built_with_sdpa:
+        return ATTENTION
+    return {
+        "": ATTENTION,
+        **dict.fromkeys(config.sub_configs, ATTENTION),
+        **dict.fromkeys(family.built_with_sdpa, "sdpa"),
+    }
 
 
 def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any = None) -> LoadedModel:
