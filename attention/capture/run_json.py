@@ -60,7 +60,7 @@ def run_json(
     adapter = dict(adapter) if adapter is not None else None
     adapter_notes = adapter.pop("notes", []) if adapter else []
     info = {
-        "format": FORMAT,
+        "format": FORMAT if inputs.query_tokens or inputs.key_tokens else 1,
         "id": secrets.token_hex(6),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "model": {
@@ -108,12 +108,12 @@ def run_json(
             "y_first": sorted(loaded.family.y_first_keys),
         },
         "groups": {
-            name: tokens.language_groups(records, inputs.grids)
-            if name == "language"
+            name: tokens.language_groups(records, inputs.grids, inputs.token_images, inputs.tokens_of(name).keys)
+            if isinstance(tower["keys"], int)
             else tokens.picture_groups(tower["keys"], inputs.grids)
             for name, tower in towers.items()
         },
-        "sinks": capture.sinks,
+        "sinks": capture.sinks_by_key(),
         "logprobs": logprobs,
         "notes": [],
         "timings_ms": dict(timings_ms),
@@ -183,8 +183,9 @@ def _towers(loaded: LoadedModel, inputs: Inputs, capture: Capture) -> dict[str, 
         layers += [{"index": index, "kind": kind, "file": None} for index, kind in shapes[name].others.items()]
         towers[name] = {
             "heads": shapes[name].heads,
-            "keys": len(inputs.ids) if name == "language" else [_cell_record(cell) for cell in inputs.keys[name]],
-            **({} if plan.queries is None else {"queries": plan.queries}),
+            "keys": [_cell_record(cell) for cell in inputs.keys[name]] if name in inputs.keys else len(inputs.ids),
+            **({} if plan.queries is None or name not in inputs.keys else {"queries": len(inputs.ids)}),
+            **inputs.span_record(name),
             "layers": sorted(layers, key=lambda layer: layer["index"]),
         }
     return towers

@@ -90,7 +90,7 @@ def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
 
 def picture_tower(run: Run) -> str:
     """The tower in which text reads pictures: `cross` where there is cross-attention, else `language`."""
-    return "cross" if any(grid["tower"] == "cross" for grid in run.info["grids"]) else "language"
+    return "cross" if "cross" in run.towers() and run.grids("cross") else "language"
 
 
 def _row(run: Run, rows: str) -> tuple[int, int | None]:

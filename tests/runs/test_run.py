@@ -386,7 +386,7 @@ DAMAGE = {
     "no folder": (shutil.rmtree, "is not a finished run"),
     "half of run.json": (lambda folder: (folder / "run.json").write_text('{"format": 1, "i'), "cannot be read"),
     "a list": (lambda folder: (folder / "run.json").write_text("[]"), "has format None"),
-    "a later format": (rewrite(format=2), "has format 2; this version reads up to 1"),
+    "a later format": (rewrite(format=3), "has format 3; this version reads up to 2"),
     "no format": (rewrite(format="x"), "has format 'x'"),
     "a missing layer": (layer(lambda file: file.unlink()), "layer_0.safetensors of this run cannot be opened"),
     "a cut-off layer": (layer(lambda file: file.write_bytes(file.read_bytes()[:-9])), "is damaged: it is cut off"),
