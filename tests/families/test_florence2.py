@@ -9,12 +9,14 @@ from safetensors.numpy import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from attention import Request, extract, open_run
+from attention.capture.asked_again import asked_again
 from attention.capture.forecast import forecast
 from attention.comparisons.finished import compare_runs
 from attention.errors import InvalidRequest, NotInRun
 from attention.exports.export import export
 from attention.models.kept import free
 from attention.runs.checks.run import check_run
+from attention.runs.partial import PartialRun
 from attention.runs.schema import RUN
 from attention.runs.selection import select
 
@@ -155,3 +157,10 @@ def test_an_answer_is_what_the_stock_processor_and_model_give(model, tmp_path):
 def test_what_it_does_not_read_is_refused(model, fields, words):
     with pytest.raises(InvalidRequest, match=words):
         forecast(Request(**{"prompt": "what is it?", "model": str(model), "device": "cpu", **fields}))
+
+
+def test_nothing_is_computed_anew_of_a_model_in_parts(run, model):
+    words = r"rows in its language, encoder, cross towers: .* nothing is computed anew"
+    partial = PartialRun.create(model.parent / "again")
+    with pytest.raises(InvalidRequest, match=words), asked_again(run, partial):
+        pass
