@@ -142,7 +142,7 @@ def _read(model_id: str, model: PreTrainedModel, family: Any) -> Base:
             continue
         # torch's own attention reads its projections' weights and never calls them: what is attached has no effect
         kind = "other" if pooling and name.startswith(pooling) else _kind(module)
-        tower, layer = ("language", None) if name == head else where.of(name)
+        tower, layer = ("language", None) if name in (head, embedding) else where.of(name)
         groups = int(getattr(module, "groups", 1)) if kind == "conv" else 1
         modules[name] = BaseModule(
             kind,

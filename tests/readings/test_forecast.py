@@ -170,7 +170,11 @@ KINDS = ("gemma4", "mllama", "qwen2_5_vl")  # padding and shared keys; cross-att
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=[] if name in KINDS else pytest.mark.full) for name in tiny_families.all_types()],
+    params=[
+        pytest.param(name, marks=[] if name in KINDS else pytest.mark.full)
+        for name in tiny_families.all_types()
+        if name not in tiny_families.IN_PARTS
+    ],
 )
 def case(request, tmp_path_factory):
     folder = tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))

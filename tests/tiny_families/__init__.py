@@ -26,6 +26,8 @@ KINDS = (
     *("florence2", "gemma3", "gemma4", "idefics2", "idefics3", "llava", "mistral3", "mllama", "qwen2_5_vl", "qwen3_5"),
     "qwen3_vl",
 )
+# Models of which only some tokens have rows in a tower: nothing is computed anew of their runs.
+IN_PARTS = ("florence2", "idefics2")
 # Models that share their model type with another, and have another tower.
 VARIANTS = ("granite_vision", "pixtral")
 
