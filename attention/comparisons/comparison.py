@@ -205,9 +205,13 @@ class Comparison:
         return list(self.runs)[adapter + 1]
 
     def moved(
-        self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20
+        self, adapter: int, measure: str = "js_image", tower: str | None = None, n: int = 20
     ) -> list[dict[str, Any]]:
-        """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first."""
+        """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first.
+
+        They are of the tower in which text reads pictures, where none is named.
+        """
+        tower = self.base.picture_tower() if tower is None else tower
         change = self.change(measure, adapter, tower=tower)
         size = np.nan_to_num(np.abs(change), nan=-1.0)
         found = []

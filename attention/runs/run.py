@@ -149,6 +149,10 @@ class Run:
         record = self._tower(tower)
         return record.get("query_tokens") == record.get("key_tokens")
 
+    def picture_tower(self) -> str:
+        """The tower in which text reads pictures: `cross` where there is cross-attention on them, else `language`."""
+        return "cross" if "cross" in self.towers() and self.grids("cross") else "language"
+
     def queries_with_rows(self, tower: str = "language") -> np.ndarray:
         """The queries that have a row, ascending: all, but with an encoder or a resampler the tower's own tokens."""
         own = self._tokens_of(tower).queries
