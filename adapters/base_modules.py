@@ -142,7 +142,7 @@ def _read(model_id: str, model: PreTrainedModel, family: Any) -> Base:
             continue
         # torch's own attention reads its projections' weights and never calls them: what is attached has no effect
         kind = "other" if pooling and name.startswith(pooling) else _kind(module)
-        tower, layer = ("language", None) if name == head else where.of(name)
+        tower, layer = ("language", None) if name in (head, embedding) else where.of(name)
         groups = int(getattr(module, "groups", 1)) if kind == "conv" else 1
         modules[name] = BaseModule(
             kind,
@@ -180,11 +180,14 @@ class _Places:
 
     def __init__(self, named: dict[str, nn.Module], attention: dict[str, dict[int, nn.Module]]):
         names = {id(module): name for name, module in named.items()}
-        self._layers = {
-            names[id(_unwrapped(module))].rpartition(".")[0]: (tower, layer)
+        attending = {
+            names[id(_unwrapped(module))]: (tower, layer)
             for tower, modules in attention.items()
             for layer, module in modules.items()
         }
+        self._layers: dict[str, tuple[str, int]] = {}
+        for name, place in attending.items():  # a decoder's layer has two of them, of which the first names it
+            self._layers.setdefault(name.rpartition(".")[0], place)
         lists: dict[str, str] = {}  # the lists that the layers are in
         for name, (tower, _) in self._layers.items():
             lists.setdefault(name.rpartition(".")[0], tower)
@@ -193,6 +196,7 @@ class _Places:
             if path in lists and last.isdecimal():
                 self._layers.setdefault(name, (lists[path], int(last)))
         self._roots = {_tower_root(path, lists): tower for path, tower in lists.items()}
+        self._layers |= attending
 
     def of(self, name: str) -> tuple[str, int | None]:
         parts = name.split(".")

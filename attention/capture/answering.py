@@ -28,7 +28,7 @@ def written(request: Request, partial: PartialRun, inputs: Inputs, loaded: Loade
     """
     from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-    n_prompt, tokenizer = len(inputs.ids), loaded.processor.tokenizer
+    n_prompt, tokenizer = inputs.tensors[inputs.answered].shape[1], loaded.processor.tokenizer
 
     class Watch(StoppingCriteria):
         """Called after every token: reports it, and stops the job when it was cancelled."""
@@ -36,9 +36,7 @@ def written(request: Request, partial: PartialRun, inputs: Inputs, loaded: Loade
         def __call__(self, ids, scores, **_):
             partial.check_cancelled()
             said = ids[0, n_prompt:].tolist()
-            partial.report(
-                "answer", len(said), request.max_new_tokens, tokenizer.decode(said, skip_special_tokens=True)
-            )
+            partial.report("answer", len(said), request.max_new_tokens, loaded.family.text(tokenizer, said))
             return torch.zeros(1, dtype=torch.bool, device=ids.device)
 
     class Finite(LogitsProcessor):
@@ -75,7 +73,7 @@ def without_pictures(answer_ids: list[int], inputs: Inputs, loaded: LoadedModel)
     head cannot write: Llama 3.2 Vision's for a picture.
     """
     n_written = loaded.model.get_output_embeddings().weight.shape[0]
-    of_pictures = {token for token, cell in zip(inputs.ids, inputs.cells, strict=True) if cell is not None}
+    of_pictures = {token for token, role in zip(inputs.ids, inputs.roles, strict=True) if role == "image"}
     found = next((token for token in answer_ids if token in of_pictures or token >= n_written), None)
     if found is not None:
         raise InvalidRequest(

@@ -86,6 +86,12 @@ def asked_again(
         raise InvalidRequest(
             f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
         )
+    parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
+    if parts:
+        raise InvalidRequest(
+            f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "
+            "model with an encoder or a resampler what rows read is kept, and nothing is computed anew."
+        )
     request = request_of(run)
     with (
         Extraction(request, partial, model, limits, is_differentiated=True) as extraction,

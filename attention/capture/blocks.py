@@ -168,7 +168,8 @@ class Masks:
         if len(blocks) == 1 and blocks[0].call.causal:
             return Mask("causal")
         seen = [self._allowed(where, block) for block in blocks]
-        if len(blocks) > 1 and all(part is None for part in seen):
+        are_square = all(block.n_queries == block.n_keys for block in blocks)
+        if len(blocks) > 1 and are_square and all(part is None for part in seen):
             lengths = torch.tensor([block.n_keys for block in blocks], dtype=torch.int64)
             return Mask("segments", None, torch.cumsum(lengths, 0).to(torch.int32))
         if len(blocks) > 1:

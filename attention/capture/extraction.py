@@ -246,8 +246,8 @@ class Extraction:
 
     def text(self, answer_ids: list[int]) -> str:
         """An answer as it is shown."""
-        tokenizer = self.loaded.processor.tokenizer
-        return tokenizer.decode(answer_ids, skip_special_tokens=True).replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
+        text = self.loaded.family.text(self.loaded.processor.tokenizer, answer_ids)
+        return text.replace(tokens.REPLACEMENT, tokens.SUBSTITUTE)
 
     def spelled(self, answer_ids: list[int]) -> list[dict[str, str]]:
         """An answer as {text, role}, control tokens and thoughts too, piece by piece of one role."""
@@ -359,7 +359,7 @@ class Extraction:
         self.partial.report("capture", 0, total)
         n_answer = len(inputs.ids) - n_prompt
         # not as a number: of queries without a logit some models then leave out what other queries do not read
-        predicting = slice(n_prompt - 1, None)
+        predicting = slice(n_prompt - 1 - inputs.n_encoded, None)
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
                 output = loaded.model(**self.on_device(inputs), use_cache=False, logits_to_keep=predicting)

@@ -102,7 +102,8 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     n = len(inputs.ids) + n_answer
     n_visual = sum(cell is not None for cell in inputs.cells)
     longest = getattr(getattr(config, "text_config", config), "max_position_embeddings", None) or limits.tokens
-    if n > min(limits.tokens, longest):
+    apart = max(inputs.n_encoded, n - inputs.n_encoded)  # an encoder and its decoder count positions each by itself
+    if n > limits.tokens or apart > longest:
         raise LimitExceeded(
             f"This needs {n:,} tokens ({n_visual:,} of images, up to {n_answer:,} of answer); "
             f"the limit is {min(limits.tokens, longest):,}. "
@@ -114,16 +115,16 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     shapes = family.towers(config)
     n_patches = len(inputs.keys.get("vision", ()))
     size = dense = 0
+    longest_inputs = family.extend(prepared.processor, inputs, [0] * n_answer) if n_answer else inputs
     for tower, shape in shapes.items():
-        keys = n if tower == "language" else len(inputs.keys.get(tower, ()))
+        keys, queries = longest_inputs.key_count(tower), longest_inputs.query_count(tower)
         if not keys or (tower == "vision" and request.vision is False):
             continue
-        queries = keys if tower == "vision" else n
         sizes = [shape.sizes_of(layer) for layer in shape.layers]
         size += sum((shape.heads * queries + kv_heads * keys) * head_dim for kv_heads, head_dim in sizes) * item
         if shape.has_bias:
             size += len(shape.layers) * shape.heads * queries * keys * item
-        dense += 0 if tower == "vision" else 2 * len(shape.layers) * shape.heads * n * keys
+        dense += 0 if tower == "vision" else 2 * len(shape.layers) * shape.heads * queries * keys
     size += min(dense, limits.rows_bytes)
     if size > limits.run_bytes:
         raise LimitExceeded(

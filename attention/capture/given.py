@@ -15,10 +15,13 @@ import torch
 from PIL import Image
 
 from attention.errors import InvalidRequest, UnsupportedModel, quoted, shortened
-from attention.families.family import Inputs, control_tokens
+from attention.families.cells import Cell
+from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.request import Request
+from attention.runs.token_spans import Span
+from attention.runs.tokens import spans
 
 from .images import open_pictures
 from .inputs import Prepared, prepare
@@ -73,7 +76,8 @@ def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tu
         images = family.pictures_of(processor, tensors)
         notes.append("Pictures were rebuilt from pixel values: they are shown in the size in which they were read.")
     if messages is None:
-        messages = _spelled_back(ids, len(images), processor.tokenizer)
+        special = family.control_tokens(processor.tokenizer)
+        messages = _spelled_back(ids, len(images), processor.tokenizer, special)
         notes.append(
             "The inputs came without messages: system prompt, question and the template's words are not told apart."
         )
@@ -85,16 +89,18 @@ def taken(given: Mapping, said: Said, loaded: LoadedModel, limits: Limits) -> tu
     if is_rebuilt and family.takes_entry_sizes:
         read = said.request(_in_their_sizes(read.conversation(), asked.images), asked.images)
     ours = prepare(read, pictures, family, processor, replace(limits, default_visual_tokens=None))
+    if ours.inputs.n_encoded:
+        tensors = _with_start(tensors, ours.inputs)
     _check_names(tensors, ours.inputs, loaded)
     _check_pixels(tensors, ours.inputs, loaded, is_rebuilt)
     if said.messages is None:
-        inputs = _by_kind(tensors, ours.inputs, processor.tokenizer)
+        inputs = _by_kind(tensors, ours.inputs, family.control_tokens(processor.tokenizer))
     else:
-        _check_words(ids, ours.inputs, processor.tokenizer)
+        _check_words(replace(ours.inputs, tensors=tensors).ids, ours.inputs, processor.tokenizer)
         _check_kinds(tensors, ours.inputs, family)
-        inputs = replace(
-            ours.inputs, tensors=tensors, roles=ours.inputs.roles[: len(ids)], cells=ours.inputs.cells[: len(ids)]
-        )
+        inputs = replace(ours.inputs, tensors=tensors)
+        n = len(inputs.ids)
+        inputs = replace(inputs, roles=inputs.roles[:n], cells=inputs.cells[:n])
     every = [*notes, *(note for note in ours.notes if not is_rebuilt)]
     return asked, Prepared(inputs, pictures, every, processor, limits, ours.visual_tokens)
 
@@ -174,9 +180,8 @@ def _names_pictures(messages: list[dict] | None) -> bool:
     return any(isinstance(each, Mapping) and each.get("type") != "text" and len(each) > 1 for each in entries)
 
 
-def _spelled_back(ids: list[int], n_images: int, tokenizer) -> list[dict]:
+def _spelled_back(ids: list[int], n_images: int, tokenizer, special: set[int]) -> list[dict]:
     """A conversation of one turn with the words that inputs hold, and their pictures before them."""
-    special = control_tokens(tokenizer)
     text = tokenizer.decode([token for token in ids if token not in special], clean_up_tokenization_spaces=False)
     return [{"role": "user", "content": [*_image_entries(n_images), _text(text)]}]
 
@@ -276,24 +281,54 @@ def _check_kinds(tensors: dict[str, torch.Tensor], ours: Inputs, family) -> None
             )
 
 
-def _by_kind(tensors: dict[str, torch.Tensor], ours: Inputs, tokenizer) -> Inputs:
+def _with_start(tensors: dict[str, torch.Tensor], ours: Inputs) -> dict[str, torch.Tensor]:
+    """The inputs of an encoder with those that a decoder begins with. Raises InvalidRequest for an answer in them."""
+    start = ours.tensors["decoder_input_ids"]
+    given = tensors.get("decoder_input_ids", start)
+    if given.shape != start.shape or not torch.equal(given.long(), start):
+        raise InvalidRequest(
+            f"decoder_input_ids of the inputs is {given[0].tolist()[:8]}, and an answer begins with "
+            f"{start[0].tolist()}. Leave it out, and give an answer as answer=."
+        )
+    return tensors | {"decoder_input_ids": start}
+
+
+def _by_kind(tensors: dict[str, torch.Tensor], ours: Inputs, special: set[int]) -> Inputs:
     """Inputs whose words nobody has told: tokens of pictures, control tokens, and the rest, which is `prompt`.
 
     The k-th token of a picture stands for what the k-th stands for in `ours`, which is of the same pictures.
     """
-    ids, special = tensors["input_ids"][0].tolist(), control_tokens(tokenizer)
-    of_pictures = {token for token, cell in zip(ours.ids, ours.cells, strict=True) if cell is not None}
-    cells = [cell for token, cell in zip(ours.ids, ours.cells, strict=True) if token in of_pictures]
-    count = sum(token in of_pictures for token in ids)
-    if count != len(cells):
+    ids, n_encoded = tensors["input_ids"][0].tolist(), ours.n_encoded
+    of_pictures = {token for token, role in zip(ours.ids, ours.roles, strict=True) if role == "image"}
+    before, now = ([place for place, token in enumerate(each) if token in of_pictures] for each in (ours.ids, ids))
+    if len(now) != len(before):
         raise InvalidRequest(
-            f"The inputs have {count:,} tokens of pictures, and the pictures in them take {len(cells):,}. Give the "
+            f"The inputs have {len(now):,} tokens of pictures, and the pictures in them take {len(before):,}. Give the "
             "inputs as the processor made them."
         )
-    order = iter(cells)
-    placed = [next(order) if token in of_pictures else None for token in ids]
-    roles = [
-        "image" if cell is not None else "special" if token in special else "prompt"
-        for token, cell in zip(ids, placed, strict=True)
-    ]
-    return replace(ours, tensors=tensors, roles=roles, cells=placed)
+    roles = ["special" if token in special else "prompt" for token in ids]
+    placed: list[Cell | None] = [None] * len(ids)
+    for there, here in zip(before, now, strict=True):
+        placed[here] = ours.cells[there]
+        roles[here] = "image" if ours.roles[there] == "image" else roles[here]
+    moved = dict(zip(before, now, strict=True))
+    if ours.token_images:  # what a resampler made of pictures
+        made = {tower: [(first, last) for first, last in spans(now)] for tower in ours.query_tokens}
+        images = {moved[token]: image for token, image in ours.token_images.items()}
+        ours = replace(ours, query_tokens=made, token_images=images)
+    if not n_encoded:
+        return replace(ours, tensors=tensors, roles=roles, cells=placed)
+    more, start = len(ids) - n_encoded, ours.roles[n_encoded:]
+
+    def shifted(of: dict[str, list[Span]]) -> dict[str, list[Span]]:
+        """An encoder's tokens are all from the first on, a decoder's come after them."""
+        return {tower: [(first and first + more, last + more) for first, last in each] for tower, each in of.items()}
+
+    return replace(
+        ours,
+        tensors=tensors,
+        roles=roles + start,
+        cells=placed + [None] * len(start),
+        query_tokens=shifted(ours.query_tokens),
+        key_tokens=shifted(ours.key_tokens),
+    )

@@ -73,6 +73,10 @@ def prepare(
     conversation = request.conversation()
     _check_fields(request, processor, conversation)
     _check_sizes(request, family, conversation)
+    if family.most_images is not None and len(images) > family.most_images:
+        raise InvalidRequest(
+            f"{family.label} reads {family.most_images} picture with its prompt, and {len(images)} are given. Give one."
+        )
     if request.pan_and_scan:
         if not family.takes_pan_and_scan:
             raise InvalidRequest(
@@ -106,6 +110,7 @@ def prepare(
 def _visual_tokens(inputs: Inputs) -> list[int]:
     """Number of tokens of each image that stand for a cell of it."""
     images = [inputs.grids[cell[0]].image for cell in inputs.cells if cell is not None]
+    images += inputs.token_images.values()
     return [images.count(image) for image in range(len(inputs.read_sizes))]
 
 

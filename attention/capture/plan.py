@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from attention.families.cells import cells_of
@@ -15,6 +16,7 @@ from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
 
+BY_PICTURE = ("vision", "resampler")  # towers that are called picture by picture, or with a batch of pictures
 MAX_SINK_ROWS = 256  # queries on which sinks are looked for, evenly spread when there are more
 
 
@@ -26,9 +28,12 @@ class TowerPlan:
     how many queries, where that is not as many; `has_blocks` whether a layer may be called several times, or with a
     batch: pictures, tiles or windows that lie one after the other on one key axis and do not read each other; `rows`
     int64 the queries whose rows are stored, ascending; `cells` int64 the keys that are image cells, grid by grid, row
-    by row; `grid_sizes` [(rows, cols)] of those grids; `sink_rows` int64 the queries on which sinks are looked for,
-    the first `sink_rows_before` of which come before the question; `spatial_from` the first query whose spatial entropy
-    is worth its time; `lengths` how many keys of each block come before its padding, None where there is none.
+    by row, or else tokens of images; `grid_sizes` [(rows, cols)] of those grids; `sink_rows` int64 the queries on which
+    sinks are looked for, the first `sink_rows_before` of which come before the question; `spatial_from` the first query
+    whose spatial entropy is worth its time; `lengths` how many keys of each block come before its padding, None where
+    there is none.
+
+    All of these count within the tower: `key_tokens` int64 are the tokens that its keys are, where these are not all.
     """
 
     modules: dict[int, tuple[str, torch.nn.Module]]
@@ -43,10 +48,15 @@ class TowerPlan:
     sink_rows_before: int = 0
     spatial_from: int = 0
     lengths: list[int] | None = None
+    key_tokens: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
         return self.rows.shape[0]
+
+    def tokens_of(self, keys: list[int]) -> list[int]:
+        """Keys of a layer as keys of the run: the tokens that they are, where its keys are some of the tokens."""
+        return keys if self.key_tokens is None else [int(self.key_tokens[key]) for key in keys]
 
     @property
     def looks_for_sinks(self) -> bool:
@@ -73,29 +83,41 @@ def plan_towers(
     }
     n = len(inputs.ids)
     shapes = loaded.family.towers(base.config)
-    keys = {tower: n if tower == "language" else len(inputs.keys.get(tower, ())) for tower in shapes}
-    read_by_text = [tower for tower in ("language", "cross") if keys.get(tower)]
-    row_bytes = sum(2 * len(shapes[tower].layers) * shapes[tower].heads * keys[tower] for tower in read_by_text)
-    stores_all = row_bytes * n <= limits.rows_bytes
-    n_tail = max(1, min(n - n_prompt + 1, limits.rows_bytes // row_bytes))
-    rows = torch.arange(n) if stores_all else torch.arange(n_prompt - 1, n_prompt - 1 + n_tail)
+    keys = {tower: inputs.key_count(tower) for tower in shapes}
+    read_by_text = [tower for tower in shapes if tower != "vision" and keys[tower]]
+    of = {tower: inputs.tokens_of(tower) for tower in read_by_text}
+    row_bytes = {tower: 2 * len(shapes[tower].layers) * shapes[tower].heads * keys[tower] for tower in read_by_text}
+    stores_all = sum(row_bytes[tower] * inputs.query_count(tower) for tower in read_by_text) <= limits.rows_bytes
+    in_tail = sum(row_bytes[tower] for tower in read_by_text if of[tower].query(n_prompt - 1) is not None)
+    n_tail = max(1, min(n - n_prompt + 1, limits.rows_bytes // in_tail))
+    rows = (0, n) if stores_all else (n_prompt - 1, n_prompt - 1 + n_tail)
     before, words = sink_rows(inputs)
     plans = {}
     for tower in read_by_text:
-        grids = [(index, grid) for index, grid in enumerate(inputs.grids) if grid.tower == tower]
-        cells = inputs.cells if tower == "language" else inputs.keys[tower]
+        cells = inputs.cells_of(tower)
+        grids = inputs.grids_of(tower)
         place = {cell: key for key, cell in enumerate(cells) if cell is not None}
+        pictured = [place[cell] for cell in cells_of(grids)]
+        if tower not in inputs.keys and not grids:
+            pictured = sorted(inputs.token_images)  # tokens of pictures that have no place
+        own_before, own_words = (
+            [at for row in each if (at := of[tower].query(row)) is not None] for each in (before, words)
+        )
+        n_queries = inputs.query_count(tower)
+        reads_itself = inputs.query_tokens.get(tower) == inputs.key_tokens.get(tower) and tower not in inputs.keys
         plans[tower] = TowerPlan(
             modules[tower],
             keys[tower],
-            queries=None if tower == "language" else n,
-            rows=rows,
+            queries=None if reads_itself else n_queries,
+            has_blocks=tower in BY_PICTURE,
+            rows=torch.arange(*of[tower].queries_in(*rows)),
             stores_all_rows=stores_all,
-            cells=torch.tensor([place[cell] for cell in cells_of(grids)], dtype=torch.int64),
+            cells=torch.tensor(pictured, dtype=torch.int64),
             grid_sizes=[(grid.rows, grid.cols) for _, grid in grids],
-            sink_rows=torch.tensor(before + words, dtype=torch.int64),
-            sink_rows_before=len(before),
-            spatial_from=n_prompt - 1,
+            sink_rows=torch.tensor(own_before + own_words if own_words else [], dtype=torch.int64),
+            sink_rows_before=len(own_before),
+            spatial_from=of[tower].queries_in(0, n_prompt - 1)[1],
+            key_tokens=of[tower].keys,
         )
     if keeps_vision:
         plans["vision"] = TowerPlan(

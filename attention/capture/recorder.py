@@ -115,6 +115,13 @@ class Capture:
                     f"Layers {missing} of the {tower} tower did not pass through the capture; nothing was kept."
                 )
 
+    def sinks_by_key(self) -> dict[str, dict[str, list[int]]]:
+        """The sinks that were found, {tower: {layer: keys}}, as keys of the run: tokens, where its keys are tokens."""
+        return {
+            tower: {layer: self.towers[tower].tokens_of(keys) for layer, keys in by_layer.items()}
+            for tower, by_layer in self.sinks.items()
+        }
+
     def take(self, module, query, key, value, mask, kwargs, output=None):
         """One attention call: query [batch, heads, queries, head_dim], key and value [batch, kv_heads, keys, ...].
 

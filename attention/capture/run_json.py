@@ -25,6 +25,7 @@ from attention.places.answer_places import Places
 from attention.places.of_run import places_of
 from attention.request import Request
 from attention.runs import tokens
+from attention.runs.run import FORMAT
 
 from .inputs import Prepared
 from .recorder import Capture
@@ -61,7 +62,8 @@ def run_json(
     adapter = dict(adapter) if adapter is not None else None
     adapter_notes = adapter.pop("notes", []) if adapter else []
     info = {
-        "format": 2 if _has_bias(towers) else 1,  # who does not know of a bias must not read rows without it
+        # who does not know of a bias, or of towers of some tokens, must not read such a run as if there were none
+        "format": FORMAT if _has_bias(towers) or inputs.query_tokens or inputs.key_tokens else 1,
         "id": secrets.token_hex(6),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "model": {
@@ -110,12 +112,12 @@ def run_json(
             "y_first": sorted(loaded.family.y_first_keys),
         },
         "groups": {
-            name: tokens.language_groups(records, inputs.grids)
-            if name == "language"
+            name: tokens.language_groups(records, inputs.grids, inputs.token_images, inputs.tokens_of(name).keys)
+            if isinstance(tower["keys"], int)
             else tokens.picture_groups(tower["keys"], inputs.grids)
             for name, tower in towers.items()
         },
-        "sinks": capture.sinks,
+        "sinks": capture.sinks_by_key(),
         "logprobs": logprobs,
         "notes": [],
         "timings_ms": dict(timings_ms),
@@ -196,8 +198,9 @@ def _towers(loaded: LoadedModel, inputs: Inputs, capture: Capture) -> dict[str, 
         layers += [{"index": index, "kind": kind, "file": None} for index, kind in shapes[name].others.items()]
         towers[name] = {
             "heads": shapes[name].heads,
-            "keys": len(inputs.ids) if name == "language" else [_cell_record(cell) for cell in inputs.keys[name]],
-            **({} if plan.queries is None else {"queries": plan.queries}),
+            "keys": [_cell_record(cell) for cell in inputs.keys[name]] if name in inputs.keys else len(inputs.ids),
+            **({} if plan.queries is None or name not in inputs.keys else {"queries": len(inputs.ids)}),
+            **inputs.span_record(name),
             "layers": sorted(layers, key=lambda layer: layer["index"]),
         }
     return towers

@@ -71,7 +71,7 @@ def _unlike_towers(towers: dict[str, Any], base: dict[str, Any], are_own: bool) 
         )
         for what, values in (
             *(() if are_own else sizes),
-            ("the list of keys", [[] if tower == "language" else each["keys"] for each in (found, wanted)]),
+            ("the list of keys", [[] if isinstance(each["keys"], int) else each["keys"] for each in (found, wanted)]),
             ("the number of queries", [each.get("queries") if tower == "vision" else 0 for each in (found, wanted)]),
         ):
             if values[0] != values[1]:

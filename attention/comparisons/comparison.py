@@ -191,8 +191,9 @@ class Comparison:
         """The base's rows that a change is of: one, or those of its mean. Raises NotInRun."""
         queries = self._queries(tower)
         if query == "mean":
-            first, last = self.info["answer_rows"] if tower != "vision" else (0, queries[-1])
-            return [row for row in queries if first <= row <= last]
+            first, last = self.info["answer_rows"]
+            answering = [row for row in queries if first <= row <= last] if tower != "vision" else []
+            return answering or list(queries)  # of patches, and of an encoder's tokens, none answers
         n_rows = self.base.queries(tower)
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < n_rows:
             raise NotInRun(f"There is no row {quoted(query)} in the base's run: it has 0 to {n_rows - 1}.")
@@ -204,9 +205,13 @@ class Comparison:
         return list(self.runs)[adapter + 1]
 
     def moved(
-        self, adapter: int, measure: str = "js_image", tower: str = "language", n: int = 20
+        self, adapter: int, measure: str = "js_image", tower: str | None = None, n: int = 20
     ) -> list[dict[str, Any]]:
-        """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first."""
+        """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first.
+
+        They are of the tower in which text reads pictures, where none is named.
+        """
+        tower = self.base.picture_tower() if tower is None else tower
         change = self.change(measure, adapter, tower=tower)
         size = np.nan_to_num(np.abs(change), nan=-1.0)
         found = []
@@ -245,7 +250,7 @@ class Comparison:
         self.require_heads()
         self._check_adapter(adapter)
         base, other = (run.row(layer, query, tower, "factors") for run in (self.base, self.adapters[adapter]))
-        n = self.shared(tower) if tower == "language" else base.shape[1]
+        n = self.shared(tower) if self.base.keys_are_tokens(tower) else base.shape[1]
         difference: np.ndarray = other[:, :n] - base[:, :n]
         return difference
 

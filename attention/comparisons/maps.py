@@ -46,8 +46,7 @@ class ComparedMaps:
     @cached_property
     def values(self) -> tuple[np.ndarray, np.ndarray]:
         """Of `left` and of `right`: float32 [shared keys], or of a column [shared queries], from queries and keys."""
-        are_tokens = self.before.tower == "language" or (self.before.tower == "cross" and self.before.key is not None)
-        end = self.comparison.shared(self.before.tower) if are_tokens else None
+        end = self.comparison.shared(self.before.tower) if self.before.are_of_tokens else None
         return self.rows[0][:end], self.rows[1][:end]
 
     @cached_property
@@ -201,7 +200,7 @@ def compared_maps(
     rows = _own_rows(comparison, (left, right), before)
     before, after = select(runs[0], **which | rows[0]), select(runs[1], **which | rows[1] | own)
     shared = comparison.shared(before.tower)
-    if before.key is not None and before.tower == "language" and max(before.key, before.until or 0) >= shared:
+    if before.key is not None and before.points_at_tokens and max(before.key, before.until or 0) >= shared:
         last = max(before.key, before.until or 0)
         raise NotInRun(f"Position {last} is not compared: the members have the first {shared} positions in common.")
     if before.received and runs[0].queries(before.tower) != runs[1].queries(before.tower):

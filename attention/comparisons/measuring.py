@@ -16,7 +16,7 @@ import numpy as np
 from attention.measures import differences
 from attention.runs.run import Run
 
-ROWS = {"language": 512, "cross": 512, "vision": 64}  # of a tower, that are compared beforehand
+TEXT_ROWS, PATCH_ROWS = 512, 64  # of a tower, that are compared beforehand
 AT_ONCE = 32  # rows of a layer that are read together
 THREADS = max(1, min(8, os.cpu_count() or 1))
 
@@ -26,12 +26,16 @@ def compared_rows(run: Run, tower: str, shared: int, aligned: Iterable[dict[str,
 
     Then those that are aligned, the first ones where they are many. Of a vision tower's patches some, evenly spread.
     """
-    if tower == "vision":
-        n, most = run.queries(tower), ROWS[tower]
-        return sorted({round(index) for index in np.linspace(0, n - 1, min(n, most))})
+    if not run.queries_are_tokens(tower):
+        n = run.queries(tower)
+        return sorted({round(index) for index in np.linspace(0, n - 1, min(n, PATCH_ROWS))})
+    own = set(run.queries_with_rows(tower).tolist())
     after = 1 + max((token["index"] for token in run.info["tokens"] if token["role"] == "image"), default=-1)
     beyond = {row for group in aligned for row in range(group["base"][0], group["base"][1] + 1) if row >= shared}
-    return [*range(max(min(after, shared - 1), shared - ROWS[tower]), shared), *sorted(beyond)[: ROWS[tower]]]
+    common = [row for row in range(min(after, shared - 1), shared) if row in own]
+    if not common:  # those of pictures alone read there
+        common = sorted(row for row in own if row < shared)
+    return [*common[-TEXT_ROWS:], *sorted(beyond & own)[:TEXT_ROWS]]
 
 
 def measure(
@@ -91,7 +95,7 @@ def of_group(
     """
     cells, sizes = base.pictures(tower)
     cells = np.arange(base.keys(tower))[cells]
-    keys = base.keys(tower) if shared is None or tower != "language" else shared
+    keys = base.keys(tower) if shared is None or not base.keys_are_tokens(tower) else shared
     has_learned = any(run.has_learned_sink(layer, tower) for run in (base, other))
     means = []
     for run, which in ((base, "base"), (other, "other")):

@@ -170,7 +170,7 @@ def map_sentence(selection: Selection, values: np.ndarray) -> str:
         half = int(np.searchsorted(shares, shares[-1] / 2)) + 1
         where = f"half of what is drawn on {half} of {cells.size} cells; the most on row {row}, col {col}, {most}"
         return f"{who}: {where}, {_moment_words(selection)}"
-    grids = [i for i, grid in enumerate(selection.run.info["grids"]) if grid["tower"] == selection.tower]
+    grids = selection.run.grids(selection.tower)
     where = "the picture"
     if len(grids) > 1:
         keys = np.unique(np.concatenate([selection.run.cells(i).reshape(-1) for i in grids]))

@@ -40,14 +40,18 @@ def write_dense_files(run, path, tower, layer) -> Path:
 
 def _dense_header(run, layer, tower) -> bytes:
     """The start of a safetensors file that holds `attention` alone (https://huggingface.co/docs/safetensors)."""
-    shape = [run.heads(tower), run.queries(tower), run.keys(tower)]
+    queries, keys = run.queries_with_rows(tower), run.keys_with_columns(tower)
+    shape = [run.heads(tower), len(queries), len(keys)]
+    are_all = shape[1:] == [run.queries(tower), run.keys(tower)]
     about = {
         "run": run.info["id"],
         "model": run.info["model"]["id"],
         "tower": tower,
         "layer": str(layer),
         "how_to_read": "attention[head, query, key]: softmax probabilities, computed in float32 from the model's own "
-        "queries and keys, rounded once to float16. Row q is what position q reads.",
+        "queries and keys, rounded once to float16. "
+        + ("Row q is what position q reads." if are_all else "Rows and keys are those of query_tokens and key_tokens."),
+        **({} if are_all else {"query_tokens": json.dumps(queries.tolist()), "key_tokens": json.dumps(keys.tolist())}),
     }
     attention = {"dtype": "F16", "shape": shape, "data_offsets": [0, 2 * math.prod(shape)]}
     header = json.dumps({"__metadata__": about, "attention": attention}).encode()
@@ -61,12 +65,17 @@ def write_dense(run: Run, layer: int, tower: str, file: BinaryIO, header: bytes 
     Rows are computed for all heads at once and lie far apart in the file; memory is a chunk of rows, however many.
     """
     header = _dense_header(run, layer, tower) if header is None else header
-    queries, keys = run.queries(tower), run.keys(tower)
+    queries, keys = run.queries_with_rows(tower), run.keys_with_columns(tower)
     file.write(header)
+    written = 0
     for first, rows in run.dense_chunks(layer, tower):
-        for head, part in enumerate(rows.astype("<f2")):
-            file.seek(len(header) + 2 * keys * (head * queries + first))
-            file.write(part)
+        own = queries[(queries >= first) & (queries < first + rows.shape[1])] - first
+        part_of = rows if len(own) == rows.shape[1] else rows[:, own]
+        part_of = part_of if len(keys) == rows.shape[2] else part_of[:, :, keys]
+        for head, part in enumerate(part_of.astype("<f2")):
+            file.seek(len(header) + 2 * len(keys) * (head * len(queries) + written))
+            file.write(part.tobytes())
+        written += len(own)
 
 
 def _write_layer(run, layer, tower, path: Path, header: bytes | None = None) -> None:
@@ -75,7 +84,7 @@ def _write_layer(run, layer, tower, path: Path, header: bytes | None = None) -> 
 
 
 def _check_space(path, run, tower, layers) -> None:
-    size = 2 * layers * run.heads(tower) * run.queries(tower) * run.keys(tower)
+    size = 2 * layers * run.heads(tower) * len(run.queries_with_rows(tower)) * len(run.keys_with_columns(tower))
     folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
     free = shutil.disk_usage(folder).free if folder else size
     if size > free:
@@ -88,7 +97,7 @@ def _check_space(path, run, tower, layers) -> None:
 def write_bin(run, path) -> Path:
     """The original viewer's folder. It knows one picture with one grid, and counts layers from 0 without gaps."""
     info = run.info
-    grids = [grid for grid in info["grids"] if grid["tower"] == "language"]
+    grids = [info["grids"][grid] for grid in run.grids()]
     if len(info["images"]) != 1 or len(grids) != 1:
         has = "no picture" if not info["images"] else f"{len(info['images'])} pictures in {len(grids)} parts"
         raise InvalidRequest(

@@ -43,9 +43,14 @@ def write_csv(selection: Selection, file: BinaryIO) -> None:
         rows = ([*at, values[key], *cell_box(record, *at)] for at, key in np.ndenumerate(selection.cells()))
     else:
         header = "key,text,value" if selection.key is None else "query,text,value"
-        are_tokens = tower == "language" or (tower == "cross" and selection.key is not None)
-        texts = (without_formula(token["text"]) for token in run.info["tokens"]) if are_tokens else [""] * len(values)
-        rows = ([i, text, value] for i, (text, value) in enumerate(zip(texts, values, strict=True)))
+        texts = (
+            (without_formula(token["text"]) for token in run.info["tokens"])
+            if selection.are_of_tokens
+            else [""] * len(values)
+        )
+        own = run.keys_with_columns(tower) if selection.key is None else run.queries_with_rows(tower)
+        texts = list(texts)
+        rows = ([i, texts[i], values[i]] for i in own.tolist())
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
     for name, value in {**selection.settings(), "source": source, "dtype": "float32"}.items():
         said = without_formula(value) if isinstance(value, str) else value

@@ -46,6 +46,20 @@ def tile_edges(tiles: int, side: float, cells: int, cell: float, scale: float) -
     return [edge * scale for edge in (*begin, begin[-1] + cell)]
 
 
+def convolved_edges(side: int, convolutions: Iterable[tuple[int, int, int]], scale: float) -> list[float]:
+    """Edges of the cells that convolutions (kernel, stride, padding), one after the other, make of `side` pixels.
+
+    A cell lies around the middle of the pixels that reach it, so an edge is half way between two middles; the first
+    cell begins and the last one ends with the picture. `scale` is from these pixels to the picture's.
+    """
+    cells, step, first = side, 1, 0.5  # the middle of the first cell, and how far it is to the next
+    for kernel, stride, padding in convolutions:
+        cells = (cells + 2 * padding - kernel) // stride + 1
+        first += step * ((kernel - 1) / 2 - padding)
+        step *= stride
+    return [0.0, *((first + step * (cell - 0.5)) * scale for cell in range(1, cells)), side * scale]
+
+
 def placed(ids: list[int], image_token_id: int, cells: list[Cell | None]) -> list[Cell | None]:
     """One cell or None per token: the k-th image token has the k-th of `cells`.
 

@@ -21,6 +21,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.video_utils import VideoMetadata
 
 from attention.errors import InvalidRequest, UnsupportedModel
+from attention.runs.token_spans import Span, TokensOf, count, places
 from attention.runs.tokens import Grid
 
 from . import conversation
@@ -39,6 +40,11 @@ class Inputs:
     (batch by batch, call by call); `read_sizes` (width, height) at which each image was read; `lengths`, of a tower
     that reads pictures padded to one length, how many keys of each come before the padding, which nothing reads: `keys`
     has those alone.
+
+    A model with an encoder reads `input_ids` there and answers in `decoder_input_ids`: the tokens of the sequence are
+    both, one after the other. `query_tokens` and `key_tokens` {tower: spans} say which tokens a tower's queries and
+    keys are, where these are some of the tokens. `token_images` {token: image} are tokens that a resampler makes of a
+    picture: each stands for all of it, and for no cell.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -48,10 +54,57 @@ class Inputs:
     keys: dict[str, list[Cell | None]] = field(default_factory=dict)
     read_sizes: list[tuple[int, int]] = field(default_factory=list)
     lengths: dict[str, list[int]] = field(default_factory=dict)
+    query_tokens: dict[str, list[Span]] = field(default_factory=dict)
+    key_tokens: dict[str, list[Span]] = field(default_factory=dict)
+    token_images: dict[int, int] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[int]:
-        return self.tensors["input_ids"][0].tolist()
+        return [
+            token for name in dict.fromkeys(("input_ids", self.answered)) for token in self.tensors[name][0].tolist()
+        ]
+
+    @property
+    def answered(self) -> str:
+        """The tensor that an answer's tokens are added to."""
+        return "decoder_input_ids" if "decoder_input_ids" in self.tensors else "input_ids"
+
+    @property
+    def n_encoded(self) -> int:
+        """Number of tokens that an encoder reads, before the sequence in which the answer is written."""
+        return len(self.ids) - self.tensors[self.answered].shape[1]
+
+    def key_count(self, tower: str) -> int:
+        """Number of keys of each layer of a tower."""
+        if tower in self.key_tokens:
+            return count(self.key_tokens[tower])
+        return len(self.ids) if tower == "language" else len(self.keys.get(tower, ()))
+
+    def query_count(self, tower: str) -> int:
+        """Number of queries of each layer of a tower: patches of the vision tower, of all others tokens."""
+        if tower in self.query_tokens:
+            return count(self.query_tokens[tower])
+        return self.key_count(tower) if tower == "vision" else len(self.ids)
+
+    def cells_of(self, tower: str) -> list[Cell | None]:
+        """A cell or None for each key of a tower."""
+        if tower not in self.key_tokens:
+            return self.cells if tower == "language" else self.keys.get(tower, [])
+        return [self.cells[token] for token in places(self.key_tokens[tower])]
+
+    def grids_of(self, tower: str) -> list[tuple[int, Grid]]:
+        """The grids whose cells are keys of a tower, by their index."""
+        shown = {cell[0] for cell in self.cells_of(tower) if cell is not None}
+        return [(index, grid) for index, grid in enumerate(self.grids) if index in shown]
+
+    def tokens_of(self, tower: str) -> TokensOf:
+        """The tokens that a tower's queries and keys are."""
+        return TokensOf(self.span_record(tower), len(self.ids))
+
+    def span_record(self, tower: str) -> dict[str, list[list[int]]]:
+        """The same as run.json has it, for those towers where it is not every token."""
+        both = (("query_tokens", self.query_tokens), ("key_tokens", self.key_tokens))
+        return {name: [list(span) for span in spans[tower]] for name, spans in both if tower in spans}
 
     def without(self, tower: str) -> Inputs:
         """The same sequence, with nothing of a tower that is not kept; the grids that stay are numbered anew."""
@@ -86,6 +139,7 @@ class Family(ABC):
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     takes_videos = False  # whether videos are read; then `prepare` and `own_visual_tokens` take `videos` too
     built_with_sdpa: ClassVar[tuple[str, ...]] = ()  # configs of towers whose code knows attention by two names alone
+    most_images: ClassVar[int | None] = None  # with one prompt, where its processor takes no more
     reads_text_alone = True  # whether its processor takes a conversation without a picture
     thought_signs = ("<think>", "</think>")  # control tokens around a thought of an answer
     # Tensors with one entry per token, and what an answer's tokens have in them.
@@ -147,6 +201,10 @@ class Family(ABC):
         """The modules that choose which keys each query may read: where two score nearly the same, rounding decides."""
         return []
 
+    def mixing(self, model: torch.nn.Module) -> list[torch.nn.Module]:
+        """Modules that call the attention interface before the text and are of no tower: they mix places."""
+        return []
+
     @abstractmethod
     def prepare(
         self, processor, messages: list[dict], images: list[Image.Image], max_visual_tokens: int | None
@@ -194,21 +252,42 @@ class Family(ABC):
 
     def extend(self, processor, inputs: Inputs, answer_ids: list[int]) -> Inputs:
         """The same inputs with an answer after them; the answer's roles are `answer`, `thinking` or `special`."""
-        tensors = dict(inputs.tensors)
-        added = torch.tensor([answer_ids], dtype=tensors["input_ids"].dtype)
-        tensors["input_ids"] = torch.cat([tensors["input_ids"], added], dim=1)
+        tensors, answered = dict(inputs.tensors), inputs.answered
+        added = torch.tensor([answer_ids], dtype=tensors[answered].dtype)
+        tensors[answered] = torch.cat([tensors[answered], added], dim=1)
         for name, value in self.per_token.items():
-            if name in tensors:
+            if name in tensors and not inputs.n_encoded:
                 more = torch.full_like(added, value, dtype=tensors[name].dtype)
                 tensors[name] = torch.cat([tensors[name], more], dim=1)
         roles = self._answer_roles(processor.tokenizer, inputs, answer_ids)
+        n, n_more = len(inputs.ids), len(answer_ids)
+
+        def longer(spans: dict[str, list[Span]]) -> dict[str, list[Span]]:
+            """Those that end with the sequence have the answer too."""
+            return {
+                tower: [(first, last + n_more * (last == n)) for first, last in each] for tower, each in spans.items()
+            }
+
         return replace(
-            inputs, tensors=tensors, roles=inputs.roles + roles, cells=inputs.cells + [None] * len(answer_ids)
+            inputs,
+            tensors=tensors,
+            roles=inputs.roles + roles,
+            cells=inputs.cells + [None] * n_more,
+            query_tokens=longer(inputs.query_tokens),
+            key_tokens=longer(inputs.key_tokens),
         )
 
     def reserved_texts(self, processor) -> list[str]:
         """Texts that the tokenizer takes for control tokens. Where somebody typed one, it is read as text."""
         return [token.content for token in processor.tokenizer.added_tokens_decoder.values() if token.special]
+
+    def control_tokens(self, tokenizer) -> set[int]:
+        """The ids of tokens that are no words of a prompt or an answer."""
+        return control_tokens(tokenizer)
+
+    def text(self, tokenizer, answer_ids: list[int]) -> str:
+        """An answer as it is shown: without control tokens."""
+        return tokenizer.decode(answer_ids, skip_special_tokens=True)
 
     # What families share
 
@@ -247,7 +326,7 @@ class Family(ABC):
         replaced = batch.pop("text_replacement_offsets", None)
         replaced = replaced[0] if (images or videos) and replaced else []
         roles = conversation.token_roles(batch.pop("offset_mapping")[0].tolist(), parts, replaced)
-        special = control_tokens(tokenizer)
+        special = self.control_tokens(tokenizer)
         ids = batch["input_ids"][0].tolist()
         typed = next((id_ for id_, role in zip(ids, roles, strict=True) if role != "special" and id_ in special), None)
         if veils and typed is not None:
@@ -262,7 +341,7 @@ class Family(ABC):
         said = max((i for i, role in enumerate(inputs.roles) if role != "special"), default=-1)
         header = inputs.ids[said + 1 :]  # a template for thinking ends inside the thought
         thinking = _last_index(header, opens) > _last_index(header, closes)
-        special = control_tokens(tokenizer)
+        special = self.control_tokens(tokenizer)
         roles = []
         for token in answer_ids:
             if token in (opens, closes):
@@ -271,6 +350,26 @@ class Family(ABC):
             else:
                 roles.append("special" if token in special else "thinking" if thinking else "answer")
         return roles
+
+
+def encoded(tensors, roles, cells, answer_start: list[int], grids: list[Grid], read_sizes) -> Inputs:
+    """Inputs of a model whose encoder reads all of `tensors`, and whose decoder begins an answer with these tokens.
+
+    `roles` and `cells` are of the encoder's tokens, and `grids` of its tower `encoder`. Towers `language` and `cross`
+    are the decoder's: of its tokens with each other, and with all that the encoder read.
+    """
+    n, more = len(roles), len(answer_start)
+    tensors = tensors | {"decoder_input_ids": torch.tensor([answer_start], dtype=tensors["input_ids"].dtype)}
+    read, answered = [(0, n)], [(n, n + more)]
+    return Inputs(
+        tensors,
+        roles + ["special"] * more,
+        cells + [None] * more,
+        grids,
+        read_sizes=read_sizes,
+        query_tokens={"language": answered, "encoder": read, "cross": answered},
+        key_tokens={"language": answered, "encoder": read, "cross": read},
+    )
 
 
 def _video_arguments(videos: Sequence[Video], options: dict | None) -> dict[str, Any]:

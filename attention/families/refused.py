@@ -12,18 +12,18 @@ TORCHVISION = "its image processor needs torchvision"
 
 REASONS = {
     "its vision tower needs timm, which needs torchvision": ("fast_vlm", "gemma3n", "perception_lm"),
-    "a resampler mixes the whole picture into what the text reads of it, which stands for no place": (
-        *("aria", "blip-2", "idefics", "idefics2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5"),
+    "a resampler makes tokens of the whole picture; it can be read as Idefics2's is, and has no family file yet": (
+        *("blip-2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5"),
     ),
     "a Q-Former mixes all patches of a window into each of its tokens, of which none has a place in the window": (
         "granite4_vision",
     ),
     "one of its towers computes attention by itself, not through transformers' attention interface": (
-        *("blip", "deepseek_ocr2", "git", "pp_chart2table"),
+        *("aria", "blip", "deepseek_ocr2", "git", "idefics", "pp_chart2table"),
     ),
-    "an encoder reads the picture and a decoder answers, so it has no sequence with both": (
-        *("florence2", "pix2struct", "pp_formulanet", "t5gemma2", "udop", "vision-encoder-decoder"),
-    ),
+    "its decoder reads the answer and what the encoder read in one softmax, over keys of two sequences": ("t5gemma2",),
+    "it takes a picture and no words": ("pp_formulanet", "vision-encoder-decoder"),
+    "a bias by position is added to its scores": (*("pix2struct", "udop"),),
     "some of its layers run several times over, each time with queries of their own": ("inkling2_loop",),
     "an index chooses which keys each query may read": (
         *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4"),

@@ -25,6 +25,8 @@ class Pictures:
 
     def maps(self, rows: torch.Tensor) -> list[torch.Tensor]:
         """The part of rows [..., keys] on each picture: [..., rows, cols]."""
+        if not self.sizes:
+            return []  # tokens of pictures may have no place
         parts = rows[..., self.keys].split([rows * cols for rows, cols in self.sizes], dim=-1)
         return [part.unflatten(-1, tuple(size)) for part, size in zip(parts, self.sizes, strict=True)]
 

@@ -41,7 +41,7 @@ class Agreement:
 def tower_of_pictures(run: Run) -> str:
     """The tower in whose rows text reads pictures. Raises NotInRun for a run without a picture's place."""
     for tower in ("cross", "language"):
-        if any(grid["tower"] == tower for grid in run.info["grids"]):
+        if tower in run.towers() and run.grids(tower):
             return tower
     raise NotInRun("No token of this run stands for a place on a picture, so no region can be tried.")
 
@@ -55,7 +55,7 @@ def picture_blocks(run: Run, sides: int = SIDES) -> list[Block]:
     for image, picture in enumerate(run.info["images"]):
         size = np.array([picture["width"], picture["height"]]) / sides
         parts: dict[tuple[int, int], list[int]] = {}
-        grids = [i for i, grid in enumerate(run.info["grids"]) if grid["tower"] == tower and grid["image"] == image]
+        grids = [grid for grid in run.grids(tower) if run.info["grids"][grid]["image"] == image]
         for number in grids:
             cells = run.cells(number)
             ys, xs = (np.array(edges) for edges in cell_edges(run.info["grids"][number]))

@@ -148,7 +148,7 @@ def region_scores(
 
 def region_cells(run: Run, region: Region, tower: str = "language") -> RegionCells:
     """Find the cells that a region shares its area with. Raises NotInRun as `region_scores` does."""
-    grids = [grid for grid in run.info["grids"] if grid["tower"] == tower]
+    grids = [run.info["grids"][grid] for grid in run.grids(tower)]
     if not any(is_on(grid, region) for grid in grids):
         raise NotInRun(f"Image {region.image} has no cells in this run's {tower} tower: nothing of it is read there.")
     parts = [_part(grid, region, run.info["images"][grid["image"]]) for grid in grids]
@@ -167,7 +167,7 @@ def region_touches(
     of the pictures is read. Raises NotInRun.
     """
     rows = run.exact_rows(query, tower, until)[..., run.pictures(tower)[0]]
-    grids = [grid for grid in run.info["grids"] if grid["tower"] == tower]
+    grids = [run.info["grids"][grid] for grid in run.grids(tower)]
     on = np.concatenate([_touched(grid, region) for grid in grids]) if grids else np.zeros(0, bool)
     if not len(on):
         raise NotInRun(f"This run's {tower} tower reads no picture.")

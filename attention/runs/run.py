@@ -32,13 +32,14 @@ from .float16 import to_float16, to_float32
 from .layer_file import LayerFile
 from .masks import Mask
 from .pooling import pool_maps, pooled_shape
+from .token_spans import TokensOf
 from .token_table import TokenTable
-from .tokens import find_words
+from .tokens import find_words, spans
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-FORMAT = 2
+FORMAT = 2  # 1 where no layer has a position bias and every token reads, and is read, in each tower of tokens
 
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
 _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
@@ -77,6 +78,8 @@ class Run:
         self._files: dict[tuple[str, int] | None, LayerFile] = {}  # by tower and layer; the masks' by None
         self._tables: dict[str, np.ndarray] | None = None
         self._cells: dict[int, np.ndarray] = {}
+        self._grids: dict[str, list[int]] = {}
+        self._tokens: dict[str, TokensOf] = {}
         self._picture_keys: dict[str, tuple[slice | np.ndarray, list[tuple[int, int]]]] = {}
         self._lock = threading.RLock()
         self._owner = object()
@@ -130,13 +133,53 @@ class Run:
         return self._tower(tower)["heads"]
 
     def keys(self, tower: str = "language") -> int:
-        """Number of keys of a layer of this tower: tokens, or patches of all images."""
+        """Number of keys of a layer of this tower: all tokens, or patches of all images."""
         keys = self._tower(tower)["keys"]
         return keys if isinstance(keys, int) else len(keys)
 
     def queries(self, tower: str = "language") -> int:
         """Number of queries of a layer of this tower: its keys, or where they are not the same things the tokens."""
         return self._tower(tower).get("queries", self.keys(tower))
+
+    def keys_are_tokens(self, tower: str = "language") -> bool:
+        """True where the keys of a tower are tokens of the sequence, and no patches."""
+        return isinstance(self._tower(tower)["keys"], int)
+
+    def queries_are_tokens(self, tower: str = "language") -> bool:
+        """True where what reads in a tower are tokens of the sequence, and no patches."""
+        return self.keys_are_tokens(tower) or "queries" in self._tower(tower)
+
+    def cells_read(self, tower: str = "language") -> bool:
+        """True where the cells of a tower read too; by cross-attention they are read, and read nothing."""
+        if not self.keys_are_tokens(tower):
+            return not self.queries_are_tokens(tower)
+        record = self._tower(tower)
+        return record.get("query_tokens") == record.get("key_tokens")
+
+    def picture_tower(self) -> str:
+        """The tower in which text reads pictures: `cross` where there is cross-attention on them, else `language`."""
+        return "cross" if "cross" in self.towers() and self.grids("cross") else "language"
+
+    def queries_with_rows(self, tower: str = "language") -> np.ndarray:
+        """The queries that have a row, ascending: all, but with an encoder or a resampler the tower's own tokens."""
+        own = self._tokens_of(tower).queries
+        return np.arange(self.queries(tower)) if own is None else own
+
+    def keys_with_columns(self, tower: str = "language") -> np.ndarray:
+        """The keys that are read at all, ascending: all, but in a model with an encoder the tower's own tokens."""
+        own = self._tokens_of(tower).keys
+        return np.arange(self.keys(tower)) if own is None else own
+
+    def grids(self, tower: str = "language") -> list[int]:
+        """The grids whose cells are keys of a tower, ascending."""
+        with self._lock:
+            if tower not in self._grids:
+                keys = self.info["tokens"] if self.keys_are_tokens(tower) else self._tower(tower)["keys"]
+                own = self._tokens_of(tower).keys
+                read = keys if own is None else [keys[key] for key in own]
+                shown = {key["grid"] for key in read if key is not None and key["grid"] is not None}
+                self._grids[tower] = [grid for grid in range(len(self.info["grids"])) if grid in shown]
+            return self._grids[tower]
 
     def has_learned_sink(self, layer: int | str, tower: str = "language") -> bool:
         """True where a layer has learned sink logits: what a row lacks to 1 is what its head put on the sink.
@@ -184,9 +227,9 @@ class Run:
         """`cells` of a grid that must belong to this tower. Raises NotInRun with the grids that do."""
         self._tower(tower)  # refuses one that is not there
         cells = self.cells(grid)
-        owner = self.info["grids"][grid]["tower"]
-        if owner != tower:
-            own = [i for i, record in enumerate(self.info["grids"]) if record["tower"] == tower]
+        own = self.grids(tower)
+        if grid not in own:
+            owner = self.info["grids"][grid]["tower"]
             raise NotInRun(f"Grid {grid} belongs to the {owner} tower; the {tower} tower has grids {_list(own)}.")
         return cells
 
@@ -205,7 +248,7 @@ class Run:
         if found == "stored" and last == query:
             return to_float32(self.stored_row(layer, query, tower))
         if last == query:
-            return self._layer(layer, tower).rows(query, query + 1)[:, 0]
+            return self._rows(layer, tower, query, query + 1)[:, 0]
         total = np.zeros((self.heads(tower), self.keys(tower)))
         for rows in self._span(layer, tower, query, last + 1, found):
             total += rows.sum(axis=1, dtype=np.float64)
@@ -230,8 +273,8 @@ class Run:
         if source not in ("auto", "stored", "factors"):
             raise NotInRun(f"A row's source is auto, stored or factors, not {quoted(source)}.")
         file = self._file(layer, tower)
-        last = self._span_end("query", query, until, self.queries(tower), tower)
-        if source != "factors" and self._stored_index(file, query, last) is not None:
+        last = self._last_query(query, until, tower)
+        if source != "factors" and self._stored_index(file, query, last, tower) is not None:
             return "stored"
         if source == "stored":
             raise _not_stored(layer, query, last)
@@ -246,28 +289,29 @@ class Run:
     def stored_row(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
         """The row as it lies on disk: float16 [heads, keys], one contiguous read."""
         file = self._file(layer, tower)
-        self._check("query", query, self.queries(tower), tower)
-        index = self._stored_index(file, query, query)
+        self._last_query(query, None, tower)
+        index = self._stored_index(file, query, query, tower)
         if index is None:
             raise _not_stored(layer, query, query)
-        return file.read_slice("attention", (index,))
+        return self._tokens_of(tower).of_keys(file.read_slice("attention", (index,)))
 
     def column(self, layer: int, key: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """Column of one key, who reads it: float32 [heads, queries], each value taken from that query's own row."""
-        file = self._file(layer, tower)
-        stop = self._span_end("key", key, until, self.keys(tower), tower) + 1
+        file, tokens = self._file(layer, tower), self._tokens_of(tower)
+        stop = self._last_key(key, until, tower) + 1
         if "query" not in file:
             parts = [
                 chunk[:, :, key:stop].mean(axis=2, dtype=np.float64) for _, chunk in self.dense_chunks(layer, tower)
             ]
             return np.concatenate(parts, axis=1).astype(np.float32)
+        found, own = self._layer(layer, tower), tokens.key(key)
+        assert own is not None  # `_last_key` refuses others
         if stop == key + 1:
-            return self._layer(layer, tower).columns(key, stop)[:, :, 0]
-        heads, queries = self.heads(tower), self.queries(tower)
-        total = np.zeros((heads, queries))
-        for first, last in chunks(heads, stop, queries, key):
-            total += self._layer(layer, tower).columns(first, last).sum(axis=2, dtype=np.float64)
-        return (total / (stop - key)).astype(np.float32)
+            return tokens.of_queries(found.columns(own, own + 1)[:, :, 0], axis=1)
+        total = np.zeros((found.heads, found.n_queries))
+        for first, last in chunks(found.heads, own + stop - key, found.n_queries, own):
+            total += found.columns(first, last).sum(axis=2, dtype=np.float64)
+        return tokens.of_queries((total / (stop - key)).astype(np.float32), axis=1)
 
     def columns(self, key: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
         """Columns of one key in every layer, in the order of `layers`: float32 [heads, queries] each."""
@@ -330,7 +374,7 @@ class Run:
         cells = self.tower_cells(grid, tower)
         layers = self.layers(tower)
         if key is not None:
-            if self.queries(tower) != self.keys(tower):
+            if not self.cells_read(tower):
                 raise NotInRun(f"Cells of the {tower} tower are read, and read nothing: ask for an atlas of a query.")
             values: Iterable[np.ndarray] = self.columns(key, tower, until)
         elif query is None:
@@ -352,7 +396,10 @@ class Run:
         return result
 
     def dense(self, layer: int, tower: str = "language") -> np.ndarray:
-        """Every row of a layer from the factors: float32 [heads, queries, keys], 4 bytes each."""
+        """Every row of a layer from the factors: float32 [heads, queries, keys], 4 bytes each.
+
+        A token that reads nothing in this tower (see `queries_with_rows`) has 0 everywhere.
+        """
         result = np.empty((self.heads(tower), self.queries(tower), self.keys(tower)), np.float32)
         for start, chunk in self.dense_chunks(layer, tower):
             result[:, start : start + chunk.shape[1]] = chunk
@@ -366,9 +413,24 @@ class Run:
         last = self.queries(tower) if last is None else last
         for start, stop in chunks(self.heads(tower), last, self.keys(tower), first):
             if "query" in file:
-                yield start, self._layer(layer, tower).rows(start, stop)
+                yield start, self._rows(layer, tower, start, stop)
             else:
-                yield start, np.stack([self.row(layer, query, tower) for query in range(start, stop)], axis=1)
+                rows = [self.row(layer, query, tower) for query in self._own_queries(tower, start, stop)]
+                stored = (
+                    np.stack(rows, axis=1) if rows else np.zeros((self.heads(tower), 0, self.keys(tower)), np.float32)
+                )
+                yield start, self._tokens_of(tower).of_queries(stored, 1, start, stop)
+
+    def _rows(self, layer: int, tower: str, start: int, stop: int) -> np.ndarray:
+        """Rows [start, stop) from the factors: float32 [heads, rows, keys]."""
+        tokens = self._tokens_of(tower)
+        rows = self._layer(layer, tower).rows(*tokens.queries_in(start, stop))
+        return rows if tokens.are_all else tokens.of_queries(tokens.of_keys(rows), 1, start, stop)
+
+    def _own_queries(self, tower: str, start: int, stop: int) -> list[int]:
+        """The queries in [start, stop) that have a row."""
+        own = self._tokens_of(tower).queries
+        return list(range(start, stop)) if own is None else own[(own >= start) & (own < stop)].tolist()
 
     def _span(self, layer: int, tower: str, first: int, stop: int, source: str) -> Iterator[np.ndarray]:
         """The rows [first, stop) from one source, a bounded number at a time: [heads, rows, keys]."""
@@ -376,12 +438,13 @@ class Run:
             yield from (chunk for _, chunk in self.dense_chunks(layer, tower, first, stop))
             return
         file = self._file(layer, tower)
-        index = self._stored_index(file, first, first)
+        index, tokens = self._stored_index(file, first, first, tower), self._tokens_of(tower)
         if index is None:
             raise _not_stored(layer, first, first)
         offset = index - first
         for start, end in chunks(self.heads(tower), stop, self.keys(tower), first):
-            yield to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
+            rows = to_float32(file.read_slice("attention", (slice(start + offset, end + offset),))).swapaxes(0, 1)
+            yield tokens.of_keys(rows)
 
     # Numbers made of rows
 
@@ -432,7 +495,7 @@ class Run:
     def _received(self, layer: int, tower: str, progress: Callable[[int], None]) -> np.ndarray:
         file = self._file(layer, tower)
         if "received" in file:  # computed on the device while the model ran
-            return file.read("received")
+            return self._tokens_of(tower).of_keys(file.read("received"))
 
         def compute() -> np.ndarray:
             total = np.zeros((self.heads(tower), self.keys(tower)))
@@ -440,7 +503,7 @@ class Run:
                 for start, chunk in self.dense_chunks(layer, tower):
                     total += chunk.sum(axis=1, dtype=np.float64)
                     progress(start + chunk.shape[1])
-            return (total / self.queries(tower)).astype(np.float32)
+            return (total / len(self.queries_with_rows(tower))).astype(np.float32)
 
         return COMPUTED.get((self._owner, tower, layer, "received"), compute)
 
@@ -481,7 +544,7 @@ class Run:
         if name == "value":
             if key is None:
                 raise NotInRun("The score 'value' is what a row has at one key: name the key.")
-            self._check("key", key, self.keys(tower), tower)
+            self._last_key(key, None, tower)
             return self.exact_rows(query, tower, until)[:, :, key].copy()
         if until is None and (found := self._tabled(name, query, tower)) is not None:
             return found
@@ -503,12 +566,13 @@ class Run:
     def stored_positions(self, tower: str = "language") -> np.ndarray:
         """The queries whose rows are stored, ascending, the same in every layer: int32 [rows]."""
         layers = self.layers(tower)
-        file = self._file(layers[0], tower)
-        return file.read("positions") if "positions" in file else np.empty(0, np.int32)
+        file, own = self._file(layers[0], tower), self._tokens_of(tower).queries
+        positions = file.read("positions") if "positions" in file else np.empty(0, np.int32)
+        return positions if own is None else own[positions].astype(np.int32)
 
     def _tabled(self, name: str, query: int, tower: str) -> np.ndarray | None:
         """A score of a stored row, from the table that was made with the run: float32 [layers, heads]."""
-        self._check("query", query, self.queries(tower), tower)
+        self._last_query(query, None, tower)
         try:
             table = self.score(name, tower)
         except NotInRun:
@@ -531,7 +595,7 @@ class Run:
     def _factor_rows(self, query: int, tower: str, until: int | None) -> np.ndarray:
         """The same from the factors, several layers at a time: each is bound by how fast one core reads the keys."""
         layers = self.layers(tower)
-        last = self._span_end("query", query, until, self.queries(tower), tower)
+        last = self._last_query(query, until, tower)
 
         def compute() -> np.ndarray:
             result = np.empty((len(layers), self.heads(tower), self.keys(tower)), np.float32)
@@ -557,7 +621,11 @@ class Run:
         """A layer that keeps its queries and keys. Raises DamagedRun where it has not as many as run.json says."""
         file = self._file(layer, tower)
         found = Layer(file, Mask(file, self._mask_file), (self._owner, tower, layer))
-        has, said = (found.n_queries, found.n_keys), (self.queries(tower), self.keys(tower))
+        tokens, has = self._tokens_of(tower), (found.n_queries, found.n_keys)
+        said = (
+            self.queries(tower) if tokens.queries is None else len(tokens.queries),
+            self.keys(tower) if tokens.keys is None else len(tokens.keys),
+        )
         if has != said:
             raise DamagedRun(
                 f"{file.path.name} of this run has {has[0]} queries and {has[1]} keys; run.json says {said[0]} and "
@@ -571,15 +639,16 @@ class Run:
                 self._files[None] = LayerFile(self.folder / "masks.safetensors")
             return self._files[None]
 
-    @staticmethod
-    def _stored_index(file: LayerFile, query: int, last: int) -> int | None:
+    def _stored_index(self, file: LayerFile, query: int, last: int, tower: str) -> int | None:
         """Index of the rows query..last among the stored ones; None where one of them is not stored."""
-        if "positions" not in file:
+        tokens = self._tokens_of(tower)
+        first, end = tokens.query(query), tokens.query(last)
+        if "positions" not in file or first is None or end is None:
             return None
         positions = file.read("positions")
-        index = int(np.searchsorted(positions, query))
-        end = index + last - query  # positions ascend: when the first and the last are there, all between are
-        return index if end < len(positions) and positions[index] == query and positions[end] == last else None
+        index = int(np.searchsorted(positions, first))
+        stop = index + end - first  # positions ascend: when the first and the last are there, all between are
+        return index if stop < len(positions) and positions[index] == first and positions[stop] == end else None
 
     # Names and bounds
 
@@ -591,12 +660,44 @@ class Run:
                 raise NotInRun(f"{unread} This run has {', '.join(self.towers())}.") from None
             raise NotInRun(f"This run has no tower {quoted(tower)}; it has {', '.join(self.towers())}.") from None
 
+    def _tokens_of(self, tower: str) -> TokensOf:
+        with self._lock:
+            if tower not in self._tokens:
+                self._tokens[tower] = TokensOf(self._tower(tower), len(self.info["tokens"]))
+            return self._tokens[tower]
+
+    def _last_query(self, query: int, until: int | None, tower: str) -> int:
+        """The last query of a span. Raises NotInRun where one of it has no row."""
+        last = self._span_end("query", query, until, self.queries(tower), tower)
+        tokens = self._tokens_of(tower)
+        self._check_read("has no row", tokens.queries, query, last, tower)
+        return last
+
+    def _last_key(self, key: int, until: int | None, tower: str) -> int:
+        """The last key of a span. Raises NotInRun where one of it is read by nothing."""
+        last = self._span_end("key", key, until, self.keys(tower), tower)
+        self._check_read("is not read", self._tokens_of(tower).keys, key, last, tower)
+        return last
+
+    @staticmethod
+    def _check_read(what: str, own: np.ndarray | None, first: int, last: int, tower: str) -> None:
+        if own is None:
+            return
+        there = np.isin(np.arange(first, last + 1), own)
+        if not there.all():
+            has = [f"{start} to {stop - 1}" for start, stop in spans(own.tolist())]
+            raise NotInRun(
+                f"Token {first + int(there.argmin())} {what} in this run's {tower} tower: its tokens are "
+                f"{', '.join(has)}."
+            )
+
     def _find_cells(self, grid: int) -> np.ndarray:
         grids = self.info["grids"]
         self._check("grid", grid, len(grids))
         record = grids[grid]
         cells = np.full((record["rows"], record["cols"]), -1, np.int64)
-        keys = self.info["tokens"] if record["tower"] == "language" else self._tower(record["tower"])["keys"]
+        own = record["tower"]
+        keys = self.info["tokens"] if self.keys_are_tokens(own) else self._tower(own)["keys"]
         for index, key in enumerate(keys):
             if key is not None and key["grid"] == grid:
                 cells[key["row"], key["col"]] = index
@@ -605,13 +706,22 @@ class Run:
         return cells
 
     def pictures(self, tower: str) -> tuple[slice | np.ndarray, list[tuple[int, int]]]:
-        """The keys that are cells, picture by picture and row by row, and the (rows, cols) of each picture."""
+        """The keys that are cells, picture by picture and row by row, and the (rows, cols) of each picture.
+
+        Where tokens of pictures have no place, these tokens, and no picture's rows and columns.
+        """
         with self._lock:
             if tower not in self._picture_keys:
-                cells = [self.cells(i) for i, grid in enumerate(self.info["grids"]) if grid["tower"] == tower]
-                keys = np.concatenate([part.reshape(-1) for part in cells]) if cells else np.empty(0, np.int64)
+                cells = [self.cells(grid) for grid in self.grids(tower)]
+                keys = np.concatenate([part.reshape(-1) for part in cells]) if cells else self._unplaced_tokens(tower)
                 self._picture_keys[tower] = _as_slice(keys), [part.shape for part in cells]
             return self._picture_keys[tower]
+
+    def _unplaced_tokens(self, tower: str) -> np.ndarray:
+        """The keys of a tower that are tokens of pictures, and no cell of one: int64."""
+        read = self.keys_with_columns(tower).tolist() if self.keys_are_tokens(tower) else []
+        tokens = [(key, self.info["tokens"][key]) for key in read]
+        return np.array([key for key, token in tokens if token["role"] == "image" and token["grid"] is None], np.int64)
 
     def _reduce(self, row: np.ndarray, head: int | str, tower: str) -> np.ndarray:
         if is_reduction(head):

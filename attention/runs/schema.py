@@ -191,6 +191,11 @@ def _is_list(value: object) -> str:
     return str(int(isinstance(value, list)))
 
 
+Spans = Annotated[
+    list[Annotated[list[int], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=MAX_TOKENS)
+]
+
+
 class Tower(TypedDict):
     heads: Annotated[int, Field(ge=1, le=MAX_HEADS)]
     """of queries, in each layer"""
@@ -201,6 +206,10 @@ class Tower(TypedDict):
     """how many there are, one for each token; of another tower the cell of each, null where it has none"""
     queries: NotRequired[int]
     """where there are not as many as keys: those of cross-attention are the tokens"""
+    query_tokens: NotRequired[Spans]
+    """where not all tokens read there: spans [first, the one after the last] of those that do, ascending"""
+    key_tokens: NotRequired[Spans]
+    """where not all tokens are read there: spans of those that are"""
     layers: Annotated[list[Layer], Field(max_length=MAX_LAYERS)]
     """ascending"""
 
@@ -307,7 +316,7 @@ class UnreadTower(TypedDict):
 @with_config(ConfigDict(strict=True, use_attribute_docstrings=True))
 class RunInfo(TypedDict):
     format: int
-    """1; 2 where a layer has `position_bias`"""
+    """1; 2 where a layer has `position_bias`, or a tower `query_tokens` or `key_tokens`"""
     id: Id
     """a name"""
     created: Time
@@ -349,7 +358,7 @@ class RunInfo(TypedDict):
     grids: Annotated[list[Grid], Field(max_length=MAX_GRIDS)]
     """each picture, tile or thumbnail as cells"""
     towers: dict[str, Tower]
-    """`language`; `vision` where it was kept, `cross` where a model reads pictures by cross-attention"""
+    """`language`, and of `vision`, `cross`, `encoder` and `resampler` those that were kept and a model has"""
     unread_towers: NotRequired[dict[Name, UnreadTower]]
     """towers of the model whose rows cannot be kept, by name"""
     points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]

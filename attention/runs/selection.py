@@ -18,6 +18,7 @@ from attention.errors import InvalidRequest
 from .regions import Region, is_on, read_region, region_cells
 from .run import Run, is_reduction
 
+ANSWERING = ("language", "cross")  # towers in which the row of a token predicts the next
 Choice = int | str | None  # a layer or head: its number, mean or max; None is mean
 
 
@@ -29,7 +30,7 @@ def default_query(run: Run) -> int:
 
 def first_grid(run: Run, tower: str) -> int | None:
     """The first picture, tile or frame of a tower; None for a tower without pictures."""
-    return next((index for index, grid in enumerate(run.info["grids"]) if grid["tower"] == tower), None)
+    return next(iter(run.grids(tower)), None)
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,21 @@ class Selection:
         return self.region.image if self.region is not None and is_on(record, self.region) else record["image"]
 
     @property
+    def points_at_tokens(self) -> bool:
+        """True if its position is that of a token, and of no patch."""
+        run = self.run
+        return run.queries_are_tokens(self.tower) if self.key is None else run.keys_are_tokens(self.tower)
+
+    @property
+    def are_of_tokens(self) -> bool:
+        """True if its values are of tokens, and of no patches: the keys of a row, the readers of a column."""
+        run = self.run
+        return run.keys_are_tokens(self.tower) if self.key is None else run.queries_are_tokens(self.tower)
+
+    @property
     def has_map(self) -> bool:
         """True if its values lie on a picture: there may be none, or cells that are read and read nothing."""
-        readers_are_cells = self.run.queries(self.tower) == self.run.keys(self.tower)
-        return self.grid is not None and (self.key is None or readers_are_cells)
+        return self.grid is not None and (self.key is None or self.run.cells_read(self.tower))
 
     @property
     def are_shares(self) -> bool:
@@ -134,14 +146,13 @@ class Selection:
     @cached_property
     def texts(self) -> tuple[str, str] | None:
         """The text of the tokens at its positions, and of those that their rows predict; None for patches."""
-        is_token = self.tower == "language" or (self.tower == "cross" and self.key is None)
-        if self.received or not is_token:
+        if self.received or not self.points_at_tokens:
             return None
         tokens, start = self.run.info["tokens"], self.position
         assert start is not None  # of what is not `received`
         stop = (start if self.until is None else self.until) + 1
         own, predicted = ("".join(token["text"] for token in tokens[i : i + stop - start]) for i in (start, start + 1))
-        return own, predicted if self.key is None else ""
+        return own, predicted if self.key is None and self.tower in ANSWERING else ""
 
     def settings(self) -> dict[str, Any]:
         """Description of what it is of, in words and numbers that find it again."""
@@ -221,9 +232,9 @@ def select(
         raise InvalidRequest(f"What keys receive is a mean over all queries: leave until={until} out.")
     run.keys(tower)  # refuses a tower that is not there
     if query is None and key is None and not received:
-        if tower not in ("language", "cross"):
-            raise InvalidRequest(f"Say which query or key of the {tower} tower.")
         query = default_query(run)
+        if tower not in ANSWERING:
+            raise InvalidRequest(f"Say which query or key of the {tower} tower.")
     if first_grid(run, tower) is None and grid in (None, 0):
         grid = None  # 0 is what scripts send that do not care
     else:

@@ -7,7 +7,7 @@ tokenizer by name, no model and no file.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -172,16 +172,23 @@ def spans(indices: Sequence[int]) -> list[list[int]]:
     return result
 
 
-def language_groups(tokens: Sequence[Token], grids: Sequence[Grid]) -> list[dict[str, Any]]:
+def language_groups(
+    tokens: Sequence[Token],
+    grids: Sequence[Grid],
+    pictures: Mapping[int, int] | None = None,
+    keys: Iterable[int] | None = None,
+) -> list[dict[str, Any]]:
     """The key groups whose masses are shown, [{name, spans}]: roles, images, and last `sink` (spans null: per layer).
 
-    Every token is in exactly one group; a sink is counted in its image as well.
+    Every token is in exactly one group, or of those that are `keys`; a sink is counted in its image as well. `pictures`
+    {token: image} are tokens that stand for a picture and for no cell of it.
     """
     names = ["system", "prompt", *(f"image {i + 1}" for i in _pictured(grids)), "thinking", "answer", "special"]
     members: dict[str, list[int]] = {name: [] for name in names}
-    for token in tokens:
-        if token.grid is not None:
-            members[f"image {grids[token.grid].image + 1}"].append(token.index)
+    for token in tokens if keys is None else (tokens[key] for key in keys):
+        image = grids[token.grid].image if token.grid is not None else (pictures or {}).get(token.index)
+        if image is not None:
+            members[f"image {image + 1}"].append(token.index)
         else:
             members["special" if token.role == "image" else token.role].append(token.index)
     return [{"name": name, "spans": spans(members[name])} for name in names] + [{"name": "sink", "spans": None}]

@@ -46,7 +46,7 @@ from attention.runs.run import Run
 
 from .checked import CheckedItem, check_items
 from .items import BadItem, Item
-from .measuring import outcome, picture_tower
+from .measuring import outcome
 from .series import STEPS, keep_step, write_step
 
 UNFINISHED = ".unfinished"  # runs that are being made; a library does not look there
@@ -214,7 +214,7 @@ class ItemScores:
 
 def _measured(run: Run, checked: CheckedItem) -> ItemScores:
     """Measure a run of an item, in the row that predicts its answer's first token."""
-    info, tower = run.info, picture_tower(run)
+    info, tower = run.info, run.picture_tower()
     region = Region(checked.place, label=checked.item.name)
     scores = region_scores(run, region, info["prompt_tokens"] - 1, tower)
     if info["forced"]:

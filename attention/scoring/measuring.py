@@ -56,7 +56,7 @@ def measure_item(
 def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
     """Measure a run of an item at its place. Raises NotInRun where it has no such row, or shows nothing there."""
     query, until = _row(run, rows)
-    tower = picture_tower(run)
+    tower = run.picture_tower()
     region = Region(checked.place)
     scores = region_scores(run, region, query, tower, until)
     tables = scores.tables | {TOUCH: region_touches(run, region, query, tower, until)}
@@ -86,11 +86,6 @@ def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
         "measures": {name: _listed(tables[name]) for name in MEASURES},
         "elsewhere": elsewhere,
     }
-
-
-def picture_tower(run: Run) -> str:
-    """The tower in which text reads pictures: `cross` where there is cross-attention, else `language`."""
-    return "cross" if any(grid["tower"] == "cross" for grid in run.info["grids"]) else "language"
 
 
 def _row(run: Run, rows: str) -> tuple[int, int | None]:

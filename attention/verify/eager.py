@@ -111,7 +111,7 @@ def compare_end_to_end(loaded, run, inputs, choices: Choices) -> tuple[dict, lis
                 for entry, part in enumerate(weights):
                     hidden = _hidden(attention_mask, entry, key.shape[2])
                     masks[tower, layer].append(hidden)
-                    n = _before_padding(tower, hidden)
+                    n = _before_padding(run, tower, hidden, len(weights))
                     rows, hidden = part[:, :n, :n], hidden if hidden is None else hidden[:n, :n]
                     block = blocks.next((tower, layer), *rows.shape[1:])
                     error, leak = _row_error(run, tower, layer, block, rows.float().cpu().numpy(), hidden)
@@ -154,9 +154,12 @@ def _hidden(mask: torch.Tensor | None, entry: int, n_keys: int) -> np.ndarray | 
     return (~mask if mask.dtype == torch.bool else mask < 0).cpu().numpy()
 
 
-def _before_padding(tower: str, hidden: np.ndarray | None) -> int | None:
-    """The number of a block's keys before those at its end that no query reads: a picture's padding. None for all."""
-    if tower != "vision" or hidden is None:
+def _before_padding(run, tower: str, hidden: np.ndarray | None, n_blocks: int) -> int | None:
+    """The number of a block's keys before those at its end that no query reads: a picture's padding. None for all.
+
+    None too where the run has that padding, as keys that are hidden.
+    """
+    if tower != "vision" or hidden is None or n_blocks * hidden.shape[-1] == run.keys(tower):
         return None
     return int(np.flatnonzero(~hidden.all(axis=0))[-1]) + 1
 
@@ -192,7 +195,7 @@ def compare_on_same_factors(loaded, run, inputs, masks, fast: str) -> SameFactor
                     forward = eager[_eager_place(place[0], module)]
                     options = {**kwargs, "scaling": formula.scaling}
                     weights = forward(module, *own, _added(hidden, query.device), **options)[1][0]
-                n = _before_padding(place[0], hidden)
+                n = _before_padding(run, place[0], hidden, len(query))
                 weights, hidden = weights[:, :n, :n], hidden if hidden is None else hidden[:n, :n]
                 block = blocks.next(place, *weights.shape[1:])
                 errors[place].append(_row_error(run, *place, block, weights.cpu().numpy(), hidden)[0])
@@ -244,7 +247,10 @@ def _row_error(run, tower, layer, block, weights, hidden) -> tuple[float, float]
     largest value on hidden keys. Keys outside of the block are hidden as well.
     """
     error = leak = 0.0
-    queries, keys = block
+    own = run.queries_with_rows(tower), run.keys_with_columns(tower)
+    queries, keys = (
+        slice(int(at[each.start]), int(at[each.stop - 1]) + 1) for at, each in zip(own, block, strict=True)
+    )
     for start, rows in run.dense_chunks(layer, tower, queries.start, queries.stop):
         span = slice(start - queries.start, start - queries.start + rows.shape[1])
         inside = rows[:, :, keys]

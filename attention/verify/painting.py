@@ -1,6 +1,7 @@
 """Prove where a picture's pixels go: paint a cell, and see which keys of the model's first layers change.
 
-While this looks, no patch reads another in the vision tower, so a key that changes was made from the painted pixels:
+While this looks, nothing reads another in a tower before the text's (a vision tower, an encoder), so a key that changes
+was made from the painted pixels:
 through the processor, the patches' order, merging, tiles and newlines, as the model itself does it. Layers without
 attention mix tokens and patches too: they pass on what they were given. Nothing is assumed of any family's layout.
 Knows no run and no file.
@@ -47,9 +48,10 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
     """The keys of each tower's first layer, with patches that do not read each other: {tower: [keys, features]}."""
     modules = family.attention_modules(model)
     wanted = {id(layers[min(layers)]): tower for tower, layers in modules.items()}
-    vision = {id(module) for module in modules.get("vision", {}).values()}
+    apart = {id(module) for tower in ("vision", "encoder") for module in modules.get(tower, {}).values()}
+    apart |= {id(module) for module in family.mixing(model)}
     found: dict[str, list[torch.Tensor]] = {}
-    expected = {tower: len(keys) for tower, keys in inputs.keys.items() if keys} | {"language": len(inputs.ids)}
+    expected = {tower: n for tower in modules if (n := inputs.key_count(tower))}
 
     def listen(module, key) -> bool:
         tower = wanted.get(id(module))
@@ -57,7 +59,7 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
             found.setdefault(tower, []).append(key.transpose(1, 2).flatten(2).flatten(0, 1).float().cpu())
             if all(sum(len(part) for part in found.get(name, ())) >= n for name, n in expected.items()):
                 raise _Enough
-        return id(module) in vision
+        return id(module) in apart
 
     token = _listener.set(listen)
     try:
@@ -99,18 +101,24 @@ def _pass_on(layer, args, kwargs, output):
     return given if isinstance(output, torch.Tensor) else (given, *output[1:])
 
 
-def changed_cells(inputs: Inputs, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> dict[int, Cell]:
-    """Of every grid in which anything changed, the cell whose keys changed most: {grid: (grid, row, col)}."""
-    result = {}
+def changed_cells(
+    inputs: Inputs, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]
+) -> dict[str, dict[int, Cell]]:
+    """Of every tower and its grids in which anything changed, the cell whose keys changed most.
+
+    {tower: {grid: (grid, row, col)}}
+    """
+    result: dict[str, dict[int, Cell]] = {}
     for tower, keys in before.items():
-        cells = inputs.cells if tower == "language" else inputs.keys[tower]
+        cells = inputs.cells_of(tower)
         if len(cells) != len(keys):
             raise AssertionError(f"{len(keys)} keys in the {tower} tower where {len(cells)} were named")
         change = (after[tower] - keys).abs().sum(dim=-1)
         largest: dict[int, float] = {}
+        found = result.setdefault(tower, {})
         for cell, value in zip(cells, change.tolist(), strict=True):
             if cell is not None and value > largest.get(cell[0], 0.0):
-                largest[cell[0]], result[cell[0]] = value, cell
+                largest[cell[0]], found[cell[0]] = value, cell
     return result
 
 

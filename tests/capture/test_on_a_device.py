@@ -19,6 +19,7 @@ from attention.capture.recorder import Capture
 from attention.errors import CaptureError
 from attention.limits import Limits
 from attention.models import loading as models
+from attention.models.config import read_config
 from attention.models.kept import free
 from attention.models.scores import Scores
 
@@ -85,6 +86,7 @@ class Watched:
 def request_for(folder, **fields):
     numbers = np.random.default_rng(0)
     pictures = [Image.fromarray(numbers.integers(0, 255, (*size, 3), dtype=np.uint8)) for size in ((64, 96), (70, 40))]
+    pictures = pictures[: read_config(str(folder))[1].most_images]
     return Request(pictures, "what color is the star?", str(folder), answer="red and blue", **fields)
 
 

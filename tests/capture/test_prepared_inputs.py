@@ -49,8 +49,8 @@ class Own:
         return extract(given, model=self.model, processor=self.processor, **options)
 
 
-NO_TEMPLATE = ("got_ocr2", "paligemma")
-WITH_TEMPLATE = [each for each in tiny_families.of_each_kind() if each.values[0] not in NO_TEMPLATE]
+WITHOUT_TEMPLATE = ("florence2", "got_ocr2", "paligemma")
+WITH_TEMPLATE = [each for each in tiny_families.of_each_kind() if each.values[0] not in WITHOUT_TEMPLATE]
 
 
 @pytest.fixture(scope="module", params=WITH_TEMPLATE)

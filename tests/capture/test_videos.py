@@ -84,7 +84,8 @@ def test_a_painted_cell_of_one_frame_changes_the_key_that_stands_for_it(loaded):
         painted = list(plain)
         painted[frame] = painting.painted(plain[frame], cell_box(grid.to_dict(), row, col))
         after = inputs_of(loaded, images=pictures, videos=(painted,), fps=2).inputs
-        changed = painting.changed_cells(before, keys, painting.first_keys(loaded.family, loaded.model, after))
+        towers = painting.changed_cells(before, keys, painting.first_keys(loaded.family, loaded.model, after))
+        changed = {index: cell for cells in towers.values() for index, cell in cells.items()}
         pairs = {index for index, each in enumerate(before.grids) if each.image == grid.image}
         assert set(changed) == pairs, "no other frame, and not the picture"
         assert changed[own] == (own, row, col)

@@ -29,6 +29,7 @@ from attention.runs.tokens import cell_box, cell_edges
 from attention.verify import painting
 
 GREY = (128, 128, 128)
+MANY_GRIDS = 12  # of a few pictures: views, of which one or two cells each are enough
 SIZES = [(400, 150), (170, 330), (97, 240), (640, 610)]
 
 
@@ -44,6 +45,11 @@ def prepare(loaded, images, prompt="what is it?", **fields):
     request = Request(images=tuple(images), prompt=prompt, **fields)
     pictures = [(image, []) for image in images]
     return prepare_request(request, pictures, loaded.family, loaded.processor, Limits()).inputs
+
+
+def as_many(loaded, sizes):
+    """As many of these as the family reads with one prompt."""
+    return sizes[: loaded.family.most_images]
 
 
 def some_cells(grid, rng, count):
@@ -69,12 +75,13 @@ def test_a_painted_cell_changes_the_key_that_stands_for_it(loaded, images):
 def check_painted_cells(loaded, images, **fields):
     """In its own grid exactly that cell; in every other grid that shows the place, the cell that covers it."""
     rng = np.random.default_rng(0)
-    pictures = [Image.new("RGB", size, GREY) for size in images]
+    pictures = [Image.new("RGB", size, GREY) for size in as_many(loaded, images)]
     inputs = prepare(loaded, pictures, **fields)
     before = painting.first_keys(loaded.family, loaded.model, inputs)
     for index, grid in enumerate(inputs.grids):
         width, height = pictures[grid.image].size
-        for row, col in some_cells(grid, rng, 2):
+        cells = some_cells(grid, rng, 2)
+        for row, col in cells if len(inputs.grids) <= MANY_GRIDS else cells[index % 3 :: 3]:
             x0, y0, x1, y1 = cell_box(grid.to_dict(), row, col)
             shown = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
             if max(shown[2] - shown[0], 0) * max(shown[3] - shown[1], 0) < 0.5 * (x1 - x0) * (y1 - y0):
@@ -83,8 +90,12 @@ def check_painted_cells(loaded, images, **fields):
             # The middle of the cell, not of what is shown of it: that may lie as near to the next cell's.
             changed[grid.image] = painting.painted(pictures[grid.image], (x0, y0, x1, y1))
             after = painting.first_keys(loaded.family, loaded.model, prepare(loaded, changed, **fields))
-            found = painting.changed_cells(inputs, before, after)
-            assert found.get(index) == (index, row, col), (grid, row, col)
+            towers = painting.changed_cells(inputs, before, after)
+            for tower in towers:
+                if any(number == index for number, _ in inputs.grids_of(tower)):
+                    assert towers[tower].get(index) == (index, row, col), (tower, grid, row, col)
+            found = {number: cell for cells in towers.values() for number, cell in cells.items()}
+            assert index in found
             assert all(inputs.grids[other].image == grid.image for other in found)
             middle = ((shown[0] + shown[2]) / 2, (shown[1] + shown[3]) / 2)
             for other, (_, other_row, other_col) in found.items():
@@ -96,16 +107,22 @@ def check_painted_cells(loaded, images, **fields):
 
 @pytest.mark.parametrize("images", [[SIZES[0]], [SIZES[1], SIZES[3]]], ids=str)
 def test_every_cell_of_every_grid_has_exactly_one_key(loaded, images):
-    inputs = prepare(loaded, [Image.new("RGB", size, GREY) for size in images])
+    inputs = prepare(loaded, [Image.new("RGB", size, GREY) for size in as_many(loaded, images)])
     assert len(inputs.roles) == len(inputs.cells) == len(inputs.ids)
     named = [*inputs.cells, *(cell for keys in inputs.keys.values() for cell in keys)]
     named = [cell for cell in named if cell is not None]
     expected = {(i, r, c) for i, grid in enumerate(inputs.grids) for r in range(grid.rows) for c in range(grid.cols)}
     assert len(named) == len(set(named)) and set(named) == expected
     for index, (role, cell) in enumerate(zip(inputs.roles, inputs.cells, strict=True)):
-        assert (role == "image") == (cell is not None), index
+        assert (role == "image") == (cell is not None or index in inputs.token_images), index
     towers = loaded.family.towers(loaded.model.config)
     assert {grid.tower for grid in inputs.grids} <= set(towers) and set(inputs.keys) <= set(towers)
+    for tower in towers:
+        queries, keys = (
+            inputs.query_count(tower) if tower != "vision" else len(inputs.keys.get("vision", ())),
+            inputs.key_count(tower),
+        )
+        assert queries and keys and len(inputs.cells_of(tower)) == keys, tower
 
 
 @pytest.mark.parametrize("images", [[SIZES[3]], [SIZES[0], SIZES[1]]], ids=str)
@@ -113,11 +130,12 @@ def test_every_cell_of_every_grid_has_exactly_one_key(loaded, images):
 def test_the_processors_own_number_of_tokens_is_that_without_a_limit(loaded, images, crops):
     if crops and not loaded.family.takes_pan_and_scan:
         return
-    pictures = [Image.new("RGB", size, GREY) for size in images]
+    pictures = [Image.new("RGB", size, GREY) for size in as_many(loaded, images)]
     entries = [{"type": "image", **({"pan_and_scan": True} if crops else {})} for _ in pictures]
     messages = [{"role": "user", "content": [*entries, {"type": "text", "text": "what is it?"}]}]
     inputs = loaded.family.prepare(loaded.processor, messages, pictures, None)
     shown = [inputs.grids[cell[0]].image for cell in inputs.cells if cell is not None]
+    shown += inputs.token_images.values()
     counts = [shown.count(index) for index in range(len(pictures))]
     own = loaded.family.own_visual_tokens(loaded.processor, messages, pictures)
     assert own in (None, counts)
@@ -131,9 +149,8 @@ def test_the_processors_own_number_of_tokens_is_that_without_a_limit(loaded, ima
 def test_the_words_of_a_conversation_have_their_roles(loaded):
     prompt = "is it <b>é</b> 日本 🙂?"
     inputs = prepare(loaded, [Image.new("RGB", SIZES[0], GREY)], prompt)
-    assert inputs.ids.count(loaded.processor.tokenizer.bos_token_id) <= 1, (
-        "the template and the tokenizer both write it"
-    )
+    read = inputs.tensors["input_ids"][0].tolist()
+    assert read.count(loaded.processor.tokenizer.bos_token_id) <= 1, "the template and the tokenizer both write it"
     said = [token for token, role in zip(inputs.ids, inputs.roles, strict=True) if role == "prompt"]
     assert loaded.processor.tokenizer.decode(said).strip() == prompt
     extended = loaded.family.extend(
@@ -141,7 +158,7 @@ def test_the_words_of_a_conversation_have_their_roles(loaded):
     )
     thinks = loaded.processor.tokenizer.decode(inputs.ids).endswith("<think>\n")
     assert set(extended.roles[len(inputs.roles) :]) == {"thinking" if thinks else "answer"}
-    assert torch.equal(extended.tensors["input_ids"][:, : len(inputs.ids)], inputs.tensors["input_ids"])
+    assert extended.ids[: len(inputs.ids)] == inputs.ids
 
 
 def test_control_tokens_that_somebody_typed_are_read_as_text(loaded):
@@ -208,7 +225,7 @@ def test_text_alone_is_a_run_too(loaded):
 
 def test_a_limit_of_visual_tokens_is_kept_or_refused_with_numbers(loaded):
     picture = Image.new("RGB", (900, 700), GREY)
-    free = sum(cell is not None for cell in prepare(loaded, [picture]).cells)
+    free = prepare(loaded, [picture]).roles.count("image")
     for limit in {1, free // 2, free}:
         if limit < 1:
             continue
@@ -218,22 +235,22 @@ def test_a_limit_of_visual_tokens_is_kept_or_refused_with_numbers(loaded):
             assert any(sign.isdigit() for sign in str(error)), error
             assert limit < free
             inputs = prepare(loaded, [picture], max_visual_tokens=error.least)
-            assert sum(cell is not None for cell in inputs.cells) == error.least
+            assert inputs.roles.count("image") == error.least
         else:
-            assert sum(cell is not None for cell in inputs.cells) <= limit
+            assert inputs.roles.count("image") <= limit
 
 
 def test_pictures_that_are_rebuilt_from_pixel_values_are_read_as_before(loaded):
     rng = np.random.default_rng(0)
     blocks = rng.integers(256, size=(7, 14, 3)).astype(np.uint8)
     picture = Image.fromarray(blocks.repeat(16, axis=0).repeat(16, axis=1))
-    inputs = prepare(loaded, [picture, picture.transpose(Image.Transpose.ROTATE_90)])
+    inputs = prepare(loaded, as_many(loaded, [picture, picture.transpose(Image.Transpose.ROTATE_90)]))
     try:
         asked, again = taken(inputs.tensors, Said(None, (), {}), loaded, Limits())
     except UnsupportedModel as error:
         assert f"{loaded.family.label} reads pictures in parts" in str(error)
         return
-    assert len(asked.images) == 2 and again.inputs.cells == inputs.cells
+    assert len(asked.images) == len(as_many(loaded, [1, 2])) and again.inputs.cells == inputs.cells
 
 
 def test_several_pictures_lie_on_squares_whatever_a_processor_says_of_padding(tmp_path):
@@ -279,7 +296,7 @@ def test_every_cell_of_a_map_of_several_tiles_covers_what_it_was_made_from(tmp_p
             else:
                 changed.paste((255, 255, 255), tuple(map(int, box)))
             after = painting.first_keys(loaded.family, loaded.model, prepare(loaded, [changed]))
-            assert painting.changed_cells(inputs, before, after)[1] == (1, row, col)
+            assert painting.changed_cells(inputs, before, after)["language"][1] == (1, row, col)
             if not is_interpolated:
                 differ = (after["language"] != before["language"]).any(dim=-1).tolist()
                 others = [cell for cell, is_other in zip(inputs.cells, differ, strict=True) if is_other and cell]

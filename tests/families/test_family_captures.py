@@ -36,11 +36,24 @@ def picture(width, height, seed=0):
     return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
 
 
-def request(**fields):
-    pictures = (picture(400, 150), picture(170, 330, 1))
+def request(folder, **fields):
+    pictures = (picture(400, 150), picture(170, 330, 1))[: most_images(folder)]
     return Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, **fields)
 
 
+def most_images(folder):
+    return read_config(str(folder))[1].most_images
+
+
+def own_part(run, layer, tower):
+    """The rows of a layer, of the queries that have one, on the keys that are read; nothing is anywhere else."""
+    dense = run.dense(layer, tower)
+    part = dense[:, run.queries_with_rows(tower)][:, :, run.keys_with_columns(tower)]
+    assert np.count_nonzero(dense) == np.count_nonzero(part)
+    return part
+
+
+WITH_LOGITS_TO_KEEP = ("florence2", "mllama", "qwen3_vl", "video_llama_3")  # as asked, or whichever were asked for
 one_of_each_kind = pytest.mark.parametrize("folder", tiny_families.of_each_kind(), indirect=True, scope="module")
 
 
@@ -59,12 +72,14 @@ class Eager:
 
         def also_eager(capture, module, query, key, value, mask, kwargs, output):
             if id(module) in capture._names:
-                self.see(capture._names[id(module)], module, query, key, mask, kwargs)
+                place = capture._names[id(module)]
+                is_cut = capture.towers[place[0]].lengths is not None
+                self.see(place, module, query, key, mask, kwargs, is_cut)
             return take(capture, module, query, key, value, mask, kwargs, output)
 
         monkeypatch.setattr(Capture, "take", also_eager)
 
-    def see(self, place, module, query, key, mask, kwargs):
+    def see(self, place, module, query, key, mask, kwargs, is_cut):
         _, heads, n_queries, _ = query.shape
         n_keys = key.shape[2]
         causal = kwargs.get("is_causal")
@@ -81,7 +96,7 @@ class Eager:
         largest = (query @ repeated.transpose(2, 3) * scaling).abs().max().item()
         for entry, block in enumerate(weights):
             n = None
-            if place[0] == "vision" and mask is not None:  # keys at the end that no query reads are padding
+            if is_cut and mask is not None:  # keys at the end that no query reads are padding
                 seen = (mask[entry if len(mask) > 1 else 0, 0] == 0).any(dim=0)
                 n = int(seen.nonzero().max()) + 1
             self.blocks.setdefault(place, []).append((block[:, :n, :n].numpy(), largest))
@@ -109,51 +124,64 @@ def has_learned(run, tower):
 
 def test_rows_and_columns_equal_eager_in_every_layer_of_every_tower(folder, tmp_path, monkeypatch):
     eager = Eager(monkeypatch)
-    with extract(request(model=str(folder)), tmp_path / "run") as run:
+    with extract(request(folder, model=str(folder)), tmp_path / "run") as run:
         places = {(tower, layer) for tower in run.towers() for layer in run.layers(tower)}
         shapes = read_config(str(folder))[1].towers(read_config(str(folder))[0])
         assert places == set(eager.blocks) == {(tower, layer) for tower in shapes for layer in shapes[tower].layers}
         peaked = {}
         for (tower, layer), weights, bound in eager.layers():
             where = f"layer {layer} of the {tower} tower"
-            rows = run.dense(layer, tower)
-            assert rows.shape == weights.shape == (run.heads(tower), run.queries(tower), run.keys(tower)), where
+            rows = own_part(run, layer, tower)
+            queries, keys = run.queries_with_rows(tower), run.keys_with_columns(tower)
+            assert rows.shape == weights.shape == (run.heads(tower), len(queries), len(keys)), where
             assert np.abs(rows - weights).max() <= bound, where
             assert rows[weights == 0].max(initial=0) == 0, f"{where}: nothing on hidden keys"
             assert np.abs(rows.sum(axis=-1) - (weights.sum(axis=-1) if has_learned(run, tower) else 1)).max() <= 1e-5
-            for query in {0, run.queries(tower) // 2, run.queries(tower) - 1}:
-                assert np.abs(run.row(layer, query, tower, "factors") - weights[:, query]).max() <= bound, where
-            for key in {0, run.keys(tower) // 3, run.keys(tower) - 1}:
-                assert np.abs(run.column(layer, key, tower) - weights[:, :, key]).max() <= bound, where
+            for at in {0, len(queries) // 2, len(queries) - 1}:
+                row = run.row(layer, queries[at], tower, "factors")[:, keys]
+                assert np.abs(row - weights[:, at]).max() <= bound, where
+            for at in {0, len(keys) // 3, len(keys) - 1}:
+                column = run.column(layer, keys[at], tower)[:, queries]
+                assert np.abs(column - weights[:, :, at]).max() <= bound, where
             for query in run.stored_positions(tower)[-3:]:
-                stored = run.stored_row(layer, int(query), tower).astype(np.float32)
-                assert np.abs(stored - weights[:, query]).max() <= 2.5e-4 + bound, where
-            received = run.received(layer, tower)
+                stored = run.stored_row(layer, int(query), tower).astype(np.float32)[:, keys]
+                assert np.abs(stored - weights[:, np.searchsorted(queries, query)]).max() <= 2.5e-4 + bound, where
+            received = run.received(layer, tower)[:, keys]
             assert np.abs(received - weights.mean(axis=1)).max() <= 1e-5, where
             peaked.setdefault(tower, []).append((weights.max(axis=-1) > 0.9).mean())
         for tower, shares in peaked.items():
             assert np.mean(shares) >= 0.1, f"flat rows would hide errors: {tower}, {shares}"
 
 
+def beside(run, query, tower):
+    """The query that has a row in a tower and is next to this one."""
+    own = run.queries_with_rows(tower)
+    return int(own[np.abs(own - query).argmin()])
+
+
 @one_of_each_kind
 def test_the_folder_says_what_is_in_it(folder, tmp_path):
-    extract(request(model=str(folder)), tmp_path / "run").close()
+    extract(request(folder, model=str(folder)), tmp_path / "run").close()
     with open_run(tmp_path / "run") as run:
         query = run.info["prompt_tokens"] - 1
         for index, grid in enumerate(run.info["grids"]):
             cells = run.cells(index)
             assert cells.shape == (grid["rows"], grid["cols"])
             layer = run.layers(grid["tower"])[-1]
-            shown = run.map(layer, "mean", min(query, run.queries(grid["tower"]) - 1), index, grid["tower"])
+            shown = run.map(layer, "mean", beside(run, query, grid["tower"]), index, grid["tower"])
             assert shown.shape == cells.shape and shown.min() >= 0 and shown.sum() <= 1 + 1e-3
         for tower in run.towers():
-            masses = run.masses(query if tower != "vision" else 0, tower)
+            masses = run.masses(beside(run, query, tower), tower)
             groups = [group for group in run.info["groups"][tower] if group["name"] != "sink"]
-            assert sum(stop - start for group in groups for start, stop in group["spans"]) == run.keys(tower)
+            assert sum(stop - start for group in groups for start, stop in group["spans"]) == len(
+                run.keys_with_columns(tower)
+            )
             whole = masses[..., : len(groups)].sum(axis=-1)
             assert has_learned(run, tower) or np.abs(whole - 1).max() <= 1e-5
         pictured = [
-            tower for tower in ("language", "cross") if tower in run.towers() and run.score("image_mass", tower).any()
+            tower
+            for tower in ("language", "cross", "resampler")
+            if tower in run.towers() and run.score("image_mass", tower).any()
         ]
         assert pictured, "some tower's rows lie on the pictures"
 
@@ -171,7 +199,9 @@ def test_logits_and_answers_are_the_same_bits_in_half_precision(folder, tmp_path
 @pytest.mark.parametrize(
     "folder",
     [
-        pytest.param(name, marks=[] if name in ("mllama", "qwen3_vl", "video_llama_3") else pytest.mark.full)
+        pytest.param(
+            name, marks=[] if name in ("florence2", "mllama", "qwen3_vl", "video_llama_3") else pytest.mark.full
+        )
         for name in tiny_families.all_types()
     ],
     indirect=True,
@@ -182,7 +212,7 @@ def test_the_answers_log_probabilities_are_the_models_own(folder, tmp_path):
     loaded, seen = models.load(str(folder), "cpu"), {}
     hook = loaded.model.register_forward_pre_hook(lambda *given: seen.update(given[2]), with_kwargs=True)
     try:
-        run = extract(request(), tmp_path / "run", model=loaded)
+        run = extract(request(folder), tmp_path / "run", model=loaded)
     finally:
         hook.remove()
     seen.pop("logits_to_keep")
@@ -190,7 +220,8 @@ def test_the_answers_log_probabilities_are_the_models_own(folder, tmp_path):
         logits = loaded.model(**seen).logits[0].float().log_softmax(-1)
     ids = [token["id"] for token in run.info["tokens"]]
     first = run.info["prompt_tokens"]
-    expected = [float(logits[token - 1, ids[token]]) for token in range(first, len(ids))]
+    before = len(ids) - len(logits)  # those that an encoder reads
+    expected = [float(logits[token - 1 - before, ids[token]]) for token in range(first, len(ids))]
     assert np.allclose(run.info["logprobs"], expected, atol=1e-4) and len(expected) > 2
 
 
@@ -204,7 +235,7 @@ def check_bits(folder, dtype, tmp_path):
     loaded = models.load(str(folder), "cpu", str(dtype).removeprefix("torch."))
     hook = loaded.model.register_forward_hook(remember, with_kwargs=True)
     try:
-        extract(request(), tmp_path / "run", model=loaded).close()
+        extract(request(folder), tmp_path / "run", model=loaded).close()
     finally:
         hook.remove()
     inputs = seen["inputs"]
@@ -222,9 +253,9 @@ def check_bits(folder, dtype, tmp_path):
 def test_a_model_is_found_as_it_was_after_a_run_and_after_a_failure(folder, tmp_path, monkeypatch):
     model = plain_model(folder, torch.float32).train()
     with torch.no_grad():
-        model(**tensors_of(model))  # some families' own code leaves hooks of its own on the first pass
+        model(**tensors_of(model, folder))  # some families' own code leaves hooks of its own on the first pass
     before = state(model)
-    extract(request(), tmp_path / "run", model=model).close()
+    extract(request(folder), tmp_path / "run", model=model).close()
     assert state(model) == before
 
     def fail(*_):
@@ -232,15 +263,15 @@ def test_a_model_is_found_as_it_was_after_a_run_and_after_a_failure(folder, tmp_
 
     monkeypatch.setattr(Capture, "_keep", fail)
     with pytest.raises(RuntimeError, match="on the way"):
-        extract(request(), tmp_path / "failed", model=model)
+        extract(request(folder), tmp_path / "failed", model=model)
     assert state(model) == before
     assert not (tmp_path / "failed").exists() and not (tmp_path / "failed.partial").exists()
 
 
-def tensors_of(model):
+def tensors_of(model, folder):
     loaded = models.wrap(model)
-    pictures = open_pictures(request(), Limits())
-    return prepare(request(), pictures, loaded.family, loaded.processor, Limits()).inputs.tensors
+    pictures = open_pictures(request(folder), Limits())
+    return prepare(request(folder), pictures, loaded.family, loaded.processor, Limits()).inputs.tensors
 
 
 def state(model):
@@ -259,9 +290,11 @@ def test_an_answer_that_holds_a_picture_is_refused(folder, tmp_path):
     image = getattr(config, "image_token_id", None) or config.image_token_index
     answer = f"red {loaded.processor.tokenizer.decode([image])}"
     is_written = image < loaded.model.get_output_embeddings().weight.shape[0]
-    for pictures in (request().images, *([()] if not is_written else [])):
+    for pictures in (request(folder).images, *([()] if not is_written else [])):
         with pytest.raises(InvalidRequest, match="stands for a part of a picture"):
-            extract(dataclasses.replace(request(), answer=answer, images=pictures), tmp_path / "run", model=loaded)
+            extract(
+                dataclasses.replace(request(folder), answer=answer, images=pictures), tmp_path / "run", model=loaded
+            )
     assert not any(tmp_path.iterdir())
 
 
@@ -273,8 +306,11 @@ def said(loaded, inputs):
 def test_control_tokens_of_an_answer_are_no_words_of_it(folder):
     loaded = models.load(str(folder), "cpu")
     tokenizer, family = loaded.processor.tokenizer, loaded.family
-    prepared = prepare(request(), [(each, []) for each in request().images], family, loaded.processor, Limits())
-    added = [token for token, each in tokenizer.added_tokens_decoder.items() if each.special]
+    prepared = prepare(
+        request(folder), [(each, []) for each in request(folder).images], family, loaded.processor, Limits()
+    )
+    control = family.control_tokens(tokenizer)  # of Florence-2 not the locations, which its tokenizer calls special
+    added = [token for token, each in tokenizer.added_tokens_decoder.items() if each.special and token in control]
     extended = family.extend(loaded.processor, prepared.inputs, [*added, tokenizer.convert_tokens_to_ids("a")])
     assert extended.roles[len(prepared.inputs.roles) :] == ["special"] * len(added) + [said(loaded, prepared.inputs)]
 
@@ -294,13 +330,13 @@ def test_a_lora_on_it_captures_and_is_exact(folder, tmp_path, monkeypatch):
     torch.manual_seed(0)
     adapted = get_peft_model(model, LoraConfig(r=2, target_modules=targets, init_lora_weights=False)).eval()
     eager = Eager(monkeypatch)
-    with extract(request(), tmp_path / "adapted", model=adapted) as run:
+    with extract(request(folder), tmp_path / "adapted", model=adapted) as run:
         for (tower, layer), weights, bound in eager.layers():
-            assert np.abs(run.dense(layer, tower) - weights).max() <= bound, (tower, layer)
+            assert np.abs(own_part(run, layer, tower) - weights).max() <= bound, (tower, layer)
         eager.blocks.clear()
-        with adapted.disable_adapter(), extract(request(), tmp_path / "base", model=adapted) as base:
+        with adapted.disable_adapter(), extract(request(folder), tmp_path / "base", model=adapted) as base:
             changed = [
-                np.abs(run.dense(layer, tower) - base.dense(layer, tower)).max()
+                np.abs(own_part(run, layer, tower) - own_part(base, layer, tower)).max()
                 for tower in run.towers()
                 for layer in run.layers(tower)
             ]
@@ -318,23 +354,27 @@ def test_maps_of_a_single_picture_are_the_same_without_the_vision_tower(folder, 
 
 
 def check_maps(folder, tmp_path, count):
-    pictures = (picture(400, 150), picture(170, 330, 1), picture(200, 200, 2))[:count]
+    pictures = (picture(400, 150), picture(170, 330, 1), picture(200, 200, 2))[:count][: most_images(folder)]
 
     def maps(vision):
         asked = Request(pictures, PROMPT, str(folder), answer=ANSWER, device="cpu", vision=vision)
         with extract(asked, tmp_path / f"vision {vision}") as run:
             check_run(run)
             assert RUN.validate_python(run.info) == run.info  # and nothing that is not in the schema
-            towers = [tower for tower in ("language", "cross") if tower in run.info["towers"]]
+            towers = [tower for tower in ("language", "cross", "resampler") if tower in run.info["towers"]]
             return [
-                (grid["image"], grid["box_px"], run.map("mean", "mean", run.info["prompt_tokens"], index, tower=tower))
+                (
+                    grid["image"],
+                    grid["box_px"],
+                    run.map("mean", "mean", beside(run, run.info["prompt_tokens"], tower), index, tower=tower),
+                )
                 for index, grid in enumerate(run.info["grids"])
                 for tower in towers
-                if grid["tower"] == tower
+                if index in run.grids(tower)
             ]
 
     kept, left_out = maps(True), maps(False)
-    assert {image for image, _, _ in kept} == set(range(count))
+    assert {image for image, _, _ in kept} == set(range(count)[: most_images(folder)])
     for (image, box, values), (other, other_box, others) in zip(kept, left_out, strict=True):
         assert (image, box) == (other, other_box)
         np.testing.assert_array_equal(values, others)

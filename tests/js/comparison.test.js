@@ -150,9 +150,9 @@ test('what is on a learned sink is an outcome of its own, and words of one answe
 
 test('a row is compared up to where all have the same tokens', () => {
   const numbers = { values: Float32Array.from([1, 2, 3, 4, 5, 6]), shape: [2, 3], dtype: 'float32', source: 'factors' };
-  const cut = cutRows(numbers, SELECTION, 2);
+  const cut = cutRows(INFO, numbers, SELECTION, 2);
   assert.deepEqual([[...cut.values], cut.shape], [[1, 2, 4, 5], [2, 2]]);
-  assert.equal(cutRows(numbers, { tower: 'vision', direction: 'reads' }, 2), numbers, 'patches are shared by all');
+  assert.equal(cutRows({ towers: { vision: { keys: [] } } }, numbers, { tower: 'vision', direction: 'reads' }, 2), numbers, 'patches are shared by all');
   assert.equal(rowPath({ ...SELECTION, query: 4, source: 'factors' }).endsWith('&source=factors'), true);
 });
 

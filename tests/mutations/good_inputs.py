@@ -23,6 +23,8 @@ OF_NO_ORACLE = {  # types of which plain transformers make nothing to compare wi
     "gemma4": "keeps no padding of its vision tower, which plain transformers have in their rows",
     "gemma4_unified": "its stock image processor needs torchvision",
     "llama4": "its stock image processor needs torchvision",
+    "florence2": "reads one prompt, and no chat",
+    "idefics2": "has rows of some tokens alone in its resampler",
     "paligemma": "reads one prompt, and no chat",
     "hy_v4_vl": "its projections have other names than the adapters' here",
 }

@@ -179,7 +179,7 @@ NO_VISION = ("gemma4_unified", "got_ocr2")
     params=[
         pytest.param(name, marks=[] if name in KINDS else pytest.mark.full)
         for name in tiny_families.all_types()
-        if name not in (*NO_DOUBLE, *NO_VISION)
+        if name not in (*NO_DOUBLE, *NO_VISION, *tiny_families.IN_PARTS)
     ],
 )
 def case(request, tmp_path_factory):

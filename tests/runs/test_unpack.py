@@ -309,7 +309,7 @@ INDEX = [
     (
         "towers/nul",
         {"heads": 1, "keys": [None], "layers": []},
-        "the list of towers is .* it must be language, and of vision, cross what there is",
+        "the list of towers is .* it must be language, and of vision, cross, encoder, resampler what there is",
     ),
     (
         "towers/language/heads",

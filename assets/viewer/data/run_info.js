@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the page reads of run.json (format 1), and small questions about it. Knows no document.
+ * What the page reads of run.json (formats 1 and 2), and small questions about it. Knows no document.
  *
  * @typedef {object} Token
  * @property {number} index
@@ -46,6 +46,9 @@
  * @typedef {object} Tower
  * @property {number} heads
  * @property {number | ({grid: number, row: number, col: number} | null)[]} keys
+ * @property {number} [queries]           where what reads are tokens, and keys are not
+ * @property {number[][]} [query_tokens]  spans of the tokens that read there, where not all do
+ * @property {number[][]} [key_tokens]    spans of the tokens that are read there, where not all are
  * @property {Layer[]} layers
  *
  * @typedef {object} Point  a place that the answer names, in the image's pixels
@@ -158,12 +161,89 @@ export function firstTower(info) {
 }
 
 /**
+ * Whether the keys of a tower are tokens, and no patches.
+ * @param {RunInfo} info
+ * @param {string} tower
+ */
+export function keysAreTokens(info, tower) {
+  return info.towers[tower] !== undefined && !Array.isArray(info.towers[tower].keys);
+}
+
+/**
+ * Whether what reads in a tower are tokens, and no patches.
+ * @param {RunInfo} info
+ * @param {string} tower
+ */
+export function queriesAreTokens(info, tower) {
+  return keysAreTokens(info, tower) || info.towers[tower]?.queries !== undefined;
+}
+
+/**
+ * Whether the cells of a tower read too. By cross-attention they are read, and read nothing.
+ * @param {RunInfo} info
+ * @param {string} tower
+ */
+export function cellsRead(info, tower) {
+  if (!keysAreTokens(info, tower)) return !queriesAreTokens(info, tower);
+  const { query_tokens, key_tokens } = info.towers[tower];
+  return JSON.stringify(query_tokens) === JSON.stringify(key_tokens);
+}
+
+/**
+ * Whether a token reads in a tower (has a row), or is read there (has a column).
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @param {'reads' | 'read by' | 'received'} direction
+ * @param {number} token
+ */
+export function isTokenOf(info, tower, direction, token) {
+  if (!(direction === 'read by' ? keysAreTokens : queriesAreTokens)(info, tower)) return false;
+  const spans = info.towers[tower][direction === 'read by' ? 'key_tokens' : 'query_tokens'];
+  return !spans || spans.some(([first, end]) => first <= token && token < end);
+}
+
+/**
  * The grids of a tower, as indices into run.json's list.
  * @param {RunInfo} info
  * @param {string} tower
  */
 export function gridsOf(info, tower) {
-  return info.grids.map((_, index) => index).filter((index) => info.grids[index].tower === tower);
+  return info.grids.map((_, index) => index).filter((index) => {
+    const of = info.grids[index].tower;
+    if (of === tower || !keysAreTokens(info, of) || !keysAreTokens(info, tower)) return of === tower;
+    return isTokenOf(info, tower, 'read by', keysOfGrid(info, index)[0]); // tokens that an encoder reads, and its decoder reads there
+  });
+}
+
+/**
+ * The only grid that a token reads where tokens of a picture are made of its patches: of its own view, of which all have as many tokens. Null
+ * in every other tower.
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @param {number} token
+ */
+export function gridReadBy(info, tower, token) {
+  const [grids, own] = [gridsOf(info, tower), tokensOfViews(info, tower)];
+  return own.length ? grids[Math.floor((own.indexOf(token) * grids.length) / own.length)] ?? null : null;
+}
+
+/**
+ * The token of another view in the place that this one has in its own.
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @param {number} token
+ * @param {number} grid  of that view
+ */
+export function tokenReading(info, tower, token, grid) {
+  const [grids, own] = [gridsOf(info, tower), tokensOfViews(info, tower)];
+  const each = own.length / grids.length;
+  return own[grids.indexOf(grid) * each + (Math.max(0, own.indexOf(token)) % each)];
+}
+
+/** The tokens that are made of patches, view by view. @param {RunInfo} info @param {string} tower */
+function tokensOfViews(info, tower) {
+  const spans = keysAreTokens(info, tower) ? [] : info.towers[tower].query_tokens ?? [];
+  return spans.flatMap(([first, end]) => Array.from({ length: end - first }, (_, place) => first + place));
 }
 
 /**
@@ -220,7 +300,7 @@ export function keysOfGrid(info, grid) {
 function findKeys(info, grid) {
   const { rows, cols, tower } = info.grids[grid];
   const keys = new Int32Array(rows * cols).fill(-1);
-  const owners = tower === 'language' ? info.tokens : info.towers[tower].keys;
+  const owners = keysAreTokens(info, tower) ? info.tokens : info.towers[tower].keys;
   /** @type {any[]} */ (owners).forEach((owner, key) => {
     if (owner && owner.grid === grid) keys[owner.row * cols + owner.col] = key;
   });

@@ -23,7 +23,7 @@
  *
  * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number, region?: {image: number, place: number[]}}} View  where a manifest says to begin
  */
-import { firstTower, gridsOf, headsOf, keysOfGrid, layersOf, placeCount, promptLength } from './run_info.js';
+import { cellsRead, firstTower, gridReadBy, gridsOf, headsOf, isTokenOf, keysAreTokens, keysOfGrid, layersOf, placeCount, promptLength, queriesAreTokens } from './run_info.js';
 
 /**
  * The position of the row on screen, or of the column, never shifted.
@@ -57,8 +57,9 @@ function shiftOf(info, selection) {
 export function cellsOfSelection(info, selection) {
   const { tower, direction, token, until, grid } = selection;
   // What all patches receive belongs to none of them; and what reads in a cross tower is text.
-  if (grid === null || direction === 'received' || (tower === 'cross' && direction === 'reads')) return [];
-  const owners = tower === 'language' ? info.tokens : info.towers[tower].keys;
+  const isCell = cellsRead(info, tower) || direction === 'read by';
+  if (grid === null || direction === 'received' || !isCell) return [];
+  const owners = keysAreTokens(info, tower) ? info.tokens : info.towers[tower].keys;
   if (!Array.isArray(owners)) return [];
   return owners.slice(token, (until ?? token) + 1).flatMap((owner) => {
     const isHere = owner && owner.grid === grid && owner.row !== null && owner.col !== null;
@@ -68,28 +69,31 @@ export function cellsOfSelection(info, selection) {
 
 /**
  * The directions that a tower has, in turn.
+ * @param {RunInfo} info
  * @param {string} tower
  * @returns {Direction[]}
  */
-export function directionsOf(tower) {
-  return tower === 'vision' ? ['reads', 'read by', 'received'] : ['reads', 'read by'];
+export function directionsOf(info, tower) {
+  return queriesAreTokens(info, tower) ? ['reads', 'read by'] : ['reads', 'read by', 'received'];
 }
 
 /**
  * Whether what a person points at is a token. In the vision tower it is a patch, and so it is where the readers of a cross
  * tower's key are asked for.
+ * @param {RunInfo} info
  * @param {Pick<Selection, 'tower' | 'direction'>} selection
  */
-export function pointsAtTokens({ tower, direction }) {
-  return tower === 'language' || (tower === 'cross' && direction === 'reads');
+export function pointsAtTokens(info, { tower, direction }) {
+  return direction === 'reads' ? queriesAreTokens(info, tower) : keysAreTokens(info, tower);
 }
 
 /**
  * Whether the numbers are of tokens: the keys of a row, the readers of a column.
+ * @param {RunInfo} info
  * @param {Pick<Selection, 'tower' | 'direction'>} selection
  */
-export function numbersAreOfTokens({ tower, direction }) {
-  return tower === 'language' || (tower === 'cross' && direction === 'read by');
+export function numbersAreOfTokens(info, { tower, direction }) {
+  return direction === 'read by' ? queriesAreTokens(info, tower) : keysAreTokens(info, tower);
 }
 
 /**
@@ -103,10 +107,11 @@ export function areShares({ direction, layer, head }) {
 
 /**
  * Whether the numbers make a map. In a cross tower cells are read and read nothing.
+ * @param {RunInfo} info
  * @param {Pick<Selection, 'tower' | 'direction'>} selection
  */
-export function hasMap({ tower, direction }) {
-  return tower !== 'cross' || direction === 'reads';
+export function hasMap(info, { tower, direction }) {
+  return direction !== 'read by' || cellsRead(info, tower);
 }
 
 /**
@@ -115,7 +120,7 @@ export function hasMap({ tower, direction }) {
  * @param {Selection} selection
  */
 export function offersTwoRows(info, selection) {
-  return selection.direction === 'reads' && pointsAtTokens(selection) && hasTwoRows(info, selection.token);
+  return selection.direction === 'reads' && pointsAtTokens(info, selection) && hasTwoRows(info, selection.token);
 }
 
 /**
@@ -158,11 +163,28 @@ export function startingSelection(info, tower, view = {}) {
     tower,
     direction: 'reads',
     until: null,
-    ...(tower === 'vision' ? { token: middleOf(info, grid), reading: /** @type {const} */ ('own') } : selectionOfQuery(info, query)),
+    ...startOf(info, tower, grid, query),
     layer: view.layer !== undefined && layers.includes(view.layer) ? view.layer : 'mean',
     head: view.head !== undefined && heads.includes(view.head) ? view.head : 'mean',
     grid,
   };
+}
+
+/**
+ * What is pointed at where a tower is entered: the row that is asked for where it has it, else its last words or the middle of its tokens;
+ * of patches the middle.
+ * @param {RunInfo} info
+ * @param {string} tower
+ * @param {number | null} grid
+ * @param {number} query
+ * @returns {Pick<Selection, 'token' | 'reading'>}
+ */
+function startOf(info, tower, grid, query) {
+  if (!queriesAreTokens(info, tower)) return { token: middleOf(info, grid), reading: 'own' };
+  if (isTokenOf(info, tower, 'reads', query)) return selectionOfQuery(info, query);
+  const own = info.tokens.filter(({ index }) => isTokenOf(info, tower, 'reads', index));
+  const word = own.findLast(({ role }) => role === 'prompt') ?? own[Math.floor(own.length / 2)];
+  return { token: word.index, reading: 'own' };
 }
 
 /**
@@ -181,6 +203,44 @@ function answeringRow(info) {
 }
 
 /**
+ * Whether what is pointed at has the row or the column that is asked for, in the tower that is chosen: of tokens that only a part of a model
+ * reads each has those of its part.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ */
+export function isInTower(info, selection) {
+  const { tower, direction } = selection;
+  const first = queryOf(info, selection);
+  return !pointsAtTokens(info, selection) || [first, untilOf(info, selection) ?? first].every((token) => isTokenOf(info, tower, direction, token));
+}
+
+/**
+ * The same selection, or where its tokens have no such row (or column) there, in the first tower where they have; of several else the first.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ * @returns {Selection}
+ */
+export function inItsTower(info, selection) {
+  if (isInTower(info, selection)) return onItsGrid(info, selection);
+  const { direction, token, until, reading } = selection;
+  for (const end of until === null ? [null] : [until, null]) {
+    for (const tower of [selection.tower, firstTower(info), ...Object.keys(info.towers)]) {
+      if (!layersOf(info, tower).length) continue;
+      const there = tower === selection.tower ? selection : inTower(info, selection, tower);
+      const next = { ...there, direction, token, until: end, reading };
+      if (pointsAtTokens(info, next) && isInTower(info, next)) return onItsGrid(info, next);
+    }
+  }
+  return startingSelection(info, selection.tower);
+}
+
+/** On the picture that its token reads, where it reads no other. @param {RunInfo} info @param {Selection} selection @returns {Selection} */
+function onItsGrid(info, selection) {
+  const grid = selection.direction === 'reads' ? gridReadBy(info, selection.tower, queryOf(info, selection)) : null;
+  return grid === null || grid === selection.grid ? selection : { ...selection, grid };
+}
+
+/**
  * The same selection in another tower: layer and head where it has them, the picture that was on screen.
  * @param {RunInfo} info
  * @param {Selection} selection
@@ -191,7 +251,7 @@ export function inTower(info, selection, tower) {
   const { layer, head } = selection;
   const next = startingSelection(info, tower, { layer, head });
   const grid = selection.grid === null ? next.grid : sameGrid(info, selection.grid, tower);
-  return { ...next, grid, ...(tower === 'vision' ? { token: middleOf(info, grid) } : {}) };
+  return { ...next, grid, ...(queriesAreTokens(info, tower) ? {} : { token: middleOf(info, grid) }) };
 }
 
 /**
@@ -216,13 +276,13 @@ export function sameGrid(info, grid, tower) {
 export function checkedSelection(info, wish) {
   const tower = info.towers[wish.tower] && layersOf(info, wish.tower).length ? wish.tower : firstTower(info);
   const start = startingSelection(info, tower, { layer: wish.layer, head: wish.head });
-  const direction = directionsOf(tower).includes(wish.direction) ? wish.direction : start.direction;
-  const keys = pointsAtTokens({ tower, direction }) ? info.tokens.length : keyCount(info, tower);
+  const direction = directionsOf(info, tower).includes(wish.direction) ? wish.direction : start.direction;
+  const keys = pointsAtTokens(info, { tower, direction }) ? info.tokens.length : keyCount(info, tower);
   const token = isIndex(wish.token, keys) ? wish.token : start.token;
   const until = isIndex(wish.until, keys) && wish.until > token ? wish.until : null;
   const reading = ['predicting', 'own'].includes(wish.reading) ? wish.reading : start.reading;
   const grid = gridsOf(info, tower).includes(wish.grid) ? wish.grid : start.grid;
-  return { ...start, direction, token, until, reading, grid };
+  return inItsTower(info, { ...start, direction, token, until, reading, grid });
 }
 
 /** @param {RunInfo} info @param {string} tower */

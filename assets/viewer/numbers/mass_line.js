@@ -10,7 +10,7 @@
  * @property {number} mean            of those that are known
  * @property {number} peak            the token with the largest
  */
-import { gridsOf, promptLength } from '../data/run_info.js';
+import { gridsOf, isTokenOf, promptLength } from '../data/run_info.js';
 import { formatPercent } from '../data/format.js';
 import { quoted } from '../data/token_text.js';
 
@@ -20,7 +20,7 @@ import { quoted } from '../data/token_text.js';
  * @param {string} tower
  */
 export function hasLine(info, tower) {
-  return tower !== 'vision' && gridsOf(info, tower).length > 0 && promptLength(info) < info.tokens.length;
+  return isTokenOf(info, tower, 'reads', promptLength(info)) && gridsOf(info, tower).length > 0 && promptLength(info) < info.tokens.length;
 }
 
 /**

@@ -34,14 +34,15 @@ import { position, rangeOf } from './colour_range.js';
 
 /**
  * Rows less what lies after the shared tokens: [heads, keys] -> [heads, shared]. Cells of a picture are shared by all.
+ * @param {import('../data/run_info.js').RunInfo} info
  * @param {import('../data/source.js').Numbers} numbers
  * @param {Pick<import('../data/selection.js').Selection, 'tower' | 'direction'>} selection
  * @param {number} shared
  * @returns {import('../data/source.js').Numbers}
  */
-export function cutRows(numbers, selection, shared) {
+export function cutRows(info, numbers, selection, shared) {
   const [heads, keys] = numbers.shape;
-  if (!numbersAreOfTokens(selection) || keys <= shared) return numbers;
+  if (!numbersAreOfTokens(info, selection) || keys <= shared) return numbers;
   const values = new Float32Array(heads * shared);
   for (let head = 0; head < heads; head++) values.set(numbers.values.subarray(head * keys, head * keys + shared), head * shared);
   return { ...numbers, values, shape: [heads, shared] };

@@ -71,7 +71,9 @@ function fromAddress(view, address) {
     `while urlopen(address + ${literal(`/${name}?${fields}`)}).status == 202:  # it is still being computed`,
     '    time.sleep(1)',
   ];
-  const keys = tower === 'language' ? 'info["tokens"]' : `info["towers"][${literal(tower)}]["keys"]`;
+  const own = `info["towers"][${literal(tower)}]["keys"]`;
+  const isOneOfTwo = tower === 'cross'; // whose keys are cells, or in a model with an encoder tokens
+  const keys = ['language', 'encoder'].includes(tower) ? 'info["tokens"]' : isOneOfTwo ? `info["tokens"] if isinstance(${own}, int) else ${own}` : own;
   return [
     'import json', ...(isComputed ? ['import time'] : []), 'from urllib.request import urlopen', '', 'import numpy as np', '',
     '# whoever has this address can read the run',
@@ -137,7 +139,7 @@ function peakOfMap() {
 
 /** @param {string} name @param {string} info @param {View} view */
 function peakOf(name, info, { tower, direction }) {
-  const areTokens = tower === 'language' || (tower === 'cross' && direction === 'read by');
+  const areTokens = ['language', 'encoder'].includes(tower) || (tower === 'cross' && direction === 'read by');
   const text = areTokens ? `, ${info}["tokens"][peak]["text"]` : '';
   return [`peak = int(${name}.argmax())`, `print(f"{${name}[peak]:.4g} at position {peak}"${text})`];
 }

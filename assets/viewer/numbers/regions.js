@@ -19,7 +19,7 @@
  *
  * @typedef {import('../data/run_info.js').RunInfo} RunInfo
  */
-import { keysOfGrid } from '../data/run_info.js';
+import { gridsOf, keysOfGrid } from '../data/run_info.js';
 
 /** What is measured of a region, in the order in which it is offered: as `attention/measures/regions.py`. */
 export const REGION_MEASURES = ['region_share', 'region_mass', 'region_lift', 'region_peak', 'region_rank', 'region_iou'];
@@ -123,9 +123,10 @@ function holding(edges, at) {
  */
 export function regionCells(info, { image, place }, tower) {
   const [keys, inside] = /** @type {[number[], number[]]} */ ([[], []]);
+  const here = gridsOf(info, tower);
   let count = 0; // cells of all pictures
   info.grids.forEach((grid, index) => {
-    if (grid.tower !== tower) return;
+    if (!here.includes(index)) return;
     count += grid.rows * grid.cols;
     if (grid.image !== image) return;
     const { rows, cols } = cellEdges(grid);

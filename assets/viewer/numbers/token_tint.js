@@ -27,7 +27,7 @@ export const STRONGEST = 90;
  * @returns {Tint | null} null where the numbers are not of tokens
  */
 export function makeTint(info, shown, mode, seen) {
-  if (!shown || !numbersAreOfTokens(shown)) return null;
+  if (!shown || !numbersAreOfTokens(info, shown)) return null;
   const keys = shown.direction === 'reads' ? sinkKeys(info, shown.tower, shown.layer) : [];
   const cells = keys.length ? new Uint8Array(shown.row.length) : null;
   for (const key of keys) /** @type {Uint8Array} */ (cells)[key] = 1;

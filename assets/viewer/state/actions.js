@@ -1,8 +1,8 @@
 // @ts-check
 /** What a person can do with a run, as changes of the selection and the look. Every way in (pointer, keys, lists) ends here. */
 import { nextSetting } from './look.js';
-import { firstTower, headsOf, keysOfGrid, layersOf, picturesOf, shownPicture } from '../data/run_info.js';
-import { choices, directionsOf, inTower, pointsAtTokens, sameGrid, selectionOfQuery, startingSelection } from '../data/selection.js';
+import { cellsRead, firstTower, gridReadBy, gridsOf, headsOf, keysOfGrid, layersOf, picturesOf, shownPicture, tokenReading } from '../data/run_info.js';
+import { choices, directionsOf, inItsTower, inTower, pointsAtTokens, sameGrid, selectionOfQuery, startingSelection } from '../data/selection.js';
 
 /**
  * @typedef {import('../data/selection.js').Selection} Selection
@@ -22,8 +22,9 @@ export function createActions(state, { select, announce, tokenBeside }) {
     choose(change) {
       const { selection } = state.get;
       if (!selection || Object.entries(change).every(([name, value]) => selection[/** @type {keyof Selection} */ (name)] === value)) return;
+      const { info } = state.get;
       state.set({ notice: '' }); // it was about what was there before
-      select({ ...selection, ...change });
+      select(info ? inItsTower(info, { ...selection, ...change }) : { ...selection, ...change });
       announce();
     },
 
@@ -38,22 +39,22 @@ export function createActions(state, { select, announce, tokenBeside }) {
     selectToken(token, until = null) {
       const { info, selection } = state.get;
       if (!info || !selection) return;
-      const there = pointsAtTokens(selection) ? {} : { ...inTower(info, selection, firstTower(info)), direction: /** @type {const} */ ('reads') };
+      const there = pointsAtTokens(info, selection) ? {} : { ...inTower(info, selection, firstTower(info)), direction: /** @type {const} */ ('reads') };
       actions.choose({ ...there, token, until: until !== null && until > token ? until : null, reading: 'predicting' });
     },
 
     /** From the token that was selected first to another, whichever comes first. @param {number} token */
     extendTo(token) {
-      const { selection } = state.get;
-      if (!selection || !pointsAtTokens(selection)) return actions.selectToken(token);
+      const { info, selection } = state.get;
+      if (!info || !selection || !pointsAtTokens(info, selection)) return actions.selectToken(token);
       if (anchor !== selection.until) anchor = selection.token;
       actions.selectToken(Math.min(token, anchor), Math.max(token, anchor));
     },
 
     /** The end of the range that moves, some tokens on. @param {number} by */
     extendBy(by) {
-      const { selection } = state.get;
-      if (!selection || !pointsAtTokens(selection)) return;
+      const { info, selection } = state.get;
+      if (!info || !selection || !pointsAtTokens(info, selection)) return;
       const { token, until } = selection;
       actions.extendTo(tokenBeside(until === null || anchor === until ? token : until, by));
     },
@@ -64,7 +65,7 @@ export function createActions(state, { select, announce, tokenBeside }) {
       if (!info || !selection || selection.grid === null) return;
       const token = keysOfGrid(info, selection.grid)[row * info.grids[selection.grid].cols + col];
       // In a cross tower cells are read and read nothing; what all patches receive belongs to none of them.
-      const direction = selection.tower === 'cross' ? 'read by' : selection.direction === 'received' ? 'reads' : selection.direction;
+      const direction = !cellsRead(info, selection.tower) ? 'read by' : selection.direction === 'received' ? 'reads' : selection.direction;
       actions.choose({ token, until: null, reading: 'own', direction });
     },
 
@@ -79,7 +80,10 @@ export function createActions(state, { select, announce, tokenBeside }) {
     /** @param {number} grid */
     focusGrid(grid) {
       const { info, selection } = state.get;
-      if (info && selection) actions.choose({ grid: info.grids[grid].tower === selection.tower ? grid : sameGrid(info, grid, selection.tower) });
+      if (!info || !selection) return;
+      const next = gridsOf(info, selection.tower).includes(grid) ? grid : sameGrid(info, grid, selection.tower);
+      const isOfOne = next !== null && selection.direction === 'reads' && gridReadBy(info, selection.tower, selection.token) !== null;
+      actions.choose({ grid: next, ...(isOfOne ? { token: tokenReading(info, selection.tower, selection.token, next), until: null } : {}) });
     },
 
     /** @param {string} tower */
@@ -92,12 +96,12 @@ export function createActions(state, { select, announce, tokenBeside }) {
     turn(direction) {
       const { info, selection } = state.get;
       if (!info || !selection) return;
-      const offered = directionsOf(selection.tower);
+      const offered = directionsOf(info, selection.tower);
       const next = direction ?? offered[(offered.indexOf(selection.direction) + 1) % offered.length];
       if (next === selection.direction) return;
-      if (selection.tower !== 'cross') return actions.choose({ direction: next });
+      if (cellsRead(info, selection.tower)) return actions.choose({ direction: next });
       // There keys are cells and queries tokens: the readers of the largest cell, or the row with which a run begins.
-      const { token, reading } = startingSelection(info, 'cross');
+      const { token, reading } = startingSelection(info, selection.tower);
       actions.choose(next === 'reads' ? { direction: next, token, until: null, reading } : { direction: next, token: peakKey(), until: null, reading: 'own' });
     },
 
@@ -106,7 +110,7 @@ export function createActions(state, { select, announce, tokenBeside }) {
       const { info, selection } = state.get;
       if (!info || !selection) return;
       if (what === 'token') {
-        if (pointsAtTokens(selection)) actions.selectToken(tokenBeside(selection.until !== null && by > 0 ? selection.until : selection.token, by));
+        if (pointsAtTokens(info, selection)) actions.selectToken(tokenBeside(selection.until !== null && by > 0 ? selection.until : selection.token, by));
         return;
       }
       const offered = choices(what === 'layer' ? layersOf(info, selection.tower) : headsOf(info, selection.tower));

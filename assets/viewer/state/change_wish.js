@@ -2,7 +2,7 @@
 /** Which change of heads is asked for, of which row and by which measure, and what image masses belong to it. Knows no document. */
 import { isOnImage } from '../numbers/change_measures.js';
 import { isOfRegion, regionIn } from '../numbers/regions.js';
-import { gridsOf } from '../data/run_info.js';
+import { cellsRead, gridsOf, keysAreTokens } from '../data/run_info.js';
 import { queryOf } from '../data/selection.js';
 
 /** @typedef {import('../data/selection.js').Selection} Selection */
@@ -27,7 +27,7 @@ export function changeWish(info, selection, { right, measure, of, region: chosen
  * @param {'mean' | 'token'} of
  */
 export function rowOfMatrix(info, selection, of) {
-  const isRow = selection.direction === 'reads' || (selection.direction === 'read by' && selection.tower !== 'cross');
+  const isRow = selection.direction === 'reads' || (selection.direction === 'read by' && cellsRead(info, selection.tower));
   return of === 'token' && isRow ? queryOf(info, selection) : null;
 }
 
@@ -39,6 +39,6 @@ export function rowOfMatrix(info, selection, of) {
  */
 export function massesName(info, selection, { right, measure, of }) {
   const { tower } = selection;
-  if (tower !== 'language' || !isOnImage(measure) || !gridsOf(info, tower).length) return null;
+  if (!keysAreTokens(info, tower) || !isOnImage(measure) || !gridsOf(info, tower).length) return null;
   return `${right} ${rowOfMatrix(info, selection, of) ?? 'mean'}`;
 }

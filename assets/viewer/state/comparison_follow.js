@@ -10,7 +10,7 @@ import { createBesideFollower } from './beside_follow.js';
 import { ownIn, selectionOf } from './own_heads.js';
 import { makeShown, rowWish } from './follow.js';
 import { layersOf } from '../data/run_info.js';
-import { pointsAtTokens, queryOf, startingSelection, untilOf } from '../data/selection.js';
+import { isInTower, pointsAtTokens, queryOf, startingSelection, untilOf } from '../data/selection.js';
 
 const PREFETCH_MS = 120;
 
@@ -86,8 +86,8 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
   function wishOf(member, info, selection) {
     const { comparison, left, right } = state.get;
     const wish = rowWish(info, selection);
-    if (!comparison || !pointsAtTokens(selection) || selection.direction !== 'reads') {
-      const isBeyond = comparison && pointsAtTokens(selection) && Math.max(wish.query, wish.until ?? 0) >= comparison.shared_tokens;
+    if (!comparison || !pointsAtTokens(info, selection) || selection.direction !== 'reads') {
+      const isBeyond = comparison && pointsAtTokens(info, selection) && Math.max(wish.query, wish.until ?? 0) >= comparison.shared_tokens;
       return isBeyond ? null : compared(wish);
     }
     const rows = rowsOf(comparison, member, left || right, wish);
@@ -115,7 +115,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
       const wish = rowWish(info, its);
       const layers = layersOf(infos[member], its.tower);
       const here = layers.indexOf(/** @type {number} */ (wish.layer));
-      const near = pointsAtTokens(its) ? neighbours(its.token).map((token) => rowWish(info, { ...its, token })) : [];
+      const near = pointsAtTokens(info, its) ? neighbours(its.token).map((token) => ({ ...its, token })).filter((next) => isInTower(info, next)).map((next) => rowWish(info, next)) : [];
       const beside = here < 0 ? [] : [here + 1, here - 1].filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] }));
       sources[member].prefetch([...near, ...beside].filter(({ query }) => isShared(comparison, query)).map(compared), []);
     }
@@ -159,7 +159,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
  */
 function standsFor(comparison, member, info, selection) {
   const query = queryOf(info, selection);
-  return pointsAtTokens(selection) && query >= comparison.shared_tokens ? alignedAt(comparison, member, query) : null;
+  return pointsAtTokens(info, selection) && query >= comparison.shared_tokens ? alignedAt(comparison, member, query) : null;
 }
 
 /** A row that is compared: always from the factors, never a mixture. @param {import('../data/source.js').RowWish} wish */

@@ -8,8 +8,8 @@ import { isOfRegion, regionIn } from '../numbers/regions.js';
 import { makeAtlas } from '../numbers/atlas.js';
 import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
-import { gridsOf, headCount, keysOfGrid, layersOf } from '../data/run_info.js';
-import { areShares, hasMap, pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
+import { gridsOf, headCount, keysAreTokens, keysOfGrid, layersOf } from '../data/run_info.js';
+import { isInTower, areShares, hasMap, pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
 import { cutRows } from '../numbers/pair.js';
 import { findSinkCells, onLearnedSink, sinkKeys } from '../numbers/sinks.js';
 import { atlasPath, linePath, massesPath, scoresPath } from '../data/source.js';
@@ -108,7 +108,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
     if (selection.direction === 'received' || (selection.direction === 'read by' && typeof wish.layer === 'string')) return;
     const layers = layersOf(info, tower);
     const here = layers.indexOf(/** @type {number} */ (wish.layer));
-    const near = pointsAtTokens(selection) ? neighbours(selection.token).map((token) => ({ ...selection, token })) : [];
+    const near = pointsAtTokens(info, selection) ? neighbours(selection.token).map((token) => ({ ...selection, token })).filter((next) => isInTower(info, next)) : [];
     const rows = [
       ...near.map((next) => rowWish(info, next)),
       ...(here < 0 ? [] : [here + 1, here - 1]).filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] })),
@@ -146,7 +146,7 @@ export function rowWish(info, selection) {
  */
 export function wantedAtlas(info, selection) {
   const { tower, direction, grid } = selection;
-  if (grid === null || !hasMap(selection) || direction === 'received') return null;
+  if (grid === null || !hasMap(info, selection) || direction === 'received') return null;
   const each = Math.floor(ATLAS_VALUES / (layersOf(info, tower).length * headCount(info, tower)));
   const max_cells = Math.min(MAP_CELLS.most, Math.max(MAP_CELLS.least, each));
   return { tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), grid, max_cells };
@@ -180,8 +180,19 @@ export function wantedScores(info, { tower, direction, query, until }, order, pi
   }
   if (order !== 'value') return { tower, name: order, query, until };
   const record = pinned && info.grids[pinned.grid];
-  if (!pinned || record?.tower !== tower) return null;
+  if (!pinned || !record || !gridsOf(info, tower).includes(pinned.grid)) return null;
   return { tower, name: order, query, until, key: keysOfGrid(info, pinned.grid)[pinned.row * record.cols + pinned.col] };
+}
+
+/**
+ * What a row has on tokens of pictures that have no place on them.
+ * @param {RunInfo} info
+ * @param {Selection} selection
+ * @param {Float32Array} row
+ */
+function unplacedMass(info, selection, row) {
+  if (selection.direction !== 'reads' || !keysAreTokens(info, selection.tower)) return 0;
+  return sum(row.filter((_, key) => info.tokens[key].role === 'image' && info.tokens[key].grid === null));
 }
 
 /**
@@ -194,17 +205,17 @@ export function wantedScores(info, { tower, direction, query, until }, order, pi
  */
 export function makeShown(info, selection, numbers, shared = Infinity) {
   const { tower, direction, token, layer, head, grid } = selection;
-  const { values, shape, dtype, source } = cutRows(numbers, selection, shared);
+  const { values, shape, dtype, source } = cutRows(info, numbers, selection, shared);
   const row = chooseHead(values, shape[0], head);
   const whole = values === numbers.values ? row : chooseHead(numbers.values, shape[0], head);
-  const grids = hasMap(selection) ? gridsOf(info, tower) : [];
+  const grids = hasMap(info, selection) ? gridsOf(info, tower) : [];
   const masses = new Map(grids.map((index) => [index, sum(takeCells(row, keysOfGrid(info, index)))]));
   const keys = grid !== null && grids.includes(grid) ? keysOfGrid(info, grid) : undefined;
   const cells = keys ? takeCells(row, keys) : new Float32Array();
   return {
     tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), token, layer, head, grid, row, cells, masses, dtype, source,
     heads: { values, count: shape[0] },
-    mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: sum([...masses.values()]), argmax: indexOfLargest(cells),
+    mass: grid === null ? 0 : masses.get(grid) ?? 0, imageMass: grids.length ? sum([...masses.values()]) : unplacedMass(info, selection, row), argmax: indexOfLargest(cells),
     sinks: {
       ...findSinkCells(row, keys, direction === 'read by' ? [] : sinkKeys(info, tower, layer), areShares(selection)),
       learned: areShares(selection) ? onLearnedSink(info, selection, whole) : undefined,

@@ -60,7 +60,7 @@ function layerName(layer) {
 export function whyNoMaps(held, fields) {
   if (!held) return 'Every layer and head appears here as a small map.';
   const { view, grid, shown, order } = held;
-  if (grid === null) return 'No picture in this run, so there are no maps.';
+  if (grid === null) return held.info.images.length ? 'No token of this tower has a place on the picture, so there are no maps.' : 'No picture in this run, so there are no maps.';
   if (!shown) return '';
   if (!shown.cells.length) return 'Cells of this tower read nothing: there are no maps of who reads.';
   if (view === 'layer') return 'Choose a layer: its heads are then shown here, cell by cell.';

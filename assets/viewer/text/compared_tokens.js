@@ -67,11 +67,10 @@ export function comparisonReading(state) {
     isSigned: true,
 
     tint(seen) {
-      const { pair, sinks } = state.get;
-      if (!pair || !numbersAreOfTokens(pair.before) || pair.isSideBySide) return null;
+      const { info, pair, sinks } = state.get;
+      if (!info || !pair || !numbersAreOfTokens(info, pair.before) || pair.isSideBySide) return null;
       const [before, after] = [pair.before, pair.after].map((shown) => {
-        const { info } = state.get;
-        const keys = shown.direction === 'reads' && info ? sinksOfRow(state.get.infos[shown === pair.before ? pair.left : pair.right], shown) : null;
+        const keys = shown.direction === 'reads' ? sinksOfRow(state.get.infos[shown === pair.before ? pair.left : pair.right], shown) : null;
         return withoutSinks(shown.row, { ...shown.sinks, cells: keys }, keys ? sinks : 'raw');
       });
       const hidden = before.hidden || after.hidden ? Uint8Array.from(before.values, (_, key) => (before.hidden?.[key] || after.hidden?.[key] ? 1 : 0)) : null;
@@ -101,14 +100,14 @@ export function comparisonReading(state) {
     },
 
     untinted({ token, count }) {
-      const { pair } = state.get;
-      if (!pair?.isSideBySide || !numbersAreOfTokens(pair.before) || token + count > pair.before.row.length) return '';
+      const { info, pair } = state.get;
+      if (!info || !pair?.isSideBySide || !numbersAreOfTokens(info, pair.before) || token + count > pair.before.row.length) return '';
       return ` · attention ${[pair.before, pair.after].map((shown) => formatValue(readOf(shown, token, count))).join(' → ')}`;
     },
 
     saidOfGrid(grid) {
-      const { pair } = state.get;
-      if (!pair || !numbersAreOfTokens(pair.before) || pair.before.direction !== 'reads') return '';
+      const { info, pair } = state.get;
+      if (!info || !pair || !numbersAreOfTokens(info, pair.before) || pair.before.direction !== 'reads') return '';
       const [before, after] = [pair.before, pair.after].map(({ masses }) => masses.get(grid) ?? 0);
       return ` · attention ${formatValue(before)} → ${formatValue(after)} in all`;
     },

@@ -103,7 +103,7 @@ export function headName(layer, head) {
  */
 function whenOf(shown, info) {
   const { token, query, until } = shown;
-  if (!pointsAtTokens(shown)) return 'From the patch that is selected';
+  if (!pointsAtTokens(info, shown)) return 'From the patch that is selected';
   const what = until === null ? quoted(info, token) : quotedSpan(info, token, token + until - query);
   if (token === query) return `At ${what}`;
   return `${token >= promptLength(info) ? 'While writing' : 'Before'} ${what}`;

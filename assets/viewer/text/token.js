@@ -51,8 +51,8 @@ export function attentionReading(state) {
     },
 
     saidOfGrid(grid) {
-      const { shown } = state.get;
-      return shown && numbersAreOfTokens(shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
+      const { info, shown } = state.get;
+      return info && shown && numbersAreOfTokens(info, shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
     },
 
     odds({ token, count }) {

@@ -12,7 +12,14 @@ import { wordsBetween } from '../text/layers.js';
 const TOWERS = {
   language: 'text and pictures, token by token',
   cross: 'what text reads of the pictures, by cross-attention',
+  resampler: 'what the tokens of a picture read of its patches',
   vision: 'what patches of the pictures read of each other',
+};
+/** Of a model that reads with an encoder and answers with a decoder. @type {Record<string, string>} */
+const OF_TWO_PARTS = {
+  language: 'what the answer reads of itself',
+  encoder: 'what picture and question read of each other, before the answer',
+  cross: 'what the answer reads of picture and question',
 };
 
 /**
@@ -58,7 +65,7 @@ export function createChoices(root, state, { choose, enter, turn }) {
     const unread = Object.entries(info?.unread_towers ?? {});
     towers.classList.toggle('av-off', names.length + unread.length < 2);
     towers.replaceChildren(...names.map((name) => {
-      const button = create('button', { type: 'button', class: 'av-toggle', text: name, 'aria-pressed': name === tower, title: TOWERS[name] ?? '' });
+      const button = create('button', { type: 'button', class: 'av-toggle', text: name, 'aria-pressed': name === tower, title: { ...TOWERS, ...(info?.towers.encoder ? OF_TWO_PARTS : {}) }[name] ?? '' });
       button.addEventListener('click', () => enter(name));
       return button;
     }), ...unread.map(([name, { layers, why }]) => create('button', {
@@ -76,7 +83,7 @@ export function createChoices(root, state, { choose, enter, turn }) {
     reading.classList.toggle('av-off', !(info && selection && offersTwoRows(info, selection)));
     ways.forEach(([name], i) => {
       turns[i].setAttribute('aria-pressed', String(selection?.direction === name));
-      turns[i].hidden = !selection || !directionsOf(selection.tower).includes(name);
+      turns[i].hidden = !info || !selection || !directionsOf(info, selection.tower).includes(name);
     });
     rows.forEach(([name], i) => buttons[i].setAttribute('aria-pressed', String(selection?.reading === name)));
   }

@@ -3,7 +3,7 @@
 import { create, part } from './dom.js';
 import { formatPercent, formatTimes, formatValue } from '../data/format.js';
 import { indexOfLargest } from '../numbers/reduce.js';
-import { modelName } from '../data/run_info.js';
+import { gridsOf, modelName } from '../data/run_info.js';
 import { areShares, numbersAreOfTokens, pointsAtTokens } from '../data/selection.js';
 import { quoted, quotedSpan } from '../data/token_text.js';
 
@@ -25,14 +25,14 @@ export function createHeadline(root, state) {
     title.title = title.textContent;
     const isRow = shown.direction === 'reads';
     const isShare = isRow && areShares(shown);
-    const parts = isShare ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
+    const parts = isShare && (shown.imageMass > 0 || gridsOf(info, shown.tower).length) ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
     if (shown.grid !== null && shown.cells.length) {
       const { cols } = info.grids[shown.grid];
       const maximum = shown.cells[shown.argmax];
       const times = isShare ? ` (${formatTimes((maximum * shown.cells.length) / shown.mass)} uniform)` : '';
       parts.push(`max ${formatValue(maximum)} at row ${Math.floor(shown.argmax / cols)}, col ${shown.argmax % cols}${times}`);
     }
-    if (!isRow && numbersAreOfTokens(shown)) {
+    if (!isRow && numbersAreOfTokens(info, shown)) {
       const reader = indexOfLargest(shown.row);
       parts.push(`most by ${quoted(info, reader)} (token ${reader}), ${formatValue(shown.row[reader])}`);
     }
@@ -58,11 +58,11 @@ export function which(info, shown) {
   const { query, until, token, direction } = shown;
   if (direction === 'received') return 'what each patch receives, mean over all patches';
   if (until !== null) {
-    const many = pointsAtTokens(shown) ? quotedSpan(info, token, token + until - query) : `keys ${token} to ${until}`;
+    const many = pointsAtTokens(info, shown) ? quotedSpan(info, token, token + until - query) : `keys ${token} to ${until}`;
     if (direction === 'read by') return `who reads ${many} (mean of columns ${query} to ${until})`;
     return token === query ? `${many} reads (mean of rows ${query} to ${until}, its own)` : `predicts ${many} (mean of rows ${query} to ${until})`;
   }
-  if (!pointsAtTokens(shown)) {
+  if (!pointsAtTokens(info, shown)) {
     const keys = info.towers[shown.tower].keys;
     const cell = Array.isArray(keys) ? keys[token] : null;
     const patch = cell ? `the patch at row ${cell.row}, col ${cell.col}` : `key ${token}`;

@@ -1,5 +1,6 @@
 // @ts-check
 /** What stands where the picture would be: that there is nothing yet, that it is being read, that it has gone, that something failed. */
+import { gridsOf } from '../data/run_info.js';
 import { create, part } from './dom.js';
 import { expiredWords } from '../text/expired.js';
 
@@ -26,7 +27,9 @@ export function createMessage(root, state, { kind, empty, noPicture, retry }) {
     if (failure) return ['This could not be read', failure.message];
     if (computing) return ['Computing what patches receive …', `${computing.done} of ${computing.total} rows`];
     if (!info) return [`Reading the ${kind} …`, ''];
-    return grid === null ? noPicture : null;
+    if (grid !== null) return null;
+    const others = Object.keys(info.towers).filter((tower) => gridsOf(info, tower).length);
+    return others.length ? ['No map in this tower', `What it reads has no place on the picture. Towers with maps: ${others.join(', ')}.`] : noPicture;
   }
 
   function show() {

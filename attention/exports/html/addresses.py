@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from attention.comparisons.comparison import Comparison
 from attention.coordinates import SPACES
 from attention.errors import NotInRun
@@ -18,7 +20,6 @@ from attention.runs.regions import Region
 from attention.runs.run import Run
 
 REDUCED = ("mean", "max")
-TEXT_TOWERS = ("language", "cross")  # whose rows are of tokens
 SCORES = ("image_mass", "entropy", "spatial_entropy")  # by which the viewer orders heads, of those in a run's tables
 # the small maps of an atlas, as the viewer asks for them: `assets/viewer/state/follow.js`
 ATLAS_VALUES, LEAST_CELLS, MOST_CELLS = 200_000, 256, 4096
@@ -54,11 +55,7 @@ class Part:
 
 def text_towers(run: Run) -> list[str]:
     """The towers of which a token has a row."""
-    return [tower for tower in TEXT_TOWERS if tower in run.towers() and run.layers(tower)]
-
-
-def grids_of(run: Run, tower: str) -> list[int]:
-    return [index for index, grid in enumerate(run.info["grids"]) if grid["tower"] == tower]
+    return [tower for tower in run.towers() if run.queries_are_tokens(tower) and run.layers(tower)]
 
 
 def row_questions(
@@ -67,28 +64,31 @@ def row_questions(
     """The questions about one token's row, or the mean of the rows to `until`, in every tower that has one."""
     exact = "factors" if member else None  # rows that are compared are never a mixture
     rows = {"query": query, "until": until}
+    span = np.arange(query, (query if until is None else until) + 1)
     for tower in text_towers(run):
+        if not np.isin(span, run.queries_with_rows(tower)).all():
+            continue
         for layer, head in _reads(part, tower):
             yield Question.of("row", member, tower=tower, layer=layer, head=head, source=exact, **rows)
-        for grid in grids_of(run, tower):
+        for grid in run.grids(tower):
             cells = _atlas_cells(run, tower)
             yield Question.of("atlas", member, tower=tower, grid=grid, max_cells=cells, **rows)
         if not member and run.info["groups"].get(tower):
             yield Question.of("masses", tower=tower, query=query)
-        if grids_of(run, tower) and until is None:
+        if run.grids(tower) and until is None:
             for name in ("image_mass",) if member else _tabled(run, tower, query):
                 yield Question.of("scores", member, tower=tower, name=name, query=query)
 
 
 def column_questions(run: Run, key: int, part: Part, member: str | None = None) -> Iterator[Question]:
     """The questions about who reads one token."""
-    tower = "language"
-    if tower not in text_towers(run):
-        return
-    for layer, head in _reads(part, tower):
-        yield Question.of("column", member, tower=tower, layer=layer, head=head, key=key)
-    for grid in grids_of(run, tower):
-        yield Question.of("atlas", member, tower=tower, key=key, grid=grid, max_cells=_atlas_cells(run, tower))
+    for tower in text_towers(run):
+        if not run.keys_are_tokens(tower) or key not in run.keys_with_columns(tower):
+            continue
+        for layer, head in _reads(part, tower):
+            yield Question.of("column", member, tower=tower, layer=layer, head=head, key=key)
+        for grid in run.grids(tower) if run.cells_read(tower) else ():
+            yield Question.of("atlas", member, tower=tower, key=key, grid=grid, max_cells=_atlas_cells(run, tower))
 
 
 def place_questions(run: Run, member: str | None = None) -> Iterator[Question]:

@@ -28,7 +28,6 @@ from .addresses import (
     Question,
     change_questions,
     column_questions,
-    grids_of,
     line_questions,
     place_questions,
     region_questions,
@@ -133,7 +132,7 @@ class _Filling:
         if self.comparison is not None or prompt_length(self.tokens) == len(self.tokens):
             return
         for tower in text_towers(self.base):
-            if not grids_of(self.base, tower):
+            if not self.base.grids(tower):
                 continue
             questions = list(line_questions(self.base, tower, self.parts[None]))
             size = 4 * len(questions) * len(self.base.stored_positions(tower))

@@ -32,7 +32,7 @@ from .by_schema import check_run_fields
 from .json_fields import Fields
 from .tensor_header import broken, kind_of, read_header
 
-TOWERS = ("language", "vision", "cross")
+TOWERS = ("language", "vision", "cross", "encoder", "resampler")
 MASKS, SCORES = "masks.safetensors", "scores.safetensors"
 
 _FLOATS = ("BF16", "F16", "F32", "F64")
@@ -61,11 +61,12 @@ def named_files(info: dict[str, Any]) -> list[str]:
 
 
 class _Tower(NamedTuple):
-    """The sizes of a tower, and its layers that have a file."""
+    """The sizes of a tower and its layers that have a file: `queries` and `keys` in it, `places` that keys may have."""
 
     heads: int
     queries: int
     keys: int
+    places: int
     layers: list[dict[str, Any]]
 
 
@@ -97,8 +98,10 @@ def _towers(info: dict[str, Any], n_tokens: int) -> dict[str, _Tower]:
 
 def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
     heads = tower["heads"]
-    if name == "language":
-        keys = _whole(tower["keys"], "the number of keys of tower language", n_tokens, n_tokens + 1)
+    if isinstance(tower["keys"], int):
+        keys = _whole(tower["keys"], f"the number of keys of tower {name}", n_tokens, n_tokens + 1)
+    elif name == "language":
+        raise _wrong("the keys of tower language", tower["keys"], "how many there are, one for each token")
     else:
         keys = len(_list(tower["keys"], f"the keys of tower {name}", MAX_TOKENS))
     if not keys:
@@ -106,6 +109,15 @@ def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
     queries = keys
     if "queries" in tower:
         queries = _whole(tower["queries"], f"the number of queries of tower {name}", n_tokens, n_tokens + 1)
+    places = keys
+    if "query_tokens" in tower:
+        if queries != n_tokens:
+            raise _wrong(f"query_tokens of tower {name}", queries, "left out: its queries are no tokens")
+        queries = _spans(tower["query_tokens"], f"query_tokens of tower {name}", n_tokens)
+    if "key_tokens" in tower:
+        if not isinstance(tower["keys"], int):
+            raise _wrong(f"key_tokens of tower {name}", tower["key_tokens"], "left out: its keys are no tokens")
+        keys = _spans(tower["key_tokens"], f"key_tokens of tower {name}", n_tokens)
     layers = []
     before = -1
     for record in tower["layers"]:
@@ -125,7 +137,17 @@ def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
             f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {keys:,} keys: "
             f"{len(layers) * heads * keys:,} numbers for each token. The limit is {MAX_ROW_VALUES:,}."
         )
-    return _Tower(heads, queries, keys, layers)
+    return _Tower(heads, queries, keys, places, layers)
+
+
+def _spans(spans: list[list[int]], where: str, n: int) -> int:
+    """The number of tokens in spans, which must be ascending and lie within `n`."""
+    end = 0
+    for first, last in spans:
+        end = _whole(
+            last, f"the end of a span of {where}", _whole(first, f"the start of a span of {where}", end, n) + 1, n + 1
+        )
+    return sum(last - first for first, last in spans)
 
 
 def _check_images(info: dict[str, Any]) -> None:
@@ -159,7 +181,7 @@ def _check_grids(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
             _whole(image, f"the image of {where}", 0, len(info["images"]))
         if grid["tower"] not in towers:
             raise _wrong(f"the tower of {where}", grid["tower"], " or ".join(towers))
-        most = towers[grid["tower"]].keys + 1
+        most = towers[grid["tower"]].places + 1
         rows, cols = (_whole(grid[name], f"the {name} of {where}", 0, most) for name in ("rows", "cols"))
         if rows * cols >= most:
             raise _wrong(f"the size of {where}", f"{rows}x{cols}", f"at most {most - 1:,} cells, as many as keys")
@@ -188,19 +210,21 @@ def _check_cells(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     """Every key's place on its picture, and that every place of every grid has a key."""
     grids = info["grids"]
     found: list[set[Any]] = [set() for _ in grids]
-    for name in towers:
-        owners = info["tokens"] if name == "language" else info["towers"][name]["keys"]
+    of_tokens = [name for name, tower in info["towers"].items() if isinstance(tower["keys"], int)]
+    owned = [(info["tokens"], of_tokens)]
+    owned += [(info["towers"][name]["keys"], [name]) for name in towers if name not in of_tokens]
+    for owners, names in owned:
         for i, owner in enumerate(owners):
-            where = f"key {i} of tower {name}"
+            where = f"key {i} of tower {names[0]}"
             if owner is None:
                 continue
             place = [owner[part] for part in ("grid", "row", "col")]
-            if name == "language" and place == [None, None, None]:
+            if names is of_tokens and place == [None, None, None]:
                 continue
             index = _whole(place[0], f"the grid of {where}", 0, len(grids))
             grid = grids[index]
-            if grid["tower"] != name:
-                raise _wrong(f"the grid of {where}", index, f"one of tower {name}")
+            if grid["tower"] not in names:
+                raise _wrong(f"the grid of {where}", index, f"one of tower {' or '.join(names)}")
             row = _whole(place[1], f"the row of {where}", 0, grid["rows"])
             found[index].add((row, _whole(place[2], f"the col of {where}", 0, grid["cols"])))
     for i, (grid, places) in enumerate(zip(grids, found, strict=True)):
@@ -215,11 +239,11 @@ def _check_groups(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
             if group["spans"] is None:  # sinks, which are other keys in each layer
                 continue
             end = 0
-            for span in _list(group["spans"], f"the spans of {where}", tower.keys):
+            for span in _list(group["spans"], f"the spans of {where}", tower.places):
                 if len(span) != 2:
                     raise _wrong(f"a span of {where}", span, "a first key and the one after the last")
-                start = _whole(span[0], f"the start of a span of {where}", end, tower.keys)
-                end = _whole(span[1], f"the end of a span of {where}", start + 1, tower.keys + 1)
+                start = _whole(span[0], f"the start of a span of {where}", end, tower.places)
+                end = _whole(span[1], f"the end of a span of {where}", start + 1, tower.places + 1)
 
 
 def _check_sinks(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
@@ -227,8 +251,8 @@ def _check_sinks(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
         if name not in towers:
             raise _wrong("a tower with sinks", name, " or ".join(towers))
         for layer, keys in layers.items():
-            for key in _list(keys, f"the sinks of layer {quoted(layer)}", towers[name].keys):
-                _whole(key, f"a sink of layer {quoted(layer)}", 0, towers[name].keys)
+            for key in _list(keys, f"the sinks of layer {quoted(layer)}", towers[name].places):
+                _whole(key, f"a sink of layer {quoted(layer)}", 0, towers[name].places)
 
 
 # The other files

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { hasLine, lineWords, makeLine, tokenAt, wordsAt } from '../../../assets/viewer/numbers/mass_line.js';
-import { firstTower, keysOfGrid, layersOf, promptLength, readNote, placeCount, placesOn } from '../../../assets/viewer/data/run_info.js';
+import { firstTower, gridReadBy, gridsOf, keysOfGrid, layersOf, promptLength, readNote, placeCount, placesOn, tokenReading } from '../../../assets/viewer/data/run_info.js';
 import { findAll, matchFrom, searchable } from '../../../assets/viewer/data/search.js';
-import { checkedSelection, hasMap, hasTwoRows, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../../assets/viewer/data/selection.js';
+import { checkedSelection, hasMap, hasTwoRows, inItsTower, inTower, numbersAreOfTokens, offersTwoRows, pointsAtTokens, queryOf, selectionOfQuery, startingSelection, untilOf } from '../../../assets/viewer/data/selection.js';
 import { blocksOf, inked, logProbability, placeOf, quoted, quotedSpan, segments, stopBeside, stops, visible } from '../../../assets/viewer/data/token_text.js';
 import { makeTint, strengthOf, TINT_END, tintWords } from '../../../assets/viewer/numbers/token_tint.js';
 import { wordAt } from '../../../assets/viewer/data/word_bounds.js';
@@ -118,7 +118,7 @@ test('towers are entered at the same picture, and what is pointed at there is a 
     grid(0, 'cross', 'whole', 1, 2), grid(1, 'cross', 'whole', 1, 1), grid(0, 'vision', 'whole', 1, 2), grid(1, 'vision', 'thumbnail', 3, 1),
   ]);
   const cells = (index, rows, cols) => Array.from({ length: rows * cols }, (_, i) => ({ grid: index, row: Math.floor(i / cols), col: i % cols }));
-  run.towers.cross = { heads: 2, keys: [null, ...cells(0, 1, 2), ...cells(1, 1, 1)], layers: [{ index: 2, file: 'c' }] };
+  run.towers.cross = { heads: 2, queries: 2, keys: [null, ...cells(0, 1, 2), ...cells(1, 1, 1)], layers: [{ index: 2, file: 'c' }] };
   run.towers.vision = { heads: 1, keys: [null, ...cells(2, 1, 2), null, ...cells(3, 3, 1)], layers: [{ index: 0, file: 'd' }] };
   assert.equal(firstTower(run), 'cross');
   const start = { ...startingSelection(run, 'cross'), grid: 1, layer: 2, head: 1 };
@@ -127,9 +127,36 @@ test('towers are entered at the same picture, and what is pointed at there is a 
   assert.equal(queryOf(run, there), 5);
   assert.deepEqual(inTower(run, there, 'cross'), { ...start, layer: 'mean', head: 'mean' });
   const forms = ['language', 'cross', 'vision'].flatMap((tower) => ['reads', 'read by'].map((direction) => ({ tower, direction })));
-  assert.deepEqual(forms.map(pointsAtTokens), [true, true, true, false, false, false]);
-  assert.deepEqual(forms.map(numbersAreOfTokens), [true, true, false, true, false, false]);
-  assert.deepEqual(forms.map(hasMap), [true, true, true, false, true, true]);
+  assert.deepEqual(forms.map((form) => pointsAtTokens(run, form)), [true, true, true, false, false, false]);
+  assert.deepEqual(forms.map((form) => numbersAreOfTokens(run, form)), [true, true, false, true, false, false]);
+  assert.deepEqual(forms.map((form) => hasMap(run, form)), [true, true, true, false, true, true]);
+});
+
+test('of an encoder and a decoder each token is shown in the tower that reads it', () => {
+  const run = runOf([['', 'image', { grid: 0, row: 0, col: 0 }], ['', 'image', { grid: 0, row: 0, col: 1 }], ['q', 'prompt'], ['<s>', 'special'], ['a', 'answer'], ['b', 'answer']], [
+    { image: 0, tower: 'encoder', kind: 'whole', box_px: [0, 0, 4, 4], rows: 1, cols: 2 },
+  ]);
+  const layers = [{ index: 0, file: 'a' }];
+  const [read, answered] = [[[0, 3]], [[3, 6]]];
+  run.towers = {
+    language: { heads: 2, keys: 6, layers, query_tokens: answered, key_tokens: answered },
+    encoder: { heads: 2, keys: 6, layers, query_tokens: read, key_tokens: read },
+    cross: { heads: 2, keys: 6, layers, query_tokens: answered, key_tokens: read },
+  };
+  assert.equal(firstTower(run), 'cross');
+  assert.deepEqual(['language', 'encoder', 'cross'].map((tower) => gridsOf(run, tower)), [[], [0], [0]]);
+  const start = startingSelection(run, 'cross');
+  assert.deepEqual([start.token, queryOf(run, start), start.grid], [4, 3, 0]);
+  const at = (change) => { const { tower, token, direction, grid } = inItsTower(run, { ...start, ...change }); return [tower, token, direction, grid]; };
+  assert.deepEqual(at({ token: 5 }), ['cross', 5, 'reads', 0]);
+  assert.deepEqual(at({ token: 2, reading: 'own' }), ['encoder', 2, 'reads', 0]);
+  assert.deepEqual(at({ token: 1, direction: 'read by', reading: 'own' }), ['cross', 1, 'read by', 0]);
+  assert.deepEqual(at({ token: 4, direction: 'read by', reading: 'own' }), ['language', 4, 'read by', null]);
+  assert.deepEqual(at({ token: 1, until: 5, reading: 'own' }), ['encoder', 1, 'reads', 0]);
+  assert.equal(inTower(run, start, 'encoder').token, 2);
+  assert.deepEqual([true, true, false], ['reads', 'read by'].map((direction) => numbersAreOfTokens(run, { tower: 'cross', direction })).concat(hasMap(run, { tower: 'cross', direction: 'read by' })));
+  assert.equal(hasMap(run, { tower: 'encoder', direction: 'read by' }), true);
+  assert.deepEqual(['language', 'encoder', 'cross'].map((tower) => hasLine(run, tower)), [false, false, true]);
 });
 
 test('layers without attention are left out; cells find their keys', () => {
@@ -264,4 +291,21 @@ test('the line of image mass: each value belongs to the token that its row predi
   assert.equal(wordsAt(RUN, line, 11), '“🦊” (token 11) · predicted by row 10: 75.0\u202f% on images');
   assert.match(wordsAt(RUN, line, 14), /no row was kept/);
   assert.match(lineWords(RUN, line), /6 tokens of the answer: mean 37\.5.*maximum 75\.0.*“🦊”, token 11/);
+});
+
+test('a token that is made of one view of a picture is shown on that view', () => {
+  const views = [0, 1].map(() => ({ image: 0, tower: 'resampler', kind: 'tile', box_px: [0, 0, 4, 4], rows: 1, cols: 1 }));
+  const run = runOf([['', 'image'], ['', 'image'], ['|', 'special'], ['', 'image'], ['', 'image'], ['q', 'prompt'], ['a', 'answer']], views);
+  run.towers.resampler = {
+    heads: 2, queries: 7, query_tokens: [[0, 2], [3, 5]], layers: [{ index: 0, file: 'r' }],
+    keys: [{ grid: 0, row: 0, col: 0 }, null, { grid: 1, row: 0, col: 0 }, null],
+  };
+  assert.equal(firstTower(run), 'language');
+  const at = { ...inTower(run, startingSelection(run, 'language'), 'resampler'), token: 1, reading: 'own' };
+  assert.deepEqual([0, 1, 3, 4].map((token) => inItsTower(run, { ...at, token }).grid), [0, 0, 1, 1]);
+  assert.equal(tokenReading(run, 'resampler', 1, 1), 4);
+  assert.equal(gridReadBy(run, 'language', 1), null);
+  const said = inItsTower(run, { ...at, token: 6, reading: 'own' });
+  assert.deepEqual([said.tower, said.grid], ['language', null]);
+  assert.deepEqual([pointsAtTokens(run, at), numbersAreOfTokens(run, at), hasMap(run, at), hasMap(run, { ...at, direction: 'read by' })], [true, false, true, false]);
 });

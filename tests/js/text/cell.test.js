@@ -60,7 +60,7 @@ test('frames that were read together have one name, and each is a picture of its
 
 test('pictures are stepped through frame by frame, and played round', () => {
   const grid = (images) => ({ tower: 'language', kind: 'frame', image: images[0], images });
-  const state = createState({ info: { grids: [grid([0, 1]), grid([2])] }, tower: 'language', grid: 0, frame: null, selection: { tower: 'language', grid: 0 } });
+  const state = createState({ info: { tokens: [{}], towers: { language: { keys: 1 } }, grids: [grid([0, 1]), grid([2])] }, tower: 'language', grid: 0, frame: null, selection: { tower: 'language', grid: 0 } });
   const actions = createActions(state, { select: (selection) => state.set({ selection, grid: selection.grid }), announce: () => {}, tokenBeside: () => 0 });
   const seen = [];
   for (const [by, isRound] of [[1], [1], [1], [1, true], [-1], [-1, true]]) {
@@ -72,7 +72,7 @@ test('pictures are stepped through frame by frame, and played round', () => {
 
 test('the cells of a selection are its tokens on the grid that is looked at', () => {
   const cell = (grid, row, col) => ({ grid, row, col });
-  const info = { tokens: [cell(null, null, null), cell(0, 0, 0), cell(0, 0, 1), cell(1, 0, 0)], towers: { vision: { keys: [cell(2, 0, 0), null, cell(2, 0, 1)] }, cross: { keys: [cell(3, 0, 0)] } } };
+  const info = { tokens: [cell(null, null, null), cell(0, 0, 0), cell(0, 0, 1), cell(1, 0, 0)], towers: { language: { keys: 4 }, vision: { keys: [cell(2, 0, 0), null, cell(2, 0, 1)] }, cross: { queries: 4, keys: [cell(3, 0, 0)] } } };
   const cells = (change) => cellsOfSelection(info, { tower: 'language', direction: 'reads', token: 1, until: null, grid: 0, ...change });
   assert.deepEqual(cells({}), [{ row: 0, col: 0 }]);
   assert.deepEqual(cells({ token: 0, until: 3 }), [{ row: 0, col: 0 }, { row: 0, col: 1 }]);

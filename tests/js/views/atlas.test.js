@@ -122,7 +122,8 @@ test('where there are no maps it is said why', () => {
   const { held } = heldNow(null, { ...FIELDS, atlas: ATLAS });
   const why = (more, fields = {}) => whyNoMaps(more && { ...held, ...more }, { order: 'number', pinned: null, ...fields });
   assert.match(why(null), /appears here/);
-  assert.match(why({ grid: null }), /No picture/);
+  assert.match(why({ grid: null }), /no token of this tower has a place/i);
+  assert.match(why({ grid: null, info: { ...INFO, images: [] } }), /No picture/);
   assert.match(why({ shown: { ...SHOWN, cells: [] } }), /read nothing/);
   assert.match(why({ view: 'layer' }), /Choose a layer/);
   assert.match(why({ view: 'best' }), /Choose an order/);

@@ -1,5 +1,6 @@
 // @ts-check
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
+import { gridsOf } from '../../data/run_info.js';
 import { create, part } from '../dom.js';
 import { ORDERS } from '../../numbers/head_order.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
@@ -68,7 +69,7 @@ export function createAtlasControls(root, state) {
     select.disabled = Boolean(selection) && !isRow;
     select.title = select.disabled ? 'scores are of rows: choose “reads from”' : 'in which order the heads of each layer come';
     select.selectedIndex = OFFERED.order.indexOf(select.disabled ? 'number' : order);
-    const isPinned = pinned && info?.grids[pinned.grid]?.tower === selection?.tower;
+    const isPinned = pinned && info && selection && gridsOf(info, selection.tower).includes(pinned.grid);
     for (const option of select.options) {
       if (option === load) continue;
       const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];

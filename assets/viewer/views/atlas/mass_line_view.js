@@ -48,8 +48,8 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
     const each = Math.min(WIDEST * density, width / values.length);
     const edge = (/** @type {number} */ place) => Math.round(place * each);
     const gap = each > 4 * density ? Math.round(density) : 0;
-    const { selection } = state.get;
-    const isToken = selection && pointsAtTokens(selection);
+    const { info, selection } = state.get;
+    const isToken = info && selection && pointsAtTokens(info, selection);
     const [from, to] = isToken ? [selection.token - first, (selection.until ?? selection.token) - first] : [-1, -1];
     context.fillStyle = inks.ground;
     context.fillRect(0, height - Math.round(density), width, Math.round(density));

@@ -47,11 +47,13 @@ export function createChangeChoices(root, state) {
     select.value = measure;
     select.title = measureTitle(measure);
     const [first, last] = comparison?.answer_rows ?? [0, 0];
-    const rows = tower === 'vision' ? comparison?.queries.vision?.length ?? 0 : last - first + 1;
-    const mean = tower === 'vision' ? `mean of ${rows} patches` : rows === 1 ? "answer's row" : `answer's ${rows} rows`;
+    const own = comparison?.queries[tower] ?? [];
+    const rows = last - first + 1;
+    const isAnswering = tower !== 'vision' && own.some((row) => first <= row && row <= last);
+    const mean = !isAnswering ? `mean of ${own.length} ${tower === 'vision' ? 'patches' : 'rows'}` : rows === 1 ? "answer's row" : `answer's ${rows} rows`;
     const isThere = info && selection && rowOfMatrix(info, selection, 'token') !== null;
     for (const { of: name, button } of buttons) {
-      button.textContent = name === 'mean' ? mean : selection && !pointsAtTokens(selection) ? 'this patch' : 'this row';
+      button.textContent = name === 'mean' ? mean : info && selection && !pointsAtTokens(info, selection) ? 'this patch' : 'this row';
       button.title = name === 'mean' ? 'the mean over the rows that were compared' : 'the row of the token or patch that is selected; of several the first';
       button.disabled = name === 'token' && !isThere;
       button.setAttribute('aria-pressed', String(isThere ? of === name : name === 'mean'));

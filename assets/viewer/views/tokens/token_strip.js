@@ -92,7 +92,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
 
   function mark() {
     const { info, selection } = state.get;
-    const isToken = info && selection && pointsAtTokens(selection);
+    const isToken = info && selection && pointsAtTokens(info, selection);
     const isNew = !isToken || selection.token !== from || (selection.until ?? selection.token) !== to;
     [from, to, query] = isToken ? [selection.token, selection.until ?? selection.token, queryOf(info, selection)] : [-1, -1, -1];
     const next = isToken ? chips.entryOf(from) : tabbed ?? chips.first();
