@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -53,8 +54,27 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+gc.disable()  # while everything is imported, of which nothing is let go
+
+
 def pytest_collection_finish():
-    """Freeze what was imported: a model that is freed makes Python look through all that is not frozen."""
+    gc.enable()
+    freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Freeze what the tests of a file have imported, once they are done."""
+    result = yield
+    if nextitem is not None and nextitem.path != item.path:
+        freeze()
+    return result
+
+
+def freeze():
+    """Freeze all that was imported: a model that is freed makes Python look through everything that is not frozen."""
+    if kept := sys.modules.get("attention.models.kept"):
+        kept.free()  # what is frozen is let go by its count alone
     gc.collect()
     gc.freeze()
 

@@ -721,7 +721,9 @@ class Run:
         """The keys of a tower that are tokens of pictures, and no cell of one: int64."""
         read = self.keys_with_columns(tower).tolist() if self.keys_are_tokens(tower) else []
         tokens = [(key, self.info["tokens"][key]) for key in read]
-        return np.array([key for key, token in tokens if token.get("role") == "image" and token.get("grid") is None], np.int64)
+        return np.array(
+            [key for key, token in tokens if token.get("role") == "image" and token.get("grid") is None], np.int64
+        )
 
     def _reduce(self, row: np.ndarray, head: int | str, tower: str) -> np.ndarray:
         if is_reduction(head):

@@ -172,33 +172,33 @@ def chromium():
 
 
 class Pages:
-    """One page for each theme and density, used again and again: a new one has to fetch every module again.
+    """One page for each density, used again and again: a new one has to fetch every module again.
 
     What was done to a page is undone before it is used again: storage, routes, permissions, the mouse's place. What the
-    browser has fetched it keeps, as for a person; so no page is used by the tests of another file, whose server may
-    have other runs at the same address.
+    browser has fetched it keeps, as for a person; so pages of an app are used by the tests of one file alone: the app
+    of another may have other runs at the same address.
     """
 
     def __init__(self, browser):
         self.browser = browser
-        self.pages: dict[tuple, Page] = {}
+        self.pages: dict[float, Page] = {}
         self.used: set[Page] = set()
 
     def lend(self, size=WIDE, theme="light", density=1, is_new=False) -> Page:
-        """A blank page of this size; a new one has fetched nothing yet."""
-        look = (theme, density)
-        page = self.pages.get(look)
+        """A page of this size that shows nothing; a new one has fetched nothing yet."""
+        page = self.pages.get(density)
         if page is not None and (is_new or page.is_closed()):
             page.context.close()
             page = None
         if page is None:
-            context = self.browser.new_context(viewport=size, color_scheme=theme, device_scale_factor=density)
-            self.pages[look] = page = context.new_page()
+            context = self.browser.new_context(viewport=size, device_scale_factor=density)
+            self.pages[density] = page = context.new_page()
             if SLOWDOWN > 1:
                 context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
         else:
             self.clear(page)
             page.set_viewport_size(size)
+        page.emulate_media(color_scheme=theme)
         self.used.add(page)
         return page
 
@@ -209,8 +209,9 @@ class Pages:
         page.context.set_offline(False)
         page.context.clear_permissions()
         page.mouse.move(0, 0)
-        page.evaluate("() => location.protocol !== 'about:' && (sessionStorage.clear(), localStorage.clear())")
-        page.goto("about:blank")
+        if not page.evaluate("() => window.enterAnew && leave()"):
+            page.evaluate("() => location.protocol !== 'about:' && (sessionStorage.clear(), localStorage.clear())")
+            page.goto("about:blank")
         self.used.remove(page)
 
     def leave(self) -> None:
@@ -237,8 +238,22 @@ def pages(all_pages):
     all_pages.leave()
 
 
+@pytest.fixture(scope="session")
+def all_hosted_pages(chromium):
+    pages = Pages(chromium)
+    yield pages
+    pages.close()
+
+
 @pytest.fixture
-def open_page(pages, address):
+def hosted_pages(all_hosted_pages):
+    """As `pages`, of the bare page: each has an address of its own, so that tests of all files share them."""
+    yield all_hosted_pages
+    all_hosted_pages.leave()
+
+
+@pytest.fixture
+def open_page(hosted_pages, address):
     """Open the page with a ticket and a view, and wait until it is ready. At the end nothing must have been thrown."""
     watched, faults = set(), []
 
@@ -250,13 +265,17 @@ def open_page(pages, address):
             faults.append(message.text)
 
     def open_page(ticket: str = "", *, size=WIDE, theme="light", state="ready", density=1, is_new=False, **view):
-        page = pages.lend(size, theme, density, is_new)
+        page = hosted_pages.lend(size, theme, density, is_new)
         if page not in watched:
             watched.add(page)
             page.on("pageerror", thrown)
             page.on("console", logged)
         query = "&".join(f"{name}={value}" for name, value in {"ticket": ticket, **view}.items() if value != "")
-        page.goto(f"{address}?{query}&__theme={theme}")
+        search = f"?{query}&__theme={theme}"
+        if page.url == address:  # a test before has left it clean
+            page.evaluate("search => enterAnew(search)", search)
+        else:
+            page.goto(f"{address}{search}")
         wait(page, state)
         return page
 
@@ -268,7 +287,7 @@ def open_page(pages, address):
 
 
 @pytest.fixture
-def touch(pages):
+def touch(hosted_pages):
     """Fingers on a page, as a touch screen reports them: `touch(page)` gives `send(kind, *points)`."""
     sessions = []
 

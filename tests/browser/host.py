@@ -4,6 +4,10 @@ A component brings its template, its style sheet and the script that mounts it; 
 HTML component does, below the style sheets that Gradio brings. Its address says what is shown
 (?ticket=...&layer=...), buttons show something else, and what the component tells stands in #selected. That components
 behave alike on a page of Gradio is tested in test_in_gradio.py.
+
+A test that needs no page that has just been loaded gets one on which another component stood before: `leave` takes that
+away, as Gradio does, and `enter` makes another with modules that are there. A page on which a test has left anything
+else is not used again.
 """
 
 from __future__ import annotations
@@ -49,42 +53,79 @@ main > nav > button { border: 1px solid var(--border-color-primary); padding: 8p
 <pre id="selected" style="min-height: 60px"></pre>
 </main></div>
 <script>
-  const asked = new URLSearchParams(location.search);
-  document.body.classList.toggle('dark', asked.get('__theme') === 'dark');
   window.gradio_config = { root: '' };
-  const component = document.getElementById('viewer');
-  const listeners = [];
-  const props = new Proxy({ value: null }, {
-    set(held, name, value) {
-      held[name] = value;
-      queueMicrotask(() => listeners.forEach(([watched, listener]) => watched === name && listener()));
-      return true;
-    },
-  });
-  const show = (ticket, view = {}) => { props.value = ticket && { id: ticket, ticket, kind: $kind, view }; };
   const [nothing, two] = document.querySelectorAll('nav button');
-  nothing.onclick = () => show(null);
-  two.onclick = () => show('two');
-  function watch(name, listener) {
-    listeners.push([name, listener]);
-    // as from a server: a while after the component stands
-    if (name === 'value' && asked.has('ticket')) setTimeout(() => show(asked.get('ticket'), viewOf(asked)));
+  const written = document.getElementById('selected');
+  let component = document.getElementById('viewer');
+  const untouched = component.cloneNode(true);
+
+  /** Show what an address asks for, in a component without a past. */
+  function enter(search) {
+    const asked = new URLSearchParams(search);
+    document.body.classList.toggle('dark', asked.get('__theme') === 'dark');
+    const listeners = [];
+    const props = new Proxy({ value: null }, {
+      set(held, name, value) {
+        held[name] = value;
+        queueMicrotask(() => listeners.forEach(([watched, listener]) => watched === name && listener()));
+        return true;
+      },
+    });
+    const show = (ticket, view = {}) => { props.value = ticket && { id: ticket, ticket, kind: $kind, view }; };
+    nothing.onclick = () => show(null);
+    two.onclick = () => show('two');
+    function watch(name, listener) {
+      listeners.push([name, listener]);
+      // as from a server: a while after the component stands
+      if (name === 'value' && asked.has('ticket')) setTimeout(() => show(asked.get('ticket'), viewOf(asked)));
+    }
+    function trigger(name, data) {
+      written.textContent = JSON.stringify(data, null, 2);
+    }
+    // what is hidden until it is asked for is open here, unless a test is about that
+    if (!asked.has('closed')) localStorage.setItem('attention-open', 'look tokens');
+    // Chromium keeps functions by their text, with the address that their imports begin at: that of another host
+    const text = `$${$script} // $${location.origin}`;
+    new Function('element', 'props', 'watch', 'trigger', 'upload', text)(component, props, watch, trigger);
   }
   function viewOf(asked) {
     const names = ['layer', 'head', 'query', 'adapter'].filter((name) => asked.has(name));
     return Object.fromEntries(names.map((name) => [name, asked.get(name)])
       .map(([name, said]) => [name, /^[0-9]+$$/.test(said) ? Number(said) : said]));
   }
-  function trigger(name, data) {
-    document.getElementById('selected').textContent = JSON.stringify(data, null, 2);
+
+  /** Elements and names outside the component, of which a test may have left some. */
+  function surroundings() {
+    const elements = [document.documentElement, document.body].flatMap((each) => [...each.attributes])
+      .filter(({ name }) => name !== 'class').map(({ name, value }) => name + value);
+    const loaded = document.querySelectorAll('link[rel=modulepreload]').length;
+    return [elements, document.querySelectorAll('*').length - loaded - component.querySelectorAll('*').length,
+      Object.getOwnPropertyNames(window).sort(), Object.getOwnPropertyNames(navigator)].join();
   }
-  // what is hidden until it is asked for is open here, unless a test is about that
-  if (!asked.has('closed')) localStorage.setItem('attention-open', 'look tokens');
+  /** Take the component away. True where the page is then as one that shows nothing yet. */
+  async function leave() {
+    const isClean = surroundings() === before;
+    component.remove();
+    // sizes are observed from frame to frame, and by them a component hears that it has gone
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    document.querySelectorAll('link[rel=modulepreload]').forEach((link) => link.remove());
+    component = untouched.cloneNode(true);
+    written.before(component);
+    written.textContent = '';
+    scrollTo(0, 0);
+    sessionStorage.clear();
+    localStorage.clear();
+    history.replaceState(null, '', '/');
+    return isClean;
+  }
+  function enterAnew(search) {
+    history.replaceState(null, '', search);
+    enter(search);
+  }
+  const before = surroundings();
   // with its fonts: texts keep their widths from the beginning
   const fonts = ['400 14px "Source Sans Pro"', '700 14px "Source Sans Pro"', '400 14px "IBM Plex Mono"'];
-  Promise.all(fonts.map((font) => document.fonts.load(font))).then(() => {
-    new Function('element', 'props', 'watch', 'trigger', 'upload', $script)(component, props, watch, trigger);
-  });
+  Promise.all(fonts.map((font) => document.fonts.load(font))).then(() => enter(location.search));
 </script></body></html>""")
 
 

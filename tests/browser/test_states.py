@@ -113,3 +113,13 @@ def test_numbers_beside_the_map_may_be_missing(open_page, runs, tools):
     page.unroute("**/scores?*")
     tools.select(page, query=9)
     expect(page.locator(".av-notice")).to_be_hidden()
+
+
+def test_a_page_is_used_again_only_where_nothing_was_left_on_it(open_page, hosted_pages, address):
+    page = open_page("two", layer=2, head=1)
+    hosted_pages.leave()
+    assert page.url == address and page.locator(".av-root").get_attribute("data-state") == "empty"
+    open_page("two", layer=2, head=1)
+    page.evaluate("window.left = 1")
+    hosted_pages.leave()
+    assert page.url == "about:blank"

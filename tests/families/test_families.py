@@ -73,36 +73,59 @@ def test_a_painted_cell_changes_the_key_that_stands_for_it(loaded, images):
 
 
 def check_painted_cells(loaded, images, **fields):
-    """In its own grid exactly that cell; in every other grid that shows the place, the cell that covers it."""
+    """In its own grid exactly that cell; in every other grid that shows the place, the cell that covers it.
+
+    A first cell of each picture is painted alone: no grid of another picture may change. Then one of each at once.
+    """
     rng = np.random.default_rng(0)
     pictures = [Image.new("RGB", size, GREY) for size in as_many(loaded, images)]
     inputs = prepare(loaded, pictures, **fields)
     before = painting.first_keys(loaded.family, loaded.model, inputs)
+    cells = [[] for _ in pictures]
     for index, grid in enumerate(inputs.grids):
-        width, height = pictures[grid.image].size
-        cells = some_cells(grid, rng, 2)
-        for row, col in cells if len(inputs.grids) <= MANY_GRIDS else cells[index % 3 :: 3]:
-            x0, y0, x1, y1 = cell_box(grid.to_dict(), row, col)
-            shown = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
-            if max(shown[2] - shown[0], 0) * max(shown[3] - shown[1], 0) < 0.5 * (x1 - x0) * (y1 - y0):
-                continue  # most of this cell is padding
-            changed = list(pictures)
+        chosen = some_cells(grid, rng, 2)
+        for row, col in chosen if len(inputs.grids) <= MANY_GRIDS else chosen[index % 3 :: 3]:
+            box = cell_box(grid.to_dict(), row, col)
+            shown = shown_of(box, pictures[grid.image].size)
+            if area(shown) >= 0.5 * area(box):  # or most of this cell is padding
+                cells[grid.image].append((index, row, col))
+    alone = [{image: its[0]} for image, its in enumerate(cells) if its] if len(pictures) > 1 else []
+    rest = [its[bool(alone) :] for its in cells]
+    together = [
+        {image: its[turn] for image, its in enumerate(rest) if turn < len(its)} for turn in range(max(map(len, rest)))
+    ]
+    for cell_of in [*alone, *together]:
+        changed, middles = list(pictures), {}
+        for image, (index, row, col) in cell_of.items():
+            box = cell_box(inputs.grids[index].to_dict(), row, col)
             # The middle of the cell, not of what is shown of it: that may lie as near to the next cell's.
-            changed[grid.image] = painting.painted(pictures[grid.image], (x0, y0, x1, y1))
-            after = painting.first_keys(loaded.family, loaded.model, prepare(loaded, changed, **fields))
-            towers = painting.changed_cells(inputs, before, after)
+            changed[image] = painting.painted(pictures[image], box)
+            x0, y0, x1, y1 = shown_of(box, pictures[image].size)
+            middles[image] = ((x0 + x1) / 2, (y0 + y1) / 2), (box[2] - box[0], box[3] - box[1])
+        after = painting.first_keys(loaded.family, loaded.model, prepare(loaded, changed, **fields))
+        towers = painting.changed_cells(inputs, before, after)
+        for cell in cell_of.values():
             for tower in towers:
-                if any(number == index for number, _ in inputs.grids_of(tower)):
-                    assert towers[tower].get(index) == (index, row, col), (tower, grid, row, col)
-            found = {number: cell for cells in towers.values() for number, cell in cells.items()}
-            assert index in found
-            assert all(inputs.grids[other].image == grid.image for other in found)
-            middle = ((shown[0] + shown[2]) / 2, (shown[1] + shown[3]) / 2)
-            for other, (_, other_row, other_col) in found.items():
-                a0, b0, a1, b1 = cell_box(inputs.grids[other].to_dict(), other_row, other_col)
-                slack_x, slack_y = (a1 - a0 + x1 - x0) / 2, (b1 - b0 + y1 - y0) / 2
-                assert a0 - slack_x <= middle[0] <= a1 + slack_x, (grid, row, col, inputs.grids[other])
-                assert b0 - slack_y <= middle[1] <= b1 + slack_y, (grid, row, col, inputs.grids[other])
+                if any(number == cell[0] for number, _ in inputs.grids_of(tower)):
+                    assert towers[tower].get(cell[0]) == cell, (tower, inputs.grids[cell[0]], cell_of)
+        found = {number: cell for cells_of in towers.values() for number, cell in cells_of.items()}
+        assert all(cell[0] in found for cell in cell_of.values())
+        assert {inputs.grids[other].image for other in found} == set(cell_of)
+        for other, (_, row, col) in found.items():
+            (x, y), (width, height) = middles[inputs.grids[other].image]
+            x0, y0, x1, y1 = cell_box(inputs.grids[other].to_dict(), row, col)
+            slack_x, slack_y = (x1 - x0 + width) / 2, (y1 - y0 + height) / 2
+            assert x0 - slack_x <= x <= x1 + slack_x, (cell_of, inputs.grids[other], row, col)
+            assert y0 - slack_y <= y <= y1 + slack_y, (cell_of, inputs.grids[other], row, col)
+
+
+def shown_of(box, size):
+    """The part of a cell's box that lies on its picture."""
+    return max(box[0], 0), max(box[1], 0), min(box[2], size[0]), min(box[3], size[1])
+
+
+def area(box):
+    return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
 
 
 @pytest.mark.parametrize("images", [[SIZES[0]], [SIZES[1], SIZES[3]]], ids=str)
