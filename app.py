@@ -15,7 +15,7 @@ import os
 import platform
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ with without_stubs():
 
 from starlette.middleware import Middleware
 
+from attention import decoders
+from attention.capture.handed_over import handed_over, taken_over
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError, InvalidRequest, shown_path
@@ -109,8 +111,21 @@ def run_job(job: dict, prepared: Any = None) -> dict:
     """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
     With `words` it is a comparison of the base with the adapters. `prepared` are inputs that a forecast has made. On
-    ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again.
+    ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again, of the
+    `pictures` that were handed over.
     """
+    with taken_over(job["request"]["images"], job["pictures"]) if "pictures" in job else nullcontext():
+        return _run_job(job, prepared)
+
+
+def run_elsewhere(job: dict, prepared: Any) -> dict:
+    """Run a job in another process, to which pictures go decoded: no stranger's file is read while it holds a GPU."""
+    folder = Path(job["partial"]).with_suffix(".pictures")
+    with handed_over(prepared.pictures, folder) as pictures:
+        return run_job(job | {"pictures": pictures})
+
+
+def _run_job(job: dict, prepared: Any) -> dict:
     from attention.capture.extraction import fill
 
     limits = server_limits() if IS_HOSTED else None
@@ -233,6 +248,7 @@ def open_service(
     DamagedRun for scores that cannot be read.
     """
     if IS_HOSTED:
+        decoders.use(decoders.Decoders())  # early, while they cost nobody time
         cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
     else:
         first, *others = [*map(Path, runs)] or [user_cache_folder() / "runs"]
@@ -266,8 +282,9 @@ def new_service(
             return [choice_to_job(choice) for choice in choose(*asked)]
         return [choice_to_job(choice) for choice in choose_members(*asked, service.offered())]
 
+    work = run_elsewhere if is_zero_gpu() else run_job
     service = Service(
-        cache, run_job, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
+        cache, work, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
         key=key, scores=scores, limits=server_limits() if is_hosted else None,
     )  # fmt: skip
     return service

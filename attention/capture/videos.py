@@ -27,7 +27,7 @@ from attention.picture_bytes import count_frames
 from attention.request import Request
 from attention.video_entries import TYPE, Source
 
-from .images import open_image, open_picture
+from .images import open_named, open_picture
 
 ASSUMED_FPS = 2.0  # where neither the video nor the model's files say how many frames a second there are
 # what FFmpeg may take a file for: no playlist, which would name other files
@@ -249,8 +249,7 @@ def _of_frames(sources: tuple, limits: Limits, name: str) -> Opened:
 
     def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         named = [(sources[place], f"frame {place + 1} of {name}") for place in places]
-        opened = (open_image(source, limits.image_pixels, called, limits.picture_bytes) for source, called in named)
-        return [(image, None) for image, _ in opened]
+        return [(image, None) for image, _ in open_named(named, limits)]
 
     return Opened(name, len(sources), None, "frames", read, is_frames=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.capture.images import open_pictures
-from attention.environment import POCKET_ID, is_zero_gpu
+from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
@@ -254,7 +254,8 @@ class Service:
     def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
         """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
         limits = self.limits
-        pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
+        # what is wrong at first sight is said at once
+        pictures = open_pictures(Request(**fields), limits or Limits(), owner, partial.check_cancelled)
         partial.report("queue")
         wait_for(self._loaded, partial)
         from attention.capture.forecast import download_reporter, forecast
@@ -286,7 +287,7 @@ class Service:
                 "tokens": expected.tokens * n_runs,
                 "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
             },
-            None if is_zero_gpu() else expected.prepared,  # there, the job is another process
+            expected.prepared,
         )
         if "error" in done:
             raise AttentionError(done["error"])

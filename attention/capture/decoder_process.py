@@ -1,0 +1,120 @@
+"""One process of `attention.decoders`: it decodes what it is told on its standard input, within its limits.
+
+A task is a line of JSON, and so is the head of its answer, {size, ...} with the picture's bytes behind it or {error,
+message}. Runs the same code as a process that decodes for itself, and says the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import IO, Any
+
+from PIL import Image
+
+from attention import raw_pictures, stored_pictures
+from attention.decoders import TOO_MUCH
+from attention.errors import AttentionError
+from attention.limits import DECODER_BYTES, DECODER_CPU_SECONDS, WORN_DECODER_BYTES
+
+from .images import open_image, size_of
+
+try:
+    import resource
+except ImportError:  # a system without: there time is limited by the clock, and memory is not
+    resource = None  # type: ignore[assignment]
+
+Answer = tuple[dict[str, Any], Image.Image | None]
+
+
+def size(source: str, **settings: Any) -> Answer:
+    return {"size": size_of(source, **settings)}, None
+
+
+def opened(source: str, **settings: Any) -> Answer:
+    picture, notes = open_image(source, **settings)
+    return {"size": picture.size, "notes": notes}, picture
+
+
+def looked_over(source: str, **settings: Any) -> Answer:
+    found, mode = stored_pictures.look_over_here(source, **settings)
+    return {"size": found, "mode": mode}, None
+
+
+def stored(source: str, **settings: Any) -> Answer:
+    picture = stored_pictures.stored_here(source, **settings)
+    return {"size": picture.size}, picture
+
+
+WORK = {"size": size, "open": opened, "look over": looked_over, "stored": stored}
+
+
+def main() -> None:
+    """Do one task after the other, until there are no more."""
+    limits = Limits()
+    for line in sys.stdin.buffer:
+        limits.begin()
+        head, picture = answer(json.loads(line))
+        send(head | {"is_worn": limits.is_worn}, picture, sys.stdout.buffer)
+
+
+class Limits:
+    """The limits of this process, where its system has any."""
+
+    def __init__(self) -> None:
+        space, self._begun_with = memory()
+        if resource is not None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_AS, (space + DECODER_BYTES, space + DECODER_BYTES))
+
+    def begin(self) -> None:
+        """Give the next task its seconds."""
+        if resource is not None:
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            until = int(used.ru_utime + used.ru_stime) + 1 + DECODER_CPU_SECONDS
+            resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+
+    @property
+    def is_worn(self) -> bool:
+        """True once a task took so much memory that the process may keep some of it."""
+        if resource is None:
+            return True
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self._begun_with + WORN_DECODER_BYTES
+
+
+def answer(task: dict[str, Any]) -> Answer:
+    """Do a task; what goes wrong is its answer."""
+    try:
+        return WORK[task.pop("work")](**task)
+    except AttentionError as error:
+        return {"error": type(error).__name__, "message": str(error)}, None
+    except MemoryError:
+        return {"error": TOO_MUCH}, None
+    except OSError as error:
+        return {"error": "OSError", "message": str(error)}, None
+    except Exception as error:  # noqa: BLE001 - a fault, said where it is asked for
+        return {"error": "fault", "message": f"{type(error).__name__}: {error}"}, None
+
+
+def send(head: dict[str, Any], picture: Image.Image | None, out: IO[bytes]) -> None:
+    """Write an answer's head, and the picture's bytes."""
+    out.write(json.dumps(head).encode() + b"\n")
+    if picture is not None:
+        raw_pictures.write(picture, out)
+    out.flush()
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of address space and of memory that this process has; zeros where the system does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            pages = file.read().split()
+    except OSError:
+        return 0, 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    return int(pages[0]) * page, int(pages[1]) * page
+
+
+if __name__ == "__main__":
+    main()
