@@ -18,6 +18,7 @@ class Limits:
     """Limits of one run, from its pictures to its bytes on disk; every number can be set."""
 
     image_pixels: int = MAX_PIXELS
+    pixels_together: int = 16 * MAX_PIXELS  # of a request's pictures
     picture_bytes: int = MAX_PICTURE_BYTES
     unsafe_formats: bool = True  # are read for which Pillow has a known fault: a person knows where a file comes from
     images: int = 16
@@ -46,6 +47,7 @@ class Limits:
     def hosted(cls) -> Limits:
         """Limits of a public server, where many share a disk and a GPU."""
         return cls(
+            pixels_together=MAX_PIXELS,
             picture_bytes=HOSTED_PICTURE_MB * 1_000_000,
             unsafe_formats=False,
             images=4,

@@ -25,13 +25,14 @@ def decoded(
     decoders: Decoders,
     named: Sequence[tuple[Any, str]],
     settings: dict[str, Any],
+    judge: Callable[[list[tuple[int, int]]], None],
     whose: str | None,
     check: Callable[[], None],
 ) -> list[Decoded]:
     """Pictures of files or data: URLs, each with what a message calls it where it has no name of its own.
 
-    `settings` are those of `images.open_image`. None is decoded before all are known to be bounded, and there is room
-    for them together: until then it waits, and calls `check` meanwhile. Raises what `open_image` raises, and what
+    `settings` are those of `images.open_image`. None is decoded before `judge` has let their sizes pass and there is
+    room for them together: until then it waits, and calls `check` meanwhile. Raises what `open_image` raises, and what
     `Decoders.run` does.
     """
 
@@ -40,7 +41,8 @@ def decoded(
         task = {"work": work, "source": str(source), "name": name, **settings}
         return decoders.run(task, name if is_data else shortened(Path(source).name), receive, whose, check)
 
-    sizes = [run("size", source, name, lambda head, _: head["size"]) for source, name in named]
+    sizes = [run("size", source, name, lambda head, _: tuple(head["size"])) for source, name in named]
+    judge(sizes)
     together = sum(width * height for width, height in sizes) * BYTES_A_PIXEL
     pictures = []
     with MEMORY.taken(together, check) as held:

@@ -93,12 +93,9 @@ def open_named(
     }  # fmt: skip
     decoders = in_use()
     if decoders is not None and not any(isinstance(image, Image.Image) for image, _ in named):
-        return decoded(decoders, named, settings, whose, check)
+        return decoded(decoders, named, settings, lambda sizes: _check_together(sizes, limits), whose, check)
     if len(named) > 1:
-        for image, name in named:
-            with open_picture(image, name, limits.image_pixels, limits.picture_bytes) as (file, said):
-                if file is not None:
-                    count_frames(file, said)
+        _check_together([size_of(image, name=name, **settings) for image, name in named], limits)
     return [open_image(image, name=name, **settings) for image, name in named]
 
 
@@ -133,12 +130,12 @@ def open_image(
         return _as_rgb(source, called, max_pixels)
 
 
-def size_of(
-    source: str | os.PathLike, max_pixels: int, name: str, max_bytes: int, formats: Sequence[str]
-) -> tuple[int, int]:
-    """The width and height of a picture's file by its header; nothing is decoded. Raises what `open_image` raises."""
+def size_of(source: Source, max_pixels: int, name: str, max_bytes: int, formats: Sequence[str]) -> tuple[int, int]:
+    """The width and height of a picture, of a file by its header; nothing is decoded. Raises as `open_image` does."""
     with open_picture(source, name, max_pixels, max_bytes) as (file, called):
-        assert file is not None
+        if file is None:
+            assert isinstance(source, Image.Image)
+            return source.size
         count_frames(file, called)
         with _opened(file, called, formats) as image:
             _check_size(image, called, max_pixels)
@@ -245,6 +242,15 @@ def _opened(file: BinaryIO, name: str, formats: Sequence[str]) -> Image.Image:
             f"{name} is a TIFF of a kind that is not read here. Save it as a PNG, or as a TIFF with 8 bits a channel "
             "or one channel of 16 or 32."
         ) from None
+
+
+def _check_together(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
+    n_pixels = sum(width * height for width, height in sizes)
+    if len(sizes) > 1 and n_pixels > limits.pixels_together:
+        raise LimitExceeded(
+            f"The {len(sizes)} pictures have {n_pixels / 1e6:.0f} million pixels together; the limit is "
+            f"{limits.pixels_together / 1e6:.0f} million. Give fewer, or smaller ones."
+        )
 
 
 def _check_bytes(n_bytes: int, name: str, max_bytes: int) -> None:
