@@ -32,6 +32,7 @@ TOO_LONG, TOO_MUCH = "seconds", "memory"  # of which an answer says that there w
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "PYTHONHOME")
 LOOK_SECONDS = 0.05
 
+_Kind = tuple[str | None, bool]  # of a task: whose it is, and whether its picture is a large one
 Receive = Callable[[dict[str, Any], IO[bytes]], Any]  # an answer's head and the pipe with the bytes that follow it
 
 
@@ -41,7 +42,7 @@ class Decoders:
     def __init__(self, count: int = DECODERS):
         self._pid, self._count = os.getpid(), count
         self._free = [_started() for _ in range(count)]
-        self._busy: Counter[str | None] = Counter()
+        self._busy: Counter[_Kind] = Counter()
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -57,15 +58,17 @@ class Decoders:
         receive: Receive,
         whose: str | None = None,
         check: Callable[[], None] = lambda: None,
+        is_large: bool = False,
     ) -> Any:
         """Have a task done, and return what `receive` makes of the answer.
 
-        `name` is what a message calls the picture. A visitor, `whose`, has one decoder at a time, and all visitors
-        together leave one to whoever only looks at runs. `check` is called while this waits and works; what it raises
-        ends the task. Raises what the task raises, InvalidRequest for a picture on which the decoder falls over, and
-        LimitExceeded for one that needs more time or memory than one has.
+        `name` is what a message calls the picture. A visitor, `whose`, has one decoder at a time; all visitors together
+        leave one to whoever only looks at runs, and their large pictures one more to small ones. `check` is called
+        while this waits and works; what it raises ends the task. Raises what the task raises, InvalidRequest for a
+        picture on which the decoder falls over, and LimitExceeded for one that needs more time or memory than one has.
         """
-        decoder = self._take(whose, check)
+        kind = whose, is_large
+        decoder = self._take(kind, check)
         try:
             decoder = decoder or _Decoder()
             return decoder.run(task, name, receive, check)
@@ -75,7 +78,7 @@ class Decoders:
                 decoder = None if self._is_closed else _started()
             with self._changed:
                 self._free.append(decoder)
-                self._busy[whose] -= 1
+                self._busy[kind] -= 1
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -87,20 +90,25 @@ class Decoders:
             if decoder is not None:
                 decoder.close()
 
-    def _take(self, whose: str | None, check: Callable[[], None]) -> _Decoder | None:
+    def _take(self, kind: _Kind, check: Callable[[], None]) -> _Decoder | None:
         while True:
             check()
             with self._changed:
-                if self._may_have_one(whose):
-                    self._busy[whose] += 1
+                if self._may_have_one(*kind):
+                    self._busy[kind] += 1
                     return self._free.pop(0)  # the one that has been ready for longest
                 self._changed.wait(LOOK_SECONDS)
 
-    def _may_have_one(self, whose: str | None) -> bool:
-        if not self._free:
-            return False
-        visitors = self._busy.total() - self._busy[None]
-        return whose is None or (not self._busy[whose] and visitors < max(1, self._count - 1))
+    def _may_have_one(self, whose: str | None, is_large: bool) -> bool:
+        if not self._free or whose is None:
+            return bool(self._free)
+        busy = [kind for kind in self._busy.elements() if kind[0] is not None]
+        n_large = sum(of_large for _, of_large in busy)
+        return (
+            all(who != whose for who, _ in busy)
+            and len(busy) < max(1, self._count - 1)
+            and not (is_large and n_large >= max(1, self._count - 2))
+        )
 
 
 class _Decoder:

@@ -98,6 +98,7 @@ MAX_FIGURE_MEGAPIXELS = 40  # of a figure larger than its picture
 # Pictures of strangers, decoded in processes of their own. 64 million pixels take 1 to 6 seconds, and at most 1.6 GB
 
 DECODERS = 3  # processes; visitors' jobs leave one of them to whoever looks at runs
+LARGE_PIXELS = 16_000_000  # from here on a picture takes seconds, and small ones need not wait for it
 DECODER_CPU_SECONDS = 20  # for one picture
 DECODER_SECONDS = 60  # the same by the clock, where many share the processors
 DECODER_BYTES = 2 << 30  # of memory, beside what the process begins with

@@ -16,6 +16,7 @@ from attention import raw_pictures
 from attention.decoders import Decoders
 from attention.errors import shortened
 from attention.image_entries import is_data_url
+from attention.limits import LARGE_PIXELS
 from attention.picture_memory import BYTES_A_PIXEL, MEMORY
 
 Decoded = tuple[Image.Image, list[str]]  # as RGB, and what was changed in it
@@ -36,18 +37,22 @@ def decoded(
     `Decoders.run` does.
     """
 
-    def run(work: str, source: str | os.PathLike, name: str, receive: Callable[[dict, IO[bytes]], Any]) -> Any:
+    def run(
+        work: str, source: str | os.PathLike, name: str, receive: Callable[[dict, IO[bytes]], Any], n_pixels: int = 0
+    ) -> Any:
         is_data = isinstance(source, str) and is_data_url(source)
         task = {"work": work, "source": str(source), "name": name, **settings}
-        return decoders.run(task, name if is_data else shortened(Path(source).name), receive, whose, check)
+        return decoders.run(
+            task, name if is_data else shortened(Path(source).name), receive, whose, check, n_pixels > LARGE_PIXELS
+        )
 
     sizes = [run("size", source, name, lambda head, _: tuple(head["size"])) for source, name in named]
     judge(sizes)
     together = sum(width * height for width, height in sizes) * BYTES_A_PIXEL
     pictures = []
     with MEMORY.taken(together, check) as held:
-        for source, name in named:
-            pictures.append(run("open", source, name, _received))
+        for (source, name), (width, height) in zip(named, sizes, strict=True):
+            pictures.append(run("open", source, name, _received, width * height))
             held.until_gone(pictures[-1][0])
     return pictures
 
