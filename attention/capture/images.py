@@ -92,7 +92,7 @@ def open_named(
         "max_pixels": limits.image_pixels, "max_bytes": limits.picture_bytes, "formats": formats_for(limits),
     }  # fmt: skip
     decoders = in_use()
-    if decoders is not None and not any(isinstance(image, Image.Image) for image, _ in named):
+    if decoders is not None and all(isinstance(image, str | os.PathLike) for image, _ in named):
         return decoded(decoders, named, settings, lambda sizes: _check_together(sizes, limits), whose, check)
     if len(named) > 1:
         _check_together([size_of(image, name=name, **settings) for image, name in named], limits)

@@ -17,7 +17,7 @@ from attention import Request, extract
 from attention.capture import videos
 from attention.capture.forecast import forecast
 from attention.capture.inputs import prepare
-from attention.capture.videos import open_video
+from attention.capture.video_files import open_video
 from attention.environment import POCKET_ID
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.limits import Limits

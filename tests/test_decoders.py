@@ -1,0 +1,214 @@
+"""Processes that decode pictures of strangers: the same pictures and words as in this process, and what ends them."""
+
+import base64
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import PIL
+import pytest
+from hostile_pictures import jpeg_of_scans, noise, png, saved
+from PIL import Image
+
+from attention import decoders, stored_pictures
+from attention.capture import decoder_process
+from attention.capture.images import UNSAFE, open_pictures
+from attention.errors import Cancelled, InvalidRequest, LimitExceeded
+from attention.limits import Limits
+from attention.picture_memory import MEMORY
+from attention.request import Request
+
+LIMITS = Limits.hosted()
+on_unix = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+
+
+@pytest.fixture(scope="module")
+def pool():
+    found = decoders.Decoders(2)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def in_use(pool):
+    decoders.use(pool)
+    yield pool
+    decoders.use(None)
+
+
+@pytest.fixture
+def stopped(in_use):
+    """The pool with its next process held still: what it is asked for it does not answer."""
+    process = in_use._free[0]._process
+    os.kill(process.pid, signal.SIGSTOP)
+    return process
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "picture.png"
+    noise().save(path)
+    return path
+
+
+def opened(*images):
+    """Pictures as (size, pixels, notes), or the error's kind and words."""
+    try:
+        found = open_pictures(Request(images=images, prompt="what?"), LIMITS, "somebody")
+    except InvalidRequest as error:
+        return type(error), str(error)
+    return [(image.size, image.tobytes(), notes) for image, notes in found]
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x112] = 6
+    return saved(noise(), "JPEG", exif=exif)
+
+
+FILES = {
+    "turned.jpg": turned(),
+    "clear.png": saved(Image.new("RGBA", (30, 20), (9, 99, 200, 40)), "PNG"),
+    "deep.png": saved(Image.linear_gradient("L").convert("I;16"), "PNG"),
+    "frames.gif": saved(noise(), "GIF", save_all=True, append_images=[noise(), noise()]),
+    "scans.jpg": jpeg_of_scans(2000),
+    "cut.jpg": saved(noise(), "JPEG")[:900],
+    "words.png": b"these are words",
+    "empty.png": b"",
+    "page.tif": saved(noise(), "TIFF"),
+}
+
+
+def test_pictures_and_refusals_are_those_of_this_process(pool, tmp_path):
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    url = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
+    asked = [(tmp_path / name,) for name in (*FILES, "nowhere.png")]
+    asked += [(str(tmp_path),), (url,), (url, tmp_path / "clear.png"), (tmp_path / "clear.png", 3), ("",)]
+    here = [opened(*images) for images in asked]
+    decoders.use(pool)
+    try:
+        assert [opened(*images) for images in asked] == here
+    finally:
+        decoders.use(None)
+    assert {answer[0] for answer in here if isinstance(answer[0], type)} == {InvalidRequest, LimitExceeded}
+    assert "2 pictures" not in str(here)
+
+
+def test_a_picture_of_a_run_is_decoded_there_too(in_use, tmp_path, picture):
+    noise(mode="RGB").save(tmp_path / "preview.jpg")
+    assert stored_pictures.look_over(picture, "PNG", (40, 30)) == ((40, 30), "RGB")
+    assert stored_pictures.stored(picture, 1200).tobytes() == stored_pictures.stored_here(picture, 1200).tobytes()
+    assert stored_pictures.stored(tmp_path / "preview.jpg", 1200, (10, 10)).size == (10, 8)
+    with pytest.raises(RuntimeError, match="more than 9"):
+        stored_pictures.stored(picture, 9)
+    with pytest.raises(OSError, match="cannot identify"):
+        stored_pictures.look_over(picture, "JPEG", (40, 30))
+
+
+def test_memory_of_a_picture_is_held_as_long_as_it_lives(in_use, picture):
+    before = MEMORY.held
+    found = open_pictures(Request(images=(picture, picture), prompt="what?"), LIMITS)
+    assert MEMORY.held == before + 2 * 4 * 40 * 30
+    del found
+    assert MEMORY.held == before
+
+
+@on_unix
+def test_whoever_stops_ends_the_decoder_and_the_next_one_works(stopped, picture):
+    def check():
+        if threading.current_thread() is not threading.main_thread():  # while it decodes
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        open_pictures(Request(images=(picture,), prompt="what?"), LIMITS, "somebody", check)
+    assert stopped.returncode == -signal.SIGKILL
+    assert opened(picture)[0][0] == (40, 30)
+
+
+@on_unix
+def test_a_decoder_that_takes_too_long_is_ended(stopped, picture, monkeypatch):
+    monkeypatch.setattr(decoders, "DECODER_SECONDS", 0)
+    kind, words = opened(picture)
+    assert kind is LimitExceeded and "picture.png takes longer to decode than 20 seconds" in words
+
+
+@on_unix
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (signal.SIGSEGV, InvalidRequest, "its decoder failed on it"),
+        (getattr(signal, "SIGXCPU", 0), LimitExceeded, "longer to decode than 20 seconds"),
+        (getattr(signal, "SIGKILL", 0), LimitExceeded, "more memory to decode than 2.1 GB"),
+    ],
+)
+def test_a_decoder_that_dies_is_said(stopped, picture, number, kind, words):
+    def die():
+        os.kill(stopped.pid, number)
+        os.kill(stopped.pid, signal.SIGCONT)
+
+    with pytest.raises(kind, match=words):
+        open_pictures(Request(images=(picture,), prompt="what?"), LIMITS, "somebody", die)
+
+
+@on_unix
+def test_a_decoder_knows_no_secrets_and_has_limits(pool, monkeypatch):
+    if not Path("/proc").is_dir():
+        pytest.skip("no /proc")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with_token = decoders._Decoder()
+    try:
+        with_token.run({"work": "size", "source": "", "name": "it"}, "it", lambda *_: None, lambda: None)
+    except (RuntimeError, InvalidRequest):
+        pass
+    found = Path(f"/proc/{with_token._process.pid}")
+    assert b"hf_secret" not in (found / "environ").read_bytes()
+    limits = {line[:26].strip(): line[26:].split()[0] for line in (found / "limits").read_text().splitlines()}
+    assert limits["Max core file size"] == "0"
+    assert int(limits["Max cpu time"]) <= 25 and int(limits["Max address space"]) < 4 << 30
+    with_token.close()
+
+
+def test_too_little_memory_is_an_answer(monkeypatch):
+    def fill(**_):
+        raise MemoryError
+
+    monkeypatch.setitem(decoder_process.WORK, "open", fill)
+    assert decoder_process.answer({"work": "open"}) == ({"error": decoders.TOO_MUCH}, None)
+    decoder = decoders._Decoder.__new__(decoders._Decoder)
+    error = decoder._error({"error": decoders.TOO_MUCH}, [], "a.png")
+    assert isinstance(error, LimitExceeded) and "a.png takes more memory" in str(error)
+
+
+def test_visitors_leave_decoders_to_each_other(monkeypatch):
+    monkeypatch.setattr(decoders, "_started", object)
+    three = decoders.Decoders(3)
+
+    def may(*kind, busy=()):
+        three._busy = Counter(busy)
+        return three._may_have_one(*kind)
+
+    assert may("ann", True) and not may("ann", False, busy=[("ann", True)])
+    assert may("bob", False, busy=[("ann", True)]) and not may("bob", True, busy=[("ann", True)])
+    assert not may("cyd", False, busy=[("ann", True), ("bob", False)])
+    assert may(None, True, busy=[("ann", True), ("bob", False)])
+
+
+@pytest.mark.skipif(int(PIL.__version__.split(".")[0]) >= 13, reason="its TIFF decoder is mended")
+def test_a_server_reads_no_tiff_and_a_person_does(tmp_path):
+    (tmp_path / "page.tif").write_bytes(FILES["page.tif"])
+    assert UNSAFE == ("TIFF",) and "is a TIFF. This server reads none" in opened(tmp_path / "page.tif")[1]
+    assert len(open_pictures(Request(images=(tmp_path / "page.tif",), prompt="what?"), Limits())) == 1
+
+
+def test_pictures_together_have_a_limit(in_use, picture):
+    limits = Limits(pixels_together=2000)
+    request = Request(images=(picture, picture), prompt="what?")
+    assert len(open_pictures(Request(images=(picture,), prompt="what?"), limits)) == 1
+    for _ in range(2):
+        with pytest.raises(LimitExceeded, match="The 2 pictures have"):
+            open_pictures(request, limits)
+        decoders.use(None)  # the same here
