@@ -19,12 +19,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
 from attention import errors
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded
-from attention.limits import DECODER_BYTES, DECODER_CPU_SECONDS, DECODER_SECONDS, DECODERS
+from attention.limits import DECODER_BYTES, DECODER_CPU_SECONDS, DECODER_PATIENCE, DECODERS
 
 PROGRAM = "attention.capture.decoder_process"
 TOO_LONG, TOO_MUCH = "seconds", "memory"  # of which an answer says that there was not enough
@@ -56,22 +57,22 @@ class Decoders:
         task: dict[str, Any],
         name: str,
         receive: Receive,
-        whose: str | None = None,
-        check: Callable[[], None] = lambda: None,
         is_large: bool = False,
+        seconds: int = DECODER_CPU_SECONDS,
     ) -> Any:
         """Have a task done, and return what `receive` makes of the answer.
 
-        `name` is what a message calls the picture. A visitor, `whose`, has one decoder at a time; all visitors together
-        leave one to whoever only looks at runs, and their large pictures one more to small ones. `check` is called
-        while this waits and works; what it raises ends the task. Raises what the task raises, InvalidRequest for a
-        picture on which the decoder falls over, and LimitExceeded for one that needs more time or memory than one has.
+        `name` is what a message calls the picture. A visitor has one decoder at a time, see `ask_for`; all visitors
+        together leave one to whoever only looks at runs, and their large pictures one more to small ones. Raises what
+        the task raises, InvalidRequest for a picture on which the decoder falls over, and LimitExceeded for one that
+        needs more memory than one has, or more `seconds` of a processor.
         """
+        whose, check = _ASKING.get()
         kind = whose, is_large
         decoder = self._take(kind, check)
         try:
             decoder = decoder or _Decoder()
-            return decoder.run(task, name, receive, check)
+            return decoder.run({**task, "seconds": seconds}, name, receive, check)
         finally:
             if decoder is not None and (self._is_closed or not decoder.is_fresh):
                 decoder.close()
@@ -126,7 +127,8 @@ class _Decoder:
     def run(self, task: dict[str, Any], name: str, receive: Receive, check: Callable[[], None]) -> Any:
         assert self._process.stdin is not None and self._process.stdout is not None
         is_done, ended_by = threading.Event(), list[BaseException | str]()
-        guard = threading.Thread(target=self._guard, args=(is_done, ended_by, check), daemon=True)
+        most_seconds = task["seconds"] * DECODER_PATIENCE
+        guard = threading.Thread(target=self._guard, args=(is_done, ended_by, check, most_seconds), daemon=True)
         guard.start()
         answer, failure = None, None
         try:
@@ -147,7 +149,7 @@ class _Decoder:
         if failure is not None:
             raise failure
         if head is None or "error" in head:
-            raise self._error(head, ended_by, name)
+            raise self._error(head, ended_by, name, task["seconds"])
         return answer
 
     def close(self) -> None:
@@ -155,7 +157,7 @@ class _Decoder:
         with suppress(OSError):  # what was not sent yet cannot be
             self._process.communicate()
 
-    def _guard(self, is_done: threading.Event, ended_by: list, check: Callable[[], None]) -> None:
+    def _guard(self, is_done: threading.Event, ended_by: list, check: Callable[[], None], most_seconds: float) -> None:
         """In a thread: end the process when it takes too long, or when nobody wants its answer any more."""
         start = time.monotonic()
         while not is_done.wait(LOOK_SECONDS):
@@ -163,13 +165,13 @@ class _Decoder:
                 check()
             except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for the answer
                 ended_by.append(error)
-            if time.monotonic() - start > DECODER_SECONDS:
+            if time.monotonic() - start > most_seconds:
                 ended_by.append(TOO_LONG)
             if ended_by:
                 self._process.kill()
                 return
 
-    def _error(self, head: dict | None, ended_by: list, name: str) -> BaseException:
+    def _error(self, head: dict | None, ended_by: list, name: str, seconds: int) -> BaseException:
         if ended_by and isinstance(ended_by[0], BaseException):
             return ended_by[0]
         why = ended_by[0] if ended_by else None
@@ -181,7 +183,7 @@ class _Decoder:
             why = head["error"]
         if why == TOO_LONG:
             return LimitExceeded(
-                f"{name} takes longer to decode than {DECODER_CPU_SECONDS} seconds, which is the limit here. Save it "
+                f"{name} takes longer to decode than {seconds} seconds, which is the limit here. Save it "
                 "again as an ordinary JPEG or PNG, or smaller."
             )
         if why == TOO_MUCH:
@@ -205,6 +207,22 @@ def _started() -> _Decoder | None:
         return _Decoder()
     except OSError:
         return None
+
+
+_ASKING: ContextVar[tuple[str | None, Callable[[], None]]] = ContextVar("who asks", default=(None, lambda: None))
+
+
+def ask_for(whose: str, check: Callable[[], None]) -> None:
+    """Say for which visitor this thread, or context, has things decoded from now on.
+
+    `check` is called, in other threads too, while something waits and is decoded; what it raises ends that.
+    """
+    _ASKING.set((whose, check))
+
+
+def check_asking() -> None:
+    """Call the `check` of whoever asks."""
+    _ASKING.get()[1]()
 
 
 _in_use: Decoders | None = None

@@ -28,6 +28,7 @@ class Limits:
     video_frames: int = 1_000_000  # that it has
     video_pixels: int = 400_000_000_000  # of all its frames: those before the ones that are read are decoded, too
     frames: int = 768  # that are read of all videos together
+    frame_pixels: int = 16 * MAX_PIXELS  # of all frames of one video that are read
     prompt_characters: int = 100_000
     new_tokens: int = 4096
     tokens: int = 32_768  # of the whole sequence
@@ -57,6 +58,7 @@ class Limits:
             video_frames=36_000,
             video_pixels=20_000_000_000,
             frames=64,
+            frame_pixels=200_000_000,
             prompt_characters=8000,
             new_tokens=512,
             tokens=8192,
@@ -100,7 +102,8 @@ MAX_FIGURE_MEGAPIXELS = 40  # of a figure larger than its picture
 DECODERS = 3  # processes; visitors' jobs leave one of them to whoever looks at runs
 LARGE_PIXELS = 16_000_000  # from here on a picture takes seconds, and small ones need not wait for it
 DECODER_CPU_SECONDS = 20  # for one picture
-DECODER_SECONDS = 60  # the same by the clock, where many share the processors
+VIDEO_CPU_SECONDS = 60  # for one video
+DECODER_PATIENCE = 3  # times as long by the clock, where many share the processors
 DECODER_BYTES = 2 << 30  # of memory, beside what the process begins with
 WORN_DECODER_BYTES = 150 << 20  # that one may keep after a task, until another takes its place
 PICTURES_BYTES = 2 << 30  # of decoded pictures in the app's process, 4 a pixel: of all jobs and all that is drawn

@@ -1,6 +1,7 @@
 """Processes that decode pictures of strangers: the same pictures and words as in this process, and what ends them."""
 
 import base64
+import contextvars
 import os
 import signal
 import sys
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import PIL
 import pytest
-from hostile_pictures import jpeg_of_scans, noise, png, saved
+from hostile_pictures import animation, jpeg_of_scans, noise, png, saved
 from PIL import Image
 
 from attention import decoders, stored_pictures
 from attention.capture import decoder_process
 from attention.capture.images import UNSAFE, open_pictures
+from attention.capture.video_files import open_video
 from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.picture_memory import MEMORY
@@ -57,10 +59,20 @@ def picture(tmp_path):
 def opened(*images):
     """Pictures as (size, pixels, notes), or the error's kind and words."""
     try:
-        found = open_pictures(Request(images=images, prompt="what?"), LIMITS, "somebody")
+        found = open_pictures(Request(images=images, prompt="what?"), LIMITS)
     except InvalidRequest as error:
         return type(error), str(error)
     return [(image.size, image.tobytes(), notes) for image, notes in found]
+
+
+def asking(check, picture):
+    """Open a picture for a visitor, in whose context `check` is called."""
+
+    def ask():
+        decoders.ask_for("somebody", check)
+        open_pictures(Request(images=(picture,), prompt="what?"), LIMITS)
+
+    contextvars.copy_context().run(ask)
 
 
 def turned():
@@ -109,6 +121,26 @@ def test_a_picture_of_a_run_is_decoded_there_too(in_use, tmp_path, picture):
         stored_pictures.look_over(picture, "JPEG", (40, 30))
 
 
+def test_frames_of_a_video_are_decoded_there_too(pool, tmp_path):
+    path, limits = tmp_path / "clip.gif", Limits.hosted()
+    path.write_bytes(animation("GIF", 6, duration=100))
+    (tmp_path / "page.tif").write_bytes(animation("TIFF", 3))
+
+    def found():
+        opened = open_video(path, limits)
+        read = [(frame.tobytes(), time) for frame, time in opened.read([0, 5, 2])]
+        with pytest.raises(InvalidRequest) as refused:
+            open_video(tmp_path / "page.tif", limits)
+        return opened.name, opened.total, opened.fps, opened.decoder, opened.size, read, str(refused.value)
+
+    here = found()
+    decoders.use(pool)
+    try:
+        assert found() == here and here[4] == (40, 30)
+    finally:
+        decoders.use(None)
+
+
 def test_memory_of_a_picture_is_held_as_long_as_it_lives(in_use, picture):
     before = MEMORY.held
     found = open_pictures(Request(images=(picture, picture), prompt="what?"), LIMITS)
@@ -124,14 +156,14 @@ def test_whoever_stops_ends_the_decoder_and_the_next_one_works(stopped, picture)
             raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):
-        open_pictures(Request(images=(picture,), prompt="what?"), LIMITS, "somebody", check)
+        asking(check, picture)
     assert stopped.returncode == -signal.SIGKILL
     assert opened(picture)[0][0] == (40, 30)
 
 
 @on_unix
 def test_a_decoder_that_takes_too_long_is_ended(stopped, picture, monkeypatch):
-    monkeypatch.setattr(decoders, "DECODER_SECONDS", 0)
+    monkeypatch.setattr(decoders, "DECODER_PATIENCE", 0)
     kind, words = opened(picture)
     assert kind is LimitExceeded and "picture.png takes longer to decode than 20 seconds" in words
 
@@ -151,7 +183,7 @@ def test_a_decoder_that_dies_is_said(stopped, picture, number, kind, words):
         os.kill(stopped.pid, signal.SIGCONT)
 
     with pytest.raises(kind, match=words):
-        open_pictures(Request(images=(picture,), prompt="what?"), LIMITS, "somebody", die)
+        asking(die, picture)
 
 
 @on_unix
@@ -161,7 +193,7 @@ def test_a_decoder_knows_no_secrets_and_has_limits(pool, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with_token = decoders._Decoder()
     try:
-        with_token.run({"work": "size", "source": "", "name": "it"}, "it", lambda *_: None, lambda: None)
+        with_token.run({"work": "size", "seconds": 20}, "it", lambda *_: None, lambda: None)
     except (RuntimeError, InvalidRequest):
         pass
     found = Path(f"/proc/{with_token._process.pid}")
@@ -177,9 +209,9 @@ def test_too_little_memory_is_an_answer(monkeypatch):
         raise MemoryError
 
     monkeypatch.setitem(decoder_process.WORK, "open", fill)
-    assert decoder_process.answer({"work": "open"}) == ({"error": decoders.TOO_MUCH}, None)
+    assert decoder_process.answer({"work": "open"}) == ({"error": decoders.TOO_MUCH}, [])
     decoder = decoders._Decoder.__new__(decoders._Decoder)
-    error = decoder._error({"error": decoders.TOO_MUCH}, [], "a.png")
+    error = decoder._error({"error": decoders.TOO_MUCH}, [], "a.png", 20)
     assert isinstance(error, LimitExceeded) and "a.png takes more memory" in str(error)
 
 

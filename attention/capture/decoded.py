@@ -13,7 +13,7 @@ from typing import IO, Any
 from PIL import Image
 
 from attention import raw_pictures
-from attention.decoders import Decoders
+from attention.decoders import Decoders, check_asking
 from attention.errors import shortened
 from attention.image_entries import is_data_url
 from attention.limits import LARGE_PIXELS
@@ -27,14 +27,11 @@ def decoded(
     named: Sequence[tuple[Any, str]],
     settings: dict[str, Any],
     judge: Callable[[list[tuple[int, int]]], None],
-    whose: str | None,
-    check: Callable[[], None],
 ) -> list[Decoded]:
     """Pictures of files or data: URLs, each with what a message calls it where it has no name of its own.
 
     `settings` are those of `images.open_image`. None is decoded before `judge` has let their sizes pass and there is
-    room for them together: until then it waits, and calls `check` meanwhile. Raises what `open_image` raises, and what
-    `Decoders.run` does.
+    room for them together: until then it waits. Raises what `open_image` raises, and what `Decoders.run` does.
     """
 
     def run(
@@ -42,15 +39,13 @@ def decoded(
     ) -> Any:
         is_data = isinstance(source, str) and is_data_url(source)
         task = {"work": work, "source": str(source), "name": name, **settings}
-        return decoders.run(
-            task, name if is_data else shortened(Path(source).name), receive, whose, check, n_pixels > LARGE_PIXELS
-        )
+        return decoders.run(task, name if is_data else shortened(Path(source).name), receive, n_pixels > LARGE_PIXELS)
 
     sizes = [run("size", source, name, lambda head, _: tuple(head["size"])) for source, name in named]
     judge(sizes)
     together = sum(width * height for width, height in sizes) * BYTES_A_PIXEL
     pictures = []
-    with MEMORY.taken(together, check) as held:
+    with MEMORY.taken(together, check_asking) as held:
         for (source, name), (width, height) in zip(named, sizes, strict=True):
             pictures.append(run("open", source, name, _received, width * height))
             held.until_gone(pictures[-1][0])

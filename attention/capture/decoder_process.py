@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image
@@ -16,50 +18,68 @@ from PIL import Image
 from attention import raw_pictures, stored_pictures
 from attention.decoders import TOO_MUCH
 from attention.errors import AttentionError
-from attention.limits import DECODER_BYTES, DECODER_CPU_SECONDS, WORN_DECODER_BYTES
+from attention.limits import DECODER_BYTES, WORN_DECODER_BYTES, Limits
 
 from .images import open_image, size_of
+from .video_files import FewerFrames, open_video_here
 
 try:
     import resource
 except ImportError:  # a system without: there time is limited by the clock, and memory is not
     resource = None  # type: ignore[assignment]
 
-Answer = tuple[dict[str, Any], Image.Image | None]
+Answer = tuple[dict[str, Any], list[Image.Image]]
 
 
 def size(source: str, **settings: Any) -> Answer:
-    return {"size": size_of(source, **settings)}, None
+    return {"size": size_of(source, **settings)}, []
 
 
 def opened(source: str, **settings: Any) -> Answer:
     picture, notes = open_image(source, **settings)
-    return {"size": picture.size, "notes": notes}, picture
+    return {"size": picture.size, "notes": notes}, [picture]
 
 
 def looked_over(source: str, **settings: Any) -> Answer:
     found, mode = stored_pictures.look_over_here(source, **settings)
-    return {"size": found, "mode": mode}, None
+    return {"size": found, "mode": mode}, []
 
 
 def stored(source: str, **settings: Any) -> Answer:
     picture = stored_pictures.stored_here(source, **settings)
-    return {"size": picture.size}, picture
+    return {"size": picture.size}, [picture]
 
 
-WORK = {"size": size, "open": opened, "look over": looked_over, "stored": stored}
+def video(source: str, name: str, limits: dict[str, Any], with_times: bool) -> Answer:
+    found = open_video_here(Path(source), Limits(**limits), name, with_times)
+    names = ("name", "total", "fps", "decoder", "size")
+    return {"video": {name: getattr(found, name) for name in names}}, []
+
+
+def frames(source: str, name: str, limits: dict[str, Any], places: list[int]) -> Answer:
+    try:
+        found = open_video_here(Path(source), Limits(**limits), name).read(places)
+    except FewerFrames as fewer:
+        return {"fewer": fewer.args[0]}, []
+    return {"frames": [{"size": frame.size, "time": time} for frame, time in found]}, [frame for frame, _ in found]
+
+
+WORK: dict[str, Callable[..., Answer]] = {
+    "size": size, "open": opened, "look over": looked_over, "stored": stored, "video": video, "frames": frames,
+}  # fmt: skip
 
 
 def main() -> None:
     """Do one task after the other, until there are no more."""
-    limits = Limits()
+    own = _Own()
     for line in sys.stdin.buffer:
-        limits.begin()
-        head, picture = answer(json.loads(line))
-        send(head | {"is_worn": limits.is_worn}, picture, sys.stdout.buffer)
+        task = json.loads(line)
+        own.begin(task.pop("seconds"))
+        head, pictures = answer(task)
+        send(head | {"is_worn": own.is_worn}, pictures, sys.stdout.buffer)
 
 
-class Limits:
+class _Own:
     """The limits of this process, where its system has any."""
 
     def __init__(self) -> None:
@@ -68,11 +88,11 @@ class Limits:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_AS, (space + DECODER_BYTES, space + DECODER_BYTES))
 
-    def begin(self) -> None:
+    def begin(self, seconds: int) -> None:
         """Give the next task its seconds."""
         if resource is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            until = int(used.ru_utime + used.ru_stime) + 1 + DECODER_CPU_SECONDS
+            until = int(used.ru_utime + used.ru_stime) + 1 + seconds
             resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
 
     @property
@@ -88,19 +108,19 @@ def answer(task: dict[str, Any]) -> Answer:
     try:
         return WORK[task.pop("work")](**task)
     except AttentionError as error:
-        return {"error": type(error).__name__, "message": str(error)}, None
+        return {"error": type(error).__name__, "message": str(error)}, []
     except MemoryError:
-        return {"error": TOO_MUCH}, None
+        return {"error": TOO_MUCH}, []
     except OSError as error:
-        return {"error": "OSError", "message": str(error)}, None
+        return {"error": "OSError", "message": str(error)}, []
     except Exception as error:  # noqa: BLE001 - a fault, said where it is asked for
-        return {"error": "fault", "message": f"{type(error).__name__}: {error}"}, None
+        return {"error": "fault", "message": f"{type(error).__name__}: {error}"}, []
 
 
-def send(head: dict[str, Any], picture: Image.Image | None, out: IO[bytes]) -> None:
-    """Write an answer's head, and the picture's bytes."""
+def send(head: dict[str, Any], pictures: list[Image.Image], out: IO[bytes]) -> None:
+    """Write an answer's head, and its pictures' bytes."""
     out.write(json.dumps(head).encode() + b"\n")
-    if picture is not None:
+    for picture in pictures:
         raw_pictures.write(picture, out)
     out.flush()
 

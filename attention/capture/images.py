@@ -14,7 +14,7 @@ import stat
 import struct
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,26 +61,18 @@ Source = str | os.PathLike | Image.Image
 Pictures = list[tuple[Image.Image, list[str]]]  # as RGB, each with what was changed in it
 
 
-def open_pictures(
-    request: Request, limits: Limits, whose: str | None = None, check: Callable[[], None] = lambda: None
-) -> Pictures:
+def open_pictures(request: Request, limits: Limits) -> Pictures:
     """The pictures of a request, which is validated first. Raises InvalidRequest for one that cannot be read.
 
-    On a server they are decoded in a process of their own: for the visitor `whose`; `check` is called meanwhile, and
-    ends it by what it raises.
+    On a server they are decoded in processes of their own: see `attention.decoders`.
     """
     request.validate(limits)
     several = len(request.images) > 1
     named = [(image, f"image {number}" if several else "the image") for number, image in enumerate(request.images, 1)]
-    return open_named(named, limits, whose, check)
+    return open_named(named, limits)
 
 
-def open_named(
-    named: Sequence[tuple[Source, str]],
-    limits: Limits,
-    whose: str | None = None,
-    check: Callable[[], None] = lambda: None,
-) -> Pictures:
+def open_named(named: Sequence[tuple[Source, str]], limits: Limits) -> Pictures:
     """Pictures with what messages call them, none of them decoded before all are known to be bounded.
 
     What another process has handed over is not decoded again.
@@ -93,7 +85,7 @@ def open_named(
     }  # fmt: skip
     decoders = in_use()
     if decoders is not None and all(isinstance(image, str | os.PathLike) for image, _ in named):
-        return decoded(decoders, named, settings, lambda sizes: _check_together(sizes, limits), whose, check)
+        return decoded(decoders, named, settings, lambda sizes: _check_together(sizes, limits))
     if len(named) > 1:
         _check_together([size_of(image, name=name, **settings) for image, name in named], limits)
     return [open_image(image, name=name, **settings) for image, name in named]
@@ -124,7 +116,7 @@ def open_image(
     with open_picture(source, name, max_pixels, max_bytes) as (file, called):
         if file is not None:
             frames = count_frames(file, called)
-            with _opened(file, called, formats) as image:
+            with opened(file, called, formats) as image:
                 return _as_rgb(image, called, max_pixels, file, frames)
         assert isinstance(source, Image.Image)
         return _as_rgb(source, called, max_pixels)
@@ -137,7 +129,7 @@ def size_of(source: Source, max_pixels: int, name: str, max_bytes: int, formats:
             assert isinstance(source, Image.Image)
             return source.size
         count_frames(file, called)
-        with _opened(file, called, formats) as image:
+        with opened(file, called, formats) as image:
             _check_size(image, called, max_pixels)
             return image.size
 
@@ -224,7 +216,7 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
         raise InvalidRequest(f"{name} cannot be read: {why}. The file may be damaged or cut off.") from None
 
 
-def _opened(file: BinaryIO, name: str, formats: Sequence[str]) -> Image.Image:
+def opened(file: BinaryIO, name: str, formats: Sequence[str]) -> Image.Image:
     """The picture of a file, by its header. Raises InvalidRequest for a TIFF that is not read here."""
     head = file.read(4)
     file.seek(0)

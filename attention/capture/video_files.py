@@ -10,20 +10,23 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
+from attention import raw_pictures
+from attention.decoders import Decoders, check_asking, in_use
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
-from attention.limits import Limits
+from attention.limits import VIDEO_CPU_SECONDS, Limits
 from attention.picture_bytes import count_frames
+from attention.picture_memory import BYTES_A_PIXEL, MEMORY
 from attention.video_entries import Source
 
-from .images import open_named, open_picture
+from .images import formats_for, open_named, open_picture, opened
 
 # what FFmpeg may take a file for: no playlist, which would name other files
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,asf,flv"
@@ -38,8 +41,8 @@ NO_FRAME = "{name} holds no frame that can be decoded. It may be damaged."
 class Opened:
     """A video of which the frames are counted, and not read yet.
 
-    `fps` is None where it does not say; `read` gives the frames at these places, each with the second at which it is
-    shown, None where nothing says it; `decoder` is what reads them.
+    `fps` is None where it does not say, `size` (width and height) where frames may differ; `read` gives the frames at
+    these places, each with the second at which it is shown, None where nothing says it; `decoder` is what reads them.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Opened:
     decoder: str
     read: Callable[[Sequence[int]], list[tuple[Image.Image, float | None]]]
     is_frames: bool = False
+    size: tuple[int, int] | None = None
 
 
 class FewerFrames(Exception):
@@ -75,8 +79,8 @@ def open_video(source: Source, limits: Limits, name: str = "the video", with_tim
         size, name = path.stat().st_size, shortened(path.name)
         if size == 0:
             raise InvalidRequest(f"{name} is empty (0 bytes). Give an MP4, WebM or GIF, or frames as pictures.")
-        with path.open("rb") as file:
-            head = file.read(12)
+        with path.open("rb"):
+            pass
     except (OSError, ValueError) as error:
         raise InvalidRequest(
             f"{shown_path(path)} cannot be read: {getattr(error, 'strerror', None) or error}."
@@ -86,7 +90,42 @@ def open_video(source: Source, limits: Limits, name: str = "the video", with_tim
             f"{name} has {size / 1e6:,.0f} MB; the limit of a video is {limits.video_bytes / 1e6:,.0f} MB. Cut it, or "
             "give frames of it."
         )
+    decoders = in_use()
+    if decoders is not None:
+        return _elsewhere(decoders, path, limits, name, with_times)
+    return open_video_here(path, limits, name, with_times)
+
+
+def open_video_here(path: Path, limits: Limits, name: str, with_times: bool = True) -> Opened:
+    """The video of a file, decoded in this process."""
+    with path.open("rb") as file:
+        head = file.read(12)
     return _animation(path, name, limits, with_times) if _is_picture(head) else _decoded(path, name, limits)
+
+
+def _elsewhere(decoders: Decoders, path: Path, limits: Limits, name: str, with_times: bool) -> Opened:
+    """The same, decoded in a process of its own."""
+    task = {"source": str(path), "name": name, "limits": asdict(limits)}
+
+    def run(receive: Callable[[dict, IO[bytes]], Any], **more: Any) -> Any:
+        return decoders.run({**task, **more}, name, receive, is_large=True, seconds=VIDEO_CPU_SECONDS)
+
+    found = run(lambda head, _: head["video"], work="video", with_times=with_times)
+    size = tuple(found.pop("size"))
+
+    def received(head: dict, pipe: IO[bytes]) -> list[tuple[Image.Image, float | None]]:
+        if "fewer" in head:
+            raise FewerFrames(head["fewer"])
+        return [(raw_pictures.read(tuple(each["size"]), pipe), each["time"]) for each in head["frames"]]
+
+    def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
+        with MEMORY.taken(len(places) * size[0] * size[1] * BYTES_A_PIXEL, check_asking) as held:
+            frames = run(received, work="frames", places=list(places))
+            for frame, _ in frames:
+                held.until_gone(frame)
+        return frames
+
+    return Opened(**found, read=read, size=size)
 
 
 def _in_order(path: Path) -> list:
@@ -103,7 +142,8 @@ def _of_frames(sources: tuple, limits: Limits, name: str) -> Opened:
 
     def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         named = [(sources[place], f"frame {place + 1} of {name}") for place in places]
-        return [(image, None) for image, _ in open_named(named, limits)]
+        within = replace(limits, pixels_together=limits.frame_pixels)
+        return [(image, None) for image, _ in open_named(named, within)]
 
     return Opened(name, len(sources), None, "frames", read, is_frames=True)
 
@@ -120,7 +160,7 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
     with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, called):
         assert file is not None
         count_frames(file, called)
-        with Image.open(file, formats=(*ANIMATIONS, *STILL)) as image:
+        with opened(file, called, [each for each in (*ANIMATIONS, *STILL) if each in formats_for(limits)]) as image:
             total, (width, height) = getattr(image, "n_frames", 1), image.size
             if total < 2:
                 raise InvalidRequest(ONE_FRAME.format(name=name))
@@ -147,7 +187,7 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
                     frames.append((_on_white(image), ends_ms[place] / 1000 if fps else None))
         return frames
 
-    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read)
+    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read, size=(width, height))
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -194,7 +234,7 @@ def _decoded(path: Path, name: str, limits: Limits) -> Opened:
                 raise FewerFrames(place + 1)
         return [found[place] for place in places]
 
-    return Opened(name, total, fps, f"pyav {av.__version__}", read)
+    return Opened(name, total, fps, f"pyav {av.__version__}", read, size=(width, height))
 
 
 @contextmanager

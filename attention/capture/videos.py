@@ -99,6 +99,11 @@ def _sampled(
             f"{count:,} frames of videos would be read; the limit is {limits.frames:,}. Lower max_frames "
             "(--max-frames) or fps (--fps)."
         )
+    if opened.size is not None and len(chosen) * opened.size[0] * opened.size[1] > limits.frame_pixels:
+        raise LimitExceeded(
+            f"{len(chosen):,} frames of {opened.size[0]}x{opened.size[1]} pixels would be read of {opened.name}; the "
+            f"limit is {limits.frame_pixels / 1e6:,.0f} million pixels. Lower max_frames (--max-frames) or fps (--fps)."
+        )
     try:
         read = opened.read(chosen)
     except FewerFrames as fewer:

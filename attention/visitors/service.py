@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.capture.images import open_pictures
+from attention.decoders import ask_for
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
@@ -254,8 +255,8 @@ class Service:
     def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
         """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
         limits = self.limits
-        # what is wrong at first sight is said at once
-        pictures = open_pictures(Request(**fields), limits or Limits(), owner, partial.check_cancelled)
+        ask_for(owner, partial.check_cancelled)
+        pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
         from attention.capture.forecast import download_reporter, forecast
