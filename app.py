@@ -112,17 +112,16 @@ def run_job(job: dict, prepared: Any = None) -> dict:
 
     With `words` it is a comparison of the base with the adapters. `prepared` are inputs that a forecast has made. On
     ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again, of the
-    `pictures` that were handed over.
+    pictures and frames that were handed over as `opened`.
     """
-    with taken_over(job["request"]["images"], job["pictures"]) if "pictures" in job else nullcontext():
+    with taken_over(job["request"]["images"], job["opened"]) if "opened" in job else nullcontext():
         return _run_job(job, prepared)
 
 
 def run_elsewhere(job: dict, prepared: Any) -> dict:
     """Run a job in another process, to which pictures go decoded: no stranger's file is read while it holds a GPU."""
-    folder = Path(job["partial"]).with_suffix(".pictures")
-    with handed_over(prepared.pictures, folder) as pictures:
-        return run_job(job | {"pictures": pictures})
+    with handed_over(prepared.pictures, prepared.videos, Path(job["partial"]).with_suffix(".opened")) as opened:
+        return run_job(job | {"opened": opened})
 
 
 def _run_job(job: dict, prepared: Any) -> dict:

@@ -18,6 +18,7 @@ from attention.limits import Limits
 from attention.request import Request
 from attention.video_entries import TYPE, Source
 
+from .handed_over import taken_videos
 from .video_files import NO_FRAME, ONE_FRAME, FewerFrames, Opened, open_video
 
 ASSUMED_FPS = 2.0  # where neither the video nor the model's files say how many frames a second there are
@@ -34,6 +35,8 @@ class Sampled:
 
 def check_videos(request: Request, limits: Limits) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
+    if taken_videos() is not None:  # looked at where they come from
+        return
     for source, name in _named(request):
         open_video(source, limits, name, with_times=False)
 
@@ -54,6 +57,12 @@ def sampled_videos(request: Request, family: Family, processor: Any, limits: Lim
             f"{family.label} is asked about a video, and {why}. Give frames of it as pictures (--image), or another "
             "model, as Qwen3-VL."
         )
+    there = taken_videos()
+    if there is not None:
+        return [
+            Sampled(Video(each["frames"], each["indices"], each["total"], each["fps"]), each["record"], each["notes"])
+            for each in there
+        ]
     entries = [entry for message in request.conversation() for entry in message["content"] if entry["type"] == TYPE]
     found: list[Sampled] = []
     for (source, name), entry in zip(_named(request), entries, strict=True):
