@@ -59,20 +59,21 @@ class Decoders:
         receive: Receive,
         is_large: bool = False,
         seconds: int = DECODER_CPU_SECONDS,
+        advice: str = "Save it again as an ordinary JPEG or PNG, or smaller.",
     ) -> Any:
         """Have a task done, and return what `receive` makes of the answer.
 
         `name` is what a message calls the picture. A visitor has one decoder at a time, see `ask_for`; all visitors
         together leave one to whoever only looks at runs, and their large pictures one more to small ones. Raises what
         the task raises, InvalidRequest for a picture on which the decoder falls over, and LimitExceeded for one that
-        needs more memory than one has, or more `seconds` of a processor.
+        needs more memory than one has, or more `seconds` of a processor, with `advice`.
         """
         whose, check = _ASKING.get()
         kind = whose, is_large
         decoder = self._take(kind, check)
         try:
             decoder = decoder or _Decoder()
-            return decoder.run({**task, "seconds": seconds}, name, receive, check)
+            return decoder.run({**task, "seconds": seconds}, name, receive, check, advice)
         finally:
             if decoder is not None and (self._is_closed or not decoder.is_fresh):
                 decoder.close()
@@ -124,7 +125,7 @@ class _Decoder:
             env={**environment, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
 
-    def run(self, task: dict[str, Any], name: str, receive: Receive, check: Callable[[], None]) -> Any:
+    def run(self, task: dict[str, Any], name: str, receive: Receive, check: Callable[[], None], advice: str) -> Any:
         assert self._process.stdin is not None and self._process.stdout is not None
         is_done, ended_by = threading.Event(), list[BaseException | str]()
         most_seconds = task["seconds"] * DECODER_PATIENCE
@@ -149,7 +150,7 @@ class _Decoder:
         if failure is not None:
             raise failure
         if head is None or "error" in head:
-            raise self._error(head, ended_by, name, task["seconds"])
+            raise self._error(head, ended_by, name, task["seconds"], advice)
         return answer
 
     def close(self) -> None:
@@ -171,7 +172,7 @@ class _Decoder:
                 self._process.kill()
                 return
 
-    def _error(self, head: dict | None, ended_by: list, name: str, seconds: int) -> BaseException:
+    def _error(self, head: dict | None, ended_by: list, name: str, seconds: int, advice: str) -> BaseException:
         if ended_by and isinstance(ended_by[0], BaseException):
             return ended_by[0]
         why = ended_by[0] if ended_by else None
@@ -181,16 +182,9 @@ class _Decoder:
             why = TOO_LONG if cpu and code == -cpu else TOO_MUCH if code == -9 else None
         elif head is not None:
             why = head["error"]
-        if why == TOO_LONG:
-            return LimitExceeded(
-                f"{name} takes longer to decode than {seconds} seconds, which is the limit here. Save it "
-                "again as an ordinary JPEG or PNG, or smaller."
-            )
-        if why == TOO_MUCH:
-            return LimitExceeded(
-                f"{name} takes more memory to decode than {DECODER_BYTES / 1e9:.1f} GB, which is the limit here. Save "
-                "it again as an ordinary JPEG or PNG, or smaller."
-            )
+        limit = {TOO_LONG: f"{seconds} seconds", TOO_MUCH: f"{DECODER_BYTES / 1e9:.1f} GB of memory"}.get(why or "")
+        if limit is not None:
+            return LimitExceeded(f"{name} needs more than {limit} to be decoded, which is the limit here. {advice}")
         if head is None:
             return InvalidRequest(
                 f"{name} cannot be read: its decoder failed on it. The file may be damaged; save it again."

@@ -4,6 +4,7 @@ import base64
 import contextvars
 import os
 import signal
+import struct
 import sys
 import threading
 from collections import Counter
@@ -91,6 +92,11 @@ FILES = {
     "words.png": b"these are words",
     "empty.png": b"",
     "page.tif": saved(noise(), "TIFF"),
+    "runs.bmp": b"BM" + struct.pack("<LHHLLllHHL", 0, 0, 0, 54, 40, 2_000_000, -1, 1, 8, 1) + bytes(20),
+    "lossless.webp": saved(noise(), "WEBP", lossless=True),
+    "lossy.webp": saved(noise(), "WEBP"),
+    "clear.webp": saved(Image.new("RGBA", (30, 20), (9, 99, 200, 40)), "WEBP"),
+    "huge.webp": b"RIFF(\0\0\0WEBPVP8X" + struct.pack("<LL", 10, 0) + b"\xfe\x3f\0\xfe\x3f\0" + bytes(9),
 }
 
 
@@ -107,7 +113,9 @@ def test_pictures_and_refusals_are_those_of_this_process(pool, tmp_path):
     finally:
         decoders.use(None)
     assert {answer[0] for answer in here if isinstance(answer[0], type)} == {InvalidRequest, LimitExceeded}
-    assert "2 pictures" not in str(here)
+    refused = {Path(images[0]).name: answer[1] for images, answer in zip(asked, here, strict=True) if len(answer) == 2}
+    assert "2000000x1 pixels; the limit is 1 million" in refused["runs.bmp"]
+    assert "16383x16383 = 268 million pixels" in refused["huge.webp"]
 
 
 def test_a_picture_of_a_run_is_decoded_there_too(in_use, tmp_path, picture):
@@ -165,7 +173,7 @@ def test_whoever_stops_ends_the_decoder_and_the_next_one_works(stopped, picture)
 def test_a_decoder_that_takes_too_long_is_ended(stopped, picture, monkeypatch):
     monkeypatch.setattr(decoders, "DECODER_PATIENCE", 0)
     kind, words = opened(picture)
-    assert kind is LimitExceeded and "picture.png takes longer to decode than 20 seconds" in words
+    assert kind is LimitExceeded and "picture.png needs more than 20 seconds to be decoded" in words
 
 
 @on_unix
@@ -173,8 +181,8 @@ def test_a_decoder_that_takes_too_long_is_ended(stopped, picture, monkeypatch):
     ("number", "kind", "words"),
     [
         (signal.SIGSEGV, InvalidRequest, "its decoder failed on it"),
-        (getattr(signal, "SIGXCPU", 0), LimitExceeded, "longer to decode than 20 seconds"),
-        (getattr(signal, "SIGKILL", 0), LimitExceeded, "more memory to decode than 2.1 GB"),
+        (getattr(signal, "SIGXCPU", 0), LimitExceeded, "more than 20 seconds to be decoded"),
+        (getattr(signal, "SIGKILL", 0), LimitExceeded, "more than 2.1 GB of memory to be decoded"),
     ],
 )
 def test_a_decoder_that_dies_is_said(stopped, picture, number, kind, words):
@@ -193,7 +201,7 @@ def test_a_decoder_knows_no_secrets_and_has_limits(pool, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with_token = decoders._Decoder()
     try:
-        with_token.run({"work": "size", "seconds": 20}, "it", lambda *_: None, lambda: None)
+        with_token.run({"work": "size", "seconds": 20}, "it", lambda *_: None, lambda: None, "")
     except (RuntimeError, InvalidRequest):
         pass
     found = Path(f"/proc/{with_token._process.pid}")
@@ -211,8 +219,8 @@ def test_too_little_memory_is_an_answer(monkeypatch):
     monkeypatch.setitem(decoder_process.WORK, "open", fill)
     assert decoder_process.answer({"work": "open"}) == ({"error": decoders.TOO_MUCH}, [])
     decoder = decoders._Decoder.__new__(decoders._Decoder)
-    error = decoder._error({"error": decoders.TOO_MUCH}, [], "a.png", 20)
-    assert isinstance(error, LimitExceeded) and "a.png takes more memory" in str(error)
+    error = decoder._error({"error": decoders.TOO_MUCH}, [], "a.png", 20, "Wait.")
+    assert isinstance(error, LimitExceeded) and "a.png needs more than 2.1 GB of memory" in str(error)
 
 
 def test_visitors_leave_decoders_to_each_other(monkeypatch):

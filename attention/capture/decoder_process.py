@@ -52,13 +52,13 @@ def stored(source: str, **settings: Any) -> Answer:
 
 def video(source: str, name: str, limits: dict[str, Any], with_times: bool) -> Answer:
     found = open_video_here(Path(source), Limits(**limits), name, with_times)
-    names = ("name", "total", "fps", "decoder", "size")
+    names = ("name", "total", "fps", "decoder", "size", "times")
     return {"video": {name: getattr(found, name) for name in names}}, []
 
 
 def frames(source: str, name: str, limits: dict[str, Any], places: list[int]) -> Answer:
     try:
-        found = open_video_here(Path(source), Limits(**limits), name).read(places)
+        found = open_video_here(Path(source), Limits(**limits), name, with_times=False).read(places)
     except FewerFrames as fewer:
         return {"fewer": fewer.args[0]}, []
     return {"frames": [{"size": frame.size, "time": time} for frame, time in found]}, [frame for frame, _ in found]

@@ -27,7 +27,7 @@ from attention.decoders import in_use
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
 from attention.limits import MAX_PICTURE_BYTES, MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER, Limits
-from attention.picture_bytes import count_frames
+from attention.picture_bytes import count_frames, webp_size
 from attention.raw_pictures import bands
 from attention.request import Request
 from attention.tiff_directories import SIGNS, check_exif
@@ -87,6 +87,10 @@ def open_named(named: Sequence[tuple[Source, str]], limits: Limits) -> Pictures:
     if decoders is not None and all(isinstance(image, str | os.PathLike) for image, _ in named):
         return decoded(decoders, named, settings, lambda sizes: _check_together(sizes, limits))
     if len(named) > 1:
+        for image, name in named:
+            with open_picture(image, name, limits.image_pixels, limits.picture_bytes) as (file, called):
+                if file is not None:
+                    count_frames(file, called)
         _check_together([size_of(image, name=name, **settings) for image, name in named], limits)
     return [open_image(image, name=name, **settings) for image, name in named]
 
@@ -116,7 +120,7 @@ def open_image(
     with open_picture(source, name, max_pixels, max_bytes) as (file, called):
         if file is not None:
             frames = count_frames(file, called)
-            with opened(file, called, formats) as image:
+            with opened(file, called, formats, max_pixels) as image:
                 return _as_rgb(image, called, max_pixels, file, frames)
         assert isinstance(source, Image.Image)
         return _as_rgb(source, called, max_pixels)
@@ -129,8 +133,8 @@ def size_of(source: Source, max_pixels: int, name: str, max_bytes: int, formats:
             assert isinstance(source, Image.Image)
             return source.size
         count_frames(file, called)
-        with opened(file, called, formats) as image:
-            _check_size(image, called, max_pixels)
+        with opened(file, called, formats, max_pixels) as image:
+            _check_size(image.size, called, max_pixels)
             return image.size
 
 
@@ -216,11 +220,14 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
         raise InvalidRequest(f"{name} cannot be read: {why}. The file may be damaged or cut off.") from None
 
 
-def opened(file: BinaryIO, name: str, formats: Sequence[str]) -> Image.Image:
+def opened(file: BinaryIO, name: str, formats: Sequence[str], max_pixels: int) -> Image.Image:
     """The picture of a file, by its header. Raises InvalidRequest for a TIFF that is not read here."""
-    head = file.read(4)
+    head = file.read(30)
     file.seek(0)
-    if head in SIGNS and "TIFF" not in formats:
+    size = webp_size(head)
+    if size is not None:
+        _check_size(size, name, max_pixels)
+    if head.startswith(SIGNS) and "TIFF" not in formats:
         raise InvalidRequest(
             f"{name} is a TIFF. This server reads none, since Pillow {PIL.__version__} decodes some of them unsafely. "
             "Save it as a PNG."
@@ -228,7 +235,7 @@ def opened(file: BinaryIO, name: str, formats: Sequence[str]) -> Image.Image:
     try:
         return Image.open(file, formats=tuple(formats))
     except UnidentifiedImageError:
-        if head not in TIFF_SIGNS:
+        if not head.startswith(TIFF_SIGNS):
             raise
         raise InvalidRequest(
             f"{name} is a TIFF of a kind that is not read here. Save it as a PNG, or as a TIFF with 8 bits a channel "
@@ -252,8 +259,8 @@ def _check_bytes(n_bytes: int, name: str, max_bytes: int) -> None:
         )
 
 
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise LimitExceeded(
             f"{name} has {width}x{height} = {width * height / 1e6:.0f} million pixels; "
@@ -265,7 +272,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 def _as_rgb(
     image: Image.Image, name: str, max_pixels: int, file: BinaryIO | None = None, frames: int | None = None
 ) -> tuple[Image.Image, list[str]]:
-    _check_size(image, name, max_pixels)
+    _check_size(image.size, name, max_pixels)
     notes = []
     if frames is None:  # Pillow walks over a GIF or a TIFF for it, which are counted already
         frames = getattr(image, "n_frames", 1)

@@ -42,7 +42,8 @@ class Opened:
     """A video of which the frames are counted, and not read yet.
 
     `fps` is None where it does not say, `size` (width and height) where frames may differ; `read` gives the frames at
-    these places, each with the second at which it is shown, None where nothing says it; `decoder` is what reads them.
+    these places, each with the second at which it is shown, None where nothing says it (`times` has them of all where
+    they are known before); `decoder` is what reads them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Opened:
     read: Callable[[Sequence[int]], list[tuple[Image.Image, float | None]]]
     is_frames: bool = False
     size: tuple[int, int] | None = None
+    times: list[float] | None = None
 
 
 class FewerFrames(Exception):
@@ -108,7 +110,7 @@ def _elsewhere(decoders: Decoders, path: Path, limits: Limits, name: str, with_t
     task = {"source": str(path), "name": name, "limits": asdict(limits)}
 
     def run(receive: Callable[[dict, IO[bytes]], Any], **more: Any) -> Any:
-        return decoders.run({**task, **more}, name, receive, is_large=True, seconds=VIDEO_CPU_SECONDS)
+        return decoders.run({**task, **more}, name, receive, True, VIDEO_CPU_SECONDS, "Cut it, or make it smaller.")
 
     found = run(lambda head, _: head["video"], work="video", with_times=with_times)
     size = tuple(found.pop("size"))
@@ -118,11 +120,15 @@ def _elsewhere(decoders: Decoders, path: Path, limits: Limits, name: str, with_t
             raise FewerFrames(head["fewer"])
         return [(raw_pictures.read(tuple(each["size"]), pipe), each["time"]) for each in head["frames"]]
 
+    times = found["times"]
+
     def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         with MEMORY.taken(len(places) * size[0] * size[1] * BYTES_A_PIXEL, check_asking) as held:
             frames = run(received, work="frames", places=list(places))
             for frame, _ in frames:
                 held.until_gone(frame)
+        if times is not None:
+            return [(frame, times[place]) for (frame, _), place in zip(frames, places, strict=True)]
         return frames
 
     return Opened(**found, read=read, size=size)
@@ -160,7 +166,8 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
     with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, called):
         assert file is not None
         count_frames(file, called)
-        with opened(file, called, [each for each in (*ANIMATIONS, *STILL) if each in formats_for(limits)]) as image:
+        formats = [each for each in (*ANIMATIONS, *STILL) if each in formats_for(limits)]
+        with opened(file, called, formats, limits.image_pixels) as image:
             total, (width, height) = getattr(image, "n_frames", 1), image.size
             if total < 2:
                 raise InvalidRequest(ONE_FRAME.format(name=name))
@@ -176,6 +183,7 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
     fps = total / ends_ms[-1] * 1000 if ends_ms[-1] else None
     if fps:
         _check_duration(name, total / fps, limits)
+    times = [each / 1000 for each in ends_ms] if fps else None
 
     def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         frames: list[tuple[Image.Image, float | None]] = []
@@ -184,10 +192,10 @@ def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opene
             with Image.open(file, formats=ANIMATIONS) as image:
                 for place in places:
                     image.seek(place)
-                    frames.append((_on_white(image), ends_ms[place] / 1000 if fps else None))
+                    frames.append((_on_white(image), times[place] if times else None))
         return frames
 
-    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read, size=(width, height))
+    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read, size=(width, height), times=times)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
