@@ -398,9 +398,13 @@ def _of_16_bit_colours(image: Image.Image, name: str, file: BinaryIO | None) -> 
             for tile in again.tile
         ]
         again.load()
-        values = np.asarray(image).astype(np.float32) * 256 + np.asarray(again)
-    scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
-    return Image.fromarray(np.where(of_colours, scaled, np.asarray(image)), image.mode), 4095
+        reduced = Image.new(image.mode, image.size)
+        for box in bands(image.size):
+            upper = np.asarray(image.crop(box))
+            values = upper.astype(np.float32) * 256 + np.asarray(again.crop(box))
+            scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
+            reduced.paste(Image.fromarray(np.where(of_colours, scaled, upper), image.mode), box[:2])
+    return reduced, 4095
 
 
 def _to_8_bit(image: Image.Image, name: str, tags) -> tuple[Image.Image, float, float, int]:
