@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2VLProcess
 
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.families.qwen3_vl import Qwen3VL
+from attention.families.smolvlm import in_words
 from attention.families.videos import Video
 from attention.models.config import processor_of, read_config
 
@@ -56,6 +57,10 @@ def test_inputs_are_those_of_the_stock_processor(tiny, name):
     pixels = np.array(stock_videos.some(pixels.numpy()))
     assert np.abs(pixels - stock["pixels"]).max() < GREY_LEVEL
     assert np.mean(np.abs(pixels - stock["pixels"]) < 1e-4) > 0.97
+
+
+def test_counts_of_frames_are_written_as_num2words_writes_them():
+    assert {count: in_words(int(count)) for count in GOLDEN["words"]} == GOLDEN["words"]
 
 
 @pytest.mark.parametrize("name", list(stock_videos.CASES)[:2])

@@ -46,6 +46,7 @@ def write(folder):
         "video_preprocessor_config.json": {
             **image_processor("SmolVLM", tile=65, longest_edge=130),
             "video_processor_type": "SmolVLMVideoProcessor",
+            "video_sampling": {"fps": 2, "max_frames": 12, "video_size": {"longest_edge": 130}},
         },
         "processor_config.json": {"processor_class": "SmolVLMProcessor", "image_seq_len": 16},
     }
