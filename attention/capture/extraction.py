@@ -342,7 +342,8 @@ class Extraction:
         predicting = slice(n_prompt - 1, None)
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
-                output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=predicting)
+                tensors = inputs_for(loaded.model, loaded.family, inputs.tensors)
+                output = loaded.model(**tensors, use_cache=False, logits_to_keep=predicting)
             if not is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)
         except NotFinite as error:
@@ -361,8 +362,9 @@ class Extraction:
 
     def _check_runs(self, inputs) -> None:
         """Raise ModelUnavailable where the model fails on these inputs without any capture."""
+        tensors = inputs_for(self.loaded.model, self.loaded.family, inputs.tensors)
         try:
-            self.loaded.model(**_on(inputs.tensors, self.loaded), use_cache=False, logits_to_keep=1)
+            self.loaded.model(**tensors, use_cache=False, logits_to_keep=1)
         except MODEL_FAILURES as error:
             raise fails_by_itself(error) from error
 
@@ -385,7 +387,3 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
     return gather_images(messages, images, path.parent)
-
-
-def _on(tensors, loaded) -> dict[str, torch.Tensor]:
-    return inputs_for(loaded.model, loaded.family, tensors)
