@@ -26,6 +26,7 @@ class Limits:
     video_frames: int = 1_000_000  # that it has
     video_pixels: int = 400_000_000_000  # of all its frames: those before the ones that are read are decoded, too
     frames: int = 768  # that are read of all videos together
+    frames_pixels: int = 4_000_000_000  # of the frames that are read of a video: all are in memory at once, as RGB
     prompt_characters: int = 100_000
     new_tokens: int = 4096
     tokens: int = 32_768  # of the whole sequence
@@ -53,6 +54,7 @@ class Limits:
             video_frames=36_000,
             video_pixels=20_000_000_000,
             frames=64,
+            frames_pixels=200_000_000,
             prompt_characters=8000,
             new_tokens=512,
             tokens=8192,

@@ -14,17 +14,20 @@ from golden import stock_videos
 from PIL import Image
 
 from attention import Request, extract
-from attention.capture import videos
-from attention.capture.forecast import forecast
+from attention.capture import animations, opened_video, videos
+from attention.capture.extraction import fill
+from attention.capture.forecast import download_reporter, forecast
+from attention.capture.frame_times import frame_times_ms
 from attention.capture.inputs import prepare
 from attention.capture.videos import open_video
 from attention.environment import POCKET_ID
-from attention.errors import InvalidRequest, LimitExceeded
+from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.models import kept
 from attention.models import loading as models
 from attention.request import gather_images
 from attention.runs.checks.run import check_run
+from attention.runs.partial import PartialRun
 from attention.runs.tokens import cell_box
 from attention.verify import painting
 from attention.verify.eager import compare_end_to_end
@@ -149,6 +152,38 @@ def test_an_animation_says_how_long_its_frames_are_shown(loaded, tmp_path, endin
     assert "do not follow each other evenly" in note and "up to 0.81 seconds off" in note
 
 
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_times_that_bytes_say_are_those_that_a_decoder_says(tmp_path, ending):
+    each, times = frames(6, (40, 30)), [40, 1000, 70, 20, 300, 90]
+    for number, shown in enumerate((times, times[::-1])):
+        path = tmp_path / f"{number}.{ending}"
+        each[0].save(path, save_all=True, append_images=each[1:], duration=shown, loop=0)
+        assert frame_times_ms(path) == decoded_times(path) == pytest.approx(shown)
+    cut = tmp_path / f"cut.{ending}"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert 1 < len(frame_times_ms(cut)) < 6
+
+
+def test_a_picture_before_an_animation_is_shown_for_no_time(tmp_path):
+    first, *rest = frames(4, (40, 30))
+    path = tmp_path / "still_first.png"
+    first.save(path, save_all=True, append_images=rest, duration=80, default_image=True)
+    assert frame_times_ms(path) == decoded_times(path) == [0, 80, 80, 80]
+    first.save(tmp_path / "photo.jpg")
+    assert frame_times_ms(tmp_path / "photo.jpg") is None
+
+
+def decoded_times(path):
+    """Milliseconds that Pillow says of each frame, once it has decoded it."""
+    with Image.open(path) as image:
+        times = []
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            image.load()
+            times.append(image.info.get("duration", 0))
+        return times
+
+
 def test_a_file_whose_frames_come_at_any_time_says_how_far_the_times_given_are_off(loaded, tmp_path):
     times_ms = [100 * i for i in range(10)] + [5000 + 100 * i for i in range(10)]
     path = write_clip(tmp_path / "clip.mkv", times_ms)
@@ -268,6 +303,7 @@ def llava(tmp_path_factory):
         ({"image_pixels": 20_000}, "170x120"),
         ({"video_pixels": 400_000}, "20 frames of 170x120 pixels"),
         ({"frames": 7}, "8 frames of videos would be read; the limit is 7"),
+        ({"frames_pixels": 150_000}, "8 frames of 170x120 pixels would be read of waves.gif"),
     ],
 )
 def test_limits_refuse_with_the_number(gif, limit, words):
@@ -299,10 +335,10 @@ def test_without_a_decoder_one_sentence_says_what_to_install(tmp_path, monkeypat
         open_video(path, Limits())
 
 
-def write_clip(path, times_ms, size=(160, 96)):
+def write_clip(path, times_ms, size=(160, 96), codec="mpeg4"):
     """A video with frames at these times, as FFmpeg writes it."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
+        stream = container.add_stream(codec, rate=10)
         (stream.width, stream.height), stream.pix_fmt, stream.bit_rate = size, "yuv420p", 4_000_000
         stream.codec_context.time_base = Fraction(1, 1000)
         for time_ms in times_ms:
@@ -331,6 +367,45 @@ def test_a_file_is_decoded_at_the_frames_that_are_read(clip):
         open_video(clip, Limits(video_seconds=1.0))
     with pytest.raises(LimitExceeded, match="160x96"):
         open_video(clip, Limits(image_pixels=9))
+
+
+@pytest.mark.parametrize("form", ["frames", "gif", "webp", "mp4", "webm"])
+def test_a_stop_ends_it_at_the_next_frame_that_is_counted_or_decoded(gif, clip, tmp_path, monkeypatch, form):
+    monkeypatch.setattr(opened_video, "STOP_SECONDS", -1.0)
+    each = frames(20, (40, 30))
+    source = {"frames": tuple(each), "gif": gif, "mp4": clip}.get(form, tmp_path / f"clip.{form}")
+    if form == "webp":
+        each[0].save(source, save_all=True, append_images=each[1:], duration=100)
+    elif form == "webm":
+        write_clip(source, range(0, 2000, 100), codec="vp8")
+    asked = []
+
+    def stop():
+        asked.append(True)
+        if len(asked) == 12:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        open_video(source, Limits(), stop=stop).read(range(20))
+    assert len(asked) == 12
+
+
+def test_a_run_that_is_stopped_while_frames_are_decoded_leaves_nothing(gif, tmp_path, monkeypatch):
+    monkeypatch.setattr(opened_video, "STOP_SECONDS", -1.0)
+    partial, request = PartialRun.create(tmp_path / "run"), Request(videos=gif, prompt="?", model=POCKET_ID)
+    decoded, white = [], animations._on_white
+
+    def stopped(image):
+        decoded.append(image)
+        partial.cancel()
+        return white(image)
+
+    monkeypatch.setattr(animations, "_on_white", stopped)
+    with pytest.raises(Cancelled):
+        forecast(request, watch=download_reporter(partial))
+    with pytest.raises(Cancelled):
+        fill(request, partial)
+    assert len(decoded) == 1 and not list(tmp_path.iterdir())
 
 
 def test_a_file_that_ends_before_it_says_is_read_as_far_as_it_goes(loaded, clip, monkeypatch):
