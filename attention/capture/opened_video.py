@@ -23,7 +23,8 @@ class Opened:
     """A video of which the frames are counted, and not read yet.
 
     `fps` is None where it does not say; `read` gives the frames at these places, each with the second at which it is
-    shown, None where nothing says it; `decoder` is what reads them.
+    shown, None where nothing says it; `decoder` is what reads them. Of a run's video the frames that were `kept` are
+    there, and no others.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Opened:
     decoder: str
     read: Callable[[Sequence[int]], list[tuple[Image.Image, float | None]]]
     is_frames: bool = False
+    kept: tuple[int, ...] | None = None
 
 
 class Fewer(Exception):

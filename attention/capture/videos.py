@@ -1,6 +1,7 @@
 """Open a video that a person gave, and take the frames of it that the model's processor reads.
 
-Owns the forms of a video (frames, a folder of them, an animation, a file for a decoder) and how many frames are read.
+Owns the forms of a video (frames, a folder of them, a run, an animation, a file for a decoder) and how many frames are
+read.
 Knows no processor.
 """
 
@@ -20,8 +21,9 @@ from attention.errors import InvalidRequest, LimitExceeded, quoted, shortened, s
 from attention.families.family import Family
 from attention.families.videos import Video
 from attention.image_entries import is_data_url
-from attention.limits import Limits
+from attention.limits import MAX_PICTURE_BYTES, Limits
 from attention.request import Request
+from attention.runs.run import Run
 from attention.video_entries import TYPE, Source
 
 from .animations import animation, is_picture
@@ -89,6 +91,8 @@ def open_video(source: Source, limits: Limits, name: str = "the video", stop: St
         )
     path = Path(source)
     try:
+        if (path / "run.json").is_file():
+            return _of_run(Run(path), limits, ask)
         if path.is_dir():
             files = sorted((each for each in path.iterdir() if each.is_file() and each.name[0] != "."), key=_in_order)
             return _of_frames(tuple(files), limits, f"the folder {shortened(path.name)}", ask)
@@ -141,7 +145,9 @@ def _sampled(
             return family.sample(processor, opened.total, opened.fps, wanted, most)
         return np.linspace(0, opened.total - 1, min(opened.total, most)).round().astype(int).tolist()
 
-    chosen = places(most)
+    chosen = places(most) if opened.kept is None else list(opened.kept)
+    if opened.kept is not None and (asked_fps or asked_most):
+        notes.append(f"All {len(chosen):,} frames of {opened.name} are read, whatever fps and max_frames say.")
     count = before + len(chosen)
     if count > limits.frames:  # before one of them is decoded
         raise LimitExceeded(
@@ -168,7 +174,7 @@ def _sampled(
     frames = [frame for frame, _ in read]
     _check_one_size(frames, opened.name)
     notes += _uneven(opened, chosen, [time for _, time in read])
-    if len(chosen) < len(places(opened.total)):
+    if opened.kept is None and len(chosen) < len(places(opened.total)):
         notes.append(
             f"{len(chosen):,} of the {opened.total:,} frames of {opened.name} are read, "
             f"{len(chosen) / opened.total * opened.fps:.2g} a second. More are read with max_frames (--max-frames)."
@@ -236,3 +242,26 @@ def _of_frames(sources: tuple, limits: Limits, name: str, ask: Stop) -> Opened:
         return frames
 
     return Opened(name, len(sources), None, "frames", read, is_frames=True)
+
+
+def _of_run(run: Run, limits: Limits, ask: Stop) -> Opened:
+    """The video that a run was of, in the frames that it read: with them a chat about it goes on."""
+    if len(run.info.get("videos") or ()) != 1:
+        raise InvalidRequest(
+            f"The run {shortened(run.folder.name)} is not of one video: it has {len(run.info.get('videos') or ())}. "
+            "Give the videos themselves."
+        )
+    (record,) = run.info["videos"]
+    frames = [picture for picture in run.info["images"] if picture.get("video") == 0]
+    kept = tuple(round(frame["time_s"] * record["fps"]) for frame in frames)
+    own = replace(limits, picture_bytes=MAX_PICTURE_BYTES)  # they are larger than what was uploaded
+    opened = _of_frames(tuple(run.folder / frame["file"] for frame in frames), own, "the video of that run", ask)
+    return replace(
+        opened,
+        total=record["frames"],
+        fps=record["fps"],
+        decoder=record["decoder"],
+        read=lambda places: opened.read([kept.index(place) for place in places]),
+        is_frames=False,
+        kept=kept,
+    )
