@@ -299,8 +299,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     own = [] if service.is_hosted else [shown.route()]
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
     served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
+    most = service.zip_bytes
     if service.is_hosted:
         limits = UploadLimits.of_environment()
+        most = limits.one_file
         served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
     else:
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
@@ -308,7 +310,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(),
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=service.zip_bytes, **settings,
+        allowed_paths=[], max_file_size=most, **settings,
     )  # fmt: skip
     if not service.is_hosted:
         shown_by(lambda found: shown.address(demo, found))
