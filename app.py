@@ -313,7 +313,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         allowed_paths=[], max_file_size=most, **settings,
     )  # fmt: skip
     if not service.is_hosted:
-        shown_by(lambda found: shown.address(demo, found))
+        shown_by(lambda found: shown.address(demo, found), allowed_hosts)
     if demo.share_url:
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch
