@@ -4,6 +4,8 @@ import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from importlib import import_module
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -330,7 +332,8 @@ def test_entries_that_are_not_understood_are_refused(entry, words):
 def test_without_a_decoder_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
-    monkeypatch.setitem(sys.modules, "av", None)
+    for decoder in ("av", "torchcodec.decoders"):
+        monkeypatch.setitem(sys.modules, decoder, None)
     with pytest.raises(InvalidRequest, match=r"clip.mp4 needs a decoder.*pip install av"):
         open_video(path, Limits())
 
@@ -406,6 +409,73 @@ def test_a_run_that_is_stopped_while_frames_are_decoded_leaves_nothing(gif, tmp_
     with pytest.raises(Cancelled):
         fill(request, partial)
     assert len(decoded) == 1 and not list(tmp_path.iterdir())
+
+
+class Torchcodec:
+    """Torchcodec's decoder, as far as it is asked here, by PyAV: of an environment that has none."""
+
+    __version__ = "0.0"
+    rotation = None
+
+    def __init__(self, source, dimension_order, seek_mode):
+        assert (dimension_order, seek_mode) == ("NHWC", "exact")
+        try:
+            with av.open(source) as container:
+                self.frames = [(frame.to_ndarray(format="rgb24"), frame.time) for frame in container.decode(video=0)]
+                rate = container.streams.video[0].average_rate
+        except av.FFmpegError as error:
+            raise RuntimeError(str(error)) from None
+        height, width, _ = self.frames[0][0].shape
+        seen = {"num_frames": len(self.frames), "average_fps": float(rate), "width": width, "height": height}
+        self.metadata = SimpleNamespace(**seen, rotation=self.rotation, begin_stream_seconds=self.frames[0][1])
+
+    def get_frame_at(self, index):
+        data, shown_at = self.frames[index]
+        return SimpleNamespace(data=torch.from_numpy(data), pts_seconds=shown_at)
+
+
+@pytest.fixture
+def without_pyav(monkeypatch):
+    """Torchcodec alone: its own where it is installed."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    try:
+        return import_module("torchcodec.decoders").VideoDecoder
+    except (ImportError, OSError, RuntimeError):
+        monkeypatch.setitem(sys.modules, "torchcodec", Torchcodec)
+        monkeypatch.setitem(sys.modules, "torchcodec.decoders", SimpleNamespace(VideoDecoder=Torchcodec))
+        return Torchcodec
+
+
+def test_torchcodec_reads_the_same_frames_where_there_is_no_pyav(clip, tmp_path, request):
+    webm = write_clip(tmp_path / "clip.webm", range(500, 2500, 100), codec="vp8")
+    by_pyav = [open_video(path, Limits()) for path in (clip, webm)]
+    read = [opened.read([2, 7, 19]) for opened in by_pyav]
+    request.getfixturevalue("without_pyav")
+    for path, other, frames_read in zip((clip, webm), by_pyav, read, strict=True):
+        opened = open_video(path, Limits())
+        assert opened.decoder.startswith("torchcodec ")
+        assert (opened.total, opened.fps) == (other.total, pytest.approx(other.fps))
+        for (frame, shown_at), (wanted, wanted_at) in zip(opened.read([2, 7, 19]), frames_read, strict=True):
+            assert np.array_equal(frame, wanted) and shown_at == pytest.approx(wanted_at)
+        with pytest.raises(LimitExceeded, match="160x96"):
+            open_video(path, Limits(image_pixels=9))
+        with pytest.raises(LimitExceeded, match="3 frames of 160x96 pixels would be read"):
+            open_video(path, Limits(frames_pixels=40_000)).read([2, 7, 19])
+
+
+def test_torchcodec_is_given_no_list_of_files_and_nothing_that_it_would_turn(clip, tmp_path, without_pyav, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    for content, words in (
+        (b"#EXTM3U\n#EXTINF:1,\n" + bytes(str(clip), "utf-8"), "neither an MP4 nor a WebM"),
+        (b"\0\0\0\x20ftypisom" + bytes(300), "is not a video that is read here"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InvalidRequest, match=words):
+            open_video(path, Limits())
+    monkeypatch.setattr(Torchcodec, "rotation", 90)
+    if without_pyav is Torchcodec:
+        with pytest.raises(InvalidRequest, match="is to be turned by 90 degrees"):
+            open_video(clip, Limits())
 
 
 def test_a_file_that_ends_before_it_says_is_read_as_far_as_it_goes(loaded, clip, monkeypatch):
