@@ -142,7 +142,7 @@ def _in_words(name: str):
     except (AttentionError, Fewer):
         raise
     except (OSError, ValueError, LookupError, RuntimeError) as error:  # FFmpeg's are of these, too
-        why = getattr(error, "strerror", None) or shortened(str(error), 200)
+        why = getattr(error, "strerror", None) or shortened(re.sub(r".*\.cpp:\d+, ", "", str(error)), 200)
         raise InvalidRequest(
             f"{name} is not a video that is read here ({why}). Give an MP4, WebM or GIF, or frames as pictures."
         ) from None
