@@ -197,7 +197,7 @@ class Extraction:
         if self._pictures is None:
             self._pictures = open_pictures(self.request, self._limits or Limits())
         if self._given is None:
-            check_videos(self.request, self._limits or Limits())
+            check_videos(self.request, self._limits or Limits(), partial.check_cancelled)
         while not INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
         self._held.callback(INFERENCE.release)

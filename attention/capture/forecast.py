@@ -60,7 +60,8 @@ def forecast(
     limits = limits or Limits.local(device)
     if pictures is None:
         pictures = open_pictures(request, limits)  # a broken one is said before anything is downloaded
-    check_videos(request, limits)
+    stop = (lambda: watch(0, 0)) if watch else None  # it raises where the work is to stop
+    check_videos(request, limits, stop)
     model_id = request.model or default_model()
     path, _ = locate(model_id, watch=watch)
     config, family = read_config(path, request.model_type)
@@ -68,7 +69,6 @@ def forecast(
         check_files(path, model_id)
         check_quantisation(config, model_id)
         check_packed(path, config, model_id)
-    stop = (lambda: watch(0, 0)) if watch else None  # it raises where the work is to stop
     prepared = prepare(request, pictures, family, processor_of(path, family), limits, stop)
     check_image_tokens(config, prepared.inputs)
     return estimate(request, family, config, prepared, path, device, limits)

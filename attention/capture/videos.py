@@ -43,10 +43,10 @@ class Sampled:
     notes: list[str]
 
 
-def check_videos(request: Request, limits: Limits) -> None:
+def check_videos(request: Request, limits: Limits, stop: Stop | None = None) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
     for source, name in _named(request):
-        open_video(source, limits, name)
+        open_video(source, limits, name, stop)
 
 
 def sampled_videos(
