@@ -23,6 +23,7 @@ from attention.families.videos import Video
 from attention.image_entries import is_data_url
 from attention.limits import MAX_PICTURE_BYTES, Limits
 from attention.request import Request
+from attention.runs.checks.run import check_run
 from attention.runs.run import Run
 from attention.video_entries import TYPE, Source
 
@@ -246,6 +247,7 @@ def _of_frames(sources: tuple, limits: Limits, name: str, ask: Stop) -> Opened:
 
 def _of_run(run: Run, limits: Limits, ask: Stop) -> Opened:
     """The video that a run was of, in the frames that it read: with them a chat about it goes on."""
+    check_run(run)  # its folder was within reach of other programs
     if len(run.info.get("videos") or ()) != 1:
         raise InvalidRequest(
             f"The run {shortened(run.folder.name)} is not of one video: it has {len(run.info.get('videos') or ())}. "
