@@ -52,7 +52,7 @@ with without_stubs():
 
 from starlette.middleware import Middleware
 
-from attention import decoders
+from attention import decoder_pool
 from attention.capture.handed_over import handed_over, taken_over
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
@@ -247,7 +247,7 @@ def open_service(
     DamagedRun for scores that cannot be read.
     """
     if IS_HOSTED:
-        decoders.use(decoders.Decoders())  # early, while they cost nobody time
+        decoder_pool.use(decoder_pool.Decoders())  # early, while they cost nobody time
         cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
     else:
         first, *others = [*map(Path, runs)] or [user_cache_folder() / "runs"]
@@ -315,8 +315,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
     own = [] if service.is_hosted else [shown.route()]
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
     served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
+    most = service.zip_bytes
     if service.is_hosted:
         limits = UploadLimits.of_environment()
+        most = limits.one_file
         served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
     else:
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
@@ -324,10 +326,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(),
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=service.zip_bytes, **settings,
+        allowed_paths=[], max_file_size=most, **settings,
     )  # fmt: skip
     if not service.is_hosted:
-        shown_by(lambda found: shown.address(demo, found))
+        shown_by(lambda found: shown.address(demo, found), allowed_hosts)
     if demo.share_url:
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch

@@ -28,7 +28,7 @@ class Limits:
     video_frames: int = 1_000_000  # that it has
     video_pixels: int = 400_000_000_000  # of all its frames: those before the ones that are read are decoded, too
     frames: int = 768  # that are read of all videos together
-    frame_pixels: int = 16 * MAX_PIXELS  # of all frames of one video that are read
+    frames_pixels: int = 4_000_000_000  # of the frames that are read of a video: all are in memory at once, as RGB
     prompt_characters: int = 100_000
     new_tokens: int = 4096
     tokens: int = 32_768  # of the whole sequence
@@ -58,7 +58,7 @@ class Limits:
             video_frames=36_000,
             video_pixels=20_000_000_000,
             frames=64,
-            frame_pixels=200_000_000,
+            frames_pixels=200_000_000,
             prompt_characters=8000,
             new_tokens=512,
             tokens=8192,

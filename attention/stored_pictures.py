@@ -13,7 +13,7 @@ from typing import IO, Any
 from PIL import Image
 
 from attention import raw_pictures
-from attention.decoders import in_use
+from attention.decoder_pool import in_use
 from attention.limits import PICTURES_WAIT_S
 from attention.picture_bytes import count_frames
 from attention.picture_memory import BYTES_A_PIXEL, MEMORY

@@ -13,7 +13,7 @@ from typing import IO, Any
 from PIL import Image
 
 from attention import raw_pictures
-from attention.decoders import Decoders, check_asking
+from attention.decoder_pool import Decoders, check_asking
 from attention.errors import shortened
 from attention.image_entries import is_data_url
 from attention.limits import LARGE_PIXELS

@@ -1,4 +1,4 @@
-"""One process of `attention.decoders`: it decodes what it is told on its standard input, within its limits.
+"""One process of `attention.decoder_pool`: it decodes what it is told on its standard input, within its limits.
 
 A task is a line of JSON, and so is the head of its answer, {size, ...} with the picture's bytes behind it or {error,
 message}. Runs the same code as a process that decodes for itself, and says the same.
@@ -16,12 +16,14 @@ from typing import IO, Any
 from PIL import Image
 
 from attention import raw_pictures, stored_pictures
-from attention.decoders import TOO_MUCH
+from attention.decoder_pool import TOO_MUCH
 from attention.errors import AttentionError
 from attention.limits import DECODER_BYTES, WORN_DECODER_BYTES, Limits
 
+from .animations import animation, is_picture
+from .decoders import decoded
 from .images import open_image, size_of
-from .video_files import FewerFrames, open_video_here
+from .opened_video import Fewer, Opened
 
 try:
     import resource
@@ -50,18 +52,24 @@ def stored(source: str, **settings: Any) -> Answer:
     return {"size": picture.size}, [picture]
 
 
-def video(source: str, name: str, limits: dict[str, Any], with_times: bool) -> Answer:
-    found = open_video_here(Path(source), Limits(**limits), name, with_times)
-    names = ("name", "total", "fps", "decoder", "size", "times")
-    return {"video": {name: getattr(found, name) for name in names}}, []
+def video(source: str, name: str, limits: dict[str, Any]) -> Answer:
+    found = _video(source, name, limits)
+    return {"video": {name: getattr(found, name) for name in ("name", "total", "fps", "decoder", "size")}}, []
 
 
 def frames(source: str, name: str, limits: dict[str, Any], places: list[int]) -> Answer:
     try:
-        found = open_video_here(Path(source), Limits(**limits), name, with_times=False).read(places)
-    except FewerFrames as fewer:
+        found = _video(source, name, limits).read(places)
+    except Fewer as fewer:
         return {"fewer": fewer.args[0]}, []
     return {"frames": [{"size": frame.size, "time": time} for frame, time in found]}, [frame for frame, _ in found]
+
+
+def _video(source: str, name: str, limits: dict[str, Any]) -> Opened:
+    path = Path(source)
+    with path.open("rb") as file:
+        head = file.read(12)
+    return (animation if is_picture(head) else decoded)(path, name, Limits(**limits), lambda: None)
 
 
 WORK: dict[str, Callable[..., Answer]] = {

@@ -197,7 +197,7 @@ class Extraction:
         if self._pictures is None:
             self._pictures = open_pictures(self.request, self._limits or Limits())
         if self._given is None:
-            check_videos(self.request, self._limits or Limits())
+            check_videos(self.request, self._limits or Limits(), partial.check_cancelled)
         while not INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
         self._held.callback(INFERENCE.release)
@@ -301,7 +301,8 @@ class Extraction:
         assert self._pictures is not None  # opened as it was entered
         if prepared is None or not prepared.is_made_by(loaded.processor, limits):
             with models.fitting(loaded.processor, loaded.family) if loaded.lent is not None else nullcontext():
-                prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits)
+                stop = self.partial.check_cancelled
+                prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits, stop)
         check_image_tokens(loaded.model.config, prepared.inputs)
         estimate(
             self.request, loaded.family, loaded.model.config, prepared, loaded.path, loaded.device, limits, loaded.dtype
@@ -342,7 +343,8 @@ class Extraction:
         predicting = slice(n_prompt - 1, None)
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
-                output = loaded.model(**_on(inputs.tensors, loaded), use_cache=False, logits_to_keep=predicting)
+                tensors = inputs_for(loaded.model, loaded.family, inputs.tensors)
+                output = loaded.model(**tensors, use_cache=False, logits_to_keep=predicting)
             if not is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)
         except NotFinite as error:
@@ -361,8 +363,9 @@ class Extraction:
 
     def _check_runs(self, inputs) -> None:
         """Raise ModelUnavailable where the model fails on these inputs without any capture."""
+        tensors = inputs_for(self.loaded.model, self.loaded.family, inputs.tensors)
         try:
-            self.loaded.model(**_on(inputs.tensors, self.loaded), use_cache=False, logits_to_keep=1)
+            self.loaded.model(**tensors, use_cache=False, logits_to_keep=1)
         except MODEL_FAILURES as error:
             raise fails_by_itself(error) from error
 
@@ -385,7 +388,3 @@ def read_messages(file: str | os.PathLike, images: list) -> tuple[list[dict], li
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{shown_path(path)} is not JSON: {error}.") from None
     return gather_images(messages, images, path.parent)
-
-
-def _on(tensors, loaded) -> dict[str, torch.Tensor]:
-    return inputs_for(loaded.model, loaded.family, tensors)

@@ -23,7 +23,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from attention.decoders import in_use
+from attention.decoder_pool import in_use
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
 from attention.limits import MAX_PICTURE_BYTES, MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER, Limits
@@ -64,7 +64,7 @@ Pictures = list[tuple[Image.Image, list[str]]]  # as RGB, each with what was cha
 def open_pictures(request: Request, limits: Limits) -> Pictures:
     """The pictures of a request, which is validated first. Raises InvalidRequest for one that cannot be read.
 
-    On a server they are decoded in processes of their own: see `attention.decoders`.
+    On a server they are decoded in processes of their own: see `attention.decoder_pool`.
     """
     request.validate(limits)
     several = len(request.images) > 1

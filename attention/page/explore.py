@@ -202,14 +202,14 @@ def said_of_run(run: Run | None) -> dict:
 
 
 def going_on(fields: dict, run: Run) -> dict:
-    """The fields of a request whose question follows the chat of a run, with its pictures.
+    """The fields of a request whose question follows the chat of a run, with its pictures and the frames of its video.
 
-    Raises InvalidRequest where the run was not answered or a picture of it is not there.
+    Raises InvalidRequest where the run was not answered, is of several videos, or a picture of it is not there.
     """
     info = run.info
     pictures = [run.folder / picture["file"] for picture in info["images"]]
-    if info.get("videos"):
-        raise InvalidRequest("The run on screen is of a video, whose file is not kept: ask about the video anew.")
+    if len(info.get("videos") or ()) > 1:
+        raise InvalidRequest("The run on screen is of several videos, which are not kept apart: ask about them anew.")
     if not info.get("answer"):
         raise InvalidRequest("The run on screen has no answer to go on from. Ask anew, or let it answer first.")
     if not all(picture.is_file() for picture in pictures):
@@ -217,11 +217,20 @@ def going_on(fields: dict, run: Run) -> dict:
     here = ("",) * len(fields["images"]), tuple(fields.get("videos", ()))
     asked = Request(images=here[0], videos=here[1], prompt=fields["prompt"]).conversation()
     answered = {"role": "assistant", "content": [{"type": "text", "text": info["answer"]}]}
+    alone = [file for file, picture in zip(pictures, info["images"], strict=True) if "video" not in picture]
     return fields | {
-        "messages": [*info["messages"], answered, *asked],
-        "images": [*map(str, pictures), *fields["images"]],
+        "messages": [*map(_without_sampling, info["messages"]), answered, *asked],
+        "images": [*map(str, alone), *fields["images"]],
+        "videos": (*([run.folder] if info.get("videos") else []), *here[1]),
         "prompt": "",
         "system": None,
+    }
+
+
+def _without_sampling(message: dict) -> dict:
+    """A message of a finished run, whose frames are chosen already."""
+    return message | {
+        "content": [{"type": "video"} if entry["type"] == "video" else entry for entry in message["content"]]
     }
 
 

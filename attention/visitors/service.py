@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.capture.images import open_pictures
-from attention.decoders import ask_for
+from attention.decoder_pool import ask_for
 from attention.environment import POCKET_ID
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack

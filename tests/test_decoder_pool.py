@@ -15,10 +15,10 @@ import pytest
 from hostile_pictures import animation, jpeg_of_scans, noise, png, saved
 from PIL import Image
 
-from attention import decoders, stored_pictures
+from attention import decoder_pool, stored_pictures
 from attention.capture import decoder_process
 from attention.capture.images import UNSAFE, open_pictures
-from attention.capture.video_files import open_video
+from attention.capture.videos import open_video
 from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.picture_memory import MEMORY
@@ -30,16 +30,16 @@ on_unix = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
 @pytest.fixture(scope="module")
 def pool():
-    found = decoders.Decoders(2)
+    found = decoder_pool.Decoders(2)
     yield found
     found.close()
 
 
 @pytest.fixture
 def in_use(pool):
-    decoders.use(pool)
+    decoder_pool.use(pool)
     yield pool
-    decoders.use(None)
+    decoder_pool.use(None)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def asking(check, picture):
     """Open a picture for a visitor, in whose context `check` is called."""
 
     def ask():
-        decoders.ask_for("somebody", check)
+        decoder_pool.ask_for("somebody", check)
         open_pictures(Request(images=(picture,), prompt="what?"), LIMITS)
 
     contextvars.copy_context().run(ask)
@@ -107,11 +107,11 @@ def test_pictures_and_refusals_are_those_of_this_process(pool, tmp_path):
     asked = [(tmp_path / name,) for name in (*FILES, "nowhere.png")]
     asked += [(str(tmp_path),), (url,), (url, tmp_path / "clear.png"), (tmp_path / "clear.png", 3), ("",)]
     here = [opened(*images) for images in asked]
-    decoders.use(pool)
+    decoder_pool.use(pool)
     try:
         assert [opened(*images) for images in asked] == here
     finally:
-        decoders.use(None)
+        decoder_pool.use(None)
     assert {answer[0] for answer in here if isinstance(answer[0], type)} == {InvalidRequest, LimitExceeded}
     refused = {Path(images[0]).name: answer[1] for images, answer in zip(asked, here, strict=True) if len(answer) == 2}
     assert "2000000x1 pixels; the limit is 1 million" in refused["runs.bmp"]
@@ -142,11 +142,11 @@ def test_frames_of_a_video_are_decoded_there_too(pool, tmp_path):
         return opened.name, opened.total, opened.fps, opened.decoder, opened.size, read, str(refused.value)
 
     here = found()
-    decoders.use(pool)
+    decoder_pool.use(pool)
     try:
         assert found() == here and here[4] == (40, 30)
     finally:
-        decoders.use(None)
+        decoder_pool.use(None)
 
 
 def test_memory_of_a_picture_is_held_as_long_as_it_lives(in_use, picture):
@@ -171,7 +171,7 @@ def test_whoever_stops_ends_the_decoder_and_the_next_one_works(stopped, picture)
 
 @on_unix
 def test_a_decoder_that_takes_too_long_is_ended(stopped, picture, monkeypatch):
-    monkeypatch.setattr(decoders, "DECODER_PATIENCE", 0)
+    monkeypatch.setattr(decoder_pool, "DECODER_PATIENCE", 0)
     kind, words = opened(picture)
     assert kind is LimitExceeded and "picture.png needs more than 20 seconds to be decoded" in words
 
@@ -199,7 +199,7 @@ def test_a_decoder_knows_no_secrets_and_has_limits(pool, monkeypatch):
     if not Path("/proc").is_dir():
         pytest.skip("no /proc")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with_token = decoders._Decoder()
+    with_token = decoder_pool._Decoder()
     try:
         with_token.run({"work": "size", "seconds": 20}, "it", lambda *_: None, lambda: None, "")
     except (RuntimeError, InvalidRequest):
@@ -217,15 +217,15 @@ def test_too_little_memory_is_an_answer(monkeypatch):
         raise MemoryError
 
     monkeypatch.setitem(decoder_process.WORK, "open", fill)
-    assert decoder_process.answer({"work": "open"}) == ({"error": decoders.TOO_MUCH}, [])
-    decoder = decoders._Decoder.__new__(decoders._Decoder)
-    error = decoder._error({"error": decoders.TOO_MUCH}, [], "a.png", 20, "Wait.")
+    assert decoder_process.answer({"work": "open"}) == ({"error": decoder_pool.TOO_MUCH}, [])
+    decoder = decoder_pool._Decoder.__new__(decoder_pool._Decoder)
+    error = decoder._error({"error": decoder_pool.TOO_MUCH}, [], "a.png", 20, "Wait.")
     assert isinstance(error, LimitExceeded) and "a.png needs more than 2.1 GB of memory" in str(error)
 
 
 def test_visitors_leave_decoders_to_each_other(monkeypatch):
-    monkeypatch.setattr(decoders, "_started", object)
-    three = decoders.Decoders(3)
+    monkeypatch.setattr(decoder_pool, "_started", object)
+    three = decoder_pool.Decoders(3)
 
     def may(*kind, busy=()):
         three._busy = Counter(busy)
@@ -251,4 +251,4 @@ def test_pictures_together_have_a_limit(in_use, picture):
     for _ in range(2):
         with pytest.raises(LimitExceeded, match="The 2 pictures have"):
             open_pictures(request, limits)
-        decoders.use(None)  # the same here
+        decoder_pool.use(None)  # the same here
