@@ -13,6 +13,13 @@ _HOME = {
     "extract": "capture.extraction",
     "compare_runs": "comparisons.finished",
     "forecast": "capture.forecast",
+    "forecast_knock_outs": "capture.knock_out_forecast",
+    "attribute_directly": "capture.direct_attribution",
+    "read_lens": "capture.lens",
+    "relative_map": "readings.relative",
+    "try_region": "effects.beside_controls",
+    "try_heads": "effects.beside_controls",
+    "agree": "effects.agreeing",
     "Request": "request",
     "Limits": "limits",
     "open_run": "runs.run",
@@ -31,9 +38,10 @@ _HOME = {
 }
 
 __all__ = [
-    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "answer_regions", "compare_runs",
-    "extract", "forecast", "open_run", "open_scores", "read_items", "read_region", "region_scores", "run_places",
-    "score_items",
+    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "agree", "answer_regions",
+    "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_run", "open_scores",
+    "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_places", "score_items", "try_heads",
+    "try_region",
 ]  # fmt: skip
 
 

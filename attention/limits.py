@@ -181,3 +181,8 @@ HOSTED_UPLOADS_MB = 4_000  # of all that lie there, of all visitors
 MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
+
+# A gallery of finished examples. The environment may say otherwise: ATTENTION_GALLERY_MB
+
+GALLERY_MB = 2_000
+MAX_GALLERY, MAX_GALLERY_INDEX_BYTES = 24, 1 << 20

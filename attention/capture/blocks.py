@@ -23,7 +23,8 @@ class Call(NamedTuple):
     """One attention call as the model made it.
 
     query [batch, heads, queries, head_dim], key [batch, kv_heads, keys, head_dim]; `value` [batch, kv_heads, keys,
-    value_dim] where sinks are looked for; `mask` what the whole call was given.
+    value_dim] where sinks are looked for, or where what comes after it is asked for; `mask` what the whole call was
+    given; `output` [batch, queries, heads, value_dim] where its gradient is asked for.
     """
 
     query: torch.Tensor
@@ -31,6 +32,7 @@ class Call(NamedTuple):
     value: torch.Tensor | None
     mask: torch.Tensor | None
     causal: bool
+    output: torch.Tensor | None = None
 
     @property
     def tensors(self) -> list[torch.Tensor]:

@@ -26,6 +26,7 @@ from attention.errors import (
     shown_path,
     words_for,
 )
+from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.devices import devices, inputs_for
@@ -172,8 +173,11 @@ class Extraction:
         limits: Limits | None = None,
         prepared: Prepared | None = None,
         pictures: Pictures | None = None,
+        is_differentiated: bool = False,
     ):
+        """`is_differentiated` keeps the model's tensors fit for a backward pass."""
         self.request, self.partial = request, partial
+        self._is_differentiated = is_differentiated
         self._model, self._limits = model, limits
         self._given = prepared
         self._pictures = pictures if prepared is None else prepared.pictures
@@ -210,7 +214,8 @@ class Extraction:
         if lent is not None:
             hold(undisturbed(lent))
         hold(attention_of(self.loaded.model))
-        hold(torch.no_grad() if lent is not None else torch.inference_mode())  # its owner may train with what it caches
+        # what a model caches in inference mode is unfit for training, which its owner may do, and for a backward pass
+        hold(torch.no_grad() if lent is not None or self._is_differentiated else torch.inference_mode())
         hold(torch.autocast(torch.device(self.loaded.device).type, enabled=False))  # rows are computed in float32
         partial.report("inputs")
         self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, self.limits))
@@ -220,6 +225,10 @@ class Extraction:
     def n_prompt(self) -> int:
         """Number of tokens of the prompt."""
         return len(self.prepared.inputs.ids)
+
+    def on_device(self, inputs: Inputs) -> dict[str, torch.Tensor]:
+        """Inputs as the model takes them, on its devices."""
+        return inputs_for(self.loaded.model, self.loaded.family, inputs.tensors)
 
     def answer(self) -> list[int]:
         """The answer's token ids: none in prefill, the caller's text, or what the model says, greedily."""
@@ -343,8 +352,7 @@ class Extraction:
         predicting = slice(n_prompt - 1, None)
         try:
             with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
-                tensors = inputs_for(loaded.model, loaded.family, inputs.tensors)
-                output = loaded.model(**tensors, use_cache=False, logits_to_keep=predicting)
+                output = loaded.model(**self.on_device(inputs), use_cache=False, logits_to_keep=predicting)
             if not is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)
         except NotFinite as error:
@@ -356,16 +364,15 @@ class Extraction:
             if words_for(error) is None:
                 self._check_runs(inputs)
             raise
-        logits = output.logits[0, :-1].float()
+        logits = output.logits[0, -n_answer - 1 : -1].float()  # some models ignore what is asked of them, and give all
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
         logprobs = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0].tolist() if n_answer else []
         return capture, logprobs
 
     def _check_runs(self, inputs) -> None:
         """Raise ModelUnavailable where the model fails on these inputs without any capture."""
-        tensors = inputs_for(self.loaded.model, self.loaded.family, inputs.tensors)
         try:
-            self.loaded.model(**tensors, use_cache=False, logits_to_keep=1)
+            self.loaded.model(**self.on_device(inputs), use_cache=False, logits_to_keep=1)
         except MODEL_FAILURES as error:
             raise fails_by_itself(error) from error
 

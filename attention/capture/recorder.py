@@ -74,13 +74,11 @@ class Capture:
         for name in self.towers:
             (self.folder / name).mkdir(exist_ok=True)
         self._writer.start()
-        self._token = recorder.set(self)
+        self._listen()
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        assert self._token is not None  # it was entered
-        recorder.reset(self._token)
-        self._blocks.clear()
+        self._hear_no_more()
         is_whole = False
         try:
             if kind is None:
@@ -94,21 +92,41 @@ class Capture:
             if self._writer.refusal is not None and not issubclass(kind, AttentionError):
                 raise self._writer.refusal from None  # numbers that are none break what is counted on them, too
             return
+        self._check_whole()
+        if self._masks.tensors:
+            save_file(self._masks.tensors, self.folder / "masks.safetensors")
+        self._save_scores()
+
+    def _listen(self) -> None:
+        self._token = recorder.set(self)
+
+    def _hear_no_more(self) -> None:
+        assert self._token is not None  # it was entered
+        recorder.reset(self._token)
+        self._blocks.clear()
+
+    def _check_whole(self) -> None:
+        """Raise CaptureError where a layer did not come by, or not whole."""
         for tower, plan in self.towers.items():
             missing = sorted(set(plan.modules) - set(self.layers[tower]))
             if missing:
                 raise CaptureError(
                     f"Layers {missing} of the {tower} tower did not pass through the capture; nothing was kept."
                 )
-        if self._masks.tensors:
-            save_file(self._masks.tensors, self.folder / "masks.safetensors")
-        self._save_scores()
 
-    def take(self, module, query, key, value, mask, kwargs) -> None:
-        """One attention call: query [batch, heads, queries, head_dim], key and value [batch, kv_heads, keys, ...]."""
+    def take(self, module, query, key, value, mask, kwargs, output=None):
+        """One attention call: query [batch, heads, queries, head_dim], key and value [batch, kv_heads, keys, ...].
+
+        Its output [batch, queries, heads, value_dim] is handed on as it is.
+        """
         name = self._names.get(id(module))
-        if name is None:
-            return
+        if name is not None:
+            value = value if self.towers[name[0]].looks_for_sinks else None
+            self._add(name, module, query, key, value, mask, kwargs)
+        return output
+
+    def _add(self, name: tuple[str, int], module, query, key, value, mask, kwargs, output=None) -> None:
+        """Put a call to those of its layer, and keep the layer when all its keys have passed."""
         tower, layer = name
         plan = self.towers[tower]
         where = f"Layer {layer} of the {tower} tower"
@@ -130,7 +148,7 @@ class Capture:
         causal = bool(causal) and mask is None and query.shape[2] > 1
         if causal and query.shape[2] != key.shape[2]:
             raise CaptureError(f"{where} reads {key.shape[2]} keys in order with {query.shape[2]} queries.")
-        call = Call(query, key, value if plan.looks_for_sinks else None, mask, causal)
+        call = Call(query, key, value, mask, causal, output)
         blocks = self._blocks.setdefault(name, [])
         new = [Block(call, entry) for entry in range(query.shape[0])]
         if plan.lengths is not None:

@@ -19,6 +19,7 @@ from transformers.masking_utils import sdpa_mask
 
 from attention.errors import CaptureError, quoted
 
+from .edits import edit_of
 from .scores import Scores, attend
 
 ATTENTION = "attention_capture"
@@ -27,9 +28,9 @@ FLASH = re.compile(r"flash_attention_\d+|[\w-]+/(vllm-)?flash-attn\d*([@:].*)?")
 
 
 class Recorder(Protocol):
-    """A listener that is told of every attention call."""
+    """A listener that is told of every attention call, with its output, and returns what the model goes on with."""
 
-    def take(self, module, query, key, value, attention_mask, kwargs: dict) -> None: ...
+    def take(self, module, query, key, value, attention_mask, kwargs: dict, output: torch.Tensor) -> torch.Tensor: ...
 
 
 recorder: contextvars.ContextVar[Recorder | None] = contextvars.ContextVar("recorder", default=None)
@@ -39,10 +40,15 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
     indices = kwargs.pop("indices", None)
     if indices is not None:
         attention_mask = _chosen(attention_mask, indices, key.shape[2])
+    edit = edit_of(module)
+    if edit is not None:
+        attention_mask = edit.mask(module, query, key, attention_mask, kwargs)
     if Scores.of(query, kwargs).are_plain:
-        output = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     else:
-        output = attend(module, query, key, value, attention_mask, kwargs), None
+        output = attend(module, query, key, value, attention_mask, kwargs)
+    if edit is not None:
+        output = edit.output(output, attention_mask)
     listener = recorder.get()
     if listener is not None:
         if torch.is_autocast_enabled(query.device.type):
@@ -51,8 +57,8 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
                 "a training in mixed precision accelerate wraps it so. Unwrap it first: "
                 "accelerate.utils.extract_model_from_parallel(model, keep_fp32_wrapper=False)."
             )
-        listener.take(module, query, key, value, attention_mask, kwargs)
-    return output
+        output = listener.take(module, query, key, value, attention_mask, kwargs, output)
+    return output, None
 
 
 def _chosen(mask: torch.Tensor, indices: torch.Tensor, n_keys: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ client is told `{"error": null}`; here they become a sentence. Knows no endpoint
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
@@ -22,7 +23,17 @@ log = logging.getLogger("app")
 
 
 class SpokenBlocks(gr.Blocks):
-    """Blocks whose refusals of what was sent are sentences."""
+    """Blocks whose refusals of what was sent are sentences.
+
+    `begin_with` is what changes the first examples of the page, tickets by what they are called.
+    """
+
+    begin_with: Callable[[dict[str, str]], None]
+
+    def show_first(self, examples: dict[str, str]) -> None:
+        """Let pages that are opened from now on begin with these finished examples; open ones keep theirs."""
+        self.begin_with(examples)
+        self.config = self.get_config_file()
 
     async def preprocess_data(self, block_fn, inputs: list[Any], *more, **settings) -> list[Any]:
         try:

@@ -28,6 +28,9 @@ BEGIN = f"""() => [
 ]"""
 
 
+STARTING_SECONDS = 0.5  # between two looks at what an app that has just been started waits for
+
+
 class Controls:
     """The two buttons, of which one is there, and the line that says how far the run is."""
 
@@ -60,6 +63,10 @@ class Controls:
             gr.Error: Whatever went wrong, in words, after the page has said it.
         """
         try:
+            while words := self.service.starting.words():
+                yield {self.status: words}
+                await asyncio.sleep(STARTING_SECONDS)
+            await asyncio.to_thread(self.service.wait_until_loaded)
             fields = asked()
             with self.service.job(fields, request.session_hash, compared and compared()) as job:
                 async for progress in job.follow():

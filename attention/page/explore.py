@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,25 @@ from .sentences import NOT_AGAIN, describe_run, in_words
 from .viewer import AttentionViewer
 
 
+@dataclass(frozen=True)
+class Explore:
+    """Parts of the tab that the rest of the app needs.
+
+    `model` is its choice of models, which is filled later, `shown` the ticket on screen. `begin_with` lets pages that
+    are opened from now on begin with other finished examples, tickets by what they are called; open ones keep theirs.
+    """
+
+    model: gr.Dropdown
+    shown: gr.State
+    begin_with: Callable[[dict[str, str]], None]
+
+
 def build_explore(
     demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State, card: str
-) -> gr.Dropdown:
+) -> Explore:
     """The tab that makes a run or opens one, and shows it.
 
     `passed_on` is what another tab opened that belongs into this one, `card` what is said of the bundled model.
-    Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
     first = service.run(tickets[0]) if tickets else None
@@ -174,7 +187,7 @@ def build_explore(
     chooser.click(lambda index: {**kept.saying(), **again(tickets[index])}, chooser, [*opened, *kept.noted], **QUIET)
 
     def example(event: gr.EventData) -> dict:
-        return {**kept.saying(), **again(tickets[event.index])}
+        return {**kept.saying(), **again(str((event._data or {}).get("ticket")))}
 
     strip.select(example, None, [*opened, *kept.noted], **QUIET)
     viewer.change(None, viewer, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
@@ -182,7 +195,19 @@ def build_explore(
     viewer.expand(None, None, None, js=OPEN % {"tab": "explore"}, queue=False, **QUIET)
     viewer.expand(read_whole, [shown, prompt], filled, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
-    return model
+
+    def begin_with(more: dict[str, str]) -> None:
+        tickets.extend(more.values())  # last: a page that is open counts from the beginning
+        named = examples | more
+        chooser.samples = [[service.run(ticket).info["prompt"]] for ticket in tickets]
+        chooser.sample_labels = list(named)
+        first = next(iter(more.values()))
+        found = service.run(first)
+        strip.value = example_pictures(service, more | examples)
+        viewer.value, shown.value = manifest(service, first), first
+        status.value, chip.value = said_of_run(found), chip_words(found)
+
+    return Explore(model, shown, begin_with)
 
 
 def example_pictures(service: Service, examples: dict[str, str], most: int = 4) -> list[dict]:

@@ -27,7 +27,7 @@ from attention.words import kind_words
 
 from .array_cache import ArrayCache
 from .checks.json_fields import parse_json
-from .factors import COMPUTED, FACTORS, Layer, chunks
+from .factors import COMPUTED, FACTORS, Layer, chunks, to_wide
 from .float16 import to_float16, to_float32
 from .layer_file import LayerFile
 from .masks import Mask
@@ -485,6 +485,13 @@ class Run:
         pictures = scores.Pictures(*self.pictures(tower))
         sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
         return scores.of_rows(name, self.exact_rows(query, tower, until), pictures, sinks).numpy()
+
+    def factor(self, name: Literal["query", "key"], layer: int, tower: str = "language") -> np.ndarray:
+        """Queries or keys of a layer, float32 [heads, queries, head_dim] or [kv_heads, keys, head_dim]."""
+        file = self._file(layer, tower)
+        if name not in file:
+            raise NotInRun(f"Layer {layer} keeps no queries and keys.")
+        return to_wide(file.read(name))
 
     def stored_positions(self, tower: str = "language") -> np.ndarray:
         """The queries whose rows are stored, ascending, the same in every layer: int32 [rows]."""

@@ -58,11 +58,12 @@ class Watched:
 
         def counted(capture, module, *args):
             with cuda.counted() as found:
-                take(capture, module, *args)
+                output = take(capture, module, *args)
             name = capture._names.get(id(module))
             self.calls[name] += found[0]
             self.times[name] += 1
             self.waits += found[1]
+            return output
 
         monkeypatch.setattr(Capture, "take", counted)
         self.cuda = cuda

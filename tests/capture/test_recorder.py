@@ -143,7 +143,7 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
     seen = {}
     take = Capture.take
 
-    def also_eager(self, module, query, key, value, mask, kwargs):
+    def also_eager(self, module, query, key, value, mask, kwargs, output):
         n = query.shape[2]
         if mask is None and module.is_causal:
             future = torch.ones(n, n, dtype=torch.bool, device=query.device).triu(1)
@@ -153,7 +153,8 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
         largest = (query[0] @ repeated.transpose(1, 2) * kwargs["scaling"]).abs().max().item()
         tower, layer = self._names[id(module)]
         seen.setdefault((tower, layer), []).append((weights[0].cpu().numpy(), largest))
-        take(self, module, query, key, value, mask if mask is not None and not module.is_causal else None, kwargs)
+        mask = mask if mask is not None and not module.is_causal else None
+        return take(self, module, query, key, value, mask, kwargs, output)
 
     monkeypatch.setattr(Capture, "take", also_eager)
     request = Request(

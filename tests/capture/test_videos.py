@@ -21,12 +21,16 @@ from attention.capture.extraction import fill
 from attention.capture.forecast import download_reporter, forecast
 from attention.capture.frame_times import frame_times_ms
 from attention.capture.inputs import prepare
+from attention.capture.knock_out_forecast import forecast_knock_outs
+from attention.capture.tried import trials
 from attention.capture.videos import open_video
 from attention.environment import POCKET_ID
 from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.models import kept
 from attention.models import loading as models
+from attention.readings.agreement import picture_blocks
+from attention.readings.trial import Hide
 from attention.request import gather_images
 from attention.runs.checks.run import check_run
 from attention.runs.partial import PartialRun
@@ -139,6 +143,21 @@ def test_frames_and_a_folder_of_them_are_one_video_read_whole(loaded, tmp_path):
     thinned = inputs_of(loaded, videos=tmp_path, max_frames=4)
     assert thinned.videos[0].video.indices == [0, 3, 7, 10]
     assert any("read as 2" in note for note in thinned.notes) and any("4 of the 11" in note for note in thinned.notes)
+
+
+def test_a_run_of_a_video_is_asked_again(loaded, gif, tmp_path):
+    """The frames that it kept are its video: its tokens, queries and keys come again, and a frame can be hidden."""
+    request = Request(
+        videos=gif, prompt="what happens?", model=loaded.path, answer="a wave", max_frames=6, vision=False
+    )
+    run = extract(request, tmp_path / "run", model=loaded)
+    found = forecast_knock_outs(run, model=loaded)
+    assert found.info["difference"] <= 1e-5
+    with trials(run, model=loaded) as ready:
+        block = picture_blocks(run, 2)[0]
+        assert ready.without([Hide(block.keys)]).changes[0] != 0
+        with pytest.raises(InvalidRequest, match="not painted over"):
+            ready.painted([block.region])
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "png"])

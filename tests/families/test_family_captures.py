@@ -20,7 +20,7 @@ from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.config import read_config
-from attention.models.hook import ATTENTION
+from attention.models.hook import ATTENTION, attention_of
 from attention.models.kept import free
 from attention.runs.checks.run import check_run
 from attention.runs.schema import RUN
@@ -57,10 +57,10 @@ class Eager:
         self.blocks = {}
         take = Capture.take
 
-        def also_eager(capture, module, query, key, value, mask, kwargs):
+        def also_eager(capture, module, query, key, value, mask, kwargs, output):
             if id(module) in capture._names:
                 self.see(capture._names[id(module)], module, query, key, mask, kwargs)
-            take(capture, module, query, key, value, mask, kwargs)
+            return take(capture, module, query, key, value, mask, kwargs, output)
 
         monkeypatch.setattr(Capture, "take", also_eager)
 
@@ -165,6 +165,32 @@ def test_logits_and_answers_are_the_same_bits_with_and_without_capture(folder, t
 @one_of_each_kind
 def test_logits_and_answers_are_the_same_bits_in_half_precision(folder, tmp_path):
     check_bits(folder, torch.bfloat16, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(name, marks=[] if name in ("mllama", "qwen3_vl", "video_llama_3") else pytest.mark.full)
+        for name in tiny_families.all_types()
+    ],
+    indirect=True,
+    scope="module",
+)
+def test_the_answers_log_probabilities_are_the_models_own(folder, tmp_path):
+    """Some models give all logits, whichever were asked for."""
+    loaded, seen = models.load(str(folder), "cpu"), {}
+    hook = loaded.model.register_forward_pre_hook(lambda *given: seen.update(given[2]), with_kwargs=True)
+    try:
+        run = extract(request(), tmp_path / "run", model=loaded)
+    finally:
+        hook.remove()
+    seen.pop("logits_to_keep")
+    with torch.inference_mode(), attention_of(loaded.model):
+        logits = loaded.model(**seen).logits[0].float().log_softmax(-1)
+    ids = [token["id"] for token in run.info["tokens"]]
+    first = run.info["prompt_tokens"]
+    expected = [float(logits[token - 1, ids[token]]) for token in range(first, len(ids))]
+    assert np.allclose(run.info["logprobs"], expected, atol=1e-4) and len(expected) > 2
 
 
 def check_bits(folder, dtype, tmp_path):

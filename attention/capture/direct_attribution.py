@@ -1,0 +1,149 @@
+"""Direct logit attribution of a run: one forward pass and one backward along the residual stream alone.
+
+Owns the job: its folder, the check that the parts sum to the logit, and the index of what is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from attention.errors import UnsupportedModel
+from attention.limits import Limits
+from attention.readings.direct import KIND, Direct
+from attention.readings.reading import FORMAT, INDEX, readings_folder
+from attention.readings.target import Target
+from attention.runs.partial import PartialRun
+from attention.runs.run import Run
+
+from .asked_again import AskedAgain, asked_again
+from .backward import Differentiable, PassedLayer, check_same, frozen, gradients, logits_of, tensors_of
+from .called_with import with_processor
+from .direct_path import Parts, direct_path
+from .extraction import Adapted, all_or_nothing
+from .plan import plan_towers
+
+# by which the parts may miss the logit, of the sum of their sizes: in float32, and in 16 bits
+CLOSURE, ROUNDED = 1e-5, 2e-2
+
+
+def attribute_directly(
+    run: Run,
+    tokens: int | Sequence[int] | None = None,
+    against: int | None = None,
+    *,
+    model=None,
+    processor=None,
+    limits: Limits | None = None,
+    folder: str | os.PathLike | None = None,
+) -> Direct:
+    """Say what each head, layer and cell adds to the logits of an answer's tokens on the direct path.
+
+    Parameters are those of `forecast_knock_outs`. Raises UnsupportedModel for a model whose parts do not sum to its
+    logits, as of those that mix layers in other ways than by adding.
+    """
+    target = Target.of(run, tokens, against)
+    place = readings_folder(run) / target.name(KIND, ()) if folder is None else Path(folder)
+    if (place / INDEX).is_file():
+        return Direct(run, place)
+    model = with_processor(model, processor) if processor is not None else model
+    return Direct(run, fill_direct(run, target, PartialRun.create(place), model, limits))
+
+
+def fill_direct(
+    run: Run,
+    target: Target,
+    partial: PartialRun,
+    model=None,
+    limits: Limits | None = None,
+    adapted: Adapted | None = None,
+) -> Path:
+    """The whole job, into a folder that the caller has made; returns the finished reading's folder, or leaves none."""
+    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
+        began = time.perf_counter()
+        plans = plan_towers(asked.loaded, asked.inputs, asked.first, False, asked.limits)
+        total, done = sum(len(plan.modules) for plan in plans.values()), 0
+
+        def on_layer(tower: str, layer: int) -> None:
+            nonlocal done
+            done += 1
+            partial.check_cancelled()
+            partial.report("capture", done, total)
+
+        with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
+            with Differentiable(plans, on_layer) as passed, direct_path(asked.loaded) as parts:
+                logits = asked.logits()[0]
+            difference = check_same(asked, passed.passed)
+            towers, budget = _written(asked, target, passed.passed, parts, logits, partial.folder)
+        partial.report("write")
+        return partial.commit(
+            {
+                "format": FORMAT,
+                "kind": KIND,
+                "run": run.info["id"],
+                "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "target": target.to_dict(),
+                "towers": towers,
+                "budget": budget,
+                "difference": difference,
+                "bytes": sum(file.stat().st_size for file in partial.folder.rglob("*.safetensors")),
+                "seconds": round(time.perf_counter() - began, 3),
+            },
+            INDEX,
+        )
+
+
+def _written(
+    asked: AskedAgain,
+    target: Target,
+    passed: dict[str, list[PassedLayer]],
+    parts: Parts,
+    logits: torch.Tensor,
+    folder: Path,
+) -> tuple[dict[str, dict], dict]:
+    """Write each layer's file; return the towers' records and the budget. Raises UnsupportedModel where parts miss."""
+    value = logits_of(target, logits, asked.ids, asked.first)
+    others = [(layer, part) for layer, found in parts.others.items() for part in found]
+    assert parts.embedding is not None  # the first layer was called
+    leaves = [parts.embedding, *(part for _, part in others)]
+    of_leaves = torch.autograd.grad(value, leaves, allow_unused=True, retain_graph=True)
+    added = [
+        0.0 if pull is None else float((pull * part.detach()).sum())
+        for pull, part in zip(of_leaves, leaves, strict=True)
+    ]
+    pulls, rows = gradients(passed, value), [token - 1 for token in target.tokens]
+    towers: dict[str, dict] = {}
+    total, sizes = sum(added), sum(map(abs, added))
+    for tower, layers in passed.items():
+        (folder / tower).mkdir()
+        records = []
+        for layer in sorted(layers, key=lambda each: each.index):
+            kept = tensors_of(layer, pulls)
+            by_head = kept["pull_output"][:, rows].sum(dim=1)
+            total, sizes = total + float(by_head.sum()), sizes + float(by_head.abs().sum())
+            name = f"{tower}/layer_{layer.index:02d}.safetensors"
+            direction = kept["pull"][:, rows].transpose(0, 1).contiguous()
+            tensors = {"value": kept["value"], "direction": direction, "added": by_head.contiguous()}
+            save_file(tensors, folder / name, {"tower": tower, "layer": str(layer.index)})
+            records.append({"index": layer.index, "file": name})
+        towers[tower] = {"layers": records}
+    rest = float(value.detach()) - total
+    is_rounded = asked.loaded.dtype != "float32"
+    if not abs(rest) <= (ROUNDED if is_rounded else CLOSURE) * sizes:
+        raise UnsupportedModel(
+            f"The parts of {asked.loaded.id} sum to {total:.4g} where the logit is {float(value.detach()):.4g}: its "
+            "layers do more than add to each other, so no part of the logit is a layer's own."
+        )
+    by_layer: dict[str, float] = {}
+    for (index, _), part in zip(others, added[1:], strict=True):
+        by_layer[str(index)] = by_layer.get(str(index), 0.0) + part
+    heads = total - sum(added)
+    return towers, {
+        "logit": float(value.detach()), "embedding": added[0], "others": by_layer, "heads": heads, "rest": rest,
+    }  # fmt: skip

@@ -1,0 +1,177 @@
+"""`agree`: how far maps of a run, or of a set, agree with what hiding and painting regions does to the answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from attention.errors import AttentionError, InvalidRequest
+from attention.request import ANSWER, MODEL
+
+from .flags import GROUPS, add_fields
+from .help import add_command
+from .output import add_output, print_json
+from .progress import LOADING, Progress, quiet_transformers
+
+EXAMPLES = (
+    "python -m attention agree star",
+    "python -m attention agree --jsonl assets/examples/set.jsonl --model pocket --sample 4",
+)
+ABOUT = (
+    "Each picture is cut into regions; each is hidden from all other tokens, and painted over, and the answer's "
+    "log-probability is measured. Of every map is said how it orders the regions (Spearman's rank correlation) and how "
+    "often it finds the most harmful one. No map is an explanation: what was read, what hiding does and what painting "
+    "does are three questions."
+)
+COLUMNS = ("map", "hidden: rank", "found", "painted: rank", "found")
+
+
+def add_agree(commands) -> None:
+    parser = add_command(
+        commands, "agree", "say how far maps agree with what hiding and painting regions does", EXAMPLES,
+        "RUN | --jsonl FILE", ABOUT,
+    )  # fmt: skip
+    parser.set_defaults(command=_agree)
+    group = parser.add_argument_group("inputs", "A finished run, or a set of questions.")
+    group.add_argument("run", nargs="?", metavar="RUN", help="folder of a finished run with an answer")
+    group.add_argument("--jsonl", metavar="FILE", help="set: each line has an image and a prompt, as for `score`")
+    group.add_argument("--sample", type=int, metavar="N", help="so many of its questions, drawn at random")
+    group.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    group.add_argument("--sides", type=int, default=4, metavar="N", help="regions along each side (default: 4)")
+    group.add_argument("--no-paint", action="store_true", help="hide only: painting takes a pass for each region")
+    group = parser.add_argument_group(MODEL, GROUPS[MODEL])
+    add_fields(group, "model", "model_type", "device", "dtype")
+    add_fields(parser.add_argument_group(ANSWER, GROUPS[ANSWER]), "max_new_tokens")
+    add_output(parser)
+
+
+def _agree(options) -> int:
+    if (options.run is None) == (options.jsonl is None):
+        raise InvalidRequest("Name a run, or a set with --jsonl: one of the two.")
+    if not 2 <= options.sides <= 16:
+        raise InvalidRequest(f"--sides is {options.sides}; it must be from 2 to 16.")
+    progress = Progress(options.quiet)
+    progress.show(LOADING)
+    quiet_transformers()
+    try:
+        return _of_run(options, progress) if options.run is not None else _of_set(options, progress)
+    finally:
+        progress.end()
+
+
+def _of_run(options, progress: Progress) -> int:
+    from attention.effects.agreeing import NAMES, agree
+    from attention.runs.run import open_run
+
+    run = open_run(options.run)
+    model = None
+    if options.model is not None:
+        from attention.models import loading as models
+
+        model = models.load(options.model, options.device, options.dtype, options.model_type)
+    found = agree(
+        run, sides=options.sides, paints=not options.no_paint, seed=options.seed, model=model,
+        on_done=lambda done, total: progress.show("regions", f"{done} of {total}"),
+    )  # fmt: skip
+    progress.end()
+    table = found.table()
+    if options.json:
+        print_json(
+            {
+                "run": options.run,
+                "value": found.value,
+                "regions": [
+                    {"image": block.region.image, "box": list(block.region.place)}
+                    | {truth: float(values[i]) for truth, values in found.measured.items()}
+                    | {name: float(values[i]) for name, values in found.maps.items()}
+                    for i, block in enumerate(found.blocks)
+                ],
+                "agreement": {
+                    name: {truth: _plain(asdict(each)) for truth, each in row.items()} for name, row in table.items()
+                },
+            }
+        )
+        return 0
+    print(f"{len(found.blocks)} regions; the answer has a log-probability of {found.value:.3f}. One input says little.")
+    rows = []
+    for name, row in table.items():
+        cells = [
+            text
+            for truth in ("hidden", "painted")
+            for text in ((_rank(row[truth].rank), "yes" if row[truth].hits else "no") if truth in row else ("", ""))
+        ]
+        rows.append((NAMES[name], *cells))
+    _print(rows, 3 if options.no_paint else len(COLUMNS))
+    return 0
+
+
+def _of_set(options, progress: Progress) -> int:
+    from attention.capture.extraction import extract
+    from attention.effects.agreeing import agree
+    from attention.effects.over_set import SET_NAMES, over_set
+    from attention.models import loading as models
+    from attention.models.offered import default_model
+    from attention.scoring.items import BadItem
+    from attention.scoring.reading import read_items, sampled
+
+    items = read_items(options.jsonl)
+    items = items if options.sample is None else sampled(items, options.sample, options.seed)
+    refused = {item.name: item.reason for item in items if isinstance(item, BadItem)}
+    questions = [item for item in items if not isinstance(item, BadItem)]
+    model = models.load(options.model or default_model(), options.device, options.dtype, options.model_type)
+    found, groups, said = [], [], []
+    for number, item in enumerate(questions):
+        progress.show("questions", f"{number} of {len(questions)}")
+        try:
+            fields: dict[str, Any] = {"max_new_tokens": options.max_new_tokens, "vision": False, "mode": "generate"}
+            with extract(item.prompt, images=item.image, model=model, answer=item.answer, **fields) as run:
+                one = agree(
+                    run, sides=options.sides, paints=not options.no_paint, model=model, seed=options.seed + number
+                )
+        except AttentionError as error:
+            refused[item.name] = str(error)
+            continue
+        found.append(one)
+        groups.append(str(item.image))
+        said.append(item.name)
+    progress.end()
+    result = over_set(found, groups, options.seed)
+    if options.json:
+        print_json({"set": options.jsonl, "items": said, "refused": refused, "agreement": result.rows})
+        return 0
+    print(f"{len(found)} inputs of {Path(options.jsonl).name}, {options.sides} x {options.sides} regions each.")
+    rows = []
+    for name, row in result.rows.items():
+        cells = []
+        for truth in ("hidden", "painted"):
+            each = row.get(truth)
+            cells += ["", ""] if each is None else [_interval(each, "rank"), _interval(each, "hits")]
+        rows.append((SET_NAMES[name], *cells))
+    _print(rows, 3 if options.no_paint else len(COLUMNS))
+    for name, why in refused.items():
+        print(f"{name}: {why}")
+    return 0
+
+
+def _interval(row: dict[str, float], name: str) -> str:
+    return f"{_rank(row[name])} [{_rank(row[f'{name}_low'])}, {_rank(row[f'{name}_high'])}]"
+
+
+def _rank(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """A record for JSON, which has no NaN."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()}
+
+
+def _print(rows: list[tuple[str, ...]], n_columns: int) -> None:
+    columns = COLUMNS[:n_columns]
+    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(n_columns)]
+    for row in (columns, *rows):
+        first, *others = (text for text, _ in zip(row, columns, strict=False))
+        aligned = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *aligned]))

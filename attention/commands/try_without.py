@@ -1,0 +1,113 @@
+"""`try`: what an answer's probability becomes without a region or without heads, beside controls and the forecast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attention.coordinates import SETTINGS
+from attention.errors import InvalidRequest
+from attention.request import MODEL
+
+from .flags import GROUPS, add_fields
+from .help import add_command
+from .output import add_output, print_json
+from .progress import LOADING, Progress, quiet_transformers
+
+EXAMPLES = (
+    "python -m attention try star --box 200 80 400 200",
+    "python -m attention try star --top-heads 4",
+    "python -m attention try star --box 200 80 400 200 --paint mean --model pocket",
+)
+ABOUT = (
+    "Runs the model again with the tokens of a region hidden from all others, or with heads silenced, and says how the "
+    "answer's log-probability changes: beside other regions of the same size and about the same attention, or other "
+    "heads, and beside the forecast. It says what happens then, not why."
+)
+
+
+def add_try(commands) -> None:
+    parser = add_command(
+        commands, "try", "say what becomes of the answer without a region, or without heads", EXAMPLES,
+        "RUN --box X0 Y0 X1 Y1 | --point X Y | --answer | --head L H | --top-heads N", ABOUT,
+    )  # fmt: skip
+    parser.set_defaults(command=_try)
+    group = parser.add_argument_group("what is left out", "Places in pixels of the picture as it was given.")
+    group.add_argument("run", metavar="RUN", help="folder of a finished run with an answer")
+    what = group.add_mutually_exclusive_group(required=True)
+    what.add_argument("--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="left, top, right, bottom")
+    what.add_argument("--point", nargs=2, type=float, metavar=("X", "Y"), help="the cell that it lies in")
+    what.add_argument("--answer", action="store_true", help="the first place that the answer names")
+    what.add_argument("--head", nargs=2, type=int, action="append", metavar=("L", "H"), help="layer and head; repeated")
+    what.add_argument("--top-heads", type=int, metavar="N", help="the N heads of the largest forecast")
+    group.add_argument("--image", type=int, default=0, help="which picture, from 0 (default: 0)")
+    group.add_argument("--coordinates", choices=SETTINGS, help="with --answer: read its numbers anew")
+    group.add_argument("--paint", choices=("mean", "blur"), help="paint the region over as well, and read it again")
+    group.add_argument(
+        "--silence", choices=("zero", "mean"), default="zero", help="heads: by 0, or by their mean (default: zero)"
+    )
+    group.add_argument("--seed", type=int, default=0, help="of the controls that are drawn (default: 0)")
+    add_fields(parser.add_argument_group(MODEL, GROUPS[MODEL]), "model", "model_type", "device", "dtype")
+    add_output(parser)
+
+
+def _try(options) -> int:
+    is_heads = options.head is not None or options.top_heads is not None
+    if is_heads and options.paint:
+        raise InvalidRequest("--paint is for a region: leave it out, or name a box.")
+    progress = Progress(options.quiet)
+    progress.show(LOADING)
+    quiet_transformers()
+    from attention.effects.beside_controls import try_heads, try_region
+    from attention.exports.regions import place_of_answer, read_place
+    from attention.models import loading as models
+    from attention.runs.run import open_run
+
+    try:
+        run = open_run(options.run)
+        model = None
+        if options.model is not None:
+            model = models.load(options.model, options.device, options.dtype, options.model_type)
+        record: dict[str, Any] = {"run": options.run}
+        if is_heads:
+            asked = options.top_heads if options.head is None else [(layer, head) for layer, head in options.head]
+            heads, found = try_heads(run, asked, options.silence, model=model, seed=options.seed)
+            record["heads"] = [list(head) for head in heads]
+            what = ", ".join(f"{layer}.{head}" for layer, head in heads)
+            done, others = f"Without {'head' if len(heads) == 1 else 'heads'} {what}", "other heads"
+        else:
+            if options.answer:
+                region = place_of_answer(run, options.coordinates)
+            else:
+                region = read_place(run, options.box, options.point, options.image)
+            found = try_region(run, region, paint=options.paint, model=model, seed=options.seed)
+            record["region"], record["image"] = list(region.place), region.image
+            done, others = f"With {region} hidden", "other regions of its size"
+    finally:
+        progress.end()
+    record |= {
+        "value": found.value, "change": found.change, "painted": found.painted, "forecast": found.forecast,
+        "controls": found.controls.tolist(), "gap": found.gap, "first_other_token": found.first_other,
+    }  # fmt: skip
+    if options.json:
+        print_json(record)
+        return 0
+    print(f"{done} the answer's log-probability changes by {found.change:+.3g} (it is {found.value:.3g}).")
+    print(f"Forecast: {found.forecast:+.3g}.")
+    if found.painted is not None:
+        print(f"Painted over, and read again: {found.painted:+.3g}.")
+    n = len(found.controls)
+    if n:
+        low, middle, high = np.quantile(found.controls, (0, 0.5, 1))
+        alike = (
+            "with about as much attention" if found.gap <= 0.2 else f"whose attention differs by up to {found.gap:.0%}"
+        )
+        print(f"{n} {others}, {alike}: {middle:+.3g} in the middle, {low:+.3g} to {high:+.3g}.")
+    else:
+        print("There is nothing like it elsewhere to set beside it.")
+    at = found.first_other
+    print("The likeliest answer stays." if at is None else f"Its likeliest token {at + 1} becomes another.")
+    if found.paths:
+        print(found.paths)
+    return 0

@@ -1,0 +1,1 @@
+"""Effects of what a model reads: regions and heads tried without, beside controls, and how far maps agree with them."""

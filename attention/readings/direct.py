@@ -1,0 +1,55 @@
+"""Direct logit attribution: what each head, layer and cell adds to a token's logit by the residual stream alone.
+
+With norms and gates frozen as they were on this input, the logit of a target token is a sum: of the embedding, of each
+layer's MLP (or what a layer has instead of attention), and of each head, whose part is again a sum over keys,
+
+    A[h, i, j] (direction[h] . v[g, j])
+
+where `direction` is the derivative of the logit by the head's output on the direct path, and i the row that predicts
+the token. What a layer does to later layers is not in it: indirect effects are left out. Elhage et al., "A mathematical
+framework for transformer circuits" (2021). Signed, in units of the logit. Needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .reading import Reading
+
+KIND = "direct"
+
+
+class Direct(Reading):
+    """A direct logit attribution, read from its folder."""
+
+    kind = KIND
+
+    @property
+    def queries(self) -> list[int]:
+        """The rows that predict the target's tokens, ascending."""
+        return [token - 1 for token in self.info["target"]["tokens"]]
+
+    def cells(self, layer: int, tower: str = "language") -> np.ndarray:
+        """Addition of each key by each head: float64 [heads, keys], the sum over the target's rows."""
+        data = self._read(layer, tower)
+        total: np.ndarray = np.zeros((self.run.heads(tower), self.run.keys(tower)))
+        for number, query in enumerate(self.queries):
+            rows = self.run.row(layer, query, tower, "factors").astype(np.float64)
+            direction = data["direction"][number].astype(np.float64)
+            value = data["value"].astype(np.float64).repeat(len(direction) // len(data["value"]), axis=0)
+            total += rows * np.matmul(value, direction[:, :, None])[:, :, 0]
+        return total
+
+    def heads(self, tower: str = "language") -> np.ndarray:
+        """Addition of each head: float32 [layers, heads]."""
+        return np.stack([self._read(layer, tower)["added"] for layer in self.layers(tower)])
+
+    @property
+    def budget(self) -> dict[str, Any]:
+        """The logit's parts: `embedding`, `others` {layer: MLPs and layers without attention}, `heads`, `rest`.
+
+        `rest` is constant: biases, and the rounding of the sum.
+        """
+        return dict(self.info["budget"])

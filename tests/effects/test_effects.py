@@ -1,0 +1,135 @@
+"""Regions and heads tried beside controls, and maps judged by what hiding and painting do."""
+
+import json
+
+import numpy as np
+import pytest
+
+from attention import Request, extract
+from attention.capture.tried import painted
+from attention.commands.main import main
+from attention.effects.agreeing import HIDDEN, PAINTED, Agreeing, agree
+from attention.effects.beside_controls import try_heads, try_region
+from attention.effects.controls import control_heads, control_regions
+from attention.effects.over_set import BEST, over_set
+from attention.environment import EXAMPLES, POCKET
+from attention.errors import InvalidRequest, NotInRun
+from attention.models import loading as models
+from attention.readings.agreement import agreement, keys_of, picture_blocks, spearman
+from attention.readings.target import Target
+from attention.runs.regions import Region
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    asked = Request(EXAMPLES / "two.png", "what is largest?", str(POCKET), mode="generate", device="cpu", vision=False)
+    return extract(asked, tmp_path_factory.mktemp("runs") / "run")
+
+
+def of_pocket():
+    return models.load(str(POCKET), "cpu")
+
+
+def test_rank_correlation_of_the_truth_of_its_reverse_and_of_ties():
+    truth = np.array([-3.0, -1.0, 0.5, 0.0, 2.0])
+    assert spearman(truth, truth * 7) == 1 and spearman(truth, -truth) == -1
+    assert np.isnan(spearman(truth, np.zeros(5)))
+    assert spearman(np.array([1, 2, 2, 3]), np.array([1, 2, 3, 4])) == pytest.approx(0.9486832980505138)
+    assert agreement(truth, truth).hits and not agreement(-truth, truth).hits
+
+
+def test_regions_are_parts_of_the_picture_and_their_cells_lie_in_them(run):
+    blocks = picture_blocks(run, 4)
+    cells = run.cells(0)
+    assert len(blocks) == 16 and sorted(key for block in blocks for key in block.keys) == sorted(cells.reshape(-1))
+    for block in blocks:
+        assert keys_of(run, block.region, "language") == block.keys
+    first, last = blocks[0].region.place, blocks[-1].region.place
+    assert first[:2] == (0, 0) and last[2:] == (run.info["images"][0]["width"], run.info["images"][0]["height"])
+    assert keys_of(run, Region((0.0, 0.0, 2.0, 2.0)), "language") == ()
+
+
+def test_controls_are_as_large_elsewhere_and_about_as_much_read(run):
+    rows = [run.info["prompt_tokens"] - 1]
+    keys = picture_blocks(run, 4)[5].keys
+    found = control_regions(run, keys, rows)
+    row = run.exact_rows(rows[0]).mean(axis=(0, 1))
+    assert len(found.keys) == 20 == len(set(found.keys))
+    assert all(len(set(each)) == len(keys) and not set(each) & set(keys) for each in found.keys)
+    gaps = [abs(row[list(each)].sum() / row[list(keys)].sum() - 1) for each in found.keys]
+    assert found.gap == pytest.approx(max(gaps)) and found.are_alike == (max(gaps) <= 0.2)
+
+
+def test_control_heads_read_as_much_or_are_all_others():
+    masses = np.array([[0.5, 0.52, 0.48], [0.01, 0.9, 0.55]])
+    assert sorted(control_heads(masses, [(0, 0)])) == [(0, 1), (0, 2), (1, 2)]
+    assert len(control_heads(masses, [(1, 1)])) == 5
+
+
+def test_a_region_is_measured_beside_controls_and_its_forecast(run):
+    model = of_pocket()
+    blocks = picture_blocks(run, 4)
+    found = agree(run, paints=False, model=model)
+    worst = int(found.measured[HIDDEN].argmin())
+    one = try_region(run, blocks[worst].region, paint="mean", model=model)
+    assert one.change == pytest.approx(found.measured[HIDDEN][worst], abs=1e-5)
+    assert one.forecast == pytest.approx(found.maps["forecast"][worst], abs=1e-6)
+    assert one.change < one.controls.min() and len(one.controls) == 20 and one.painted is not None
+    with pytest.raises(NotInRun, match="covers half of no cell"):
+        try_region(run, Region((0.0, 0.0, 2.0, 2.0)), model=model)
+
+
+def test_heads_of_the_largest_forecast_are_silenced_together(run):
+    model = of_pocket()
+    heads, found = try_heads(run, 3, model=model)
+    assert len(heads) == len(set(heads)) == 3 and found.change < 0 and found.change < np.median(found.controls)
+    assert try_heads(run, heads, model=model)[1].change == pytest.approx(found.change)
+    with pytest.raises(InvalidRequest, match="100 heads were asked for"):
+        try_heads(run, 100, model=model)
+
+
+def test_painting_changes_the_box_alone():
+    from pictures import noise
+
+    picture = noise((64, 48))
+    before = np.array(picture, int)
+    for by in ("mean", "blur"):
+        after = np.array(painted(picture, (8, 4, 40, 20), by), int)
+        inside = np.zeros(before.shape[:2], bool)
+        inside[4:20, 8:40] = True
+        assert (after[~inside] == before[~inside]).all() and (after[inside] != before[inside]).any()
+    assert (np.array(painted(picture, (8, 4, 40, 20), "mean"))[4:20, 8:40] == np.rint(before.mean(axis=(0, 1)))).all()
+
+
+def test_over_a_set_the_truth_agrees_wholly_and_a_random_order_does_not():
+    rng = np.random.default_rng(0)
+    inputs = []
+    for _ in range(40):
+        truth = rng.normal(size=16)
+        heads = rng.normal(size=(2, 3, 16))
+        heads[1, 2] = truth + rng.normal(size=16) / 4  # the one that knows
+        maps = {"random": rng.normal(size=16), "forecast": truth * 2, "mean": -truth}
+        inputs.append(Agreeing([], Target((1,)), 0.0, maps, {HIDDEN: truth, PAINTED: rng.normal(size=16)}, heads))
+    found = over_set(inputs)
+    of = {name: found.rows[name][HIDDEN] for name in ("random", "forecast", "mean", BEST)}
+    assert of["forecast"]["rank"] == of["forecast"]["hits"] == 1 and of["mean"]["rank"] == -1
+    assert of["random"]["rank_low"] < 0 < of["random"]["rank_high"] and found.heads == [(1, 2), (1, 2)]
+    assert of[BEST]["rank"] > 0.8 and set(found.rows[HIDDEN]) == {PAINTED}
+    with pytest.raises(InvalidRequest, match="needs two inputs"):
+        over_set(inputs[:1])
+
+
+def test_the_commands_say_it_in_numbers_and_words(run, capsys):
+    asked = ["--model", str(POCKET), "--quiet"]
+    assert main(["try", str(run.folder), "--box", "0", "0", "120", "120", "--json", *asked]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["region"] == [0, 0, 120, 120] and len(record["controls"]) == 20 and record["painted"] is None
+    assert main(["try", str(run.folder), "--top-heads", "2", *asked]) == 0
+    said = capsys.readouterr().out
+    assert "the answer's log-probability changes by" in said and "Forecast:" in said and "other heads" in said
+    assert main(["agree", str(run.folder), "--no-paint", "--sides", "3", "--json", *asked]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert len(record["regions"]) == 9 and record["agreement"]["forecast"]["hidden"]["rank"] > 0.5
+    assert main(["try", str(run.folder), "--head", "99", "0", *asked]) == 2
+    assert "Layer 99" in capsys.readouterr().err
+    assert main(["agree", *asked]) == 2

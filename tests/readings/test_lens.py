@@ -1,0 +1,77 @@
+"""The logit lens and relative attention: words after each layer, and a question over a general one."""
+
+import numpy as np
+import pytest
+import tiny_families
+import torch
+
+from attention import Request, extract
+from attention.capture.lens import final_norm, read_lens
+from attention.environment import EXAMPLES, POCKET
+from attention.errors import NotInRun, UnsupportedModel
+from attention.models import loading as models
+from attention.readings.relative import GENERAL, relative_map
+
+
+def run_of(folder, prompt, place):
+    asked = Request(EXAMPLES / "shapes.png", prompt, str(folder), mode="generate", device="cpu", vision=False)
+    return extract(asked, place)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return run_of(POCKET, "what color is the star?", tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_after_the_last_layer_the_words_are_the_models_own(run):
+    lens = read_lens(run, model=models.load(str(POCKET), "cpu"))
+    first, last = run.info["prompt_tokens"], lens.layers_read[-1]
+    text, logprob = lens.words(last, first - 1)[0]
+    assert text == run.info["answer"] and logprob == pytest.approx(run.info["logprobs"][0], abs=1e-4)
+    ids, logprobs = lens.tables
+    assert ids.shape == (len(lens.layers_read), len(run.info["tokens"]), 5) == logprobs.shape
+    assert (np.diff(logprobs, axis=-1) <= 0).all() and (np.exp(logprobs.astype(float)).sum(axis=-1) <= 1 + 1e-5).all()
+    assert [row["index"] for row in run.info["towers"]["language"]["layers"]] == lens.layers_read
+    with pytest.raises(NotInRun, match="no token 4000"):
+        lens.words(last, 4000)
+    with pytest.raises(NotInRun, match="no layer 99"):
+        lens.words(99, 0)
+
+
+def test_the_words_of_a_layer_are_its_hidden_state_through_norm_and_head(run):
+    loaded = models.load(str(POCKET), "cpu")
+    lens = read_lens(run, model=loaded)
+    hidden = torch.randn(3, loaded.model.get_output_embeddings().weight.shape[1])
+    norm = final_norm(loaded)
+    assert torch.equal(norm(hidden), loaded.model.model.language_model.norm(hidden))
+    assert len({tuple(row) for row in lens.tables[0][:, 10].tolist()}) > 1  # layers say different things
+
+
+def test_a_model_whose_states_are_no_words_is_refused(tmp_path):
+    folder = tiny_families.write("hy_v4_vl", tmp_path / "model")
+    run = run_of(folder, "what is it?", tmp_path / "run")
+    with pytest.raises(UnsupportedModel, match="several states for each token"):
+        read_lens(run, model=models.load(str(folder), "cpu"))
+
+
+def test_logits_that_are_more_than_norm_and_head_are_refused(run, tmp_path, monkeypatch):
+    loaded = models.load(str(POCKET), "cpu")
+    head = loaded.model.lm_head.forward
+    monkeypatch.setattr(loaded.model.lm_head, "forward", lambda hidden: head(hidden) * (2 if hidden.dim() == 3 else 1))
+    with pytest.raises(UnsupportedModel, match="more than its final norm and its head"):
+        read_lens(run, model=loaded, folder=tmp_path / "lens")
+
+
+def test_a_question_over_itself_is_one_and_over_a_general_one_is_not(run, tmp_path):
+    assert (relative_map(run, run, 3, 1) == 1).all()
+    general = run_of(POCKET, GENERAL, tmp_path / "general")
+    ratio = relative_map(run, general, 3, "mean")
+    expected = run.map(3, "mean", run.info["prompt_tokens"] - 1) / general.map(
+        3, "mean", general.info["prompt_tokens"] - 1
+    )
+    assert np.allclose(ratio, expected, rtol=1e-5) and ratio.max() > 1.5
+    other = extract(
+        Request(EXAMPLES / "wide.png", GENERAL, str(POCKET), mode="generate", vision=False), tmp_path / "other"
+    )
+    with pytest.raises(NotInRun, match="not of the same picture"):
+        relative_map(run, other, 3, 1)
