@@ -16,7 +16,7 @@ import platform
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -48,7 +48,13 @@ def without_stubs() -> Iterator[None]:
 
 with without_stubs():
     import gradio as gr
+    import gradio.queueing
     from gradio.utils import get_upload_folder
+
+# Gradio makes an event loop for each of its locks and leaves it open; Python complains of each in 25 lines, sooner or
+# later. None has been needed since Python 3.10.
+gr.utils.safe_get_lock = gradio.queueing.safe_get_lock = asyncio.Lock
+gr.utils.safe_get_stop_event = asyncio.Event
 
 from starlette.middleware import Middleware
 
@@ -85,6 +91,7 @@ from attention.visitors.process_folder import ProcessFolder, remove_abandoned
 from attention.visitors.scores import has_scores
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
+from attention.visitors.zero_gpu import asked_seconds, run_on_zero_gpu
 
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
@@ -106,8 +113,8 @@ def server_limits() -> Limits:
 
 
 def gpu_seconds(job: dict, prepared: Any = None) -> int:
-    """Seconds that a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
-    return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
+    """Seconds that a job may hold a ZeroGPU device. Raises LimitExceeded, with the numbers, for more than it may."""
+    return asked_seconds(job)
 
 
 def usual_seconds(service: Service) -> int | None:
@@ -117,7 +124,7 @@ def usual_seconds(service: Service) -> int | None:
     asked = Request((EXAMPLES / "window.png",), "click Save", service.default_model(), mode="generate", vision=False)
     try:
         expected = forecast(asked, service.limits)
-        return gpu_seconds({"tokens": expected.tokens, "new_tokens": asked.max_new_tokens})
+        return gpu_seconds({"work": asdict(expected.work), "adapters": [], "words": None})
     except AttentionError as error:
         logging.getLogger("app").warning("What a run costs is not said: %s", error)
         return None
@@ -138,7 +145,7 @@ def run_job(job: dict, prepared: Any = None) -> dict:
 def run_elsewhere(job: dict, prepared: Any) -> dict:
     """Run a job in another process, to which pictures go decoded: no stranger's file is read while it holds a GPU."""
     with handed_over(prepared.pictures, prepared.videos, Path(job["partial"]).with_suffix(".opened")) as opened:
-        return run_job(job | {"opened": opened})
+        return run_on_zero_gpu(run_job, job | {"opened": opened}, None)
 
 
 def _run_job(job: dict, prepared: Any) -> dict:
@@ -300,9 +307,9 @@ def new_service(
             return [choice_to_job(choice) for choice in choose(*asked)]
         return [choice_to_job(choice) for choice in choose_members(*asked, service.offered())]
 
-    work = run_elsewhere if is_zero_gpu() else run_job
+    run = run_elsewhere if is_zero_gpu() else run_job
     service = Service(
-        cache, work, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
+        cache, run, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
         key=key, scores=scores, limits=server_limits() if is_hosted else None,
     )  # fmt: skip
     return service
@@ -326,9 +333,11 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
     root_path, names = checked_root_path(settings.pop("root_path", None) or os.environ.get("GRADIO_ROOT_PATH", ""))
     allowed_hosts = [*allowed_hosts, *names]
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
+        import adapters.comparing  # noqa: F401 - a job is a fork of this process, and imports on its visitor's time
+        from attention.models import kept
         from attention.models import loading as models
 
-        models.load(service.default_model())
+        kept.keep_always(models.load(service.default_model()))
     gallery = Gallery.of_environment()
     demo = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache))
     demo.queue(max_size=24, default_concurrency_limit=8)
@@ -453,8 +462,8 @@ def main() -> None:
         if options.open:
             webbrowser.open(links[0][1] if links else demo.local_url)
         demo.block_thread()
-    except InvalidRequest as error:
-        parser.exit(2, f"{error}\n")
+    except AttentionError as error:  # an address that is none, a model that cannot be had
+        parser.exit(2 if isinstance(error, InvalidRequest) else 1, f"{error}\n")
     except OSError as error:  # the port is taken, the address is not ours
         parser.exit(1, f"{error}\n")
     finally:

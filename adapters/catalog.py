@@ -140,9 +140,9 @@ def find_adapter(
     raise InvalidRequest(f"There is no adapter {quoted(adapter_id)}. {_choices(model_id, is_hosted)}")
 
 
-def fetch_adapter(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
+def fetch_adapter(files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = False) -> AdapterFiles:
     """The adapter with its weights on this machine; one that is here is returned as it is. Raises as `hub.fetch`."""
-    return files if files.folder is not None else hub.fetch(files, watch)
+    return files if files.folder is not None else hub.fetch(files, watch, is_hosted)
 
 
 def _is_on_hub(model_id: str) -> bool:

@@ -87,7 +87,7 @@ def choose(
     def checked(each: Any) -> Choice:
         return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch)
 
-    return [choice for choice in _all_here(wanted, checked, watch) if isinstance(choice, AdapterChoice)]
+    return [choice for choice in _all_here(wanted, checked, watch, is_hosted) if isinstance(choice, AdapterChoice)]
 
 
 def choose_members(
@@ -109,10 +109,12 @@ def choose_members(
     def checked(each: Any) -> Choice:
         return _member(each, model_id, model_type, adapters_dir, is_hosted, watch, offered)
 
-    return _all_here(wanted, checked, watch)
+    return _all_here(wanted, checked, watch, is_hosted)
 
 
-def _all_here(wanted: Sequence[Any], checked: Callable[[Any], Choice], watch: Watch | None) -> list[Choice]:
+def _all_here(
+    wanted: Sequence[Any], checked: Callable[[Any], Choice], watch: Watch | None, is_hosted: bool
+) -> list[Choice]:
     """Check all that is asked for, and fetch the adapters' weights only then; what is wrong is said of all at once."""
     found, refusals = [], []
     for each in wanted:
@@ -123,7 +125,9 @@ def _all_here(wanted: Sequence[Any], checked: Callable[[Any], Choice], watch: Wa
     if refusals:
         raise _all_of(refusals, len(wanted))
     return [
-        replace(choice, files=fetch_adapter(choice.files, watch)) if isinstance(choice, AdapterChoice) else choice
+        replace(choice, files=fetch_adapter(choice.files, watch, is_hosted))
+        if isinstance(choice, AdapterChoice)
+        else choice
         for choice in found
     ]
 

@@ -174,22 +174,26 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
     """Read the config and the header of `owner/name[@revision]` at the commit that it stands for now.
 
     Nothing of the weights' values is downloaded. What is on this machine already is read from here, also where the Hub
-    cannot be reached. `is_hosted`: only what everybody may read, and no more than a server can keep. `watch` is called
-    with zeros while it goes on; it may raise, to stop it.
+    cannot be reached. `is_hosted`: only what everybody may read, asked of the Hub each time without any login, and no
+    more than a server can keep. `watch` is called with zeros while it goes on; it may raise, to stop it.
 
     Raises InvalidRequest, AdapterUnavailable, AdapterRefused, and what `watch` raises.
     """
     repository, revision = _parts(adapter_id)
-    here = _cached(adapter_id, repository, revision) if revision and COMMIT.fullmatch(revision) else None
+    here = None
+    if revision and COMMIT.fullmatch(revision) and not is_hosted:
+        here = _cached(adapter_id, repository, revision)
     if here is not None and here.knows_all:
         return here
     hub = _Repository(repository, token=False if is_hosted else None, watch=watch or (lambda *_: None))
     try:
         commit, sizes = hub.commit_and_files(revision)
+        if is_hosted and CONFIG in sizes:  # of a gated repository everybody may see which files it has
+            hub.first_bytes(CONFIG, commit, 1)
     except AttentionError:
         raise
     except Exception as error:  # noqa: BLE001 - the Hub's library fails with errors of many others
-        here = _cached(adapter_id, repository, revision) if _is_unreachable(error) else None
+        here = _cached(adapter_id, repository, revision) if _is_unreachable(error) and not is_hosted else None
         if here is None:
             raise _in_words(error, adapter_id, is_hosted) from None
         return here
@@ -233,16 +237,16 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
     )
 
 
-def fetch(files: AdapterFiles, watch: Watch | None = None) -> AdapterFiles:
+def fetch(files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = False) -> AdapterFiles:
     """Download the files of an adapter that `find` has read, at the same commit: no pickle that lies beside it.
 
-    `watch` is told of its bytes. Raises AdapterUnavailable, AdapterRefused when they are not what was read before, and
-    what `watch` raises.
+    `watch` is told of its bytes; `is_hosted`: without any login. Raises AdapterUnavailable, AdapterRefused when they
+    are not what was read before, and what `watch` raises.
     """
     repository, revision = _parts(files.id)
     try:
         names = [CONFIG, WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
-        folder = Path(Download(repository, names, watch, files.revision).folder())
+        folder = Path(Download(repository, names, watch, files.revision, False if is_hosted else None).folder())
     except AttentionError:
         raise  # from `watch`
     except Exception as error:  # noqa: BLE001 - as in `find`

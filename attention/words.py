@@ -37,8 +37,9 @@ def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
 
 
 def kind_words(kind: str | None) -> str:
-    """Words for what a layer without softmax attention has instead, by its kind in run.json (as the page has them)."""
-    return {"linear": "linear attention", "convolution": "a convolution"}.get(kind or "", "no softmax attention")
+    """Words for what a layer without a map has instead, by its kind in run.json (as the page has them)."""
+    words = {"linear": "linear attention", "convolution": "a convolution", "unmerged": "patches that are merged later"}
+    return words.get(kind or "", "no softmax attention")
 
 
 def tower_words(tower: Mapping[str, Any]) -> str:

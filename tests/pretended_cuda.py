@@ -148,7 +148,8 @@ def _called(cuda, function, args, kwargs):
     target = _target(name, args, kwargs)
     if there and not cuda.mapped:
         _refuse_mixed(name, args, tensors, target)
-        if name in WAITS or target is False or _is_picked_by_truth(name, args):
+        is_copied = name == "__setitem__" and not isinstance(args[0], OnDevice)
+        if name in WAITS or is_copied or target is False or _is_picked_by_truth(name, args):
             cuda.waits.append(name)
     args, kwargs = tree_map(_plain, tuple(args)), tree_map(_plain, kwargs)
     if name == "copy_" and there and not isinstance(tensors[0], OnDevice):
@@ -197,6 +198,8 @@ def _refuse_mixed(name, args, tensors, target) -> None:
     """Raise as CUDA does. Numbers in tensors without a dimension may come from the host."""
     of_host = [tensor for tensor in tensors if not isinstance(tensor, OnDevice)]
     if name in ("__getitem__", "__setitem__") and not isinstance(args[0], OnDevice):
+        if not any(isinstance(each, OnDevice) for each in tree_iter(args[1])):
+            return  # a value from the device is copied
         raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
     if target is None and name not in MAY_MIX and any(tensor.dim() for tensor in of_host):
         raise RuntimeError(

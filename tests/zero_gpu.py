@@ -1,20 +1,23 @@
 """The app as on ZeroGPU, without one: a stand-in for the scheduler, real forks, real pipes. Run by test_zero_gpu.py.
 
-`python zero_gpu.py MODEL PICTURE RUNS` prints one line for each thing that was tried: first where every call forks a
-process of its own (cold), then where the last one is kept (warm). It leans on the insides of the `spaces` package, as a
-stand-in must.
+`python zero_gpu.py MODEL PICTURE ADAPTERS RUNS` prints one line for each thing that was tried: first where every call
+forks a process of its own (cold), then where the last one is kept (warm). It leans on the insides of the `spaces`
+package, as a stand-in must.
 """
 
+import asyncio
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-model, picture, runs = sys.argv[1:]
+model, picture, adapters, runs = sys.argv[1:]
 calls, temperature = [], "cold"
+quota = None  # what is left of it, once it is used up
 
 
 class Scheduler(BaseHTTPRequestHandler):
@@ -24,8 +27,10 @@ class Scheduler(BaseHTTPRequestHandler):
         calls.append(path)
         idle = temperature == "warm" and calls.count("/schedule") > 1
         answer = {"idle": idle, "nvidiaIndex": 0, "nvidiaUUID": "x", "allowToken": "t"} if path == "/schedule" else {}
+        if path == "/schedule" and quota is not None:
+            answer = quota
         body = json.dumps(answer).encode()
-        self.send_response(200)
+        self.send_response(429 if answer is quota else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -45,8 +50,9 @@ os.environ |= {
 
 import torch  # noqa: E402 - after the environment is set, and before spaces
 
+touched = []  # by the main process, which never has a device
 torch.version.cuda = "12.8"
-torch._C._cuda_init = lambda: None
+torch._C._cuda_init = lambda: touched.append("CUDA")
 torch.cuda._is_in_bad_fork = bool
 
 import spaces  # noqa: E402
@@ -67,17 +73,25 @@ from attention.runs.partial import PartialRun  # noqa: E402
 from attention.visitors.store import RunCache  # noqa: E402
 
 devices.has_cuda = lambda: False
-TO_STOP = 500  # tokens asked for by the job that is stopped
-report = PartialRun.report
+TO_STOP, ASLEEP, KILLED = 500, 501, 502  # tokens asked for by jobs that do not come to their end
+report, check_cancelled = PartialRun.report, PartialRun.check_cancelled
 
 
 def report_and_wait(partial, phase, done=0, total=0, answer=None):
-    """Hold the job that is to be stopped at its first token: tiny models are done before anybody sees them write."""
+    """Hold such jobs at their first token: tiny models are done before anybody sees them write."""
     report(partial, phase, done, total, answer)
-    while (phase, done, total) == ("answer", 1, TO_STOP) and not partial.is_cancelled:
+    if (phase, done) != ("answer", 1):
+        return
+    while total == TO_STOP and not partial.is_cancelled:
         threading.Event().wait(0.02)
+    if total == KILLED:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if total == ASLEEP:
+        threading.Event().wait()
 
 
+loops, new_event_loop = [], asyncio.new_event_loop
+asyncio.new_event_loop = lambda: loops.append(new_event_loop()) or loops[-1]
 PartialRun.report = report_and_wait
 opened, main = images.open_image, os.getpid()
 
@@ -89,13 +103,33 @@ def open_image_here(*args, **settings):
 
 
 images.open_image = open_image_here
-service = app.new_service(RunCache(runs, library=False), is_hosted=True, model=model)
+cache = RunCache(runs, library=False)
+service = app.new_service(cache, is_hosted=True, model=model, adapters_dir=Path(adapters))
 demo = app.launch(service, quiet=True)
-client = Client(demo.local_url, verbose=False)
+print("loops", len(loops), flush=True)  # each that is left open is 25 lines of a complaint, sooner or later
+client = Client(demo.local_url, verbose=False, headers={"x-ip-token": "e30.e30.e30"})
 
 
 def analyze(**fields):
     return client.submit(images=handle_file(picture), prompt="what color is the star?", api_name="/analyze", **fields)
+
+
+def stopped(max_new_tokens):
+    """Stop a job once it is seen to write, and wait until nothing of it is left."""
+    job = analyze(mode="generate", max_new_tokens=max_new_tokens)
+    while not (job.status().progress_data and "answer" in (job.status().progress_data[0].desc or "")):
+        threading.Event().wait(0.02)
+    job.cancel()
+    while any(thread.name.startswith(("job ", "watch ")) for thread in threading.enumerate()):
+        threading.Event().wait(0.02)
+    return sorted(path.name for path in service.cache.new_folder().parent.glob("*.partial"))
+
+
+def refused(**fields):
+    try:
+        return analyze(**fields).result()
+    except Exception as error:  # noqa: BLE001 - it is printed, whatever it is
+        return str(error)
 
 
 for temperature in ("cold", "warm"):  # noqa: B007 - the scheduler reads it
@@ -103,19 +137,24 @@ for temperature in ("cold", "warm"):  # noqa: B007 - the scheduler reads it
     for _ in range(2):
         made = analyze(answer="red").result()
         print("made", made["answer"], len(made["run"]["tokens"]) > 10, made["folder"], flush=True)
-    try:
-        analyze(adapter="nobody/nothing", model_type="no_such_family").result()
-    except Exception as error:  # noqa: BLE001 - it is printed, whatever it is
-        print("refused", type(error).__name__, "no_such_family" in str(error), flush=True)
-    job = analyze(mode="generate", max_new_tokens=TO_STOP)
-    while not (job.status().progress_data and "answer" in (job.status().progress_data[0].desc or "")):
-        threading.Event().wait(0.02)
-    job.cancel()
-    while any(thread.name.startswith("job ") for thread in threading.enumerate()):
-        threading.Event().wait(0.02)
-    print("left", sorted(path.name for path in service.cache.new_folder().parent.glob("*.partial")), flush=True)
+    print("refused", "no_such_family" in refused(adapter="nobody/nothing", model_type="no_such_family"), flush=True)
+    print("stopped", stopped(TO_STOP), flush=True)
+    print("stopped asleep", stopped(ASLEEP), flush=True)
+    print("killed", refused(mode="generate", max_new_tokens=KILLED), flush=True)
     print("again", analyze(answer="blue").result()["answer"], flush=True)
     print("calls", calls.count("/schedule"), flush=True)
+compared = client.predict(
+    images=handle_file(picture), prompt="what?", answer="red", adapters=["./first"], api_name="/compare"
+)
+print("compared", len(compared["comparison"]["members"]), flush=True)
+os.environ["ATTENTION_GPU_SECONDS"] = "5"
+print("too long", refused(answer="red"), flush=True)
+del os.environ["ATTENTION_GPU_SECONDS"]
+quota = {"left": 12, "wait": 3600}
+print("quota", refused(answer="red"), flush=True)
+quota = None
+print("again", analyze(answer="blue").result()["answer"], flush=True)
+print("touched", touched, flush=True)
 client.close()
 demo.close()
 service.close()

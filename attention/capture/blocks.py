@@ -112,7 +112,8 @@ class KeptLayer:
 
     @property
     def factor_bytes(self) -> int:
-        return self.query.nbytes + self.key.nbytes
+        bias = self.formula.position_bias
+        return self.query.nbytes + self.key.nbytes + (0 if bias is None else bias.nbytes)
 
     def value_norms(self) -> torch.Tensor:
         """Lengths of the values, mean over heads: float32 [keys]."""

@@ -73,7 +73,8 @@ class ExactRows:
         first, last = self._reach(start, stop)
         key = self._keys32[:, :, first:last]
         rows = torch.matmul(part, key.transpose(-1, -2)).view(n_layers, heads, len(positions), last - first)
-        rows = self.scores.finished(rows)
+        formula = self.scores.of_queries(slice(start, stop) if is_range else on_device)
+        rows = formula.finished(rows, slice(first, last))
         seen = torch.arange(first, last, device=self.device)
         if self._is_causal and len(positions) > 1:
             rows.masked_fill_(seen[None] > on_device[:, None], float("-inf"))
@@ -82,7 +83,7 @@ class ExactRows:
             rows.masked_fill_(others[None] != own[:, None], float("-inf"))
         elif self._allowed is not None:
             rows.masked_fill_(~self._allowed[on_device], float("-inf"))
-        rows = self.scores.softmax(rows)
+        rows = formula.softmax(rows)
         if self._allowed is not None:
             rows.nan_to_num_(0.0)  # a row that sees no key, as padding, reads nothing
         return rows if last - first == n else torch.nn.functional.pad(rows, (first, n - last))
@@ -116,10 +117,13 @@ class FiniteCheck:
     def __call__(self, tensors: dict[str, torch.Tensor]) -> None:
         """Raise NotFinite for query [heads, queries, head_dim], key [kv_heads, keys, head_dim] or rows of these.
 
-        Also for `sink_logits` [heads]; of these -inf is a head without a sink.
+        Also for `sink_logits` [heads] or [heads, queries], of which -inf is a head without a sink, and for
+        `position_bias` [heads, queries, keys].
         """
         query, key = tensors["query"], tensors["key"]
         if "sink_logits" in tensors and not (tensors["sink_logits"] < float("inf")).all():
+            raise not_finite(self.where, query.dtype)
+        if "position_bias" in tensors and not tensors["position_bias"].isfinite().all():
             raise not_finite(self.where, query.dtype)
         largest = _largest(query) * _largest(key) * query.shape[-1]  # of a score, at most; NaN where one of them is
         if largest < torch.finfo(torch.float32).max:

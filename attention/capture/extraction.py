@@ -19,6 +19,7 @@ import torch
 
 from attention.environment import new_run_folder
 from attention.errors import (
+    Cancelled,
     InvalidRequest,
     NotFinite,
     OutOfMemory,
@@ -36,7 +37,7 @@ from attention.models.offered import default_model
 from attention.models.undisturbed import undisturbed
 from attention.request import Request, gather_images
 from attention.runs import tokens
-from attention.runs.partial import PartialRun
+from attention.runs.partial import REMOVED, PartialRun
 from attention.runs.run import Run
 from attention.runs.temporary import TemporaryRun, temporary_place
 
@@ -140,12 +141,21 @@ def fill(
 
 @contextmanager
 def all_or_nothing(partial: PartialRun) -> Iterator[None]:
-    """Leave nothing of the folder where what is done in the `with` fails. PyTorch's lack of memory becomes ours."""
+    """Leave nothing of the folder where what is done in the `with` fails.
+
+    PyTorch's lack of memory becomes ours, and whatever fails because somebody removed the folder a stop.
+    """
     try:
         yield
     except torch.OutOfMemoryError:
         partial.discard()
         raise OutOfMemory from None
+    except Exception as error:
+        is_gone = not partial.folder.exists() and not partial.final.exists()
+        partial.discard()
+        if is_gone and not isinstance(error, Cancelled):
+            raise Cancelled(REMOVED) from None
+        raise
     except BaseException:
         partial.discard()
         raise

@@ -5,7 +5,7 @@ Owns the refusals with numbers: what does not fit is said here. Needs a model's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -27,6 +27,7 @@ from attention.runs.partial import PartialRun
 from .images import Pictures, open_pictures
 from .inputs import Prepared, check_image_tokens, prepare
 from .videos import check_videos
+from .work import Work, work_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Forecast:
     memory_bytes: int
     read_sizes: list[tuple[int, int]]
     prepared: Prepared = field(repr=False)
+    work: Work | None = field(default=None, repr=False)
 
     @property
     def notes(self) -> list[str]:
@@ -71,7 +73,10 @@ def forecast(
         check_packed(path, config, model_id)
     prepared = prepare(request, pictures, family, processor_of(path, family), limits, stop)
     check_image_tokens(config, prepared.inputs)
-    return estimate(request, family, config, prepared, path, device, limits)
+    expected = estimate(request, family, config, prepared, path, device, limits)
+    dtype = choose_dtype(request.dtype, device, config)
+    size = expected.tokens, expected.bytes_on_disk
+    return replace(expected, work=work_of(request, prepared.inputs, family, config, path, dtype, *size))
 
 
 def download_reporter(partial: PartialRun) -> Watch:
@@ -116,6 +121,8 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
         queries = keys if tower == "vision" else n
         sizes = [shape.sizes_of(layer) for layer in shape.layers]
         size += sum((shape.heads * queries + kv_heads * keys) * head_dim for kv_heads, head_dim in sizes) * item
+        if shape.has_bias:
+            size += len(shape.layers) * shape.heads * queries * keys * item
         dense += 0 if tower == "vision" else 2 * len(shape.layers) * shape.heads * n * keys
     size += min(dense, limits.rows_bytes)
     if size > limits.run_bytes:

@@ -63,12 +63,15 @@ def read_layers(
     masks.bring(block for layer in layers for block in layer.blocks)
     readings = []
     for layer in layers:
+        layer.formula = layer.formula.of_entry(0)  # of blocks too: what each query has of its own is of one entry
         mask = masks.of(layer.where, layer.blocks)
         reading = Reading(layer, mask, dict(layer.on_host))
         if mask.segments is not None:
             reading.tensors["segments"] = mask.segments
         if layer.formula.sink_logits is not None:
             reading.tensors["sink_logits"] = copies.begin(layer.formula.sink_logits.detach())
+        if layer.formula.position_bias is not None:
+            reading.tensors["position_bias"] = copies.begin(layer.formula.position_bias.detach())
         readings.append(reading)
     parts = _parts(readings, towers)
     with_rows = [part for part in parts if part.plan.n_rows]
@@ -91,7 +94,8 @@ def _parts(readings: list[Reading], towers: dict[str, TowerPlan]) -> list[Part]:
     kinds: dict[tuple, list[Reading]] = {}
     for reading in readings:
         layer = reading.layer
-        formula = layer.formula.scaling, layer.formula.softcap, id(layer.formula.sink_logits)
+        own = id(layer.formula.sink_logits), id(layer.formula.position_bias)
+        formula = layer.formula.scaling, layer.formula.softcap, *own
         shapes = layer.query.shape, layer.key.shape, layer.query.dtype, layer.query.device
         kinds.setdefault((layer.tower, *formula, id(reading.mask), *shapes), []).append(reading)
     parts = []

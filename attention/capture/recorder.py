@@ -34,6 +34,7 @@ from .layer_reading import Reading, read_layers
 from .layer_writer import LayerWriter
 from .plan import TowerPlan
 
+ADDED = ("s_aux", "sinks", "position_bias")  # to scores, by transformers' names, as `Scores` has it
 DEVICE_SHARE = 4  # of what is free on a device as the first layer comes, one part in so many keeps layers
 
 
@@ -131,7 +132,7 @@ class Capture:
         plan = self.towers[tower]
         where = f"Layer {layer} of the {tower} tower"
         for unknown, added in kwargs.items():
-            if unknown != "s_aux" and isinstance(added, torch.Tensor) and added.is_floating_point():
+            if unknown not in ADDED and isinstance(added, torch.Tensor) and added.is_floating_point():
                 raise CaptureError(f"{where} adds {unknown} to its scores, which this version cannot keep exactly.")
         if layer in self.layers[tower]:
             raise CaptureError(
@@ -169,7 +170,29 @@ class Capture:
             )
         if n_keys == plan.keys:
             del self._blocks[name]
-            self._keep(tower, layer, blocks, Scores.of(query, kwargs))
+            self._keep(tower, layer, blocks, self._formula(where, plan, query, key, kwargs))
+
+    @staticmethod
+    def _formula(where: str, plan: TowerPlan, query, key, kwargs) -> Scores:
+        """The formula of a layer. Raises CaptureError for a bias, or sink logits, that would not be kept exactly."""
+        formula = Scores.of(query, kwargs)
+        has_bias = formula.position_bias is not None
+        if not has_bias and (formula.sink_logits is None or formula.sink_logits.dim() == 1):
+            return formula
+        if plan.has_blocks or (has_bias and formula.softcap is not None):
+            scores = "the scores of several blocks" if plan.has_blocks else "scores that it caps"
+            raise CaptureError(f"{where} adds numbers of each query to {scores}, which cannot be kept exactly.")
+        _, heads, queries, _ = query.shape
+        for name, found, sizes in (
+            ("position_bias", formula.position_bias, (1, heads, queries, key.shape[2])),
+            ("sinks", formula.sink_logits, (1, heads, queries, 1)),
+        ):
+            is_own = name == "position_bias" or (found is not None and found.dim() > 1)
+            if found is not None and is_own and found.shape != sizes:
+                raise CaptureError(
+                    f"{where} adds {name} of shape {tuple(found.shape)} to its scores, where {sizes} was expected."
+                )
+        return formula
 
     @torch.no_grad()
     def _keep(self, tower: str, index: int, blocks: list[Block], formula: Scores) -> None:
@@ -182,6 +205,7 @@ class Capture:
             "kv_heads": layer.key.shape[0],
             "head_dim": layer.key.shape[2],
             **({"learned_sink": True} if formula.sink_logits is not None else {}),
+            **({"position_bias": True} if formula.position_bias is not None else {}),
         }
         is_read_later = layer.query.device.type == "cuda"
         if is_read_later:

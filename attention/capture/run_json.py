@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -24,7 +25,6 @@ from attention.places.answer_places import Places
 from attention.places.of_run import places_of
 from attention.request import Request
 from attention.runs import tokens
-from attention.runs.run import FORMAT
 
 from .inputs import Prepared
 from .recorder import Capture
@@ -56,11 +56,12 @@ def run_json(
     """
     records = token_records(inputs, loaded.processor.tokenizer)
     towers = _towers(loaded, inputs, capture)
+    unread = loaded.family.unread_towers(loaded.model.config)
     of_frames = _frames(prepared)
     adapter = dict(adapter) if adapter is not None else None
     adapter_notes = adapter.pop("notes", []) if adapter else []
     info = {
-        "format": FORMAT,
+        "format": 2 if _has_bias(towers) else 1,  # who does not know of a bias must not read rows without it
         "id": secrets.token_hex(6),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "model": {
@@ -102,6 +103,7 @@ def run_json(
         "videos": [each.record for each in prepared.videos],
         "grids": [grid.to_dict() for grid in inputs.grids],
         "towers": towers,
+        "unread_towers": {name: asdict(tower) for name, tower in unread.items()},
         **NO_PLACES.fields(),  # until all that they are read from is there
         "place_habit": {
             "coordinates": loaded.family.coordinates,
@@ -122,8 +124,19 @@ def run_json(
         "adapter": adapter,
     }
     places = places_of(info, request.coordinates)
-    every = [*loaded.notes, *prepared.notes, *notes, *places.notes, *adapter_notes]
+    of_model = [*(tower.words(name) for name, tower in unread.items()), *loaded.notes]
+    every = [
+        *of_model,
+        *prepared.notes,
+        *notes,
+        *places.notes,
+        *adapter_notes,
+    ]
     return info | places.fields() | {"notes": every}
+
+
+def _has_bias(towers: dict[str, dict]) -> bool:
+    return any(layer.get("position_bias") for tower in towers.values() for layer in tower["layers"])
 
 
 def _frames(prepared: Prepared) -> dict[int, dict]:

@@ -48,8 +48,12 @@ class DeepseekVL(Llava):
         }
 
     def placement(self, image_processor, image):
-        side = image_processor.size.height
-        width, height = (max(round(length * side / max(image.size)), image_processor.min_size) for length in image.size)
+        return self._on_square(image, image_processor.size.height, image_processor.min_size)
+
+    @staticmethod
+    def _on_square(image, side: int, least: int) -> Placement:
+        """Place on a picture of a square of this side, with the picture in its middle."""
+        width, height = (max(round(length * side / max(image.size)), least) for length in image.size)
         scale_x, scale_y = image.width / width, image.height / height
         square = max(width, height)
         left, top = (square - width) // 2, (square - height) // 2

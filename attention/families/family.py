@@ -25,7 +25,7 @@ from attention.runs.tokens import Grid
 
 from . import conversation
 from .cells import Cell
-from .towers import TowerShape
+from .towers import TowerShape, UnreadTower
 from .videos import Video, arrays, metadata
 
 
@@ -85,6 +85,7 @@ class Family(ABC):
     takes_entry_sizes = False  # whether its processor takes min_pixels and max_pixels of a picture
     takes_pan_and_scan = False  # whether its processor crops long pictures where it is asked to
     takes_videos = False  # whether videos are read; then `prepare` and `own_visual_tokens` take `videos` too
+    built_with_sdpa: ClassVar[tuple[str, ...]] = ()  # configs of towers whose code knows attention by two names alone
     reads_text_alone = True  # whether its processor takes a conversation without a picture
     thought_signs = ("<think>", "</think>")  # control tokens around a thought of an answer
     # Tensors with one entry per token, and what an answer's tokens have in them.
@@ -130,9 +131,21 @@ class Family(ABC):
     def towers(self, config) -> dict[str, TowerShape]:
         """The towers of a config, `language` first."""
 
+    def unread_towers(self, config) -> dict[str, UnreadTower]:
+        """The towers of a config whose rows cannot be kept, by their names."""
+        return {}
+
+    def unread_modules(self, model: torch.nn.Module) -> list[torch.nn.Module]:
+        """The modules of those towers in which patches read each other; what they give is added to what they read."""
+        return []
+
     @abstractmethod
     def attention_modules(self, model: torch.nn.Module) -> dict[str, dict[int, torch.nn.Module]]:
         """The modules that call the attention interface: {tower: {layer index: module}}."""
+
+    def choosing_modules(self, model: torch.nn.Module) -> list[torch.nn.Module]:
+        """The modules that choose which keys each query may read: where two score nearly the same, rounding decides."""
+        return []
 
     @abstractmethod
     def prepare(
@@ -328,7 +341,9 @@ def image_only(processor_class, image_processor_class=None):
         @classmethod
         def _get_arguments_from_pretrained(cls, path, processor_dict=None, **_):
             loaders = {
-                "tokenizer": lambda: AutoTokenizer.from_pretrained(path),
+                "tokenizer": lambda: AutoTokenizer.from_pretrained(
+                    path, local_files_only=True, trust_remote_code=False
+                ),
                 "image_processor": lambda: load_images(path),
             }
             return [loaders[name]() if name in loaders else None for name in cls.get_attributes()]

@@ -8,7 +8,7 @@ HYV4VLForConditionalGeneration
 ```
 As Qwen3-VL, but the patches of a picture are row by row in the vision tower too, and a token that stands for no cell
 ends each row of tokens. Where two keys score nearly the same, rounding decides which of them an indexer chooses: a pass
-with other kernels, as an eager one, may then read another key.
+with other kernels, as an eager one, may then read another key. `verify` lets it read the same.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class HyV4VL(Qwen3VL):
 
     def _vision_modules(self, model):
         return [layer.self_attn for layer in model.vision_tower.layers]
+
+    def choosing_modules(self, model):
+        indexers = [layer.self_attn.indexer for layer in model.model.language_model.layers]
+        return [indexer for indexer in indexers if indexer is not None]
 
     def pictures_of(self, processor, tensors):
         return Family.pictures_of(self, processor, tensors)  # its patches lie in another order than Qwen3-VL's

@@ -24,7 +24,7 @@ from transformers.models.llama4.configuration_llama4 import Llama4Config
 from transformers.models.llama4.processing_llama4 import Llama4Processor
 from transformers.processing_utils import ImagesKwargs
 
-from attention.errors import LimitExceeded
+from attention.errors import LimitExceeded, UnsupportedModel
 from attention.runs.tokens import Grid
 
 from .cells import cells_of, image_roles, placed, tile_cells, tile_edges
@@ -114,7 +114,13 @@ class Llama4(Family):
     def _fit(self, processor, config):
         if not isinstance(processor.image_processor, Tiles):  # a caller's own, as transformers makes it
             processor.image_processor = Tiles.from_dict(processor.image_processor.to_dict())
-        vision = config.vision_config
+        vision, size = config.vision_config, processor.image_processor.size
+        if (size["height"], size["width"]) != (vision.image_size, vision.image_size):
+            raise UnsupportedModel(
+                f"The image processor of this model cuts pictures into tiles of {size['width']}x{size['height']} "
+                f"pixels, and its vision tower reads {vision.image_size}x{vision.image_size}. Take "
+                "preprocessor_config.json from the model's own repository."
+            )
         processor.patch_size, processor.merged = vision.patch_size, round(1 / vision.pixel_shuffle_ratio)
 
     def towers(self, config):

@@ -18,5 +18,8 @@ from .qwen3_5 import Qwen35
 class Qwen4Exp(Qwen35):
     label = "Qwen4-Exp"
 
+    def choosing_modules(self, model):
+        return [module.indexer for module in self.attention_modules(model)["language"].values()]
+
 
 FAMILY = Qwen4Exp()

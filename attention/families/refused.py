@@ -15,15 +15,21 @@ REASONS = {
     "a resampler mixes the whole picture into what the text reads of it, which stands for no place": (
         *("aria", "blip-2", "idefics", "idefics2", "instructblip", "instructblipvideo", "kosmos-2", "kosmos-2.5"),
     ),
+    "a Q-Former mixes all patches of a window into each of its tokens, of which none has a place in the window": (
+        "granite4_vision",
+    ),
     "one of its towers computes attention by itself, not through transformers' attention interface": (
-        *("blip", "deepseek_ocr2", "deepseek_vl_hybrid", "got_ocr2", "pp_chart2table"),
+        *("blip", "deepseek_ocr2", "git", "pp_chart2table"),
     ),
     "an encoder reads the picture and a decoder answers, so it has no sequence with both": (
         *("florence2", "pix2struct", "pp_formulanet", "t5gemma2", "udop", "vision-encoder-decoder"),
     ),
-    "a bias by position is added to its scores": ("inkling2", "inkling2_loop", "inkling_mm_model"),
+    "some of its layers run several times over, each time with queries of their own": ("inkling2_loop",),
     "an index chooses which keys each query may read": (
         *("dots3_note", "glm5_next", "minimax_m3_vl", "mistral_large4"),
+    ),
+    "its processor writes one picture before one prompt, and does not say which token stands for which words": (
+        "fuyu",
     ),
     "it reads no pictures": ("evolla", "mistral4"),
     "it classifies or acts, and writes no answer": ("pi0", "shieldgemma2"),

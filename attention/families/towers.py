@@ -21,7 +21,9 @@ WITHOUT_SOFTMAX = {"linear_attention": "linear", "conv": "convolution"}
 class TowerShape:
     """A tower as the config describes it: which layers have softmax attention, and their sizes.
 
-    `others` are the layers that have none, and the kind of each: they have no row to keep.
+    `others` are the layers that have none, and the kind of each: they have no row to keep; `unmerged` ones have rows on
+    other keys than the tower's.
+    `has_bias` is true where every layer adds a position bias to its scores, which is kept beside its queries and keys.
     `kv_heads` and `head_dim` are those of most layers; `sizes` has both, in this order, of each layer that has others.
     """
 
@@ -31,10 +33,27 @@ class TowerShape:
     head_dim: int
     others: Mapping[int, str] = field(default_factory=dict)
     sizes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    has_bias: bool = False
 
     def sizes_of(self, layer: int) -> tuple[int, int]:
         """A layer's heads of keys, and the numbers of each."""
         return self.sizes.get(layer, (self.kv_heads, self.head_dim))
+
+
+@dataclass(frozen=True)
+class UnreadTower:
+    """A tower whose rows cannot be kept: how many layers and heads it has, and `why`, as a part of a sentence."""
+
+    layers: int
+    heads: int
+    why: str
+
+    def words(self, name: str) -> str:
+        """The sentence that says so."""
+        return f"The {self.layers} layers of this model's {name} tower make no map: {self.why}."
+
+
+OWN_BIAS = "its attention adds a relative position bias inside its own code"
 
 
 def language_tower(text: PreTrainedConfig) -> TowerShape:

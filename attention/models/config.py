@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -101,21 +102,28 @@ def describe(model_id: str, model_type: str | None = None) -> dict:
         name: {
             "layers": len(shape.layers),
             "layer_indices": list(shape.layers),
-            "linear_layers": [index for index, kind in shape.others.items() if kind == "linear"],
-            "convolution_layers": [index for index, kind in shape.others.items() if kind == "convolution"],
+            "linear_layers": _of_kind(shape, "linear"),
+            "convolution_layers": _of_kind(shape, "convolution"),
+            **({"unmerged_layers": unmerged} if (unmerged := _of_kind(shape, "unmerged")) else {}),
             "heads": shape.heads,
             "kv_heads": shape.kv_heads,
             "head_dim": shape.head_dim,
         }
         for name, shape in family.towers(config).items()
     }
+    unread = family.unread_towers(config)
     return {
         "id": model_id,
         "revision": revision,
         "model_type": config.model_type,
         "family": family.label,
         "towers": towers,
+        **({"unread_towers": {name: asdict(tower) for name, tower in unread.items()}} if unread else {}),
     }
+
+
+def _of_kind(shape, kind: str) -> list[int]:
+    return [index for index, each in shape.others.items() if each == kind]
 
 
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "tokenizer_config.json", "tokenizer.json")

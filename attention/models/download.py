@@ -15,7 +15,7 @@ from pathlib import Path
 from attention.environment import POCKET, POCKET_ID
 from attention.errors import AttentionError, IsAdapter, ModelUnavailable, quoted, shortened
 
-from .kept import kept
+from .kept import in_memory
 from .loading_report import ADAPTER_CONFIG, check_is_no_adapter
 from .offered import HUB_MODELS
 
@@ -36,10 +36,10 @@ def locate(model_id: str, config_only: bool = False, watch: Watch | None = None)
     """
     if model_id == POCKET_ID:
         return str(POCKET), None
-    model = kept()
-    if model is not None and model.id == model_id and model.revision is not None:
-        # Asked of the Hub once; and on ZeroGPU the weights' files are gone as soon as they are in memory.
-        return model.path, model.revision
+    for model in in_memory():
+        if model.id == model_id and model.revision is not None:
+            # Asked of the Hub once; and on ZeroGPU the weights' files are gone as soon as they are in memory.
+            return model.path, model.revision
     folder = Path(model_id).expanduser()
     if model_id and _is_there(folder.is_dir):
         if not (folder / "config.json").is_file():
@@ -123,13 +123,20 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
 class Download:
     """Fetches what is missing of a Hub repository in threads of their own, so that it can be stopped at any moment.
 
-    Of the files that fit `patterns`, at `revision` (None: the default branch). Counts the bytes of the Hub's own
-    progress bars.
+    Of the files that fit `patterns`, at `revision` (None: the default branch), with this machine's login, or with none
+    where `token` is False. Counts the bytes of the Hub's own progress bars.
     """
 
-    def __init__(self, repo_id: str, patterns: list[str], watch: Watch | None, revision: str | None = None):
+    def __init__(
+        self,
+        repo_id: str,
+        patterns: list[str],
+        watch: Watch | None,
+        revision: str | None = None,
+        token: bool | None = None,
+    ):
         self._repo_id, self._patterns, self._watch = repo_id, patterns, watch or (lambda *_: None)
-        self._revision = revision
+        self._revision, self._token = revision, token
         self._total = 0
         self._bars: list = []  # of bytes: one for those received, one for those written
         self._counting = threading.Lock()
@@ -169,6 +176,7 @@ class Download:
                 return hub.snapshot_download(
                     self._repo_id,
                     revision=self._revision,
+                    token=self._token,
                     allow_patterns=self._patterns,
                     etag_timeout=HUB_TIMEOUT_S,
                     tqdm_class=self._bar_class(),

@@ -40,11 +40,26 @@ class LoadedModel:
 
 
 _kept: LoadedModel | None = None
+_always: LoadedModel | None = None
 
 
 def kept() -> LoadedModel | None:
     """The model that is in memory."""
     return _kept
+
+
+def in_memory() -> list[LoadedModel]:
+    """The models that are in memory: the one that is kept, and the one that always is."""
+    return [model for model in (_kept, _always) if model is not None]
+
+
+def keep_always(model: LoadedModel) -> None:
+    """Keep a model as long as the process lives, beside the one that is kept after it.
+
+    On ZeroGPU a model's files are removed once its weights are packed: what is let go there cannot be loaded again.
+    """
+    global _always  # noqa: PLW0603 - one base model at a time is the point
+    _always = model
 
 
 def keep(model: LoadedModel) -> LoadedModel:

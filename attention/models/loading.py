@@ -19,7 +19,7 @@ from . import quantisation
 from .config import first_line, processor_of, read_config, unlike
 from .devices import choose_device, choose_dtype, device_map, input_device, published_dtype
 from .download import Watch, folder_stamp, locate
-from .kept import LoadedModel, free, keep, kept
+from .kept import LoadedModel, free, in_memory, keep
 from .loading_report import (
     check_files,
     check_weights,
@@ -53,9 +53,10 @@ def memory_bytes(path: str, config, dtype: torch.dtype) -> int:
 
 
 def is_kept(path: str) -> bool:
-    """True if this folder's model is the one in memory."""
-    model = kept()
-    return model is not None and model.path == path and bool(model.revision or model.stamp == folder_stamp(path))
+    """True if this folder's model is in memory."""
+    return any(
+        model.path == path and bool(model.revision or model.stamp == folder_stamp(path)) for model in in_memory()
+    )
 
 
 def load(
@@ -72,17 +73,15 @@ def load(
     """
     from transformers import AutoModelForImageTextToText
 
-    from .hook import ATTENTION
-
     path, revision = locate(model_id, watch=watch)
     config, family = read_config(path, model_type)
     device = choose_device(device)
     wanted = choose_dtype(dtype, device, config)
     name = str(wanted).removeprefix("torch.")
     stamp = () if revision else folder_stamp(path)  # a revision of the Hub never changes
-    same = kept()
-    if same is not None and (same.path, same.device, same.dtype, same.stamp) == (path, device, name, stamp):
-        return same
+    for same in in_memory():
+        if (same.path, same.device, same.dtype, same.stamp) == (path, device, name, stamp):
+            return keep(same)
     processor = processor_of(path, family)
     check_files(path, model_id)
     quantisation.check_quantisation(config, model_id)
@@ -94,7 +93,7 @@ def load(
         model, report = AutoModelForImageTextToText.from_pretrained(
             path,
             dtype=wanted,
-            attn_implementation=ATTENTION,
+            attn_implementation=_attention_of_parts(config, family),
             device_map=device_map(device, n_bytes),
             use_safetensors=True,
             trust_remote_code=False,
@@ -123,6 +122,19 @@ def load(
     model = model.eval().requires_grad_(False)
     notes = tuple(left_out(report))
     return keep(LoadedModel(model_id, revision, path, family, model, processor, device, name, stamp, notes))
+
+
+def _attention_of_parts(config: Any, family: Any) -> str | dict[str, str]:
+    """The attention function that a model is built with: ours, or by config where a tower knows but two names."""
+    from .hook import ATTENTION
+
+    if not family.built_with_sdpa:
+        return ATTENTION
+    return {
+        "": ATTENTION,
+        **dict.fromkeys(config.sub_configs, ATTENTION),
+        **dict.fromkeys(family.built_with_sdpa, "sdpa"),
+    }
 
 
 def wrap(model: PreTrainedModel, model_type: str | None = None, processor: Any = None) -> LoadedModel:

@@ -36,6 +36,8 @@ class SpokenBlocks(gr.Blocks):
         self.config = self.get_config_file()
 
     async def preprocess_data(self, block_fn, inputs: list[Any], *more, **settings) -> list[Any]:
+        if words := _no_text(block_fn, inputs):
+            raise gr.Error(words, print_exception=False)
         try:
             return await super().preprocess_data(block_fn, inputs, *more, **settings)
         except gr.Error:
@@ -48,9 +50,21 @@ class SpokenBlocks(gr.Blocks):
             raise gr.Error(words, print_exception=False) from None
 
 
+def _names(block_fn) -> list[str]:
+    return list(signature(block_fn.fn).parameters)[: len(block_fn.inputs)] if block_fn.fn else []
+
+
+def _no_text(block_fn, inputs: list[Any]) -> str | None:
+    """A sentence on a list or an object in a text's place, which Gradio would write down as Python does."""
+    for name, block, value in zip(_names(block_fn), block_fn.inputs, inputs, strict=False):
+        if isinstance(block, gr.Textbox) and isinstance(value, list | dict):
+            return f"{name} is {quoted(value)}; it must be a text."
+    return None
+
+
 def _refusal(block_fn, inputs: list[Any]) -> str | None:
     """A sentence on what was sent wrongly, where it can be told from what the endpoint takes."""
-    names = list(signature(block_fn.fn).parameters)[: len(block_fn.inputs)] if block_fn.fn else []
+    names = _names(block_fn)
     if len(inputs) < len(block_fn.inputs):
         return f"This call has {len(inputs)} of {len(block_fn.inputs)} values; in order they are {', '.join(names)}."
     for name, block, value in zip(names, block_fn.inputs, inputs, strict=False):

@@ -5,7 +5,7 @@ Fields alone: what they hold is made elsewhere.
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Model(TypedDict):
@@ -18,15 +18,24 @@ class Model(TypedDict):
 
 
 class TowerShape(TypedDict):
-    """Sizes of one tower of a model; linear layers and convolutions have no map."""
+    """Sizes of one tower of a model; linear layers, convolutions and those before a merge of patches have no map."""
 
     layers: int
     layer_indices: list[int]
     linear_layers: list[int]
     convolution_layers: list[int]
+    unmerged_layers: NotRequired[list[int]]
     heads: int
     kv_heads: int
     head_dim: int
+
+
+class UnreadTower(TypedDict):
+    """A tower whose rows cannot be kept, and why."""
+
+    layers: int
+    heads: int
+    why: str
 
 
 class ModelShape(TypedDict):
@@ -37,6 +46,7 @@ class ModelShape(TypedDict):
     model_type: str
     family: str
     towers: dict[str, TowerShape]
+    unread_towers: NotRequired[dict[str, UnreadTower]]
 
 
 class Adapter(TypedDict):

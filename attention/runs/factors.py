@@ -1,7 +1,8 @@
 """Rows and columns of one layer, from its queries and keys.
 
 Owns the formula: a row is the softmax, in float32, of scaling x query . key over the keys that the mask shows, capped
-where the layer does so, with its learned sink logits where it has them. Knows one layer's file and its mask, no run.
+and biased where the layer does so, with its learned sink logits where it has them. Knows one layer's file and its mask,
+no run.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Layer:
         """
         queries = to_wide(self._file.read_slice("query", (slice(None), slice(start, stop))))
         scores, first = self._scores(queries, start, stop)
-        _, total = self._exponentials(scores)
+        _, total = self._exponentials(scores, start, stop)
         total[total == 0] = 1
         last = first + scores.shape[2]
         result = np.empty((*scores.shape[:2], self.n_keys), np.float32)
@@ -58,7 +59,11 @@ class Layer:
         block = np.ascontiguousarray(keys[:, :, first : max(stop, first + COLUMNS_AT_ONCE)])
         scores = np.matmul(queries.reshape(len(keys), heads // len(keys) * n, head_dim), block)
         scores = np.ascontiguousarray(scores.reshape(heads, n, -1)[:, :, start - first : stop - first])
-        scores = self._finished(scores) - self._log_sum_exp()[:, :, None]
+        scores = self._finished(scores)
+        if "position_bias" in self._file:
+            for low, high in chunks(heads, n, self.n_keys):
+                scores[:, low:high] += self._bias(low, high)[:, :, start:stop]
+        scores = scores - self._log_sum_exp()[:, :, None]
         readers = np.stack([self._mask.readers(key, n) for key in range(start, stop)], axis=1)
         scores[:, ~readers] = -np.inf
         return np.exp(scores.astype(np.float32))
@@ -77,11 +82,17 @@ class Layer:
         else:
             scores = np.matmul(queries.reshape(len(keys), group * rows, head_dim), keys)
         scores = self._finished(scores.reshape(heads, rows, last - first))
+        if "position_bias" in self._file:
+            scores += self._bias(start, stop)[:, :, first:last]
         hidden = self._mask.hidden(start, stop, first, last)
         if hidden is not None:
             at = hidden.shape[1]
             scores[:, :, -at:] += np.where(hidden, np.float32(-np.inf), np.float32(0))
         return scores, first
+
+    def _bias(self, start: int, stop: int) -> np.ndarray:
+        """Numbers that the layer added to the scores of rows [start, stop): float32 [heads, rows, keys]."""
+        return to_wide(self._file.read_slice("position_bias", (slice(None), slice(start, stop))))
 
     def _finished(self, scores: np.ndarray) -> np.ndarray:
         """Scaled, and capped where the layer does so, in place. After the product, as models do: the same rounding."""
@@ -93,10 +104,14 @@ class Layer:
             scores *= scores.dtype.type(softcap)
         return scores
 
-    def _exponentials(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Replace scores by exp(score - peak); return the peaks and the sums over keys, [heads, rows, 1] each."""
+    def _exponentials(self, scores: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Replace scores of rows [start, stop) by exp(score - peak); return the peaks and the sums over keys.
+
+        Both are [heads, rows, 1].
+        """
         peak = scores.max(axis=-1, keepdims=True, initial=-np.inf)
         sink = self._sink_logits
+        sink = sink if sink is None or sink.shape[1] == 1 else sink[:, start:stop]
         if sink is not None:
             peak = np.maximum(peak, sink)
         peak[~np.isfinite(peak)] = 0
@@ -118,7 +133,7 @@ class Layer:
             result = np.empty((self.heads, self.n_queries), np.float64)
             for start, stop in chunks(self.heads, self.n_queries, self.n_keys):
                 scores, _ = self._scores(queries[:, start:stop], start, stop)
-                peak, total = self._exponentials(scores)
+                peak, total = self._exponentials(scores, start, stop)
                 with np.errstate(divide="ignore"):
                     logarithm = peak + np.log(total.astype(np.float64))
                 result[:, start:stop] = np.where(total > 0, logarithm, np.inf)[:, :, 0]
@@ -128,10 +143,10 @@ class Layer:
 
     @cached_property
     def _sink_logits(self) -> np.ndarray | None:
-        """Learned logits that take part in a row's sum and are no key: float32 [heads, 1, 1]."""
+        """Logits that take part in a row's sum and are no key: float32 [heads, 1, 1], or [heads, queries, 1]."""
         if "sink_logits" not in self._file:
             return None
-        return self._file.read("sink_logits").astype(np.float32)[:, None, None]
+        return self._file.read("sink_logits").astype(np.float32).reshape(self.heads, -1, 1)
 
     def _queries(self) -> np.ndarray:
         """All queries in float32, [heads, queries, head_dim]."""

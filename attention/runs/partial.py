@@ -17,6 +17,7 @@ from attention.errors import Cancelled, InvalidRequest, shown_path
 
 SUFFIX = ".partial"
 PROGRESS, CANCEL = "progress.jsonl", "cancel"
+REMOVED = "Stopped: the folder of this run was removed while it was being written."
 PHASES = ("queue", "model", "inputs", "answer", "capture", "write", "compare")
 
 
@@ -69,12 +70,12 @@ class PartialRun:
         """Append one line of progress; `done` of `total` is in tokens (answer), layers (capture) or bytes (model)."""
         assert phase in PHASES, phase
         self._answer = self._answer if answer is None else answer
-        line = {"phase": phase, "done": done, "total": total, "answer": self._answer}
+        line = {"phase": phase, "done": done, "total": total, "answer": self._answer, "process": os.getpid()}
         try:
             with open(self.folder / PROGRESS, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         except FileNotFoundError:
-            raise Cancelled("Stopped: the folder of this run was removed while it was being written.") from None
+            raise Cancelled(REMOVED) from None
 
     def cancel(self) -> None:
         """Ask the job to stop at its next token or layer. Does nothing when the run is already finished."""
@@ -117,7 +118,8 @@ def write_index(path: Path, info: dict[str, Any]) -> None:
 
 
 def read_progress(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The last complete line of progress, {phase, done, total, answer}, or None before the first and after the end."""
+    """The last complete line of progress, {phase, done, total, answer, process}, or None before the first and after the
+    end. `process` is the number of the one that works."""
     try:
         with open(Path(folder) / PROGRESS, "rb") as file:
             size = file.seek(0, os.SEEK_END)

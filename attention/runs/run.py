@@ -38,7 +38,7 @@ from .tokens import find_words
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-FORMAT = 1
+FORMAT = 2
 
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
 _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
@@ -109,6 +109,13 @@ class Run:
 
     def towers(self) -> list[str]:
         return list(self.info["towers"])
+
+    def unread_towers(self) -> dict[str, str]:
+        """Towers of the model whose rows cannot be kept, by name, and a sentence with the reason."""
+        return {
+            name: f"The {tower['layers']} layers of this model's {name} tower make no map: {tower['why']}."
+            for name, tower in self.info.get("unread_towers", {}).items()
+        }
 
     def layers(self, tower: str = "language") -> list[int]:
         """The layers with softmax attention, by their index in the model, ascending."""
@@ -580,6 +587,8 @@ class Run:
         try:
             return self.info["towers"][tower]
         except (KeyError, TypeError):
+            if isinstance(tower, str) and (unread := self.unread_towers().get(tower)):
+                raise NotInRun(f"{unread} This run has {', '.join(self.towers())}.") from None
             raise NotInRun(f"This run has no tower {quoted(tower)}; it has {', '.join(self.towers())}.") from None
 
     def _find_cells(self, grid: int) -> np.ndarray:

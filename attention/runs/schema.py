@@ -174,7 +174,7 @@ class Layer(TypedDict):
     index: int
     """in the model"""
     kind: NotRequired[str]
-    """`softmax`, or `linear` (linear attention), `convolution`: layers without attention rows"""
+    """`softmax`, or of layers without rows here `linear` (linear attention), `convolution`, `unmerged` (other keys)"""
     file: NotRequired[str | None]
     """null for a layer without attention rows"""
     kv_heads: NotRequired[int | None]
@@ -183,6 +183,8 @@ class Layer(TypedDict):
     """numbers of a query or a key"""
     learned_sink: NotRequired[bool]
     """true where its file has `sink_logits`: what a row lacks to 1 is on a sink, which is no key"""
+    position_bias: NotRequired[bool]
+    """true where its file has `position_bias`, which is added to its scores"""
 
 
 def _is_list(value: object) -> str:
@@ -293,10 +295,19 @@ class Group(TypedDict):
     """[first key, the one after the last], ascending; null for attention sinks, which are other keys in each layer"""
 
 
+class UnreadTower(TypedDict):
+    layers: int
+    """how many it has"""
+    heads: int
+    """of each"""
+    why: Text
+    """the reason, as a part of a sentence"""
+
+
 @with_config(ConfigDict(strict=True, use_attribute_docstrings=True))
 class RunInfo(TypedDict):
     format: int
-    """1"""
+    """1; 2 where a layer has `position_bias`"""
     id: Id
     """a name"""
     created: Time
@@ -339,6 +350,8 @@ class RunInfo(TypedDict):
     """each picture, tile or thumbnail as cells"""
     towers: dict[str, Tower]
     """`language`; `vision` where it was kept, `cross` where a model reads pictures by cross-attention"""
+    unread_towers: NotRequired[dict[Name, UnreadTower]]
+    """towers of the model whose rows cannot be kept, by name"""
     points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]
     """places that the answer names"""
     boxes: NotRequired[Annotated[list[Box], Field(max_length=MAX_TOKENS)]]

@@ -37,7 +37,7 @@ from attention.runs.tokens import cell_box
 from attention.words import in_one_line, phase_words, tower_words
 
 from . import painting
-from .eager import check_eager_logits, compare_end_to_end, compare_on_same_factors
+from .eager import Choices, check_eager_logits, compare_end_to_end, compare_on_same_factors
 from .pictures import ANSWER, PROMPT, VISUAL_TOKENS, drawing, prepared_inputs
 from .table import Check, Worst, number
 
@@ -77,9 +77,11 @@ def verify(
         after = _state(model.model)
         with Run(folder) as run, INFERENCE, torch.inference_mode():
             report("Running the model without capture")
-            plain = model.model(**inputs).logits
+            choices = Choices(model)
+            with choices.kept():
+                plain = model.model(**inputs).logits
             report("Comparing with eager attention")
-            masks, end_to_end, eager = compare_end_to_end(model, run, inputs)
+            masks, end_to_end, eager = compare_end_to_end(model, run, inputs, choices)
             same = compare_on_same_factors(model, run, inputs, masks, fast)
             report("Reading rows and columns")
             rows = _compare_readers(run, same.bounds)

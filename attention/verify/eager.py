@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -49,6 +51,34 @@ def _eager_place(tower: str, module: torch.nn.Module) -> tuple[ModuleType, str]:
     return source, own if hasattr(source, own) else name
 
 
+class Choices:
+    """Keys that a model's own modules chose in one pass (`kept`), given to it again in another (`again`).
+
+    Where two keys score nearly the same, rounding decides which of them is chosen: a pass with other kernels would read
+    other keys, and be another model.
+    """
+
+    def __init__(self, loaded):
+        self._modules = loaded.family.choosing_modules(loaded.model)
+        self._chosen: list[list] = [[] for _ in self._modules]
+
+    def kept(self) -> AbstractContextManager:
+        """Note what is chosen."""
+        return self._hooked([chosen.append for chosen in self._chosen])
+
+    def again(self) -> AbstractContextManager:
+        """Let the same be chosen, call by call."""
+        rests = [iter(chosen) for chosen in self._chosen]
+        return self._hooked([lambda _, rest=rest: next(rest) for rest in rests])
+
+    @contextmanager
+    def _hooked(self, each: list[Callable]) -> Iterator[None]:
+        with ExitStack() as hooks:
+            for module, of in zip(self._modules, each, strict=True):
+                hooks.callback(module.register_forward_hook(lambda _, args, own, of=of: of(own)).remove)
+            yield
+
+
 class _Blocks:
     """Place in its layer of each sequence of each attention call: one after the other, as they come."""
 
@@ -61,8 +91,8 @@ class _Blocks:
         return slice(row, row + n_queries), slice(col, col + n_keys)
 
 
-def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check], torch.Tensor]:
-    """Run the model with its eager attention, and compare its rows with the run's.
+def compare_end_to_end(loaded, run, inputs, choices: Choices) -> tuple[dict, list[Check], torch.Tensor]:
+    """Run the model with its eager attention, on the keys of `choices`, and compare its rows with the run's.
 
     Returns the masks that eager attention was given in each layer, block by block: bool [queries, keys] of what is
     hidden, or None; the checks; and the logits.
@@ -94,7 +124,7 @@ def compare_end_to_end(loaded, run, inputs) -> tuple[dict, list[Check], torch.Te
     try:
         for (source, name), function in eager.items():
             setattr(source, name, listening(function))
-        with attention_function(loaded.model, "eager"):
+        with attention_function(loaded.model, "eager"), choices.again():
             logits = loaded.model(**inputs).logits
     finally:
         for (source, name), function in eager.items():
@@ -152,8 +182,9 @@ def compare_on_same_factors(loaded, run, inputs, masks, fast: str) -> SameFactor
     def listen(module, query, key, value, attention_mask, **kwargs):
         if id(module) in names:
             place = names[id(module)]
-            formula = Scores.of(query, kwargs)
+            given = Scores.of(query, kwargs)
             for entry in range(len(query)):
+                formula = given.of_entry(entry)
                 own = [tensor[entry : entry + 1] for tensor in (query, key, value)]
                 hidden = next(hidden_blocks[place])
                 weights, largest = _scores_in_float64(own[0][0], own[1][0], hidden, formula)
@@ -190,11 +221,13 @@ def _scores_in_float64(query, key, hidden, formula: Scores) -> tuple[torch.Tenso
     largest = scores.abs().max().item()  # before a cap: its rounding goes into the capped score
     if formula.softcap is not None:
         scores = formula.softcap * torch.tanh(scores / formula.softcap)
+    if formula.position_bias is not None:
+        scores += formula.position_bias.cpu().double()
     if hidden is not None:
         scores.masked_fill_(torch.from_numpy(hidden), float("-inf"))
     if formula.sink_logits is None:
         return scores.softmax(dim=-1), largest
-    sinks = formula.sink_logits.detach().cpu().double()[:, None, None].expand(-1, scores.shape[1], 1)
+    sinks = formula.sink_logits.detach().cpu().double().reshape(len(scores), -1, 1).expand(-1, scores.shape[1], 1)
     return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1], largest
 
 

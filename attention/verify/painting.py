@@ -62,6 +62,8 @@ def first_keys(family: Family, model: torch.nn.Module, inputs: Inputs) -> dict[s
     token = _listener.set(listen)
     try:
         with attention_function(model, APART), torch.inference_mode(), ExitStack() as passing:
+            for module in family.unread_modules(model):
+                passing.callback(module.register_forward_hook(_read_nothing).remove)
             for tower in {"language", "vision"} & modules.keys():
                 for layer in _without_attention(model, modules[tower]):
                     passing.callback(layer.register_forward_hook(_pass_on, with_kwargs=True).remove)
@@ -83,6 +85,12 @@ def _without_attention(model: torch.nn.Module, modules: dict[int, torch.nn.Modul
     name = next(name for name, module in model.named_modules() if module is modules[first])
     layers = model.get_submodule(name.rpartition(f".{first}.")[0])
     return [layer for index, layer in enumerate(layers.children()) if index not in modules]
+
+
+def _read_nothing(module, args, output):
+    """Give nothing in the place of what patches read of each other."""
+    whole = output if isinstance(output, torch.Tensor) else output[0]
+    return torch.zeros_like(whole) if isinstance(output, torch.Tensor) else (torch.zeros_like(whole), *output[1:])
 
 
 def _pass_on(layer, args, kwargs, output):

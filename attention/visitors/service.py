@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ class Service:
     ):
         """
         Args:
-            run_job: makes the run, or the comparison, that {partial, request, tokens, new_tokens, adapters, words}
-                describes, and returns {run} or {error}; given the inputs too where they are made already.
+            run_job: makes the run, or the comparison, that {partial, request, adapters, words, work} describes, and
+                returns {run} or {error}; given the inputs too where they are made already. `work` is that of one run.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
@@ -127,7 +128,7 @@ class Service:
             raise InvalidRequest(f"The model is {quoted(model)}; it must be a name.")
         offered = self.offered()
         if offered is not None and model not in offered:
-            raise InvalidRequest(f"{model} is not offered here. There is {', '.join(offered)}.")
+            raise InvalidRequest(f"{shortened(model)} is not offered here. There is {', '.join(offered)}.")
         return model.strip()
 
     def offered(self) -> list[str] | None:
@@ -233,7 +234,7 @@ class Service:
         result is {ticket}.
         """
         refuse_paths(fields.get("messages"))
-        partial = PartialRun.create(self.cache.new_folder())
+        partial = self._new_folder()
         job = Job(partial, lambda: self._work(partial, fields, owner, comparison))
         self._jobs[owner].add(job)
         try:
@@ -243,6 +244,16 @@ class Service:
             self._jobs[owner].discard(job)
             if not self._jobs[owner]:
                 del self._jobs[owner]
+
+    def _new_folder(self) -> PartialRun:
+        """Folder of a run that is about to be made. Strangers are not told where it lies."""
+        try:
+            return PartialRun.create(self.cache.new_folder())
+        except InvalidRequest as error:
+            if not self.is_hosted:
+                raise
+            log.error("No run can be kept: %s", error)
+            raise AttentionError("This server cannot keep a run at the moment. Try again later.") from None
 
     def is_working(self, owner: str) -> bool:
         """True if a job of this visitor is in progress."""
@@ -284,14 +295,14 @@ class Service:
         wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
         n_runs = len(wanted) + 1 if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())
+        assert expected.work is not None  # a forecast has it
         done = self._run_job(
             {
                 "partial": str(partial.folder),
                 "request": request.to_dict(),
                 "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
                 "words": comparison["words"] if comparison is not None else None,
-                "tokens": expected.tokens * n_runs,
-                "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
+                "work": asdict(expected.work),
             },
             expected.prepared,
         )

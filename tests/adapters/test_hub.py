@@ -10,9 +10,11 @@ import torch
 from adapter_folders import BASE, write_adapter
 from fake_hub import COMMIT, Hold, fake_hub
 from huggingface_hub import hf_hub_download
+from made_adapters import saved_adapter
 from safetensors.torch import save_file
 
 from adapters import hub as adapter_hub
+from adapters.choosing import choose, choose_members
 from adapters.files import CONFIG, WEIGHTS, read_folder
 from attention.errors import AdapterRefused, AdapterUnavailable, Cancelled, InvalidRequest
 
@@ -254,7 +256,7 @@ def test_files_that_are_not_what_they_should_be_are_refused(hub, repository, nam
 def test_a_server_takes_only_what_everybody_may_read_and_it_can_keep(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    adapter_hub.find(ID, is_hosted=True)
+    found = adapter_hub.find(ID, is_hosted=True)
     assert set(hub.logins) == {None}
     hub.logins.clear()
     adapter_hub.find(ID)
@@ -262,6 +264,37 @@ def test_a_server_takes_only_what_everybody_may_read_and_it_can_keep(hub, monkey
     monkeypatch.setattr(adapter_hub, "HOSTED_ADAPTER_BYTES", 10_000)
     with pytest.raises(AdapterRefused, match="this server takes"):
         adapter_hub.find(ID, is_hosted=True)
+    hub.logins.clear()
+    adapter_hub.fetch(found, is_hosted=True)
+    assert set(hub.logins) == {None}
+
+
+def test_a_server_gives_nobody_what_its_own_login_has_fetched(hub):
+    fetched = adapter_hub.fetch(adapter_hub.find(ID))  # while it was open, or by whoever runs the server
+    assert adapter_hub.find(ID, is_hosted=True).folder == fetched.folder
+    hub.gated.add(ID)
+    for name in (ID, f"{ID}@{COMMIT}"):
+        with pytest.raises(AdapterUnavailable, match=f"{ID} is gated. Choose one that is open"):
+            adapter_hub.find(name, is_hosted=True)
+    del hub.repositories[ID]
+    for name in (ID, f"{ID}@{COMMIT}"):
+        with pytest.raises(AdapterUnavailable, match="or it is private"):
+            adapter_hub.find(name, is_hosted=True)
+    hub.failing = 503
+    with pytest.raises(AdapterUnavailable, match="cannot be reached"):
+        adapter_hub.find(f"{ID}@{COMMIT}", is_hosted=True)
+    assert adapter_hub.find(f"{ID}@{COMMIT}").folder == fetched.folder
+
+
+def test_an_adapter_that_a_stranger_chooses_is_fetched_by_nobodys_login(tiny_folder, tmp_path, monkeypatch):
+    folder = saved_adapter(tiny_folder, tmp_path / "adapter")
+    with fake_hub({ID: folder}, tmp_path / "cache", monkeypatch) as hub:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        for wanted in (choose, choose_members):
+            (choice,) = wanted([ID], tiny_folder, is_hosted=True)
+            assert choice.files.folder is not None and choice.files.revision == COMMIT
+        assert WEIGHTS in hub.sent and set(hub.logins) == {None}
 
 
 # The Hub's list

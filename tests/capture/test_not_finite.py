@@ -71,8 +71,11 @@ def test_in_every_family_nan_in_the_first_layer_is_found(model_type, tmp_path):
     attention = loaded.family.attention_modules(loaded.model)["language"]
     with torch.no_grad():
         first = attention[min(attention)]
-        getattr(first, "k_proj", getattr(first, "kv_b_proj", None)).weight[0, 0] = float("nan")
-    with pytest.raises(NotFinite, match=rf"Layer {min(attention)} of the language tower .*(k|kv_b)_proj\.weight"):
+        keys = getattr(first, "k_proj", getattr(first, "kv_b_proj", None))
+        getattr(keys, "linear", keys).weight[0, 0] = float("nan")
+    with pytest.raises(
+        NotFinite, match=rf"Layer {min(attention)} of the language tower .*(k|kv_b)_proj(\.linear)?\.weight"
+    ):
         extract(Request(picture, PROMPT), tmp_path / "run", loaded)
 
 

@@ -75,7 +75,8 @@ class Eager:
             mask = torch.zeros(mask.shape).masked_fill(~mask, torch.finfo(torch.float32).min)
         eager = sys.modules[type(module).__module__].eager_attention_forward
         scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
-        weights = eager(module, query, key, key, mask, scaling=scaling)[1]
+        added = {name: kwargs[name] for name in ("position_bias", "sinks") if name in kwargs}
+        weights = eager(module, query, key, key, mask, scaling=scaling, **added)[1]
         repeated = key.repeat_interleave(heads // key.shape[1], dim=1)
         largest = (query @ repeated.transpose(2, 3) * scaling).abs().max().item()
         for entry, block in enumerate(weights):
@@ -97,8 +98,8 @@ class Eager:
 
 def plain_model(folder, dtype):
     """A model without capture: with SDPA, or where that leaves out what layers do to scores with our function."""
-    is_known = json.loads((folder / "config.json").read_text())["model_type"] != "hy_v4_vl"
-    function = "sdpa" if is_known else ATTENTION
+    model_type = json.loads((folder / "config.json").read_text())["model_type"]
+    function = ATTENTION if model_type in ("got_ocr2", "hy_v4_vl", "inkling2") else "sdpa"
     return AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation=function)
 
 

@@ -18,7 +18,7 @@ from transformers.image_utils import SizeDict
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from attention import Request, extract
-from attention.errors import LimitExceeded
+from attention.errors import LimitExceeded, UnsupportedModel
 from attention.models import kept
 from attention.models import loading as models
 
@@ -87,6 +87,14 @@ def test_tokens_are_bounded_by_tiles(loaded):
     assert counts == [63, 45, 27, 9]
     with pytest.raises(LimitExceeded, match="in 9 tokens at least"):
         loaded.family.prepare(loaded.processor, chat(1), [picture], 8)
+
+
+def test_tiles_that_are_no_squares_of_the_vision_tower_are_refused(loaded):
+    oblong = copy.copy(loaded.processor)
+    size = {"height": TILE_PX, "width": 2 * TILE_PX}
+    oblong.image_processor = type(oblong.image_processor)(**oblong.image_processor.to_dict() | {"size": size})
+    with pytest.raises(UnsupportedModel, match=f"tiles of {2 * TILE_PX}x{TILE_PX} pixels, and its vision tower reads"):
+        loaded.family.fitted(oblong, loaded.model.config)
 
 
 def test_chunks_do_not_read_each_other_and_the_layer_that_has_none_reads_everything(loaded, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers.models.gemma2 import modeling_gemma2
 from transformers.models.gpt_oss import modeling_gpt_oss
+from transformers.models.inkling2 import modeling_inkling2
 
 from attention.models import scores
 from attention.models.scores import Scores, attend
@@ -60,6 +61,33 @@ def test_sink_logits_are_gpt_osss():
     found = attend(module(), query, key, value, ~hides[None, None], {"scaling": 0.5, "s_aux": sinks})
     assert torch.allclose(found, expected, atol=1e-6)
     assert rows.sum(dim=-1)[:, 2].min() < 0.5, "a sink takes some"
+
+
+def test_a_bias_by_position_and_sinks_of_each_query_are_inklings():
+    query, key, value = tensors(KEYS)
+    generator = torch.Generator().manual_seed(1)
+    own = {
+        "position_bias": torch.randn(2, HEADS, KEYS, KEYS, generator=generator) * 3,
+        "sinks": torch.randn(2, HEADS, KEYS, 1, generator=generator) * 3,
+    }
+    hides = hidden(KEYS)
+    expected, rows = modeling_inkling2.eager_attention_forward(
+        module(), query, key, value, added(hides), scaling=0.5, **own
+    )
+    options = {"scaling": 0.5, **own}
+    found = attend(module(), query, key, value, ~hides[None, None], options)
+    assert torch.allclose(found, expected, atol=1e-6)
+    formula = Scores.of(query, options)
+    assert not formula.are_plain and Scores.of(query, {"position_bias": own["position_bias"]}).are_plain
+    keys = key.repeat_interleave(HEADS // KV_HEADS, dim=1)
+    inside = hides[3:7, :2].all(dim=1) & hides[3:7, 9:].all(dim=1)  # queries that see keys 2 to 8 alone
+    assert inside.any()
+    for entry in range(2):
+        one = formula.of_entry(entry).of_queries(slice(3, 7))
+        part = one.finished(query[entry, :, 3:7] @ keys[entry].transpose(1, 2)[..., 2:9], slice(2, 9))
+        part = one.softmax(part.masked_fill(hides[3:7, 2:9], float("-inf")))
+        assert torch.allclose(part[:, inside], rows[entry, :, 3:7, 2:9][:, inside], atol=1e-6)
+    assert "position_bias[h, t, j]" in formula.how_to_read and "sink_logits[h, t]" in formula.how_to_read
 
 
 def test_what_is_computed_in_parts_is_the_same(monkeypatch):

@@ -177,6 +177,29 @@ def test_a_model_of_the_hub_is_asked_for_once_and_outlives_its_files(folder, tmp
     with extract(request, tmp_path / "run") as run:
         assert run.info["model"]["revision"] == "0123abc"
     assert asked == ["somebody/something"]
+    monkeypatch.setattr(kept, "_always", None)
+    kept.keep_always(first)
+    assert models.load(str(folder), "cpu") is not first
+    expected = forecast(request)  # beside another that was asked for, whose files are there
+    assert expected.work.is_loaded and expected.work.weight_bytes == sum(w.nbytes for w in first.model.parameters())
+    assert models.load("somebody/something", "cpu") is first and asked == ["somebody/something"]
+    kept.free()
+
+
+def test_code_in_a_models_folder_is_never_run(folder, tmp_path):
+    hostile = shutil.copytree(folder, tmp_path / "hostile")
+    for name in ("config", "tokenizer_config", "preprocessor_config", "processor_config"):
+        file = hostile / f"{name}.json"
+        content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        names = ("Config", "Model", "ModelForImageTextToText", "Processor", "ImageProcessor")
+        content["auto_map"] = {f"Auto{each}": f"evil.Evil{each}" for each in names}
+        content["auto_map"]["AutoTokenizer"] = ["evil.EvilTokenizer", "evil.EvilTokenizerFast"]
+        file.write_text(json.dumps(content), encoding="utf-8")
+    (hostile / "evil.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')\n", encoding="utf-8")
+    request = Request(prompt="is there a red star?", model=str(hostile), device="cpu")
+    with extract(request, tmp_path / "run") as run:
+        assert len(run.info["tokens"]) > 5
+    assert not (tmp_path / "was_run").exists()
     kept.free()
 
 

@@ -34,6 +34,7 @@ from attention.page.results import Analyzed, KeptRun, Measured, Model, ModelShap
 from attention.request import Request
 from attention.runs.run import open_run
 from attention.visitors.store import RunCache
+from attention.visitors.zero_gpu import LEAST_S
 
 pytestmark = pytest.mark.slow
 
@@ -742,5 +743,4 @@ def test_what_crosses_to_the_job_is_plain_data(service, picture, monkeypatch):
         seconds_until(lambda: job.is_done)
     assert seen[0]["request"]["images"] == [str(picture)]
     assert Path(seen[0]["partial"]).suffix == ".partial"
-    assert 10 <= app.gpu_seconds(seen[0]) <= 60
-    assert app.gpu_seconds(seen[0] | {"tokens": 10**6, "new_tokens": 10**6}) == 60
+    assert app.gpu_seconds(seen[0]) == LEAST_S

@@ -43,7 +43,8 @@ BOUND = 1e-6 + 2e-7 * 40  # promise 1: 1e-6 + 2e-7 x the largest score; the scor
 
 
 def write(
-    folder, mask="causal", dtype=torch.float32, layers=2, softcap=None, sink=None, factors=True, stored=(), **new
+    folder, mask="causal", dtype=torch.float32, layers=2, softcap=None, sink=None, factors=True, stored=(), bias=0,
+    **new,
 ):  # fmt: skip
     """A run of random numbers; returns its folder and the attention it stands for, [layers][heads, n, n]."""
     n = N
@@ -56,13 +57,16 @@ def write(
     for layer in range(layers):
         query = (torch.randn(HEADS, n, HEAD_DIM, generator=generator) * 3).to(dtype)
         key = torch.randn(KV_HEADS, n, HEAD_DIM, generator=generator).to(dtype)
-        rows = softmax(query, key, allowed, softcap, sink)
+        added = (torch.randn(HEADS, n, n, generator=generator) * bias).to(dtype) if bias else None
+        rows = softmax(query, key, allowed, softcap, sink, added)
         tensors = {"query": query, "key": key} if factors else {}
         if stored:
             tensors["attention"] = torch.from_numpy(rows[:, list(stored)].transpose(1, 0, 2).astype(np.float16))
             tensors["positions"] = torch.tensor(list(stored), dtype=torch.int32)
         if mask == "segments":
             tensors["segments"] = torch.tensor(ENDS, dtype=torch.int32)
+        if added is not None:
+            tensors["position_bias"] = added
         if sink is not None:
             tensors["sink_logits"] = torch.tensor(sink, dtype=torch.float32)
         about = {"scaling": repr(HEAD_DIM**-0.5), "softcap": str(softcap or ""), "mask": mask}
@@ -82,16 +86,18 @@ def write(
     return folder, expected
 
 
-def softmax(query, key, allowed, softcap=None, sink=None):
+def softmax(query, key, allowed, softcap=None, sink=None, bias=None):
     """The definition, in float64 and one step at a time: [heads, n, n]."""
     key = np.repeat(key.double().numpy(), HEADS // KV_HEADS, axis=0)
     scores = query.double().numpy() @ key.transpose(0, 2, 1) * HEAD_DIM**-0.5
     if softcap:
         scores = softcap * np.tanh(scores / softcap)
+    if bias is not None:
+        scores = scores + bias.double().numpy()
     weights = np.exp(scores) * allowed
     total = weights.sum(-1, keepdims=True)
     if sink is not None:
-        total = total + np.exp(np.asarray(sink))[:, None, None]
+        total = total + np.exp(np.asarray(sink, np.float64).reshape(HEADS, -1, 1))
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
 
 
@@ -113,9 +119,18 @@ def test_rows_columns_and_dense_are_the_softmax_under_the_mask(tmp_path, monkeyp
             assert np.allclose(dense.sum(-1)[:, sees], 1, atol=1e-6) and not dense[:, ~sees].any()
 
 
+SCORED = {
+    "cap": {"softcap": 5.0},
+    "sinks": {"sink": [2.0, -1.0, 0.0, 9.0, 1.0, 3.0]},
+    "bias": {"bias": 3},
+    "bias, and sinks of each query": {"bias": 3, "sink": np.arange(HEADS * N).reshape(HEADS, N) % 7 - 3.0},
+}
+
+
 @pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("more", [{"softcap": 5.0}, {"sink": [2.0, -1.0, 0.0, 9.0, 1.0, 3.0]}], ids=["cap", "sinks"])
-def test_soft_caps_and_learned_sinks_are_part_of_the_softmax(tmp_path, mask, more):
+@pytest.mark.parametrize("more", SCORED.values(), ids=SCORED)
+def test_caps_biases_and_learned_sinks_are_part_of_the_softmax(tmp_path, monkeypatch, mask, more):
+    monkeypatch.setattr(factors, "CHUNK_BYTES", 4 * HEADS * N * 10)
     folder, expected = write(tmp_path / "run", mask, layers=1, **more)
     with open_run(folder) as run:
         columns = np.stack([run.column(0, key) for key in range(N)], axis=2)
@@ -386,7 +401,7 @@ DAMAGE = {
     "no folder": (shutil.rmtree, "is not a finished run"),
     "half of run.json": (lambda folder: (folder / "run.json").write_text('{"format": 1, "i'), "cannot be read"),
     "a list": (lambda folder: (folder / "run.json").write_text("[]"), "has format None"),
-    "a later format": (rewrite(format=2), "has format 2; this version reads up to 1"),
+    "a later format": (rewrite(format=3), "has format 3; this version reads up to 2"),
     "no format": (rewrite(format="x"), "has format 'x'"),
     "a missing layer": (layer(lambda file: file.unlink()), "layer_0.safetensors of this run cannot be opened"),
     "a cut-off layer": (layer(lambda file: file.write_bytes(file.read_bytes()[:-9])), "is damaged: it is cut off"),

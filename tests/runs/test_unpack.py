@@ -236,7 +236,7 @@ def test_more_than_an_entry_says_is_never_written(files, tmp_path, place, monkey
         (b"[" * 100_000, "nested too deeply"),
         (b"[]", "has format None; runs have a number from 1 on"),
         (b'{"format": true}', "has format True"),
-        (b'{"format": 2, "tokens": 5}', "has format 2; this version reads up to 1"),
+        (b'{"format": 3, "tokens": 5}', "has format 3; this version reads up to 2"),
         (b'{"format": 1}', "id is None; it must be letters and digits"),
         (b'{"format": NaN}', "NaN is no number in JSON"),
         (b'{"format": 1, "a": 1e999}', "1e999 is no number in JSON"),
@@ -468,6 +468,8 @@ FILES = {
     "far positions": ({"positions": lambda value: value + 1}, "its positions are not ascending, from 0 to 22"),
     "other positions": ({"positions": lambda value: value - 1}, "tower language of this run store different rows"),
     "sink logits": ({"sink_logits": np.zeros(3, np.float32)}, r"sink_logits is F32 \[3\], not F32 \[4\]"),
+    "each query's": ({"sink_logits": np.zeros((4, 3), np.float32)}, r"sink_logits is F32 \[4, 3\], not F32 \[4, 23\]"),
+    "position bias": ({"position_bias": np.zeros((4, 23, 3), np.float32)}, r"\[4, 23, 3\], not .* \[4, 23, 23\]"),
     "received": ({"received": np.zeros((4, 2), np.float32)}, r"received is F32 \[4, 2\], not F32 \[4, 23\]"),
 }  # fmt: skip
 

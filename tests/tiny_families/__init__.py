@@ -25,6 +25,8 @@ from attention import families
 KINDS = ("gemma3", "gemma4", "idefics3", "llava", "mistral3", "mllama", "qwen2_5_vl", "qwen3_5", "qwen3_vl")
 # Models that share their model type with another, and have another tower.
 VARIANTS = ("granite_vision", "pixtral")
+# Families with code of their own that is much like another's, which every run proves.
+LIKE_ANOTHER = ("deepseek_vl_hybrid", "ernie4_5_vl_moe", "granite_docling", "inkling_mm_model", "video_llava")
 
 
 def write(model_type: str, folder: Path) -> Path:
@@ -44,13 +46,15 @@ def of_each_kind() -> list:
 
 
 def of_own_code() -> list:
-    """All types as parameters; a test run leaves out those that inherit every method from another, unless in KINDS."""
+    """All types as parameters; a run leaves out those whose code is much like another's, unless in KINDS."""
     return [pytest.param(name, marks=[] if _has_own_code(name) else pytest.mark.full) for name in all_types()]
 
 
 def _has_own_code(model_type: str) -> bool:
     if model_type in (*KINDS, *VARIANTS):
         return True
+    if model_type in LIKE_ANOTHER:
+        return False
     return any(inspect.isfunction(each) for each in vars(type(families.find(model_type))).values())
 
 

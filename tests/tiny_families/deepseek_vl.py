@@ -39,7 +39,7 @@ def tokenizer_files(folder, template):
     return tokenizer
 
 
-def write_model(folder, model, name, vision=2, **options):
+def write_model(folder, model, name, vision=2, fine=None, **options):
     sharpen(model.model.language_model, 4, 6, ("q_proj", "k_proj"))
     sharpen(model.model.vision_model, 4, vision, ("q_proj", "k_proj"))
     model.save_pretrained(folder)
@@ -51,6 +51,7 @@ def write_model(folder, model, name, vision=2, **options):
             "size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
             "min_size": 14,
             "do_pad": True,
+            **({"high_res_size": {"height": fine, "width": fine}} if fine else {}),
             **CLIP,
         },
     )

@@ -58,7 +58,8 @@ def vision_config(image_size=IMAGE_SIZE):
 
 def sharpen_towers(model, vision=4):
     sharpen(model.model.language_model, 4, 6, ("q_proj", "k_proj"))
-    sharpen(model.model.vision_tower, vision, 2, ("q_proj", "k_proj"))
+    tower = getattr(model.model, "vision_tower", None) or model.model.image_tower
+    sharpen(tower, vision, 2, ("q_proj", "k_proj"))
 
 
 def write(folder):

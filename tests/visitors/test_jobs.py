@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -48,7 +49,7 @@ def test_progress_and_result_reach_the_one_who_follows(partial):
         return job, progress
 
     job, progress = run(scenario())
-    assert progress[0] == {"phase": "answer", "done": 1, "total": 2, "answer": "re"}
+    assert progress[0] == {"phase": "answer", "done": 1, "total": 2, "answer": "re", "process": os.getpid()}
     assert job.result() == {"run": str(partial.final)}
     assert (partial.final / "run.json").exists()
     assert not partial.folder.exists()

@@ -80,6 +80,7 @@
  * @property {Picture[]} images
  * @property {Grid[]} grids
  * @property {Record<string, Tower>} towers
+ * @property {Record<string, {layers: number, heads: number, why: string}>} [unread_towers]  whose rows cannot be kept
  * @property {Point[]} [points]
  * @property {Box[]} [boxes]
  * @property {Unplaced[]} [unplaced]

@@ -3,7 +3,7 @@
 import { skippedLayers } from '../data/run_info.js';
 
 /** Words for what a layer has instead of softmax attention, as in attention/words.py. @type {Record<string, string>} */
-const KINDS = { linear: 'linear attention', convolution: 'a convolution' };
+const KINDS = { linear: 'linear attention', convolution: 'a convolution', unmerged: 'patches that are merged later' };
 
 /** The kinds of some layers. @param {import('../data/run_info.js').Layer[]} layers */
 export function kindsOf(layers) {

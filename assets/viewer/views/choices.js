@@ -55,12 +55,15 @@ export function createChoices(root, state, { choose, enter, turn }) {
   function offer() {
     const { info, tower } = state.get;
     const names = info ? Object.keys(info.towers).filter((name) => layersOf(info, name).length) : [];
-    towers.classList.toggle('av-off', names.length < 2);
+    const unread = Object.entries(info?.unread_towers ?? {});
+    towers.classList.toggle('av-off', names.length + unread.length < 2);
     towers.replaceChildren(...names.map((name) => {
       const button = create('button', { type: 'button', class: 'av-toggle', text: name, 'aria-pressed': name === tower, title: TOWERS[name] ?? '' });
       button.addEventListener('click', () => enter(name));
       return button;
-    }));
+    }), ...unread.map(([name, { layers, why }]) => create('button', {
+      type: 'button', class: 'av-toggle', text: name, disabled: true, title: `Its ${layers} layers make no map: ${why}.`,
+    })));
     layer.offer(info ? choices(layersOf(info, tower)) : [], info ? wordsBetween(info, tower) : []);
     head.offer(info ? choices(headsOf(info, tower)) : []);
     show();

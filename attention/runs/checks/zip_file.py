@@ -189,7 +189,7 @@ class ForeignZip:
                 has = "more" if block else f"{count:,}"
                 raise zipfile.BadZipFile(f"it says {entry.file_size:,} bytes and has {has}")
         except _BROKEN as error:
-            reason = error or "it is cut off"
+            reason = shortened(str(error), 200) or "it is cut off"  # zipfile may repeat a name of 64 kB
             raise DamagedRun(f"{quoted(entry.filename)} in {self.name} is damaged: {reason}.") from None
 
 
