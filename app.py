@@ -124,6 +124,7 @@ def usual_seconds(service: Service) -> int | None:
     asked = Request((EXAMPLES / "window.png",), "click Save", service.default_model(), mode="generate", vision=False)
     try:
         expected = forecast(asked, service.limits)
+        assert expected.work is not None  # `forecast` says it
         return gpu_seconds({"work": asdict(expected.work), "adapters": [], "words": None})
     except AttentionError as error:
         logging.getLogger("app").warning("What a run costs is not said: %s", error)

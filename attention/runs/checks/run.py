@@ -287,9 +287,14 @@ def _check_layer(folder: Path, record: dict[str, Any], tower: _Tower, masks: dic
         elif len(positions) != tower.queries:
             rows = f"{len(positions):,} of {tower.queries:,} rows"
             raise broken(layer.name, f"it has no queries and keys, and {rows}")
-    for name, shape in (("sink_logits", (tower.heads,)), ("received", (tower.heads, tower.keys))):
+    sinks = (tower.heads, tower.queries)[: len(layer.tensors.get("sink_logits", ("", (1,)))[1])]
+    for name, dtypes, shape in (
+        ("sink_logits", ("F32",), sinks),
+        ("received", ("F32",), (tower.heads, tower.keys)),
+        ("position_bias", _FLOATS, (tower.heads, tower.queries, tower.keys)),
+    ):
         if layer.has(name):
-            layer.check(name, ("F32",), *shape)
+            layer.check(name, dtypes, *shape)
     return positions
 
 
