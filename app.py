@@ -8,7 +8,6 @@ import spaces  # isort: skip - on ZeroGPU nothing may touch CUDA before this
 
 import argparse
 import asyncio
-import functools
 import inspect
 import json
 import logging
@@ -16,7 +15,7 @@ import os
 import platform
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +58,8 @@ gr.utils.safe_get_stop_event = asyncio.Event
 
 from starlette.middleware import Middleware
 
+from attention import decoder_pool
+from attention.capture.handed_over import handed_over, taken_over
 from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError, InvalidRequest, shown_path
@@ -135,8 +136,20 @@ def run_job(job: dict, prepared: Any = None) -> dict:
     """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
     With `words` it is a comparison of the base with the adapters. `prepared` are inputs that a forecast has made. On
-    ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again.
+    ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again, of the
+    pictures and frames that were handed over as `opened`.
     """
+    with taken_over(job["request"]["images"], job["opened"]) if "opened" in job else nullcontext():
+        return _run_job(job, prepared)
+
+
+def run_elsewhere(job: dict, prepared: Any) -> dict:
+    """Run a job in another process, to which pictures go decoded: no stranger's file is read while it holds a GPU."""
+    with handed_over(prepared.pictures, prepared.videos, Path(job["partial"]).with_suffix(".opened")) as opened:
+        return run_on_zero_gpu(run_job, job | {"opened": opened}, None)
+
+
+def _run_job(job: dict, prepared: Any) -> dict:
     from attention.capture.extraction import fill
 
     limits = server_limits() if IS_HOSTED else None
@@ -261,6 +274,7 @@ def open_service(
     DamagedRun for scores that cannot be read.
     """
     if IS_HOSTED:
+        decoder_pool.use(decoder_pool.Decoders())  # early, while they cost nobody time
         cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
     else:
         first, *others = [*map(Path, runs)] or [user_cache_folder() / "runs"]
@@ -294,7 +308,7 @@ def new_service(
             return [choice_to_job(choice) for choice in choose(*asked)]
         return [choice_to_job(choice) for choice in choose_members(*asked, service.offered())]
 
-    run = functools.partial(run_on_zero_gpu, run_job) if is_zero_gpu() else run_job
+    run = run_elsewhere if is_zero_gpu() else run_job
     service = Service(
         cache, run, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
         key=key, scores=scores, limits=server_limits() if is_hosted else None,

@@ -18,7 +18,9 @@ class Limits:
     """Limits of one run, from its pictures to its bytes on disk; every number can be set."""
 
     image_pixels: int = MAX_PIXELS
+    pixels_together: int = 16 * MAX_PIXELS  # of a request's pictures
     picture_bytes: int = MAX_PICTURE_BYTES
+    unsafe_formats: bool = True  # are read for which Pillow has a known fault: a person knows where a file comes from
     images: int = 16
     videos: int = 4
     video_bytes: int = 4_000_000_000  # of one video's file
@@ -46,7 +48,9 @@ class Limits:
     def hosted(cls) -> Limits:
         """Limits of a public server, where many share a disk and a GPU."""
         return cls(
+            pixels_together=MAX_PIXELS,
             picture_bytes=HOSTED_PICTURE_MB * 1_000_000,
+            unsafe_formats=False,
             images=4,
             videos=1,
             video_bytes=100_000_000,
@@ -89,8 +93,21 @@ MAX_TAGS = 4_096  # of a directory in a TIFF or in Exif data; pictures have abou
 MAX_STRIPS = 250_000  # of a TIFF: 64 million pixels in the smallest tiles that there are, 16x16
 MAX_STRIPS_OVER = 8  # times as many pixels in its strips as it has: planes that are left out
 MAX_EXIF_BYTES, MAX_EXIF_MARKS = 1 << 20, 16  # and how often it may begin
+MAX_RUN_LENGTH_PIXELS = 1_000_000  # of a BMP with run lengths, of which Pillow reads each on its own, in Python
 MAX_CANVAS_PIXELS = 1 << 28  # thin pictures become huge on the way to their crop or onto their square
 MAX_FIGURE_MEGAPIXELS = 40  # of a figure larger than its picture
+
+# Pictures of strangers, decoded in processes of their own. 64 million pixels take 1 to 6 seconds, and at most 1.6 GB
+
+DECODERS = 3  # processes; visitors' jobs leave one of them to whoever looks at runs
+LARGE_PIXELS = 16_000_000  # from here on a picture takes seconds, and small ones need not wait for it
+DECODER_CPU_SECONDS = 20  # for one picture
+VIDEO_CPU_SECONDS = 60  # for one video
+DECODER_PATIENCE = 3  # times as long by the clock, where many share the processors
+DECODER_BYTES = 2 << 30  # of memory, beside what the process begins with
+WORN_DECODER_BYTES = 150 << 20  # that one may keep after a task, until another takes its place
+PICTURES_BYTES = 2 << 30  # of decoded pictures in the app's process, 4 a pixel: of all jobs and all that is drawn
+PICTURES_WAIT_S = 30  # until there is room for one that is drawn
 
 # A model's config
 

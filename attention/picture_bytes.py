@@ -2,9 +2,9 @@
 
 A file of some kilobytes can ask a decoder for hours: every scan of a JPEG is a pass over the whole picture, and Pillow
 walks over every frame of a GIF. Covers JPEG (with the first picture of an MPO), PNG and APNG, GIF, WebP, TIFF and
-BigTIFF, and the Exif data that Pillow reads as it opens a JPEG. BMP has no parts; what is none of these is left to
-Pillow, which knows whether it reads it. Knows no pixels and needs no Pillow. Reads forward, each byte about once at
-most, and stops at the first limit.
+BigTIFF, BMP with run lengths, and the Exif data that Pillow reads as it opens a JPEG. Other BMPs have no parts; what is
+none of these is left to Pillow, which knows whether it reads it. Knows no pixels and needs no Pillow. Reads forward,
+each byte about once at most, and stops at the first limit.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from attention.limits import (
     MAX_EXIF_BYTES,
     MAX_FRAMES,
     MAX_PROFILES,
+    MAX_RUN_LENGTH_PIXELS,
     MAX_SCANS,
     MAX_SEGMENTS,
     MAX_SINGLE_PARTS,
@@ -55,7 +57,7 @@ def count_frames(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -
             return count_frames(file, name)
     try:
         source.seek(0)
-        head = source.read(16)
+        head = source.read(34)
         if head.startswith(b"\xff\xd8\xff"):
             _check_jpeg(_Window(source), name)
             return None
@@ -65,6 +67,8 @@ def count_frames(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -
             return _gif(_Window(source), name)
         if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
             return _webp(source, name)
+        if head.startswith(b"BM"):
+            _check_bmp(head, name)
         return count_directories(source, name) if head.startswith(SIGNS) else None
     finally:
         source.seek(0)
@@ -176,6 +180,19 @@ def _png(file: BinaryIO, name: str) -> int:
     return said + has_still if said else 1
 
 
+def webp_size(head: bytes) -> tuple[int, int] | None:
+    """The width and height of a WebP by the first 30 bytes of its file: Pillow makes room for it as it opens it."""
+    if not head.startswith(b"RIFF") or head[8:12] != b"WEBP" or len(head) < 30:
+        return None
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack("<HH", head[26:30])
+    return width & 0x3FFF, height & 0x3FFF
+
+
 def _webp(file: BinaryIO, name: str) -> int:
     head = _at(file, 0, 24)
     end = int.from_bytes(head[4:8], "little") + 8
@@ -247,6 +264,20 @@ def _past_blocks(window: _Window, at: int, parts: int, name: str) -> tuple[int, 
         _check_single_parts(parts + blocks, name)
         window.move(at)
     return at, blocks
+
+
+# BMP
+
+
+def _check_bmp(head: bytes, name: str) -> None:
+    """Check the header: of run lengths each is read on its own, and one may leave out 255 rows."""
+    header_bytes, width, height = struct.unpack("<Lll", head[14:26].ljust(12, b"\0"))
+    is_of_runs = header_bytes > 12 and head[30:34] in (b"\1\0\0\0", b"\2\0\0\0")
+    if is_of_runs and abs(width * height) > MAX_RUN_LENGTH_PIXELS:
+        raise LimitExceeded(
+            f"{name} is a BMP with run lengths and {width}x{abs(height)} pixels; the limit is "
+            f"{MAX_RUN_LENGTH_PIXELS / 1e6:.0f} million. Save it as a PNG."
+        )
 
 
 # What all share

@@ -26,7 +26,7 @@ from PIL import Image, features
 from attention.capture.images import open_image, open_pictures
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.limits import MAX_CHUNKS, MAX_COMMENT_BLOCKS, MAX_FRAMES, MAX_SCANS, MAX_SINGLE_PARTS, Limits
-from attention.picture_bytes import BLOCK, count_frames
+from attention.picture_bytes import BLOCK, count_frames, webp_size
 from attention.request import Request
 
 NAME = "the image"
@@ -230,6 +230,18 @@ def test_nothing_is_decoded_before_it_is_counted(tmp_path, monkeypatch, name):
     written = f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
     with pytest.raises(InvalidRequest, match=f"^image 2 .*{words}"):
         open_pictures(Request(prompt="?", images=(tmp_path / "good.png", written)), Limits())
+
+
+def test_the_size_of_a_webp_is_pillows():
+    clear = Image.new("RGBA", (31, 17), (1, 2, 3, 90))
+    for content in (
+        saved(noise((33, 20)), "WEBP"),
+        saved(noise((33, 20)), "WEBP", lossless=True),
+        saved(clear, "WEBP"),
+    ):
+        with Image.open(io.BytesIO(content)) as picture:
+            assert webp_size(content[:30]) == picture.size
+    assert webp_size(png()) is None
 
 
 def test_a_picture_that_pillow_has_opened_is_counted_too():

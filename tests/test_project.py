@@ -18,7 +18,7 @@ WITH_GRADIO = ("app", "attention.page")
 OURS = ("app", "attention", "adapters")
 PACKAGES = {
     "gradio": "gradio>=6.31,<7", "spaces": "spaces>=0.51", "torch": "torch>=2.11,<=2.13.0",
-    "transformers": "transformers>=5.23,<6", "peft": "peft>=0.21,<1", "numpy": "numpy", "pillow": "pillow",
+    "transformers": "transformers>=5.23,<6", "peft": "peft>=0.21,<1", "numpy": "numpy", "pillow": "pillow>=12.3",
     "matplotlib": "matplotlib", "safetensors": "safetensors",
 }  # fmt: skip
 

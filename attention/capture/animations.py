@@ -14,7 +14,7 @@ from attention.limits import Limits
 from attention.picture_bytes import count_frames
 
 from .frame_times import frame_times_ms
-from .images import open_picture
+from .images import formats_for, open_picture, opened
 from .opened_video import ONE_FRAME, Opened, Stop, check_duration, check_read, check_size
 
 ANIMATIONS = ("GIF", "WEBP", "TIFF", "PNG")
@@ -36,7 +36,8 @@ def animation(path: Path, name: str, limits: Limits, ask: Stop) -> Opened:
     with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, called):
         assert file is not None
         counted = count_frames(file, called)
-        with Image.open(file, formats=(*ANIMATIONS, *STILL)) as image:
+        formats = [each for each in (*ANIMATIONS, *STILL) if each in formats_for(limits)]
+        with opened(file, called, formats, limits.image_pixels) as image:
             total, size = getattr(image, "n_frames", 1) if counted is None else counted, image.size
             if total < 2:
                 raise InvalidRequest(ONE_FRAME.format(name=name))
@@ -65,7 +66,7 @@ def animation(path: Path, name: str, limits: Limits, ask: Stop) -> Opened:
                         image.load()
         return frames
 
-    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read)
+    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read, size=size)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

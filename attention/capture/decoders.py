@@ -78,7 +78,7 @@ def _by_pyav(av: Any, path: Path, name: str, limits: Limits, ask: Stop) -> Opene
                 raise Fewer(place + 1)
         return [found[place] for place in places]
 
-    return Opened(name, total, fps, f"pyav {av.__version__}", read)
+    return Opened(name, total, fps, f"pyav {av.__version__}", read, size=(width, height))
 
 
 def _by_torchcodec(torchcodec: Any, path: Path, name: str, limits: Limits, ask: Stop) -> Opened:

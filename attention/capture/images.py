@@ -1,6 +1,7 @@
 """Open a picture that a person gave, safely, as the RGB image that the processor will receive.
 
-Owns what is accepted, what is converted and what is said about it. Knows nothing of models.
+Owns what is accepted, what is converted and what is said about it. Knows nothing of models, and not in which process it
+is: on a server `open_pictures` has it done in another.
 """
 
 from __future__ import annotations
@@ -13,23 +14,32 @@ import stat
 import struct
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from attention.decoder_pool import in_use
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.image_entries import is_data_url
 from attention.limits import MAX_PICTURE_BYTES, MAX_PICTURE_CHARACTERS, MAX_PIXELS, MAX_STRIPS_OVER, Limits
-from attention.picture_bytes import count_frames
+from attention.picture_bytes import count_frames, webp_size
+from attention.raw_pictures import bands
 from attention.request import Request
-from attention.tiff_directories import check_exif
+from attention.tiff_directories import SIGNS, check_exif
 from attention.video_entries import ENDINGS
 
+from .decoded import decoded
+from .handed_over import taken
+
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+# Of which Pillow before 13 reads beyond its buffers, or memory that nobody has written: GHSA-462x-pgg6-55fp,
+# GHSA-c6hw-5grf-ff96, GHSA-q45j-58j2-45rg. Gradio holds it below 13.
+UNSAFE = ("TIFF",) if int(PIL.__version__.split(".")[0]) < 13 else ()
 TIFF_SIGNS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # of Pillow's decoders with a damaged file
 FAILURES = (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
@@ -47,20 +57,47 @@ PLANES_OF_16_BITS = (
 MOST = 1e37  # larger numbers stand for no data: -3.4e38 of float32 for one
 
 
+Source = str | os.PathLike | Image.Image
 Pictures = list[tuple[Image.Image, list[str]]]  # as RGB, each with what was changed in it
 
 
 def open_pictures(request: Request, limits: Limits) -> Pictures:
-    """The pictures of a request, which is validated first. Raises InvalidRequest for one that cannot be read."""
+    """The pictures of a request, which is validated first. Raises InvalidRequest for one that cannot be read.
+
+    On a server they are decoded in processes of their own: see `attention.decoder_pool`.
+    """
     request.validate(limits)
     several = len(request.images) > 1
     named = [(image, f"image {number}" if several else "the image") for number, image in enumerate(request.images, 1)]
-    if several:  # none is decoded before all are known to be bounded
+    return open_named(named, limits)
+
+
+def open_named(named: Sequence[tuple[Source, str]], limits: Limits) -> Pictures:
+    """Pictures with what messages call them, none of them decoded before all are known to be bounded.
+
+    What another process has handed over is not decoded again.
+    """
+    there = taken([image for image, _ in named])
+    if there is not None:
+        return there
+    settings: dict[str, Any] = {
+        "max_pixels": limits.image_pixels, "max_bytes": limits.picture_bytes, "formats": formats_for(limits),
+    }  # fmt: skip
+    decoders = in_use()
+    if decoders is not None and all(isinstance(image, str | os.PathLike) for image, _ in named):
+        return decoded(decoders, named, settings, lambda sizes: _check_together(sizes, limits))
+    if len(named) > 1:
         for image, name in named:
             with open_picture(image, name, limits.image_pixels, limits.picture_bytes) as (file, called):
                 if file is not None:
                     count_frames(file, called)
-    return [open_image(image, limits.image_pixels, name, limits.picture_bytes) for image, name in named]
+        _check_together([size_of(image, name=name, **settings) for image, name in named], limits)
+    return [open_image(image, name=name, **settings) for image, name in named]
+
+
+def formats_for(limits: Limits) -> tuple[str, ...]:
+    """The formats that are read: of strangers none that Pillow decodes unsafely."""
+    return FORMATS if limits.unsafe_formats else tuple(each for each in FORMATS if each not in UNSAFE)
 
 
 def open_image(
@@ -68,6 +105,7 @@ def open_image(
     max_pixels: int = MAX_PIXELS,
     name: str = "the image",
     max_bytes: int = MAX_PICTURE_BYTES,
+    formats: Sequence[str] = FORMATS,
 ) -> tuple[Image.Image, list[str]]:
     """An upright RGB image without metadata, and what was changed, in words for the person who gave it.
 
@@ -77,13 +115,27 @@ def open_image(
     header, before anything is decoded.
 
     Raises InvalidRequest when it is no picture or is broken, LimitExceeded when it has more than `max_bytes` or
-    `max_pixels`, or more scans or frames than `attention.picture_bytes` lets pass.
+    `max_pixels`, or more scans or frames than `attention.picture_bytes` lets pass. `formats` are those that are read.
     """
     with open_picture(source, name, max_pixels, max_bytes) as (file, called):
         if file is not None:
-            return _of_file(file, called, max_pixels)
+            frames = count_frames(file, called)
+            with opened(file, called, formats, max_pixels) as image:
+                return _as_rgb(image, called, max_pixels, file, frames)
         assert isinstance(source, Image.Image)
         return _as_rgb(source, called, max_pixels)
+
+
+def size_of(source: Source, max_pixels: int, name: str, max_bytes: int, formats: Sequence[str]) -> tuple[int, int]:
+    """The width and height of a picture, of a file by its header; nothing is decoded. Raises as `open_image` does."""
+    with open_picture(source, name, max_pixels, max_bytes) as (file, called):
+        if file is None:
+            assert isinstance(source, Image.Image)
+            return source.size
+        count_frames(file, called)
+        with opened(file, called, formats, max_pixels) as image:
+            _check_size(image.size, called, max_pixels)
+            return image.size
 
 
 @contextmanager
@@ -168,19 +220,36 @@ def _in_words(name: str, max_pixels: int) -> Iterator[None]:
         raise InvalidRequest(f"{name} cannot be read: {why}. The file may be damaged or cut off.") from None
 
 
-def _of_file(file: BinaryIO, name: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
-    frames = count_frames(file, name)
+def opened(file: BinaryIO, name: str, formats: Sequence[str], max_pixels: int) -> Image.Image:
+    """The picture of a file, by its header. Raises InvalidRequest for a TIFF that is not read here."""
+    head = file.read(30)
+    file.seek(0)
+    size = webp_size(head)
+    if size is not None:
+        _check_size(size, name, max_pixels)
+    if head.startswith(SIGNS) and "TIFF" not in formats:
+        raise InvalidRequest(
+            f"{name} is a TIFF. This server reads none, since Pillow {PIL.__version__} decodes some of them unsafely. "
+            "Save it as a PNG."
+        )
     try:
-        with Image.open(file, formats=FORMATS) as image:
-            return _as_rgb(image, name, max_pixels, file, frames)
+        return Image.open(file, formats=tuple(formats))
     except UnidentifiedImageError:
-        file.seek(0)
-        if file.read(4) not in TIFF_SIGNS:
+        if not head.startswith(TIFF_SIGNS):
             raise
         raise InvalidRequest(
             f"{name} is a TIFF of a kind that is not read here. Save it as a PNG, or as a TIFF with 8 bits a channel "
             "or one channel of 16 or 32."
         ) from None
+
+
+def _check_together(sizes: Sequence[tuple[int, int]], limits: Limits) -> None:
+    n_pixels = sum(width * height for width, height in sizes)
+    if len(sizes) > 1 and n_pixels > limits.pixels_together:
+        raise LimitExceeded(
+            f"The {len(sizes)} pictures have {n_pixels / 1e6:.0f} million pixels together; the limit is "
+            f"{limits.pixels_together / 1e6:.0f} million. Give fewer, or smaller ones."
+        )
 
 
 def _check_bytes(n_bytes: int, name: str, max_bytes: int) -> None:
@@ -190,8 +259,8 @@ def _check_bytes(n_bytes: int, name: str, max_bytes: int) -> None:
         )
 
 
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = image.size
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise LimitExceeded(
             f"{name} has {width}x{height} = {width * height / 1e6:.0f} million pixels; "
@@ -203,7 +272,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 def _as_rgb(
     image: Image.Image, name: str, max_pixels: int, file: BinaryIO | None = None, frames: int | None = None
 ) -> tuple[Image.Image, list[str]]:
-    _check_size(image, name, max_pixels)
+    _check_size(image.size, name, max_pixels)
     notes = []
     if frames is None:  # Pillow walks over a GIF or a TIFF for it, which are counted already
         frames = getattr(image, "n_frames", 1)
@@ -235,19 +304,32 @@ def _as_rgb(
     if is_signed or image.mode.startswith("I") or image.mode == "F":
         image, black, white, left_out = _to_8_bit(image, name, tags)
         notes.append(_reduced(name, black, white, left_out, "8 bits with a sign" if is_signed else DEEP))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
-            notes.append(f"{name} is partly transparent; it was laid on white.")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    elif image.mode == "CMYK":
+    if image.mode == "CMYK" and not image.has_transparency_data:
         notes.append(f"{name} is CMYK; it was converted to RGB.")
-    # a copy of the pixels alone, so that no metadata travels on
-    pixels = image.convert("RGB")
+    pixels, is_transparent = _laid_on_white(image)
+    if is_transparent:
+        notes.append(f"{name} is partly transparent; it was laid on white.")
     extrema = pixels.getextrema()
     if all(low == high for low, high in extrema):
         notes.append(f"{name} has one colour everywhere, {tuple(low for low, _ in extrema)}.")
-    return Image.frombytes("RGB", pixels.size, pixels.tobytes()), notes
+    return pixels, notes
+
+
+def _laid_on_white(image: Image.Image) -> tuple[Image.Image, bool]:
+    """A picture's pixels as RGB, what is transparent laid on white, and whether anything is.
+
+    A copy of the pixels alone, so that no metadata travels on; made band by band, so that the memory is that of two
+    pictures.
+    """
+    pixels, is_transparent = Image.new("RGB", image.size), False
+    for box in bands(image.size):
+        band = image.crop(box)
+        if image.has_transparency_data:
+            band = band.convert("RGBA")
+            is_transparent |= band.getextrema()[3][0] < 255
+            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+        pixels.paste(band.convert("RGB"), box[:2])
+    return pixels, is_transparent
 
 
 def _exif_of(image: Image.Image) -> bytes:
@@ -316,9 +398,13 @@ def _of_16_bit_colours(image: Image.Image, name: str, file: BinaryIO | None) -> 
             for tile in again.tile
         ]
         again.load()
-        values = np.asarray(image).astype(np.float32) * 256 + np.asarray(again)
-    scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
-    return Image.fromarray(np.where(of_colours, scaled, np.asarray(image)), image.mode), 4095
+        reduced = Image.new(image.mode, image.size)
+        for box in bands(image.size):
+            upper = np.asarray(image.crop(box))
+            values = upper.astype(np.float32) * 256 + np.asarray(again.crop(box))
+            scaled = np.clip(np.rint(values / 4095 * 255), 0, 255).astype(np.uint8)
+            reduced.paste(Image.fromarray(np.where(of_colours, scaled, upper), image.mode), box[:2])
+    return reduced, 4095
 
 
 def _to_8_bit(image: Image.Image, name: str, tags) -> tuple[Image.Image, float, float, int]:
@@ -328,28 +414,39 @@ def _to_8_bit(image: Image.Image, name: str, tags) -> tuple[Image.Image, float, 
     sample values, else as 12 bits where all are below 4,096, else as 16 (32 bits that hold 8 as these). What stands for
     no data becomes black. `tags` are a TIFF's.
     """
-    values = np.asarray(image)
-    if image.mode == "I" and _number(tags.get(SAMPLE_FORMAT, 1 if tags else 2)) == 1:
-        values = values.view(np.uint32)  # Pillow knows no others of 32 bits than with a sign
-    elif image.mode == "L":
-        values = values.view(np.int8)  # nor of 8 bits than without
-    values = values.astype(np.float64)
-    is_data = np.isfinite(values) & (np.abs(values) < MOST)
+    is_unsigned = image.mode == "I" and _number(tags.get(SAMPLE_FORMAT, 1 if tags else 2)) == 1
     no_data = _number(tags.get(GDAL_NODATA))
-    if no_data is not None:
-        is_data &= values != no_data
-    if not is_data.any():
+
+    def numbers(box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        values = np.asarray(image.crop(box))
+        if is_unsigned:
+            values = values.view(np.uint32)  # Pillow knows no others of 32 bits than with a sign
+        elif image.mode == "L":
+            values = values.view(np.int8)  # nor of 8 bits than without
+        values = values.astype(np.float64)
+        is_data = np.isfinite(values) & (np.abs(values) < MOST)
+        return values, is_data if no_data is None else is_data & (values != no_data)
+
+    low, high, n_data = np.inf, -np.inf, 0
+    for box in bands(image.size):
+        values, is_data = numbers(box)
+        if is_data.any():
+            low, high = min(low, float(values[is_data].min())), max(high, float(values[is_data].max()))
+            n_data += int(np.count_nonzero(is_data))
+    if not n_data:
         raise InvalidRequest(f"{name} has no pixel with a number (NaN, infinity or no data everywhere).")
-    low, high = float(values[is_data].min()), float(values[is_data].max())
     if image.mode == "F":
         if low >= 0 and high <= 255:
             low, high = 0.0, 1.0 if high <= 1 else 255.0
     elif low >= 0 and high <= 65535:
         low, high = 0.0, _largest_sample(tags, high) or _range_of(image.mode, high)
     black, white = (high, low) if tags.get(PHOTOMETRIC) == 0 else (low, high)
-    scaled = np.where(is_data, (values - black) / (white - black or 1.0) * 255, 0)
-    grey = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
-    return grey, black, white, int(np.count_nonzero(~is_data))
+    grey = Image.new("L", image.size)
+    for box in bands(image.size):
+        values, is_data = numbers(box)
+        scaled = np.where(is_data, (values - black) / (white - black or 1.0) * 255, 0)
+        grey.paste(Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8)), box[:2])
+    return grey, black, white, image.width * image.height - n_data
 
 
 def _range_of(mode: str, highest: float) -> float:

@@ -24,7 +24,7 @@ class Opened:
 
     `fps` is None where it does not say; `read` gives the frames at these places, each with the second at which it is
     shown, None where nothing says it; `decoder` is what reads them. Of a run's video the frames that were `kept` are
-    there, and no others.
+    there, and no others. `size` is a frame's width and height, where all have the same.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Opened:
     read: Callable[[Sequence[int]], list[tuple[Image.Image, float | None]]]
     is_frames: bool = False
     kept: tuple[int, ...] | None = None
+    size: tuple[int, int] | None = None
 
 
 class Fewer(Exception):

@@ -11,12 +11,14 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from attention.decoder_pool import in_use
 from attention.errors import InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.families.family import Family
 from attention.families.videos import Video
@@ -29,8 +31,10 @@ from attention.video_entries import TYPE, Source
 
 from .animations import animation, is_picture
 from .decoders import decoded
-from .images import open_image
+from .handed_over import taken_videos
+from .images import open_named
 from .opened_video import NO_FRAME, ONE_FRAME, Fewer, Opened, Stop, check_read, now_and_then, too_many
+from .videos_elsewhere import video_elsewhere
 
 ASSUMED_FPS = 2.0  # where neither the video nor the model's files say how many frames a second there are
 
@@ -46,6 +50,8 @@ class Sampled:
 
 def check_videos(request: Request, limits: Limits, stop: Stop | None = None) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
+    if taken_videos() is not None:  # looked at where they come from
+        return
     for source, name in _named(request):
         open_video(source, limits, name, stop)
 
@@ -69,6 +75,12 @@ def sampled_videos(
             f"{family.label} is asked about a video, and {why}. Give frames of it as pictures (--image), or another "
             "model, as Qwen3-VL."
         )
+    there = taken_videos()
+    if there is not None:
+        return [
+            Sampled(Video(each["frames"], each["indices"], each["total"], each["fps"]), each["record"], each["notes"])
+            for each in there
+        ]
     entries = [entry for message in request.conversation() for entry in message["content"] if entry["type"] == TYPE]
     found: list[Sampled] = []
     for (source, name), entry in zip(_named(request), entries, strict=True):
@@ -113,6 +125,9 @@ def open_video(source: Source, limits: Limits, name: str = "the video", stop: St
             f"{name} has {size / 1e6:,.0f} MB; the limit of a video is {limits.video_bytes / 1e6:,.0f} MB. Cut it, or "
             "give frames of it."
         )
+    pool = in_use()
+    if pool is not None and (is_picture(head) or find_spec("av")):  # the other decoder needs PyTorch
+        return video_elsewhere(pool, path, name, limits)
     return animation(path, name, limits, ask) if is_picture(head) else decoded(path, name, limits, ask)
 
 
@@ -234,10 +249,13 @@ def _of_frames(sources: tuple, limits: Limits, name: str, ask: Stop) -> Opened:
 
     def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         named = [(sources[place], f"frame {place + 1} of {name}") for place in places]
+        if in_use() is not None:
+            within = replace(limits, pixels_together=limits.frames_pixels)
+            return [(image, None) for image, _ in open_named(named, within)]
         frames: list[tuple[Image.Image, float | None]] = []
         for source, called in named:
             ask()
-            image, _ = open_image(source, limits.image_pixels, called, limits.picture_bytes)
+            ((image, _),) = open_named([(source, called)], limits)
             check_read(name, len(places), *image.size, limits)
             frames.append((image, None))
         return frames

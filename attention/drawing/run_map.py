@@ -16,6 +16,7 @@ from PIL import Image
 from attention.errors import DamagedRun, InvalidRequest
 from attention.runs.run import Run
 from attention.runs.selection import Selection
+from attention.stored_pictures import stored
 
 from . import figure
 from .colour_range import Drawn, drawn
@@ -153,9 +154,9 @@ def ground(run: Run, image: int, look: Look) -> Image.Image:
 
 def picture_of(run: Run, image: int) -> Image.Image:
     """A picture of the run as the processor received it. Raises DamagedRun."""
-    name = run.info["images"][image]["file"]
+    record = run.info["images"][image]
+    name = record["file"]
     try:
-        with Image.open(run.folder / name) as picture:
-            return picture.convert("RGB")
-    except (OSError, SyntaxError) as error:
+        return stored(run.folder / name, record["width"] * record["height"])
+    except (OSError, SyntaxError, ValueError) as error:
         raise DamagedRun(f"{name} of this run cannot be read: {error}.") from None

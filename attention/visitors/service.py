@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.capture.images import open_pictures
+from attention.decoder_pool import ask_for
 from attention.environment import POCKET_ID, is_zero_gpu
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
@@ -270,6 +271,7 @@ class Service:
     def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
         """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
         limits = self.limits
+        ask_for(owner, partial.check_cancelled)
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
@@ -302,7 +304,7 @@ class Service:
                 "words": comparison["words"] if comparison is not None else None,
                 "work": asdict(expected.work),
             },
-            None if is_zero_gpu() else expected.prepared,  # there, the job is another process
+            expected.prepared,
         )
         if "error" in done:
             raise AttentionError(done["error"])

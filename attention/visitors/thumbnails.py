@@ -12,10 +12,8 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
 from attention.limits import MAX_PIXELS
-from attention.picture_bytes import count_frames
+from attention.stored_pictures import stored
 
 SIZE = (144, 112)  # twice what they are shown at
 OF_A_RUN = ("preview_0.jpg", "image_0.png", "base/preview_0.jpg", "base/image_0.png")  # the last two of a comparison
@@ -56,13 +54,7 @@ def _in_memory(path: Path, made_of: str) -> bytes | None:
 
 def _made(path: Path) -> bytes | None:
     try:
-        count_frames(path, path.name)
-        with Image.open(path, formats=("JPEG", "PNG")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                return None
-            picture.draft("RGB", SIZE)  # a JPEG is decoded no larger than it is needed
-            small = picture.convert("RGB")
-        small.thumbnail(SIZE)
+        small = stored(path, MAX_PIXELS, SIZE)
         made = io.BytesIO()
         small.save(made, "JPEG", quality=80)
         return made.getvalue()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from attention.errors import DamagedRun, LimitExceeded, quoted
 from attention.limits import (
@@ -24,9 +23,9 @@ from attention.limits import (
     MAX_TOKENS,
     MAX_WHOLE,
 )
-from attention.picture_bytes import count_frames
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
+from attention.stored_pictures import look_over
 
 from .by_schema import check_run_fields
 from .json_fields import Fields
@@ -370,17 +369,12 @@ def _check_picture(folder: Path, name: str, kind: str, image: dict[str, Any]) ->
     """Decode a picture once: a header alone does not show that the rest can be drawn."""
     most = image["width"], image["height"]
     try:
-        count_frames(folder / name, name)
-        with Image.open(folder / name, formats=(kind,)) as picture:
-            size, mode = picture.size, picture.mode
-            fits = size == most if kind == "PNG" else size[0] <= most[0] and size[1] <= most[1]
-            if fits:
-                picture.load()
+        size, mode = look_over(folder / name, kind, most)
     except LimitExceeded:
         raise
     except Exception:  # noqa: BLE001 - a broken picture can raise anything, and names our own folder
         raise broken(name, f"it is no {kind} picture that can be read") from None
-    if not fits:
+    if size != most if kind == "PNG" else size[0] > most[0] or size[1] > most[1]:
         raise broken(name, f"it has {size[0]}x{size[1]} pixels where run.json says {most[0]}x{most[1]}")
     if kind == "PNG" and mode != "RGB":
         raise broken(name, f"its colours are {mode}, not RGB")

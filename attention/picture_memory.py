@@ -1,0 +1,107 @@
+"""The memory of decoded pictures in this process: so many bytes at once, and given back to the system.
+
+Whoever decodes a picture holds its bytes as long as the picture lives. Knows no pixels, and not who asks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from PIL import Image
+
+from attention.errors import LimitExceeded
+from attention.limits import PICTURES_BYTES
+
+BYTES_A_PIXEL = 4  # of Pillow's RGB
+LOOK_SECONDS = 0.1
+TRIM_SECONDS = 2.0  # after a picture has gone
+TRIM_BYTES = 16 << 20  # smaller ones leave nothing to speak of
+
+
+class PictureMemory:
+    """Bytes that are held at once, `total` at most; one that is larger than all is let in alone."""
+
+    def __init__(self, total: int = PICTURES_BYTES):
+        self.total, self.held = total, 0
+        self._changed = threading.Condition(threading.RLock())  # a picture may go while this thread holds it
+
+    @contextmanager
+    def taken(
+        self, n_bytes: int, check: Callable[[], None] = lambda: None, most_seconds: float = math.inf
+    ) -> Iterator[Held]:
+        """Wait until there is room for so many bytes, and hold them; in the `with` what is passed on to no picture.
+
+        `check` is called while it waits; what it raises ends the wait. Raises LimitExceeded after `most_seconds`.
+        """
+        held = self._take(n_bytes, check, most_seconds)
+        try:
+            yield held
+        finally:
+            self.give_back(held.n_bytes)
+
+    def _take(self, n_bytes: int, check: Callable[[], None], most_seconds: float) -> Held:
+        left = most_seconds
+        while True:
+            check()
+            with self._changed:
+                if not self.held or self.held + n_bytes <= self.total:
+                    self.held += n_bytes
+                    return Held(self, n_bytes)
+                self._changed.wait(LOOK_SECONDS)
+            left -= LOOK_SECONDS
+            if left <= 0:
+                raise LimitExceeded("The server is busy with other pictures. Try again in a moment.")
+
+    def give_back(self, n_bytes: int) -> None:
+        with self._changed:
+            self.held -= n_bytes
+            self._changed.notify_all()
+
+
+class Held:
+    """Bytes that are held: until the pictures have gone to which they were passed on."""
+
+    def __init__(self, memory: PictureMemory, n_bytes: int):
+        self._memory, self.n_bytes = memory, n_bytes
+
+    def until_gone(self, picture: Image.Image, n_bytes: int | None = None) -> None:
+        """Pass on to a picture its own bytes, or so many; they are given back with it."""
+        own = picture.width * picture.height * BYTES_A_PIXEL if n_bytes is None else n_bytes
+        passed_on = min(self.n_bytes, own)
+        self.n_bytes -= passed_on
+        weakref.finalize(picture, _gone, self._memory, passed_on).atexit = False
+
+
+MEMORY = PictureMemory()
+
+
+def _gone(memory: PictureMemory, n_bytes: int) -> None:
+    memory.give_back(n_bytes)
+    if n_bytes >= TRIM_BYTES:
+        _trim_soon()
+
+
+_trim: threading.Timer | None = None
+
+
+def _trim_soon() -> None:
+    """Give freed memory back to the system, once the picture that goes just now has gone."""
+    global _trim  # noqa: PLW0603 - one for the process
+    if sys.platform != "linux" or (_trim is not None and _trim.is_alive()):
+        return
+    _trim = threading.Timer(TRIM_SECONDS, _trim_now)
+    _trim.daemon = True
+    _trim.start()
+
+
+def _trim_now() -> None:
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):  # another C library
+        pass

@@ -1,0 +1,41 @@
+"""The memory of decoded pictures: who waits, who is let in, and when it is given back."""
+
+import pytest
+from PIL import Image
+
+from attention.errors import Cancelled, LimitExceeded
+from attention.picture_memory import PictureMemory
+
+
+def test_what_does_not_fit_waits_until_there_is_room():
+    memory = PictureMemory(1000)
+    picture = Image.new("RGB", (10, 20))
+    with memory.taken(900) as held:
+        held.until_gone(picture)
+    assert memory.held == 800
+    looks = iter(range(3))
+
+    def leave():
+        nonlocal picture
+        if next(looks) == 1:
+            picture = None
+
+    with memory.taken(300, leave):
+        assert memory.held == 300 and next(looks) == 2
+    assert memory.held == 0
+
+
+def test_who_stops_waits_no_longer_and_who_draws_waits_some_time():
+    memory = PictureMemory(1000)
+
+    def stop():
+        raise Cancelled("Stopped.")
+
+    with memory.taken(900), pytest.raises(Cancelled), memory.taken(300, stop):
+        pass
+    busy = pytest.raises(LimitExceeded, match="busy with other pictures")
+    with memory.taken(900), busy, memory.taken(300, most_seconds=0.1):
+        pass
+    with memory.taken(5000):  # alone
+        assert memory.held == 5000
+    assert memory.held == 0
