@@ -24,6 +24,8 @@ from urllib.parse import urlencode, urlsplit
 if platform.machine() in ("x86_64", "AMD64"):  # elsewhere torch may use OpenBLAS too
     # NumPy only reads runs here, in many threads at once: more threads in each of them cost more than they give
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# after each call Gradio makes a table of the last 10,000 for a page that is switched off here
+os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000"}
 
 
 @contextmanager
@@ -68,6 +70,7 @@ from attention.page.sentences import in_words
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.serving.access import KEY, Access, Hosts
+from attention.serving.connections import Connections
 from attention.serving.library import library_routes
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
@@ -83,6 +86,7 @@ from attention.visitors.store import RunCache
 
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
+REQUESTS_AT_ONCE = 240  # that Gradio has in hand: the jobs that may wait are some of them
 # an address that names a comparison and no run is that tab's; scores come first where they are shown
 FRONT = """() => {
   const names = new URLSearchParams(location.hash.slice(1));
@@ -292,13 +296,17 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
 
         models.load(service.default_model())
     demo = build(service, open_examples(service.cache), open_comparisons(service.cache))
-    demo.queue(max_size=24, default_concurrency_limit=8)
+    # it only hands requests on, jobs too: `visitors.turns` decides on those, and refuses in words
+    demo.queue(max_size=1000, default_concurrency_limit=8, api_open=False)
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
     shown = Shown()
     own = [] if service.is_hosted else [shown.route()]
     served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
-    served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts))]
+    served["middleware"] = [
+        Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts)),
+        Middleware(Connections, presence=service.presence),
+    ]
     if service.is_hosted:
         limits = UploadLimits.of_environment()
         served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
@@ -308,7 +316,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(),
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=service.zip_bytes, **settings,
+        allowed_paths=[], max_file_size=service.zip_bytes, max_threads=REQUESTS_AT_ONCE, **settings,
     )  # fmt: skip
     if not service.is_hosted:
         shown_by(lambda found: shown.address(demo, found))

@@ -64,6 +64,22 @@ class Limits:
         )
 
 
+@dataclass(frozen=True)
+class TurnLimits:
+    """Limits of the jobs that wait and run, by who asks for them; on a person's own machine they bound memory alone."""
+
+    running: int = 1_000  # of one session at once, of those that have begun
+    waiting: int = 1_000  # of one session besides
+    at_address: int = 1_000  # of all sessions of one network address, running or waiting
+    together: int = 100  # of everybody, waiting: each is an open request and a thread
+    ahead: int = 1  # that prepare their inputs while others run
+
+    @classmethod
+    def hosted(cls) -> TurnLimits:
+        """Limits of a public server. An address has what four sessions have: people behind one share it."""
+        return cls(running=1, waiting=3, at_address=16, together=60)
+
+
 # A request
 
 MAX_ANSWER_FILE_BYTES = 16 << 20  # of an answer that was saved: a completion may hold probabilities of every token

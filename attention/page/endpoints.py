@@ -18,12 +18,13 @@ from attention.video_entries import one_video
 from attention.visitors.service import Service
 from attention.words import read_with_less
 
-from . import GPU
+from . import JOB
 from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_REGION, ONE_MAP, parameters
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
 from .results import Adapters, Analyzed, Card, Compared, KeptRun, Measured, Model, ModelShape
 from .sentences import plainly, status_line
+from .visitors import visitor_of
 
 # their places in the list are as they always were: a call may give values by position
 EXPORT_NAMES = (
@@ -193,7 +194,7 @@ def build_endpoints(service: Service) -> None:
         The result's ticket is what /heatmap and /export ask for. Without a picture it is a run on text alone.
         """
         with plainly(rename="adapter_rename=True", alone="adapter_alone=True"):
-            with service.job(values_of(given), request.session_hash) as job:
+            with service.job(values_of(given), visitor_of(request)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
@@ -206,7 +207,7 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             chosen = {"adapters": listed(given.pop("adapters")), "words": given.pop("words")}
-            with service.job(values_of(given), request.session_hash, chosen) as job:
+            with service.job(values_of(given), visitor_of(request), chosen) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
@@ -323,7 +324,7 @@ def build_endpoints(service: Service) -> None:
         call = gr.Button()
         for work, names, kind in ((analyze, analyze_names(), Analyzed), (compare, compare_names(), Compared)):
             inputs = [component_of(name) for name in names]
-            made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **GPU)
+            made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **JOB)
             describe(made).gives(("result", kind, kind.__doc__ or ""))
         made = call.click(open_zip, RunUpload(), gr.JSON(), api_name="open")
         describe(made).gives(("result", Analyzed | Compared, "what /analyze or /compare returned"))

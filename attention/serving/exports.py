@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from attention.answers.query import BadQuery, read_tower, read_word
-from attention.errors import quoted
+from attention.errors import Busy, quoted
 from attention.exports.comparison import wanted_maps, write_compared, write_compared_region
 from attention.exports.folder_zip import zipped, zipped_bytes
 from attention.exports.html.export import refuse_html_fields, wanted_html
@@ -19,7 +19,7 @@ from attention.exports.wanted import COMPARISON, FIELDS, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
 
 from .parameters import read_wanted, take_only
-from .responses import FRESH, KEEP, Busy, attachment, download
+from .responses import FRESH, KEEP, attachment, download
 
 EXPORT_TYPES = {
     "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "card": "image/png",

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from attention.answers.numbers import Answer
 from attention.answers.query import BadQuery
 from attention.environment import is_debugging
-from attention.errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
+from attention.errors import AttentionError, Busy, InvalidRequest, NotInRun, fault, words_for
 from attention.words import NEEDS_KEY
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
@@ -68,10 +68,6 @@ def keyed(service: Any, what: str, answer: Callable[[Request], Response]) -> Cal
 
 
 class UnknownTicket(NotInRun):
-    pass
-
-
-class Busy(Exception):
     pass
 
 

@@ -19,7 +19,7 @@ from attention.environment import POCKET_ID, is_zero_gpu
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
-from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits
+from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -29,14 +29,18 @@ from attention.words import GONE
 
 from .jobs import Job, wait_for
 from .key import Key
+from .presence import STREAM, Presence
 from .scores import ShownScores
 from .store import RunCache
+from .turns import Turn, Turns, Visitor
 
 log = logging.getLogger(__name__)
 
 
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], list[dict]]
 
+GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
+DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
 
@@ -73,6 +77,10 @@ class Service:
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.limits = limits or (Limits.hosted() if is_hosted else None)  # None: what this machine's device can take
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
+        self.turns = Turns(
+            TurnLimits.hosted() if is_hosted else TurnLimits(), DEVICES_OF_ZERO_GPU if is_zero_gpu() else 1
+        )
+        self.presence = Presence()
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
         self.scores = ShownScores(() if is_hosted else scores, cache)
@@ -220,15 +228,29 @@ class Service:
             raise InvalidRequest("This is not among what was deleted here.") from None
 
     @contextmanager
-    def job(self, fields: dict, owner: str, comparison: dict | None = None) -> Iterator[Job]:
+    def job(self, fields: dict, owner: Visitor | str, comparison: dict | None = None) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
         With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
-        result is {ticket}.
+        result is {ticket}. It stops too when its owner is told of it on no stream for some seconds; an owner that is
+        named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
-        partial = PartialRun.create(self.cache.new_folder())
-        job = Job(partial, lambda: self._work(partial, fields, owner, comparison))
+        visitor = owner if isinstance(owner, Visitor) else Visitor(owner)
+        owner, since = visitor.session, self.presence.now()
+        streams = [(STREAM, name) for name in visitor.names]
+        turn = self.turns.enter(visitor)
+        try:
+            partial = PartialRun.create(self.cache.new_folder())
+            job = Job(
+                partial,
+                lambda: self._work(partial, fields, visitor, turn, comparison),
+                turn,
+                lambda: bool(streams) and self.presence.away(streams, since) > GONE_SECONDS,
+            )
+        except BaseException:
+            turn.leave()
+            raise
         self._jobs[owner].add(job)
         try:
             yield job
@@ -251,14 +273,21 @@ class Service:
             job.join(CLOSING_SECONDS)
         self.cache.close()
 
-    def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
-        """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
+    def _work(self, partial: PartialRun, fields: dict, visitor: Visitor, turn: Turn, comparison: dict | None) -> dict:
+        """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
         limits = self.limits
+        turn.begin(partial.check_cancelled)
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
+        with turn.device(partial.check_cancelled):
+            return self._run(partial, fields, pictures, visitor, comparison)
+
+    def _run(self, partial: PartialRun, fields: dict, pictures: Any, visitor: Visitor, comparison: dict | None) -> dict:
+        """Refuse what cannot fit before a GPU is asked for, run, take the run in."""
         from attention.capture.forecast import download_reporter, forecast
 
+        limits = self.limits
         fields["model"] = self.checked_model(fields.get("model"))
         if not self.is_hosted:
             self._take_adapter(fields, comparison, download_reporter(partial))
@@ -290,7 +319,7 @@ class Service:
         )
         if "error" in done:
             raise AttentionError(done["error"])
-        return {"ticket": self.cache.add(done["run"], owner)}
+        return {"ticket": self.cache.add(done["run"], visitor.session)}
 
     def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
         """Put an adapter that was named as the model on its base."""
