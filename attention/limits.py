@@ -171,10 +171,16 @@ MAX_LISTED_TEXT = 300  # characters of a question or an answer in a list
 
 # Many visitors
 
-HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
-# Uploads on a server. The environment may say otherwise: ATTENTION_ZIP_MB, ATTENTION_UPLOADS_MB
+# On a server. The environment may say otherwise: ATTENTION_KEPT_MB, ATTENTION_UPLOADS_MB, ATTENTION_ZIP_MB,
+# ATTENTION_EXPORT_MB
+HOSTED_KEPT_MB = 24_000  # all visitors' runs, uploads and exports together, of the 50 GB a Space has
+HOSTED_UPLOADS_MB = 4_000  # of them uploads
 HOSTED_UPLOADED_ZIP_MB = 256  # of one file
-HOSTED_UPLOADS_MB = 4_000  # of all that lie there, of all visitors
+HOSTED_EXPORT_MB = 500  # of one that is written as a file
+CALLS_OF_ADDRESS = 100  # that wait to be handed on, each for milliseconds
+VISITOR_RUNS, VISITOR_KEPT_BYTES = 12, 4_000_000_000  # of one session; beyond, its oldest ones go
+PEOPLE_AT_ADDRESS = 3  # an address may have as much as so many sessions: a university shares one
 MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
+EXPORTS_WAITING = 6  # for a moment: each holds a thread, of which rows that are looked at have need
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn

@@ -13,7 +13,8 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from attention.errors import fault, quoted, words_for
+from attention.client_address import address_of
+from attention.errors import InvalidRequest, fault, quoted, words_for
 
 A_FILE = 'a file as /gradio_api/upload or handle_file gives it: {"path": ..., "meta": {"_type": "gradio.FileData"}}'
 SEND_IT = "send the file itself, with gradio_client.handle_file(...); with curl, upload it to /gradio_api/upload first"
@@ -24,17 +25,44 @@ log = logging.getLogger("app")
 class SpokenBlocks(gr.Blocks):
     """Blocks whose refusals of what was sent are sentences."""
 
+    reads_addresses = True  # of the Web: Gradio fetches what a file's path says then, however large it is
+
+    def waiting_calls(self, address: str) -> int:
+        """Calls of a network address that Gradio has not handed on yet."""
+        lines = self._queue.event_queue_per_concurrency_id.values()
+        return sum(
+            address_of(event.request.headers, event.request.client) == address for line in lines for event in line.queue
+        )
+
     async def preprocess_data(self, block_fn, inputs: list[Any], *more, **settings) -> list[Any]:
         try:
+            if not self.reads_addresses and (named := _web_address(inputs)):
+                raise InvalidRequest(f"{quoted(named)} is an address; none is read here. Upload the file: {SEND_IT}.")
             return await super().preprocess_data(block_fn, inputs, *more, **settings)
         except gr.Error:
             raise
         except Exception as error:
-            words = _refusal(block_fn, inputs) or words_for(error)
+            words = words_for(error) if isinstance(error, InvalidRequest) else None
+            words = words or _refusal(block_fn, inputs) or words_for(error)
             if words is None:
                 log.error("a call could not be read", exc_info=error)
                 words = f"{fault(error)} The app's log has the details."
             raise gr.Error(words, print_exception=False) from None
+
+
+def _web_address(value: Any) -> str | None:
+    """The first address of the Web that stands where a file's path is due."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            path = each.get("path")
+            if "meta" in each and isinstance(path, str) and "://" in path:
+                return path
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+    return None
 
 
 def _refusal(block_fn, inputs: list[Any]) -> str | None:

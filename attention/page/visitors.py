@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from attention.client_address import address_of
-from attention.visitors.turns import Visitor
+from attention.visitors.presence import Visitor
 
 
 def visitor_of(request: gr.Request) -> Visitor:
@@ -16,3 +16,9 @@ def visitor_of(request: gr.Request) -> Visitor:
     client = request.client
     address = address_of(request.headers, (client.host, client.port) if client else None)
     return Visitor(request.session_hash or event or "", address, names)
+
+
+def visitor_here() -> Visitor:
+    """The visitor whose call is being answered now."""
+    request = LocalContext.request.get(None)
+    return visitor_of(request) if isinstance(request, gr.Request) else Visitor("")

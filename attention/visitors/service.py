@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ from attention.video_entries import TYPE as VIDEO
 from attention.video_entries import resolved
 from attention.words import GONE
 
+from .files import bytes_of
 from .jobs import Job, wait_for
 from .key import Key
-from .presence import STREAM, Presence
+from .presence import RUN, STREAM, Visitor
 from .scores import ShownScores
 from .store import RunCache
-from .turns import Turn, Turns, Visitor
+from .turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Service:
         find_adapters: FindAdapters | None = None,
         key: Key | None = None,
         scores: Sequence[Path] = (),
+        export_bytes: int | None = None,
     ):
         """
         Args:
@@ -72,15 +74,16 @@ class Service:
             model: the model to offer first, instead of the machine's default.
             key: what a request must have that asks for the library; None: everybody who reaches the app may.
             scores: folders of scores to show; on a server none are.
+            export_bytes: bytes that one export may have; None: what the disk has room for.
         """
-        self.key = key or Key()
+        self.key, self.export_bytes = key or Key(), export_bytes
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.limits = limits or (Limits.hosted() if is_hosted else None)  # None: what this machine's device can take
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
         self.turns = Turns(
             TurnLimits.hosted() if is_hosted else TurnLimits(), DEVICES_OF_ZERO_GPU if is_zero_gpu() else 1
         )
-        self.presence = Presence()
+        self.presence, self.files = cache.presence, cache.files
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self._loaded = threading.Event()
         self.scores = ShownScores(() if is_hosted else scores, cache)
@@ -171,14 +174,15 @@ class Service:
         """Bytes that a run, or a comparison, that comes as a zip may have, packed or unpacked."""
         return HOSTED_ZIP_BYTES if self.is_hosted else LOCAL_ZIP_BYTES
 
-    def open_zip(self, path: str | Path, owner: str) -> str:
+    def open_zip(self, path: str | Path, owner: Visitor | str) -> str:
         """Take in a run, or a comparison, that comes as a zip, and return its ticket.
 
         Raises what `folders.unpack` raises; of what is refused nothing is left.
         """
-        return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
+        with self.files.held([path]), self.cache.room(bytes_of(path)):  # numbers hardly shrink in a zip
+            return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
 
-    def compare_runs(self, tickets: Sequence[Any], owner: str, names: Sequence[str] | None = None) -> str:
+    def compare_runs(self, tickets: Sequence[Any], owner: Visitor | str, names: Sequence[str] | None = None) -> str:
         """Set finished runs beside the first of them, without a model; return the comparison's ticket.
 
         Raises what `attention.comparisons.finished.compare_runs` raises, and InvalidRequest for a ticket of no run.
@@ -186,9 +190,10 @@ class Service:
         from attention.comparisons.finished import fill_from_runs
 
         folders = [self.run(ticket).folder for ticket in tickets]
-        return self.cache.add(fill_from_runs(folders, PartialRun.create(self.cache.new_folder()), names), owner)
+        with self.reading(*tickets), self.cache.room(sum(map(bytes_of, folders))):
+            return self.cache.add(fill_from_runs(folders, PartialRun.create(self.cache.new_folder()), names), owner)
 
-    def compare_kept(self, tickets: Sequence[Any], owner: str, names: Sequence[str] | None = None) -> str:
+    def compare_kept(self, tickets: Sequence[Any], owner: Visitor | str, names: Sequence[str] | None = None) -> str:
         """The same, once: asked again, what was made is found again as long as it is there."""
         made = self._beside.get(tuple(tickets))
         try:
@@ -197,6 +202,19 @@ class Service:
             self._beside[tuple(tickets)] = made = self.compare_runs(tickets, owner, names)
         assert made is not None
         return made
+
+    def reading(self, *tickets: Any) -> AbstractContextManager[None]:
+        """Keep what is behind these tickets from being removed meanwhile."""
+        return self.presence.held(*((RUN, str(ticket)) for ticket in tickets))
+
+    def room_for_export(self, found: Any, format: str, fields: dict) -> AbstractContextManager[None]:  # noqa: A002
+        """Have room for an export with these fields. Raises LimitExceeded for one that is too large, and Busy."""
+        if self.export_bytes is None:
+            return nullcontext()  # what is written looks itself at what the disk has free
+        from attention.exports.forecast import check_export
+        from attention.exports.wanted import Wanted
+
+        return self.cache.room(check_export(found, format, Wanted.read(fields), self.export_bytes))
 
     def runs(self) -> list[dict]:
         """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
@@ -236,7 +254,7 @@ class Service:
         named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
-        visitor = owner if isinstance(owner, Visitor) else Visitor(owner)
+        visitor = Visitor.of(owner)
         owner, since = visitor.session, self.presence.now()
         streams = [(STREAM, name) for name in visitor.names]
         turn = self.turns.enter(visitor)
@@ -253,7 +271,8 @@ class Service:
             raise
         self._jobs[owner].add(job)
         try:
-            yield job
+            with self.files.held(files_of(fields)):
+                yield job
         finally:
             job.cancel()
             self._jobs[owner].discard(job)
@@ -306,20 +325,19 @@ class Service:
         wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
         n_runs = len(wanted) + 1 if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())
-        done = self._run_job(
-            {
-                "partial": str(partial.folder),
-                "request": request.to_dict(),
-                "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
-                "words": comparison["words"] if comparison is not None else None,
-                "tokens": expected.tokens * n_runs,
-                "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
-            },
-            None if is_zero_gpu() else expected.prepared,  # there, the job is another process
-        )
-        if "error" in done:
-            raise AttentionError(done["error"])
-        return {"ticket": self.cache.add(done["run"], visitor.session)}
+        job = {
+            "partial": str(partial.folder),
+            "request": request.to_dict(),
+            "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
+            "words": comparison["words"] if comparison is not None else None,
+            "tokens": expected.tokens * n_runs,
+            "new_tokens": request.max_new_tokens * n_runs if request.mode == "generate" else 0,
+        }
+        with self.cache.room(expected.bytes_on_disk * n_runs):
+            done = self._run_job(job, None if is_zero_gpu() else expected.prepared)  # there it is another process
+            if "error" in done:
+                raise AttentionError(done["error"])
+        return {"ticket": self.cache.add(done["run"], visitor)}
 
     def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
         """Put an adapter that was named as the model on its base."""
@@ -348,6 +366,19 @@ class Service:
         if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
         return self._find_adapters(wanted, model, watch, may_be_models)
+
+
+def files_of(fields: dict) -> list[str]:
+    """Paths of the pictures and videos in a request's fields, as far as there are any."""
+    found: list[str] = []
+    left = [fields.get("images"), fields.get("videos")]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, list | tuple):
+            left.extend(each)
+    return found
 
 
 def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:

@@ -22,20 +22,13 @@ from attention.errors import Busy
 from attention.limits import TurnLimits
 from attention.words import about_seconds
 
+from .presence import Visitor
+
 LOOK_SECONDS = 0.1  # at most, until one who waits notices that it was cancelled
 MEASURED = 20  # jobs whose time tells how long the next ones take
 SOON_S = 5  # what is told where a job takes longer than those before it
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """Somebody who asks: a session, at an address. `names` are those of the streams on which answers are awaited."""
-
-    session: str
-    address: str = ""
-    names: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""What is open is known while it is open, and since when it is not."""
+"""Requests that are open are known while they are, and since when they are not."""
 
 import asyncio
 

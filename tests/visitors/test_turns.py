@@ -7,7 +7,8 @@ import pytest
 
 from attention.errors import Busy, Cancelled
 from attention.limits import TurnLimits
-from attention.visitors.turns import Turns, Visitor, one_each
+from attention.visitors.presence import Visitor
+from attention.visitors.turns import Turns, one_each
 from attention.words import about_seconds, place_words
 
 HOSTED = TurnLimits.hosted()
