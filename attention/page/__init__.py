@@ -5,6 +5,7 @@
     manifests   what the viewers are told: which run, and where to look first
     calls       what was sent and is no call of the page or an endpoint, said in words
     uploads     files that visitors of a server send
+    sessions    what Gradio keeps of each
     visitors    who sends a request
     controls    Run and Stop, and the line that says how far a run is
     library     the list of what is kept: opened, deleted, taken in from a zip

@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from attention.client_address import address_of
 from attention.errors import InvalidRequest, fault, quoted, words_for
 
+from .sessions import PageConfig, Undelivered
+
 A_FILE = 'a file as /gradio_api/upload or handle_file gives it: {"path": ..., "meta": {"_type": "gradio.FileData"}}'
 SEND_IT = "send the file itself, with gradio_client.handle_file(...); with curl, upload it to /gradio_api/upload first"
 
@@ -23,9 +25,18 @@ log = logging.getLogger("app")
 
 
 class SpokenBlocks(gr.Blocks):
-    """Blocks whose refusals of what was sent are sentences."""
+    """Blocks whose refusals of what was sent are sentences, and whose sessions are small."""
 
     reads_addresses = True  # of the Web: Gradio fetches what a file's path says then, however large it is
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.default_config = PageConfig(self)
+
+    def queue(self, **settings) -> SpokenBlocks:
+        super().queue(**settings)
+        self._queue.pending_messages_per_session = Undelivered(self._queue.pending_event_ids_session)
+        return self
 
     def waiting_calls(self, address: str) -> int:
         """Calls of a network address that Gradio has not handed on yet."""

@@ -245,16 +245,17 @@ def build_endpoints(service: Service) -> None:
         ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None
     ) -> tuple[str, list]:
         """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col]."""
-        with plainly(), service.reading(ticket), new_file(service, png, "heatmap.png") as path:
+        with plainly(), service.reading(ticket):
             run = one_run(ticket, member)
             from attention.exports.export import heatmap_png
             from attention.runs.selection import default_query
 
-            _, values = heatmap_png(
-                run, tower, number_or_word("layer", layer), number_or_word("head", head),
-                default_query(run) if query is None else whole_number("query", query), whole_number("grid", grid),
-                path,
-            )  # fmt: skip
+            with new_file(service, png, "heatmap.png") as path:
+                _, values = heatmap_png(
+                    run, tower, number_or_word("layer", layer), number_or_word("head", head),
+                    default_query(run) if query is None else whole_number("query", query), whole_number("grid", grid),
+                    path,
+                )  # fmt: skip
         return str(path), values.tolist()
 
     def region(

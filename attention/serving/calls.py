@@ -15,6 +15,7 @@ from attention.limits import CALLS_OF_ADDRESS
 
 from .responses import as_json
 
+DEEP_LINK = "/gradio_api/deep_link"  # for each of which Gradio keeps a file that nothing removes
 CALL = re.compile(r"/gradio_api/(queue/join|call/.+)$")
 
 
@@ -25,6 +26,9 @@ class Calls:
         self.app, self.waiting = app, waiting
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].endswith(DEEP_LINK):
+            await as_json({"detail": "There are no links to a page's state here."}, 404)(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["method"] == "POST" and CALL.search(scope["path"]):
             n_waiting = self.waiting(address_of(Headers(scope=scope), scope.get("client")))
             if n_waiting >= CALLS_OF_ADDRESS:

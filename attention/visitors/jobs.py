@@ -18,6 +18,7 @@ from attention.runs.partial import PartialRun, read_progress
 from .turns import Turn
 
 FOLLOW_SECONDS = 0.1
+WAIT_SECONDS = 0.3  # likewise, as long as others are before it: many wait, and looking is to stay quick
 REPEAT_SECONDS = 1.0
 
 
@@ -79,11 +80,13 @@ class Job:
             if progress is not None and (progress != last or time.monotonic() - said > REPEAT_SECONDS):
                 last, said = progress, time.monotonic()
                 yield progress
-            await asyncio.sleep(FOLLOW_SECONDS)
+            has_begun = self._turn is None or self._turn.has_begun
+            await asyncio.sleep(FOLLOW_SECONDS if has_begun else WAIT_SECONDS)
 
     def _progress(self) -> dict | None:
-        progress = read_progress(self.partial.folder)
         place = self._turn.place() if self._turn is not None else None
+        is_first_of_all = self._turn is None or self._turn.has_begun
+        progress = read_progress(self.partial.folder) if is_first_of_all else None
         if place is None or (progress is not None and progress["phase"] != "queue"):
             return progress
         return {"phase": "queue", "done": 0, "total": 0, "answer": None} | place

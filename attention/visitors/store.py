@@ -317,7 +317,7 @@ class RunCache:
     def _enter(self, folder: Path, owner: Visitor = NOBODY, ticket: str | None = None, is_public: bool = False) -> str:
         ticket = ticket or secrets.token_urlsafe(18)
         now = self._clock()
-        size = bytes_of(folder) if self.byte_limit else 0
+        size = bytes_of(folder) if self.byte_limit or self._visitor_limits else 0
         self._entries[ticket] = Entry(ticket, folder, owner, size, now, now + self._idle, is_public)
         if self.library and not is_public:
             self._tickets[folder] = ticket

@@ -1,5 +1,8 @@
 """Many visitors of one app: turns, places that are told, clients that are gone, and looking that waits for no job."""
 
+import gc
+from pathlib import Path
+
 import httpx
 import pytest
 from gradio_client import Client, handle_file
@@ -7,6 +10,7 @@ from gradio_client.exceptions import AppError
 from pictures import noise
 from served import hold_at, job_threads, seconds_until, served
 
+from attention.errors import InvalidRequest
 from attention.visitors import service as visitors_service
 
 pytestmark = pytest.mark.slow
@@ -90,6 +94,56 @@ def test_a_job_that_nobody_listens_to_is_stopped_whether_it_runs_or_waits(runnin
         seconds_until(lambda: len(job_threads()) == 1)
         assert service.presence.is_held(("stream", event))
     seconds_until(lambda: no_jobs(service), limit=10)
+
+
+def test_uploads_of_the_same_bytes_lie_apart_and_none_is_fetched_from_an_address(running, client, picture):
+    service, address = running
+    files = {"files": ("same.png", picture.read_bytes())}
+    one, two = (httpx.post(f"{address}gradio_api/upload?upload_id=x", files=files).json()[0] for _ in range(2))
+    assert one != two and Path(one).read_bytes() == Path(two).read_bytes() == picture.read_bytes()
+    assert Path(one).name == "same.png" and service.files.n_bytes("127.0.0.1") >= 2 * len(picture.read_bytes())
+    assert httpx.get(f"{address}gradio_api/file={one}").content == picture.read_bytes()
+    broken = httpx.post(f"{address}gradio_api/upload", content=b"x", headers={"content-type": "multipart/form-data"})
+    assert broken.status_code == 400
+    elsewhere = {"path": "https://example.org/a.png", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError, match=r"'https://example\.org/a\.png' is an address; none is read here"):
+        client.predict(images=elsewhere, prompt="what?", api_name="/analyze")
+
+
+def test_an_export_is_refused_with_numbers_or_goes_once_it_was_fetched(running, client, monkeypatch):
+    service, _ = running
+    asked = {"ticket": "example-shapes", "format": "dense", "api_name": "/export"}
+    monkeypatch.setattr(service, "export_bytes", 1000)
+    with pytest.raises(AppError, match=r"This export has \d+ MB; the limit here is 0 MB\. Instead, take npz"):
+        client.predict(**asked)
+    row = f"{running[1]}gradio_api/attention/example-shapes/layer/language/0?dense=1"
+    assert httpx.get(row).status_code == 400 and "the limit here is 0 MB" in httpx.get(row).json()["error"]
+    monkeypatch.setattr(service, "export_bytes", 10**9)
+    before = service.files.n_bytes()
+    assert client.predict(**asked).endswith("attention.zip")
+    assert len(httpx.get(row).content) > 1000 and service.files.n_bytes() > before
+    gc.collect()
+    assert service.cache._reserved == 0
+    monkeypatch.setattr("attention.visitors.files.FETCHED_S", -1)
+    service.cache.sweep()
+    assert not [entry for entry in service.files._entries.values() if entry.is_export]
+
+
+def test_a_ticket_is_told_to_its_own_session_alone_and_an_expired_run_says_so(running, client, picture):
+    service, address = running
+    ticket = ask(client, picture).result()["ticket"]
+    other = Client(address, verbose=False)
+    assert other.predict(api_name="/runs") == []
+    for place in ("library/list", "library/find?id=" + service.run(ticket).info["id"], "library/beside"):
+        assert ticket not in httpx.get(f"{address}gradio_api/attention/{place}").text
+    with pytest.raises(InvalidRequest, match="Runs are not deleted here by hand; they expire"):
+        service.remove(ticket)
+    service.cache._entries[ticket].deadline = 0
+    with pytest.raises(AppError, match="This run is not here any more: it has expired"):
+        other.predict(ticket=ticket, api_name="/heatmap")
+    answer = httpx.get(f"{address}gradio_api/attention/{ticket}/row?layer=0&query=5")
+    assert answer.status_code == 404 and answer.json()["expired"]
+    other.close()
 
 
 def test_a_call_cannot_pass_by_the_queue(running):
