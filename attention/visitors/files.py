@@ -7,8 +7,10 @@ server, some minutes after its sender has gone, or an hour after it was used. Kn
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import stat
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -28,9 +30,11 @@ UNUSED_S = 3600
 def bytes_of(path: str | Path) -> int:
     """Bytes of a file, or of all files in a folder; of what is gone meanwhile none."""
     total = 0
-    for each in (Path(path), *Path(path).rglob("*")):
-        with suppress(OSError):
-            total += each.stat().st_size if each.is_file() else 0
+    for folder, _, names in [("", [], [str(path)]), *os.walk(path)]:  # which passes over folders that are gone
+        for name in names:
+            with suppress(OSError):
+                status = Path(folder, name).stat()
+                total += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return total
 
 

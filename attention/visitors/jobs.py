@@ -53,6 +53,8 @@ class Job:
         """Ask the work to stop. It does so at its next token or layer, and takes its folder along; nobody need wait."""
         if not self.is_done:
             self.partial.cancel()
+            if self._turn is not None:
+                self._turn.wake()
 
     def join(self, seconds: float) -> None:
         """Wait until the work has ended, but no longer than so many seconds."""

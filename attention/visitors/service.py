@@ -295,6 +295,7 @@ class Service:
     def _work(self, partial: PartialRun, fields: dict, visitor: Visitor, turn: Turn, comparison: dict | None) -> dict:
         """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
         limits = self.limits
+        Request(**fields).validate(limits or Limits())  # which needs no turn
         turn.begin(partial.check_cancelled)
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")

@@ -24,7 +24,7 @@ from attention.words import about_seconds
 
 from .presence import Visitor
 
-LOOK_SECONDS = 0.1  # at most, until one who waits notices that it was cancelled
+LOOK_SECONDS = 1.0  # at most, until one who waits looks again, where nobody wakes it
 MEASURED = 20  # jobs whose time tells how long the next ones take
 SOON_S = 5  # what is told where a job takes longer than those before it
 
@@ -39,19 +39,32 @@ class Turn:
     turns: Turns = field(repr=False)
     has_begun: bool = False
     since: float | None = None  # when it got a device
+    _woken: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def begin(self, check: Callable[[], None]) -> None:
         """Wait until it is this job's turn; `check` is called meanwhile, and may raise."""
-        self.turns.wait_until(lambda: self.has_begun, check)
+        self._wait_until(lambda: self.has_begun, check)
 
     @contextmanager
     def device(self, check: Callable[[], None]) -> Iterator[None]:
         """Hold one of the devices, after waiting for one; `check` as before."""
-        self.turns.wait_until(lambda: self.turns.take_device(self), check)
+        self._wait_until(lambda: self.turns.take_device(self), check)
         try:
             yield
         finally:
             self.turns.give_device(self)
+
+    def wake(self) -> None:
+        """Let it look again at once."""
+        self._woken.set()
+
+    def _wait_until(self, condition: Callable[[], bool], check: Callable[[], None]) -> None:
+        while True:
+            self._woken.clear()
+            check()
+            if condition():
+                return
+            self._woken.wait(LOOK_SECONDS)  # many wait, each in a thread of its own: none may look often
 
     def leave(self) -> None:
         """End it, whether it waits or runs. Does nothing the second time."""
@@ -71,7 +84,7 @@ class Turns:
     def __init__(self, limits: TurnLimits, devices: int = 1, clock: Callable[[], float] = time.monotonic):
         """`devices`: jobs that run a model at once."""
         self.limits, self.devices, self._clock = limits, devices, clock
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()
         # by address and session; who is next comes first
         self._waiting: OrderedDict[str, OrderedDict[str, deque[Turn]]] = OrderedDict()
         self._begun: list[Turn] = []
@@ -80,7 +93,7 @@ class Turns:
 
     def enter(self, visitor: Visitor) -> Turn:
         """Take a place. Raises Busy, with numbers, where this visitor, their address or all together have enough."""
-        with self._changed:
+        with self._mutex:
             self._refuse(visitor)
             turn = Turn(visitor, self)
             sessions = self._waiting.setdefault(visitor.address, OrderedDict())
@@ -89,7 +102,7 @@ class Turns:
             return turn
 
     def leave(self, turn: Turn) -> None:
-        with self._changed:
+        with self._mutex:
             if turn in self._begun:
                 self._begun.remove(turn)
             else:
@@ -97,30 +110,24 @@ class Turns:
             self._let_in()
 
     def take_device(self, turn: Turn) -> bool:
-        """Give a job that has begun a device, if one is free. Called under the lock, by `wait_until`."""
-        is_free = len(self._on_device) < self.devices
-        if is_free:
-            turn.since = self._clock()
-            self._on_device.append(turn)
-        return is_free
+        """Give a job that has begun a device, if one is free."""
+        with self._mutex:
+            is_free = len(self._on_device) < self.devices
+            if is_free:
+                turn.since = self._clock()
+                self._on_device.append(turn)
+            return is_free
 
     def give_device(self, turn: Turn) -> None:
-        with self._changed:
+        with self._mutex:
             self._on_device.remove(turn)
             if turn.since is not None:
                 self._seconds.append(self._clock() - turn.since)
-            self._changed.notify_all()
-
-    def wait_until(self, condition: Callable[[], bool], check: Callable[[], None]) -> None:
-        """Wait for something that changes here, and look in between whether it is still wanted."""
-        while True:
-            check()
-            with self._changed:
-                if condition() or (self._changed.wait(LOOK_SECONDS) and condition()):
-                    return
+            for each in self._begun:
+                each.wake()
 
     def place(self, turn: Turn) -> dict | None:
-        with self._changed:
+        with self._mutex:
             ahead = [other for other in self._begun if other.since is None]
             line = [*ahead, *self._order()]
             if turn not in line:
@@ -131,7 +138,7 @@ class Turns:
     @property
     def waiting(self) -> int:
         """Jobs that have no device yet."""
-        with self._changed:
+        with self._mutex:
             return len(self._order()) + sum(turn.since is None for turn in self._begun)
 
     # Under the lock
@@ -166,13 +173,13 @@ class Turns:
                 break
             self._remove_waiting(turn)
             turn.has_begun = True
+            turn.wake()
             self._begun.append(turn)
             address, session = turn.visitor.address, turn.visitor.session  # the last ones now
             if address in self._waiting:
                 self._waiting.move_to_end(address)
                 if session in self._waiting[address]:
                     self._waiting[address].move_to_end(session)
-        self._changed.notify_all()
 
     def _may_begin(self, visitor: Visitor) -> bool:
         return sum(_is_session(turn, visitor) for turn in self._begun) < self.limits.running

@@ -17,13 +17,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 EXPIRY_S, AWAY_S, SETTLE_S = 10, 10, 30
 ROW = "gradio_api/attention/example-shapes/row?layer={layer}&query={query}"
 
@@ -31,7 +34,6 @@ ROW = "gradio_api/attention/example-shapes/row?layer={layer}&query={query}"
 def serve(folder: Path, is_stub: bool) -> None:
     """Be the app, until standard input ends."""
     os.environ |= {"SYSTEM": "spaces", "GRADIO_TEMP_DIR": str(folder / "uploads"), "GRADIO_ANALYTICS_ENABLED": "False"}
-    sys.path.insert(0, str(ROOT))
     import app
     from attention.runs.partial import PartialRun
     from attention.visitors import files
@@ -62,6 +64,23 @@ def serve(folder: Path, is_stub: bool) -> None:
     service.close()
 
 
+def browse(address: str) -> None:
+    """Be four people who look at rows, and print the milliseconds that each row took."""
+
+    def look() -> None:
+        with httpx.Client(headers={"X-Forwarded-For": "20.9.9.9"}, timeout=60, verify=False) as http:
+            while True:
+                place = address + ROW.format(layer=random.randrange(5), query=random.randrange(20, 95))
+                begun = time.perf_counter()
+                status = http.get(place).status_code
+                milliseconds = 1e3 * (time.perf_counter() - begun)
+                print(f"{milliseconds:.1f}" if status == 200 else f"status-{status}", flush=True)
+                time.sleep(0.05)
+
+    for _ in range(4):
+        threading.Thread(target=look).start()
+
+
 def picture(width: int, height: int) -> bytes:
     from PIL import Image
 
@@ -75,13 +94,9 @@ def rss_mb(pid: int) -> float:
 
 
 def disk_mb(folder: Path) -> float:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
-    return total / 1e6
+    from attention.visitors.files import bytes_of
+
+    return bytes_of(folder) / 1e6
 
 
 class Load:
@@ -89,7 +104,9 @@ class Load:
 
     def __init__(self, address: str, is_stub: bool):
         self.address, self.is_stub = address, is_stub
-        self.http = httpx.AsyncClient(timeout=300, limits=httpx.Limits(max_connections=400), verify=False)
+        self.http = httpx.AsyncClient(
+            timeout=300, limits=httpx.Limits(max_connections=400, keepalive_expiry=1), verify=False
+        )
         self.outcomes: Counter[str] = Counter()
         self.waited: list[float] = []
 
@@ -141,15 +158,6 @@ class Load:
         headers = {"X-Forwarded-For": f"20.1.0.{client + 1}"}
         await self.http.post(f"{self.address}gradio_api/call/v2/analyze", json=fields, headers=headers)
 
-    async def browse(self, until: asyncio.Event, milliseconds: list[float]) -> None:
-        while not until.is_set():
-            place = self.address + ROW.format(layer=random.randrange(5), query=random.randrange(20, 95))
-            begun = time.perf_counter()
-            answer = await self.http.get(place, headers={"X-Forwarded-For": "20.9.9.9"})
-            milliseconds.append(1e3 * (time.perf_counter() - begun))
-            self.outcomes["rows" if answer.status_code == 200 else f"ROW {answer.status_code}"] += 1
-            await asyncio.sleep(0.05)
-
     async def tiny(self, count: int) -> Counter[str]:
         """Requests that are wrong or that nobody waits for, of 20 addresses; by what was answered at once."""
         said: Counter[str] = Counter()
@@ -183,13 +191,17 @@ def told(milliseconds: list[float]) -> str:
 async def measured(address: str, pid: int, folder: Path, options: argparse.Namespace) -> None:
     load = Load(address, options.stub)
 
-    async def rows(work) -> list[float]:
-        over, milliseconds = asyncio.Event(), []
-        browsing = [asyncio.create_task(load.browse(over, milliseconds)) for _ in range(4)]
+    async def rows(work: Awaitable) -> list[float]:
+        """Milliseconds that rows took meanwhile, in a process of its own: this one is as busy as the app."""
+        command = [sys.executable, __file__, "--browse", address]
+        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+        await process.stdout.readline()  # it has begun
         await work
-        over.set()
-        await asyncio.gather(*browsing)
-        return milliseconds
+        process.terminate()
+        lines = (await process.communicate())[0].decode().split()
+        wrong = [line for line in lines if not line.replace(".", "").isdigit()]
+        assert not wrong, wrong[:5]
+        return [float(line) for line in lines]
 
     async def watch(peak: dict) -> None:
         while True:
@@ -240,10 +252,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=24)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--tiny", type=int, default=10_000)
+    parser.add_argument("--browse", help=argparse.SUPPRESS)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options.serve, options.stub)
+        return
+    if options.browse:
+        browse(options.browse)
         return
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--serve", folder, *(["--stub"] if options.stub else [])]

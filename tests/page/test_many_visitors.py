@@ -66,6 +66,8 @@ def test_while_jobs_wait_others_are_told_their_place_and_finished_runs_are_looke
     _, values = other.predict(ticket="example-shapes", api_name="/heatmap")
     assert values
     assert other.predict(ticket="example-shapes", format="npz", api_name="/export")
+    with pytest.raises(AppError, match="prompt is empty"):
+        other.predict(images=None, prompt="", api_name="/analyze")
     row = httpx.get(f"{address}gradio_api/attention/example-shapes/row?layer=0&query=5")
     assert row.status_code == 200 and len(job_threads()) == 5
     for job in (*jobs, waits):
