@@ -1,6 +1,8 @@
 """Uploads are judged by their size, their kind, all that lies there and the minute, before they are read."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import pytest
 from gradio.route_utils import upload_fn
@@ -203,3 +205,16 @@ def test_the_environment_sets_the_limits_and_nonsense_is_refused(monkeypatch):
         monkeypatch.setenv("ATTENTION_ZIP_MB", nonsense)
         with pytest.raises(InvalidRequest, match=r"ATTENTION_ZIP_MB is .* number of megabytes"):
             UploadLimits.of_environment()
+
+
+def test_uploads_lie_in_a_folder_of_the_process_also_where_the_environment_names_one(tmp_path, monkeypatch):
+    killed = tmp_path / "1-00000000"
+    killed.mkdir()
+    for name in ("lock", "upload.png"):
+        (killed / name).touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    own = app.own_uploads()
+    assert own.path == Path(os.environ["GRADIO_TEMP_DIR"]) and own.path.parent == tmp_path
+    assert not killed.exists() and own.path.is_dir()
+    own.remove()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -9,7 +9,7 @@ from attention.errors import Busy, Cancelled
 from attention.limits import TurnLimits
 from attention.visitors.presence import Visitor
 from attention.visitors.turns import Turns, one_each
-from attention.words import about_seconds, place_words
+from attention.words import about_seconds, in_one_line, phase_words, place_words
 
 HOSTED = TurnLimits.hosted()
 
@@ -130,6 +130,9 @@ def test_seconds_are_told_once_they_are_measured():
 
 def test_a_place_is_said_no_finer_than_it_is_known():
     assert place_words(1, None) == "1 job before yours"
+    waits = {"phase": "queue", "done": 0, "total": 0, "before": 2, "seconds": 33.0}
+    assert in_one_line(*phase_words(waits)) == "Waiting for its turn: 2 jobs before yours, about 40 s"
+    assert in_one_line(*phase_words(waits | {"before": 0})) == "Waiting for its turn"
     assert place_words(3, 41.2) == "3 jobs before yours, about 50 s"
     assert [about_seconds(seconds) for seconds in (0, 7, 59, 121)] == ["5 s", "10 s", "60 s", "3 min"]
 
