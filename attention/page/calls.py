@@ -38,6 +38,15 @@ class SpokenBlocks(gr.Blocks):
         self._queue.pending_messages_per_session = Undelivered(self._queue.pending_event_ids_session)
         return self
 
+    async def process_api(self, *given, session_hash: str | None = None, event_id: str | None = None, **settings):
+        """Answer a call. A script's call is a session of its own, by the call's name: it ends with it."""
+        try:
+            return await super().process_api(*given, session_hash=session_hash, event_id=event_id, **settings)
+        finally:
+            if session_hash is not None and session_hash == event_id:
+                self.state_holder.session_data.pop(session_hash, None)
+                self.state_holder.time_last_used.pop(session_hash, None)
+
     def waiting_calls(self, address: str) -> int:
         """Calls of a network address that Gradio has not handed on yet."""
         lines = self._queue.event_queue_per_concurrency_id.values()

@@ -4,7 +4,7 @@ import asyncio
 from copy import copy
 
 import gradio as gr
-from gradio.state_holder import SessionState
+from gradio.state_holder import SessionState, StateHolder
 
 from attention.page.calls import SpokenBlocks
 from attention.page.sessions import UNDELIVERED, Undelivered
@@ -22,6 +22,22 @@ def test_a_session_sees_the_page_and_describes_nothing():
     session._update_value_in_config(box._id, "x" * 1000)
     assert session[box._id] is changed and demo.blocks[box._id] is box
     assert copy(demo.default_config).fns == demo.fns and not list(session.components)
+
+
+def test_the_session_of_a_scripts_call_ends_with_it_and_a_pages_stays():
+    with SpokenBlocks() as demo:
+        box = gr.Textbox()
+        box.change(lambda: "done", None, box)
+    holder = StateHolder()
+    holder.set_blocks(demo)
+
+    async def call(session, event):
+        state = holder[session]
+        return await demo.process_api(block_fn=0, inputs=[], state=state, session_hash=session, event_id=event)
+
+    for session in ("page", "event"):
+        assert asyncio.run(call(session, "event"))["data"] == ["done"]
+    assert list(holder.session_data) == list(holder.time_last_used) == ["page"]
 
 
 def test_messages_that_nobody_fetches_are_forgotten_and_one_who_listens_is_not():
