@@ -15,7 +15,7 @@ import logging
 import os
 import platform
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -71,22 +71,25 @@ from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
 from attention.page.endpoints import build_endpoints
 from attention.page.explore import build_explore
+from attention.page.foot import build_foot, quota_words
 from attention.page.manifests import manifest_of, tab_of
 from attention.page.scores import build_scores
 from attention.page.sentences import in_words
 from attention.page.uploads import upload_route
 from attention.request import Request
 from attention.runs.partial import PartialRun
-from attention.serving.access import KEY, Access, Hosts
+from attention.serving.access import KEY, Access, Hosts, checked_root_path
 from attention.serving.calls import Calls
 from attention.serving.connections import Connections
 from attention.serving.library import library_routes
+from attention.serving.login import Login, read_accounts
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
 from attention.serving.shown import Shown
 from attention.serving.uploads import UploadLimits, Uploads, megabytes
 from attention.visitors.budget import KeptLimits
+from attention.visitors.gallery import Gallery, open_examples
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
 from attention.visitors.process_folder import ProcessFolder, remove_abandoned
@@ -97,6 +100,7 @@ from attention.visitors.store import RunCache
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
 REQUESTS_AT_ONCE = 240  # that Gradio has in hand: the jobs that may wait are some of them
+MEANWHILE = "The finished examples can be looked at meanwhile; a run begins as soon as it is there."
 # an address that names a comparison and no run is that tab's; scores come first where they are shown
 FRONT = """() => {
   const names = new URLSearchParams(location.hash.slice(1));
@@ -116,6 +120,19 @@ def server_limits() -> Limits:
 def gpu_seconds(job: dict, prepared: Any = None) -> int:
     """Seconds that a job may hold a ZeroGPU device: what is asked for must fit what is left of the visitor's quota."""
     return round(min(60, 10 + job["tokens"] / 500 + job["new_tokens"] / 15))
+
+
+def usual_seconds(service: Service) -> int | None:
+    """Seconds that a run of one of the examples asks for, with the model that comes first; None where none is made."""
+    from attention.capture.forecast import forecast
+
+    asked = Request((EXAMPLES / "window.png",), "click Save", service.default_model(), mode="generate", vision=False)
+    try:
+        expected = forecast(asked, service.limits)
+        return gpu_seconds({"tokens": expected.tokens, "new_tokens": asked.max_new_tokens})
+    except AttentionError as error:
+        logging.getLogger("app").warning("What a run costs is not said: %s", error)
+        return None
 
 
 @spaces.GPU(duration=gpu_seconds)
@@ -164,7 +181,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
         title=TITLE, fill_width=True, analytics_enabled=False,
         delete_cache=(hour, 2 * hour if service.is_hosted else 24 * hour),
     ) as demo:  # fmt: skip
-        notice = gr.Markdown(visible=False)
+        notice = gr.Markdown(visible=False, elem_id="notice")
         gr.Markdown(f"# {TITLE}", elem_id="title")
         passed_on = gr.State()  # what was opened in one tab and belongs into another
         first_tab = "scores" if service.scores.folders else "explore"
@@ -173,31 +190,42 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
                 with gr.Tab("Scores", id="scores"):
                     build_scores(service, passed_on)
             with gr.Tab("Explore", id="explore"):
-                model = build_explore(demo, service, examples, passed_on, card())
+                explore = build_explore(demo, service, examples, passed_on, card())
+                model = explore.model
             with gr.Tab("Compare", id="compare"):
                 compared_model = build_compare(demo, service, comparisons, passed_on)
+        foot = build_foot() if service.is_hosted else None
         demo.load(None, None, tabs, js=FRONT % first_tab, **QUIET)
         passed_on.change(lambda passed: gr.Tabs(selected=tab_of(service, passed["ticket"])), passed_on, tabs, **QUIET)
         build_endpoints(service)
 
-        async def opened() -> dict:
-            """Fill in what is known only once torch is there: which models, and whether a graphics card lies idle."""
+        async def opened(_on_screen: str | None) -> AsyncIterator[dict]:
+            """Say what the app waits for, then what is known only once torch is there: which models, which advice."""
+            while words := service.starting.words():
+                looks = f" {MEANWHILE}" if examples else ""
+                yield {notice: gr.Markdown(words + looks, visible=True)}
+                await asyncio.sleep(1)
             await asyncio.to_thread(service.wait_until_loaded)
             from attention.models.devices import device_notice
 
             choices = [(offer["label"], offer["id"]) for offer in service.models()]
             warning = device_notice()
-            return {
+            known = {
                 model: gr.Dropdown(choices=choices, label="Model"),
                 compared_model: gr.Dropdown(choices=choices, label="Model"),
                 notice: gr.Markdown(warning, visible=bool(warning)),
             }
+            if foot is not None and is_zero_gpu():
+                known[foot] = quota_words(await asyncio.to_thread(usual_seconds, service))
+            yield known
 
         def first_model(chosen: str | None) -> str:
             """Asked for afterwards: a run that was found again may have chosen one in the meantime."""
             return chosen or service.default_model()
 
-        loaded = demo.load(opened, None, [model, compared_model, notice], **QUIET)
+        # what is on a page's screen is taken down as it was when the page was opened
+        told = [model, compared_model, notice, *([foot] if foot is not None else [])]
+        loaded = demo.load(opened, explore.shown, told, concurrency_limit=None, **QUIET)
         for each in (model, compared_model):
             loaded.then(first_model, each, each, **QUIET)
 
@@ -206,21 +234,12 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
             service.cache.session_closed(request.session_hash)
 
         demo.unload(closed)
+
+        demo.begin_with = explore.begin_with
     return demo
 
 
 # Starting
-
-
-def open_examples(cache: RunCache) -> dict[str, str]:
-    """Make the finished examples readable for everyone; return their tickets by what the page calls them, in order."""
-    tickets = {}
-    for entry in json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8")):
-        folder = EXAMPLES / entry["name"]
-        if (folder / "run.json").is_file():
-            cache.add_public(f"example-{folder.name}", folder)
-            tickets[f"{entry['label']}: {entry['prompt']}"] = f"example-{folder.name}"
-    return tickets
 
 
 def open_comparisons(cache: RunCache) -> dict[str, str]:
@@ -300,31 +319,37 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> gr.Blocks:
+def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> SpokenBlocks:
     """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`.
 
     On a person's own machine it answers under its own names, and those of `allowed_hosts`; a Space has no library.
+    Raises InvalidRequest for a `root_path` that is none.
     """
+    root_path, names = checked_root_path(settings.pop("root_path", None) or os.environ.get("GRADIO_ROOT_PATH", ""))
+    allowed_hosts = [*allowed_hosts, *names]
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
         from attention.models import loading as models
 
         models.load(service.default_model())
-    demo = build(service, open_examples(service.cache), open_comparisons(service.cache))
+    gallery = Gallery.of_environment()
+    demo = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache))
     # it only hands requests on, jobs too: `visitors.turns` decides on those, and refuses in words
     demo.queue(max_size=1000, default_concurrency_limit=8, api_open=False)
     demo.reads_addresses = not service.is_hosted
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
     shown = Shown()
-    own = [upload_route(service)] if service.is_hosted else [shown.route()]
+    limits = UploadLimits.of_environment()
+    most = limits.one_file if service.is_hosted else service.zip_bytes
+    own = [upload_route(service, most)] if service.is_hosted else [shown.route()]
     more = [*own, *library, *scores_routes(service)]
     served: dict[str, Any] = {"routes": routes(service.cache.run, more, service.room_for_export)}
     served["middleware"] = [
         Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts)),
+        Middleware(Login),
         Middleware(Connections, presence=service.presence),
     ]
     if service.is_hosted:
-        limits = UploadLimits.of_environment()
         room = functools.partial(service.cache.upload_room, most=limits.together)
         served["middleware"] += [
             Middleware(Uploads, room=room, limits=limits), Middleware(Calls, waiting=demo.waiting_calls)
@@ -333,15 +358,17 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> g
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
     demo.launch(
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
-        theme=theme(),
+        theme=theme(), root_path=root_path,
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=service.zip_bytes, max_threads=REQUESTS_AT_ONCE, **settings,
+        allowed_paths=[], max_file_size=most, max_threads=REQUESTS_AT_ONCE, **settings,
     )  # fmt: skip
     if not service.is_hosted:
-        shown_by(lambda found: shown.address(demo, found))
+        shown_by(lambda found: shown.address(demo, found), allowed_hosts)
     if demo.share_url:
         hosts.allow(urlsplit(demo.share_url).hostname or "")
     service.load()  # only now: the page is there sooner than torch
+    if gallery is not None:
+        gallery.begin(service.cache, demo.show_first)
     return demo
 
 
@@ -398,6 +425,15 @@ def main() -> None:
         help="another name under which the app is reached: a proxy's, or this machine's in your network",
     )  # fmt: skip
     parser.add_argument("--no-key", action="store_true", help="show kept runs to everybody who reaches the app")
+    parser.add_argument(
+        "--root-path", metavar="PATH",
+        help="where a proxy in front has the app: /lens, or https://lab.example/lens, under whose name it then answers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--auth-file", type=Path, metavar="FILE",
+        help="let in only who is named in FILE, a line name:password for each; all else is behind that login: page, "
+        "runs, library, uploads",
+    )  # fmt: skip
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
@@ -418,9 +454,10 @@ def main() -> None:
         addresses(service, "", shown)  # what there is not is said before anything is started
         demo = launch(
             service, options.allow_host, server_name=options.host, server_port=options.port, quiet=True,
+            root_path=options.root_path, auth=read_accounts(options.auth_file) if options.auth_file else None,
         )  # fmt: skip
         print(f"VLM Attention Viz is at {demo.local_url} (Ctrl-C ends it)", flush=True)
-        links = addresses(service, demo.local_url, shown)
+        links = addresses(service, demo.root_path if "://" in demo.root_path else demo.local_url, shown)
         for name, link in links:
             print(f"{name}: {link}", flush=True)
         if options.open:

@@ -26,6 +26,7 @@ class Limits:
     video_frames: int = 1_000_000  # that it has
     video_pixels: int = 400_000_000_000  # of all its frames: those before the ones that are read are decoded, too
     frames: int = 768  # that are read of all videos together
+    frames_pixels: int = 4_000_000_000  # of the frames that are read of a video: all are in memory at once, as RGB
     prompt_characters: int = 100_000
     new_tokens: int = 4096
     tokens: int = 32_768  # of the whole sequence
@@ -53,6 +54,7 @@ class Limits:
             video_frames=36_000,
             video_pixels=20_000_000_000,
             frames=64,
+            frames_pixels=200_000_000,
             prompt_characters=8000,
             new_tokens=512,
             tokens=8192,
@@ -184,3 +186,8 @@ MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_WAITING = 6  # for a moment: each holds a thread, of which rows that are looked at have need
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
+
+# A gallery of finished examples. The environment may say otherwise: ATTENTION_GALLERY_MB
+
+GALLERY_MB = 2_000
+MAX_GALLERY, MAX_GALLERY_INDEX_BYTES = 24, 1 << 20

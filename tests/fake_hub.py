@@ -118,8 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.command, path))
         self.server.logins.append(self.headers.get("Authorization"))
         parts = path.strip("/").split("/")
-        is_api = parts[:2] == ["api", "models"]
-        parts = parts[2:] if is_api else parts
+        is_api = parts[:1] == ["api"] and parts[1:2] in (["models"], ["datasets"])
+        parts = parts[2:] if is_api else parts[1:] if parts[0] == "datasets" else parts
         model_id, what = "/".join(parts[:2]), parts[2:]
         if self.server.failing:
             self._send(self.server.failing, b"", {"ratelimit": '"api";r=0;t=300'})

@@ -39,7 +39,7 @@ MODELS = (
     "Qwen/Qwen3.5-0.8B",
     "google/gemma-3-4b-it",
     "OpenGVLab/InternVL3-1B-hf",
-    "HuggingFaceTB/SmolVLM-256M-Instruct",
+    "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
 )
 ADAPTERS = (
     "Qwen/Qwen2-VL-2B-Instruct=baohuynhbk14/test-model-vi-qwen2-vl-checkpoint-200",

@@ -13,12 +13,16 @@ PROGRAMS = {
     # the shell is Chromium without windows: the same pages for a third less of work
     "browser": (("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome"), "CHROMIUM"),
     "node": (("node",), "NODE"),
+    "nginx": (("nginx",), "NGINX"),
 }
+MORE_PLACES = ("/usr/sbin",)  # servers lie there, where only an administrator's shell looks
 
 
 def path_of(mark: str) -> str | None:
     names, variable = PROGRAMS[mark]
-    return os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
+    places = os.pathsep.join([os.environ.get("PATH", ""), *MORE_PLACES])
+    found = (shutil.which(name, path=places) for name in names)
+    return os.environ.get(variable) or next(filter(None, found), None)
 
 
 def require(mark: str) -> str:

@@ -22,7 +22,7 @@ def served(folder: Path, is_hosted: bool = False, adapters_dir: Path | None = No
     cache = RunCache(folder / "runs", library=not is_hosted)
     service = app.new_service(cache, is_hosted=is_hosted, model=str(model), adapters_dir=adapters_dir)
     demo = app.launch(service, quiet=True)
-    service.wait_until_loaded()
+    service.starting.is_over.wait()
     try:
         yield service, demo.local_url
     finally:

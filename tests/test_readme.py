@@ -174,6 +174,23 @@ def test_ci_runs_the_readmes_commands():
 # The Space card
 
 
+# of docs/hub/spaces-config-reference: another name is passed over without a word
+CARD_FIELDS = {
+    "title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "license", "header",
+    "short_description", "tags", "models", "datasets", "preload_from_hub", "startup_duration_timeout", "thumbnail",
+    "suggested_hardware", "hf_oauth", "hf_oauth_scopes", "hf_oauth_expiration_minutes", "pinned", "fullWidth",
+    "disable_embedding", "custom_headers",
+}  # fmt: skip
+HARDWARE = {
+    "cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "l4x1", "l4x4", "l40sx1", "l40sx4", "l40sx8", "a10g-small",
+    "a10g-large", "a10g-largex2", "a10g-largex4", "a100-large", "zero-a10g",
+}  # fmt: skip
+
+
+def page_files():
+    return [ROOT / "app.py", *(ROOT / "attention" / "page").glob("*.py")]
+
+
 def card():
     return yaml.safe_load(README.split("---\n")[1])
 
@@ -194,6 +211,11 @@ def test_the_head_is_a_valid_space_card():
     assert {entry.split()[0] for entry in values["preload_from_hub"]} <= set(values["models"])
     assert re.fullmatch(r"\d+[mh]", values["startup_duration_timeout"])
     assert values["tags"]
+    assert set(values) <= CARD_FIELDS
+    assert values.get("thumbnail", "https://").startswith("https://")
+    assert values.get("suggested_hardware", "l4x1") in HARDWARE
+    # a login is asked for only where it is offered
+    assert values.get("hf_oauth", False) == any("LoginButton" in path.read_text("utf-8") for path in page_files())
 
 
 def test_the_spaces_gradio_lies_within_the_requirements():

@@ -16,10 +16,10 @@ export function mount({ element, props, watch, trigger }) {
 
   function show() {
     const place = part(element, 'examples');
-    place.replaceChildren(...(props.value ?? []).map(({ ticket, label, prompt }, index) => {
+    place.replaceChildren(...(props.value ?? []).map(({ ticket, label, prompt }) => {
       const picture = create('img', { alt: '', src: `${address}${encodeURIComponent(ticket)}/preview/0`, decoding: 'async', fetchpriority: 'low', draggable: false });
       const button = create('button', { type: 'button', class: 'av-example', 'aria-label': `Example, ${label}: ${prompt}`, title: `${label}: ${prompt}` }, [picture]);
-      button.addEventListener('click', () => trigger('select', { index }));
+      button.addEventListener('click', () => trigger('select', { ticket }));
       return button;
     }));
   }

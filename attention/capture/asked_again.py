@@ -105,13 +105,13 @@ def asked_again(
 
 
 def request_of(run: Run) -> Request:
-    """The request that a run came from, its pictures as they lie in its folder.
+    """The request that a run came from, its pictures as they lie in its folder, which is its video too.
 
-    Raises InvalidRequest for a run with a video: the frames that were read are there, the video is not.
+    Raises InvalidRequest for a run of several videos, whose frames are not kept apart.
     """
     info = run.info
-    if info.get("videos"):
-        raise InvalidRequest("This run is of a video, and a video cannot be asked about again. Ask about pictures.")
+    if len(info.get("videos") or ()) > 1:
+        raise InvalidRequest("This run is of several videos, which are not kept apart: ask about a run of one.")
     if "messages" not in info or info.get("prompt_tokens") is None:
         raise InvalidRequest("run.json does not say what was asked, so it cannot be asked again.")
     dtype = info["model"]["dtype"]
@@ -120,5 +120,6 @@ def request_of(run: Run) -> Request:
         "pan_and_scan": bool(info.get("pan_and_scan")),
         "dtype": dtype if dtype in ("float32", "bfloat16", "float16") else "auto",
     }
-    images = tuple(run.folder / image["file"] for image in info["images"])
-    return Request(images=images, messages=info["messages"], model=info["model"]["id"], **fields)
+    images = tuple(run.folder / image["file"] for image in info["images"] if "video" not in image)
+    videos = (run.folder,) if info.get("videos") else ()
+    return Request(images=images, videos=videos, messages=info["messages"], model=info["model"]["id"], **fields)

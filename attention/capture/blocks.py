@@ -34,6 +34,10 @@ class Call(NamedTuple):
     causal: bool
     output: torch.Tensor | None = None
 
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        return [each for each in (self.query, self.key, self.value, self.mask) if each is not None]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -99,10 +103,12 @@ class KeptLayer:
         return f"Layer {self.index} of the {self.tower} tower"
 
     @property
-    def device_bytes(self) -> int:
-        """Bytes that keeping it holds on its device."""
-        values = {id(block.call.value): block.call.value for block in self.blocks}.values()
-        return self.factor_bytes + sum(value.nbytes for value in values if value is not None)
+    def on_device(self) -> dict[int, int]:
+        """Bytes of each tensor that keeping it holds on its device, by the tensor's id: layers may share a mask."""
+        held = [tensor for block in self.blocks for tensor in block.call.tensors]
+        if len(self.blocks) > 1:
+            held += [self.query, self.key]  # which are copies then
+        return {id(tensor): tensor.nbytes for tensor in held}
 
     @property
     def factor_bytes(self) -> int:

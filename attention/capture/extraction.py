@@ -201,7 +201,7 @@ class Extraction:
         if self._pictures is None:
             self._pictures = open_pictures(self.request, self._limits or Limits())
         if self._given is None:
-            check_videos(self.request, self._limits or Limits())
+            check_videos(self.request, self._limits or Limits(), partial.check_cancelled)
         while not INFERENCE.acquire(timeout=0.05):
             partial.check_cancelled()
         self._held.callback(INFERENCE.release)
@@ -310,7 +310,8 @@ class Extraction:
         assert self._pictures is not None  # opened as it was entered
         if prepared is None or not prepared.is_made_by(loaded.processor, limits):
             with models.fitting(loaded.processor, loaded.family) if loaded.lent is not None else nullcontext():
-                prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits)
+                stop = self.partial.check_cancelled
+                prepared = prepare(self.request, self._pictures, loaded.family, loaded.processor, limits, stop)
         check_image_tokens(loaded.model.config, prepared.inputs)
         estimate(
             self.request, loaded.family, loaded.model.config, prepared, loaded.path, loaded.device, limits, loaded.dtype

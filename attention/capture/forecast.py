@@ -49,8 +49,9 @@ class Forecast:
 def forecast(
     request: Request, limits: Limits | None = None, watch: Watch | None = None, pictures: Pictures | None = None
 ) -> Forecast:
-    """Work out the cost of a request, from its processor and the model's config alone; `watch` is told of a download.
+    """Work out the cost of a request, from its processor and the model's config alone.
 
+    `watch` is told of a download, and asked while videos are decoded whether to go on.
     `pictures` are those of `open_pictures`, where they are open already; the inputs that are prepared here may be
     passed on to the run. Raises InvalidRequest for inputs that cannot be used, LimitExceeded, with numbers, for what
     does not fit, and ModelUnavailable.
@@ -59,7 +60,8 @@ def forecast(
     limits = limits or Limits.local(device)
     if pictures is None:
         pictures = open_pictures(request, limits)  # a broken one is said before anything is downloaded
-    check_videos(request, limits)
+    stop = (lambda: watch(0, 0)) if watch else None  # it raises where the work is to stop
+    check_videos(request, limits, stop)
     model_id = request.model or default_model()
     path, _ = locate(model_id, watch=watch)
     config, family = read_config(path, request.model_type)
@@ -67,7 +69,7 @@ def forecast(
         check_files(path, model_id)
         check_quantisation(config, model_id)
         check_packed(path, config, model_id)
-    prepared = prepare(request, pictures, family, processor_of(path, family), limits)
+    prepared = prepare(request, pictures, family, processor_of(path, family), limits, stop)
     check_image_tokens(config, prepared.inputs)
     return estimate(request, family, config, prepared, path, device, limits)
 

@@ -26,6 +26,7 @@ from attention.limits import Limits
 from attention.request import Request
 
 from .images import Pictures
+from .opened_video import Stop
 from .videos import Sampled, sampled_videos
 
 PLAIN_SIZE = (256, 224)  # of a picture that every processor reads
@@ -57,14 +58,17 @@ class Prepared:
         return self.processor is processor and self.limits == limits
 
 
-def prepare(request: Request, pictures: Pictures, family, processor, limits: Limits) -> Prepared:
+def prepare(
+    request: Request, pictures: Pictures, family, processor, limits: Limits, stop: Stop | None = None
+) -> Prepared:
     """A request's conversation, around its opened pictures, as model inputs.
 
-    Raises InvalidRequest for what the processor refuses.
+    `stop` is called several times a second while videos are decoded, and may raise. Raises
+    InvalidRequest for what the processor refuses.
     """
     images = [image for image, _ in pictures]
     notes = [note for _, image_notes in pictures for note in image_notes]
-    videos = sampled_videos(request, family, processor, limits)
+    videos = sampled_videos(request, family, processor, limits, stop)
     notes += [note for each in videos for note in each.notes]
     conversation = request.conversation()
     _check_fields(request, processor, conversation)

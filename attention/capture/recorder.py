@@ -198,10 +198,12 @@ class Capture:
         device = layer.query.device
         if device not in self._room_on:
             self._room_on[device] = _free_bytes(device) if self._device_bytes is None else self._device_bytes
-        on_device = [kept.device_bytes for kept in self._kept if kept.query.device == device]
+        on_device: dict[int, int] = {}
+        for kept in (*self._kept, layer):
+            on_device |= kept.on_device if kept.query.device == device else {}
         on_host = sum(map(self._host_bytes, self._kept))
         if (
-            sum(on_device) + layer.device_bytes > self._room_on[device]
+            sum(on_device.values()) > self._room_on[device]
             or on_host + self._host_bytes(layer) > self._buffer_bytes // 2
         ):
             self._read_kept()

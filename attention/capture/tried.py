@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter, ImageStat
 
+from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.models.edits import LayerEdit, edited
 from attention.readings.target import Target
@@ -89,6 +90,8 @@ class Trials:
         values, said = list[float](), list[list[int]]()
         self._measure(self._asked.logits()[0], values, said)
         pictures = [image for image, _ in self._asked.pictures]
+        if any(region.image >= len(pictures) for region in regions):
+            raise InvalidRequest("Frames of a video are not painted over. Hide the region instead.")
         for done, region in enumerate(regions):
             self._partial.check_cancelled()
             shown = list(pictures)

@@ -1,58 +1,38 @@
 """Open a video that a person gave, and take the frames of it that the model's processor reads.
 
-Owns the forms of a video (frames, a folder of them, an animation, a file for a decoder) and how many frames are read.
-Animations are read by Pillow, other files by PyAV where it is installed. Knows no processor.
+Owns the forms of a video (frames, a folder of them, a run, an animation, a file for a decoder) and how many frames are
+read.
+Knows no processor.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened, shown_path
+from attention.errors import InvalidRequest, LimitExceeded, quoted, shortened, shown_path
 from attention.families.family import Family
 from attention.families.videos import Video
 from attention.image_entries import is_data_url
-from attention.limits import Limits
-from attention.picture_bytes import count_frames
+from attention.limits import MAX_PICTURE_BYTES, Limits
 from attention.request import Request
+from attention.runs.checks.run import check_run
+from attention.runs.run import Run
 from attention.video_entries import TYPE, Source
 
-from .images import open_image, open_picture
+from .animations import animation, is_picture
+from .decoders import decoded
+from .images import open_image
+from .opened_video import NO_FRAME, ONE_FRAME, Fewer, Opened, Stop, check_read, now_and_then, too_many
 
 ASSUMED_FPS = 2.0  # where neither the video nor the model's files say how many frames a second there are
-# what FFmpeg may take a file for: no playlist, which would name other files
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,asf,flv"
-ANIMATIONS = ("GIF", "WEBP", "TIFF", "PNG")
-STILL = ("JPEG", "BMP")
-
-_ONE_FRAME = "{name} has 1 frame: that is a picture. Give it as one (--image)."
-_NO_FRAME = "{name} holds no frame that can be decoded. It may be damaged."
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A video of which the frames are counted, and not read yet.
-
-    `fps` is None where it does not say; `read` gives the frames at these places, each with the second at which it is
-    shown, None where nothing says it; `decoder` is what reads them.
-    """
-
-    name: str
-    total: int
-    fps: float | None
-    decoder: str
-    read: Callable[[Sequence[int]], list[tuple[Image.Image, float | None]]]
-    is_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,20 +44,19 @@ class Sampled:
     notes: list[str]
 
 
-class _Fewer(Exception):
-    """A file has fewer frames than it says: `args[0]`."""
-
-
-def check_videos(request: Request, limits: Limits) -> None:
+def check_videos(request: Request, limits: Limits, stop: Stop | None = None) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
     for source, name in _named(request):
-        open_video(source, limits, name, with_times=False)
+        open_video(source, limits, name, stop)
 
 
-def sampled_videos(request: Request, family: Family, processor: Any, limits: Limits) -> list[Sampled]:
+def sampled_videos(
+    request: Request, family: Family, processor: Any, limits: Limits, stop: Stop | None = None
+) -> list[Sampled]:
     """The videos of a request, as many frames of each as the model's processor reads.
 
-    Raises InvalidRequest where one cannot be read, or where the model reads none, and LimitExceeded.
+    `stop` is called several times a second meanwhile, and may raise. Raises InvalidRequest where one cannot be read, or
+    where the model reads none, and LimitExceeded.
     """
     if not request.videos:
         return []
@@ -94,26 +73,30 @@ def sampled_videos(request: Request, family: Family, processor: Any, limits: Lim
     found: list[Sampled] = []
     for (source, name), entry in zip(_named(request), entries, strict=True):
         before = sum(len(each.video.frames) for each in found)
-        found.append(_sampled(open_video(source, limits, name), entry, request, family, processor, limits, before))
+        opened = open_video(source, limits, name, stop)
+        found.append(_sampled(opened, entry, request, family, processor, limits, before))
     return found
 
 
-def open_video(source: Source, limits: Limits, name: str = "the video", with_times: bool = True) -> Opened:
+def open_video(source: Source, limits: Limits, name: str = "the video", stop: Stop | None = None) -> Opened:
     """Open a source, and count its frames. Raises InvalidRequest for what is no video, or LimitExceeded.
 
-    Without `with_times` no frame is decoded, and how long an animation lasts is left open.
+    No frame is decoded. `stop` is called several times a second while they are counted or read, and may raise.
     """
+    ask = now_and_then(stop)
     if isinstance(source, tuple):
-        return _of_frames(source, limits, name)
+        return _of_frames(source, limits, name, ask)
     if not isinstance(source, str | os.PathLike) or not str(source) or is_data_url(source):
         raise InvalidRequest(
             f"{name[0].upper()}{name[1:]} is {quoted(source)}; give a file, a folder of frames, or a list of frames."
         )
     path = Path(source)
     try:
+        if (path / "run.json").is_file():
+            return _of_run(Run(path), limits, ask)
         if path.is_dir():
             files = sorted((each for each in path.iterdir() if each.is_file() and each.name[0] != "."), key=_in_order)
-            return _of_frames(tuple(files), limits, f"the folder {shortened(path.name)}")
+            return _of_frames(tuple(files), limits, f"the folder {shortened(path.name)}", ask)
         if not path.is_file():
             raise InvalidRequest(f"There is no file {shown_path(path)}.")
         size, name = path.stat().st_size, shortened(path.name)
@@ -130,7 +113,7 @@ def open_video(source: Source, limits: Limits, name: str = "the video", with_tim
             f"{name} has {size / 1e6:,.0f} MB; the limit of a video is {limits.video_bytes / 1e6:,.0f} MB. Cut it, or "
             "give frames of it."
         )
-    return _animation(path, name, limits, with_times) if _is_picture(head) else _decoded(path, name, limits)
+    return animation(path, name, limits, ask) if is_picture(head) else decoded(path, name, limits, ask)
 
 
 # The frames that are read
@@ -163,7 +146,9 @@ def _sampled(
             return family.sample(processor, opened.total, opened.fps, wanted, most)
         return np.linspace(0, opened.total - 1, min(opened.total, most)).round().astype(int).tolist()
 
-    chosen = places(most)
+    chosen = places(most) if opened.kept is None else list(opened.kept)
+    if opened.kept is not None and (asked_fps or asked_most):
+        notes.append(f"All {len(chosen):,} frames of {opened.name} are read, whatever fps and max_frames say.")
     count = before + len(chosen)
     if count > limits.frames:  # before one of them is decoded
         raise LimitExceeded(
@@ -172,15 +157,15 @@ def _sampled(
         )
     try:
         read = opened.read(chosen)
-    except _Fewer as fewer:
+    except Fewer as fewer:
         notes.append(f"{opened.name} says that it has {opened.total:,} frames, and has {fewer.args[0]:,}.")
         opened = replace(opened, total=fewer.args[0])
         if not opened.total:
-            raise InvalidRequest(_NO_FRAME.format(name=opened.name)) from None
+            raise InvalidRequest(NO_FRAME.format(name=opened.name)) from None
         chosen = places(most)
         read = opened.read(chosen)
     if opened.total < 2:
-        raise InvalidRequest(_ONE_FRAME.format(name=opened.name))
+        raise InvalidRequest(ONE_FRAME.format(name=opened.name))
     assert opened.fps is not None
     if len(chosen) < 2:
         raise InvalidRequest(
@@ -190,7 +175,7 @@ def _sampled(
     frames = [frame for frame, _ in read]
     _check_one_size(frames, opened.name)
     notes += _uneven(opened, chosen, [time for _, time in read])
-    if len(chosen) < len(places(opened.total)):
+    if opened.kept is None and len(chosen) < len(places(opened.total)):
         notes.append(
             f"{len(chosen):,} of the {opened.total:,} frames of {opened.name} are read, "
             f"{len(chosen) / opened.total * opened.fps:.2g} a second. More are read with max_frames (--max-frames)."
@@ -240,144 +225,45 @@ def _in_order(path: Path) -> list:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
-def _of_frames(sources: tuple, limits: Limits, name: str) -> Opened:
+def _of_frames(sources: tuple, limits: Limits, name: str, ask: Stop) -> Opened:
     if len(sources) < 2:
         what = "1 frame, which is a picture: give it as one (--image)" if sources else "no frames: give two at least"
         raise InvalidRequest(f"{name[0].upper()}{name[1:]} has {what}.")
     if len(sources) > limits.video_frames:
-        raise _too_many(name, len(sources), limits)
+        raise too_many(name, len(sources), limits)
 
     def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
         named = [(sources[place], f"frame {place + 1} of {name}") for place in places]
-        opened = (open_image(source, limits.image_pixels, called, limits.picture_bytes) for source, called in named)
-        return [(image, None) for image, _ in opened]
+        frames: list[tuple[Image.Image, float | None]] = []
+        for source, called in named:
+            ask()
+            image, _ = open_image(source, limits.image_pixels, called, limits.picture_bytes)
+            check_read(name, len(places), *image.size, limits)
+            frames.append((image, None))
+        return frames
 
     return Opened(name, len(sources), None, "frames", read, is_frames=True)
 
 
-def _is_picture(head: bytes) -> bool:
-    """True for the beginning of a file that Pillow reads."""
-    return head.startswith((b"GIF8", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8", b"BM")) or (
-        head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-    )
-
-
-def _animation(path: Path, name: str, limits: Limits, with_times: bool) -> Opened:
-    """A file of Pillow's with several frames. How long each is shown makes the mean number of them in a second."""
-    with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, called):
-        assert file is not None
-        count_frames(file, called)
-        with Image.open(file, formats=(*ANIMATIONS, *STILL)) as image:
-            total, (width, height) = getattr(image, "n_frames", 1), image.size
-            if total < 2:
-                raise InvalidRequest(_ONE_FRAME.format(name=name))
-            _check_size(name, total, width, height, limits)
-            if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
-                raise InvalidRequest(f"{name} has frames of mode {image.mode}. Save them with 8 bits a channel.")
-            ends_ms = [0.0]
-            for frame in range(total if with_times else 0):
-                image.seek(frame)
-                if image.format == "WEBP":  # which says it of a decoded frame alone
-                    image.load()
-                ends_ms.append(ends_ms[-1] + (image.info.get("duration", 0) or 0))
-    fps = total / ends_ms[-1] * 1000 if ends_ms[-1] else None
-    if fps:
-        _check_duration(name, total / fps, limits)
-
-    def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
-        frames: list[tuple[Image.Image, float | None]] = []
-        with open_picture(path, name, limits.image_pixels, limits.video_bytes) as (file, _):
-            assert file is not None
-            with Image.open(file, formats=ANIMATIONS) as image:
-                for place in places:
-                    image.seek(place)
-                    frames.append((_on_white(image), ends_ms[place] / 1000 if fps else None))
-        return frames
-
-    return Opened(name, total, fps, f"pillow {metadata.version('pillow')}", read)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    frame = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame).convert("RGB")
-
-
-def _decoded(path: Path, name: str, limits: Limits) -> Opened:
-    """A file that PyAV decodes. Frames are as they are stored: turned ones are not turned back, as in transformers."""
-    try:
-        av = import_module("av")
-    except ImportError:
+def _of_run(run: Run, limits: Limits, ask: Stop) -> Opened:
+    """The video that a run was of, in the frames that it read: with them a chat about it goes on."""
+    check_run(run)  # its folder was within reach of other programs
+    if len(run.info.get("videos") or ()) != 1:
         raise InvalidRequest(
-            f"{name} needs a decoder for videos, and none is installed. Install PyAV (pip install av), or give a GIF, "
-            "or frames of it as pictures."
-        ) from None
-    with _container(av, path, name) as (_, stream):
-        width, height, rate = stream.codec_context.width, stream.codec_context.height, stream.average_rate
-        total, fps = stream.frames, float(rate) if rate else None
-    if total < 1:  # WebM does not say
-        with _container(av, path, name) as (container, stream):
-            total = sum(packet.size > 0 for packet in container.demux(stream))
-    if total < 1:
-        raise InvalidRequest(_NO_FRAME.format(name=name))
-    _check_size(name, total, width, height, limits)
-    if fps:
-        _check_duration(name, total / fps, limits)
-
-    def read(places: Sequence[int]) -> list[tuple[Image.Image, float | None]]:
-        wanted, last, found = set(places), max(places), {}
-        with _container(av, path, name) as (container, stream):
-            place, start = -1, None
-            for place, frame in enumerate(container.decode(stream)):
-                start = frame.time if start is None else start
-                _check_size(name, place + 1, frame.width, frame.height, limits)  # which may change within a file
-                if place in wanted:
-                    shown_at = None if frame.time is None else frame.time - start
-                    found[place] = Image.fromarray(frame.to_ndarray(format="rgb24")), shown_at
-                if place == last:
-                    break
-            else:
-                raise _Fewer(place + 1)
-        return [found[place] for place in places]
-
-    return Opened(name, total, fps, f"pyav {av.__version__}", read)
-
-
-@contextmanager
-def _container(av: Any, path: Path, name: str):
-    """The container of a file and its first video stream. What FFmpeg cannot read is said."""
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "pipe"}
-    try:
-        with path.open("rb") as file, av.open(file, container_options=options) as container:
-            if not container.streams.video:
-                raise InvalidRequest(f"{name} holds no video.")
-            yield container, container.streams.video[0]
-    except (AttentionError, _Fewer):
-        raise
-    except (OSError, ValueError, LookupError, RuntimeError) as error:  # FFmpeg's are of these, too
-        why = getattr(error, "strerror", None) or shortened(str(error), 200)
-        raise InvalidRequest(
-            f"{name} is not a video that is read here ({why}). Give an MP4, WebM or GIF, or frames as pictures."
-        ) from None
-
-
-def _check_size(name: str, total: int, width: int, height: int, limits: Limits) -> None:
-    if total > limits.video_frames:
-        raise _too_many(name, total, limits)
-    if width * height > limits.image_pixels:
-        raise LimitExceeded(f"{name} has frames of {width}x{height} pixels; the limit is {limits.image_pixels:,}.")
-    if total * width * height > limits.video_pixels:
-        raise LimitExceeded(
-            f"{name} has {total:,} frames of {width}x{height} pixels, {total * width * height / 1e9:,.1f} thousand "
-            f"million in all; the limit is {limits.video_pixels / 1e9:,.1f}. Cut it, or make it smaller."
+            f"The run {shortened(run.folder.name)} is not of one video: it has {len(run.info.get('videos') or ())}. "
+            "Give the videos themselves."
         )
-
-
-def _too_many(name: str, total: int, limits: Limits) -> LimitExceeded:
-    return LimitExceeded(f"{name} has {total:,} frames; the limit is {limits.video_frames:,}. Cut it.")
-
-
-def _check_duration(name: str, seconds: float, limits: Limits) -> None:
-    if seconds > limits.video_seconds:
-        raise LimitExceeded(f"{name} lasts {seconds:,.0f} seconds; the limit is {limits.video_seconds:,.0f}. Cut it.")
+    (record,) = run.info["videos"]
+    frames = [picture for picture in run.info["images"] if picture.get("video") == 0]
+    kept = tuple(round(frame["time_s"] * record["fps"]) for frame in frames)
+    own = replace(limits, picture_bytes=MAX_PICTURE_BYTES)  # they are larger than what was uploaded
+    opened = _of_frames(tuple(run.folder / frame["file"] for frame in frames), own, "the video of that run", ask)
+    return replace(
+        opened,
+        total=record["frames"],
+        fps=record["fps"],
+        decoder=record["decoder"],
+        read=lambda places: opened.read([kept.index(place) for place in places]),
+        is_frames=False,
+        kept=kept,
+    )

@@ -25,13 +25,17 @@ from .family import Family, Inputs, image_only
 from .towers import language_tower, vision_tower
 
 
-class TilesProcessor(Idefics3Processor):
+class ReturnsTiles:
     """Also returns `tiles`, the rows and cols that each picture was cut into (0, 0: not cut); the stock drops them."""
 
     def _process_images(self, images, **kwargs):
         inputs, replacements = super()._process_images(images, **kwargs)
         inputs["tiles"] = [list(tiles) for tiles in zip(inputs["rows"][0], inputs["cols"][0], strict=True)]
         return inputs, replacements
+
+
+class TilesProcessor(ReturnsTiles, Idefics3Processor):
+    pass
 
 
 class Idefics3(Family):

@@ -45,6 +45,9 @@ class Qwen3VL(Family):
         processor = image_only(self.processor_class).from_pretrained(path)
         if self.takes_videos:
             processor.video_processor = load_video_processor(self.video_processor_class, path)
+            if getattr(processor.video_processor, "cap_pixels_per_frame", False) is None:
+                # what transformers 5 does where the file does not say; it has announced another default
+                processor.video_processor.cap_pixels_per_frame = False
         return processor
 
     def towers(self, config):

@@ -17,7 +17,11 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from attention.errors import InvalidRequest, UnsupportedModel
 
-MODES = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"}
+MODES = {
+    Image.Resampling.BILINEAR: "bilinear",
+    Image.Resampling.BICUBIC: "bicubic",
+    Image.Resampling.LANCZOS: "lanczos",  # from torch 2.12 on
+}
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,15 @@ class _ByTorch(BaseVideoProcessor):
         if new == old:
             return image
         frames = image.reshape(-1, *image.shape[-3:])
-        frames = torch.nn.functional.interpolate(
-            frames, size=new, mode=MODES[resample], align_corners=False, antialias=True
-        )
+        try:
+            frames = torch.nn.functional.interpolate(
+                frames, size=new, mode=MODES[resample], align_corners=False, antialias=True
+            )
+        except (NotImplementedError, ValueError) as error:
+            raise UnsupportedModel(
+                f"The video processor of this model resizes by {MODES[resample]}, which torch {torch.__version__} does "
+                "not do. Update torch."
+            ) from error
         return frames.reshape(*image.shape[:-2], *new)
 
     def normalize(self, image: torch.Tensor, mean, std, **_) -> torch.Tensor:
@@ -101,5 +111,11 @@ def arrays(videos: Sequence[Video]) -> list[np.ndarray]:
 def metadata(videos: Sequence[Video]) -> list[dict[str, Any]]:
     """Records of what was sampled of each video, as transformers has them."""
     return [
-        {"total_num_frames": video.total, "fps": video.fps, "frames_indices": list(video.indices)} for video in videos
+        {
+            "total_num_frames": video.total,
+            "fps": video.fps,
+            "duration": video.total / video.fps,
+            "frames_indices": list(video.indices),
+        }
+        for video in videos
     ]

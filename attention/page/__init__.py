@@ -12,6 +12,7 @@
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
     scores      the tab of scores over a set, where a folder of them is shown
+    foot        what stands below them on a Space
     endpoints   the same for scripts
 
 The tabs and the endpoints do not know each other; all three use the rest.

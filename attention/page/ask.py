@@ -75,7 +75,7 @@ class StatusLine(Mounted):
 
 
 class ExampleStrip(Mounted):
-    """Finished examples as small pictures. Its value is a list of {ticket, label, prompt}; `select` says {index}."""
+    """Finished examples as small pictures. Its value is a list of {ticket, label, prompt}; `select` says {ticket}."""
 
     TEMPLATE, MODULE = "examples.html", "examples.js"
 

@@ -7,6 +7,7 @@ client is told `{"error": null}`; here they become a sentence. Knows no endpoint
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
@@ -25,9 +26,13 @@ log = logging.getLogger("app")
 
 
 class SpokenBlocks(gr.Blocks):
-    """Blocks whose refusals of what was sent are sentences, and whose sessions are small."""
+    """Blocks whose refusals of what was sent are sentences, and whose sessions are small.
+
+    `begin_with` is what changes the first examples of the page, tickets by what they are called.
+    """
 
     reads_addresses = True  # of the Web: Gradio fetches what a file's path says then, however large it is
+    begin_with: Callable[[dict[str, str]], None]
 
     def __init__(self, **settings):
         super().__init__(**settings)
@@ -53,6 +58,11 @@ class SpokenBlocks(gr.Blocks):
         return sum(
             address_of(event.request.headers, event.request.client) == address for line in lines for event in line.queue
         )
+
+    def show_first(self, examples: dict[str, str]) -> None:
+        """Let pages that are opened from now on begin with these finished examples; open ones keep theirs."""
+        self.begin_with(examples)
+        self.config = self.get_config_file()
 
     async def preprocess_data(self, block_fn, inputs: list[Any], *more, **settings) -> list[Any]:
         try:

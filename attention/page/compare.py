@@ -94,7 +94,6 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
         def made(ticket: str) -> dict:
             return {**screen(ticket), **kept.saying(), **kept.rows()}
 
-        await asyncio.to_thread(service.wait_until_loaded)
         async for changes in controls.changes(
             request, lambda: fields_of(dict(zip(settings, values, strict=True))), made,
             lambda: {"adapters": wanted(names, scale, renames, is_alone), "words": whose},

@@ -29,6 +29,9 @@ BEGIN = f"""() => [
 ]"""
 
 
+STARTING_SECONDS = 0.5  # between two looks at what an app that has just been started waits for
+
+
 class Controls:
     """The two buttons, of which one is there, and the line that says how far the run is."""
 
@@ -61,6 +64,10 @@ class Controls:
             gr.Error: Whatever went wrong, in words, after the page has said it.
         """
         try:
+            while words := self.service.starting.words():
+                yield {self.status: words}
+                await asyncio.sleep(STARTING_SECONDS)
+            await asyncio.to_thread(self.service.wait_until_loaded)
             fields = asked()
             with self.service.job(fields, visitor_of(request), compared and compared()) as job:
                 async for progress in job.follow():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,25 @@ from .sentences import NOT_AGAIN, describe_run, in_words
 from .viewer import AttentionViewer
 
 
+@dataclass(frozen=True)
+class Explore:
+    """Parts of the tab that the rest of the app needs.
+
+    `model` is its choice of models, which is filled later, `shown` the ticket on screen. `begin_with` lets pages that
+    are opened from now on begin with other finished examples, tickets by what they are called; open ones keep theirs.
+    """
+
+    model: gr.Dropdown
+    shown: gr.State
+    begin_with: Callable[[dict[str, str]], None]
+
+
 def build_explore(
     demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State, card: str
-) -> gr.Dropdown:
+) -> Explore:
     """The tab that makes a run or opens one, and shows it.
 
     `passed_on` is what another tab opened that belongs into this one, `card` what is said of the bundled model.
-    Returns its choice of models, which is filled later.
     """
     tickets = list(examples.values())
     first = service.run(tickets[0]) if tickets else None
@@ -174,7 +187,7 @@ def build_explore(
     chooser.click(lambda index: {**kept.saying(), **again(tickets[index])}, chooser, [*opened, *kept.noted], **QUIET)
 
     def example(event: gr.EventData) -> dict:
-        return {**kept.saying(), **again(tickets[event.index])}
+        return {**kept.saying(), **again(str((event._data or {}).get("ticket")))}
 
     strip.select(example, None, [*opened, *kept.noted], **QUIET)
     viewer.change(None, viewer, None, js=CLOSE % {"tab": "explore"}, queue=False, **QUIET)
@@ -182,7 +195,19 @@ def build_explore(
     viewer.expand(None, None, None, js=OPEN % {"tab": "explore"}, queue=False, **QUIET)
     viewer.expand(read_whole, [shown, prompt], filled, queue=False, **QUIET)
     kept.connect(demo, shown, passed_on, opened, again, clear)
-    return model
+
+    def begin_with(more: dict[str, str]) -> None:
+        tickets.extend(more.values())  # last: a page that is open counts from the beginning
+        named = examples | more
+        chooser.samples = [[service.run(ticket).info["prompt"]] for ticket in tickets]
+        chooser.sample_labels = list(named)
+        first = next(iter(more.values()))
+        found = service.run(first)
+        strip.value = example_pictures(service, more | examples)
+        viewer.value, shown.value = manifest(service, first), first
+        status.value, chip.value = said_of_run(found), chip_words(found)
+
+    return Explore(model, shown, begin_with)
 
 
 def example_pictures(service: Service, examples: dict[str, str], most: int = 4) -> list[dict]:
@@ -202,14 +227,14 @@ def said_of_run(run: Run | None) -> dict:
 
 
 def going_on(fields: dict, run: Run) -> dict:
-    """The fields of a request whose question follows the chat of a run, with its pictures.
+    """The fields of a request whose question follows the chat of a run, with its pictures and the frames of its video.
 
-    Raises InvalidRequest where the run was not answered or a picture of it is not there.
+    Raises InvalidRequest where the run was not answered, is of several videos, or a picture of it is not there.
     """
     info = run.info
     pictures = [run.folder / picture["file"] for picture in info["images"]]
-    if info.get("videos"):
-        raise InvalidRequest("The run on screen is of a video, whose file is not kept: ask about the video anew.")
+    if len(info.get("videos") or ()) > 1:
+        raise InvalidRequest("The run on screen is of several videos, which are not kept apart: ask about them anew.")
     if not info.get("answer"):
         raise InvalidRequest("The run on screen has no answer to go on from. Ask anew, or let it answer first.")
     if not all(picture.is_file() for picture in pictures):
@@ -217,11 +242,20 @@ def going_on(fields: dict, run: Run) -> dict:
     here = ("",) * len(fields["images"]), tuple(fields.get("videos", ()))
     asked = Request(images=here[0], videos=here[1], prompt=fields["prompt"]).conversation()
     answered = {"role": "assistant", "content": [{"type": "text", "text": info["answer"]}]}
+    alone = [file for file, picture in zip(pictures, info["images"], strict=True) if "video" not in picture]
     return fields | {
-        "messages": [*info["messages"], answered, *asked],
-        "images": [*map(str, pictures), *fields["images"]],
+        "messages": [*map(_without_sampling, info["messages"]), answered, *asked],
+        "images": [*map(str, alone), *fields["images"]],
+        "videos": (*([run.folder] if info.get("videos") else []), *here[1]),
         "prompt": "",
         "system": None,
+    }
+
+
+def _without_sampling(message: dict) -> dict:
+    """A message of a finished run, whose frames are chosen already."""
+    return message | {
+        "content": [{"type": "video"} if entry["type"] == "video" else entry for entry in message["content"]]
     }
 
 

@@ -139,9 +139,8 @@ def ask_inputs(service: Service) -> tuple[dict[str, gr.components.Component], gr
 def request_settings(service: Service) -> dict[str, gr.components.Component]:
     """Build the other inputs of a request by the names of its fields."""
     with gr.Row():
-        model = gr.Dropdown(
-            [], label="Model (loading list …)", allow_custom_value=not service.is_hosted, scale=3, min_width=240
-        )
+        # the list comes later than a first click on Run, and what is not offered is refused in words then
+        model = gr.Dropdown([], label="Model (loading list …)", allow_custom_value=True, scale=3, min_width=240)
         mode = gr.Dropdown(MODES, value="generate", label="What is run", scale=2, min_width=200)
         system = gr.Textbox(label="System prompt", max_lines=4, scale=4, min_width=240)
     with gr.Row():

@@ -19,8 +19,8 @@ from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
 
 
-def upload_route(service: Service) -> Route:
-    """The route that takes uploads in the place of Gradio's, and answers as it does: with the files' paths."""
+def upload_route(service: Service, most: int) -> Route:
+    """The route that takes uploads of at most so many bytes a file, and answers as Gradio's: with their paths."""
 
     async def upload(request: Request) -> Response:
         visitor = Visitor("", address_of(request.headers, request.client))
@@ -28,7 +28,7 @@ def upload_route(service: Service) -> Route:
         upload_id = request.query_params.get("upload_id")
         told = file_upload_statuses if upload_id else None
         try:
-            paths, _, _ = await upload_fn(request, str(folder), service.zip_bytes, upload_id, upload_progress=told)
+            paths, _, _ = await upload_fn(request, str(folder), most, upload_id, upload_progress=told)
             return JSONResponse(paths)
         except MultiPartException as error:
             return PlainTextResponse(error.message, 413 if "maximum allowed size" in error.message else 400)

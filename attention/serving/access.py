@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from attention.errors import quoted
+from attention.errors import InvalidRequest, quoted
 
 from .responses import FRESH, as_json
 
@@ -79,6 +79,28 @@ class Hosts:
         return bool(netloc) and (netloc == host.lower() or _name(netloc) in self._explicit)
 
 
+def checked_root_path(said: str) -> tuple[str, list[str]]:
+    """A path, or a whole address, under which a proxy has the app, without its last slash; and the name in it, if any.
+
+    The empty path is the top. Raises InvalidRequest for anything else.
+    """
+    root = said.rstrip("/")
+    if not root:
+        return "", []
+    try:
+        parts = urlsplit(root)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address, parts = False, urlsplit("")
+    is_path = root.startswith("/") and not root.startswith("//")
+    if not (is_address or is_path) or parts.query or parts.fragment or not root.isprintable() or " " in root:
+        raise InvalidRequest(
+            f"The root path is {quoted(said)}; it must be a path such as /lens, or an address such as "
+            "https://lab.example/lens."
+        )
+    return root, [parts.hostname] if is_address and parts.hostname else []
+
+
 def _name(host: str) -> str:
     """The name in `name:port`, of an address of IPv6 without its brackets."""
     try:
@@ -108,7 +130,8 @@ class Access:
                 self._told.add(refusal)
                 log.warning("Refused: %s", refusal)
             return as_json({"error": refusal}, 403)
-        if scope["method"] != "GET" or scope["path"] not in ("", "/"):
+        path = scope["path"].removeprefix(scope.get("root_path", ""))  # a proxy may leave its prefix there
+        if scope["method"] != "GET" or path not in ("", "/"):
             return None
         fields = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in fields if name == KEY]

@@ -2,6 +2,9 @@
 much a minute.
 
 What is refused is answered in words, and nothing of it is written. Gradio takes in what passes, and removes it again.
+
+The page shows these words. gradio_client drops them and shows the status alone (413 Request Entity Too Large); it is
+therefore told of `UploadLimits.one_file` before, and says of a larger file what the limit is, unsent.
 """
 
 from __future__ import annotations
@@ -44,6 +47,11 @@ class UploadLimits:
     zip: int
     together: int
     a_minute: int = MB_A_MINUTE * 1_000_000
+
+    @property
+    def one_file(self) -> int:
+        """Bytes that no single file may exceed, whatever it is: Gradio's `max_file_size`."""
+        return max(self.picture * PAGE_PICTURES, self.zip)
 
     @classmethod
     def of_environment(cls) -> UploadLimits:

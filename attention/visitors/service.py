@@ -7,7 +7,6 @@ Gradio, and not where a model runs: that is the function it is given.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -32,6 +31,7 @@ from .jobs import Job, wait_for
 from .key import Key
 from .presence import RUN, STREAM, Visitor
 from .scores import ShownScores
+from .starting import Starting
 from .store import RunCache
 from .turns import Turn, Turns
 
@@ -85,26 +85,31 @@ class Service:
         )
         self.presence, self.files = cache.presence, cache.files
         self._jobs: dict[str, set[Job]] = defaultdict(set)
-        self._loaded = threading.Event()
+        self.starting = Starting()
+        self._loaded = self.starting.has_libraries
         self.scores = ShownScores(() if is_hosted else scores, cache)
         self._beside: dict[tuple[Any, ...], str] = {}  # comparisons that were made of kept runs
 
     # Models
 
     def load(self) -> None:
-        """Import what takes seconds, while nobody is waiting for it yet."""
+        """Import what takes seconds, and on a server load the model that comes first, while nobody waits for it yet."""
 
-        def load() -> None:
-            try:
-                from attention.capture import extraction  # noqa: F401 - imported for its effect
-                from attention.models.devices import device_notice
+        def libraries() -> None:
+            from attention.capture import extraction  # noqa: F401 - imported for its effect
+            from attention.models.devices import device_notice
 
-                if device_notice():
-                    log.warning(device_notice())
-            finally:
-                self._loaded.set()  # after a failure too: whoever needs them then fails with the reason
+            if device_notice():
+                log.warning(device_notice())
 
-        threading.Thread(target=load, name="load libraries", daemon=True).start()
+        def model(watch: Callable[[int, int], None]) -> None:
+            from attention.models import loading
+            from attention.models.kept import INFERENCE
+
+            with INFERENCE:
+                loading.load(self.default_model(), watch=watch)
+
+        self.starting.begin(libraries, model if self.is_hosted and not is_zero_gpu() else None)
 
     def wait_until_loaded(self) -> None:
         self._loaded.wait()

@@ -37,6 +37,7 @@ from attention.capture import extraction  # noqa: E402
 from attention.capture.images import open_pictures  # noqa: E402
 from attention.capture.inputs import prepare  # noqa: E402
 from attention.models.config import processor_of, read_config  # noqa: E402
+from attention.models.devices import inputs_for  # noqa: E402
 from attention.models.hook import ATTENTION  # noqa: E402
 from attention.models.kept import LoadedModel  # noqa: E402
 from attention.pocket.publish import write_folder  # noqa: E402
@@ -103,7 +104,7 @@ class Bench:
             self.loaded.processor,
             self.limits,
         )
-        self.tensors = extraction._on(self.prepared.inputs.tensors, self.loaded)
+        self.tensors = inputs_for(self.loaded.model, self.loaded.family, self.prepared.inputs.tensors)
         self.request = Request(images=self.request.images, prompt=self.request.prompt, vision=vision)
         return len(self.prepared.inputs.ids)
 

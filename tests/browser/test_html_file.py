@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from attention import read_region, region_scores
 from attention.comparisons.regions import region_change
 from attention.exports.export import export
+from attention.exports.html import notebook
 from attention.folders import open_folder
 from attention.runs.run import open_run
 
@@ -178,6 +179,43 @@ def test_a_run_of_a_model_in_memory_shows_itself_in_a_notebook(cell, open_file, 
     frame.get_by_role("button", name="All tokens").click()
     frame.locator('[data-token="86"]').first.click()  # " star"
     expect(frame.locator(".av-root[data-state=ready]")).to_have_attribute("data-token", "86")
+
+
+@pytest.mark.parametrize(
+    ("notebook_at", "is_there"),
+    [
+        ("http://localhost:8888/lab", True),
+        ("http://localhost:8888/lab", False),
+        ("https://hub.example/lab", True),  # a page that the app lets frame nothing of its own
+        ("https://known.example/lab", True),
+    ],
+)
+def test_a_frame_of_an_app_that_is_not_reached_becomes_words(chromium, monkeypatch, notebook_at, is_there):
+    app = "http://127.0.0.1:7860/attention/shown"
+    monkeypatch.setattr(notebook, "_apps", [])
+    for elsewhere in notebook.ELSEWHERE:
+        monkeypatch.delenv(elsewhere, raising=False)
+    notebook.shown_by(lambda found: f"{app}/ticket", ["known.example"])
+    with open_run(EXAMPLES / "shapes") as run:
+        shown = run._repr_html_()
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route(
+        "**", lambda route: route.fulfill(body=f"<!doctype html><body>{shown}", content_type="text/html")
+        if route.request.url == notebook_at
+        else route.fulfill(status=404, body="it is there")
+        if is_there
+        else route.abort("connectionrefused"),
+    )  # fmt: skip
+    page.goto(notebook_at)
+    if is_there and "hub" not in notebook_at:
+        expect(page.frame_locator("iframe").locator("body")).to_contain_text("it is there")
+        page.evaluate("near => fetch(near, { mode: 'no-cors' }).then(() => 0)", app)  # after the frame's own question
+        expect(page.locator("p")).to_have_count(0)
+    else:
+        expect(page.locator("p")).to_contain_text("which this browser does not reach")
+        expect(page.locator("iframe")).to_have_count(0)
+    context.close()
 
 
 def test_a_place_comes_with_the_file_and_all_that_is_measured_of_it(open_file, tmp_path):

@@ -13,12 +13,14 @@ from safetensors.torch import load_file
 from adapters import choose, compare
 from attention import Request, extract
 from attention.capture import host_copies, recorder
+from attention.capture.blocks import Block, Call, KeptLayer, joined
 from attention.capture.plan import TowerPlan
 from attention.capture.recorder import Capture
 from attention.errors import CaptureError
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.kept import free
+from attention.models.scores import Scores
 
 KINDS = ("gemma3", "mllama", "qwen2_5_vl")  # masks of its own and a batch; cross-attention; many calls a layer
 CALLS, CALLS_EACH_FURTHER, WAITS = 12, 3, 10
@@ -143,6 +145,24 @@ def test_where_there_is_no_room_layers_are_read_as_they_come(
     assert len(most) > 1
     assert max(most) == 1 or device_bytes == 60_000
     assert_same_bits(tmp_path / "run", on_cpu)
+
+
+def test_a_mask_is_counted_once_for_all_layers_that_share_it_and_a_copy_besides_what_it_is_made_of():
+    def layer(mask, n_blocks=1):
+        query, key = torch.zeros(n_blocks, 4, 6, 8), torch.zeros(n_blocks, 2, 6, 8)
+        call = Call(query, key, None, mask, False)
+        blocks = [Block(call, entry) for entry in range(n_blocks)]
+        return KeptLayer("language", 0, blocks, joined(blocks, "query"), joined(blocks, "key"), Scores(1.0))
+
+    def held(*layers):
+        return sum(dict(pair for each in layers for pair in each.on_device.items()).values())
+
+    one, other = torch.zeros(1, 1, 6, 6), torch.zeros(1, 1, 6, 6)
+    factors = 4 * (4 + 2) * 6 * 8
+    assert held(layer(None)) == factors
+    assert held(layer(None, 3)) == 2 * 3 * factors
+    assert held(layer(one), layer(one)) == 2 * factors + one.nbytes
+    assert held(layer(one), layer(other)) == 2 * (factors + one.nbytes)
 
 
 def test_components_that_do_not_settle_are_found_with_waits(folder, on_cpu, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from importlib import import_module
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -14,17 +16,24 @@ from golden import stock_videos
 from PIL import Image
 
 from attention import Request, extract
-from attention.capture import videos
-from attention.capture.forecast import forecast
+from attention.capture import animations, opened_video, videos
+from attention.capture.extraction import fill
+from attention.capture.forecast import download_reporter, forecast
+from attention.capture.frame_times import frame_times_ms
 from attention.capture.inputs import prepare
+from attention.capture.knock_out_forecast import forecast_knock_outs
+from attention.capture.tried import trials
 from attention.capture.videos import open_video
 from attention.environment import POCKET_ID
-from attention.errors import InvalidRequest, LimitExceeded
+from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.limits import Limits
 from attention.models import kept
 from attention.models import loading as models
+from attention.readings.agreement import picture_blocks
+from attention.readings.trial import Hide
 from attention.request import gather_images
 from attention.runs.checks.run import check_run
+from attention.runs.partial import PartialRun
 from attention.runs.tokens import cell_box
 from attention.verify import painting
 from attention.verify.eager import compare_end_to_end
@@ -136,6 +145,21 @@ def test_frames_and_a_folder_of_them_are_one_video_read_whole(loaded, tmp_path):
     assert any("read as 2" in note for note in thinned.notes) and any("4 of the 11" in note for note in thinned.notes)
 
 
+def test_a_run_of_a_video_is_asked_again(loaded, gif, tmp_path):
+    """The frames that it kept are its video: its tokens, queries and keys come again, and a frame can be hidden."""
+    request = Request(
+        videos=gif, prompt="what happens?", model=loaded.path, answer="a wave", max_frames=6, vision=False
+    )
+    run = extract(request, tmp_path / "run", model=loaded)
+    found = forecast_knock_outs(run, model=loaded)
+    assert found.info["difference"] <= 1e-5
+    with trials(run, model=loaded) as ready:
+        block = picture_blocks(run, 2)[0]
+        assert ready.without([Hide(block.keys)]).changes[0] != 0
+        with pytest.raises(InvalidRequest, match="not painted over"):
+            ready.painted([block.region])
+
+
 @pytest.mark.parametrize("ending", ["gif", "webp", "png"])
 def test_an_animation_says_how_long_its_frames_are_shown(loaded, tmp_path, ending):
     first, *rest = frames(10)
@@ -147,6 +171,38 @@ def test_an_animation_says_how_long_its_frames_are_shown(loaded, tmp_path, endin
     assert [time for _, time in open_video(uneven, Limits()).read([0, 1, 9])] == [0.0, 1.0, 1.8]
     (note,) = inputs_of(loaded, videos=uneven, fps=10).notes
     assert "do not follow each other evenly" in note and "up to 0.81 seconds off" in note
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_times_that_bytes_say_are_those_that_a_decoder_says(tmp_path, ending):
+    each, times = frames(6, (40, 30)), [40, 1000, 70, 20, 300, 90]
+    for number, shown in enumerate((times, times[::-1])):
+        path = tmp_path / f"{number}.{ending}"
+        each[0].save(path, save_all=True, append_images=each[1:], duration=shown, loop=0)
+        assert frame_times_ms(path) == decoded_times(path) == pytest.approx(shown)
+    cut = tmp_path / f"cut.{ending}"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert 1 < len(frame_times_ms(cut)) < 6
+
+
+def test_a_picture_before_an_animation_is_shown_for_no_time(tmp_path):
+    first, *rest = frames(4, (40, 30))
+    path = tmp_path / "still_first.png"
+    first.save(path, save_all=True, append_images=rest, duration=80, default_image=True)
+    assert frame_times_ms(path) == decoded_times(path) == [0, 80, 80, 80]
+    first.save(tmp_path / "photo.jpg")
+    assert frame_times_ms(tmp_path / "photo.jpg") is None
+
+
+def decoded_times(path):
+    """Milliseconds that Pillow says of each frame, once it has decoded it."""
+    with Image.open(path) as image:
+        times = []
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            image.load()
+            times.append(image.info.get("duration", 0))
+        return times
 
 
 def test_a_file_whose_frames_come_at_any_time_says_how_far_the_times_given_are_off(loaded, tmp_path):
@@ -268,6 +324,7 @@ def llava(tmp_path_factory):
         ({"image_pixels": 20_000}, "170x120"),
         ({"video_pixels": 400_000}, "20 frames of 170x120 pixels"),
         ({"frames": 7}, "8 frames of videos would be read; the limit is 7"),
+        ({"frames_pixels": 150_000}, "8 frames of 170x120 pixels would be read of waves.gif"),
     ],
 )
 def test_limits_refuse_with_the_number(gif, limit, words):
@@ -294,15 +351,16 @@ def test_entries_that_are_not_understood_are_refused(entry, words):
 def test_without_a_decoder_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
-    monkeypatch.setitem(sys.modules, "av", None)
+    for decoder in ("av", "torchcodec.decoders"):
+        monkeypatch.setitem(sys.modules, decoder, None)
     with pytest.raises(InvalidRequest, match=r"clip.mp4 needs a decoder.*pip install av"):
         open_video(path, Limits())
 
 
-def write_clip(path, times_ms, size=(160, 96)):
+def write_clip(path, times_ms, size=(160, 96), codec="mpeg4"):
     """A video with frames at these times, as FFmpeg writes it."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
+        stream = container.add_stream(codec, rate=10)
         (stream.width, stream.height), stream.pix_fmt, stream.bit_rate = size, "yuv420p", 4_000_000
         stream.codec_context.time_base = Fraction(1, 1000)
         for time_ms in times_ms:
@@ -331,6 +389,112 @@ def test_a_file_is_decoded_at_the_frames_that_are_read(clip):
         open_video(clip, Limits(video_seconds=1.0))
     with pytest.raises(LimitExceeded, match="160x96"):
         open_video(clip, Limits(image_pixels=9))
+
+
+@pytest.mark.parametrize("form", ["frames", "gif", "webp", "mp4", "webm"])
+def test_a_stop_ends_it_at_the_next_frame_that_is_counted_or_decoded(gif, clip, tmp_path, monkeypatch, form):
+    monkeypatch.setattr(opened_video, "STOP_SECONDS", -1.0)
+    each = frames(20, (40, 30))
+    source = {"frames": tuple(each), "gif": gif, "mp4": clip}.get(form, tmp_path / f"clip.{form}")
+    if form == "webp":
+        each[0].save(source, save_all=True, append_images=each[1:], duration=100)
+    elif form == "webm":
+        write_clip(source, range(0, 2000, 100), codec="vp8")
+    asked = []
+
+    def stop():
+        asked.append(True)
+        if len(asked) == 12:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        open_video(source, Limits(), stop=stop).read(range(20))
+    assert len(asked) == 12
+
+
+def test_a_run_that_is_stopped_while_frames_are_decoded_leaves_nothing(gif, tmp_path, monkeypatch):
+    monkeypatch.setattr(opened_video, "STOP_SECONDS", -1.0)
+    partial, request = PartialRun.create(tmp_path / "run"), Request(videos=gif, prompt="?", model=POCKET_ID)
+    decoded, white = [], animations._on_white
+
+    def stopped(image):
+        decoded.append(image)
+        partial.cancel()
+        return white(image)
+
+    monkeypatch.setattr(animations, "_on_white", stopped)
+    with pytest.raises(Cancelled):
+        forecast(request, watch=download_reporter(partial))
+    with pytest.raises(Cancelled):
+        fill(request, partial)
+    assert len(decoded) == 1 and not list(tmp_path.iterdir())
+
+
+class Torchcodec:
+    """Torchcodec's decoder, as far as it is asked here, by PyAV: of an environment that has none."""
+
+    __version__ = "0.0"
+    rotation = None
+
+    def __init__(self, source, dimension_order, seek_mode):
+        assert (dimension_order, seek_mode) == ("NHWC", "exact")
+        try:
+            with av.open(source) as container:
+                self.frames = [(frame.to_ndarray(format="rgb24"), frame.time) for frame in container.decode(video=0)]
+                rate = container.streams.video[0].average_rate
+        except av.FFmpegError as error:
+            raise RuntimeError(str(error)) from None
+        height, width, _ = self.frames[0][0].shape
+        seen = {"num_frames": len(self.frames), "average_fps": float(rate), "width": width, "height": height}
+        self.metadata = SimpleNamespace(**seen, rotation=self.rotation, begin_stream_seconds=self.frames[0][1])
+
+    def get_frame_at(self, index):
+        data, shown_at = self.frames[index]
+        return SimpleNamespace(data=torch.from_numpy(data), pts_seconds=shown_at)
+
+
+@pytest.fixture
+def without_pyav(monkeypatch):
+    """Torchcodec alone: its own where it is installed."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    try:
+        return import_module("torchcodec.decoders").VideoDecoder
+    except (ImportError, OSError, RuntimeError):
+        monkeypatch.setitem(sys.modules, "torchcodec", Torchcodec)
+        monkeypatch.setitem(sys.modules, "torchcodec.decoders", SimpleNamespace(VideoDecoder=Torchcodec))
+        return Torchcodec
+
+
+def test_torchcodec_reads_the_same_frames_where_there_is_no_pyav(clip, tmp_path, request):
+    webm = write_clip(tmp_path / "clip.webm", range(500, 2500, 100), codec="vp8")
+    by_pyav = [open_video(path, Limits()) for path in (clip, webm)]
+    read = [opened.read([2, 7, 19]) for opened in by_pyav]
+    request.getfixturevalue("without_pyav")
+    for path, other, frames_read in zip((clip, webm), by_pyav, read, strict=True):
+        opened = open_video(path, Limits())
+        assert opened.decoder.startswith("torchcodec ")
+        assert (opened.total, opened.fps) == (other.total, pytest.approx(other.fps))
+        for (frame, shown_at), (wanted, wanted_at) in zip(opened.read([2, 7, 19]), frames_read, strict=True):
+            assert np.array_equal(frame, wanted) and shown_at == pytest.approx(wanted_at)
+        with pytest.raises(LimitExceeded, match="160x96"):
+            open_video(path, Limits(image_pixels=9))
+        with pytest.raises(LimitExceeded, match="3 frames of 160x96 pixels would be read"):
+            open_video(path, Limits(frames_pixels=40_000)).read([2, 7, 19])
+
+
+def test_torchcodec_is_given_no_list_of_files_and_nothing_that_it_would_turn(clip, tmp_path, without_pyav, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    for content, words in (
+        (b"#EXTM3U\n#EXTINF:1,\n" + bytes(str(clip), "utf-8"), "neither an MP4 nor a WebM"),
+        (b"\0\0\0\x20ftypisom" + bytes(300), "is not a video that is read here"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InvalidRequest, match=words):
+            open_video(path, Limits())
+    monkeypatch.setattr(Torchcodec, "rotation", 90)
+    if without_pyav is Torchcodec:
+        with pytest.raises(InvalidRequest, match="is to be turned by 90 degrees"):
+            open_video(clip, Limits())
 
 
 def test_a_file_that_ends_before_it_says_is_read_as_far_as_it_goes(loaded, clip, monkeypatch):

@@ -13,7 +13,19 @@ from attention.request import Request
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = command_line.build_parser()._subparsers._group_actions[0].choices
-OURS = ["extract", "compare", "export", "region", "score", "heads", "inspect", "models", "adapters", "verify"]
+OURS = [
+    "extract",
+    "compare",
+    "examples",
+    "export",
+    "region",
+    "score",
+    "heads",
+    "inspect",
+    "models",
+    "adapters",
+    "verify",
+]
 
 
 def examples(parser):

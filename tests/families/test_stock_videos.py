@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2VLProcess
 
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.families.qwen3_vl import Qwen3VL
+from attention.families.smolvlm import in_words
 from attention.families.videos import Video
 from attention.models.config import processor_of, read_config
 
@@ -56,6 +57,10 @@ def test_inputs_are_those_of_the_stock_processor(tiny, name):
     pixels = np.array(stock_videos.some(pixels.numpy()))
     assert np.abs(pixels - stock["pixels"]).max() < GREY_LEVEL
     assert np.mean(np.abs(pixels - stock["pixels"]) < 1e-4) > 0.97
+
+
+def test_counts_of_frames_are_written_as_num2words_writes_them():
+    assert {count: in_words(int(count)) for count in GOLDEN["words"]} == GOLDEN["words"]
 
 
 @pytest.mark.parametrize("name", list(stock_videos.CASES)[:2])
@@ -110,6 +115,22 @@ def test_fewer_tokens_a_picture_hold_for_each_pair_of_frames(tiny):
     inputs = family.prepare(processor, messages, [], 12, [short, long])
     counts = [grid.rows * grid.cols for grid in inputs.grids if grid.tower == "language"]
     assert len(counts) == 5 and all(4 <= count <= 12 for count in counts)
+
+
+def test_a_cap_of_pixels_of_each_frame_is_kept_where_the_files_have_it(tmp_path):
+    folder = tiny_families.write("qwen3_vl", tmp_path)
+    _, family = read_config(str(folder))
+    plain = processor_of(str(folder), family)
+    assert plain.video_processor.cap_pixels_per_frame is False, "whatever later versions of transformers do"
+    file = folder / "video_preprocessor_config.json"
+    said = json.loads(file.read_text()) | {"cap_pixels_per_frame": True, "max_video_tokens": 6}
+    file.write_text(json.dumps(said | {"size": {"shortest_edge": 1024, "longest_edge": said["size"]["longest_edge"]}}))
+    capped = family.load_processor(str(folder))
+    whole, few = (prepared(family, each, stock_videos.CASES["odd"]) for each in (plain, capped))
+    most = [max(grid.rows * grid.cols for grid in each.grids if grid.tower == "language") for each in (whole, few)]
+    assert most[1] <= 6 < most[0]
+    video = Video([Image.new("RGB", (96, 160))] * 5, list(range(5)), 5, 2.0)
+    assert family.own_visual_tokens(capped, [], [], [video])[0] == most[1]
 
 
 def test_a_family_with_a_processor_of_its_own_inherits_no_video_processor():

@@ -2,7 +2,8 @@
 
     python tests/golden/stock_videos.py
 
-writes them again, in an environment that has torchvision beside the project's packages; the project's own has none.
+writes them again, in an environment that has torchvision and num2words beside the project's packages; the project's
+own has neither.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ CASES = {
     "sampled": (200, 120, 40, 12.5, 2.0, False),
     "odd": (96, 160, 5, 2.0, None, False),
     "beside a picture": (130, 90, 9, 3.0, 1.5, True),
+    "long": (60, 40, 45, 5.0, 0.5, False),
 }
 PICTURE = (150, 100)
+COUNTS = (2, 7, 12, 13, 19, 20, 21, 64, 90, 99, 100, 101, 110, 120, 768, 999, 1000, 1001, 1100, 1234, 10_000)
 WORDS = "what happens?"
-TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava_onevision", "internvl")
-ALONE = ("llava_onevision", "internvl")  # no picture stands beside a video
+TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava_onevision", "internvl", "smolvlm")
+ALONE = ("llava_onevision", "internvl", "smolvlm")  # no picture stands beside a video
 
 
 def drawn(width: int, height: int, time: float) -> np.ndarray:
@@ -63,7 +66,7 @@ def stock(model_type: str, case: tuple) -> dict:
         path = str(write(model_type, Path(folder)))
         names = {
             "qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL",
-            "llava_onevision": "LlavaOnevision", "internvl": "InternVL",
+            "llava_onevision": "LlavaOnevision", "internvl": "InternVL", "smolvlm": "SmolVLM",
         }  # fmt: skip
         processor = getattr(transformers, f"{names[model_type]}Processor").from_pretrained(path)
         model = getattr(transformers, f"{names[model_type]}ForConditionalGeneration").from_pretrained(path)
@@ -72,7 +75,7 @@ def stock(model_type: str, case: tuple) -> dict:
     text = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
     )
-    seen = {"total_num_frames": total, "fps": fps, "frames_indices": list(range(total))}
+    seen = {"total_num_frames": total, "fps": fps, "duration": total / fps, "frames_indices": list(range(total))}
     batch = processor(
         text=[text],
         images=pictures,
@@ -99,6 +102,8 @@ def stock(model_type: str, case: tuple) -> dict:
 
 
 if __name__ == "__main__":
+    from num2words import num2words
+
     sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
     made = {
         model_type: {
@@ -112,4 +117,5 @@ if __name__ == "__main__":
         + "\n  }"
         for model_type, cases in made.items()
     ]
+    lines.append(f'  "words": {json.dumps({count: num2words(count) for count in COUNTS})}')
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

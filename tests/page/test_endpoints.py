@@ -691,10 +691,17 @@ def hosted(tmp_path):
     cache.close()
 
 
-def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted, archive):
+def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted, archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("ATTENTION_PICTURE_MB", "1")
+    monkeypatch.setenv("ATTENTION_ZIP_MB", "9")
+    large = tmp_path / "large.zip"
+    large.touch()
+    os.truncate(large, 9_000_001)
     demo = app.launch(hosted, quiet=True)
     try:
         client = Client(demo.local_url, verbose=False)
+        with pytest.raises(ValueError, match=r"large\.zip exceeds the maximum file size of 9000000 bytes"):
+            client.predict(file=handle_file(large), api_name="/open")
         opened = client.predict(file=handle_file(archive), api_name="/open")
         assert opened["answer"] == "red" and opened["folder"] is None
         assert client.predict(api_name="/runs") == []

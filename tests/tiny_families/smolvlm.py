@@ -42,10 +42,9 @@ def write(folder):
     sharpen(model.model.vision_model, 1, 1.5, ("q_proj", "k_proj"))
     model.save_pretrained(folder)
     files = {
-        "preprocessor_config.json": image_processor("SmolVLM", tile=65, longest_edge=130),
-        "video_preprocessor_config.json": {
+        "preprocessor_config.json": {  # of pictures and videos together
             **image_processor("SmolVLM", tile=65, longest_edge=130),
-            "video_processor_type": "SmolVLMVideoProcessor",
+            "video_sampling": {"fps": 2, "max_frames": 12, "video_size": {"longest_edge": 65}},
         },
         "processor_config.json": {"processor_class": "SmolVLMProcessor", "image_seq_len": 16},
     }

@@ -1,0 +1,58 @@
+"""The page of an app that has just been started: who clicks Run is told what it waits for, and what a run costs."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import gradio as gr
+import pytest
+
+import app
+from attention.page.ask import StatusLine
+from attention.page.controls import Controls
+from attention.page.foot import quota_words
+from attention.page.inputs import request_settings
+from attention.visitors.store import RunCache
+
+
+@pytest.fixture
+def hosted(tmp_path):
+    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None)
+    yield app.new_service(cache, is_hosted=True, model="pocket")
+    cache.close()
+
+
+def test_a_click_on_run_says_what_is_waited_for(hosted, monkeypatch):
+    said = iter(["The app is starting: 1 s so far.", "The app is starting: 2 s so far.", None])
+    monkeypatch.setattr(hosted.starting, "words", lambda: next(said))
+    monkeypatch.setattr("attention.page.controls.STARTING_SECONDS", 0)
+    hosted.starting.has_libraries.set()
+    status = StatusLine("")
+    controls = Controls(hosted, gr.Button(), gr.Button(), status, {})
+
+    def asked():
+        raise ValueError("the start is over")
+
+    async def seen() -> list:
+        lines = []
+        with pytest.raises(gr.Error):
+            async for changes in controls.changes(None, asked, lambda _: {}):
+                lines += [changes[status]]
+        return lines
+
+    with ThreadPoolExecutor(1) as elsewhere:  # where a browser was driven before, this thread has a loop that runs
+        lines = elsewhere.submit(asyncio.run, seen()).result()
+    assert lines[:2] == ["The app is starting: 1 s so far.", "The app is starting: 2 s so far."] and len(lines) == 3
+
+
+def test_a_run_may_be_asked_for_before_the_list_of_models_is_there(hosted):
+    with gr.Blocks():
+        model = request_settings(hosted)["model"]
+    assert model.choices == [] and model.preprocess("pocket") == "pocket"
+
+
+def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted):
+    seconds = app.usual_seconds(hosted)
+    assert 10 <= seconds <= 80
+    assert f"up to {seconds} s of GPU time" in quota_words(seconds)
+    hosted._model = "/nowhere"
+    assert app.usual_seconds(hosted) is None and "without limit" in quota_words(None)
