@@ -8,6 +8,7 @@ import spaces  # isort: skip - on ZeroGPU nothing may touch CUDA before this
 
 import argparse
 import asyncio
+import functools
 import inspect
 import json
 import logging
@@ -24,6 +25,8 @@ from urllib.parse import urlencode, urlsplit
 if platform.machine() in ("x86_64", "AMD64"):  # elsewhere torch may use OpenBLAS too
     # NumPy only reads runs here, in many threads at once: more threads in each of them cost more than they give
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# after each call Gradio makes a table of the last 10,000 for a page that is switched off here
+os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000"}
 
 
 @contextmanager
@@ -49,7 +52,6 @@ def without_stubs() -> Iterator[None]:
 with without_stubs():
     import gradio as gr
     import gradio.queueing
-    from gradio.utils import get_upload_folder
 
 # Gradio makes an event loop for each of its locks and leaves it open; Python complains of each in 25 lines, sooner or
 # later. None has been needed since Python 3.10.
@@ -64,7 +66,14 @@ from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.environment import ASSETS, EXAMPLES, POCKET, is_debugging, is_hosted, is_zero_gpu, user_cache_folder
 from attention.errors import AttentionError, InvalidRequest, shown_path
 from attention.exports.html.notebook import shown_by
-from attention.limits import HOSTED_RUNS_BYTES, Limits
+from attention.limits import (
+    HOSTED_EXPORT_MB,
+    HOSTED_KEPT_MB,
+    PEOPLE_AT_ADDRESS,
+    VISITOR_KEPT_BYTES,
+    VISITOR_RUNS,
+    Limits,
+)
 from attention.page import QUIET
 from attention.page.calls import SpokenBlocks
 from attention.page.compare import build_compare
@@ -74,16 +83,20 @@ from attention.page.foot import build_foot, quota_words
 from attention.page.manifests import manifest_of, tab_of
 from attention.page.scores import build_scores
 from attention.page.sentences import in_words
+from attention.page.uploads import upload_route
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.serving.access import KEY, Access, Hosts, checked_root_path
+from attention.serving.calls import Calls
+from attention.serving.connections import Connections
 from attention.serving.library import library_routes
 from attention.serving.login import Login, read_accounts
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
 from attention.serving.shown import Shown
-from attention.serving.uploads import UploadLimits, Uploads
+from attention.serving.uploads import UploadLimits, Uploads, megabytes
+from attention.visitors.budget import KeptLimits
 from attention.visitors.gallery import Gallery, open_examples
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
@@ -95,6 +108,7 @@ from attention.visitors.zero_gpu import asked_seconds, run_on_zero_gpu
 
 IS_HOSTED = is_hosted()
 TITLE = "VLM Attention Viz"
+REQUESTS_AT_ONCE = 240  # that Gradio has in hand: the jobs that may wait are some of them
 MEANWHILE = "The finished examples can be looked at meanwhile; a run begins as soon as it is there."
 # an address that names a comparison and no run is that tab's; scores come first where they are shown
 FRONT = """() => {
@@ -183,10 +197,11 @@ def card() -> str:
 
 def build(service: Service, examples: dict[str, str], comparisons: dict[str, str]) -> SpokenBlocks:
     """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
-    hour = 3600  # uploads and exports are in Gradio's own folder; a person's page may stay open over lunch
+    # uploads and exports have a janitor of ours; a person's own uploads stay as long as a page may be open over lunch
+    hour = 3600
     with SpokenBlocks(
         title=TITLE, fill_width=True, analytics_enabled=False,
-        delete_cache=(hour, hour if service.is_hosted else 24 * hour),
+        delete_cache=(hour, 2 * hour if service.is_hosted else 24 * hour),
     ) as demo:  # fmt: skip
         notice = gr.Markdown(visible=False, elem_id="notice")
         gr.Markdown(f"# {TITLE}", elem_id="title")
@@ -275,7 +290,9 @@ def open_service(
     """
     if IS_HOSTED:
         decoder_pool.use(decoder_pool.Decoders())  # early, while they cost nobody time
-        cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=HOSTED_RUNS_BYTES)
+        each = KeptLimits(VISITOR_RUNS, VISITOR_KEPT_BYTES, PEOPLE_AT_ADDRESS)
+        together = megabytes("ATTENTION_KEPT_MB", HOSTED_KEPT_MB)
+        cache = RunCache(user_cache_folder() / "sessions", library=False, byte_limit=together, visitor_limits=each)
     else:
         first, *others = [*map(Path, runs)] or [user_cache_folder() / "runs"]
         cache = RunCache(first, library=True, more_roots=[*others, *shown], index=user_cache_folder() / "library")
@@ -312,6 +329,7 @@ def new_service(
     service = Service(
         cache, run, is_hosted=is_hosted, model=model, adapters_dir=adapters_dir, find_adapters=find_adapters,
         key=key, scores=scores, limits=server_limits() if is_hosted else None,
+        export_bytes=megabytes("ATTENTION_EXPORT_MB", HOSTED_EXPORT_MB) if is_hosted else None,
     )  # fmt: skip
     return service
 
@@ -341,25 +359,34 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
         kept.keep_always(models.load(service.default_model()))
     gallery = Gallery.of_environment()
     demo = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache))
-    demo.queue(max_size=24, default_concurrency_limit=8)
+    # it only hands requests on, jobs too: `visitors.turns` decides on those, and refuses in words
+    demo.queue(max_size=1000, default_concurrency_limit=8, api_open=False)
+    demo.reads_addresses = not service.is_hosted
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
     shown = Shown()
-    own = [] if service.is_hosted else [shown.route()]
-    served: dict[str, Any] = {"routes": routes(service.cache.run, [*own, *library, *scores_routes(service)])}
-    served["middleware"] = [Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts)), Middleware(Login)]
-    most = service.zip_bytes
+    limits = UploadLimits.of_environment()
+    most = limits.one_file if service.is_hosted else service.zip_bytes
+    own = [upload_route(service, most)] if service.is_hosted else [shown.route()]
+    more = [*own, *library, *scores_routes(service)]
+    served: dict[str, Any] = {"routes": routes(service.cache.run, more, service.room_for_export)}
+    served["middleware"] = [
+        Middleware(Policy, frames=frames(service.is_hosted, allowed_hosts)),
+        Middleware(Login),
+        Middleware(Connections, presence=service.presence),
+    ]
     if service.is_hosted:
-        limits = UploadLimits.of_environment()
-        most = limits.one_file
-        served["middleware"].append(Middleware(Uploads, folder=Path(get_upload_folder()), limits=limits))
+        room = functools.partial(service.cache.upload_room, most=limits.together)
+        served["middleware"] += [
+            Middleware(Uploads, room=room, limits=limits), Middleware(Calls, waiting=demo.waiting_calls)
+        ]  # fmt: skip
     else:
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
     demo.launch(
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(), root_path=root_path,
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=most, **settings,
+        allowed_paths=[], max_file_size=most, max_threads=REQUESTS_AT_ONCE, **settings,
     )  # fmt: skip
     if not service.is_hosted:
         shown_by(lambda found: shown.address(demo, found), allowed_hosts)
@@ -394,15 +421,14 @@ def addresses(service: Service, address: str, shown: Sequence[Path]) -> list[tup
     return links
 
 
-def own_uploads() -> ProcessFolder | None:
-    """Give Gradio a folder for uploads that is this process's own; None where the environment names one.
+def own_uploads() -> ProcessFolder:
+    """Give Gradio a folder for uploads that is this process's own, below the one that the environment names, if any.
 
     Gradio's usual one is shared: the end of one app would take the files of another. What a process that was killed has
     left is removed.
     """
-    if os.environ.get("GRADIO_TEMP_DIR"):
-        return None
-    root = user_cache_folder() / "uploads"
+    named = os.environ.get("GRADIO_TEMP_DIR")
+    root = Path(named).absolute() if named else user_cache_folder() / "uploads"
     own = ProcessFolder(root)
     remove_abandoned(root)
     os.environ["GRADIO_TEMP_DIR"] = str(own.path)

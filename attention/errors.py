@@ -45,6 +45,10 @@ class OutOfMemory(LimitExceeded):
         )
 
 
+class Busy(AttentionError):
+    """A request that is refused for now, since too much is asked for at once; the message says when to try again."""
+
+
 class ModelUnavailable(AttentionError):
     """A model that cannot be found, reached or loaded."""
 

@@ -70,6 +70,22 @@ class Limits:
         )
 
 
+@dataclass(frozen=True)
+class TurnLimits:
+    """Limits of the jobs that wait and run, by who asks for them; on a person's own machine they bound memory alone."""
+
+    running: int = 1_000  # of one session at once, of those that have begun
+    waiting: int = 1_000  # of one session besides
+    at_address: int = 1_000  # of all sessions of one network address, running or waiting
+    together: int = 100  # of everybody, waiting: each is an open request and a thread
+    ahead: int = 1  # that prepare their inputs while others run
+
+    @classmethod
+    def hosted(cls) -> TurnLimits:
+        """Limits of a public server. An address has what four sessions have: people behind one share it."""
+        return cls(running=1, waiting=3, at_address=16, together=60)
+
+
 # A request
 
 MAX_ANSWER_FILE_BYTES = 16 << 20  # of an answer that was saved: a completion may hold probabilities of every token
@@ -174,12 +190,18 @@ MAX_LISTED_TEXT = 300  # characters of a question or an answer in a list
 
 # Many visitors
 
-HOSTED_RUNS_BYTES = 20 << 30  # all visitors' runs together, of the 50 GB a Space has
-# Uploads on a server. The environment may say otherwise: ATTENTION_ZIP_MB, ATTENTION_UPLOADS_MB
+# On a server. The environment may say otherwise: ATTENTION_KEPT_MB, ATTENTION_UPLOADS_MB, ATTENTION_ZIP_MB,
+# ATTENTION_EXPORT_MB
+HOSTED_KEPT_MB = 24_000  # all visitors' runs, uploads and exports together, of the 50 GB a Space has
+HOSTED_UPLOADS_MB = 4_000  # of them uploads
 HOSTED_UPLOADED_ZIP_MB = 256  # of one file
-HOSTED_UPLOADS_MB = 4_000  # of all that lie there, of all visitors
+HOSTED_EXPORT_MB = 500  # of one that is written as a file
+CALLS_OF_ADDRESS = 100  # that wait to be handed on, each for milliseconds
+VISITOR_RUNS, VISITOR_KEPT_BYTES = 12, 4_000_000_000  # of one session; beyond, its oldest ones go
+PEOPLE_AT_ADDRESS = 3  # an address may have as much as so many sessions: a university shares one
 MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
+EXPORTS_WAITING = 6  # for a moment: each holds a thread, of which rows that are looked at have need
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
 
 # A gallery of finished examples. The environment may say otherwise: ATTENTION_GALLERY_MB

@@ -5,6 +5,7 @@ Knows nothing of who says them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -30,10 +31,25 @@ def phase_words(progress: dict[str, Any]) -> tuple[str, str]:
     """A line of progress, {phase, done, total}, in words: what is being done, and how far it is, or nothing."""
     phase, done, total = progress["phase"], progress.get("done", 0), progress.get("total", 0)
     name, amount = PHASE_WORDS[phase]
+    if phase == "queue" and progress.get("before"):
+        return name, place_words(progress["before"], progress.get("seconds"))
     if phase == "model" and total:
         unit, size = ("GB", 1e9) if total >= 1e9 else ("MB", 1e6)
         return DOWNLOADING, f"{done / size:.1f} of {total / size:.1f} {unit}"
     return name, amount.format(done=done, total=total) if total else ""
+
+
+def place_words(before: int, seconds: float | None) -> str:
+    """Place of a job that waits: how many come before it, and how long that takes where it is known."""
+    jobs = "1 job" if before == 1 else f"{before:,} jobs"
+    return f"{jobs} before yours" + (f", about {about_seconds(seconds)}" if seconds is not None else "")
+
+
+def about_seconds(seconds: float) -> str:
+    """A time that is only guessed, no finer than it can be known: "5 s", "40 s", "12 min"."""
+    step = next((step for most, step in ((20, 5), (120, 10)) if seconds <= most), 60)
+    rounded = max(step, math.ceil(seconds / step) * step)
+    return f"{rounded} s" if step < 60 else f"{rounded // 60} min"
 
 
 def kind_words(kind: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,18 @@ from attention.runs.selection import plain
 from .files import Folder, new_file
 
 BLOCK_BYTES = 1 << 20
+
+
+def packed(folder: Path) -> Path:
+    """A folder that was written for this made into a zip beside it, file by file, so that it is never there twice."""
+    path = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder).as_posix())
+                file.unlink()
+    shutil.rmtree(folder)
+    return path
 
 
 def write_zip(run: Folder, path: Path) -> Path:
@@ -41,6 +54,11 @@ def zipped_bytes(run: Folder) -> int | None:
     for path in _run_files(run):
         total += path.stat().st_size + 92 + 2 * len(_zip_name(run, path).encode())
     return total if total < zipfile.ZIP64_LIMIT // 2 else None
+
+
+def folder_bytes(run: Folder) -> int:
+    """Bytes of the folder's files."""
+    return sum(path.stat().st_size for path in _run_files(run))
 
 
 def _run_files(run: Folder) -> list[Path]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import BinaryIO
 
 from attention.drawing.run_map import picture_of
-from attention.errors import InvalidRequest, LimitExceeded
+from attention.errors import InvalidRequest
 from attention.runs.run import Run, is_reduction
 
 from .files import new_file, new_folder
+from .forecast import check_free, layer_bytes
 
 JPEG_QUALITY = 95
 
@@ -27,7 +27,7 @@ def write_dense_files(run, path, tower, layer) -> Path:
     layers = run.layers(tower) if layer is None else [layer]
     for index in layers:
         run.layer_file(index, tower)  # refuses a layer that is not there before anything is written
-    _check_space(path, run, tower, len(layers))
+    check_free(len(layers) * layer_bytes(run, tower), path)
     if layer is not None:
         with new_file(path) as beside:
             _write_layer(run, layer, tower, beside)
@@ -83,17 +83,6 @@ def _write_layer(run, layer, tower, path: Path, header: bytes | None = None) -> 
         write_dense(run, layer, tower, file, header)
 
 
-def _check_space(path, run, tower, layers) -> None:
-    size = 2 * layers * run.heads(tower) * len(run.queries_with_rows(tower)) * len(run.keys_with_columns(tower))
-    folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
-    free = shutil.disk_usage(folder).free if folder else size
-    if size > free:
-        raise LimitExceeded(
-            f"This export takes {size / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. "
-            "Export one layer, or name another disk."
-        )
-
-
 def write_bin(run, path) -> Path:
     """The original viewer's folder. It knows one picture with one grid, and counts layers from 0 without gaps."""
     info = run.info
@@ -125,7 +114,7 @@ def write_bin(run, path) -> Path:
         # end_idx is the last image token, not the one after it
         "image_grid": {"rows": grids[0]["rows"], "cols": grids[0]["cols"], "start_idx": cells[0], "end_idx": cells[-1]},
     }
-    _check_space(path, run, "language", len(layers))
+    check_free(len(layers) * layer_bytes(run, "language"), path)
     with new_folder(path) as beside:
         for number, layer in enumerate(layers):
             _write_layer(run, layer, "language", beside / f"attn_layer_{number:02d}.bin", header=b"")

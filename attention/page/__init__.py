@@ -4,6 +4,9 @@
     sentences   what is said of runs, progress and errors
     manifests   what the viewers are told: which run, and where to look first
     calls       what was sent and is no call of the page or an endpoint, said in words
+    uploads     files that visitors of a server send
+    sessions    what Gradio keeps of each
+    visitors    who sends a request
     controls    Run and Stop, and the line that says how far a run is
     library     the list of what is kept: opened, deleted, taken in from a zip
     explore     the tab that makes a run and shows it
@@ -15,7 +18,6 @@
 The tabs and the endpoints do not know each other; all three use the rest.
 """
 
-from attention.environment import is_zero_gpu
-
-GPU = {"concurrency_id": "gpu", "concurrency_limit": 4 if is_zero_gpu() else 1}  # of every event that runs a model
+# of every event that runs a model: Gradio hands it on at once, and `visitors.turns` says when it is its turn
+JOB = {"concurrency_id": "jobs", "concurrency_limit": None}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}  # of an event of the page alone

@@ -16,10 +16,11 @@ from attention.errors import confirmed_by
 from attention.visitors.service import Service
 from attention.words import PHASE_WORDS
 
-from . import GPU, QUIET
+from . import JOB, QUIET
 from .ask import StatusLine
 from .inputs import BOXES
 from .sentences import LAST_PROGRESS_SECONDS, STOPPED, in_words, status_line
+from .visitors import visitor_of
 
 # In the page itself: who has clicked sees it at once.
 BEGIN = f"""() => [
@@ -68,7 +69,7 @@ class Controls:
                 await asyncio.sleep(STARTING_SECONDS)
             await asyncio.to_thread(self.service.wait_until_loaded)
             fields = asked()
-            with self.service.job(fields, request.session_hash, compared and compared()) as job:
+            with self.service.job(fields, visitor_of(request), compared and compared()) as job:
                 async for progress in job.follow():
                     yield {self.status: said_of(progress)}
                 ticket = job.result()["ticket"]
@@ -94,7 +95,7 @@ class Controls:
         """
         begun = [self.run, self.stop, self.status]
         outputs = list(dict.fromkeys([*self.changed, *shown]))
-        running = event(None, None, begun, js=BEGIN, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **GPU)
+        running = event(None, None, begun, js=BEGIN, queue=False, **QUIET).then(run, inputs, outputs, **QUIET, **JOB)
         running.failure(lambda: self._ended(gr.skip()), None, begun, queue=False, **QUIET)
         self.started.append(running)
 

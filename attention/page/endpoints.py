@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,18 +11,20 @@ import gradio as gr
 from attention.errors import InvalidRequest, quoted
 from attention.exports import wanted
 from attention.fields import Field
+from attention.limits import EXPORTS_AT_ONCE
 from attention.request import FIELDS
 from attention.runs.run import Run
 from attention.video_entries import one_video
 from attention.visitors.service import Service
 from attention.words import read_with_less
 
-from . import GPU
+from . import JOB
 from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_REGION, ONE_MAP, parameters
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
 from .results import Adapters, Analyzed, Card, Compared, KeptRun, Measured, Model, ModelShape
 from .sentences import plainly, status_line
+from .visitors import visitor_of
 
 # their places in the list are as they always were: a call may give values by position
 EXPORT_NAMES = (
@@ -193,7 +194,7 @@ def build_endpoints(service: Service) -> None:
         The result's ticket is what /heatmap and /export ask for. Without a picture it is a run on text alone.
         """
         with plainly(rename="adapter_rename=True", alone="adapter_alone=True"):
-            with service.job(values_of(given), request.session_hash) as job:
+            with service.job(values_of(given), visitor_of(request)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
@@ -206,7 +207,7 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             chosen = {"adapters": listed(given.pop("adapters")), "words": given.pop("words")}
-            with service.job(values_of(given), request.session_hash, chosen) as job:
+            with service.job(values_of(given), visitor_of(request), chosen) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
@@ -220,7 +221,7 @@ def build_endpoints(service: Service) -> None:
         with plainly():
             if not isinstance(tickets, list):
                 raise InvalidRequest(f"The tickets are {quoted(tickets)}; they must be a list of two or more.")
-            return result(service.compare_runs(tickets, request.session_hash, names))
+            return result(service.compare_runs(tickets, visitor_of(request), names))
 
     def open_zip(file=None, request: gr.Request = None) -> dict:
         """Open a run or a comparison that comes as a zip, as /export writes it with the format zip.
@@ -228,7 +229,7 @@ def build_endpoints(service: Service) -> None:
         What is returned is what /analyze or /compare returned.
         """
         with plainly():
-            return result(take_zip(service, file, request.session_hash))
+            return result(take_zip(service, file, visitor_of(request)))
 
     def runs(request: gr.Request) -> list[dict]:
         """List the runs kept on this machine, newest first: ticket, id, created, model, prompt, answer, tokens, bytes.
@@ -244,16 +245,17 @@ def build_endpoints(service: Service) -> None:
         ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None
     ) -> tuple[str, list]:
         """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col]."""
-        with plainly():
+        with plainly(), service.reading(ticket):
             run = one_run(ticket, member)
             from attention.exports.export import heatmap_png
             from attention.runs.selection import default_query
 
-            path, values = heatmap_png(
-                run, tower, number_or_word("layer", layer), number_or_word("head", head),
-                default_query(run) if query is None else whole_number("query", query), whole_number("grid", grid),
-                new_file(png, "heatmap.png"),
-            )  # fmt: skip
+            with new_file(service, png, "heatmap.png") as path:
+                _, values = heatmap_png(
+                    run, tower, number_or_word("layer", layer), number_or_word("head", head),
+                    default_query(run) if query is None else whole_number("query", query), whole_number("grid", grid),
+                    path,
+                )  # fmt: skip
         return str(path), values.tolist()
 
     def region(
@@ -266,7 +268,7 @@ def build_endpoints(service: Service) -> None:
         One of box, point and answer (the first place that the answer names) says where. What is returned is what the
         command `region` prints as JSON: of a comparison every member, with what changed from the base.
         """
-        with plainly():
+        with plainly(), service.reading(ticket):
             found = one_run(ticket, member) if member else service.found(ticket)
             from attention.exports import regions as of_regions
 
@@ -290,22 +292,20 @@ def build_endpoints(service: Service) -> None:
         A folder comes zipped. Of a comparison zip writes all of it, csv the measures of every head, png, svg and pdf
         the same map of two members and their difference, side by side.
         """
-        with plainly():
-            ticket, format, member = given["ticket"], given["format"], given["member"]  # noqa: A001
+        ticket, format, member = given["ticket"], given["format"], given["member"]  # noqa: A001
+        with plainly(), service.reading(ticket):
             found = one_run(ticket, member) if member else service.found(ticket)
             from attention.exports.export import export as write
+            from attention.exports.folder_zip import packed
             from attention.exports.run import SUFFIXES
 
             fields = wanted_of(given)
             name = {"dense": "attention.safetensors" if fields["layer"] is not None else "attention"}.get(
                 format, f"{found.kind}.{SUFFIXES.get(format, format)}"
             )
-            written = write(found, format, new_file(file, name), **fields)
-            if written.is_dir():
-                archive = shutil.make_archive(str(written), "zip", written)
-                shutil.rmtree(written)
-                return archive
-        return str(written)
+            with service.room_for_export(found, format, fields), new_file(service, file, name) as place:
+                written = write(found, format, place, **fields)
+                return str(packed(written) if written.is_dir() else written)
 
     def describe(made: gr.events.Dependency, **other: Field) -> Described:
         return Described(made).takes(parameters() | other, EXAMPLES)
@@ -323,7 +323,7 @@ def build_endpoints(service: Service) -> None:
         call = gr.Button()
         for work, names, kind in ((analyze, analyze_names(), Analyzed), (compare, compare_names(), Compared)):
             inputs = [component_of(name) for name in names]
-            made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **GPU)
+            made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **JOB)
             describe(made).gives(("result", kind, kind.__doc__ or ""))
         made = call.click(open_zip, RunUpload(), gr.JSON(), api_name="open")
         describe(made).gives(("result", Analyzed | Compared, "what /analyze or /compare returned"))
@@ -336,5 +336,9 @@ def build_endpoints(service: Service) -> None:
         )
         what = export_names()
         file = gr.File()
-        made = call.click(taking(export, what, str), [component_of(name) for name in what], file, api_name="export")
+        # a large figure takes hundreds of megabytes while it is drawn
+        made = call.click(
+            taking(export, what, str), [component_of(name) for name in what], file, api_name="export",
+            concurrency_limit=EXPORTS_AT_ONCE,
+        )  # fmt: skip
         describe(made).gives(("file", None, "what was written; a folder comes zipped"))

@@ -119,7 +119,7 @@ def build_explore(
         if found is None:
             return offered
         values = inputs_of(found) or {}
-        values |= {"images": copied(images, found)} if values else {}
+        values |= {"images": copied(service, images, found)} if values else {}
         kept_inputs = ("model", "adapter", "adapter_scale", "adapter_rename", "adapter_alone")
         return offered | {settings[key]: value for key, value in values.items() if key not in kept_inputs}
 
@@ -131,7 +131,7 @@ def build_explore(
         found = service.run(ticket) if ticket and not words.strip() else None
         values = (inputs_of(found) or {}) if found else {}
         if found and values:
-            values |= {"images": copied(images, found)}
+            values |= {"images": copied(service, images, found)}
             if service.is_hosted and values["model"] not in [offer["id"] for offer in service.models()]:
                 del values["model"]
         return {settings[name]: value for name, value in (values | {"max_visual_tokens": most}).items()}
@@ -153,7 +153,7 @@ def build_explore(
             return {**screen(ticket, view=view), **kept.saying(NOT_AGAIN)}
         if service.is_hosted and values["model"] not in [offer["id"] for offer in service.models()]:
             del values["model"]
-        values["images"] = copied(images, found)
+        values["images"] = copied(service, images, found)
         return {**screen(ticket, view=view), **{settings[name]: value for name, value in values.items()}}
 
     def clear() -> dict:

@@ -6,8 +6,9 @@ Knows Gradio's components and what their values may look like; what a request ma
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from attention.limits import MAX_VISUAL_TOKENS, PAGE_PICTURES
 from attention.runs.run import Run
 from attention.served_answer import answer_of
 from attention.video_entries import ENDINGS, one_video
+from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
 
 from . import QUIET
 from .ask import PictureTray
 from .manifests import is_demo
+from .visitors import visitor_here
 
 MODES = [("Answer, then read", "generate"), ("Read the prompt only", "prefill")]
 VISION = {"default": None, "record": True, "skip": False}
@@ -234,14 +237,20 @@ def chip_words(found: Run | Comparison | None) -> str:
 # Files that Gradio serves
 
 
-def new_file(component: gr.components.Component, name: str) -> Path:
-    """A place inside the component's own cache, so that Gradio serves the file without copying it first."""
-    folder = Path(component.GRADIO_CACHE) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    return folder / name
+@contextmanager
+def new_file(service: Service, component: gr.components.Component, name: str, is_export: bool = True) -> Iterator[Path]:
+    """A place for a file inside the component's own cache, so that Gradio serves it without copying it first.
+
+    It is there until its visitor has fetched it, or, of what is no export, as long as they are.
+    """
+    folder = service.files.new_folder(Path(component.GRADIO_CACHE), visitor_here(), is_export=is_export)
+    try:
+        yield folder / name
+    finally:
+        service.files.written(folder)
 
 
-def copied(component: gr.components.Component, run: Run) -> list[str] | None:
+def copied(service: Service, component: gr.components.Component, run: Run) -> list[str] | None:
     """Copies of a run's pictures that Gradio may serve, in order: the folders of runs are closed to it.
 
     None where one is missing.
@@ -249,10 +258,14 @@ def copied(component: gr.components.Component, run: Run) -> list[str] | None:
     pictures = [run.folder / picture["file"] for picture in run.info["images"]]
     if not all(picture.is_file() for picture in pictures):
         return None
-    return [str(shutil.copyfile(picture, new_file(component, picture.name))) for picture in pictures]
+    copies = []
+    for picture in pictures:
+        with new_file(service, component, picture.name, is_export=False) as place:
+            copies.append(str(shutil.copyfile(picture, place)))
+    return copies
 
 
-def take_zip(service: Service, path: str | None, owner: str) -> str:
+def take_zip(service: Service, path: str | None, owner: Visitor) -> str:
     """Take in the run in an uploaded zip; return its ticket. The upload has served then, whatever was in it."""
     if path is None:
         raise InvalidRequest("There is no file. Give the zip of a run, as export writes it.")

@@ -21,6 +21,7 @@ from .inputs import RunUpload, take_zip
 from .manifests import TABS, passing, tab_of
 from .sentences import OPEN_BESIDE, OPEN_IN, in_words
 from .viewer import LibraryPanel
+from .visitors import visitor_of
 
 _changes = count(1)
 
@@ -78,7 +79,7 @@ class Library:
         def open_zip(path: str | None, request: gr.Request) -> Iterator[dict]:
             yield self.saying(f"Unpacking the {self.kind} ...")
             try:
-                ticket = take_zip(self.service, path, request.session_hash)
+                ticket = take_zip(self.service, path, visitor_of(request))
                 tab = tab_of(self.service, ticket)
                 changes = (
                     {**self.saying(), **show(ticket), **self.rows()} if tab == self.tab
@@ -111,7 +112,7 @@ class Library:
                     raise InvalidRequest("Open a run first: the other is set beside it.")
                 if on_screen == _ticket_of(event):
                     raise InvalidRequest("This run is on screen already: choose another to set beside it.")
-                made = self.service.compare_runs([on_screen, _ticket_of(event)], request.session_hash)
+                made = self.service.compare_runs([on_screen, _ticket_of(event)], visitor_of(request))
                 yield {**self.saying(OPEN_BESIDE), passed_on: passing(made)}
             except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
                 yield self.refused(error)

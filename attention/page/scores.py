@@ -18,6 +18,7 @@ from .inputs import whole_number
 from .manifests import passing
 from .sentences import in_words
 from .viewer import ScorePanel
+from .visitors import visitor_of
 
 
 def build_scores(service: Service, passed_on: gr.State) -> None:
@@ -48,7 +49,7 @@ def build_scores(service: Service, passed_on: gr.State) -> None:
         yield {note: saying("Comparing the two runs ...")}
         try:
             tickets, names, view = service.scores.pair(*_asked(event))
-            made = service.compare_kept(tickets, str(request.session_hash), names)
+            made = service.compare_kept(tickets, visitor_of(request), names)
             yield {note: saying(), passed_on: passing(made, view)}
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             yield refused(error)

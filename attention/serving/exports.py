@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from attention.answers.query import BadQuery, read_tower, read_word
-from attention.errors import quoted
+from attention.errors import Busy, quoted
 from attention.exports.comparison import wanted_maps, write_compared, write_compared_region
 from attention.exports.folder_zip import zipped, zipped_bytes
+from attention.exports.forecast import check_free, layer_bytes
 from attention.exports.html.export import refuse_html_fields, wanted_html
 from attention.exports.layers import write_dense
 from attention.exports.run import FIGURES, file_name, selected, write_selection
 from attention.exports.wanted import COMPARISON, FIELDS, NAMES
-from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE
+from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE, EXPORTS_WAITING
 
 from .parameters import read_wanted, take_only
-from .responses import FRESH, KEEP, Busy, attachment, download
+from .responses import FRESH, KEEP, attachment, download
 
 EXPORT_TYPES = {
     "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "card": "image/png",
@@ -27,6 +30,8 @@ EXPORT_TYPES = {
     "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "zip": "application/zip",
 }  # fmt: skip
 
+OCTETS = "application/octet-stream"
+OTHERS = "The server is drawing other figures. Try again in a moment."
 OF_COMPARISON = tuple(name for name, field in FIELDS.items() if field.group == COMPARISON)
 
 
@@ -38,25 +43,31 @@ def changes_table(comparison, request) -> Response:
     )
 
 
-def layer_file(run, request) -> Response:
+def layer_file(run, request, room: Callable[..., AbstractContextManager]) -> Response:
+    """A layer's own file; with `dense=1` every row of it, for which there must be room."""
     tower, layer = request.path_params["tower"], request.path_params["layer"]
     path = run.layer_file(layer, tower)
     name = f"{tower}_layer_{layer:02}"
     if read_word(request.query_params, "dense", ("0", "1"), "0") == "1":
-        return _dense(run, layer, tower, f"{name}_dense.safetensors")
+        return _dense(run, layer, tower, f"{name}_dense.safetensors", room)
     return FileResponse(path, media_type="application/octet-stream", filename=f"{name}.safetensors", headers=KEEP)
 
 
-def _dense(run, layer, tower, name) -> Response:
+def _dense(run, layer, tower, name, room) -> Response:
     """Every row of a layer as one safetensors file, float16 [heads, tokens, tokens].
 
     Rows are computed for all heads at once and leave head by head, so they wait in an unnamed file on disk: memory
     stays bounded however long the sequence is.
     """
-    return download(lambda file: write_dense(run, layer, tower, file), name, "application/octet-stream", KEEP)
+    check_free(layer_bytes(run, tower), Path(tempfile.gettempdir()))
+    with ExitStack() as until_sent:
+        until_sent.enter_context(room(run, "dense", {"tower": tower, "layer": layer}))
+        with one_of_few():
+            return download(lambda file: write_dense(run, layer, tower, file), name, OCTETS, KEEP, until_sent)
 
 
 _exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
+_waiting = threading.BoundedSemaphore(EXPORTS_WAITING)
 
 
 def export(run, request) -> Response:
@@ -127,8 +138,13 @@ def _drawn(name: str, format: str, write: Callable) -> Response:  # noqa: A002
 @contextmanager
 def one_of_few() -> Iterator[None]:
     """Wait for a place among what is drawn at the same time. Raises Busy where none comes."""
-    if not _exports.acquire(timeout=EXPORT_WAIT_S):
-        raise Busy("The server is drawing other figures. Try again in a moment.")
+    if not _waiting.acquire(blocking=False):
+        raise Busy(OTHERS)
+    try:
+        if not _exports.acquire(timeout=EXPORT_WAIT_S):
+            raise Busy(OTHERS)
+    finally:
+        _waiting.release()
     try:
         yield
     finally:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any
 
@@ -15,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from attention.answers.numbers import Answer
 from attention.answers.query import BadQuery
 from attention.environment import is_debugging
-from attention.errors import AttentionError, InvalidRequest, NotInRun, fault, words_for
+from attention.errors import AttentionError, Busy, InvalidRequest, NotInRun, fault, words_for
 from attention.words import NEEDS_KEY
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
@@ -71,12 +73,13 @@ class UnknownTicket(NotInRun):
     pass
 
 
-class Busy(Exception):
-    pass
+def download(
+    write: Callable, name: str, media_type: str, headers: dict, until_sent: ExitStack | None = None
+) -> Response:
+    """Send what `write` puts into a file, as one to be kept. On the server it has no name and ends when it was sent.
 
-
-def download(write: Callable, name: str, media_type: str, headers: dict) -> Response:
-    """Send what `write` puts into a file, as one to be kept. On the server it has no name and ends when it was sent."""
+    What `until_sent` holds by then ends with it.
+    """
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last byte has left, or the client
     try:
         write(file)
@@ -92,7 +95,10 @@ def download(write: Callable, name: str, media_type: str, headers: dict) -> Resp
                 yield block
 
     headers = attachment(name, headers) | {"Content-Length": str(size)}
-    return StreamingResponse(content(), media_type=media_type, headers=headers)
+    response = StreamingResponse(content(), media_type=media_type, headers=headers)
+    if until_sent is not None:  # also where the client leaves before the first byte: then nobody asks for the content
+        weakref.finalize(response, until_sent.pop_all().close)
+    return response
 
 
 def attachment(name: str, headers: dict) -> dict:

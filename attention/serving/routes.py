@@ -8,6 +8,7 @@ drawn is the business of assets/viewer/.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
@@ -23,11 +24,16 @@ from .received import Received
 from .responses import KEEP, PREFIX, UnknownTicket, as_json, guarded, sent
 
 
-def routes(resolve: Callable[[str], object], library: Sequence[Route] = ()) -> list[Route]:
+def routes(
+    resolve: Callable[[str], object],
+    library: Sequence[Route] = (),
+    room: Callable[..., AbstractContextManager] = lambda *_: nullcontext(),
+) -> list[Route]:
     """The routes of every run, for `demo.launch(app_kwargs={"routes": routes(resolve)})`.
 
     `resolve(ticket)` returns the Run or the Comparison that a ticket gives access to, and raises KeyError when there is
-    none (any more). `{member}` in an address is one of a comparison's runs. `library` are routes that are no run's.
+    none (any more). `{member}` in an address is one of a comparison's runs. `library` are routes that are no run's,
+    `room(run, format, fields)` has room for an export that is written as a file.
     """
     received = Received()
 
@@ -41,7 +47,7 @@ def routes(resolve: Callable[[str], object], library: Sequence[Route] = ()) -> l
         "preview/{index:int}": lambda run, request: _picture(run, request, "preview"),
         **{path: _sending(answer) for path, answer in RUN_ANSWERS.items()},
         "received": received.answer,
-        "layer/{tower}/{layer:int}": layer_file,
+        "layer/{tower}/{layer:int}": lambda run, request: layer_file(run, request, room),
     }
     return [
         Route(f"{PREFIX}/assets/{{hash}}/{{file:path}}", guarded(asset)),

@@ -15,9 +15,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -25,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 
+from attention.client_address import address_of
 from attention.errors import InvalidRequest, quoted
 from attention.limits import HOSTED_PICTURE_MB, HOSTED_UPLOADED_ZIP_MB, HOSTED_UPLOADS_MB, MB_A_MINUTE, PAGE_PICTURES
 
@@ -58,19 +57,24 @@ class UploadLimits:
     def of_environment(cls) -> UploadLimits:
         """Limits of a server. Raises InvalidRequest for what the environment has and is no number."""
         return cls(
-            _megabytes("ATTENTION_PICTURE_MB", HOSTED_PICTURE_MB),
-            _megabytes("ATTENTION_ZIP_MB", HOSTED_UPLOADED_ZIP_MB),
-            _megabytes("ATTENTION_UPLOADS_MB", HOSTED_UPLOADS_MB),
+            megabytes("ATTENTION_PICTURE_MB", HOSTED_PICTURE_MB),
+            megabytes("ATTENTION_ZIP_MB", HOSTED_UPLOADED_ZIP_MB),
+            megabytes("ATTENTION_UPLOADS_MB", HOSTED_UPLOADS_MB),
         )
 
 
 class Uploads:
-    """The app behind its limits of uploads, as ASGI middleware. `folder` is where uploads lie."""
+    """The app behind its limits of uploads, as ASGI middleware.
 
-    def __init__(self, app: Any, folder: Path, limits: UploadLimits, clock: Callable[[], float] = time.monotonic):
-        self.app, self.folder, self.limits, self._clock = app, folder, limits, clock
+    `room(n)` makes room for n bytes as far as it can, and returns how many more may lie where uploads lie.
+    """
+
+    def __init__(
+        self, app: Any, room: Callable[[int], int], limits: UploadLimits, clock: Callable[[], float] = time.monotonic
+    ):
+        self.app, self.room, self.limits, self._clock = app, room, limits, clock
         self._sent: dict[str, deque[tuple[float, int]]] = {}
-        self._lying, self._arriving = 0, 0  # bytes of finished uploads, and of those that are being received
+        self._free, self._arriving = 0, 0  # bytes that may be received, and those that are being received
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
@@ -102,8 +106,8 @@ class Uploads:
             head += messages[-1].get("body", b"")
             if not messages[-1].get("more_body") or FILE_NAME.search(head):
                 break
-        self._lying = await asyncio.to_thread(_bytes_below, self.folder)  # the page goes on while many are counted
-        refusal = self._refusal(_visitor(scope, headers), length, head)
+        self._free = await asyncio.to_thread(self.room, self._arriving + length)  # files may be removed for it
+        refusal = self._refusal(address_of(headers, scope.get("client")), length, head)
         if refusal is not None:
             await _said(*refusal)(scope, receive, send)
             return
@@ -118,7 +122,7 @@ class Uploads:
                 raise MultiPartException("The upload broke off.")  # at which Gradio removes what it has written
             received += len(message.get("body", b""))
             self._arriving += len(message.get("body", b""))
-            if self._lying + self._arriving > self.limits.together:  # many have begun while there was room
+            if self._arriving > self._free:  # many have begun while there was room
                 raise MultiPartException(NO_ROOM)
             is_whole = not message.get("more_body")
             return message
@@ -127,7 +131,7 @@ class Uploads:
             await self.app(scope, receive_again, send)
         finally:
             self._arriving -= received
-            self._lying += received if is_whole else 0  # until all is counted again
+            self._free -= received if is_whole else 0  # until all is counted again
 
     def _refusal(self, visitor: str, n_bytes: int, head: bytes) -> tuple[int, str] | None:
         """A status and words for an upload that is not taken; None for one that is, which then counts.
@@ -142,7 +146,7 @@ class Uploads:
             what = f"The zip {quoted(name)}" if is_zip else "What is uploaded"
             advice = "Export the run with less in it" if is_zip else "Give smaller pictures, or fewer at once"
             return 413, f"{what} has {_mb(n_bytes)}; the limit here is {_mb(most)}. {advice}."
-        if self._lying + self._arriving + n_bytes > self.limits.together:
+        if self._arriving + n_bytes > self._free:
             return 503, NO_ROOM
         now = self._clock()
         for other in [other for other, sent in self._sent.items() if sent[-1][0] < now - MINUTE_S]:
@@ -175,16 +179,7 @@ def _bounded(receive: Any, most: int) -> Any:
     return bounded
 
 
-def _bytes_below(folder: Path) -> int:
-    """Bytes of the uploads that have arrived: each lies in a folder of its own, below what is still being written."""
-    total = 0
-    for path in folder.glob("*/**/*"):
-        with suppress(FileNotFoundError):  # removed while it was counted
-            total += path.stat().st_size if path.is_file() else 0
-    return total
-
-
-def _megabytes(name: str, usual: int) -> int:
+def megabytes(name: str, usual: int) -> int:
     """Bytes that the environment allows under this name, in megabytes there. Raises InvalidRequest for no number."""
     said = os.environ.get(name, str(usual))
     if not re.fullmatch(r"[1-9][0-9]{0,8}", said):
@@ -195,11 +190,6 @@ def _megabytes(name: str, usual: int) -> int:
 def _said(status: int, words: str) -> PlainTextResponse:
     """An answer as Gradio's own to an upload are: its page shows the words."""
     return PlainTextResponse(words, status, FRESH)
-
-
-def _visitor(scope: Any, headers: Headers) -> str:
-    """The sender, by the proxy in front or the connection: for a name made up the limit of all still holds."""
-    return headers.get("x-forwarded-for") or (scope.get("client") or ("",))[0]
 
 
 def _mb(n_bytes: int) -> str:

@@ -15,7 +15,10 @@ from collections.abc import AsyncIterator, Callable
 
 from attention.runs.partial import PartialRun, read_progress
 
+from .turns import Turn
+
 FOLLOW_SECONDS = 0.1
+WAIT_SECONDS = 0.3  # likewise, as long as others are before it: many wait, and looking is to stay quick
 REPEAT_SECONDS = 1.0
 
 
@@ -23,11 +26,18 @@ class Job:
     """One piece of work on one partial run.
 
     `work` runs in a thread of its own under a copy of the caller's context, so that what hangs on the context (whose
-    request this is) holds there too.
+    request this is) holds there too. It has a `turn`, which ends with it, and is stopped once `is_gone` says that
+    nobody waits for it any more.
     """
 
-    def __init__(self, partial: PartialRun, work: Callable[[], dict]):
-        self.partial = partial
+    def __init__(
+        self,
+        partial: PartialRun,
+        work: Callable[[], dict],
+        turn: Turn | None = None,
+        is_gone: Callable[[], bool] = lambda: False,
+    ):
+        self.partial, self._turn, self._is_gone = partial, turn, is_gone
         self._work = work
         self._result: dict | None = None
         self._error: BaseException | None = None
@@ -43,6 +53,8 @@ class Job:
         """Ask the work to stop. It does so at its next token or layer, and takes its folder along; nobody need wait."""
         if not self.is_done:
             self.partial.cancel()
+            if self._turn is not None:
+                self._turn.wake()
 
     def join(self, seconds: float) -> None:
         """Wait until the work has ended, but no longer than so many seconds."""
@@ -59,15 +71,27 @@ class Job:
     async def follow(self) -> AsyncIterator[dict]:
         """Yield every change of {phase, done, total, answer} until the work has ended.
 
-        What has not changed is said again every second: whoever passes it on notices only then that nobody listens.
+        While it waits for its turn also {before, seconds}, see `Turn.place`. What has not changed is said again every
+        second: whoever passes it on notices only then that nobody listens.
         """
         last, said = None, 0.0
         while not self.is_done:
-            progress = read_progress(self.partial.folder)
+            if self._is_gone():
+                self.cancel()
+            progress = self._progress()
             if progress is not None and (progress != last or time.monotonic() - said > REPEAT_SECONDS):
                 last, said = progress, time.monotonic()
                 yield progress
-            await asyncio.sleep(FOLLOW_SECONDS)
+            has_begun = self._turn is None or self._turn.has_begun
+            await asyncio.sleep(FOLLOW_SECONDS if has_begun else WAIT_SECONDS)
+
+    def _progress(self) -> dict | None:
+        place = self._turn.place() if self._turn is not None else None
+        is_first_of_all = self._turn is None or self._turn.has_begun
+        progress = read_progress(self.partial.folder) if is_first_of_all else None
+        if place is None or (progress is not None and progress["phase"] != "queue"):
+            return progress
+        return {"phase": "queue", "done": 0, "total": 0, "answer": None} | place
 
     def _run(self) -> None:
         try:
@@ -76,6 +100,8 @@ class Job:
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
             self._error = error
         finally:
+            if self._turn is not None:
+                self._turn.leave()
             self.partial.discard()  # does nothing after a commit: the folder has its final name then
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from attention.environment import POCKET_ID, is_zero_gpu
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
-from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits
+from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -28,17 +28,22 @@ from attention.video_entries import TYPE as VIDEO
 from attention.video_entries import resolved
 from attention.words import GONE
 
+from .files import bytes_of
 from .jobs import Job, wait_for
 from .key import Key
+from .presence import RUN, STREAM, Visitor
 from .scores import ShownScores
 from .starting import Starting
 from .store import RunCache
+from .turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
 
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], list[dict]]
 
+GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
+DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
 
@@ -57,6 +62,7 @@ class Service:
         find_adapters: FindAdapters | None = None,
         key: Key | None = None,
         scores: Sequence[Path] = (),
+        export_bytes: int | None = None,
     ):
         """
         Args:
@@ -70,11 +76,16 @@ class Service:
             model: the model to offer first, instead of the machine's default.
             key: what a request must have that asks for the library; None: everybody who reaches the app may.
             scores: folders of scores to show; on a server none are.
+            export_bytes: bytes that one export may have; None: what the disk has room for.
         """
-        self.key = key or Key()
+        self.key, self.export_bytes = key or Key(), export_bytes
         self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
         self.limits = limits or (Limits.hosted() if is_hosted else None)  # None: what this machine's device can take
         self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
+        self.turns = Turns(
+            TurnLimits.hosted() if is_hosted else TurnLimits(), DEVICES_OF_ZERO_GPU if is_zero_gpu() else 1
+        )
+        self.presence, self.files = cache.presence, cache.files
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self.starting = Starting()
         self._loaded = self.starting.has_libraries
@@ -170,14 +181,15 @@ class Service:
         """Bytes that a run, or a comparison, that comes as a zip may have, packed or unpacked."""
         return HOSTED_ZIP_BYTES if self.is_hosted else LOCAL_ZIP_BYTES
 
-    def open_zip(self, path: str | Path, owner: str) -> str:
+    def open_zip(self, path: str | Path, owner: Visitor | str) -> str:
         """Take in a run, or a comparison, that comes as a zip, and return its ticket.
 
         Raises what `folders.unpack` raises; of what is refused nothing is left.
         """
-        return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
+        with self.files.held([path]), self.cache.room(bytes_of(path)):  # numbers hardly shrink in a zip
+            return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
 
-    def compare_runs(self, tickets: Sequence[Any], owner: str, names: Sequence[str] | None = None) -> str:
+    def compare_runs(self, tickets: Sequence[Any], owner: Visitor | str, names: Sequence[str] | None = None) -> str:
         """Set finished runs beside the first of them, without a model; return the comparison's ticket.
 
         Raises what `attention.comparisons.finished.compare_runs` raises, and InvalidRequest for a ticket of no run.
@@ -185,9 +197,10 @@ class Service:
         from attention.comparisons.finished import fill_from_runs
 
         folders = [self.run(ticket).folder for ticket in tickets]
-        return self.cache.add(fill_from_runs(folders, PartialRun.create(self.cache.new_folder()), names), owner)
+        with self.reading(*tickets), self.cache.room(sum(map(bytes_of, folders))):
+            return self.cache.add(fill_from_runs(folders, PartialRun.create(self.cache.new_folder()), names), owner)
 
-    def compare_kept(self, tickets: Sequence[Any], owner: str, names: Sequence[str] | None = None) -> str:
+    def compare_kept(self, tickets: Sequence[Any], owner: Visitor | str, names: Sequence[str] | None = None) -> str:
         """The same, once: asked again, what was made is found again as long as it is there."""
         made = self._beside.get(tuple(tickets))
         try:
@@ -196,6 +209,19 @@ class Service:
             self._beside[tuple(tickets)] = made = self.compare_runs(tickets, owner, names)
         assert made is not None
         return made
+
+    def reading(self, *tickets: Any) -> AbstractContextManager[None]:
+        """Keep what is behind these tickets from being removed meanwhile."""
+        return self.presence.held(*((RUN, str(ticket)) for ticket in tickets))
+
+    def room_for_export(self, found: Any, format: str, fields: dict) -> AbstractContextManager[None]:  # noqa: A002
+        """Have room for an export with these fields. Raises LimitExceeded for one that is too large, and Busy."""
+        if self.export_bytes is None:
+            return nullcontext()  # what is written looks itself at what the disk has free
+        from attention.exports.forecast import check_export
+        from attention.exports.wanted import Wanted
+
+        return self.cache.room(check_export(found, format, Wanted.read(fields), self.export_bytes))
 
     def runs(self) -> list[dict]:
         """The runs kept on a person's own machine, newest first. A server tells nobody what others look at."""
@@ -227,18 +253,33 @@ class Service:
             raise InvalidRequest("This is not among what was deleted here.") from None
 
     @contextmanager
-    def job(self, fields: dict, owner: str, comparison: dict | None = None) -> Iterator[Job]:
+    def job(self, fields: dict, owner: Visitor | str, comparison: dict | None = None) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
         With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
-        result is {ticket}.
+        result is {ticket}. It stops too when its owner is told of it on no stream for some seconds; an owner that is
+        named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
-        partial = self._new_folder()
-        job = Job(partial, lambda: self._work(partial, fields, owner, comparison))
+        visitor = Visitor.of(owner)
+        owner, since = visitor.session, self.presence.now()
+        streams = [(STREAM, name) for name in visitor.names]
+        turn = self.turns.enter(visitor)
+        try:
+            partial = self._new_folder()
+            job = Job(
+                partial,
+                lambda: self._work(partial, fields, visitor, turn, comparison),
+                turn,
+                lambda: bool(streams) and self.presence.away(streams, since) > GONE_SECONDS,
+            )
+        except BaseException:
+            turn.leave()
+            raise
         self._jobs[owner].add(job)
         try:
-            yield job
+            with self.files.held(files_of(fields)):
+                yield job
         finally:
             job.cancel()
             self._jobs[owner].discard(job)
@@ -268,15 +309,30 @@ class Service:
             job.join(CLOSING_SECONDS)
         self.cache.close()
 
-    def _work(self, partial: PartialRun, fields: dict, owner: str, comparison: dict | None) -> dict:
-        """In the job's thread: refuse what cannot fit before a GPU is asked for, run, take the run in."""
+    def _work(self, partial: PartialRun, fields: dict, visitor: Visitor, turn: Turn, comparison: dict | None) -> dict:
+        """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
         limits = self.limits
-        ask_for(owner, partial.check_cancelled)
+        Request(**fields).validate(limits or Limits())  # which needs no turn
+        turn.begin(partial.check_cancelled)
+        ask_for(visitor.session, partial.check_cancelled)
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
+        job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison)
+        partial.report("queue")
+        with turn.device(partial.check_cancelled), self.cache.room(n_bytes):
+            done = self._run_job(job, prepared)
+        if "error" in done:
+            raise AttentionError(done["error"])
+        return {"ticket": self.cache.add(done["run"], visitor)}
+
+    def _ready(
+        self, partial: PartialRun, fields: dict, pictures: Any, comparison: dict | None
+    ) -> tuple[dict, Any, int]:
+        """Refuse what cannot fit before a GPU is asked for; return the job, its inputs, and its bytes on disk."""
         from attention.capture.forecast import download_reporter, forecast
 
+        limits = self.limits
         fields["model"] = self.checked_model(fields.get("model"))
         if not self.is_hosted:
             self._take_adapter(fields, comparison, download_reporter(partial))
@@ -296,19 +352,14 @@ class Service:
         n_runs = len(wanted) + 1 if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())
         assert expected.work is not None  # a forecast has it
-        done = self._run_job(
-            {
-                "partial": str(partial.folder),
-                "request": request.to_dict(),
-                "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
-                "words": comparison["words"] if comparison is not None else None,
-                "work": asdict(expected.work),
-            },
-            expected.prepared,
-        )
-        if "error" in done:
-            raise AttentionError(done["error"])
-        return {"ticket": self.cache.add(done["run"], owner)}
+        job: dict[str, Any] = {
+            "partial": str(partial.folder),
+            "request": request.to_dict(),
+            "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
+            "words": comparison["words"] if comparison is not None else None,
+            "work": asdict(expected.work),
+        }
+        return job, expected.prepared, expected.bytes_on_disk * n_runs
 
     def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
         """Put an adapter that was named as the model on its base."""
@@ -337,6 +388,19 @@ class Service:
         if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
         return self._find_adapters(wanted, model, watch, may_be_models)
+
+
+def files_of(fields: dict) -> list[str]:
+    """Paths of the pictures and videos in a request's fields, as far as there are any."""
+    found: list[str] = []
+    left = [fields.get("images"), fields.get("videos")]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, list | tuple):
+            left.extend(each)
+    return found
 
 
 def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:

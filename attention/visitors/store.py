@@ -1,6 +1,7 @@
 """Store of an app's runs, and who may read them.
 
-Owns the folders, the tickets, the deadlines and the byte limit. Two ways to keep: a library (a person's own runs:
+Owns the folders, the tickets, the deadlines, the byte limit that runs share with uploads and exports (`files`), and the
+one janitor. Two ways to keep: a library (a person's own runs:
 listed, never expired, deleted only by the person) and a session cache (a server's: gone some time after the last look).
 Knows nothing of Gradio, models or what is inside a run; which folders a library has, `library` knows. Several runs that
 were set against each other (a comparison) are one folder with one ticket, and are kept as a run is.
@@ -22,21 +23,28 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from attention.errors import Busy
 from attention.folders import open_folder
 
+from .budget import GONE, IDLE, Kept, KeptLimits, free
 from .deleted import purge, put_back, set_aside
+from .files import Files, bytes_of
 from .library import Library, Line
+from .presence import RUN, Presence, Visitor
 from .process_folder import ProcessFolder, remove_abandoned
 from .thumbnails import thumbnail
 
 LISTED = ("kind", "id", "created", "model", "prompt", "answer", "tokens", "bytes", "error")  # of a line, for scripts
 PURGE_EVERY = 600  # seconds
+NOBODY = Visitor("")
 
 
 @dataclass
@@ -45,11 +53,12 @@ class Entry:
 
     ticket: str
     folder: Path
-    owner: str | None
+    owner: Visitor
     size_bytes: int
     last_access: float
     deadline: float
     is_public: bool = False
+    is_left: bool = False  # by a session that was closed, and not looked at since
     run: Any = field(default=None, repr=False)
 
 
@@ -64,8 +73,9 @@ class RunCache:
         more_roots: Sequence[Path] = (),
         index: Path | None = None,
         byte_limit: int | None = None,
+        visitor_limits: KeptLimits | None = None,
         idle_seconds: float = 3600,
-        grace_seconds: float = 600,
+        grace_seconds: float = 300,
         drain_seconds: float = 10,
         sweep_every: float | None = 15,
         clock: Callable[[], float] = time.monotonic,
@@ -74,6 +84,8 @@ class RunCache:
 
         Args:
             more_roots: folders whose runs a library has too; new ones go to `root`.
+            byte_limit: of all visitors' runs, uploads and exports together.
+            visitor_limits: of one visitor's; what they looked at longest ago goes then, and nobody else's.
             index: a folder for the library's index and small pictures; None keeps them in memory.
             idle_seconds: a session's run is removed this long after the last look; a library closes its files then.
             grace_seconds: the same, once its session is closed: a page that was only reloaded finds its run again.
@@ -82,6 +94,9 @@ class RunCache:
             clock: tells the time, in seconds.
         """
         self.root, self.library, self.byte_limit = Path(root).resolve(), library, byte_limit
+        self.presence = Presence(clock)
+        self.files = Files(self.presence, keeps_uploads=library)
+        self._visitor_limits, self._reserved = visitor_limits, 0
         self._idle, self._grace, self._drain, self._clock = idle_seconds, grace_seconds, drain_seconds, clock
         self._entries: dict[str, Entry] = {}
         self._tickets: dict[Path, str] = {}  # of a library's folders
@@ -109,13 +124,14 @@ class RunCache:
         """The place for a run that is about to be written: a name nobody else will use, not made yet."""
         return self._place.path / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
-    def add(self, folder: str | os.PathLike, owner: str | None = None) -> str:
+    def add(self, folder: str | os.PathLike, owner: Visitor | str | None = None) -> str:
         """Take in a finished run and return its ticket. A library moves the folder to its own place first."""
         folder = Path(folder)
         if self.library and folder.parent == self._place.path:
             folder = folder.rename(self.root / folder.name)
         with self._mutex:
-            ticket = self._enter(folder, owner)
+            ticket = self._enter(folder, Visitor.of(owner))
+            self._enforce_visitor_limits(self._entries[ticket])
             self._enforce_byte_limit(keep=ticket)
         if self.shelves is not None:
             self.shelves.add(folder)
@@ -124,7 +140,37 @@ class RunCache:
     def add_public(self, ticket: str, folder: str | os.PathLike) -> None:
         """Give a run that everyone may see, and nobody removes, a fixed ticket."""
         with self._mutex:
-            self._enter(Path(folder), owner=None, ticket=ticket, is_public=True)
+            self._enter(Path(folder), ticket=ticket, is_public=True)
+
+    @contextmanager
+    def room(self, n_bytes: int) -> Iterator[None]:
+        """Have room for what is about to be written. Raises Busy where there is none, whatever goes."""
+        with self._mutex:
+            self._reserved += n_bytes
+        try:
+            with self._mutex:
+                over = self._enforce_byte_limit()
+            if over > 0:
+                raise Busy(
+                    f"This takes {n_bytes / 1e6:,.0f} MB, and the server has no room for it at the moment. Try again "
+                    "in some minutes, or ask for less."
+                )
+            yield
+        finally:
+            with self._mutex:
+                self._reserved -= n_bytes
+
+    def upload_room(self, n_bytes: int, most: int) -> int:
+        """Make room for so many bytes of uploads; return how many more may come, where `most` may lie together.
+
+        Of uploads themselves only those go whose visitors have gone.
+        """
+        left = most - self.files.n_bytes(uploads_only=True)
+        if left < n_bytes:
+            left += free((kept for kept in self.files.kept() if kept.order == GONE), n_bytes - left)
+        with self._mutex:
+            over = self._enforce_byte_limit(room=n_bytes)
+        return min(left, n_bytes - over) if over > 0 else left
 
     # Reading
 
@@ -140,8 +186,7 @@ class RunCache:
                 raise KeyError(ticket)
             if entry.run is None:
                 entry.run = open_folder(entry.folder)
-            entry.last_access = self._clock()
-            entry.deadline = entry.last_access + self._idle
+            self._look(entry)
             return entry.run
 
     def folder(self, ticket: str) -> Path:
@@ -175,7 +220,7 @@ class RunCache:
     def ticket_of_folder(self, folder: Path) -> str:
         """The ticket of a finished folder on this machine, which a person has named: the same whenever it is asked."""
         with self._mutex:
-            return self._tickets.get(folder) or self._enter(folder, owner=None)
+            return self._tickets.get(folder) or self._enter(folder)
 
     def find(self, kind: str, run_id: str) -> str:
         """The ticket of a run or a comparison of the library, by its public id. Raises KeyError where it is not."""
@@ -209,7 +254,7 @@ class RunCache:
             folder, aside = self._deleted[ticket]
             put_back(aside, folder)
             del self._deleted[ticket]
-            self._enter(folder, owner=None, ticket=ticket)
+            self._enter(folder, ticket=ticket)
         if self.shelves is not None:
             self.shelves.add(folder)
 
@@ -217,12 +262,20 @@ class RunCache:
         """Shorten the life of a session's runs. Not to nothing: its page may only have been reloaded, or be asleep."""
         with self._mutex:
             for entry in self._entries.values():
-                if entry.owner == owner and not self.library:
+                if entry.owner.session == owner and not self.library:
+                    entry.is_left = True
                     entry.deadline = min(entry.deadline, self._clock() + self._grace)
 
     def sweep(self) -> None:
-        """One round of the janitor: expired runs go, the byte limit holds, what was retired is closed and deleted."""
+        """One round of the janitor: what has expired goes, the byte limit holds, what was retired is deleted.
+
+        A run that is being read counts as looked at.
+        """
+        self.files.sweep()
         with self._mutex:
+            for ticket in self.presence.open(RUN):
+                if ticket in self._entries and not self._is_expired(self._entries[ticket]):
+                    self._look(self._entries[ticket])
             for entry in [entry for entry in self._entries.values() if self._is_expired(entry)]:
                 self._retire(entry)
             for entry in self._entries.values():
@@ -251,6 +304,7 @@ class RunCache:
         if self._janitor is not None:
             self._janitor.join()
         with self._mutex:
+            self.files.close()
             leaving = [(run, folder) for _, run, folder in self._retired]
             leaving += [(entry.run, None) for entry in self._entries.values()]
             self._entries, self._retired = {}, []
@@ -260,10 +314,10 @@ class RunCache:
 
     # Inside
 
-    def _enter(self, folder: Path, owner: str | None, ticket: str | None = None, is_public: bool = False) -> str:
+    def _enter(self, folder: Path, owner: Visitor = NOBODY, ticket: str | None = None, is_public: bool = False) -> str:
         ticket = ticket or secrets.token_urlsafe(18)
         now = self._clock()
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if self.byte_limit else 0
+        size = bytes_of(folder) if self.byte_limit or self._visitor_limits else 0
         self._entries[ticket] = Entry(ticket, folder, owner, size, now, now + self._idle, is_public)
         if self.library and not is_public:
             self._tickets[folder] = ticket
@@ -285,7 +339,8 @@ class RunCache:
         shelves.forget(entry.folder)
 
     def _is_expired(self, entry: Entry) -> bool:
-        return not (self.library or entry.is_public) and entry.deadline <= self._clock()
+        is_kept = self.library or entry.is_public
+        return not is_kept and entry.deadline <= self._clock()
 
     def _retire(self, entry: Entry) -> None:
         """Give the run out no more. Its folder is deleted a little later, when those who were reading are done.
@@ -297,20 +352,49 @@ class RunCache:
         stays = entry.is_public or self.library
         self._retired.append((self._clock(), entry.run, None if stays else entry.folder))
 
-    def _enforce_byte_limit(self, keep: str | None = None) -> None:
-        """Retire what was looked at longest ago until the rest fits; never the run that has just come in."""
+    def _look(self, entry: Entry) -> None:
+        entry.last_access, entry.is_left = self._clock(), False
+        entry.deadline = entry.last_access + self._idle
+
+    def _enforce_byte_limit(self, keep: str | None = None, room: int = 0) -> int:
+        """Free what goes first until all of it and `room` fit; return the bytes by which they do not.
+
+        The run that has just come in stays, and what is being read.
+        """
         if self.byte_limit is None or self.library:
+            return 0
+        total = sum(entry.size_bytes for entry in self._entries.values() if not entry.is_public)
+        over = total + self.files.n_bytes() + self._reserved + room - self.byte_limit
+        if over > 0:
+            over -= free([*self.files.kept(), *self._kept(self._entries.values(), keep)], over)
+        return over
+
+    def _enforce_visitor_limits(self, new: Entry) -> None:
+        """Let go of what its owner looked at longest ago, and people at the same address, as far as it is too much."""
+        limits = self._visitor_limits
+        if limits is None or self.library:
             return
-        entries = sorted(
-            (entry for entry in self._entries.values() if not entry.is_public), key=lambda entry: entry.last_access
-        )
-        total = sum(entry.size_bytes for entry in entries)
-        for entry in entries:
-            if total <= self.byte_limit:
-                return
-            if entry.ticket != keep:
-                total -= entry.size_bytes
-                self._retire(entry)
+        of_address = [entry for entry in self._entries.values() if entry.owner.address == new.owner.address]
+        of_session = [entry for entry in of_address if entry.owner.session == new.owner.session]
+        for entries, people in ((of_session, 1), (of_address, limits.people)):
+            there = [entry for entry in entries if entry.ticket in self._entries and not entry.is_public]
+            kept = sorted(self._kept(there, keep=new.ticket))
+            for each in kept[: max(0, len(there) - limits.runs * people)]:
+                each.remove()
+            there = [entry for entry in there if entry.ticket in self._entries]
+            n_bytes = sum(entry.size_bytes for entry in there)
+            if entries is of_address:
+                n_bytes += self.files.n_bytes(new.owner.address)
+            free(self._kept(there, keep=new.ticket), n_bytes - limits.n_bytes * people)
+
+    def _kept(self, entries: Iterable[Entry], keep: str | None) -> list[Kept]:
+        """Those of some runs that may go."""
+        reading = {keep, *self.presence.open(RUN)}
+        return [
+            Kept(GONE if entry.is_left else IDLE, entry.last_access, entry.size_bytes, partial(self._retire, entry))
+            for entry in entries
+            if not entry.is_public and entry.ticket not in reading
+        ]
 
     def _sweep_forever(self, every: float) -> None:
         remove_abandoned(self.root)

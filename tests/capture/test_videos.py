@@ -36,7 +36,7 @@ from attention.runs.checks.run import check_run
 from attention.runs.partial import PartialRun
 from attention.runs.tokens import cell_box
 from attention.verify import painting
-from attention.verify.eager import compare_end_to_end
+from attention.verify.eager import Choices, compare_end_to_end
 
 GREY = (128, 128, 128)
 SIZE = (170, 120)
@@ -118,7 +118,7 @@ def test_a_run_of_a_video_is_exact_and_has_its_frames(loaded, gif, tmp_path):
             loaded.processor, inputs, [token["id"] for token in info["tokens"]][len(inputs.ids) :]
         )
         with torch.inference_mode():
-            _, checks, _ = compare_end_to_end(loaded, run, inputs.tensors)
+            _, checks, _ = compare_end_to_end(loaded, run, inputs.tensors, Choices(loaded))
         assert len(checks) == 3 and all(check.passed for check in checks), "as the model's own eager attention"
         grid, query = info["grids"].index(grids[1]), len(info["tokens"]) - 2
         cells = [i for i, token in enumerate(info["tokens"]) if token["grid"] == grid]

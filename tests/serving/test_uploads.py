@@ -1,6 +1,8 @@
 """Uploads are judged by their size, their kind, all that lies there and the minute, before they are read."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import pytest
 from gradio.route_utils import upload_fn
@@ -15,6 +17,7 @@ from starlette.testclient import TestClient
 import app
 from attention.errors import InvalidRequest
 from attention.serving.uploads import UploadLimits, Uploads
+from attention.visitors.files import bytes_of
 
 LIMITS = UploadLimits(picture=1_000_000, zip=4_000_000, together=50_000_000, a_minute=30_000_000)
 
@@ -43,8 +46,13 @@ def clock():
 @pytest.fixture
 def client(tmp_path, clock):
     routes = [Route("/gradio_api/upload", take, methods=["POST"]), Route("/json", count, methods=["POST"])]
-    behind = Middleware(Uploads, folder=tmp_path, limits=LIMITS, clock=clock)
+    behind = Middleware(Uploads, room=room_in(tmp_path), limits=LIMITS, clock=clock)
     return TestClient(Starlette(routes=routes, middleware=[behind]))
+
+
+def room_in(folder):
+    """Room beside the uploads that have arrived: each lies in a folder of its own."""
+    return lambda _: LIMITS.together - bytes_of(folder)
 
 
 def upload(client, name, n_bytes, n=1, address="/gradio_api/upload", **headers):
@@ -80,12 +88,12 @@ def test_of_a_body_that_is_too_large_only_the_head_is_read(tmp_path):
 
     scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "client": ("1.2.3.4", 5)}
     scope["headers"] = [(b"content-length", b"2000000000")]
-    asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
+    asyncio.run(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
     assert said[0]["status"] == 413 and len(read) == 1
     in_chunks = [(b"content-length", b"100"), (b"transfer-encoding", b"chunked")]  # the length means nothing then
     for headers in ([], in_chunks, [(b"content-length", b"9" * 5000)]):
         scope["headers"], said[:] = headers, []
-        asyncio.run(Uploads(None, tmp_path, LIMITS)(scope, receive, send))
+        asyncio.run(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
         assert said[0]["status"] == 411 and len(read) == 1
 
 
@@ -124,7 +132,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
 
     scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "client": ("1.2.3.4", 5)}
     scope["headers"] = [(b"content-length", b"900000"), (b"content-type", b"multipart/form-data; boundary=x")]
-    asyncio.run(Uploads(gradio, tmp_path, LIMITS)(scope, receive, send))
+    asyncio.run(Uploads(gradio, room_in(tmp_path), LIMITS)(scope, receive, send))
     assert there == [0, 1, 1], "it was being written"
     assert not list(tmp_path.iterdir())
 
@@ -148,14 +156,14 @@ def test_uploads_that_began_while_there_was_room_do_not_fill_more_than_that(tmp_
         del being_written[scope["headers"][1]]
 
     def scope(n):
-        headers = [(b"content-length", b"8000000"), (b"x-forwarded-for", b"%d" % n)]
+        headers = [(b"content-length", b"8000000"), (b"x-forwarded-for", b"1.2.3.%d" % n)]
         return {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
 
     async def send(message):
         pass
 
     async def many():
-        uploads = Uploads(gradio, tmp_path, LIMITS)
+        uploads = Uploads(gradio, room_in(tmp_path), LIMITS)
         await asyncio.gather(*(uploads(scope(n), receive, send) for n in range(30)))
 
     being_written, most = {}, []
@@ -197,3 +205,16 @@ def test_the_environment_sets_the_limits_and_nonsense_is_refused(monkeypatch):
         monkeypatch.setenv("ATTENTION_ZIP_MB", nonsense)
         with pytest.raises(InvalidRequest, match=r"ATTENTION_ZIP_MB is .* number of megabytes"):
             UploadLimits.of_environment()
+
+
+def test_uploads_lie_in_a_folder_of_the_process_also_where_the_environment_names_one(tmp_path, monkeypatch):
+    killed = tmp_path / "1-00000000"
+    killed.mkdir()
+    for name in ("lock", "upload.png"):
+        (killed / name).touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    own = app.own_uploads()
+    assert own.path == Path(os.environ["GRADIO_TEMP_DIR"]) and own.path.parent == tmp_path
+    assert not killed.exists() and own.path.is_dir()
+    own.remove()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -1,0 +1,38 @@
+"""Uploads on a server, each into a folder of its own: Gradio's own route names a file by its content alone, so that two
+visitors who send the same picture share it, and lose it together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradio.route_utils import upload_fn
+from gradio.routes import file_upload_statuses
+from gradio.utils import get_upload_folder
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from attention.client_address import address_of
+from attention.visitors.presence import Visitor
+from attention.visitors.service import Service
+
+
+def upload_route(service: Service, most: int) -> Route:
+    """The route that takes uploads of at most so many bytes a file, and answers as Gradio's: with their paths."""
+
+    async def upload(request: Request) -> Response:
+        visitor = Visitor("", address_of(request.headers, request.client))
+        folder = service.files.new_folder(Path(get_upload_folder()), visitor, is_export=False)
+        upload_id = request.query_params.get("upload_id")
+        told = file_upload_statuses if upload_id else None
+        try:
+            paths, _, _ = await upload_fn(request, str(folder), most, upload_id, upload_progress=told)
+            return JSONResponse(paths)
+        except MultiPartException as error:
+            return PlainTextResponse(error.message, 413 if "maximum allowed size" in error.message else 400)
+        finally:
+            service.files.written(folder)
+
+    return Route("/gradio_api/upload", upload, methods=["POST"])
