@@ -88,7 +88,7 @@ def by_page(service, place, row, files) -> str | None:
     values["images"] = [str(files.get(name, name)) for name in values["images"]]
 
     async def click():
-        visitor = SimpleNamespace(session_hash="visitor")
+        visitor = SimpleNamespace(session_hash="visitor", client=None, headers={})
         return [each async for each in controls.changes(visitor, lambda: fields_of(values), lambda ticket: {})]
 
     with ThreadPoolExecutor(1) as pool:  # Playwright, in other tests, keeps an event loop running in this thread
