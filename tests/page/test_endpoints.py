@@ -109,7 +109,7 @@ def test_models_and_layers_answer_without_loading_anything(client, service):
     described = client.predict(api_name="/layers")
     towers = described["towers"]
     assert described.keys() | {"unread_towers"} == ModelShape.__annotations__.keys()  # which few models have
-    assert towers["vision"].keys() == TowerShape.__annotations__.keys()
+    assert towers["vision"].keys() | {"unmerged_layers"} == TowerShape.__annotations__.keys()  # likewise
     assert (towers["language"]["layers"], towers["language"]["heads"], towers["language"]["kv_heads"]) == (3, 4, 2)
     assert towers["vision"]["layers"] == 2
     assert kept() is None
