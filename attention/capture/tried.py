@@ -25,6 +25,7 @@ from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.temporary import temporary_place
+from attention.runs.tokens import token_texts
 
 from .asked_again import AskedAgain, asked_again
 from .backward import value_of
@@ -76,6 +77,7 @@ class Trials:
             skipped = 1 if values else 0  # the unchanged member of every batch but the first
             for each in logits[skipped:]:
                 self._measure(each, values, said)
+            self._partial.report("try", len(values) - 1, len(tried))
             if on_done is not None:
                 on_done(len(values) - 1, len(tried))
         return Tried(values[0], np.array(values[1:]), np.array(said))
@@ -100,6 +102,10 @@ class Trials:
             if on_done is not None:
                 on_done(done + 1, len(regions))
         return Tried(values[0], np.array(values[1:]), np.array(said))
+
+    def text_of(self, token: int) -> str:
+        """The text of a token of the vocabulary, by its id."""
+        return token_texts([token], self._asked.loaded.processor.tokenizer.decode, lambda _: False)[0][0]
 
     def _measure(self, logits: torch.Tensor, values: list[float], said: list[list[int]]) -> None:
         values.append(float(value_of(self._target, logits, self._asked.ids, self._asked.first)))
