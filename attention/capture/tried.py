@@ -33,7 +33,10 @@ from .extraction import Adapted
 
 Paint = Literal["mean", "blur"]
 
-BATCH_BYTES = 256 << 20  # of hidden edges at a time
+BATCH_BYTES = 1 << 30  # of what the members of a batch hold at a time
+STATES = (
+    16  # numbers that a layer holds of each token at a time, as multiples of its width: MLPs are some times as wide
+)
 EQUAL, EQUAL_16 = 2e-3, 0.5  # by how many nats a token may be more or less probable than in the run: another device's
 
 
@@ -69,7 +72,7 @@ class Trials:
         run, values, said = self._asked.run, list[float](), list[list[int]]()
         for trial in tried:
             trial.check(run)
-        for part in _batches(run, tried):
+        for part in _batches(self._asked, tried):
             self._partial.check_cancelled()
             logits = _logits(self._asked, self._modules, run, part)
             if not values:
@@ -163,10 +166,13 @@ def _check_same(asked: AskedAgain, logits: torch.Tensor) -> None:
         raise asked.other("The answer's tokens are now more or less probable")
 
 
-def _batches(run: Run, trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
-    """Trials, as many at a time as have room."""
-    n = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
-    step = max(1, BATCH_BYTES // (n * max(run.heads("language"), 1)))
+def _batches(asked: AskedAgain, trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
+    """Trials, as many at a time as have room with their hidden edges, states and logits."""
+    run, words = asked.run, asked.loaded.model.get_output_embeddings().weight
+    vocabulary, width = words.shape
+    edges = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
+    numbers = STATES * width * len(asked.ids) + vocabulary * (len(asked.ids) - asked.first + 1)
+    step = max(1, BATCH_BYTES // (edges * max(run.heads("language"), 1) + numbers * words.element_size()))
     for start in range(0, max(1, len(trials)), step):
         yield trials[start : start + step]
 
