@@ -149,9 +149,9 @@ def usual_seconds(service: Service) -> int | None:
 def run_job(job: dict, prepared: Any = None) -> dict:
     """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
-    With `words` it is a comparison of the base with the adapters. `prepared` are inputs that a forecast has made. On
-    ZeroGPU this is another process: only plain data go in and come out, errors too, and inputs are made again, of the
-    pictures and frames that were handed over as `opened`.
+    With `words` it is a comparison of the base with the adapters; with `tried` a trial, and {tried: what came of it} is
+    returned. `prepared` are inputs that a forecast has made. On ZeroGPU this is another process: only plain data go in
+    and come out, errors too, and inputs are made again, of the pictures and frames that were handed over as `opened`.
     """
     with taken_over(job["request"]["images"], job["opened"]) if "opened" in job else nullcontext():
         return _run_job(job, prepared)
@@ -169,6 +169,8 @@ def _run_job(job: dict, prepared: Any) -> dict:
     limits = server_limits() if IS_HOSTED else None
     request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
     try:
+        if "tried" in job:
+            return {"tried": _tried(job, partial, limits)}
         if not job["adapters"] and job["words"] is None:
             return {"run": str(fill(request, partial, limits=limits, prepared=prepared))}
         from adapters.attach import adapted, from_job
@@ -185,6 +187,17 @@ def _run_job(job: dict, prepared: Any) -> dict:
         if is_debugging():
             raise
         return {"error": in_words(error)}
+
+
+def _tried(job: dict, partial: PartialRun, limits: Limits | None) -> dict:
+    """The record of a trial on a finished run, with its adapter where it has one."""
+    from attention.effects.record import try_job
+
+    if not job["adapters"]:
+        return try_job(job["tried"], partial, limits)
+    from adapters.attach import adapted, from_job
+
+    return try_job(job["tried"], partial, limits, adapted(from_job(job["adapters"][0])))
 
 
 # The page

@@ -23,6 +23,7 @@ PHASE_WORDS = {
     "capture": ("Capturing", "layer {done:,} of {total:,}"),
     "write": ("Writing the run", ""),
     "compare": ("Comparing", "layer {done:,} of {total:,}"),
+    "try": ("Trying without it", "{done:,} of {total:,}"),
 }
 DOWNLOADING = "Downloading the model"  # bytes are counted in the phase `model` only while they are fetched
 

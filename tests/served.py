@@ -36,8 +36,9 @@ def job_threads() -> list[threading.Thread]:
 
 
 def nothing_is_left(service: Service) -> bool:
-    """No thread, no lock, no folder of a job."""
-    left = [path.name for path in service.cache.new_folder().parent.iterdir()]
+    """No thread, no lock, no folder of a job. Readings of examples stay as long as the process."""
+    names = [path.name for path in service.cache.new_folder().parent.iterdir()]
+    left = [name for name in names if not name.endswith(".readings")]
     return not job_threads() and not INFERENCE.locked() and left == ["lock"]
 
 

@@ -147,6 +147,8 @@ compared = client.predict(
     images=handle_file(picture), prompt="what?", answer="red", adapters=["./first"], api_name="/compare"
 )
 print("compared", len(compared["comparison"]["members"]), flush=True)
+tried = client.predict(ticket=made["ticket"], heads=[[0, 0]], api_name="/try")
+print("tried", tried["heads"], len(list(cache.readings(made["ticket"]).iterdir())), flush=True)
 os.environ["ATTENTION_GPU_SECONDS"] = "5"
 print("too long", refused(answer="red"), flush=True)
 del os.environ["ATTENTION_GPU_SECONDS"]

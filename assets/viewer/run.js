@@ -45,6 +45,8 @@ import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
 import { createSwipe } from './views/swipe.js';
 import { createPageEvents, describe } from './views/page_events.js';
+import { createRunTrials } from './views/trial.js';
+import { createTrials } from './state/trials.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
 
 /**
@@ -95,6 +97,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const image = createImageView(root, state, { ...actions, places });
   const panel = createPlacePanel(root, state, places, () => []);
   const atlas = createAtlasView(root, state, actions);
+  const trials = server ? null : createTrials(state, trigger); // a file has nobody to ask
   const help = createHelp(root);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
@@ -109,7 +112,7 @@ export function mount({ element, props, watch, trigger, server }) {
         void follower.reorder();
       },
     }), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening,
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
@@ -138,6 +141,7 @@ export function mount({ element, props, watch, trigger, server }) {
     const before = next?.keeps_view ? { ...state.get } : null;
     session.close();
     follower.dispose();
+    trials?.stop(); // of what was on screen
     if (!next) {
       state.set({ ...NOTHING, source: null, manifest: null });
       return;

@@ -6,6 +6,8 @@ Owns the job: its folder, the check that the pass is the run's own, and the inde
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from attention.limits import Limits
 from attention.readings.forecast import KIND, Forecast
 from attention.readings.reading import FORMAT, INDEX, readings_folder
 from attention.readings.target import Target
-from attention.runs.partial import PartialRun
+from attention.runs.partial import SUFFIX, PartialPart, PartialRun
 from attention.runs.run import Run
 
 from .asked_again import asked_again
@@ -38,13 +40,16 @@ def forecast_knock_outs(
     processor=None,
     limits: Limits | None = None,
     folder: str | os.PathLike | None = None,
+    partial: PartialRun | None = None,
+    adapted: Adapted | None = None,
 ) -> Forecast:
     """Forecast what an answer's log-probability would lose if places or heads of a run were not read.
 
     One forward and one backward pass of the run's model, which is loaded by its name unless the caller gives it (as to
     `extract`). `tokens` are positions of the answer (default: all of it); with `against`, an id of the vocabulary, the
     difference of two logits is asked about. `towers` are those whose layers are differentiated. The result lies beside
-    the run, and is found there when it is asked for again.
+    the run, or in `folder`, and is found there when it is asked for again. `partial` is the job that waits for it:
+    where progress is told and a stop is asked for; `adapted` switches the run's adapter on.
 
     Raises InvalidRequest for a token that is none of the answer, CaptureError where the model does not read what the
     run says, and what `extract` raises.
@@ -55,8 +60,15 @@ def forecast_knock_outs(
     if (place / INDEX).is_file():
         return Forecast(run, place)
     model = with_processor(model, processor) if processor is not None else model
-    partial = PartialRun.create(place)
-    return Forecast(run, fill_forecast(run, target, towers, partial, model, limits))
+    if partial is None:
+        return Forecast(run, fill_forecast(run, target, towers, PartialRun.create(place), model, limits, adapted))
+    own = PartialPart(place.with_name(f"{place.name}-{secrets.token_hex(4)}{SUFFIX}"), partial)  # of several at once
+    made = fill_forecast(run, target, towers, own, model, limits, adapted)
+    try:
+        made.replace(place)
+    except OSError:  # somebody was quicker
+        shutil.rmtree(made, ignore_errors=True)
+    return Forecast(run, place)
 
 
 def fill_forecast(

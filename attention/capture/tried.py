@@ -25,6 +25,7 @@ from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.temporary import temporary_place
+from attention.runs.tokens import token_texts
 
 from .asked_again import AskedAgain, asked_again
 from .backward import value_of
@@ -32,7 +33,10 @@ from .extraction import Adapted
 
 Paint = Literal["mean", "blur"]
 
-BATCH_BYTES = 256 << 20  # of hidden edges at a time
+BATCH_BYTES = 1 << 30  # of what the members of a batch hold at a time
+STATES = (
+    16  # numbers that a layer holds of each token at a time, as multiples of its width: MLPs are some times as wide
+)
 EQUAL, EQUAL_16 = 2e-3, 0.5  # by how many nats a token may be more or less probable than in the run: another device's
 
 
@@ -68,7 +72,7 @@ class Trials:
         run, values, said = self._asked.run, list[float](), list[list[int]]()
         for trial in tried:
             trial.check(run)
-        for part in _batches(run, tried):
+        for part in _batches(self._asked, tried):
             self._partial.check_cancelled()
             logits = _logits(self._asked, self._modules, run, part)
             if not values:
@@ -76,6 +80,7 @@ class Trials:
             skipped = 1 if values else 0  # the unchanged member of every batch but the first
             for each in logits[skipped:]:
                 self._measure(each, values, said)
+            self._partial.report("try", len(values) - 1, len(tried))
             if on_done is not None:
                 on_done(len(values) - 1, len(tried))
         return Tried(values[0], np.array(values[1:]), np.array(said))
@@ -100,6 +105,10 @@ class Trials:
             if on_done is not None:
                 on_done(done + 1, len(regions))
         return Tried(values[0], np.array(values[1:]), np.array(said))
+
+    def text_of(self, token: int) -> str:
+        """The text of a token of the vocabulary, by its id."""
+        return token_texts([token], self._asked.loaded.processor.tokenizer.decode, lambda _: False)[0][0]
 
     def _measure(self, logits: torch.Tensor, values: list[float], said: list[list[int]]) -> None:
         values.append(float(value_of(self._target, logits, self._asked.ids, self._asked.first)))
@@ -157,10 +166,13 @@ def _check_same(asked: AskedAgain, logits: torch.Tensor) -> None:
         raise asked.other("The answer's tokens are now more or less probable")
 
 
-def _batches(run: Run, trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
-    """Trials, as many at a time as have room."""
-    n = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
-    step = max(1, BATCH_BYTES // (n * max(run.heads("language"), 1)))
+def _batches(asked: AskedAgain, trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
+    """Trials, as many at a time as have room with their hidden edges, states and logits."""
+    run, words = asked.run, asked.loaded.model.get_output_embeddings().weight
+    vocabulary, width = words.shape
+    edges = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
+    numbers = STATES * width * len(asked.ids) + vocabulary * (len(asked.ids) - asked.first + 1)
+    step = max(1, BATCH_BYTES // (edges * max(run.heads("language"), 1) + numbers * words.element_size()))
     for start in range(0, max(1, len(trials)), step):
         yield trials[start : start + step]
 

@@ -60,6 +60,7 @@ def _try(options) -> int:
     progress.show(LOADING)
     quiet_transformers()
     from attention.effects.beside_controls import try_heads, try_region
+    from attention.effects.record import tried_record
     from attention.exports.regions import place_of_answer, read_place
     from attention.models import loading as models
     from attention.runs.run import open_run
@@ -73,7 +74,7 @@ def _try(options) -> int:
         if is_heads:
             asked = options.top_heads if options.head is None else [(layer, head) for layer, head in options.head]
             heads, found = try_heads(run, asked, options.silence, model=model, seed=options.seed)
-            record["heads"] = [list(head) for head in heads]
+            record |= tried_record(found, heads=heads)
             what = ", ".join(f"{layer}.{head}" for layer, head in heads)
             done, others = f"Without {'head' if len(heads) == 1 else 'heads'} {what}", "other heads"
         else:
@@ -82,14 +83,10 @@ def _try(options) -> int:
             else:
                 region = read_place(run, options.box, options.point, options.image)
             found = try_region(run, region, paint=options.paint, model=model, seed=options.seed)
-            record["region"], record["image"] = list(region.place), region.image
+            record |= tried_record(found, region=region)
             done, others = f"With {region} hidden", "other regions of its size"
     finally:
         progress.end()
-    record |= {
-        "value": found.value, "change": found.change, "painted": found.painted, "forecast": found.forecast,
-        "controls": found.controls.tolist(), "gap": found.gap, "first_other_token": found.first_other,
-    }  # fmt: skip
     if options.json:
         print_json(record)
         return 0
@@ -106,8 +103,11 @@ def _try(options) -> int:
         print(f"{n} {others}, {alike}: {middle:+.3g} in the middle, {low:+.3g} to {high:+.3g}.")
     else:
         print("There is nothing like it elsewhere to set beside it.")
-    at = found.first_other
-    print("The likeliest answer stays." if at is None else f"Its likeliest token {at + 1} becomes another.")
+    if found.first_other is None:
+        print("The likeliest answer stays.")
+    else:
+        at, was, now = found.first_other
+        print(f"The likeliest answer changes at its token {at + 1}: {now!r} where {was!r} was the likeliest.")
     if found.paths:
         print(found.paths)
     return 0

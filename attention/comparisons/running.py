@@ -19,7 +19,7 @@ from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.places.of_run import places_of
 from attention.request import Request
-from attention.runs.partial import PartialRun
+from attention.runs.partial import PartialPart, PartialRun
 from attention.runs.run import Run
 
 from .comparison import BASE
@@ -80,22 +80,6 @@ def _check_words(words: str | int, n_others: int) -> None:
         )
 
 
-class _MemberRun(PartialRun):
-    """One run of a comparison while it is being written: told of, and stopped, through the whole."""
-
-    def __init__(self, folder: Path, whole: PartialRun):
-        super().__init__(folder)
-        self._whole = whole
-        self.folder.mkdir(mode=0o700)
-
-    def report(self, *args: Any, **kwargs: Any) -> None:
-        self._whole.report(*args, **kwargs)
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self._whole.is_cancelled
-
-
 def _run_all(
     request: Request,
     members: Sequence[Member],
@@ -127,7 +111,7 @@ def _run_all(
                 words_read = _same_words(extraction, said[owner], words_read or extraction.text(said[owner]))
             for place in places:
                 member, ids = members[place], said[place if words == "own" else owner]
-                folder = _MemberRun(partial.folder / f"{member.folder}.partial", partial)
+                folder = PartialPart(partial.folder / f"{member.folder}.partial", partial)
                 with member.on(loaded) as record:
                     is_forced = request.answer is not None or ids is not said[place]
                     kept = extraction.keep(folder, ids, record, is_forced)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from attention.capture.extraction import Adapted
 from attention.capture.knock_out_forecast import forecast_knock_outs
-from attention.capture.tried import Paint, Tried, trials
+from attention.capture.tried import Paint, Trials, Tried, trials
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.limits import Limits
 from attention.readings.agreement import box_of, keys_of, tower_of_pictures
+from attention.readings.forecast import KIND
 from attention.readings.target import Target
 from attention.readings.trial import Hide, Silence
 from attention.runs.partial import PartialRun
@@ -32,7 +34,8 @@ class BesideControls:
 
     `forecast` is the first order of hiding or silencing; `controls` [n] what the same does to others as large and as
     much read, whose mass differs by `gap` of its own at most. `said` are the likeliest tokens at the answer's places,
-    before and after; `paths` is a sentence where other paths stay open.
+    before and after; `first_other` is the first place of the answer at which another becomes the likeliest, and the
+    texts of both, or None where none does; `paths` is a sentence where other paths stay open.
     """
 
     value: float
@@ -43,12 +46,7 @@ class BesideControls:
     said: tuple[list[int], list[int]]
     painted: float | None = None
     paths: str = ""
-
-    @property
-    def first_other(self) -> int | None:
-        """The first place of the answer at which another token becomes the likeliest; None where none does."""
-        before, after = self.said
-        return next((i for i, (was, now) in enumerate(zip(before, after, strict=True)) if was != now), None)
+    first_other: tuple[int, str, str] | None = None
 
 
 def try_region(
@@ -62,8 +60,12 @@ def try_region(
     partial: PartialRun | None = None,
     adapted: Adapted | None = None,
     seed: int = 0,
+    readings: Path | None = None,
 ) -> BesideControls:
     """Hide the cells of a region from every row outside of it, and others like it, each by itself.
+
+    `partial` is where progress is told and a stop is asked for, `readings` the folder in which the forecast is found
+    or kept (default: beside the run).
 
     Raises NotInRun for a region that no cell stands for, and what `trials` raises.
     """
@@ -72,13 +74,18 @@ def try_region(
     if not keys:
         raise NotInRun(f"The region ({region}) covers half of no cell: no token stands for it. Mark a larger one.")
     controls = control_regions(run, keys, [token - 1 for token in target.tokens], seed=seed)
-    forecast = forecast_knock_outs(run, target.tokens, target.against, towers=(tower,), model=model)
+    kept = None if readings is None else readings / target.name(KIND, (tower,))
+    forecast = forecast_knock_outs(
+        run, target.tokens, target.against, towers=(tower,), model=model, limits=limits, folder=kept, partial=partial,
+        adapted=adapted,
+    )  # fmt: skip
     with trials(run, target, model=model, limits=limits, partial=partial, adapted=adapted) as ready:
         tried = ready.without([Hide(each, tower=tower) for each in (keys, *controls.keys)])
         box = Region(box_of(run, keys, region.image, tower), region.image) if len(region.place) == 2 else region
         painted = None if paint is None else float(ready.painted([box], paint).changes[0])
+        first_other = _first_other(ready, tried)
     expected = float(forecast.knock_out(keys, tower).sum(dtype=np.float64))
-    return _beside(run, tried, expected, controls.gap, painted)
+    return _beside(run, tried, expected, controls.gap, painted, first_other)
 
 
 def try_heads(
@@ -92,6 +99,7 @@ def try_heads(
     partial: PartialRun | None = None,
     adapted: Adapted | None = None,
     seed: int = 0,
+    readings: Path | None = None,
 ) -> tuple[list[tuple[int, int]], BesideControls]:
     """Silence heads, (layer, head), together; or so many of the largest forecast. Controls are as many others each.
 
@@ -99,7 +107,11 @@ def try_heads(
     heads too.
     """
     target, tower = target or Target.of(run), tower_of_pictures(run)
-    forecast = forecast_knock_outs(run, target.tokens, target.against, towers=(tower,), model=model)
+    kept = None if readings is None else readings / target.name(KIND, (tower,))
+    forecast = forecast_knock_outs(
+        run, target.tokens, target.against, towers=(tower,), model=model, limits=limits, folder=kept, partial=partial,
+        adapted=adapted,
+    )  # fmt: skip
     effects, layers = forecast.silenced(by, tower), forecast.layers(tower)
     if isinstance(heads, int):
         if not 1 <= heads <= effects.size:
@@ -124,12 +136,28 @@ def try_heads(
     gap /= max(mean, 1e-12)
     with trials(run, target, model=model, limits=limits, partial=partial, adapted=adapted) as ready:
         tried = ready.without([silence, *controls])
+        first_other = _first_other(ready, tried)
     expected = float(sum(effects[place] for place in places))
-    return list(heads), _beside(run, tried, expected, gap, None)
+    return list(heads), _beside(run, tried, expected, gap, None, first_other)
 
 
-def _beside(run: Run, tried: Tried, expected: float, gap: float, painted: float | None) -> BesideControls:
+def _first_other(ready: Trials, tried: Tried) -> tuple[int, str, str] | None:
+    """The first place of the answer at which the first trial makes another token the likeliest, and both texts."""
+    before, after = tried.said[0].tolist(), tried.said[1].tolist()
+    pairs = enumerate(zip(before, after, strict=True))
+    return next(((i, ready.text_of(was), ready.text_of(now)) for i, (was, now) in pairs if was != now), None)
+
+
+def _beside(
+    run: Run,
+    tried: Tried,
+    expected: float,
+    gap: float,
+    painted: float | None,
+    first_other: tuple[int, str, str] | None,
+) -> BesideControls:
     others = sorted(set(run.other_layers().values()))
     paths = f"Other paths stay open: {len(run.other_layers())} layers have {', '.join(others)}." if others else ""
     said = tried.said[0].tolist(), tried.said[1].tolist()
-    return BesideControls(tried.value, float(tried.changes[0]), expected, tried.changes[1:], gap, said, painted, paths)
+    change, controls = float(tried.changes[0]), tried.changes[1:]
+    return BesideControls(tried.value, change, expected, controls, gap, said, painted, paths, first_other)

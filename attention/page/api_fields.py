@@ -56,6 +56,23 @@ OF_A_REGION = {
     "by": Field("by", str, None, "order of heads of a comparison: change, or share", "change|share"),
     "top": Field("top", int, 10, "heads that are listed"),
 }
+OF_A_TRIAL = {  # what the answer is tried without
+    "box": Field("box", list, None, "box to hide: [x0, y0, x1, y1], in pixels of its picture"),
+    "point": Field("point", list, None, "point instead, [x, y]: the cell that it lies in is hidden"),
+    "answer": OF_A_REGION["answer"],
+    "image": OF_A_REGION["image"],
+    "heads": Field(
+        "heads", list, None, "heads to silence together instead, of the tower that reads pictures: [[layer, head], ...]"
+    ),
+    "top_heads": Field("top_heads", int, None, "how many heads of the largest forecast to silence instead"),
+    "paint": Field(
+        "paint", str, "none", "paint the region over as well, in the mean colour or blurred, and read it again",
+        "none|mean|blur",
+    ),
+    "silence": Field("silence", str, "zero", "what silent heads give: 0, or their mean over this run", "zero|mean"),
+    "coordinates": FIELDS["coordinates"],
+    "seed": Field("seed", int, 0, "of the controls that are drawn"),
+}  # fmt: skip
 EXAMPLES = {  # of what must be given
     "ticket": "example-shapes", "adapter": "owner/name", "tickets": ["example-shapes", "example-window"],
 }  # fmt: skip

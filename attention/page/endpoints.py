@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -19,10 +20,10 @@ from attention.visitors.service import Service
 from attention.words import read_with_less
 
 from . import JOB
-from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_REGION, ONE_MAP, parameters
+from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_REGION, OF_A_TRIAL, ONE_MAP, parameters
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
-from .results import Adapters, Analyzed, Card, Compared, KeptRun, Measured, Model, ModelShape
+from .results import Adapters, Analyzed, Card, Compared, KeptRun, Measured, Model, ModelShape, Tried
 from .sentences import plainly, status_line
 from .visitors import visitor_of
 
@@ -49,9 +50,14 @@ def export_names() -> list[str]:
     return [*EXPORT_NAMES, *(name for name in wanted.FIELDS if name not in (*EXPORT_NAMES, "width"))]
 
 
-def parameters_of(names: Sequence[str]) -> list[inspect.Parameter]:
-    """The parameters of an endpoint as a signature has them, each with what is usual."""
-    usual = {name: field.default for name, field in parameters().items()} | {
+def trial_names() -> list[str]:
+    """The parameters of `/try`."""
+    return ["ticket", *OF_A_TRIAL]
+
+
+def parameters_of(names: Sequence[str], fields: Mapping[str, Field]) -> list[inspect.Parameter]:
+    """The parameters of an endpoint as a signature has them, each with what is usual; `fields` are its own."""
+    usual = {name: field.default for name, field in {**parameters(), **fields}.items()} | {
         "images": None,
         "videos": None,
         "prompt": None,
@@ -60,7 +66,9 @@ def parameters_of(names: Sequence[str]) -> list[inspect.Parameter]:
     return [inspect.Parameter(name, kind, **({} if name == "ticket" else {"default": usual[name]})) for name in names]
 
 
-def taking(work: Callable, names: Sequence[str], gives: type = dict) -> Callable:
+def taking(
+    work: Callable, names: Sequence[str], gives: type = dict, fields: Mapping[str, Field] = MappingProxyType({})
+) -> Callable:
     """A function with a parameter for each of these names, as Gradio looks for them, which hands them on to `work`.
 
     One that is awaited is told of the caller and of where to say how far it is.
@@ -82,15 +90,15 @@ def taking(work: Callable, names: Sequence[str], gives: type = dict) -> Callable
         endpoint = awaited
     else:
         told = []
-    endpoint.__signature__ = inspect.Signature([*parameters_of(names), *told], return_annotation=gives)
+    endpoint.__signature__ = inspect.Signature([*parameters_of(names, fields), *told], return_annotation=gives)
     endpoint.__annotations__ = ({"request": gr.Request} if told else {}) | {"return": gives}
     endpoint.__name__, endpoint.__doc__ = work.__name__, work.__doc__
     return endpoint
 
 
-def component_of(name: str) -> gr.components.Component:
-    """The component, never drawn, that takes a parameter of an endpoint."""
-    field = parameters()[name]
+def component_of(name: str, fields: Mapping[str, Field] = MappingProxyType({})) -> gr.components.Component:
+    """The component, never drawn, that takes a parameter of an endpoint; `fields` are its own."""
+    field = {**parameters(), **fields}[name]
     if field.kind is tuple:
         return Pictures(label=name)
     if field.kind is bool:
@@ -286,6 +294,19 @@ def build_endpoints(service: Service) -> None:
             record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None)
             return record | {"folder": None if service.is_hosted else record["folder"]}
 
+    async def try_without(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
+        """Say how the log-probability of a run's answer changes without a region, or without heads.
+
+        One of box, point, answer (the first place that the answer names), heads and top_heads says without what. The
+        model runs again: beside the change stand those of others of its kind, and the forecast. It says what happens
+        then, not why.
+        """
+        with plainly():
+            with service.trial(given.pop("ticket"), given, visitor_of(request)) as job:
+                async for step in job.follow():
+                    progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
+            return job.result()
+
     def export(given: dict) -> str:
         """Write a run, or one map of it, as a file: dense, bin, npz, csv, png, svg, pdf, card, html or zip.
 
@@ -325,6 +346,10 @@ def build_endpoints(service: Service) -> None:
             inputs = [component_of(name) for name in names]
             made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **JOB)
             describe(made).gives(("result", kind, kind.__doc__ or ""))
+        what = trial_names()
+        inputs = [component_of(name, OF_A_TRIAL) for name in what]
+        made = call.click(taking(try_without, what, fields=OF_A_TRIAL), inputs, gr.JSON(), api_name="try", **JOB)
+        describe(made, **OF_A_TRIAL).gives(("tried", Tried, Tried.__doc__ or ""))
         made = call.click(open_zip, RunUpload(), gr.JSON(), api_name="open")
         describe(made).gives(("result", Analyzed | Compared, "what /analyze or /compare returned"))
         which = [component_of(name) for name in ("ticket", "tower")]

@@ -39,6 +39,7 @@ from .inputs import (
 from .library import build_library
 from .manifests import at, manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
+from .trials import build_trials
 from .viewer import AttentionViewer
 
 
@@ -95,6 +96,7 @@ def build_explore(
         with gr.Accordion("About the tiny demo model", open=False):
             gr.Markdown(card, elem_id="card")
     viewer = AttentionViewer(manifest(service, tickets[0]) if first else None)
+    build_trials(service, viewer)
     shown = gr.State(tickets[0] if first else None)  # the ticket that was sent to the viewer last
     controls = Controls(service, run, stop, status, {"renaming": rename, "used alone": alone})
 

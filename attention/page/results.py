@@ -108,6 +108,32 @@ class Measured(TypedDict):
     members: list[dict[str, Any]]
 
 
+class FirstOther(TypedDict):
+    """The first token of the answer, from 0, at which another becomes the likeliest."""
+
+    token: int
+    was: str
+    becomes: str
+
+
+class Tried(TypedDict):
+    """A trial, in nats of the answer's log-probability, which is `value` with nothing changed.
+
+    `change` is without it, `painted` with it painted over, `controls` the changes without others of its kind, whose
+    attention differs by `gap` of its own at most; of a region `region` and `image` are there too, of heads `heads`.
+    """
+
+    value: float
+    change: float
+    painted: float | None
+    paint: str | None
+    forecast: float
+    controls: list[float]
+    gap: float
+    first_other: FirstOther | None
+    paths: str
+
+
 class Analyzed(TypedDict):
     """A finished run: `run` is the content of run.json, `folder` its place where the server is this machine's.
 

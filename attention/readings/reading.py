@@ -26,7 +26,12 @@ SUFFIX = ".readings"
 
 def readings_folder(run: Run) -> Path:
     """The folder in which readings of this run lie."""
-    return run.folder.with_name(run.folder.name + SUFFIX)
+    return readings_beside(run.folder)
+
+
+def readings_beside(folder: Path) -> Path:
+    """The same, by the run's folder."""
+    return folder.with_name(folder.name + SUFFIX)
 
 
 class Reading:

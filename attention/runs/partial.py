@@ -18,7 +18,7 @@ from attention.errors import Cancelled, InvalidRequest, shown_path
 SUFFIX = ".partial"
 PROGRESS, CANCEL = "progress.jsonl", "cancel"
 REMOVED = "Stopped: the folder of this run was removed while it was being written."
-PHASES = ("queue", "model", "inputs", "answer", "capture", "write", "compare")
+PHASES = ("queue", "model", "inputs", "answer", "capture", "write", "compare", "try")
 
 
 class PartialRun:
@@ -107,6 +107,22 @@ class PartialRun:
 
     def discard(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class PartialPart(PartialRun):
+    """A folder that is made on the way of a job: told of, and stopped, through the whole."""
+
+    def __init__(self, folder: Path, whole: PartialRun):
+        super().__init__(folder)
+        self._whole = whole
+        self.folder.mkdir(mode=0o700, parents=True)
+
+    def report(self, phase: str, done: int = 0, total: int = 0, answer: str | None = None) -> None:
+        self._whole.report(phase, done, total, answer)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._whole.is_cancelled
 
 
 def write_index(path: Path, info: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Deleted folders that wait beside the others, in `.deleted`, in case somebody wants one back: for an hour.
 
-Knows folders and times alone. Of `.deleted` only what this module put there is ever removed.
+Knows folders and times alone, and that a run's readings go with it. Of `.deleted` only what this module put there is
+ever removed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 from attention.errors import InvalidRequest, shown_path
+from attention.readings.reading import readings_beside
 
 BIN = ".deleted"
 KEPT_SECONDS = 3600
@@ -23,10 +25,12 @@ def set_aside(folder: Path, place: Path) -> Path:
     own = place / BIN / f"{int(time.time())}-{secrets.token_hex(4)}"
     own.mkdir(parents=True, mode=0o700)
     try:
-        return folder.rename(own / folder.name)
+        aside = folder.rename(own / folder.name)
     except OSError:
         _remove_empty(own)
         raise
+    _move(readings_beside(folder), readings_beside(aside))
+    return aside
 
 
 def put_back(aside: Path, folder: Path) -> None:
@@ -37,6 +41,7 @@ def put_back(aside: Path, folder: Path) -> None:
         raise InvalidRequest(f"There is another folder at {shown_path(folder)}: move it, and try again.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside.rename(folder)
+    _move(readings_beside(aside), readings_beside(folder))
     _remove_empty(aside.parent)
 
 
@@ -51,6 +56,16 @@ def purge(place: Path) -> None:
         if when and int(when[1]) + KEPT_SECONDS <= time.time():
             shutil.rmtree(own, ignore_errors=True)
     _remove_empty(place / BIN)
+
+
+def _move(readings: Path, place: Path) -> None:
+    """Readings after their run; where they cannot be moved they go, since they can be made again."""
+    try:
+        readings.rename(place)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        shutil.rmtree(readings, ignore_errors=True)
 
 
 def _remove_empty(*folders: Path) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 from attention.errors import AttentionError, DamagedRun, shown_path
 from attention.folders import INDEXES
 from attention.limits import MAX_ADAPTERS, MAX_LIBRARY_DEPTH, MAX_LIBRARY_FOLDERS, MAX_NAME, MAX_TEXT, MAX_WHOLE
+from attention.readings.reading import SUFFIX as READINGS
 from attention.runs.checks.json_fields import Fields, parse_json
 
 from .process_folder import NAME as PROCESS_FOLDER
@@ -238,6 +239,8 @@ def _finished_below(root: Path, notes: list[str]) -> Iterator[tuple[Path, str, s
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.startswith(".") or PROCESS_FOLDER.fullmatch(entry.name) or not entry.is_dir():
+                        continue
+                    if entry.name.endswith(READINGS):  # of a run that lies beside it
                         continue
                     if entry.is_symlink():  # followed, and no circle twice
                         identity = _identity(Path(entry.path))

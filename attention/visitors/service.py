@@ -6,13 +6,14 @@ Gradio, and not where a model runs: that is the function it is given.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from attention.capture.images import open_pictures
 from attention.decoder_pool import ask_for
@@ -28,6 +29,7 @@ from attention.video_entries import TYPE as VIDEO
 from attention.video_entries import resolved
 from attention.words import GONE
 
+from .asked_trials import read_trial
 from .files import bytes_of
 from .jobs import Job, wait_for
 from .key import Key
@@ -44,7 +46,16 @@ FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], lis
 
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
+TRIAL_PASSES = 25  # over a run's tokens: a forecast, which is three, and controls in batches
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
+
+
+class Begun(NamedTuple):
+    """A job that has entered the line, as its thread knows it."""
+
+    partial: PartialRun
+    visitor: Visitor
+    turn: Turn
 
 
 class Service:
@@ -261,6 +272,26 @@ class Service:
         named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
+        work = functools.partial(self._work, fields=fields, comparison=comparison)
+        with self.files.held(files_of(fields)), self._begun(work, owner) as job:
+            yield job
+
+    @contextmanager
+    def trial(self, ticket: Any, given: dict, owner: Visitor | str) -> Iterator[Job]:
+        """Start a job that tries a run's answer without what fields name, as `job` does; the result is its record.
+
+        Raises what `asked_trials.read_trial` raises, and InvalidRequest for a ticket of no run.
+        """
+        run = self.run(ticket)
+        asked = read_trial(run, given)
+        self.checked_model(run.info["model"]["id"])
+        work = functools.partial(self._try, ticket=ticket, run=run, asked=asked)
+        with self.reading(ticket), self._begun(work, owner) as job:
+            yield job
+
+    @contextmanager
+    def _begun(self, work: Callable[[Begun], dict], owner: Visitor | str) -> Iterator[Job]:
+        """A job that has entered the line. Leaving the block stops it if it still works."""
         visitor = Visitor.of(owner)
         owner, since = visitor.session, self.presence.now()
         streams = [(STREAM, name) for name in visitor.names]
@@ -269,7 +300,7 @@ class Service:
             partial = self._new_folder()
             job = Job(
                 partial,
-                lambda: self._work(partial, fields, visitor, turn, comparison),
+                lambda: work(Begun(partial, visitor, turn)),
                 turn,
                 lambda: bool(streams) and self.presence.away(streams, since) > GONE_SECONDS,
             )
@@ -278,8 +309,7 @@ class Service:
             raise
         self._jobs[owner].add(job)
         try:
-            with self.files.held(files_of(fields)):
-                yield job
+            yield job
         finally:
             job.cancel()
             self._jobs[owner].discard(job)
@@ -309,9 +339,9 @@ class Service:
             job.join(CLOSING_SECONDS)
         self.cache.close()
 
-    def _work(self, partial: PartialRun, fields: dict, visitor: Visitor, turn: Turn, comparison: dict | None) -> dict:
+    def _work(self, begun: Begun, fields: dict, comparison: dict | None) -> dict:
         """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
-        limits = self.limits
+        limits, partial, visitor, turn = self.limits, begun.partial, begun.visitor, begun.turn
         Request(**fields).validate(limits or Limits())  # which needs no turn
         turn.begin(partial.check_cancelled)
         ask_for(visitor.session, partial.check_cancelled)
@@ -360,6 +390,41 @@ class Service:
             "work": asdict(expected.work),
         }
         return job, expected.prepared, expected.bytes_on_disk * n_runs
+
+    def _try(self, begun: Begun, ticket: str, run: Run, asked: dict) -> dict:
+        """In the job's thread: put a run's question to its model again, without what is asked."""
+        partial = begun.partial
+        begun.turn.begin(partial.check_cancelled)
+        ask_for(begun.visitor.session, partial.check_cancelled)
+        partial.report("queue")
+        wait_for(self._loaded, partial)
+        from attention.capture.asked_again import request_of
+        from attention.capture.forecast import download_reporter, forecast
+
+        request, adapter, model = request_of(run), run.info.get("adapter"), run.info["model"]["id"]
+        watch = download_reporter(partial)
+        expected = forecast(request, self.limits, watch)
+        assert expected.work is not None  # a forecast has it
+        wanted = []
+        if adapter is not None:
+            alone = bool(adapter.get("without"))
+            wanted.append({"id": adapter["id"], "scale": adapter["scale"], "rename": False, "alone": alone})
+        readings = self.cache.readings(ticket)
+        job = {
+            "partial": str(partial.folder),
+            "request": request.to_dict(),
+            "adapters": self._adapters(wanted, model, watch, may_be_models=False),
+            "words": None,
+            "tried": asked | {"folder": str(run.folder), "readings": str(readings)},
+            "work": asdict(replace(expected.work, tokens=TRIAL_PASSES * len(run.info["tokens"]))),
+        }
+        partial.report("queue")
+        with begun.turn.device(partial.check_cancelled), self.cache.room(expected.bytes_on_disk):
+            done = self._run_job(job, expected.prepared)
+        self.cache.count_readings(ticket, readings)
+        if "error" in done:
+            raise AttentionError(done["error"])
+        return done["tried"]
 
     def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
         """Put an adapter that was named as the model on its base."""

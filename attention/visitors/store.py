@@ -11,6 +11,7 @@ On disk, below `root`:
     <pid>-<random>/   what one process is writing, with its `lock` held while the process lives; in a session cache the
                       finished runs stay there, in a library they move up when they are complete
     <date>-<random>/  a library's finished runs; a person may have put others there, at any depth, or name more roots
+    <run>.readings/   beside a run, what was read of it later; it goes where its run goes
     .deleted/         what a person deleted, for an hour
 
 A folder whose lock is free was left by a process that is gone; it is removed at the next start.
@@ -33,6 +34,7 @@ from typing import Any
 
 from attention.errors import Busy
 from attention.folders import open_folder
+from attention.readings.reading import readings_beside
 
 from .budget import GONE, IDLE, Kept, KeptLimits, free
 from .deleted import purge, put_back, set_aside
@@ -194,6 +196,28 @@ class RunCache:
         with self._mutex:
             return self._entries[ticket].folder
 
+    def readings(self, ticket: str) -> Path:
+        """The folder for readings of a run: beside it, where they live and go with it.
+
+        Of a run that is everybody's, or lies where nothing can be written, it is this process's own. Raises KeyError
+        like `run`.
+        """
+        with self._mutex:
+            entry = self._entries[ticket]
+        is_writable = os.access(entry.folder.parent, os.W_OK) and not entry.is_public
+        return readings_beside(entry.folder if is_writable else self._place.path / ticket)
+
+    def count_readings(self, ticket: str, readings: Path) -> None:
+        """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too."""
+        with self._mutex:
+            entry = self._entries.get(ticket)
+            if entry is not None and not entry.is_public:
+                entry.size_bytes = self._bytes_of(entry.folder)
+                self._enforce_visitor_limits(entry)
+                self._enforce_byte_limit(keep=ticket)
+        if entry is None:
+            shutil.rmtree(readings, ignore_errors=True)
+
     def is_public(self, ticket: str) -> bool:
         """True if everyone may see the run behind a ticket. Raises KeyError like `run`."""
         with self._mutex:
@@ -317,11 +341,15 @@ class RunCache:
     def _enter(self, folder: Path, owner: Visitor = NOBODY, ticket: str | None = None, is_public: bool = False) -> str:
         ticket = ticket or secrets.token_urlsafe(18)
         now = self._clock()
-        size = bytes_of(folder) if self.byte_limit or self._visitor_limits else 0
-        self._entries[ticket] = Entry(ticket, folder, owner, size, now, now + self._idle, is_public)
+        self._entries[ticket] = Entry(ticket, folder, owner, self._bytes_of(folder), now, now + self._idle, is_public)
         if self.library and not is_public:
             self._tickets[folder] = ticket
         return ticket
+
+    def _bytes_of(self, folder: Path) -> int:
+        """Bytes of a run and of its readings, where they are counted."""
+        is_counted = self.byte_limit or self._visitor_limits
+        return bytes_of(folder) + bytes_of(readings_beside(folder)) if is_counted else 0
 
     def _set_aside(self, entry: Entry, shelves: Library) -> None:
         if not entry.folder.is_dir():
@@ -407,3 +435,4 @@ def _close_and_delete(run: Any, folder: Path | None) -> None:
         run.close()  # first: an open file cannot be deleted everywhere
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(readings_beside(folder), ignore_errors=True)

@@ -621,3 +621,41 @@ def test_all_visual_tokens_are_one_click_and_a_run_away(page, running, picture):
     expect(said).to_be_hidden()
     again = running[0].run(ticket(page)).info["images"][0]
     assert again["visual_tokens"] == image["own_visual_tokens"]
+
+
+# Tried without
+
+
+def test_a_place_and_a_head_are_tried_without_and_it_is_said(page):
+    """On the first example, of the bundled model: by keyboard, beside the place's measures, in a live region."""
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    root, said = page.locator(".av-root"), page.locator(".av-mark .av-tried")
+    expect(page.get_by_role("button", name="Try without it")).to_be_hidden()
+    page.locator(".av-overlay").first.focus()
+    page.keyboard.press("m")
+    page.get_by_label("Paint it over as well").select_option("blur")
+    page.get_by_role("button", name="Try without it").press("Enter")
+    expect(said).to_contain_text("not why it answered.")
+    for words in ("the answer’s log-probability changes by", "forecast", "other places", "Blurred", "likeliest answer"):
+        expect(said).to_contain_text(words)
+    assert said.get_attribute("role") == "status"
+    page.locator(".av-mark-input").fill("0 0 2 2")
+    page.locator(".av-mark-input").press("Enter")
+    expect(said).to_be_hidden()
+    page.get_by_role("button", name="Try without it").click()
+    expect(said).to_contain_text("covers half of no cell")
+    page.get_by_role("button", name="Silence this head").click()
+    expect(page.locator(".av-selects + .av-tried")).to_contain_text("With this head silent")
+    root.evaluate("root => root.__attn.select({ head: 'mean' })")
+    expect(page.get_by_role("button", name="Silence this head")).to_be_hidden()
+    expect(page.locator(".av-selects + .av-tried")).to_be_hidden()
+
+
+def test_a_trial_is_stopped_and_leaves_nothing(page, running, monkeypatch):
+    expect(page.locator("[data-state=ready]")).to_be_visible()
+    reached = hold_at(monkeypatch, "try")
+    page.get_by_role("button", name="Silence this head").click()
+    seconds_until(reached.is_set)
+    page.locator(".av-selects").get_by_role("button", name="Stop").click()
+    expect(page.locator(".av-selects + .av-tried")).to_have_text("Stopped.")
+    seconds_until(lambda: nothing_is_left(running[0]))

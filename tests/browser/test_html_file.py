@@ -94,6 +94,9 @@ def test_what_is_left_out_is_said_and_what_is_there_comes_back(open_file, tmp_pa
     page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.locator(".av-keep-said")).to_contain_text("This file makes no others")
     assert page.locator(".av-keep-file:visible").count() == 0
+    select(page, layer=1, head=3)
+    for name in ("Silence this head", "Try without it"):  # there is no model to run
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
 
 
 def test_a_comparison_opens_narrow_and_dark(open_file, tmp_path):

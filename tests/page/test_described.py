@@ -25,6 +25,7 @@ PARAMETERS = {
     "split difference_high tokens layers heads megabytes box point image label right_layer right_head "
     "right_high",
     "/region": "ticket box point answer image query until tower member by top coordinates",
+    "/try": "ticket box point answer image heads top_heads paint silence coordinates seed",
 }
 
 

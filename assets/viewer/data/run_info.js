@@ -335,6 +335,11 @@ export function promptLength(info) {
   return start;
 }
 
+/** The tower in whose rows text reads pictures. @param {RunInfo} info */
+export function towerOfPictures({ grids }) {
+  return grids.some(({ tower }) => tower === 'cross') ? 'cross' : 'language';
+}
+
 /**
  * What the grids of a tower are called: the picture where there are several, the kind where it is not the whole, the time of a
  * frame; numbered where a picture has several of a kind.

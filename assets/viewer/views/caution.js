@@ -7,6 +7,7 @@ const PARTS = [
   ['What is drawn', 'The attention of one head of one layer: of what the model reads while it writes a word, the share that each cell of the picture gets. The numbers are the model’s own; a cell covers exactly the pixels that its token was made from.'],
   ['What it does not say', 'That the answer came from there. A head may read a place and change nothing, and what was read in one layer travels on through the others.'],
   ['One of many', 'Each head looks somewhere else. One that follows the question is found among many that do not: compare heads, and other pictures, before you believe one.'],
+  ['Does it matter?', 'In the app, mark a place (key m) and try without it, or silence a head: the model reads the same words again without that. How much less probable the answer is then stands beside the same for other places or heads, and beside a forecast from one pass forward and back. It says what happens then, not why. What was read most may matter little, and what was read little may matter much.'],
   ['Sinks', 'Cells that attract attention whatever is asked are hatched and outside the colours; what they hold is said below the map.'],
 ];
 

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * What viewers and the library tell each other over the page: which run is on screen, that the one before or after it is wished, that the
- * library is to be looked at, which heads were found over a set. Neither needs the other to be there.
+ * What viewers and other components tell each other over the page: which run is on screen, that the one before or after it is wished, that
+ * the library is to be looked at, which heads were found over a set, what came of a trial. Neither needs the other to be there.
  *
- * @typedef {{shown: {kind: string, ticket: string | null}, beside: {kind: string, by: number}, library: {kind: string}, heads: {kind: string, given: GivenHeads}}} KeptEvents
+ * @typedef {{shown: {kind: string, ticket: string | null}, beside: {kind: string, by: number}, library: {kind: string}, heads: {kind: string, given: GivenHeads}, tried: {kind: string, told: import('../state/trials.js').Told}}} KeptEvents
  * @typedef {{text: string, name: string}} GivenHeads  found heads as the text of a file of that name
  */
 
@@ -53,6 +53,9 @@ export function giveHeads(heads) {
   given = heads;
   tell('heads', { kind: 'run', given });
 }
+
+/** What the server tells of a trial. @param {import('../state/trials.js').Told} told */
+export const tellTried = (told) => tell('tried', { kind: 'run', told });
 
 /** Found heads that were given before. */
 export const givenHeads = () => given;
