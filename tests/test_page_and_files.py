@@ -84,7 +84,8 @@ def test_two_rows_are_as_far_apart(case):
 @pytest.mark.parametrize("case", GOLDEN["regions"])
 def test_a_place_has_its_share_and_its_chance(case):
     info = {"grids": case["grids"], "images": [{"width": 30, "height": 20}, {"width": 9, "height": 9}]}
-    run = SimpleNamespace(info=info, pictures=lambda tower: (slice(None), None))
+    grids = range(len(case["grids"]))
+    run = SimpleNamespace(info=info, pictures=lambda tower: (slice(None), None), grids=lambda tower: grids)
     cells = region_cells(run, Region(tuple(case["place"]), case["image"]))
     share = cells.measures(np.float64(case["row"]))["region_share"]
     assert (float(share), cells.uniform) == pytest.approx((case["share"], case["uniform"]), rel=1e-6)

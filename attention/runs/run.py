@@ -178,7 +178,11 @@ class Run:
                 own = self._tokens_of(tower).keys
                 read = keys if own is None else [keys[key] for key in own]
                 shown = {key["grid"] for key in read if key is not None and key["grid"] is not None}
-                self._grids[tower] = [grid for grid in range(len(self.info["grids"])) if grid in shown]
+                self._grids[tower] = [
+                    number
+                    for number, grid in enumerate(self.info["grids"])
+                    if number in shown or (grid["tower"] == tower and not grid["rows"] * grid["cols"])
+                ]
             return self._grids[tower]
 
     def has_learned_sink(self, layer: int | str, tower: str = "language") -> bool:

@@ -103,7 +103,7 @@ def test_a_client_uploads_runs_and_hears_of_it_while_it_runs(behind, monkeypatch
     reached = hold_at(monkeypatch, "inputs")
     job = client.submit(images=picture, prompt="what color is the star?", api_name="/analyze")
     assert reached.wait(30)
-    seconds_until(lambda: job.status().code == Status.PROCESSING)  # while it is held
+    seconds_until(lambda: job.status().code in (Status.PROCESSING, Status.PROGRESS))  # while it is held
     job.cancel()
     client.close()
 

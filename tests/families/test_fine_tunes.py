@@ -205,9 +205,7 @@ def test_a_fine_tune_is_read_by_the_family_of_its_base(tmp_path, config, family,
 def test_a_family_that_is_asked_for_and_does_not_fit_is_refused_with_what_is_not_there(tmp_path):
     text = {"hidden_size": 256, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
     vision = {"depth": 1, "hidden_size": 32, "num_heads": 2}
-    config = {"model_type": "ernie4_5_vl_moe", "text_config": text, "vision_config": vision}
+    config = {"model_type": "step3p7", "text_config": text, "vision_config": vision}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(
-        UnsupportedModel, match=r"ernie4_5_vl_moe, which the family Qwen3-VL does not fit, because .*visual"
-    ):
+    with pytest.raises(UnsupportedModel, match=r"step3p7, which the family Qwen3-VL does not fit, because .*visual"):
         describe(str(tmp_path), "qwen3_vl")

@@ -73,7 +73,7 @@ def with_take(change):
 
     def broken(monkeypatch):
         take = Capture.take
-        monkeypatch.setattr(Capture, "take", lambda self, *call: take(self, *change(*call)))
+        monkeypatch.setattr(Capture, "take", lambda self, *call: take(self, *change(*call[:6]), *call[6:]))
 
     return broken
 
