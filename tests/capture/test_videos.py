@@ -146,6 +146,7 @@ def test_frames_and_a_folder_of_them_are_one_video_read_whole(loaded, tmp_path):
     assert any("read as 2" in note for note in thinned.notes) and any("4 of the 11" in note for note in thinned.notes)
 
 
+@pytest.mark.sample(3)
 def test_a_run_of_a_video_is_asked_again(loaded, gif, tmp_path):
     """The frames that it kept are its video: its tokens, queries and keys come again, and a frame can be hidden."""
     request = Request(
@@ -161,6 +162,7 @@ def test_a_run_of_a_video_is_asked_again(loaded, gif, tmp_path):
             ready.painted([block.region])
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("ending", ["gif", "webp", "png"])
 def test_an_animation_says_how_long_its_frames_are_shown(loaded, tmp_path, ending):
     first, *rest = frames(10)

@@ -411,6 +411,7 @@ def test_every_cell_of_a_crop_lies_where_its_pixels_are(gemma_3, images):
     check_painted_cells(gemma_3, images, pan_and_scan=True)
 
 
+@pytest.mark.sample(8)
 def test_crops_stay_within_the_tokens_of_a_picture_and_are_refused_elsewhere(gemma_3, loaded):
     picture = Image.new("RGB", (3000, 800), GREY)
     for limit, tokens in ((16, 16), (47, 16), (48, 48), (79, 64), (None, 80)):

@@ -48,6 +48,7 @@ def test_nothing_tried_gives_the_same_bits(run):
 
 
 @pytest.mark.slow
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     "kind", [each for each in tiny_families.of_each_kind() if each.values[0] not in tiny_families.IN_PARTS]
 )
