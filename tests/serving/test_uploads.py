@@ -1,6 +1,7 @@
 """Uploads are judged by their size, their kind, all that lies there and the minute, before they are read."""
 
 import asyncio
+import functools
 import os
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from test_store import write_run
 
 import app
 from attention.errors import InvalidRequest
 from attention.serving.uploads import UploadLimits, Uploads
 from attention.visitors.files import bytes_of
+from attention.visitors.store import RunCache
 
 LIMITS = UploadLimits(picture=1_000_000, zip=4_000_000, together=50_000_000, a_minute=30_000_000)
 
@@ -95,6 +98,19 @@ def test_of_a_body_that_is_too_large_only_the_head_is_read(tmp_path):
         scope["headers"], said[:] = headers, []
         asyncio.run(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
         assert said[0]["status"] == 411 and len(read) == 1
+
+
+def test_nothing_is_removed_for_an_upload_that_is_refused_by_its_size(tmp_path):
+    cache = RunCache(tmp_path / "runs", library=False, byte_limit=50_000_000, sweep_every=None)
+    ticket = cache.add(write_run(cache.new_folder(), size_bytes=1000), "somebody")
+    room = functools.partial(cache.upload_room, most=LIMITS.together)
+    answers = Starlette(
+        routes=[Route("/gradio_api/upload", take, methods=["POST"])],
+        middleware=[Middleware(Uploads, room=room, limits=LIMITS)],
+    )
+    said = TestClient(answers).post("/gradio_api/upload", content=b"x", headers={"Content-Length": "9" * 15})
+    assert said.status_code == 413 and cache.run(ticket)
+    cache.close()
 
 
 def test_bodies_that_are_no_uploads_are_bounded_too_and_hold_no_files(client, tmp_path):
