@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -273,7 +274,9 @@ class Service:
         """
         refuse_paths(fields.get("messages"))
         work = functools.partial(self._work, fields=fields, comparison=comparison)
-        with self.files.held(files_of(fields)), self._begun(work, owner) as job:
+        paths = files_of(fields)
+        kept = self.reading(*self.cache.tickets_of_files(paths))
+        with self.files.held(paths), kept, self._begun(work, owner) as job:
             yield job
 
     @contextmanager
@@ -344,6 +347,7 @@ class Service:
         limits, partial, visitor, turn = self.limits, begun.partial, begun.visitor, begun.turn
         Request(**fields).validate(limits or Limits())  # which needs no turn
         turn.begin(partial.check_cancelled)
+        partial.report("inputs")  # which may take many seconds
         ask_for(visitor.session, partial.check_cancelled)
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
@@ -456,13 +460,13 @@ class Service:
 
 
 def files_of(fields: dict) -> list[str]:
-    """Paths of the pictures and videos in a request's fields, as far as there are any."""
+    """Paths of the pictures and videos in a request's fields, as far as there are any; a run's is its folder."""
     found: list[str] = []
     left = [fields.get("images"), fields.get("videos")]
     while left:
         each = left.pop()
-        if isinstance(each, str):
-            found.append(each)
+        if isinstance(each, str | os.PathLike):
+            found.append(str(each))
         elif isinstance(each, list | tuple):
             left.extend(each)
     return found

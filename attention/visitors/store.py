@@ -149,7 +149,7 @@ class RunCache:
 
     @contextmanager
     def room(self, n_bytes: int) -> Iterator[None]:
-        """Have room for what is about to be written. Raises Busy where there is none, whatever goes; then nothing goes."""
+        """Have room for what is about to be written. Raises Busy, and removes nothing, where it cannot be had."""
         with self._mutex:
             self._reserved += n_bytes
         try:
@@ -220,6 +220,12 @@ class RunCache:
                 self._enforce_byte_limit(keep=ticket)
         if entry is None:
             shutil.rmtree(readings, ignore_errors=True)
+
+    def tickets_of_files(self, paths: Iterable[str]) -> list[str]:
+        """Tickets of the runs to whose folders these paths lead, or that lie there: a chat that goes on reads them."""
+        folders = {folder for path in paths for folder in (Path(path), *Path(path).parents)}
+        with self._mutex:
+            return [ticket for ticket, entry in self._entries.items() if entry.folder in folders]
 
     def is_public(self, ticket: str) -> bool:
         """True if everyone may see the run behind a ticket. Raises KeyError like `run`."""

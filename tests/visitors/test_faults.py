@@ -25,10 +25,12 @@ from attention.capture.extraction import fill
 from attention.errors import words_for
 from attention.models import kept
 from attention.request import Request
-from attention.runs.partial import PartialRun
+from attention.runs.partial import PartialRun, read_progress
 from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
+from attention.visitors import service as service_module
+from attention.visitors.presence import RUN
 from attention.visitors.process_folder import remove_abandoned
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
@@ -125,6 +127,30 @@ def test_what_the_system_refuses_of_the_last_file_is_said(ask, still_works, monk
         words = ask()
     assert "run.json" in words and "/" not in words
     still_works()
+
+
+def test_a_run_with_which_a_chat_goes_on_stays_until_its_job_has_ended(service):
+    folder = write_run(service.cache.new_folder(), [scene(40, 30)], [(3, 4)])
+    ticket = service.cache.add(folder, "somebody")
+    for read in ({"images": [str(folder / "image_0.png")]}, {"videos": (folder,)}):
+        with service.job(read | {"prompt": "and then?", "model": "nonsense"}, "somebody"):
+            assert service.presence.is_held((RUN, ticket))
+        assert not service.presence.is_held((RUN, ticket))
+
+
+def test_pictures_that_are_being_opened_are_not_said_to_wait(service, tmp_path, monkeypatch):
+    noise((96, 64)).save(tmp_path / "picture.png")
+    seen, opened = [], service_module.open_pictures
+
+    def opening(request, limits):
+        (partial,) = service.cache.new_folder().parent.glob("*.partial")
+        seen.append(read_progress(partial)["phase"])
+        return opened(request, limits)
+
+    monkeypatch.setattr(service_module, "open_pictures", opening)
+    with service.job({"images": [str(tmp_path / "picture.png")], "prompt": PROMPT}, "somebody"):
+        seconds_until(lambda: seen)
+    assert seen == ["inputs"]
 
 
 def test_a_place_that_cannot_be_written_is_said(service, ask, still_works, monkeypatch):
