@@ -269,8 +269,8 @@ class Service:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
         With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
-        result is {ticket}. It stops too when its owner is told of it on no stream for some seconds; an owner that is
-        named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
+        result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
+        owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
         work = functools.partial(self._work, fields=fields, comparison=comparison)
@@ -297,7 +297,7 @@ class Service:
         """A job that has entered the line. Leaving the block stops it if it still works."""
         visitor = Visitor.of(owner)
         owner, since = visitor.session, self.presence.now()
-        streams = [(STREAM, name) for name in visitor.names]
+        streams = [(STREAM, name) for name in visitor.names if self.is_hosted]  # a person may call now and listen later
         turn = self.turns.enter(visitor)
         try:
             partial = self._new_folder()

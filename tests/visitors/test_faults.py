@@ -30,7 +30,7 @@ from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 from attention.visitors import service as service_module
-from attention.visitors.presence import RUN
+from attention.visitors.presence import RUN, Visitor
 from attention.visitors.process_folder import remove_abandoned
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
@@ -136,6 +136,16 @@ def test_a_run_with_which_a_chat_goes_on_stays_until_its_job_has_ended(service):
         with service.job(read | {"prompt": "and then?", "model": "nonsense"}, "somebody"):
             assert service.presence.is_held((RUN, ticket))
         assert not service.presence.is_held((RUN, ticket))
+
+
+@pytest.mark.parametrize("is_hosted", [True, False])
+def test_a_job_that_nobody_listens_to_is_nobodys_on_a_server_alone(tmp_path, monkeypatch, is_hosted):
+    monkeypatch.setattr(service_module, "GONE_SECONDS", -1)
+    cache = RunCache(tmp_path / "runs", library=not is_hosted, sweep_every=None)
+    service = Service(cache, run_job, is_hosted=is_hosted)
+    with service.job({"prompt": PROMPT}, Visitor("session", "1.1.1.1", frozenset({"event"}))) as job:
+        assert job._is_gone() == is_hosted
+    service.close()
 
 
 def test_pictures_that_are_being_opened_are_not_said_to_wait(service, tmp_path, monkeypatch):
