@@ -36,6 +36,7 @@ HEAD_BYTES = 8192  # of a body, in which the first file's name stands
 FRAME_BYTES = 16_384  # of a body: what stands around its files
 NO_ROOM = "This server has no room for uploads at the moment. Try again in some minutes."
 MINUTE_S = 60
+LEAST_BYTES = 250_000  # that an upload counts within a minute: each is a folder, however small it is
 MAX_VISITORS = 10_000  # that are remembered for a minute
 
 
@@ -160,6 +161,7 @@ class Uploads:
         sent = self._sent.pop(visitor, deque())
         while sent and sent[0][0] < now - MINUTE_S:
             sent.popleft()
+        n_bytes = max(n_bytes, LEAST_BYTES)
         a_minute = max(self.limits.a_minute, self.limits.one_file + FRAME_BYTES)  # one must fit
         fits = sum(size for _, size in sent) + n_bytes <= a_minute
         if fits:
