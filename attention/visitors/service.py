@@ -354,7 +354,7 @@ class Service:
         wait_for(self._loaded, partial)
         job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison)
         partial.report("queue")
-        with turn.device(partial.check_cancelled), self.cache.room(n_bytes):
+        with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
             done = self._run_job(job, prepared)
         if "error" in done:
             raise AttentionError(done["error"])
@@ -423,7 +423,7 @@ class Service:
             "work": asdict(replace(expected.work, tokens=TRIAL_PASSES * len(run.info["tokens"]))),
         }
         partial.report("queue")
-        with begun.turn.device(partial.check_cancelled), self.cache.room(expected.bytes_on_disk):
+        with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
             done = self._run_job(job, expected.prepared)
         self.cache.count_readings(ticket, readings)
         if "error" in done:

@@ -410,7 +410,10 @@ class RunCache:
         return over
 
     def _enforce_visitor_limits(self, new: Entry) -> None:
-        """Let go of what its owner looked at longest ago, and people at the same address, as far as it is too much."""
+        """Let go of what its owner looked at longest ago, and people at the same address, as far as it is too much.
+
+        What they are reading themselves too: who reads slowly enough would otherwise have no limit.
+        """
         limits = self._visitor_limits
         if limits is None or self.library:
             return
@@ -418,18 +421,18 @@ class RunCache:
         of_session = [entry for entry in of_address if entry.owner.session == new.owner.session]
         for entries, people in ((of_session, 1), (of_address, limits.people)):
             there = [entry for entry in entries if entry.ticket in self._entries and not entry.is_public]
-            kept = sorted(self._kept(there, keep=new.ticket))
+            kept = sorted(self._kept(there, new.ticket, spares_read=False))
             for each in kept[: max(0, len(there) - limits.runs * people)]:
                 each.remove()
             there = [entry for entry in there if entry.ticket in self._entries]
             n_bytes = sum(entry.size_bytes for entry in there)
             if entries is of_address:
                 n_bytes += self.files.n_bytes(new.owner.address)
-            free(self._kept(there, keep=new.ticket), n_bytes - limits.n_bytes * people)
+            free(self._kept(there, new.ticket, spares_read=False), n_bytes - limits.n_bytes * people)
 
-    def _kept(self, entries: Iterable[Entry], keep: str | None) -> list[Kept]:
+    def _kept(self, entries: Iterable[Entry], keep: str | None, spares_read: bool = True) -> list[Kept]:
         """Those of some runs that may go."""
-        reading = {keep, *self.presence.open(RUN)}
+        reading = {keep, *(self.presence.open(RUN) if spares_read else ())}
         return [
             Kept(GONE if entry.is_left else IDLE, entry.last_access, entry.size_bytes, partial(self._retire, entry))
             for entry in entries

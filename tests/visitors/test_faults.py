@@ -136,6 +136,7 @@ def test_a_run_with_which_a_chat_goes_on_stays_until_its_job_has_ended(service):
         with service.job(read | {"prompt": "and then?", "model": "nonsense"}, "somebody"):
             assert service.presence.is_held((RUN, ticket))
         assert not service.presence.is_held((RUN, ticket))
+    seconds_until(lambda: not job_threads())
 
 
 @pytest.mark.parametrize("is_hosted", [True, False])
@@ -145,7 +146,17 @@ def test_a_job_that_nobody_listens_to_is_nobodys_on_a_server_alone(tmp_path, mon
     service = Service(cache, run_job, is_hosted=is_hosted)
     with service.job({"prompt": PROMPT}, Visitor("session", "1.1.1.1", frozenset({"event"}))) as job:
         assert job._is_gone() == is_hosted
+    seconds_until(lambda: not job_threads())
     service.close()
+
+
+def test_a_run_for_which_there_is_no_room_takes_no_device(service, ask, still_works):
+    service.cache.byte_limit = 10
+    assert "has no room for it at the moment" in ask()
+    assert not service.turns._seconds, "what was refused tells nobody how long a job takes"
+    assert service.cache._reserved == 0
+    service.cache.byte_limit = None
+    still_works()
 
 
 def test_pictures_that_are_being_opened_are_not_said_to_wait(service, tmp_path, monkeypatch):
@@ -160,6 +171,7 @@ def test_pictures_that_are_being_opened_are_not_said_to_wait(service, tmp_path, 
     monkeypatch.setattr(service_module, "open_pictures", opening)
     with service.job({"images": [str(tmp_path / "picture.png")], "prompt": PROMPT}, "somebody"):
         seconds_until(lambda: seen)
+    seconds_until(lambda: not job_threads())
     assert seen == ["inputs"]
 
 

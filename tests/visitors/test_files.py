@@ -1,5 +1,7 @@
 """One budget of runs, uploads and exports: what goes first, what goes by itself, and what never goes."""
 
+from contextlib import ExitStack
+
 import pytest
 from test_store import Clock, write_run
 
@@ -198,6 +200,17 @@ def test_a_visitor_has_so_many_runs_and_bytes_and_an_address_that_of_a_few(make,
     last = put_run(cache, ME, 100)
     assert is_there(cache, last) and not is_there(cache, large), "uploads of the address count"
     assert is_there(cache, other)
+
+
+def test_who_reads_their_runs_without_end_has_no_more_of_them(make, clock):
+    cache, mine = make(visitor_limits=KeptLimits(runs=2, n_bytes=10_000)), []
+    with ExitStack() as reading:
+        for _ in range(4):
+            clock.now += 1
+            mine.append(put_run(cache, ME))
+            reading.enter_context(cache.presence.held((RUN, mine[-1])))
+            cache.sweep()
+    assert [is_there(cache, ticket) for ticket in mine] == [False, False, True, True]
 
 
 def test_a_run_that_is_read_does_not_expire(make, clock):
