@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 NETWORK_BITS = 64  # of an IPv6 address
+HEADER = "x-forwarded-for"
 MAX_HEADER = 1000  # characters that are read of it, from its end
 
 
 def address_of(headers: Mapping[str, str], client: Any = None) -> str:
     """The sender's address, by `x-forwarded-for` or else the connection's (host, port); `?` where neither says one."""
-    named = [part.strip() for part in headers.get("x-forwarded-for", "")[-MAX_HEADER:].split(",")]
+    named = [part.strip() for part in _forwarded(headers)[-MAX_HEADER:].split(",")]
     found = [address for address in map(_parsed, named) if address is not None]
     if not found and client:
         found = [address for address in [_parsed(client[0])] if address is not None]
@@ -27,6 +28,12 @@ def address_of(headers: Mapping[str, str], client: Any = None) -> str:
     if seen.version == 4:
         return str(seen)
     return str(ipaddress.ip_network((seen, NETWORK_BITS), strict=False))
+
+
+def _forwarded(headers: Mapping[str, str]) -> str:
+    """The header with all its lines: some proxies write one of their own below the sender's."""
+    lines = getattr(headers, "getlist", None)
+    return headers.get(HEADER, "") if lines is None else ",".join(lines(HEADER))
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -1,6 +1,7 @@
 """An address is the one that was seen from outside, whatever a sender has written before it."""
 
 import pytest
+from starlette.datastructures import Headers
 
 from attention.client_address import address_of
 
@@ -25,6 +26,11 @@ from attention.client_address import address_of
 )
 def test_the_last_address_that_was_seen_from_outside_counts(header, expected):
     assert address_of({"x-forwarded-for": header}, ("127.0.0.1", 5)) == expected
+
+
+def test_a_line_that_a_proxy_writes_below_the_senders_counts():
+    lines = [(b"x-forwarded-for", b"1.1.1.1"), (b"x-forwarded-for", b"8.8.8.8")]
+    assert address_of(Headers(raw=lines), ("127.0.0.1", 5)) == "8.8.8.8"
 
 
 def test_without_any_there_is_a_common_one():

@@ -273,4 +273,4 @@ def take_zip(service: Service, path: str | None, owner: Visitor) -> str:
         return service.open_zip(path, owner)
     finally:
         if path.endswith(".zip"):  # nothing else that Gradio serves may be removed by whoever names it
-            Path(path).unlink(missing_ok=True)
+            service.files.served(path)

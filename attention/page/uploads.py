@@ -4,6 +4,7 @@ visitors who send the same picture share it, and lose it together.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from gradio.route_utils import upload_fn
@@ -18,21 +19,33 @@ from attention.client_address import address_of
 from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
 
+NO_FILE = "files must be files, each with a name, as curl sends them with -F files=@picture.png."
+FULL = "This server cannot keep an upload at the moment. Try again later."
+
+log = logging.getLogger("app")
+
 
 def upload_route(service: Service, most: int) -> Route:
     """The route that takes uploads of at most so many bytes a file, and answers as Gradio's: with their paths."""
 
     async def upload(request: Request) -> Response:
         visitor = Visitor("", address_of(request.headers, request.client))
-        folder = service.files.new_folder(Path(get_upload_folder()), visitor, is_export=False)
         upload_id = request.query_params.get("upload_id")
         told = file_upload_statuses if upload_id else None
+        folder, paths = None, []
         try:
+            folder = service.files.new_folder(Path(get_upload_folder()), visitor, is_export=False)
             paths, _, _ = await upload_fn(request, str(folder), most, upload_id, upload_progress=told)
             return JSONResponse(paths)
         except MultiPartException as error:
             return PlainTextResponse(error.message, 413 if "maximum allowed size" in error.message else 400)
+        except TypeError:  # by which Gradio says that something else stands where a file is due
+            return PlainTextResponse(NO_FILE, 400)
+        except OSError as error:
+            log.error("No upload can be kept: %s", error)
+            return PlainTextResponse(FULL, 503)
         finally:
-            service.files.written(folder)
+            if folder is not None:  # what nobody is told of, nobody uses
+                (service.files.written if paths else service.files.remove)(folder)
 
     return Route("/gradio_api/upload", upload, methods=["POST"])

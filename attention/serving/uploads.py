@@ -36,6 +36,7 @@ HEAD_BYTES = 8192  # of a body, in which the first file's name stands
 FRAME_BYTES = 16_384  # of a body: what stands around its files
 NO_ROOM = "This server has no room for uploads at the moment. Try again in some minutes."
 MINUTE_S = 60
+LEAST_BYTES = 250_000  # that an upload counts within a minute: each is a folder, however small it is
 MAX_VISITORS = 10_000  # that are remembered for a minute
 
 
@@ -106,8 +107,10 @@ class Uploads:
             head += messages[-1].get("body", b"")
             if not messages[-1].get("more_body") or FILE_NAME.search(head):
                 break
-        self._free = await asyncio.to_thread(self.room, self._arriving + length)  # files may be removed for it
-        refusal = self._refusal(address_of(headers, scope.get("client")), length, head)
+        refusal = self._too_large(length, head)
+        if refusal is None:  # only then: what others have may be removed for it
+            self._free = await asyncio.to_thread(self.room, self._arriving + length)
+            refusal = self._refusal(address_of(headers, scope.get("client")), length)
         if refusal is not None:
             await _said(*refusal)(scope, receive, send)
             return
@@ -133,11 +136,8 @@ class Uploads:
             self._arriving -= received
             self._free -= received if is_whole else 0  # until all is counted again
 
-    def _refusal(self, visitor: str, n_bytes: int, head: bytes) -> tuple[int, str] | None:
-        """A status and words for an upload that is not taken; None for one that is, which then counts.
-
-        Called in the event loop alone, one upload after the other.
-        """
+    def _too_large(self, n_bytes: int, head: bytes) -> tuple[int, str] | None:
+        """A status and words for an upload that is larger than any of its kind may be."""
         found = FILE_NAME.search(head)
         name = found[1].decode("utf-8", "replace") if found else ""
         is_zip = name.lower().endswith(".zip")
@@ -146,6 +146,13 @@ class Uploads:
             what = f"The zip {quoted(name)}" if is_zip else "What is uploaded"
             advice = "Export the run with less in it" if is_zip else "Give smaller pictures, or fewer at once"
             return 413, f"{what} has {_mb(n_bytes)}; the limit here is {_mb(most)}. {advice}."
+        return None
+
+    def _refusal(self, visitor: str, n_bytes: int) -> tuple[int, str] | None:
+        """A status and words for an upload for which there is no room; None where there is, and then it counts.
+
+        Called in the event loop alone, one upload after the other.
+        """
         if self._arriving + n_bytes > self._free:
             return 503, NO_ROOM
         now = self._clock()
@@ -154,7 +161,8 @@ class Uploads:
         sent = self._sent.pop(visitor, deque())
         while sent and sent[0][0] < now - MINUTE_S:
             sent.popleft()
-        a_minute = max(self.limits.a_minute, most + FRAME_BYTES)  # one must fit
+        n_bytes = max(n_bytes, LEAST_BYTES)
+        a_minute = max(self.limits.a_minute, self.limits.one_file + FRAME_BYTES)  # one must fit
         fits = sum(size for _, size in sent) + n_bytes <= a_minute
         if fits:
             sent.append((now, n_bytes))

@@ -131,6 +131,13 @@ class Files:
             self._entries.pop(folder, None)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def served(self, path: str | Path) -> None:
+        """Remove a file that nobody needs any more; what is left of its folder, if that is ours, counts alone."""
+        Path(path).unlink(missing_ok=True)
+        for folder in Path(path).parents:
+            if folder in self._entries:
+                self.written(folder)
+
     def _free(self) -> list[Entry]:
         """Folders that are written and that nobody holds or reads. Whoever reads one now has used it now."""
         reading = {folder for name in self._presence.open(FILE) for folder in Path(name).parents}

@@ -43,7 +43,11 @@ class Job:
         self._error: BaseException | None = None
         self._context = contextvars.copy_context()
         self._thread = threading.Thread(target=self._run, name=f"job {partial.final.name}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # there may be no thread to have
+            partial.discard()
+            raise
 
     @property
     def is_done(self) -> bool:

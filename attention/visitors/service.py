@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -268,12 +269,14 @@ class Service:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
         With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
-        result is {ticket}. It stops too when its owner is told of it on no stream for some seconds; an owner that is
-        named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
+        result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
+        owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
         work = functools.partial(self._work, fields=fields, comparison=comparison)
-        with self.files.held(files_of(fields)), self._begun(work, owner) as job:
+        paths = files_of(fields)
+        kept = self.reading(*self.cache.tickets_of_files(paths))
+        with self.files.held(paths), kept, self._begun(work, owner) as job:
             yield job
 
     @contextmanager
@@ -294,7 +297,7 @@ class Service:
         """A job that has entered the line. Leaving the block stops it if it still works."""
         visitor = Visitor.of(owner)
         owner, since = visitor.session, self.presence.now()
-        streams = [(STREAM, name) for name in visitor.names]
+        streams = [(STREAM, name) for name in visitor.names if self.is_hosted]  # a person may call now and listen later
         turn = self.turns.enter(visitor)
         try:
             partial = self._new_folder()
@@ -344,13 +347,14 @@ class Service:
         limits, partial, visitor, turn = self.limits, begun.partial, begun.visitor, begun.turn
         Request(**fields).validate(limits or Limits())  # which needs no turn
         turn.begin(partial.check_cancelled)
+        partial.report("inputs")  # which may take many seconds
         ask_for(visitor.session, partial.check_cancelled)
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
         job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison)
         partial.report("queue")
-        with turn.device(partial.check_cancelled), self.cache.room(n_bytes):
+        with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
             done = self._run_job(job, prepared)
         if "error" in done:
             raise AttentionError(done["error"])
@@ -419,7 +423,7 @@ class Service:
             "work": asdict(replace(expected.work, tokens=TRIAL_PASSES * len(run.info["tokens"]))),
         }
         partial.report("queue")
-        with begun.turn.device(partial.check_cancelled), self.cache.room(expected.bytes_on_disk):
+        with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
             done = self._run_job(job, expected.prepared)
         self.cache.count_readings(ticket, readings)
         if "error" in done:
@@ -456,13 +460,13 @@ class Service:
 
 
 def files_of(fields: dict) -> list[str]:
-    """Paths of the pictures and videos in a request's fields, as far as there are any."""
+    """Paths of the pictures and videos in a request's fields, as far as there are any; a run's is its folder."""
     found: list[str] = []
     left = [fields.get("images"), fields.get("videos")]
     while left:
         each = left.pop()
-        if isinstance(each, str):
-            found.append(each)
+        if isinstance(each, str | os.PathLike):
+            found.append(str(each))
         elif isinstance(each, list | tuple):
             left.extend(each)
     return found

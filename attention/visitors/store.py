@@ -19,6 +19,7 @@ A folder whose lock is free was left by a process that is gone; it is removed at
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -47,6 +48,8 @@ from .thumbnails import thumbnail
 LISTED = ("kind", "id", "created", "model", "prompt", "answer", "tokens", "bytes", "error")  # of a line, for scripts
 PURGE_EVERY = 600  # seconds
 NOBODY = Visitor("")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -146,12 +149,12 @@ class RunCache:
 
     @contextmanager
     def room(self, n_bytes: int) -> Iterator[None]:
-        """Have room for what is about to be written. Raises Busy where there is none, whatever goes."""
+        """Have room for what is about to be written. Raises Busy, and removes nothing, where it cannot be had."""
         with self._mutex:
             self._reserved += n_bytes
         try:
             with self._mutex:
-                over = self._enforce_byte_limit()
+                over = self._enforce_byte_limit(or_nothing=True)
             if over > 0:
                 raise Busy(
                     f"This takes {n_bytes / 1e6:,.0f} MB, and the server has no room for it at the moment. Try again "
@@ -171,7 +174,7 @@ class RunCache:
         if left < n_bytes:
             left += free((kept for kept in self.files.kept() if kept.order == GONE), n_bytes - left)
         with self._mutex:
-            over = self._enforce_byte_limit(room=n_bytes)
+            over = self._enforce_byte_limit(room=n_bytes, or_nothing=True)
         return min(left, n_bytes - over) if over > 0 else left
 
     # Reading
@@ -217,6 +220,12 @@ class RunCache:
                 self._enforce_byte_limit(keep=ticket)
         if entry is None:
             shutil.rmtree(readings, ignore_errors=True)
+
+    def tickets_of_files(self, paths: Iterable[str]) -> list[str]:
+        """Tickets of the runs to whose folders these paths lead, or that lie there: a chat that goes on reads them."""
+        folders = {folder for path in paths for folder in (Path(path), *Path(path).parents)}
+        with self._mutex:
+            return [ticket for ticket, entry in self._entries.items() if entry.folder in folders]
 
     def is_public(self, ticket: str) -> bool:
         """True if everyone may see the run behind a ticket. Raises KeyError like `run`."""
@@ -384,21 +393,27 @@ class RunCache:
         entry.last_access, entry.is_left = self._clock(), False
         entry.deadline = entry.last_access + self._idle
 
-    def _enforce_byte_limit(self, keep: str | None = None, room: int = 0) -> int:
+    def _enforce_byte_limit(self, keep: str | None = None, room: int = 0, or_nothing: bool = False) -> int:
         """Free what goes first until all of it and `room` fit; return the bytes by which they do not.
 
-        The run that has just come in stays, and what is being read.
+        The run that has just come in stays, and what is being read. With `or_nothing` all stays where it does not do:
+        nobody loses a run to a request that is refused.
         """
         if self.byte_limit is None or self.library:
             return 0
         total = sum(entry.size_bytes for entry in self._entries.values() if not entry.is_public)
         over = total + self.files.n_bytes() + self._reserved + room - self.byte_limit
         if over > 0:
-            over -= free([*self.files.kept(), *self._kept(self._entries.values(), keep)], over)
+            kept = [*self.files.kept(), *self._kept(self._entries.values(), keep)]
+            most = sum(each.n_bytes for each in kept)
+            over -= most if or_nothing and most < over else free(kept, over)
         return over
 
     def _enforce_visitor_limits(self, new: Entry) -> None:
-        """Let go of what its owner looked at longest ago, and people at the same address, as far as it is too much."""
+        """Let go of what its owner looked at longest ago, and people at the same address, as far as it is too much.
+
+        What they are reading themselves too: who reads slowly enough would otherwise have no limit.
+        """
         limits = self._visitor_limits
         if limits is None or self.library:
             return
@@ -406,18 +421,18 @@ class RunCache:
         of_session = [entry for entry in of_address if entry.owner.session == new.owner.session]
         for entries, people in ((of_session, 1), (of_address, limits.people)):
             there = [entry for entry in entries if entry.ticket in self._entries and not entry.is_public]
-            kept = sorted(self._kept(there, keep=new.ticket))
+            kept = sorted(self._kept(there, new.ticket, spares_read=False))
             for each in kept[: max(0, len(there) - limits.runs * people)]:
                 each.remove()
             there = [entry for entry in there if entry.ticket in self._entries]
             n_bytes = sum(entry.size_bytes for entry in there)
             if entries is of_address:
                 n_bytes += self.files.n_bytes(new.owner.address)
-            free(self._kept(there, keep=new.ticket), n_bytes - limits.n_bytes * people)
+            free(self._kept(there, new.ticket, spares_read=False), n_bytes - limits.n_bytes * people)
 
-    def _kept(self, entries: Iterable[Entry], keep: str | None) -> list[Kept]:
+    def _kept(self, entries: Iterable[Entry], keep: str | None, spares_read: bool = True) -> list[Kept]:
         """Those of some runs that may go."""
-        reading = {keep, *self.presence.open(RUN)}
+        reading = {keep, *(self.presence.open(RUN) if spares_read else ())}
         return [
             Kept(GONE if entry.is_left else IDLE, entry.last_access, entry.size_bytes, partial(self._retire, entry))
             for entry in entries
@@ -425,9 +440,15 @@ class RunCache:
         ]
 
     def _sweep_forever(self, every: float) -> None:
-        remove_abandoned(self.root)
-        while not self._closing.wait(every):
-            self.sweep()
+        work: Callable[[], None] = partial(remove_abandoned, self.root)
+        while True:
+            try:
+                work()
+            except Exception:  # without a janitor nothing would go any more
+                log.exception("a round of the janitor failed")
+            if self._closing.wait(every):
+                return
+            work = self.sweep
 
 
 def _close_and_delete(run: Any, folder: Path | None) -> None:

@@ -1,11 +1,15 @@
 """Uploads are judged by their size, their kind, all that lies there and the minute, before they are read."""
 
 import asyncio
+import errno
+import functools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from gradio.route_utils import upload_fn
+from made_runs import scene, write_run
 from starlette.applications import Starlette
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
@@ -16,8 +20,12 @@ from starlette.testclient import TestClient
 
 import app
 from attention.errors import InvalidRequest
+from attention.page import uploads as page_uploads
+from attention.page.uploads import upload_route
 from attention.serving.uploads import UploadLimits, Uploads
-from attention.visitors.files import bytes_of
+from attention.visitors.files import Files, bytes_of
+from attention.visitors.presence import Presence
+from attention.visitors.store import RunCache
 
 LIMITS = UploadLimits(picture=1_000_000, zip=4_000_000, together=50_000_000, a_minute=30_000_000)
 
@@ -95,6 +103,19 @@ def test_of_a_body_that_is_too_large_only_the_head_is_read(tmp_path):
         scope["headers"], said[:] = headers, []
         asyncio.run(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
         assert said[0]["status"] == 411 and len(read) == 1
+
+
+def test_nothing_is_removed_for_an_upload_that_is_refused_by_its_size(tmp_path):
+    cache = RunCache(tmp_path / "runs", library=False, byte_limit=50_000_000, sweep_every=None)
+    ticket = cache.add(write_run(cache.new_folder(), [scene(40, 30)], [(3, 4)]), "somebody")
+    room = functools.partial(cache.upload_room, most=LIMITS.together)
+    answers = Starlette(
+        routes=[Route("/gradio_api/upload", take, methods=["POST"])],
+        middleware=[Middleware(Uploads, room=room, limits=LIMITS)],
+    )
+    said = TestClient(answers).post("/gradio_api/upload", content=b"x", headers={"Content-Length": "9" * 15})
+    assert said.status_code == 413 and cache.run(ticket)
+    cache.close()
 
 
 def test_bodies_that_are_no_uploads_are_bounded_too_and_hold_no_files(client, tmp_path):
@@ -194,6 +215,31 @@ def test_a_visitor_sends_so_much_a_minute_and_another_is_not_kept_waiting(client
     assert upload(client, "a.zip", 3_900_000, **{"X-Forwarded-For": "5.6.7.8"}).status_code == 200
     clock.now += 61
     assert upload(client, "a.zip", 3_900_000, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 200
+
+
+def test_tiny_uploads_count_too_for_each_is_a_folder(client):
+    answers = [upload(client, "a.png", 1).status_code for _ in range(121)]
+    assert answers == [200] * 120 + [429]
+
+
+def test_what_is_no_file_and_what_the_disk_does_not_take_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    files = Files(Presence(), keeps_uploads=False)
+    client = TestClient(Starlette(routes=[upload_route(SimpleNamespace(files=files), 1000)]))
+    sent = {"files": {"beside": ("a.png", b"x")}}
+    answer = client.post("/gradio_api/upload", data={"files": "a text"}, **sent)
+    assert answer.status_code == 400 and "files must be files" in answer.text
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    for owner, name in ((files, "new_folder"), (page_uploads, "upload_fn")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, full)
+            answer = client.post("/gradio_api/upload", **sent)
+        assert answer.status_code == 503 and "cannot keep an upload" in answer.text and "/" not in answer.text
+    assert client.post("/gradio_api/upload", **sent).json() == []
+    assert files.n_bytes() == 0 and not any(tmp_path.iterdir())
 
 
 def test_the_environment_sets_the_limits_and_nonsense_is_refused(monkeypatch):

@@ -25,10 +25,12 @@ from attention.capture.extraction import fill
 from attention.errors import words_for
 from attention.models import kept
 from attention.request import Request
-from attention.runs.partial import PartialRun
+from attention.runs.partial import PartialRun, read_progress
 from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
+from attention.visitors import service as service_module
+from attention.visitors.presence import RUN, Visitor
 from attention.visitors.process_folder import remove_abandoned
 from attention.visitors.service import Service
 from attention.visitors.store import RunCache
@@ -125,6 +127,52 @@ def test_what_the_system_refuses_of_the_last_file_is_said(ask, still_works, monk
         words = ask()
     assert "run.json" in words and "/" not in words
     still_works()
+
+
+def test_a_run_with_which_a_chat_goes_on_stays_until_its_job_has_ended(service):
+    folder = write_run(service.cache.new_folder(), [scene(40, 30)], [(3, 4)])
+    ticket = service.cache.add(folder, "somebody")
+    for read in ({"images": [str(folder / "image_0.png")]}, {"videos": (folder,)}):
+        with service.job(read | {"prompt": "and then?", "model": "nonsense"}, "somebody"):
+            assert service.presence.is_held((RUN, ticket))
+        assert not service.presence.is_held((RUN, ticket))
+    seconds_until(lambda: not job_threads())
+
+
+@pytest.mark.parametrize("is_hosted", [True, False])
+def test_a_job_that_nobody_listens_to_is_nobodys_on_a_server_alone(tmp_path, monkeypatch, is_hosted):
+    monkeypatch.setattr(service_module, "GONE_SECONDS", -1)
+    cache = RunCache(tmp_path / "runs", library=not is_hosted, sweep_every=None)
+    service = Service(cache, run_job, is_hosted=is_hosted)
+    with service.job({"prompt": PROMPT}, Visitor("session", "1.1.1.1", frozenset({"event"}))) as job:
+        assert job._is_gone() == is_hosted
+    seconds_until(lambda: not job_threads())
+    service.close()
+
+
+def test_a_run_for_which_there_is_no_room_takes_no_device(service, ask, still_works):
+    service.cache.byte_limit = 10
+    assert "has no room for it at the moment" in ask()
+    assert not service.turns._seconds, "what was refused tells nobody how long a job takes"
+    assert service.cache._reserved == 0
+    service.cache.byte_limit = None
+    still_works()
+
+
+def test_pictures_that_are_being_opened_are_not_said_to_wait(service, tmp_path, monkeypatch):
+    noise((96, 64)).save(tmp_path / "picture.png")
+    seen, opened = [], service_module.open_pictures
+
+    def opening(request, limits):
+        (partial,) = service.cache.new_folder().parent.glob("*.partial")
+        seen.append(read_progress(partial)["phase"])
+        return opened(request, limits)
+
+    monkeypatch.setattr(service_module, "open_pictures", opening)
+    with service.job({"images": [str(tmp_path / "picture.png")], "prompt": PROMPT}, "somebody"):
+        seconds_until(lambda: seen)
+    seconds_until(lambda: not job_threads())
+    assert seen == ["inputs"]
 
 
 def test_a_place_that_cannot_be_written_is_said(service, ask, still_works, monkeypatch):

@@ -1,5 +1,7 @@
 """One budget of runs, uploads and exports: what goes first, what goes by itself, and what never goes."""
 
+from contextlib import ExitStack
+
 import pytest
 from test_store import Clock, write_run
 
@@ -134,6 +136,41 @@ def test_the_budget_is_one_for_all_and_spares_what_is_read(make, tmp_path, clock
         assert not is_there(cache, read)
 
 
+def test_nobody_loses_anything_to_what_is_refused(make, tmp_path):
+    cache = make(byte_limit=12_000)
+    run, export = put_run(cache, ME, 3000), put(cache, tmp_path, ME, 1000, is_export=True)
+    with pytest.raises(Busy), cache.room(13_000):
+        raise AssertionError
+    assert cache.upload_room(13_000, most=50_000) < 13_000
+    assert is_there(cache, run) and export.exists()
+
+
+def test_an_upload_that_has_served_counts_no_longer(make, tmp_path):
+    cache = make()
+    upload = put(cache, tmp_path, ME, 100, name="run.zip")
+    beside = upload.with_name("b.png")
+    beside.write_bytes(bytes(10))
+    cache.files.served(upload)
+    assert not upload.exists() and cache.files.n_bytes() == 10
+    cache.files.served(beside)
+    assert not upload.parent.exists() and cache.files.n_bytes() == 0 and tmp_path.is_dir()
+
+
+def test_the_janitor_goes_on_after_a_round_that_failed(make, monkeypatch, caplog):
+    cache, rounds = make(), []
+
+    def swept():
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise OSError(5, "Input/output error")
+        cache._closing.set()
+
+    monkeypatch.setattr(cache, "sweep", swept)
+    cache._sweep_forever(0)
+    cache._closing.clear()
+    assert len(rounds) == 2 and "a round of the janitor failed" in caplog.text
+
+
 def test_uploads_have_a_share_that_only_gone_visitors_uploads_make_room_in(make, tmp_path, clock):
     cache = make(byte_limit=100_000)
     gone = put(cache, tmp_path, ME, 600)
@@ -163,6 +200,17 @@ def test_a_visitor_has_so_many_runs_and_bytes_and_an_address_that_of_a_few(make,
     last = put_run(cache, ME, 100)
     assert is_there(cache, last) and not is_there(cache, large), "uploads of the address count"
     assert is_there(cache, other)
+
+
+def test_who_reads_their_runs_without_end_has_no_more_of_them(make, clock):
+    cache, mine = make(visitor_limits=KeptLimits(runs=2, n_bytes=10_000)), []
+    with ExitStack() as reading:
+        for _ in range(4):
+            clock.now += 1
+            mine.append(put_run(cache, ME))
+            reading.enter_context(cache.presence.held((RUN, mine[-1])))
+            cache.sweep()
+    assert [is_there(cache, ticket) for ticket in mine] == [False, False, True, True]
 
 
 def test_a_run_that_is_read_does_not_expire(make, clock):

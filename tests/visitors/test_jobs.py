@@ -56,6 +56,16 @@ def test_progress_and_result_reach_the_one_who_follows(partial):
     assert job_threads() == []
 
 
+def test_a_job_for_which_there_is_no_thread_leaves_no_folder(partial, monkeypatch):
+    def none(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Job(partial, dict)
+    assert not partial.folder.exists()
+
+
 def test_a_cancelled_job_takes_its_folder_along(partial):
     started = threading.Event()
 
