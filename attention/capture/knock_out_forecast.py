@@ -58,7 +58,7 @@ def forecast_knock_outs(
     towers = _towers(run, towers)
     place = readings_folder(run) / target.name(KIND, towers) if folder is None else Path(folder)
     if (place / INDEX).is_file():
-        return Forecast(run, place)
+        return Forecast(run, place).asked_for(target, towers)
     model = with_processor(model, processor) if processor is not None else model
     if partial is None:
         return Forecast(run, fill_forecast(run, target, towers, PartialRun.create(place), model, limits, adapted))
@@ -99,7 +99,7 @@ def fill_forecast(
 
         began = time.perf_counter()
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer) as passed:
+            with Differentiable(plans, on_layer, partial.check_cancelled) as passed:
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             value = value_of(target, logits, asked.ids, asked.first)

@@ -107,6 +107,9 @@ def try_heads(
     heads too.
     """
     target, tower = target or Target.of(run), tower_of_pictures(run)
+    if not isinstance(heads, int):
+        heads = list(dict.fromkeys((layer, head) for layer, head in heads))
+        Silence(tuple(heads), by, tower).check(run)
     kept = None if readings is None else readings / target.name(KIND, (tower,))
     forecast = forecast_knock_outs(
         run, target.tokens, target.against, towers=(tower,), model=model, limits=limits, folder=kept, partial=partial,
@@ -119,14 +122,14 @@ def try_heads(
         order = np.argsort(effects, axis=None)[:heads]
         heads = [(layers[int(i) // effects.shape[1]], int(i) % effects.shape[1]) for i in order]
     silence = Silence(tuple(heads), by, tower)
-    silence.check(run)
     places = [(layers.index(layer), head) for layer, head in heads]
     cells = run.pictures(tower)[0]
     rows = np.stack([run.exact_rows(token - 1, tower) for token in target.tokens]).mean(axis=0)
     masses = rows[..., cells].sum(axis=-1)
     drawn = control_heads(masses, places, seed)
     shuffle = np.random.default_rng(seed)
-    picked = {tuple(sorted(shuffle.permutation(len(drawn))[: len(places)].tolist())) for _ in range(10 * N_CONTROLS)}
+    draws = 10 * N_CONTROLS if len(drawn) >= len(places) else 0  # fewer others than heads are nothing to set beside
+    picked = {tuple(sorted(shuffle.permutation(len(drawn))[: len(places)].tolist())) for _ in range(draws)}
     sets = [[drawn[i] for i in one] for one in sorted(picked)]
     shuffle.shuffle(sets)
     sets = sets[:N_CONTROLS]

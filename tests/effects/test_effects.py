@@ -36,6 +36,7 @@ def test_rank_correlation_of_the_truth_of_its_reverse_and_of_ties():
     assert np.isnan(spearman(truth, np.zeros(5)))
     assert spearman(np.array([1, 2, 2, 3]), np.array([1, 2, 3, 4])) == pytest.approx(0.9486832980505138)
     assert agreement(truth, truth).hits and not agreement(-truth, truth).hits
+    assert not agreement(np.zeros(5), truth).hits  # what says the same of all names none
 
 
 def test_regions_are_parts_of_the_picture_and_their_cells_lie_in_them(run):
@@ -86,6 +87,10 @@ def test_heads_of_the_largest_forecast_are_silenced_together(run):
     assert try_heads(run, heads, model=model)[1].change == pytest.approx(found.change)
     with pytest.raises(InvalidRequest, match="100 heads were asked for"):
         try_heads(run, 100, model=model)
+    twice, again = try_heads(run, [*heads, heads[0]], model=model)
+    assert twice == heads and again.forecast == found.forecast and again.change == pytest.approx(found.change)
+    most = len(run.layers()) * run.heads() - 2  # there are too few others to set beside so many
+    assert [len(try_heads(run, n, model=model)[1].controls) for n in (most, most + 2)] == [0, 0]
 
 
 def test_painting_changes_the_box_alone():
@@ -117,6 +122,8 @@ def test_over_a_set_the_truth_agrees_wholly_and_a_random_order_does_not():
     assert of[BEST]["rank"] > 0.8 and set(found.rows[HIDDEN]) == {PAINTED}
     with pytest.raises(InvalidRequest, match="needs two inputs"):
         over_set(inputs[:1])
+    one_picture = over_set(inputs[:6], ["star"] * 6)  # no head can be chosen on one half and judged on another
+    assert one_picture.heads == [] and BEST not in one_picture.rows and "mean" in one_picture.rows
 
 
 def test_the_commands_say_it_in_numbers_and_words(run, capsys):
@@ -133,3 +140,20 @@ def test_the_commands_say_it_in_numbers_and_words(run, capsys):
     assert main(["try", str(run.folder), "--head", "99", "0", *asked]) == 2
     assert "Layer 99" in capsys.readouterr().err
     assert main(["agree", *asked]) == 2
+    capsys.readouterr()
+
+
+def test_a_set_is_told_in_numbers_and_without_them_in_null(capsys, tmp_path):
+    pictures = [EXAMPLES / "two.png", EXAMPLES / "two.png", EXAMPLES / "missing.png"]
+    items = [{"image": str(each), "prompt": "what is largest?", "click": [9, 9]} for each in pictures]
+    lines = tmp_path / "set.jsonl"
+    lines.write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    asked = ["agree", "--jsonl", str(lines), "--model", str(POCKET), "--no-paint", "--sides", "2", "--json", "--quiet"]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    record = json.loads(said)
+    assert "NaN" not in said and len(record["items"]) == 2 and len(record["refused"]) == 1
+    mean = record["agreement"]["mean"]["hidden"]
+    assert mean["rank_low"] is None and mean["n"] == 2  # both are of one picture: there is no interval
+    lines.write_text(json.dumps(items[2]), encoding="utf-8")
+    assert main(asked) == 2 and "missing.png" in capsys.readouterr().out
