@@ -21,7 +21,7 @@ from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .asked_again import AskedAgain, asked_again
+from .asked_again import AskedAgain, asked_again, kept_beside
 from .backward import (
     Differentiable,
     PassedLayer,
@@ -62,7 +62,11 @@ def attribute_directly(
     if (place / INDEX).is_file():
         return Direct(run, place).asked_for(target)
     model = with_processor(model, processor) if processor is not None else model
-    return Direct(run, fill_direct(run, target, PartialRun.create(place), model, limits))
+
+    def fill(own: PartialRun) -> Path:
+        return fill_direct(run, target, own, model, limits)
+
+    return Direct(run, kept_beside(place, fill) if folder is None else fill(PartialRun.create(place)))
 
 
 def fill_direct(

@@ -24,7 +24,7 @@ from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.tokens import token_texts
 
-from .asked_again import asked_again
+from .asked_again import asked_again, kept_beside
 from .called_with import with_processor
 from .direct_path import decoder_layers
 from .extraction import Adapted, all_or_nothing
@@ -53,7 +53,11 @@ def read_lens(
     if (place / INDEX).is_file():
         return Lens(run, place)
     model = with_processor(model, processor) if processor is not None else model
-    return Lens(run, fill_lens(run, PartialRun.create(place), model, limits))
+
+    def fill(own: PartialRun) -> Path:
+        return fill_lens(run, own, model, limits)
+
+    return Lens(run, kept_beside(place, fill) if folder is None else fill(PartialRun.create(place)))
 
 
 def fill_lens(

@@ -1,6 +1,7 @@
 """Regions and heads tried beside controls, and maps judged by what hiding and painting do."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from attention.effects.beside_controls import try_heads, try_region
 from attention.effects.controls import control_heads, control_regions
 from attention.effects.over_set import BEST, over_set
 from attention.environment import EXAMPLES, POCKET
-from attention.errors import InvalidRequest, NotInRun
+from attention.errors import Cancelled, InvalidRequest, NotInRun
 from attention.models import loading as models
 from attention.readings.agreement import agreement, keys_of, picture_blocks, spearman
 from attention.readings.target import Target
+from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 
 
@@ -91,6 +93,21 @@ def test_heads_of_the_largest_forecast_are_silenced_together(run):
     assert twice == heads and again.forecast == found.forecast and again.change == pytest.approx(found.change)
     most = len(run.layers()) * run.heads() - 2  # there are too few others to set beside so many
     assert [len(try_heads(run, n, model=model)[1].controls) for n in (most, most + 2)] == [0, 0]
+
+
+def test_the_forecast_beside_trials_is_of_the_same_adapter_and_stops_with_them(run, tmp_path):
+    model, target, switched = of_pocket(), Target((run.info["prompt_tokens"],)), []
+
+    def adapted(loaded):
+        switched.append(loaded)
+        return nullcontext()
+
+    agree(run, target, sides=2, paints=False, model=model, adapted=adapted)
+    assert len(switched) == 2  # for the forecast, and for the trials
+    partial = PartialRun.create(tmp_path / "job")
+    partial.cancel()
+    with pytest.raises(Cancelled):
+        agree(run, Target(target.tokens, 5), sides=2, paints=False, model=model, partial=partial)
 
 
 def test_painting_changes_the_box_alone():

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from attention import Request, extract
 from attention.capture import knock_out_forecast
+from attention.capture.asked_again import kept_beside
 from attention.capture.direct_attribution import attribute_directly
 from attention.capture.knock_out_forecast import fill_forecast, forecast_knock_outs
 from attention.capture.lens import read_lens
@@ -20,9 +21,10 @@ from attention.errors import Cancelled, CaptureError, DamagedRun, InvalidRequest
 from attention.models import loading as models
 from attention.readings.forecast import Forecast
 from attention.readings.lens import Lens
+from attention.readings.reading import readings_folder
 from attention.readings.target import Target
 from attention.readings.trial import Silence
-from attention.runs.partial import PartialRun
+from attention.runs.partial import SUFFIX, PartialRun
 from attention.runs.regions import Region
 
 QUESTION = "what color is the star?"
@@ -250,6 +252,20 @@ def detached(module):
         yield
     finally:
         handle.remove()
+
+
+def test_several_may_make_the_same_reading_and_one_that_was_killed_is_in_no_way(run):
+    model, token = of_pocket(), run.info["prompt_tokens"]
+    place = readings_folder(run) / Target((token,), 7).name("forecast", ("language",))
+    place.with_name(place.name + SUFFIX).mkdir(parents=True)
+    first = forecast_knock_outs(run, token, 7, model=model)
+    assert first.folder == place
+
+    def slower(own):
+        return fill_forecast(run, Target((token,), 7), ["language"], own, model)
+
+    assert kept_beside(place, slower) == place and Forecast(run, place).info == first.info
+    assert {each.name for each in place.parent.glob(f"{place.name}*")} == {place.name, place.name + SUFFIX}
 
 
 class StoppedAfter(PartialRun):
