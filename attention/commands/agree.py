@@ -63,6 +63,7 @@ def _agree(options) -> int:
 
 def _of_run(options, progress: Progress) -> int:
     from attention.effects.agreeing import NAMES, agree
+    from attention.effects.beside_controls import open_paths
     from attention.runs.run import open_run
 
     run = open_run(options.run)
@@ -82,6 +83,7 @@ def _of_run(options, progress: Progress) -> int:
             {
                 "run": options.run,
                 "value": found.value,
+                "paths": open_paths(run),
                 "regions": [
                     {"image": block.region.image, "box": list(block.region.place)}
                     | {truth: float(values[i]) for truth, values in found.measured.items()}
@@ -104,6 +106,8 @@ def _of_run(options, progress: Progress) -> int:
         ]
         rows.append((NAMES[name], *cells))
     _print(rows, 3 if options.no_paint else len(COLUMNS))
+    if paths := open_paths(run):
+        print(paths)
     return 0
 
 

@@ -106,7 +106,7 @@ def try_heads(
     Others are drawn from heads that read as much of pictures, or where these are too few from all others. Returns the
     heads too.
     """
-    target, tower = target or Target.of(run), tower_of_pictures(run)
+    target, tower = target or Target.of(run), run.picture_tower()
     if not isinstance(heads, int):
         heads = list(dict.fromkeys((layer, head) for layer, head in heads))
         Silence(tuple(heads), by, tower).check(run)
@@ -159,8 +159,12 @@ def _beside(
     painted: float | None,
     first_other: tuple[int, str, str] | None,
 ) -> BesideControls:
-    others = sorted(set(run.other_layers().values()))
-    paths = f"Other paths stay open: {len(run.other_layers())} layers have {', '.join(others)}." if others else ""
     said = tried.said[0].tolist(), tried.said[1].tolist()
     change, controls = float(tried.changes[0]), tried.changes[1:]
-    return BesideControls(tried.value, change, expected, controls, gap, said, painted, paths, first_other)
+    return BesideControls(tried.value, change, expected, controls, gap, said, painted, open_paths(run), first_other)
+
+
+def open_paths(run: Run) -> str:
+    """A sentence where a model has layers without attention, through which what is hidden is read all the same."""
+    others = sorted(set(run.other_layers().values()))
+    return f"Other paths stay open: {len(run.other_layers())} layers have {', '.join(others)}." if others else ""

@@ -95,6 +95,15 @@ def test_heads_of_the_largest_forecast_are_silenced_together(run):
     assert [len(try_heads(run, n, model=model)[1].controls) for n in (most, most + 2)] == [0, 0]
 
 
+def test_heads_of_a_run_without_a_picture_are_silenced_too(tmp_path):
+    model = of_pocket()
+    alone = extract(Request(prompt="what color is it?", answer="red", device="cpu"), tmp_path / "run", model=model)
+    heads, found = try_heads(alone, 1, model=model)
+    assert len(heads) == 1 and len(found.controls) > 0 and found.gap == 0 and found.change < 0
+    with pytest.raises(NotInRun, match="no region can be tried"):
+        agree(alone, model=model)
+
+
 def test_the_forecast_beside_trials_is_of_the_same_adapter_and_stops_with_them(run, tmp_path):
     model, target, switched = of_pocket(), Target((run.info["prompt_tokens"],)), []
 
