@@ -17,6 +17,7 @@ _HOME = {
     "attribute_directly": "capture.direct_attribution",
     "read_lens": "capture.lens",
     "relative_map": "readings.relative",
+    "Target": "readings.target",
     "try_region": "effects.beside_controls",
     "try_heads": "effects.beside_controls",
     "agree": "effects.agreeing",
@@ -38,7 +39,7 @@ _HOME = {
 }
 
 __all__ = [
-    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "agree", "answer_regions",
+    "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "Target", "agree", "answer_regions",
     "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_run", "open_scores",
     "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_places", "score_items", "try_heads",
     "try_region",

@@ -7,9 +7,12 @@ it lies beside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +24,7 @@ from attention.limits import Limits
 from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
 from attention.request import Request
-from attention.runs.partial import PartialRun
+from attention.runs.partial import SUFFIX, PartialPart, PartialRun
 from attention.runs.run import Run
 
 from .extraction import Adapted, Extraction
@@ -96,8 +99,14 @@ def asked_again(
     with (
         Extraction(request, partial, model, limits, is_differentiated=True) as extraction,
         adapted(extraction.loaded) if adapted else nullcontext(),
+        _stopping(extraction.loaded, partial.check_cancelled),
     ):
         loaded, first = extraction.loaded, extraction.n_prompt
+        if loaded.dtype != run.info["model"]["dtype"]:
+            raise CaptureError(
+                f"The model computes in {loaded.dtype} and the run's did in {run.info['model']['dtype']}: what is "
+                "computed now would be of another pass. Load it in the run's dtype."
+            )
         ids = [token["id"] for token in run.info["tokens"]]
         prepared = extraction.prepared.inputs
         if first != run.info["prompt_tokens"] or prepared.ids != ids[:first]:
@@ -110,6 +119,31 @@ def asked_again(
         yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, tensors, request, pictures)
 
 
+def kept_beside(place: Path, fill: Callable[[PartialRun], Path], whole: PartialRun | None = None) -> Path:
+    """Let `fill` make a reading in a folder of its own, and move it to its place; return that.
+
+    Several may make it at once, and one that was killed is in nobody's way: the first that is ready stays. `whole` is
+    the job that waits for it.
+    """
+    own = place.with_name(f"{place.name}-{secrets.token_hex(4)}")
+    made = fill(PartialRun.create(own) if whole is None else PartialPart(own.with_name(own.name + SUFFIX), whole))
+    try:
+        made.replace(place)
+    except OSError:  # somebody was quicker
+        shutil.rmtree(made, ignore_errors=True)
+    return place
+
+
+@contextmanager
+def _stopping(loaded: LoadedModel, stop: Callable[[], None]) -> Iterator[None]:
+    """Ask before every layer of every pass whether it is to stop."""
+    with ExitStack() as held:
+        for layers in loaded.family.attention_modules(loaded.model).values():
+            for module in layers.values():
+                held.callback(module.register_forward_pre_hook(lambda *_: stop()).remove)
+        yield
+
+
 def request_of(run: Run) -> Request:
     """The request that a run came from, its pictures as they lie in its folder, which is its video too.
 
@@ -120,10 +154,11 @@ def request_of(run: Run) -> Request:
         raise InvalidRequest("This run is of several videos, which are not kept apart: ask about a run of one.")
     if "messages" not in info or info.get("prompt_tokens") is None:
         raise InvalidRequest("run.json does not say what was asked, so it cannot be asked again.")
-    dtype = info["model"]["dtype"]
+    dtype, n_answer = info["model"]["dtype"], len(info["tokens"]) - info["prompt_tokens"]
     fields: dict[str, Any] = {
         "max_visual_tokens": info.get("max_visual_tokens"),
         "pan_and_scan": bool(info.get("pan_and_scan")),
+        "max_new_tokens": min(max(n_answer, 1), Limits().new_tokens),  # no more have room to be found
         "dtype": dtype if dtype in ("float32", "bfloat16", "float16") else "auto",
     }
     images = tuple(run.folder / image["file"] for image in info["images"] if "video" not in image)

@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
-from attention.errors import NotFinite
+from attention.errors import NotFinite, UnsupportedModel, shortened
+from attention.models.download import cause_of
 from attention.models.scores import Scores
+from attention.readings.reading import layer_file
 from attention.readings.target import Target
 
 from .asked_again import AskedAgain
 from .blocks import Block, Call, joined
+from .layer_writer import save_tensors
 from .plan import TowerPlan
 from .recorder import Capture
 
 # how far queries and keys may lie from the run's, over their norm: of float32, and of 16 bits on another device
 EQUAL, EQUAL_16 = 1e-4, 2e-2
+SCALES = (2.0**24, 2.0**16, 2.0**8, 1.0)  # of a target in float16, the largest first
 
 
 @dataclass
@@ -44,8 +47,15 @@ class PassedLayer:
 class Differentiable(Capture):
     """A context in which the attention outputs of a forward pass are kept for a backward one. Nothing is written."""
 
-    def __init__(self, towers: dict[str, TowerPlan], on_layer: Callable[[str, int], None] | None = None):
+    def __init__(
+        self,
+        towers: dict[str, TowerPlan],
+        on_layer: Callable[[str, int], None] | None = None,
+        stop: Callable[[], None] | None = None,
+    ):
+        """`stop` is called as each layer's gradient comes, and raises where it is not to go on."""
         super().__init__(Path(), towers, on_layer=on_layer)
+        self._stop = stop
         self.passed: dict[str, list[PassedLayer]] = {name: [] for name in towers}
 
     def __enter__(self) -> Differentiable:
@@ -62,7 +72,9 @@ class Differentiable(Capture):
         if name is None:
             return output
         if not output.requires_grad:  # the first of the graph
-            output = output.detach().requires_grad_()
+            output = output.detach().requires_grad_(torch.is_grad_enabled())
+        if self._stop is not None and output.requires_grad:
+            output.register_hook(lambda _, stop=self._stop: stop())
         self._add(name, module, query.detach(), key.detach(), value.detach(), mask, kwargs, output)
         return output
 
@@ -75,7 +87,16 @@ class Differentiable(Capture):
 
 @contextmanager
 def frozen(model: torch.nn.Module) -> Iterator[None]:
-    """Let no weight be part of a graph, and give each back what it had."""
+    """Let no weight be part of a graph, and give each back what it had.
+
+    Raises UnsupportedModel for weights that were made in inference mode, through which PyTorch has no gradients.
+    """
+    made = next((name for name, weight in model.named_parameters() if weight.is_inference()), None)
+    if made is not None:
+        raise UnsupportedModel(
+            f"The weight {made} was made inside torch.inference_mode(), so no gradient goes through it. Load the "
+            "model, or attach its adapter, outside of it."
+        )
     before = [weight for weight in model.parameters() if weight.requires_grad]
     try:
         for weight in before:
@@ -134,18 +155,56 @@ def write_gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor, f
         (folder / tower).mkdir()
         records = []
         for layer in sorted(layers, key=lambda each: each.index):
-            name = f"{tower}/layer_{layer.index:02d}.safetensors"
-            save_file(tensors_of(layer, pulls), folder / name, {"tower": tower, "layer": str(layer.index)})
+            name = layer_file(tower, layer.index)
+            save_tensors(tensors_of(layer, pulls), folder / name, {"tower": tower, "layer": str(layer.index)})
             records.append({"index": layer.index, "file": name})
         towers[tower] = {"layers": records}
     return towers
 
 
 def gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor) -> dict[int, torch.Tensor | None]:
-    """The gradient of a target to the output of each call, by the call's id; None where it is no function of it."""
+    """The gradient of a target to the output of each call, by the call's id; None where it is no function of it.
+
+    Raises UnsupportedModel where that cannot be: a layer before others of its tower, or one of the language model, is
+    what the target is made of, so there the model's own code lets no gradient through.
+    """
     calls = {id(block.call): block.call for layers in passed.values() for each in layers for block in each.blocks}
-    outputs = [_output(call) for call in calls.values()]
-    return dict(zip(calls, torch.autograd.grad(value, outputs, allow_unused=True), strict=True))
+    found = dict(zip(calls, differentiated(value, [_output(call) for call in calls.values()]), strict=True))
+    for tower, layers in passed.items():
+        reached = [layer.index for layer in layers if any(found[id(b.call)] is not None for b in layer.blocks)]
+        last = max(reached, default=-1)
+        for layer in layers:
+            if layer.index not in reached and (tower != "vision" or layer.index < last or not reached):
+                raise UnsupportedModel(
+                    f"No gradient reaches layer {layer.index} of the {tower} tower: the model's own code detaches what "
+                    "comes after it. Forecasts need gradients; hiding and silencing do not."
+                )
+    return found
+
+
+def differentiated(value: torch.Tensor, leaves: list[torch.Tensor], is_last: bool = True) -> list[torch.Tensor | None]:
+    """The gradient of a value to each of some tensors; None where it is no function of one. The last frees the graph.
+
+    In float16 a likely answer's gradients are smaller than its least number, so that the value is scaled, as far as all
+    stay finite; the result is float32 then. Raises UnsupportedModel for a model whose code has no gradients.
+    """
+    is_half = any(leaf.dtype == torch.float16 for leaf in leaves)
+    found: list[torch.Tensor | None] = []
+    for scale in SCALES if is_half else SCALES[-1:]:
+        keeps = not is_last or scale != SCALES[-1]
+        try:
+            scaled = torch.autograd.grad(value * scale, leaves, allow_unused=True, retain_graph=keeps)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise UnsupportedModel(
+                f"No gradient can be computed through this model's code ({shortened(cause_of(error), 200)}), so there "
+                "is no forecast. Hiding and silencing need none."
+            ) from error
+        found = [each if each is None or not is_half else each.float() / scale for each in scaled]
+        if all(each is None or each.isfinite().all() for each in scaled):
+            break
+    return found
 
 
 def tensors_of(layer: PassedLayer, pulls: dict[int, torch.Tensor | None]) -> dict[str, torch.Tensor]:

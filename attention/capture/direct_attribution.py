@@ -12,21 +12,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from attention.errors import UnsupportedModel
 from attention.limits import Limits
 from attention.readings.direct import KIND, Direct
-from attention.readings.reading import FORMAT, INDEX, readings_folder
+from attention.readings.reading import FORMAT, INDEX, layer_file, readings_folder
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .asked_again import AskedAgain, asked_again
-from .backward import Differentiable, PassedLayer, check_same, frozen, gradients, logits_of, tensors_of
+from .asked_again import AskedAgain, asked_again, kept_beside
+from .backward import (
+    Differentiable,
+    PassedLayer,
+    check_same,
+    differentiated,
+    frozen,
+    gradients,
+    logits_of,
+    tensors_of,
+)
 from .called_with import with_processor
 from .direct_path import Parts, direct_path
 from .extraction import Adapted, all_or_nothing
+from .layer_writer import save_tensors
 from .plan import plan_towers
 
 # by which the parts may miss the logit, of the sum of their sizes: in float32, and in 16 bits
@@ -51,9 +60,13 @@ def attribute_directly(
     target = Target.of(run, tokens, against)
     place = readings_folder(run) / target.name(KIND, ()) if folder is None else Path(folder)
     if (place / INDEX).is_file():
-        return Direct(run, place)
+        return Direct(run, place).asked_for(target)
     model = with_processor(model, processor) if processor is not None else model
-    return Direct(run, fill_direct(run, target, PartialRun.create(place), model, limits))
+
+    def fill(own: PartialRun) -> Path:
+        return fill_direct(run, target, own, model, limits)
+
+    return Direct(run, kept_beside(place, fill) if folder is None else fill(PartialRun.create(place)))
 
 
 def fill_direct(
@@ -77,7 +90,7 @@ def fill_direct(
             partial.report("capture", done, total)
 
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer) as passed, direct_path(asked.loaded) as parts:
+            with Differentiable(plans, on_layer, partial.check_cancelled) as passed, direct_path(asked.loaded) as parts:
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             towers, budget = _written(asked, target, passed.passed, parts, logits, partial.folder)
@@ -112,9 +125,9 @@ def _written(
     others = [(layer, part) for layer, found in parts.others.items() for part in found]
     assert parts.embedding is not None  # the first layer was called
     leaves = [parts.embedding, *(part for _, part in others)]
-    of_leaves = torch.autograd.grad(value, leaves, allow_unused=True, retain_graph=True)
+    of_leaves = differentiated(value, leaves, is_last=False)
     added = [
-        0.0 if pull is None else float((pull * part.detach()).sum())
+        0.0 if pull is None else float((pull * part.detach()).sum(dtype=torch.float32))
         for pull, part in zip(of_leaves, leaves, strict=True)
     ]
     pulls, rows = gradients(passed, value), [token - 1 for token in target.tokens]
@@ -127,10 +140,10 @@ def _written(
             kept = tensors_of(layer, pulls)
             by_head = kept["pull_output"][:, rows].sum(dim=1)
             total, sizes = total + float(by_head.sum()), sizes + float(by_head.abs().sum())
-            name = f"{tower}/layer_{layer.index:02d}.safetensors"
+            name = layer_file(tower, layer.index)
             direction = kept["pull"][:, rows].transpose(0, 1).contiguous()
             tensors = {"value": kept["value"], "direction": direction, "added": by_head.contiguous()}
-            save_file(tensors, folder / name, {"tower": tower, "layer": str(layer.index)})
+            save_tensors(tensors, folder / name, {"tower": tower, "layer": str(layer.index)})
             records.append({"index": layer.index, "file": name})
         towers[tower] = {"layers": records}
     rest = float(value.detach()) - total

@@ -6,8 +6,6 @@ Owns the job: its folder, the check that the pass is the run's own, and the inde
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,10 +18,10 @@ from attention.limits import Limits
 from attention.readings.forecast import KIND, Forecast
 from attention.readings.reading import FORMAT, INDEX, readings_folder
 from attention.readings.target import Target
-from attention.runs.partial import SUFFIX, PartialPart, PartialRun
+from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .asked_again import asked_again
+from .asked_again import asked_again, kept_beside
 from .backward import Differentiable, check_same, frozen, value_of, write_gradients
 from .called_with import with_processor
 from .extraction import Adapted, all_or_nothing
@@ -58,17 +56,14 @@ def forecast_knock_outs(
     towers = _towers(run, towers)
     place = readings_folder(run) / target.name(KIND, towers) if folder is None else Path(folder)
     if (place / INDEX).is_file():
-        return Forecast(run, place)
+        return Forecast(run, place).asked_for(target, towers)
     model = with_processor(model, processor) if processor is not None else model
-    if partial is None:
-        return Forecast(run, fill_forecast(run, target, towers, PartialRun.create(place), model, limits, adapted))
-    own = PartialPart(place.with_name(f"{place.name}-{secrets.token_hex(4)}{SUFFIX}"), partial)  # of several at once
-    made = fill_forecast(run, target, towers, own, model, limits, adapted)
-    try:
-        made.replace(place)
-    except OSError:  # somebody was quicker
-        shutil.rmtree(made, ignore_errors=True)
-    return Forecast(run, place)
+
+    def fill(own: PartialRun) -> Path:
+        return fill_forecast(run, target, towers, own, model, limits, adapted)
+
+    is_named = folder is not None and partial is None
+    return Forecast(run, fill(PartialRun.create(place)) if is_named else kept_beside(place, fill, partial))
 
 
 def fill_forecast(
@@ -99,7 +94,7 @@ def fill_forecast(
 
         began = time.perf_counter()
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer) as passed:
+            with Differentiable(plans, on_layer, partial.check_cancelled) as passed:
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             value = value_of(target, logits, asked.ids, asked.first)

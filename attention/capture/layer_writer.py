@@ -94,6 +94,14 @@ class LayerWriter:
                 self._room.notify_all()
 
 
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a file of tensors. Raises CaptureError with the words for what the system refuses, as on a full disk."""
+    try:
+        save_file(tensors, path, metadata)
+    except Exception as error:
+        raise _in_words(error) from error
+
+
 def _in_words(error: BaseException) -> BaseException:
     """The error as the capturing thread raises it."""
     words = None if isinstance(error, AttentionError) else words_for(error)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from attention.errors import UnsupportedModel
 from attention.limits import Limits
@@ -24,10 +24,12 @@ from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.tokens import token_texts
 
-from .asked_again import asked_again
+from .asked_again import asked_again, kept_beside
 from .called_with import with_processor
 from .direct_path import decoder_layers
 from .extraction import Adapted, all_or_nothing
+from .layer_writer import save_tensors
+from .tried import check_same_words
 
 WORDS = 5  # that are kept of each token and layer
 CHUNK_BYTES = 64 << 20  # of float32 logits at a time
@@ -51,7 +53,11 @@ def read_lens(
     if (place / INDEX).is_file():
         return Lens(run, place)
     model = with_processor(model, processor) if processor is not None else model
-    return Lens(run, fill_lens(run, PartialRun.create(place), model, limits))
+
+    def fill(own: PartialRun) -> Path:
+        return fill_lens(run, own, model, limits)
+
+    return Lens(run, kept_beside(place, fill) if folder is None else fill(PartialRun.create(place)))
 
 
 def fill_lens(
@@ -67,15 +73,15 @@ def fill_lens(
             for index, layer in enumerate(layers):
 
                 def read(module, args, output, index=index):
-                    partial.check_cancelled()
                     partial.report("capture", index, len(layers))
                     hidden = output[0] if isinstance(output, tuple) else output
                     if hidden.dim() != 3:
                         raise UnsupportedModel(f"{asked.loaded.id} has several states for each token, and no one word.")
-                    found[index] = _words(hidden[0], norm, head)
+                    found[index] = _words(hidden[0], norm, head, partial.check_cancelled)
 
                 hooks.callback(layer.register_forward_hook(read).remove)
             logits = asked.logits()[0]
+        check_same_words(asked, logits)
         own = torch.log_softmax(logits.float(), dim=-1)
         _, logprobs = found[len(layers) - 1]
         missed = (logprobs[asked.first - 1 :].cpu() - own.topk(WORDS).values.cpu()).abs()
@@ -89,7 +95,7 @@ def fill_lens(
             "ids": torch.stack([found[i][0].cpu().to(torch.int32) for i in sorted(found)]),
             "logprobs": torch.stack([found[i][1].cpu() for i in sorted(found)]),
         }
-        save_file(tables, partial.folder / FILE)
+        save_tensors(tables, partial.folder / FILE)
         tokenizer = asked.loaded.processor.tokenizer
         every = sorted(set(tables["ids"].flatten().tolist()))
         texts = {str(each): token_texts([each], tokenizer.decode, lambda _: False)[0][0] for each in every}
@@ -121,11 +127,13 @@ def final_norm(loaded: LoadedModel) -> torch.nn.Module:
     return norm
 
 
-def _words(hidden: torch.Tensor, norm: torch.nn.Module, head: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _words(
+    hidden: torch.Tensor, norm: torch.nn.Module, head: Any, stop: Callable[[], None]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The likeliest ids of hidden states [tokens, hidden] and their log-probabilities, [tokens, WORDS] each."""
     step = max(1, CHUNK_BYTES // (4 * head.weight.shape[0]))
-    found = [
-        torch.log_softmax(head(norm(hidden[start : start + step])).float(), dim=-1).topk(WORDS)
-        for start in range(0, len(hidden), step)
-    ]
+    found = []
+    for start in range(0, len(hidden), step):
+        stop()
+        found.append(torch.log_softmax(head(norm(hidden[start : start + step])).float(), dim=-1).topk(WORDS))
     return torch.cat([each.indices for each in found]), torch.cat([each.values for each in found])

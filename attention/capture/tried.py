@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter, ImageStat
 
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.models.edits import LayerEdit, edited
 from attention.readings.target import Target
@@ -32,6 +32,7 @@ from .backward import value_of
 from .extraction import Adapted
 
 Paint = Literal["mean", "blur"]
+PAINTS: tuple[Paint, ...] = get_args(Paint)
 
 BATCH_BYTES = 1 << 30  # of what the members of a batch hold at a time
 STATES = (
@@ -76,7 +77,7 @@ class Trials:
             self._partial.check_cancelled()
             logits = _logits(self._asked, self._modules, run, part)
             if not values:
-                _check_same(self._asked, logits[0])
+                check_same_words(self._asked, logits[0])
             skipped = 1 if values else 0  # the unchanged member of every batch but the first
             for each in logits[skipped:]:
                 self._measure(each, values, said)
@@ -92,6 +93,8 @@ class Trials:
 
         In the mean colour of its picture, or blurred. Raises CaptureError for a picture that is read as other tokens.
         """
+        if by not in PAINTS:
+            raise InvalidRequest(f"A region is painted {' or '.join(PAINTS)}, not {quoted(by)}.")
         values, said = list[float](), list[list[int]]()
         self._measure(self._asked.logits()[0], values, said)
         pictures = [image for image, _ in self._asked.pictures]
@@ -156,7 +159,7 @@ def painted(picture: Image.Image, box: Sequence[float], by: Paint) -> Image.Imag
     return result
 
 
-def _check_same(asked: AskedAgain, logits: torch.Tensor) -> None:
+def check_same_words(asked: AskedAgain, logits: torch.Tensor) -> None:
     """Raise CaptureError where the answer's tokens are not as probable as the run says."""
     said = asked.run.info.get("logprobs") or []
     rows = torch.log_softmax(logits[:-1].float(), dim=-1)
@@ -185,10 +188,14 @@ def _logits(asked: Any, modules: dict, run: Run, trials: Sequence[Trial]) -> tor
     except (RuntimeError, IndexError, ValueError):
         if not trials:
             raise
-        alone = [None, *trials]
-        found = []
-        for trial in alone:
-            with edited({} if trial is None else _edits(run, modules, [trial], is_alone=True)):
+        watched = {module: LayerEdit(is_watched=True) for by_layer in modules.values() for module in by_layer.values()}
+        with edited(watched):
+            found = [asked.logits()]
+        for trial in trials:
+            changes = _edits(run, modules, [trial], is_alone=True)
+            for module, change in changes.items():
+                change.mean = watched[module].mean
+            with edited(changes):
                 found.append(asked.logits())
         return torch.cat(found)
 
@@ -199,6 +206,7 @@ def _edits(
     """The change of each layer, for members of a batch of which the first is unchanged, or for one trial alone."""
     shift, n_members = (0, 1) if is_alone else (1, 1 + len(trials))
     edits: dict[torch.nn.Module, LayerEdit] = {}
+    made: dict[tuple[Any, ...], torch.Tensor] = {}  # most layers hide the same: tokens x tokens are held once
     for tower, layers in modules.items():
         if tower not in run.towers() or tower == "vision":
             continue
@@ -211,11 +219,15 @@ def _edits(
             ]
             hidden = None
             if hiding:
-                by_head = any(trial.heads is not None for _, trial in hiding)
-                hidden = torch.zeros(n_members, heads if by_head else 1, queries, keys, dtype=torch.bool)
-                for member, trial in hiding:
-                    which = slice(None) if trial.heads is None else list(trial.heads)
-                    hidden[member, which] = _edges(trial, queries, keys)
+                same = (tower, *(member for member, _ in hiding))
+                if same not in made:
+                    by_head = any(trial.heads is not None for _, trial in hiding)
+                    hidden = torch.zeros(n_members, heads if by_head else 1, queries, keys, dtype=torch.bool)
+                    for member, trial in hiding:
+                        which = slice(None) if trial.heads is None else list(trial.heads)
+                        hidden[member, which] = _edges(trial, queries, keys)
+                    made[same] = hidden
+                hidden = made[same]
             silent: dict[int, dict[int, torch.Tensor | None]] = {}
             for member, silenced in enumerate(trials):
                 if isinstance(silenced, Silence) and silenced.tower == tower:

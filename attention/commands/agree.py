@@ -36,7 +36,7 @@ def add_agree(commands) -> None:
     parser.set_defaults(command=_agree)
     group = parser.add_argument_group("inputs", "A finished run, or a set of questions.")
     group.add_argument("run", nargs="?", metavar="RUN", help="folder of a finished run with an answer")
-    group.add_argument("--jsonl", metavar="FILE", help="set: each line has an image and a prompt, as for `score`")
+    group.add_argument("--jsonl", metavar="FILE", help="set: lines as for `score`, each with a box or a click")
     group.add_argument("--sample", type=int, metavar="N", help="so many of its questions, drawn at random")
     group.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     group.add_argument("--sides", type=int, default=4, metavar="N", help="regions along each side (default: 4)")
@@ -63,6 +63,7 @@ def _agree(options) -> int:
 
 def _of_run(options, progress: Progress) -> int:
     from attention.effects.agreeing import NAMES, agree
+    from attention.effects.beside_controls import open_paths
     from attention.runs.run import open_run
 
     run = open_run(options.run)
@@ -82,6 +83,7 @@ def _of_run(options, progress: Progress) -> int:
             {
                 "run": options.run,
                 "value": found.value,
+                "paths": open_paths(run),
                 "regions": [
                     {"image": block.region.image, "box": list(block.region.place)}
                     | {truth: float(values[i]) for truth, values in found.measured.items()}
@@ -104,6 +106,8 @@ def _of_run(options, progress: Progress) -> int:
         ]
         rows.append((NAMES[name], *cells))
     _print(rows, 3 if options.no_paint else len(COLUMNS))
+    if paths := open_paths(run):
+        print(paths)
     return 0
 
 
@@ -137,9 +141,21 @@ def _of_set(options, progress: Progress) -> int:
         groups.append(str(item.image))
         said.append(item.name)
     progress.end()
+    if len(found) < 2:
+        why = "".join(f" {name}: {reason}" for name, reason in list(refused.items())[:3])
+        raise InvalidRequest(f"Agreement over a set needs two inputs at least; {len(found)} could be used.{why}")
     result = over_set(found, groups, options.seed)
     if options.json:
-        print_json({"set": options.jsonl, "items": said, "refused": refused, "agreement": result.rows})
+        print_json(
+            {
+                "set": options.jsonl,
+                "items": said,
+                "refused": refused,
+                "agreement": {
+                    name: {truth: _plain(each) for truth, each in row.items()} for name, row in result.rows.items()
+                },
+            }
+        )
         return 0
     print(f"{len(found)} inputs of {Path(options.jsonl).name}, {options.sides} x {options.sides} regions each.")
     rows = []

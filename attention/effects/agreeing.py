@@ -87,7 +87,10 @@ def agree(
     """
     target = target or Target.of(run)
     blocks = picture_blocks(run, sides)
-    forecast = forecast_knock_outs(run, target.tokens, target.against, towers=(tower_of_pictures(run),), model=model)
+    forecast = forecast_knock_outs(
+        run, target.tokens, target.against, towers=(tower_of_pictures(run),), model=model, limits=limits,
+        partial=partial, adapted=adapted,
+    )  # fmt: skip
     total = len(blocks) * (2 if paints else 1)
 
     def told(before: int) -> Callable[[int, int], None] | None:
@@ -120,5 +123,5 @@ def expected_harm(run: Run, forecast: Forecast, blocks: list[Block], seed: int =
         **read_maps(run, blocks, queries),
         "gradient": signed,
         "gradient_relu": positive,
-        "forecast": np.array([forecast.knock_out(own, tower).sum(dtype=np.float64) for own in keys]),
+        "forecast": forecast.knock_outs(keys, tower).sum(axis=(1, 2), dtype=np.float64),
     }

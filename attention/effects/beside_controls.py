@@ -106,7 +106,10 @@ def try_heads(
     Others are drawn from heads that read as much of pictures, or where these are too few from all others. Returns the
     heads too.
     """
-    target, tower = target or Target.of(run), tower_of_pictures(run)
+    target, tower = target or Target.of(run), run.picture_tower()
+    if not isinstance(heads, int):
+        heads = list(dict.fromkeys((layer, head) for layer, head in heads))
+        Silence(tuple(heads), by, tower).check(run)
     kept = None if readings is None else readings / target.name(KIND, (tower,))
     forecast = forecast_knock_outs(
         run, target.tokens, target.against, towers=(tower,), model=model, limits=limits, folder=kept, partial=partial,
@@ -119,14 +122,14 @@ def try_heads(
         order = np.argsort(effects, axis=None)[:heads]
         heads = [(layers[int(i) // effects.shape[1]], int(i) % effects.shape[1]) for i in order]
     silence = Silence(tuple(heads), by, tower)
-    silence.check(run)
     places = [(layers.index(layer), head) for layer, head in heads]
     cells = run.pictures(tower)[0]
     rows = np.stack([run.exact_rows(token - 1, tower) for token in target.tokens]).mean(axis=0)
     masses = rows[..., cells].sum(axis=-1)
     drawn = control_heads(masses, places, seed)
     shuffle = np.random.default_rng(seed)
-    picked = {tuple(sorted(shuffle.permutation(len(drawn))[: len(places)].tolist())) for _ in range(10 * N_CONTROLS)}
+    draws = 10 * N_CONTROLS if len(drawn) >= len(places) else 0  # fewer others than heads are nothing to set beside
+    picked = {tuple(sorted(shuffle.permutation(len(drawn))[: len(places)].tolist())) for _ in range(draws)}
     sets = [[drawn[i] for i in one] for one in sorted(picked)]
     shuffle.shuffle(sets)
     sets = sets[:N_CONTROLS]
@@ -156,8 +159,12 @@ def _beside(
     painted: float | None,
     first_other: tuple[int, str, str] | None,
 ) -> BesideControls:
-    others = sorted(set(run.other_layers().values()))
-    paths = f"Other paths stay open: {len(run.other_layers())} layers have {', '.join(others)}." if others else ""
     said = tried.said[0].tolist(), tried.said[1].tolist()
     change, controls = float(tried.changes[0]), tried.changes[1:]
-    return BesideControls(tried.value, change, expected, controls, gap, said, painted, paths, first_other)
+    return BesideControls(tried.value, change, expected, controls, gap, said, painted, open_paths(run), first_other)
+
+
+def open_paths(run: Run) -> str:
+    """A sentence where a model has layers without attention, through which what is hidden is read all the same."""
+    others = sorted(set(run.other_layers().values()))
+    return f"Other paths stay open: {len(run.other_layers())} layers have {', '.join(others)}." if others else ""

@@ -27,7 +27,8 @@ class OnSet:
     """Agreement over a set.
 
     `rows` {map: {truth: {rank, rank_low, rank_high, hits, hits_low, hits_high, n}}}; `heads` the (index of layer, head)
-    that was chosen on each half of the inputs.
+    that was chosen on each half of the inputs, none where all
+    inputs share a picture: then none can be judged elsewhere.
     """
 
     rows: dict[str, dict[str, dict[str, float]]]
@@ -46,8 +47,9 @@ def over_set(inputs: Sequence[Agreeing], groups: Sequence[Any] | None = None, se
     heads = _best_heads(inputs, names, seed)
     half = over_items.first_half(names, seed)
     for each, table, is_first in zip(inputs, tables, half, strict=True):
-        layer, head = heads[1 if is_first else 0]
-        table[BEST] = {truth: agreement(each.heads[layer, head], values) for truth, values in each.measured.items()}
+        if heads:
+            layer, head = heads[1 if is_first else 0]
+            table[BEST] = {truth: agreement(each.heads[layer, head], values) for truth, values in each.measured.items()}
     rows: dict[str, dict[str, dict[str, float]]] = {}
     for name in SET_NAMES:
         for truth in tables[0].get(name, {}):
@@ -66,6 +68,8 @@ def over_set(inputs: Sequence[Agreeing], groups: Sequence[Any] | None = None, se
 def _best_heads(inputs: Sequence[Agreeing], groups: np.ndarray, seed: int) -> list[tuple[int, int]]:
     """The head that agrees best with hiding, over the first half of the inputs and over the others."""
     half = over_items.first_half(groups, seed)
+    if not half.any():
+        return []
     scores = np.stack(
         [[[agreement(head, each.measured[HIDDEN]).rank for head in layer] for layer in each.heads] for each in inputs]
     )

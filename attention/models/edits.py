@@ -21,11 +21,14 @@ class LayerEdit:
     """The changes of one layer, member by member of a batch.
 
     `hidden` bool [members, heads or 1, queries, keys]: edges that are not read; None hides nothing. `silent` {member:
-    {head: the output that it has instead, [value_dim], or None for its mean over the rows of the first member}}.
+    {head: the output that it has instead, [value_dim], or None for its mean over the rows of the first member}}. `mean`
+    [heads, value_dim] is that mean where the unchanged input is no member; a layer that `is_watched` finds it.
     """
 
     hidden: torch.Tensor | None = None
     silent: Mapping[int, Mapping[int, torch.Tensor | None]] = field(default_factory=dict)
+    mean: torch.Tensor | None = None
+    is_watched: bool = False
 
     def mask(self, module, query, key, mask, kwargs: dict[str, Any]) -> torch.Tensor | None:
         """The mask of an attention call with the hidden edges hidden; the call's own where there are none."""
@@ -49,9 +52,11 @@ class LayerEdit:
             is_empty = ~seen.any(dim=-1)  # kernels differ in what they make of it
             if is_empty.any():
                 output = output.masked_fill(is_empty.transpose(1, 2)[..., None], 0)
+        if self.is_watched:
+            self.mean = output[0].float().mean(dim=0).to(output.dtype)
         if self.silent:
+            means = output[0].float().mean(dim=0).to(output.dtype) if self.mean is None else self.mean
             output = output.clone()
-            means = output[0].float().mean(dim=0).to(output.dtype)
             for member, heads in self.silent.items():
                 for head, instead in heads.items():
                     output[member, :, head] = means[head] if instead is None else instead.to(output)

@@ -103,7 +103,8 @@ def box_of(run: Run, keys: tuple[int, ...], image: int, tower: str) -> tuple[flo
 
 def agreement(expected: np.ndarray, measured: np.ndarray) -> Agreement:
     """Agreement of the harm that a map expects of each region with that measured, [regions] each, negative is harm."""
-    return Agreement(spearman(expected, measured), bool(expected.argmin() == measured.argmin()))
+    lowest = np.flatnonzero(expected == expected.min())  # several name no region
+    return Agreement(spearman(expected, measured), lowest.tolist() == [int(measured.argmin())])
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:

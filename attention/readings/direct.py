@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .reading import Reading
+from .target import Target
 
 KIND = "direct"
 
@@ -25,6 +26,18 @@ class Direct(Reading):
     """A direct logit attribution, read from its folder."""
 
     kind = KIND
+
+    def _check(self) -> None:
+        super()._check()
+        Target.of(self.run, **self.info["target"])
+
+    def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
+        heads = self.run.heads(tower)
+        return {
+            "value": (None, self.run.keys(tower), None),
+            "direction": (len(self.queries), heads, None),
+            "added": (heads,),
+        }
 
     @property
     def queries(self) -> list[int]:

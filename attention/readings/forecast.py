@@ -45,26 +45,48 @@ class Forecast(Reading):
     def target(self) -> Target:
         return Target(tuple(self.info["target"]["tokens"]), self.info["target"]["against"])
 
+    def _check(self) -> None:
+        super()._check()
+        Target.of(self.run, **self.info["target"])
+
+    def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
+        heads, queries = self.run.heads(tower), self.run.queries(tower)
+        return {
+            "value": (None, self.run.keys(tower), None),
+            "pull": (heads, queries, None),
+            "pull_output": (heads, queries),
+        }
+
     def score_gradient(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
         """dL/ds of one row: float32 [heads, keys], 0 where the mask hides a key; over keys it sums to 0.
 
-        With learned sinks it sums to pull . output x (1 - sum of the row): the rest is the sink's own.
+        With learned sinks it sums to pull . output x (1 - sum of the row): the rest is the sink's own. Raises NotInRun
+        for a layer or a row that is not there.
         """
+        self._check_query(query, tower)
         _, gradient, _ = next(self._chunks(layer, tower, query, query + 1))
         return gradient[:, 0].astype(np.float32)
 
     def gradient_times_attention(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
         """A x dL/dA of one row: float32 [heads, keys], signed; over keys it sums to pull . output."""
+        self._check_query(query, tower)
         data = self._read(layer, tower)
         _, rows = next(self.run.dense_chunks(layer, tower, query, query + 1))
         return (rows[:, 0] * _seen(data["pull"][:, query : query + 1], data["value"])[:, 0]).astype(np.float32)
 
     def keys(self, layer: int, tower: str = "language") -> np.ndarray:
         """Effect of each key being read a little less by everybody: float32 [heads, keys], minus the sum over rows."""
-        total = np.zeros((self.run.heads(tower), self.run.keys(tower)))
-        for _, gradient, _ in self._chunks(layer, tower):
-            total -= gradient.sum(axis=1)
-        return total.astype(np.float32)
+        data = self._read(layer, tower)
+        groups, n, width = data["value"].shape
+        heads = self.run.heads(tower)
+        pulled, own = np.zeros((heads, n, width)), np.zeros((heads, n))  # sums over rows of A pull, and of A pull . o
+        for start, rows in self.run.dense_chunks(layer, tower):
+            stop = start + rows.shape[1]
+            by_key = rows.swapaxes(1, 2)
+            pulled += np.matmul(by_key, data["pull"][:, start:stop])
+            own += np.matmul(by_key, data["pull_output"][:, start:stop, None])[:, :, 0]
+        total = np.einsum("grnd,gnd->grn", pulled.reshape(groups, -1, n, width), data["value"].astype(np.float64))
+        return (own - total.reshape(heads, n)).astype(np.float32)
 
     def knock_out(self, keys: Sequence[int], tower: str = "language") -> np.ndarray:
         """Effect of no row outside of these keys reading them, by layer and head: float32 [layers, heads].
@@ -73,29 +95,54 @@ class Forecast(Reading):
         lies on them would be left with nothing: its output is then taken as 0. Raises NotInRun for a key that is not
         there, or for no key.
         """
+        effects: np.ndarray = self.knock_outs([keys], tower)[0]
+        return effects
+
+    def knock_outs(self, regions: Sequence[Sequence[int]], tower: str = "language") -> np.ndarray:
+        """The same of several regions, each by itself, in one walk: float32 [regions, layers, heads]."""
+        inside = np.stack([self._inside(keys, tower) for keys in regions])
+        effects = [self._knock_outs(layer, tower, inside) for layer in self.layers(tower)]
+        return np.stack(effects, axis=1).astype(np.float32)
+
+    def _knock_outs(self, layer: int, tower: str, inside: np.ndarray) -> np.ndarray:
+        """The same of one layer, `inside` bool [regions, keys]: float64 [regions, heads]."""
+        run, data = self.run, self._read(layer, tower)
+        has_sink = run.has_learned_sink(layer, tower)
+        total = np.zeros((len(inside), run.heads(tower)))
+        for start, rows in run.dense_chunks(layer, tower):
+            stop = start + rows.shape[1]
+            pull, own = data["pull"][:, start:stop], data["pull_output"][:, start:stop].astype(np.float64)
+            sink = np.maximum(1 - rows.sum(axis=2, dtype=np.float64), 0) if has_sink else np.zeros(own.shape)
+            for i, region in enumerate(inside):
+                there, pulled = _of_keys(rows, pull, data["value"], np.flatnonzero(region))
+                left = 1 - there
+                lost = (pulled - there * own) / np.maximum(left, HALF)
+                few = np.flatnonzero((left < HALF).any(axis=0))  # rows: 1 - there would be rounding, or 0
+                if len(few):
+                    others = _of_keys(rows[:, few], pull[:, few], data["value"], np.flatnonzero(~region))
+                    left_there = others[0] + sink[:, few]
+                    kept = np.divide(others[1], left_there, out=np.zeros_like(left_there), where=left_there > 0)
+                    lost[:, few] = np.where(left[:, few] < HALF, own[:, few] - kept, lost[:, few])
+                if run.queries_are_tokens(tower) == run.keys_are_tokens(tower):  # what is read reads too
+                    lost[:, region[start:stop]] = 0
+                total[i] -= lost.sum(axis=1)
+        return total
+
+    def _inside(self, keys: Sequence[int], tower: str) -> np.ndarray:
+        """These keys as bool [keys]. Raises NotInRun for one that is not there, or for none."""
         n = self.run.keys(tower)
-        wrong = [key for key in keys if not 0 <= key < n]
+        wrong = [key for key in keys if not _is_place(key, n)]
         if wrong or not len(keys):
             named = quoted(wrong[0]) if wrong else "in an empty region"
             raise NotInRun(f"There is no key {named} in the {tower} tower: it has {n} keys.")
         inside = np.zeros(n, bool)
         inside[list(keys)] = True
-        are_queries = self.run.queries(tower) == n
-        effects = []
-        for layer in self.layers(tower):
-            total = np.zeros(self.run.heads(tower))
-            pull_output = self._read(layer, tower)["pull_output"]
-            for start, gradient, rows in self._chunks(layer, tower):
-                left = 1 - rows[:, :, inside].sum(axis=2, dtype=np.float64)
-                outside = rows[:, :, ~inside].sum(axis=2, dtype=np.float64)
-                is_empty = (outside == 0) & (left < EMPTY)
-                lost = gradient[:, :, inside].sum(axis=2) / np.where(is_empty, 1, left)
-                lost = np.where(is_empty, pull_output[:, start : start + rows.shape[1]], lost)
-                if are_queries:
-                    lost[:, inside[start : start + rows.shape[1]]] = 0
-                total -= lost.sum(axis=1)
-            effects.append(total)
-        return np.stack(effects).astype(np.float32)
+        return inside
+
+    def _check_query(self, query: int, tower: str) -> None:
+        n = self.run.queries(tower)
+        if not _is_place(query, n):
+            raise NotInRun(f"There is no row {quoted(query)} in the {tower} tower: it has rows 0 to {n - 1}.")
 
     def silenced(self, by: Literal["zero", "mean"] = "zero", tower: str = "language") -> np.ndarray:
         """Effect of each head's output being 0, or its mean over the run's rows: float32 [layers, heads]."""
@@ -131,7 +178,21 @@ class Forecast(Reading):
             yield start, rows * (seen - data["pull_output"][:, start:stop, None].astype(np.float64)), rows
 
 
-EMPTY = 1e-6  # of a row's mass: less than float32 can tell from none
+HALF = 0.5  # of a row's mass: below it what is left is summed, and not taken from 1
+
+
+def _is_place(number: object, n: int) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(0 <= number < n)
+
+
+def _of_keys(rows: np.ndarray, pull: np.ndarray, value: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over some keys of A, and of A (pull . v): float64 [heads, rows] each."""
+    heads, n, _ = rows.shape
+    there = rows[:, :, keys]
+    read = np.matmul(there.reshape(len(value), heads // len(value) * n, len(keys)), value[:, keys]).reshape(
+        heads, n, -1
+    )
+    return there.sum(axis=2, dtype=np.float64), (read * pull).sum(axis=2, dtype=np.float64)
 
 
 def _seen(pull: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attention.errors import NotInRun, quoted
+from attention.errors import DamagedRun, NotInRun, quoted
 from attention.runs.layer_file import LayerFile
 
 from .reading import Reading
@@ -45,4 +45,18 @@ class Lens(Reading):
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids of the vocabulary int32 and their log-probabilities float32, [layers, tokens, words] each."""
         with LayerFile(self.folder / FILE) as file:
-            return file.read("ids"), file.read("logprobs")
+            shapes = [file.shape(name) if name in file else () for name in ("ids", "logprobs")]
+            if shapes[0] != shapes[1] or shapes[0][:2] != (len(self.layers_read), len(self.run.info["tokens"])):
+                raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+            ids, logprobs = file.read("ids"), file.read("logprobs")
+        if (
+            ids.dtype != np.int32
+            or logprobs.dtype != np.float32
+            or not set(map(str, np.unique(ids))) <= set(self.info["texts"])
+        ):
+            raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its index. Remove it, and ask again.")
+        return ids, logprobs
+
+    def _check(self) -> None:
+        if not isinstance(self.info["layers"], list) or not isinstance(self.info["texts"], dict) or self.info["towers"]:
+            raise ValueError("layers must be a list, texts an object, and there are no towers")

@@ -9,15 +9,18 @@ other tokens, lies beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from attention.errors import DamagedRun, NotInRun, quoted
+from attention.errors import DamagedRun, InvalidRequest, NotInRun, quoted, shortened
 from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
+
+from .target import Target
 
 FORMAT = 1
 INDEX = "reading.json"
@@ -49,6 +52,35 @@ class Reading:
             raise DamagedRun(f"{folder.name} is no {self.kind} that this version reads.")
         if self.info.get("run") != run.info["id"]:
             raise DamagedRun(f"{folder.name} was made of another run than the one beside it.")
+        try:
+            self._check()
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidRequest) as error:
+            raise DamagedRun(f"{INDEX} in {folder.name} is damaged ({shortened(str(error))}). Remove it.") from None
+        self._kept: tuple[tuple[int, str], dict[str, np.ndarray]] | None = None
+
+    def _check(self) -> None:
+        """Raise ValueError for an index that does not fit the run: other towers, layers or files than it has."""
+        for name, tower in self.info["towers"].items():
+            if name not in self.run.towers():
+                raise ValueError(f"the run has no tower {quoted(name)}")
+            indices = [layer["index"] for layer in tower["layers"]]
+            if indices != self.run.layers(name):
+                raise ValueError(f"layers of the {name} tower are not the run's")
+            for layer in tower["layers"]:
+                if layer["file"] != layer_file(name, layer["index"]):
+                    raise ValueError(f"layer {layer['index']} is in {quoted(layer['file'])}")
+
+    def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
+        """The shape of each tensor of a layer; None is a size that the run does not know."""
+        raise NotImplementedError
+
+    def asked_for(self, target: Target, towers: Sequence[str] | None = None) -> Self:
+        """The same reading. Raises InvalidRequest where it is of another target, or of other towers."""
+        if self.info["target"] != target.to_dict() or (towers is not None and set(self.info["towers"]) != set(towers)):
+            raise InvalidRequest(
+                f"{self.folder.name} has a {self.kind} of other tokens or towers. Name another folder."
+            )
+        return self
 
     def layers(self, tower: str = "language") -> list[int]:
         """The layers that it has of a tower, ascending."""
@@ -59,9 +91,37 @@ class Reading:
             raise NotInRun(f"This {self.kind} has no tower {quoted(tower)}; it has {has}.") from None
 
     def _read(self, layer: int, tower: str) -> dict[str, np.ndarray]:
-        """All tensors of a layer."""
-        for record in self.info["towers"][tower]["layers"] if layer in self.layers(tower) else ():
-            if record["index"] == layer:
-                with LayerFile(self.folder / record["file"]) as file:
-                    return {name: file.read(name) for name in file.names()}
-        raise NotInRun(f"This {self.kind} has no layer {quoted(layer)} in its {tower} tower.")
+        """The tensors of a layer, float32; those of the last that was asked for are kept."""
+        kept = self._kept
+        if kept is not None and kept[0] == (layer, tower):
+            return kept[1]
+        if layer not in self.layers(tower):
+            raise NotInRun(f"This {self.kind} has no layer {quoted(layer)} in its {tower} tower.")
+        shapes = self._shapes(tower)
+        with LayerFile(self.folder / layer_file(tower, layer)) as file:
+            for name, shape in shapes.items():
+                has = file.shape(name) if name in file else None
+                if (
+                    has is None
+                    or len(has) != len(shape)
+                    or any(b not in (None, a) for a, b in zip(has, shape, strict=True))
+                ):
+                    raise self._damaged(layer, f"{name} is {list(has) if has else 'not there'}")
+            data = {name: file.read(name) for name in shapes}
+        groups, _, width = data["value"].shape
+        if (
+            not groups
+            or self.run.heads(tower) % groups
+            or any(each.dtype != np.float32 or (each.ndim == 3 and each.shape[-1] != width) for each in data.values())
+        ):
+            raise self._damaged(layer, "its tensors do not fit each other")
+        self._kept = (layer, tower), data
+        return data
+
+    def _damaged(self, layer: int, what: str) -> DamagedRun:
+        return DamagedRun(f"Layer {layer} of {self.folder.name} is damaged: {what}. Remove it, and ask again.")
+
+
+def layer_file(tower: str, layer: int) -> str:
+    """The file of a layer, in the folder of its reading."""
+    return f"{tower}/layer_{layer:02d}.safetensors"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -40,7 +40,7 @@ class Target:
             roles = [token["role"] for token in run.info["tokens"]]
             chosen = [i for i in range(first, n) if roles[i] != "special"] or [*range(first, n)]
         else:
-            chosen = [tokens] if isinstance(tokens, int | np.integer) else list(tokens)
+            chosen = list(tokens) if isinstance(tokens, Iterable) else [tokens]
         for token in chosen:
             if isinstance(token, bool) or not isinstance(token, int | np.integer) or not first <= token < n:
                 raise InvalidRequest(

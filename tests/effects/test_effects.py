@@ -1,6 +1,7 @@
 """Regions and heads tried beside controls, and maps judged by what hiding and painting do."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from attention.effects.beside_controls import try_heads, try_region
 from attention.effects.controls import control_heads, control_regions
 from attention.effects.over_set import BEST, over_set
 from attention.environment import EXAMPLES, POCKET
-from attention.errors import InvalidRequest, NotInRun
+from attention.errors import Cancelled, InvalidRequest, NotInRun
 from attention.models import loading as models
 from attention.readings.agreement import agreement, keys_of, picture_blocks, spearman
 from attention.readings.target import Target
+from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 
 
@@ -36,6 +38,7 @@ def test_rank_correlation_of_the_truth_of_its_reverse_and_of_ties():
     assert np.isnan(spearman(truth, np.zeros(5)))
     assert spearman(np.array([1, 2, 2, 3]), np.array([1, 2, 3, 4])) == pytest.approx(0.9486832980505138)
     assert agreement(truth, truth).hits and not agreement(-truth, truth).hits
+    assert not agreement(np.zeros(5), truth).hits  # what says the same of all names none
 
 
 def test_regions_are_parts_of_the_picture_and_their_cells_lie_in_them(run):
@@ -86,6 +89,34 @@ def test_heads_of_the_largest_forecast_are_silenced_together(run):
     assert try_heads(run, heads, model=model)[1].change == pytest.approx(found.change)
     with pytest.raises(InvalidRequest, match="100 heads were asked for"):
         try_heads(run, 100, model=model)
+    twice, again = try_heads(run, [*heads, heads[0]], model=model)
+    assert twice == heads and again.forecast == found.forecast and again.change == pytest.approx(found.change)
+    most = len(run.layers()) * run.heads() - 2  # there are too few others to set beside so many
+    assert [len(try_heads(run, n, model=model)[1].controls) for n in (most, most + 2)] == [0, 0]
+
+
+def test_heads_of_a_run_without_a_picture_are_silenced_too(tmp_path):
+    model = of_pocket()
+    alone = extract(Request(prompt="what color is it?", answer="red", device="cpu"), tmp_path / "run", model=model)
+    heads, found = try_heads(alone, 1, model=model)
+    assert len(heads) == 1 and len(found.controls) > 0 and found.gap == 0 and found.change < 0
+    with pytest.raises(NotInRun, match="no region can be tried"):
+        agree(alone, model=model)
+
+
+def test_the_forecast_beside_trials_is_of_the_same_adapter_and_stops_with_them(run, tmp_path):
+    model, target, switched = of_pocket(), Target((run.info["prompt_tokens"],)), []
+
+    def adapted(loaded):
+        switched.append(loaded)
+        return nullcontext()
+
+    agree(run, target, sides=2, paints=False, model=model, adapted=adapted)
+    assert len(switched) == 2  # for the forecast, and for the trials
+    partial = PartialRun.create(tmp_path / "job")
+    partial.cancel()
+    with pytest.raises(Cancelled):
+        agree(run, Target(target.tokens, 5), sides=2, paints=False, model=model, partial=partial)
 
 
 def test_painting_changes_the_box_alone():
@@ -117,6 +148,8 @@ def test_over_a_set_the_truth_agrees_wholly_and_a_random_order_does_not():
     assert of[BEST]["rank"] > 0.8 and set(found.rows[HIDDEN]) == {PAINTED}
     with pytest.raises(InvalidRequest, match="needs two inputs"):
         over_set(inputs[:1])
+    one_picture = over_set(inputs[:6], ["star"] * 6)  # no head can be chosen on one half and judged on another
+    assert one_picture.heads == [] and BEST not in one_picture.rows and "mean" in one_picture.rows
 
 
 def test_the_commands_say_it_in_numbers_and_words(run, capsys):
@@ -133,3 +166,20 @@ def test_the_commands_say_it_in_numbers_and_words(run, capsys):
     assert main(["try", str(run.folder), "--head", "99", "0", *asked]) == 2
     assert "Layer 99" in capsys.readouterr().err
     assert main(["agree", *asked]) == 2
+    capsys.readouterr()
+
+
+def test_a_set_is_told_in_numbers_and_without_them_in_null(capsys, tmp_path):
+    pictures = [EXAMPLES / "two.png", EXAMPLES / "two.png", EXAMPLES / "missing.png"]
+    items = [{"image": str(each), "prompt": "what is largest?", "click": [9, 9]} for each in pictures]
+    lines = tmp_path / "set.jsonl"
+    lines.write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    asked = ["agree", "--jsonl", str(lines), "--model", str(POCKET), "--no-paint", "--sides", "2", "--json", "--quiet"]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    record = json.loads(said)
+    assert "NaN" not in said and len(record["items"]) == 2 and len(record["refused"]) == 1
+    mean = record["agreement"]["mean"]["hidden"]
+    assert mean["rank_low"] is None and mean["n"] == 2  # both are of one picture: there is no interval
+    lines.write_text(json.dumps(items[2]), encoding="utf-8")
+    assert main(asked) == 2 and "missing.png" in capsys.readouterr().out
