@@ -110,8 +110,8 @@ def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
         queries = _whole(tower["queries"], f"the number of queries of tower {name}", n_tokens, n_tokens + 1)
     places = keys
     if "query_tokens" in tower:
-        if queries != n_tokens:
-            raise _wrong(f"query_tokens of tower {name}", queries, "left out: its queries are no tokens")
+        if not isinstance(tower["keys"], int) and "queries" not in tower:
+            raise _wrong(f"query_tokens of tower {name}", tower["query_tokens"], "left out: its queries are no tokens")
         queries = _spans(tower["query_tokens"], f"query_tokens of tower {name}", n_tokens)
     if "key_tokens" in tower:
         if not isinstance(tower["keys"], int):
@@ -131,10 +131,10 @@ def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
         layers.append(record)
     if not layers:
         raise _wrong(f"the layers of tower {name}", tower["layers"], "at least one with a file")
-    if len(layers) * heads * keys > MAX_ROW_VALUES:
+    if len(layers) * heads * places > MAX_ROW_VALUES:  # what is read of a row has a place for every token
         raise LimitExceeded(
-            f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {keys:,} keys: "
-            f"{len(layers) * heads * keys:,} numbers for each token. The limit is {MAX_ROW_VALUES:,}."
+            f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {places:,} keys: "
+            f"{len(layers) * heads * places:,} numbers for each token. The limit is {MAX_ROW_VALUES:,}."
         )
     return _Tower(heads, queries, keys, places, layers)
 
