@@ -1,5 +1,10 @@
 """Florence-2: an encoder's tokens, a decoder's, and what the one reads of the other, each in its own tower."""
 
+import re
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny_families
@@ -101,6 +106,24 @@ def test_all_ways_to_a_row_give_the_same_numbers_at_the_same_tokens(run):
         run.score("image_mass", tower)[:, :, own.tolist().index(query)].mean(), abs=1e-3
     )
     assert select(run, "encoder", query=40).texts[1] == "", "an encoder predicts nothing"
+
+
+def test_the_reader_of_the_format_page_names_the_tokens_that_are_read(run, tmp_path, capsys, monkeypatch):
+    page = (Path(__file__).parents[2] / "attention" / "runs" / "FORMAT.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "reader.py").write_text(code, encoding="utf-8")
+    token = len(run.tokens) - 3
+    monkeypatch.setattr(sys, "argv", ["reader", str(run.folder), "1", "2", str(token)])
+    runpy.run_path(str(tmp_path / "reader.py"))
+    row = run.row(1, token, source="factors")[2]
+    largest = np.argsort(row)[:-6:-1]
+    said = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert [float(value) for value, *_ in said] == pytest.approx(row[largest].tolist(), abs=6e-5)
+    assert [role for _, role, _ in said] == [run.info["tokens"][key]["role"] for key in largest]
+    assert [text for *_, text in said] == [repr(run.info["tokens"][key]["text"]) for key in largest]
+    monkeypatch.setattr(sys, "argv", ["reader", str(run.folder), "1", "2", "5"])
+    with pytest.raises(ValueError, match="5 is not in list"):
+        runpy.run_path(str(tmp_path / "reader.py"))
 
 
 def test_exports_hold_the_towers_own_tokens(run, tmp_path):
