@@ -150,6 +150,13 @@ def test_runs_are_compared_by_the_rows_that_each_tower_has(folder, tmp_path):
             )
 
 
+def test_runs_of_other_questions_have_no_row_in_common(model, folder, tmp_path):
+    """The answer's tokens stand after all of a question, so none of them is in common."""
+    extract(Request((PICTURE,), "<CAPTION>", str(model), answer=ANSWER, device="cpu"), tmp_path / "run").close()
+    with pytest.raises(InvalidRequest, match=r"their questions differ, from token \d+ on, .* Compare runs of one"):
+        compare_runs([folder, tmp_path / "run"], tmp_path / "both", ["a", "b"])
+
+
 def test_an_answer_is_what_the_stock_processor_and_model_give(model, tmp_path):
     stock = AutoModelForImageTextToText.from_pretrained(model)
     inputs = AutoProcessor.from_pretrained(model)(text="<CAPTION>", images=PICTURE, return_tensors="pt")
