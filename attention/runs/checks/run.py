@@ -311,7 +311,8 @@ def _check_layer(folder: Path, record: dict[str, Any], tower: _Tower, masks: dic
         elif len(positions) != tower.queries:
             rows = f"{len(positions):,} of {tower.queries:,} rows"
             raise broken(layer.name, f"it has no queries and keys, and {rows}")
-    sinks = (tower.heads, tower.queries)[: len(layer.tensors.get("sink_logits", ("", (1,)))[1])]
+    n_axes = len(layer.tensors["sink_logits"][1]) if layer.has("sink_logits") else 1
+    sinks = (tower.heads, tower.queries)[: max(1, n_axes)]
     for name, dtypes, shape in (
         ("sink_logits", ("F32",), sinks),
         ("received", ("F32",), (tower.heads, tower.keys)),
