@@ -44,6 +44,15 @@ def test_spans_that_are_none_are_refused_in_words(info, name, spans, words):
         check_index(info)
 
 
+def test_cells_are_read_in_the_tower_of_their_grid(info):
+    first = next(token["index"] for token in info["tokens"] if token["grid"] is not None)
+    info["towers"]["language"]["key_tokens"] = [[0, first + 1]]
+    with pytest.raises(
+        DamagedRun, match=rf"the grid of token {first + 1} is 0; it must be one of a tower that it is read"
+    ):
+        check_index(info)
+
+
 def test_patches_have_no_spans_of_tokens_however_many_they_are(info):
     vision = info["towers"]["vision"]
     vision["keys"] = [*vision["keys"], *[None] * len(info["tokens"])][: len(info["tokens"])]

@@ -210,6 +210,8 @@ def _check_cells(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     grids = info["grids"]
     found: list[set[Any]] = [set() for _ in grids]
     of_tokens = [name for name, tower in info["towers"].items() if isinstance(tower["keys"], int)]
+    of_some = {name: info["towers"][name]["key_tokens"] for name in of_tokens if "key_tokens" in info["towers"][name]}
+    read = {name: {token for span in spans for token in range(*span)} for name, spans in of_some.items()}
     owned = [(info["tokens"], of_tokens)]
     owned += [(info["towers"][name]["keys"], [name]) for name in towers if name not in of_tokens]
     for owners, names in owned:
@@ -224,6 +226,8 @@ def _check_cells(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
             grid = grids[index]
             if grid["tower"] not in names:
                 raise _wrong(f"the grid of {where}", index, f"one of tower {' or '.join(names)}")
+            if i not in read.get(grid["tower"], {i}):
+                raise _wrong(f"the grid of token {i}", index, f"one of a tower that it is read in, not {grid['tower']}")
             row = _whole(place[1], f"the row of {where}", 0, grid["rows"])
             found[index].add((row, _whole(place[2], f"the col of {where}", 0, grid["cols"])))
     for i, (grid, places) in enumerate(zip(grids, found, strict=True)):
