@@ -181,7 +181,8 @@ class Comparison:
             raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
         run, layers, (row,) = self.adapters[adapter], self.base.layers(tower), self.rows_of_change(query, tower)
         if row < self.shared(tower):
-            found = [of_layer(self.base, run, tower, layer, [row])[measure][:, 0] for layer in layers]
+            shared = self.shared()
+            found = [of_layer(self.base, run, tower, layer, [row], shared)[measure][:, 0] for layer in layers]
         else:
             group = self.group_of(self.member_of(adapter), row)
             found = [of_group(self.base, run, tower, layer, group, self.shared())[measure] for layer in layers]

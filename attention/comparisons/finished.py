@@ -102,6 +102,12 @@ def _check(runs: Sequence[Run], names: Sequence[str]) -> None:
         unlike = first_unlike(run.info, runs[0].info, shared, may_have_own_towers=True)
         if unlike is not None:
             raise InvalidRequest(_unlike_words(unlike, run, runs[0], name, names[0]))
+        encoded = runs[0].keys_with_columns("encoder")[-1] if "encoder" in runs[0].towers() else -1
+        if encoded >= shared:
+            raise InvalidRequest(
+                f"{shortened(name)} cannot be set beside {shortened(names[0])}: their questions differ, from token "
+                f"{shared} on, and their model's answer reads of no token that both have. Compare runs of one question."
+            )
 
 
 def _unlike_words(unlike: Unlike, run: Run, base: Run, name: str, first: str) -> str:

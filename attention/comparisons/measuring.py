@@ -54,7 +54,7 @@ def measure(
 
     def fill(place: tuple[int, int]) -> None:
         i, j = place
-        for name, values in of_layer(base, others[i], tower, layers[j], common).items():
+        for name, values in of_layer(base, others[i], tower, layers[j], common, shared).items():
             tables[name][i, j, :, : len(common)] = values
         for group in aligned[i] if len(queries) > len(common) else ():
             rows = [at for at, row in enumerate(queries) if at >= len(common) and row in range_of(group["base"])]
@@ -68,12 +68,17 @@ def measure(
     return tables
 
 
-def of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[int]) -> dict[str, np.ndarray]:
-    """Every measure of some rows of one layer: float32 [heads, rows] each."""
+def of_layer(
+    base: Run, other: Run, tower: str, layer: int, queries: Sequence[int], shared: int | None = None
+) -> dict[str, np.ndarray]:
+    """Every measure of some rows of one layer: float32 [heads, rows] each.
+
+    Where rows read tokens after the `shared` ones, as in a prefix that reads both ways, these are other words in each
+    run: what is read of them is one key more.
+    """
     cells, sizes = base.pictures(tower)
     cells = np.arange(base.keys(tower))[cells]
     together = min(base.keys(tower), other.keys(tower))  # answers of their own differ in length
-    sinks = [key for key in base.sinks(layer, tower) if key < together]
     has_learned = any(run.has_learned_sink(layer, tower) for run in (base, other))
     parts = []
     for first, last in ranges(queries, AT_ONCE):
@@ -81,7 +86,11 @@ def of_layer(base: Run, other: Run, tower: str, layer: int, queries: Sequence[in
             np.concatenate([rows for _, rows in run.dense_chunks(layer, tower, first, last)], axis=1)
             for run in (base, other)
         )
-        p, q = (on_common_keys(rows, together, has_learned) for rows in (p, q))
+        keys, has_others = together, False
+        if shared is not None and base.keys_are_tokens(tower) and _reads_beyond(shared, p, q):
+            keys, has_others = shared, True
+        p, q = (on_common_keys(rows, keys, has_learned, has_others) for rows in (p, q))
+        sinks = [key for key in base.sinks(layer, tower) if key < keys]
         parts.append(differences.of_rows(p, q, cells, sizes, sinks))
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in differences.NAMES}
 
@@ -105,6 +114,11 @@ def of_group(
     return differences.of_rows(
         means[0], means[1], cells, sizes, [key for key in base.sinks(layer, tower) if key < keys]
     )
+
+
+def _reads_beyond(shared: int, *of_runs: np.ndarray) -> bool:
+    """True where rows of any run read keys after the shared ones."""
+    return any(bool(rows[..., shared:].any()) for rows in of_runs)
 
 
 def on_common_keys(rows: np.ndarray, keys: int, has_learned: bool, has_others: bool = False) -> np.ndarray:

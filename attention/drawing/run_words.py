@@ -158,13 +158,15 @@ def map_sentence(selection: Selection, values: np.ndarray) -> str:
     """
     cells = values[selection.cells()]
     who, total = _head_words(selection.layer, selection.head), float(cells.sum(dtype=np.float64))
+    key_words = _quoted(selection.texts[0]) if selection.texts and selection.texts[0] else f"position {selection.key}"
     if not total > 0:
+        if selection.key is not None:
+            return f"{who}: no cell here reads {key_words}"
         return f"{who}: nothing on this picture, {_moment_words(selection)}"
     row, col = divmod(int(cells.argmax()), cells.shape[1])
     most = format_value(float(cells.max()))
     if selection.key is not None:
-        what = _quoted(selection.texts[0]) if selection.texts and selection.texts[0] else f"position {selection.key}"
-        return f"{who}: of the cells here row {row}, col {col} reads {what} most, {most} of its row"
+        return f"{who}: of the cells here row {row}, col {col} reads {key_words} most, {most} of its row"
     if not selection.are_shares:
         shares = np.cumsum(np.sort(cells, axis=None)[::-1], dtype=np.float64)
         half = int(np.searchsorted(shares, shares[-1] / 2)) + 1

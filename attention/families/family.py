@@ -190,7 +190,7 @@ class Family(ABC):
         return {}
 
     def unread_modules(self, model: torch.nn.Module) -> list[torch.nn.Module]:
-        """The modules of those towers in which patches read each other; what they give is added to what they read."""
+        """Modules before the text in which places read each other, of no interface; what they give is added to it."""
         return []
 
     @abstractmethod

@@ -88,10 +88,11 @@ class Florence2(Family):
         }
 
     def mixing(self, model):
-        stages = [block for stage in model.model.vision_tower.blocks for block in stage]
-        return [
-            part for block in stages for part in (block.spatial_block.window_attn, block.channel_block.channel_attn)
-        ]
+        spatial, channel = _blocks(model)
+        return [*(block.window_attn for block in spatial), *(block.channel_attn for block in channel)]
+
+    def unread_modules(self, model):
+        return [convolution for part in _blocks(model) for block in part for convolution in (block.conv1, block.conv2)]
 
     def prepare(self, processor, messages, images, max_visual_tokens):
         tensors, roles = self._read(processor, messages, images)
@@ -120,6 +121,12 @@ class Florence2(Family):
     def text(self, tokenizer, answer_ids):
         control = self.control_tokens(tokenizer)
         return tokenizer.decode([token for token in answer_ids if token not in control])
+
+
+def _blocks(model) -> tuple[list, list]:
+    """The blocks of the vision tower with attention of places, and those with attention of channels."""
+    blocks = [block for stage in model.model.vision_tower.blocks for block in stage]
+    return [block.spatial_block for block in blocks], [block.channel_block for block in blocks]
 
 
 FAMILY = Florence2()

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # 1 where no layer has a position bias and every token reads, and is read, in each tower of tokens
 
+SPANS_SAID = 8  # of the tokens of a tower, where a token is refused that is none
+
 ROWS = ArrayCache(64 << 20)  # rows of one token in every layer: its atlas, masses and scores are made of the same
 _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy for a while
 
@@ -690,9 +692,10 @@ class Run:
         there = np.isin(np.arange(first, last + 1), own)
         if not there.all():
             has = [f"{start} to {stop - 1}" for start, stop in spans(own.tolist())]
+            more = f" and {len(has) - SPANS_SAID:,} spans more" if len(has) > SPANS_SAID else ""
             raise NotInRun(
                 f"Token {first + int(there.argmin())} {what} in this run's {tower} tower: its tokens are "
-                f"{', '.join(has)}."
+                f"{', '.join(has[:SPANS_SAID])}{more}."
             )
 
     def _find_cells(self, grid: int) -> np.ndarray:

@@ -305,9 +305,9 @@ class Group(TypedDict):
 
 
 class UnreadTower(TypedDict):
-    layers: int
+    layers: Annotated[int, Field(ge=1, le=MAX_LAYERS)]
     """how many it has"""
-    heads: int
+    heads: Annotated[int, Field(ge=1, le=MAX_HEADS)]
     """of each"""
     why: Text
     """the reason, as a part of a sentence"""
@@ -359,7 +359,7 @@ class RunInfo(TypedDict):
     """each picture, tile or thumbnail as cells"""
     towers: dict[str, Tower]
     """`language`, and of `vision`, `cross`, `encoder` and `resampler` those that were kept and a model has"""
-    unread_towers: NotRequired[dict[Name, UnreadTower]]
+    unread_towers: NotRequired[Annotated[dict[Name, UnreadTower], Field(max_length=MAX_GROUPS)]]
     """towers of the model whose rows cannot be kept, by name"""
     points: NotRequired[Annotated[list[Point], Field(max_length=MAX_TOKENS)]]
     """places that the answer names"""

@@ -28,7 +28,8 @@ class Own:
         self.model = AutoModelForImageTextToText.from_pretrained(folder)
         try:
             self.processor = AutoProcessor.from_pretrained(folder)
-        except (ImportError, OSError, ValueError):  # it would need torchvision, or files for films and sound
+        # it would need torchvision, or files for films and sound, which of one type it looks for without end
+        except (ImportError, OSError, ValueError, RecursionError):
             self.processor = None
         if not hasattr(self.processor, "image_processor"):  # the tokenizer alone, where the rest needs torchvision
             self.processor = read_config(str(folder))[1].load_processor(str(folder))

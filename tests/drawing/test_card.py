@@ -141,6 +141,13 @@ def test_the_sentence_says_what_the_map_holds(made):
     assert "half of what is drawn on " in sentence(**ONE | {"head": "max"})
     assert f"the most on row {row}, col {col}, " in sentence(**ONE | {"head": "max"})
     assert "most, " in sentence(layer=1, head=2, key=9) and "% of its attention" not in sentence(layer=1, head=2, key=9)
+    words = made.info["tokens"][25]["text"]
+    assert sentence(layer=1, head=2, key=25) == f"layer 1, head 2: no cell here reads “{words}”", "it comes after all"
+
+
+def test_a_column_that_no_cell_reads_has_a_card(made, tmp_path, plans):
+    _, about = drawn_card(made, tmp_path, query=None, key=25)
+    assert "no cell here reads" in about["sentence"]
 
 
 @pytest.mark.sample(2)

@@ -1,5 +1,10 @@
 """Florence-2: an encoder's tokens, a decoder's, and what the one reads of the other, each in its own tower."""
 
+import re
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny_families
@@ -103,6 +108,24 @@ def test_all_ways_to_a_row_give_the_same_numbers_at_the_same_tokens(run):
     assert select(run, "encoder", query=40).texts[1] == "", "an encoder predicts nothing"
 
 
+def test_the_reader_of_the_format_page_names_the_tokens_that_are_read(run, tmp_path, capsys, monkeypatch):
+    page = (Path(__file__).parents[2] / "attention" / "runs" / "FORMAT.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "reader.py").write_text(code, encoding="utf-8")
+    token = len(run.tokens) - 3
+    monkeypatch.setattr(sys, "argv", ["reader", str(run.folder), "1", "2", str(token)])
+    runpy.run_path(str(tmp_path / "reader.py"))
+    row = run.row(1, token, source="factors")[2]
+    largest = np.argsort(row)[:-6:-1]
+    said = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert [float(value) for value, *_ in said] == pytest.approx(row[largest].tolist(), abs=6e-5)
+    assert [role for _, role, _ in said] == [run.info["tokens"][key]["role"] for key in largest]
+    assert [text for *_, text in said] == [repr(run.info["tokens"][key]["text"]) for key in largest]
+    monkeypatch.setattr(sys, "argv", ["reader", str(run.folder), "1", "2", "5"])
+    with pytest.raises(ValueError, match="5 is not in list"):
+        runpy.run_path(str(tmp_path / "reader.py"))
+
+
 def test_exports_hold_the_towers_own_tokens(run, tmp_path):
     with pytest.raises(InvalidRequest, match="exactly one picture in one part"):
         export(run, "bin", tmp_path / "bin")
@@ -125,6 +148,13 @@ def test_runs_are_compared_by_the_rows_that_each_tower_has(folder, tmp_path):
             assert np.array_equal(
                 both.change("js_row", 0, tower=tower), np.zeros_like(both.change("js_row", 0, tower=tower))
             )
+
+
+def test_runs_of_other_questions_have_no_row_in_common(model, folder, tmp_path):
+    """The answer's tokens stand after all of a question, so none of them is in common."""
+    extract(Request((PICTURE,), "<CAPTION>", str(model), answer=ANSWER, device="cpu"), tmp_path / "run").close()
+    with pytest.raises(InvalidRequest, match=r"their questions differ, from token \d+ on, .* Compare runs of one"):
+        compare_runs([folder, tmp_path / "run"], tmp_path / "both", ["a", "b"])
 
 
 def test_an_answer_is_what_the_stock_processor_and_model_give(model, tmp_path):

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from transformers import PaliGemmaProcessor, SiglipImageProcessorPil
 
 from attention import Request, extract
+from attention.comparisons.finished import compare_runs
 from attention.errors import InvalidRequest
 from attention.models import kept
 from attention.models import loading as models
@@ -119,3 +120,16 @@ def check_capped(run):
 
     assert np.abs(run.row(1, token, source="factors") - softmax(cap * np.tanh(scores / cap))).max() < 1e-6
     assert np.abs(softmax(scores) - softmax(cap * np.tanh(scores / cap))).max() > 0.05
+
+
+def test_what_rows_read_of_words_that_are_not_in_common_is_compared_as_a_whole(folder, tmp_path):
+    """A prefix is read both ways: rows of words in common read others after them, which differ by their places."""
+    for name, prompt in (("one", "detect cat"), ("other", "detect red cars")):
+        extract(Request(PICTURES, prompt, str(folder), device="cpu", answer="a"), tmp_path / name).close()
+    with compare_runs([tmp_path / "one", tmp_path / "other"], tmp_path / "both") as both:
+        shared, base, other = both.info["shared_tokens"], *both.runs.values()
+        for row in (both.queries()[0], 3):  # measured beforehand, and when it is asked for
+            rows = [run.exact_rows(row).astype(np.float64) for run in (base, other)]
+            p, q = (np.concatenate([own[..., :shared], own[..., shared:].sum(-1, keepdims=True)], -1) for own in rows)
+            assert row < shared and p[..., -1].max() > 0.01
+            assert both.change("tv_row", 0, row) == pytest.approx(np.abs(p - q).sum(axis=-1) / 2, abs=2e-5)

@@ -145,6 +145,7 @@ class Case:
 
     def model(self, dtype):
         model = AutoModelForImageTextToText.from_pretrained(self.folder, dtype=dtype)
+        model.set_experts_implementation("eager")  # by a loop: their kernels have no float64
         return model.eval().requires_grad_(False)
 
     def logits(self, model):
@@ -173,9 +174,7 @@ KINDS = ("gemma4", "mllama", "qwen2_5_vl")  # padding and shared keys; cross-att
 
 # Held to autograd in float32 alone: code that computes a part in float32 whatever its weights are, or by a kernel that
 # has no float64. And not here: models without a vision tower of which a score could be nudged.
-NO_DOUBLE = (
-    "ernie4_5_vl_moe", "glm4v_moe", "hy_v4_vl", "inkling2", "qwen3_5_moe", "qwen3_vl_moe", "qwen4_exp",
-)  # fmt: skip
+NO_DOUBLE = ("hy_v4_vl", "inkling2")
 NO_VISION = ("gemma4_unified", "got_ocr2", "inkling_mm_model")
 
 
@@ -228,9 +227,8 @@ def test_gradients_from_disk_are_as_exact_as_float32_is(case, exact):
         found = np.concatenate([part for _, part, _ in forecast._chunks(layer, tower)], axis=1)
         assert np.abs(found - gradient).max() <= 1e-5 * np.abs(gradient).max() + 3 * rounding, (tower, layer)
         for row in (0, run.queries(tower) - 1):
-            assert np.allclose(
-                forecast.score_gradient(layer, row, tower), found[:, row], atol=1e-4 * np.abs(found).max()
-            )
+            alone = forecast.score_gradient(layer, row, tower)  # of a product of another shape, which rounds otherwise
+            assert np.abs(alone - found[:, row]).max() <= 1e-6 * np.abs(found).max() + rounding / 10
 
 
 @pytest.mark.full

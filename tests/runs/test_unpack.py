@@ -439,7 +439,7 @@ def changed(folder, name, **changes):
             del part[key]
         else:
             part[key] = value(part[key]) if callable(value) else value
-    save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, path, metadata)
+    save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, path, metadata)
 
 
 @pytest.fixture
@@ -468,6 +468,7 @@ FILES = {
     "far positions": ({"positions": lambda value: value + 1}, "its positions are not ascending, from 0 to 22"),
     "other positions": ({"positions": lambda value: value - 1}, "tower language of this run store different rows"),
     "sink logits": ({"sink_logits": np.zeros(3, np.float32)}, r"sink_logits is F32 \[3\], not F32 \[4\]"),
+    "one for all": ({"sink_logits": np.float32(3)}, r"sink_logits is F32 \[\], not F32 \[4\]"),
     "each query's": ({"sink_logits": np.zeros((4, 3), np.float32)}, r"sink_logits is F32 \[4, 3\], not F32 \[4, 23\]"),
     "position bias": ({"position_bias": np.zeros((4, 23, 3), np.float32)}, r"\[4, 23, 3\], not .* \[4, 23, 23\]"),
     "received": ({"received": np.zeros((4, 2), np.float32)}, r"received is F32 \[4, 2\], not F32 \[4, 23\]"),

@@ -211,7 +211,9 @@ function answeringRow(info) {
 export function isInTower(info, selection) {
   const { tower, direction } = selection;
   const first = queryOf(info, selection);
-  return !pointsAtTokens(info, selection) || [first, untilOf(info, selection) ?? first].every((token) => isTokenOf(info, tower, direction, token));
+  if (!pointsAtTokens(info, selection)) return true;
+  for (let token = first; token <= (untilOf(info, selection) ?? first); token++) if (!isTokenOf(info, tower, direction, token)) return false;
+  return true;
 }
 
 /**

@@ -37,6 +37,7 @@ RUN_WORDS = {
     "towers.*.queries": "the number of queries of tower {1}",
     "towers.*.keys.*": "key {3} of tower {1}",
     "towers.*.layers.*": "a layer of tower {1}",
+    "unread_towers.*": "unread tower {1}",
     "points.*": "one of points",
     "boxes.*": "one of boxes",
     "unplaced.*": "one of unplaced",
@@ -95,6 +96,8 @@ def _check(info: object, schema: TypeAdapter[Any], words: Mapping[str, str], fie
             value, wanted = f"{len(value):,} fields", f"at most {node['maxProperties']:,}"
         elif first["type"] == "too_long":
             value, wanted = f"{len(value):,} long", f"a list of at most {node['maxItems']:,}"
+        elif first["type"] == "too_short":
+            value, wanted = f"{len(value):,} long", f"a list of at least {node['minItems']:,}"
         else:
             wanted = wanted_of(node)
         raise fields.wrong(where, value, wanted) from None

@@ -110,8 +110,8 @@ def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
         queries = _whole(tower["queries"], f"the number of queries of tower {name}", n_tokens, n_tokens + 1)
     places = keys
     if "query_tokens" in tower:
-        if queries != n_tokens:
-            raise _wrong(f"query_tokens of tower {name}", queries, "left out: its queries are no tokens")
+        if not isinstance(tower["keys"], int) and "queries" not in tower:
+            raise _wrong(f"query_tokens of tower {name}", tower["query_tokens"], "left out: its queries are no tokens")
         queries = _spans(tower["query_tokens"], f"query_tokens of tower {name}", n_tokens)
     if "key_tokens" in tower:
         if not isinstance(tower["keys"], int):
@@ -131,10 +131,10 @@ def _tower(name: str, tower: dict[str, Any], n_tokens: int) -> _Tower:
         layers.append(record)
     if not layers:
         raise _wrong(f"the layers of tower {name}", tower["layers"], "at least one with a file")
-    if len(layers) * heads * keys > MAX_ROW_VALUES:
+    if len(layers) * heads * places > MAX_ROW_VALUES:  # what is read of a row has a place for every token
         raise LimitExceeded(
-            f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {keys:,} keys: "
-            f"{len(layers) * heads * keys:,} numbers for each token. The limit is {MAX_ROW_VALUES:,}."
+            f"Tower {name} of this run has {len(layers)} layers of {heads} heads and {places:,} keys: "
+            f"{len(layers) * heads * places:,} numbers for each token. The limit is {MAX_ROW_VALUES:,}."
         )
     return _Tower(heads, queries, keys, places, layers)
 
@@ -210,6 +210,8 @@ def _check_cells(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
     grids = info["grids"]
     found: list[set[Any]] = [set() for _ in grids]
     of_tokens = [name for name, tower in info["towers"].items() if isinstance(tower["keys"], int)]
+    of_some = {name: info["towers"][name]["key_tokens"] for name in of_tokens if "key_tokens" in info["towers"][name]}
+    read = {name: {token for span in spans for token in range(*span)} for name, spans in of_some.items()}
     owned = [(info["tokens"], of_tokens)]
     owned += [(info["towers"][name]["keys"], [name]) for name in towers if name not in of_tokens]
     for owners, names in owned:
@@ -224,6 +226,8 @@ def _check_cells(info: dict[str, Any], towers: dict[str, _Tower]) -> None:
             grid = grids[index]
             if grid["tower"] not in names:
                 raise _wrong(f"the grid of {where}", index, f"one of tower {' or '.join(names)}")
+            if i not in read.get(grid["tower"], {i}):
+                raise _wrong(f"the grid of token {i}", index, f"one of a tower that it is read in, not {grid['tower']}")
             row = _whole(place[1], f"the row of {where}", 0, grid["rows"])
             found[index].add((row, _whole(place[2], f"the col of {where}", 0, grid["cols"])))
     for i, (grid, places) in enumerate(zip(grids, found, strict=True)):
@@ -311,7 +315,8 @@ def _check_layer(folder: Path, record: dict[str, Any], tower: _Tower, masks: dic
         elif len(positions) != tower.queries:
             rows = f"{len(positions):,} of {tower.queries:,} rows"
             raise broken(layer.name, f"it has no queries and keys, and {rows}")
-    sinks = (tower.heads, tower.queries)[: len(layer.tensors.get("sink_logits", ("", (1,)))[1])]
+    n_axes = len(layer.tensors["sink_logits"][1]) if layer.has("sink_logits") else 1
+    sinks = (tower.heads, tower.queries)[: max(1, n_axes)]
     for name, dtypes, shape in (
         ("sink_logits", ("F32",), sinks),
         ("received", ("F32",), (tower.heads, tower.keys)),

@@ -307,5 +307,9 @@ test('a token that is made of one view of a picture is shown on that view', () =
   assert.equal(gridReadBy(run, 'language', 1), null);
   const said = inItsTower(run, { ...at, token: 6, reading: 'own' });
   assert.deepEqual([said.tower, said.grid], ['language', null]);
+  const within = inItsTower(run, { ...at, token: 3, until: 4 });
+  assert.deepEqual([within.tower, within.grid, within.until], ['resampler', 1, 4]);
+  const across = inItsTower(run, { ...at, token: 0, until: 4 });
+  assert.deepEqual([across.tower, across.token, across.until], ['language', 0, 4], 'between its ends is a token that reads nothing there');
   assert.deepEqual([pointsAtTokens(run, at), numbersAreOfTokens(run, at), hasMap(run, at), hasMap(run, { ...at, direction: 'read by' })], [true, false, true, false]);
 });
