@@ -1,10 +1,8 @@
 """The page of an app that has just been started: who clicks Run is told what it waits for, and what a run costs."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import gradio as gr
 import pytest
+from coroutines import finish
 
 import app
 from attention.page.ask import StatusLine
@@ -39,8 +37,7 @@ def test_a_click_on_run_says_what_is_waited_for(hosted, monkeypatch):
                 lines += [changes[status]]
         return lines
 
-    with ThreadPoolExecutor(1) as elsewhere:  # where a browser was driven before, this thread has a loop that runs
-        lines = elsewhere.submit(asyncio.run, seen()).result()
+    lines = finish(seen())
     assert lines[:2] == ["The app is starting: 1 s so far.", "The app is starting: 2 s so far."] and len(lines) == 3
 
 
