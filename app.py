@@ -240,7 +240,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
                 looks = f" {MEANWHILE}" if examples else ""
                 yield {notice: gr.Markdown(words + looks, visible=True)}
                 await asyncio.sleep(1)
-            await asyncio.to_thread(service.wait_until_loaded)
+            await service.loaded()
             from attention.models.devices import device_notice
 
             choices = [(offer["label"], offer["id"]) for offer in service.models()]

@@ -1,5 +1,7 @@
 """The page of an app that has just been started: who clicks Run is told what it waits for, and what a run costs."""
 
+import asyncio
+
 import gradio as gr
 import pytest
 from coroutines import finish
@@ -39,6 +41,17 @@ def test_a_click_on_run_says_what_is_waited_for(hosted, monkeypatch):
 
     lines = finish(seen())
     assert lines[:2] == ["The app is starting: 1 s so far.", "The app is starting: 2 s so far."] and len(lines) == 3
+
+
+def test_pages_that_wait_for_the_start_leave_the_threads_to_others(hosted):
+    async def many():
+        waiting = [asyncio.create_task(hosted.loaded()) for _ in range(100)]
+        await asyncio.to_thread(lambda: None)
+        assert not any(page.done() for page in waiting)
+        hosted.starting.has_libraries.set()
+        await asyncio.gather(*waiting)
+
+    finish(many())
 
 
 def test_a_run_may_be_asked_for_before_the_list_of_models_is_there(hosted):
