@@ -11,6 +11,7 @@ from attention.page.ask import StatusLine
 from attention.page.controls import Controls
 from attention.page.foot import quota_words
 from attention.page.inputs import request_settings
+from attention.serving.uploads import UploadLimits
 from attention.visitors.store import RunCache
 
 
@@ -58,6 +59,26 @@ def test_a_run_may_be_asked_for_before_the_list_of_models_is_there(hosted):
     with gr.Blocks():
         model = request_settings(hosted)["model"]
     assert model.choices == [] and model.preprocess("pocket") == "pocket"
+
+
+def test_the_server_starts_closed(hosted, monkeypatch):
+    started = []
+
+    def launch(demo, **settings):
+        started.append((demo, settings))
+        raise OSError("the port is taken")
+
+    monkeypatch.setattr(app.SpokenBlocks, "launch", launch)
+    with pytest.raises(OSError):
+        app.launch(hosted)
+    (demo, settings) = started[0]
+    closed = {"ssr_mode": False, "run_history": False, "show_error": False, "enable_monitoring": False}
+    assert closed.items() <= settings.items() and settings["allowed_paths"] == []
+    assert settings["max_file_size"] == UploadLimits.of_environment().one_file
+    assert not {"share", "server_name", "strict_cors", "auth_dependency"} & set(settings)  # Gradio's own are closed
+    assert demo._queue.max_size == 1000 and not demo.api_open and not demo.reads_addresses
+    jobs = [fn for fn in demo.fns.values() if fn.concurrency_id == "jobs"]
+    assert len(jobs) >= 4 and all(fn.concurrency_limit is None for fn in jobs)
 
 
 def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted):
