@@ -112,11 +112,12 @@ def _examples(options: argparse.Namespace) -> int:
     for request in requests:
         open_pictures(request, limits)  # what is wrong at first sight is said before a library is loaded
     for each, request in zip(asked, requests, strict=True):
-        name = _free_name(each.label, {entry["name"] for entry in entries})
+        name = _free_name(each.label, {path.name for path in folder.glob("*")})
         made = make(str(folder / name), partial(_fill, request, limits), progress)
         with Run(made) as run:
             answer, view = run.info["answer"], _first_look(run)
-        entries.append({"name": name, "label": each.label, "prompt": each.prompt, "view": view})
+        entry = {"name": name, "label": each.label, "prompt": each.prompt}
+        entries.append(entry if view is None else entry | {"view": view})
         _write(folder, entries, options.model)
         progress.say(f"{name}: {each.prompt} {answer}")
     n_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -153,16 +154,24 @@ def _asked(images: list[str], prompts: list[str]) -> list[Asked]:
     return [Asked(Path(image), Path(image).stem, prompt) for image, prompt in zip(images, each, strict=True)]
 
 
-def _first_look(run: Run) -> dict[str, int]:
-    """Layer and head that read most of the picture, without its attention sinks, in the row that a page begins with."""
+def _first_look(run: Run) -> dict[str, int] | None:
+    """Layer and head that read most of the picture, without its attention sinks, in the row that a page begins with.
+
+    None where no head reads a picture there.
+    """
     from attention.scoring.measuring import row_of
 
     try:
         query, _ = row_of(run, "place")
     except NotInRun:  # the answer names none
         query, _ = row_of(run, "first")
-    on_picture = run.row_scores("image_mass", query) * (1 - run.row_scores("sink_share", query))
-    layer, head = np.unravel_index(np.nanargmax(on_picture), on_picture.shape)
+    try:
+        on_picture = np.nan_to_num(run.row_scores("image_mass", query) * (1 - run.row_scores("sink_share", query)))
+    except NotInRun:  # of models in parts, the last words have no row in the part that reads pictures
+        return None
+    if not on_picture.any():
+        return None
+    layer, head = np.unravel_index(np.argmax(on_picture), on_picture.shape)
     return {"layer": run.layers()[layer], "head": int(head)}
 
 

@@ -81,9 +81,13 @@ def test_the_server_starts_closed(hosted, monkeypatch):
     assert len(jobs) >= 4 and all(fn.concurrency_limit is None for fn in jobs)
 
 
-def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted):
+def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted, monkeypatch):
+    app.seconds_of_example.cache_clear()
     seconds = app.usual_seconds(hosted)
     assert 10 <= seconds <= 80
     assert f"up to {seconds} s of GPU time" in quota_words(seconds)
+    monkeypatch.setattr("attention.capture.forecast.forecast", None)
+    assert app.usual_seconds(hosted) == seconds, "it is computed once, not for each page"
+    monkeypatch.undo()
     hosted._model = "/nowhere"
     assert app.usual_seconds(hosted) is None and "without limit" in quota_words(None)
