@@ -131,15 +131,21 @@ def gpu_seconds(job: dict, prepared: Any = None) -> int:
     return asked_seconds(job)
 
 
-def usual_seconds(service: Service) -> int | None:
-    """Seconds that a run of one of the examples asks for, with the model that comes first; None where none is made."""
+@functools.cache
+def seconds_of_example(model: str, limits: Limits | None) -> int:
+    """Seconds that a run of one of the examples asks for. Raises AttentionError where none can be made."""
     from attention.capture.forecast import forecast
 
-    asked = Request((EXAMPLES / "window.png",), "click Save", service.default_model(), mode="generate", vision=False)
+    asked = Request((EXAMPLES / "window.png",), "click Save", model, mode="generate", vision=False)
+    expected = forecast(asked, limits)
+    assert expected.work is not None  # `forecast` says it
+    return gpu_seconds({"work": asdict(expected.work), "adapters": [], "words": None})
+
+
+def usual_seconds(service: Service) -> int | None:
+    """The same with the model that comes first, computed once and not for each page; None where none can be made."""
     try:
-        expected = forecast(asked, service.limits)
-        assert expected.work is not None  # `forecast` says it
-        return gpu_seconds({"work": asdict(expected.work), "adapters": [], "words": None})
+        return seconds_of_example(service.default_model(), service.limits)
     except AttentionError as error:
         logging.getLogger("app").warning("What a run costs is not said: %s", error)
         return None
@@ -240,7 +246,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
                 looks = f" {MEANWHILE}" if examples else ""
                 yield {notice: gr.Markdown(words + looks, visible=True)}
                 await asyncio.sleep(1)
-            await asyncio.to_thread(service.wait_until_loaded)
+            await service.loaded()
             from attention.models.devices import device_notice
 
             choices = [(offer["label"], offer["id"]) for offer in service.models()]

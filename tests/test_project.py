@@ -109,6 +109,30 @@ def test_one_version_is_said_everywhere():
     assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+def test_every_test_that_the_checklist_names_is_there():
+    checklist = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", checklist)
+    assert len(named) > 60 and len(named) == checklist.count("::")
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
+def test_one_function_holds_a_gpu_and_spaces_comes_first():
+    held = [path.name for path in sources() if "spaces" in imports(path) or "spaces.GPU" in path.read_text("utf-8")]
+    assert held == ["app.py"]
+    body = ast.parse((ROOT / "app.py").read_text(encoding="utf-8")).body
+    first = next(node for node in body if isinstance(node, ast.Import | ast.ImportFrom))
+    assert isinstance(first, ast.Import) and [alias.name for alias in first.names] == ["spaces"]
+    decorated = [node.name for node in body if isinstance(node, ast.FunctionDef) and "spaces" in ast.unparse(node)]
+    assert decorated == ["run_job"]
+
+
+def test_files_are_small_enough_for_a_space():
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in tracked.split("\0") if name and (ROOT / name).is_file()]
+    assert max(file.stat().st_size for file in files) < 10_000_000
+
+
 def test_no_file_is_a_drawer():
     for path in sources():
         words = set(re.split(r"[_.]", path.name)) | set(path.parts[-2:-1])

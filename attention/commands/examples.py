@@ -9,10 +9,13 @@ import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from attention.capture.images import open_pictures
 from attention.environment import EXAMPLES as PICTURES
-from attention.errors import InvalidRequest, shown_path
+from attention.errors import InvalidRequest, NotInRun, shown_path
 from attention.limits import MAX_GALLERY, Limits
 from attention.request import MODEL, QUESTION, READING, Request
 from attention.runs.run import Run
@@ -91,7 +94,7 @@ def add_examples(commands) -> None:
 
 def _examples(options: argparse.Namespace) -> int:
     folder, progress = Path(options.output_dir), Progress(options.quiet)
-    entries: list[dict[str, str]] = [*read_index(folder)] if (folder / INDEX).is_file() else []
+    entries: list[dict[str, Any]] = [*read_index(folder)] if (folder / INDEX).is_file() else []
     if not entries and folder.is_dir() and any(folder.iterdir()):
         raise InvalidRequest(f"{shown_path(folder)} is not empty, and has no {INDEX}: name another folder.")
     asked = _asked(options.image, options.prompt)
@@ -109,11 +112,12 @@ def _examples(options: argparse.Namespace) -> int:
     for request in requests:
         open_pictures(request, limits)  # what is wrong at first sight is said before a library is loaded
     for each, request in zip(asked, requests, strict=True):
-        name = _free_name(each.label, {entry["name"] for entry in entries})
+        name = _free_name(each.label, {path.name for path in folder.glob("*")})
         made = make(str(folder / name), partial(_fill, request, limits), progress)
         with Run(made) as run:
-            answer = run.info["answer"]
-        entries.append({"name": name, "label": each.label, "prompt": each.prompt})
+            answer, view = run.info["answer"], _first_look(run)
+        entry = {"name": name, "label": each.label, "prompt": each.prompt}
+        entries.append(entry if view is None else entry | {"view": view})
         _write(folder, entries, options.model)
         progress.say(f"{name}: {each.prompt} {answer}")
     n_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -150,6 +154,27 @@ def _asked(images: list[str], prompts: list[str]) -> list[Asked]:
     return [Asked(Path(image), Path(image).stem, prompt) for image, prompt in zip(images, each, strict=True)]
 
 
+def _first_look(run: Run) -> dict[str, int] | None:
+    """Layer and head that read most of the picture, without its attention sinks, in the row that a page begins with.
+
+    None where no head reads a picture there.
+    """
+    from attention.scoring.measuring import row_of
+
+    try:
+        query, _ = row_of(run, "place")
+    except NotInRun:  # the answer names none
+        query, _ = row_of(run, "first")
+    try:
+        on_picture = np.nan_to_num(run.row_scores("image_mass", query) * (1 - run.row_scores("sink_share", query)))
+    except NotInRun:  # of models in parts, the last words have no row in the part that reads pictures
+        return None
+    if not on_picture.any():
+        return None
+    layer, head = np.unravel_index(np.argmax(on_picture), on_picture.shape)
+    return {"layer": run.layers()[layer], "head": int(head)}
+
+
 def _free_name(label: str, taken: set[str]) -> str:
     """A folder's name, made of what the example is called."""
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40] or "example"
@@ -157,7 +182,7 @@ def _free_name(label: str, taken: set[str]) -> str:
     return plain if plain not in taken else next(name for name in numbered if name not in taken)
 
 
-def _write(folder: Path, entries: list[dict[str, str]], model: str) -> None:
+def _write(folder: Path, entries: list[dict[str, Any]], model: str) -> None:
     text = json.dumps(entries, indent=2, ensure_ascii=False)
     (folder / INDEX).write_text(f"{text}\n", encoding="utf-8")
     card = folder / "README.md"

@@ -125,7 +125,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
 
     async def examined(names: list[str], chosen_model: str | None, renames: bool, is_alone: bool) -> dict:
         """Describe each chosen adapter, or say why it cannot be used, before anything is run."""
-        await asyncio.to_thread(service.wait_until_loaded)
+        await service.loaded()
         from adapters.catalog import short_name
         from adapters.choosing import describe_member
 

@@ -67,7 +67,7 @@ class Controls:
             while words := self.service.starting.words():
                 yield {self.status: words}
                 await asyncio.sleep(STARTING_SECONDS)
-            await asyncio.to_thread(self.service.wait_until_loaded)
+            await self.service.loaded()
             fields = asked()
             with self.service.job(fields, visitor_of(request), compared and compared()) as job:
                 async for progress in job.follow():

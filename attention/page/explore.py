@@ -200,12 +200,12 @@ def build_explore(
 
     def begin_with(more: dict[str, str]) -> None:
         tickets.extend(more.values())  # last: a page that is open counts from the beginning
-        named = examples | more
         chooser.samples = [[service.run(ticket).info["prompt"]] for ticket in tickets]
-        chooser.sample_labels = list(named)
+        chooser.sample_labels = [*examples, *more]
         first = next(iter(more.values()))
         found = service.run(first)
-        strip.value = example_pictures(service, more | examples)
+        own = {name: ticket for name, ticket in examples.items() if name not in more}
+        strip.value = example_pictures(service, more | own)
         viewer.value, shown.value = manifest(service, first), first
         status.value, chip.value = said_of_run(found), chip_words(found)
 

@@ -201,7 +201,7 @@ def pictures_and_videos(files: list[str], is_one_video: bool) -> tuple[list[str]
 
 async def adapter_choices(service: Service, model: str | None) -> list[tuple[str, str]]:
     """The adapters on offer for a model, for a list: what they are called, and their ids."""
-    await asyncio.to_thread(service.wait_until_loaded)
+    await service.loaded()
     from adapters.catalog import offered_adapters
 
     try:

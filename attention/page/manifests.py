@@ -45,12 +45,16 @@ def tab_of(service: Service, ticket: str) -> str:
 def manifest(service: Service, ticket: str) -> dict:
     """Make what the viewer needs to find a run: its ticket, and on a person's own machine where it lies.
 
-    Of the bundled model also the head that finds what a question is about.
+    Of an example also the layer and the head to begin with, if its folder names them; of the bundled model the head
+    that finds what a question is about.
     """
     run = service.run(ticket)
     found = {"id": run.info["id"], "ticket": ticket, "kind": "run"}
     if service.is_public(ticket):
         found["is_public"] = True
+        view = service.cache.view(ticket)
+        if view is not None and view["layer"] in run.layers() and view["head"] < run.heads():
+            found["view"] = view
     if is_demo(run):
         head = head_for(run.info["prompt"])
         if head["layer"] in run.layers() and head["head"] < run.heads():  # a zip may only say that it is of this model

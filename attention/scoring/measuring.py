@@ -55,7 +55,7 @@ def measure_item(
 
 def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
     """Measure a run of an item at its place. Raises NotInRun where it has no such row, or shows nothing there."""
-    query, until = _row(run, rows)
+    query, until = row_of(run, rows)
     tower = run.picture_tower()
     region = Region(checked.place)
     scores = region_scores(run, region, query, tower, until)
@@ -88,8 +88,11 @@ def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
     }
 
 
-def _row(run: Run, rows: str) -> tuple[int, int | None]:
-    """The row to measure, and the last of several, of which the mean is taken."""
+def row_of(run: Run, rows: str) -> tuple[int, int | None]:
+    """The row to measure, by its name in `names.ROWS`, and the last of several, of which the mean is taken.
+
+    Raises NotInRun where the run has no such row.
+    """
     first = run.info["prompt_tokens"] - 1
     if rows == "first":
         return first, None

@@ -1,8 +1,9 @@
 """Finished examples: of a folder, and a gallery of a real model's, a data set of the Hub that is fetched at the start.
 
-A folder of examples has `examples.json`, a list of {name, label, prompt}, and below each name a finished run. A gallery
-comes from somebody else, whoever that is: its size is asked before a byte of it is fetched, and each of its runs is
-looked over before it is shown. What cannot be had is said in the log; the others are shown.
+A folder of examples has `examples.json`, a list of {name, label, prompt, view}, and below each name a finished run;
+`view`, {layer, head}, is where to look first, and may be left out. A gallery comes from somebody else, whoever that is:
+its size is asked before a byte of it is fetched, and each of its runs is looked over before it is shown. What cannot be
+had is said in the log; the others are shown.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ INDEX = "examples.json"
 SOURCE, SIZE = "ATTENTION_GALLERY", "ATTENTION_GALLERY_MB"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 DATA_SET = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
+VIEW = ("layer", "head")
 FILES = (INDEX, "*/run.json", "*/*.safetensors", "*/image_*.png", "*/preview_*.jpg")  # of a data set; * is folders too
 HUB_TIMEOUT_S = 10
 
@@ -39,13 +41,13 @@ def open_examples(cache: RunCache, folder: Path) -> dict[str, str]:
     for entry in read_index(folder):
         if (folder / entry["name"] / "run.json").is_file():
             ticket = f"example-{entry['name']}"
-            cache.add_public(ticket, folder / entry["name"])
+            cache.add_public(ticket, folder / entry["name"], entry.get("view"))
             tickets[f"{entry['label']}: {entry['prompt']}"] = ticket
     return tickets
 
 
-def read_index(folder: Path) -> list[dict[str, str]]:
-    """Entries {name, label, prompt} of a folder's examples.json. Raises DamagedRun for one that is none."""
+def read_index(folder: Path) -> list[dict[str, Any]]:
+    """Entries {name, label, prompt, view} of a folder's examples.json. Raises DamagedRun for one that is none."""
     path = folder / INDEX
     try:
         if path.stat().st_size > MAX_GALLERY_INDEX_BYTES:
@@ -58,12 +60,25 @@ def read_index(folder: Path) -> list[dict[str, str]]:
     return [_entry(each) for each in found]
 
 
-def _entry(found: Any) -> dict[str, str]:
+def _entry(found: Any) -> dict[str, Any]:
     entry = {name: found.get(name) for name in ("name", "label", "prompt")} if isinstance(found, dict) else {}
     texts = {name: text for name, text in entry.items() if isinstance(text, str) and text}
     if len(texts) < 3 or not NAME.fullmatch(texts["name"]):
         raise DamagedRun(f"{INDEX} has the entry {quoted(found)}; it must be a name, a label and a prompt.")
-    return {"name": texts["name"], **{name: shortened(texts[name], 200) for name in ("label", "prompt")}}
+    read: dict[str, Any] = {"name": texts["name"]}
+    read |= {name: shortened(texts[name], 200) for name in ("label", "prompt")}
+    view = found.get("view")
+    if view is None:
+        return read
+    if not isinstance(view, dict) or not all(type(view.get(name)) is int and view[name] >= 0 for name in VIEW):
+        raise DamagedRun(f"{INDEX} has the view {quoted(view)}; it must be a layer and a head.")
+    return read | {"view": {name: view[name] for name in VIEW}}
+
+
+def _called(entry: dict[str, Any], taken: dict[str, str]) -> str:
+    """Name of an example: its label and prompt; where another is called so, its folder too."""
+    plain = f"{entry['label']}: {entry['prompt']}"
+    return plain if plain not in taken else f"{entry['label']} ({entry['name']}): {entry['prompt']}"
 
 
 class Gallery:
@@ -110,8 +125,8 @@ class Gallery:
                 log.warning("Of the gallery, %s is left out: %s", entry["name"], error)
                 continue
             ticket = f"gallery-{entry['name']}"
-            cache.add_public(ticket, folder / entry["name"])
-            tickets[f"{entry['label']}: {entry['prompt']}"] = ticket
+            cache.add_public(ticket, folder / entry["name"], entry.get("view"))
+            tickets[_called(entry, tickets)] = ticket
         return tickets
 
     def _look(self, run: Path) -> None:

@@ -6,6 +6,7 @@ Gradio, and not where a model runs: that is the function it is given.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
@@ -48,6 +49,7 @@ FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], lis
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
 TRIAL_PASSES = 25  # over a run's tokens: a forecast, which is three, and controls in batches
+LOOK_SECONDS = 0.1
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
 
@@ -127,6 +129,11 @@ class Service:
 
     def wait_until_loaded(self) -> None:
         self._loaded.wait()
+
+    async def loaded(self) -> None:
+        """Wait for the same without a thread: a few dozen pages that are opened at the start would take them all."""
+        while not self._loaded.is_set():
+            await asyncio.sleep(LOOK_SECONDS)
 
     def models(self) -> list[dict]:
         """The models on offer, {id, label, family, note}, the one to begin with first."""

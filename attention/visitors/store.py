@@ -63,6 +63,7 @@ class Entry:
     last_access: float
     deadline: float
     is_public: bool = False
+    view: dict[str, int] | None = None  # {layer, head} to begin with
     is_left: bool = False  # by a session that was closed, and not looked at since
     run: Any = field(default=None, repr=False)
 
@@ -142,10 +143,11 @@ class RunCache:
             self.shelves.add(folder)
         return ticket
 
-    def add_public(self, ticket: str, folder: str | os.PathLike) -> None:
-        """Give a run that everyone may see, and nobody removes, a fixed ticket."""
+    def add_public(self, ticket: str, folder: str | os.PathLike, view: dict[str, int] | None = None) -> None:
+        """Give a run that everyone may see, and nobody removes, a fixed ticket; `view` is where to look first."""
         with self._mutex:
             self._enter(Path(folder), ticket=ticket, is_public=True)
+            self._entries[ticket].view = view
 
     @contextmanager
     def room(self, n_bytes: int) -> Iterator[None]:
@@ -233,6 +235,11 @@ class RunCache:
             return self._entries[ticket].is_public
 
     # The library
+
+    def view(self, ticket: str) -> dict[str, int] | None:
+        """Layer and head to begin with, {layer, head}, where they are known. Raises KeyError like `run`."""
+        with self._mutex:
+            return self._entries[ticket].view
 
     def listing(self) -> list[dict]:
         """The library's runs, newest first: {ticket, kind, id, created, model, prompt, answer, tokens, bytes, error}.

@@ -1,16 +1,17 @@
 """The page of an app that has just been started: who clicks Run is told what it waits for, and what a run costs."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
+from coroutines import finish
 
 import app
 from attention.page.ask import StatusLine
 from attention.page.controls import Controls
 from attention.page.foot import quota_words
 from attention.page.inputs import request_settings
+from attention.serving.uploads import UploadLimits
 from attention.visitors.store import RunCache
 
 
@@ -39,9 +40,19 @@ def test_a_click_on_run_says_what_is_waited_for(hosted, monkeypatch):
                 lines += [changes[status]]
         return lines
 
-    with ThreadPoolExecutor(1) as elsewhere:  # where a browser was driven before, this thread has a loop that runs
-        lines = elsewhere.submit(asyncio.run, seen()).result()
+    lines = finish(seen())
     assert lines[:2] == ["The app is starting: 1 s so far.", "The app is starting: 2 s so far."] and len(lines) == 3
+
+
+def test_pages_that_wait_for_the_start_leave_the_threads_to_others(hosted):
+    async def many():
+        waiting = [asyncio.create_task(hosted.loaded()) for _ in range(100)]
+        await asyncio.to_thread(lambda: None)
+        assert not any(page.done() for page in waiting)
+        hosted.starting.has_libraries.set()
+        await asyncio.gather(*waiting)
+
+    finish(many())
 
 
 def test_a_run_may_be_asked_for_before_the_list_of_models_is_there(hosted):
@@ -50,9 +61,33 @@ def test_a_run_may_be_asked_for_before_the_list_of_models_is_there(hosted):
     assert model.choices == [] and model.preprocess("pocket") == "pocket"
 
 
-def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted):
+def test_the_server_starts_closed(hosted, monkeypatch):
+    started = []
+
+    def launch(demo, **settings):
+        started.append((demo, settings))
+        raise OSError("the port is taken")
+
+    monkeypatch.setattr(app.SpokenBlocks, "launch", launch)
+    with pytest.raises(OSError):
+        app.launch(hosted)
+    (demo, settings) = started[0]
+    closed = {"ssr_mode": False, "run_history": False, "show_error": False, "enable_monitoring": False}
+    assert closed.items() <= settings.items() and settings["allowed_paths"] == []
+    assert settings["max_file_size"] == UploadLimits.of_environment().one_file
+    assert not {"share", "server_name", "strict_cors", "auth_dependency"} & set(settings)  # Gradio's own are closed
+    assert demo._queue.max_size == 1000 and not demo.api_open and not demo.reads_addresses
+    jobs = [fn for fn in demo.fns.values() if fn.concurrency_id == "jobs"]
+    assert len(jobs) >= 4 and all(fn.concurrency_limit is None for fn in jobs)
+
+
+def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted, monkeypatch):
+    app.seconds_of_example.cache_clear()
     seconds = app.usual_seconds(hosted)
     assert 10 <= seconds <= 80
     assert f"up to {seconds} s of GPU time" in quota_words(seconds)
+    monkeypatch.setattr("attention.capture.forecast.forecast", None)
+    assert app.usual_seconds(hosted) == seconds, "it is computed once, not for each page"
+    monkeypatch.undo()
     hosted._model = "/nowhere"
     assert app.usual_seconds(hosted) is None and "without limit" in quota_words(None)

@@ -4,6 +4,7 @@ import asyncio
 from copy import copy
 
 import gradio as gr
+from coroutines import finish
 from gradio.state_holder import SessionState, StateHolder
 
 from attention.page.calls import SpokenBlocks
@@ -36,7 +37,7 @@ def test_the_session_of_a_scripts_call_ends_with_it_and_a_pages_stays():
         return await demo.process_api(block_fn=0, inputs=[], state=state, session_hash=session, event_id=event)
 
     for session in ("page", "event"):
-        assert asyncio.run(call(session, "event"))["data"] == ["done"]
+        assert finish(call(session, "event"))["data"] == ["done"]
     assert list(holder.session_data) == list(holder.time_last_used) == ["page"]
 
 

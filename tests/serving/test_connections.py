@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from coroutines import finish
 
 from attention.serving.connections import Connections, names_of
 from attention.visitors.presence import Presence
@@ -44,7 +45,7 @@ def test_a_stream_is_there_until_it_ends_however_it_ends():
 
     assert presence.away([name], 98.0) == 2, "since it was first asked for"
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(request())
+        finish(request())
     now[0] += 7
     assert not presence.is_held(name) and presence.away([name], 0.0) == 7
     with presence.held(name), presence.held(name):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from coroutines import finish
 from gradio.route_utils import upload_fn
 from made_runs import scene, write_run
 from starlette.applications import Starlette
@@ -96,12 +97,12 @@ def test_of_a_body_that_is_too_large_only_the_head_is_read(tmp_path):
 
     scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "client": ("1.2.3.4", 5)}
     scope["headers"] = [(b"content-length", b"2000000000")]
-    asyncio.run(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
+    finish(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
     assert said[0]["status"] == 413 and len(read) == 1
     in_chunks = [(b"content-length", b"100"), (b"transfer-encoding", b"chunked")]  # the length means nothing then
     for headers in ([], in_chunks, [(b"content-length", b"9" * 5000)]):
         scope["headers"], said[:] = headers, []
-        asyncio.run(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
+        finish(Uploads(None, room_in(tmp_path), LIMITS)(scope, receive, send))
         assert said[0]["status"] == 411 and len(read) == 1
 
 
@@ -153,7 +154,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
 
     scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "client": ("1.2.3.4", 5)}
     scope["headers"] = [(b"content-length", b"900000"), (b"content-type", b"multipart/form-data; boundary=x")]
-    asyncio.run(Uploads(gradio, room_in(tmp_path), LIMITS)(scope, receive, send))
+    finish(Uploads(gradio, room_in(tmp_path), LIMITS)(scope, receive, send))
     assert there == [0, 1, 1], "it was being written"
     assert not list(tmp_path.iterdir())
 
@@ -188,7 +189,7 @@ def test_uploads_that_began_while_there_was_room_do_not_fill_more_than_that(tmp_
         await asyncio.gather(*(uploads(scope(n), receive, send) for n in range(30)))
 
     being_written, most = {}, []
-    asyncio.run(many())
+    finish(many())
     assert 40_000_000 < max(most) <= LIMITS.together
 
 

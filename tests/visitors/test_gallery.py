@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 
+import numpy as np
 import pytest
 from fake_hub import COMMIT, fake_hub
 
@@ -11,6 +12,7 @@ import app
 from attention.commands.main import main
 from attention.environment import EXAMPLES
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
+from attention.page.manifests import manifest
 from attention.visitors.gallery import INDEX, Gallery, open_examples, read_index
 from attention.visitors.store import RunCache
 
@@ -74,6 +76,11 @@ def test_a_run_that_is_damaged_is_left_out(folder, cache, caplog):
     "index",
     [
         "", "{}", "[1]", "[" * 100_000, json.dumps([{"name": "a", "label": "a"}]),
+        *(
+            json.dumps([{"name": "a", "label": "a", "prompt": "a", "view": view}])
+            for view in (1, {}, {"layer": 1}, {"layer": "1", "head": 0}, {"layer": True, "head": 0},
+                         {"layer": -1, "head": 0})
+        ),
         *(json.dumps([{"name": name, "label": "a", "prompt": "a"}]) for name in ("../a", "/a", ".a", "", "a/b", 5)),
         json.dumps([{"name": "a", "label": "a", "prompt": "a"}] * 100),
         " " * (2 * MB),
@@ -122,6 +129,35 @@ def test_pages_that_are_opened_from_then_on_begin_with_it(folder, cache):
     assert len(chooser["samples"]) == len(own) + 2
 
 
+def test_a_page_begins_where_the_gallery_says(folder, cache, monkeypatch):
+    entries = json.loads((folder / INDEX).read_text())
+    for entry, view in zip(entries, ({"layer": 2, "head": 1}, {"layer": 99, "head": 0}), strict=True):
+        entry["view"] = view
+    (folder / INDEX).write_text(json.dumps(entries))
+    service = app.new_service(cache, is_hosted=True, model="pocket")
+    window, tall = Gallery(str(folder), MB).open(cache).values()
+    monkeypatch.setattr("attention.page.manifests.is_demo", lambda run: False)  # whose heads are known
+    assert manifest(service, window)["view"] == {"layer": 2, "head": 1}
+    assert "view" not in manifest(service, tall), "there is no such layer"
+
+
+def test_examples_that_are_called_alike_are_all_shown(folder, cache):
+    names = iter(open_examples(cache, EXAMPLES))
+    label, prompt = next(names).split(": ", 1)
+    entries = [entry | {"label": label, "prompt": prompt} for entry in json.loads((folder / INDEX).read_text())]
+    (folder / INDEX).write_text(json.dumps(entries))
+    own, more = open_examples(cache, EXAMPLES), Gallery(str(folder), MB).open(cache)
+    assert more == {f"{label}: {prompt}": "gallery-window", f"{label} (tall): {prompt}": "gallery-tall"}
+    demo = app.build(app.new_service(cache, is_hosted=True, model="pocket"), own, {})
+    demo.show_first(more)
+    props = [each["props"] for each in demo.config["components"]]
+    chooser = next(each for each in props if each.get("label") == "Examples")
+    assert chooser["sample_labels"] == [*own, *more] and len(chooser["samples"]) == len(own) + 2
+    values = [each["value"] for each in props if isinstance(each.get("value"), list)]
+    strip = next(value for value in values if value and "ticket" in value[0])
+    assert [each["ticket"] for each in strip][:2] == ["gallery-window", "gallery-tall"]
+
+
 def test_the_command_makes_what_is_shown(tmp_path, cache, capsys):
     folder = tmp_path / "made"
     shapes = str(EXAMPLES / "shapes.png")
@@ -135,6 +171,15 @@ def test_the_command_makes_what_is_shown(tmp_path, cache, capsys):
     assert [*tickets] == ["shapes: what color is the star?", "shapes: what shape is red?"]
     run = cache.run(tickets["shapes: what color is the star?"])
     assert run.info["answer"] == "red" and "vision" not in run.info["towers"]
+    seen = {}
+    for layer in run.layers():
+        cells = np.zeros(len(run.info["tokens"]), bool)
+        cells[run.pictures("language")[0]] = True
+        cells[run.sinks(layer)] = False
+        on_picture = run.row(layer, run.info["prompt_tokens"] - 1)[:, cells].sum(axis=1)
+        seen |= {(layer, head): share for head, share in enumerate(on_picture)}
+    view = cache.view(tickets["shapes: what color is the star?"])
+    assert max(seen, key=seen.get) == (view["layer"], view["head"])
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "pretty_name: Finished runs of pocket" in card and "ATTENTION_GALLERY" in card
 

@@ -1,12 +1,11 @@
 """A job leaves neither thread nor folder behind, however it ends."""
 
-import asyncio
 import contextvars
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from coroutines import finish
 
 from attention.errors import Cancelled, InvalidRequest
 from attention.runs.partial import PartialRun
@@ -20,12 +19,6 @@ def partial(tmp_path):
 
 async def followed(job):
     return [progress async for progress in job.follow()]
-
-
-def run(coroutine):
-    """In a thread of its own: Playwright, in other tests, keeps an event loop running in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result(60)
 
 
 def job_threads():
@@ -48,7 +41,7 @@ def test_progress_and_result_reach_the_one_who_follows(partial):
             seen.set()
         return job, progress
 
-    job, progress = run(scenario())
+    job, progress = finish(scenario())
     assert progress[0] == {"phase": "answer", "done": 1, "total": 2, "answer": "re", "process": os.getpid()}
     assert job.result() == {"run": str(partial.final)}
     assert (partial.final / "run.json").exists()
@@ -77,7 +70,7 @@ def test_a_cancelled_job_takes_its_folder_along(partial):
     job = Job(partial, work)
     assert started.wait(10)
     job.cancel()
-    run(followed(job))
+    finish(followed(job))
     with pytest.raises(Cancelled):
         job.result()
     assert not partial.folder.exists()
@@ -89,7 +82,7 @@ def test_an_error_is_handed_on_and_nothing_is_left(partial):
         raise InvalidRequest("no")
 
     job = Job(partial, work)
-    run(followed(job))
+    finish(followed(job))
     with pytest.raises(InvalidRequest, match="no"):
         job.result()
     assert not partial.folder.exists()
@@ -99,7 +92,7 @@ def test_the_work_sees_the_context_of_whoever_asked(partial):
     visitor = contextvars.ContextVar("visitor")
     visitor.set("somebody")
     job = Job(partial, lambda: {"visitor": visitor.get()})
-    run(followed(job))
+    finish(followed(job))
     assert job.result() == {"visitor": "somebody"}
 
 
