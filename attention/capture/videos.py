@@ -31,7 +31,7 @@ from attention.video_entries import TYPE, Source
 
 from .animations import animation, is_picture
 from .decoders import decoded
-from .handed_over import taken_videos
+from .handed_over import are_videos_there, taken_videos
 from .images import open_named
 from .opened_video import NO_FRAME, ONE_FRAME, Fewer, Opened, Stop, check_read, now_and_then, too_many
 from .videos_elsewhere import video_elsewhere
@@ -50,7 +50,7 @@ class Sampled:
 
 def check_videos(request: Request, limits: Limits, stop: Stop | None = None) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
-    if taken_videos() is not None:  # looked at where they come from
+    if are_videos_there():  # looked at where they come from
         return
     for source, name in _named(request):
         open_video(source, limits, name, stop)
