@@ -261,16 +261,21 @@ def test_its_path_of_modules_is_that_of_this_process(monkeypatch):
     assert begun[0]["PYTHONPATH"].split(os.pathsep)[1:] == ["elsewhere"]
 
 
-def test_memory_is_limited_only_where_it_is_known_what_one_has(monkeypatch):
-    limited = []
+@on_unix
+def test_limits_stay_within_those_of_the_system(monkeypatch):
+    import resource
+
+    limited = {}
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (7, 7 if what == resource.RLIMIT_CPU else -1))
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: limited.update({what: limits}))
     monkeypatch.setattr(decoder_process, "memory", lambda: (0, 0))
-    monkeypatch.setattr(
-        decoder_process,
-        "resource",
-        SimpleNamespace(RLIMIT_CORE="core", RLIMIT_AS="memory", setrlimit=lambda what, _: limited.append(what)),
-    )
+    own = decoder_process._Own()
+    assert limited == {resource.RLIMIT_CORE: (0, 0)}  # nobody knows what memory it has already
+    own.begin(1_000_000)
+    assert limited[resource.RLIMIT_CPU] == (7, 7)
+    monkeypatch.setattr(decoder_process, "memory", lambda: (5, 5))
     decoder_process._Own()
-    assert limited == ["core"]
+    assert limited[resource.RLIMIT_AS] == (5 + decoder_process.DECODER_BYTES, -1)
 
 
 @on_unix

@@ -95,14 +95,13 @@ class _Own:
         if resource is not None:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             if space:  # else nobody knows what it has already, which may be more
-                resource.setrlimit(resource.RLIMIT_AS, (space + DECODER_BYTES, space + DECODER_BYTES))
+                _limit(resource.RLIMIT_AS, space + DECODER_BYTES)
 
     def begin(self, seconds: int) -> None:
         """Give the next task its seconds."""
         if resource is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            until = int(used.ru_utime + used.ru_stime) + 1 + seconds
-            resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+            _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + seconds)
 
     @property
     def is_worn(self) -> bool:
@@ -110,6 +109,12 @@ class _Own:
         if resource is None:
             return True
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self._begun_with + WORN_DECODER_BYTES
+
+
+def _limit(what: int, most: int) -> None:
+    """Set a limit of this process, within the one that its system has set: that cannot be raised."""
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def answer(task: dict[str, Any]) -> Answer:
