@@ -23,7 +23,7 @@ from attention.errors import InvalidRequest, LimitExceeded, quoted, shortened, s
 from attention.families.family import Family
 from attention.families.videos import Video
 from attention.image_entries import is_data_url
-from attention.limits import MAX_PICTURE_BYTES, Limits
+from attention.limits import Limits
 from attention.request import Request
 from attention.runs.checks.run import check_run
 from attention.runs.run import Run
@@ -274,8 +274,8 @@ def _of_run(run: Run, limits: Limits, ask: Stop) -> Opened:
     (record,) = run.info["videos"]
     frames = [picture for picture in run.info["images"] if picture.get("video") == 0]
     kept = tuple(round(frame["time_s"] * record["fps"]) for frame in frames)
-    own = replace(limits, picture_bytes=MAX_PICTURE_BYTES)  # they are larger than what was uploaded
-    opened = _of_frames(tuple(run.folder / frame["file"] for frame in frames), own, "the video of that run", ask)
+    files = tuple(run.folder / frame["file"] for frame in frames)
+    opened = _of_frames(files, limits.of_kept_pictures(), "the video of that run", ask)
     return replace(
         opened,
         total=record["frames"],

@@ -420,7 +420,7 @@ class Service:
 
         request, adapter, model = request_of(run), run.info.get("adapter"), run.info["model"]["id"]
         watch = download_reporter(partial)
-        expected = forecast(request, self.limits, watch)
+        expected = forecast(request, self.limits and self.limits.of_kept_pictures(), watch)
         assert expected.work is not None  # a forecast has it
         wanted = []
         if adapter is not None:
