@@ -32,6 +32,7 @@ TOO_LONG, TOO_MUCH = "seconds", "memory"  # of which an answer says that there w
 # what a decoder is told of this process's environment: no token of anybody
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "PYTHONHOME")
 LOOK_SECONDS = 0.05
+PASSED_ON = (OSError, SyntaxError, ValueError)  # of Pillow, which whoever asks knows: raised as they are
 
 _Kind = tuple[str | None, bool]  # of a task: whose it is, and whether its picture is a large one
 Receive = Callable[[dict[str, Any], IO[bytes]], Any]  # an answer's head and the pipe with the bytes that follow it
@@ -44,6 +45,7 @@ class Decoders:
         self._pid, self._count = os.getpid(), count
         self._free = [_started() for _ in range(count)]
         self._busy: Counter[_Kind] = Counter()
+        self._waiting: dict[object, _Kind] = {}  # who came first is first
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -64,14 +66,19 @@ class Decoders:
         """Have a task done, and return what `receive` makes of the answer.
 
         `name` is what a message calls the picture. A visitor has one decoder at a time, see `ask_for`; all visitors
-        together leave one to whoever only looks at runs, and their large pictures one more to small ones. Raises what
-        the task raises, InvalidRequest for a picture on which the decoder falls over, and LimitExceeded for one that
-        needs more memory than one has, or more `seconds` of a processor, with `advice`.
+        together leave one to whoever only looks at runs, and their large pictures one more to small ones. Of those who
+        may have one it gets who has waited longest.
+
+        Raises what the task raises, InvalidRequest for a picture on which the decoder falls over, and LimitExceeded for
+        one that needs more memory than one has, or more `seconds` of a processor, with `advice`.
         """
         whose, check = _ASKING.get()
         kind = whose, is_large
         decoder = self._take(kind, check)
         try:
+            if decoder is not None and decoder.has_ended:  # while it had no task, as where the system lacks memory
+                decoder.close()
+                decoder = None
             decoder = decoder or _Decoder()
             return decoder.run({**task, "seconds": seconds}, name, receive, check, advice)
         finally:
@@ -81,6 +88,7 @@ class Decoders:
             with self._changed:
                 self._free.append(decoder)
                 self._busy[kind] -= 1
+                self._busy += Counter()  # which leaves out whoever has none
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -93,13 +101,21 @@ class Decoders:
                 decoder.close()
 
     def _take(self, kind: _Kind, check: Callable[[], None]) -> _Decoder | None:
-        while True:
-            check()
+        mine = object()
+        with self._changed:
+            self._waiting[mine] = kind
+        try:
+            while True:
+                check()
+                with self._changed:
+                    if mine is next((each for each, of in self._waiting.items() if self._may_have_one(*of)), None):
+                        self._busy[kind] += 1
+                        return self._free.pop(0)  # the one that has been ready for longest
+                    self._changed.wait(LOOK_SECONDS)
+        finally:
             with self._changed:
-                if self._may_have_one(*kind):
-                    self._busy[kind] += 1
-                    return self._free.pop(0)  # the one that has been ready for longest
-                self._changed.wait(LOOK_SECONDS)
+                del self._waiting[mine]
+                self._changed.notify_all()
 
     def _may_have_one(self, whose: str | None, is_large: bool) -> bool:
         if not self._free or whose is None:
@@ -113,17 +129,30 @@ class Decoders:
         )
 
 
+# A process that is forked while another one is started would hold that one's ends of the pipes, too, and whoever waits
+# for them to end would wait for both.
+_no_fork = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
+
+
 class _Decoder:
     """One process. After a failure, or once its memory has grown, it is not fresh: nobody gives it another task."""
 
     def __init__(self) -> None:
         self.is_fresh = True
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        self._process = subprocess.Popen(  # noqa: S603 - this project's own module
-            [sys.executable, "-P", "-m", PROGRAM],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**environment, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), "OPENBLAS_NUM_THREADS": "1"},
-        )  # fmt: skip
+        path = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        with _no_fork:
+            self._process = subprocess.Popen(  # noqa: S603 - this project's own module
+                [sys.executable, "-P", "-m", PROGRAM],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env={**environment, "PYTHONPATH": os.pathsep.join(path), "OPENBLAS_NUM_THREADS": "1"},
+            )  # fmt: skip
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def run(self, task: dict[str, Any], name: str, receive: Receive, check: Callable[[], None], advice: str) -> Any:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -146,7 +175,7 @@ class _Decoder:
         finally:
             is_done.set()
             guard.join()
-        self.is_fresh = head is not None and not head.get("is_worn")
+        self.is_fresh = head is not None and not head.get("is_worn") and not ended_by  # after the answer was there
         if failure is not None:
             raise failure
         if head is None or "error" in head:
@@ -192,7 +221,7 @@ class _Decoder:
         kind = getattr(errors, head["error"], None)
         if isinstance(kind, type) and issubclass(kind, AttentionError):
             return kind(head["message"])
-        return OSError(head["message"]) if head["error"] == "OSError" else RuntimeError(head["message"])
+        return {kind.__name__: kind for kind in PASSED_ON}.get(head["error"], RuntimeError)(head["message"])
 
 
 def _started() -> _Decoder | None:

@@ -5,7 +5,7 @@ Knows nothing of how any of it is read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_PIXELS = 64_000_000  # of one picture, by its header
 MAX_PICTURE_BYTES = 4_000_000_000  # of one picture's file
@@ -37,6 +37,10 @@ class Limits:
     buffer_bytes: int = 2_000_000_000  # waiting to be written
     default_visual_tokens: int | None = None  # an image, unless asked; None leaves the processor's own limit
     default_frames: int | None = None  # that are read of a video, unless asked; likewise
+
+    def of_kept_pictures(self) -> Limits:
+        """The same for pictures of a finished run: they are kept without loss, larger than what was uploaded."""
+        return replace(self, picture_bytes=MAX_PICTURE_BYTES)
 
     @classmethod
     def local(cls, device: str = "cpu") -> Limits:

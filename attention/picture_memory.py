@@ -6,9 +6,11 @@ Whoever decodes a picture holds its bytes as long as the picture lives. Knows no
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from attention.limits import PICTURES_BYTES
 
 BYTES_A_PIXEL = 4  # of Pillow's RGB
 LOOK_SECONDS = 0.1
+COLLECT_SECONDS = 10.0  # between two times that garbage is collected for who waits: each holds up everybody
 TRIM_SECONDS = 2.0  # after a picture has gone
 TRIM_BYTES = 16 << 20  # smaller ones leave nothing to speak of
 
@@ -30,6 +33,7 @@ class PictureMemory:
     def __init__(self, total: int = PICTURES_BYTES):
         self.total, self.held = total, 0
         self._changed = threading.Condition(threading.RLock())  # a picture may go while this thread holds it
+        self._collected = -math.inf
 
     @contextmanager
     def taken(
@@ -46,17 +50,29 @@ class PictureMemory:
             self.give_back(held.n_bytes)
 
     def _take(self, n_bytes: int, check: Callable[[], None], most_seconds: float) -> Held:
-        left = most_seconds
+        until = time.monotonic() + most_seconds
         while True:
             check()
+            self._collect_for(n_bytes)
             with self._changed:
-                if not self.held or self.held + n_bytes <= self.total:
+                if self._has_room(n_bytes):
                     self.held += n_bytes
                     return Held(self, n_bytes)
                 self._changed.wait(LOOK_SECONDS)
-            left -= LOOK_SECONDS
-            if left <= 0:
+            if time.monotonic() >= until:
                 raise LimitExceeded("The server is busy with other pictures. Try again in a moment.")
+
+    def _has_room(self, n_bytes: int) -> bool:
+        return not self.held or self.held + n_bytes <= self.total
+
+    def _collect_for(self, n_bytes: int) -> None:
+        """Collect garbage where there is no room: an error holds the pictures of its functions, and may hold itself."""
+        with self._changed:
+            now = time.monotonic()
+            if self._has_room(n_bytes) or now - self._collected < COLLECT_SECONDS:
+                return
+            self._collected = now
+        gc.collect()
 
     def give_back(self, n_bytes: int) -> None:
         with self._changed:

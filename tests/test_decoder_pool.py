@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import PIL
 import pytest
@@ -123,7 +124,7 @@ def test_a_picture_of_a_run_is_decoded_there_too(in_use, tmp_path, picture):
     assert stored_pictures.look_over(picture, "PNG", (40, 30)) == ((40, 30), "RGB")
     assert stored_pictures.stored(picture, 1200).tobytes() == stored_pictures.stored_here(picture, 1200).tobytes()
     assert stored_pictures.stored(tmp_path / "preview.jpg", 1200, (10, 10)).size == (10, 8)
-    with pytest.raises(RuntimeError, match="more than 9"):
+    with pytest.raises(ValueError, match="more than 9"):
         stored_pictures.stored(picture, 9)
     with pytest.raises(OSError, match="cannot identify"):
         stored_pictures.look_over(picture, "JPEG", (40, 30))
@@ -187,11 +188,94 @@ def test_a_decoder_that_takes_too_long_is_ended(stopped, picture, monkeypatch):
 )
 def test_a_decoder_that_dies_is_said(stopped, picture, number, kind, words):
     def die():
+        if threading.current_thread() is threading.main_thread():
+            return  # it has no task yet
         os.kill(stopped.pid, number)
         os.kill(stopped.pid, signal.SIGCONT)
 
     with pytest.raises(kind, match=words):
         asking(die, picture)
+
+
+def test_one_that_ended_without_a_task_is_replaced(in_use, picture):
+    in_use._free[0]._process.kill()
+    in_use._free[0]._process.wait()
+    assert opened(picture)[0][0] == (40, 30)
+
+
+def test_one_that_is_ended_when_its_answer_is_there_gets_no_other_task(in_use, picture):
+    is_asked, is_there = threading.Event(), threading.Event()
+    process = in_use._free[0]._process
+
+    def check():
+        if threading.current_thread() is not threading.main_thread():  # while it decodes
+            is_asked.set()
+            assert is_there.wait(10)
+            raise Cancelled("Stopped.")
+
+    def receive(head, _):
+        assert is_asked.wait(10)
+        is_there.set()
+        return head["size"]
+
+    def ask():
+        decoder_pool.ask_for("somebody", check)
+        return in_use.run({"work": "stored", "source": str(picture), "most_pixels": 1200}, "it", receive)
+
+    assert contextvars.copy_context().run(ask) == [40, 30]
+    assert process not in [free._process for free in in_use._free]
+
+
+@on_unix
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside other threads, as on ZeroGPU
+def test_nobody_forks_while_one_is_started(monkeypatch):
+    order, is_about, has_forked = [], threading.Event(), threading.Event()
+
+    def fork():
+        is_about.set()
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        order.append("forked")
+        has_forked.set()
+        os.waitpid(child, 0)
+
+    def start(*_, **__):
+        thread.start()
+        assert is_about.wait(10)
+        has_forked.wait(0.2)
+        order.append("started")
+
+    thread = threading.Thread(target=fork)
+    monkeypatch.setattr(decoder_pool.subprocess, "Popen", start)
+    decoder_pool._Decoder()
+    thread.join(10)
+    assert order == ["started", "forked"]
+
+
+def test_its_path_of_modules_is_that_of_this_process(monkeypatch):
+    begun = []
+    monkeypatch.setattr(decoder_pool.subprocess, "Popen", lambda *_, env, **__: begun.append(env))
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    decoder_pool._Decoder()
+    assert begun[0]["PYTHONPATH"].split(os.pathsep)[1:] == ["elsewhere"]
+
+
+@on_unix
+def test_limits_stay_within_those_of_the_system(monkeypatch):
+    import resource
+
+    limited = {}
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (7, 7 if what == resource.RLIMIT_CPU else -1))
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: limited.update({what: limits}))
+    monkeypatch.setattr(decoder_process, "memory", lambda: (0, 0))
+    own = decoder_process._Own()
+    assert limited == {resource.RLIMIT_CORE: (0, 0)}  # nobody knows what memory it has already
+    own.begin(1_000_000)
+    assert limited[resource.RLIMIT_CPU] == (7, 7)
+    monkeypatch.setattr(decoder_process, "memory", lambda: (5, 5))
+    decoder_process._Own()
+    assert limited[resource.RLIMIT_AS] == (5 + decoder_process.DECODER_BYTES, -1)
 
 
 @on_unix
@@ -235,6 +319,35 @@ def test_visitors_leave_decoders_to_each_other(monkeypatch):
     assert may("bob", False, busy=[("ann", True)]) and not may("bob", True, busy=[("ann", True)])
     assert not may("cyd", False, busy=[("ann", True), ("bob", False)])
     assert may(None, True, busy=[("ann", True), ("bob", False)])
+
+
+def test_who_has_waited_longest_is_next(monkeypatch):
+    has_begun, waits, may_end, order = threading.Event(), threading.Event(), threading.Event(), []
+
+    def run(task, *_):
+        has_begun.set()
+        assert may_end.wait(10)
+        order.append(task["name"])
+
+    monkeypatch.setattr(decoder_pool, "_started", lambda: SimpleNamespace(has_ended=False, is_fresh=True, run=run))
+    one = decoder_pool.Decoders(1)
+
+    def ask(name, again=0):
+        for _ in range(again + 1):
+            one.run({"name": name}, name, lambda *_: None)
+
+    def visit():
+        decoder_pool.ask_for("ann", waits.set)
+        ask("ann")
+
+    threads = [threading.Thread(target=ask, args=("all", 5)), threading.Thread(target=visit)]
+    for thread, event in zip(threads, (has_begun, waits), strict=True):
+        thread.start()
+        assert event.wait(10)
+    may_end.set()
+    for thread in threads:
+        thread.join(10)
+    assert order[:2] == ["all", "ann"] and len(order) == 7 and not one._busy
 
 
 @pytest.mark.skipif(int(PIL.__version__.split(".")[0]) >= 13, reason="its TIFF decoder is mended")

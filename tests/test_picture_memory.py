@@ -1,5 +1,7 @@
 """The memory of decoded pictures: who waits, who is let in, and when it is given back."""
 
+import gc
+
 import pytest
 from PIL import Image
 
@@ -39,3 +41,34 @@ def test_who_stops_waits_no_longer_and_who_draws_waits_some_time():
     with memory.taken(5000):  # alone
         assert memory.held == 5000
     assert memory.held == 0
+
+
+def test_what_only_the_collector_can_free_is_freed_for_who_waits():
+    memory = PictureMemory(1000)
+    gc.disable()
+    try:
+        with memory.taken(800) as held:
+            picture = Image.new("RGB", (10, 20))
+            held.until_gone(picture)
+            itself = [picture]
+            itself.append(itself)
+        del picture, itself
+        assert memory.held == 800
+        with memory.taken(300, most_seconds=0):
+            assert memory.held == 300
+    finally:
+        gc.enable()
+
+
+def test_who_is_woken_often_waits_as_long(monkeypatch):
+    memory = PictureMemory(1000)
+    monkeypatch.setattr(memory._changed, "wait", lambda _: None)
+    looks = iter(range(2000))
+
+    def look():
+        if next(looks) == 1000:
+            memory.give_back(900)
+
+    memory._take(900, lambda: None, 0)
+    with memory.taken(300, look, 60):
+        assert memory.held == 300

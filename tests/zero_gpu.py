@@ -67,6 +67,7 @@ spaces.zero.torch.move = lambda callback=None: None
 
 from gradio_client import Client, handle_file  # noqa: E402
 
+from attention import decoder_pool  # noqa: E402
 from attention.capture import images  # noqa: E402
 from attention.models import devices  # noqa: E402
 from attention.runs.partial import PartialRun  # noqa: E402
@@ -103,6 +104,7 @@ def open_image_here(*args, **settings):
 
 
 images.open_image = open_image_here
+decoder_pool.use(decoder_pool.Decoders(2))  # as `app.open_service` has it: a worker inherits their pipes
 cache = RunCache(runs, library=False)
 service = app.new_service(cache, is_hosted=True, model=model, adapters_dir=Path(adapters))
 demo = app.launch(service, quiet=True)

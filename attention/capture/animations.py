@@ -38,13 +38,14 @@ def animation(path: Path, name: str, limits: Limits, ask: Stop) -> Opened:
         counted = count_frames(file, called)
         formats = [each for each in (*ANIMATIONS, *STILL) if each in formats_for(limits)]
         with opened(file, called, formats, limits.image_pixels) as image:
-            total, size = getattr(image, "n_frames", 1) if counted is None else counted, image.size
+            still = int(getattr(image, "default_image", False))  # of an APNG, for whom knows no animations: no frame
+            total, size = (getattr(image, "n_frames", 1) if counted is None else counted) - still, image.size
             if total < 2:
                 raise InvalidRequest(ONE_FRAME.format(name=name))
             check_size(name, total, *size, limits)
             if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
                 raise InvalidRequest(f"{name} has frames of mode {image.mode}. Save them with 8 bits a channel.")
-    times_ms = frame_times_ms(path) or []
+    times_ms = (frame_times_ms(path) or [])[still:]
     begins_ms = [0.0, *accumulate(times_ms)]
     fps = total / begins_ms[-1] * 1000 if len(times_ms) == total and begins_ms[-1] else None
     if fps:
@@ -57,9 +58,9 @@ def animation(path: Path, name: str, limits: Limits, ask: Stop) -> Opened:
             assert file is not None
             with Image.open(file, formats=ANIMATIONS) as image:
                 wanted = set(places)
-                for place in range(max(places) + 1):  # a frame is drawn over those before it
+                for place in range(-still, max(places) + 1):  # a frame is drawn over those before it
                     ask()
-                    image.seek(place)
+                    image.seek(place + still)
                     if place in wanted:
                         frames.append((_on_white(image), begins_ms[place] / 1000 if fps else None))
                     elif image.format == "WEBP":  # which decodes as it loads

@@ -95,7 +95,7 @@ def asked_again(
             f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "
             "model with an encoder or a resampler what rows read is kept, and nothing is computed anew."
         )
-    request = request_of(run)
+    request, limits = request_of(run), limits and limits.of_kept_pictures()
     with (
         Extraction(request, partial, model, limits, is_differentiated=True) as extraction,
         adapted(extraction.loaded) if adapted else nullcontext(),

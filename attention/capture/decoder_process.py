@@ -16,7 +16,7 @@ from typing import IO, Any
 from PIL import Image
 
 from attention import raw_pictures, stored_pictures
-from attention.decoder_pool import TOO_MUCH
+from attention.decoder_pool import PASSED_ON, TOO_MUCH
 from attention.errors import AttentionError
 from attention.limits import DECODER_BYTES, WORN_DECODER_BYTES, Limits
 
@@ -94,14 +94,14 @@ class _Own:
         space, self._begun_with = memory()
         if resource is not None:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            resource.setrlimit(resource.RLIMIT_AS, (space + DECODER_BYTES, space + DECODER_BYTES))
+            if space:  # else nobody knows what it has already, which may be more
+                _limit(resource.RLIMIT_AS, space + DECODER_BYTES)
 
     def begin(self, seconds: int) -> None:
         """Give the next task its seconds."""
         if resource is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            until = int(used.ru_utime + used.ru_stime) + 1 + seconds
-            resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+            _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + seconds)
 
     @property
     def is_worn(self) -> bool:
@@ -109,6 +109,12 @@ class _Own:
         if resource is None:
             return True
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self._begun_with + WORN_DECODER_BYTES
+
+
+def _limit(what: int, most: int) -> None:
+    """Set a limit of this process, within the one that its system has set: that cannot be raised."""
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def answer(task: dict[str, Any]) -> Answer:
@@ -119,8 +125,9 @@ def answer(task: dict[str, Any]) -> Answer:
         return {"error": type(error).__name__, "message": str(error)}, []
     except MemoryError:
         return {"error": TOO_MUCH}, []
-    except OSError as error:
-        return {"error": "OSError", "message": str(error)}, []
+    except PASSED_ON as error:
+        kind = next(kind for kind in PASSED_ON if isinstance(error, kind))
+        return {"error": kind.__name__, "message": str(error)}, []
     except Exception as error:  # noqa: BLE001 - a fault, said where it is asked for
         return {"error": "fault", "message": f"{type(error).__name__}: {error}"}, []
 

@@ -66,11 +66,16 @@ def taken(sources: Sequence[Any]) -> Pictures | None:
     return [(_read(record, 1)[0], [*record["notes"]]) for record in records]
 
 
+def are_videos_there() -> bool:
+    """True where sampled videos were handed over; nothing is read."""
+    return bool((_TAKEN_OVER.get() or {}).get("videos"))
+
+
 def taken_videos() -> list[dict[str, Any]] | None:
     """The sampled videos that were handed over, {frames, indices, total, fps, record, notes}; None where none were."""
-    videos = (_TAKEN_OVER.get() or {}).get("videos")
-    if not videos:
+    if not are_videos_there():
         return None
+    videos = (_TAKEN_OVER.get() or {})["videos"]
     names = ("indices", "total", "fps", "record", "notes")
     return [{"frames": _read(video, len(video["indices"]))} | {name: video[name] for name in names} for video in videos]
 

@@ -23,7 +23,7 @@ from attention.errors import InvalidRequest, LimitExceeded, quoted, shortened, s
 from attention.families.family import Family
 from attention.families.videos import Video
 from attention.image_entries import is_data_url
-from attention.limits import MAX_PICTURE_BYTES, Limits
+from attention.limits import Limits
 from attention.request import Request
 from attention.runs.checks.run import check_run
 from attention.runs.run import Run
@@ -31,7 +31,7 @@ from attention.video_entries import TYPE, Source
 
 from .animations import animation, is_picture
 from .decoders import decoded
-from .handed_over import taken_videos
+from .handed_over import are_videos_there, taken_videos
 from .images import open_named
 from .opened_video import NO_FRAME, ONE_FRAME, Fewer, Opened, Stop, check_read, now_and_then, too_many
 from .videos_elsewhere import video_elsewhere
@@ -50,7 +50,7 @@ class Sampled:
 
 def check_videos(request: Request, limits: Limits, stop: Stop | None = None) -> None:
     """Look at what the videos of a request are. Raises InvalidRequest or LimitExceeded; decodes nothing."""
-    if taken_videos() is not None:  # looked at where they come from
+    if are_videos_there():  # looked at where they come from
         return
     for source, name in _named(request):
         open_video(source, limits, name, stop)
@@ -274,8 +274,8 @@ def _of_run(run: Run, limits: Limits, ask: Stop) -> Opened:
     (record,) = run.info["videos"]
     frames = [picture for picture in run.info["images"] if picture.get("video") == 0]
     kept = tuple(round(frame["time_s"] * record["fps"]) for frame in frames)
-    own = replace(limits, picture_bytes=MAX_PICTURE_BYTES)  # they are larger than what was uploaded
-    opened = _of_frames(tuple(run.folder / frame["file"] for frame in frames), own, "the video of that run", ask)
+    files = tuple(run.folder / frame["file"] for frame in frames)
+    opened = _of_frames(files, limits.of_kept_pictures(), "the video of that run", ask)
     return replace(
         opened,
         total=record["frames"],

@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 
 from attention.runs.partial import PartialRun, read_progress
@@ -103,10 +104,18 @@ class Job:
             self._result = self._context.run(self._work)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
             self._error = error
+            _let_go(error)
         finally:
             if self._turn is not None:
                 self._turn.leave()
             self.partial.discard()  # does nothing after a commit: the folder has its final name then
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the functions that an error went through: it is kept, and they would keep their pictures with it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def wait_for(event: threading.Event, partial: PartialRun) -> None:

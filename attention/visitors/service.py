@@ -13,6 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -205,8 +206,13 @@ class Service:
 
         Raises what `folders.unpack` raises; of what is refused nothing is left.
         """
-        with self.files.held([path]), self.cache.room(bytes_of(path)):  # numbers hardly shrink in a zip
+
+        def taken_in() -> str:
+            ask_for(Visitor.of(owner).session, lambda: None)  # its pictures take turns with those of jobs
             return self.cache.add(unpack(path, self.cache.new_folder(), self.zip_bytes), owner)
+
+        with self.files.held([path]), self.cache.room(bytes_of(path)):  # numbers hardly shrink in a zip
+            return copy_context().run(taken_in)
 
     def compare_runs(self, tickets: Sequence[Any], owner: Visitor | str, names: Sequence[str] | None = None) -> str:
         """Set finished runs beside the first of them, without a model; return the comparison's ticket.
@@ -414,7 +420,7 @@ class Service:
 
         request, adapter, model = request_of(run), run.info.get("adapter"), run.info["model"]["id"]
         watch = download_reporter(partial)
-        expected = forecast(request, self.limits, watch)
+        expected = forecast(request, self.limits and self.limits.of_kept_pictures(), watch)
         assert expected.work is not None  # a forecast has it
         wanted = []
         if adapter is not None:

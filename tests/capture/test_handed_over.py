@@ -29,6 +29,8 @@ def test_frames_are_taken_in_their_order(tmp_path):
     sampled, folder = Sampled(video, {"decoder": "a"}, ["a note"]), tmp_path / "run.opened"
     with handed_over([], [sampled], folder) as records, taken_over([], records):
         (found,) = taken_videos()
-        check_videos(Request(videos="nowhere.mp4", prompt="what?"), Limits())
+        for file in folder.iterdir():
+            file.unlink()
+        check_videos(Request(videos="nowhere.mp4", prompt="what?"), Limits())  # reads no frame
     assert [frame.tobytes() for frame in found.pop("frames")] == [frame.tobytes() for frame in video.frames]
     assert found == {"indices": [0, 4, 9], "total": 10, "fps": 2.5, "record": {"decoder": "a"}, "notes": ["a note"]}

@@ -188,11 +188,16 @@ def test_times_that_bytes_say_are_those_that_a_decoder_says(tmp_path, ending):
     assert 1 < len(frame_times_ms(cut)) < 6
 
 
-def test_a_picture_before_an_animation_is_shown_for_no_time(tmp_path):
+def test_a_picture_before_an_animation_is_shown_for_no_time_and_is_no_frame_of_the_video(tmp_path):
     first, *rest = frames(4, (40, 30))
     path = tmp_path / "still_first.png"
     first.save(path, save_all=True, append_images=rest, duration=80, default_image=True)
     assert frame_times_ms(path) == decoded_times(path) == [0, 80, 80, 80]
+    opened = open_video(path, Limits())
+    assert (opened.total, opened.fps) == (3, 12.5)
+    assert [(frame.tobytes(), time) for frame, time in opened.read([0, 1, 2])] == [
+        (frame.convert("RGB").tobytes(), 0.08 * i) for i, frame in enumerate(rest)
+    ]
     first.save(tmp_path / "photo.jpg")
     assert frame_times_ms(tmp_path / "photo.jpg") is None
 

@@ -15,6 +15,7 @@ from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.tried import try_without
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import CaptureError, InvalidRequest
+from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.edits import LayerEdit, edited
 from attention.models.hook import _attention, attention_of
@@ -84,7 +85,8 @@ def test_a_token_that_nobody_reads_is_as_good_as_not_there(run, tmp_path):
     def keep(module, args, kwargs, output):
         seen.update(kwargs, output=output[0].detach())
 
-    with asked_again(run, PartialRun.create(tmp_path / "place"), of_pocket()) as asked:
+    limits = Limits(picture_bytes=1000)  # of what is uploaded: a run's own are larger
+    with asked_again(run, PartialRun.create(tmp_path / "place"), of_pocket(), limits) as asked:
         text = asked.loaded.model.model.language_model
         handle = text.register_forward_hook(keep, with_kwargs=True)
         modules = asked.loaded.family.attention_modules(asked.loaded.model)["language"].values()

@@ -1,15 +1,20 @@
 """A job leaves neither thread nor folder behind, however it ends."""
 
 import contextvars
+import gc
 import os
 import threading
+import weakref
 
 import pytest
 from coroutines import finish
 
+from attention import decoder_pool
 from attention.errors import Cancelled, InvalidRequest
 from attention.runs.partial import PartialRun
+from attention.visitors import service
 from attention.visitors.jobs import Job, wait_for
+from attention.visitors.store import RunCache
 
 
 @pytest.fixture
@@ -86,6 +91,44 @@ def test_an_error_is_handed_on_and_nothing_is_left(partial):
     with pytest.raises(InvalidRequest, match="no"):
         job.result()
     assert not partial.folder.exists()
+
+
+def test_an_error_that_is_kept_keeps_nothing_that_the_work_had_in_hand(partial):
+    had = []
+
+    def work():
+        pictures = {1, 2}  # of a kind to which one can point weakly
+        had.append(weakref.ref(pictures))
+        try:
+            raise ValueError
+        except ValueError:
+            raise InvalidRequest("no") from None
+
+    gc.disable()
+    try:
+        job = Job(partial, work)
+        finish(followed(job))
+        with pytest.raises(InvalidRequest, match="no"):
+            job.result()
+        assert had[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_pictures_of_a_zip_are_its_owners(tmp_path, monkeypatch):
+    asks = []
+
+    def unpack(*_):
+        asks.append(decoder_pool._ASKING.get()[0])
+        raise InvalidRequest("no")
+
+    monkeypatch.setattr(service, "unpack", unpack)
+    (tmp_path / "a.zip").touch()
+    opens = service.Service(RunCache(tmp_path / "runs", library=False, sweep_every=None), dict, is_hosted=True)
+    with pytest.raises(InvalidRequest, match="no"):
+        opens.open_zip(tmp_path / "a.zip", "somebody")
+    assert asks == ["somebody"] and decoder_pool._ASKING.get()[0] is None
+    opens.close()
 
 
 def test_the_work_sees_the_context_of_whoever_asked(partial):

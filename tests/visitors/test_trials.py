@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from test_store import write_run
@@ -80,6 +81,7 @@ def test_a_stranger_tries_an_example_and_nothing_is_written_beside_it(tmp_path):
     other = write_run(cache.new_folder())
     (other / "run.json").write_text((EXAMPLES / "shapes" / "run.json").read_text().replace(f'"{POCKET_ID}"', '"a/b"'))
     service = app.new_service(cache, is_hosted=True)
+    service.limits = replace(service.limits, picture_bytes=1000)  # of what is uploaded: a run's own are larger
     service.load()
     try:
         place, head = results(service, "example-shapes", {"box": [200, 80, 400, 200]}, {"heads": [[3, 1]]})
