@@ -55,7 +55,7 @@ def trial_names() -> list[str]:
     return ["ticket", *OF_A_TRIAL]
 
 
-def parameters_of(names: Sequence[str], fields: Mapping[str, Field]) -> list[inspect.Parameter]:
+def parameters_of(names: Sequence[str], fields: Mapping[str, Field] = MappingProxyType({})) -> list[inspect.Parameter]:
     """The parameters of an endpoint as a signature has them, each with what is usual; `fields` are its own."""
     usual = {name: field.default for name, field in {**parameters(), **fields}.items()} | {
         "images": None,
