@@ -240,6 +240,7 @@ def archive(running, made, tmp_path):
 
 
 def upload(page, path):
+    expect(page.get_by_label("Model", exact=True).first).not_to_have_value("")  # what a page asks for first has come
     page.get_by_test_id("Open a run zip-upload-button").set_input_files(path)
 
 
