@@ -12,6 +12,7 @@ import { formatPercent, formatValue } from '../data/format.js';
  * @property {number[]} controls  changes by others as large and as much read
  * @property {number} gap         by how much the attention of the least alike of them differs, of its own
  * @property {{token: number, was: string, becomes: string} | null} first_other  where the likeliest answer parts from what it was
+ * @property {string} caution     on the forecast, '' where there is none
  * @property {string} paths       that other paths stay open, '' where none do
  */
 
@@ -32,9 +33,9 @@ const signed = (value) => `${value > 0 ? '+' : ''}${formatValue(value)}`;
  * @param {'place' | 'head'} of
  */
 export function triedWords(tried, of) {
-  const { value, change, painted, paint, forecast } = tried;
+  const { value, change, painted, paint, forecast, caution } = tried;
   return [
-    `${HIDDEN[of]}, the answer’s log-probability changes by ${signed(change)} (it is ${formatValue(value)}); forecast ${signed(forecast)}.`,
+    `${HIDDEN[of]}, the answer’s log-probability changes by ${signed(change)} (it is ${formatValue(value)}); forecast ${signed(forecast)}.${caution && ` ${caution}`}`,
     controlWords(tried, of),
     ...(painted === null ? [] : [`${paint === 'blur' ? 'Blurred' : 'Painted over in the picture’s mean colour'} and read again: ${signed(painted)}.`]),
     answerWords(tried),
