@@ -100,6 +100,7 @@ from attention.visitors.budget import KeptLimits
 from attention.visitors.gallery import Gallery, open_examples
 from attention.visitors.key import Key, kept_key
 from attention.visitors.library import Library
+from attention.visitors.presence import STREAM
 from attention.visitors.process_folder import ProcessFolder, remove_abandoned
 from attention.visitors.scores import has_scores
 from attention.visitors.service import Service
@@ -381,6 +382,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
     # it only hands requests on, jobs too: `visitors.turns` decides on those, and refuses in words
     demo.queue(max_size=1000, default_concurrency_limit=8, api_open=False)
     demo.reads_addresses = not service.is_hosted
+    demo.is_open = lambda session: service.presence.is_held((STREAM, session))
     hosts = Hosts(settings.get("server_name") or os.environ.get("GRADIO_SERVER_NAME"), allowed_hosts)
     library = library_routes(service, lambda ticket: manifest_of(service, ticket))
     shown = Shown()

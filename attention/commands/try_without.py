@@ -91,7 +91,7 @@ def _try(options) -> int:
         print_json(record)
         return 0
     print(f"{done} the answer's log-probability changes by {found.change:+.3g} (it is {found.value:.3g}).")
-    print(f"Forecast: {found.forecast:+.3g}.")
+    print(" ".join(filter(None, [f"Forecast: {found.forecast:+.3g}.", record["caution"]])))
     if found.painted is not None:
         print(f"Painted over, and read again: {found.painted:+.3g}.")
     n = len(found.controls)

@@ -16,9 +16,15 @@ from attention.runs.run import open_run
 
 from .beside_controls import BesideControls, try_heads, try_region
 
+NEAR_CERTAIN = -0.05  # log-probability of an answer, in nats, from which on its slope says little: 1 - p is below 0.05
+FLAT = "The answer is near-certain: a first-order forecast is nearly flat there, and says little."
+
 
 def tried_record(found: BesideControls, region: Region | None = None, heads: Any = None) -> dict[str, Any]:
-    """Describe a trial for programs, in nats: of a region, or of heads [(layer, head)]."""
+    """Describe a trial for programs, in nats: of a region, or of heads [(layer, head)].
+
+    `caution` is a sentence on the forecast where it says little, '' elsewhere.
+    """
     what: dict[str, Any] = {} if region is None else {"region": list(region.place), "image": region.image}
     what |= {} if heads is None else {"heads": [list(head) for head in heads]}
     other = found.first_other
@@ -26,7 +32,7 @@ def tried_record(found: BesideControls, region: Region | None = None, heads: Any
         "value": found.value, "change": found.change, "painted": found.painted, "forecast": found.forecast,
         "controls": found.controls.tolist(), "gap": found.gap,
         "first_other": None if other is None else dict(zip(("token", "was", "becomes"), other, strict=True)),
-        "paths": found.paths,
+        "caution": FLAT if found.value > NEAR_CERTAIN else "", "paths": found.paths,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from attention.client_address import address_of
 from attention.errors import InvalidRequest, fault, quoted, words_for
 
-from .sessions import PageConfig, Undelivered
+from .sessions import PageConfig, Undelivered, answered_when_closed
 
 A_FILE = 'a file as /gradio_api/upload or handle_file gives it: {"path": ..., "meta": {"_type": "gradio.FileData"}}'
 SEND_IT = "send the file itself, with gradio_client.handle_file(...); with curl, upload it to /gradio_api/upload first"
@@ -28,11 +28,13 @@ log = logging.getLogger("app")
 class SpokenBlocks(gr.Blocks):
     """Blocks whose refusals of what was sent are sentences, and whose sessions are small.
 
-    `begin_with` is what changes the first examples of the page, tickets by what they are called.
+    `begin_with` is what changes the first examples of the page, tickets by what they are called; `is_open` tells
+    whether a session's stream of answers is still open.
     """
 
     reads_addresses = True  # of the Web: Gradio fetches what a file's path says then, however large it is
     begin_with: Callable[[dict[str, str]], None]
+    is_open: Callable[[str], bool] = staticmethod(lambda _: False)
 
     def __init__(self, **settings):
         super().__init__(**settings)
@@ -41,6 +43,7 @@ class SpokenBlocks(gr.Blocks):
     def queue(self, **settings) -> SpokenBlocks:
         super().queue(**settings)
         self._queue.pending_messages_per_session = Undelivered(self._queue.pending_event_ids_session)
+        self._queue.push = answered_when_closed(self)
         return self
 
     async def process_api(self, *given, session_hash: str | None = None, event_id: str | None = None, **settings):

@@ -120,7 +120,8 @@ class Tried(TypedDict):
     """A trial, in nats of the answer's log-probability, which is `value` with nothing changed.
 
     `change` is without it, `painted` with it painted over, `controls` the changes without others of its kind, whose
-    attention differs by `gap` of its own at most; of a region `region` and `image` are there too, of heads `heads`.
+    attention differs by `gap` of its own at most; `caution` says where the forecast says little. Of a region `region`
+    and `image` are there too, of heads `heads`.
     """
 
     value: float
@@ -131,6 +132,7 @@ class Tried(TypedDict):
     controls: list[float]
     gap: float
     first_other: FirstOther | None
+    caution: str
     paths: str
 
 

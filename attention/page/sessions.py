@@ -7,14 +7,18 @@ hands on a call again. What is told here are Gradio's own parts by their names, 
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Queue
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gradio.blocks import BlocksConfig
+from gradio.queueing import Queue as Line
 from gradio.utils import LRUCache
 
 UNDELIVERED = 500  # sessions whose messages wait for somebody who listens
 NOTHING: dict[str, Any] = {}
+CLOSED_AFTER_S, LOOKED_EVERY_S = 2.0, 0.01  # how long a stream that closes is waited for
 
 
 class SessionConfig(BlocksConfig):
@@ -58,3 +62,23 @@ class Undelivered(LRUCache):
         session, messages = super().popitem(last)
         self._events.pop(session, None)
         return session, messages
+
+
+def answered_when_closed(blocks: Any) -> Callable[..., Awaitable[tuple]]:
+    """`push` of the line of calls, which answers a session's next call when the stream of those before it is closed.
+
+    A stream closes when the last call is answered. A page that is told of its next call before it has read that takes
+    the stream for open, opens none, and never hears of the call.
+    """
+    line: Line = blocks._queue
+    push = line.push
+
+    async def push_and_wait(body, *more, **named) -> tuple:
+        is_first = not line.pending_event_ids_session.get(body.session_hash)
+        answer = await push(body, *more, **named)
+        end = asyncio.get_running_loop().time() + CLOSED_AFTER_S
+        while is_first and blocks.is_open(body.session_hash) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(LOOKED_EVERY_S)
+        return answer
+
+    return push_and_wait

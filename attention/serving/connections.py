@@ -2,12 +2,16 @@
 
 By its address a request is a stream of answers, a page that is open, or the reading of a run or of a file; all of it as
 long as the answer is being sent. Gradio itself notices a client that has gone only where it has something to tell it.
+
+A page leaves its stream of answers when it has read there that it closes; until then the stream is held open. By that
+it can be known that the page opens another one for what it asks next (`SpokenBlocks.queue`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -22,6 +26,7 @@ HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)$")
 RUN = re.compile(rf"{PREFIX}/([^/]+)/")
 FILE = re.compile(r"/gradio_api/file=(.+)$")
 STREAM = "/gradio_api/queue/data"
+LEAVING_S = 1.0  # for which a page's stream is held open once all is said: not every proxy tells that somebody has gone
 
 
 class Held(Protocol):
@@ -39,8 +44,26 @@ class Connections:
         if not names:
             await self.app(scope, receive, send)
             return
+        if scope["path"].endswith(STREAM):
+            send = _ended_when_read(receive, send)
         with self.presence.held(*names):
             await self.app(scope, receive, send)
+
+
+def _ended_when_read(receive: Any, send: Any) -> Any:
+    """`send` of a stream, which ends when its reader has left it, or a while later."""
+
+    async def reader_left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def send_and_end(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reader_left(), LEAVING_S)
+        await send(message)
+
+    return send_and_end
 
 
 def names_of(scope: Any) -> list[tuple[str, str]]:

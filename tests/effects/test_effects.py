@@ -10,9 +10,10 @@ from attention import Request, extract
 from attention.capture.tried import painted
 from attention.commands.main import main
 from attention.effects.agreeing import HIDDEN, PAINTED, Agreeing, agree
-from attention.effects.beside_controls import try_heads, try_region
+from attention.effects.beside_controls import BesideControls, try_heads, try_region
 from attention.effects.controls import control_heads, control_regions
 from attention.effects.over_set import BEST, over_set
+from attention.effects.record import FLAT, NEAR_CERTAIN, tried_record
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import Cancelled, InvalidRequest, NotInRun
 from attention.models import loading as models
@@ -95,6 +96,12 @@ def test_heads_of_the_largest_forecast_are_silenced_together(run):
     assert [len(try_heads(run, n, model=model)[1].controls) for n in (most, most + 2)] == [0, 0]
 
 
+@pytest.mark.parametrize(("value", "words"), [(-0.049, FLAT), (0.0, FLAT), (-0.051, ""), (-3.0, "")])
+def test_a_record_says_where_a_forecast_says_little(value, words):
+    found = BesideControls(value, -9.2, 0.001, np.array([]), 0.0, ([], []))
+    assert tried_record(found)["caution"] == words
+
+
 def test_heads_of_a_run_without_a_picture_are_silenced_too(tmp_path):
     model = of_pocket()
     alone = extract(Request(prompt="what color is it?", answer="red", device="cpu"), tmp_path / "run", model=model)
@@ -157,9 +164,11 @@ def test_the_commands_say_it_in_numbers_and_words(run, capsys):
     assert main(["try", str(run.folder), "--box", "0", "0", "120", "120", "--json", *asked]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["region"] == [0, 0, 120, 120] and len(record["controls"]) == 20 and record["painted"] is None
+    assert bool(record["caution"]) == (record["value"] > NEAR_CERTAIN)
     assert main(["try", str(run.folder), "--top-heads", "2", *asked]) == 0
     said = capsys.readouterr().out
     assert "the answer's log-probability changes by" in said and "Forecast:" in said and "other heads" in said
+    assert (FLAT in said) == bool(record["caution"])
     assert main(["agree", str(run.folder), "--no-paint", "--sides", "3", "--json", *asked]) == 0
     record = json.loads(capsys.readouterr().out)
     assert len(record["regions"]) == 9 and record["agreement"]["forecast"]["hidden"]["rank"] > 0.5

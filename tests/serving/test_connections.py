@@ -60,3 +60,36 @@ def test_of_those_who_left_only_so_many_are_remembered(monkeypatch):
         with presence.held(("stream", str(n))):
             pass
     assert len(presence._closed) == 3 and not presence._open
+
+
+def test_a_stream_ends_when_its_reader_has_left_or_a_while_later(monkeypatch):
+    presence, sent = Presence(), []
+
+    async def app(scope, receive, send):
+        for more in (True, False):
+            await send({"type": "http.response.body", "body": b"", "more_body": more})
+
+    async def read(path, leaves):
+        left = asyncio.Event()
+
+        async def receive():
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message["more_body"])
+
+        request = asyncio.create_task(Connections(app, presence)(scope(path, b"session_hash=abc"), receive, send))
+        await asyncio.sleep(0)
+        if leaves:
+            assert sent == [True] and presence.is_held(("stream", "abc")), "all is said, and not yet read"
+            left.set()
+        await request
+        assert sent == [True, False] and not presence.is_held(("stream", "abc"))
+        sent.clear()
+
+    finish(read("/gradio_api/queue/data", leaves=True))
+    monkeypatch.setattr("attention.serving.connections.LEAVING_S", 0)
+    finish(read("/gradio_api/queue/data", leaves=False))
+    monkeypatch.setattr("attention.serving.connections.LEAVING_S", 1000)
+    finish(read("/gradio_api/call/analyze/ev1", leaves=False))

@@ -1,6 +1,7 @@
 // @ts-check
 /** What becomes of the answer without a place, or without a head, in sentences; and what that is and is not. Knows no document. */
-import { formatPercent, formatValue } from '../data/format.js';
+import { formatPercent } from '../data/format.js';
+import { formatSigned } from '../numbers/change_measures.js';
 
 /**
  * @typedef {object} Tried  as the server sends it, in nats of the answer's log-probability
@@ -12,6 +13,7 @@ import { formatPercent, formatValue } from '../data/format.js';
  * @property {number[]} controls  changes by others as large and as much read
  * @property {number} gap         by how much the attention of the least alike of them differs, of its own
  * @property {{token: number, was: string, becomes: string} | null} first_other  where the likeliest answer parts from what it was
+ * @property {string} caution     on the forecast, '' where there is none
  * @property {string} paths       that other paths stay open, '' where none do
  */
 
@@ -23,20 +25,17 @@ const HIDDEN = { place: 'With this place hidden from all other tokens', head: 'W
 
 export const MEANING = 'This is what the model does then, not why it answered.';
 
-/** A change with its sign. @param {number} value */
-const signed = (value) => `${value > 0 ? '+' : ''}${formatValue(value)}`;
-
 /**
  * The sentences, the most important one first.
  * @param {Tried} tried
  * @param {'place' | 'head'} of
  */
 export function triedWords(tried, of) {
-  const { value, change, painted, paint, forecast } = tried;
+  const { value, change, painted, paint, forecast, caution } = tried;
   return [
-    `${HIDDEN[of]}, the answer’s log-probability changes by ${signed(change)} (it is ${formatValue(value)}); forecast ${signed(forecast)}.`,
+    `${HIDDEN[of]}, the answer’s log-probability changes by ${formatSigned(change)} (it is ${formatSigned(value)}); forecast ${formatSigned(forecast)}.${caution && ` ${caution}`}`,
     controlWords(tried, of),
-    ...(painted === null ? [] : [`${paint === 'blur' ? 'Blurred' : 'Painted over in the picture’s mean colour'} and read again: ${signed(painted)}.`]),
+    ...(painted === null ? [] : [`${paint === 'blur' ? 'Blurred' : 'Painted over in the picture’s mean colour'} and read again: ${formatSigned(painted)}.`]),
     answerWords(tried),
     ...(tried.paths ? [tried.paths] : []),
     MEANING,
@@ -51,8 +50,8 @@ function controlWords({ controls, gap }, of) {
   const [low, high] = [sorted[0], sorted[sorted.length - 1]];
   const middle = (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
   const alike = gap <= ALIKE ? likewise : `whose attention differs by up to ${formatPercent(gap)}`;
-  if (sorted.length === 1) return `The same for another ${name} ${where}, ${alike}: ${signed(low)}.`;
-  return `The same for ${sorted.length} other ${name}s ${where}, ${alike}: ${signed(middle)} in the middle, ${signed(low)} to ${signed(high)}.`;
+  if (sorted.length === 1) return `The same for another ${name} ${where}, ${alike}: ${formatSigned(low)}.`;
+  return `The same for ${sorted.length} other ${name}s ${where}, ${alike}: ${formatSigned(middle)} in the middle, ${formatSigned(low)} to ${formatSigned(high)}.`;
 }
 
 /** Whether the likeliest answer stays. @param {Pick<Tried, 'first_other'>} tried */

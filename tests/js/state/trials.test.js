@@ -5,7 +5,7 @@ import { createState } from '../../../assets/viewer/state/state.js';
 import { createTrials, nameOf } from '../../../assets/viewer/state/trials.js';
 import { triedWords } from '../../../assets/viewer/text/tried.js';
 
-const TRIED = { value: -0.5, change: -2, painted: null, paint: null, forecast: -1.5, controls: [0.25, -0.5, 0], gap: 0.1, first_other: null, paths: '' };
+const TRIED = { value: -0.5, change: -2, painted: null, paint: null, forecast: -1.5, controls: [0.25, -0.5, 0], gap: 0.1, first_other: null, caution: '', paths: '' };
 const token = (role) => ({ id: 1, role });
 
 function trials(info = { images: [{}], tokens: [token('prompt'), token('answer')] }) {
@@ -43,8 +43,8 @@ test('nothing can be tried where there is no picture or no answer', () => {
 
 test('the sentences say change, forecast, others beside it, the answer, and what that is not', () => {
   assert.deepEqual(triedWords(TRIED, 'place'), [
-    'With this place hidden from all other tokens, the answer’s log-probability changes by -2.00 (it is -0.500); forecast -1.50.',
-    'The same for 3 other places of its size elsewhere, read about as much: 0 in the middle, -0.500 to +0.250.',
+    'With this place hidden from all other tokens, the answer’s log-probability changes by −2.00 (it is −0.500); forecast −1.50.',
+    'The same for 3 other places of its size elsewhere, read about as much: 0 in the middle, −0.500 to +0.250.',
     'The likeliest answer stays.',
     'This is what the model does then, not why it answered.',
   ]);
@@ -52,6 +52,7 @@ test('the sentences say change, forecast, others beside it, the answer, and what
   assert.match(said[0], /^With this head silent/);
   assert.equal(said[1], 'The same for 2 other heads of this run, whose attention differs by up to 50.0\u202f%: +1.50 in the middle, +1 to +2.00.');
   assert.deepEqual(said.slice(2, 5), ['Blurred and read again: +0.125.', 'The likeliest answer changes at its token 1: “blue” where “red” was the likeliest.', 'Other paths stay open.']);
+  assert.match(triedWords({ ...TRIED, caution: 'It is flat.' }, 'head')[0], /; forecast −1\.50\. It is flat\.$/);
   assert.equal(triedWords({ ...TRIED, controls: [] }, 'head')[1], 'There is nothing like it to set beside it.');
   assert.match(triedWords({ ...TRIED, controls: [0] }, 'place')[1], /^The same for another place of its size elsewhere, read about as much: 0\.$/);
 });
