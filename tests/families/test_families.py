@@ -249,6 +249,7 @@ def test_text_alone_is_a_run_too(loaded):
 def test_a_limit_of_visual_tokens_is_kept_or_refused_with_numbers(loaded):
     picture = Image.new("RGB", (900, 700), GREY)
     free = prepare(loaded, [picture]).roles.count("image")
+    assert free <= loaded.family.visual_token_limit(loaded.processor)
     for limit in {1, free // 2, free}:
         if limit < 1:
             continue

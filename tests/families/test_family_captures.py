@@ -57,7 +57,7 @@ WITH_LOGITS_TO_KEEP = ("florence2", "mllama", "qwen3_vl", "video_llama_3")  # as
 one_of_each_kind = pytest.mark.parametrize("folder", tiny_families.of_each_kind(), indirect=True, scope="module")
 
 
-@pytest.fixture(scope="module", params=tiny_families.of_own_code())
+@pytest.fixture(scope="module", params=tiny_families.of_unlike_code())
 def folder(request, tmp_path_factory):
     yield tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     free()
@@ -199,9 +199,7 @@ def test_logits_and_answers_are_the_same_bits_in_half_precision(folder, tmp_path
 @pytest.mark.parametrize(
     "folder",
     [
-        pytest.param(
-            name, marks=[] if name in ("florence2", "mllama", "qwen3_vl", "video_llama_3") else pytest.mark.full
-        )
+        pytest.param(name, marks=[] if name in WITH_LOGITS_TO_KEEP else pytest.mark.full)
         for name in tiny_families.all_types()
     ],
     indirect=True,
