@@ -29,8 +29,7 @@ KINDS = (
 IN_PARTS = ("florence2", "idefics2")
 # Models that share their model type with another, and have another tower.
 VARIANTS = ("granite_vision", "pixtral")
-# Families with code of their own that is much like another's: of them every run proves the geometry, and captures of the
-# other.
+# Families with code of their own that is much like another's: every run proves their geometry, and not their captures.
 LIKE_ANOTHER = ("deepseek_vl_hybrid", "ernie4_5_vl_moe", "granite_docling", "inkling_mm_model", "video_llava")
 
 
