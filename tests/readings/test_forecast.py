@@ -18,7 +18,7 @@ from attention.capture.direct_attribution import attribute_directly
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.plan import plan_towers
 from attention.environment import POCKET
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import InvalidRequest, NotInRun, UnsupportedModel
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.hook import ATTENTION, attention_function
@@ -287,6 +287,23 @@ def test_sums_that_hold_by_definition(pocket):
             assert np.allclose(
                 everything, -data["pull_output"].sum(axis=1), atol=1e-5 * np.abs(everything).max() + 1e-9
             )
+
+
+def test_a_head_at_its_mean_gives_what_its_outputs_are_away_from_it(pocket):
+    """Outputs written out: rows of weights times values, of each head, and their mean over all rows."""
+    run, forecast = pocket.run, pocket.forecast
+    for tower in run.towers():
+        found = forecast.silenced("mean", tower)
+        for index, layer in enumerate(forecast.layers(tower)):
+            data = {name: each.astype(np.float64) for name, each in forecast._read(layer, tower).items()}
+            values = data["value"].repeat(run.heads(tower) // len(data["value"]), axis=0)
+            outputs = np.einsum("hqk,hkd->hqd", run.dense(layer, tower), values)
+            assert np.allclose((data["pull"] * outputs).sum(-1), data["pull_output"], atol=1e-4)
+            away = (data["pull"] * (outputs.mean(axis=1, keepdims=True) - outputs)).sum(axis=(1, 2))
+            assert np.allclose(found[index], away, atol=1e-4 * np.abs(data["pull_output"]).sum(axis=1).max())
+            assert tower == "vision" or np.abs(away).max() > 1e-4
+    with pytest.raises(NotInRun, match="zero or by its mean, not by 'noise'"):
+        forecast.silenced("noise")
 
 
 def test_a_region_that_holds_all_of_a_rows_mass_takes_its_whole_output(pocket):
