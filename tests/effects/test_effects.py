@@ -186,6 +186,7 @@ def test_a_set_is_told_in_numbers_and_without_them_in_null(capsys, tmp_path):
     assert main(asked) == 0
     told = capsys.readouterr().out
     assert told.startswith("2 inputs of set.jsonl, 2 x 2 regions each.") and "missing.png" in told
-    assert re.search(rf"{mean['rank']:.2f} \[-, -\] +{mean['hits']:.2f} \[-, -\]", told), told
+    hits = rf"{mean['hits']:.2f} \[{mean['hits_low']:.2f}, {mean['hits_high']:.2f}\]"
+    assert re.search(rf"{mean['rank']:.2f} \[-, -\] +{hits}", told), told
     lines.write_text(json.dumps(items[2]), encoding="utf-8")
     assert main([*asked, "--json"]) == 2 and "missing.png" in capsys.readouterr().out

@@ -226,6 +226,17 @@ def test_a_reading_has_no_layer_and_no_tower_that_the_run_has_not(forecast):
         forecast.keys(99)
 
 
+def test_a_run_that_cannot_be_asked_again_is_refused_by_name(run, monkeypatch):
+    for field, value, words in (
+        ("adapter", {"id": "me/it"}, "was made with adapter 'me/it'; pass the adapted model"),
+        ("videos", [{}, {}], "of several videos"),
+        ("prompt_tokens", None, "does not say what was asked"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(InvalidRequest, match=words):
+            patch.setitem(run.info, field, value)
+            try_without(run, [])
+
+
 def test_another_dtype_or_other_weights_than_the_runs_are_named(run, tmp_path):
     with pytest.raises(CaptureError, match="computes in bfloat16 and the run's did in float32"):
         try_without(run, [], model=of_pocket("bfloat16"))
