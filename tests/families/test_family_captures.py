@@ -9,7 +9,7 @@ import pytest
 import tiny_families
 import torch
 from peft import LoraConfig, get_peft_model
-from PIL import Image
+from pictures import coarse_noise
 from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract, open_run
@@ -30,14 +30,8 @@ pytestmark = pytest.mark.slow
 PROMPT, ANSWER = "what is it?", "red and blue"
 
 
-def picture(width, height, seed=0):
-    """Coarse noise: something for the heads to tell apart."""
-    colours = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
-    return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
-
-
 def request(folder, **fields):
-    pictures = (picture(400, 150), picture(170, 330, 1))[: most_images(folder)]
+    pictures = (coarse_noise(400, 150), coarse_noise(170, 330, 1))[: most_images(folder)]
     return Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, **fields)
 
 
@@ -352,7 +346,9 @@ def test_maps_of_a_single_picture_are_the_same_without_the_vision_tower(folder, 
 
 
 def check_maps(folder, tmp_path, count):
-    pictures = (picture(400, 150), picture(170, 330, 1), picture(200, 200, 2))[:count][: most_images(folder)]
+    pictures = (coarse_noise(400, 150), coarse_noise(170, 330, 1), coarse_noise(200, 200, 2))[:count][
+        : most_images(folder)
+    ]
 
     def maps(vision):
         asked = Request(pictures, PROMPT, str(folder), answer=ANSWER, device="cpu", vision=vision)
