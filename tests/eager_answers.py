@@ -1,11 +1,24 @@
 """The answer of a run against that of a plain eager model, with its cache: what a layer does to scores is in both."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from pictures import noise
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
+from attention import Request, extract
 from attention.models import loading as models
+from attention.runs.run import Run
+
+
+def answered(folder: Path, place: Path, n_tokens: int = 5) -> Run:
+    """A run of what a model of this folder says of noise. Whoever asks closes it."""
+    request = Request(
+        [noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=n_tokens, device="cpu"
+    )
+    return extract(request, place)
 
 
 def check_answer(run, folder):

@@ -14,6 +14,12 @@ def noise(size=SIZE) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
 
 
+def coarse_noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Squares of 8 pixels in random colours: something for the heads to tell apart."""
+    colours = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+    return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
+
+
 def write_odd(folder: Path) -> dict[str, Path]:
     """Pictures that are read, with a remark: {what is said: file}."""
     rotated = Image.Exif()

@@ -69,13 +69,13 @@ class Files:
         return folder
 
     def written(self, folder: Path) -> None:
-        """Say that a folder has all that it will hold; one that is empty goes at once."""
+        """Say that a folder has all that it will hold; one without any file goes at once."""
         n_bytes = bytes_of(folder)
         with self._mutex:
             entry = self._entries.get(folder)
             if entry is not None:
                 entry.n_bytes, entry.is_written, entry.used = n_bytes, True, self._presence.now()
-        if not n_bytes:
+        if not n_bytes and not any(names for _, _, names in os.walk(folder)):  # an empty file is said to be empty
             self.remove(folder)
 
     @contextmanager

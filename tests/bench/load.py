@@ -43,7 +43,7 @@ def serve(folder: Path, is_stub: bool) -> None:
     def copied(job: dict, _: object) -> dict:
         partial = PartialRun.open(job["partial"])
         info = json.loads((app.EXAMPLES / "shapes" / "run.json").read_text(encoding="utf-8"))
-        time.sleep(0.1)
+        time.sleep(0.1)  # the model's work
         shutil.copytree(app.EXAMPLES / "shapes", partial.folder, dirs_exist_ok=True)
         info |= {"answer": job["request"]["answer"]}
         return {"run": str(partial.commit(info))}
@@ -76,7 +76,7 @@ def browse(address: str) -> None:
                 milliseconds = 1e3 * (time.perf_counter() - begun)
                 line = f"{milliseconds:.1f}" if status == 200 else f"status-{status}"
                 os.write(1, f"{line}\n".encode())  # whole, whichever of them writes besides
-                time.sleep(0.05)
+                time.sleep(0.05)  # a person's time between two rows
 
     for _ in range(4):
         threading.Thread(target=look).start()

@@ -155,6 +155,7 @@ def measure(
     say("one small picture", timed(lambda: ask(other, small))[0])
     asked = zip(visitors, itertools.cycle(large), strict=False)
     works = [lambda c=client, p=picture: ask(c, p) for client, picture in asked]  # type: ignore[misc]
+    # later than the large ones, which are being read by then; the 2 seconds are taken off below
     *made, (beside, _) = at_once([*works, lambda: (time.sleep(2), ask(other, small))])
     say(f"{options.visitors} visitors, 64 million pixels each", max(seconds for seconds, _ in made))
     say("a small picture beside them", beside - 2)
@@ -164,7 +165,7 @@ def measure(
     for path in hostile:
         seconds, said = timed(lambda path=path: ask(other, path))  # type: ignore[misc]
         say(f"{path.name}, {path.stat().st_size / 1e3:,.0f} kB: {str(said)[:60]}", seconds)
-    time.sleep(options.wait)
+    time.sleep(options.wait)  # what comes back by itself is measured, in its own time
     say(f"{options.wait:.0f} s later")
     print(f"\nThe app's process: {before:,.0f} MB before, {megabytes(pid)[0] / before - 1:+.0%} after.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -123,3 +125,24 @@ def test_a_page_is_used_again_only_where_nothing_was_left_on_it(open_page, hoste
     page.evaluate("window.left = 1")
     hosted_pages.leave()
     assert page.url == "about:blank"
+
+
+def test_a_viewer_that_has_left_hears_nothing_any_more(open_page):
+    page = open_page("two", layer=2, head=1)
+    assert heard(page) == {"attention-beside": 1, "attention-heads": 1, "attention-library": 1, "attention-tried": 1}
+    page.evaluate("window.gone = document.querySelector('.av-root').__attn.state")
+    page.evaluate("leave()")
+    assert heard(page) == {}
+    before = page.evaluate("[gone.theme, gone.size, gone.status]")
+    page.evaluate("document.body.classList.toggle('dark')")
+    page.set_viewport_size({"width": 700, "height": 700})
+    assert page.evaluate("[gone.theme, gone.size, gone.status]") == before
+
+
+def heard(page):
+    """Types of the viewers' own events, and how many listen to each on the document."""
+    session = page.context.new_cdp_session(page)
+    document = session.send("Runtime.evaluate", {"expression": "document"})["result"]["objectId"]
+    listeners = session.send("DOMDebugger.getEventListeners", {"objectId": document})["listeners"]
+    session.detach()
+    return Counter(each["type"] for each in listeners if each["type"].startswith("attention-"))

@@ -1,6 +1,7 @@
 """From a request to a run: what is in the folder, and what is left when it fails."""
 
 import json
+import shutil
 import threading
 from itertools import pairwise
 from types import SimpleNamespace
@@ -365,3 +366,12 @@ def test_run_json_is_written_last_and_a_partial_folder_is_no_run(folder, tmp_pat
     assert "run.json" not in seen["before"] and "progress.jsonl" in seen["before"]
     assert not (tmp_path / "run" / "progress.jsonl").exists()
     assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["format"] == 1
+
+
+def test_a_run_whose_folder_was_removed_ends_at_its_next_report(tmp_path):
+    partial = PartialRun.create(tmp_path / "run")
+    partial.report("model", 0, 1)
+    shutil.rmtree(partial.folder)
+    with pytest.raises(Cancelled, match="removed"):
+        partial.report("answer", 1, 2)
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from pictures import coarse_noise
 from safetensors import safe_open
 from tiny import qwen3_vl_folder, sharpen
 from transformers import AutoModelForImageTextToText
@@ -25,12 +25,6 @@ from attention.models.hook import ATTENTION, attention_of
 
 HEADS = [(6, 2), (4, 4), (8, 1)]
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-
-
-def picture(width, height, seed=0):
-    """Coarse noise: something for the heads to tell apart."""
-    colours = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
-    return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
 
 
 @pytest.fixture(scope="module", params=["pocket", *HEADS], ids=str)
@@ -58,7 +52,7 @@ def device(request):
 def run_and_tensors(sharp_folder, device, tmp_path_factory):
     """A run on two pictures with a forced answer, and the tensors that its forward pass was given."""
     request = Request(
-        images=(picture(300, 200), picture(180, 260, 1)),
+        images=(coarse_noise(300, 200), coarse_noise(180, 260, 1)),
         prompt="what color is the star?",
         model=str(sharp_folder),
         answer="red and blue",
@@ -158,7 +152,7 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
 
     monkeypatch.setattr(Capture, "take", also_eager)
     request = Request(
-        images=(picture(200, 140), picture(96, 200, 1)),
+        images=(coarse_noise(200, 140), coarse_noise(96, 200, 1)),
         prompt="is there a red star?",
         model=str(sharp_folder),
         device=device,
@@ -178,7 +172,7 @@ def test_rows_equal_eager_on_the_same_queries_and_keys_to_the_promised_bound(
 @pytest.mark.sample(2)
 def test_rows_of_a_bfloat16_model_equal_a_float64_softmax_of_its_own_factors(sharp_folder, device, tmp_path):
     request = Request(
-        images=(picture(200, 140),),
+        images=(coarse_noise(200, 140),),
         prompt="what shape is red?",
         model=str(sharp_folder),
         dtype="bfloat16",
@@ -300,7 +294,7 @@ def test_a_model_of_the_caller_is_found_as_it_was(sharp_folder, tmp_path):
     model = AutoModelForImageTextToText.from_pretrained(sharp_folder, dtype=torch.float32, attn_implementation="sdpa")
     model.train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    request = Request(images=(picture(96, 64),), prompt="is there a red star?", device="cpu")
+    request = Request(images=(coarse_noise(96, 64),), prompt="is there a red star?", device="cpu")
     with extract(request, tmp_path / "run", model=model) as run:
         assert run.info["model"]["id"] == str(sharp_folder)
     with pytest.raises(RuntimeError, match="inside"), attention_of(model):

@@ -1,6 +1,7 @@
 """Regions and heads tried beside controls, and maps judged by what hiding and painting do."""
 
 import json
+import re
 from contextlib import nullcontext
 
 import numpy as np
@@ -190,5 +191,11 @@ def test_a_set_is_told_in_numbers_and_without_them_in_null(capsys, tmp_path):
     assert "NaN" not in said and len(record["items"]) == 2 and len(record["refused"]) == 1
     mean = record["agreement"]["mean"]["hidden"]
     assert mean["rank_low"] is None and mean["n"] == 2  # both are of one picture: there is no interval
+    asked.remove("--json")
+    assert main(asked) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("2 inputs of set.jsonl, 2 x 2 regions each.") and "missing.png" in told
+    hits = rf"{mean['hits']:.2f} \[{mean['hits_low']:.2f}, {mean['hits_high']:.2f}\]"
+    assert re.search(rf"{mean['rank']:.2f} \[-, -\] +{hits}", told), told
     lines.write_text(json.dumps(items[2]), encoding="utf-8")
-    assert main(asked) == 2 and "missing.png" in capsys.readouterr().out
+    assert main([*asked, "--json"]) == 2 and "missing.png" in capsys.readouterr().out

@@ -249,6 +249,7 @@ def test_text_alone_is_a_run_too(loaded):
 def test_a_limit_of_visual_tokens_is_kept_or_refused_with_numbers(loaded):
     picture = Image.new("RGB", (900, 700), GREY)
     free = prepare(loaded, [picture]).roles.count("image")
+    assert free <= loaded.family.visual_token_limit(loaded.processor)
     for limit in {1, free // 2, free}:
         if limit < 1:
             continue
@@ -261,6 +262,24 @@ def test_a_limit_of_visual_tokens_is_kept_or_refused_with_numbers(loaded):
             assert inputs.roles.count("image") == error.least
         else:
             assert inputs.roles.count("image") <= limit
+
+
+def test_a_page_that_is_cut_finer_than_others_keeps_a_limit_too(tmp_path):
+    """Granite Docling's own number of tiles is another one for wide pages, beside that which a limit makes smaller."""
+    folder = tiny_families.write("granite_docling", tmp_path / "model")
+    path = folder / "preprocessor_config.json"
+    write_json(path, json.loads(path.read_text()) | {"dense_max_patches": 12, "dense_min_aspect": 1.2})
+    try:
+        loaded = models.load(str(folder), "cpu")
+        wide, tall = Image.new("RGB", (400, 300), GREY), Image.new("RGB", (300, 400), GREY)
+        counts = [prepare(loaded, [page]).roles.count("image") for page in (wide, tall)]
+        assert counts == [(12 + 1) * 16, (6 + 1) * 16]
+        assert loaded.family.visual_token_limit(loaded.processor) == counts[0]
+        assert loaded.family.own_visual_tokens(loaded.processor, [], [wide, tall]) == counts
+        assert prepare(loaded, [wide], max_visual_tokens=counts[0] - 1).roles.count("image") <= (6 + 1) * 16
+        check_painted_cells(loaded, [wide.size])
+    finally:
+        kept.free()
 
 
 def test_pictures_that_are_rebuilt_from_pixel_values_are_read_as_before(loaded):

@@ -9,7 +9,7 @@ import pytest
 import tiny_families
 import torch
 from peft import LoraConfig, get_peft_model
-from PIL import Image
+from pictures import coarse_noise
 from transformers import AutoModelForImageTextToText
 
 from attention import Request, extract, open_run
@@ -30,14 +30,8 @@ pytestmark = pytest.mark.slow
 PROMPT, ANSWER = "what is it?", "red and blue"
 
 
-def picture(width, height, seed=0):
-    """Coarse noise: something for the heads to tell apart."""
-    colours = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
-    return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
-
-
 def request(folder, **fields):
-    pictures = (picture(400, 150), picture(170, 330, 1))[: most_images(folder)]
+    pictures = (coarse_noise(400, 150), coarse_noise(170, 330, 1))[: most_images(folder)]
     return Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, **fields)
 
 
@@ -57,7 +51,7 @@ WITH_LOGITS_TO_KEEP = ("florence2", "mllama", "qwen3_vl", "video_llama_3")  # as
 one_of_each_kind = pytest.mark.parametrize("folder", tiny_families.of_each_kind(), indirect=True, scope="module")
 
 
-@pytest.fixture(scope="module", params=tiny_families.of_own_code())
+@pytest.fixture(scope="module", params=tiny_families.of_unlike_code())
 def folder(request, tmp_path_factory):
     yield tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     free()
@@ -199,9 +193,7 @@ def test_logits_and_answers_are_the_same_bits_in_half_precision(folder, tmp_path
 @pytest.mark.parametrize(
     "folder",
     [
-        pytest.param(
-            name, marks=[] if name in ("florence2", "mllama", "qwen3_vl", "video_llama_3") else pytest.mark.full
-        )
+        pytest.param(name, marks=[] if name in WITH_LOGITS_TO_KEEP else pytest.mark.full)
         for name in tiny_families.all_types()
     ],
     indirect=True,
@@ -354,7 +346,9 @@ def test_maps_of_a_single_picture_are_the_same_without_the_vision_tower(folder, 
 
 
 def check_maps(folder, tmp_path, count):
-    pictures = (picture(400, 150), picture(170, 330, 1), picture(200, 200, 2))[:count][: most_images(folder)]
+    pictures = (coarse_noise(400, 150), coarse_noise(170, 330, 1), coarse_noise(200, 200, 2))[:count][
+        : most_images(folder)
+    ]
 
     def maps(vision):
         asked = Request(pictures, PROMPT, str(folder), answer=ANSWER, device="cpu", vision=vision)

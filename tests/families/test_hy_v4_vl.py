@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny_families.hy_v4_vl
 import torch
-from eager_answers import check_answer
+from eager_answers import answered, check_answer
 from pictures import noise
 from safetensors import safe_open
 from transformers.models.hy_v4_vl import modeling_hy_v4_vl
@@ -24,17 +24,13 @@ CHOSEN = tiny_families.hy_v4_vl.CHOSEN
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hy") / "model"
-    folder.mkdir()
-    tiny_families.hy_v4_vl.write(folder)
-    yield folder
+    yield tiny_families.write("hy_v4_vl", tmp_path_factory.mktemp("hy") / "model")
     kept.free()
 
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    request = Request([noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=5, device="cpu")
-    with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
+    with answered(folder, tmp_path_factory.mktemp("run") / "run") as run:
         yield run
 
 

@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import tiny_families.internvl
-from eager_answers import check_answer
+from eager_answers import answered, check_answer
 from pictures import noise
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
@@ -37,8 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    request = Request([noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=6, device="cpu")
-    with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
+    with answered(folder, tmp_path_factory.mktemp("run") / "run", 6) as run:
         yield run
 
 

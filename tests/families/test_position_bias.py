@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import tiny_families
 import tiny_families.inkling2
-from eager_answers import check_answer
+from eager_answers import answered, check_answer
 from pictures import noise
 from safetensors import safe_open
 
-from attention import Request, extract
+from attention import Request
 from attention.capture.forecast import estimate, forecast
 from attention.families import find
 from attention.families.inkling2 import Squares
@@ -37,8 +37,7 @@ def folder(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    request = Request([noise((200, 90))], "what is it?", str(folder), mode="generate", max_new_tokens=5, device="cpu")
-    with extract(request, tmp_path_factory.mktemp("run") / "run") as run:
+    with answered(folder, tmp_path_factory.mktemp("run") / "run") as run:
         yield run
 
 

@@ -133,6 +133,13 @@ def test_a_hostile_input_is_answered_in_words_by_each_way_in(server, own, place,
     assert not (place / "escaped").exists() and set(tmp_path.iterdir()) == set(files.values())
 
 
+@pytest.mark.parametrize("endpoint, name", [("analyze", "prompt"), ("heatmap", "ticket")])
+@pytest.mark.parametrize("value", [["what?"], {"a": 1}], ids=str)
+def test_what_is_no_text_is_never_read_as_python_writes_it(server, endpoint, name, value):
+    said = by_endpoint(server[1], endpoint, {name: value})
+    assert said is not None and said.startswith(f"{name} is ") and "it must be a text" in said
+
+
 def test_the_table_has_what_people_send():
     assert len(ROWS) >= 60 and len({row.name for row in ROWS}) == len(ROWS)
     assert sum(row.flags is not None for row in ROWS) >= 20 and sum(row.page is not None for row in ROWS) >= 20

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_families
 import torch
+from pictures import coarse_noise
 from PIL import Image
 from torch.overrides import TorchFunctionMode
 from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForImageTextToText
@@ -18,7 +19,7 @@ from attention.capture.direct_attribution import attribute_directly
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.plan import plan_towers
 from attention.environment import POCKET
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import InvalidRequest, NotInRun, UnsupportedModel
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.hook import ATTENTION, attention_function
@@ -27,11 +28,6 @@ from attention.readings.forecast import open_forecast
 from attention.readings.target import Target
 
 PROMPT, ANSWER = "what is it?", "red and blue"
-
-
-def picture(width, height, seed=0):
-    colours = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
-    return Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
 
 
 class Oracle:
@@ -121,7 +117,7 @@ class Case:
 
     def __init__(self, folder, place):
         self.folder = folder
-        pictures = (picture(400, 150), picture(170, 330, 1))
+        pictures = (coarse_noise(400, 150), coarse_noise(170, 330, 1))
         asked = Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, model=str(folder))
         self.run = extract(asked, place)
         self.forecast = forecast_knock_outs(self.run, towers=self.run.towers(), model=models.load(str(folder), "cpu"))
@@ -289,6 +285,23 @@ def test_sums_that_hold_by_definition(pocket):
             )
 
 
+def test_a_head_at_its_mean_gives_what_its_outputs_are_away_from_it(pocket):
+    """Outputs written out: rows of weights times values, of each head, and their mean over all rows."""
+    run, forecast = pocket.run, pocket.forecast
+    for tower in run.towers():
+        found = forecast.silenced("mean", tower)
+        for index, layer in enumerate(forecast.layers(tower)):
+            data = {name: each.astype(np.float64) for name, each in forecast._read(layer, tower).items()}
+            values = data["value"].repeat(run.heads(tower) // len(data["value"]), axis=0)
+            outputs = np.einsum("hqk,hkd->hqd", run.dense(layer, tower), values)
+            assert np.allclose((data["pull"] * outputs).sum(-1), data["pull_output"], atol=1e-4)
+            away = (data["pull"] * (outputs.mean(axis=1, keepdims=True) - outputs)).sum(axis=(1, 2))
+            assert np.allclose(found[index], away, atol=1e-4 * np.abs(data["pull_output"]).sum(axis=1).max())
+            assert tower == "vision" or np.abs(away).max() > 1e-4
+    with pytest.raises(NotInRun, match="zero or by its mean, not by 'noise'"):
+        forecast.silenced("noise")
+
+
 def test_a_region_that_holds_all_of_a_rows_mass_takes_its_whole_output(pocket):
     """A head all of whose keys are hidden is a head silenced by zero; one of which nothing is hidden is untouched."""
     run, forecast = pocket.run, pocket.forecast
@@ -352,7 +365,7 @@ def test_a_head_without_an_output_adds_nothing_and_pulls_nothing(pocket, tmp_pat
     try:
         with torch.no_grad():
             module.o_proj.weight[:, width : 2 * width] = 0
-        run = extract(PROMPT, tmp_path / "run", model=loaded, images=picture(96, 96), answer=ANSWER, vision=False)
+        run = extract(PROMPT, tmp_path / "run", model=loaded, images=coarse_noise(96, 96), answer=ANSWER, vision=False)
         forecast, direct = forecast_knock_outs(run, model=loaded), attribute_directly(run, model=loaded)
     finally:
         module.o_proj.weight.data.copy_(before)
@@ -362,7 +375,7 @@ def test_a_head_without_an_output_adds_nothing_and_pulls_nothing(pocket, tmp_pat
 
 def test_a_model_whose_layers_do_more_than_add_is_refused(tmp_path):
     folder = tiny_families.write("gemma4", tmp_path / "model")
-    asked = Request(picture(96, 96), PROMPT, str(folder), answer=ANSWER, vision=False, device="cpu")
+    asked = Request(coarse_noise(96, 96), PROMPT, str(folder), answer=ANSWER, vision=False, device="cpu")
     run = extract(asked, tmp_path / "run")
     with pytest.raises(UnsupportedModel, match="do more than add to each other"):
         attribute_directly(run, model=models.load(str(folder), "cpu"))

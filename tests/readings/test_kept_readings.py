@@ -151,9 +151,16 @@ def test_a_foreign_or_damaged_reading_is_refused(run, forecast, tmp_path):
         "tower": {"towers": {"cross": towers["language"]}}, "none": {"towers": None},
         "target": {"target": {"tokens": [0], "against": None}}, "text": {"target": "red"},
     }  # fmt: skip
+    said = {"other": "made of another run", "path": r"\.\./run", "tower": "no tower 'cross'"}
     for name, changes in wrong.items():
-        with pytest.raises(DamagedRun):
+        with pytest.raises(DamagedRun, match=said.get(name, name)):
             Forecast(run, copied(forecast, tmp_path / name, **changes))
+    for name, changes in {"format": {"format": 99}, "kind": {"kind": "lens"}}.items():
+        with pytest.raises(DamagedRun, match="is no forecast that this version reads"):
+            Forecast(run, copied(forecast, tmp_path / name, **changes))
+    (tmp_path / "kind" / "reading.json").write_text("{")
+    with pytest.raises(DamagedRun, match=r"reading\.json in kind cannot be read"):
+        Forecast(run, tmp_path / "kind")
     place = copied(forecast, tmp_path / "sizes")
     data = forecast._read(0, "language")
     file = place / "language" / "layer_00.safetensors"
@@ -187,6 +194,47 @@ def test_a_folder_with_another_question_is_not_taken_for_this_one(run, tmp_path)
         assert made(run, token, folder=folder).info == first.info
         with pytest.raises(InvalidRequest, match="other tokens or towers"):
             made(run, token, 5, model=model, folder=folder)
+
+
+@pytest.mark.parametrize(
+    "tokens, against, words",
+    [
+        (0, None, "Token 0 is no token of the answer"),
+        (True, None, "Token True is no token"),
+        ([10**6], None, "Token 1000000 is no token"),
+        ([], None, "No token of the answer was named"),
+        (None, -1, "other token is -1; it must be an id"),
+        (None, True, "other token is True"),
+    ],
+)
+def test_a_target_that_is_none_is_refused_in_words(run, tokens, against, words):
+    with pytest.raises(InvalidRequest, match=words):
+        Target.of(run, tokens, against)
+
+
+def test_one_token_is_set_against_another(run):
+    first, n = run.info["prompt_tokens"], len(run.info["tokens"])
+    with pytest.raises(InvalidRequest, match=f"One token is set against another; {n - first} were named"):
+        Target.of(run, range(first, n), 5)
+    assert n - first > 1 and Target.of(run, np.int64(first), 5) == Target((first,), 5)
+
+
+def test_a_reading_has_no_layer_and_no_tower_that_the_run_has_not(forecast):
+    with pytest.raises(NotInRun, match=r"no tower 'vision'; it has language"):
+        forecast.layers("vision")
+    with pytest.raises(NotInRun, match="no layer 99 in its language tower"):
+        forecast.keys(99)
+
+
+def test_a_run_that_cannot_be_asked_again_is_refused_by_name(run, monkeypatch):
+    for field, value, words in (
+        ("adapter", {"id": "me/it"}, "was made with adapter 'me/it'; pass the adapted model"),
+        ("videos", [{}, {}], "of several videos"),
+        ("prompt_tokens", None, "does not say what was asked"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(InvalidRequest, match=words):
+            patch.setitem(run.info, field, value)
+            try_without(run, [])
 
 
 def test_another_dtype_or_other_weights_than_the_runs_are_named(run, tmp_path):

@@ -59,6 +59,10 @@ def test_patches_have_no_spans_of_tokens_however_many_they_are(info):
     vision["query_tokens"] = [[0, 2]]
     with pytest.raises(DamagedRun, match=r"query_tokens of tower vision is .*: its queries are no tokens"):
         check_index(info)
+    del vision["query_tokens"]
+    vision["key_tokens"] = [[0, 2]]
+    with pytest.raises(DamagedRun, match=r"key_tokens of tower vision is .*: its keys are no tokens"):
+        check_index(info)
 
 
 def test_a_tower_that_few_tokens_are_read_in_may_not_ask_for_rows_of_all_without_end(info):

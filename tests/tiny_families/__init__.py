@@ -29,7 +29,7 @@ KINDS = (
 IN_PARTS = ("florence2", "idefics2")
 # Models that share their model type with another, and have another tower.
 VARIANTS = ("granite_vision", "pixtral")
-# Families with code of their own that is much like another's, which every run proves.
+# Families with code of their own that is much like another's: every run proves their geometry, and not their captures.
 LIKE_ANOTHER = ("deepseek_vl_hybrid", "ernie4_5_vl_moe", "granite_docling", "inkling_mm_model", "video_llava")
 
 
@@ -50,15 +50,21 @@ def of_each_kind() -> list:
 
 
 def of_own_code() -> list:
-    """All types as parameters; a run leaves out those whose code is much like another's, unless in KINDS."""
+    """All types as parameters; a run leaves out those that inherit every method from another, unless in KINDS."""
     return [pytest.param(name, marks=[] if _has_own_code(name) else pytest.mark.full) for name in all_types()]
+
+
+def of_unlike_code() -> list:
+    """As `of_own_code`; a run leaves out those too whose code is much like another's."""
+    return [
+        pytest.param(name, marks=[] if _has_own_code(name) and name not in LIKE_ANOTHER else pytest.mark.full)
+        for name in all_types()
+    ]
 
 
 def _has_own_code(model_type: str) -> bool:
     if model_type in (*KINDS, *VARIANTS):
         return True
-    if model_type in LIKE_ANOTHER:
-        return False
     return any(inspect.isfunction(each) for each in vars(type(families.find(model_type))).values())
 
 

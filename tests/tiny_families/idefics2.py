@@ -5,7 +5,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import Idefics2Config, Idefics2ForConditionalGeneration
 
 from . import byte_tokenizer, sharpen, write_json
-from .idefics3 import TEMPLATE, image_processor
+from .idefics3 import TEMPLATE, image_processor, text, vision
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<fake_token_around_image>", "<image>", "<end_of_utterance>"]
 N_TOKENS = 6
@@ -22,29 +22,8 @@ def write(folder):
     torch.manual_seed(0)
     model = Idefics2ForConditionalGeneration(
         Idefics2Config(
-            text_config={
-                "model_type": "mistral",
-                "vocab_size": len(tokenizer),
-                "hidden_size": 48,
-                "intermediate_size": 64,
-                "num_hidden_layers": 3,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 2,
-                "head_dim": 12,
-                "sliding_window": None,
-                "max_position_embeddings": 32768,
-                "pad_token_id": tokenizer.pad_token_id,
-                "bos_token_id": tokenizer.bos_token_id,
-                "eos_token_id": tokenizer.eos_token_id,
-            },
-            vision_config={
-                "hidden_size": 32,
-                "intermediate_size": 48,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 2,
-                "image_size": 96,
-                "patch_size": 8,
-            },
+            text_config=text(tokenizer, "mistral") | {"head_dim": 12, "sliding_window": None},
+            vision_config=vision(image_size=96, patch_size=8),
             perceiver_config={
                 "hidden_size": 48,
                 "resampler_n_latents": N_TOKENS,

@@ -69,6 +69,18 @@ def test_two_who_send_the_same_bytes_share_nothing(make, tmp_path, clock):
     assert not others.exists()
 
 
+def test_a_file_without_bytes_is_there_to_be_said_so_of_and_a_folder_without_a_file_is_not(make, tmp_path):
+    cache = make()
+    empty = put(cache, tmp_path, ME, 0)
+    assert empty.exists()
+    folder = cache.files.new_folder(tmp_path, ME, is_export=False)
+    (folder / "of its bytes").mkdir()
+    cache.files.written(folder)
+    assert not folder.exists()
+    cache.close()
+    assert not empty.parent.exists()
+
+
 def test_an_upload_stays_while_its_visitor_is_there_or_a_job_has_it(make, tmp_path, clock):
     cache = make()
     upload = put(cache, tmp_path, ME, 100)
