@@ -81,16 +81,13 @@ def fill_direct(
     with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
         began = time.perf_counter()
         plans = plan_towers(asked.loaded, asked.inputs, asked.first, False, asked.limits)
-        total, done = sum(len(plan.modules) for plan in plans.values()), 0
-
-        def on_layer(tower: str, layer: int) -> None:
-            nonlocal done
-            done += 1
-            partial.check_cancelled()
-            partial.report("capture", done, total)
+        total = sum(len(plan.modules) for plan in plans.values())
 
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer, partial.check_cancelled) as passed, direct_path(asked.loaded) as parts:
+            with (
+                Differentiable(plans, partial.steps("capture", total), partial.check_cancelled) as passed,
+                direct_path(asked.loaded) as parts,
+            ):
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             towers, budget = _written(asked, target, passed.passed, parts, logits, partial.folder)

@@ -84,17 +84,11 @@ def fill_forecast(
             )
         plans = plan_towers(asked.loaded, asked.inputs, asked.first, "vision" in towers, asked.limits)
         plans = {name: plan for name, plan in plans.items() if name in towers}
-        total, done = sum(len(plan.modules) for plan in plans.values()), 0
-
-        def on_layer(tower: str, layer: int) -> None:
-            nonlocal done
-            done += 1
-            partial.check_cancelled()
-            partial.report("capture", done, total)
+        total = sum(len(plan.modules) for plan in plans.values())
 
         began = time.perf_counter()
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer, partial.check_cancelled) as passed:
+            with Differentiable(plans, partial.steps("capture", total), partial.check_cancelled) as passed:
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             value = value_of(target, logits, asked.ids, asked.first)
