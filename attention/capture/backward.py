@@ -138,13 +138,20 @@ def write_gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor, f
     A layer of which the target is no function has gradients of 0. Raises NotFinite for one that is no number.
     """
     pulls = gradients(passed, value)
+    return write_layers(passed, lambda layer: tensors_of(layer, pulls), folder)
+
+
+def write_layers(
+    passed: dict[str, list[PassedLayer]], of_layer: Callable[[PassedLayer], dict[str, torch.Tensor]], folder: Path
+) -> dict[str, dict]:
+    """Write a file for each layer, with the tensors that are made of it; return the towers' records."""
     towers: dict[str, dict] = {}
     for tower, layers in passed.items():
         (folder / tower).mkdir()
         records = []
         for layer in sorted(layers, key=lambda each: each.index):
             name = layer_file(tower, layer.index)
-            save_tensors(tensors_of(layer, pulls), folder / name, {"tower": tower, "layer": str(layer.index)})
+            save_tensors(of_layer(layer), folder / name, {"tower": tower, "layer": str(layer.index)})
             records.append({"index": layer.index, "file": name})
         towers[tower] = {"layers": records}
     return towers
