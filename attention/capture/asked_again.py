@@ -7,12 +7,9 @@ it lies beside.
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +21,7 @@ from attention.limits import Limits
 from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
 from attention.request import Request
-from attention.runs.partial import SUFFIX, PartialPart, PartialRun
+from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .extraction import Adapted, Extraction
@@ -117,21 +114,6 @@ def asked_again(
         inputs = loaded.family.extend(loaded.processor, prepared, ids[first:]) if ids[first:] else prepared
         tensors, pictures = extraction.on_device(inputs), extraction.prepared.pictures
         yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, tensors, request, pictures)
-
-
-def kept_beside(place: Path, fill: Callable[[PartialRun], Path], whole: PartialRun | None = None) -> Path:
-    """Let `fill` make a reading in a folder of its own, and move it to its place; return that.
-
-    Several may make it at once, and one that was killed is in nobody's way: the first that is ready stays. `whole` is
-    the job that waits for it.
-    """
-    own = place.with_name(f"{place.name}-{secrets.token_hex(4)}")
-    made = fill(PartialRun.create(own) if whole is None else PartialPart(own.with_name(own.name + SUFFIX), whole))
-    try:
-        made.replace(place)
-    except OSError:  # somebody was quicker
-        shutil.rmtree(made, ignore_errors=True)
-    return place
 
 
 @contextmanager

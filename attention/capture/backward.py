@@ -23,9 +23,9 @@ from attention.readings.target import Target
 
 from .asked_again import AskedAgain
 from .blocks import Block, Call, joined
+from .gathering import Gathering
 from .layer_writer import save_tensors
 from .plan import TowerPlan
-from .recorder import Capture
 
 # how far queries and keys may lie from the run's, over their norm: of float32, and of 16 bits on another device
 EQUAL, EQUAL_16 = 1e-4, 2e-2
@@ -44,28 +44,19 @@ class PassedLayer:
         return joined(self.blocks, name)
 
 
-class Differentiable(Capture):
-    """A context in which the attention outputs of a forward pass are kept for a backward one. Nothing is written."""
+class Differentiable(Gathering):
+    """A context in which the attention outputs of a forward pass are kept for a backward one."""
 
     def __init__(
         self,
         towers: dict[str, TowerPlan],
-        on_layer: Callable[[str, int], None] | None = None,
+        on_layer: Callable[[], None] | None = None,
         stop: Callable[[], None] | None = None,
     ):
         """`stop` is called as each layer's gradient comes, and raises where it is not to go on."""
-        super().__init__(Path(), towers, on_layer=on_layer)
+        super().__init__(towers, on_layer)
         self._stop = stop
         self.passed: dict[str, list[PassedLayer]] = {name: [] for name in towers}
-
-    def __enter__(self) -> Differentiable:
-        self._listen()
-        return self
-
-    def __exit__(self, kind, error, trace) -> None:
-        self._hear_no_more()
-        if kind is None:
-            self._check_whole()
 
     def take(self, module, query, key, value, mask, kwargs, output=None):
         name = self._names.get(id(module))
@@ -79,10 +70,7 @@ class Differentiable(Capture):
         return output
 
     def _keep(self, tower: str, index: int, blocks: list[Block], formula: Scores) -> None:
-        self.layers[tower][index] = {"index": index}
         self.passed[tower].append(PassedLayer(index, blocks))
-        if self._on_layer is not None:
-            self._on_layer(tower, index)
 
 
 @contextmanager
@@ -150,13 +138,20 @@ def write_gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor, f
     A layer of which the target is no function has gradients of 0. Raises NotFinite for one that is no number.
     """
     pulls = gradients(passed, value)
+    return write_layers(passed, lambda layer: tensors_of(layer, pulls), folder)
+
+
+def write_layers(
+    passed: dict[str, list[PassedLayer]], of_layer: Callable[[PassedLayer], dict[str, torch.Tensor]], folder: Path
+) -> dict[str, dict]:
+    """Write a file for each layer, with the tensors that are made of it; return the towers' records."""
     towers: dict[str, dict] = {}
     for tower, layers in passed.items():
         (folder / tower).mkdir()
         records = []
         for layer in sorted(layers, key=lambda each: each.index):
             name = layer_file(tower, layer.index)
-            save_tensors(tensors_of(layer, pulls), folder / name, {"tower": tower, "layer": str(layer.index)})
+            save_tensors(of_layer(layer), folder / name, {"tower": tower, "layer": str(layer.index)})
             records.append({"index": layer.index, "file": name})
         towers[tower] = {"layers": records}
     return towers

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -16,12 +15,11 @@ import torch
 from attention.errors import UnsupportedModel
 from attention.limits import Limits
 from attention.readings.direct import KIND, Direct
-from attention.readings.reading import FORMAT, INDEX, layer_file, readings_folder
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .asked_again import AskedAgain, asked_again, kept_beside
+from .asked_again import AskedAgain, asked_again
 from .backward import (
     Differentiable,
     PassedLayer,
@@ -31,11 +29,11 @@ from .backward import (
     gradients,
     logits_of,
     tensors_of,
+    write_layers,
 )
-from .called_with import with_processor
 from .direct_path import Parts, direct_path
 from .extraction import Adapted, all_or_nothing
-from .layer_writer import save_tensors
+from .kept_reading import commit_reading, found_or_made
 from .plan import plan_towers
 
 # by which the parts may miss the logit, of the sum of their sizes: in float32, and in 16 bits
@@ -58,15 +56,12 @@ def attribute_directly(
     logits, as of those that mix layers in other ways than by adding.
     """
     target = Target.of(run, tokens, against)
-    place = readings_folder(run) / target.name(KIND, ()) if folder is None else Path(folder)
-    if (place / INDEX).is_file():
-        return Direct(run, place).asked_for(target)
-    model = with_processor(model, processor) if processor is not None else model
 
-    def fill(own: PartialRun) -> Path:
-        return fill_direct(run, target, own, model, limits)
+    def fill(own: PartialRun, given) -> Path:
+        return fill_direct(run, target, own, given, limits)
 
-    return Direct(run, kept_beside(place, fill) if folder is None else fill(PartialRun.create(place)))
+    place = found_or_made(run, target.name(KIND, ()), folder, fill, model, processor)
+    return Direct(run, place).asked_for(target)
 
 
 def fill_direct(
@@ -81,35 +76,20 @@ def fill_direct(
     with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
         began = time.perf_counter()
         plans = plan_towers(asked.loaded, asked.inputs, asked.first, False, asked.limits)
-        total, done = sum(len(plan.modules) for plan in plans.values()), 0
-
-        def on_layer(tower: str, layer: int) -> None:
-            nonlocal done
-            done += 1
-            partial.check_cancelled()
-            partial.report("capture", done, total)
+        total = sum(len(plan.modules) for plan in plans.values())
 
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer, partial.check_cancelled) as passed, direct_path(asked.loaded) as parts:
+            with (
+                Differentiable(plans, partial.steps("capture", total), partial.check_cancelled) as passed,
+                direct_path(asked.loaded) as parts,
+            ):
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             towers, budget = _written(asked, target, passed.passed, parts, logits, partial.folder)
-        partial.report("write")
-        return partial.commit(
-            {
-                "format": FORMAT,
-                "kind": KIND,
-                "run": run.info["id"],
-                "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "target": target.to_dict(),
-                "towers": towers,
-                "budget": budget,
-                "difference": difference,
-                "bytes": sum(file.stat().st_size for file in partial.folder.rglob("*.safetensors")),
-                "seconds": round(time.perf_counter() - began, 3),
-            },
-            INDEX,
-        )
+        fields = {
+            "target": target.to_dict(), "towers": towers, "budget": budget, "difference": difference,
+        }  # fmt: skip
+        return commit_reading(partial, run, KIND, began, fields)
 
 
 def _written(
@@ -131,21 +111,17 @@ def _written(
         for pull, part in zip(of_leaves, leaves, strict=True)
     ]
     pulls, rows = gradients(passed, value), [token - 1 for token in target.tokens]
-    towers: dict[str, dict] = {}
     total, sizes = sum(added), sum(map(abs, added))
-    for tower, layers in passed.items():
-        (folder / tower).mkdir()
-        records = []
-        for layer in sorted(layers, key=lambda each: each.index):
-            kept = tensors_of(layer, pulls)
-            by_head = kept["pull_output"][:, rows].sum(dim=1)
-            total, sizes = total + float(by_head.sum()), sizes + float(by_head.abs().sum())
-            name = layer_file(tower, layer.index)
-            direction = kept["pull"][:, rows].transpose(0, 1).contiguous()
-            tensors = {"value": kept["value"], "direction": direction, "added": by_head.contiguous()}
-            save_tensors(tensors, folder / name, {"tower": tower, "layer": str(layer.index)})
-            records.append({"index": layer.index, "file": name})
-        towers[tower] = {"layers": records}
+
+    def of_layer(layer: PassedLayer) -> dict[str, torch.Tensor]:
+        nonlocal total, sizes
+        kept = tensors_of(layer, pulls)
+        by_head = kept["pull_output"][:, rows].sum(dim=1)
+        total, sizes = total + float(by_head.sum()), sizes + float(by_head.abs().sum())
+        direction = kept["pull"][:, rows].transpose(0, 1).contiguous()
+        return {"value": kept["value"], "direction": direction, "added": by_head.contiguous()}
+
+    towers = write_layers(passed, of_layer, folder)
     rest = float(value.detach()) - total
     is_rounded = asked.loaded.dtype != "float32"
     if not abs(rest) <= (ROUNDED if is_rounded else CLOSURE) * sizes:

@@ -345,14 +345,7 @@ class Extraction:
     def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
         loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
         plans = plan_towers(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
-        total, done = sum(len(plan.modules) for plan in plans.values()), 0
-
-        def on_layer(tower: str, layer: int) -> None:
-            nonlocal done
-            done += 1
-            self.partial.check_cancelled()
-            self.partial.report("capture", done, total)
-
+        total = sum(len(plan.modules) for plan in plans.values())
         if loaded.device.startswith("cuda"):
             for device in devices(loaded.device):
                 torch.cuda.reset_peak_memory_stats(device)
@@ -361,7 +354,7 @@ class Extraction:
         # not as a number: of queries without a logit some models then leave out what other queries do not read
         predicting = slice(n_prompt - 1 - inputs.n_encoded, None)
         try:
-            with Capture(partial.folder, plans, limits.buffer_bytes, on_layer) as capture:
+            with Capture(partial.folder, plans, limits.buffer_bytes, self.partial.steps("capture", total)) as capture:
                 output = loaded.model(**self.on_device(inputs), use_cache=False, logits_to_keep=predicting)
             if not is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -16,15 +15,14 @@ import torch
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.readings.forecast import KIND, Forecast
-from attention.readings.reading import FORMAT, INDEX, readings_folder
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
-from .asked_again import asked_again, kept_beside
+from .asked_again import asked_again
 from .backward import Differentiable, check_same, frozen, value_of, write_gradients
-from .called_with import with_processor
 from .extraction import Adapted, all_or_nothing
+from .kept_reading import commit_reading, found_or_made
 from .plan import plan_towers
 
 
@@ -54,16 +52,12 @@ def forecast_knock_outs(
     """
     target = Target.of(run, tokens, against)
     towers = _towers(run, towers)
-    place = readings_folder(run) / target.name(KIND, towers) if folder is None else Path(folder)
-    if (place / INDEX).is_file():
-        return Forecast(run, place).asked_for(target, towers)
-    model = with_processor(model, processor) if processor is not None else model
 
-    def fill(own: PartialRun) -> Path:
-        return fill_forecast(run, target, towers, own, model, limits, adapted)
+    def fill(own: PartialRun, given) -> Path:
+        return fill_forecast(run, target, towers, own, given, limits, adapted)
 
-    is_named = folder is not None and partial is None
-    return Forecast(run, fill(PartialRun.create(place)) if is_named else kept_beside(place, fill, partial))
+    place = found_or_made(run, target.name(KIND, towers), folder, fill, model, processor, partial)
+    return Forecast(run, place).asked_for(target, towers)
 
 
 def fill_forecast(
@@ -84,38 +78,20 @@ def fill_forecast(
             )
         plans = plan_towers(asked.loaded, asked.inputs, asked.first, "vision" in towers, asked.limits)
         plans = {name: plan for name, plan in plans.items() if name in towers}
-        total, done = sum(len(plan.modules) for plan in plans.values()), 0
-
-        def on_layer(tower: str, layer: int) -> None:
-            nonlocal done
-            done += 1
-            partial.check_cancelled()
-            partial.report("capture", done, total)
+        total = sum(len(plan.modules) for plan in plans.values())
 
         began = time.perf_counter()
         with torch.inference_mode(False), torch.enable_grad(), frozen(asked.loaded.model):
-            with Differentiable(plans, on_layer, partial.check_cancelled) as passed:
+            with Differentiable(plans, partial.steps("capture", total), partial.check_cancelled) as passed:
                 logits = asked.logits()[0]
             difference = check_same(asked, passed.passed)
             value = value_of(target, logits, asked.ids, asked.first)
             partial.check_cancelled()
             records = write_gradients(passed.passed, value, partial.folder)
-        partial.report("write")
-        return partial.commit(
-            {
-                "format": FORMAT,
-                "kind": KIND,
-                "run": run.info["id"],
-                "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "target": target.to_dict(),
-                "value": float(value.detach()),
-                "towers": records,
-                "difference": difference,
-                "bytes": sum(file.stat().st_size for file in partial.folder.rglob("*.safetensors")),
-                "seconds": round(time.perf_counter() - began, 3),
-            },
-            INDEX,
-        )
+        fields = {
+            "target": target.to_dict(), "value": float(value.detach()), "towers": records, "difference": difference,
+        }  # fmt: skip
+        return commit_reading(partial, run, KIND, began, fields)
 
 
 def _towers(run: Run, towers: Sequence[str]) -> list[str]:

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,14 @@ from attention.errors import UnsupportedModel
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.readings.lens import FILE, KIND, Lens
-from attention.readings.reading import FORMAT, INDEX, readings_folder
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 from attention.runs.tokens import token_texts
 
-from .asked_again import asked_again, kept_beside
-from .called_with import with_processor
+from .asked_again import asked_again
 from .direct_path import decoder_layers
 from .extraction import Adapted, all_or_nothing
+from .kept_reading import commit_reading, found_or_made
 from .layer_writer import save_tensors
 from .tried import check_same_words
 
@@ -49,15 +47,11 @@ def read_lens(
     Raises UnsupportedModel for a model whose logits are not its final norm and head, CaptureError where the model does
     not read what the run says, and what `extract` raises.
     """
-    place = readings_folder(run) / KIND if folder is None else Path(folder)
-    if (place / INDEX).is_file():
-        return Lens(run, place)
-    model = with_processor(model, processor) if processor is not None else model
 
-    def fill(own: PartialRun) -> Path:
-        return fill_lens(run, own, model, limits)
+    def fill(own: PartialRun, given) -> Path:
+        return fill_lens(run, own, given, limits)
 
-    return Lens(run, kept_beside(place, fill) if folder is None else fill(PartialRun.create(place)))
+    return Lens(run, found_or_made(run, KIND, folder, fill, model, processor))
 
 
 def fill_lens(
@@ -99,21 +93,8 @@ def fill_lens(
         tokenizer = asked.loaded.processor.tokenizer
         every = sorted(set(tables["ids"].flatten().tolist()))
         texts = {str(each): token_texts([each], tokenizer.decode, lambda _: False)[0][0] for each in every}
-        partial.report("write")
-        return partial.commit(
-            {
-                "format": FORMAT,
-                "kind": KIND,
-                "run": run.info["id"],
-                "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "layers": sorted(found),
-                "texts": texts,
-                "towers": {},
-                "bytes": (partial.folder / FILE).stat().st_size,
-                "seconds": round(time.perf_counter() - began, 3),
-            },
-            INDEX,
-        )
+        fields = {"layers": sorted(found), "texts": texts, "towers": {}}
+        return commit_reading(partial, run, KIND, began, fields)
 
 
 def final_norm(loaded: LoadedModel) -> torch.nn.Module:

@@ -1,7 +1,7 @@
 """Catch queries and keys on their way into the model's own attention, and stream them to disk.
 
-Owns the context in which what passes the hook (`attention.models.hook`) is kept; nothing is re-derived from hidden
-states. Knows no family: which modules are attention, and which rows are wanted, it is told in a `TowerPlan`.
+Owns what becomes of a layer whose calls came by (`gathering`); nothing is re-derived from hidden states. Knows no
+family: which modules are attention, and which rows are wanted, it is told in a `TowerPlan`.
 
 Of each layer is kept: the factors (queries and keys as they entered the product, after norms and rotary
 embedding), the mask, the rows asked for (softmax in float32, rounded once to float16) and scores of those rows.
@@ -17,51 +17,42 @@ another layer, those that are kept are read before it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import Token
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors.torch import save_file
 
-from attention.errors import AttentionError, CaptureError
-from attention.models.hook import Recorder, recorder
+from attention.errors import AttentionError
 from attention.models.scores import Scores
 
-from .blocks import Block, Call, KeptLayer, Masks, joined
+from .blocks import Block, KeptLayer, Masks, joined
 from .exact_rows import FiniteCheck
+from .gathering import Gathering
 from .host_copies import HostCopies
 from .layer_reading import Reading, read_layers
 from .layer_writer import LayerWriter
 from .plan import TowerPlan
 
-ADDED = ("s_aux", "sinks", "position_bias")  # to scores, by transformers' names, as `Scores` has it
 DEVICE_SHARE = 4  # of what is free on a device as the first layer comes, one part in so many keeps layers
 
 
-class Capture:
-    """A context in which forward passes of one sequence are kept, layer by layer, in a folder.
-
-    Raises CaptureError, on leaving, when a layer did not come by whole: a run is complete or it is not.
-    """
+class Capture(Gathering):
+    """A context in which the layers of one sequence's forward pass are kept, one by one, in a folder."""
 
     def __init__(
         self,
         folder: Path,
         towers: dict[str, TowerPlan],
         buffer_bytes: int = 2 << 30,
-        on_layer: Callable[[str, int], None] | None = None,
+        on_layer: Callable[[], None] | None = None,
         device_bytes: int | None = None,
     ):
         """`device_bytes` of layers are kept on each CUDA device; by default a quarter of what is free there."""
+        super().__init__(towers, on_layer)
         self.folder = folder
-        self.towers = towers
         self.sinks: dict[str, dict[str, list[int]]] = {name: {} for name in towers}
         self.layers: dict[str, dict[int, dict]] = {name: {} for name in towers}
-        self._on_layer = on_layer
-        self._names = {
-            id(module): (tower, layer) for tower, plan in towers.items() for layer, (_, module) in plan.modules.items()
-        }
-        self._blocks: dict[tuple[str, int], list[Block]] = {}
         self._kept: list[KeptLayer] = []
         self._buffer_bytes, self._device_bytes = buffer_bytes, device_bytes
         self._room_on: dict[torch.device, int] = {}
@@ -69,19 +60,17 @@ class Capture:
         self._tables: dict[str, dict[int, dict[str, torch.Tensor]]] = {name: {} for name in towers}
         self._masks = Masks()
         self._writer = LayerWriter(buffer_bytes)
-        self._token: Token[Recorder | None] | None = None
 
-    def __enter__(self) -> Capture:
+    def __enter__(self) -> Self:
         for name in self.towers:
             (self.folder / name).mkdir(exist_ok=True)
         self._writer.start()
-        self._listen()
-        return self
+        return super().__enter__()
 
     def __exit__(self, kind, error, trace) -> None:
-        self._hear_no_more()
         is_whole = False
         try:
+            super().__exit__(kind, error, trace)
             if kind is None:
                 self._read_kept()
                 is_whole = True
@@ -93,27 +82,9 @@ class Capture:
             if self._writer.refusal is not None and not issubclass(kind, AttentionError):
                 raise self._writer.refusal from None  # numbers that are none break what is counted on them, too
             return
-        self._check_whole()
         if self._masks.tensors:
             save_file(self._masks.tensors, self.folder / "masks.safetensors")
         self._save_scores()
-
-    def _listen(self) -> None:
-        self._token = recorder.set(self)
-
-    def _hear_no_more(self) -> None:
-        assert self._token is not None  # it was entered
-        recorder.reset(self._token)
-        self._blocks.clear()
-
-    def _check_whole(self) -> None:
-        """Raise CaptureError where a layer did not come by, or not whole."""
-        for tower, plan in self.towers.items():
-            missing = sorted(set(plan.modules) - set(self.layers[tower]))
-            if missing:
-                raise CaptureError(
-                    f"Layers {missing} of the {tower} tower did not pass through the capture; nothing was kept."
-                )
 
     def sinks_by_key(self) -> dict[str, dict[str, list[int]]]:
         """The sinks that were found, {tower: {layer: keys}}, as keys of the run: tokens, where its keys are tokens."""
@@ -123,83 +94,11 @@ class Capture:
         }
 
     def take(self, module, query, key, value, mask, kwargs, output=None):
-        """One attention call: query [batch, heads, queries, head_dim], key and value [batch, kv_heads, keys, ...].
-
-        Its output [batch, queries, heads, value_dim] is handed on as it is.
-        """
         name = self._names.get(id(module))
         if name is not None:
             value = value if self.towers[name[0]].looks_for_sinks else None
             self._add(name, module, query, key, value, mask, kwargs)
         return output
-
-    def _add(self, name: tuple[str, int], module, query, key, value, mask, kwargs, output=None) -> None:
-        """Put a call to those of its layer, and keep the layer when all its keys have passed."""
-        tower, layer = name
-        plan = self.towers[tower]
-        where = f"Layer {layer} of the {tower} tower"
-        for unknown, added in kwargs.items():
-            if unknown not in ADDED and isinstance(added, torch.Tensor) and added.is_floating_point():
-                raise CaptureError(f"{where} adds {unknown} to its scores, which this version cannot keep exactly.")
-        if layer in self.layers[tower]:
-            raise CaptureError(
-                f"{where} was called again after all its keys had passed; capture one forward pass at a time."
-            )
-        if not plan.has_blocks and query.shape[0] != 1:
-            raise CaptureError(f"{where} was called with {query.shape[0]} sequences; capture one at a time.")
-        if plan.queries is None and query.shape[2] != key.shape[2]:
-            raise CaptureError(
-                f"{where} read {key.shape[2]} keys with {query.shape[2]} queries: capture without a key-value cache."
-            )
-        causal = kwargs.get("is_causal")
-        causal = getattr(module, "is_causal", True) if causal is None else causal
-        causal = bool(causal) and mask is None and query.shape[2] > 1
-        if causal and query.shape[2] != key.shape[2]:
-            raise CaptureError(f"{where} reads {key.shape[2]} keys in order with {query.shape[2]} queries.")
-        call = Call(query, key, value, mask, causal, output)
-        blocks = self._blocks.setdefault(name, [])
-        new = [Block(call, entry) for entry in range(query.shape[0])]
-        if plan.lengths is not None:
-            lengths = plan.lengths[len(blocks) : len(blocks) + len(new)]
-            if len(lengths) < len(new) or max(lengths) > key.shape[2]:
-                raise CaptureError(
-                    f"{where} was called with {len(new)} blocks of {key.shape[2]} keys where blocks of {lengths} were "
-                    "expected."
-                )
-            new = [block.first(n) for block, n in zip(new, lengths, strict=True)]
-        blocks += new
-        n_keys = sum(block.n_keys for block in blocks)
-        n_queries = sum(block.n_queries for block in blocks)
-        expected = plan.keys if plan.queries is None else plan.queries
-        if n_keys > plan.keys or n_queries > expected or (not plan.has_blocks and n_keys < plan.keys):
-            raise CaptureError(
-                f"{where} has {n_keys} keys and {n_queries} queries where {plan.keys} and {expected} were expected."
-            )
-        if n_keys == plan.keys:
-            del self._blocks[name]
-            self._keep(tower, layer, blocks, self._formula(where, plan, query, key, kwargs))
-
-    @staticmethod
-    def _formula(where: str, plan: TowerPlan, query, key, kwargs) -> Scores:
-        """The formula of a layer. Raises CaptureError for a bias, or sink logits, that would not be kept exactly."""
-        formula = Scores.of(query, kwargs)
-        has_bias = formula.position_bias is not None
-        if not has_bias and (formula.sink_logits is None or formula.sink_logits.dim() == 1):
-            return formula
-        if plan.has_blocks or (has_bias and formula.softcap is not None):
-            scores = "the scores of several blocks" if plan.has_blocks else "scores that it caps"
-            raise CaptureError(f"{where} adds numbers of each query to {scores}, which cannot be kept exactly.")
-        _, heads, queries, _ = query.shape
-        for name, found, sizes in (
-            ("position_bias", formula.position_bias, (1, heads, queries, key.shape[2])),
-            ("sinks", formula.sink_logits, (1, heads, queries, 1)),
-        ):
-            is_own = name == "position_bias" or (found is not None and found.dim() > 1)
-            if found is not None and is_own and found.shape != sizes:
-                raise CaptureError(
-                    f"{where} adds {name} of shape {tuple(found.shape)} to its scores, where {sizes} was expected."
-                )
-        return formula
 
     @torch.no_grad()
     def _keep(self, tower: str, index: int, blocks: list[Block], formula: Scores) -> None:
@@ -221,8 +120,6 @@ class Capture:
         self._kept.append(layer)
         if not is_read_later:
             self._read_kept()
-        if self._on_layer is not None:
-            self._on_layer(tower, index)
 
     def _make_room_for(self, layer: KeptLayer) -> None:
         """Read the layers that are kept, where the device or half of the buffer has no room for one more."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import AttentionError, InvalidRequest
-from attention.request import ANSWER, MODEL
+from attention.request import ANSWER
 
 from .flags import GROUPS, add_fields
 from .help import add_command
+from .of_a_run import add_model, check_model, model_of
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers
 
@@ -41,8 +42,7 @@ def add_agree(commands) -> None:
     group.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     group.add_argument("--sides", type=int, default=4, metavar="N", help="regions along each side (default: 4)")
     group.add_argument("--no-paint", action="store_true", help="hide only: painting takes a pass for each region")
-    group = parser.add_argument_group(MODEL, GROUPS[MODEL])
-    add_fields(group, "model", "model_type", "device", "dtype")
+    add_model(parser)
     add_fields(parser.add_argument_group(ANSWER, GROUPS[ANSWER]), "max_new_tokens")
     add_output(parser)
 
@@ -52,6 +52,8 @@ def _agree(options) -> int:
         raise InvalidRequest("Name a run, or a set with --jsonl: one of the two.")
     if not 2 <= options.sides <= 16:
         raise InvalidRequest(f"--sides is {options.sides}; it must be from 2 to 16.")
+    if options.run is not None:
+        check_model(options)
     progress = Progress(options.quiet)
     progress.show(LOADING)
     quiet_transformers()
@@ -67,13 +69,8 @@ def _of_run(options, progress: Progress) -> int:
     from attention.runs.run import open_run
 
     run = open_run(options.run)
-    model = None
-    if options.model is not None:
-        from attention.models import loading as models
-
-        model = models.load(options.model, options.device, options.dtype, options.model_type)
     found = agree(
-        run, sides=options.sides, paints=not options.no_paint, seed=options.seed, model=model,
+        run, sides=options.sides, paints=not options.no_paint, seed=options.seed, model=model_of(options),
         on_done=lambda done, total: progress.show("regions", f"{done} of {total}"),
     )  # fmt: skip
     progress.end()

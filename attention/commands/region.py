@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from attention.coordinates import SETTINGS
 from attention.errors import InvalidRequest, quoted
 
 from .help import add_command
+from .of_a_run import add_place, check_place, place_of
 from .output import add_output, print_json
 
 EXAMPLES = (
@@ -34,14 +34,7 @@ def add_region(commands) -> None:
     parser.set_defaults(command=_region)
     group = parser.add_argument_group("region", "In pixels of the picture as it was given.")
     group.add_argument("run", metavar="RUN", help="folder of a finished run, or of a comparison")
-    place = group.add_mutually_exclusive_group(required=True)
-    place.add_argument("--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="left, top, right, bottom")
-    place.add_argument("--point", nargs=2, type=float, metavar=("X", "Y"), help="the cell that it lies in counts")
-    place.add_argument("--answer", action="store_true", help="the first place that the answer names")
-    group.add_argument(
-        "--coordinates", choices=SETTINGS, help="with --answer: read its numbers anew (default: as the run has them)"
-    )
-    group.add_argument("--image", type=int, default=0, help="which picture, from 0 (default: 0)")
+    add_place(group)
     group = parser.add_argument_group("row", "Whose attention.")
     group.add_argument("--query", type=int, help="the row (default: that which predicts the answer)")
     group.add_argument("--until", type=int, help="the last of several rows, of which the mean is taken")
@@ -59,23 +52,17 @@ def _region(options) -> int:
     from attention.exports.files import new_file
     from attention.exports.regions import (
         member_scores,
-        place_of_answer,
-        read_place,
         region_record,
         row_of_answer,
         write_region_csv,
     )
     from attention.folders import open_folder
 
-    if options.coordinates and not options.answer:
-        raise InvalidRequest("--coordinates is how the answer's numbers count: give --answer with it.")
+    check_place(options)
     if options.top < 1:
         raise InvalidRequest(f"--top is {options.top}; it must be at least 1.")
     with open_folder(options.run) as found:
-        if options.answer:
-            region = place_of_answer(found, options.coordinates)
-        else:
-            region = read_place(found, options.box, options.point, options.image)
+        region = place_of(options, found)
         query = row_of_answer(found, options.tower, options.query)
         scores = member_scores(found, region, query, options.tower, options.until)
         record = region_record(found, scores, options.tower, options.top, options.by)

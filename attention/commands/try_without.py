@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from attention.coordinates import SETTINGS
 from attention.errors import InvalidRequest
-from attention.request import MODEL
 
-from .flags import GROUPS, add_fields
 from .help import add_command
+from .of_a_run import add_model, add_place, check_model, check_place, model_of, place_of
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers
 
@@ -35,20 +33,15 @@ def add_try(commands) -> None:
     parser.set_defaults(command=_try)
     group = parser.add_argument_group("what is left out", "Places in pixels of the picture as it was given.")
     group.add_argument("run", metavar="RUN", help="folder of a finished run with an answer")
-    what = group.add_mutually_exclusive_group(required=True)
-    what.add_argument("--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="left, top, right, bottom")
-    what.add_argument("--point", nargs=2, type=float, metavar=("X", "Y"), help="the cell that it lies in")
-    what.add_argument("--answer", action="store_true", help="the first place that the answer names")
+    what = add_place(group)
     what.add_argument("--head", nargs=2, type=int, action="append", metavar=("L", "H"), help="layer and head; repeated")
     what.add_argument("--top-heads", type=int, metavar="N", help="the N heads of the largest forecast")
-    group.add_argument("--image", type=int, default=0, help="which picture, from 0 (default: 0)")
-    group.add_argument("--coordinates", choices=SETTINGS, help="with --answer: read its numbers anew")
     group.add_argument("--paint", choices=("mean", "blur"), help="paint the region over as well, and read it again")
     group.add_argument(
         "--silence", choices=("zero", "mean"), default="zero", help="heads: by 0, or by their mean (default: zero)"
     )
     group.add_argument("--seed", type=int, default=0, help="of the controls that are drawn (default: 0)")
-    add_fields(parser.add_argument_group(MODEL, GROUPS[MODEL]), "model", "model_type", "device", "dtype")
+    add_model(parser)
     add_output(parser)
 
 
@@ -56,20 +49,18 @@ def _try(options) -> int:
     is_heads = options.head is not None or options.top_heads is not None
     if is_heads and options.paint:
         raise InvalidRequest("--paint is for a region: leave it out, or name a box.")
+    check_place(options)
+    check_model(options)
     progress = Progress(options.quiet)
     progress.show(LOADING)
     quiet_transformers()
     from attention.effects.beside_controls import try_heads, try_region
     from attention.effects.record import tried_record
-    from attention.exports.regions import place_of_answer, read_place
-    from attention.models import loading as models
     from attention.runs.run import open_run
 
     try:
         run = open_run(options.run)
-        model = None
-        if options.model is not None:
-            model = models.load(options.model, options.device, options.dtype, options.model_type)
+        model = model_of(options)
         record: dict[str, Any] = {"run": options.run}
         if is_heads:
             asked = options.top_heads if options.head is None else [(layer, head) for layer, head in options.head]
@@ -78,10 +69,7 @@ def _try(options) -> int:
             what = ", ".join(f"{layer}.{head}" for layer, head in heads)
             done, others = f"Without {'head' if len(heads) == 1 else 'heads'} {what}", "other heads"
         else:
-            if options.answer:
-                region = place_of_answer(run, options.coordinates)
-            else:
-                region = read_place(run, options.box, options.point, options.image)
+            region = place_of(options, run)
             found = try_region(run, region, paint=options.paint, model=model, seed=options.seed)
             record |= tried_record(found, region=region)
             done, others = f"With {region} hidden", "other regions of its size"

@@ -1,5 +1,7 @@
-"""The page and its endpoints, part by part: `app.py` puts them together, and they import as it does.
+"""The page and its endpoints, part by part, and the server that they stand on: `app.py` starts it.
 
+    gradio_import  Gradio without what is of no use here, before anything else imports it
+    jobs        a job as plain data, done where the model runs
     inputs      what is filled, as components, and its values as a Request's fields
     sentences   what is said of runs, progress and errors
     manifests   what the viewers are told: which run, and where to look first
@@ -15,8 +17,11 @@
     scores      the tab of scores over a set, where a folder of them is shown
     foot        what stands below them on a Space
     endpoints   the same for scripts
+    whole       all of it, put together
+    launch      the server
+    links       links that a person is told of as it starts
 
-The tabs and the endpoints do not know each other; all three use the rest.
+The tabs and the endpoints do not know each other; all of them use the rest.
 """
 
 # of every event that runs a model: Gradio hands it on at once, and `visitors.turns` says when it is its turn

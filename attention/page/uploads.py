@@ -5,6 +5,7 @@ visitors who send the same picture share it, and lose it together.
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from gradio.route_utils import upload_fn
@@ -16,13 +17,29 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from attention.client_address import address_of
+from attention.environment import user_cache_folder
 from attention.visitors.presence import Visitor
+from attention.visitors.process_folder import ProcessFolder, remove_abandoned
 from attention.visitors.service import Service
 
 NO_FILE = "files must be files, each with a name, as curl sends them with -F files=@picture.png."
 FULL = "This server cannot keep an upload at the moment. Try again later."
 
 log = logging.getLogger("app")
+
+
+def own_uploads() -> ProcessFolder:
+    """Give Gradio a folder for uploads that is this process's own, below the one that the environment names, if any.
+
+    Gradio's usual one is shared: the end of one app would take the files of another. What a process that was killed has
+    left is removed.
+    """
+    named = os.environ.get("GRADIO_TEMP_DIR")
+    root = Path(named).absolute() if named else user_cache_folder() / "uploads"
+    own = ProcessFolder(root)
+    remove_abandoned(root)
+    os.environ["GRADIO_TEMP_DIR"] = str(own.path)
+    return own
 
 
 def upload_route(service: Service, most: int) -> Route:

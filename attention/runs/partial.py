@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,6 +77,18 @@ class PartialRun:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         except FileNotFoundError:
             raise Cancelled(REMOVED) from None
+
+    def steps(self, phase: str, total: int) -> Callable[[], None]:
+        """A function to call after each of some steps of a phase: tells how many are done, and stops where asked to."""
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            self.check_cancelled()
+            self.report(phase, done, total)
+
+        return step
 
     def cancel(self) -> None:
         """Ask the job to stop at its next token or layer. Does nothing when the run is already finished."""

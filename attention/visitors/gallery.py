@@ -18,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from attention.comparisons.comparison import INDEX as COMPARISON_INDEX
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded, quoted, shortened, words_for
 from attention.folders import check, kind_of, open_folder
 from attention.limits import GALLERY_MB, MAX_GALLERY, MAX_GALLERY_INDEX_BYTES, MAX_INDEX_BYTES
@@ -43,6 +44,18 @@ def open_examples(cache: RunCache, folder: Path) -> dict[str, str]:
             ticket = f"example-{entry['name']}"
             cache.add_public(ticket, folder / entry["name"], entry.get("view"))
             tickets[f"{entry['label']}: {entry['prompt']}"] = ticket
+    return tickets
+
+
+def open_comparisons(cache: RunCache, folder: Path) -> dict[str, str]:
+    """Make our own finished comparisons readable for everyone; return their tickets by what the page calls them."""
+    tickets = {}
+    for index in sorted(folder.glob(f"*/{COMPARISON_INDEX}")):
+        info = json.loads(index.read_text(encoding="utf-8"))
+        ticket = f"example-{index.parent.name}"
+        cache.add_public(ticket, index.parent)
+        named = ", ".join(Path(member["adapter"]["id"]).name for member in info["members"][1:])
+        tickets[f"{named}: {info['prompt']}"] = ticket
     return tickets
 
 

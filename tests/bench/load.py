@@ -35,6 +35,7 @@ def serve(folder: Path, is_stub: bool) -> None:
     """Be the app, until standard input ends."""
     os.environ |= {"SYSTEM": "spaces", "GRADIO_TEMP_DIR": str(folder / "uploads"), "GRADIO_ANALYTICS_ENABLED": "False"}
     import app
+    from attention.environment import EXAMPLES
     from attention.runs.partial import PartialRun
     from attention.visitors import files
     from attention.visitors.budget import KeptLimits
@@ -42,9 +43,9 @@ def serve(folder: Path, is_stub: bool) -> None:
 
     def copied(job: dict, _: object) -> dict:
         partial = PartialRun.open(job["partial"])
-        info = json.loads((app.EXAMPLES / "shapes" / "run.json").read_text(encoding="utf-8"))
+        info = json.loads((EXAMPLES / "shapes" / "run.json").read_text(encoding="utf-8"))
         time.sleep(0.1)  # the model's work
-        shutil.copytree(app.EXAMPLES / "shapes", partial.folder, dirs_exist_ok=True)
+        shutil.copytree(EXAMPLES / "shapes", partial.folder, dirs_exist_ok=True)
         info |= {"answer": job["request"]["answer"]}
         return {"run": str(partial.commit(info))}
 

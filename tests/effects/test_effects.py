@@ -179,6 +179,15 @@ def test_the_commands_say_it_in_numbers_and_words(run, capsys):
     capsys.readouterr()
 
 
+def test_a_setting_that_would_be_passed_over_is_refused(run, capsys):
+    a_box = ["try", str(run.folder), "--box", "0", "0", "120", "120", "--quiet"]
+    assert main([*a_box, "--coordinates", "read"]) == 2
+    assert "give --answer with it" in capsys.readouterr().err
+    assert main([*a_box, "--device", "cpu"]) == main(["agree", str(run.folder), "--dtype", "float32", "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "--device says how the model of --model is loaded" in said and "--dtype says" in said
+
+
 def test_a_set_is_told_in_numbers_and_without_them_in_null(capsys, tmp_path):
     pictures = [EXAMPLES / "two.png", EXAMPLES / "two.png", EXAMPLES / "missing.png"]
     items = [{"image": str(each), "prompt": "what is largest?", "click": [9, 9]} for each in pictures]

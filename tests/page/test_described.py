@@ -3,6 +3,7 @@
 import pytest
 
 import app
+from attention.page.whole import build
 from attention.visitors.store import RunCache
 
 REQUEST = (
@@ -35,7 +36,7 @@ def info(tmp_path_factory):
     service = app.new_service(
         RunCache(tmp_path_factory.mktemp("runs"), library=True, sweep_every=None), is_hosted=False, model="pocket"
     )
-    endpoints = app.build(service, {}, {}).get_api_info()["named_endpoints"]
+    endpoints = build(service, {}, {}).get_api_info()["named_endpoints"]
     service.close()
     return endpoints
 

@@ -8,8 +8,9 @@ from coroutines import finish
 
 import app
 from attention.page.ask import StatusLine
+from attention.page.calls import SpokenBlocks
 from attention.page.controls import Controls
-from attention.page.foot import quota_words
+from attention.page.foot import quota_words, seconds_of_example, usual_seconds
 from attention.page.inputs import request_settings
 from attention.serving.uploads import UploadLimits
 from attention.visitors.store import RunCache
@@ -68,7 +69,7 @@ def test_the_server_starts_closed(hosted, monkeypatch):
         started.append((demo, settings))
         raise OSError("the port is taken")
 
-    monkeypatch.setattr(app.SpokenBlocks, "launch", launch)
+    monkeypatch.setattr(SpokenBlocks, "launch", launch)
     with pytest.raises(OSError):
         app.launch(hosted)
     (demo, settings) = started[0]
@@ -82,12 +83,12 @@ def test_the_server_starts_closed(hosted, monkeypatch):
 
 
 def test_what_a_run_costs_is_said_by_what_it_asks_for(hosted, monkeypatch):
-    app.seconds_of_example.cache_clear()
-    seconds = app.usual_seconds(hosted)
+    seconds_of_example.cache_clear()
+    seconds = usual_seconds(hosted)
     assert 10 <= seconds <= 80
     assert f"up to {seconds} s of GPU time" in quota_words(seconds)
     monkeypatch.setattr("attention.capture.forecast.forecast", None)
-    assert app.usual_seconds(hosted) == seconds, "it is computed once, not for each page"
+    assert usual_seconds(hosted) == seconds, "it is computed once, not for each page"
     monkeypatch.undo()
     hosted._model = "/nowhere"
-    assert app.usual_seconds(hosted) is None and "without limit" in quota_words(None)
+    assert usual_seconds(hosted) is None and "without limit" in quota_words(None)

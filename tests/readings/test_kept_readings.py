@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 
 from attention import Request, extract
 from attention.capture import knock_out_forecast
-from attention.capture.asked_again import kept_beside
 from attention.capture.direct_attribution import attribute_directly
+from attention.capture.kept_reading import kept_beside
 from attention.capture.knock_out_forecast import fill_forecast, forecast_knock_outs
 from attention.capture.lens import read_lens
 from attention.capture.tried import trials, try_without

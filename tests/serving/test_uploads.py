@@ -260,7 +260,7 @@ def test_uploads_lie_in_a_folder_of_the_process_also_where_the_environment_names
     for name in ("lock", "upload.png"):
         (killed / name).touch()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    own = app.own_uploads()
+    own = page_uploads.own_uploads()
     assert own.path == Path(os.environ["GRADIO_TEMP_DIR"]) and own.path.parent == tmp_path
     assert not killed.exists() and own.path.is_dir()
     own.remove()

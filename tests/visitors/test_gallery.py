@@ -13,6 +13,7 @@ from attention.commands.main import main
 from attention.environment import EXAMPLES
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded
 from attention.page.manifests import manifest
+from attention.page.whole import build
 from attention.visitors.gallery import INDEX, Gallery, open_examples, read_index
 from attention.visitors.store import RunCache
 
@@ -107,7 +108,7 @@ def test_the_environment_says_which_and_how_large(monkeypatch):
 def test_pages_that_are_opened_from_then_on_begin_with_it(folder, cache):
     service = app.new_service(cache, is_hosted=True, model="pocket")
     own = open_examples(cache, EXAMPLES)
-    demo = app.build(service, own, {})
+    demo = build(service, own, {})
 
     def values() -> list:
         return [each["props"].get("value") for each in demo.config["components"]]
@@ -148,7 +149,7 @@ def test_examples_that_are_called_alike_are_all_shown(folder, cache):
     (folder / INDEX).write_text(json.dumps(entries))
     own, more = open_examples(cache, EXAMPLES), Gallery(str(folder), MB).open(cache)
     assert more == {f"{label}: {prompt}": "gallery-window", f"{label} (tall): {prompt}": "gallery-tall"}
-    demo = app.build(app.new_service(cache, is_hosted=True, model="pocket"), own, {})
+    demo = build(app.new_service(cache, is_hosted=True, model="pocket"), own, {})
     demo.show_first(more)
     props = [each["props"] for each in demo.config["components"]]
     chooser = next(each for each in props if each.get("label") == "Examples")

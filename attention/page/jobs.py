@@ -1,0 +1,54 @@
+"""A job as plain data, done in the process that runs the model: a run, a comparison, or a trial on a finished run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attention.environment import is_debugging
+from attention.errors import AttentionError
+from attention.limits import Limits
+from attention.request import Request
+from attention.runs.partial import PartialRun
+
+from .sentences import in_words
+
+
+def do_job(job: dict, prepared: Any, limits: Limits | None) -> dict:
+    """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
+
+    With `words` it is a comparison of the base with the adapters; with `tried` a trial, and {tried: what came of it} is
+    returned. `prepared` are inputs that a forecast has made, of which nothing is made again.
+    """
+    from attention.capture.extraction import fill
+
+    request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
+    try:
+        if "tried" in job:
+            return {"tried": _tried(job, partial, limits)}
+        if not job["adapters"] and job["words"] is None:
+            return {"run": str(fill(request, partial, limits=limits, prepared=prepared))}
+        from adapters.attach import adapted, from_job
+        from adapters.comparing import choice_from_job, fill_comparison
+
+        if job["words"] is None:
+            choice = from_job(job["adapters"][0])
+            return {"run": str(fill(request, partial, None, limits, adapted(choice), prepared))}
+        choices = [choice_from_job(record) for record in job["adapters"]]
+        return {"run": str(fill_comparison(request, choices, partial, job["words"], limits, prepared))}
+    except AttentionError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        if is_debugging():
+            raise
+        return {"error": in_words(error)}
+
+
+def _tried(job: dict, partial: PartialRun, limits: Limits | None) -> dict:
+    """The record of a trial on a finished run, with its adapter where it has one."""
+    from attention.effects.record import try_job
+
+    if not job["adapters"]:
+        return try_job(job["tried"], partial, limits)
+    from adapters.attach import adapted, from_job
+
+    return try_job(job["tried"], partial, limits, adapted(from_job(job["adapters"][0])))
