@@ -8,11 +8,12 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from attention.answers.numbers import Answer
 from attention.answers.query import BadQuery
@@ -73,6 +74,20 @@ class UnknownTicket(NotInRun):
     pass
 
 
+class _Kept(StreamingResponse):
+    """A stream that ends what it holds once it was sent, or the client has left."""
+
+    def __init__(self, content: Iterator[bytes], held: ExitStack, **given: Any) -> None:
+        super().__init__(content, **given)
+        self.end = weakref.finalize(self, held.close)  # also where nobody ever asks for it
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.end()
+
+
 def download(
     write: Callable, name: str, media_type: str, headers: dict, until_sent: ExitStack | None = None
 ) -> Response:
@@ -80,25 +95,16 @@ def download(
 
     What `until_sent` holds by then ends with it.
     """
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the last byte has left, or the client
-    try:
+    with ExitStack() as held:
+        if until_sent is not None:
+            held.enter_context(until_sent.pop_all())
+        file = held.enter_context(tempfile.TemporaryFile())
         write(file)
         size = file.seek(0, os.SEEK_END)
-    except BaseException:
-        file.close()
-        raise
-
-    def content() -> Iterator[bytes]:
-        with file:
-            file.seek(0)
-            while block := file.read(STREAM_BYTES):
-                yield block
-
-    headers = attachment(name, headers) | {"Content-Length": str(size)}
-    response = StreamingResponse(content(), media_type=media_type, headers=headers)
-    if until_sent is not None:  # also where the client leaves before the first byte: then nobody asks for the content
-        weakref.finalize(response, until_sent.pop_all().close)
-    return response
+        file.seek(0)
+        headers = attachment(name, headers) | {"Content-Length": str(size)}
+        content = iter(partial(file.read, STREAM_BYTES), b"")
+        return _Kept(content, held.pop_all(), media_type=media_type, headers=headers)
 
 
 def attachment(name: str, headers: dict) -> dict:
