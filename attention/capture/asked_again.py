@@ -82,10 +82,7 @@ def asked_again(
     Raises CaptureError where it reads other tokens, InvalidRequest for a run that cannot be asked again, and what
     `extract` raises.
     """
-    if run.info.get("adapter") is not None and model is None and adapted is None:
-        raise InvalidRequest(
-            f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
-        )
+    check_adapter(run, model, adapted)
     parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
     if parts:
         raise InvalidRequest(
@@ -114,6 +111,14 @@ def asked_again(
         inputs = loaded.family.extend(loaded.processor, prepared, ids[first:]) if ids[first:] else prepared
         tensors, pictures = extraction.on_device(inputs), extraction.prepared.pictures
         yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, tensors, request, pictures)
+
+
+def check_adapter(run: Run, model=None, adapted: Adapted | None = None) -> None:
+    """Raise InvalidRequest for a run with an adapter where there is nothing to ask with it."""
+    if run.info.get("adapter") is not None and model is None and adapted is None:
+        raise InvalidRequest(
+            f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
+        )
 
 
 @contextmanager
