@@ -11,8 +11,9 @@ from .direct import DIRECT
 from .forecast import FORECAST
 from .kind import Kind
 from .lens import LENS
+from .relative import RELATIVE
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS, RELATIVE)}
 
 
 def kind_of(name: Any) -> Kind:

@@ -23,6 +23,7 @@ from .reading import Reading
 
 KIND, FILE = "relative", "rows.safetensors"
 GENERAL = "Write a general description of the image."
+TOWERS = ("language", "cross")  # in which text reads
 FLOOR = 1e-6  # weights below it are noise of float32, or of float16 as rows are stored
 
 
@@ -40,7 +41,11 @@ def relative_map(
     the same cells.
     """
     check_same_cells(run, general)
-    return ratio(*(each.map(layer, head, answering(each), grid, tower) for each in (run, general)))
+    own, other = (
+        each.reduced_row(layer, head, answering(each), tower, source_of(each, tower))[each.tower_cells(grid, tower)]
+        for each in (run, general)
+    )
+    return ratio(own, other)
 
 
 def answering(run: Run) -> int:
@@ -53,14 +58,22 @@ def answering(run: Run) -> int:
 
 def check_same_cells(run: Run, general: Run) -> None:
     """Raise NotInRun for runs that are not of the same pictures, read as the same cells by the same model."""
-    grids = [[{**grid, "box_px": list(grid["box_px"])} for grid in each.info["grids"]] for each in (run, general)]
-    if grids[0] != grids[1] or run.info["model"]["id"] != general.info["model"]["id"]:
+    if _places(run) != _places(general) or run.info["model"]["id"] != general.info["model"]["id"]:
         raise NotInRun("The two runs are not of the same picture and model, so their cells stand for different places.")
+
+
+def _places(run: Run) -> list[tuple]:
+    """Each grid in which text reads a picture: its tower, its picture, its box and its cells."""
+    return [
+        (tower, grid["image"], tuple(grid["box_px"]), grid["rows"], grid["cols"])
+        for tower in towers_of(run)
+        for grid in (run.info["grids"][number] for number in run.grids(tower))
+    ]
 
 
 def towers_of(run: Run) -> list[str]:
     """The towers in whose rows text reads pictures. Raises NotInRun for a run without a picture's place."""
-    towers = [tower for tower in ("language", "cross") if tower in run.towers() and run.grids(tower)]
+    towers = [tower for tower in TOWERS if tower in run.towers() and run.grids(tower)]
     if not towers:
         raise NotInRun("No token of this run stands for a place on a picture, so there is nothing to set it over.")
     return towers
@@ -169,7 +182,7 @@ class Relative(Reading):
         begin = sum(self.run.cells(each).size for each in self.run.grids(tower) if each < grid)
         general = self._general(tower)[:, :, begin : begin + cells.size]
         own = np.stack(self.run.rows(query, tower, self._source(tower), until))[:, :, cells.reshape(-1)]
-        shape = cells.shape if max_cells is None else pooled_shape(*cells.shape, max_cells)
+        shape = cells.shape if max_cells is None else pooled_shape(cells.shape[0], cells.shape[1], max_cells)
         if shape != cells.shape:
             own, general = (
                 pool_maps(each.reshape(*each.shape[:2], *cells.shape), *shape).reshape(*each.shape[:2], -1)
