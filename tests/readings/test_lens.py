@@ -1,4 +1,4 @@
-"""The logit lens and relative attention: words after each layer, and a question over a general one."""
+"""The logit lens: words after each layer, what they rest on, and how they are spelled."""
 
 import json
 
@@ -14,7 +14,6 @@ from attention.capture.vocabulary import spelled
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import CaptureError, NotInRun, UnsupportedModel
 from attention.models import loading as models
-from attention.readings.relative import GENERAL, relative_map
 
 
 def run_of(folder, prompt, place):
@@ -129,18 +128,3 @@ def test_spaces_control_tokens_and_bytes_of_a_sign_can_be_read():
     texts, unspelled = spelled(Spelling(), [5, 0, 1, 2, 3, 4])
     assert texts == {0: "<|end|>", 1: "star", 2: " star", 3: "bytes E2 98", 4: "bytes E2", 5: "id 5"}
     assert unspelled == [3, 4, 5]
-
-
-def test_a_question_over_itself_is_one_and_over_a_general_one_is_not(run, tmp_path):
-    assert (relative_map(run, run, 3, 1) == 1).all()
-    general = run_of(POCKET, GENERAL, tmp_path / "general")
-    ratio = relative_map(run, general, 3, "mean")
-    expected = run.map(3, "mean", run.info["prompt_tokens"] - 1) / general.map(
-        3, "mean", general.info["prompt_tokens"] - 1
-    )
-    assert np.allclose(ratio, expected, rtol=1e-5) and ratio.max() > 1.5
-    other = extract(
-        Request(EXAMPLES / "wide.png", GENERAL, str(POCKET), mode="generate", vision=False), tmp_path / "other"
-    )
-    with pytest.raises(NotInRun, match="not of the same picture"):
-        relative_map(run, other, 3, 1)

@@ -45,6 +45,12 @@ def test_a_question_over_itself_is_one_exactly_and_takes_no_pass(run, tmp_path):
 def test_it_is_the_ratio_of_the_two_rows_that_answer(run, relative, tmp_path):
     general = run_of(tmp_path / "general", GENERAL)
     first = run.info["prompt_tokens"] - 1
+    own, other = (each.row(3, each.info["prompt_tokens"] - 1, source="factors") for each in (run, general))
+    by_hand = own.mean(axis=0)[run.cells(0)] / other.mean(axis=0)[general.cells(0)]
+    assert np.allclose(relative.map(3, "mean"), by_hand, rtol=1e-3)
+    wide = extract(Request(EXAMPLES / "wide.png", GENERAL, str(POCKET), vision=False), tmp_path / "wide")
+    with pytest.raises(NotInRun, match="not of the same picture"):
+        relative_map(run, wide, 3, 1)
     for layer, head in ((3, 1), (2, "mean"), ("mean", "mean"), ("max", "max")):
         expected = relative_map(run, general, layer, head)
         assert np.allclose(relative.map(layer, head), expected, rtol=1e-3)
