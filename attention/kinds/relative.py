@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
+from attention.readings.as_relative import RunAsRelative
 from attention.readings.relative import FLOOR, GENERAL, KIND, Relative, name_of, towers_of
 from attention.runs.run import Run
 
@@ -46,5 +47,5 @@ RELATIVE = Kind(
     Relative,
     lambda run, asked: cost_of_relative(run),
     lambda relative: {"prompt": relative.prompt, "floor": FLOOR, "proof": relative.info["proof"]},
-    has_rows=True,
+    RunAsRelative,
 )

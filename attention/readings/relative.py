@@ -25,6 +25,7 @@ KIND, FILE = "relative", "rows.safetensors"
 GENERAL = "Write a general description of the image."
 TOWERS = ("language", "cross")  # in which text reads
 FLOOR = 1e-6  # weights below it are noise of float32, or of float16 as rows are stored
+OTHER_CELLS = "The two runs are not of the same picture and model, so their cells stand for different places."
 
 
 def ratio(own: np.ndarray, general: np.ndarray) -> np.ndarray:
@@ -40,6 +41,8 @@ def relative_map(
     `general` is a run of the same picture and model with a general question. Raises NotInRun where the two do not have
     the same cells.
     """
+    if run.info["model"]["id"] != general.info["model"]["id"]:
+        raise NotInRun(OTHER_CELLS)
     check_same_cells(run, general)
     own, other = (
         each.reduced_row(layer, head, answering(each), tower, source_of(each, tower))[each.tower_cells(grid, tower)]
@@ -57,9 +60,9 @@ def answering(run: Run) -> int:
 
 
 def check_same_cells(run: Run, general: Run) -> None:
-    """Raise NotInRun for runs that are not of the same pictures, read as the same cells by the same model."""
-    if _places(run) != _places(general) or run.info["model"]["id"] != general.info["model"]["id"]:
-        raise NotInRun("The two runs are not of the same picture and model, so their cells stand for different places.")
+    """Raise NotInRun for runs that are not of the same pictures, read as the same cells."""
+    if _places(run) != _places(general):
+        raise NotInRun(OTHER_CELLS)
 
 
 def _places(run: Run) -> list[tuple]:
@@ -118,38 +121,21 @@ class Relative(Reading):
         """The general question."""
         return self.info["prompt"]
 
-    def row(
-        self, layer: int, query: int, tower: str = "language", source: str = "auto", until: int | None = None
-    ) -> np.ndarray:
-        """A row of the run over the general one: float32 [heads, keys]; `until` as in `Run.row`."""
-        own = self.run.row(layer, query, tower, self._source(tower, source), until)
-        return self._on_cells(tower, own, self._general(tower)[self._place(layer, tower)])
+    def row(self, layer: int, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
+        """A row of the run over the general one, head by head: float32 [heads, keys]; `until` as in `Run.row`."""
+        own, general = self._pair(layer, query, tower, until)
+        return self._placed(tower, ratio(own[0], general[0]))
 
-    def rows(
-        self, query: int, tower: str = "language", source: str = "auto", until: int | None = None
-    ) -> list[np.ndarray]:
+    def rows(self, query: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
         """The same in every layer, in the order of `Run.layers`."""
-        own = self.run.rows(query, tower, self._source(tower, source), until)
-        return [self._on_cells(tower, *pair) for pair in zip(own, self._general(tower), strict=True)]
+        return list(self._placed(tower, ratio(*self._pair("all", query, tower, until))))
 
     def reduced_row(
-        self,
-        layer: int | str,
-        head: int | str,
-        query: int,
-        tower: str = "language",
-        source: str = "auto",
-        until: int | None = None,
+        self, layer: int | str, head: int | str, query: int, tower: str = "language", until: int | None = None
     ) -> np.ndarray:
         """Ratio of two rows after choosing or reducing heads, then layers (`mean` or `max` each): float32 [keys]."""
-        cells, source = cells_of(self.run, tower), self._source(tower, source)
-        if isinstance(layer, str):
-            own = np.stack(self.run.rows(query, tower, source, until))[:, :, cells]
-            general = self._general(tower)
-        else:
-            own = self.run.row(layer, query, tower, source, until)[None, :, cells]
-            general = self._general(tower)[[self._place(layer, tower)]]
-        values = [_reduced(_reduced(each, head, 1, "head"), layer, 0, "layer") for each in (own, general)]
+        pair = self._pair(layer, query, tower, until)
+        values = [_reduced(_reduced(each, head, 1, "head"), layer, 0, "layer") for each in pair]
         return self._placed(tower, ratio(*values))
 
     def map(
@@ -163,56 +149,56 @@ class Relative(Reading):
     ) -> np.ndarray:
         """The ratio on one picture: float32 [rows, cols]; by default of the row that predicts the answer."""
         query = answering(self.run) if query is None else query
-        return self.reduced_row(layer, head, query, tower, until=until)[self.run.tower_cells(grid, tower)]
+        return self.reduced_row(layer, head, query, tower, until)[self.run.tower_cells(grid, tower)]
 
     def atlas(
         self,
-        query: int | None = None,
+        query: int,
         grid: int = 0,
         tower: str = "language",
-        key: int | None = None,
         until: int | None = None,
         *,
         max_cells: int | None = None,
+        is_reduced: bool = False,
     ) -> np.ndarray:
-        """Ratios in every layer and head: float32 [layers, heads, cells]; of area means, where cells are many."""
-        if key is not None or query is None:
-            raise NotInRun("Relative attention is of a row, over another row: name a query, and no key.")
+        """Ratios in every layer and head: float32 [layers, heads, cells]; of area means, where cells are many.
+
+        With `is_reduced` the means and maxima over heads lie after these, and the mean over layers after the layers:
+        [layers + 1, heads + 2, cells], as ratios of what was reduced.
+        """
         cells = self.run.tower_cells(grid, tower)
         begin = sum(self.run.cells(each).size for each in self.run.grids(tower) if each < grid)
-        general = self._general(tower)[:, :, begin : begin + cells.size]
-        own = np.stack(self.run.rows(query, tower, self._source(tower), until))[:, :, cells.reshape(-1)]
         shape = cells.shape if max_cells is None else pooled_shape(cells.shape[0], cells.shape[1], max_cells)
-        if shape != cells.shape:
-            own, general = (
-                pool_maps(each.reshape(*each.shape[:2], *cells.shape), *shape).reshape(*each.shape[:2], -1)
-                for each in (own, general)
-            )
-        return ratio(own, general)
+        pair = []
+        for each in self._pair("all", query, tower, until):
+            maps = each[:, :, begin : begin + cells.size]
+            if shape != cells.shape:
+                maps = pool_maps(maps.reshape(*maps.shape[:2], *cells.shape), *shape).reshape(*maps.shape[:2], -1)
+            pair.append(_with_reduced(maps) if is_reduced else maps)
+        return ratio(*pair)
 
-    def _source(self, tower: str, source: str = "auto") -> str:
-        """What the general rows were read from too. Raises NotInRun where they are not of this tower, or of another."""
+    def check(self, tower: str, source: str = "auto") -> None:
+        """Raise NotInRun for a tower that it is not of, or rows of another source than the general ones."""
         if tower not in self.info["towers"]:
             raise NotInRun(f"Text reads no picture in the {quoted(tower)} tower: there is nothing to set it over.")
         if source not in ("auto", source_of(self.run, tower)):
             raise NotInRun(f"Rows of this reading come from {source_of(self.run, tower)}, not {quoted(source)}.")
-        return source_of(self.run, tower)
 
-    def _place(self, layer: int, tower: str) -> int:
+    def _pair(self, layer: int | str, query: int, tower: str, until: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """The run's row and the general one on cells, float32 [layers, heads, cells]: of one layer, or of all."""
+        self.check(tower)
+        cells, source, general = cells_of(self.run, tower), source_of(self.run, tower), self._rows_by_tower[tower]
+        if isinstance(layer, str):
+            return np.stack([row[:, cells] for row in self.run.rows(query, tower, source, until)]), general
         self.run.layer_file(layer, tower)  # refuses one that is not there
-        return self.run.layers(tower).index(layer)
-
-    def _on_cells(self, tower: str, own: np.ndarray, general: np.ndarray) -> np.ndarray:
-        return self._placed(tower, ratio(own[:, cells_of(self.run, tower)], general))
+        place = self.run.layers(tower).index(layer)
+        return self.run.row(layer, query, tower, source, until)[None, :, cells], general[place : place + 1]
 
     def _placed(self, tower: str, values: np.ndarray) -> np.ndarray:
         """Values of cells [..., cells] where their keys are, [..., keys]."""
         keys = np.full((*values.shape[:-1], self.run.keys(tower)), np.nan, np.float32)
         keys[..., cells_of(self.run, tower)] = values
         return keys
-
-    def _general(self, tower: str) -> np.ndarray:
-        return self._rows_by_tower[tower]
 
     @cached_property
     def _rows_by_tower(self) -> dict[str, np.ndarray]:
@@ -237,3 +223,9 @@ def _reduced(values: np.ndarray, choice: int | str, axis: int, what: str) -> np.
     if isinstance(place, bool) or not 0 <= place < values.shape[axis]:
         raise NotInRun(f"There is no {what} {quoted(choice)}: this run has {values.shape[axis]}.")
     return np.take(values, place, axis=axis)
+
+
+def _with_reduced(maps: np.ndarray) -> np.ndarray:
+    """Maps [layers, heads, cells] and after them what they are reduced to: heads first, then layers."""
+    maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True), maps.max(axis=1, keepdims=True)], axis=1)
+    return np.concatenate([maps, maps.mean(axis=0, keepdims=True)])

@@ -13,6 +13,7 @@ from attention.environment import EXAMPLES, POCKET
 from attention.errors import CaptureError, InvalidRequest, NotInRun
 from attention.kinds.table import kind_of
 from attention.models import loading as models
+from attention.readings.as_relative import RunAsRelative
 from attention.readings.reading import readings_folder
 from attention.readings.relative import FLOOR, GENERAL, ratio, relative_map
 
@@ -59,6 +60,15 @@ def test_it_is_the_ratio_of_the_two_rows_that_answer(run, relative, tmp_path):
     row = relative.row(3, first)
     assert np.array_equal(row[1], relative.reduced_row(3, 1, first), equal_nan=True)
     assert np.array_equal(relative.rows(first)[3], row, equal_nan=True)
+    whole = relative.atlas(first, is_reduced=True)
+    assert np.array_equal(whole[:-1, :-2], relative.atlas(first))
+    for place, layer, head in (
+        ((3, -2), 3, "mean"),
+        ((3, -1), 3, "max"),
+        ((-1, -2), "mean", "mean"),
+        ((-1, 1), "mean", 1),
+    ):
+        assert np.array_equal(whole[place], relative.map(layer, head).reshape(-1))
     cells = np.zeros(run.keys(), bool)
     cells[run.cells(0)] = True
     assert np.isfinite(row[:, cells]).all() and np.isnan(row[:, ~cells]).all()
@@ -78,10 +88,15 @@ def test_a_ratio_of_nothing_is_a_number():
 
 
 def test_what_is_no_row_of_pictures_is_refused(run, relative):
-    with pytest.raises(NotInRun, match="name a query, and no key"):
-        relative.atlas(key=3)
     with pytest.raises(NotInRun, match="no picture in the 'vision' tower"):
         relative.row(0, 0, "vision")
+    as_run, first = RunAsRelative(relative), run.info["prompt_tokens"] - 1
+    for refused in (
+        lambda: as_run.atlas(key=3), as_run.atlas, lambda: as_run.column(0, 3), lambda: as_run.masses(first),
+        lambda: as_run.row_scores("image_mass", first), lambda: as_run.received(0), lambda: as_run.dense(0),
+    ):  # fmt: skip
+        with pytest.raises(NotInRun, match="is a row over another row"):
+            refused()
     with pytest.raises(NotInRun, match="no head 9"):
         relative.map(0, 9)
     with pytest.raises(InvalidRequest, match="general question is '  '"):
