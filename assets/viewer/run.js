@@ -35,6 +35,7 @@ import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
 import { createPlaceReading } from './state/place_reading.js';
 import { createPlayer } from './views/play.js';
+import { createLensSwitch } from './views/lens.js';
 import { createReadWithLess } from './views/read_with_less.js';
 import { asksTheSame, firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
@@ -45,6 +46,7 @@ import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
 import { createSwipe } from './views/swipe.js';
 import { createPageEvents, describe } from './views/page_events.js';
+import { createLens } from './state/lens.js';
 import { createReadingChoice } from './state/reading.js';
 import { createReadings } from './state/readings.js';
 import { createReadingSwitch } from './views/reading_choice.js';
@@ -103,6 +105,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const trials = server ? null : createTrials(state, trigger); // a file has nobody to ask
   const readings = server ? null : createReadings(state, trigger);
   const shows = createReadingChoice(state, { asking: readings, select: (selection) => void follower.select(selection), announce: session.announce });
+  const lens = createLens(state, { asking: readings, fail: session.fail });
   const help = createHelp(root);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
@@ -116,7 +119,7 @@ export function mount({ element, props, watch, trigger, server }) {
         state.set({ info });
         void follower.reorder();
       },
-    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, createLensSwitch(root, state, lens), lens, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],

@@ -211,6 +211,12 @@ export function createSource({
       return wanted('places', path, async (signal) => (await get(path, signal)).json());
     },
 
+    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @returns {Promise<import('../text/lens.js').Words | null>} */
+    words: (name, layer) => {
+      const path = wordsPath(name, layer);
+      return wanted('words', path, async (signal) => (await get(path, signal)).json());
+    },
+
     // Of a comparison
 
     /** @returns {Promise<import('./comparison_info.js').ComparisonInfo | null>} */
@@ -304,6 +310,11 @@ export function massesPath({ tower, query, until }) {
 /** @param {ScoresWish} wish */
 export function scoresPath({ tower, name, query, until, key, region }) {
   return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}`;
+}
+
+/** @param {string} name  of a lens @param {number} layer */
+export function wordsPath(name, layer) {
+  return `words?reading=${name}&layer=${layer}`;
 }
 
 /** @param {LineWish} wish */
