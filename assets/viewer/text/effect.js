@@ -67,9 +67,10 @@ const GUESS = 'A guess from one gradient, no explanation.';
 /** From which log-probability on a slope says little: as `attention/effects/record.py`. */
 const NEAR_CERTAIN = -0.05;
 
-/** What to beware of, '' where there is nothing. @param {Reading} reading */
-export function effectCaution({ value }) {
-  return value > NEAR_CERTAIN ? 'The answer is near-certain: a first-order forecast is nearly flat there, and says little.' : '';
+/** What to beware of, '' where there is nothing. @param {RunInfo} info @param {Reading} reading */
+export function effectCaution(info, reading) {
+  const target = targetName(info, reading);
+  return reading.value > NEAR_CERTAIN ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
 }
 
 /** @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */

@@ -20,7 +20,7 @@ export function createSentence(root, state) {
     const { shown, info, selection } = state.get;
     const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
     sentence.textContent = sentence.title = !isMap ? '' : shown.effect ? effectSentence({ ...shown, effect: shown.effect }, info) : sentenceOf(shown, info, state.get.region);
-    sinks.textContent = !isMap ? '' : shown.effect ? effectCaution(shown.effect) : sinksOf([shown], state.get.sinks);
+    sinks.textContent = !isMap ? '' : shown.effect ? effectCaution(info, shown.effect) : sinksOf([shown], state.get.sinks);
     sinks.title = !isMap ? '' : shown.effect ? sinks.textContent : shown.sinks.count ? SINK_RULE : '';
     live.say(isMap ? () => spoken(shown, info) : null);
   }
