@@ -17,9 +17,11 @@ export const LENS_ANSWERS = 'Which words each token’s state, of cells of the p
 
 /** How many words there is room for beside what is pointed at. */
 const BESIDE = 3;
+/** All that there are. */
+export const ALL_WORDS = Infinity;
 
 /**
- * "reads as: star 62 %, red 11 %, …", '' where there are no words.
+ * "reads as: star 62 %, red 11 % (after layer 3)", '' where there are no words.
  * @param {Words | null} words
  * @param {number} token
  * @param {number} [most]
@@ -28,13 +30,7 @@ export function readsAs(words, token, most = BESIDE) {
   const places = words?.words[token]?.slice(0, most);
   if (!words || !places) return '';
   const names = named(places.map((place) => words.texts[place]), places.map((place) => words.unspelled.includes(place)));
-  return `reads as: ${names.map((name, i) => `${name} ${formatPercent(Math.exp(words.logprobs[token][i]))}`).join(', ')}`;
-}
-
-/** All of its words, and after which layer. @param {Words | null} words @param {number} token */
-export function readsAsAfter(words, token) {
-  const said = readsAs(words, token, Infinity);
-  return said && words ? `after layer ${words.layer} it ${said}` : '';
+  return `reads as: ${names.map((name, i) => `${name} ${formatPercent(Math.exp(words.logprobs[token][i]))}`).join(', ')} (after layer ${words.layer})`;
 }
 
 /**

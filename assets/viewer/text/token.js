@@ -21,7 +21,7 @@ import { formatValue } from '../data/format.js';
 import { numbersAreOfTokens } from '../data/selection.js';
 import { gridName, logProbability, visible } from '../data/token_text.js';
 import { ifReadLess, inNats } from './effect.js';
-import { readsAsAfter } from './lens.js';
+import { ALL_WORDS, readsAs } from './lens.js';
 import { makeTint, tintWords } from '../numbers/token_tint.js';
 
 const LONG = 60; // signs of a token that are written out
@@ -67,7 +67,7 @@ export function attentionReading(state) {
     },
 
     near(token) {
-      const said = readsAsAfter(state.get.words, token);
+      const said = readsAs(state.get.words, token, ALL_WORDS);
       return said && ` · ${said}`;
     },
 

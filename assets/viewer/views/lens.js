@@ -3,6 +3,7 @@
 import { LENS_ANSWERS, lensLine } from '../text/lens.js';
 import { hasWords } from '../state/lens.js';
 import { create, listen, part } from './dom.js';
+import { linkHow } from './how_to_read.js';
 
 /**
  * @param {Element} root
@@ -13,7 +14,9 @@ export function createLensSwitch(root, state, choice) {
   const button = create('button', { type: 'button', class: 'av-toggle', text: 'Reads as', title: LENS_ANSWERS, 'data-show': 'lens' });
   const stop = create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' });
   const said = create('span', { class: 'av-show-said', role: 'status' });
-  const element = create('span', { class: 'av-choice av-show av-lens', role: 'group', 'aria-label': 'Lens' }, [button, stop, said]);
+  const more = linkHow(root, 'lens', '?');
+  more.setAttribute('aria-label', 'How to read the lens');
+  const element = create('span', { class: 'av-choice av-show av-lens', role: 'group', 'aria-label': 'Lens' }, [button, stop, said, more]);
   part(root, 'choices').append(element);
 
   function show() {
@@ -23,6 +26,7 @@ export function createLensSwitch(root, state, choice) {
     button.setAttribute('aria-pressed', String(lens !== null || isWorking));
     stop.hidden = !isWorking;
     const isOther = lens && selection && !hasWords(selection.tower);
+    more.hidden = !lens;
     said.textContent = isWorking ? readings.lens.text : isOther ? `Words are of the language model’s layers: none of the ${selection.tower} tower.`
       : lens && words && selection ? lensLine(lens, words.layer, selection.layer) : '';
   }

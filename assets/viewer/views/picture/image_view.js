@@ -1,7 +1,7 @@
 // @ts-check
 /** The run's picture with the map on it, or the two apart: from the state of the page to what panes show. */
 import { keysAreTokens, keysOfGrid } from '../../data/run_info.js';
-import { readsAs, readsAsAfter } from '../../text/lens.js';
+import { ALL_WORDS, readsAs } from '../../text/lens.js';
 import { wordsOfCell } from '../../text/cell.js';
 import { isDark, part } from '../dom.js';
 import { stacksBetter } from '../../paint/geometry.js';
@@ -30,7 +30,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
       const { readout, tip } = wordsOfCell(/** @type {import('../../state/fields.js').Shown} */ (shown), drawn, grid, cell, sinks);
       const token = tokenOf(cell);
       const said = [tip, readsAs(words, token)].filter(Boolean).join(' · ');
-      return { readout: [readout, readsAsAfter(words, token)].filter(Boolean).join(' · '), tip: (name, isPointed) => (isPointed ? said : '') };
+      return { readout: [readsAs(words, token, ALL_WORDS), readout].filter(Boolean).join(' · '), tip: (name, isPointed) => (isPointed ? said : '') };
     },
   });
   const first = set.add(place, 'picture', true);
