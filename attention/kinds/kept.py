@@ -11,6 +11,7 @@ from attention.runs.run import Run
 
 from .table import KINDS
 
+HOW = "on the page, by /reading, or python -m attention reading RUN KIND"
 NAME = re.compile(r"[0-9a-z]{1,40}")  # of a finished one; what is being made has another
 
 
@@ -27,8 +28,18 @@ def names_of(run: Run) -> list[str]:
 
 
 def find_reading(run: Run, name: Any) -> Reading:
-    """Open a reading of a run by its name. Raises NotInRun where it has none of that name, DamagedRun for a bad one."""
-    if name not in names_of(run):
+    """Open a reading of a run by its name, or by its kind: then the one that nothing else was asked of than the run.
+
+    Raises NotInRun where it has none of that name, DamagedRun for a bad one.
+    """
+    names = names_of(run)
+    if name not in names and isinstance(name, str) and name in KINDS:
+        row = KINDS[name]
+        named = row.name_of(run, row.read(run, {}))
+        if named not in names:
+            raise NotInRun(f"This run has no {name} yet: ask for it first ({HOW}).")
+        name = named
+    if name not in names:
         raise NotInRun(f"This run has no reading {quoted(name)}: it may have gone. Ask for it again.")
     for folder in readings_folders(run):
         if (folder / name / INDEX).is_file():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attention.errors import DamagedRun, NotInRun
 from attention.runs.run import Run, open_run
 
 from .kept import find_reading, reading_record
-from .kind import Making
+from .kind import Asked, Kind, Making
 from .table import kind_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def make_reading(
     name = row.name_of(run, asked)
     row.make(Making(run, asked, None, partial, limits, adapted, model, processor))
     return reading_record(find_reading(run, name))
+
+
+def found_reading(run: Run, kind: Kind, asked: Asked) -> dict[str, Any] | None:
+    """The record of a reading that is there already; None where there is none, or a damaged one."""
+    try:
+        return reading_record(find_reading(run, kind.name_of(run, asked)))
+    except (NotInRun, DamagedRun):
+        return None
 
 
 def make_job(

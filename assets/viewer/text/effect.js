@@ -73,9 +73,10 @@ export function effectCaution(info, reading) {
   return reading.value > NEAR_CERTAIN ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
 }
 
-/** @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */
+/** "Layer 3 head 1", "All heads of layer 3", "Head 1 in the largest of all layers". @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */
 function effectHead(layer, head) {
-  const name = headName(layer, head).replaceAll('the mean over', 'all').replaceAll('the max over', 'the largest of');
+  const of = (/** @type {import('../data/run_info.js').Choice} */ choice, /** @type {string} */ what) => (choice === 'mean' ? `all ${what}s` : choice === 'max' ? `the largest of all ${what}s` : `${what} ${choice}`);
+  const name = typeof layer === 'number' && typeof head === 'number' ? headName(layer, head) : layer === 'mean' && head === 'mean' ? 'all heads' : `${of(head, 'head')} in ${of(layer, 'layer')}`;
   return name[0].toUpperCase() + name.slice(1);
 }
 
