@@ -168,9 +168,9 @@ export function mount({ element, props, watch, trigger, server }) {
       const isSame = before?.info && before.selection && asksTheSame(before.info, info);
       const chosen = isSame ? before.selection : wish.selection;
       const tower = checkedSelection(info, chosen ?? {}).tower;
-      const { reading, notice: missing } = wish.shows ? await shows.restore(info, wish.shows.tokens, tower) : { reading: null, notice: '' };
+      const { reading, notice: missing } = wish.shows ? await shows.restore(info, wish.shows.tokens, tower, wish.shows.kind) : { reading: null, notice: '' };
       if (state.get.source !== source) return;
-      const selection = chosen ? checkedSelection(info, chosen, reading !== null) : startingSelection(info, firstTower(info), next.view);
+      const selection = chosen ? checkedSelection(info, chosen, reading?.kind) : startingSelection(info, firstTower(info), next.view);
       const region = isSame ? before.region : regionAsked(info, asked, selection.tower);
       const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : missing;
       state.set({ info, reading, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });

@@ -23,10 +23,10 @@ import { LruCache } from './lru.js';
  * @property {number[]} [chance]             of a region: shares of a row that reads every cell alike, and of one that reads the middle
  *
  * @typedef {import('./selection.js').Direction} Direction
- * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null}} RowWish
+ * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null, isRatio?: boolean}} RowWish
  *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors; with `effect` the effects that
  *   this forecast says, of what keys receive those of all rows together
- * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null}} AtlasWish
+ * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null, isRatio?: boolean}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
  * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: Place}} ScoresWish  of one row, in every layer and head
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
@@ -286,8 +286,8 @@ export function createSource({
  * @param {RowWish} wish
  * @param {boolean} [oneHead]  the row of the wish's head alone
  */
-export function rowPath({ tower, direction, layer, head, query, until, source, effect }, oneHead = false) {
-  const reduced = oneHead || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
+export function rowPath({ tower, direction, layer, head, query, until, source, effect, isRatio }, oneHead = false) {
+  const reduced = oneHead || isRatio || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
   if (effect && direction === 'received') return `row?tower=${tower}&layer=${layer}${reduced}${of(effect)}`;
   if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
@@ -296,10 +296,10 @@ export function rowPath({ tower, direction, layer, head, query, until, source, e
 }
 
 /** @param {AtlasWish} wish */
-export function atlasPath({ tower, direction, query, until, grid, max_cells, effect }) {
+export function atlasPath({ tower, direction, query, until, grid, max_cells, effect, isRatio }) {
   const name = direction === 'read by' ? 'key' : 'query';
   const which = effect && direction === 'received' ? '' : `&${name}=${query}${span(until)}`;
-  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}`;
+  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}${isRatio ? '&reduced=1' : ''}`;
 }
 
 /** @param {MassesWish} wish */

@@ -9,6 +9,7 @@
  * @property {import('./colour_range.js').Range} range
  */
 import { rangeOf } from './colour_range.js';
+import { isRatio } from './ratios.js';
 import { withoutSinks } from './sinks.js';
 
 /**
@@ -25,5 +26,5 @@ export function makeDrawn(shown, look, sharedHigh) {
   const { values, hidden } = withoutSinks(shown.cells, shown.sinks, isOwn ? 'raw' : look.sinks);
   const even = look.scale === 'uniform' && !isOwn ? shown.mass / shown.cells.length : undefined;
   const high = look.scale === 'atlas' && sharedHigh !== null ? sharedHigh : undefined;
-  return { values, hidden, range: rangeOf(values, { curve: look.curve, clip: look.clip, high, even, hidden, isEffect }) };
+  return { values, hidden, range: rangeOf(values, { curve: look.curve, clip: look.clip, high, even, hidden, isEffect, isRatio: isRatio(shown.effect) }) };
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
 import { ORDERS, isOfReaders } from '../numbers/head_order.js';
+import { isRatio } from '../numbers/ratios.js';
 import { isOfRegion, regionOf } from '../numbers/regions.js';
 import { headCount, layersOf, skippedLayers } from '../data/run_info.js';
 import { kindsOf } from './layers.js';
@@ -45,8 +46,8 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
     : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
   const without = held.view === 'all' ? skippedLayers(held.info, held.tower).flat() : [];
-  const title = `${isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
-  const bars = isEffect ? '; the bar on its lower edge: how large its effects are beside those of the largest head' : isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
+  const title = `${isRatio(held.shown?.effect) ? 'ratio to the general question · ' : isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
+  const bars = isEffect ? `; the bar on its lower edge: how ${isRatio(held.shown?.effect) ? 'far from ×1 it is beside the farthest' : 'large its effects are beside those of the largest'} head` : isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
   return { text: title, hint: `${title}${bars}${clip < 100 && (scale !== 'uniform' || isEffect) ? `; the top ${100 - clip} % share the last colour` : ''}` };
 }
 

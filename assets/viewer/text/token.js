@@ -22,6 +22,7 @@ import { numbersAreOfTokens } from '../data/selection.js';
 import { gridName, logProbability, visible } from '../data/token_text.js';
 import { ifReadLess, inNats } from './effect.js';
 import { ALL_WORDS, readsAs } from './lens.js';
+import { formatRatio, isRatio } from '../numbers/ratios.js';
 import { makeTint, tintWords } from '../numbers/token_tint.js';
 
 const LONG = 60; // signs of a token that are written out
@@ -45,6 +46,7 @@ export function attentionReading(state) {
     said({ token, count }, value, tint) {
       const { shown, sinks } = state.get;
       if (!shown) return '';
+      if (isRatio(shown.effect)) return Number.isNaN(value) ? '' : ` · ${formatRatio(value)} what the general question reads`;
       if (shown.effect) return ` · ${inNats(value)} ${ifReadLess(shown, count > 1 ? 'these' : 'this')}`;
       let sum = 0;
       for (let i = token; i < token + count; i++) sum += shown.row[i];
@@ -56,6 +58,7 @@ export function attentionReading(state) {
 
     saidOfGrid(grid) {
       const { info, shown } = state.get;
+      if (isRatio(shown?.effect)) return '';
       if (shown?.effect) return shown.masses.has(grid) ? ` · ${inNats(shown.masses.get(grid) ?? 0)} in all` : '';
       return info && shown && numbersAreOfTokens(info, shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
     },

@@ -1,5 +1,6 @@
 // @ts-check
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
+import { isRatio } from '../../numbers/ratios.js';
 import { gridsOf } from '../../data/run_info.js';
 import { create, part } from '../dom.js';
 import { orderOf, ORDERS } from '../../numbers/head_order.js';
@@ -61,13 +62,13 @@ export function createAtlasControls(root, state) {
     const order = orderOf(state.get.order, isEffect);
     const view = viewOf(state.get);
     const isPlaced = Boolean(info && selection && regionIn(info, region, selection.tower));
-    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower, isEffect].join();
+    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower, reading?.kind].join();
     if (now === told) return;
     told = now;
     const isRow = selection?.direction === 'reads';
     for (const { view: own, button } of buttons) {
       button.setAttribute('aria-pressed', String(own === view));
-      button.disabled = selection?.direction === 'received' && !isEffect && own !== 'layer';
+      button.disabled = isRatio(reading) ? own === 'layer' : selection?.direction === 'received' && !isEffect && own !== 'layer';
     }
     select.disabled = Boolean(selection) && !isRow && !isEffect;
     select.title = select.disabled ? 'scores are of rows: choose “reads from”' : 'in which order the heads of each layer come';

@@ -3,6 +3,7 @@
  * Which small maps are painted: those of all layers and heads, of one layer's heads, or of the best heads; in which order, with what
  * captions, on which ranges. Where they lie is somebody else's business. Knows no document.
  */
+import { areSummed, isRatio } from '../../numbers/ratios.js';
 import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED } from '../../numbers/atlas.js';
 import { atlasOf, wantedScores } from '../../state/follow.js';
 import { formatPercent, formatValue } from '../../data/format.js';
@@ -52,6 +53,7 @@ import { findSinkCells, sinkKeys } from '../../numbers/sinks.js';
  * @param {Pick<Fields, 'selection' | 'atlasView' | 'reading'>} fields
  */
 export function viewOf({ selection, atlasView, reading }) {
+  if (isRatio(reading)) return atlasView === 'layer' ? 'all' : atlasView; // rows come head by head then
   return selection?.direction === 'received' && !reading ? 'layer' : atlasView;
 }
 
@@ -149,7 +151,7 @@ function itemsOfBest(held, fields) {
   const item = ofAtlas(held, fields);
   return bestHeads(scores, masses, order).map((index, rank) => {
     const found = item(Math.floor(index / heads), index % heads, rank);
-    return { ...found, caption: `L${found.layer} H${found.head} ${atlas.isEffect ? formatSigned(found.mass) : ORDERS[order].write(scores[index])}` };
+    return { ...found, caption: `L${found.layer} H${found.head} ${isRatio(held.shown?.effect) ? '' : atlas.isEffect ? formatSigned(found.mass) : ORDERS[order].write(scores[index])}` };
   });
 }
 
@@ -199,7 +201,7 @@ export function described(held, item) {
   const { layer, head, rank } = item;
   const { text, unit } = ORDERS[held.order];
   const score = scoreOf(held, item);
-  const isEffect = Boolean(held.shown?.effect);
+  const isEffect = areSummed(held.shown?.effect);
   return {
     ...item,
     name: `${typeof layer === 'string' ? `${reducedBy(layer, isEffect)} over layers` : `layer ${layer}`} · ${typeof head === 'string' ? `${reducedBy(head, isEffect)} over heads` : `head ${head}`}`,

@@ -2,6 +2,7 @@
 /** The run's picture with the map on it, or the two apart: from the state of the page to what panes show. */
 import { keysAreTokens, keysOfGrid } from '../../data/run_info.js';
 import { ALL_WORDS, readsAs } from '../../text/lens.js';
+import { isRatio } from '../../numbers/ratios.js';
 import { wordsOfCell } from '../../text/cell.js';
 import { isDark, part } from '../dom.js';
 import { stacksBetter } from '../../paint/geometry.js';
@@ -73,7 +74,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     root.toggleAttribute('data-quiet', toned && !beside && state.get.shown?.grid !== null);
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     const map = colouredMap();
-    const what = state.get.shown?.effect ? 'Forecast effects' : 'Attention';
+    const what = isRatio(state.get.shown?.effect) ? 'Ratios to a general question' : state.get.shown?.effect ? 'Forecast effects' : 'Attention';
     first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : `${what} on the picture`}. ${label}` });
     alone?.show({ map, smooth, opacity: 1, label: `${what} without the picture. ${label}` });
     perf.map_ms = (alone ?? first).paint_ms;
