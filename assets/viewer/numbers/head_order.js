@@ -30,6 +30,9 @@ export const ORDERS = {
   found: { text: 'score over a set', unit: '', isLowFirst: false, write: (score) => (Number.isFinite(score) ? formatPercent(score) : '–') },
 };
 
+/** What an order is called: sizes of ratios are how far they are from 1. @param {Order} order @param {boolean} isRatio */
+export const wordsOfOrder = (order, isRatio) => (isRatio && order === 'effect' ? { ...ORDERS.effect, text: 'distance from ×1', unit: '' } : ORDERS[order]);
+
 /** Orders of heads by what is read, and by what a forecast says. */
 const OF_EFFECTS = ['number', 'effect', 'found'];
 

@@ -1,6 +1,6 @@
 // @ts-check
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
-import { ORDERS, isOfReaders } from '../numbers/head_order.js';
+import { isOfReaders, wordsOfOrder } from '../numbers/head_order.js';
 import { isRatio } from '../numbers/ratios.js';
 import { isOfRegion, regionOf } from '../numbers/regions.js';
 import { headCount, layersOf, skippedLayers } from '../data/run_info.js';
@@ -37,7 +37,7 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
   const isEffect = Boolean(held.shown?.effect);
   const how = scale === 'map' || (scale === 'uniform' && (isColumn || isEffect)) ? 'each on its own scale'
     : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
-  const { text, unit, isLowFirst } = ORDERS[held.order];
+  const { text, unit, isLowFirst } = wordsOfOrder(held.order, isRatio(held.shown?.effect));
   const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
   const inUnit = unit && ` (${unit})`;
   const all = held.layers.length * headCount(held.info, held.tower);

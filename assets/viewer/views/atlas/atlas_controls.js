@@ -3,7 +3,7 @@
 import { isRatio } from '../../numbers/ratios.js';
 import { gridsOf } from '../../data/run_info.js';
 import { create, part } from '../dom.js';
-import { orderOf, ORDERS } from '../../numbers/head_order.js';
+import { orderOf, ORDERS, wordsOfOrder } from '../../numbers/head_order.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
@@ -76,7 +76,7 @@ export function createAtlasControls(root, state) {
     const isPinned = pinned && info && selection && gridsOf(info, selection.tower).includes(pinned.grid);
     for (const option of select.options) {
       if (option === load) continue;
-      const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];
+      const { text } = wordsOfOrder(/** @type {keyof typeof ORDERS} */ (option.value), isRatio(reading));
       const isWithoutCell = option.value === 'value' && !isPinned;
       const isWithoutPlace = isOfRegion(option.value) && !isPlaced;
       const isWithoutFound = option.value === 'found' && found?.tower !== selection?.tower;

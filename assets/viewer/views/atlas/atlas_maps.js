@@ -10,7 +10,7 @@ import { formatPercent, formatValue } from '../../data/format.js';
 import { foundScores } from '../../numbers/found_scores.js';
 import { reducedBy } from '../../numbers/effects.js';
 import { formatSigned } from '../../numbers/change_measures.js';
-import { bestHeads, orderOf, ORDERS, ranksOf } from '../../numbers/head_order.js';
+import { bestHeads, orderOf, ORDERS, ranksOf, wordsOfOrder } from '../../numbers/head_order.js';
 import { chooseHead, sum, takeCells } from '../../numbers/reduce.js';
 import { headCount, keysOfGrid, layersOf } from '../../data/run_info.js';
 import { scoresPath } from '../../data/source.js';
@@ -199,7 +199,7 @@ function scoreOf({ scores, order, info, tower }, { place, head }) {
  */
 export function described(held, item) {
   const { layer, head, rank } = item;
-  const { text, unit } = ORDERS[held.order];
+  const { text, unit } = wordsOfOrder(held.order, isRatio(held.shown?.effect));
   const score = scoreOf(held, item);
   const isEffect = areSummed(held.shown?.effect);
   return {
