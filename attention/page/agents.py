@@ -95,7 +95,7 @@ def _is_own(host: str | None) -> bool:
 
 
 def settings_for_agents(service: Service, address: str) -> str:
-    """What an agent's settings need to find the tools, as most programs take it: JSON in one line."""
+    """Settings by which an agent's program finds the tools, as most of them take it: JSON in one line."""
     headers = {"headers": {HEADER: service.key.value}} if service.key.value else {}
     return json.dumps({"mcpServers": {"vlm-attention": {"url": address.rstrip("/") + "/" + PATH, **headers}}})
 
