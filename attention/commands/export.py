@@ -8,12 +8,11 @@ from pathlib import Path
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
 from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, READING, REGION, is_given
-from attention.kinds.table import KINDS
 
 from .flags import add_flag, flag
 from .help import add_command
 from .output import add_output, print_json
-from .reading import made_reading
+from .reading import make_named
 
 NO_FLAG = ("width",)  # --scale does
 ONE_OF = ("query", "key", "received")
@@ -73,14 +72,11 @@ def _add_fields(group: argparse._ActionsContainer, of: str, one: argparse._Actio
 def _export(options) -> int:
     from attention.exports.export import export
     from attention.folders import open_folder
-    from attention.runs.run import Run
 
     fields = {name: getattr(options, name) for name in FIELDS if name not in NO_FLAG}
     look = {name: getattr(options, name) for name in LOOK_FIELDS if getattr(options, name) is not None}
     with open_folder(options.run) as found:
-        kind = KINDS.get(options.reading)
-        if kind is not None and kind.rows is not None and isinstance(found, Run):
-            made_reading(found, kind, kind.read(found, {}), options)
+        make_named(found, options)
         for name, field in FIELDS.items():
             if field.group == COMPARISON and is_given(fields[name]) and found.kind == "run":
                 raise InvalidRequest(f"{flag(name)} is of a comparison, and {options.run} is none: leave it out.")

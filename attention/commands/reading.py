@@ -108,6 +108,13 @@ def made_reading(run: Run, kind: Kind, asked: dict[str, Any], options) -> dict[s
     return made
 
 
+def make_named(found: Any, options) -> None:
+    """Make the reading of a run that an export names by its kind, where it has maps and is not there yet."""
+    kind = KINDS.get(options.reading)
+    if kind is not None and kind.rows is not None and isinstance(found, Run):
+        made_reading(found, kind, kind.read(found, {}), options)
+
+
 def adapter_of(run: Run) -> Any:
     """Switch for the adapter that a run was made with; None for a run without one."""
     adapter = run.info.get("adapter")
