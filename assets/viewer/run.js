@@ -80,7 +80,7 @@ export function mount({ element, props, watch, trigger, server }) {
     sources: () => [state.get.source],
     reopen() {
       const { manifest, selection, reading } = state.get;
-      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ?? undefined } : {});
+      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ? { tokens: reading.isWhole ? null : reading.tokens } : undefined } : {});
     },
     chosen() {
       const { shown } = state.get;

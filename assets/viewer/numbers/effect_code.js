@@ -9,6 +9,7 @@ import { rowCount } from './effects.js';
  */
 
 const literal = JSON.stringify;
+const list = (/** @type {(string | number)[]} */ values) => `[${values.map(literal).join(', ')}]`;
 
 /** What the array is called: effects of keys, or by rows. @param {View} view */
 export const effectName = ({ direction }) => (direction === 'read by' ? 'by_row' : 'effects');
@@ -26,9 +27,9 @@ export function effectsFromFolder(view) {
   const reduced = (/** @type {Choice} */ by, /** @type {string} */ array) => (by === 'mean' ? `${array}.sum(axis=0)` : by === 'max' ? `largest(${array})` : `${array}[${by}]`);
   const layers = typeof layer === 'number' ? '' : `np.stack([of_layer(layer) for layer in forecast.layers(${on})])`;
   return [
-    `forecast = forecast_knock_outs(run, ${literal(effect.tokens)}, towers=${literal(effect.towers)})`,
-    ...(layer === 'max' || head === 'max' ? ['', 'def largest(values):  # of either sign, over the first axis', '    return np.take_along_axis(values, np.abs(values).argmax(axis=0)[None], axis=0)[0]', ''] : []),
-    'def of_layer(layer):', `    return ${reduced(head, `(${values})`)}`, '',
+    `forecast = forecast_knock_outs(run, ${list(effect.tokens)}, towers=${list(effect.towers)})`,
+    ...(layer === 'max' || head === 'max' ? ['', 'def largest(values):  # of either sign, over the first axis', '    return np.take_along_axis(values, np.abs(values).argmax(axis=0)[None], axis=0)[0]'] : []),
+    '', 'def of_layer(layer):  # [keys], nats', `    return ${reduced(head, `(${values})`)}`, '',
     `${effectName(view)} = ${layers ? reduced(layer, layers) : `of_layer(${layer})`}`,
   ];
 }

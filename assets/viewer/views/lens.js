@@ -16,7 +16,7 @@ export function createLensSwitch(root, state, choice) {
   const said = create('span', { class: 'av-show-said', role: 'status' });
   const more = linkHow(root, 'lens', '?');
   more.setAttribute('aria-label', 'How to read the lens');
-  const element = create('span', { class: 'av-choice av-show av-lens', role: 'group', 'aria-label': 'Lens' }, [button, stop, said, more]);
+  const element = create('span', { class: 'av-show av-lens', role: 'group', 'aria-label': 'Lens' }, [button, stop, said, more]);
   part(root, 'choices').append(element);
 
   function show() {
