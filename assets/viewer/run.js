@@ -35,6 +35,7 @@ import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
 import { createPlaceReading } from './state/place_reading.js';
 import { createPlayer } from './views/play.js';
+import { createDirect } from './views/direct.js';
 import { createLensSwitch } from './views/lens.js';
 import { createReadWithLess } from './views/read_with_less.js';
 import { asksTheSame, firstTower } from './data/run_info.js';
@@ -119,7 +120,7 @@ export function mount({ element, props, watch, trigger, server }) {
         state.set({ info });
         void follower.reorder();
       },
-    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, createLensSwitch(root, state, lens), lens, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, createLensSwitch(root, state, lens), lens, ...(readings ? [createDirect(root, state, readings, actions.choose)] : []), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],

@@ -21,7 +21,22 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, Interrupted, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import agree, capture, examples, export, heads, html, listings, reading, region, score, try_without, verify, view
+from . import (
+    agree,
+    capture,
+    examples,
+    export,
+    heads,
+    html,
+    listings,
+    reading,
+    region,
+    score,
+    try_without,
+    verify,
+    view,
+    words,
+)  # fmt: skip
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -132,6 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     listings.add_adapters(commands)
     try_without.add_try(commands)
     reading.add_reading(commands)
+    words.add_words(commands)
     agree.add_agree(commands)
     verify.add_verify(commands)
     view.add_view(commands)
