@@ -33,7 +33,8 @@ def test_words_are_printed_and_what_is_not_there_is_named(place, capsys):
     assert main(["words", str(place), "--find", " star", "--layer", "3"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("  after layer 3: ")
     for arguments, words in (
-        (["--find", "zebra"], "spells 'zebra'"), (["--layer", "99"], "no layer 99"), (["--token", "9999"], "token 9999"),
+        (["--find", "zebra"], "spells 'zebra'"), (["--layer", "99"], "no layer 99"),
+        (["--token", "9999"], "token 9999"),
     ):  # fmt: skip
         assert main(["words", str(place), *arguments]) != 0
         assert words in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """Answers made of a lens and of relative attention: small, by layer, and refused where a reading has no such thing."""
 
+import base64
 import json
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from attention.capture.general_rows import read_relative
 from attention.capture.lens import read_lens
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import NotInRun
+from attention.exports.html.fill import fill
 from attention.kinds.kept import kept_readings
 from attention.models import loading as models
 from attention.runs.run import open_run
@@ -55,6 +58,15 @@ def test_words_come_layer_by_layer(run):
             RUN_ANSWERS["words"](run, asked)
     with pytest.raises(BadQuery, match="Give reading"):
         RUN_ANSWERS["words"](run, {"layer": "1"})
+
+
+def test_a_file_of_its_own_holds_the_words_of_a_lens_that_was_asked_for(run):
+    held = fill(run, 10_000_000, only_words=True)
+    index = json.loads(zlib.decompress(base64.b64decode(held.held.index())))
+    layers = {key for key in index["answers"] if key.startswith("words?")}
+    assert held.has_words and layers == {f"words?layer={layer}&reading=lens" for layer in run.layers()}
+    with open_run(EXAMPLES / "shapes") as bare:
+        assert not fill(bare, 10_000_000, only_words=True).has_words
 
 
 def test_rows_and_atlases_of_relative_attention_are_ratios(run):

@@ -61,6 +61,9 @@ export function createLens(state, { asking, fail }) {
     else state.set({ notice: asked.text });
   }
 
+  /** The lens among what was made, where it was. @param {import('../data/source.js').Source} source */
+  const made = async (source) => (await source.readings().catch(() => null))?.find(({ kind }) => kind === KIND);
+
   const undo = [state.on(['lens', 'selection'], () => void follow()), state.on(['readings'], hear), state.on(['info'], () => { isWished = false; })];
   return {
     /** Words on, made where they are not there yet; or off. */
@@ -72,10 +75,12 @@ export function createLens(state, { asking, fail }) {
         isWished = true;
         return asking.ask(KIND);
       }
-      const made = (await source.readings().catch(() => null))?.find(({ kind }) => kind === KIND);
+      const found = await made(source);
       if (state.get.source !== source) return undefined;
-      return made ? put(made) : state.set({ notice: NOT_HELD });
+      return found ? put(found) : state.set({ notice: NOT_HELD });
     },
+    /** Whether one can be had: asked for, or found in the file that the page is. */
+    isThere: async () => asking !== null || Boolean(state.get.source && (await made(state.get.source))),
     stop: () => asking?.stop(KIND),
     dispose: () => undo.forEach((end) => end()),
   };

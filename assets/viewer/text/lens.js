@@ -43,7 +43,8 @@ function named(texts, unspelled) {
   return texts.map((text, i) => {
     if (unspelled[i]) return text;
     const isAlone = short[i].trim() && short.indexOf(short[i]) === short.lastIndexOf(short[i]);
-    return visible(isAlone ? short[i] : text);
+    const name = visible(isAlone ? short[i] : text);
+    return /[\p{L}\p{N}]/u.test(name) ? name : `“${name}”`;
   });
 }
 

@@ -24,7 +24,7 @@ export function createDirect(root, state, readings, choose) {
   const panel = create('div', { class: 'av-direct', hidden: '' });
   let isOpen = false;
   part(root, 'choices').append(element);
-  part(root, 'choices').after(panel);
+  part(root, 'under').after(panel);
 
   /** The tokens that are asked about: the one that is chosen, where it is of the answer, or all of it. */
   function tokensAsked() {

@@ -19,10 +19,12 @@ export function createLensSwitch(root, state, choice) {
   const element = create('span', { class: 'av-show av-lens', role: 'group', 'aria-label': 'Lens' }, [button, stop, said, more]);
   part(root, 'choices').append(element);
 
+  let isThere = false;
+
   function show() {
     const { info, selection, readings, lens, words } = state.get;
     const isWorking = Boolean(readings.lens?.working);
-    element.hidden = !info?.towers.language;
+    element.hidden = !info?.towers.language || !isThere;
     button.setAttribute('aria-pressed', String(lens !== null || isWorking));
     stop.hidden = !isWorking;
     const isOther = lens && selection && !hasWords(selection.tower);
@@ -34,6 +36,7 @@ export function createLensSwitch(root, state, choice) {
   const undo = [
     listen(button, { click: () => void choice.toggle() }),
     listen(stop, { click: () => { choice.stop(); button.focus(); } }),
+    state.on(['info'], () => void choice.isThere().then((is) => { isThere = is; show(); })),
     state.on(['info', 'selection', 'readings', 'lens', 'words'], show),
   ];
   show();

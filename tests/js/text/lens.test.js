@@ -22,7 +22,7 @@ test('the likeliest words with their probabilities, and after which layer', () =
 
 test('words that differ in a space alone are told apart, and what is no word is what it is', () => {
   assert.match(readsAs(WORDS, 1), /reads as: ·star .*, star .*, bytes E2 98 /);
-  assert.match(readsAs(WORDS, 2), /reads as: ↵ 100/);
+  assert.match(readsAs(WORDS, 2), /reads as: “↵” 100/);
 });
 
 test('words are those after the chosen layer, or the last; of which is said', () => {
