@@ -201,7 +201,7 @@ def region(run, asked: Query) -> Answer:
 
 
 def words(run, asked: Query) -> Answer:
-    """What tokens read as after a `layer`, by the lens whose name is `reading`: JSON, as `Lens.of_layer` gives it."""
+    """Words of every token after a `layer`, of the lens whose name is `reading`: JSON, as `Lens.of_layer` gives it."""
     name = asked.get("reading")
     if not name:
         raise BadQuery("Give reading=..., the name of a lens.")
