@@ -50,15 +50,20 @@ def find_reading(run: Run, name: Any) -> Reading:
     raise NotInRun(f"This run has no reading {quoted(name)} any more. Ask for it again.")
 
 
-def run_as_read(run: Run, name: str | None) -> Run:
-    """The run with the numbers of one of its readings; itself for None. Raises NotInRun where there is none of rows."""
+def run_as_read(run: Run, name: str | Reading | None) -> Run:
+    """The run with the numbers of one of its readings, or of that of a name or a kind; itself for None.
+
+    Of a forecast rows, columns and maps are effects in nats, and a row that is None is all of them together. Raises
+    NotInRun where there is none, or none that has rows.
+    """
     if name is None:
         return run
-    reading = find_reading(run, name)
+    reading = name if isinstance(name, Reading) else find_reading(run, name)
     rows = KINDS[reading.kind].rows
     if rows is None:
         have = ", ".join(kind.name for kind in KINDS.values() if kind.rows is not None)
-        raise NotInRun(f"{quoted(name)} is a reading of kind {reading.kind}, which has no rows or maps; {have} has.")
+        named = quoted(reading.folder.name)
+        raise NotInRun(f"{named} is a reading of kind {reading.kind}, which has no rows or maps; {have} has.")
     return rows(reading)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -126,6 +127,10 @@ def test_the_command_line_makes_a_reading_once_and_lists_and_draws_it(tmp_path, 
     members = json.loads(capsys.readouterr().out)["members"]
     assert list(members) == ["base", "adapter_1"]
     assert members["base"]["value"] != members["adapter_1"]["value"], "its adapter was on"
+    assert main(["export", str(folder), "--format", "zip", "--output", str(tmp_path / "both.zip"), "--quiet"]) == 0
+    with zipfile.ZipFile(tmp_path / "both.zip") as archive:
+        assert not [name for name in archive.namelist() if "readings" in name], "they are made again"
+    capsys.readouterr()
     one = str(folder / "base")
     assert main(["reading", one, "forecast", "--json"]) == 0
     again = capsys.readouterr()
