@@ -37,12 +37,13 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
   const how = scale === 'map' || (scale === 'uniform' && (isColumn || isEffect)) ? 'each on its own scale'
     : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
   const { text, unit, isLowFirst } = ORDERS[held.order];
-  const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
+  const first = isLowFirst ? 'lowest' : isEffect ? 'largest' : 'highest';
+  const by = held.ranks ? `${text}, ${first} first` : '';
   const inUnit = unit && ` (${unit})`;
   const all = held.layers.length * headCount(held.info, held.tower);
   const readers = isOfReaders(held.order) ? ' among the half with most image mass' : '';
   const what = held.view === 'all' ? `layers → ${by ? `heads by ${by}` : 'heads'} ↓`
-    : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
+    : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${first} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
   const without = held.view === 'all' ? skippedLayers(held.info, held.tower).flat() : [];
   const title = `${isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
