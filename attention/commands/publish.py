@@ -1,4 +1,4 @@
-"""`publish`: a run as a site, which any server of files can show and which computes its maps itself."""
+"""`publish`: a run or a comparison as a site, which any server of files can show and which computes its maps itself."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ tags: [attention, vision-language, vlm-attention-viz]
 
 def add_publish(commands) -> None:
     parser = add_command(
-        commands, "publish", "write a run as a site that computes every map in the browser", EXAMPLES,
+        commands, "publish", "write a run or a comparison as a site that computes every map in the browser", EXAMPLES,
         "RUN --to FOLDER", ABOUT,
     )  # fmt: skip
     parser.set_defaults(command=_publish)
     group = parser.add_argument_group("site", "What is published, and where to.")
-    group.add_argument("run", metavar="RUN", help="folder of a finished run")
+    group.add_argument("run", metavar="RUN", help="folder of a finished run, or of a comparison")
     group.add_argument(
         "--to", required=True, metavar="FOLDER|space:ID", help="new folder, or a static Space of the Hub"
     )
@@ -56,18 +56,19 @@ def add_publish(commands) -> None:
 
 def _publish(options) -> int:
     from attention.exports.site import write_site
-    from attention.runs.run import open_run
+    from attention.folders import open_folder
     from attention.runs.selection import select
 
     view = {"layer": options.layer, "head": options.head, "query": options.query}
     progress = Progress(options.quiet or options.json)
-    with open_run(options.run) as run, _folder(options.to) as folder:
-        select(run, layer=options.layer, head=options.head, query=options.query).values()  # refuses what is not there
-        written = write_site(run, folder, view, lambda done, total: progress.count("Writing layers", done - 1, total))
+    with open_folder(options.run) as found, _folder(options.to) as folder:
+        base = found.run("base") if found.kind == "comparison" else found
+        select(base, layer=options.layer, head=options.head, query=options.query).values()  # refuses what is not there
+        written = write_site(found, folder, view, lambda done, total: progress.count("Writing layers", done - 1, total))
         progress.end()
         place = options.to
         if options.to.startswith(SPACE):
-            title = shortened(run.info.get("prompt") or run.info["id"], 60)
+            title = shortened(base.info.get("prompt") or found.info["id"], 60)
             place = _send(
                 folder, options.to.removeprefix(SPACE), CARD.format(title=_quoted(title), holds=written.holds)
             )

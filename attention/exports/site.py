@@ -1,4 +1,4 @@
-"""A run as a folder of files for any web server: the viewer, and the run's factors, from which it computes every row.
+"""A run or a comparison as files for any web server: the viewer, and factors from which it computes every row.
 
 Owns what is published and how it lies there, so that a token's row is few bytes: of each layer the queries by token,
 the keys, the stored rows, what keys receive, and the logarithm of every row's denominator, which a column needs. Such a
@@ -7,19 +7,24 @@ page asks no other server for anything.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from attention.answers.numbers import Answer
+from attention.answers.of_comparison import change, logprobs
 from attention.answers.of_run import places
+from attention.comparisons.comparison import Comparison
 from attention.coordinates import SPACES
-from attention.errors import InvalidRequest
+from attention.errors import InvalidRequest, NotInRun
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 from attention.runs.selection import default_query, plain
@@ -27,6 +32,7 @@ from attention.viewer_files import file_text, modules_of, styles, template, view
 
 from .files import new_folder, refuse_inside
 from .forecast import check_free
+from .html.addresses import change_questions, text_towers
 
 ENTRY = "site.js"
 INDEX = "site.json"
@@ -48,33 +54,34 @@ class Written:
 
 
 def write_site(
-    run: Run, path: Path, view: Mapping[str, Any] | None = None, progress: Callable[[int, int], None] | None = None
+    found: Run | Comparison,
+    path: Path,
+    view: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Written:
-    """Write a run as a site, into a folder that does not exist yet; `view` {layer, head, query} is where it opens.
+    """Write a run or a comparison as a site, into a folder that does not exist yet.
 
-    `progress(done, total)` counts layers. Raises InvalidRequest for a run whose rows a page cannot compute, and
-    LimitExceeded where the disk has not enough room.
+    `view` {layer, head, query} is where it opens; `progress(done, total)` counts layers. Raises InvalidRequest for a
+    run whose rows a page cannot compute, and LimitExceeded where the disk has not enough room.
     """
-    refuse_inside(run, path)
-    _check(run)
-    check_free(2 * sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file()), path)
-    total, done = sum(len(run.layers(tower)) for tower in run.towers()), 0
+    refuse_inside(found, path, found.kind)
+    runs = found.runs if isinstance(found, Comparison) else {"": found}
+    for run in runs.values():
+        _check(run)
+    check_free(2 * sum(file.stat().st_size for file in found.folder.rglob("*") if file.is_file()), path)
+    total = sum(len(run.layers(tower)) for run in runs.values() for tower in run.towers())
+    steps = itertools.count(1)
+
+    def told() -> None:
+        if progress is not None:
+            progress(next(steps), total)
+
     with new_folder(path) as beside:
-        towers: dict[str, Any] = {}
-        for tower in run.towers():
-            layers = {}
-            for layer in run.layers(tower):
-                layers[str(layer)] = _write_layer(run, tower, layer, beside / RUN)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
-            positions = run.stored_positions(tower).tolist() if layers else []
-            towers[tower] = {"positions": positions, "layers": layers}
-        files = {name: _copied(run, f"{name}.safetensors", beside / RUN) for name in ("masks", "scores")}
-        _write_run(run, beside / RUN)
-        size = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
-        holds = _holds(run, size)
-        _write_page(run, beside, holds, {"towers": towers, **files}, dict(view or {}))
+        (beside / RUN).mkdir()
+        published = {name: _write_run(run, beside / RUN / name, told) for name, run in runs.items()}
+        prepared = _write_prepared(found, beside / RUN) if isinstance(found, Comparison) else None
+        holds = _holds(runs, sum(file.stat().st_size for file in beside.rglob("*") if file.is_file()))
+        _write_page(found, beside, holds, {"runs": published, "prepared": prepared}, dict(view or {}))
         n_bytes = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
     return Written(path, n_bytes, holds)
 
@@ -151,8 +158,9 @@ def _copied(run: Run, name: str, folder: Path) -> dict[str, Any] | None:
     return {"path": name, "tensors": _write_tensors(folder / name, tensors, {"run": run.info["id"]})}
 
 
-def _write_run(run: Run, folder: Path) -> None:
-    """Write what describes the run: run.json, its pictures, and its answer's places in each space."""
+def _write_run(run: Run, folder: Path, told: Callable[[], None]) -> dict[str, Any]:
+    """Write a run: what describes it, its pictures, and its layers. Say where its numbers lie."""
+    folder.mkdir(exist_ok=True)
     (folder / "run.json").write_text(json.dumps(run.info), encoding="utf-8")
     for image in run.info["images"]:
         for name in {image["file"], image.get("preview") or image["file"]}:
@@ -162,34 +170,68 @@ def _write_run(run: Run, folder: Path) -> None:
         for space in SPACES:
             answer = places(run, {"coordinates": space})
             (folder / f"places_{space}.json").write_text(json.dumps(answer), encoding="utf-8")
+    towers = {}
+    for tower in run.towers():
+        layers = {}
+        for layer in run.layers(tower):
+            layers[str(layer)] = _write_layer(run, tower, layer, folder)
+            told()
+        towers[tower] = {"positions": run.stored_positions(tower).tolist() if layers else [], "layers": layers}
+    return {"towers": towers, **{name: _copied(run, f"{name}.safetensors", folder) for name in ("masks", "scores")}}
 
 
-def _write_page(run: Run, folder: Path, holds: str, site: dict[str, Any], view: dict[str, Any]) -> None:
+def _write_prepared(comparison: Comparison, folder: Path) -> dict[str, Any]:
+    """Write what was measured between the members, each number under the address by which the viewer asks for it."""
+    (folder / "comparison.json").write_text(json.dumps(comparison.info), encoding="utf-8")
+    rows = [None, *sorted({row for tower in text_towers(comparison.base) for row in comparison.queries(tower)})]
+    asked = [] if comparison.is_side_by_side else [each for row in rows for each in change_questions(comparison, row)]
+    tensors = {}
+    for question in asked:
+        with suppress(NotInRun):  # of a tower in which this row was not compared
+            tensors[question.key] = _array(change(comparison, dict(question.fields)))
+    tensors["logprobs"] = _array(logprobs(comparison, {}))
+    path = folder / "prepared.safetensors"
+    return {"path": path.name, "tensors": _write_tensors(path, tensors, {"comparison": comparison.info["id"]})}
+
+
+def _array(answer: Answer) -> tuple[str, np.ndarray]:
+    shape = [int(size) for size in answer.headers["X-Attention-Shape"].split(",")]
+    return "F32", np.frombuffer(answer.content, "<f4").reshape(shape)
+
+
+def _write_page(found: Run | Comparison, folder: Path, holds: str, site: dict[str, Any], view: dict[str, Any]) -> None:
     """Write the page, its modules and styles, and the index of what is published."""
-    title = f"{run.info['model']['id']} · {run.info.get('prompt') or run.kind}"[:200]
+    base = found.base if isinstance(found, Comparison) else found
+    title = f"{base.info['model']['id']} · {found.info.get('prompt') or found.kind}"[:200]
     manifest = {
-        "id": run.info["id"], "ticket": "", "kind": run.kind, "folder": plain(run.folder.name) or run.kind,
-        "view": {"query": default_query(run)} | {name: value for name, value in view.items() if value is not None},
+        "id": found.info["id"], "ticket": "", "kind": found.kind, "folder": plain(found.folder.name) or found.kind,
+        "view": {"query": default_query(base)} | {name: value for name, value in view.items() if value is not None},
     }  # fmt: skip
     index = {"format": 1, "manifest": manifest, "title": title, "holds": holds, **site}
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
-    files, modules = viewer_files()[1], [*modules_of(ENTRY), ENTRY]
-    for name in dict.fromkeys(modules):
+    files, modules = viewer_files()[1], dict.fromkeys([*modules_of(f"{found.kind}.js"), *modules_of(ENTRY)])
+    for name in modules:
         place = folder / "viewer" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(files[name])
     sheet = f"{file_text('file.css')}\n#viewer {{\n{styles()}\n}}"
     (folder / "page.css").write_text(sheet, encoding="utf-8")
-    preload = "\n".join(f'<link rel="modulepreload" href="viewer/{name}">' for name in dict.fromkeys(modules))
-    parts = {"policy": POLICY, "preload": preload, "template": template("run.html")}
+    preload = "\n".join(f'<link rel="modulepreload" href="viewer/{name}">' for name in modules)
+    parts = {"policy": POLICY, "preload": preload, "template": template(f"{found.kind}.html")}
     text = file_text("site.html")
     for name, part in parts.items():
         text = text.replace(f"{{{name}}}", part)
     (folder / "index.html").write_text(text, encoding="utf-8")
 
 
-def _holds(run: Run, n_bytes: int) -> str:
-    towers = " and ".join(
-        f"{len(run.layers(tower))} layers x {run.heads(tower)} heads of the {tower} tower" for tower in run.towers()
+def _holds(runs: Mapping[str, Run], n_bytes: int) -> str:
+    said = {
+        " and ".join(
+            f"{len(run.layers(tower))} layers x {run.heads(tower)} heads of the {tower} tower" for tower in run.towers()
+        )
+        for run in runs.values()
+    }
+    each = f", for each of {len(runs)} members," if len(runs) > 1 else ""
+    return (
+        f"This page computes every row and column of {' or '.join(said)}{each} from {n_bytes / 1e6:.1f} MB beside it."
     )
-    return f"This page computes every row and column of {towers} from {n_bytes / 1e6:.1f} MB beside it."

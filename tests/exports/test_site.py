@@ -19,7 +19,7 @@ from attention.runs.run import open_run
 SCRIPT = """
 import {{ open, readFile }} from 'node:fs/promises';
 import {{ createTensorReader }} from '{viewer}/data/tensor_file.js';
-import {{ createSiteAnswers }} from '{viewer}/numbers/site_answers.js';
+import {{ createRunAnswers }} from '{viewer}/numbers/site_answers.js';
 
 const [folder, asked] = process.argv.slice(1);
 const {{ addresses, knowsRanges }} = JSON.parse(asked);
@@ -33,7 +33,7 @@ async function serve(address, {{ headers = {{}} }} = {{}}) {{
 }}
 const site = JSON.parse(await readFile(`${{folder}}/site.json`));
 const info = JSON.parse(await readFile(`${{folder}}/run/run.json`));
-const {{ fetch }} = createSiteAnswers(site, info, {{ tensors: createTensorReader({{ address: 'run', fetch: serve }}), file: (name) => serve(`run/${{name}}`) }});
+const {{ fetch }} = createRunAnswers(site.runs[''], info, {{ tensors: createTensorReader({{ address: 'run', fetch: serve }}), file: (name) => serve(`run/${{name}}`) }});
 const answers = [];
 for (const address of addresses) {{
   bytes = 0;
@@ -140,7 +140,7 @@ def test_a_stored_row_of_all_layers_is_few_bytes(run, site):
 
 
 def test_layers_are_safetensors_and_nothing_of_the_page_is_from_elsewhere(run, site):
-    layer = json.loads((site.folder / "site.json").read_text())["towers"]["language"]["layers"]["0"]
+    layer = json.loads((site.folder / "site.json").read_text())["runs"][""]["towers"]["language"]["layers"]["0"]
     with safe_open(site.folder / "run" / layer["path"], "np") as file:
         for name, (_, shape, _) in layer["tensors"].items():
             assert file.get_slice(name).get_shape() == shape

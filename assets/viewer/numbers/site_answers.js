@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Answers of a published run, in place of a server that computes them: by the same addresses, from the run's own queries and keys. What only
+ * Answers of a published run or comparison, in place of a server that computes them: by the same addresses, from the run's own queries and keys. What only
  * the app can compute is refused in words. Knows no document.
  *
  * @typedef {import('../data/tensor_file.js').TensorFile} TensorFile
@@ -12,11 +12,12 @@
  * @property {number | null} softcap
  * @property {string} mask  causal, full, segments, or the name of a packed mask
  *
- * @typedef {object} Site  what is published, as site.json says it
+ * @typedef {object} PublishedRun  a run, as site.json says it
  * @property {Record<string, {positions: number[], layers: Record<string, TensorFile & Formula>}>} towers  positions: of the stored rows
  * @property {TensorFile | null} masks   packed, eight keys a byte
  * @property {TensorFile | null} scores  tables of the stored rows: [layers, heads, rows], by tower and name
  */
+import { keyOf } from '../data/held.js';
 import { RequestFailed } from '../data/source.js';
 import { keysOfGrid, layersOf } from '../data/run_info.js';
 import { columnOf, reduced, rowOf, split } from './factor_rows.js';
@@ -25,13 +26,13 @@ import { pooled, pooledShape } from './pooling.js';
 const NOT_HERE = 'This page computes rows, columns and maps of attention. For this number open the run in the app.';
 
 /**
- * @param {Site} site
+ * @param {PublishedRun} site
  * @param {RunInfo} info
  * @param {object} reading
  * @param {import('../data/tensor_file.js').TensorReader} reading.tensors
  * @param {typeof globalThis.fetch} reading.file  a file of the run's, by its path below it
  */
-export function createSiteAnswers(site, info, { tensors, file }) {
+export function createRunAnswers(site, info, { tensors, file }) {
   /** @param {string} tower @param {number} number */
   function layerAt(tower, number) {
     const layer = site.towers[tower]?.layers[number];
@@ -215,22 +216,57 @@ export function createSiteAnswers(site, info, { tensors, file }) {
     const fields = new URLSearchParams(query);
     if (path === 'run.json') return file('run.json', { signal });
     if (path === 'places') return file(`places_${fields.get('coordinates')}.json`, { signal });
-    try {
-      if (!Object.hasOwn(answers, path) || fields.has('box') || fields.has('point')) throw new RequestFailed(NOT_HERE, { status: 404, isLeftOut: true });
-      const { values, shape, source, positions } = await answers[path](fieldsOf(path, fields), signal);
-      return new Response(new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice(), {
-        headers: {
-          'X-Attention-Dtype': 'float32', 'X-Attention-Shape': String(shape), 'X-Attention-Source': source,
-          ...(positions === undefined ? {} : { 'X-Attention-Positions': positions }),
-        },
-      });
-    } catch (error) {
-      if (!(error instanceof RequestFailed)) throw error;
-      return Response.json({ error: error.message, left_out: error.isLeftOut }, { status: error.status || 502 });
-    }
+    if (!Object.hasOwn(answers, path) || fields.has('box') || fields.has('point')) return refused(NOT_HERE);
+    return answered(() => answers[path](fieldsOf(path, fields), signal));
   }
 
   return { fetch };
+}
+
+/**
+ * Answers of a published comparison: its members', and what was measured between them.
+ * @param {TensorFile} prepared  each number by its address
+ * @param {Record<string, {fetch: typeof globalThis.fetch}>} members  by their folders
+ * @param {object} reading
+ * @param {import('../data/tensor_file.js').TensorReader} reading.tensors
+ * @param {typeof globalThis.fetch} reading.file
+ */
+export function createComparisonAnswers(prepared, members, { tensors, file }) {
+  /** @type {typeof globalThis.fetch} */
+  async function fetch(address, about = {}) {
+    const key = keyOf(String(address));
+    const [member, ...rest] = key.split('/');
+    if (rest.length) return Object.hasOwn(members, member) ? members[member].fetch(rest.join('/'), about) : refused(NOT_HERE);
+    if (key === 'comparison.json') return file(key, about);
+    if (!Object.hasOwn(prepared.tensors, key)) return refused(NOT_HERE);
+    return answered(async () => {
+      const values = /** @type {Float32Array} */ (await tensors.read(prepared, key, { signal: about.signal }));
+      return { values, shape: prepared.tensors[key][1], source: 'factors' };
+    });
+  }
+
+  return { fetch };
+}
+
+/** @param {() => Promise<Found>} find */
+async function answered(find) {
+  try {
+    const { values, shape, source, positions } = await find();
+    return new Response(new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice(), {
+      headers: {
+        'X-Attention-Dtype': 'float32', 'X-Attention-Shape': String(shape), 'X-Attention-Source': source,
+        ...(positions === undefined ? {} : { 'X-Attention-Positions': positions }),
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    return error.isLeftOut ? refused(error.message) : Response.json({ error: error.message }, { status: error.status || 502 });
+  }
+}
+
+/** @param {string} error */
+function refused(error) {
+  return Response.json({ error, left_out: true }, { status: 404 });
 }
 
 /**

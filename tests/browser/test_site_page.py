@@ -7,8 +7,10 @@ import threading
 import numpy as np
 import pytest
 from browser.conftest import EXAMPLES, NARROW, WIDE
+from playwright.sync_api import expect
 
 from attention.exports.site import write_site
+from attention.folders import open_folder
 from attention.runs.run import open_run
 
 pytestmark = pytest.mark.browser
@@ -21,9 +23,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sites") / "shapes"
-    with open_run(EXAMPLES / "shapes") as run:
-        write_site(run, folder, {"layer": 3, "head": 1})
+    folder = tmp_path_factory.mktemp("sites")
+    for name in ("shapes", "compared"):
+        with open_folder(EXAMPLES / name) as found:
+            write_site(found, folder / name, {"layer": 3, "head": 1})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -37,7 +40,7 @@ def test_any_row_and_column_is_computed_in_the_page_and_nobody_else_is_asked(chr
     page, asked, faults = context.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
+    page.goto(f"{address}shapes/")
     page.wait_for_selector(".av-root[data-state=ready]")
     with open_run(EXAMPLES / "shapes") as run:
         query = int(run.find("star")[0])
@@ -57,3 +60,13 @@ def test_any_row_and_column_is_computed_in_the_page_and_nobody_else_is_asked(chr
     assert not faults and not [url for url in asked if not url.startswith(address)]
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     context.close()
+
+
+def test_members_of_a_comparison_are_computed_in_the_page_and_what_moved_is_there(chromium, address, tools):
+    page = chromium.new_page(viewport=WIDE)
+    page.goto(f"{address}compared/")
+    page.wait_for_selector(".av-root[data-state=ready]")
+    with open_folder(EXAMPLES / "compared") as compared:
+        first = compared.moved(0)[0]
+        expect(page.locator(".av-moved-name").first).to_contain_text(f"layer {first['layer']} · head {first['head']}")
+    page.close()
