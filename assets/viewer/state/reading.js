@@ -111,6 +111,8 @@ export function createReadingChoice(state, { asking, select, announce }) {
       if (known) return put(known);
       if (!asking) return state.set({ notice: 'This file does not hold that forecast.' });
       const fields = { ...(tokens && { tokens }), towers: towersAsked(info, selection.tower) };
+      wished = '';
+      if (state.get.readings[KIND]?.name !== readingName(fields)) asking.stop(KIND); // of others, which are not waited for any more
       wished = readingName(fields);
       asking.ask(KIND, fields);
     },
