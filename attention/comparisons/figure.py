@@ -125,13 +125,8 @@ def _panels(
     colours, bar = look.colours(), palette(look.palette)
     labels: Callable[..., tuple[str, str, str]] = bar_labels
     if maps.is_signed:
-        colours, bar, labels, there, here = (
-            look.diverging_colours(),
-            diverging(),
-            signed_labels,
-            pale(there),
-            pale(here),
-        )
+        colours, bar, labels = look.diverging_colours(), diverging(), signed_labels
+        there, here = pale(there), pale(here)
     what = EFFECT if maps.is_signed else "attention"
     first, second = _names_at(maps)
     over = {

@@ -202,8 +202,8 @@ def compared_maps(
     """The maps of two members (base, adapter_1, ...) that the fields of `attention.runs.selection.select` name.
 
     Without `right` it is the first after the base. Of members side by side `layer` and `head` are the left one's, and
-    `right_layer` and `right_head` the right one's. With `reading`, by its kind or its name, they are of what each member
-    has by it: without a row then of all rows together.
+    `right_layer` and `right_head` the right one's. With `reading`, by its kind or its name, they are of what each
+    member has by it: without a row then of all rows together.
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
     """
     own = {"layer": right_layer, "head": right_head}
