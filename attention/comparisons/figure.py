@@ -14,7 +14,7 @@ from PIL import Image
 
 from attention.drawing import figure
 from attention.drawing.colour_range import Drawn, DrawnDifference
-from attention.drawing.effect_words import EFFECT, EFFECT_CAUTION, effect_subject, effect_where
+from attention.drawing.effect_words import EFFECT, EFFECT_CAUTION, effect_in_region, effect_subject, effect_where
 from attention.drawing.figure import Panel, size_of
 from attention.drawing.look import Look
 from attention.drawing.number_text import (
@@ -121,6 +121,7 @@ def _panels(
     before, after, difference = drawn
     image = maps.before.image
     there, here = (ground(selection.run, image, look) for selection in (maps.before, maps.after))
+    faint = pale(there)
     have_one = maps.comparison.have_one_picture(maps.left, maps.right)
     colours, bar = look.colours(), palette(look.palette)
     labels: Callable[..., tuple[str, str, str]] = bar_labels
@@ -145,7 +146,7 @@ def _panels(
             here, over["right"], bar, labels(after), bar_note(after, what), places["right"], second
         ),
         "difference": lambda: Panel(
-            pale(there) if have_one else Image.new("RGB", there.size, "white"),
+            faint if have_one else Image.new("RGB", there.size, "white"),
             cells_over(maps.before, difference, look.diverging_colours(), look, len(shown)), diverging(),
             signed_labels(difference), _difference_note(maps, difference, is_own),
             name=f"difference: {second} − {first}",
@@ -227,14 +228,7 @@ def _caption(
         effect_subject(maps.before) if maps.is_signed else subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
         *([] if maps.comparison.have_one_picture(maps.left, maps.right) else [f"{first} and {second} read {OTHERS}."]),
-        *(
-            []
-            if maps.is_signed
-            else region_words(
-                list(zip((maps.before, maps.after), maps.values, strict=True)),
-                _names_at(maps) if maps.is_side_by_side else None,
-            )
-        ),
+        *_region_words(maps),
         *([EFFECT_CAUTION] if maps.is_signed else _sink_words(maps, look)),
         f"maps: {ends(before)}{second_range}{even};{between} {ground_words(look)}",
         *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
@@ -248,6 +242,15 @@ def _compared_words(maps: ComparedMaps, first: str, second: str) -> str:
         return f"{' beside '.join(_names_at(maps))} · {maps.before.tower} tower"
     where = effect_where(maps.before) if maps.is_signed else where_words(maps.before)
     return f"{second} against {first} · {where}"
+
+
+def _region_words(maps: ComparedMaps) -> list[str]:
+    """Sentences on what is read in the region, or of effects on the forecast of hiding it."""
+    both = maps.before, maps.after
+    if maps.is_signed:
+        return [f"{name}: {said}" for name, of in zip(_names(maps), both, strict=True) for said in effect_in_region(of)]
+    names = _names_at(maps) if maps.is_side_by_side else None
+    return region_words(list(zip(both, maps.values, strict=True)), names)
 
 
 def _from_words(maps: ComparedMaps) -> str:
@@ -294,7 +297,7 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
 
 
 def _difference_note(maps: ComparedMaps, difference: DrawnDifference, is_own: bool) -> str:
-    return f"{bar_note(difference)}, {_scale_words(maps, is_own)}"
+    return f"{bar_note(difference, EFFECT if maps.is_signed else 'attention')}, {_scale_words(maps, is_own)}"
 
 
 def _scale_words(maps: ComparedMaps, is_own: bool) -> str:
