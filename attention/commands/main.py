@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | region | try | reading | agree | score |
-heads | view | inspect | verify | models | adapters | examples`.
+"""The command line: `python -m attention extract | compare | export | html | publish | region | try | reading | agree |
+score | heads | view | inspect | verify | models | adapters | examples`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -29,6 +29,7 @@ from . import (
     heads,
     html,
     listings,
+    publish,
     reading,
     region,
     score,
@@ -36,7 +37,7 @@ from . import (
     verify,
     view,
     words,
-)  # fmt: skip
+)
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -139,6 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_compare(commands)
     export.add_export(commands)
     html.add_html(commands)
+    publish.add_publish(commands)
     region.add_region(commands)
     score.add_score(commands)
     heads.add_heads(commands)

@@ -90,7 +90,7 @@ function readingFields(reading) {
 }
 
 /** @param {string | undefined} text @returns {{shows?: Shows}} */
-function readShows(text) {
+export function readShows(text) {
   const [kind, ...tokens] = (text ?? '').split(' ');
   if (kind === RELATIVE && !tokens.length) return { shows: { kind, tokens: null } };
   if (kind !== FORECAST || !tokens.every((token) => /^\d{1,9}$/.test(token))) return {};

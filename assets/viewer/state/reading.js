@@ -134,6 +134,8 @@ export function createReadingChoice(state, { asking, select, announce }) {
       asking.stop(RELATIVE);
       kindWished = KIND;
       const fields = { ...(tokens && { tokens }), towers: towersAsked(info, selection.tower) };
+      wished = '';
+      if (state.get.readings[KIND]?.name !== readingName(fields)) asking.stop(KIND); // of others, which are not waited for any more
       wished = readingName(fields);
       asking.ask(KIND, fields);
     },

@@ -31,7 +31,7 @@ export function createAtlasControls(root, state) {
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
     button.addEventListener('click', () => {
       // The number of a head says nothing about which are best.
-      const now = orderOf(state.get.order, Boolean(state.get.reading));
+      const now = orderOf(state.get.order, state.get.reading?.kind ?? false);
       const needsOrder = view === 'best' && now === 'number';
       if (needsOrder) state.set({ atlasView: view, order: state.get.reading ? 'effect' : 'image_mass' });
       else if (isLent && view !== 'best' && ['image_mass', 'effect'].includes(state.get.order)) state.set({ atlasView: view, order: 'number' });
@@ -59,7 +59,7 @@ export function createAtlasControls(root, state) {
   function show() {
     const { info, selection, pinned, region, found, reading } = state.get;
     const isEffect = reading !== null;
-    const order = orderOf(state.get.order, isEffect);
+    const order = orderOf(state.get.order, reading?.kind ?? false);
     const view = viewOf(state.get);
     const isPlaced = Boolean(info && selection && regionIn(info, region, selection.tower));
     const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower, reading?.kind].join();
@@ -80,7 +80,7 @@ export function createAtlasControls(root, state) {
       const isWithoutCell = option.value === 'value' && !isPinned;
       const isWithoutPlace = isOfRegion(option.value) && !isPlaced;
       const isWithoutFound = option.value === 'found' && found?.tower !== selection?.tower;
-      option.hidden = orderOf(/** @type {any} */ (option.value), isEffect) !== option.value;
+      option.hidden = orderOf(/** @type {any} */ (option.value), reading?.kind ?? false) !== option.value;
       option.disabled = option.hidden || isWithoutCell || isWithoutPlace || isWithoutFound || (option.value === 'number' && view === 'best');
       option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? `${text} (the answer names none: mark one)` : text;
     }
