@@ -5,6 +5,7 @@ from __future__ import annotations
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 from attention.readings.as_relative import RunAsRelative
+from attention.readings.reading import check_asked_again
 from attention.readings.relative import FLOOR, GENERAL, KIND, Relative, name_of, towers_of
 from attention.runs.run import Run
 
@@ -23,6 +24,7 @@ def read(run: Run, given: Given) -> Asked:
         raise InvalidRequest(f"The general question is {quoted(prompt)}; it must be a text, such as {quoted(GENERAL)}.")
     if len(prompt) > MOST_SIGNS:
         raise InvalidRequest(f"The general question has {len(prompt):,} characters; the limit is {MOST_SIGNS:,}.")
+    check_asked_again(run)
     towers_of(run)  # refuses a run without a picture's place
     return {"prompt": prompt}
 
