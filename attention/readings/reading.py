@@ -28,13 +28,35 @@ SUFFIX = ".readings"
 
 
 def readings_folder(run: Run) -> Path:
-    """The folder in which readings of this run lie."""
-    return readings_beside(run.folder)
+    """The folder in which readings of this run are kept: beside it, or where its keeper has said."""
+    return run.readings_at or readings_beside(run.folder)
+
+
+def readings_folders(run: Run) -> list[Path]:
+    """The folders in which its readings may lie: that one, and the one beside it, as of a run that came with some."""
+    return list(dict.fromkeys([readings_folder(run), readings_beside(run.folder)]))
+
+
+def place_of(run: Run, name: str) -> Path:
+    """The folder of a reading by its name: where it lies, or where it is to be made."""
+    places = [folder / name for folder in readings_folders(run)]
+    return next((place for place in places if (place / INDEX).is_file()), places[0])
 
 
 def readings_beside(folder: Path) -> Path:
     """The same, by the run's folder."""
     return folder.with_name(folder.name + SUFFIX)
+
+
+def index_of(folder: Path) -> dict[str, Any]:
+    """The content of a reading's index. Raises DamagedRun for what is none."""
+    try:
+        info = parse_json((folder / INDEX).read_bytes())
+    except (OSError, ValueError) as error:
+        raise DamagedRun(f"{INDEX} in {folder.name} cannot be read: {error}.") from None
+    if not isinstance(info, dict):
+        raise DamagedRun(f"{INDEX} in {folder.name} is no object.")
+    return info
 
 
 class Reading:
@@ -44,11 +66,8 @@ class Reading:
 
     def __init__(self, run: Run, folder: Path):
         self.run, self.folder = run, folder
-        try:
-            self.info: dict[str, Any] = parse_json((folder / INDEX).read_bytes())
-        except (OSError, ValueError) as error:
-            raise DamagedRun(f"{INDEX} in {folder.name} cannot be read: {error}.") from None
-        if not isinstance(self.info, dict) or self.info.get("format") != FORMAT or self.info.get("kind") != self.kind:
+        self.info = index_of(folder)
+        if self.info.get("format") != FORMAT or self.info.get("kind") != self.kind:
             raise DamagedRun(f"{folder.name} is no {self.kind} that this version reads.")
         if self.info.get("run") != run.info["id"]:
             raise DamagedRun(f"{folder.name} was made of another run than the one beside it.")

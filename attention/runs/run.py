@@ -61,6 +61,7 @@ class Run:
     """One captured forward pass. `info` is the content of run.json, `folder` where it lies."""
 
     kind: Literal["run"] = "run"
+    readings_at: Path | None = None  # the folder for what is read of it later, where that is not beside it
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
