@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
+from attention.readings.as_forecast import RunAsForecast
 from attention.readings.forecast import KIND, Forecast
 from attention.readings.target import Target
 from attention.runs.run import Run
@@ -59,5 +60,5 @@ FORECAST = Kind(
     Forecast,
     cost,
     lambda forecast: {"value": forecast.info["value"]},
-    has_rows=True,
+    RunAsForecast,
 )

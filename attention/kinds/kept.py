@@ -39,6 +39,18 @@ def find_reading(run: Run, name: Any) -> Reading:
     raise NotInRun(f"This run has no reading {quoted(name)} any more. Ask for it again.")
 
 
+def run_as_read(run: Run, name: str | None) -> Run:
+    """The run with the numbers of one of its readings; itself for None. Raises NotInRun where there is none of rows."""
+    if name is None:
+        return run
+    reading = find_reading(run, name)
+    rows = KINDS[reading.kind].rows
+    if rows is None:
+        have = ", ".join(kind.name for kind in KINDS.values() if kind.rows is not None)
+        raise NotInRun(f"{quoted(name)} is a reading of kind {reading.kind}, which has no rows or maps; {have} has.")
+    return rows(reading)
+
+
 def kept_readings(run: Run) -> dict[str, list]:
     """Describe what there is: {readings: newest first, unread: a sentence for each that cannot be read}."""
     readings, unread = [], []

@@ -71,7 +71,7 @@ class Kind:
         reader: what reads that folder, with NumPy alone.
         cost: of what was asked; raises LimitExceeded, with numbers, where it cannot be had.
         describe: fields of its own in the list of readings, beside those that all have.
-        has_rows: rows, columns and maps can be asked of it, as of the run.
+        rows: the run with this reading's numbers in the place of attention; None for one that has no rows.
     """
 
     name: str
@@ -83,4 +83,4 @@ class Kind:
     reader: type[Reading]
     cost: Callable[[Run, Asked], Cost]
     describe: Callable[[Any], dict[str, Any]] = lambda _: {}
-    has_rows: bool = False
+    rows: Callable[[Any], Run] | None = None

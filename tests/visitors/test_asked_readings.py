@@ -51,9 +51,11 @@ def service(tmp_path_factory):
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(service, kind, given, words):
-    with pytest.raises((InvalidRequest, NotInRun)) as refused:
-        with service.asked_reading("shapes", {"reading": kind, **given}, "somebody"):
-            pass
+    with (
+        pytest.raises((InvalidRequest, NotInRun)) as refused,
+        service.asked_reading("shapes", {"reading": kind, **given}, "somebody"),
+    ):
+        pass
     assert words in str(refused.value)
 
 
