@@ -101,6 +101,7 @@ PAGE_PICTURES = 8  # that the page takes for one question
 
 DEFAULT_KNOCK_OUTS = 256  # unless asked: larger grids are hidden block by block
 MAX_KNOCK_OUTS = 4_096
+MOST_SIDES = 16  # regions along each side of a picture, for which maps are judged
 
 # A picture that is read, and one that is drawn
 

@@ -68,7 +68,7 @@ class Trials:
 
     @property
     def at_once(self) -> int:
-        """How many trials are one batch."""
+        """Trials that are one batch."""
         return _at_once(self._asked)
 
     @cached_property

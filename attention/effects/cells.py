@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from attention.capture.called_with import with_processor
 from attention.capture.extraction import Adapted
 from attention.capture.kept_reading import commit_reading, kept_beside
 from attention.capture.layer_writer import save_tensors
@@ -54,6 +55,7 @@ def measure_cells(
     *,
     paint: Paint | None = None,
     model=None,
+    processor=None,
     limits: Limits | None = None,
     partial: PartialRun | None = None,
     adapted: Adapted | None = None,
@@ -76,9 +78,10 @@ def measure_cells(
     left = {measure: growing.missing(measure) for measure in measures}
     if not any(left.values()):
         return Cells(run, growing.place)
+    given = with_processor(model, processor) if processor is not None else model
     total = sum(map(len, left.values()))
     clock, done = _Clock(), 0
-    with trials(run, asked.target, model=model, limits=limits, partial=partial, adapted=adapted) as ready:
+    with trials(run, asked.target, model=given, limits=limits, partial=partial, adapted=adapted) as ready:
         for measure, part in _batches(left, min(AT_ONCE, ready.at_once)):
             began = time.perf_counter()
             value, changes = _changes(ready, run, asked, measure, part)
@@ -184,4 +187,3 @@ class _Growing:
 
     def _of(self, measure: str, each: BlockGrid) -> np.ndarray:
         return self._tensors[f"{measure}.{each.grid}"]
-

@@ -143,7 +143,7 @@ class Cells(Reading):
         return self._tensors[name].copy()
 
     def measured(self, measure: str = HIDDEN) -> int:
-        """How many blocks were measured, of `total`."""
+        """Number of blocks that were measured, of `total`."""
         own = [each for name, each in self._tensors.items() if name.startswith(f"{measure}.")]
         return int(sum(np.isfinite(each).sum() for each in own))
 
@@ -179,7 +179,7 @@ def block_grids(run: Run, block: tuple[int, int]) -> list[BlockGrid]:
 
 
 def tensor_shapes(run: Run, block: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """The tensors of a map's file, float64: each measure of each grid, `value` of the target, `seconds` that it took."""
+    """The tensors of a map's file, float64: each measure of each grid, the target's `value`, `seconds` that it took."""
     grids = block_grids(run, block)
     own = {f"{measure}.{each.grid}": (each.rows, each.cols) for each in grids for measure in MEASURES}
     return {**own, "value": (1,), "seconds": (1,)}

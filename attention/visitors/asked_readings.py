@@ -39,9 +39,10 @@ class OfRun:
         return readings_folder(self.run) / self.kind.name_of(self.run, self.asked)
 
     def found(self) -> dict[str, Any] | None:
-        """Return its record, where it is there already."""
+        """Return its record, where all of it is there already."""
         try:
-            return reading_record(find_reading(self.run, self.place.name))
+            reading = find_reading(self.run, self.place.name)
+            return reading_record(reading) if self.kind.is_whole(reading, self.asked) else None
         except (NotInRun, DamagedRun):  # one that is damaged is made anew
             return None
 
