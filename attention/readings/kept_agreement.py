@@ -41,7 +41,7 @@ def agreement_name(target: Target, sides: int, paints: bool = True) -> str:
 
 
 def check_sides(run: Run, sides: int) -> int:
-    """Number of trials that it takes. Raises InvalidRequest for regions that are not allowed, LimitExceeded for too many."""
+    """Number of trials that it takes. Raises InvalidRequest, or LimitExceeded for too many."""
     if not 2 <= sides <= MOST_SIDES:
         raise InvalidRequest(f"sides is {quoted(sides)}; it must be from 2 to {MOST_SIDES} regions along each side.")
     n = len(picture_blocks(run, sides)) * (1 if run.info.get("videos") else 2)
