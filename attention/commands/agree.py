@@ -15,6 +15,7 @@ from .help import add_command
 from .of_a_run import add_model, check_model, model_of
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers
+from .reading import adapter_of
 
 EXAMPLES = (
     "python -m attention agree star",
@@ -75,8 +76,10 @@ def _of_run(options, progress: Progress) -> int:
     from attention.runs.run import open_run
 
     run = open_run(options.run)
+    model = model_of(options)
     found = keep_agreement(
-        run, sides=options.sides, paints=not options.no_paint, model=model_of(options),
+        run, sides=options.sides, paints=not options.no_paint, model=model,
+        adapted=adapter_of(run) if model is None else None,
         on_done=lambda done, total: progress.show("regions", f"{done} of {total}"),
     )  # fmt: skip
     progress.end()

@@ -11,6 +11,7 @@ from attention.errors import Interrupted
 from .of_a_run import model_of
 from .output import print_json
 from .progress import Progress
+from .reading import adapter_of
 from .time_left import roughly
 
 WORST = 5  # that are told
@@ -35,7 +36,9 @@ def try_cells(options, progress: Progress) -> int:
         progress.show("Trying every cell", _how_many(found), left)
 
     try:
-        found = measure_cells(run, asked, paint=options.paint, model=model_of(options), on_found=tell)
+        model = model_of(options)
+        adapted = adapter_of(run) if model is None else None
+        found = measure_cells(run, asked, paint=options.paint, model=model, adapted=adapted, on_found=tell)
     except KeyboardInterrupt:
         progress.end()
         if (kept := _kept(run, asked)) is None:

@@ -17,16 +17,16 @@ from attention.drawing.colour_range import Drawn, DrawnDifference
 from attention.drawing.figure import Panel, size_of
 from attention.drawing.look import Look
 from attention.drawing.number_text import (
-    SPACE,
     bar_labels,
     bar_note,
     format_percent,
     format_times,
     format_value,
+    signed_labels,
 )
 from attention.drawing.overlay import DARK, LIGHT
 from attention.drawing.palettes import diverging, palette
-from attention.drawing.run_map import cells_over, ground, places_on, with_region
+from attention.drawing.run_map import cells_over, ground, pale, places_on, with_region
 from attention.drawing.run_words import (
     asked_words,
     ground_words,
@@ -49,7 +49,6 @@ from .names import member_names
 SHOWN = ("left", "right", "difference", "wipe")
 USUAL = SHOWN[:3]
 OTHERS = "different pictures of one size"
-FAINT = 0.68  # of white over a picture that is only the ground of a difference
 
 
 def write_comparison_figure(
@@ -139,9 +138,9 @@ def _panels(
             here, over["right"], bar, bar_labels(after), bar_note(after), places["right"], second
         ),
         "difference": lambda: Panel(
-            _pale(there) if have_one else Image.new("RGB", there.size, "white"),
+            pale(there) if have_one else Image.new("RGB", there.size, "white"),
             cells_over(maps.before, difference, look.diverging_colours(), look, len(shown)), diverging(),
-            _difference_labels(difference), _difference_note(maps, difference, is_own),
+            signed_labels(difference), _difference_note(maps, difference, is_own),
             name=f"difference: {second} − {first}",
         ),
         "wipe": lambda: Panel(
@@ -157,12 +156,6 @@ def _halves(left: Image.Image, right: Image.Image, split: float) -> Image.Image:
     both = right.copy()
     both.paste(left.crop((0, 0, round(split * left.width), left.height)))
     return both
-
-
-def _pale(picture: Image.Image) -> Image.Image:
-    """A picture grey and pale: only the ground of colours that mean something else."""
-    grey = picture.convert("L").convert("RGB")
-    return Image.blend(grey, Image.new("RGB", picture.size, "white"), FAINT)
 
 
 Overlay = Callable[[tuple[int, int]], Iterator[np.ndarray]]
@@ -211,7 +204,7 @@ def _caption(
     write = format_times if before.unit == "uniform" else format_value
     even = " even attention" if before.unit == "uniform" else ""
     answers = [(first, maps.before.run.info.get("answer")), (second, maps.after.run.info.get("answer"))]
-    low, _, high = _difference_labels(difference)
+    low, _, high = signed_labels(difference)
     second_range = f" and {write(after.low)} to {write(after.high)}" if maps.is_side_by_side else ""
     between = "" if maps.is_side_by_side else f" difference: {low} to {high}, {_scale_words(maps, is_own)};"
     image = maps.before.image
@@ -276,15 +269,6 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
         sinks_sentence(maps.before.layer, maps.before.head, maps.before.are_shares, both, look.sinks),
         *learned,
     ]
-
-
-def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:
-    """The ends and the middle of the bar of a difference."""
-    if difference.high <= 0:
-        return "0", "", "0"
-    end = (format_times if difference.unit == "uniform" else format_value)(difference.high)
-    least, most = (f"≤{SPACE}", f"≥{SPACE}") if difference.clipped else ("", "")
-    return f"{least}−{end}", "0", f"{most}+{end}"
 
 
 def _difference_note(maps: ComparedMaps, difference: DrawnDifference, is_own: bool) -> str:

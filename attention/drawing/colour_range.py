@@ -129,6 +129,12 @@ def _end_of(values: np.ndarray, clip: float) -> float:
     return max(float(np.partition(values, -1 - spared)[-1 - spared]), CLIP_FLOOR * largest)
 
 
+def drawn_signed(cells: np.ndarray, look: Look) -> DrawnDifference:
+    """Colour effects [rows, cols]: 0 is the middle of the palette, and the range goes as far below it as above."""
+    size = drawn(np.abs(cells), look)
+    return DrawnDifference(cells.astype(np.float64), size.hidden, size.low, size.high, size.curve, size.unit)
+
+
 def drawn_difference(before: Drawn, after: Drawn, high: float | None = None) -> DrawnDifference:
     """The difference of two maps, after less before: on their range, or on one of its own up to `high`.
 

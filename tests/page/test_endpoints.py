@@ -85,7 +85,7 @@ def test_the_endpoints_are_the_documented_ones_and_have_docstrings(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(endpoints) == {
         "/models", "/adapters", "/layers", "/inspect", "/analyze", "/compare", "/compare_runs", "/open", "/runs",
-        "/heatmap", "/region", "/try", "/export",
+        "/heatmap", "/region", "/try", "/reading", "/export",
     }  # fmt: skip
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
