@@ -78,7 +78,7 @@ export function mount({ element, props, watch, trigger, server }) {
     sources: () => [state.get.source],
     reopen() {
       const { manifest, selection, reading } = state.get;
-      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ?? undefined } : {});
+      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ? { tokens: reading.isWhole ? null : reading.tokens } : undefined } : {});
     },
     chosen() {
       const { shown } = state.get;
@@ -117,7 +117,7 @@ export function mount({ element, props, watch, trigger, server }) {
         void follower.reorder();
       },
     }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],

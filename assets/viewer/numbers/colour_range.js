@@ -125,7 +125,7 @@ function effectLabels({ high, clipped, maximum }) {
   const cells = clipped === 1 ? '1 cell' : `${clipped} cells`;
   return {
     unit: 'forecast, nats', low: high > 0 ? `${least}−${formatValue(high)}` : '0', middle: high > 0 ? '0' : '', high: high > 0 ? `${most}+${formatValue(high)}` : '0',
-    note: ['− the answer would lose, + it would gain', clipped ? `${cells} beyond, up to ±${formatValue(maximum)}` : ''].filter(Boolean).join('; '),
+    note: ['− loses, + gains', clipped ? `${cells} beyond, up to ±${formatValue(maximum)}` : ''].filter(Boolean).join('; '),
   };
 }
 

@@ -81,7 +81,7 @@ export function strengthOf({ end }, value) {
 export function tintWords(shown, tint) {
   if (!shown) return '';
   if (!tint) return shown.tower === 'vision' ? 'no tint: these numbers are of patches, not of tokens' : 'no tint: what it reads are cells of the picture, not tokens';
-  if (shown.effect) return `${shown.direction === 'read by' ? 'what the answer would lose (−) or gain if each token did not read it' : 'what the answer would lose (−) or gain if each were not read'}, by the square root`;
+  if (shown.effect) return `what the answer would lose (−) or gain if each ${shown.direction === 'read by' ? 'token read it' : 'were read'} less, by the square root`;
   const what = shown.direction === 'read by' ? 'how much each token reads it' : 'what it reads of each token';
   const count = tint.sinks === 1 ? '1 sink' : `${tint.sinks} sinks`;
   return `${what}, by the square root${tint.sinks ? `; ${count} hatched` : ''}`;

@@ -9,6 +9,7 @@
  * @property {number[]} tokens   whose log-probability it is of
  * @property {boolean} isWhole   they are the whole answer
  * @property {string[]} towers   that it has
+ * @property {number} value      that log-probability
  *
  * @typedef {import('./readings.js').MadeReading} MadeReading
  * @typedef {import('../data/run_info.js').RunInfo} RunInfo
@@ -35,7 +36,7 @@ export function whyNoForecast(info) {
  */
 export function findForecast(made, tokens, tower, isWhole = false) {
   const found = made.find(({ kind, target, towers }) => kind === KIND && target && target.against === null && String(target.tokens) === String(tokens) && towers.includes(tower));
-  return found ? { kind: KIND, name: found.name, tokens, isWhole, towers: found.towers } : null;
+  return found ? { kind: KIND, name: found.name, tokens, isWhole, towers: found.towers, value: found.value ?? NaN } : null;
 }
 
 /** The towers that a forecast is asked for: those in which text reads, and the one on screen. @param {RunInfo} info @param {string} tower */

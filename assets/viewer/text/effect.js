@@ -29,20 +29,20 @@ export function targetName(info, { tokens, isWhole = false }) {
   return tokens.length === 1 ? quoted(info, tokens[0]) : quotedSpan(info, tokens[0], tokens[tokens.length - 1]);
 }
 
-/** Who does not read: everybody, the row on screen, or each row by itself. @param {Pick<Shown, 'direction' | 'until'>} shown */
-function readers({ direction, until }) {
-  return direction === 'received' ? 'nobody' : until === null ? 'this row' : 'these rows';
-}
-
-/** "if nobody read this cell", "if this row did not read it". @param {Pick<Shown, 'direction' | 'until'>} shown @param {string} what */
-export function ifNotRead(shown, what) {
-  if (shown.direction === 'read by') return 'if it did not read what is selected';
-  return shown.direction === 'received' ? `if nobody read ${what}` : `if ${readers(shown)} did not read ${what}`;
+/**
+ * "if everybody read this cell less", "if this row read it less". A slope, so not "if nobody read it": of a cell that holds much of a row
+ * that does more.
+ * @param {Pick<Shown, 'direction' | 'until'>} shown
+ * @param {string} what
+ */
+export function ifReadLess({ direction, until }, what) {
+  if (direction === 'read by') return 'if it read what is selected less';
+  return `if ${direction === 'received' ? 'everybody' : until === null ? 'this row' : 'these rows'} read ${what} less`;
 }
 
 /** A cell that is pointed at. @param {Shown} shown @param {number} cell */
 export function cellEffect(shown, cell) {
-  return `${inNats(shown.cells[cell])} ${ifNotRead(shown, 'this cell')}`;
+  return `${inNats(shown.cells[cell])} ${ifReadLess(shown, 'this cell')}`;
 }
 
 /**
@@ -57,16 +57,26 @@ export function effectSentence(shown, info) {
   const peak = `row ${Math.floor(argmax / cols)}, col ${argmax % cols}`;
   if (!cells.some((effect) => effect !== 0)) return `${who}: no effect on this picture. ${GUESS}`;
   const sum = (/** @type {(effect: number) => boolean} */ is) => cells.reduce((total, effect) => (is(effect) ? total + effect : total), 0);
-  const condition = direction === 'read by' ? `if ${peak} did not read what is selected` : ifNotRead(shown, peak);
+  const condition = direction === 'read by' ? `if ${peak} read what is selected less` : ifReadLess(shown, peak);
   const all = `cells that lose: ${formatSigned(sum((effect) => effect < 0))}, that gain: ${formatSigned(sum((effect) => effect > 0))}`;
   return `${who}: ${condition}, the log-probability of ${targetName(info, reading)} would change by about ${inNats(cells[argmax])}, the most of all cells (${all}). ${GUESS}`;
 }
 
 const GUESS = 'A guess from one gradient, no explanation.';
 
-/** @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */
+/** From which log-probability on a slope says little: as `attention/effects/record.py`. */
+const NEAR_CERTAIN = -0.05;
+
+/** What to beware of, '' where there is nothing. @param {RunInfo} info @param {Reading} reading */
+export function effectCaution(info, reading) {
+  const target = targetName(info, reading);
+  return reading.value > NEAR_CERTAIN ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
+}
+
+/** "Layer 3 head 1", "All heads of layer 3", "Head 1 in the largest of all layers". @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */
 function effectHead(layer, head) {
-  const name = headName(layer, head).replaceAll('the mean over', 'all').replaceAll('the max over', 'the largest of');
+  const of = (/** @type {import('../data/run_info.js').Choice} */ choice, /** @type {string} */ what) => (choice === 'mean' ? `all ${what}s` : choice === 'max' ? `the largest of all ${what}s` : `${what} ${choice}`);
+  const name = typeof layer === 'number' && typeof head === 'number' ? headName(layer, head) : layer === 'mean' && head === 'mean' ? 'all heads' : `${of(head, 'head')} in ${of(layer, 'layer')}`;
   return name[0].toUpperCase() + name.slice(1);
 }
 

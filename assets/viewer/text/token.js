@@ -19,7 +19,7 @@
 import { formatValue } from '../data/format.js';
 import { numbersAreOfTokens } from '../data/selection.js';
 import { gridName, logProbability, visible } from '../data/token_text.js';
-import { ifNotRead, inNats } from './effect.js';
+import { ifReadLess, inNats } from './effect.js';
 import { makeTint, tintWords } from '../numbers/token_tint.js';
 
 const LONG = 60; // signs of a token that are written out
@@ -43,7 +43,7 @@ export function attentionReading(state) {
     said({ token, count }, value, tint) {
       const { shown, sinks } = state.get;
       if (!shown) return '';
-      if (shown.effect) return ` · ${inNats(value)} ${ifNotRead(shown, count > 1 ? 'these' : 'this')}`;
+      if (shown.effect) return ` · ${inNats(value)} ${ifReadLess(shown, count > 1 ? 'these' : 'this')}`;
       let sum = 0;
       for (let i = token; i < token + count; i++) sum += shown.row[i];
       const attention = shown.direction === 'read by' ? sum / count : sum;

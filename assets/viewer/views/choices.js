@@ -25,9 +25,9 @@ const OF_TWO_PARTS = {
 
 /** What is asked of effects. @type {Record<import('../data/selection.js').Direction, [string, string]>} */
 const EFFECT_WAYS = {
-  reads: ['one row', 'if the row of the selected token or patch did not read it'],
-  'read by': ['one key', 'if each row did not read the selected token or patch'],
-  received: ['all rows', 'if nobody read it'],
+  reads: ['one row', 'what changes if the row of the selected token or patch reads a cell less'],
+  'read by': ['one key', 'what changes if a row reads the selected token or patch less'],
+  received: ['all rows', 'what changes if everybody reads a cell less'],
 };
 
 /**
@@ -91,7 +91,9 @@ export function createChoices(root, state, { choose, enter, turn }) {
     const isEffect = forecast !== null;
     layer.show(selection?.layer);
     head.show(selection?.head);
-    reading.classList.toggle('av-off', !(info && selection && offersTwoRows(info, selection)));
+    const isOffered = Boolean(info && selection && offersTwoRows(info, selection));
+    reading.classList.toggle('av-off', !isOffered);
+    reading.hidden = isEffect && !isOffered; // there is more to choose
     ways.forEach(([name], i) => {
       turns[i].setAttribute('aria-pressed', String(selection?.direction === name));
       [turns[i].textContent, turns[i].title] = isEffect ? EFFECT_WAYS[name] : ways[i].slice(1);

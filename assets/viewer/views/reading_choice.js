@@ -18,7 +18,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   const of = create('select', { 'aria-label': 'Forecast of', title: 'whose log-probability: the whole answer’s, or that of the token that is chosen' });
   const stop = create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' });
   const said = create('span', { class: 'av-show-said', role: 'status' });
-  const element = create('span', { class: 'av-choice av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, stop, said]);
+  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, stop, said]);
   part(root, 'choices').prepend(element);
 
   /** Whole answer, the token on screen, and what was made before. @returns {(number[] | null)[]} */

@@ -4,7 +4,7 @@ import { part } from './dom.js';
 import { cellsInWords, createLive } from './live.js';
 import { topCells } from '../numbers/reduce.js';
 import { SINK_RULE } from '../numbers/sinks.js';
-import { effectSentence, inNats } from '../text/effect.js';
+import { effectCaution, effectSentence, inNats } from '../text/effect.js';
 import { sentenceOf } from '../text/map.js';
 import { sinksOf } from '../text/sinks.js';
 
@@ -20,8 +20,8 @@ export function createSentence(root, state) {
     const { shown, info, selection } = state.get;
     const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
     sentence.textContent = sentence.title = !isMap ? '' : shown.effect ? effectSentence({ ...shown, effect: shown.effect }, info) : sentenceOf(shown, info, state.get.region);
-    sinks.textContent = isMap ? sinksOf([shown], state.get.sinks) : '';
-    sinks.title = isMap && shown.sinks.count ? SINK_RULE : '';
+    sinks.textContent = !isMap ? '' : shown.effect ? effectCaution(info, shown.effect) : sinksOf([shown], state.get.sinks);
+    sinks.title = !isMap ? '' : shown.effect ? sinks.textContent : shown.sinks.count ? SINK_RULE : '';
     live.say(isMap ? () => spoken(shown, info) : null);
   }
 

@@ -74,7 +74,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     if (!shown || !drawn || shown.grid !== selection?.grid) return null;
     if (coloured?.drawn !== drawn || coloured.palette !== palette || coloured.beside !== beside || coloured.theme !== theme) {
       const { values, hidden, range } = drawn;
-      const colours = shown.effect ? divergingPixels(isDark() && beside, !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
+      const colours = shown.effect ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
       coloured = { drawn, palette, beside, theme, map: { values, hidden, place: (/** @type {number} */ value) => placeIn(range, value), colours } };
     }
     return coloured.map;

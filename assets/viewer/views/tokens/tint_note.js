@@ -18,8 +18,9 @@ export function createTintNote(reading) {
       scale.hidden = !tint;
       scale.classList.toggle('av-signed', isSigned);
       if (tint) {
-        high.textContent = `${isSigned ? '+' : ''}${tintEnd(tint)}`;
-        low.textContent = isSigned ? `−${tintEnd(tint)}` : '0';
+        const hasTwo = isSigned && tint.end > 0;
+        high.textContent = `${hasTwo ? '+' : ''}${tintEnd(tint)}`;
+        low.textContent = hasTwo ? `−${tintEnd(tint)}` : '0';
       }
       words.textContent = reading.words(tint);
       words.title = words.textContent;
