@@ -7,13 +7,15 @@ from typing import Any
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 
+from .agreement import AGREEMENT
+from .cells import CELLS
 from .direct import DIRECT
 from .forecast import FORECAST
 from .kind import Kind
 from .lens import LENS
 from .relative import RELATIVE
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS, RELATIVE)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS, RELATIVE, CELLS, AGREEMENT)}
 
 
 def kind_of(name: Any) -> Kind:
