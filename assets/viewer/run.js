@@ -7,7 +7,7 @@
  */
 import { createActions } from './state/actions.js';
 import { createCommands } from './state/commands.js';
-import { readFragment, writeFragment } from './state/address.js';
+import { readFragment, readShows, writeFragment } from './state/address.js';
 import { sharedHigh } from './numbers/atlas.js';
 import { createAtlasView } from './views/atlas/atlas_view.js';
 import { createCaution } from './views/caution.js';
@@ -170,9 +170,11 @@ export function mount({ element, props, watch, trigger, server }) {
       const isSame = before?.info && before.selection && asksTheSame(before.info, info);
       const chosen = isSame ? before.selection : wish.selection;
       const tower = checkedSelection(info, chosen ?? {}).tower;
-      const { reading, notice: missing } = wish.shows ? await shows.restore(info, wish.shows.tokens, tower) : { reading: null, notice: '' };
+      const shown = wish.shows ?? (wish.selection ? undefined : readShows(next.view?.show).shows);
+      const { reading, notice: missing } = shown ? await shows.restore(info, shown.tokens, tower) : { reading: null, notice: '' };
       if (state.get.source !== source) return;
-      const selection = chosen ? checkedSelection(info, chosen, reading !== null) : startingSelection(info, firstTower(info), next.view);
+      const start = startingSelection(info, firstTower(info), next.view);
+      const selection = chosen ? checkedSelection(info, chosen, reading !== null) : reading ? { ...start, direction: /** @type {const} */ ('received') } : start;
       const region = isSame ? before.region : regionAsked(info, asked, selection.tower);
       const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : missing;
       state.set({ info, reading, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });

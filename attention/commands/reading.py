@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from attention.comparisons.comparison import Comparison
 from attention.errors import DamagedRun, Interrupted, InvalidRequest, NotInRun
 from attention.fields import Field
 from attention.kinds.kept import kept_readings
@@ -122,11 +123,23 @@ def _kept_of(run: Run, kind: Kind, asked: dict[str, Any]) -> Path | None:
         return None
 
 
-def make_named(found: Any, options) -> None:
-    """Make the reading of a run that an export names by its kind, where it has maps and is not there yet."""
+def make_named(found: Run | Comparison, options) -> None:
+    """Make the reading that an export names by its kind, where it has maps and is not there yet.
+
+    Of a comparison for the members that are drawn.
+    """
     kind = KINDS.get(options.reading)
-    if kind is not None and kind.rows is not None and isinstance(found, Run):
-        made_reading(found, kind, kind.read(found, {}), options)
+    if kind is None or kind.rows is None:
+        return
+    runs = [found] if found.kind == "run" else [found.run(name) for name in _drawn(found, options)]
+    for run in runs:
+        made_reading(run, kind, kind.read(run, {}), options)
+
+
+def _drawn(comparison: Comparison, options) -> list[str]:
+    first, second, *_ = comparison.runs
+    left, right = (getattr(options, name, None) for name in ("left", "right"))
+    return [left or first, right or second]
 
 
 def adapter_of(run: Run) -> Any:

@@ -28,10 +28,9 @@ def effect_caption(selection: Selection, look: Look, how: Drawn, values: np.ndar
     end = format_value(how.high)
     total = float(values[selection.cells()].sum(dtype=np.float64))
     return [
-        f"{model_words(info)} · {_where(selection)}",
+        f"{model_words(info)} · {effect_where(selection)}",
         *asked_words(info.get("prompt"), [("", info.get("answer"))], bool(info.get("forced"))),
-        f"forecast, first order: what the {_target(selection)} would change by if {_who(selection)} a little less; "
-        "negative (blue): the answer would lose",
+        effect_subject(selection),
         f"{image_words(selection)}: {rows}×{cols} cells, sum {signed(total)} nats",
         *effect_in_region(selection),
         f"{how.curve}, {MINUS}{end} to +{end} nats, 0 in the middle, {ground_words(look)}",
@@ -40,10 +39,18 @@ def effect_caption(selection: Selection, look: Look, how: Drawn, values: np.ndar
     ]
 
 
+def effect_subject(selection: Selection) -> str:
+    """Sentence on the target, who would read what a little less, and what the sign says."""
+    return (
+        f"forecast, first order: what the {_target(selection)} would change by if {_who(selection)} a little less; "
+        "negative (blue): the answer would lose"
+    )
+
+
 def effect_sentence(selection: Selection, values: np.ndarray) -> str:
     """Sentence on the cell that would cost the answer most."""
     cells = values[selection.cells()]
-    who, least = _where(selection).replace(" · ", ", "), float(cells.min(initial=0))
+    who, least = effect_where(selection).replace(" · ", ", "), float(cells.min(initial=0))
     if not least < 0:
         return f"Forecast, {who}: no cell here would cost the answer anything"
     row, col = divmod(int(cells.argmin()), cells.shape[1])
@@ -68,7 +75,7 @@ def signed(value: float) -> str:
     return f"{MINUS if value < 0 else '+'}{format_value(abs(value))}"
 
 
-def _where(selection: Selection) -> str:
+def effect_where(selection: Selection) -> str:
     """The tower, layer and head of a map: effects are summed, and `max` is the one farthest from 0."""
     return where_words(selection).replace("mean over", "sum over").replace("max over", "largest over")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attention.readings.lens import KIND, Lens
+from attention.readings.reading import check_asked_again
 from attention.runs.run import Run
 
 from .cost import cost_of_lens
@@ -20,6 +21,8 @@ def make(making: Making) -> Lens:
 
 
 def read(run: Run, _) -> Asked:
+    """Read nothing: a lens is of every token and layer."""
+    check_asked_again(run)
     return {}
 
 

@@ -15,7 +15,7 @@ from attention.visitors.service import Service
 
 from . import JOB, QUIET
 from .sentences import in_words, status_line
-from .viewer import Mounted
+from .viewer import AttentionViewer, ComparisonViewer, Mounted
 from .visitors import visitor_of
 
 
@@ -23,7 +23,7 @@ class TriedChannel(Mounted):
     """Channel to a viewer, for what it asked for.
 
     Of a trial {number, text}, {number, tried} or {number, why}; of a reading {number, reading: its kind} and `text`,
-    `partial`, `made` or `why`.
+    `partial`, `made` or `why`. `viewer` is there too where that is not the one of runs.
     """
 
     TEMPLATE, MODULE = "tried.html", "tried.js"
@@ -50,14 +50,15 @@ class TriedChannel(Mounted):
 class Asking:
     """Questions of one viewer on their way: begun, and stopped by their numbers."""
 
-    def __init__(self, service: Service):
-        self._service = service
+    def __init__(self, service: Service, viewer: str = AttentionViewer.KIND):
+        self._service, self._viewer = service, viewer
         self._working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
 
     async def begin(self, asked: Any, visitor: Visitor) -> AsyncIterator[dict]:
         """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told."""
         asked = asked if isinstance(asked, dict) else {}
         of, name = _named(asked, visitor)
+        of |= {"viewer": self._viewer} if self._viewer != AttentionViewer.KIND else {}
         is_reading = "reading" in of
         ask, made = (self._service.asked_reading, "made") if is_reading else (self._service.trial, "tried")
         partial = None
@@ -89,9 +90,9 @@ def _named(asked: dict, visitor: Visitor) -> tuple[dict, tuple[Any, ...]]:
     return of, (visitor.session, *(f"{name}={value}" for name, value in of.items()))
 
 
-def build_trials(service: Service, viewer: gr.HTML) -> None:
+def build_trials(service: Service, viewer: AttentionViewer | ComparisonViewer) -> None:
     """Let a viewer ask for trials and readings: its event `apply` begins one, `stop` ends it."""
-    told, asking = TriedChannel(visible="hidden"), Asking(service)
+    told, asking = TriedChannel(visible="hidden"), Asking(service, viewer.KIND)
 
     async def begin(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
         async for said in asking.begin(event._data, visitor_of(request)):

@@ -10,11 +10,13 @@ from PIL import Image
 
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.commands.main import main
+from attention.comparisons.maps import compared_maps
 from attention.drawing.colour_range import drawn_signed
 from attention.drawing.look import Look
 from attention.environment import EXAMPLES
 from attention.errors import InvalidRequest, NotInRun
 from attention.exports.export import export, heatmap_png
+from attention.folders import open_folder
 from attention.kinds.kept import run_as_read
 from attention.models.kept import free
 from attention.runs.run import open_run
@@ -112,13 +114,13 @@ def test_what_effects_do_not_have_is_refused_by_name(run, forecast, tmp_path, as
     assert not list(tmp_path.iterdir())
 
 
-def test_a_reading_of_a_comparison_is_one_runs(tmp_path):
-    from attention.folders import open_folder
-
+def test_what_a_comparison_has_of_no_reading_is_refused(tmp_path):
     with open_folder(EXAMPLES / "compared") as found:
-        for as_what in ("png", "csv", "zip", "html"):
+        for as_what in ("csv", "zip", "html"):
             with pytest.raises((InvalidRequest, NotInRun), match="one of base, adapter_1"):
                 export(found, as_what, tmp_path / "x", reading="forecast")
+        with pytest.raises(NotInRun, match="no forecast yet"):
+            export(found, "png", tmp_path / "x", reading="forecast")
 
 
 def test_the_command_line_makes_a_reading_once_and_lists_and_draws_it(tmp_path, capsys):
@@ -130,6 +132,19 @@ def test_the_command_line_makes_a_reading_once_and_lists_and_draws_it(tmp_path, 
     assert main(["export", str(folder), "--format", "zip", "--output", str(tmp_path / "both.zip"), "--quiet"]) == 0
     with zipfile.ZipFile(tmp_path / "both.zip") as archive:
         assert not [name for name in archive.namelist() if "readings" in name], "they are made again"
+    capsys.readouterr()
+    drawn = ["export", str(folder), "--format", "png", "--reading", "forecast", "--caption", "--layer", "3"]
+    assert main([*drawn, "--output", str(tmp_path / "both.png"), "--quiet"]) == 0
+    about = json.loads(Image.open(tmp_path / "both.png").text["attention"])
+    with open_folder(folder) as found:
+        maps = compared_maps(found, reading="forecast", layer=3)
+        values = [np.stack([run_as_read(run, "forecast").row(3, None)]).sum(axis=(0, 1)) for run in found.runs.values()]
+        assert np.allclose(maps.values, values, rtol=1e-5, atol=1e-9)
+        before, after, difference = maps.drawn(Look())
+        assert before.high == after.high == difference.high == about["range"][1]
+        cells = found.base.cells(0)
+        assert np.allclose(difference.values, (values[1] - values[0])[cells], atol=1e-6)
+        assert before.high == pytest.approx(np.abs(np.stack(values)[:, cells]).max())
     capsys.readouterr()
     one = str(folder / "base")
     assert main(["reading", one, "forecast", "--json"]) == 0

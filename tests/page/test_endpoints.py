@@ -591,7 +591,7 @@ FIELDS = [
         ("analyze", [[{"x": 1}], *FIELDS[1:]], "images is [{'x': 1}]; it must be a file as"),
         ("analyze", [[A_FILE], *FIELDS[1:]], "it must be a file that was uploaded here before."),
         ("inspect", ["x"], "values; in order they are adapter, model, rename"),
-        ("heatmap", ["t"], "This call has 1 of 7 values; in order they are ticket, tower, layer"),
+        ("heatmap", ["t"], "This call has 1 of 8 values; in order they are ticket, tower, layer"),
         ("layers", [["x"]], "The model is ['x']; it must be a name."),
     ],
 )

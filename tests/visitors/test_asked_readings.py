@@ -139,6 +139,8 @@ def test_the_page_is_told_of_progress_of_what_was_found_so_far_and_of_the_end(se
     assert "not here any more" in told(asking, {**given, "ticket": "another"})[0]["why"]
     assert "no reading" in told(asking, {**given, "reading": "mood"})[0]["why"]
     assert told(asking, {"number": 1})[0]["why"]
+    both = told(Asking(service, "comparison"), {"ticket": "compared", "number": 2, "reading": "direct"})
+    assert both[-1]["viewer"] == "comparison" and list(both[-1]["made"]["members"]) == ["base", "adapter_1"]
 
 
 def test_a_reading_is_stopped_within_a_layer_and_nothing_of_it_is_left(service, monkeypatch):

@@ -21,7 +21,7 @@
  * @property {Choice} head
  * @property {number | null} grid      the grid on screen, null when the tower sees no image
  *
- * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number, region?: {image: number, place: number[]}}} View  where a manifest says to begin
+ * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number, region?: {image: number, place: number[]}, show?: string}} View  where a manifest says to begin; `show` as an address has it
  */
 import { cellsRead, firstTower, gridReadBy, gridsOf, headsOf, isTokenOf, keysAreTokens, keysOfGrid, layersOf, placeCount, promptLength, queriesAreTokens } from './run_info.js';
 

@@ -28,7 +28,7 @@ import { LruCache } from './lru.js';
  *   this forecast says, of what keys receive those of all rows together
  * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
- * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: Place}} ScoresWish  of one row, in every layer and head
+ * @typedef {{tower: string, name: string, direction?: Direction, query: number, until?: number | null, key?: number, region?: Place, effect?: string | null}} ScoresWish  of one row, in every layer and head; with `effect` of that forecast, of `received` of all rows
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
@@ -305,8 +305,9 @@ export function massesPath({ tower, query, until }) {
 }
 
 /** @param {ScoresWish} wish */
-export function scoresPath({ tower, name, query, until, key, region }) {
-  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}`;
+export function scoresPath({ tower, name, direction, query, until, key, region, effect }) {
+  const which = effect && direction === 'received' ? '' : `&query=${query}${span(until)}`;
+  return `scores?tower=${tower}&name=${name}${which}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}${of(effect)}`;
 }
 
 /** @param {LineWish} wish */

@@ -61,7 +61,7 @@ function measuredView({ map: { name, target, block }, measure }) {
  */
 export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (format === 'zip') return 'export?format=zip';
-  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...placeFields(view.region) })}`;
+  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...(view.effect ? { reading: view.effect.name } : {}), ...placeFields(view.region) })}`;
   if (format === 'region') return `export?${new URLSearchParams({ format: 'csv', ...rowOf(view), ...placeFields(view.region) })}`;
   if (format === 'safetensors') return `layer/${encodeURIComponent(view.tower)}/${view.layer}`;
   /** @type {Record<string, string | number>} */
@@ -110,7 +110,6 @@ export function reasonAgainst(view, format) {
   if (format === 'region' && !view.region) return 'Mark a place first: ▭ beside the zoom, or the key m.';
   if (format === 'region' && view.effect) return 'A table of a place is of what is read: choose Read.';
   if (format === 'region' && view.direction !== 'reads') return 'A place is measured in what a row reads: choose “reads from”.';
-  if (format === 'html' && view.effect) return 'A file of its own holds what was read: choose Read.';
   if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
   if (format === 'card' && view.direction === 'received' && !view.effect) return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
   if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;

@@ -88,7 +88,7 @@ function readingFields(reading) {
 }
 
 /** @param {string | undefined} text @returns {{shows?: Shows}} */
-function readShows(text) {
+export function readShows(text) {
   const [kind, ...tokens] = (text ?? '').split(' ');
   if (kind !== FORECAST || !tokens.every((token) => /^\d{1,9}$/.test(token))) return {};
   return { shows: { tokens: tokens.length ? tokens.map(Number) : null } };

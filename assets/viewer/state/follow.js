@@ -6,6 +6,7 @@
  */
 import { isOfRegion, regionIn } from '../numbers/regions.js';
 import { makeAtlas } from '../numbers/atlas.js';
+import { orderOf } from '../numbers/head_order.js';
 import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
 import { gridsOf, headCount, keysAreTokens, keysOfGrid, layersOf } from '../data/run_info.js';
@@ -92,7 +93,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
       state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
     };
     const masses = isRow && groups.length ? { tower, query, until } : null;
-    const scores = wantedScores(info, shown, order, pinned, region);
+    const scores = wantedScores(info, shown, orderOf(order, effect !== null), pinned, region);
     const line = hasLine(info, tower) && effect === null ? { tower, name: 'image_mass', layer, head } : null;
     await Promise.all([
       read('masses', masses && massesPath(masses), () => source.masses(/** @type {any} */ (masses))),
@@ -182,15 +183,18 @@ export function atlasOf(info, { tower, direction, query, until, grid, effect }) 
  * @returns {import('../data/source.js').ScoresWish | null}
  */
 export function wantedScores(info, { tower, direction, query, until, effect }, order, pinned, drawn = null) {
-  if (direction !== 'reads' || effect || order === 'number' || order === 'found' || order === 'effect') return null; // the found ones, and effects, are here
+  if (['number', 'found', 'effect'].includes(order)) return null; // the found ones, and effects, are here
+  if (effect && order === 'silence') return { tower, name: 'silence_zero', direction: 'received', query, effect: effect.name }; // of a head, and of no row
+  if (direction !== 'reads' && !(effect && direction === 'received')) return null;
   if (isOfRegion(order)) {
     const region = regionIn(info, drawn, tower);
     return region ? { tower, name: order, query, until, region } : null;
   }
-  if (order !== 'value') return { tower, name: order, query, until };
+  if (order !== 'value') return effect ? null : { tower, name: order, query, until };
   const record = pinned && info.grids[pinned.grid];
   if (!pinned || !record || !gridsOf(info, tower).includes(pinned.grid)) return null;
-  return { tower, name: order, query, until, key: keysOfGrid(info, pinned.grid)[pinned.row * record.cols + pinned.col] };
+  const of = effect ? { direction, effect: effect.name } : {};
+  return { tower, name: order, query, until, ...of, key: keysOfGrid(info, pinned.grid)[pinned.row * record.cols + pinned.col] };
 }
 
 /**

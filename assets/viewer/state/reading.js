@@ -19,7 +19,7 @@ import { directionsOf } from '../data/selection.js';
 import { readingName } from './readings.js';
 
 const KIND = 'forecast';
-const NOT_MADE = 'The address shows a forecast that has not been made of this run: choose Forecast to make it.';
+const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 
 /** Why there can be no forecast of a run, '' where there can. @param {RunInfo} info */
 export function whyNoForecast(info) {
@@ -111,6 +111,8 @@ export function createReadingChoice(state, { asking, select, announce }) {
       if (known) return put(known);
       if (!asking) return state.set({ notice: 'This file does not hold that forecast.' });
       const fields = { ...(tokens && { tokens }), towers: towersAsked(info, selection.tower) };
+      wished = '';
+      if (state.get.readings[KIND]?.name !== readingName(fields)) asking.stop(KIND); // of others, which are not waited for any more
       wished = readingName(fields);
       asking.ask(KIND, fields);
     },
@@ -122,7 +124,7 @@ export function createReadingChoice(state, { asking, select, announce }) {
     async restore(info, tokens, tower) {
       const { source } = state.get;
       const found = source && findForecast(await look(source), tokens ?? answerTokens(info), tower, tokens === null);
-      return { reading: found ?? null, notice: found ? '' : NOT_MADE };
+      return { reading: found ?? null, notice: found ? '' : `${NOT_MADE}${asking ? ': choose Forecast to make it' : ''}.` };
     },
 
     /** Learn what there is. */

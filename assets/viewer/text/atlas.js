@@ -1,6 +1,6 @@
 // @ts-check
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
-import { ORDERS, isOfReaders } from '../numbers/head_order.js';
+import { ORDERS, isOfReaders, orderOf } from '../numbers/head_order.js';
 import { isOfRegion, regionOf } from '../numbers/regions.js';
 import { headCount, layersOf, skippedLayers } from '../data/run_info.js';
 import { kindsOf } from './layers.js';
@@ -37,12 +37,13 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
   const how = scale === 'map' || (scale === 'uniform' && (isColumn || isEffect)) ? 'each on its own scale'
     : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
   const { text, unit, isLowFirst } = ORDERS[held.order];
-  const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
+  const first = isLowFirst ? 'lowest' : isEffect ? 'largest' : 'highest';
+  const by = held.ranks ? `${text}, ${first} first` : '';
   const inUnit = unit && ` (${unit})`;
   const all = held.layers.length * headCount(held.info, held.tower);
   const readers = isOfReaders(held.order) ? ' among the half with most image mass' : '';
   const what = held.view === 'all' ? `layers → ${by ? `heads by ${by}` : 'heads'} ↓`
-    : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
+    : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${first} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
   const without = held.view === 'all' ? skippedLayers(held.info, held.tower).flat() : [];
   const title = `${isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
@@ -70,6 +71,6 @@ export function whyNoMaps(held, fields) {
   if (shown.direction !== 'reads' && !shown.effect) return 'Scores are of rows: choose “reads from” to see the best heads.';
   if (isOfRegion(order) && !regionOf(held.info, fields.region)) return 'The answer names no place: mark one (m), or choose another order.';
   if (order === 'found' && !fields.found) return 'Load the heads that “score” found, from their file, or choose another order.';
-  if (fields.order !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
+  if (orderOf(fields.order, Boolean(shown.effect)) !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
   return order === 'value' ? 'Pin a cell of the picture: the heads that read most of it are then shown here.' : 'Choose an order: the heads that come first in it are then shown here.';
 }

@@ -113,7 +113,7 @@ def _effects(found: Run | Comparison, reading: str | None) -> Forecast | None:
     if reading is None:
         return None
     if found.kind != "run":
-        raise InvalidRequest(f"A reading is of one run: name one of {', '.join(found.runs)} as the member.")
+        raise InvalidRequest(f"A file holds a reading of one run: name one of {', '.join(found.runs)} as the member.")
     effects = find_reading(found, reading)
     if not isinstance(effects, Forecast):
         raise InvalidRequest(f"A file holds a forecast beside the attention, and no {effects.kind}.")

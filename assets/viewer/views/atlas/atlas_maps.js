@@ -149,7 +149,7 @@ function itemsOfBest(held, fields) {
   const item = ofAtlas(held, fields);
   return bestHeads(scores, masses, order).map((index, rank) => {
     const found = item(Math.floor(index / heads), index % heads, rank);
-    return { ...found, caption: `L${found.layer} H${found.head} ${atlas.isEffect ? formatSigned(found.mass) : ORDERS[order].write(scores[index])}` };
+    return { ...found, caption: `L${found.layer} H${found.head} ${atlas.isEffect ? formatSigned(order === 'effect' ? found.mass : scores[index]) : ORDERS[order].write(scores[index])}` };
   });
 }
 
@@ -184,10 +184,11 @@ function itemsOfLayer(held, { sinks }) {
  * @param {Held} held
  * @param {Pick<Item, 'place' | 'head'>} item
  */
-function scoreOf({ scores, order, info, tower }, { place, head }) {
+function scoreOf({ scores, order, info, tower, shown }, { place, head }) {
   const heads = headCount(info, tower);
   if (!scores || order === 'image_mass' || order === 'effect' || typeof head === 'string' || place < 0 || place * heads >= scores.length) return '';
-  return ORDERS[order].write(scores[place * heads + head]);
+  const score = scores[place * heads + head];
+  return shown?.effect && order === 'value' ? formatSigned(score) : ORDERS[order].write(score);
 }
 
 /**
