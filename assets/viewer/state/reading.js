@@ -24,7 +24,7 @@ const KIND = 'forecast';
 const RELATIVE = 'relative';
 const NOT_HELD = { forecast: 'This file does not hold that forecast.', relative: 'This file does not hold relative attention.' };
 const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
-const NOT_MADE = 'The address shows a forecast that has not been made of this run: choose Forecast to make it.';
+const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 
 /** Why there can be no forecast of a run, '' where there can. @param {RunInfo} info */
 export function whyNoForecast(info) {
@@ -165,7 +165,7 @@ export function createReadingChoice(state, { asking, select, announce }) {
         return { reading: made ?? null, notice: made ? '' : NO_RELATIVE };
       }
       const found = source && findForecast(await look(source), tokens ?? answerTokens(info), tower, tokens === null);
-      return { reading: found ?? null, notice: found ? '' : NOT_MADE };
+      return { reading: found ?? null, notice: found ? '' : `${NOT_MADE}${asking ? ': choose Forecast to make it' : ''}.` };
     },
 
     /** Learn what there is. */

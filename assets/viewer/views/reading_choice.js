@@ -35,15 +35,15 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   }
 
   function show() {
-    const { info, reading, readings, forecasts, tower } = state.get;
+    const { info, reading, readings, forecasts, tower, cellsShown } = state.get;
     const [isForecasting, isDividing] = [Boolean(readings.forecast?.working), Boolean(readings.relative?.working)];
     const working = isForecasting || isDividing;
     element.hidden = !info || !(canAsk || forecasts.length);
     if (!info || element.hidden) return;
     const why = whyNoForecast(info);
-    read.setAttribute('aria-pressed', String(!reading && !working));
-    forecast.setAttribute('aria-pressed', String((reading?.kind === 'forecast' && !isDividing) || isForecasting));
-    relative.setAttribute('aria-pressed', String((reading?.kind === 'relative' && !isForecasting) || isDividing));
+    read.setAttribute('aria-pressed', String(!reading && !working && !cellsShown));
+    forecast.setAttribute('aria-pressed', String(((reading?.kind === 'forecast' && !isDividing) || isForecasting) && !cellsShown));
+    relative.setAttribute('aria-pressed', String(((reading?.kind === 'relative' && !isForecasting) || isDividing) && !cellsShown));
     relative.hidden = !canAsk && reading?.kind !== 'relative';
     const whyNot = whyNoRelative(info, tower);
     relative.disabled = Boolean(whyNot);
@@ -65,7 +65,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     listen(relative, { click: () => void (state.get.reading?.kind === 'relative' || choice.relative()) }),
     listen(of, { change: () => void choice.forecast(of.value ? of.value.split(',').map(Number) : null) }),
     listen(stop, { click: () => { choice.stop(); read.focus(); } }),
-    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts'], show),
+    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds
   ];
   show();
