@@ -47,7 +47,7 @@ export function findForecast(made, tokens, tower, isWhole = false) {
 /** Relative attention that was made, with a tower. @param {MadeReading[]} made @param {string} tower @returns {Reading | null} */
 export function findRelative(made, tower) {
   const found = made.find(({ kind, towers }) => kind === RELATIVE && towers.includes(tower));
-  return found ? { kind: RELATIVE, name: found.name, tokens: [], isWhole: false, towers: found.towers, value: NaN, prompt: found.prompt, floor: found.floor } : null;
+  return found ? { kind: RELATIVE, name: found.name, tokens: [], isWhole: true, towers: found.towers, value: NaN, prompt: found.prompt, floor: found.floor } : null;
 }
 
 /** Why there is no relative attention in a tower, '' where there can be. @param {RunInfo} info @param {string} tower */

@@ -11,7 +11,7 @@ import { startingLook } from '../../../assets/viewer/state/look.js';
 import { findRelative } from '../../../assets/viewer/state/reading.js';
 import { relativeSentence } from '../../../assets/viewer/text/relative.js';
 
-const RELATIVE = { kind: 'relative', name: 'ab', tokens: [], isWhole: false, towers: ['language'], prompt: 'Describe it.', floor: 1e-6 };
+const RELATIVE = { kind: 'relative', name: 'ab', tokens: [], isWhole: true, towers: ['language'], prompt: 'Describe it.', floor: 1e-6 };
 
 test('a ratio and its inverse lie as far from 1, which is in the middle of the colours', () => {
   assert.deepEqual([...octavesOf(Float32Array.of(1, 2, 0.25))], [0, 1, -2]);
