@@ -126,7 +126,7 @@ export function mount({ element, props, watch, trigger, server }) {
         state.set({ info });
         void follower.reorder();
       },
-    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, createLensSwitch(root, state, lens), lens, ...(readings ? [createDirect(root, state, readings, actions.choose)] : []), cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, ...(readings ? [createDirect(root, state, readings, actions.choose)] : []), createLensSwitch(root, state, lens), lens, cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []), createCellMapView(root, state, cellMap), createAgreementView(root, state, readings, cellMap.canAsk),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],

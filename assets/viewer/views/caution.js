@@ -3,18 +3,20 @@
 import { part } from './dom.js';
 import { createHowToRead, linkHow } from './how_to_read.js';
 
-/** What stands at the foot, of what is read and of effects. */
-const SAID = { read: 'Attention shows what was read, not why. ', forecast: 'A forecast guesses what the answer would lose, and does not say why. ', relative: 'A ratio to a general question shows what this one changes, not why. ' };
-
-/** What of the page says more, by what is shown. */
-const ABOUT = { read: 'read', forecast: 'forecast', relative: 'relative' };
+/** What stands at the foot, by what is shown, and what of the page says more of it. */
+const SAID = {
+  read: { words: 'Attention shows what was read, not why. ', about: 'read' },
+  forecast: { words: 'A forecast guesses what the answer would lose, and does not say why. ', about: 'forecast' },
+  relative: { words: 'A ratio to a general question shows what this one changes, not why. ', about: 'relative' },
+  tried: { words: 'Measured: what the answer loses without a cell, not why. ', about: 'tried-without' },
+};
 
 /** @param {HTMLElement} root @param {import('../state/fields.js').ViewerState} [state]  where effects can be shown */
 export function createCaution(root, state) {
-  const shown = () => state?.get.reading?.kind ?? 'read';
+  const shown = () => SAID[state?.get.cellsShown ? 'tried' : state?.get.reading?.kind ?? 'read'];
   const page = createHowToRead(root);
-  const said = document.createTextNode(SAID.read);
-  part(root, 'caution').replaceChildren(said, linkHow(root, () => ABOUT[shown()]));
-  const undo = state?.on(['reading'], () => { said.textContent = SAID[shown()]; });
+  const said = document.createTextNode(shown().words);
+  part(root, 'caution').replaceChildren(said, linkHow(root, () => shown().about));
+  const undo = state?.on(['reading', 'cellsShown'], () => { said.textContent = shown().words; });
   return { dispose: () => { undo?.(); page.dispose(); } };
 }
