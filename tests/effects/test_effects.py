@@ -15,13 +15,14 @@ from attention.effects.beside_controls import BesideControls, try_heads, try_reg
 from attention.effects.controls import control_heads, control_regions
 from attention.effects.keeping_agreement import keep_agreement
 from attention.effects.over_set import BEST, over_set
-from attention.effects.record import FLAT, FLAT_ORDER, NEAR_CERTAIN, tried_record
+from attention.effects.record import tried_record
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import Cancelled, DamagedRun, InvalidRequest, NotInRun
 from attention.kinds.agreement import AGREEMENT
 from attention.models import loading as models
 from attention.readings.agreement import agreement, keys_of, picture_blocks, spearman
-from attention.readings.kept_agreement import KeptAgreement
+from attention.readings.forecast import FLAT, NEAR_CERTAIN
+from attention.readings.kept_agreement import FLAT_ORDER, KeptAgreement
 from attention.readings.reading import INDEX
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun

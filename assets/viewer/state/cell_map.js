@@ -47,7 +47,8 @@ export function createCellMap(state, asking) {
   function hear() {
     const asked = state.get.readings[KIND];
     if (!asked) return;
-    const { cells } = state.get;
+    const { cells, cellsShown } = state.get;
+    if (!asked.working && !asked.made && !cells && cellsShown) return state.set({ cellsShown: false, notice: asked.text }); // there is nothing to show
     if (!asked.working && cells?.seconds_left) state.set({ cells: { ...cells, seconds_left: null } }); // it was stopped
     if (asked.made && asked.made !== heard) {
       heard = asked.made;

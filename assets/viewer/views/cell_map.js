@@ -17,7 +17,8 @@ export function createCellMapView(root, state, cellMap) {
   const measure = create('select', { 'aria-label': 'Each cell is', title: 'hidden from all other tokens, or painted over and the picture read again' });
   const [stop, stopHere] = [0, 1].map(() => create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' }));
   stopHere.classList.add('av-try-stop');
-  const switched = create('span', { class: 'av-show-tried' }, [tried, measure, stop]);
+  const far = create('span', { class: 'av-show-said' });
+  const switched = create('span', { class: 'av-show-tried' }, [tried, measure, stop, far]);
   part(root, 'show').append(switched);
 
   const button = create('button', { type: 'button', class: 'av-toggle av-try', text: 'Try every cell', title: TRIED_ANSWERS });
@@ -42,6 +43,7 @@ export function createCellMapView(root, state, cellMap) {
     if (String([...measure.options].map(({ value }) => value)) !== String(measures)) measure.replaceChildren(...measures.map((each) => create('option', { value: each, text: MEASURES[each] })));
     measure.value = cellsMeasure;
     const words = askedWords(cells, asked);
+    far.textContent = working ? words : '';
     said.hidden = !words;
     if (said.textContent !== words) said.textContent = words;
   }

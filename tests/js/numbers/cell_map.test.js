@@ -67,6 +67,8 @@ test('a map comes in while it is measured, stays where it is stopped, and anothe
   state.set({ reading: { kind: 'forecast', name: 'f', tokens: [6], isWhole: false, towers: [] } });
   await map.show();
   assert.deepEqual([sent.at(-1)[1].tokens, state.get.cells], [[6], null]);
+  readings.hear({ number: sent.at(-1)[1].number, reading: 'cells', why: 'Only some tokens of this run have rows.' });
+  assert.deepEqual([state.get.cellsShown, state.get.notice], [false, 'Only some tokens of this run have rows.']);
 });
 
 test('files and code are of what is on screen: a measured map has no figure, and its own code', () => {
