@@ -202,6 +202,7 @@ HOSTED_UPLOADED_ZIP_MB = 256  # of one file
 HOSTED_EXPORT_MB = 500  # of one that is written as a file
 CALLS_OF_ADDRESS = 100  # that wait to be handed on, each for milliseconds
 VISITOR_RUNS, VISITOR_KEPT_BYTES = 12, 4_000_000_000  # of one session; beyond, its oldest ones go
+ADDRESS_FETCHED_BYTES = 4 * HOSTED_ADAPTER_BYTES  # by its people's own logins to the Hub
 PEOPLE_AT_ADDRESS = 3  # an address may have as much as so many sessions: a university shares one
 MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it

@@ -18,6 +18,7 @@ from attention.serving.calls import Calls
 from attention.serving.connections import Connections
 from attention.serving.library import library_routes
 from attention.serving.login import Login
+from attention.serving.own_pages import OwnPages
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
@@ -77,6 +78,8 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
         Middleware(Login),
         Middleware(Connections, presence=service.presence),
     ]
+    if service.offers_login:
+        served["middleware"].append(Middleware(OwnPages))
     if service.is_hosted:
         room = functools.partial(service.cache.upload_room, most=limits.together)
         served["middleware"] += [

@@ -13,6 +13,7 @@ import gradio as gr
 from attention.visitors.service import Service
 
 from . import JOB, QUIET
+from .logins import login_of
 from .sentences import in_words, status_line
 from .viewer import AttentionViewer, Mounted
 from .visitors import visitor_of
@@ -46,11 +47,11 @@ def build_trials(service: Service, viewer: AttentionViewer) -> None:
     """Let the viewer of runs ask for trials: its event `apply` begins one, `stop` ends it."""
     told = TriedChannel(visible="hidden")
 
-    async def trying(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
+    async def trying(event: gr.EventData, request: gr.Request, login: gr.OAuthToken | None) -> AsyncIterator[dict]:
         asked = event._data if isinstance(event._data, dict) else {}
         number = asked.get("number")
         try:
-            with service.trial(asked.get("ticket"), asked, visitor_of(request)) as job:
+            with service.trial(asked.get("ticket"), asked, visitor_of(request), login_of(service, login)) as job:
                 async for progress in job.follow():
                     yield {"number": number, "text": status_line(progress)}
                 yield {"number": number, "tried": job.result()}

@@ -55,7 +55,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
                 model = explore.model
             with gr.Tab("Compare", id="compare"):
                 compared_model = build_compare(demo, service, comparisons, passed_on)
-        foot = build_foot() if service.is_hosted else None
+        foot = build_foot(service) if service.is_hosted else None
         demo.load(None, None, tabs, js=FRONT % first_tab, **QUIET)
         passed_on.change(lambda passed: gr.Tabs(selected=tab_of(service, passed["ticket"])), passed_on, tabs, **QUIET)
         build_endpoints(service)
@@ -92,7 +92,7 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
 
         def closed(request: gr.Request) -> None:
             """A page or a client has gone: its runs wait less long than others. Whoever only reloaded looks on."""
-            service.cache.session_closed(request.session_hash)
+            service.session_closed(request.session_hash)
 
         demo.unload(closed)
 

@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 from attention.capture.images import open_pictures
 from attention.decoder_pool import ask_for
-from attention.environment import POCKET_ID, is_zero_gpu
+from attention.environment import POCKET_ID, is_zero_gpu, offers_login
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
 from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
+from attention.models.hub_login import HubLogin
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -34,6 +35,7 @@ from attention.words import GONE
 
 from .asked_trials import read_trial
 from .files import bytes_of
+from .hub_logins import HubLogins
 from .jobs import Job, wait_for
 from .key import Key
 from .presence import RUN, STREAM, Visitor
@@ -45,7 +47,7 @@ from .turns import Turn, Turns
 log = logging.getLogger(__name__)
 
 
-FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], list[dict]]
+FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool, HubLogin | None], list[dict]]
 
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
@@ -85,7 +87,8 @@ class Service:
                 returns {run} or {error}; given the inputs too where they are made already. `work` is that of one run.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
-                downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
+                downloads them, and returns what `run_job` needs of them; told of a download, and of the visitor's own
+                login where one is offered. None: there are none here.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             limits: another server's than the usual ones.
             model: the model to offer first, instead of the machine's default.
@@ -101,6 +104,8 @@ class Service:
             TurnLimits.hosted() if is_hosted else TurnLimits(), DEVICES_OF_ZERO_GPU if is_zero_gpu() else 1
         )
         self.presence, self.files = cache.presence, cache.files
+        self.offers_login = is_hosted and offers_login()
+        self.hub_logins = HubLogins(cache.files, cache.new_folder().parent / "by_login", cache.room)
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self.starting = Starting()
         self._loaded = self.starting.has_libraries
@@ -278,22 +283,25 @@ class Service:
             raise InvalidRequest("This is not among what was deleted here.") from None
 
     @contextmanager
-    def job(self, fields: dict, owner: Visitor | str, comparison: dict | None = None) -> Iterator[Job]:
+    def job(
+        self, fields: dict, owner: Visitor | str, comparison: dict | None = None, login: HubLogin | None = None
+    ) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. What
+        not everybody may read of the Hub is read by the owner's own `login`, where one is offered. The
         result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
         owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
-        work = functools.partial(self._work, fields=fields, comparison=comparison)
+        work = functools.partial(self._work, fields=fields, comparison=comparison, login=login)
         paths = files_of(fields)
         kept = self.reading(*self.cache.tickets_of_files(paths))
         with self.files.held(paths), kept, self._begun(work, owner) as job:
             yield job
 
     @contextmanager
-    def trial(self, ticket: Any, given: dict, owner: Visitor | str) -> Iterator[Job]:
+    def trial(self, ticket: Any, given: dict, owner: Visitor | str, login: HubLogin | None = None) -> Iterator[Job]:
         """Start a job that tries a run's answer without what fields name, as `job` does; the result is its record.
 
         Raises what `asked_trials.read_trial` raises, and InvalidRequest for a ticket of no run.
@@ -301,7 +309,7 @@ class Service:
         run = self.run(ticket)
         asked = read_trial(run, given)
         self.checked_model(run.info["model"]["id"])
-        work = functools.partial(self._try, ticket=ticket, run=run, asked=asked)
+        work = functools.partial(self._try, ticket=ticket, run=run, asked=asked, login=login)
         with self.reading(ticket), self._begun(work, owner) as job:
             yield job
 
@@ -346,6 +354,11 @@ class Service:
         """True if a job of this visitor is in progress."""
         return any(not job.is_done for job in tuple(self._jobs.get(owner, ())))
 
+    def session_closed(self, session: str) -> None:
+        """A page or a client has gone: its runs wait less long, and what its login has fetched goes."""
+        self.cache.session_closed(session)
+        self.hub_logins.session_closed(session)
+
     def close(self) -> None:
         """Stop every job, and leave the cache as it is to be found next time."""
         jobs = [job for jobs in self._jobs.values() for job in jobs]
@@ -355,7 +368,7 @@ class Service:
             job.join(CLOSING_SECONDS)
         self.cache.close()
 
-    def _work(self, begun: Begun, fields: dict, comparison: dict | None) -> dict:
+    def _work(self, begun: Begun, fields: dict, comparison: dict | None, login: HubLogin | None) -> dict:
         """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
         limits, partial, visitor, turn = self.limits, begun.partial, begun.visitor, begun.turn
         Request(**fields).validate(limits or Limits())  # which needs no turn
@@ -365,16 +378,17 @@ class Service:
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
-        job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison)
-        partial.report("queue")
-        with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
-            done = self._run_job(job, prepared)
+        with self.hub_logins.of(visitor, login) as at_work:
+            job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison, at_work)
+            partial.report("queue")
+            with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
+                done = self._run_job(job, prepared)
         if "error" in done:
             raise AttentionError(done["error"])
         return {"ticket": self.cache.add(done["run"], visitor)}
 
     def _ready(
-        self, partial: PartialRun, fields: dict, pictures: Any, comparison: dict | None
+        self, partial: PartialRun, fields: dict, pictures: Any, comparison: dict | None, login: HubLogin | None
     ) -> tuple[dict, Any, int]:
         """Refuse what cannot fit before a GPU is asked for; return the job, its inputs, and its bytes on disk."""
         from attention.capture.forecast import download_reporter, forecast
@@ -402,13 +416,15 @@ class Service:
         job: dict[str, Any] = {
             "partial": str(partial.folder),
             "request": request.to_dict(),
-            "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
+            "adapters": self._adapters(
+                wanted, fields["model"], download_reporter(partial), comparison is not None, login
+            ),
             "words": comparison["words"] if comparison is not None else None,
             "work": asdict(expected.work),
         }
         return job, expected.prepared, expected.bytes_on_disk * n_runs
 
-    def _try(self, begun: Begun, ticket: str, run: Run, asked: dict) -> dict:
+    def _try(self, begun: Begun, ticket: str, run: Run, asked: dict, login: HubLogin | None) -> dict:
         """In the job's thread: put a run's question to its model again, without what is asked."""
         partial = begun.partial
         begun.turn.begin(partial.check_cancelled)
@@ -427,17 +443,18 @@ class Service:
             alone = bool(adapter.get("without"))
             wanted.append({"id": adapter["id"], "scale": adapter["scale"], "rename": False, "alone": alone})
         readings = self.cache.readings(ticket)
-        job = {
+        job: dict[str, Any] = {
             "partial": str(partial.folder),
             "request": request.to_dict(),
-            "adapters": self._adapters(wanted, model, watch, may_be_models=False),
             "words": None,
             "tried": asked | {"folder": str(run.folder), "readings": str(readings)},
             "work": asdict(replace(expected.work, tokens=TRIAL_PASSES * len(run.info["tokens"]))),
         }
-        partial.report("queue")
-        with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
-            done = self._run_job(job, expected.prepared)
+        with self.hub_logins.of(begun.visitor, login) as at_work:
+            job["adapters"] = self._adapters(wanted, model, watch, may_be_models=False, login=at_work)
+            partial.report("queue")
+            with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
+                done = self._run_job(job, expected.prepared)
         self.cache.count_readings(ticket, readings)
         if "error" in done:
             raise AttentionError(done["error"])
@@ -463,13 +480,18 @@ class Service:
             comparison["adapters"] = [*comparison["adapters"], adapter]  # last: `words` names the others by number
 
     def _adapters(
-        self, wanted: list[dict], model: str, watch: Callable[[int, int], None], may_be_models: bool
+        self,
+        wanted: list[dict],
+        model: str,
+        watch: Callable[[int, int], None],
+        may_be_models: bool,
+        login: HubLogin | None,
     ) -> list[dict]:
         if not wanted:
             return []
         if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
-        return self._find_adapters(wanted, model, watch, may_be_models)
+        return self._find_adapters(wanted, model, watch, may_be_models, login)
 
 
 def files_of(fields: dict) -> list[str]:
