@@ -30,7 +30,8 @@ class LoginButton(gr.LoginButton):
 def build_login() -> LoginButton:
     """The button, which logs in, and out again."""
     return LoginButton(
-        "Log in to use private and gated adapters", logout_value="Log out ({})", size="sm", scale=0, min_width=160,
+        "Log in for private and gated adapters", logout_value="Log out ({})", variant="secondary", size="sm", scale=0,
+        min_width=250,
     )  # fmt: skip
 
 

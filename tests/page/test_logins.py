@@ -188,7 +188,7 @@ def test_a_login_counts_as_long_as_it_is_one_and_for_this_apps_own_page(running)
 def test_the_button_logs_in_and_out_and_the_cookie_may_be_in_a_frame(running, patch):
     _, address, _ = running
     config = httpx.get(f"{address}config").json()
-    (button,) = [each for each in config["components"] if "Log in to use" in str(each["props"].get("value"))]
+    (button,) = [each for each in config["components"] if "Log in for" in str(each["props"].get("value"))]
     assert button["type"] == "button"
     info = httpx.get(f"{address}gradio_api/info").json()["named_endpoints"]
     assert {name for name, endpoint in info.items() if "oauth_token" in endpoint} == {
