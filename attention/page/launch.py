@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from attention.environment import ASSETS, EXAMPLES, is_zero_gpu
 from attention.exports.html.notebook import shown_by
+from attention.picture_memory import few_heaps
 from attention.serving.access import Access, Hosts, checked_root_path
 from attention.serving.calls import Calls
 from attention.serving.connections import Connections
@@ -53,6 +54,8 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
     """
     root_path, names = checked_root_path(settings.pop("root_path", None) or os.environ.get("GRADIO_ROOT_PATH", ""))
     allowed_hosts = [*allowed_hosts, *names]
+    if service.is_hosted:
+        few_heaps()
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
         import adapters.comparing  # noqa: F401 - a job is a fork of this process, and imports on its visitor's time
         from attention.models import kept
