@@ -12,6 +12,7 @@ import gradio as gr
 import httpx
 import pytest
 from fake_hub import COMMIT, fake_hub
+from gradio.utils import oauth_token_requirement
 from gradio_client import Client, handle_file
 from itsdangerous import TimestampSigner
 from made_adapters import saved_adapter
@@ -19,6 +20,7 @@ from pictures import noise
 from served import seconds_until, served
 
 import app
+from attention.environment import offers_login
 from attention.page.logins import login_of
 from attention.page.whole import build
 from attention.visitors.store import RunCache
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.slow
 
 ADAPTER = "ada/private"
 ADA, BOB = "hf_oauth_of-ada", "hf_oauth_of-bob"
+ASKED = {"images": None, "prompt": "what?", "answer": "red"}
 SPACE = {
     "SYSTEM": "spaces", "SPACE_ID": "someone/space", "SPACE_HOST": "someone-space.hf.space",
     "OAUTH_CLIENT_ID": "client", "OAUTH_CLIENT_SECRET": "not told", "OAUTH_SCOPES": "openid profile read-repos",
@@ -58,12 +61,6 @@ def running(place, patch):
             yield service, address, hub
 
 
-@pytest.fixture(scope="module")
-def picture(place):
-    noise().save(place / "picture.png")
-    return str(place / "picture.png")
-
-
 def cookie(token, secret="not told", lasts=3600):
     """The cookie in which Gradio keeps a login."""
     info = {"access_token": token, "scope": "openid", "expires_at": int(time.time()) + lasts}
@@ -73,24 +70,21 @@ def cookie(token, secret="not told", lasts=3600):
 
 
 @contextmanager
-def visitor(address, token=None, **headers):
+def visitor(address, token=None):
     """A page's client, whose browser is logged in with a token."""
-    if token is not None:
-        headers = {"Cookie": cookie(token), **headers}
-    client = Client(address, verbose=False, headers=headers)
+    client = Client(address, verbose=False, headers={"Cookie": cookie(token)} if token is not None else None)
     try:
         yield client
     finally:
         client.close()
 
 
-def refusals(client, picture, name, ticket=None):
+def refusals(client, name, ticket=None):
     """Words of everything that takes an adapter's name, or a run that was made with one, as a visitor is told."""
-    asked = {"images": handle_file(picture), "prompt": "what?", "answer": "red"}
     calls = [
         lambda: client.predict(name, api_name="/layers"),
-        lambda: client.predict(**asked, adapter=name, api_name="/analyze"),
-        lambda: client.predict(**asked, adapters=[name], api_name="/compare"),
+        lambda: client.predict(**ASKED, adapter=name, api_name="/analyze"),
+        lambda: client.predict(**ASKED, adapters=[name], api_name="/compare"),
         lambda: client.predict(name, api_name="/inspect"),
     ]
     if ticket is not None:
@@ -110,7 +104,7 @@ def files_with(text, *places):
     ]  # fmt: skip
 
 
-def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, place, picture, patch, capfd, caplog):
+def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, place, patch, capfd, caplog):
     service, address, hub = running
     jobs, run_job = [], service._run_job
 
@@ -122,21 +116,22 @@ def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, pl
 
     patch.setattr(service, "_run_job", watched)
     fetched = service.cache.new_folder().parent / "by_login"
-    asked = {"images": handle_file(picture), "prompt": "what?", "answer": "red"}
     with visitor(address, ADA) as ada:
-        done = ada.predict(**asked, adapter=ADAPTER, api_name="/analyze")
+        noise().save(place / "picture.png")
+        seen = {**ASKED, "images": handle_file(place / "picture.png")}  # without a picture there is no trial
+        done = ada.predict(**seen, adapter=ADAPTER, api_name="/analyze")
         assert done["run"]["adapter"]["id"] == ADAPTER and done["run"]["adapter"]["revision"] == COMMIT
-        compared = ada.predict(**asked, adapters=[f"{ADAPTER}=0.5"], api_name="/compare")
+        compared = ada.predict(**ASKED, adapters=[f"{ADAPTER}=0.5"], api_name="/compare")
         assert compared["comparison"]["members"][1]["adapter"]["scale"] == 0.5
         assert ada.predict(ADAPTER, api_name="/inspect")["rank"] == [4, 4]
         assert ada.predict(ticket=done["ticket"], heads=[[0, 0]], api_name="/try")["heads"] == [[0, 0]]
         (folder,) = fetched.iterdir()
         assert len(jobs) == 3 and all(str(folder) in job for job in jobs) and service.files.n_bytes("127.0.0.1")
         with visitor(address) as nobody, visitor(address, BOB) as bob:
-            offered, *said = refusals(nobody, picture, f"{ADAPTER}@{COMMIT}")
+            offered, *said = refusals(nobody, f"{ADAPTER}@{COMMIT}")
             assert "is not offered here" in offered
             assert all("log in with an account that may read it, by the button" in words for words in said)
-            offered, *said = refusals(bob, picture, ADAPTER, done["ticket"])
+            offered, *said = refusals(bob, ADAPTER, done["ticket"])
             assert all("on the Hub that your account may read" in words for words in said) and len(said) == 4
             assert ADAPTER not in json.dumps(bob.predict(api_name="/adapters"))
             assert httpx.get(f"{address}gradio_api/file={folder}/adapter_config.json").status_code in (403, 404)
@@ -149,7 +144,7 @@ def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, pl
     assert not any(ADA in text for text in (*capfd.readouterr(), caplog.text))
 
 
-def test_a_script_gives_its_own_token(running, picture):
+def test_a_script_gives_its_own_token(running):
     _, address, _ = running
     client = Client(address, verbose=False, oauth_token=ADA)
     assert client.predict(ADAPTER, api_name="/inspect")["rank"] == [4, 4]
@@ -168,14 +163,13 @@ def test_a_login_counts_as_long_as_it_is_one_and_for_this_apps_own_page(running)
     _, address, hub = running
 
     def said(**headers):
-        with visitor(address, **headers) as client:
-            try:
-                return str(client.predict(ADAPTER, api_name="/inspect")["rank"])
-            except Exception as error:  # noqa: BLE001 - its words are looked at
-                return str(error)
+        call = f"{address}gradio_api/call"
+        event = httpx.post(f"{call}/v2/inspect", json={"adapter": ADAPTER}, headers=headers).json()["event_id"]
+        return httpx.get(f"{call}/inspect/{event}", headers=headers).text
 
     own = cookie(ADA)
-    assert said(Cookie=own) == said(Cookie=own, Origin="https://someone-space.hf.space") == "[4, 4]"
+    for headers in ({}, {"Origin": "https://someone-space.hf.space"}):
+        assert '"rank": [4, 4]' in said(Cookie=own, **headers)
     for elsewhere in ("https://evil.example", "null"):
         assert "log in with an account" in said(Cookie=own, Origin=elsewhere)
     assert "log in with an account" in said(Cookie=cookie(ADA, lasts=-1)), "it has expired"
@@ -213,18 +207,33 @@ def test_the_button_logs_in_and_out_and_the_cookie_may_be_in_a_frame(running, pa
     assert seen.status_code == 200 and "set-cookie" not in seen.headers
 
 
-def test_elsewhere_there_is_nothing_of_it(tmp_path, patch):
+def test_whatever_runs_a_model_or_reads_an_adapter_is_told_of_the_login(running):
+    demo = build(running[0], {}, {})
+    told = {fn.fn.__name__ for fn in demo.fns.values() if oauth_token_requirement(fn.fn) == "optional"}
+    page, endpoints = {"explore", "run_both", "examined", "trying"}, {"analyze", "compare", "try_without"}
+    assert demo.expects_oauth and told == {*page, *endpoints, "inspect_by_login"}
+    jobs = {fn.fn.__name__ for fn in demo.fns.values() if fn.concurrency_id == "jobs"}
+    assert jobs == told - {"examined", "inspect_by_login"}
+
+
+def test_elsewhere_there_is_nothing_of_it(tmp_path, monkeypatch):
     """Without the Space's settings nothing is asked, offered or taken, whatever a caller sends along."""
-    for missing, is_hosted in (("OAUTH_CLIENT_ID", True), ("SPACE_ID", True), ("SYSTEM", True), (None, False)):
+    for name, value in SPACE.items():
+        monkeypatch.setenv(name, value)
+    for name in ("SYSTEM", "SPACE_ID", "OAUTH_CLIENT_ID"):
         with pytest.MonkeyPatch.context() as elsewhere:
-            for name, value in SPACE.items():
-                elsewhere.setenv(name, value)
-            if missing:
-                elsewhere.delenv(missing)
-            cache = RunCache(tmp_path / str(missing), library=not is_hosted, sweep_every=None)
-            service = app.new_service(cache, is_hosted=is_hosted, model="pocket")
-            demo = build(service, {}, {})
-            service.close()
+            elsewhere.delenv(name)
+            assert not offers_login()
+            hosted = new_service(tmp_path / name, is_hosted=True)
+    for service in (hosted, new_service(tmp_path / "own", is_hosted=False)):
+        demo = build(service, {}, {})
+        service.close()
         assert not demo.expects_oauth and login_of(service, gr.OAuthToken("hf_x", "", 0)) is None
         info = demo.get_api_info()["named_endpoints"]
         assert not any("oauth_token" in endpoint for endpoint in info.values()) and "/inspect" in info
+
+
+def new_service(folder, is_hosted):
+    return app.new_service(
+        RunCache(folder, library=not is_hosted, sweep_every=None), is_hosted=is_hosted, model="pocket"
+    )
