@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Repository:
         from huggingface_hub import HfApi
 
         self.watch(0, 0)
+        _session()  # which it uses
         info = HfApi(token=self.token).model_info(self.name, revision=revision, timeout=TIMEOUT_S, files_metadata=True)
         if not COMMIT.fullmatch(info.sha or ""):
             raise AdapterUnavailable(f"The Hub does not say which commit of {self.name} it has. Try again later.")
@@ -79,10 +81,10 @@ class Repository:
     def _answer(self, file: str, commit: str, headers: dict[str, str]) -> Iterator[Any]:
         """The answer in which a file comes. Where it leads elsewhere, to a storage, the login is not sent along."""
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
         self.watch(0, 0)
-        with get_session().stream(
+        with _session().stream(
             "GET",
             hf_hub_url(self.name, file, revision=commit),
             headers=build_hf_headers(token=self.token) | headers | {"Accept-Encoding": "identity"},
@@ -90,3 +92,12 @@ class Repository:
         ) as response:
             hf_raise_for_status(response)
             yield response
+
+
+def _session() -> Any:
+    """The Hub's library's one client for all requests, in which no answer leaves a cookie: the next is another's."""
+    from huggingface_hub.utils import get_session
+
+    session = get_session()
+    session.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session

@@ -49,6 +49,7 @@ class FakeHub(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.queries: list[dict[str, list[str]]] = []  # of the list of models
         self.logins: list[str | None] = []  # of each request
+        self.cookies: list[str] = []  # that came back of those with which whoever logs in is answered
         self.sent: dict[str, int] = {}  # file: its bytes that were sent
         self.ranges: list[str] = []
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
@@ -120,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.server.requests.append((self.command, path))
         self.server.logins.append(self.headers.get("Authorization"))
+        self.server.cookies += self.headers.get_all("Cookie", [])
         parts = path.strip("/").split("/")
         is_api = parts[:1] == ["api"] and parts[1:2] in (["models"], ["datasets"])
         parts = parts[2:] if is_api else parts[1:] if parts[0] == "datasets" else parts
@@ -240,6 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(length)}.items():
             self.send_header(name, value)
+        if login := self.headers.get("Authorization"):
+            self.send_header("Set-Cookie", f"login={login.split()[-1]}; Path=/")
         self.end_headers()
 
 

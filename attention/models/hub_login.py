@@ -14,7 +14,10 @@ from pathlib import Path
 from attention.errors import InvalidRequest
 
 TOKEN = re.compile(r"[!-~]{1,4096}")  # what a header can have; of another its library would show all in an error
-WAYS = "by the button at the foot of the page, or in a script with Client(..., oauth_token=...)"
+WAYS = (
+    "by the button at the foot of the page (log out first where it says so), or in a script with "
+    "Client(..., oauth_token=...)"
+)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def test_what_not_everybody_may_read_is_read_by_the_visitors_login_and_lies_with
     assert sorted(file.name for file in here.folder.iterdir()) == [CONFIG, WEIGHTS]
     assert here.sha256 == read_folder(repository).sha256
     assert set(hub.logins) == {None, f"Bearer {ADA}"} and not (tmp_path / "cache").exists()
+    assert not hub.cookies, "nobody else's requests have what the Hub answers to a login"
     sent = hub.sent[WEIGHTS]
     again = fetched(f"{name}@{COMMIT}", login(ADA))
     assert again.folder == here.folder and hub.sent[WEIGHTS] - sent < sent / 2, "its weights are not fetched again"
