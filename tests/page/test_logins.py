@@ -89,6 +89,7 @@ def refusals(client, name, ticket=None):
     ]
     if ticket is not None:
         calls.append(lambda: client.predict(ticket=ticket, heads=[[0, 0]], api_name="/try"))
+        calls.append(lambda: client.predict(ticket=ticket, kind="lens", api_name="/reading"))
     said = []
     for call in calls:
         with pytest.raises(Exception) as refused:
@@ -132,7 +133,7 @@ def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, pl
             assert "is not offered here" in offered
             assert all("log in with an account that may read it, by the button" in words for words in said)
             offered, *said = refusals(bob, ADAPTER, done["ticket"])
-            assert all("on the Hub that your account may read" in words for words in said) and len(said) == 4
+            assert all("on the Hub that your account may read" in words for words in said) and len(said) == 5
             assert ADAPTER not in json.dumps(bob.predict(api_name="/adapters"))
             assert httpx.get(f"{address}gradio_api/file={folder}/adapter_config.json").status_code in (403, 404)
         assert len(jobs) == 3, "none of them came to a model"
@@ -186,7 +187,7 @@ def test_the_button_logs_in_and_out_and_the_cookie_may_be_in_a_frame(running, pa
     assert button["type"] == "button"
     info = httpx.get(f"{address}gradio_api/info").json()["named_endpoints"]
     assert {name for name, endpoint in info.items() if "oauth_token" in endpoint} == {
-        "/analyze", "/compare", "/inspect", "/try",
+        "/analyze", "/compare", "/inspect", "/reading", "/try",
     }  # fmt: skip
     assert not any("login" in name for name in info)
     metadata = {"authorization_endpoint": "https://huggingface.example/oauth/authorize", "issuer": "x"}
@@ -210,7 +211,8 @@ def test_the_button_logs_in_and_out_and_the_cookie_may_be_in_a_frame(running, pa
 def test_whatever_runs_a_model_or_reads_an_adapter_is_told_of_the_login(running):
     demo = build(running[0], {}, {})
     told = {fn.fn.__name__ for fn in demo.fns.values() if oauth_token_requirement(fn.fn) == "optional"}
-    page, endpoints = {"explore", "run_both", "examined", "trying"}, {"analyze", "compare", "try_without"}
+    page = {"explore", "run_both", "examined", "begin"}  # the last asks for trials and readings
+    endpoints = {"analyze", "compare", "try_without", "reading"}
     assert demo.expects_oauth and told == {*page, *endpoints, "inspect_by_login"}
     jobs = {fn.fn.__name__ for fn in demo.fns.values() if fn.concurrency_id == "jobs"}
     assert jobs == told - {"examined", "inspect_by_login"}
