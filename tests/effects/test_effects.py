@@ -14,11 +14,12 @@ from attention.effects.agreeing import HIDDEN, PAINTED, Agreeing, agree
 from attention.effects.beside_controls import BesideControls, try_heads, try_region
 from attention.effects.controls import control_heads, control_regions
 from attention.effects.over_set import BEST, over_set
-from attention.effects.record import FLAT, NEAR_CERTAIN, tried_record
+from attention.effects.record import tried_record
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import Cancelled, InvalidRequest, NotInRun
 from attention.models import loading as models
 from attention.readings.agreement import agreement, keys_of, picture_blocks, spearman
+from attention.readings.forecast import FLAT, NEAR_CERTAIN
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
