@@ -10,7 +10,7 @@ from typing import Any
 
 from attention.capture.extraction import Adapted
 from attention.limits import Limits
-from attention.readings.forecast import caution_of
+from attention.readings.forecast import flat_words
 from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 from attention.runs.run import open_run
@@ -30,7 +30,7 @@ def tried_record(found: BesideControls, region: Region | None = None, heads: Any
         "value": found.value, "change": found.change, "painted": found.painted, "forecast": found.forecast,
         "controls": found.controls.tolist(), "gap": found.gap,
         "first_other": None if other is None else dict(zip(("token", "was", "becomes"), other, strict=True)),
-        "caution": caution_of(found.value), "paths": found.paths,
+        "caution": flat_words(found.value), "paths": found.paths,
     }  # fmt: skip
 
 

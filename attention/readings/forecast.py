@@ -51,7 +51,7 @@ class Forecast(Reading):
     @property
     def caution(self) -> str:
         """A sentence where the target is so certain that the forecast says little, '' elsewhere."""
-        return caution_of(float(self.info["value"])) if self.target.against is None else ""
+        return flat_words(float(self.info["value"])) if self.target.against is None else ""
 
     def _check(self) -> None:
         super()._check()
@@ -219,9 +219,9 @@ class Forecast(Reading):
             yield start, rows * (seen - data["pull_output"][:, start:stop, None].astype(np.float64)), rows
 
 
-def caution_of(value: float) -> str:
-    """A sentence on a forecast of an answer with this log-probability where it says little, '' elsewhere."""
-    return FLAT if value > NEAR_CERTAIN else ""
+def flat_words(value: float, words: str = FLAT) -> str:
+    """A sentence where the target is so probable that its forecast says little; '' elsewhere."""
+    return words if value > NEAR_CERTAIN else ""
 
 
 HALF = 0.5  # of a row's mass: below it what is left is summed, and not taken from 1
