@@ -82,6 +82,7 @@ def test_a_prompts_lens_is_held_against_its_queries_and_keys(tmp_path):
             weight.copy_(before)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(("name", "field", "value"), [
     ("paligemma", "final_logit_softcapping", 0.5), ("cohere_compass", "logit_scale", 4.0),
 ])  # fmt: skip

@@ -9,6 +9,7 @@ import torch
 
 from attention import Request, extract
 from attention.capture.general_rows import general_request, read_relative
+from attention.capture.lens import read_lens
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import CaptureError, InvalidRequest, NotInRun
 from attention.kinds.table import kind_of
@@ -127,6 +128,23 @@ def test_where_pictures_see_the_question_its_own_pass_is_the_proof(tmp_path):
     asked = Request(EXAMPLES / "shapes.png", "what is it?", str(folder), device="cpu", vision=False)
     relative = read_relative(extract(asked, tmp_path / "run"), model=models.load(str(folder), "cpu"))
     assert relative.info["proof"] == "own pass" and np.isfinite(relative.map("mean", "mean")).all()
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(
+    "name", ["qwen3_5", "gemma4", "mllama", "lfm2_vl", "llama4", "cosmos3_omni", "granite_docling"]
+)
+def test_families_of_many_kinds_have_both_and_a_question_over_itself_is_one(name, tmp_path):
+    """Linear layers, convolutions, softcaps, cross-attention, chunks, several decoders, scaled logits."""
+    folder = tiny_families.write(name, tmp_path / "model")
+    asked = Request(EXAMPLES / "shapes.png", "what is it?", str(folder), device="cpu", vision=False)
+    run, loaded = extract(asked, tmp_path / "run"), models.load(str(folder), "cpu")
+    general, itself = read_relative(run, model=loaded), read_relative(run, "what is it?")
+    for tower in general.info["towers"]:
+        for grid in run.grids(tower):
+            assert np.isfinite(general.map("mean", "mean", grid=grid, tower=tower)).all()
+            assert (itself.map("mean", "max", grid=grid, tower=tower) == 1).all()
+    assert set(run.layers()) <= set(read_lens(run, model=loaded).layers_read)
 
 
 def test_of_a_chat_the_pictures_and_the_system_message_stay(run):
