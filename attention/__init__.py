@@ -32,6 +32,8 @@ _HOME = {
     "score_items": "scoring.scoring",
     "read_items": "scoring.reading",
     "open_scores": "scoring.scores",
+    "run_batch": "batches.running",
+    "open_batch": "batches.batch",
     "AttentionCallback": "scoring.callback",
     "Item": "scoring.items",
     "AttentionError": "errors",
@@ -40,9 +42,9 @@ _HOME = {
 
 __all__ = [
     "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "Target", "agree", "answer_regions",
-    "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_run", "open_scores",
-    "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_places", "score_items", "try_heads",
-    "try_region",
+    "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_batch", "open_run",
+    "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_batch", "run_places",
+    "score_items", "try_heads", "try_region",
 ]  # fmt: skip
 
 
