@@ -21,7 +21,6 @@ SET = "--jsonl assets/examples/set.jsonl --model pocket"
 EXAMPLES = (
     f"python -m attention batch {SET} --mode generate --batch 8 --output-dir answers",
     f"python -m attention batch {SET} --adapter largest --keep all --output-dir compared",
-    f"python -m attention batch {SET} --shard 1/2 --output-dir parts",
     "python -m attention score --from answers --output-dir scores",
 )
 ABOUT = (

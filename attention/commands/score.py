@@ -37,7 +37,7 @@ OTHERWISE = {"answer", "vision", "fps", "max_frames"}
 def add_score(commands) -> None:
     parser = add_command(
         commands, "score", "say whether models look at the right place, over a set of questions", EXAMPLES,
-        "--jsonl FILE --output-dir FOLDER", ABOUT,
+        "--jsonl FILE | --from FOLDER --output-dir FOLDER", ABOUT,
     )  # fmt: skip
     parser.set_defaults(command=_score)
     group = parser.add_argument_group("set", "What is asked, and where the right place lies.")

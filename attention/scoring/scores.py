@@ -118,7 +118,7 @@ def worked_out(
     items: Sequence[dict[str, Any]],
     rows: Rows,
 ) -> tuple[Scores, dict[str, Measured]]:
-    """Work out what comes of rows that lie in a folder; return it with what was measured of each model. None is written.
+    """Work out what comes of rows, and write nothing; return it with what was measured of each model.
 
     `settings` are those of the set, `models` [{member, name, adapter}] the base first, `items` [{name, picture, keys}],
     keys by member.

@@ -5,6 +5,7 @@ import http.server
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from attention.scoring.items import BadItem
 from attention.sets.record import Record
 
 GOOD = {"image": "a.png", "prompt": "what is it?"}
+TEXT = [{"role": "user", "content": "hi"}]
 CHAT = [{"role": "user", "content": [{"type": "image", "image": "b.png"}, {"type": "text", "text": "and this?"}]}]
 
 
@@ -61,7 +63,7 @@ def test_a_record_is_its_pictures_its_words_and_its_places():
         ({"boxes": [[1, 2]]}, "each must be"),
         ({"box": [1, 2, 3, 4], "click": [1, 2]}, "box and click: give one"),
         ({"model": "other"}, "model is not read of a line"),
-        ({"prompt": None, "image": None, "box": [1, 2, 3, 4], "messages": [{"role": "user", "content": "hi"}]}, "no pict"),
+        ({"prompt": None, "image": None, "box": [1, 2, 3, 4], "messages": TEXT}, "no picture to find it on"),
     ],
 )
 def test_a_line_that_is_no_question_is_one_with_its_reason(change, said):
@@ -107,7 +109,7 @@ def test_shards_have_every_item_once_and_compare_with_the_same_places(folder):
     records.insert(3, GOOD | {"image": "none.png", "box": [1, 2, 3, 4]})
     whole = items(records, folder=folder)
     parts = [items(records, shard=(which, 3), folder=folder) for which in (1, 2, 3)]
-    assert sorted(sum(parts, []), key=lambda item: item.number) == whole and [*map(len, parts)] == [3, 3, 2]
+    assert sorted(chain(*parts), key=lambda item: item.number) == whole and [*map(len, parts)] == [3, 3, 2]
     assert whole[0].elsewhere == (None,) and whole[4].elsewhere[0] == pytest.approx((2 * 65 / 64, 2, 22 * 65 / 64, 30))
 
 

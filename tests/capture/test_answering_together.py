@@ -65,7 +65,7 @@ def test_answers_of_prompts_of_other_lengths_are_those_written_alone(name, tmp_p
 
 def test_a_batch_stops_at_a_token_and_answers_end_where_they_end(tmp_path):
     loaded = models.load("pocket", "cpu")
-    request, inputs = prepared(loaded, "what color is the star?", (320, 240))
+    _, inputs = prepared(loaded, "what color is the star?", (320, 240))
     _, other = prepared(loaded, "click Save", (320, 240))
     seen = []
     with INFERENCE, in_use(loaded):
