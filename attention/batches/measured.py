@@ -1,4 +1,4 @@
-"""A finished run, or a comparison, as the row of an item and its numbers; and where rows are kept, as a file of them.
+"""An item's finished runs as its row and its numbers; and where rows are kept, as a file of them.
 
 Needs no model. Which row is measured, and what at a place, is the business of `attention.scoring.measuring`.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from attention.comparisons.comparison import INDEX as OF_COMPARISONS
-from attention.comparisons.comparison import Comparison
+from attention.comparisons.measuring import of_layer
+from attention.comparisons.writing import common_length
 from attention.errors import NotInRun
 from attention.runs.float16 import to_float16
 from attention.runs.run import Run
@@ -26,22 +26,25 @@ from attention.scoring.names import BY
 from .items import BatchItem
 from .tables import CHANGES, SCORES, names_of, stacked
 
+Runs = Sequence[tuple[str, Path]]  # members by their names, and the folders of their runs
 
-def measured(folder: Path, item: BatchItem, rows: str, base: str) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Measure what lies in a folder: a record for each member, and all their numbers, float32, one behind another.
 
-    `base` is the name of the member of a plain run. Raises NotInRun where there is no such row, or nothing is shown at
-    a place.
+def measured(runs: Runs, item: BatchItem, rows: str) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Measure an item's runs, the base's first: a record for each, and all their numbers, one behind another.
+
+    Numbers are float32. Raises NotInRun where there is no such row, or nothing is shown at a place.
     """
     records, parts, begin = [], [], 0
-    with ExitStack() as held:
-        for name, run, comparison, number in _members(folder, base, held):
+    with opened(runs) as found:
+        base = found[0][1]
+        for name, run in found:
             query, until = row_of(run, rows)
             tables, places = _tables(run, item, query, until)
-            if comparison is not None and number:
-                tables |= _changes(comparison, number - 1, run.picture_tower(), rows, query)
-            names = names_of(comparison is not None and number > 0, len(item.places))
-            shape = len(run.layers(run.picture_tower())), run.heads(run.picture_tower())
+            is_compared = run is not base
+            if is_compared:
+                tables |= _changes(base, run)
+            names, tower = names_of(is_compared, len(item.places)), run.picture_tower()
+            shape = len(run.layers(tower)), run.heads(tower)
             parts.append(stacked(tables, names, shape))
             records.append(
                 {"member": name, **of_run(run), "dtype": run.info["model"]["dtype"], "heads": shape[1],
@@ -52,14 +55,13 @@ def measured(folder: Path, item: BatchItem, rows: str, base: str) -> tuple[list[
     return records, np.concatenate([part.ravel() for part in parts])
 
 
-def answer_ids(folder: Path, base: str) -> list[list[int]]:
+def answer_ids(runs: Runs) -> list[list[int]]:
     """The ids of each member's answer, as it was read."""
-    with ExitStack() as held:
-        infos = [run.info for _, run, *_ in _members(folder, base, held)]
-    return [[token["id"] for token in info["tokens"][info["prompt_tokens"] :]] for info in infos]
+    with opened(runs) as found:
+        return [_ids(run)[run.info["prompt_tokens"] :] for _, run in found]
 
 
-def keep_rows(folder: Path, target: Path, rows: str, base: str) -> None:
+def keep_rows(runs: Runs, target: Path, rows: str) -> None:
     """Write the measured rows of each member into one safetensors file, whole or not at all.
 
     `<member>.attention` is float16 [rows, layers, heads, keys], `<member>.positions` int32 [rows]; the header says of
@@ -67,8 +69,8 @@ def keep_rows(folder: Path, target: Path, rows: str, base: str) -> None:
     """
     tensors: dict[str, np.ndarray] = {}
     about: dict[str, str] = {}
-    with ExitStack() as held:
-        for name, run, *_ in _members(folder, base, held):
+    with opened(runs) as found:
+        for name, run in found:
             tower = run.picture_tower()
             query, until = row_of(run, rows)
             positions = range(query, (query if until is None else until) + 1)
@@ -76,24 +78,24 @@ def keep_rows(folder: Path, target: Path, rows: str, base: str) -> None:
             tensors[f"{name}.positions"] = np.array(positions, np.int32)
             info = run.info
             said = {each: info[each] for each in ("model", "adapter", "prompt", "answer", "tokens", "grids")}
-            keys = info["towers"][tower]["keys"]
             images = [{side: image[side] for side in ("width", "height")} for image in info["images"]]
-            said |= {"tower": tower, "layers": run.layers(tower), "keys": keys, "images": images}
-            about[name] = json.dumps(said, ensure_ascii=True)
+            said |= {"tower": tower, "layers": run.layers(tower), "keys": info["towers"][tower]["keys"]}
+            about[name] = json.dumps(said | {"images": images}, ensure_ascii=True)
     target.parent.mkdir(exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     save_file(tensors, unfinished, about)
     unfinished.replace(target)
 
 
-def _members(folder: Path, base: str, held: ExitStack) -> Iterator[tuple[str, Run, Comparison | None, int]]:
-    """Each member's name, its run, the comparison that it is of, and its number there."""
-    if not (folder / OF_COMPARISONS).is_file():
-        yield base, held.enter_context(Run(folder)), None, 0
-        return
-    comparison = held.enter_context(Comparison(folder))
-    for number, member in enumerate(comparison.info["members"]):
-        yield member["folder"], comparison.run(member["folder"]), comparison, number
+@contextmanager
+def opened(runs: Runs) -> Iterator[list[tuple[str, Run]]]:
+    """Runs with the names of their members, for the time of a `with`."""
+    with ExitStack() as held:
+        yield [(name, held.enter_context(Run(folder))) for name, folder in runs]
+
+
+def _ids(run: Run) -> list[int]:
+    return [token["id"] for token in run.info["tokens"]]
 
 
 def _tables(
@@ -118,16 +120,12 @@ def _tables(
     return tables, places
 
 
-def _changes(comparison: Comparison, adapter: int, tower: str, rows: str, query: int) -> dict[str, np.ndarray]:
-    if comparison.is_side_by_side:
-        return {}
-    tables = {}
-    for name in CHANGES:
-        try:
-            tables[name] = comparison.change(name, adapter, "mean" if rows == "answer" else query, tower)
-        except NotInRun:  # a row that the base does not have
-            continue
-    return tables
+def _changes(base: Run, run: Run) -> dict[str, np.ndarray]:
+    """How far a member's row lies from the base's: the one that predicts the answer's first token, which all share."""
+    tower, first = run.picture_tower(), run.info["prompt_tokens"] - 1
+    shared = common_length([_ids(base), _ids(run)])
+    found = [of_layer(base, run, tower, layer, [first], shared) for layer in run.layers(tower)]
+    return {name: np.stack([layer[name][:, 0] for layer in found]) for name in CHANGES}
 
 
 def _answered(run: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from attention.scoring.names import BY, MEASURES
 
 SCORES = ("image_mass", "sink_mass", "entropy", "image_entropy", "spatial_entropy")
-CHANGES = ("js_row", "js_image")  # bits between the base's row and a member's
+CHANGES = ("js_row", "js_image")  # bits between the base's row and a member's, which predict an answer's first token
 AT_A_PLACE = (*MEASURES, *(f"elsewhere_{name}" for name in BY))
 
 

@@ -20,14 +20,15 @@ import numpy as np
 from attention.capture.answering import NotItsOwn
 from attention.capture.answering_together import fits_with, written_together
 from attention.capture.extraction import fill
+from attention.capture.forecast import estimate
 from attention.capture.images import open_pictures
 from attention.capture.in_use import in_use
 from attention.capture.inputs import Prepared, prepare
-from attention.comparisons.running import run_members
+from attention.comparisons.running import Member, run_members
 from attention.errors import AttentionError, Cancelled, CaptureError, InvalidRequest, NotInRun, fault, words_for
 from attention.limits import Limits
 from attention.models import loading as models
-from attention.models.kept import INFERENCE
+from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.offered import default_model
 from attention.request import Request
 from attention.runs.partial import SUFFIX, PartialRun
@@ -91,10 +92,10 @@ class Ready:
 
 @dataclass
 class Made:
-    """An item whose runs lie in a folder, which is measured next; `space` goes with it."""
+    """An item whose runs lie in folders, by the names of their members; `space` goes once they are measured."""
 
     item: BatchItem
-    folder: Path | None = None
+    runs: list[tuple[str, Path]] = field(default_factory=list)
     space: Path | None = None
     reason: str | None = None
     guessed: list[list[int]] | None = None  # ids of the answers as a batch wrote them, where these were not proved
@@ -114,6 +115,7 @@ class Worker:
     _has_run: bool = field(default=False, init=False)
     _faults: int = field(default=0, init=False)
     _proved: Counter[bool] = field(default_factory=Counter, init=False)
+    _known: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         request = self.plan.sweep.request
@@ -128,7 +130,7 @@ class Worker:
         return [self.measure(made) for made in self.make([self.prepare(item) for item in items])]
 
     def prepare(self, item: BatchItem) -> Ready:
-        """Decode an item's pictures, and make model inputs of them and its words."""
+        """Decode an item's pictures, and make model inputs of them and its words; what does not fit is refused here."""
         question = item.question
         if question is None:
             return Ready(item, reason=item.reason)
@@ -141,7 +143,10 @@ class Worker:
         family, processor, limits = self._loaded.family, self._loaded.processor, self.plan.limits
         try:
             pictures = open_pictures(request, limits)
-            return Ready(item, request, prepare(request, pictures, family, processor, limits))
+            prepared = prepare(request, pictures, family, processor, limits)
+            config, path, device = self._loaded.model.config, self._loaded.path, self._loaded.device
+            estimate(request, family, config, prepared, path, device, limits, self._loaded.dtype)
+            return Ready(item, request, prepared)
         except AttentionError as error:
             if not isinstance(error, OF_ITEMS) and not self._has_run:
                 raise
@@ -154,16 +159,15 @@ class Worker:
 
     def measure(self, made: Made) -> Outcome:
         """Measure the runs of an item, and let go of what is not kept."""
-        item, base = made.item, self.plan.sweep.members[0].folder
-        if made.folder is None:
+        item = made.item
+        if made.reason is not None:
             return Outcome(item, reason=made.reason)
         try:
-            members, numbers = measured(made.folder, item, self.plan.rows, base)
-            otherwise = self._otherwise(made, base)
-            kept = self._keep(made, base)
+            members, numbers = measured(made.runs, item, self.plan.rows)
+            otherwise, kept = self._otherwise(made), self._keep(made)
         except AttentionError as error:
-            if made.space is None:
-                shutil.rmtree(made.folder, ignore_errors=True)
+            if self.plan.keep == "all":
+                shutil.rmtree(self._run_folder(item), ignore_errors=True)
             return Outcome(item, reason=str(error))
         finally:
             if made.space is not None:
@@ -230,38 +234,64 @@ class Worker:
     def _made(self, ready: Ready, written: list[list[int]] | None, alone: str | None) -> Made:
         if ready.reason is not None:
             return Made(ready.item, reason=ready.reason)
+        members = self.plan.sweep.members
         space = None if self.plan.keep == "all" else Path(tempfile.mkdtemp(prefix="batch-"))
-        folder = self._run_folder(ready.item) if space is None else space / "run"
-        guessed = None
+        proofs: list[bool] = []
         try:
-            try:
-                self._fill(ready, folder, written)
-                self._proved[True] += written is not None
-            except NotItsOwn:
-                guessed, alone = written, NOT_PROVED
-                self._proved[False] += 1
-                self._fill(ready, folder, None)
+            if space is not None:
+                runs = [(member.folder, space / member.folder) for member in members]
+                for number, (member, (_, folder)) in enumerate(zip(members, runs, strict=True)):
+                    proofs.append(self._proved_run(ready, [member], folder, written and [written[number]]))
+            else:
+                folder = self._run_folder(ready.item)
+                proofs.append(self._proved_run(ready, members, folder, written))
+                several = len(members) > 1
+                runs = [(member.folder, folder / member.folder if several else folder) for member in members]
         except BaseException as error:  # noqa: BLE001 - raised again unless it is of this item
             if space is not None:
                 shutil.rmtree(space, ignore_errors=True)
             return Made(ready.item, reason=self._reason_of(error))
         self._has_run, self._faults = True, 0
-        return Made(ready.item, folder, space, None, guessed, alone)
+        if written is None:
+            return Made(ready.item, runs, space, alone=alone)
+        self._proved[all(proofs)] += 1
+        return Made(ready.item, runs, space, None, *((None, alone) if all(proofs) else (written, NOT_PROVED)))
 
-    def _fill(self, ready: Ready, folder: Path, written: list[list[int]] | None) -> None:
+    def _proved_run(
+        self, ready: Ready, members: Sequence[Member], folder: Path, written: list[list[int]] | None
+    ) -> bool:
+        """Make a run of one member, or the comparison of several; False where what was written was not proved."""
+        try:
+            self._fill(ready, members, folder, written)
+        except NotItsOwn:
+            self._fill(ready, members, folder, None)
+            return False
+        return True
+
+    def _fill(self, ready: Ready, members: Sequence[Member], folder: Path, written: list[list[int]] | None) -> None:
         """Make the run of an item, or the comparison of its members, each reading its own answer."""
         assert ready.request is not None
         for left in (folder, folder.with_name(f"{folder.name}{SUFFIX}")):  # by a process that was stopped
             shutil.rmtree(left, ignore_errors=True)
         partial = _Quiet.create(folder)
         partial.stop, partial.id = self.stop, ready.item.id
-        first, *others = self.plan.sweep.members
         limits, prepared = self.plan.limits, ready.prepared
-        if others:
+        if len(members) > 1:
+            others = [self._told_once(member) for member in members[1:]]
             run_members(ready.request, others, partial, "own", limits, prepared, self._loaded, written)
         else:
             own = written[0] if written is not None else None
-            fill(ready.request, partial, self._loaded, limits, first.on, prepared, written=own)
+            fill(ready.request, partial, self._loaded, limits, members[0].on, prepared, written=own)
+
+    def _told_once(self, member: Member) -> Member:
+        """A member of which the same is known for every item, asked for once: all its weights are looked at for it."""
+
+        def about(loaded: LoadedModel, model_type: str | None) -> dict[str, Any]:
+            if member.folder not in self._known:
+                self._known[member.folder] = member.about(loaded, model_type)
+            return self._known[member.folder]
+
+        return replace(member, about=about)
 
     def _reason_of(self, error: BaseException) -> str:
         """The reason of an item that failed; what would fail every item is raised again."""
@@ -276,24 +306,23 @@ class Worker:
             raise error  # a full disk, say
         return fault(error, in_detail=True)
 
-    def _otherwise(self, made: Made, base: str) -> dict[str, Any] | None:
+    def _otherwise(self, made: Made) -> dict[str, Any] | None:
         """A row on answers that were other in a batch than alone, if any were."""
-        if made.guessed is None or made.folder is None:
+        if made.guessed is None:
             return None
         others = {}
-        pairs = zip(self.plan.sweep.members, made.guessed, answer_ids(made.folder, base), strict=True)
-        for member, together, alone in pairs:
+        for (member, _), together, alone in zip(made.runs, made.guessed, answer_ids(made.runs), strict=True):
             if together != alone:
                 same = next((at for at, (a, b) in enumerate(zip(together, alone, strict=False)) if a != b), None)
                 at = min(len(together), len(alone)) if same is None else same
-                others[member.folder] = {"from_token": at, "in_a_batch": together, "alone": alone}
+                others[member] = {"from_token": at, "in_a_batch": together, "alone": alone}
         return {"key": self._key(made.item), "name": made.item.name, "members": others} if others else None
 
-    def _keep(self, made: Made, base: str) -> str | None:
+    def _keep(self, made: Made) -> str | None:
         """Keep of an item what is to be kept, and return where, from the batch's folder on."""
-        if self.plan.keep == "rows" and made.folder is not None:
+        if self.plan.keep == "rows":
             place = f"{ROWS}/{self._key(made.item)}.safetensors"
-            keep_rows(made.folder, self.plan.folder / place, self.plan.rows, base)
+            keep_rows(made.runs, self.plan.folder / place, self.plan.rows)
             return place
         return f"{RUNS}/{self._key(made.item)}" if self.plan.keep == "all" else None
 

@@ -118,11 +118,14 @@ def test_a_comparison_of_adapters_and_models_each_with_its_own_answer(tmp_path):
     with open_comparison(found.folder / row["kept"]) as comparison:
         assert comparison.info["id"] == row["id"] and comparison.info["words"] == "own"
         moved = comparison.change("js_image", 0, row["row"])
-        assert np.array_equal(found.tables_of(row)["js_image"], moved) and moved.max() > 0.01
+        assert np.allclose(found.tables_of(row)["js_image"], moved, rtol=1e-5) and moved.max() > 0.01
     assert found.rows("model_2")[0]["dtype"] == "bfloat16"
     assert {each.name for each in found.folder.glob("summary*")} == {
         "summary.npz", "summary.adapter_1.npz", "summary.model_2.npz",
     }  # fmt: skip
+    numbers, _ = run_batch(lines(1), tmp_path / "scores", ANSWERS, members[:1])
+    assert numbers.rows("adapter_1")[0]["answer"] == row["answer"]
+    assert np.array_equal(numbers.numbers_of(numbers.rows()[0]), found.numbers_of(row), equal_nan=True)
     again = run_batch(lines(2), tmp_path / "all", ANSWERS, members, keep="all", batch=2)[1]
     assert (again.made, again.known) == (0, 4)
 
