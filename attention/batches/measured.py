@@ -104,7 +104,8 @@ def _tables(
     tower, tables, places = run.picture_tower(), {}, []
     for name in SCORES:
         try:
-            tables[name] = run.row_scores(name, query, tower, until)
+            # as a span: from queries and keys also where a run has stored the row, so that what is kept changes nothing
+            tables[name] = run.row_scores(name, query, tower, query if until is None else until)
         except NotInRun:  # of a tower that has no such score
             continue
     is_own = run.info["mode"] == "generate" and not run.info["forced"]
