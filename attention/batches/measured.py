@@ -122,7 +122,7 @@ def _tables(
 
 
 def _changes(base: Run, run: Run) -> dict[str, np.ndarray]:
-    """How far a member's row lies from the base's: the one that predicts the answer's first token, which all share."""
+    """Changes of the row that predicts the answer's first token, which all members have: bits from the base's."""
     tower, first = run.picture_tower(), run.info["prompt_tokens"] - 1
     shared = common_length([_ids(base), _ids(run)])
     found = [of_layer(base, run, tower, layer, [first], shared) for layer in run.layers(tower)]

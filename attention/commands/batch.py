@@ -11,7 +11,7 @@ from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.scoring.published import NAMES
 
 from .checked_inputs import chosen_members
-from .flags import GROUPS, add_fields, add_several, plain_flags
+from .flags import GROUPS, add_fields, add_several, check_passed_over, plain_flags
 from .help import add_command
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers, size, stopping
@@ -41,7 +41,7 @@ def add_batch(commands) -> None:
         commands, "batch", "run a data set of questions, and keep of each its numbers or all of it", EXAMPLES,
         "--jsonl FILE | --dataset SET | --merge FOLDER --output-dir FOLDER", ABOUT,
     )  # fmt: skip
-    parser.set_defaults(command=_batch)
+    parser.set_defaults(command=_batch, parser=parser)
     group = parser.add_argument_group("set", "What is asked.")
     group.add_argument("--jsonl", metavar="FILE", help="the set: JSON lines, or one JSON list")
     group.add_argument(
@@ -92,7 +92,14 @@ def add_batch(commands) -> None:
         "--shard", default="1/1", metavar="I/N",
         help="every N-th line from the I-th on; all shards may write into one folder at once (default: 1/1)",
     )  # fmt: skip
-    group.add_argument("--engine", default="local", metavar="local", help="what runs it: this process (default: local)")
+    group.add_argument(
+        "--engine", default="local", metavar="local|ray",
+        help="what runs it: this process, or workers of Ray, which is installed with pip install ray (default: local)",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="of Ray (default: one for each graphics card, or else each processor)"
+    )
+    group.add_argument("--address", metavar="ADDRESS", help="of a running Ray (default: one on this machine)")
     group.add_argument("--output-dir", required=True, metavar="FOLDER", help="new, or one of this batch, which goes on")
     add_output(parser)
 
@@ -142,8 +149,10 @@ def _batch(options) -> int:
         raise InvalidRequest("Name the set: --jsonl FILE, or --dataset SET; or finished parts of it: --merge FOLDER.")
     if options.merge:
         return _merge(options)
-    if options.engine != "local":
-        raise InvalidRequest(f"The engine is {quoted(options.engine)}; it is local.")
+    if options.engine not in ("local", "ray"):
+        raise InvalidRequest(f"The engine is {quoted(options.engine)}; it is local or ray.")
+    if options.engine == "local" and (options.workers is not None or options.address is not None):
+        raise InvalidRequest("--workers and --address are of Ray: add --engine ray, or leave them out.")
     shard = _shard(options.shard)
     request = Request(**{name: getattr(options, name) for name in plain_flags() if name not in OTHERWISE})
     progress, stop = Progress(options.quiet), _Stop()
@@ -154,11 +163,16 @@ def _batch(options) -> int:
             from attention.batches.running import run_batch
 
             quiet_transformers()
+            engine: dict[str, Any] = {}
+            if options.engine == "ray":
+                from attention.batches.on_ray import Ray
+
+                engine["engine"] = Ray(options.address, options.workers)
             found, counts = run_batch(
                 options.jsonl or options.dataset, options.output_dir, request, _members(options, request),
                 rows=options.rows, keep=options.keep, shard=shard, batch=options.batch, images=options.images,
                 split=options.split, reading=Reading(options.form, options.wording, options.allow_addresses),
-                watch=_Progress(progress), stop=lambda: stop.is_asked,
+                watch=_Progress(progress), stop=lambda: stop.is_asked, **engine,
             )  # fmt: skip
     except (KeyboardInterrupt, Cancelled):
         raise Interrupted(
@@ -174,6 +188,7 @@ def _batch(options) -> int:
 
 
 def _merge(options) -> int:
+    check_passed_over(options, "--merge", ("merge", "output_dir"))
     from attention.batches.merging import merge_batches
 
     found = merge_batches(options.merge, options.output_dir)

@@ -14,7 +14,7 @@ from attention.scoring.reading import read_items, sampled
 from attention.scoring.scores import Scores
 
 from .checked_inputs import chosen_members
-from .flags import GROUPS, add_fields, add_several, plain_flags
+from .flags import GROUPS, add_fields, add_several, check_passed_over, plain_flags
 from .help import add_command
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers, stopping
@@ -39,7 +39,7 @@ def add_score(commands) -> None:
         commands, "score", "say whether models look at the right place, over a set of questions", EXAMPLES,
         "--jsonl FILE | --from FOLDER --output-dir FOLDER", ABOUT,
     )  # fmt: skip
-    parser.set_defaults(command=_score)
+    parser.set_defaults(command=_score, parser=parser)
     group = parser.add_argument_group("set", "What is asked, and where the right place lies.")
     group.add_argument("--jsonl", metavar="FILE", help="the set: JSON lines, or one JSON list")
     group.add_argument("--from", metavar="FOLDER", help="of `batch`: no model is run")
@@ -128,6 +128,7 @@ def _score(options) -> int:
 
 def _of_batch(options) -> Scores:
     """The scores of a batch's items, which were measured as they were made."""
+    check_passed_over(options, "--from", ("from", "by", "seed", "output_dir"))
     from attention.batches.as_scores import write_scores_of
 
     return write_scores_of(vars(options)["from"], options.output_dir, options.by, options.seed)

@@ -65,6 +65,14 @@ def test_a_setting_that_is_none_is_refused_before_anything_is_run(call, question
     assert code == 2 and said in err
 
 
-def test_scores_come_of_a_set_or_of_a_batch(call, tmp_path):
-    code, _, err = call("score", "--output-dir", tmp_path / "s")
-    assert code == 2 and "--jsonl FILE, or --from FOLDER" in err
+def test_flags_that_would_be_passed_over_are_refused(call, tmp_path):
+    to = ["--output-dir", tmp_path / "s"]
+    for arguments, said in (
+        (["score", *to], "--jsonl FILE, or --from FOLDER"),
+        (["score", "--from", "b", "--adapter", "largest", *to], "--adapter says nothing beside --from"),
+        (["score", "--from", "b", "--keep-runs", *to], "--keep-runs says nothing beside --from"),
+        (["batch", "--merge", "b", "--mode", "generate", *to], "--mode says nothing beside --merge"),
+        (["batch", "--jsonl", "b", "--workers", "2", *to], "add --engine ray"),
+    ):
+        code, _, err = call(*arguments)
+        assert code == 2 and said in err
