@@ -134,6 +134,7 @@ def never(*_):
     raise AssertionError("nothing is left to do")
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("end", ["a row", "numbers", "half a row"])
 def test_what_a_killed_process_left_goes_on_to_the_same_bytes(few, answered, copied, end):
     whole = content(answered)
@@ -155,6 +156,7 @@ def test_what_a_killed_process_left_goes_on_to_the_same_bytes(few, answered, cop
     run_batch(few, copied, ANSWERS, engine=lambda plan, items, *_: [never() for _ in items])
 
 
+@pytest.mark.full
 def test_ctrl_c_keeps_what_is_made(tmp_path, few, answered):
     def interrupted(what, counts, total):
         if counts.made == 2:
