@@ -160,6 +160,11 @@ def words_for(error: BaseException, name: str | None = None) -> str | None:
     return f"{what.format(name=shortened(PurePath(path).name) if isinstance(path, str) else 'a file')} {advice}"
 
 
+def is_refused_by_system(error: BaseException | None) -> bool:
+    """True for what the system refuses whatever is asked: a disk that is full, say."""
+    return error is not None and _system_number(error) in _REFUSALS
+
+
 def fault(error: BaseException, in_detail: bool = False) -> str:
     """A sentence for a person on a fault of ours: its kind, and `in_detail` its own words too."""
     kind, words = type(error).__name__, str(error)

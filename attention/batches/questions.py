@@ -77,6 +77,8 @@ def _own(fields: Mapping[str, Any], record: Record, wording: str, addresses: boo
             raise InvalidRequest("It has both a prompt and messages: leave one out.")
         messages, found = gather_images(_chat(messages), list(images), record.folder)
         return Question(name, tuple(found), "", messages, answer, _places(fields, bool(found)))
+    if prompt is None:
+        raise InvalidRequest("It has no prompt, and no messages: nothing is asked.")
     if not isinstance(prompt, str) or not prompt.strip():
         raise InvalidRequest(f"prompt is {quoted(prompt)}; it must be a text, or messages a chat.")
     if not images:

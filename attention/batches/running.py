@@ -19,6 +19,7 @@ from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.locks import take_lock
 from attention.request import Request
+from attention.scoring.published import check_form
 from attention.sets.reading import read_set
 from attention.sets.record import Record, RecordSet
 
@@ -83,9 +84,10 @@ def run_batch(
     settings = Settings(request or Request(), rows, keep, (BASE_ITSELF, *members))
     check(settings)
     check_parts(shard, batch)
+    reading = reading or Reading()
+    check_form(reading.form, reading.wording)
     record = record_of(settings)
     path, limits = batch_folder(folder, record), limits or limits_of(settings)
-    reading = reading or Reading()
     counts = Counts()
     source = source if isinstance(source, str | os.PathLike) else list(source)
     with closing(ShardFiles(path, shard)) as files:

@@ -25,7 +25,16 @@ from attention.capture.images import open_pictures
 from attention.capture.in_use import in_use
 from attention.capture.inputs import Prepared, prepare
 from attention.comparisons.running import Member, run_members
-from attention.errors import AttentionError, Cancelled, CaptureError, InvalidRequest, NotInRun, fault, words_for
+from attention.errors import (
+    AttentionError,
+    Cancelled,
+    CaptureError,
+    InvalidRequest,
+    NotInRun,
+    fault,
+    is_refused_by_system,
+    words_for,
+)
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.kept import INFERENCE, LoadedModel
@@ -298,7 +307,8 @@ class Worker:
         if isinstance(error, Cancelled) or not isinstance(error, Exception):
             raise error
         if isinstance(error, AttentionError):
-            if not (self._has_run or isinstance(error, OF_ITEMS)):
+            is_of_all = isinstance(error, CaptureError) and is_refused_by_system(error.__cause__)  # a full disk, say
+            if is_of_all or not (self._has_run or isinstance(error, OF_ITEMS)):
                 raise error
             return str(error)
         self._faults += 1

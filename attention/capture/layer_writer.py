@@ -49,7 +49,7 @@ class LayerWriter:
     def raise_error(self) -> None:
         """Raise what the thread met, if it met an error."""
         if self._error is not None:
-            raise _in_words(self._error)
+            raise _in_words(self._error) from self._error
 
     def wait_for_room(self, n_bytes: int) -> None:
         """Wait until so many more bytes fit into the buffer; more than the whole of it still go, alone."""

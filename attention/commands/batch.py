@@ -243,8 +243,8 @@ def _say(found, counts, options, progress: Progress) -> None:
     n_bytes = sum(file.stat().st_size for file in found.folder.iterdir() if file.is_file())
     names = [path.name for path in sorted(found.folder.glob("summary*"))]
     progress.say(
-        f"{counts.made:,} items made, {counts.known:,} there before, {counts.failed:,} failed; {size(n_bytes)} in "
-        f"{', '.join(names) or 'no summary'} and beside it."
+        f"{counts.made:,} items made, {counts.known:,} there before or asked twice, {counts.failed:,} failed; "
+        f"{size(n_bytes)} in {', '.join(names) or 'no summary'} and beside it."
     )
     print(found.folder)
     if found.info["keep"] == "all":

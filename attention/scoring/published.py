@@ -85,6 +85,14 @@ FORMS = (
 NAMES = (OURS, *(form.name for form in FORMS))
 
 
+def check_form(form: str | None, wording: str) -> None:
+    """Raise InvalidRequest for a form that is none, and for a wording without a place for the question."""
+    if form is not None and form not in NAMES:
+        raise InvalidRequest(f"The form {quoted(form)} is not known; there is {', '.join(NAMES)}.")
+    if not isinstance(wording, str) or "{}" not in wording:
+        raise InvalidRequest(f"The wording is {quoted(wording)}; it must have {{}} where the question is to stand.")
+
+
 def items_of(
     record: Mapping[str, Any],
     folder: str | os.PathLike[str] = ".",

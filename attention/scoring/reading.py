@@ -14,7 +14,7 @@ from attention.errors import AttentionError, InvalidRequest, quoted, shown_path
 from attention.sets.reading import read_set
 
 from .items import BadItem, Item
-from .published import NAMES, items_of
+from .published import check_form, items_of
 
 
 def read_items(
@@ -30,10 +30,7 @@ def read_items(
     of `{}`. Raises InvalidRequest where the file cannot be read or has no line, and for an unknown form or a wording
     without `{}`.
     """
-    if form is not None and form not in NAMES:
-        raise InvalidRequest(f"The form {quoted(form)} is not known; there is {', '.join(NAMES)}.")
-    if not isinstance(wording, str) or "{}" not in wording:
-        raise InvalidRequest(f"The wording is {quoted(wording)}; it must have {{}} where the question is to stand.")
+    check_form(form, wording)
     found: list[Item | BadItem] = []
     for record in read_set(path, images):
         try:

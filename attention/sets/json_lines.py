@@ -1,9 +1,12 @@
-"""JSON lines, or one JSON list, as records."""
+"""JSON lines, or one JSON list, as records; compressed by gzip too."""
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from attention.errors import InvalidRequest, shown_path
 from attention.runs.checks.json_fields import parse_json
@@ -12,6 +15,7 @@ from .record import Record, reason_of, record_of
 
 MARK = b"\xef\xbb\xbf"  # some editors begin with a byte order mark
 LOOKED_AT = 4096  # bytes in which a list begins
+GZIP = b"\x1f\x8b"
 
 
 def json_records(path: Path, folder: Path, before: str = "") -> Iterator[Record]:
@@ -19,18 +23,19 @@ def json_records(path: Path, folder: Path, before: str = "") -> Iterator[Record]
     try:
         if _begins_as_list(path):
             try:
-                values = parse_json(path.read_bytes().removeprefix(MARK))
+                with _opened(path) as file:
+                    values = parse_json(file.read().removeprefix(MARK))
                 for number, value in enumerate(values, 1):
                     yield record_of(value, f"{before}entry {number}", folder)
                 return
             except ValueError:  # a line that begins like a list
                 pass
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             for number, line in enumerate(file, 1):
                 content = (line.removeprefix(MARK) if number == 1 else line).removesuffix(b"\n")
                 if content.strip():
                     yield record_of(content, f"{before}line {number}", folder)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a name that no file can have
         raise InvalidRequest(f"{shown_path(path)} cannot be read: {reason_of(error)}.") from None
 
 
@@ -39,12 +44,20 @@ def count_json(path: Path) -> int | None:
     try:
         if _begins_as_list(path):
             return None
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             return sum(bool(line.strip()) for line in file)
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError, zlib.error):
         return None  # said by who reads it
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """The file's content, unpacked where it is compressed, as its first bytes say."""
+    file = open(path, "rb")  # noqa: SIM115 - closed by who reads it
+    is_packed = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if is_packed else file  # type: ignore[return-value]
+
+
 def _begins_as_list(path: Path) -> bool:
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         return file.read(LOOKED_AT).removeprefix(MARK).lstrip()[:1] == b"["

@@ -32,7 +32,7 @@ class Form:
 
 
 FORMS = (
-    Form((".jsonl", ".ndjson"), json_records, count_json),
+    Form((".jsonl", ".ndjson", ".jsonl.gz"), json_records, count_json),
     Form((".parquet",), parquet_records, count_parquet),
     Form((".tar", ".tar.gz", ".tgz"), tar_records, lambda path: None),
 )

@@ -77,5 +77,5 @@ def reason_of(error: Exception) -> str:
 def not_installed(package: str, what: str, otherwise: str) -> InvalidRequest:
     """The error for a file whose reader is an optional package."""
     return InvalidRequest(
-        f"{what} is read with {package}, which is not installed: pip install {package}. Or give {otherwise}."
+        f"{what} needs {package}, which is not installed: pip install {package}. Or give {otherwise}."
     )

@@ -1,5 +1,6 @@
 """A batch run: what each item comes to, what is never done twice or lost, and what is proved of answers."""
 
+import errno
 import json
 import os
 import shutil
@@ -26,7 +27,7 @@ from attention.batches.local import run_here
 from attention.batches.merging import merge_batches
 from attention.batches.worker import Worker
 from attention.environment import EXAMPLES
-from attention.errors import InvalidRequest, ModelUnavailable
+from attention.errors import CaptureError, InvalidRequest, ModelUnavailable
 from attention.visitors.library import Library
 
 REQUEST = Request(model="pocket", device="cpu")
@@ -249,6 +250,18 @@ def test_what_keeps_every_item_from_being_run_stops_the_work(tmp_path):
     broken.mkdir()
     with pytest.raises(ModelUnavailable):
         run_batch(lines(1), tmp_path / "b", replace(REQUEST, model=str(broken)))
+
+
+def test_a_disk_that_is_full_stops_the_work_and_is_no_error_of_every_item(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("attention.capture.layer_writer.save_file", full)
+    with pytest.raises(CaptureError, match="disk is full"):
+        run_batch(lines(2), tmp_path / "b", REQUEST)
+    monkeypatch.undo()
+    found, counts = run_batch(lines(2), tmp_path / "b", REQUEST)
+    assert (counts.made, counts.failed, len(found.errors())) == (2, 0, 0)
 
 
 def test_an_answer_that_was_other_in_a_batch_is_taken_as_it_is_alone_and_listed(tmp_path, few, answered, monkeypatch):

@@ -36,7 +36,7 @@ def test_a_bad_line_is_said_and_is_the_exit_code_and_score_and_heads_read_the_re
     settings = [*questions, "--mode", "generate", "--batch", 2, "--output-dir", tmp_path / "b"]
     code, out, err = call("batch", *settings)
     assert code == 1 and out.strip() == str(tmp_path / "b")
-    assert "line 3: It has no image" in err and "2 items made, 0 there before, 1 failed" in err
+    assert "line 3: It has no image" in err and "2 items made, 0 there before or asked twice, 1 failed" in err
     assert "0 answers were other in a batch than alone" in err and "summary." in err
     code, out, err = call("batch", *settings, "--json", "--quiet")
     said = json.loads(out)
@@ -57,6 +57,8 @@ def test_a_bad_line_is_said_and_is_the_exit_code_and_score_and_heads_read_the_re
         (["--shard", "two"], "The shard is 'two'"),
         (["--shard", "0/2"], "The shard is 0/2"),
         (["--batch", "0"], "The batch is 0 answers"),
+        (["--form", "coco"], "The form 'coco' is not known"),
+        (["--wording", "find it"], "The wording is 'find it'"),
         (["--keep", "none"], "What is kept is 'none'"),
         (["--rows", "last"], "The rows are 'last'"),
         (["--engine", "dask"], "The engine is 'dask'"),

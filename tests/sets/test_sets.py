@@ -1,6 +1,7 @@
 """Sets as records: every form of file, nothing left out, and nothing unpacked onto the disk."""
 
 import base64
+import gzip
 import io
 import json
 import sys
@@ -52,6 +53,18 @@ def test_lines_and_a_list_are_the_same_records_and_only_lines_are_counted(tmp_pa
     assert [each.fields for each in lines] == [each.fields for each in as_list] == LINES
     assert [each.name for each in lines] == ["line 1", "line 2", "line 3"]
     assert {each.folder for each in lines} == {tmp_path}
+
+
+def test_compressed_lines_are_read_as_plain_ones_and_a_broken_file_says_so(tmp_path):
+    plain_lines, packed = write_lines(tmp_path / "set.jsonl"), tmp_path / "packed" / "set.jsonl.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(plain_lines.read_bytes()))
+    for source in (packed, packed.parent):
+        found = read_set(source)
+        assert found.total == 3 and [each.fields for each in found] == LINES
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        list(read_set(packed))
 
 
 def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path):
