@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,9 @@ from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 
+from .asked_beside import PARTS
 from .measuring import of_group, of_layer, range_of
+from .tables_beside import part_table
 
 FORMAT = 2
 OWN_TOWERS = 2  # the format from which members may have towers of their own; all others are written as 1
@@ -37,6 +40,7 @@ INDEX, TABLES = "comparison.json", "comparison.safetensors"
 BASE, ADAPTER, MODEL, KEPT = "base", "adapter", "model", "run"  # a member's folder: the base's, and how others begin
 
 
+NO_PARTS = "The parts of a change were not asked for: compare anew, with parts (compare --parts)."
 OWN_WORDS = "each is shown by itself; region numbers and log-probabilities are compared."
 
 
@@ -141,12 +145,26 @@ class Comparison:
         self._queries(tower)
         return list(self.info["measures"])
 
-    def table(self, measure: str, tower: str = "language") -> np.ndarray:
-        """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`."""
+    def table(self, measure: str, tower: str = "language", part: str | None = None) -> np.ndarray:
+        """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`.
+
+        With `part` one part of the change alone: `direct` or `inherited`, NaN of those that are no adapters. Raises
+        NotInRun.
+        """
         self.require_heads()
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
-        return self._table(f"{tower}.{measure}")
+        if part is None:
+            return self._table(f"{tower}.{measure}")
+        if part not in PARTS:
+            raise NotInRun(f"There is no part {quoted(part)} of a change; there is {', '.join(PARTS)}.")
+        if not self.parts():
+            raise NotInRun(NO_PARTS)
+        return self._table(part_table(part, measure, tower))
+
+    def parts(self) -> list[str]:
+        """The members whose change is told apart, `direct` and `inherited`; none where that was not asked for."""
+        return list(self.info.get("parts", []))
 
     def queries(self, tower: str = "language") -> list[int]:
         """The rows that were compared beforehand, ascending; any other is compared when it is asked for."""
@@ -157,8 +175,18 @@ class Comparison:
         first, last = self.info["answer_rows"]
         return list(range(first, last + 1))
 
-    def change(self, measure: str, adapter: int, query: int | str = "mean", tower: str = "language") -> np.ndarray:
+    def change(
+        self,
+        measure: str,
+        adapter: int,
+        query: int | str = "mean",
+        tower: str = "language",
+        part: str | None = None,
+    ) -> np.ndarray:
         """Change of each head: float32 [layers, heads], of one row, or as a mean over the answer's rows.
+
+        With `part` that which comes by a layer's own weights (`direct`: the adapter's layer on the base's inputs), or by
+        what enters it (`inherited`: the base's layer on the adapter's); the two need not add up to the whole.
 
         In the vision tower the mean is over the rows that were compared, in the others over those of the answer's that
         were: all but the first of a very long one. NaN where the measure has no value; a mean is over the rows that
@@ -169,16 +197,18 @@ class Comparison:
         queries = self._queries(tower)
         if query == "mean":
             wanted = [queries.index(row) for row in self.rows_of_change(query, tower)]
-            return mean_of_known(self.table(measure, tower)[adapter][:, :, wanted])
+            return mean_of_known(self.table(measure, tower, part)[adapter][:, :, wanted])
         if query in queries:
-            measured: np.ndarray = self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+            measured: np.ndarray = self.table(measure, tower, part)[adapter][:, :, queries.index(query)].copy()
             if isinstance(query, int) and query >= self.shared(tower):
                 self.group_of(self.member_of(adapter), query)  # it is another's
             return measured
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
-        if measure not in differences.NAMES:
-            raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
+        if part is not None or measure not in differences.NAMES:
+            raise NotInRun(
+                f"{f'The {part} part of ' if part else ''}{measure} is known of the rows that were compared, and row {quoted(query)} was not."
+            )
         run, layers, (row,) = self.adapters[adapter], self.base.layers(tower), self.rows_of_change(query, tower)
         if row < self.shared(tower):
             shared = self.shared()
@@ -192,9 +222,7 @@ class Comparison:
         """The base's rows that a change is of: one, or those of its mean. Raises NotInRun."""
         queries = self._queries(tower)
         if query == "mean":
-            first, last = self.info["answer_rows"]
-            answering = [row for row in queries if first <= row <= last] if tower != "vision" else []
-            return answering or list(queries)  # of patches, and of an encoder's tokens, none answers
+            return answering_rows(tower, queries, self.info["answer_rows"])
         n_rows = self.base.queries(tower)
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < n_rows:
             raise NotInRun(f"There is no row {quoted(query)} in the base's run: it has 0 to {n_rows - 1}.")
@@ -355,6 +383,16 @@ def _quoted(text: str) -> str:
     """A text as a cell of a table; one that a spreadsheet would take for a formula is kept a text."""
     text = f"'{text}" if text[:1] in "=+-@\t\r" else text
     return '"' + text.replace('"', '""') + '"'
+
+
+def answering_rows(tower: str, queries: Sequence[int], answer_rows: Sequence[int]) -> list[int]:
+    """Those of the compared rows of a tower over which means are taken: the answer's, first and last of them given.
+
+    All where none is the answer's: of patches, and of an encoder's tokens, none answers.
+    """
+    first, last = answer_rows
+    answering = [row for row in queries if first <= row <= last] if tower != "vision" else []
+    return answering or list(queries)
 
 
 def mean_of_known(values: np.ndarray) -> np.ndarray:

@@ -6,9 +6,7 @@ Owns the order of the steps. The runs are made by `attention.capture`; what lies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +14,18 @@ from attention.capture.extraction import Extraction, all_or_nothing
 from attention.capture.inputs import Prepared
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
-from attention.models.kept import LoadedModel
 from attention.places.of_run import places_of
 from attention.request import Request
 from attention.runs.partial import PartialPart, PartialRun
 from attention.runs.run import Run
 
+from .asked_beside import NOTHING, ZERO, Beside
 from .comparison import BASE
+from .members import BASE_ITSELF, Member
+from .runs_beside import RunsBeside, run_again, run_floors, run_parts
 from .writing import write_comparison
 
 WORDS = ("base", "own")  # or the number of a member after the base, from 1
-
-
-@dataclass(frozen=True)
-class Member:
-    """One model of a comparison: made of the base in memory for a while, or a model of its own.
-
-    `folder` names its run; `adapter` is its record in comparison.json, None of the base and of other models. Within
-    `on(loaded)` the model in memory is the member; what that gives is what the run's own run.json says of it.
-    `about(loaded, model_type)` is what is known of it besides, as further fields of its record. A model of its own has
-    a `name`, the `request` that is asked of it in the base's place, and the inputs `prepared` for it.
-    """
-
-    folder: str
-    adapter: dict[str, Any] | None
-    on: Callable[[LoadedModel], AbstractContextManager[dict[str, Any] | None]]
-    about: Callable[[LoadedModel, str | None], dict[str, Any]]
-    name: str | None = None
-    request: Request | None = None
-    prepared: Prepared | None = None
-
-
-BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})
 
 
 def run_members(
@@ -57,19 +35,21 @@ def run_members(
     words: str | int = "base",
     limits: Limits | None = None,
     prepared: Prepared | None = None,
+    beside: Beside = NOTHING,
 ) -> Path:
     """Run the base and other members, into a folder that the caller has made; return the finished folder.
 
     `words` says whose answer is read by all: `base`, the number of a member from 1, or `own`: each its own, of which
     what they begin with alike is compared, and what stands for each other after that (`aligning`). A request with an
-    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request. Raises AttentionError
-    with a sentence that says what to do; nothing is left behind then.
+    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request, `beside` what is measured
+    beside the members. Raises AttentionError with a sentence that says what to do; nothing is left behind then.
     """
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):
         _check_words(words, len(others))
-        members = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared)
-        return write_comparison(partial, members, words if request.answer is None else "typed")
+        runs = RunsBeside()
+        members = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared, beside, runs)
+        return write_comparison(partial, members, words if request.answer is None else "typed", runs)
 
 
 def _check_words(words: str | int, n_others: int) -> None:
@@ -87,10 +67,13 @@ def _run_all(
     words: str | int,
     limits: Limits | None,
     prepared: Prepared | None,
+    beside: Beside,
+    runs: RunsBeside,
 ) -> list[dict[str, Any]]:
     """Make every run, one pass over prompt and answer each, one model after the other in memory.
 
-    Returns the members of comparison.json. The model whose words all read comes first.
+    Returns the members of comparison.json, and fills `runs` with those that are asked beside them. The model whose
+    words all read comes first.
     """
     said: dict[int, list[int]] = {}
     words_read = ""
@@ -120,6 +103,16 @@ def _run_all(
                     **_named(member, kept), **member.about(loaded, request.model_type),
                     **({} if ids == said[place] else _own_places(kept, extraction, said[place])),
                 }  # fmt: skip
+            if places[0] != 0:
+                continue
+            read = {place: said[place if words == "own" else owner] for place in places}
+            if beside.parts:
+                adapted = [(members[place], read[place]) for place in places]
+                runs.parts = run_parts(extraction, adapted, read[0], partial)
+            if ZERO in beside.floors:
+                runs.floors.append(run_again(extraction, read[0], partial))
+            given, dtype = extraction.prepared, str(loaded.dtype)
+        runs.floors += run_floors(request, beside, read[0], dtype, partial, limits, given)
     return [records[place] for place in range(len(members))]
 
 
