@@ -1,4 +1,4 @@
-"""What may be asked of a comparison beside its members: noise floors, and how a change comes about.
+"""Questions to a comparison beside its members: noise floors, and how a change comes about.
 
 Owns the names of these, what they cost in passes, and the phrasings that a floor takes where a person gives none. Knows
 no model and no file.
@@ -22,11 +22,20 @@ OTHER_DTYPE = {"float32": "bfloat16", "bfloat16": "float32", "float16": "float32
 # Around any question or instruction: it asks for the same then.
 PHRASINGS = ("Please respond to this: {prompt}", "{prompt} Thank you.")
 MOST_PARAPHRASES = 4
+FLOORS_WORDS = (
+    "noise floors that each change is set beside: zero (the base once more), dtype (the base in another number "
+    "format), paraphrase (the base asked the same in other words)"
+)
+PARTS_WORDS = (
+    "tell each head's change apart: by its layer's own weights (the adapter's queries and keys on the base's inputs), "
+    "and inherited (the base's on the adapter's); two passes for each adapter"
+)
+PARAPHRASES_WORDS = f"the question in other words, at most {MOST_PARAPHRASES} texts, instead of two that a table makes"
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What is measured beside the change of each member; made by `asked_beside`.
+    """Everything that is measured beside the change of each member; made by `asked_beside`.
 
     `floors` are kinds of FLOORS, `paraphrases` texts that stand in the place of the prompt, `parts` whether the change
     of each adapter's heads is told apart: by a layer's own weights (direct), and by what enters it (inherited).
@@ -62,7 +71,7 @@ def asked_beside(
     paraphrases: str | Sequence[str] | None = None,
     parts: bool | None = False,
 ) -> Beside:
-    """What is asked beside the members, as a person gives it: kinds of FLOORS in a list, or with commas between.
+    """Read as a person gives it what is asked beside the members: kinds of FLOORS in a list, or with commas between.
 
     Paraphrases ask for the floor of that name. Raises InvalidRequest for another kind, and for a paraphrase that is no
     text or is empty.

@@ -20,7 +20,6 @@ from attention.runs.partial import PartialPart, PartialRun
 from attention.runs.run import Run
 
 from .asked_beside import NOTHING, ZERO, Beside
-from .comparison import BASE
 from .members import BASE_ITSELF, Member
 from .runs_beside import RunsBeside, run_again, run_floors, run_parts
 from .writing import write_comparison
@@ -41,8 +40,8 @@ def run_members(
 
     `words` says whose answer is read by all: `base`, the number of a member from 1, or `own`: each its own, of which
     what they begin with alike is compared, and what stands for each other after that (`aligning`). A request with an
-    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request, `beside` what is measured
-    beside the members. Raises AttentionError with a sentence that says what to do; nothing is left behind then.
+    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request, `beside` is what is
+    measured beside the members. Raises AttentionError with a sentence that says what to do; nothing is left then.
     """
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):

@@ -10,6 +10,7 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,12 @@ def run_parts(
     for member, ids in members:
         if member.off is None:
             continue
-        on, off, loaded = member.on, member.off, extraction.loaded
-        direct = extraction.keep(
-            _part(partial, f"{member.folder}_{DIRECT}"), base_ids, is_forced=True, other=lambda on=on: on(loaded)
-        )
-        with on(loaded):
-            inherited = extraction.keep(
-                _part(partial, f"{member.folder}_{INHERITED}"), ids, is_forced=True, other=lambda off=off: off(loaded)
-            )
+        loaded = extraction.loaded
+        place = _part(partial, f"{member.folder}_{DIRECT}")
+        direct = extraction.keep(place, base_ids, is_forced=True, other=partial_of(member.on, loaded))
+        place = _part(partial, f"{member.folder}_{INHERITED}")
+        with member.on(loaded):
+            inherited = extraction.keep(place, ids, is_forced=True, other=partial_of(member.off, loaded))
         made[member.folder] = {DIRECT: direct, INHERITED: inherited}
     return made
 
@@ -93,7 +92,8 @@ def run_floors(
         asked += [({"kind": PARAPHRASE, "prompt": text}, rephrased(request, text)) for text in texts]
     if DTYPE in beside.floors:
         other = OTHER_DTYPE.get(dtype)
-        asked.append(({"kind": DTYPE, "dtype": other}, other and dataclasses.replace(request, dtype=other)))
+        as_other = dataclasses.replace(request, dtype=other) if other else None
+        asked.append(({"kind": DTYPE, "dtype": other}, as_other))
     made: list[tuple[dict[str, Any], Path | None]] = []
     for number, (record, own) in enumerate(asked):
         if own is None:

@@ -1,11 +1,11 @@
-"""What is measured of runs beside a comparison's members: tables of noise floors and of the two parts of a change.
+"""Measures of runs beside a comparison's members: tables of noise floors and of the two parts of a change.
 
 Owns the names of these tables, their shapes, and which rows of a floor's run stand for rows of the base's. Needs NumPy
 alone; what a floor says of a change is the business of `floors`.
 
     floor.<tower>.<measure>      float32 [floors, layers, heads, rows]: the floor's run against the base's
     floor.<tower>.cells_mass     float32 [floors, layers, heads, cells]: by how much what cells have changed
-    floor.<tower>.cells_share    the same of rows divided by their mass on pictures; both are means over the answer's rows
+    floor.<tower>.cells_share    of rows divided by their mass on pictures; both are means over the answer's rows
     floor.logprob                float32 [floors, tokens of the answer in common]
     direct.<tower>.<measure>     float32 [others, layers, heads, rows], NaN of members that are no adapters
     inherited.<tower>.<measure>  likewise

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attention.capture.images import open_pictures
+from attention.comparisons.asked_beside import Beside, asked_beside
 from attention.decoder_pool import ask_for
 from attention.environment import POCKET_ID, is_zero_gpu
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], list[dict]]
 
+BESIDE = ("floors", "paraphrases", "parts")  # of what a comparison is asked
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
 TRIAL_PASSES = 25  # over a run's tokens: a forecast, which is three, and controls in batches
@@ -81,8 +83,9 @@ class Service:
     ):
         """
         Args:
-            run_job: makes the run, or the comparison, that {partial, request, adapters, words, work} describes, and
-                returns {run} or {error}; given the inputs too where they are made already. `work` is that of one run.
+            run_job: makes the run, or the comparison, that {partial, request, adapters, words, beside, work} describes,
+                and returns {run} or {error}; given the inputs too where they are made already. `work` is that of one
+                run.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
@@ -281,11 +284,13 @@ class Service:
     def job(self, fields: dict, owner: Visitor | str, comparison: dict | None = None) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
-        result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
-        owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter, and
+        what it asks besides, as `asked_beside` takes it: floors, paraphrases, parts. The result is {ticket}. On a
+        server it stops too when its owner is told of it on no stream for some seconds; an owner that is named by its
+        session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
+        beside_of(comparison)
         work = functools.partial(self._work, fields=fields, comparison=comparison)
         paths = files_of(fields)
         kept = self.reading(*self.cache.tickets_of_files(paths))
@@ -396,7 +401,8 @@ class Service:
             "alone": request.adapter_alone,
         }
         wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
-        n_runs = len(wanted) + 1 if comparison is not None else 1
+        beside = beside_of(comparison)
+        n_runs = len(wanted) + 1 + beside.passes(len(wanted)) if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())
         assert expected.work is not None  # a forecast has it
         job: dict[str, Any] = {
@@ -404,6 +410,7 @@ class Service:
             "request": request.to_dict(),
             "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
             "words": comparison["words"] if comparison is not None else None,
+            **({"beside": beside.to_job()} if comparison is not None else {}),
             "work": asdict(expected.work),
         }
         return job, expected.prepared, expected.bytes_on_disk * n_runs
@@ -470,6 +477,11 @@ class Service:
         if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
         return self._find_adapters(wanted, model, watch, may_be_models)
+
+
+def beside_of(comparison: dict | None) -> Beside:
+    """Read what a comparison is asked beside its members. Raises InvalidRequest."""
+    return asked_beside(**{name: value for name, value in (comparison or {}).items() if name in BESIDE})
 
 
 def files_of(fields: dict) -> list[str]:
