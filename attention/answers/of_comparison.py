@@ -5,6 +5,7 @@ Knows comparisons by the methods of `Comparison`.
 
 from __future__ import annotations
 
+from attention.comparisons.floors import floor_logprob
 from attention.comparisons.regions import region_change
 from attention.errors import NotInRun, quoted
 from attention.measures import regions
@@ -41,8 +42,13 @@ def change(comparison, asked: Query) -> Answer:
     return numbers(comparison.change(name, adapter, query, tower, part), "factors")
 
 
-def logprobs(comparison, _: Query) -> Answer:
-    """The log-probability of each shared token of the answer, by each member: float32 [members, tokens]."""
+def logprobs(comparison, asked: Query) -> Answer:
+    """The log-probability of each shared token of the answer, by each member: float32 [members, tokens].
+
+    With a `floor` how far that of the base moves by itself: float32 [tokens].
+    """
+    if floor := asked.get("floor"):
+        return numbers(floor_logprob(comparison, floor), "factors")
     return numbers(comparison.logprobs(), "factors")
 
 

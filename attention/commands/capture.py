@@ -12,7 +12,7 @@ import numpy as np
 from attention.capture.images import Pictures, open_pictures
 from attention.comparisons.asked_beside import FLOORS_WORDS, PARTS_WORDS, asked_beside
 from attention.comparisons.comparison import Comparison
-from attention.comparisons.floors import multiples_words
+from attention.comparisons.floors import multiples_words, unmeasured_words
 from attention.drawing.number_text import format_seconds
 from attention.errors import InvalidRequest
 from attention.limits import Limits
@@ -175,7 +175,7 @@ def _compare(options) -> int:
             progress.say(comparison.why_side_by_side())
         for floor in comparison.info.get("floors", []):
             if "why" in floor:
-                progress.say(f"The noise floor {floor['kind']} was not measured: {floor['why']}")
+                progress.say(unmeasured_words(floor))
         for index, member in enumerate(comparison.info["members"][1:]):
             adapter = None if member.get("name") else member["adapter"]
             progress.say(f"{adapter['id']} at {adapter['scale']:g}:" if adapter else f"{names[member['folder']]}:")

@@ -42,6 +42,7 @@ from attention.drawing.run_words import (
     where_words,
 )
 from attention.errors import InvalidRequest, quoted
+from attention.words import ONE_INPUT
 
 from .maps import ComparedMaps
 from .names import member_names
@@ -230,7 +231,7 @@ def _caption(
         f"{between} "
         f"{ground_words(look)}",
         *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
-        f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",
+        f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)} · {ONE_INPUT}",
     ]
 
 

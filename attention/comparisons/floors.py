@@ -98,6 +98,11 @@ def multiples_words(times: Mapping[str, float | None]) -> list[str]:
     ]
 
 
+def unmeasured_words(record: Mapping[str, str]) -> str:
+    """Sentence on a noise floor of comparison.json that could not be measured, and why."""
+    return f"The noise floor {record['kind']} could not be measured: {record['why']}"
+
+
 def _places(comparison: Comparison, kind: str) -> list[int]:
     """Where the floors of a kind lie in the tables. Raises NotInRun with the reason where there is none."""
     measured = measured_floors(comparison)
@@ -106,7 +111,7 @@ def _places(comparison: Comparison, kind: str) -> list[int]:
         return places
     left_out = [each for each in comparison.info.get("floors", []) if each["kind"] == kind]
     if left_out:
-        raise NotInRun(f"The noise floor {kind} could not be measured: {left_out[0]['why']}")
+        raise NotInRun(unmeasured_words(left_out[0]))
     if not measured:
         raise NotInRun(NO_FLOORS)
     raise NotInRun(f"There is no noise floor {quoted(kind)}; there is {', '.join(floor_kinds(comparison))}.")

@@ -1,6 +1,7 @@
 """Noise floors: how far the base moves by itself, against the same numbers measured of runs that are kept."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, NotInRun
 from attention.request import Request
 from attention.runs.regions import read_region
 from attention.runs.schema import COMPARISON
+from attention.words import ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET
 
 PROMPT, ANSWER = "what color is the star?", "red star"
 PICTURE = (128, 96)
@@ -200,6 +202,12 @@ def test_an_encoder_reads_other_words_before_its_picture_is_read(tmp_path):
     with compare(request, choose([str(adapter)], str(folder)), tmp_path / "compared", floors="paraphrase") as found:
         assert found.floor_kinds() == []
         assert all("other words" in each["why"] for each in found.info["floors"])
+
+
+def test_the_page_says_the_same_of_one_input():
+    """Word for word."""
+    page = (Path(__file__).parents[2] / "assets/viewer/text/noise.js").read_text(encoding="utf-8")
+    assert all(f"'{words}'" in page for words in (ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET))
 
 
 def test_the_command_line_says_multiples_and_that_one_input_is_one(tiny_folder, picture, tmp_path, capsys):

@@ -29,6 +29,7 @@ from .addresses import (
     change_questions,
     column_questions,
     line_questions,
+    logprob_questions,
     place_questions,
     region_questions,
     row_questions,
@@ -110,7 +111,7 @@ class _Filling:
         if self.comparison is None:
             return True
         # Not every part of it: a table of many rows is large, and the page does without.
-        self.add([*change_questions(self.comparison, None, self.region), Question("logprobs")])
+        self.add([*change_questions(self.comparison, None, self.region), *logprob_questions(self.comparison)])
         for name, run in self.members.items():
             for tower in text_towers(run):
                 self.add([Question.of("scores", name, tower=tower, name="image_mass")])

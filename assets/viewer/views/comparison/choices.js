@@ -1,8 +1,9 @@
 // @ts-check
 /** What the matrix of change is of: a measure, the mean or one row; against whom; and all its numbers as a table to keep. */
-import { isSideBySide, memberName } from '../../data/comparison_info.js';
+import { floorKinds, hasParts, isSideBySide, memberName } from '../../data/comparison_info.js';
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
-import { regionIn } from '../../numbers/regions.js';
+import { isOfRegion, regionIn } from '../../numbers/regions.js';
+import { PARTS, partWords } from '../../text/noise.js';
 import { rowOfMatrix } from '../../state/change_wish.js';
 import { create, part } from '../dom.js';
 import { pointsAtTokens } from '../../data/selection.js';
@@ -27,7 +28,15 @@ export function createChangeChoices(root, state) {
     return { of, button };
   });
   select.addEventListener('change', () => state.set({ measure: select.value }));
-  place.replaceChildren(select, group, table);
+  const parts = create('select', { 'aria-label': 'Part of the change', hidden: '' }, PARTS.map((part) => {
+    const { text, title: words } = partWords(part);
+    return create('option', { value: part, text, title: words });
+  }));
+  parts.addEventListener('change', () => state.set({ part: PARTS.find((part) => part === parts.value) ?? '' }));
+  const noise = create('button', { type: 'button', class: 'av-toggle', text: 'above noise', hidden: '' });
+  noise.title = 'heads whose change is larger than the noise floor; those below it are left empty';
+  noise.addEventListener('click', () => state.set({ hidesNoise: !state.get.hidesNoise }));
+  place.replaceChildren(select, parts, group, noise, table);
 
   function offer() {
     const { comparison, whole, tower, info, region } = state.get;
@@ -42,7 +51,13 @@ export function createChangeChoices(root, state) {
   }
 
   function show() {
-    const { comparison, info, selection, measure, of, left, right, tower } = state.get;
+    const { comparison, info, selection, measure, of, left, right, tower, part, hidesNoise } = state.get;
+    parts.hidden = !hasParts(comparison, right);
+    parts.disabled = isOfRegion(measure);
+    parts.value = parts.disabled ? '' : part;
+    parts.title = partWords(part).title;
+    noise.hidden = !floorKinds(comparison).length;
+    noise.setAttribute('aria-pressed', String(hidesNoise));
     place.classList.toggle('av-off', !comparison);
     select.value = measure;
     select.title = measureTitle(measure);
@@ -72,7 +87,7 @@ export function createChangeChoices(root, state) {
 
   const undo = [
     state.on(['comparison', 'whole', 'tower', 'info', 'region'], offer),
-    state.on(['measure', 'of', 'selection', 'left', 'right', 'info'], show),
+    state.on(['measure', 'of', 'selection', 'left', 'right', 'info', 'part', 'hidesNoise'], show),
   ];
   offer();
   return { dispose: () => undo.forEach((end) => end()) };

@@ -17,7 +17,7 @@ const PROJECTIONS = { q: 'q: query', k: 'k: key', v: 'v: value', o: 'o: output' 
  * @param {Uint32Array} colours  256 of them
  * @returns {HTMLElement[]}
  */
-export function legendOf({ measure, values, high, faint }, weights, unit, colours) {
+export function legendOf({ measure, values, high, faint, below }, weights, unit, colours) {
   const count = (/** @type {(value: number, i: number) => boolean} */ is) => values.reduce((total, value, i) => total + Number(is(value, i)), 0);
   const none = count((value) => Number.isNaN(value));
   const pale = count((value, i) => Boolean(faint[i]) && !Number.isNaN(value));
@@ -28,6 +28,7 @@ export function legendOf({ measure, values, high, faint }, weights, unit, colour
     scale,
     ...(none ? [create('span', { text: `${none} hatched: no value` })] : []),
     ...(pale ? [create('span', { text: `${pale} faint: image mass under 1\u202f%`, title: LITTLE })] : []),
+    ...(below ? [create('span', { text: `${count((value, i) => Boolean(below[i]) && !Number.isNaN(value))} of ${values.length} below the noise floor` })] : []),
     ...ofWeights(weights),
   ];
 }
