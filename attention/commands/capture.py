@@ -38,10 +38,8 @@ EXTRACT_EXAMPLES = (
 )
 COMPARE_EXAMPLES = (
     f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest german=0.5 "
-    "--output-dir both",
+    "--floors dtype,paraphrase --output-dir both",
     f"python -m attention compare {SHAPES} --mode generate --model pocket --with pocket=bfloat16 --output-dir halves",
-    f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest --floors dtype,paraphrase "
-    "--parts --output-dir measured",
     "python -m attention compare --runs assets/examples/compared/base assets/examples/compared/adapter_1 "
     "--output-dir kept",
 )

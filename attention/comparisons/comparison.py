@@ -274,7 +274,7 @@ class Comparison:
         tower: str = "language",
         region: Region | None = None,
     ) -> np.ndarray:
-        """How far each head of the base moves by itself: see `floors.floor_change`."""
+        """Movement of each head of the base by itself: see `floors.floor_change`."""
         return floors.floor_change(self, kind, measure, query, tower, region)
 
     def times_floor(

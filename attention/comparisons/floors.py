@@ -43,7 +43,7 @@ def floor_change(
     tower: str = "language",
     region: Region | None = None,
 ) -> np.ndarray:
-    """How far each head of the base moves by itself: float32 [layers, heads], 0 and more, in the measure's unit.
+    """Movement of each head of the base by itself: float32 [layers, heads], 0 and more, in the measure's unit.
 
     Of one row that was compared beforehand, or of the mean over the answer's rows, as `Comparison.change`; NaN where it
     is not known. Of a region its mass, share and lift, of the mean alone. Raises NotInRun.
@@ -83,7 +83,7 @@ def times_floor(
 
 
 def floor_logprob(comparison: Comparison, kind: str) -> np.ndarray:
-    """How far the log-probability of each shared token of the answer moves by itself: float32 [tokens], nats."""
+    """Movement of the log-probability of each shared token of the answer by itself: float32 [tokens], nats."""
     table = comparison.read_table(floor_table("logprob"))[_places(comparison, kind)]
     mean: np.ndarray = np.abs(table - comparison.logprobs()[0]).mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
@@ -92,7 +92,7 @@ def floor_logprob(comparison: Comparison, kind: str) -> np.ndarray:
 def multiples_words(times: Mapping[str, float | None]) -> list[str]:
     """Words for multiples of floors by their kinds: "3.1x the dtype floor", "0.8x the paraphrase floor (below it)"."""
     return [
-        f"{value:.1f}x the {kind} floor{'' if value > 1 else ' (below it)'}"
+        f"{value:,.{0 if value >= 100 else 1}f}x the {kind} floor{'' if value > 1 else ' (below it)'}"
         for kind, value in times.items()
         if value is not None
     ]
@@ -104,7 +104,7 @@ def unmeasured_words(record: Mapping[str, str]) -> str:
 
 
 def _places(comparison: Comparison, kind: str) -> list[int]:
-    """Where the floors of a kind lie in the tables. Raises NotInRun with the reason where there is none."""
+    """Places of the floors of a kind in the tables. Raises NotInRun with the reason where there is none."""
     measured = measured_floors(comparison)
     places = [at for at, record in enumerate(measured) if record["kind"] == kind]
     if places:

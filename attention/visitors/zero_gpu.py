@@ -101,13 +101,14 @@ def asked_seconds(job: dict[str, Any]) -> int:
         return needed
     fit = max((n for n in range(n_others) if n and with_others(n) <= most), default=0)
     what = f"This comparison of {n_others + 1} runs" if is_comparison else "This run"
-    if beside.passes(n_others):
-        what += f" and {beside.passes(n_others)} passes beside them (floors, parts)"
+    n_beside = beside.passes(n_others)
+    if n_beside:
+        what += f" and {n_beside} {'pass' if n_beside == 1 else 'passes'} beside them (floors, parts)"
     fewer = f"{fit} beside the base would fit" if fit > 1 else "one beside the base would fit" if fit else ""
     whose = f", all that a visitor without an account has in a day ({VISITOR_S} s)" if most == MOST_S else ""
     raise LimitExceeded(
         f"{what} would hold the GPU for up to {needed} s; {most} s is the most that is asked for here{whose}. "
-        f"Choose {f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
+        f"Choose {'fewer floors or no parts, ' if n_beside else ''}{f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
     )
 
 

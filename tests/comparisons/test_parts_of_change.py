@@ -144,7 +144,7 @@ def layers_of(model):
 
 @torch.no_grad()
 def entering(model, tensors):
-    """What each language layer is given in a pass, before its norm: [(hidden states, other arguments)]."""
+    """Inputs of each language layer in a pass, before its norm: [(hidden states, other arguments)]."""
     given = []
     hooks = [
         layer.register_forward_pre_hook(lambda _, args, kwargs: given.append((args, kwargs)), with_kwargs=True)

@@ -38,7 +38,7 @@ export function floorName(kind) {
 
 /** A multiple as it is written: 0.84×, 3.1×, 120×. @param {number} times */
 export function formatMultiple(times) {
-  return `${times >= 100 ? Math.round(times) : times >= 1 ? times.toFixed(1) : times.toFixed(2)}×`;
+  return `${times >= 100 ? Math.round(times).toLocaleString('en') : times >= 1 ? times.toFixed(1) : times.toFixed(2)}×`;
 }
 
 /** A multiple of the noise floor in few words. @param {number} times */
@@ -56,6 +56,7 @@ export function noiseText(times) {
 export function floorWords(floors, at, value) {
   return timesOf(floors, at, value).flatMap(({ kind, times }) => {
     const of = OF[kind] ?? `the ${kind} floor`;
+    if (kind === 'zero' && times === Infinity) return []; // as it should be
     if (Number.isNaN(times)) return value === 0 ? [] : [`${of} is not known`];
     return [times === Infinity ? `${of} is exactly 0` : `${formatMultiple(times)} ${of}`];
   }).join(', ');

@@ -136,6 +136,6 @@ export function probabilityWords(before, after) {
 }
 
 /** @param {string} text */
-export function capital(text) {
+function capital(text) {
   return text[0].toUpperCase() + text.slice(1);
 }

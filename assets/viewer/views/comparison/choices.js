@@ -1,9 +1,9 @@
 // @ts-check
 /** What the matrix of change is of: a measure, the mean or one row; against whom; and all its numbers as a table to keep. */
-import { floorKinds, hasParts, isSideBySide, memberName } from '../../data/comparison_info.js';
+import { hasParts, isSideBySide, memberName } from '../../data/comparison_info.js';
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
-import { PARTS, partWords } from '../../text/noise.js';
+import { ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, PARTS, partWords } from '../../text/noise.js';
 import { rowOfMatrix } from '../../state/change_wish.js';
 import { create, part } from '../dom.js';
 import { pointsAtTokens } from '../../data/selection.js';
@@ -28,15 +28,13 @@ export function createChangeChoices(root, state) {
     return { of, button };
   });
   select.addEventListener('change', () => state.set({ measure: select.value }));
+  const one = create('span', { class: 'av-one', text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` });
   const parts = create('select', { 'aria-label': 'Part of the change', hidden: '' }, PARTS.map((part) => {
     const { text, title: words } = partWords(part);
     return create('option', { value: part, text, title: words });
   }));
   parts.addEventListener('change', () => state.set({ part: PARTS.find((part) => part === parts.value) ?? '' }));
-  const noise = create('button', { type: 'button', class: 'av-toggle', text: 'above noise', hidden: '' });
-  noise.title = 'heads whose change is larger than the noise floor; those below it are left empty';
-  noise.addEventListener('click', () => state.set({ hidesNoise: !state.get.hidesNoise }));
-  place.replaceChildren(select, parts, group, noise, table);
+  place.replaceChildren(select, parts, group, table);
 
   function offer() {
     const { comparison, whole, tower, info, region } = state.get;
@@ -51,13 +49,11 @@ export function createChangeChoices(root, state) {
   }
 
   function show() {
-    const { comparison, info, selection, measure, of, left, right, tower, part, hidesNoise } = state.get;
+    const { comparison, info, selection, measure, of, left, right, tower, part } = state.get;
     parts.hidden = !hasParts(comparison, right);
     parts.disabled = isOfRegion(measure);
     parts.value = parts.disabled ? '' : part;
     parts.title = partWords(part).title;
-    noise.hidden = !floorKinds(comparison).length;
-    noise.setAttribute('aria-pressed', String(hidesNoise));
     place.classList.toggle('av-off', !comparison);
     select.value = measure;
     select.title = measureTitle(measure);
@@ -75,19 +71,19 @@ export function createChangeChoices(root, state) {
     }
     const names = comparison ? [memberName(comparison.members, right), memberName(comparison.members, 0)] : [];
     if (isSideBySide(comparison)) {
-      title.textContent = `${names[0]} beside ${names[1]}`;
+      title.replaceChildren(`${names[0]} beside ${names[1]} · `, one);
       return;
     }
     const isOther = left > 0;
     title.replaceChildren(...(names.length ? ['How far heads moved: ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
     if (isOther) title.append(', not the first of the pair');
-    if (names.length) title.append(' · layers →, heads ↓');
+    if (names.length) title.append(' · layers →, heads ↓ · ', one);
     title.title = title.textContent;
   }
 
   const undo = [
     state.on(['comparison', 'whole', 'tower', 'info', 'region'], offer),
-    state.on(['measure', 'of', 'selection', 'left', 'right', 'info', 'part', 'hidesNoise'], show),
+    state.on(['measure', 'of', 'selection', 'left', 'right', 'info', 'part'], show),
   ];
   offer();
   return { dispose: () => undo.forEach((end) => end()) };

@@ -2,9 +2,10 @@
 /** What is on screen in words: whose words were read, token, layer and head, what lies between the two maps, and a live line. */
 import { hasParts, memberName, wordsRead } from '../../data/comparison_info.js';
 import { headCount, layersOf } from '../../data/run_info.js';
+import { rowOfMatrix } from '../../state/change_wish.js';
 import { timesNoise } from '../../numbers/noise.js';
 import { floorWords, ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, partText } from '../../text/noise.js';
-import { capital, pairWords } from '../../text/pair.js';
+import { pairWords } from '../../text/pair.js';
 import { nameAt } from '../../text/side_by_side.js';
 import { sinksOf } from '../../text/sinks.js';
 import { create, part } from '../dom.js';
@@ -41,7 +42,7 @@ export function createComparisonHeadline(root, state) {
     title.textContent = `${heads} · ${which(info, before)}`;
     title.title = title.textContent;
     const what = { reads: 'rows', 'read by': 'columns', received: 'means' }[before.direction];
-    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }), create('span', { text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
+    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }), create('span', { text: `${ONE_INPUT}: ${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
     sentence.textContent = `${pairWords(comparison.members, pair, info, state.get.region)}${besideFloors()}`;
     sentence.title = sentence.textContent;
     const hasSinks = before.sinks.count > 0 || pair.after.sinks.count > 0;
@@ -52,12 +53,14 @@ export function createComparisonHeadline(root, state) {
 
   /** The selected head's change, as the matrix has it, beside the noise floors. */
   function besideFloors() {
-    const { info, comparison, selection, change, floors, measure, part, right } = state.get;
+    const { info, comparison, selection, change, floors, measure, of, part, right } = state.get;
     if (!info || !comparison || !selection || !change || floors?.name !== change.name || typeof selection.head !== 'number') return '';
     const at = layersOf(info, selection.tower).indexOf(/** @type {number} */ (selection.layer)) * headCount(info, selection.tower) + selection.head;
     const value = change.values[at];
     const words = value ? floorWords(floors, at, value) : '';
-    return words ? ` ${capital(partText(part, measure, hasParts(comparison, right)))}: ${words}${timesNoise(floors, at, value) <= 1 ? ', no more than noise' : ''}.` : '';
+    const rows = selection.tower === 'vision' ? 'Over the patches that were compared its' : "Over the answer's rows its";
+    const what = `${rowOfMatrix(info, selection, of) === null ? rows : 'Its'} ${partText(part, measure, hasParts(comparison, right))} is`;
+    return words ? ` ${what} ${words}${timesNoise(floors, at, value) <= 1 ? ': no more than noise' : ''}.` : '';
   }
 
   /** What is selected, what lies between the maps, the cells that changed most. */

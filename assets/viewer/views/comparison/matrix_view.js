@@ -112,7 +112,7 @@ export function createMatrixView(root, state, { choose }) {
   function paint() {
     const { info, selection, comparison, palette, hidesNoise } = state.get;
     const colours = coloursOf(held?.measure, palette, isDark());
-    legend.replaceChildren(...(held && comparison ? legendOf(held, weights, comparison.measures[held.measure]?.unit ?? '', colours) : []));
+    legend.replaceChildren(...(held && comparison ? legendOf(held, weights, comparison.measures[held.measure]?.unit ?? '', colours, { isHidden: hidesNoise, hide: (is) => state.set({ hidesNoise: is }) }) : []));
     if (!layout) return;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!info || !selection) return;
