@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | region | try | agree | score | heads |
-view | inspect | verify | models | adapters | examples`.
+"""The command line: `python -m attention extract | compare | export | html | publish | region | try | agree | score |
+heads | view | inspect | verify | models | adapters | examples`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -21,7 +21,21 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, Interrupted, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import agree, capture, examples, export, heads, html, listings, region, score, try_without, verify, view
+from . import (
+    agree,
+    capture,
+    examples,
+    export,
+    heads,
+    html,
+    listings,
+    publish,
+    region,
+    score,
+    try_without,
+    verify,
+    view,
+)
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -124,6 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_compare(commands)
     export.add_export(commands)
     html.add_html(commands)
+    publish.add_publish(commands)
     region.add_region(commands)
     score.add_score(commands)
     heads.add_heads(commands)

@@ -17,6 +17,8 @@
     scores      the tab of scores over a set, where a folder of them is shown
     foot        what stands below them on a Space
     endpoints   the same for scripts
+    agents      tools for agents on this machine
+    agent_answers  what an agent is told of a run or a comparison
     whole       all of it, put together
     launch      the server
     links       links that a person is told of as it starts
