@@ -108,7 +108,8 @@ def asked_seconds(job: dict[str, Any]) -> int:
     whose = f", all that a visitor without an account has in a day ({VISITOR_S} s)" if most == MOST_S else ""
     raise LimitExceeded(
         f"{what} would hold the GPU for up to {needed} s; {most} s is the most that is asked for here{whose}. "
-        f"Choose {'fewer floors or no parts, ' if n_beside else ''}{f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
+        f"Choose {'fewer floors or no parts, ' if n_beside else ''}"
+        f"{f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
     )
 
 
