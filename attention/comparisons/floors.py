@@ -16,6 +16,7 @@ from attention.errors import NotInRun, quoted
 from attention.measures import regions
 from attention.runs.regions import Region, region_cells
 
+from .asked_beside import FLOORS
 from .tables_beside import CELLS, floor_table
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def measured_floors(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def floor_kinds(comparison: Comparison) -> list[str]:
-    """Their kinds, each once."""
-    return list(dict.fromkeys(record["kind"] for record in measured_floors(comparison)))
+    """Their kinds, each once, in the order of FLOORS."""
+    kinds = {record["kind"] for record in measured_floors(comparison)}
+    return sorted(kinds, key=lambda kind: FLOORS.index(kind) if kind in FLOORS else len(FLOORS))
 
 
 def floor_change(

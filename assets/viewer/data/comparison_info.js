@@ -79,9 +79,12 @@ export function isSideBySide(comparison) {
   return comparison !== null && comparison.members.some(({ own_towers: isOwn }) => isOwn);
 }
 
+const FLOORS = ['zero', 'dtype', 'paraphrase'];
+
 /** The kinds of noise floors that were measured, each once. @param {ComparisonInfo | null} comparison */
 export function floorKinds(comparison) {
-  return [...new Set((comparison?.floors ?? []).filter(({ why }) => why === undefined).map(({ kind }) => kind))];
+  const kinds = new Set((comparison?.floors ?? []).filter(({ why }) => why === undefined).map(({ kind }) => kind));
+  return [...kinds].sort((a, b) => FLOORS.indexOf(a) - FLOORS.indexOf(b));
 }
 
 /** Whether a member's change is told apart: by a layer's own weights, and inherited. @param {ComparisonInfo | null} comparison @param {number} member */

@@ -71,13 +71,13 @@ export function createChangeChoices(root, state) {
     }
     const names = comparison ? [memberName(comparison.members, right), memberName(comparison.members, 0)] : [];
     if (isSideBySide(comparison)) {
-      title.replaceChildren(`${names[0]} beside ${names[1]} · `, one);
+      title.replaceChildren(`${names[0]} beside ${names[1]} (`, one, ')');
       return;
     }
     const isOther = left > 0;
-    title.replaceChildren(...(names.length ? ['How far heads moved: ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
+    title.replaceChildren(...(names.length ? ['How far heads moved (', one, '): ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
     if (isOther) title.append(', not the first of the pair');
-    if (names.length) title.append(' · layers →, heads ↓ · ', one);
+    if (names.length) title.append(' · layers →, heads ↓');
     title.title = title.textContent;
   }
 
