@@ -501,8 +501,9 @@ def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
     """Refuse runs that each fit and together do not. Raises LimitExceeded."""
     if n_runs * run_bytes > limits.run_bytes:
         raise LimitExceeded(
-            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each are kept together; the limit is "
-            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, a smaller picture, or leave the vision tower out."
+            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each lie on the disk together; the limit is "
+            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, no floors or parts, a smaller picture, or leave "
+            "the vision tower out."
         )
 
 

@@ -67,7 +67,7 @@ def check_one_layer(parts, tower, at):
 
 
 FAMILIES = [
-    pytest.param(name, marks=pytest.mark.sample(3) if name in tiny_families.KINDS else pytest.mark.full)
+    pytest.param(name, marks=pytest.mark.sample(2) if name in tiny_families.KINDS else pytest.mark.full)
     for name in tiny_families.all_types()
 ]
 
@@ -163,7 +163,7 @@ def rows_by_hand(model, at, given):
     return layer.self_attn(layer.input_layernorm(hidden), **kwargs)[1][0].numpy()
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.sample(2)) for kind in KINDS])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.sample(1)) for kind in KINDS])
 def test_both_parts_are_those_of_the_plain_models(kind, tiny_folder, tmp_path):
     """Against transformers and PEFT alone: each layer called by hand, with eager attention, on the other's inputs."""
     adapter = saved_adapter(tiny_folder, tmp_path / "adapter", 3, **KINDS[kind])

@@ -84,7 +84,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
       const [layer, head] = [layers[Math.floor(i / heads)], i % heads];
       const value = change.values[i];
       const button = row(`layer ${layer} · head ${head}`, formatMeasure(measure, unit, value), Math.abs(value) / high, isSigned(measure) ? Math.sign(value) : 0);
-      if (floors && below) setBeside(button, noiseText(timesNoise(floors, i, value)), floorWords(floors, i, value), Boolean(below[i]));
+      if (floors) button.title = setBeside(button, floors, i, value);
       button.setAttribute('aria-pressed', String(selection.layer === layer && selection.head === head));
       button.addEventListener('click', () => choose({ layer, head }));
       return create('li', {}, [button]);
@@ -104,7 +104,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
     list.replaceChildren(...moved.slice(0, MOST).map(({ token, before, after, moved: by }) => {
       const button = row(quoted(info, token), probabilityWords(before, after), Math.abs(by) / high, Math.sign(by));
       const place = token - (comparison.shared_tokens - (logprobs.shape[1] ?? 0));
-      const floored = logprobFloors && left === 0 ? floorWords(logprobFloors, place, after - before) : '';
+      const floored = logprobFloors && left === 0 ? setBeside(button, logprobFloors, place, after - before) : ''; // floors are the base's
       button.title = `token ${token}: ${formatPoints(by)}; logarithm ${formatLog(before)} → ${formatLog(after)}${floored && `, ${floored}`}`;
       button.setAttribute('aria-pressed', String(selection?.token === token && selection.until === null));
       button.addEventListener('click', () => selectToken(token));
@@ -136,11 +136,13 @@ export function createLists(root, state, { choose, selectToken, compare }) {
     return create('button', { type: 'button', class: 'av-moved-row' }, [bar, ...words]);
   }
 
-  /** A multiple of the noise floor beside a value, quiet where the change is no more than that. @param {HTMLElement} button @param {string} text @param {string} words @param {boolean} isBelow */
-  function setBeside(button, text, words, isBelow) {
-    button.append(create('span', { class: 'av-moved-times', text }));
-    button.classList.toggle('av-below', isBelow);
-    button.title = isBelow ? `${words}: no more than noise` : words;
+  /** A multiple of the noise floor beside a value, quiet where the change is no more than that. Returns it in words. @param {HTMLElement} button @param {import('../../numbers/noise.js').Floors} floors @param {number} at @param {number} value */
+  function setBeside(button, floors, at, value) {
+    const times = timesNoise(floors, at, value);
+    button.append(create('span', { class: 'av-moved-times', text: noiseText(times) }));
+    button.classList.toggle('av-below', times <= 1);
+    const words = floorWords(floors, at, value);
+    return times <= 1 ? `${words}: no more than noise` : words;
   }
 
   /** @param {string} why */
