@@ -42,7 +42,7 @@ export function createComparisonHeadline(root, state) {
     title.textContent = `${heads} · ${which(info, before)}`;
     title.title = title.textContent;
     const what = { reads: 'rows', 'read by': 'columns', received: 'means' }[before.direction];
-    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }), create('span', { text: `${ONE_INPUT}: ${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
+    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }), create('span', { text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
     sentence.textContent = `${pairWords(comparison.members, pair, info, state.get.region)}${besideFloors()}`;
     sentence.title = sentence.textContent;
     const hasSinks = before.sinks.count > 0 || pair.after.sinks.count > 0;
