@@ -2,7 +2,8 @@
 /** What is on screen in words: whose words were read, token, layer and head, what lies between the two maps, and a live line. */
 import { hasParts, memberName, wordsRead } from '../../data/comparison_info.js';
 import { headCount, layersOf } from '../../data/run_info.js';
-import { rowOfMatrix } from '../../state/change_wish.js';
+import { changePath } from '../../data/source.js';
+import { changeWish, rowOfMatrix } from '../../state/change_wish.js';
 import { timesNoise } from '../../numbers/noise.js';
 import { floorWords, ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, partText } from '../../text/noise.js';
 import { pairWords } from '../../text/pair.js';
@@ -53,12 +54,15 @@ export function createComparisonHeadline(root, state) {
 
   /** The selected head's change, as the matrix has it, beside the noise floors. */
   function besideFloors() {
-    const { info, comparison, selection, change, floors, measure, of, part, right } = state.get;
-    if (!info || !comparison || !selection || !change || floors?.name !== change.name || typeof selection.head !== 'number') return '';
-    const at = layersOf(info, selection.tower).indexOf(/** @type {number} */ (selection.layer)) * headCount(info, selection.tower) + selection.head;
+    const { info, comparison, selection, pair, change, floors, measure, of, part, right, region } = state.get;
+    if (!info || !comparison || !selection || !pair || !change || floors?.name !== change.name) return '';
+    const { tower, layer, head } = pair.before;
+    const isNow = pair.right === right && tower === selection.tower && change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison }));
+    if (!isNow || typeof layer !== 'number' || typeof head !== 'number') return '';
+    const at = layersOf(info, tower).indexOf(layer) * headCount(info, tower) + head;
     const value = change.values[at];
     const words = value ? floorWords(floors, at, value) : '';
-    const rows = selection.tower === 'vision' ? 'Over the patches that were compared its' : "Over the answer's rows its";
+    const rows = tower === 'vision' ? 'Over the patches that were compared its' : "Over the answer's rows its";
     const what = `${rowOfMatrix(info, selection, of) === null ? rows : 'Its'} ${partText(part, measure, hasParts(comparison, right))} is`;
     return words ? ` ${what} ${words}${timesNoise(floors, at, value) <= 1 ? ': no more than noise' : ''}.` : '';
   }
