@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,7 +37,8 @@ ATTRIBUTE = "_attached_adapters"  # of the base model, so that they go when it g
 
 def to_job(choice: AdapterChoice) -> dict[str, Any]:
     """A choice as plain data, as it crosses a process border."""
-    return {**choice.record, "folder": str(choice.files.folder), "rename": choice.rename, "alone": choice.alone}
+    files = {"folder": str(choice.files.folder), "private": choice.files.is_private}
+    return {**choice.record, **files, "rename": choice.rename, "alone": choice.alone}
 
 
 def from_job(record: dict[str, Any]) -> AdapterChoice:
@@ -43,6 +46,7 @@ def from_job(record: dict[str, Any]) -> AdapterChoice:
     files = read_folder(record["folder"], record["id"], record["revision"])
     if files.sha256 != record["sha256"]:
         raise AdapterRefused(f"The weights of {files.id} changed after they were checked. Try again.")
+    files = replace(files, is_private=record["private"])
     return AdapterChoice(files, record["scale"], record["rename"], record["alone"])
 
 
@@ -51,16 +55,26 @@ def adapted(choice: AdapterChoice) -> Callable[[LoadedModel], AbstractContextMan
 
     @contextmanager
     def switch(loaded: LoadedModel) -> Iterator[dict[str, Any] | None]:
-        adapters = adapters_of(loaded)
-        name = adapters.attach(choice)
-        with adapters.switched_on(name, choice.scale):
+        with attached(choice, loaded) as (adapters, name), adapters.switched_on(name, choice.scale):
             yield choice.record | {"notes": adapters.card(name).notes_of_a_run()}
 
     return switch
 
 
-def paused(loaded: LoadedModel) -> AbstractContextManager[None]:
-    """Within the `with` of an adapter that is on: let the model be the base, for the time of this one."""
+@contextmanager
+def attached(choice: AdapterChoice, loaded: LoadedModel) -> Iterator[tuple[Adapters, str]]:
+    """The adapters on a model, this one among them, and its name there. One that is private is not kept afterwards."""
+    adapters = adapters_of(loaded)
+    name = adapters.attach(choice)
+    try:
+        yield adapters, name
+    finally:
+        if choice.files.is_private:
+            adapters.detach(name)
+
+
+def paused(loaded: LoadedModel) -> AbstractContextManager[Callable[[], AbstractContextManager[None]]]:
+    """Within the `with` of an adapter that is on: let the model be the base, as `Adapters.paused` says."""
     return adapters_of(loaded).paused()
 
 
@@ -160,17 +174,28 @@ class Adapters:
             self._switch_off()
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Within `switched_on`: let the model be the base until the end of this `with`, then the adapted one again."""
+    def paused(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+        """Within `switched_on`: let the model be the base until the end of this `with`, then the adapted one again.
+
+        Yields a function whose contexts have the adapter on again meanwhile.
+        """
         was = self._on
-        if was is None:
-            yield
+        if was is None:  # of strength 0
+            yield nullcontext
             return
         self._switch_off()
         try:
-            yield
+            yield partial(self._resumed, *was)
         finally:
             self._switch_on(*was)
+
+    @contextmanager
+    def _resumed(self, name: str, scale: float) -> Iterator[None]:
+        self._switch_on(name, scale)
+        try:
+            yield
+        finally:
+            self._switch_off()
 
     # How it is done
 

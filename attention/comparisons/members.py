@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from attention.capture.crossed import Other
 from attention.capture.inputs import Prepared
 from attention.models.kept import LoadedModel
 from attention.request import Request
@@ -22,7 +23,8 @@ class Member:
     `on(loaded)` the model in memory is the member; what that gives is what the run's own run.json says of it.
     `about(loaded, model_type)` is what is known of it besides, as further fields of its record. A model of its own has
     a `name`, the `request` that is asked of it in the base's place, and the inputs `prepared` for it. Within `on`, the
-    model is the base again within `off(loaded)`; None where a member is not made of the base.
+    model is the base again within `off(loaded)`, which gives a function whose contexts have the member on again; None
+    where a member is not made of the base.
     """
 
     folder: str
@@ -32,7 +34,7 @@ class Member:
     name: str | None = None
     request: Request | None = None
     prepared: Prepared | None = None
-    off: Callable[[LoadedModel], AbstractContextManager[None]] | None = None
+    off: Callable[[LoadedModel], AbstractContextManager[Other]] | None = None
 
 
 BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})

@@ -59,7 +59,8 @@ def run_parts(
             continue
         loaded = extraction.loaded
         place = _part(partial, f"{member.folder}_{DIRECT}")
-        direct = extraction.keep(place, base_ids, is_forced=True, other=partial_of(member.on, loaded))
+        with member.on(loaded), member.off(loaded) as on_again:
+            direct = extraction.keep(place, base_ids, is_forced=True, other=on_again)
         place = _part(partial, f"{member.folder}_{INHERITED}")
         with member.on(loaded):
             inherited = extraction.keep(place, ids, is_forced=True, other=partial_of(member.off, loaded))
