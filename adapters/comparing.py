@@ -86,7 +86,7 @@ def fill_comparison(
             if prepared is None:
                 prepared = forecast(request, limits, download_reporter(partial)).prepared
             others = model_members(models, request, prepared.pictures, prepared, limits, download_reporter(partial))
-    return run_members(request, _in_order(adapters, others), partial, words, limits, prepared, beside)
+    return run_members(request, _in_order(adapters, others), partial, words, limits, prepared, beside=beside)
 
 
 def choice_to_job(choice: Choice) -> dict[str, Any]:

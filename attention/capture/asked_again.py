@@ -83,10 +83,7 @@ def asked_again(
     Raises CaptureError where it reads other tokens, InvalidRequest for a run that cannot be asked again, and what
     `extract` raises.
     """
-    if run.info.get("adapter") is not None and model is None and adapted is None:
-        raise InvalidRequest(
-            f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
-        )
+    check_adapter(run, model, adapted)
     check_asked_again(run)
     request, limits = request_of(run), limits and limits.of_kept_pictures()
     with (
@@ -110,6 +107,14 @@ def asked_again(
         inputs = loaded.family.extend(loaded.processor, prepared, ids[first:]) if ids[first:] else prepared
         tensors, pictures = extraction.on_device(inputs), extraction.prepared.pictures
         yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, tensors, request, pictures)
+
+
+def check_adapter(run: Run, model=None, adapted: Adapted | None = None) -> None:
+    """Raise InvalidRequest for a run with an adapter where there is nothing to ask with it."""
+    if run.info.get("adapter") is not None and model is None and adapted is None:
+        raise InvalidRequest(
+            f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
+        )
 
 
 @contextmanager

@@ -36,5 +36,13 @@ class Member:
     prepared: Prepared | None = None
     off: Callable[[LoadedModel], AbstractContextManager[Other]] | None = None
 
+    @property
+    def label(self) -> str:
+        """Its name for people: `base`, a model's, or an adapter's id, with its strength where that is not 1."""
+        if self.adapter is None:
+            return self.name or self.folder
+        scale = self.adapter["scale"]
+        return f"{self.adapter['id']}" if scale == 1 else f"{self.adapter['id']}={scale:g}"
+
 
 BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from attention.readings.relative import cells_of, towers_of
 from attention.runs.run import Run
 
 from .kind import Cost
@@ -40,6 +41,17 @@ def cost_of_lens(run: Run) -> Cost:
     """An id and a log-probability of each word that is kept of every token after every layer."""
     layers = len(run.info["towers"]["language"]["layers"])
     return Cost(1 + HEAD_PASSES * layers, 2 * ITEM * LENS_WORDS * len(run.info["tokens"]) * layers)
+
+
+def cost_of_relative(run: Run) -> Cost:
+    """A general question's rows on the cells of pictures; while it is made its run lies on the disk too.
+
+    The second pass is that of the run's own question, where what the two begin with proves nothing.
+    """
+    n_bytes = sum(
+        ITEM * run.heads(tower) * len(cells_of(run, tower)) * len(run.layers(tower)) for tower in towers_of(run)
+    )
+    return Cost(2, n_bytes + (run.info.get("bytes") or 0))
 
 
 def _layers(run: Run, tower: str) -> list[dict[str, Any]]:

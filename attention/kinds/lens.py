@@ -35,5 +35,5 @@ LENS = Kind(
     make,
     Lens,
     lambda run, asked: cost_of_lens(run),
-    lambda lens: {"layers": lens.layers_read},
+    lambda lens: {"layers": lens.layers_read, "caution": lens.caution},
 )

@@ -63,6 +63,8 @@ export {};
  * @property {boolean} cellsShown  on the picture, in the place of what is read
  * @property {import('../numbers/agreement.js').KeptAgreement | null} agreement  of maps with hiding and painting, on this input
  * @property {import('./readings.js').AskedReadings} readings  what was asked of the finished run, the last of each kind
+ * @property {import('./lens.js').Lens | null} lens  the logit lens, while its words are shown
+ * @property {import('../text/lens.js').Words | null} words  of every token after the layer on screen
  * @property {import('../data/found_heads.js').FoundHeads | null} found  heads of a file, which stay while runs come and go
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
