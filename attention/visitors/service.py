@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attention.capture.images import open_pictures
+from attention.comparisons.asked_beside import Beside, asked_beside
 from attention.decoder_pool import ask_for
 from attention.environment import POCKET_ID, is_zero_gpu, offers_login
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool, HubLogin | None], list[dict]]
 
+BESIDE = ("floors", "paraphrases", "parts")  # of what a comparison is asked
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
 TRIAL_PASSES = 25  # over a run's tokens: a forecast, which is three, and controls in batches
@@ -85,8 +87,9 @@ class Service:
     ):
         """
         Args:
-            run_job: makes the run, or the comparison, that {partial, request, adapters, words, work} describes, and
-                returns {run} or {error}; given the inputs too where they are made already. `work` is that of one run.
+            run_job: makes the run, or the comparison, that {partial, request, adapters, words, beside, work} describes,
+                and returns {run} or {error}; given the inputs too where they are made already. `work` is that of one
+                run.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download, and of the visitor's own
@@ -291,12 +294,14 @@ class Service:
     ) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. What
-        not everybody may read of the Hub is read by the owner's own `login`, where one is offered. The
-        result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
-        owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter, and
+        what it asks besides, as `asked_beside` takes it: floors, paraphrases, parts. What not everybody may read of the
+        Hub is read by the owner's own `login`, where one is offered. The result is {ticket}. On a server it stops too
+        when its owner is told of it on no stream for some seconds; an owner that is named by its session alone has
+        none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
+        beside_of(comparison)
         work = functools.partial(self._work, fields=fields, comparison=comparison)
         paths = files_of(fields)
         kept = self.reading(*self.cache.tickets_of_files(paths))
@@ -434,7 +439,8 @@ class Service:
             "alone": request.adapter_alone,
         }
         wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
-        n_runs = len(wanted) + 1 if comparison is not None else 1
+        beside = beside_of(comparison)
+        n_runs = len(wanted) + 1 + beside.passes(len(wanted)) if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())
         assert expected.work is not None  # a forecast has it
         job: dict[str, Any] = {
@@ -444,6 +450,7 @@ class Service:
                 wanted, fields["model"], download_reporter(partial), comparison is not None, login
             ),
             "words": comparison["words"] if comparison is not None else None,
+            **({"beside": beside.to_job()} if comparison is not None else {}),
             "work": asdict(expected.work),
         }
         return job, expected.prepared, expected.bytes_on_disk * n_runs
@@ -557,6 +564,11 @@ class Service:
         return self._find_adapters(wanted, model, watch, may_be_models, login)
 
 
+def beside_of(comparison: dict | None) -> Beside:
+    """Read what a comparison is asked beside its members. Raises InvalidRequest."""
+    return asked_beside(**{name: value for name, value in (comparison or {}).items() if name in BESIDE})
+
+
 def files_of(fields: dict) -> list[str]:
     """Paths of the pictures and videos in a request's fields, as far as there are any; a run's is its folder."""
     found: list[str] = []
@@ -574,8 +586,9 @@ def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
     """Refuse runs that each fit and together do not. Raises LimitExceeded."""
     if n_runs * run_bytes > limits.run_bytes:
         raise LimitExceeded(
-            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each are kept together; the limit is "
-            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, a smaller picture, or leave the vision tower out."
+            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each lie on the disk together; the limit is "
+            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, no floors or parts, a smaller picture, or leave "
+            "the vision tower out."
         )
 
 

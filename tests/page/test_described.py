@@ -19,7 +19,8 @@ PARAMETERS = {
     "/compare_runs": "tickets names",
     "/analyze": f"images prompt {REQUEST}",
     "/compare": "images prompt adapters words model model_type mode max_new_tokens answer system messages vision "
-    "max_visual_tokens dtype pan_and_scan coordinates videos fps max_frames",
+    "max_visual_tokens dtype pan_and_scan coordinates videos fps max_frames "
+    "floors paraphrases parts",
     "/open": "file",
     "/heatmap": "ticket tower layer head query grid member reading",
     "/export": "ticket format tower layer head query key grid until received look scale caption member left right show "

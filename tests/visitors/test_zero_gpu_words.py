@@ -77,6 +77,20 @@ def test_a_comparison_that_needs_more_than_a_visitor_has_is_refused_with_numbers
     assert f"fewer adapters ({said})" in words
 
 
+def test_floors_and_parts_ask_for_their_passes_and_are_named_where_they_are_too_many(monkeypatch):
+    """None of them writes an answer; the base in another number format is read from its files."""
+    parts = job(QWEN_2B, 6, "base") | {"beside": {"parts": True}}
+    with pytest.raises(LimitExceeded, match=r"7 runs and 12 passes beside them .* Choose fewer floors or no parts"):
+        asked_seconds(parts)
+    monkeypatch.setenv(zero_gpu.SETTING, "900")
+    kinds = [[], ["zero"], ["paraphrase"], ["dtype"], ["dtype", "paraphrase"]]
+    found = [asked_seconds(job(QWEN_2B, 1, "base") | {"beside": {"floors": each}}) for each in kinds]
+    assert found[0] == asked_seconds(job(QWEN_2B, 1, "base"))
+    assert found == sorted(set(found))
+    assert asked_seconds(job(QWEN_2B, 2, "base")) - found[0] > found[1] - found[0]
+    assert asked_seconds(job(QWEN_2B, 6, "base")) < asked_seconds(parts)
+
+
 def test_the_owner_of_a_space_may_allow_more(monkeypatch):
     monkeypatch.setenv(zero_gpu.SETTING, "600")
     assert MOST_S < asked_seconds(job(QWEN_2B, 6, "base")) <= 600
