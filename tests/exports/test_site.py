@@ -4,15 +4,20 @@ import json
 import shutil
 import subprocess
 import textwrap
+from functools import partial
 
 import numpy as np
 import pytest
+from pictures import noise
 from safetensors import safe_open
+from tiny_families import gemma3, internvl, paligemma, qwen2_5_vl
 
+from attention import Request, extract
 from attention.commands.main import main
 from attention.environment import EXAMPLES, VIEWER
 from attention.errors import InvalidRequest
 from attention.exports.site import write_site
+from attention.models.kept import free
 from attention.runs.run import open_run
 
 # the page's own modules, with a server of files that counts what it sends
@@ -103,6 +108,38 @@ def test_rows_columns_and_maps_are_the_runs_own(run, site, knows_ranges):
         # an atlas of the app's is rounded to float16, and scores of a column in float32, as its rows' sums are
         near = {"atlas": 1e-3, "column": 4e-6}.get(address.partition("?")[0], 1e-6)
         assert np.abs(values - truth.astype(np.float32).ravel()).max() <= near, address
+
+
+KINDS = {
+    "learned sinks and windows": (partial(internvl.write, text=internvl.GPT_OSS), {}),
+    "capped scores, a prefix mask": (paligemma.write, {}),
+    "segments, bfloat16": (qwen2_5_vl.write, {"dtype": "bfloat16"}),
+    "masks as bits": (gemma3.write, {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_they_are_of_every_kind_of_layer(kind, tmp_path):
+    """In every layer of tiny models: a row, and the column of a key that later ones read."""
+    write, fields = KINDS[kind]
+    write(tmp_path / "model")
+    asked = Request(noise((200, 90)), "what is it?", str(tmp_path / "model"), device="cpu", answer="red", **fields)
+    with extract(asked, tmp_path / "run") as run:
+        site = write_site(run, tmp_path / "site")
+        expected = {}
+        for tower in run.towers():
+            query, key = run.queries(tower) - 1, run.keys(tower) // 2
+            for layer in run.layers(tower):
+                at = f"tower={tower}&layer={layer}"
+                expected[f"row?{at}&query={query}&source=factors"] = run.row(layer, query, tower, "factors")
+                expected[f"column?{at}&key={key}"] = run.column(layer, key, tower)
+        for (values, about), truth, address in zip(
+            ask(site.folder, [*expected]), expected.values(), expected, strict=True
+        ):
+            # scores of sharpened models are large: those of a row and of a column are rounded apart, as float32 is
+            near = {"row": 4e-6, "column": 2e-4}[address.partition("?")[0]]
+            assert about["ok"] and np.abs(values - truth.ravel()).max() <= near, (address, about["text"][:100])
+    free()
 
 
 def test_stored_rows_masses_and_scores_are_the_runs_own(run, site):
