@@ -35,6 +35,11 @@ def open_folder(folder: str | os.PathLike) -> Run | Comparison:
     return open_comparison(folder) if kind_of(Path(folder)) == Comparison.kind else open_run(folder)
 
 
+def runs_of(found: Run | Comparison) -> list[tuple[Run, str | None]]:
+    """The runs of a finished folder, each with the member's name that it has there: None of a run by itself."""
+    return [(found, None)] if found.kind == "run" else [(run, name) for name, run in found.runs.items()]
+
+
 def check(found: Run | Comparison) -> None:
     """Look at everything that reading it relies on. Raises what `check_run` and `check_comparison` raise."""
     if found.kind == "comparison":

@@ -45,6 +45,7 @@ import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
 import { createSwipe } from './views/swipe.js';
 import { createPageEvents, describe } from './views/page_events.js';
+import { createReadings } from './state/readings.js';
 import { createRunTrials } from './views/trial.js';
 import { createTrials } from './state/trials.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
@@ -98,6 +99,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const panel = createPlacePanel(root, state, places, () => []);
   const atlas = createAtlasView(root, state, actions);
   const trials = server ? null : createTrials(state, trigger); // a file has nobody to ask
+  const readings = server ? null : createReadings(state, trigger);
   const help = createHelp(root);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
@@ -122,7 +124,8 @@ export function mount({ element, props, watch, trigger, server }) {
     }),
   ];
   const undo = [
-    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false) }),
+    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false), tried: ({ told }) => readings?.hear(told) }),
+    () => readings?.stopAll(), // nobody would see what comes of it
     state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
     state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
@@ -142,6 +145,7 @@ export function mount({ element, props, watch, trigger, server }) {
     session.close();
     follower.dispose();
     trials?.stop(); // of what was on screen
+    readings?.stopAll();
     if (!next) {
       state.set({ ...NOTHING, source: null, manifest: null });
       return;

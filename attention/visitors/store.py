@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import Busy
-from attention.folders import open_folder
+from attention.folders import open_folder, runs_of
 from attention.readings.reading import readings_beside
 
 from .budget import GONE, IDLE, Kept, KeptLimits, free
@@ -193,6 +193,8 @@ class RunCache:
                 raise KeyError(ticket)
             if entry.run is None:
                 entry.run = open_folder(entry.folder)
+                for run, member in runs_of(entry.run):
+                    run.readings_at = self.readings(ticket, member)
             self._look(entry)
             return entry.run
 
@@ -201,8 +203,8 @@ class RunCache:
         with self._mutex:
             return self._entries[ticket].folder
 
-    def readings(self, ticket: str) -> Path:
-        """The folder for readings of a run: beside it, where they live and go with it.
+    def readings(self, ticket: str, member: str | None = None) -> Path:
+        """The folder for readings of a run, or of a comparison's: beside it, where they live and go with it.
 
         Of a run that is everybody's, or lies where nothing can be written, it is this process's own. Raises KeyError
         like `run`.
@@ -210,7 +212,9 @@ class RunCache:
         with self._mutex:
             entry = self._entries[ticket]
         is_writable = os.access(entry.folder.parent, os.W_OK) and not entry.is_public
-        return readings_beside(entry.folder if is_writable else self._place.path / ticket)
+        if not is_writable:
+            return readings_beside(self._place.path / ".".join(filter(None, (ticket, member))))
+        return readings_beside(entry.folder / member if member else entry.folder)
 
     def count_readings(self, ticket: str, readings: Path) -> None:
         """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too."""

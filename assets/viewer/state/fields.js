@@ -55,6 +55,7 @@ export {};
  * @property {boolean} marking  a press on the picture draws
  * @property {import('./region_follow.js').Measured | null} measured  all that is known of the place, while it is marked
  * @property {import('./trials.js').Trial | null} trial  the last of the answer without a place or a head
+ * @property {import('./readings.js').AskedReadings} readings  what was asked of the finished run, the last of each kind
  * @property {import('../data/found_heads.js').FoundHeads | null} found  heads of a file, which stay while runs come and go
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
