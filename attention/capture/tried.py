@@ -30,14 +30,11 @@ from attention.runs.tokens import token_texts
 from .asked_again import AskedAgain, asked_again
 from .backward import value_of
 from .extraction import Adapted
+from .reading_memory import members_at_once
 
 Paint = Literal["mean", "blur"]
 PAINTS: tuple[Paint, ...] = get_args(Paint)
 
-BATCH_BYTES = 1 << 30  # of what the members of a batch hold at a time
-STATES = (
-    16  # numbers that a layer holds of each token at a time, as multiples of its width: MLPs are some times as wide
-)
 EQUAL, EQUAL_16 = 2e-3, 0.5  # by how many nats a token may be more or less probable than in the run: another device's
 
 
@@ -171,11 +168,9 @@ def check_same_words(asked: AskedAgain, logits: torch.Tensor) -> None:
 
 def _batches(asked: AskedAgain, trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
     """Trials, as many at a time as have room with their hidden edges, states and logits."""
-    run, words = asked.run, asked.loaded.model.get_output_embeddings().weight
+    words = asked.loaded.model.get_output_embeddings().weight
     vocabulary, width = words.shape
-    edges = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
-    numbers = STATES * width * len(asked.ids) + vocabulary * (len(asked.ids) - asked.first + 1)
-    step = max(1, BATCH_BYTES // (edges * max(run.heads("language"), 1) + numbers * words.element_size()))
+    step = members_at_once(asked.run, vocabulary, width, words.element_size())
     for start in range(0, max(1, len(trials)), step):
         yield trials[start : start + step]
 

@@ -54,11 +54,12 @@ OWN_SPACE = "duplicate this Space onto hardware of your own"
 def seconds(work: dict[str, Any], n_others: int = 0) -> int:
     """Seconds that a run of `capture.work.Work`, as a dictionary, may take, with so many others compared to it."""
     weights = work["weight_bytes"]
-    flops = 2 * weights / work["weight_itemsize"] * (work["tokens"] + work["patches"])
-    a_pass = flops / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
-    a_pass += (work["layers"] + work["other_layers"]) * LAYER_S
+    a_token = 2 * weights / work["weight_itemsize"] / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
+    a_pass = a_token * (work["tokens"] + work["patches"]) + (work["layers"] + work["other_layers"]) * LAYER_S
     answer = a_pass + work["new_tokens"] * (work["layers"] * LAYER_S + weights / MEMORY_BYTES_A_S)
-    run = a_pass + (answer if work["new_tokens"] else 0) + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
+    run = work["passes"] * a_pass + (answer if work["new_tokens"] else 0)
+    run += work["members"] * a_token * work["tokens"] + work["batches"] * work["layers"] * LAYER_S
+    run += work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
     compare = ADAPTER_S + work["row_values"] * COMPARE_S * min(COMPARED_ROWS, work["tokens"])
     start = START_S + weights / (PACKED_BYTES_A_S if work["is_loaded"] else READ_BYTES_A_S)
     return max(LEAST_S, math.ceil(MARGIN * (start + run + n_others * (run + compare))))
