@@ -35,6 +35,7 @@ from attention.limits import (
     VISITOR_RUNS,
     Limits,
 )
+from attention.page.agents import check_tools, settings_for_agents
 from attention.page.jobs import do_job
 from attention.page.launch import launch
 from attention.page.links import addresses
@@ -167,6 +168,9 @@ def main() -> None:
         help="let in only who is named in FILE, a line name:password for each; all else is behind that login: page, "
         "runs, library, uploads",
     )  # fmt: skip
+    parser.add_argument(
+        "--mcp", action="store_true", help="offer tools to agents on this machine, over the Model Context Protocol"
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
@@ -184,15 +188,19 @@ def main() -> None:
     except AttentionError as error:
         parser.exit(1, f"{error}\n")
     try:
+        if options.mcp:
+            check_tools(options.host, IS_HOSTED, options.auth_file is not None)
         addresses(service, "", shown)  # what there is not is said before anything is started
         demo = launch(
-            service, options.allow_host, server_name=options.host, server_port=options.port, quiet=True,
+            service, options.allow_host, options.mcp, server_name=options.host, server_port=options.port, quiet=True,
             root_path=options.root_path, auth=read_accounts(options.auth_file) if options.auth_file else None,
         )  # fmt: skip
         print(f"VLM Attention Viz is at {demo.local_url} (Ctrl-C ends it)", flush=True)
         links = addresses(service, demo.root_path if "://" in demo.root_path else demo.local_url, shown)
         for name, link in links:
             print(f"{name}: {link}", flush=True)
+        if options.mcp:
+            print(f"For agents: {settings_for_agents(service, demo.local_url)}", flush=True)
         if options.open:
             webbrowser.open(links[0][1] if links else demo.local_url)
         demo.block_thread()

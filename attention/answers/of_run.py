@@ -38,7 +38,8 @@ def read_row(asked: Query) -> int | None:
 
 def source_of(run) -> str:
     """Source of what is computed: a reading's own name for it, or the run's factors."""
-    return getattr(run, "SOURCE", "factors")
+    source: str = run.SOURCE
+    return source
 
 
 def row(run, asked: Query) -> Answer:

@@ -16,7 +16,7 @@ from .asked_again import request_of
 from .forecast import Forecast, forecast
 from .inputs import Prepared
 from .reading_memory import members_at_once
-from .room_for_reading import check_room
+from .room_for_reading import check_room, size_words
 from .work import Work
 
 
@@ -29,6 +29,20 @@ class ReadingForecast:
     memory_bytes: int
     work: Work = field(repr=False)
     prepared: Prepared = field(repr=False)
+
+    @property
+    def words(self) -> str:
+        """The cost in one line, for whoever waits."""
+        passes = self.work.passes + self.work.members
+        disk = f"{size_words(self.bytes_on_disk)} on disk, " if self.bytes_on_disk else ""
+        return f"{passes:,.0f} passes over {self.tokens:,} tokens; {disk}{size_words(self.memory_bytes)} of memory at most"
+
+    def to_dict(self) -> dict[str, float]:
+        """The same for programs."""
+        return {
+            "tokens": self.tokens, "passes": self.work.passes, "hidden_passes": self.work.members,
+            "bytes_on_disk": self.bytes_on_disk, "memory_bytes": self.memory_bytes,
+        }  # fmt: skip
 
 
 def forecast_reading(run: Run, cost: Cost, limits: Limits | None = None, watch: Watch | None = None) -> ReadingForecast:

@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | region | try | agree | score | heads |
-view | inspect | verify | models | adapters | examples`.
+"""The command line: `python -m attention extract | compare | export | html | region | try | reading | agree | score |
+heads | view | inspect | verify | models | adapters | examples`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, Interrupted, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import agree, capture, examples, export, heads, html, listings, region, score, try_without, verify, view
+from . import agree, capture, examples, export, heads, html, listings, reading, region, score, try_without, verify, view
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -131,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
     listings.add_models(commands)
     listings.add_adapters(commands)
     try_without.add_try(commands)
+    reading.add_reading(commands)
     agree.add_agree(commands)
     verify.add_verify(commands)
     view.add_view(commands)

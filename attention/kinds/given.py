@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from attention.errors import InvalidRequest, quoted
@@ -20,9 +21,11 @@ def number(name: str, value: Any, default: int | None = None) -> int:
 
 
 def numbers(name: str, value: Any) -> list[int] | None:
-    """Several such numbers, or one; None where none are given."""
-    if value is None or value == []:
+    """Several such numbers, or one, or a text of some with commas between; None where none are given."""
+    if value is None or value in ("", []):
         return None
+    if isinstance(value, str) and re.fullmatch(r"\d{1,9}(,\d{1,9})*", value):
+        return [int(each) for each in value.split(",")]
     return [number(name, each) for each in _listed(value)]
 
 

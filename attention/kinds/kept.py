@@ -11,6 +11,7 @@ from attention.runs.run import Run
 
 from .table import KINDS
 
+HOW = "on the page, by /reading, or python -m attention reading RUN KIND"
 NAME = re.compile(r"[0-9a-z]{1,40}")  # of a finished one; what is being made has another
 
 
@@ -27,8 +28,18 @@ def names_of(run: Run) -> list[str]:
 
 
 def find_reading(run: Run, name: Any) -> Reading:
-    """Open a reading of a run by its name. Raises NotInRun where it has none of that name, DamagedRun for a bad one."""
-    if name not in names_of(run):
+    """Open a reading of a run by its name, or by its kind: then the one that nothing else was asked of than the run.
+
+    Raises NotInRun where it has none of that name, DamagedRun for a bad one.
+    """
+    names = names_of(run)
+    if name not in names and isinstance(name, str) and name in KINDS:
+        row = KINDS[name]
+        named = row.name_of(run, row.read(run, {}))
+        if named not in names:
+            raise NotInRun(f"This run has no {name} yet: ask for it first ({HOW}).")
+        name = named
+    if name not in names:
         raise NotInRun(f"This run has no reading {quoted(name)}: it may have gone. Ask for it again.")
     for folder in readings_folders(run):
         if (folder / name / INDEX).is_file():
@@ -39,15 +50,20 @@ def find_reading(run: Run, name: Any) -> Reading:
     raise NotInRun(f"This run has no reading {quoted(name)} any more. Ask for it again.")
 
 
-def run_as_read(run: Run, name: str | None) -> Run:
-    """The run with the numbers of one of its readings; itself for None. Raises NotInRun where there is none of rows."""
+def run_as_read(run: Run, name: str | Reading | None) -> Run:
+    """The run with the numbers of one of its readings, or of that of a name or a kind; itself for None.
+
+    Of a forecast rows, columns and maps are effects in nats, and a row that is None is all of them together. Raises
+    NotInRun where there is none, or none that has rows.
+    """
     if name is None:
         return run
-    reading = find_reading(run, name)
+    reading = name if isinstance(name, Reading) else find_reading(run, name)
     rows = KINDS[reading.kind].rows
     if rows is None:
         have = ", ".join(kind.name for kind in KINDS.values() if kind.rows is not None)
-        raise NotInRun(f"{quoted(name)} is a reading of kind {reading.kind}, which has no rows or maps; {have} has.")
+        named = quoted(reading.folder.name)
+        raise NotInRun(f"{named} is a reading of kind {reading.kind}, which has no rows or maps; {have} has.")
     return rows(reading)
 
 

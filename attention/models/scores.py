@@ -155,7 +155,7 @@ def attend(module, query, key, value, mask, kwargs: dict[str, Any]) -> torch.Ten
 
 
 def without_keeping(compute: Callable[[], torch.Tensor], *leading: torch.Tensor) -> torch.Tensor:
-    """What is computed, of which nothing in between is kept for a backward pass: it is computed once more there.
+    """The result of a computation of which nothing in between is kept for a backward pass: it is done once more there.
 
     `leading` are the tensors through which a gradient may go; where there is none it is computed as it stands.
     """

@@ -11,12 +11,14 @@
     visitors    who sends a request
     controls    Run and Stop, and the line that says how far a run is
     library     the list of what is kept: opened, deleted, taken in from a zip
-    trials      what the viewer of runs asks to be tried, and is told
+    trials      what a viewer asks of a finished run, trials and readings, and is told
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
     scores      the tab of scores over a set, where a folder of them is shown
     foot        what stands below them on a Space
     endpoints   the same for scripts
+    agents      tools for agents on this machine
+    agent_answers  what an agent is told of a run or a comparison
     whole       all of it, put together
     launch      the server
     links       links that a person is told of as it starts

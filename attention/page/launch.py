@@ -27,6 +27,7 @@ from attention.visitors.gallery import Gallery, open_comparisons, open_examples
 from attention.visitors.presence import STREAM
 from attention.visitors.service import Service
 
+from .agents import show_tools_alone
 from .calls import SpokenBlocks
 from .manifests import manifest_of
 from .uploads import upload_route
@@ -44,10 +45,13 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> SpokenBlocks:
+def launch(
+    service: Service, allowed_hosts: Sequence[str] = (), has_tools: bool = False, **settings: Any
+) -> SpokenBlocks:
     """Start the server. Whatever differs between a person's start, a Space's and a test's is in `settings`.
 
-    On a person's own machine it answers under its own names, and those of `allowed_hosts`; a Space has no library.
+    On a person's own machine it answers under its own names, and those of `allowed_hosts`, and agents where it
+    `has_tools` for them; a Space has no library.
     Raises InvalidRequest for a `root_path` that is none.
     """
     root_path, names = checked_root_path(settings.pop("root_path", None) or os.environ.get("GRADIO_ROOT_PATH", ""))
@@ -59,7 +63,7 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
 
         kept.keep_always(models.load(service.default_model()))
     gallery = Gallery.of_environment()
-    demo = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache, EXAMPLES))
+    demo = build(service, open_examples(service.cache, EXAMPLES), open_comparisons(service.cache, EXAMPLES), has_tools)
     # it only hands requests on, jobs too: `visitors.turns` decides on those, and refuses in words
     demo.queue(max_size=1000, default_concurrency_limit=8, api_open=False)
     demo.reads_addresses = not service.is_hosted
@@ -88,8 +92,10 @@ def launch(service: Service, allowed_hosts: Sequence[str] = (), **settings) -> S
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
         theme=theme(), root_path=root_path,
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
-        allowed_paths=[], max_file_size=most, max_threads=REQUESTS_AT_ONCE, **settings,
+        allowed_paths=[], max_file_size=most, max_threads=REQUESTS_AT_ONCE, mcp_server=has_tools, **settings,
     )  # fmt: skip
+    if has_tools:
+        show_tools_alone(demo)
     if not service.is_hosted:
         shown_by(lambda found: shown.address(demo, found), allowed_hosts)
     if demo.share_url:

@@ -10,11 +10,12 @@ from typing import Any
 
 import gradio as gr
 
+from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
 
 from . import JOB, QUIET
 from .sentences import in_words, status_line
-from .viewer import Mounted
+from .viewer import AttentionViewer, ComparisonViewer, Mounted
 from .visitors import visitor_of
 
 
@@ -22,7 +23,7 @@ class TriedChannel(Mounted):
     """Channel to a viewer, for what it asked for.
 
     Of a trial {number, text}, {number, tried} or {number, why}; of a reading {number, reading: its kind} and `text`,
-    `partial`, `made` or `why`.
+    `partial`, `made` or `why`. `viewer` is there too where that is not the one of runs.
     """
 
     TEMPLATE, MODULE = "tried.html", "tried.js"
@@ -46,21 +47,24 @@ class TriedChannel(Mounted):
         return None
 
 
-def build_trials(service: Service, viewer: gr.HTML) -> None:
-    """Let a viewer ask for trials and readings: its event `apply` begins one, `stop` ends it."""
-    told = TriedChannel(visible="hidden")
-    working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
+class Asking:
+    """Questions of one viewer on their way: begun, and stopped by their numbers."""
 
-    async def asking(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
-        asked = event._data if isinstance(event._data, dict) else {}
-        of = {"number": asked.get("number")} | ({"reading": asked["reading"]} if asked.get("reading") else {})
-        visitor = visitor_of(request)
-        begin, made = (service.asked_reading, "made") if "reading" in of else (service.trial, "tried")
-        name = (visitor.session, *map(str, of.items()))
+    def __init__(self, service: Service, viewer: str = AttentionViewer.KIND):
+        self._service, self._viewer = service, viewer
+        self._working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
+
+    async def begin(self, asked: Any, visitor: Visitor) -> AsyncIterator[dict]:
+        """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told."""
+        asked = asked if isinstance(asked, dict) else {}
+        of, name = _named(asked, visitor)
+        of |= {"viewer": self._viewer} if self._viewer != AttentionViewer.KIND else {}
+        is_reading = "reading" in of
+        ask, made = (self._service.asked_reading, "made") if is_reading else (self._service.trial, "tried")
         partial = None
         try:
-            with begin(asked.get("ticket"), asked, visitor) as job:
-                working[name] = job
+            with ask(asked.get("ticket"), asked, visitor) as job:
+                self._working[name] = job
                 async for progress in job.follow():
                     found = job.told()
                     more = {"partial": found} if found is not None and found != partial else {}
@@ -70,15 +74,32 @@ def build_trials(service: Service, viewer: gr.HTML) -> None:
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
             yield {**of, "why": in_words(error)}
         finally:
-            working.pop(name, None)
+            self._working.pop(name, None)
 
-    def stopping(event: gr.EventData, request: gr.Request) -> None:
-        """Stop what was asked for; its last answer then says so."""
-        asked = event._data if isinstance(event._data, dict) else {}
-        of = {name: asked[name] for name in ("number", "reading") if asked.get(name)}
-        job = working.get((visitor_of(request).session, *map(str, of.items())))
+    def stop(self, asked: Any, visitor: Visitor) -> None:
+        """Stop what has this number; the last that is told of it then says so."""
+        _, name = _named(asked if isinstance(asked, dict) else {}, visitor)
+        job = self._working.get(name)
         if job is not None:
             job.cancel()
 
-    viewer.apply(asking, None, told, trigger_mode="multiple", **QUIET, **JOB)
-    viewer.stop(stopping, None, None, trigger_mode="multiple", queue=False, **QUIET)
+
+def _named(asked: dict, visitor: Visitor) -> tuple[dict, tuple[Any, ...]]:
+    """Number and kind of what is asked, as the channel says them again; and the name of its job."""
+    of = {name: asked[name] for name in ("number", "reading") if asked.get(name)}
+    return of, (visitor.session, *(f"{name}={value}" for name, value in of.items()))
+
+
+def build_trials(service: Service, viewer: AttentionViewer | ComparisonViewer) -> None:
+    """Let a viewer ask for trials and readings: its event `apply` begins one, `stop` ends it."""
+    told, asking = TriedChannel(visible="hidden"), Asking(service, viewer.KIND)
+
+    async def begin(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
+        async for said in asking.begin(event._data, visitor_of(request)):
+            yield said
+
+    def stop(event: gr.EventData, request: gr.Request) -> None:
+        asking.stop(event._data, visitor_of(request))
+
+    viewer.apply(begin, None, told, trigger_mode="multiple", **QUIET, **JOB)
+    viewer.stop(stop, None, None, trigger_mode="multiple", queue=False, **QUIET)

@@ -11,6 +11,7 @@ from attention.environment import POCKET, is_zero_gpu
 from attention.visitors.service import Service
 
 from . import QUIET
+from .agents import build_tools
 from .calls import SpokenBlocks
 from .compare import build_compare
 from .endpoints import build_endpoints
@@ -34,8 +35,13 @@ def card() -> str:
     return (POCKET / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
 
 
-def build(service: Service, examples: dict[str, str], comparisons: dict[str, str]) -> SpokenBlocks:
-    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts."""
+def build(
+    service: Service, examples: dict[str, str], comparisons: dict[str, str], has_tools: bool = False
+) -> SpokenBlocks:
+    """The page, which opens with the first of the examples (tickets by names), and the endpoints for scripts.
+
+    With `has_tools` those for agents too.
+    """
     # uploads and exports have a janitor of ours; a person's own uploads stay as long as a page may be open over lunch
     hour = 3600
     with SpokenBlocks(
@@ -59,6 +65,8 @@ def build(service: Service, examples: dict[str, str], comparisons: dict[str, str
         demo.load(None, None, tabs, js=FRONT % first_tab, **QUIET)
         passed_on.change(lambda passed: gr.Tabs(selected=tab_of(service, passed["ticket"])), passed_on, tabs, **QUIET)
         build_endpoints(service)
+        if has_tools:
+            build_tools(service)
 
         async def opened(_on_screen: str | None) -> AsyncIterator[dict]:
             """Say what the app waits for, then what is known only once torch is there: which models, which advice."""

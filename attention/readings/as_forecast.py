@@ -8,6 +8,7 @@ target: negative where the answer would lose. Where no row is named it is the su
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from attention.runs.regions import Region
 from attention.runs.run import Run, layers_at_once
 
 from .agreement import keys_of
-from .forecast import Forecast
+from .forecast import KIND, Forecast
 
 SCORES = ("image_mass", "sink_mass", "size", "value")  # of a row, or of all rows together
 OF_HEADS = {"silence_zero": "zero", "silence_mean": "mean"}  # of no row: a head's output instead
@@ -29,7 +30,7 @@ class RunAsForecast(Run):
     `max` over heads or layers is the effect that is farthest from 0, with its sign.
     """
 
-    SOURCE = "forecast"
+    SOURCE, is_signed = "forecast", True
 
     def __init__(self, forecast: Forecast):
         self.__dict__.update(forecast.run.__dict__)  # the same folder, open files and what is kept of them
@@ -37,6 +38,13 @@ class RunAsForecast(Run):
 
     def close(self) -> None:
         """Close nothing."""
+
+    def reading_settings(self) -> dict[str, Any]:
+        """The reading, its target, and the unit."""
+        target = self.forecast.target.to_dict()
+        return {"reading": self.forecast.folder.name, "kind": KIND, "target": target["tokens"], "unit": "nats"} | (
+            {} if target["against"] is None else {"against": target["against"]}
+        )
 
     # Rows and columns
 
@@ -74,10 +82,12 @@ class RunAsForecast(Run):
         self, query: int | None, tower: str = "language", source: str = "auto", until: int | None = None
     ) -> list[np.ndarray]:
         """The same in every layer, in the order of `layers`."""
-        layers, one = self.layers(tower), query is not None and until in (None, query)
+        layers, one = self.layers(tower), until in (None, query)
         for layer in layers:
             self.row_source(layer, query, tower, source, until)
-        if not one or query is None:
+        if query is None:  # each is a walk over a whole layer
+            return list(layers_at_once().map(lambda layer: self.row(layer, None, tower), layers))
+        if not one:
             return [self.row(layer, query, tower, source, until) for layer in layers]
         attention = self.forecast.run.exact_rows(query, tower)
         at = self.forecast.run.layers(tower)

@@ -61,6 +61,8 @@ class Run:
     """One captured forward pass. `info` is the content of run.json, `folder` where it lies."""
 
     kind: Literal["run"] = "run"
+    is_signed = False  # True where a reading's effects stand in the place of attention: then all rows may be one
+    SOURCE = "factors"  # of what is computed
     readings_at: Path | None = None  # the folder for what is read of it later, where that is not beside it
 
     def __init__(self, folder: str | os.PathLike[str]):
@@ -86,6 +88,15 @@ class Run:
         self._picture_keys: dict[str, tuple[slice | np.ndarray, list[tuple[int, int]]]] = {}
         self._lock = threading.RLock()
         self._owner = object()
+
+    @property
+    def is_attention(self) -> bool:
+        """True unless a reading's numbers stand in the place of attention."""
+        return self.SOURCE == Run.SOURCE
+
+    def reading_settings(self) -> dict[str, Any]:
+        """Fields that find the reading again whose numbers these are; none of attention."""
+        return {}
 
     @property
     def owner(self) -> object:

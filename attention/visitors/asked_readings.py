@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attention.errors import DamagedRun, NotInRun
 from attention.folders import runs_of
-from attention.kinds.kept import find_reading, reading_record
 from attention.kinds.kind import Asked, Kind
+from attention.kinds.making import found_reading
 from attention.kinds.table import kind_of
 from attention.readings.reading import readings_folder
 from attention.runs.run import Run
@@ -40,10 +39,7 @@ class OfRun:
 
     def found(self) -> dict[str, Any] | None:
         """Return its record, where it is there already."""
-        try:
-            return reading_record(find_reading(self.run, self.place.name))
-        except (NotInRun, DamagedRun):  # one that is damaged is made anew
-            return None
+        return found_reading(self.run, self.kind, self.asked)
 
 
 def read_asked(found: Any, given: dict[str, Any]) -> list[OfRun]:
@@ -51,10 +47,8 @@ def read_asked(found: Any, given: dict[str, Any]) -> list[OfRun]:
 
     Raises InvalidRequest or NotInRun for what is wrong with it, or cannot be had of this run.
     """
-    kind, member = kind_of(given.get("reading")), given.get("member") or None
-    if member is not None and found.kind == "run":
-        raise NotInRun("Behind this ticket there is one run: it has no members.")
-    runs = [(found.run(member), member)] if member is not None else runs_of(found)
+    kind = kind_of(given.get("reading"))
+    runs = runs_of(found, given.get("member") or None)
     return [OfRun(kind, run, name, kind.read(run, given)) for run, name in runs]
 
 

@@ -35,7 +35,9 @@ from typing import Any
 
 from attention.errors import Busy
 from attention.folders import open_folder, runs_of
+from attention.limits import PUBLIC_READINGS_BYTES, RUN_READINGS_BYTES
 from attention.readings.reading import readings_beside
+from attention.runs.partial import SUFFIX as PARTIAL
 
 from .budget import GONE, IDLE, Kept, KeptLimits, free
 from .deleted import purge, put_back, set_aside
@@ -217,9 +219,14 @@ class RunCache:
         return readings_beside(entry.folder / member if member else entry.folder)
 
     def count_readings(self, ticket: str, readings: Path) -> None:
-        """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too."""
+        """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too.
+
+        On a server the oldest readings of a run go where they are too much: an example's are nobody's bytes.
+        """
         with self._mutex:
             entry = self._entries.get(ticket)
+            if entry is not None and (entry.is_public or not self.library):
+                _keep_newest(readings, PUBLIC_READINGS_BYTES if entry.is_public else RUN_READINGS_BYTES)
             if entry is not None and not entry.is_public:
                 entry.size_bytes = self._bytes_of(entry.folder)
                 self._enforce_visitor_limits(entry)
@@ -468,3 +475,17 @@ def _close_and_delete(run: Any, folder: Path | None) -> None:
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(readings_beside(folder), ignore_errors=True)
+
+
+def _keep_newest(readings: Path, most: int) -> None:
+    """Remove the oldest of some finished readings until all have at most so many bytes; the newest stays."""
+    try:
+        places = [place for place in readings.iterdir() if place.suffix != PARTIAL]
+        places.sort(key=lambda place: -place.stat().st_mtime)
+    except OSError:  # there are none (any more)
+        return
+    total = 0
+    for number, place in enumerate(places):
+        total += bytes_of(place)
+        if number and total > most:
+            shutil.rmtree(place, ignore_errors=True)

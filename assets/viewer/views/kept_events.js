@@ -56,8 +56,8 @@ export function giveHeads(heads) {
   tell('heads', { kind: 'run', given });
 }
 
-/** What the server tells of a trial or a reading. @param {Told} told */
-export const tellTried = (told) => tell('tried', { kind: 'run', told });
+/** What the server tells of a trial or a reading, to the viewer that has asked. @param {Told & {viewer?: string}} told */
+export const tellTried = (told) => tell('tried', { kind: told.viewer ?? 'run', told });
 
 /** Found heads that were given before. */
 export const givenHeads = () => given;
