@@ -16,7 +16,7 @@ from .asked_again import request_of
 from .forecast import Forecast, forecast
 from .inputs import Prepared
 from .reading_memory import members_at_once
-from .room_for_reading import check_room, size_words
+from .room_for_reading import check_room, sized
 from .work import Work
 
 
@@ -34,8 +34,8 @@ class ReadingForecast:
     def words(self) -> str:
         """The cost in one line, for whoever waits."""
         passes = self.work.passes + self.work.members
-        disk = f"{size_words(self.bytes_on_disk)} on disk, " if self.bytes_on_disk else ""
-        return f"{passes:,.0f} passes over {self.tokens:,} tokens; {disk}{size_words(self.memory_bytes)} of memory at most"
+        disk = f"{sized(self.bytes_on_disk)} on disk, " if self.bytes_on_disk else ""
+        return f"{passes:,.0f} passes over {self.tokens:,} tokens; {disk}{sized(self.memory_bytes)} of memory at most"
 
     def to_dict(self) -> dict[str, float]:
         """The same for programs."""

@@ -33,22 +33,22 @@ def check_room(
     limits = limits or Limits.local(model.device)
     if cost.n_bytes > limits.run_bytes:
         raise LimitExceeded(
-            f"This reading would take {size_words(cost.n_bytes)} on disk ({len(run.info['tokens']):,} tokens); the limit is "
-            f"{size_words(limits.run_bytes)}. {_less(run, cost)}"
+            f"This reading would take {sized(cost.n_bytes)} on disk ({len(run.info['tokens']):,} tokens); the limit is "
+            f"{sized(limits.run_bytes)}. {_less(run, cost)}"
         )
     free = _free(place or readings_folder(run))
     if cost.n_bytes > free:
         raise LimitExceeded(
-            f"This reading would take {size_words(cost.n_bytes)} on disk; {size_words(free)} are free there. {_less(run, cost)}"
+            f"This reading would take {sized(cost.n_bytes)} on disk; {sized(free)} are free there. {_less(run, cost)}"
         )
     memory = reading_memory(run, cost, model.config, model.family.towers(model.config), model.dtype.itemsize)
     available = available_memory(model.device)
     if available is not None and weights + memory > available:
-        of = f"{size_words(weights)} of weights, " if weights else ""
+        of = f"{sized(weights)} of weights, " if weights else ""
         back = ", most of it what a pass back needs of every layer" if cost.through else ""
         raise LimitExceeded(
-            f"This reading needs about {size_words(weights + memory)} of memory on {model.device} ({of}{size_words(memory)} for "
-            f"{len(run.info['tokens']):,} tokens{back}); {size_words(available)} are free. {_less(run, cost)}"
+            f"This reading needs about {sized(weights + memory)} of memory on {model.device} ({of}{sized(memory)} for "
+            f"{len(run.info['tokens']):,} tokens{back}); {sized(available)} are free. {_less(run, cost)}"
         )
     return memory
 
@@ -65,7 +65,7 @@ def _free(place: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def size_words(n_bytes: float) -> str:
+def sized(n_bytes: float) -> str:
     """A number of bytes in words."""
     unit, size = next((each for each in UNITS if n_bytes >= each[1]), UNITS[-1])
     return f"{n_bytes / size:,.{1 if unit == 'GB' else 0}f} {unit}"
