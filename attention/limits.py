@@ -97,6 +97,12 @@ MAX_VISUAL_TOKENS = 16_384  # of an image
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
 PAGE_PICTURES = 8  # that the page takes for one question
 
+# A map over cells: each is hidden by itself, a pass of the model each
+
+DEFAULT_KNOCK_OUTS = 256  # unless asked: larger grids are hidden block by block
+MAX_KNOCK_OUTS = 4_096
+MOST_SIDES = 16  # regions along each side of a picture, for which maps are judged
+
 # A picture that is read, and one that is drawn
 
 # Scans of a JPEG, each a pass over the whole picture: 64 million pixels take up to 30 ms even where a scan is empty.

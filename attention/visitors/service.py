@@ -455,9 +455,11 @@ class Service:
                         "folder": str(part.run.folder), "readings": str(part.place.parent), "kind": part.kind.name,
                         "asked": part.asked,
                     }  # fmt: skip
-                    done = self._ask_again(begun, part.run, {"reading": reading}, cost)
+                    try:
+                        done = self._ask_again(begun, part.run, {"reading": reading}, cost)
+                    finally:  # what was stopped may have kept a part
+                        self.cache.count_readings(ticket, part.place.parent)
                     record = done["reading"]
-                    self.cache.count_readings(ticket, part.place.parent)
             records.append(record)
         return record_of(parts, records)
 

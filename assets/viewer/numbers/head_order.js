@@ -26,8 +26,23 @@ export const ORDERS = {
   region_mass: { text: 'mass in the place', unit: '', isLowFirst: false, write: formatPercent },
   region_rank: { text: "rank of the place's best cell", unit: '', isLowFirst: true, write: String },
   region_iou: { text: 'overlap of top cells and place (IoU)', unit: '', isLowFirst: false, write: formatValue },
+  effect: { text: 'size of effect', unit: 'nats', isLowFirst: false, write: formatValue },
   found: { text: 'score over a set', unit: '', isLowFirst: false, write: (score) => (Number.isFinite(score) ? formatPercent(score) : '–') },
 };
+
+/** Orders of heads by what is read, and by what a forecast says. */
+const OF_EFFECTS = ['number', 'effect', 'found'];
+
+/**
+ * The order of what is on screen: one of masses and entropies is none of effects, and one of effects none of attention.
+ * @param {Order} order  as it is chosen
+ * @param {boolean} isEffect
+ * @returns {Order}
+ */
+export function orderOf(order, isEffect) {
+  if (isEffect) return OF_EFFECTS.includes(order) ? order : 'effect';
+  return order === 'effect' ? 'number' : order;
+}
 
 /** How many of the best heads are shown, where there is room. */
 export const BEST = 24;

@@ -8,6 +8,7 @@
  * @property {string} kind
  * @property {{tokens: number[], against: number | null} | null} target
  * @property {string[]} towers
+ * @property {number} [value]  of a forecast: the log-probability that it is of
  * @property {string} created
  * @property {number} bytes
  * @property {Record<string, MadeReading>} [members]  of a comparison: one of each run

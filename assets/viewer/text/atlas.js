@@ -14,11 +14,13 @@ import { kindsOf } from './layers.js';
  * Which of how many heads is on screen, and that it is one of many.
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {import('../data/selection.js').Selection} selection
+ * @param {boolean} [isEffect]
  */
-export function headsLine(info, { tower, layer, head }) {
+export function headsLine(info, { tower, layer, head }, isEffect = false) {
   const count = layersOf(info, tower).length * headCount(info, tower);
   const isOne = typeof layer === 'number' && typeof head === 'number';
   if (count < 2) return '';
+  if (isEffect) return isOne ? `Forecast of one of ${count.toLocaleString('en')} heads. Click one.` : `Forecast of ${count.toLocaleString('en')} heads: ${layer === head && layer === 'mean' ? 'their sum' : 'a sum, or the largest,'} on screen. Click one.`;
   return isOne ? `One of ${count.toLocaleString('en')} heads; others look elsewhere. Click one.` : `${count.toLocaleString('en')} heads, not one but their ${layer === head ? layer : 'mean or max'} on screen. Click one.`;
 }
 
@@ -31,7 +33,8 @@ export function headsLine(info, { tower, layer, head }) {
  */
 export function atlasTitle(held, count, { scale, selection, clip }) {
   const isColumn = selection?.direction === 'read by';
-  const how = scale === 'map' || (scale === 'uniform' && isColumn) ? 'each on its own scale'
+  const isEffect = Boolean(held.shown?.effect);
+  const how = scale === 'map' || (scale === 'uniform' && (isColumn || isEffect)) ? 'each on its own scale'
     : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
   const { text, unit, isLowFirst } = ORDERS[held.order];
   const by = held.ranks ? `${text}, ${isLowFirst ? 'lowest' : 'highest'} first` : '';
@@ -42,9 +45,9 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
     : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${isLowFirst ? 'lowest' : 'highest'} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
   const without = held.view === 'all' ? skippedLayers(held.info, held.tower).flat() : [];
-  const title = `${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
-  const bars = isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
-  return { text: title, hint: `${title}${bars}${clip < 100 && scale !== 'uniform' ? `; the top ${100 - clip} % share the last colour` : ''}` };
+  const title = `${isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
+  const bars = isEffect ? '; the bar on its lower edge: how large its effects are beside those of the largest head' : isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
+  return { text: title, hint: `${title}${bars}${clip < 100 && (scale !== 'uniform' || isEffect) ? `; the top ${100 - clip} % share the last colour` : ''}` };
 }
 
 /** @param {import('../data/run_info.js').Choice | undefined} layer */
@@ -64,7 +67,7 @@ export function whyNoMaps(held, fields) {
   if (!shown) return '';
   if (!shown.cells.length) return 'Cells of this tower read nothing: there are no maps of who reads.';
   if (view === 'layer') return 'Choose a layer: its heads are then shown here, cell by cell.';
-  if (shown.direction !== 'reads') return 'Scores are of rows: choose “reads from” to see the best heads.';
+  if (shown.direction !== 'reads' && !shown.effect) return 'Scores are of rows: choose “reads from” to see the best heads.';
   if (isOfRegion(order) && !regionOf(held.info, fields.region)) return 'The answer names no place: mark one (m), or choose another order.';
   if (order === 'found' && !fields.found) return 'Load the heads that “score” found, from their file, or choose another order.';
   if (fields.order !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
