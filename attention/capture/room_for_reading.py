@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attention.errors import LimitExceeded
 from attention.limits import Limits
+from attention.models.kept import LoadedModel
 from attention.readings.cost import Cost
 from attention.readings.reading import readings_folder
 from attention.runs.run import Run
@@ -69,3 +70,13 @@ def sized(n_bytes: float) -> str:
     """A number of bytes in words."""
     unit, size = next((each for each in UNITS if n_bytes >= each[1]), UNITS[-1])
     return f"{n_bytes / size:,.{1 if unit == 'GB' else 0}f} {unit}"
+
+
+def check_weights(loaded: LoadedModel, n_bytes: int) -> None:
+    """Raise LimitExceeded, with the numbers, where a copy of so many bytes of a model's weights has no room."""
+    available = available_memory(loaded.device)
+    if available is not None and n_bytes > available:
+        raise LimitExceeded(
+            f"A copy of the language layers of {loaded.id} takes {sized(n_bytes)} of memory on {loaded.device}; "
+            f"{sized(available)} are free. Choose a smaller model."
+        )
