@@ -29,7 +29,7 @@ LOGITS = 20  # bytes of a logit: as the model has it, in float32, its logarithm,
 EXPERTS = ("num_experts_per_tok", "moe_k", "moe_topk", "top_k_experts")
 SHARED = ("n_shared_experts", "moe_num_shared_experts", "num_shared_experts")
 STREAMS = ("hc_count", "hc_mult")  # of residuals beside each other
-MOST_PATCHES = 16  # that one image token is made of
+MOST_MERGED = 4  # patches along each side of what one image token is made of
 
 
 def reading_memory(run: Run, cost: Cost, config: Any, towers: dict[str, TowerShape], item: int) -> int:
@@ -37,8 +37,13 @@ def reading_memory(run: Run, cost: Cost, config: Any, towers: dict[str, TowerSha
     text = config.get_text_config(decoder=True)
     answered = len(run.info["tokens"]) - (run.info["prompt_tokens"] or 0) + 1
     n_bytes = answered * text.vocab_size * LOGITS
-    layer = {name: _tokens(run, name, towers) * _largest(_config(config, name), towers[name], item) for name in towers}
-    n_bytes += 2 * max(layer.values())  # of one layer at a time what is not kept
+    # of one layer at a time what is not kept, and on the way back its gradients
+    n_bytes += max(
+        (2 if name in cost.through else 1)
+        * _tokens(run, name, _config(config, name))
+        * _largest(_config(config, name), towers[name], item)
+        for name in towers
+    )
     n_bytes += cost.memory_bytes
     n_bytes += sum(_graph(run, _config(config, name), name, towers[name], cost, item) for name in cost.through)
     members = members_at_once(run, text.vocab_size, text.hidden_size, item)
@@ -138,8 +143,9 @@ def _config(config: Any, tower: str) -> Any:
     return (getattr(config, "vision_config", None) or text) if tower == "vision" else text
 
 
-def _tokens(run: Run, tower: str, towers: dict[str, TowerShape]) -> int:
-    """Queries of a tower; of a vision tower that the run did not keep as many as a cell has patches at most."""
+def _tokens(run: Run, tower: str, config: Any) -> int:
+    """Queries of a tower; of a vision tower that the run did not keep as many as an image token has patches."""
     if tower in run.towers():
         return run.queries(tower)
-    return MOST_PATCHES * sum(token["role"] == "image" for token in run.info["tokens"]) if tower == "vision" else 0
+    patches = (getattr(config, "spatial_merge_size", None) or MOST_MERGED) ** 2
+    return patches * sum(token["role"] == "image" for token in run.info["tokens"]) if tower == "vision" else 0
