@@ -16,6 +16,7 @@ _HOME = {
     "forecast_knock_outs": "capture.knock_out_forecast",
     "attribute_directly": "capture.direct_attribution",
     "read_lens": "capture.lens",
+    "read_relative": "capture.general_rows",
     "relative_map": "readings.relative",
     "Target": "readings.target",
     "ask_reading": "kinds.making",
@@ -34,6 +35,8 @@ _HOME = {
     "score_items": "scoring.scoring",
     "read_items": "scoring.reading",
     "open_scores": "scoring.scores",
+    "run_batch": "batches.running",
+    "open_batch": "batches.batch",
     "AttentionCallback": "scoring.callback",
     "Item": "scoring.items",
     "AttentionError": "errors",
@@ -42,9 +45,9 @@ _HOME = {
 
 __all__ = [
     "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "Target", "agree", "answer_regions",
-    "ask_reading", "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_run",
-    "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_as_read",
-    "run_places", "score_items", "try_heads", "try_region",
+    "ask_reading", "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_batch",
+    "open_run", "open_scores", "read_items", "read_lens", "read_region", "read_relative", "region_scores",
+    "relative_map", "run_as_read", "run_batch", "run_places", "score_items", "try_heads", "try_region",
 ]  # fmt: skip
 
 

@@ -208,6 +208,7 @@ HOSTED_UPLOADED_ZIP_MB = 256  # of one file
 HOSTED_EXPORT_MB = 500  # of one that is written as a file
 CALLS_OF_ADDRESS = 100  # that wait to be handed on, each for milliseconds
 VISITOR_RUNS, VISITOR_KEPT_BYTES = 12, 4_000_000_000  # of one session; beyond, its oldest ones go
+ADDRESS_FETCHED_BYTES = 4 * HOSTED_ADAPTER_BYTES  # by its people's own logins to the Hub
 RUN_READINGS_BYTES = 2_000_000_000  # of one visitor's run: beyond, the oldest readings of it go
 PUBLIC_READINGS_BYTES = 256_000_000  # the same of an example, which everybody asks about
 PEOPLE_AT_ADDRESS = 3  # an address may have as much as so many sessions: a university shares one

@@ -7,6 +7,7 @@
  */
 import { createHeld } from './data/held.js';
 import { leftOutWords } from './text/left_out.js';
+import { followTheme } from './views/theme.js';
 
 const BLOCKS_KEPT = 16; // that were unpacked, the last asked for
 const PICTURE = /(^|\/)(image|preview)\/\d+$/;
@@ -68,11 +69,4 @@ async function unpacked(id) {
   const text = document.getElementById(id)?.textContent ?? '';
   const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).arrayBuffer();
-}
-
-function followTheme() {
-  const dark = window.matchMedia('(prefers-color-scheme: dark)');
-  const follow = () => document.body.classList.toggle('dark', dark.matches);
-  dark.addEventListener('change', follow);
-  follow();
 }

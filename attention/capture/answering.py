@@ -6,10 +6,11 @@ Knows nothing of attention and of folders.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import torch
 
-from attention.errors import InvalidRequest, NotFinite, quoted
+from attention.errors import CaptureError, InvalidRequest, NotFinite, quoted
 from attention.families.family import Inputs
 from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
@@ -21,23 +22,41 @@ from .failures import MODEL_FAILURES, fails_by_itself, is_finite
 SHOWN = 20  # characters of a text
 
 
+class NotItsOwn(CaptureError):
+    """An answer of which the pass that reads it would have written another token."""
+
+
 def written(request: Request, partial: PartialRun, inputs: Inputs, loaded: LoadedModel) -> list[int]:
     """Token ids that the model says after its inputs, greedily; `partial` is told of each, and asked for a stop.
 
     Raises NotFinite where its first logits are no numbers, ModelUnavailable where its own code fails.
     """
-    from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
-
     n_prompt, tokenizer = inputs.tensors[inputs.answered].shape[1], loaded.processor.tokenizer
+
+    def watch(ids: torch.Tensor) -> None:
+        partial.check_cancelled()
+        said = ids[0].tolist()
+        partial.report("answer", len(said), request.max_new_tokens, loaded.family.text(tokenizer, said))
+
+    partial.report("answer", 0, request.max_new_tokens, "")
+    return greedily(inputs.tensors, n_prompt, request.max_new_tokens, loaded, watch)[0].tolist()
+
+
+def greedily(
+    tensors: dict[str, torch.Tensor], n_prompt: int, most: int, loaded: LoadedModel, watch: Callable[..., None]
+) -> torch.Tensor:
+    """Ids [batch, tokens] of what the model says after prompts of one length, each token the most probable one.
+
+    `watch` is given the ids so far after every token, and may raise. Raises as `written` does.
+    """
+    from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
     class Watch(StoppingCriteria):
         """Called after every token: reports it, and stops the job when it was cancelled."""
 
         def __call__(self, ids, scores, **_):
-            partial.check_cancelled()
-            said = ids[0, n_prompt:].tolist()
-            partial.report("answer", len(said), request.max_new_tokens, loaded.family.text(tokenizer, said))
-            return torch.zeros(1, dtype=torch.bool, device=ids.device)
+            watch(ids[:, n_prompt:])
+            return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
 
     class Finite(LogitsProcessor):
         """Looks at the logits of the first token: what follows from NaN is no answer."""
@@ -47,11 +66,10 @@ def written(request: Request, partial: PartialRun, inputs: Inputs, loaded: Loade
                 raise NotFinite
             return scores
 
-    partial.report("answer", 0, request.max_new_tokens, "")
     try:
         ids = loaded.model.generate(
-            **inputs_for(loaded.model, loaded.family, inputs.tensors),
-            max_new_tokens=request.max_new_tokens,
+            **inputs_for(loaded.model, loaded.family, tensors),
+            max_new_tokens=most,
             return_dict_in_generate=False,
             num_beams=1,
             do_sample=False,
@@ -63,7 +81,7 @@ def written(request: Request, partial: PartialRun, inputs: Inputs, loaded: Loade
         )
     except MODEL_FAILURES as error:
         raise fails_by_itself(error) from error
-    return ids[0, n_prompt:].tolist()
+    return ids[:, n_prompt:]
 
 
 def without_pictures(answer_ids: list[int], inputs: Inputs, loaded: LoadedModel) -> list[int]:

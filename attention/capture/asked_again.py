@@ -21,6 +21,7 @@ from attention.limits import Limits
 from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
 from attention.readings.cost import Cost
+from attention.readings.reading import check_asked_again
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -90,16 +91,8 @@ def asked_again(
     `cost` is that of what is then computed. Raises LimitExceeded where this has no room, CaptureError where the model
     reads other tokens, InvalidRequest for a run that cannot be asked again, and what `extract` raises.
     """
-    if run.info.get("adapter") is not None and model is None and adapted is None:
-        raise InvalidRequest(
-            f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
-        )
-    parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
-    if parts:
-        raise InvalidRequest(
-            f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "
-            "model with an encoder or a resampler what rows read is kept, and nothing is computed anew."
-        )
+    check_adapter(run, model, adapted)
+    check_asked_again(run)
     request, limits = request_of(run), limits and limits.of_kept_pictures()
     with (
         Extraction(request, partial, model, limits, is_differentiated=True) as extraction,
@@ -126,6 +119,14 @@ def asked_again(
         inputs = loaded.family.extend(loaded.processor, prepared, ids[first:]) if ids[first:] else prepared
         tensors, pictures = extraction.on_device(inputs), extraction.prepared.pictures
         yield AskedAgain(run, loaded, extraction.limits, inputs, ids, first, tensors, request, pictures)
+
+
+def check_adapter(run: Run, model=None, adapted: Adapted | None = None) -> None:
+    """Raise InvalidRequest for a run with an adapter where there is nothing to ask with it."""
+    if run.info.get("adapter") is not None and model is None and adapted is None:
+        raise InvalidRequest(
+            f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
+        )
 
 
 @contextmanager

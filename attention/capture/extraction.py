@@ -31,23 +31,22 @@ from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.devices import devices, inputs_for
-from attention.models.hook import attention_of
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.offered import default_model
-from attention.models.undisturbed import undisturbed
 from attention.request import Request, gather_images
 from attention.runs import tokens
 from attention.runs.partial import REMOVED, PartialRun
 from attention.runs.run import Run
 from attention.runs.temporary import TemporaryRun, temporary_place
 
-from .answering import answer_notes, without_pictures, written
+from .answering import NotItsOwn, answer_notes, without_pictures, written
 from .called_with import check_fields, check_request_alone, of_words, own, prepared_for, with_processor
 from .exact_rows import not_finite
 from .failures import MODEL_FAILURES, broken_weight, fails_by_itself, is_finite
 from .forecast import download_reporter, estimate
 from .given import Said, is_prepared
 from .images import Pictures, open_pictures
+from .in_use import in_use
 from .inputs import Prepared, check_image_tokens, prepare
 from .plan import plan_towers
 from .recorder import Capture
@@ -121,11 +120,13 @@ def fill(
     adapted: Adapted | None = None,
     prepared: Prepared | None = None,
     pictures: Pictures | None = None,
+    written: list[int] | None = None,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished run's folder, or leaves none.
 
     `adapted` switches an adapter on for the time of a `with`, and gives what run.json says of it. `prepared` are inputs
-    that a forecast has made of this request, `pictures` its opened pictures: what is given is not made again.
+    that a forecast has made of this request, `pictures` its opened pictures: what is given is not made again. `written`
+    are the ids of the model's own answer where others were written with it; raises NotItsOwn where it is not.
     """
     with all_or_nothing(partial):
         if request.adapter is not None and model is None and adapted is None:
@@ -136,6 +137,8 @@ def fill(
             Extraction(request, partial, model, limits, prepared, pictures) as extraction,
             adapted(extraction.loaded) if adapted else nullcontext(_caller_says(request, model)) as adapter,
         ):
+            if written is not None:
+                return extraction.keep(partial, written, adapter, is_proved=True)
             return extraction.keep(partial, extraction.answer(), adapter)
 
 
@@ -220,13 +223,7 @@ class Extraction:
         self.loaded = self._timed("model", lambda: self._load(self._model))
         self.limits = self._limits or Limits.local(self.loaded.device)
         partial.check_cancelled()
-        lent = self.loaded.lent
-        if lent is not None:
-            hold(undisturbed(lent))
-        hold(attention_of(self.loaded.model))
-        # what a model caches in inference mode is unfit for training, which its owner may do, and for a backward pass
-        hold(torch.no_grad() if lent is not None or self._is_differentiated else torch.inference_mode())
-        hold(torch.autocast(torch.device(self.loaded.device).type, enabled=False))  # rows are computed in float32
+        hold(in_use(self.loaded, self._is_differentiated))
         partial.report("inputs")
         self.prepared = self._timed("inputs", lambda: self._inputs(self.loaded, self.limits))
         partial.check_cancelled()
@@ -266,18 +263,20 @@ class Extraction:
         answer_ids: list[int],
         adapter: dict | None = None,
         is_forced: bool | None = None,
+        is_proved: bool = False,
     ) -> Path:
         """Read prompt and answer in one pass that keeps its attention, and commit the run; return its folder.
 
         `adapter` is what run.json says of the adapter that is switched on, with the `notes` that it adds to the run's;
-        `is_forced` whether the answer is not the model's own, by default as the request has it.
+        `is_forced` whether the answer is not the model's own, by default as the request has it. With `is_proved` the
+        pass must itself find each token of the answer the most probable; raises NotItsOwn where it does not.
         """
         loaded, inputs = self.loaded, self.prepared.inputs
         if answer_ids:
             inputs = loaded.family.extend(loaded.processor, inputs, answer_ids)
         if not self._keeps_vision(inputs):
             inputs = inputs.without("vision")
-        capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs))
+        capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs, is_proved))
         self.partial.report("write")
         save_images(partial.folder, self.prepared.images)
         answer = self.text(inputs.ids[self.n_prompt :]) if self.request.mode == "generate" else ""
@@ -342,7 +341,7 @@ class Extraction:
             raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
         return without_pictures(ids, inputs, loaded)
 
-    def _capture(self, partial, inputs) -> tuple[Capture, list[float]]:
+    def _capture(self, partial, inputs, is_proved=False) -> tuple[Capture, list[float]]:
         loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
         plans = plan_towers(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
         total = sum(len(plan.modules) for plan in plans.values())
@@ -369,6 +368,8 @@ class Extraction:
             raise
         logits = output.logits[0, -n_answer - 1 : -1].float()  # some models ignore what is asked of them, and give all
         targets = torch.tensor(inputs.ids[n_prompt:], device=logits.device)
+        if is_proved and n_answer and not torch.equal(logits.argmax(dim=-1), targets):
+            raise NotItsOwn("The model would write another answer by itself.")
         logprobs = torch.log_softmax(logits, dim=-1).gather(-1, targets[:, None])[:, 0].tolist() if n_answer else []
         return capture, logprobs
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from attention.errors import InvalidRequest
 from attention.fields import Field
 from attention.request import ADAPTER, ANSWER, FIELDS, MODEL, QUESTION, READING
 
@@ -70,6 +71,17 @@ def add_several(
 def flag(name: str) -> str:
     """A field's name as it is written on the command line."""
     return f"--{name.replace('_', '-')}"
+
+
+def check_passed_over(options: argparse.Namespace, by: str, read: Sequence[str]) -> None:
+    """Raise InvalidRequest for a flag that was given although with the flag `by` only those of `read` are looked at.
+
+    `options` has the command's `parser`.
+    """
+    for action in options.parser._actions:
+        given = getattr(options, action.dest, action.default)
+        if action.dest not in (*read, "json", "quiet", "help") and given not in (action.default, []):
+            raise InvalidRequest(f"{action.option_strings[0]} says nothing beside {by}: leave one of them out.")
 
 
 def _number_or_word(text: str) -> int | str:

@@ -27,7 +27,7 @@ def add_heads(commands) -> None:
     )
     parser.set_defaults(command=_heads)
     group = parser.add_argument_group("heads", "Which of them.")
-    group.add_argument("folder", metavar="FOLDER", help="folder that `score` has written")
+    group.add_argument("folder", metavar="FOLDER", help="folder that `score` or `batch` has written")
     group.add_argument("--of", default="base", metavar="MODEL", help="model of the scores, by its name (default: base)")
     group.add_argument("--by", metavar="MEASURE", help="measure that finds them (default: that of the scores)")
     group.add_argument("--top", type=int, default=10, help="heads that are listed (default: 10)")
@@ -36,12 +36,15 @@ def add_heads(commands) -> None:
 
 
 def _heads(options) -> int:
+    from attention.batches.as_scores import scores_of
+    from attention.batches.folder import is_batch
     from attention.scoring.found_heads import found_heads
     from attention.scoring.scores import open_scores
 
     if options.top < 1:
         raise InvalidRequest(f"--top is {options.top}; it must be at least 1.")
-    found = found_heads(open_scores(options.folder), options.of, options.by, options.top)
+    scores = scores_of(options.folder) if is_batch(Path(options.folder)) else open_scores(options.folder)
+    found = found_heads(scores, options.of, options.by, options.top)
     if options.output:
         Path(options.output).write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if options.json:

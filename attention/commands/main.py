@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | region | try | reading | agree | score |
-heads | view | inspect | verify | models | adapters | examples`.
+"""The command line: `python -m attention extract | compare | export | html | publish | region | try | reading | agree |
+score | batch | heads | view | inspect | verify | models | adapters | examples`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -7,8 +7,8 @@ neither torch nor transformers.
 
 stdout has the result (the path that was written, a table; with --json one object, of an error too), stderr everything
 else. Exit code 0: done; 1: it failed, or a check of `verify` did; 2: an argument or an input cannot be used; 130:
-stopped with Ctrl-C, which leaves no folder behind (`score` keeps what is done). With ATTENTION_DEBUG=1 an error keeps
-its stack trace.
+stopped with Ctrl-C, which leaves no folder behind (`score` and `batch` keep what is done). With ATTENTION_DEBUG=1 an
+error keeps its stack trace.
 """
 
 from __future__ import annotations
@@ -21,7 +21,24 @@ from collections.abc import Sequence
 from attention.environment import is_debugging
 from attention.errors import Cancelled, Interrupted, InvalidRequest, NotInRun, confirmed_by, fault, shortened, words_for
 
-from . import agree, capture, examples, export, heads, html, listings, reading, region, score, try_without, verify, view
+from . import (
+    agree,
+    batch,
+    capture,
+    examples,
+    export,
+    heads,
+    html,
+    listings,
+    publish,
+    reading,
+    region,
+    score,
+    try_without,
+    verify,
+    view,
+    words,
+)
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
 
@@ -110,8 +127,8 @@ def build_parser() -> argparse.ArgumentParser:
             "The attention of every layer and head of a vision-language model, as files.", EXAMPLES,
         ),
         epilog="Exit code 0: done. 1: it failed, or a check did. 2: an argument or an input cannot be used. "
-        "130: stopped with Ctrl-C; nothing is left then, but what `score` has done. ATTENTION_DEBUG=1 shows an error's "
-        "stack trace.",
+        "130: stopped with Ctrl-C; nothing is left then, but what `score` or `batch` has done. ATTENTION_DEBUG=1 shows "
+        "an error's stack trace.",
     )  # fmt: skip
     commands = parser.add_subparsers(
         title="commands",
@@ -124,14 +141,17 @@ def build_parser() -> argparse.ArgumentParser:
     capture.add_compare(commands)
     export.add_export(commands)
     html.add_html(commands)
+    publish.add_publish(commands)
     region.add_region(commands)
     score.add_score(commands)
+    batch.add_batch(commands)
     heads.add_heads(commands)
     listings.add_inspect(commands)
     listings.add_models(commands)
     listings.add_adapters(commands)
     try_without.add_try(commands)
     reading.add_reading(commands)
+    words.add_words(commands)
     agree.add_agree(commands)
     verify.add_verify(commands)
     view.add_view(commands)

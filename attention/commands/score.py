@@ -6,14 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from attention.errors import Cancelled, Interrupted
+from attention.errors import Cancelled, Interrupted, InvalidRequest
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.runs.partial import PartialRun
 from attention.scoring.published import NAMES
 from attention.scoring.reading import read_items, sampled
+from attention.scoring.scores import Scores
 
 from .checked_inputs import chosen_members
-from .flags import GROUPS, add_fields, add_several, plain_flags
+from .flags import GROUPS, add_fields, add_several, check_passed_over, plain_flags
 from .help import add_command
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers, stopping
@@ -36,11 +37,12 @@ OTHERWISE = {"answer", "vision", "fps", "max_frames"}
 def add_score(commands) -> None:
     parser = add_command(
         commands, "score", "say whether models look at the right place, over a set of questions", EXAMPLES,
-        "--jsonl FILE --output-dir FOLDER", ABOUT,
+        "--jsonl FILE | --from FOLDER --output-dir FOLDER", ABOUT,
     )  # fmt: skip
-    parser.set_defaults(command=_score)
+    parser.set_defaults(command=_score, parser=parser)
     group = parser.add_argument_group("set", "What is asked, and where the right place lies.")
-    group.add_argument("--jsonl", required=True, metavar="FILE", help="the set: JSON lines, or one JSON list")
+    group.add_argument("--jsonl", metavar="FILE", help="the set: JSON lines, or one JSON list")
+    group.add_argument("--from", metavar="FOLDER", help="of `batch`: no model is run")
     group.add_argument("--images", metavar="FOLDER", help="where its pictures lie (default: beside the file)")
     group.add_argument(
         "--form",
@@ -112,12 +114,33 @@ class _ItemRun(PartialRun):
 
 
 def _score(options) -> int:
+    if (options.jsonl is None) == (vars(options)["from"] is None):
+        raise InvalidRequest("Name the set: --jsonl FILE, or --from FOLDER of a batch. One of the two.")
+    progress = Progress(options.quiet)
+    scores = _of_batch(options) if options.jsonl is None else _of_set(options, progress)
+    if options.json:
+        print_json({"folder": str(scores.folder), **{k: v for k, v in scores.info.items() if k != "items"}})
+    else:
+        _say(scores.info, progress)
+        progress.say(f"In {scores.folder}: scores.json, scores.csv, differences.csv, items.jsonl")
+    return 0 if any(model["scored"] for model in scores.info["models"]) else 1
+
+
+def _of_batch(options) -> Scores:
+    """The scores of a batch's items, which were measured as they were made."""
+    check_passed_over(options, "--from", ("from", "by", "seed", "output_dir"))
+    from attention.batches.as_scores import write_scores_of
+
+    return write_scores_of(vars(options)["from"], options.output_dir, options.by, options.seed)
+
+
+def _of_set(options, progress: Progress) -> Scores:
     items = read_items(options.jsonl, options.images, options.form, options.wording)
     if options.sample is not None:
         items = sampled(items, options.sample, options.seed)
     fields = {name: getattr(options, name) for name in plain_flags() if name not in OTHERWISE}
     request = Request(**fields)
-    progress, stop = Progress(options.quiet), _Stop()
+    stop = _Stop()
 
     def partial(folder: Path) -> _ItemRun:
         run = _ItemRun.create(folder)
@@ -130,7 +153,7 @@ def _score(options) -> int:
             from attention.scoring.scoring import LOOKING, score_items
 
             quiet_transformers()
-            scores = score_items(
+            return score_items(
                 items, options.output_dir, request, _members(options, request), rows=options.rows, by=options.by,
                 seed=options.seed, keeps_runs=options.keep_runs, make_partial=partial,
                 tell=lambda what, done, total: progress.count(
@@ -143,12 +166,6 @@ def _score(options) -> int:
         ) from None
     finally:
         progress.end()
-    if options.json:
-        print_json({"folder": str(scores.folder), **{k: v for k, v in scores.info.items() if k != "items"}})
-    else:
-        _say(scores.info, progress)
-        progress.say(f"In {scores.folder}: scores.json, scores.csv, differences.csv, items.jsonl")
-    return 0 if any(model["scored"] for model in scores.info["models"]) else 1
 
 
 def _members(options, request: Request) -> list:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 # Phases whose steps take alike long, and how the time is said: an answer may end before its last token. Layers are
 # those of several towers, one after another: the first say nothing of how long the others take.
-EVEN = {"answer": "about {} left at most", "model": "about {} left", "score": "about {} left"}
+EVEN = {"answer": "about {} left at most", "model": "about {} left", "score": "about {} left", "batch": "about {} left"}
 LEAST_STEPS, LEAST_SECONDS = 3, 1.0  # that must be measured before anything is said
 
 

@@ -46,6 +46,14 @@ class Member:
     request: Request | None = None
     prepared: Prepared | None = None
 
+    @property
+    def label(self) -> str:
+        """Its name for people: `base`, a model's, or an adapter's id, with its strength where that is not 1."""
+        if self.adapter is None:
+            return self.name or self.folder
+        scale = self.adapter["scale"]
+        return f"{self.adapter['id']}" if scale == 1 else f"{self.adapter['id']}={scale:g}"
+
 
 BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})
 
@@ -57,18 +65,22 @@ def run_members(
     words: str | int = "base",
     limits: Limits | None = None,
     prepared: Prepared | None = None,
+    model: LoadedModel | None = None,
+    written: Sequence[list[int]] | None = None,
 ) -> Path:
     """Run the base and other members, into a folder that the caller has made; return the finished folder.
 
     `words` says whose answer is read by all: `base`, the number of a member from 1, or `own`: each its own, of which
     what they begin with alike is compared, and what stands for each other after that (`aligning`). A request with an
-    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request. Raises AttentionError
-    with a sentence that says what to do; nothing is left behind then.
+    `answer` has it read by all. `prepared` are inputs that a forecast has made of this request, `model` is the base's
+    in memory, and `written` the ids of each member's own answer where these were written before: with the words `own`
+    each is proved as it is read. Raises AttentionError with a sentence that says what to do; nothing is left behind
+    then.
     """
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):
         _check_words(words, len(others))
-        members = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared)
+        members = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared, model, written)
         return write_comparison(partial, members, words if request.answer is None else "typed")
 
 
@@ -87,6 +99,8 @@ def _run_all(
     words: str | int,
     limits: Limits | None,
     prepared: Prepared | None,
+    model: LoadedModel | None,
+    written: Sequence[list[int]] | None,
 ) -> list[dict[str, Any]]:
     """Make every run, one pass over prompt and answer each, one model after the other in memory.
 
@@ -99,9 +113,13 @@ def _run_all(
     for places in _by_model(members, owner):
         own = members[places[0]].request or request
         inputs = members[places[0]].prepared or prepared
-        with Extraction(own, partial, limits=limits, prepared=inputs) as extraction:
+        is_base = members[places[0]].request is None
+        with Extraction(own, partial, model if is_base else None, limits=limits, prepared=inputs) as extraction:
             loaded = extraction.loaded
             for place in places:
+                if written is not None:
+                    said[place] = written[place]
+                    continue
                 if request.answer is not None and said:
                     said[place] = next(iter(said.values()))
                     continue
@@ -114,7 +132,9 @@ def _run_all(
                 folder = PartialPart(partial.folder / f"{member.folder}.partial", partial)
                 with member.on(loaded) as record:
                     is_forced = request.answer is not None or ids is not said[place]
-                    kept = extraction.keep(folder, ids, record, is_forced)
+                    kept = extraction.keep(
+                        folder, ids, record, is_forced, is_proved=written is not None and not is_forced
+                    )
                 records[place] = {
                     "folder": member.folder, "adapter": member.adapter, "answer": extraction.text(said[place]),
                     **_named(member, kept), **member.about(loaded, request.model_type),

@@ -13,14 +13,14 @@ from attention.capture.kept_reading import commit_reading, found_or_made
 from attention.capture.layer_writer import save_tensors
 from attention.limits import Limits
 from attention.readings.agreement import SIDES
-from attention.readings.kept_agreement import FILE, KIND, KeptAgreement, agreement_name, check_sides
+from attention.readings.forecast import NEAR_CERTAIN
+from attention.readings.kept_agreement import FILE, FLAT_ORDER, KIND, KeptAgreement, agreement_name, check_sides
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .agreeing import agree
 from .beside_controls import open_paths
-from .record import FLAT_ORDER, flat_words
 
 NOT_PAINTED = "Frames of a video are not painted over: hiding alone was measured."
 
@@ -63,7 +63,7 @@ def keep_agreement(
                 ],
                 "measured": {name: each.tolist() for name, each in found.measured.items()},
                 "maps": {name: each.tolist() for name, each in found.maps.items()},
-                "paths": open_paths(run), "caution": flat_words(found.value, FLAT_ORDER),
+                "paths": open_paths(run), "caution": FLAT_ORDER if found.value > NEAR_CERTAIN else "",
                 "note": NOT_PAINTED if run.info.get("videos") else "",
             }  # fmt: skip
             return commit_reading(own, run, KIND, began, fields)

@@ -10,20 +10,12 @@ from typing import Any
 
 from attention.capture.extraction import Adapted
 from attention.limits import Limits
+from attention.readings.forecast import flat_words
 from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 from attention.runs.run import open_run
 
 from .beside_controls import BesideControls, try_heads, try_region
-
-NEAR_CERTAIN = -0.05  # log-probability of an answer, in nats, from which on its slope says little: 1 - p is below 0.05
-FLAT_ORDER = "The answer is near-certain: a first-order forecast is nearly flat. Its order is judged, not its size."
-FLAT = "The answer is near-certain: a first-order forecast is nearly flat there, and says little."
-
-
-def flat_words(value: float, words: str = FLAT) -> str:
-    """A sentence where the target is so probable that its forecast says little; '' elsewhere."""
-    return words if value > NEAR_CERTAIN else ""
 
 
 def tried_record(found: BesideControls, region: Region | None = None, heads: Any = None) -> dict[str, Any]:

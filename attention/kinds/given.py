@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from attention.errors import InvalidRequest, quoted
+from attention.readings.reading import check_asked_again
 from attention.readings.target import Target
 from attention.runs.run import Run
 
@@ -40,7 +41,8 @@ def words(name: str, value: Any) -> list[str] | None:
 
 
 def target_of(run: Run, given: Any) -> Target:
-    """The target that `tokens` and `against` name."""
+    """The target that `tokens` and `against` name, of a run whose model can be asked again."""
+    check_asked_again(run)
     against = given.get("against")
     return Target.of(
         run, numbers("tokens", given.get("tokens")), None if against is None else number("against", against)

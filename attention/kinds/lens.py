@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attention.readings.cost import cost_of_lens
 from attention.readings.lens import KIND, Lens
+from attention.readings.reading import check_asked_again
 from attention.runs.run import Run
 
 from .kind import Asked, Kind, Making
@@ -20,6 +21,8 @@ def make(making: Making) -> Lens:
 
 
 def read(run: Run, _) -> Asked:
+    """Read nothing: a lens is of every token and layer."""
+    check_asked_again(run)
     return {}
 
 
@@ -32,5 +35,5 @@ LENS = Kind(
     make,
     Lens,
     lambda run, asked: cost_of_lens(run),
-    lambda lens: {"layers": lens.layers_read},
+    lambda lens: {"layers": lens.layers_read, "caution": lens.caution},
 )

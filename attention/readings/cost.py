@@ -12,6 +12,8 @@ from typing import Any
 
 from attention.runs.run import Run
 
+from .relative import cells_of, towers_of
+
 ITEM = 4  # bytes of a number, where the model's are not of 16 bits
 BACKWARD = 2  # passes that one back costs, in passes forward
 LENS_WORDS = 5  # `capture.lens.WORDS`
@@ -72,6 +74,17 @@ def cost_of_lens(run: Run) -> Cost:
     layers = len(run.info["towers"]["language"]["layers"])
     n_bytes = 2 * ITEM * LENS_WORDS * len(run.info["tokens"]) * layers
     return Cost(1 + HEAD_PASSES * layers, n_bytes, 2 * n_bytes + LENS_BYTES)
+
+
+def cost_of_relative(run: Run) -> Cost:
+    """A general question's rows on the cells of pictures; while it is made its run lies on the disk too.
+
+    The second pass is that of the run's own question, where what the two begin with proves nothing.
+    """
+    n_bytes = sum(
+        ITEM * run.heads(tower) * len(cells_of(run, tower)) * len(run.layers(tower)) for tower in towers_of(run)
+    )
+    return Cost(2, n_bytes + (run.info.get("bytes") or 0))
 
 
 def cost_of_trials(hidden: int, painted: int = 0) -> Cost:

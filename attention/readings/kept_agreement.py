@@ -33,6 +33,7 @@ from .reading import Reading
 from .target import Target
 
 KIND, FILE = "agreement", "heads.safetensors"
+FLAT_ORDER = "The answer is near-certain: a first-order forecast is nearly flat. Its order is judged, not its size."
 
 
 def agreement_name(target: Target, sides: int, paints: bool = True) -> str:

@@ -29,6 +29,16 @@ INDEX = "reading.json"
 SUFFIX = ".readings"
 
 
+def check_asked_again(run: Run) -> None:
+    """Raise InvalidRequest for a run whose model is not asked again: of it nothing can be computed anew."""
+    parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
+    if parts:
+        raise InvalidRequest(
+            f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "
+            "model with an encoder or a resampler what rows read is kept, and nothing is computed anew."
+        )
+
+
 def readings_folder(run: Run) -> Path:
     """The folder in which readings of this run are kept: beside it, or where its keeper has said."""
     return run.readings_at or readings_beside(run.folder)

@@ -63,7 +63,7 @@ class Layer:
         if "position_bias" in self._file:
             for low, high in chunks(heads, n, self.n_keys):
                 scores[:, low:high] += self._bias(low, high)[:, :, start:stop]
-        scores = scores - self._log_sum_exp()[:, :, None]
+        scores = scores - self.log_sum_exp()[:, :, None]
         readers = np.stack([self._mask.readers(key, n) for key in range(start, stop)], axis=1)
         scores[:, ~readers] = -np.inf
         return np.exp(scores.astype(np.float32))
@@ -122,7 +122,7 @@ class Layer:
             total += np.exp(sink - peak)
         return peak, total
 
-    def _log_sum_exp(self) -> np.ndarray:
+    def log_sum_exp(self) -> np.ndarray:
         """The logarithm of every row's denominator, float64 [heads, queries]; +inf for a row that sees no key.
 
         In float32 its rounding alone would be larger than the error of a row.

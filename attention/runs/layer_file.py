@@ -83,6 +83,13 @@ class LayerFile:
             self._small[name] = value
         return value
 
+    def stored(self, name: str) -> tuple[str, np.ndarray]:
+        """The number format of a tensor, as safetensors names it, and the tensor as it lies there; bfloat16 as bits."""
+        dtype, stored, shape, start, _ = self._tensors[name]
+        result = np.empty(shape, dtype)
+        self._read_into(result, [start])
+        return stored, result
+
     def read_slice(self, name: str, index: tuple[Any, ...]) -> np.ndarray:
         """A part of a tensor: `index` is (), one int or step-less slice, or (slice(None), a step-less slice).
 

@@ -579,6 +579,13 @@ class Run:
         sinks = [self.sinks(layer, tower) for layer in self.layers(tower)]
         return scores.of_rows(name, self.exact_rows(query, tower, until), pictures, sinks).numpy()
 
+    def log_sum_exp(self, layer: int, tower: str = "language") -> np.ndarray:
+        """The logarithm of every row's denominator: float64 [heads, queries], +inf for a row that reads no key.
+
+        With it a value is exp(score - log_sum_exp), without the rest of its row.
+        """
+        return self._layer(layer, tower).log_sum_exp()
+
     def factor(self, name: Literal["query", "key"], layer: int, tower: str = "language") -> np.ndarray:
         """Queries or keys of a layer, float32 [heads, queries, head_dim] or [kv_heads, keys, head_dim]."""
         file = self._file(layer, tower)

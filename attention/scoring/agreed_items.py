@@ -29,8 +29,9 @@ from attention.readings.agreement import HIDDEN
 from attention.readings.target import Target
 from attention.runs.run import Run
 
-from .item_rows import ItemRows, key_of
+from .item_rows import ItemRows
 from .items import Item
+from .row_file import key_of
 
 ROW_FORMAT = 1
 

@@ -219,7 +219,7 @@ def _measured(run: Run, checked: CheckedItem) -> ItemScores:
     scores = region_scores(run, region, info["prompt_tokens"] - 1, tower)
     if info["forced"]:
         return ItemScores(region.label, scores, float(np.mean(info["logprobs"])), None)
-    named = outcome(info, checked) if info["mode"] == "generate" else "uncertain"
+    named = outcome(info, checked.place) if info["mode"] == "generate" else "uncertain"
     return ItemScores(region.label, scores, None, None if named == "uncertain" else named == "hit")
 
 

@@ -10,13 +10,11 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from PIL import Image
 
-from attention.capture.images import open_image
-from attention.errors import AttentionError, InvalidRequest, quoted, words_for
-from attention.image_entries import is_data_url
+from attention.capture.images import open_image, open_picture
+from attention.errors import AttentionError, InvalidRequest, quoted
 from attention.limits import Limits
 
 from .items import BadItem, Item
@@ -58,8 +56,8 @@ def check_items(
             continue
         other = next((place for digest, place in last if digest != checked.digest), None)
         if other is not None:
-            checked = replace(checked, elsewhere=_times(other, checked.size))
-        shares = _times(checked.place, (1 / checked.size[0], 1 / checked.size[1]))
+            checked = replace(checked, elsewhere=times(other, checked.size))
+        shares = times(checked.place, (1 / checked.size[0], 1 / checked.size[1]))
         last = [(checked.digest, shares), *(each for each in last if each[0] != checked.digest)][:2]
         found.append(checked)
     return found
@@ -68,7 +66,7 @@ def check_items(
 def _check(item: Item, sizes: dict[str, tuple[int, int]], limits: Limits) -> CheckedItem:
     if not item.prompt.strip():
         raise InvalidRequest(f"prompt is {quoted(item.prompt)}; it must be a text.")
-    digest = _digest(item.image)
+    digest = digest_of(item.image, limits)
     if digest not in sizes:
         picture, _ = open_image(item.image, limits.image_pixels)
         sizes[digest] = picture.size
@@ -76,19 +74,17 @@ def _check(item: Item, sizes: dict[str, tuple[int, int]], limits: Limits) -> Che
     return CheckedItem(item, digest, size, item.place_on(*size))
 
 
-def _digest(image: str | os.PathLike[str] | Image.Image) -> str:
-    """SHA-256 of a picture's content: of its file, of a data: URL, or of the pixels of one in memory."""
+def digest_of(image: str | os.PathLike[str] | Image.Image, limits: Limits) -> str:
+    """SHA-256 of a picture's content: of its file, also of one in a data: URL, or of the pixels of one in memory.
+
+    Raises InvalidRequest where there is no such file, as `open_image` does.
+    """
     if isinstance(image, Image.Image):
         return hashlib.sha256(f"{image.mode} {image.size}".encode() + image.tobytes()).hexdigest()
-    if isinstance(image, str) and is_data_url(image):
-        return hashlib.sha256(image.encode("utf-8", "surrogatepass")).hexdigest()
-    try:
-        with Path(image).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError) as error:  # a missing file, a directory, a name that no file can have
-        open_image(image)  # says so as it does for every picture
-        raise InvalidRequest(words_for(error) or f"{image} cannot be read.") from None
+    with open_picture(image, "the image", limits.image_pixels, limits.picture_bytes) as (file, _):
+        assert file is not None  # as only a picture in memory has none
+        return hashlib.sha256(file.read()).hexdigest()
 
 
-def _times(place: Place, sides: tuple[float, float]) -> Place:
+def times(place: Place, sides: tuple[float, float]) -> Place:
     return tuple(side * sides[i % 2] for i, side in enumerate(place))

@@ -49,11 +49,7 @@ class Item:
 
     def place_on(self, width: int, height: int) -> tuple[float, ...]:
         """The place in pixels of its picture, which has this size. Raises InvalidRequest where it leaves it."""
-        sides = (width, height) if self.in_shares else (1, 1)
-        place = tuple(side * sides[i % 2] for i, side in enumerate(self.place))
-        if not all(0 <= side <= (width, height)[i % 2] for i, side in enumerate(place)):
-            raise InvalidRequest(f"The {self.kind} {_said(place)} leaves its picture of {width}x{height} pixels.")
-        return place
+        return in_pixels(self.place, self.in_shares, (width, height))
 
 
 @dataclass(frozen=True)
@@ -81,6 +77,16 @@ def read_place(place: Any) -> tuple[float, ...]:
             if low > high:
                 raise InvalidRequest(f"The box {_said(sides)} is in another order: {first} must be less than {last}.")
     return sides
+
+
+def in_pixels(place: tuple[float, ...], in_shares: bool, size: tuple[int, int]) -> tuple[float, ...]:
+    """A place in pixels of a picture of this size (width, height). Raises InvalidRequest where it leaves it."""
+    sides = size if in_shares else (1, 1)
+    place = tuple(side * sides[i % 2] for i, side in enumerate(place))
+    if not all(0 <= side <= size[i % 2] for i, side in enumerate(place)):
+        kind = "box" if len(place) == 4 else "click"
+        raise InvalidRequest(f"The {kind} {_said(place)} leaves its picture of {size[0]}x{size[1]} pixels.")
+    return place
 
 
 def item_of(record: Mapping[str, Any], folder: str | os.PathLike[str] = ".", name: str = "") -> Item:

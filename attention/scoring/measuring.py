@@ -7,7 +7,7 @@ taken by `attention.runs.regions`.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from attention.runs.partial import PartialRun
 from attention.runs.regions import Region, region_scores, region_touches
 from attention.runs.run import Run
 
-from .checked import CheckedItem
-from .names import MEASURES, ROWS, TOUCH
+from .checked import CheckedItem, Place
+from .items import SIDES
+from .names import BY, MEASURES, ROWS, TOUCH
 
 BEGINS = re.compile(r"[\[(]\s*(?=\d)")  # of a place's numbers, as the page finds them
 ENOUGH_IOU = 0.5  # of a box that an answer names: as RefCOCO is scored
@@ -56,36 +57,64 @@ def measure_item(
 def measure_run(run: Run, checked: CheckedItem, rows: str) -> dict[str, Any]:
     """Measure a run of an item at its place. Raises NotInRun where it has no such row, or shows nothing there."""
     query, until = row_of(run, rows)
-    tower = run.picture_tower()
-    region = Region(checked.place)
-    scores = region_scores(run, region, query, tower, until)
-    tables = scores.tables | {TOUCH: region_touches(run, region, query, tower, until)}
-    elsewhere = None
-    if checked.elsewhere is not None:
-        other = Region(checked.elsewhere)
-        try:
-            found = region_scores(run, other, query, tower, until).tables
-            elsewhere = {name: _listed(found[name]) for name in ("region_share", "region_peak")}
-            elsewhere[TOUCH] = _listed(region_touches(run, other, query, tower, until))
-        except NotInRun:  # a part of the picture that the model was not shown
-            elsewhere = None
+    found = measure_place(run, checked.place, checked.elsewhere, query, until)
     info = run.info
+    return {
+        **of_run(run),
+        "row": query,
+        "until": until,
+        "outcome": outcome(info, checked.place) if info["mode"] == "generate" and not info["forced"] else None,
+        "uniform": found.uniform,
+        "central": found.central,
+        "measures": {name: listed(found.tables[name]) for name in MEASURES},
+        "elsewhere": {name: listed(table) for name, table in found.elsewhere.items()} if found.elsewhere else None,
+    }
+
+
+def of_run(run: Run) -> dict[str, Any]:
+    """Fields of a row that say which run was measured, and what it answered."""
+    info, tower = run.info, run.picture_tower()
     return {
         "model_id": info["model"]["id"],
         "revision": info["model"]["revision"],
         "adapter": info["adapter"],
         "tower": tower,
-        "layers": scores.layers,
-        "row": query,
-        "until": until,
+        "layers": run.layers(tower),
         "answer": info["answer"],
         "forced": info["forced"],
-        "outcome": outcome(info, checked) if info["mode"] == "generate" and not info["forced"] else None,
-        "uniform": scores.uniform,
-        "central": scores.central,
-        "measures": {name: _listed(tables[name]) for name in MEASURES},
-        "elsewhere": elsewhere,
     }
+
+
+@dataclass(frozen=True)
+class PlaceMeasures:
+    """Measures of a row at a place: `tables` has float32 [layers, heads] of MEASURES.
+
+    `elsewhere` has those of BY at another place, None where there is none or the model was shown nothing there;
+    `uniform` and `central` are the shares of a row that reads every cell alike, and of one that reads the middle.
+    """
+
+    tables: dict[str, np.ndarray]
+    elsewhere: dict[str, np.ndarray] | None
+    uniform: float
+    central: float
+
+
+def measure_place(run: Run, place: Place, elsewhere: Place | None, query: int, until: int | None) -> PlaceMeasures:
+    """Measure a row, or the mean of several to `until`, at a place. Raises NotInRun where nothing is shown there."""
+    tower = run.picture_tower()
+    region = Region(place)
+    scores = region_scores(run, region, query, tower, until)
+    tables = scores.tables | {TOUCH: region_touches(run, region, query, tower, until)}
+    other = None
+    if elsewhere is not None:
+        region = Region(elsewhere)
+        try:
+            found = region_scores(run, region, query, tower, until).tables
+            touches = region_touches(run, region, query, tower, until)
+            other = {**{name: found[name] for name in BY if name != TOUCH}, TOUCH: touches}
+        except NotInRun:  # a part of the picture that the model was not shown
+            other = None
+    return PlaceMeasures({name: tables[name] for name in MEASURES}, other, scores.uniform, scores.central)
 
 
 def row_of(run: Run, rows: str) -> tuple[int, int | None]:
@@ -113,25 +142,26 @@ def row_of(run: Run, rows: str) -> tuple[int, int | None]:
     raise AssertionError("the digit stands in one of the tokens")
 
 
-def outcome(info: dict[str, Any], checked: CheckedItem) -> str:
-    """Outcome of an answer's first place against the item's: one of `names.OUTCOMES`.
+def outcome(info: dict[str, Any], place: Place) -> str:
+    """Outcome of an answer's first place against the one that is asked for: one of `names.OUTCOMES`.
 
     A point hits the box in which it lies; a box hits one with which it has an intersection over union of 0.5, or a
     click that lies in it. A point against a click is uncertain, as is a place that can be read in two ways: nobody says
     how near is near enough.
     """
-    places = [("point", place) for place in info["points"]] + [("box", place) for place in info["boxes"]]
-    if not places:
+    named = [("point", each) for each in info["points"]] + [("box", each) for each in info["boxes"]]
+    if not named:
         return "uncertain" if info.get("unplaced") else "nothing"
-    kind, place = places[0]
-    if place.get("ambiguous") or (kind == "point" and checked.item.kind == "click"):
+    kind, answer = named[0]
+    is_click = len(place) == len(SIDES["click"])
+    if answer.get("ambiguous") or (kind == "point" and is_click):
         return "uncertain"
     if kind == "point":
-        is_hit = _is_in((place["x"], place["y"]), checked.place)
-    elif checked.item.kind == "click":
-        is_hit = _is_in(checked.place, _sides(place))
+        is_hit = _is_in((answer["x"], answer["y"]), place)
+    elif is_click:
+        is_hit = _is_in(place, _sides(answer))
     else:
-        is_hit = _iou(_sides(place), checked.place) >= ENOUGH_IOU
+        is_hit = _iou(_sides(answer), place) >= ENOUGH_IOU
     return "hit" if is_hit else "miss"
 
 
@@ -149,6 +179,6 @@ def _iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return common / (sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - common)
 
 
-def _listed(table: np.ndarray) -> list[list[float | None]]:
+def listed(table: np.ndarray) -> list[list[float | None]]:
     """A table [layers, heads] as JSON has it: six digits, None for NaN."""
     return [[None if np.isnan(value) else float(f"{value:.6g}") for value in row] for row in table]

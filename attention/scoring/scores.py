@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,13 +47,19 @@ def read_index(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return info
 
 
+class Rows(Protocol):
+    """Rows of items, by their keys."""
+
+    def get(self, key: str) -> dict[str, Any] | None: ...
+
+
 class Scores:
     """Scores of models over a set. `info` is the content of scores.json, `folder` where it lies.
 
     Models are named as in `info["models"]`: `base`, `adapter_1` and so on.
     """
 
-    def __init__(self, folder: Path, info: dict[str, Any], rows: ItemRows):
+    def __init__(self, folder: Path, info: dict[str, Any], rows: Rows):
         self.folder, self.info = folder, info
         self._rows = rows
 
@@ -94,9 +100,25 @@ def write_scores(
     settings: dict[str, Any],
     models: Sequence[dict[str, Any]],
     items: Sequence[dict[str, Any]],
-    rows: ItemRows,
+    rows: Rows,
 ) -> Scores:
-    """Work out what comes of the rows, write it into the folder, and return it.
+    """Work out what comes of the rows, write it into the folder, and return it; all as `worked_out` takes it."""
+    scores, measured = worked_out(folder, settings, models, items, rows)
+    info, groups, seed = scores.info, scores.groups, settings["seed"]
+    _write(folder / INDEX, json.dumps(info, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    _write_table(folder / TABLE, _head_lines(info, measured, groups, seed))
+    _write_table(folder / DIFFERENCES, _difference_lines(info))
+    return scores
+
+
+def worked_out(
+    folder: Path,
+    settings: dict[str, Any],
+    models: Sequence[dict[str, Any]],
+    items: Sequence[dict[str, Any]],
+    rows: Rows,
+) -> tuple[Scores, dict[str, Measured]]:
+    """Work out what comes of rows, and write nothing; return it with what was measured of each model.
 
     `settings` are those of the set, `models` [{member, name, adapter}] the base first, `items` [{name, picture, keys}],
     keys by member.
@@ -111,7 +133,7 @@ def write_scores(
     }
     scores = Scores(folder, info, rows)
     groups, by, seed = scores.groups, settings["by"], settings["seed"]
-    measured = {}
+    measured: dict[str, Measured] = {}
     for model in info["models"]:
         own = scores.rows(model["member"])
         first = next((row for row in own if "error" not in row), None)
@@ -133,10 +155,7 @@ def write_scores(
             pair = {"n": 0, "why_not": "No item was scored by both."}
         info["pairs"].append({"left": base, "right": other, **pair})
     info["bad"] = _bad(info["models"], scores)
-    _write(folder / INDEX, json.dumps(info, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    _write_table(folder / TABLE, _head_lines(info, measured, groups, seed))
-    _write_table(folder / DIFFERENCES, _difference_lines(info))
-    return scores
+    return scores, measured
 
 
 def _measured(rows: Sequence[dict[str, Any]]) -> Measured:

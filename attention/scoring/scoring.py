@@ -27,11 +27,12 @@ from attention.request import FIELDS, Request
 from attention.runs.partial import SUFFIX, PartialRun
 
 from .checked import CheckedItem, check_items
-from .item_rows import ItemRows, key_of, scores_folder
+from .item_rows import ItemRows, scores_folder
 from .items import BadItem, Item
 from .measuring import check_rows, measure_item
 from .names import BY
 from .reading import read_items
+from .row_file import key_of
 from .scores import Scores, write_scores
 
 ROW_FORMAT = 1
@@ -109,20 +110,12 @@ def score_items(
         "by": by,
         "seed": seed,
     }
-    records = [{"member": each.folder, "name": label_of(each), "adapter": each.adapter} for each in everyone]
+    records = [{"member": each.folder, "name": each.label, "adapter": each.adapter} for each in everyone]
     entries = [
         {"name": name, "picture": digest, "keys": {member: own[number] for member, own in keys.items()}}
         for number, (name, digest) in enumerate(map(_named, checked))
     ]
     return write_scores(path, said, records, entries, found)
-
-
-def label_of(member: Member) -> str:
-    """A member's name for people: `base`, a model's, or an adapter's id, with its strength where that is not 1."""
-    if member.adapter is None:
-        return member.name or member.folder
-    scale = member.adapter["scale"]
-    return f"{member.adapter['id']}" if scale == 1 else f"{member.adapter['id']}={scale:g}"
 
 
 def _named(item: CheckedItem | BadItem) -> tuple[str, str | None]:
@@ -193,7 +186,7 @@ class _Work:
         """Add the rows of a member that are missing. An item that failed is tried again."""
         has_run = False
         for number, (item, key) in enumerate(zip(self.items, keys, strict=True)):
-            self.tell(label_of(member), number, len(self.items))
+            self.tell(member.label, number, len(self.items))
             known = self.found.get(key)
             if isinstance(item, BadItem):
                 if known is None:

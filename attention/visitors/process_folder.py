@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
-from .locks import take_free_lock, take_lock
+from attention.locks import take_free_lock, take_lock
 
 NAME = re.compile(r"\d+-[0-9a-f]{8}")  # the process's number, and a part that no two share
 LOCK = "lock"

@@ -104,7 +104,9 @@ def main() -> None:
     pairs = [(plain_run(options.before), plain_run(ROOT)) for _ in range(5)]
     ratios = sorted(now / before for before, now in pairs)
     before, now = (statistics.median(each) for each in zip(*pairs, strict=True))
-    print(f"{1000 * before:.0f} ms before, {1000 * now:.0f} ms now: {ratios[2]:.3f} [{ratios[0]:.3f}, {ratios[-1]:.3f}]")
+    print(
+        f"{1000 * before:.0f} ms before, {1000 * now:.0f} ms now: {ratios[2]:.3f} [{ratios[0]:.3f}, {ratios[-1]:.3f}]"
+    )
     return None
 
 

@@ -20,6 +20,7 @@ OURS = [
     "export",
     "region",
     "score",
+    "batch",
     "heads",
     "inspect",
     "models",

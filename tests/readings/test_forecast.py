@@ -364,6 +364,11 @@ def test_the_parts_of_a_logit_sum_to_it(pocket):
     direct = attribute_directly(run, run.info["prompt_tokens"], model=models.load(str(POCKET), "cpu"))
     budget, heads = direct.budget, direct.heads()
     whole = budget["embedding"] + sum(budget["others"].values()) + heads.sum()
+    cells = sum(float(direct.cells(layer)[:, run.pictures("language")[0]].sum()) for layer in direct.layers())
+    assert budget["image"] == pytest.approx(cells, abs=1e-4)
+    layer, head = (budget["strongest"][0][name] for name in ("layer", "head"))
+    assert heads[direct.layers().index(layer), head] == pytest.approx(budget["strongest"][0]["added"], abs=1e-6)
+    assert abs(heads).max() == pytest.approx(abs(budget["strongest"][0]["added"]), abs=1e-6)
     assert whole == pytest.approx(budget["logit"], abs=1e-5 * float(np.abs(heads).sum() + 1))
     logits = pocket.logits(models.load(str(POCKET), "cpu").model)[run.info["prompt_tokens"] - 1]
     assert budget["logit"] == pytest.approx(float(logits[pocket.ids[run.info["prompt_tokens"]]]), abs=1e-4)

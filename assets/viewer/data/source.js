@@ -23,12 +23,12 @@ import { LruCache } from './lru.js';
  * @property {number[]} [chance]             of a region: shares of a row that reads every cell alike, and of one that reads the middle
  *
  * @typedef {import('./selection.js').Direction} Direction
- * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null}} RowWish
+ * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null, isRatio?: boolean}} RowWish
  *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors; with `effect` the effects that
  *   this forecast says, of what keys receive those of all rows together
- * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null}} AtlasWish
+ * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null, isRatio?: boolean}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
- * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: Place}} ScoresWish  of one row, in every layer and head
+ * @typedef {{tower: string, name: string, direction?: Direction, query: number, until?: number | null, key?: number, region?: Place, effect?: string | null}} ScoresWish  of one row, in every layer and head; with `effect` of that forecast, of `received` of all rows
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
@@ -196,6 +196,9 @@ export function createSource({
     /** The readings that were made of the run, the newest first. @returns {Promise<import('../state/readings.js').MadeReading[] | null>} */
     readings: () => wanted('readings', 'readings.json', async (signal) => (await (await get('readings.json', signal)).json()).readings),
 
+    /** All of a small one, by its name. @param {string} name @returns {Promise<any>} */
+    reading: (name) => wanted(`reading ${name}`, `reading/${name}`, async (signal) => (await get(`reading/${name}`, signal)).json()),
+
     /** All that is measured of a region. @param {RegionWish} wish */
     region: (wish) => wanted('region', regionPath(wish), (signal) => numbers(regionPath(wish), signal)),
 
@@ -209,6 +212,12 @@ export function createSource({
     places: (coordinates) => {
       const path = `places?${new URLSearchParams({ coordinates })}`;
       return wanted('places', path, async (signal) => (await get(path, signal)).json());
+    },
+
+    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @returns {Promise<import('../text/lens.js').Words | null>} */
+    words: (name, layer) => {
+      const path = wordsPath(name, layer);
+      return wanted('words', path, async (signal) => (await get(path, signal)).json());
     },
 
     // Of a comparison
@@ -280,8 +289,8 @@ export function createSource({
  * @param {RowWish} wish
  * @param {boolean} [oneHead]  the row of the wish's head alone
  */
-export function rowPath({ tower, direction, layer, head, query, until, source, effect }, oneHead = false) {
-  const reduced = oneHead || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
+export function rowPath({ tower, direction, layer, head, query, until, source, effect, isRatio }, oneHead = false) {
+  const reduced = oneHead || isRatio || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
   if (effect && direction === 'received') return `row?tower=${tower}&layer=${layer}${reduced}${of(effect)}`;
   if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
@@ -290,10 +299,10 @@ export function rowPath({ tower, direction, layer, head, query, until, source, e
 }
 
 /** @param {AtlasWish} wish */
-export function atlasPath({ tower, direction, query, until, grid, max_cells, effect }) {
+export function atlasPath({ tower, direction, query, until, grid, max_cells, effect, isRatio }) {
   const name = direction === 'read by' ? 'key' : 'query';
   const which = effect && direction === 'received' ? '' : `&${name}=${query}${span(until)}`;
-  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}`;
+  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}${isRatio ? '&reduced=1' : ''}`;
 }
 
 /** @param {MassesWish} wish */
@@ -302,8 +311,14 @@ export function massesPath({ tower, query, until }) {
 }
 
 /** @param {ScoresWish} wish */
-export function scoresPath({ tower, name, query, until, key, region }) {
-  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}`;
+export function scoresPath({ tower, name, direction, query, until, key, region, effect }) {
+  const which = effect && direction === 'received' ? '' : `&query=${query}${span(until)}`;
+  return `scores?tower=${tower}&name=${name}${which}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}${of(effect)}`;
+}
+
+/** @param {string} name  of a lens @param {number} layer */
+export function wordsPath(name, layer) {
+  return `words?reading=${name}&layer=${layer}`;
 }
 
 /** @param {LineWish} wish */

@@ -8,7 +8,7 @@ import { rowCount } from './effects.js';
  * @typedef {import('../data/run_info.js').Choice} Choice
  */
 
-const literal = JSON.stringify;
+const literal = (/** @type {string | number} */ value) => JSON.stringify(value);
 const list = (/** @type {(string | number)[]} */ values) => `[${values.map(literal).join(', ')}]`;
 
 /** What the array is called: effects of keys, or by rows. @param {View} view */

@@ -23,6 +23,7 @@
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
  */
 
+import { isRatio } from './ratios.js';
 import { sidesOf } from '../data/source.js';
 import { regionIn } from './regions.js';
 
@@ -45,7 +46,12 @@ export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places
   };
   // The answer's own place is not drawn where a person does not want to see it.
   const region = info && (chosen || places) ? regionIn(info, chosen, tower) : null;
-  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }), ...(effect && { effect }) };
+  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }), ...(effect && { effect }), ...(drawn?.measured && { measured: measuredView(drawn.measured) }) };
+}
+
+/** @param {NonNullable<import('./coloured_map.js').Drawn['measured']>} measured */
+function measuredView({ map: { name, target, block }, measure }) {
+  return { name, tokens: target.tokens, block, measure };
 }
 
 /**
@@ -56,7 +62,7 @@ export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places
  */
 export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (format === 'zip') return 'export?format=zip';
-  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...placeFields(view.region) })}`;
+  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...(view.effect ? { reading: view.effect.name } : {}), ...placeFields(view.region) })}`;
   if (format === 'region') return `export?${new URLSearchParams({ format: 'csv', ...rowOf(view), ...placeFields(view.region) })}`;
   if (format === 'safetensors') return `layer/${encodeURIComponent(view.tower)}/${view.layer}`;
   /** @type {Record<string, string | number>} */
@@ -101,10 +107,12 @@ export function opening({ tower, direction, layer, head, query }) {
  * @param {Format} format
  */
 export function reasonAgainst(view, format) {
+  if (view.measured && [...FIGURES, 'npz', 'csv'].includes(format)) return `What is shown was measured, and files hold what is read: choose Read or Forecast. Its numbers: reading/${view.measured.name}.`;
   if (format === 'region' && !view.region) return 'Mark a place first: ▭ beside the zoom, or the key m.';
   if (format === 'region' && view.effect) return 'A table of a place is of what is read: choose Read.';
   if (format === 'region' && view.direction !== 'reads') return 'A place is measured in what a row reads: choose “reads from”.';
-  if (format === 'html' && view.effect) return 'A file of its own holds what was read: choose Read.';
+  if (format === 'html' && isRatio(view.effect)) return 'A file of its own holds what was read, and a forecast: choose Read.';
+  if (FIGURES.includes(format) && isRatio(view.effect)) return 'No figure is made of ratios: NPZ and CSV hold their numbers.';
   if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
   if (format === 'card' && view.direction === 'received' && !view.effect) return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
   if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;

@@ -70,7 +70,7 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
     for (const { name, select } of selects) {
       if (name === 'scale') select.options[2].disabled = isColumn;
       if (name === 'sinks') select.disabled = isColumn;
-      if (name === 'palette') select.disabled = reading !== null;
+      if (name === 'palette') [select.disabled, select.title] = reading ? [true, 'effects have colours of their own: blue loses, red gains'] : [false, ''];
     }
     for (const { name, button } of switches) if (name === 'places') button.hidden = !info || !placeCount(info);
     for (const { name, element } of selects) if (name === 'coordinates') element.hidden = !info?.named_places || !info.place_habit;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { atlasPath, regionPath, rowPath } from '../../../assets/viewer/data/source.js';
+import { atlasPath, regionPath, rowPath, scoresPath } from '../../../assets/viewer/data/source.js';
 import { directionsOf, isOf } from '../../../assets/viewer/data/selection.js';
 import { makeAtlas, mapAtPlace, ownHigh, sharedHigh } from '../../../assets/viewer/numbers/atlas.js';
 import { barLabels, placeIn, rangeOf } from '../../../assets/viewer/numbers/colour_range.js';
 import { makeDrawn } from '../../../assets/viewer/numbers/coloured_map.js';
 import { bestHeads, orderOf, ORDERS, ranksOf } from '../../../assets/viewer/numbers/head_order.js';
 import { makeTint } from '../../../assets/viewer/numbers/token_tint.js';
-import { makeShown, wantedAtlas } from '../../../assets/viewer/state/follow.js';
+import { makeShown, wantedAtlas, wantedScores } from '../../../assets/viewer/state/follow.js';
 import { startingLook } from '../../../assets/viewer/state/look.js';
 import { divergingPixels, entry } from '../../../assets/viewer/paint/palette.js';
 import { paintMaps, signedEntriesOf } from '../../../assets/viewer/paint/small_maps.js';
@@ -110,9 +110,27 @@ test('tokens are tinted to the largest effect, however small, and sinks as any o
 
 // Heads
 
+test('heads are ordered by the forecast of silencing them, and by the effect at the pinned cell, whatever its sign', () => {
+  const shown = shownOf([1, -2, 0, 0, 3, -6, 0, 1]);
+  const asked = (order, changes = {}, pinned = null) => {
+    const wish = wantedScores(INFO, { ...shown, ...changes }, order, pinned);
+    return wish && scoresPath(wish);
+  };
+  assert.equal(asked('silence'), 'scores?tower=language&name=silence_zero&reading=f0');
+  assert.equal(asked('silence', { direction: 'read by' }), 'scores?tower=language&name=silence_zero&reading=f0', 'it is of no row');
+  const pinned = { grid: 0, row: 0, col: 1 };
+  assert.equal(asked('value', {}, pinned), 'scores?tower=language&name=value&key=1&reading=f0');
+  assert.equal(asked('value', { direction: 'reads' }, pinned), 'scores?tower=language&name=value&query=3&key=1&reading=f0');
+  assert.deepEqual([asked('value', { direction: 'read by' }, pinned), asked('effect'), asked('image_mass')], [null, null, null]);
+  const silenced = Float32Array.of(0.5, -2, 1, 0);
+  assert.deepEqual(ranksOf(silenced, 2, 'silence').map((ranks) => [...ranks]), [[1, 0], [0, 1], [1, 0]]);
+  assert.deepEqual(bestHeads(silenced, silenced, 'silence'), [1, 2, 0, 3]);
+  assert.equal(ORDERS.silence.write(-2), '−2.00');
+});
+
 test('heads are ordered by the size of their effect; orders by what is read are none of effects', () => {
-  assert.deepEqual(['number', 'effect', 'found', 'image_mass', 'value'].map((order) => orderOf(order, true)), ['number', 'effect', 'found', 'effect', 'effect']);
-  assert.deepEqual(['effect', 'entropy'].map((order) => orderOf(order, false)), ['number', 'entropy']);
+  assert.deepEqual(['number', 'effect', 'silence', 'value', 'image_mass'].map((order) => orderOf(order, true)), ['number', 'effect', 'silence', 'value', 'effect']);
+  assert.deepEqual(['effect', 'silence', 'entropy'].map((order) => orderOf(order, false)), ['number', 'number', 'entropy']);
   assert.equal(ORDERS.effect.unit, 'nats');
   const wish = wantedAtlas(INFO, SELECTION, EFFECT);
   const atlas = makeAtlas(numbers([1, -1, -3, 2, 0, 0, 0, 4], [2, 2, 1, 2]), wish, INFO);

@@ -52,8 +52,9 @@ test('a file of effects names the forecast, of all rows no row, and leaves the u
   const { format, reading, unit, query, received, high } = asked(exportPath(view, 'svg'));
   assert.deepEqual([format, reading, unit, query, received, high], ['svg', 'f0', undefined, undefined, undefined, '3.25e-7']);
   assert.deepEqual(asked(exportPath({ ...view, direction: 'reads' }, 'npz')), { format: 'npz', tower: 'language', layer: '12', head: '3', reading: 'f0', query: '69', grid: '0' });
-  for (const each of ['png', 'card', 'npz', 'csv', 'zip']) assert.equal(reasonAgainst(view, each), null, each);
-  for (const each of ['html', 'region']) assert.match(reasonAgainst({ ...view, region: { image: 0, label: '', place: [1, 1] } }, each), /choose Read/);
+  assert.deepEqual(asked(exportPath(view, 'html')), { format: 'html', layer: '12', head: '3', reading: 'f0' }, 'a file opens with them');
+  for (const each of ['png', 'card', 'npz', 'csv', 'html', 'zip']) assert.equal(reasonAgainst(view, each), null, each);
+  assert.match(reasonAgainst({ ...view, region: { image: 0, label: '', place: [1, 1] } }, 'region'), /choose Read/);
 });
 
 test('what is not to be had says why', () => {

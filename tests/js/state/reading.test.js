@@ -53,6 +53,17 @@ test('one that was not made is asked for; what is told of it leads to it, and a 
   assert.deepEqual([state.get.reading, state.get.readings.forecast.working, sent.at(-1)[0]], [null, false, 'stop'], 'back to what is read: it is not waited for');
 });
 
+test('another one that is wished ends the one on its way; the same one is waited for', async () => {
+  const { state, sent, asking, choice } = page();
+  await choice.forecast();
+  await choice.forecast();
+  assert.equal(sent.length, 1);
+  await choice.forecast([3]);
+  assert.deepEqual([sent.map(([name]) => name), state.get.notice], [['apply', 'stop', 'apply'], '']);
+  asking.hear({ number: sent[2][1].number, reading: 'forecast', made: made([3]) });
+  assert.equal(state.get.reading.name, 'f3');
+});
+
 test('a file shows what it holds, and asks nobody', async () => {
   const { state, choice } = page([made([2])], { canAsk: false });
   await choice.forecast();

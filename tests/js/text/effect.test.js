@@ -3,6 +3,7 @@ import test from 'node:test';
 import { cellEffect, effectCaution, effectSentence, effectTitle, FORECAST_ANSWERS, inNats, placeEffect, READ_ANSWERS, targetName } from '../../../assets/viewer/text/effect.js';
 import { atlasTitle, headsLine } from '../../../assets/viewer/text/atlas.js';
 import { wordsOfCell } from '../../../assets/viewer/text/cell.js';
+import { leftOutWords } from '../../../assets/viewer/text/left_out.js';
 import { sinksOf } from '../../../assets/viewer/text/sinks.js';
 import { attentionReading, chipWords } from '../../../assets/viewer/text/token.js';
 import { tintWords } from '../../../assets/viewer/numbers/token_tint.js';
@@ -70,6 +71,9 @@ test('no effect is called a share, a mass, attention or a multiple of the even',
   ];
   for (const words of said) assert.doesNotMatch(words, /%(?! share the last)|\bshares? of|\bmass\b|attention|uniform|even attention|×/, words);
   assert.equal(sinksOf([SHOWN], 'masked'), '');
-  assert.equal(shareOf({ ...SHOWN, direction: 'reads' }, 0), '');
+  assert.equal(shareOf(SHOWN, 0), '−0.250');
+  assert.equal(shareOf({ ...SHOWN, direction: 'read by' }, 0), '');
   assert.match(READ_ANSWERS, /share of attention/);
+  assert.equal(leftOutWords('row?layer=3&reading=f0&tower=language', 'It holds little.'), 'The forecast of all rows (layer 3) is not in this file. It holds little.');
+  assert.match(leftOutWords('column?key=5&layer=3&reading=f0&until=7', ''), /^The forecast of reading positions 5 to 7 \(layer 3\) is/);
 });

@@ -1,0 +1,170 @@
+"""A batch in one file for each member that opens in three lines: Parquet where pyarrow is there, else NPZ.
+
+Owns the columns: a row for each item, of one with several places a row for each place. Files are written whole, some
+rows at a time: the numbers of a large set do not fit into memory.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attention.errors import InvalidRequest
+
+from .batch import BASE, Batch
+from .tables import AT_A_PLACE
+
+ROWS = 1_000  # that are in memory at once
+TEXTS = ("id", "name", "image", "prompt", "answer", "outcome")
+NUMBERS = ("logprob", "uniform", "central")
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every entry of a zip: the same batch gives the same bytes
+Row = tuple[dict[str, Any], int | None]
+
+
+def write_summaries(batch: Batch, form: str | None = None) -> list[Path]:
+    """Write a summary of each member that has an item, and return the files: `summary.npz`, `summary.adapter_1.npz`.
+
+    `form` is parquet or npz, by default the first that can be written. Raises InvalidRequest.
+    """
+    if form not in (None, "parquet", "npz"):
+        raise InvalidRequest(f"A summary is written as parquet or npz, not as {form}.")
+    form = form or ("parquet" if has_pyarrow() else "npz")
+    files = []
+    for member in batch.members:
+        if not batch.rows(member):
+            continue
+        path = batch.folder / f"summary{'' if member == BASE else f'.{member}'}.{form}"
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            (_write_parquet if form == "parquet" else _write_npz)(batch, member, unfinished)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        files.append(path)
+    return files
+
+
+def has_pyarrow() -> bool:
+    """True where Parquet can be written."""
+    try:
+        import pyarrow.parquet  # noqa: F401 - imported for whether it is there
+    except ImportError:
+        return False
+    return True
+
+
+def columns(batch: Batch, member: str, rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """Some rows as arrays: texts, numbers, `place` float64 [rows, 4], and tables float32 [rows, layers, heads]."""
+    names = batch.names(member)
+    places = [row["places"][at] if at is not None else None for row, at in rows]
+    plain: dict[str, list[Any]] = {
+        "id": [row["id"] for row, _ in rows],
+        "name": [row["name"] for row, _ in rows],
+        "image": [next(iter(row["images"]), None) for row, _ in rows],
+        "prompt": [_words(row) for row, _ in rows],
+        "answer": [row["answer"] for row, _ in rows],
+        "outcome": [place and place["outcome"] for place in places],
+        "logprob": [row["logprob"] for row, _ in rows],
+        "uniform": [place and place["uniform"] for place in places],
+        "central": [place and place["central"] for place in places],
+    }
+    is_placed = any(name in AT_A_PLACE for name in names)
+    found: dict[str, np.ndarray] = {name: np.array([text or "" for text in plain[name]], object) for name in TEXTS}
+    found |= {name: np.array(plain[name], np.float64) for name in NUMBERS}
+    found["forced"] = np.array([row["forced"] for row, _ in rows], bool)
+    found["tokens"] = np.array([row["tokens"] for row, _ in rows], np.int32)
+    found["answer_tokens"] = np.array([len(row["logprobs"]) for row, _ in rows], np.int32)
+    found["row"] = np.array([row["row"] for row, _ in rows], np.int32)
+    if is_placed:
+        found["place_number"] = np.array([-1 if at is None else at for _, at in rows], np.int32)
+        found["place"] = np.array([_sides(place) for place in places], np.float64)
+    else:
+        found = {name: values for name, values in found.items() if name not in ("outcome", "uniform", "central")}
+    shape = batch.shape(member)
+    tables = [batch.tables_of(row) for row, _ in rows]
+    for name in names:
+        keys = [f"{at}.{name}" if name in AT_A_PLACE else name for _, at in rows]
+        own = [table.get(key) for table, key in zip(tables, keys, strict=True)]
+        nothing = np.full(shape, np.nan, np.float32)
+        found[name] = np.stack([nothing if each is None or each.shape != shape else each for each in own])
+    return found
+
+
+def _chunks(batch: Batch, member: str) -> Iterator[dict[str, np.ndarray]]:
+    rows = batch.by_place(member)
+    while some := list(islice(rows, ROWS)):
+        yield columns(batch, member, some)
+
+
+def _words(row: dict[str, Any]) -> str:
+    """The prompt of a row, of a chat the last words of its user."""
+    if not row["messages"]:
+        return str(row["prompt"])
+    texts = [part["text"] for part in row["messages"][-1]["content"] if part["type"] == "text"]
+    return "\n".join(texts)
+
+
+def _sides(place: dict[str, Any] | None) -> list[float]:
+    sides = list(place["place"]) if place else []
+    return sides + [np.nan] * (4 - len(sides))
+
+
+def _write_parquet(batch: Batch, member: str, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def column(values: np.ndarray) -> Any:
+        if values.dtype == object:
+            return pa.array(values.tolist(), pa.string())
+        flat = pa.array(values.reshape(-1))
+        for size in values.shape[:0:-1]:
+            flat = pa.FixedSizeListArray.from_arrays(flat, size)
+        return flat
+
+    writer = None
+    about = {b"layers": str(batch.rows(member)[0]["layers"]).encode()}
+    try:
+        for chunk in _chunks(batch, member):
+            table = pa.table({name: column(values) for name, values in chunk.items()}).replace_schema_metadata(about)
+            writer = writer or parquet.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _write_npz(batch: Batch, member: str, path: Path) -> None:
+    """Write column after column, each in as many steps as there are chunks: a zip has one entry open at a time."""
+    n = sum(1 for _ in batch.by_place(member))
+    lengths: dict[str, int] = {}
+    shapes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+    for chunk in _chunks(batch, member):
+        for name, values in chunk.items():
+            if values.dtype == object:
+                lengths[name] = max(lengths.get(name, 1), *map(len, values))
+            else:
+                shapes[name] = values.dtype, values.shape[1:]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
+        layers = np.array(batch.rows(member)[0]["layers"], np.int32)
+        _entry(file, "layers", layers.dtype, layers.shape, iter([layers]))
+        for name in [*lengths, *shapes]:
+            dtype, shape = (np.dtype(f"<U{lengths[name]}"), ()) if name in lengths else shapes[name]
+            _entry(file, name, dtype, (n, *shape), (chunk[name].astype(dtype) for chunk in _chunks(batch, member)))
+
+
+def _entry(
+    file: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterator[np.ndarray]
+) -> None:
+    info = zipfile.ZipInfo(f"{name}.npy", EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED if dtype.kind == "U" else zipfile.ZIP_STORED
+    with file.open(info, "w", force_zip64=True) as entry:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(entry, header)
+        for part in parts:
+            entry.write(np.ascontiguousarray(part).tobytes())

@@ -1,0 +1,1 @@
+"""Records of a data set, read from files as people have them."""
