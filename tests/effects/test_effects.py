@@ -207,6 +207,8 @@ def test_agreement_is_kept_with_every_head_and_found_again(run, capsys):
     assert record["caution"] == (FLAT_ORDER if kept.info["value"] > NEAR_CERTAIN else "")
     assert record["chance"]["hidden"]["hits"] == 0.25 and 0.9 <= record["chance"]["hidden"]["rank"] <= 1
     assert AGREEMENT.name_of(run, AGREEMENT.read(run, {"sides": 2})) == kept.folder.name
+    other = keep_agreement(run, Target.of(run, target.tokens[0], 7), sides=2, paints=False, model=of_pocket())
+    assert other.info["value"] > 0 and not other.info["caution"], "a difference of logits is no probability"
     for wrong, words in (((99,), "no layer 99"), ((3, 99), "no head 99")):
         with pytest.raises(NotInRun, match=words):
             kept.of_head(*wrong)

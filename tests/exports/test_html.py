@@ -106,6 +106,9 @@ def test_a_file_holds_a_forecast_beside_the_attention_and_opens_with_it(tmp_path
         read_lens(run)
         with pytest.raises(InvalidRequest, match="and no lens"):
             html_file(run, reading="lens")
+        other = forecast_knock_outs(run, forecast.target.tokens, 7)
+        with pytest.raises(InvalidRequest, match="one token against another"):
+            html_file(run, reading=other.folder.name)
 
 
 def test_a_usual_run_is_held_whole_and_a_large_one_up_to_the_limit(large_run):

@@ -74,22 +74,29 @@ def copied(reading, place, **changes):
 
 
 class Rows:
-    """A run of one layer whose rows are given: [heads, queries, keys]."""
+    """A run of one layer whose scores are given, [heads, queries, keys], and the logit of a learned sink."""
 
-    def __init__(self, rows, cross=False, sink=False):
-        self._rows, self._cross, self._sink = rows.astype(np.float32), cross, sink
+    def __init__(self, scores, cross=False, sink=-np.inf):
+        self._scores, self._cross, self._sink = scores, cross, sink
+
+    def rows(self, hidden=()):
+        """Rows float64 without some keys."""
+        scores = self._scores.copy()
+        scores[:, :, hidden] = -np.inf
+        peak = np.maximum(scores.max(axis=-1, keepdims=True), self._sink)
+        peak = np.where(np.isfinite(peak), peak, 0)
+        weights = np.exp(scores - peak)
+        total = weights.sum(axis=-1, keepdims=True) + np.exp(self._sink - peak)
+        return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
 
     def heads(self, tower):
-        return len(self._rows)
+        return len(self._scores)
 
     def queries(self, tower):
-        return self._rows.shape[1]
+        return self._scores.shape[1]
 
     def keys(self, tower):
-        return self._rows.shape[2]
-
-    def has_learned_sink(self, layer, tower):
-        return self._sink
+        return self._scores.shape[2]
 
     def queries_are_tokens(self, tower):
         return True
@@ -98,49 +105,50 @@ class Rows:
         return not self._cross
 
     def dense_chunks(self, layer, tower, first=0, last=None):
-        yield first, self._rows[:, first:last]
+        yield first, self.rows().astype(np.float32)[:, first:last]
+
+    def rows_without(self, layer, tower, start, stop, keys):
+        return self.rows(keys).astype(np.float32)[:, start:stop]
 
 
-def forecast_of(rows, rng, **kind):
-    """A forecast over these rows with random values and pulls, and these as arrays."""
+def forecast_of(run, rng):
+    """A forecast over a run's rows with random values and pulls, and these as arrays."""
+    rows = run.rows()
     heads, n, keys = rows.shape
     data = {"value": rng.normal(size=(heads // 2, keys, 8)), "pull": rng.normal(size=(heads, n, 8))}
     value = data["value"].repeat(2, axis=0)
     data["pull_output"] = (data["pull"] * (rows @ value)).sum(axis=-1)
     made = object.__new__(Forecast)
     made.__dict__.update(
-        run=Rows(rows, **kind),
+        run=run,
         info={"towers": {"language": {"layers": [{"index": 0}]}}},
         _kept=((0, "language"), {name: each.astype(np.float32) for name, each in data.items()}),
     )
     return made, value, data["pull"]
 
 
-def knocked_out(rows, sink, value, pull, keys, reads):
-    """Change of pull . output when rows outside of the keys are left with the others, in float64, row by row."""
-    inside = np.isin(np.arange(rows.shape[2]), keys)
-    left = rows[:, :, ~inside].sum(axis=-1, keepdims=True) + sink
-    is_there = left > np.finfo(np.float32).tiny
-    after = np.where(is_there, (rows[:, :, ~inside] @ value[:, ~inside]) / np.where(is_there, left, 1), 0)
-    change = (pull * (after - rows @ value)).sum(axis=-1)
-    return change[:, ~inside[: rows.shape[1]]].sum(axis=1) if reads else change.sum(axis=1)
+def knocked_out(run, value, pull, keys):
+    """Change of pull . output when rows outside of the keys are left with the others, in float64."""
+    inside = np.isin(np.arange(run.keys("language")), keys)
+    change = (pull * ((run.rows(inside) - run.rows()) @ value)).sum(axis=-1)
+    return change[:, ~inside[: change.shape[1]]].sum(axis=1) if run.keys_are_tokens("language") else change.sum(axis=1)
 
 
-@pytest.mark.parametrize("kind", ["tokens", "cross", "sink"])
+@pytest.mark.parametrize("kind", [{}, {"cross": True}, {"sink": -1.0}], ids=["tokens", "cross", "sink"])
 def test_rows_that_have_nearly_all_of_their_mass_on_a_region(kind):
-    """Their rest is summed, where 1 less the mass would be rounding; also with a learned sink's share."""
+    """Their rest is computed anew: 1 less the mass would be rounding, and what is below float32 would be nothing."""
     rng = np.random.default_rng(0)
     n = 12
     scores = rng.normal(size=(4, n, n))
-    scores[0, :, 3], scores[1, :, 3], scores[2, :, 4] = 14, 40, 200  # 1e-6 of a row is left, 1e-17, or nothing
-    rows = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    sink = 0.3 * (kind == "sink") / (rows.sum(axis=-1, keepdims=True) + 0.3)
-    rows *= (1 - sink) / rows.sum(axis=-1, keepdims=True)
-    made, value, pull = forecast_of(rows, rng, cross=kind == "cross", sink=kind == "sink")
+    scores[0, :, 3], scores[1, :, 3], scores[2, :, 4] = 14, 40, 200  # 1e-6 of a row is left, 1e-17, or 1e-87
+    scores[3, :2, 5:] = -np.inf
+    scores[3, :2, :5] = -np.inf, -np.inf, -np.inf, 0, 0  # rows that see no other key than the first region's
+    run = Rows(scores, **kind)
+    made, value, pull = forecast_of(run, rng)
     regions = [[3, 4], [5], list(range(n - 1))]
     found = made.knock_outs(regions)
     for region, values in zip(regions, found, strict=True):
-        expected = knocked_out(rows, sink, value, pull, region, reads=kind != "cross")
+        expected = knocked_out(run, value, pull, region)
         assert np.allclose(values[0], expected, atol=2e-5 * np.abs(expected).max()), region
         assert np.array_equal(made.knock_out(region), values)
 
