@@ -18,6 +18,8 @@ _HOME = {
     "read_lens": "capture.lens",
     "relative_map": "readings.relative",
     "Target": "readings.target",
+    "ask_reading": "kinds.making",
+    "run_as_read": "kinds.kept",
     "try_region": "effects.beside_controls",
     "try_heads": "effects.beside_controls",
     "agree": "effects.agreeing",
@@ -42,9 +44,9 @@ _HOME = {
 
 __all__ = [
     "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "Target", "agree", "answer_regions",
-    "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_batch", "open_run",
-    "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_batch", "run_places",
-    "score_items", "try_heads", "try_region",
+    "ask_reading", "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_batch",
+    "open_run", "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map",
+    "run_as_read", "run_batch", "run_places", "score_items", "try_heads", "try_region",
 ]  # fmt: skip
 
 

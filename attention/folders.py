@@ -12,7 +12,7 @@ from .comparisons.check import check_comparison
 from .comparisons.comparison import INDEX as COMPARISON_INDEX
 from .comparisons.comparison import Comparison, open_comparison
 from .comparisons.unpack import unpack_comparison
-from .errors import DamagedRun, InvalidRequest
+from .errors import DamagedRun, InvalidRequest, NotInRun, quoted
 from .runs.checks.run import check_run
 from .runs.checks.unpack import INDEX as RUN_INDEX
 from .runs.checks.unpack import unpack_run
@@ -33,6 +33,18 @@ def kind_of(folder: Path) -> str | None:
 def open_folder(folder: str | os.PathLike) -> Run | Comparison:
     """Open a finished run or comparison; closed by `close` or as a context. Raises DamagedRun for anything else."""
     return open_comparison(folder) if kind_of(Path(folder)) == Comparison.kind else open_run(folder)
+
+
+def runs_of(found: Run | Comparison, member: str | None = None) -> list[tuple[Run, str | None]]:
+    """The runs of a finished folder, or the named one, each with the name that it has there: None of a run by itself.
+
+    Raises NotInRun for a member that there is not.
+    """
+    if found.kind == "run":
+        if member is not None:
+            raise NotInRun(f"This is one run, and has no member {quoted(member)}: leave it out.")
+        return [(found, None)]
+    return [(found.run(name), name) for name in ([member] if member is not None else found.runs)]
 
 
 def check(found: Run | Comparison) -> None:

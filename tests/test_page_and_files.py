@@ -13,7 +13,7 @@ from golden import by_definition
 
 from attention.comparisons.names import member_names
 from attention.drawing import number_text
-from attention.drawing.colour_range import MapCells, drawn, drawn_difference, drawn_together
+from attention.drawing.colour_range import MapCells, drawn, drawn_difference, drawn_signed, drawn_together
 from attention.drawing.look import Look
 from attention.drawing.overlay import Smoothed
 from attention.drawing.palettes import PALETTES, diverging, palette
@@ -63,6 +63,14 @@ def test_a_difference_has_its_range_and_its_entries(case):
         None if hatched else int(of) for of, hatched in zip(how.entries(how.values)[0], how.hidden[0], strict=True)
     ]
     assert entries == case["entries"]
+
+
+@pytest.mark.parametrize("case", GOLDEN["effects"])
+def test_a_map_of_effects_has_its_range_its_entries_and_its_texts(case):
+    how = drawn_signed(np.float32([case["cells"]]), Look(curve=case["curve"], high=case["high"]))
+    assert (how.low, how.high) == pytest.approx((case["low"], case["end"]), rel=1e-12)
+    assert how.clipped == case["clipped"] and how.entries(how.values)[0].tolist() == case["entries"]
+    assert list(number_text.signed_labels(how)) == case["labels"]
 
 
 @pytest.mark.parametrize("case", GOLDEN["smoothing"])

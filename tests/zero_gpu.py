@@ -151,6 +151,9 @@ compared = client.predict(
 print("compared", len(compared["comparison"]["members"]), flush=True)
 tried = client.predict(ticket=made["ticket"], heads=[[0, 0]], api_name="/try")
 print("tried", tried["heads"], len(list(cache.readings(made["ticket"]).iterdir())), flush=True)
+read = client.predict(ticket=made["ticket"], kind="lens", api_name="/reading")
+again = client.predict(ticket=made["ticket"], kind="lens", api_name="/reading")
+print("read", read["kind"], read == again, len(list(cache.readings(made["ticket"]).iterdir())), flush=True)
 os.environ["ATTENTION_GPU_SECONDS"] = "5"
 print("too long", refused(answer="red"), flush=True)
 del os.environ["ATTENTION_GPU_SECONDS"]

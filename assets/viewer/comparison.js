@@ -139,7 +139,7 @@ export function mount({ element, props, watch, trigger, server }) {
 
   const strip = createTokenStrip(root, state, actions, comparisonReading(state));
   const follower = createComparisonFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
-  const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']]);
+  const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']], ['effect']);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
     kind: 'comparison', base: address, props, watch, open, read: readComparison,

@@ -7,7 +7,7 @@
  */
 import { createActions } from './state/actions.js';
 import { createCommands } from './state/commands.js';
-import { readFragment, writeFragment } from './state/address.js';
+import { readFragment, readShows, writeFragment } from './state/address.js';
 import { sharedHigh } from './numbers/atlas.js';
 import { createAtlasView } from './views/atlas/atlas_view.js';
 import { createCaution } from './views/caution.js';
@@ -45,6 +45,9 @@ import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
 import { createSwipe } from './views/swipe.js';
 import { createPageEvents, describe } from './views/page_events.js';
+import { createReadingChoice } from './state/reading.js';
+import { createReadings } from './state/readings.js';
+import { createReadingSwitch } from './views/reading_choice.js';
 import { createRunTrials } from './views/trial.js';
 import { createTrials } from './state/trials.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
@@ -74,8 +77,8 @@ export function mount({ element, props, watch, trigger, server }) {
     nothing: NOTHING,
     sources: () => [state.get.source],
     reopen() {
-      const { manifest, selection } = state.get;
-      void open(manifest, selection ? { selection, region: state.get.region ?? undefined } : {});
+      const { manifest, selection, reading } = state.get;
+      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ? { tokens: reading.isWhole ? null : reading.tokens } : undefined } : {});
     },
     chosen() {
       const { shown } = state.get;
@@ -95,9 +98,11 @@ export function mount({ element, props, watch, trigger, server }) {
   const follower = createFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
   const places = createRegionActions(state, { infos: () => (state.get.info ? [state.get.info] : []), focusGrid: actions.focusGrid });
   const image = createImageView(root, state, { ...actions, places });
-  const panel = createPlacePanel(root, state, places, () => []);
+  const panel = createPlacePanel(root, state, { ...places, select: actions.choose }, () => []);
   const atlas = createAtlasView(root, state, actions);
   const trials = server ? null : createTrials(state, trigger); // a file has nobody to ask
+  const readings = server ? null : createReadings(state, trigger);
+  const shows = createReadingChoice(state, { asking: readings, select: (selection) => void follower.select(selection), announce: session.announce });
   const help = createHelp(root);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
@@ -111,37 +116,39 @@ export function mount({ element, props, watch, trigger, server }) {
         state.set({ info });
         void follower.reorder();
       },
-    }), createHeadline(root, state), createChoices(root, state, actions), strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
+    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
     }),
     createPageEvents(root, state, {
-      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear: actions.clear, mark, place: places.next }), gone: dispose,
+      parts: ['stage', 'atlas-place'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear: actions.clear, mark, place: places.next, effect: showEffect }), gone: dispose,
     }),
   ];
   const undo = [
-    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false) }),
+    hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false), tried: ({ told }) => readings?.hear(told) }),
+    () => readings?.stopAll(), // nobody would see what comes of it
     state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
     state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
     state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
-    state.on(['info', 'shown', 'atlas', 'selection', 'pictureReady', 'failure', 'source'], settle),
-    state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown)),
-    state.on(['selection', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
+    state.on(['info', 'shown', 'atlas', 'selection', 'reading', 'pictureReady', 'failure', 'source'], settle),
+    state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown, { effect: state.get.shown?.effect?.name ?? null })),
+    state.on(['selection', 'reading', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place, shows?: import('./state/address.js').Shows}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     const before = next?.keeps_view ? { ...state.get } : null;
     session.close();
     follower.dispose();
     trials?.stop(); // of what was on screen
+    readings?.stopAll();
     if (!next) {
       state.set({ ...NOTHING, source: null, manifest: null });
       return;
@@ -157,10 +164,15 @@ export function mount({ element, props, watch, trigger, server }) {
       const asked = wish.region ?? next.view?.region;
       const isSame = before?.info && before.selection && asksTheSame(before.info, info);
       const chosen = isSame ? before.selection : wish.selection;
-      const selection = chosen ? checkedSelection(info, chosen) : startingSelection(info, firstTower(info), next.view);
+      const tower = checkedSelection(info, chosen ?? {}).tower;
+      const shown = wish.shows ?? (wish.selection ? undefined : readShows(next.view?.show).shows);
+      const { reading, notice: missing } = shown ? await shows.restore(info, shown.tokens, tower) : { reading: null, notice: '' };
+      if (state.get.source !== source) return;
+      const start = startingSelection(info, firstTower(info), next.view);
+      const selection = chosen ? checkedSelection(info, chosen, reading !== null) : reading ? { ...start, direction: /** @type {const} */ ('received') } : start;
       const region = isSame ? before.region : regionAsked(info, asked, selection.tower);
-      const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : '';
-      state.set({ info, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });
+      const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : missing;
+      state.set({ info, reading, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });
       if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned, loaded: before.loaded });
       await follower.select(selection);
     } catch (error) {
@@ -172,6 +184,12 @@ export function mount({ element, props, watch, trigger, server }) {
   function mark() {
     places.toggle();
     if (state.get.marking) panel.focus();
+  }
+
+  /** From what is read to what that does, by a key: where that has to be made first, it is seen how far it is. */
+  function showEffect() {
+    if (!state.get.reading && !state.get.forecasts.length) panels.toggle('tokens', true);
+    shows.toggle();
   }
 
   /** How the map on screen is painted, by what is chosen. */
@@ -186,9 +204,9 @@ export function mount({ element, props, watch, trigger, server }) {
   // What is said about it
 
   function settle() {
-    const { source, info, shown, selection, atlas, pictureReady, failure } = state.get;
-    const isShown = info !== null && selection !== null && isOf(info, selection, shown);
-    const wanted = isShown && wantedAtlas(info, selection);
+    const { source, info, shown, selection, reading, atlas, pictureReady, failure } = state.get;
+    const isShown = info !== null && selection !== null && isOf(info, selection, shown, reading);
+    const wanted = isShown && wantedAtlas(info, selection, reading);
     const isWhole = isShown && (shown.grid === null || pictureReady) && (!wanted || atlas?.name === atlasPath(wanted));
     state.set({ status: statusOf({ failure, isOpen: source !== null, isShown, isWhole }) });
   }

@@ -20,6 +20,7 @@ from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
+from attention.readings.reading import check_asked_again
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -86,12 +87,7 @@ def asked_again(
         raise InvalidRequest(
             f"This run was made with adapter {quoted(run.info['adapter']['id'])}; pass the adapted model."
         )
-    parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
-    if parts:
-        raise InvalidRequest(
-            f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "
-            "model with an encoder or a resampler what rows read is kept, and nothing is computed anew."
-        )
+    check_asked_again(run)
     request, limits = request_of(run), limits and limits.of_kept_pictures()
     with (
         Extraction(request, partial, model, limits, is_differentiated=True) as extraction,

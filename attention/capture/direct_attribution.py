@@ -49,6 +49,8 @@ def attribute_directly(
     processor=None,
     limits: Limits | None = None,
     folder: str | os.PathLike | None = None,
+    partial: PartialRun | None = None,
+    adapted: Adapted | None = None,
 ) -> Direct:
     """Say what each head, layer and cell adds to the logits of an answer's tokens on the direct path.
 
@@ -58,9 +60,9 @@ def attribute_directly(
     target = Target.of(run, tokens, against)
 
     def fill(own: PartialRun, given) -> Path:
-        return fill_direct(run, target, own, given, limits)
+        return fill_direct(run, target, own, given, limits, adapted)
 
-    place = found_or_made(run, target.name(KIND, ()), folder, fill, model, processor)
+    place = found_or_made(run, target.name(KIND, ()), folder, fill, model, processor, partial)
     return Direct(run, place).asked_for(target)
 
 

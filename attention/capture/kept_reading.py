@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attention.readings.reading import FORMAT, INDEX, readings_folder
+from attention.readings.reading import FORMAT, INDEX, place_of
 from attention.runs.partial import SUFFIX, PartialPart, PartialRun
 from attention.runs.run import Run
 
@@ -32,7 +32,7 @@ def found_or_made(
     Where there is none yet, `fill` makes it, in the folder and with the model that it is given; `whole` is the job that
     waits for it. Raises InvalidRequest for a folder that holds something else.
     """
-    place = readings_folder(run) / name if folder is None else Path(folder)
+    place = place_of(run, name) if folder is None else Path(folder)
     if (place / INDEX).is_file():
         return place
     given = with_processor(model, processor) if processor is not None else model

@@ -41,6 +41,8 @@ def read_lens(
     processor=None,
     limits: Limits | None = None,
     folder: str | os.PathLike | None = None,
+    partial: PartialRun | None = None,
+    adapted: Adapted | None = None,
 ) -> Lens:
     """Read the five likeliest words of every token after every layer, image tokens too; kept beside the run.
 
@@ -49,9 +51,9 @@ def read_lens(
     """
 
     def fill(own: PartialRun, given) -> Path:
-        return fill_lens(run, own, given, limits)
+        return fill_lens(run, own, given, limits, adapted)
 
-    return Lens(run, found_or_made(run, KIND, folder, fill, model, processor))
+    return Lens(run, found_or_made(run, KIND, folder, fill, model, processor, partial))
 
 
 def fill_lens(

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
-from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, REGION, is_given
+from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, READING, REGION, is_given
 
 from .flags import add_flag, flag
 from .help import add_command
 from .output import add_output, print_json
+from .reading import make_named
 
 NO_FLAG = ("width",)  # --scale does
 ONE_OF = ("query", "key", "received")
@@ -39,6 +40,12 @@ def add_export(commands) -> None:
     add("--output", required=True, metavar="PATH", help="a file; a folder for bin, and for dense without --layer")
     group = parser.add_argument_group("map", "Which row or column, of npz, csv, png, svg, pdf, card; layers of dense.")
     _add_fields(group, MAP, group.add_mutually_exclusive_group())
+    _add_fields(
+        parser.add_argument_group(
+            "reading", "Numbers of a reading instead of attention. A forecast is made where there is none yet."
+        ),
+        READING,
+    )
     group = parser.add_argument_group("drawing", "How png, svg, pdf and card are drawn.")
     _add_fields(group, DRAWING)
     for field in LOOK_FIELDS.values():
@@ -69,6 +76,7 @@ def _export(options) -> int:
     fields = {name: getattr(options, name) for name in FIELDS if name not in NO_FLAG}
     look = {name: getattr(options, name) for name in LOOK_FIELDS if getattr(options, name) is not None}
     with open_folder(options.run) as found:
+        make_named(found, options)
         for name, field in FIELDS.items():
             if field.group == COMPARISON and is_given(fields[name]) and found.kind == "run":
                 raise InvalidRequest(f"{flag(name)} is of a comparison, and {options.run} is none: leave it out.")

@@ -11,6 +11,7 @@ from attention.exports.wanted import FIELDS, HTML, Wanted
 from .flags import add_flag
 from .help import add_command
 from .output import add_output, print_json
+from .reading import make_named
 
 OPENS_AT = {"layer": "at which layer it opens (default: mean)", "head": "at which head (default: mean)",
             "query": "at which row (default: that which predicts the answer)"}  # fmt: skip
@@ -44,6 +45,8 @@ def add_html(commands) -> None:
     for field in FIELDS.values():
         if field.group == HTML:
             add_flag(group, field, None)
+    words = "reading whose effects it holds as well, and opens with; a forecast is made where there is none yet"
+    add_flag(group, dataclasses.replace(FIELDS["reading"], words=words), None)
     add_output(parser)
 
 
@@ -51,8 +54,9 @@ def _html(options) -> int:
     from attention.exports.html.export import export_html
     from attention.folders import open_folder
 
-    names = [*OPENS_AT, *MEASURED, *(name for name, field in FIELDS.items() if field.group == HTML)]
+    names = [*OPENS_AT, *MEASURED, "reading", *(name for name, field in FIELDS.items() if field.group == HTML)]
     with open_folder(options.run) as found:
+        make_named(found, options)
         made = export_html(found, Path(options.output), Wanted.read({name: getattr(options, name) for name in names}))
     if options.json:
         size = Path(options.output).stat().st_size

@@ -1,5 +1,5 @@
-"""The command line: `python -m attention extract | compare | export | html | publish | region | try | agree | score |
-batch | heads | view | inspect | verify | models | adapters | examples`.
+"""The command line: `python -m attention extract | compare | export | html | publish | region | try | reading | agree |
+score | batch | heads | view | inspect | verify | models | adapters | examples`.
 
 Owns the exit codes, and where an error is said. Each command's module owns its flags and prints what it made; what it
 does is done by the rest of the package, which is imported when a command needs it: `export` and `--help` bring in
@@ -31,6 +31,7 @@ from . import (
     html,
     listings,
     publish,
+    reading,
     region,
     score,
     try_without,
@@ -148,6 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
     listings.add_models(commands)
     listings.add_adapters(commands)
     try_without.add_try(commands)
+    reading.add_reading(commands)
     agree.add_agree(commands)
     verify.add_verify(commands)
     view.add_view(commands)

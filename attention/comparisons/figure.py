@@ -14,19 +14,20 @@ from PIL import Image
 
 from attention.drawing import figure
 from attention.drawing.colour_range import Drawn, DrawnDifference
+from attention.drawing.effect_words import EFFECT, EFFECT_CAUTION, effect_in_region, effect_subject, effect_where
 from attention.drawing.figure import Panel, size_of
 from attention.drawing.look import Look
 from attention.drawing.number_text import (
-    SPACE,
     bar_labels,
     bar_note,
     format_percent,
     format_times,
     format_value,
+    signed_labels,
 )
 from attention.drawing.overlay import DARK, LIGHT
 from attention.drawing.palettes import diverging, palette
-from attention.drawing.run_map import cells_over, ground, places_on, with_region
+from attention.drawing.run_map import cells_over, ground, pale, places_on, with_region
 from attention.drawing.run_words import (
     asked_words,
     ground_words,
@@ -49,7 +50,6 @@ from .names import member_names
 SHOWN = ("left", "right", "difference", "wipe")
 USUAL = SHOWN[:3]
 OTHERS = "different pictures of one size"
-FAINT = 0.68  # of white over a picture that is only the ground of a difference
 
 
 def write_comparison_figure(
@@ -94,7 +94,8 @@ def write_comparison_figure(
         figure.write_png(panels, sentences if caption else None, about, file, size)
     else:
         between = " beside " if maps.is_side_by_side else " against "
-        title = f"attention of {maps.comparison.info['model']['id']}, {between.join(_names(maps)[::-1])}"
+        what = "effects forecast" if maps.is_signed else "attention"
+        title = f"{what} of {maps.comparison.info['model']['id']}, {between.join(_names(maps)[::-1])}"
         figure.write_figure(panels, sentences, about, title, file, format)
 
 
@@ -120,8 +121,14 @@ def _panels(
     before, after, difference = drawn
     image = maps.before.image
     there, here = (ground(selection.run, image, look) for selection in (maps.before, maps.after))
+    faint = pale(there)
     have_one = maps.comparison.have_one_picture(maps.left, maps.right)
     colours, bar = look.colours(), palette(look.palette)
+    labels: Callable[..., tuple[str, str, str]] = bar_labels
+    if maps.is_signed:
+        colours, bar, labels = look.diverging_colours(), diverging(), signed_labels
+        there, here = pale(there), pale(here)
+    what = EFFECT if maps.is_signed else "attention"
     first, second = _names_at(maps)
     over = {
         name: cells_over(selection, how, colours, look, len(shown))
@@ -133,20 +140,20 @@ def _panels(
     }
     made = {
         "left": lambda: Panel(
-            there, over["left"], bar, bar_labels(before), bar_note(before), places["left"], first
+            there, over["left"], bar, labels(before), bar_note(before, what), places["left"], first
         ),
         "right": lambda: Panel(
-            here, over["right"], bar, bar_labels(after), bar_note(after), places["right"], second
+            here, over["right"], bar, labels(after), bar_note(after, what), places["right"], second
         ),
         "difference": lambda: Panel(
-            _pale(there) if have_one else Image.new("RGB", there.size, "white"),
+            faint if have_one else Image.new("RGB", there.size, "white"),
             cells_over(maps.before, difference, look.diverging_colours(), look, len(shown)), diverging(),
-            _difference_labels(difference), _difference_note(maps, difference, is_own),
+            signed_labels(difference), _difference_note(maps, difference, is_own),
             name=f"difference: {second} − {first}",
         ),
         "wipe": lambda: Panel(
-            _halves(there, here, split), _wiped(over["left"], over["right"], split), bar, bar_labels(after),
-            bar_note(after), name=f"{first} | {second}",
+            _halves(there, here, split), _wiped(over["left"], over["right"], split), bar, labels(after),
+            bar_note(after, what), name=f"{first} | {second}",
         ),
     }  # fmt: skip
     return [made[name]() for name in shown]
@@ -157,12 +164,6 @@ def _halves(left: Image.Image, right: Image.Image, split: float) -> Image.Image:
     both = right.copy()
     both.paste(left.crop((0, 0, round(split * left.width), left.height)))
     return both
-
-
-def _pale(picture: Image.Image) -> Image.Image:
-    """A picture grey and pale: only the ground of colours that mean something else."""
-    grey = picture.convert("L").convert("RGB")
-    return Image.blend(grey, Image.new("RGB", picture.size, "white"), FAINT)
 
 
 Overlay = Callable[[tuple[int, int]], Iterator[np.ndarray]]
@@ -210,27 +211,28 @@ def _caption(
     rows, cols = before.values.shape
     write = format_times if before.unit == "uniform" else format_value
     even = " even attention" if before.unit == "uniform" else ""
+
+    def ends(how: Drawn) -> str:
+        if maps.is_signed:
+            return f"{how.curve}, −{write(how.high)} to +{write(how.high)} nats"
+        return f"{look.palette}, {how.curve}, {write(how.low)} to {write(how.high)}"
+
     answers = [(first, maps.before.run.info.get("answer")), (second, maps.after.run.info.get("answer"))]
-    low, _, high = _difference_labels(difference)
-    second_range = f" and {write(after.low)} to {write(after.high)}" if maps.is_side_by_side else ""
+    low, _, high = signed_labels(difference)
+    second_range = f" and {ends(after)}" if maps.is_side_by_side else ""
     between = "" if maps.is_side_by_side else f" difference: {low} to {high}, {_scale_words(maps, is_own)};"
     image = maps.before.image
     return [
         f"{info['model']['id']} · {_compared_words(maps, first, second)}",
         *asked_words(info.get("prompt"), answers),
-        subject_words(maps.before, maps.predicts_the_same),
+        effect_subject(maps.before) if maps.is_signed else subject_words(maps.before, maps.predicts_the_same),
         f"{image_words(maps.before)}: {rows}×{cols} cells. {_apart(maps, first, second)}",
         *([] if maps.comparison.have_one_picture(maps.left, maps.right) else [f"{first} and {second} read {OTHERS}."]),
-        *region_words(
-            list(zip((maps.before, maps.after), maps.values, strict=True)),
-            _names_at(maps) if maps.is_side_by_side else None,
-        ),
-        *_sink_words(maps, look),
-        f"maps: {look.palette}, {before.curve}, {write(before.low)} to {write(before.high)}{second_range}{even};"
-        f"{between} "
-        f"{ground_words(look)}",
+        *_region_words(maps),
+        *([EFFECT_CAUTION] if maps.is_signed else _sink_words(maps, look)),
+        f"maps: {ends(before)}{second_range}{even};{between} {ground_words(look)}",
         *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
-        f"comparison {info['id']} · float32, from queries and keys of both · {_whose_words(maps)}",
+        f"comparison {info['id']} · float32, {_from_words(maps)} of both · {_whose_words(maps)}",
     ]
 
 
@@ -238,7 +240,21 @@ def _compared_words(maps: ComparedMaps, first: str, second: str) -> str:
     """The two members, and of which tower, layer and head they are."""
     if maps.is_side_by_side:
         return f"{' beside '.join(_names_at(maps))} · {maps.before.tower} tower"
-    return f"{second} against {first} · {where_words(maps.before)}"
+    where = effect_where(maps.before) if maps.is_signed else where_words(maps.before)
+    return f"{second} against {first} · {where}"
+
+
+def _region_words(maps: ComparedMaps) -> list[str]:
+    """Sentences on what is read in the region, or of effects on the forecast of hiding it."""
+    both = maps.before, maps.after
+    if maps.is_signed:
+        return [f"{name}: {said}" for name, of in zip(_names(maps), both, strict=True) for said in effect_in_region(of)]
+    names = _names_at(maps) if maps.is_side_by_side else None
+    return region_words(list(zip(both, maps.values, strict=True)), names)
+
+
+def _from_words(maps: ComparedMaps) -> str:
+    return "from the forecasts" if maps.is_signed else "from queries and keys"
 
 
 def _apart(maps: ComparedMaps, first: str, second: str) -> str:
@@ -255,9 +271,11 @@ def _apart(maps: ComparedMaps, first: str, second: str) -> str:
     if not np.isnan(on_row):
         parts.append(f"in the whole row {format_value(on_row)} bits")
     cells = maps.before.cells()
-    peaks = [np.unravel_index(np.argmax(values[cells]), cells.shape) for values in maps.values]
+    peak = np.argmin if maps.is_signed else np.argmax  # where the answer would lose most
+    peaks = [np.unravel_index(peak(values[cells]), cells.shape) for values in maps.values]
     before, after = (f"row {row}, col {col}" for row, col in peaks)
-    parts.append(f"both most on {before}" if before == after else f"most on {before} → {after}")
+    most = "would lose most by" if maps.is_signed else "most on"
+    parts.append(f"both {most} {before}" if before == after else f"{most} {before} → {after}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}."
 
@@ -278,17 +296,8 @@ def _sink_words(maps: ComparedMaps, look: Look) -> list[str]:
     ]
 
 
-def _difference_labels(difference: DrawnDifference) -> tuple[str, str, str]:
-    """The ends and the middle of the bar of a difference."""
-    if difference.high <= 0:
-        return "0", "", "0"
-    end = (format_times if difference.unit == "uniform" else format_value)(difference.high)
-    least, most = (f"≤{SPACE}", f"≥{SPACE}") if difference.clipped else ("", "")
-    return f"{least}−{end}", "0", f"{most}+{end}"
-
-
 def _difference_note(maps: ComparedMaps, difference: DrawnDifference, is_own: bool) -> str:
-    return f"{bar_note(difference)}, {_scale_words(maps, is_own)}"
+    return f"{bar_note(difference, EFFECT if maps.is_signed else 'attention')}, {_scale_words(maps, is_own)}"
 
 
 def _scale_words(maps: ComparedMaps, is_own: bool) -> str:

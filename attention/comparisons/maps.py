@@ -5,16 +5,26 @@ Knows comparisons and selections of runs; knows no picture, neither models nor G
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from attention.drawing.colour_range import Drawn, DrawnDifference, MapCells, drawn_difference, drawn_together
+from attention.drawing.colour_range import (
+    Drawn,
+    DrawnDifference,
+    MapCells,
+    drawn_difference,
+    drawn_together,
+    signed_together,
+)
 from attention.drawing.look import LARGEST, Look
 from attention.errors import InvalidRequest, NotInRun, quoted
+from attention.kinds.kept import run_as_read
 from attention.measures import differences
+from attention.runs.run import Run
 from attention.runs.selection import Choice, Selection, plain, select
 
 from .comparison import BASE, Comparison
@@ -70,6 +80,11 @@ class ComparedMaps:
         return next((each for each in groups if each[which][0] == query and each[which][1] >= shared), None)
 
     @property
+    def is_signed(self) -> bool:
+        """True if the values are effects of a forecast, in the place of attention."""
+        return self.before.run.is_signed
+
+    @property
     def predicts_the_same(self) -> bool:
         """True if the tokens that its rows predict are the same for both."""
         last = self.before.position if self.before.until is None else self.before.until
@@ -118,6 +133,9 @@ class ComparedMaps:
         """
         if self.before.key is not None and look.unit == "uniform":
             raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
+        if self.is_signed and look.unit == "uniform":
+            raise InvalidRequest("A forecast holds effects in nats: there is no even attention to compare them with.")
+        together: Callable[..., Sequence[Drawn]] = signed_together if self.is_signed else drawn_together
         cells = self.before.cells()
         maps = [
             MapCells(values[cells], np.isin(cells, self.sinks(of)), of.sink_mass(values, self.sinks(of)))
@@ -127,11 +145,11 @@ class ComparedMaps:
             if right_high is not None:
                 self._check_end(right_high)
             own = look if right_high is None else replace(look, low=None, high=right_high)
-            before, after = (drawn_together([each], how)[0] for each, how in zip(maps, (look, own), strict=True))
+            before, after = (together([each], how)[0] for each, how in zip(maps, (look, own), strict=True))
         elif right_high is not None:
             raise InvalidRequest("The two maps have one range: leave right_high out.")
         else:
-            before, after = drawn_together(maps, look)
+            before, after = together(maps, look)
         if difference_high is not None and self.is_side_by_side:
             raise InvalidRequest(f"{self.comparison.why_side_by_side()} Leave difference_high out.")
         if difference_high is None:
@@ -178,12 +196,14 @@ def compared_maps(
     right: str | None = None,
     right_layer: Choice = None,
     right_head: Choice = None,
+    reading: str | None = None,
     **which: Any,
 ) -> ComparedMaps:
     """The maps of two members (base, adapter_1, ...) that the fields of `attention.runs.selection.select` name.
 
     Without `right` it is the first after the base. Of members side by side `layer` and `head` are the left one's, and
-    `right_layer` and `right_head` the right one's.
+    `right_layer` and `right_head` the right one's. With `reading`, by its kind or its name, they are of what each
+    member has by it: without a row then of all rows together.
     Raises InvalidRequest or NotInRun: also where a position is not in what both have in common.
     """
     own = {"layer": right_layer, "head": right_head}
@@ -195,8 +215,10 @@ def compared_maps(
     right = right or list(comparison.runs)[1]
     if left == right:
         raise InvalidRequest(f"left and right are both {quoted(left)}: name two members.")
-    runs = comparison.run(left), comparison.run(right)
-    before = select(comparison.base, **which | ({"layer": None, "head": None} if own else {}))
+    runs = [run_as_read(comparison.run(name), reading) for name in (left, right)]
+    _check_target(*runs)
+    asked = comparison.base if reading is None else runs[0]
+    before = select(asked, **which | ({"layer": None, "head": None} if own else {}))
     rows = _own_rows(comparison, (left, right), before)
     before, after = select(runs[0], **which | rows[0]), select(runs[1], **which | rows[1] | own)
     shared = comparison.shared(before.tower)
@@ -209,6 +231,17 @@ def compared_maps(
             "compare one row."
         )
     return ComparedMaps(comparison, left, right, before, after)
+
+
+def _check_target(one: Run, other: Run) -> None:
+    """Raise InvalidRequest where readings of two members ask about different tokens: no effect stands for another."""
+    ids = [
+        [run.info["tokens"][token]["id"] for token in run.reading_settings().get("target", ())] for run in (one, other)
+    ]
+    if ids[0] != ids[1] or one.SOURCE != other.SOURCE:
+        raise InvalidRequest(
+            "The two members were asked about different words: name the reading of tokens that both have written."
+        )
 
 
 def _own_rows(comparison: Comparison, names: tuple[str, str], asked: Selection) -> list[dict[str, int | None]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -19,6 +19,7 @@ from attention.runs.pooling import pooled_shape
 from attention.runs.run import is_reduction
 from attention.runs.selection import Selection
 
+from .effect_words import EFFECT_CAUTION, effect_in_region, effect_sentence
 from .figure import drawable, save_png
 from .lettering import Lettering, Style, lettering
 from .look import Look
@@ -59,7 +60,7 @@ def write_card(selection: Selection, look: Look, file: BinaryIO) -> None:
             "key, or use png."
         )
     made = map_of(selection, look)
-    sentence = map_sentence(selection, made.values)
+    sentence = (effect_sentence if selection.run.is_signed else map_sentence)(selection, made.values)
     with lettering(SIZE) as page:
         plan = _plan(page, made, sentence)
         whole = page.picture()
@@ -87,7 +88,8 @@ def _plan(page: Lettering, made: DrawnMap, sentence: str) -> _Plan:
     foot = height - MARGIN - 42
     _write_foot(page, made, foot)
     info, selection = made.selection.run.info, made.selection
-    notes = [f"{said[0].upper()}{said[1:]}." for said in region_words([(selection, made.values)])]
+    of_region = effect_in_region(selection) if selection.run.is_signed else region_words([(selection, made.values)])
+    notes = [f"{said[0].upper()}{said[1:]}." for said in of_region]
     if selection.key is None:
         sinks = on_sinks(selection, made.values)
         if sinks.count:
@@ -146,7 +148,8 @@ def _write_foot(page: Lettering, made: DrawnMap, top: int) -> None:
     begun = left + page.width(unit, SAID) + BETWEEN
     demo = ", tiny demo model" if info["model"]["id"] == POCKET_ID else ""
     page.write(right, top - 1, page.fit(model_words(info) + demo, SAID, right - begun), SAID, "right")
-    page.write(right, below, [CAUTION], SAID, "right")
+    caution = EFFECT_CAUTION if made.selection.run.is_signed else CAUTION
+    page.write(right, below, [caution], SAID, "right")
 
 
 def _write_axes(page: Lettering, axes: Axes, layers: list[int], at: tuple[int, int]) -> None:
@@ -166,7 +169,8 @@ def _write_axes(page: Lettering, axes: Axes, layers: list[int], at: tuple[int, i
 
 def _sinks(selection: Selection, layer: int) -> list[int]:
     """The attention sinks of one layer; readers of a key are none."""
-    return [] if selection.key is not None else selection.run.sinks(layer, selection.tower)
+    has_none = selection.key is not None or selection.run.is_signed
+    return [] if has_none else selection.run.sinks(layer, selection.tower)
 
 
 def _has_sinks(selection: Selection) -> bool:
@@ -181,13 +185,15 @@ def _paste_atlas(whole: Image.Image, made: DrawnMap, plan: _Plan) -> None:
     assert grid is not None  # it has a map
     cells = selection.cells()
     shape = pooled_shape(cells.shape[0], cells.shape[1], MAP_CELLS)
-    atlas = run.atlas(selection.query, grid, tower, selection.key, selection.until, max_cells=MAP_CELLS)
+    query: Any = selection.query  # None of a forecast: all rows
+    atlas = run.atlas(query, grid, tower, selection.key, selection.until, max_cells=MAP_CELLS)
     layers = run.layers(tower)
     for i, layer in enumerate(layers):
         is_sink = pooled_sinks(np.isin(cells, _sinks(selection, layer)), *shape)
         for head in range(axes.heads):
             x, y = axes.corner(i, head)
-            image = small_map(atlas[i, head].reshape(shape), is_sink, made.look, (axes.width, axes.height))
+            size = axes.width, axes.height
+            image = small_map(atlas[i, head].reshape(shape), is_sink, made.look, size, run.is_signed)
             whole.paste(image, (plan.atlas[0] + x, plan.atlas[1] + y))
     is_all = is_reduction(selection.layer), is_reduction(selection.head)
     if all(is_all):

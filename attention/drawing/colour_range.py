@@ -129,6 +129,20 @@ def _end_of(values: np.ndarray, clip: float) -> float:
     return max(float(np.partition(values, -1 - spared)[-1 - spared]), CLIP_FLOOR * largest)
 
 
+def drawn_signed(cells: np.ndarray, look: Look) -> DrawnDifference:
+    """Colour effects [rows, cols]: 0 is the middle of the palette, and the range goes as far below it as above."""
+    return signed_together([MapCells(cells)], look)[0]
+
+
+def signed_together(maps: Sequence[MapCells], look: Look) -> list[DrawnDifference]:
+    """The same of several maps of one grid, on one range."""
+    sizes = drawn_together([MapCells(np.abs(of.cells)) for of in maps], look)
+    return [
+        DrawnDifference(of.cells.astype(np.float64), size.hidden, size.low, size.high, size.curve, size.unit)
+        for of, size in zip(maps, sizes, strict=True)
+    ]
+
+
 def drawn_difference(before: Drawn, after: Drawn, high: float | None = None) -> DrawnDifference:
     """The difference of two maps, after less before: on their range, or on one of its own up to `high`.
 

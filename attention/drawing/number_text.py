@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-from .colour_range import Drawn
+from .colour_range import Drawn, DrawnDifference
 
 SPACE = "\u202f"  # narrow, and no line is broken there
 NO_NUMBER = "–"
@@ -22,10 +22,19 @@ def bar_labels(how: Drawn) -> tuple[str, str, str]:
     return low, write(how.value_at(0.5)) if how.high > 0 else "", (f"≥{SPACE}" if how.clipped else "") + write(how.high)
 
 
-def bar_note(how: Drawn) -> str:
+def signed_labels(how: DrawnDifference) -> tuple[str, str, str]:
+    """The ends and the middle of the bar of numbers with a sign."""
+    if how.high <= 0:
+        return "0", "", "0"
+    end = (format_times if how.unit == "uniform" else format_value)(how.high)
+    least, most = (f"≤{SPACE}", f"≥{SPACE}") if how.clipped else ("", "")
+    return f"{least}−{end}", "0", f"{most}+{end}"
+
+
+def bar_note(how: Drawn, what: str = "attention") -> str:
     """The unit, and what the colours do not show."""
     write = format_times if how.unit == "uniform" else format_value
-    note = "times even attention" if how.unit == "uniform" else "attention"
+    note = "times even attention" if how.unit == "uniform" else what
     if how.curve != "linear":
         note += {"sqrt": ", square root", "log": ", logarithm"}[how.curve]
     if how.clipped:

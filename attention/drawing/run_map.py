@@ -19,14 +19,16 @@ from attention.runs.selection import Selection
 from attention.stored_pictures import stored
 
 from . import figure
-from .colour_range import Drawn, drawn
+from .colour_range import Drawn, drawn, drawn_signed
+from .effect_words import EFFECT, effect_caption
 from .figure import Panel, size_of
 from .look import Look
-from .number_text import bar_labels, bar_note
+from .number_text import bar_labels, bar_note, signed_labels
 from .overlay import overlay
-from .palettes import palette
+from .palettes import diverging, palette
 from .run_words import caption_of, look_settings, named_places
 
+FAINT = 0.68  # of white over a picture that is only the ground of a difference
 LABEL_SIGNS = 200  # of a place's label on the picture: to draw a million of them takes minutes
 
 
@@ -53,7 +55,8 @@ def write_png(
 def write_figure(selection: Selection, look: Look, file: BinaryIO, format: str) -> None:  # noqa: A002
     """Write the map on its picture with a colour bar and a caption, as `svg` or `pdf`. Text stays text."""
     made = map_of(selection, look)
-    title = f"attention of {selection.run.info['model']['id']}"
+    what = "effects forecast" if selection.run.is_signed else "attention"
+    title = f"{what} of {selection.run.info['model']['id']}"
     figure.write_figure([made.panel], made.caption(), made.about, title, file, format)
 
 
@@ -71,22 +74,34 @@ class DrawnMap:
 
     def caption(self) -> list[str]:
         """Sentences that stand below it."""
+        if self.selection.run.is_signed:
+            return effect_caption(self.selection, self.look, self.how, self.values)
         return caption_of(self.selection, self.look, self.how, self.values, self.source)
 
 
 def map_of(selection: Selection, look: Look) -> DrawnMap:
     """Make a map of what is selected. Raises InvalidRequest where there is none, NotInRun or DamagedRun."""
+    if not selection.run.is_attention and not selection.run.is_signed:
+        raise InvalidRequest(f"A reading of kind {selection.run.SOURCE} is not drawn here: use npz or csv.")
     values, source = selection.values()
     cells = selection.cells()
     if selection.key is not None and look.unit == "uniform":
         raise InvalidRequest("A column holds shares of many rows: there is no even attention to compare them with.")
     sinks = np.asarray(selection.sinks, np.int64)
-    how = drawn(values[cells], look, np.isin(cells, sinks), selection.sink_mass(values))
     image = selection.image
-    panel = Panel(
-        ground(selection.run, image, look), cells_over(selection, how, look.colours(), look), palette(look.palette),
-        bar_labels(how), bar_note(how), with_region(places_on(selection.run.info, image, look), selection, image),
-    )  # fmt: skip
+    on, places = ground(selection.run, image, look), places_on(selection.run.info, image, look)
+    how: Drawn
+    if selection.run.is_signed:
+        if look.unit == "uniform":
+            raise InvalidRequest("A forecast holds effects in nats: there is no even attention to compare them with.")
+        how = drawn_signed(values[cells], look)
+        over = cells_over(selection, how, look.diverging_colours(), look)
+        bar = pale(on), over, diverging(), signed_labels(how), bar_note(how, EFFECT)
+    else:
+        how = drawn(values[cells], look, np.isin(cells, sinks), selection.sink_mass(values))
+        over = cells_over(selection, how, look.colours(), look)
+        bar = on, over, palette(look.palette), bar_labels(how), bar_note(how)
+    panel = Panel(*bar, with_region(places, selection, image))
     about = selection.settings() | look_settings(look) | {"range": [how.low, how.high]}
     return DrawnMap(selection, look, how, panel, about, values, source)
 
@@ -150,6 +165,12 @@ def ground(run: Run, image: int, look: Look) -> Image.Image:
     """Ground of a map: a picture of the run as the processor received it, or white. Raises DamagedRun."""
     record = run.info["images"][image]
     return Image.new("RGB", (record["width"], record["height"]), "white") if look.plain else picture_of(run, image)
+
+
+def pale(picture: Image.Image) -> Image.Image:
+    """A picture grey and pale: only the ground of colours that mean something else."""
+    grey = picture.convert("L").convert("RGB")
+    return Image.blend(grey, Image.new("RGB", picture.size, "white"), FAINT)
 
 
 def picture_of(run: Run, image: int) -> Image.Image:

@@ -111,7 +111,7 @@ def region_words(
     shares = named or " → ".join(said)
     is_box = len(region.place) == 4
     where = (
-        f"{'in' if is_box else 'at'} {_quoted(region.label)}"
+        f"{'in' if is_box else 'at'} {in_quotes(region.label)}"
         if region.label
         else f"in the {'box' if is_box else 'cell'}"
     )
@@ -128,10 +128,10 @@ def asked_words(prompt: str | None, answers: Sequence[tuple[str, str | None]], i
     answer is not the model's own.
     """
     asked, *said = (" ".join((text or "").split()) for text in (prompt, *(text for _, text in answers)))
-    parts = [f"prompt: {_quoted(asked, ASKED_SIGNS)}"] if asked else []
+    parts = [f"prompt: {in_quotes(asked, ASKED_SIGNS)}"] if asked else []
     are_equal, what = len(set(said)) == 1, GIVEN_ANSWER if is_given else "answer"
     for name, answer in [("", said[0])] if are_equal else zip((name for name, _ in answers), said, strict=True):
-        parts += [f"{what}{name and ' of '}{name}: {_quoted(answer, ASKED_SIGNS)}"] if answer else []
+        parts += [f"{what}{name and ' of '}{name}: {in_quotes(answer, ASKED_SIGNS)}"] if answer else []
     return [" · ".join(parts)] if parts else []
 
 
@@ -158,7 +158,7 @@ def map_sentence(selection: Selection, values: np.ndarray) -> str:
     """
     cells = values[selection.cells()]
     who, total = _head_words(selection.layer, selection.head), float(cells.sum(dtype=np.float64))
-    key_words = _quoted(selection.texts[0]) if selection.texts and selection.texts[0] else f"position {selection.key}"
+    key_words = in_quotes(selection.texts[0]) if selection.texts and selection.texts[0] else f"position {selection.key}"
     if not total > 0:
         if selection.key is not None:
             return f"{who}: no cell here reads {key_words}"
@@ -199,8 +199,8 @@ def _moment_words(selection: Selection) -> str:
     own, predicted = selection.texts
     answer = [token["index"] for token in selection.run.info["tokens"] if token["role"] in ("answer", "thinking")]
     if predicted and answer and start + 1 >= answer[0]:
-        return f"while writing {_quoted(predicted)}"
-    return f"at {_quoted(own)}" if own else f"at position {start}"
+        return f"while writing {in_quotes(predicted)}"
+    return f"at {in_quotes(own)}" if own else f"at position {start}"
 
 
 def where_words(selection: Selection) -> str:
@@ -242,12 +242,12 @@ def subject_words(selection: Selection, with_predicted: bool = True) -> str:
         cell = keys[start] if isinstance(keys, list) and start is not None and until is None else None
         own = f" (cell at row {cell['row']}, col {cell['col']})" if cell else ""
     else:
-        own = f" {_quoted(selection.texts[0])}"
-        own += f", predicts {_quoted(selection.texts[1])}" if selection.texts[1] and with_predicted else ""
+        own = f" {in_quotes(selection.texts[0])}"
+        own += f", predicts {in_quotes(selection.texts[1])}" if selection.texts[1] and with_predicted else ""
     return f"{'reads from' if selection.key is None else 'is read by'}: {where}{own}"
 
 
-def _quoted(text: str, most: int = 60) -> str:
+def in_quotes(text: str, most: int = 60) -> str:
     return f"“{text if len(text) <= most else text[: most - 1] + '…'}”"
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from attention.runs.pooling import area_weights, pool_maps
 
-from .colour_range import drawn
+from .colour_range import Drawn, drawn, drawn_signed
 from .look import Look
 from .overlay import lay_over, overlay
 
@@ -71,10 +71,13 @@ def lay_out(layers: int, heads: int, aspect: float, width: int, height: int, gut
     return max(found, key=lambda axes: (axes.width, -axes.bands), default=None)
 
 
-def small_map(values: np.ndarray, is_sink: np.ndarray, look: Look, size: tuple[int, int]) -> Image.Image:
+def small_map(
+    values: np.ndarray, is_sink: np.ndarray, look: Look, size: tuple[int, int], is_signed: bool = False
+) -> Image.Image:
     """One map [rows, cols] alone, on its own range; cells smaller than a pixel are averaged, without the sinks."""
     look = replace(look, low=None, high=None, plain=True, smooth=False)
-    how = drawn(values.astype(np.float32), look, is_sink)
+    how: Drawn = drawn_signed(values, look) if is_signed else drawn(values.astype(np.float32), look, is_sink)
+    colours = look.diverging_colours() if is_signed else look.colours()
     (rows, cols), (width, height) = values.shape, size
     if rows > height or cols > width:
         fewer = min(rows, height), min(cols, width)
@@ -90,7 +93,7 @@ def small_map(values: np.ndarray, is_sink: np.ndarray, look: Look, size: tuple[i
         )
     grid = {"box_px": (0, 0, width, height), "rows": how.values.shape[0], "cols": how.values.shape[1]}
     picture = Image.new("RGB", size, "white")
-    lay_over(picture, overlay(how, look.colours(), grid, size, (1, 1), smooth=False))
+    lay_over(picture, overlay(how, colours, grid, size, (1, 1), smooth=False))
     return picture
 
 

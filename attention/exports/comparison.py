@@ -31,6 +31,8 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
             f"For another format export one of its runs: {', '.join(comparison.runs)}."
         )
     refuse_inside(comparison, path, "comparison")
+    if format not in FIGURES:
+        refuse_reading(comparison, wanted)
     if format in FIGURES:
         maps = wanted_maps(comparison, wanted)
         with new_file(path) as beside, open(beside, "wb") as file:
@@ -61,15 +63,25 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
     return path
 
 
+def refuse_reading(comparison: Comparison, wanted: Wanted) -> None:
+    """Raise InvalidRequest for a reading, which is of one run."""
+    if is_given(wanted.reading):
+        raise InvalidRequest(
+            "Of a comparison a reading is drawn as png, svg or pdf; otherwise name the member whose it is: one of "
+            f"{', '.join(comparison.runs)}."
+        )
+
+
 def wanted_maps(comparison: Comparison, wanted: Wanted) -> ComparedMaps:
     """The same map of the two members that are asked for; by default of the base and the first adapter."""
     left, right = wanted.left or BASE, wanted.right
-    own = {name: getattr(wanted, name) for name in ("right_layer", "right_head")}
+    own = {name: getattr(wanted, name) for name in ("right_layer", "right_head", "reading")}
     return compared_maps(comparison, left, right, **wanted.of(MAP), **own, region=wanted_region(comparison, wanted))
 
 
 def write_compared_region(comparison: Comparison, file: BinaryIO, wanted: Wanted) -> None:
     """Write what every head of every member has in a region, in one row. Raises InvalidRequest or NotInRun."""
+    refuse_reading(comparison, wanted)
     region = wanted_region(comparison, wanted)
     if region is None:
         raise InvalidRequest("Name a region: a box or a point.")

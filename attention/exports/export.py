@@ -14,6 +14,7 @@ import numpy as np
 from attention.comparisons.comparison import Comparison
 from attention.drawing.look import Look
 from attention.drawing.run_map import write_png
+from attention.kinds.kept import run_as_read
 from attention.runs.run import Run
 from attention.runs.selection import Choice, select
 
@@ -74,15 +75,17 @@ def heatmap_png(
     grid: int | None,
     path: str | os.PathLike,
     key: int | None = None,
+    reading: str | None = None,
 ) -> tuple[Path, np.ndarray]:
     """Lay one map over its picture, in the picture's own width and height; return the path and the values [rows, cols].
 
     A cell covers exactly the pixels that its token was made from, unsmoothed; the higher a value, the more its cell
     covers of the picture, so that what gets no attention stays visible. With `key` instead of `query` the map is of
-    what each cell's token reads from that key. The settings are in the file, as its text `attention`.
+    what each cell's token reads from that key; with `reading` it has that reading's numbers. The settings are in the
+    file, as its text `attention`.
     """
     path = Path(path)
-    selection = select(run, tower, layer, head, query, key, grid=grid)
+    selection = select(run_as_read(run, reading), tower, layer, head, query, key, grid=grid)
     with new_file(path) as beside, open(beside, "wb") as file:
         values = write_png(selection, Look(), file)
     return path, values

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from attention.readings.reading import SUFFIX as READINGS
 from attention.runs.selection import plain
 
 from .files import Folder, new_file
@@ -62,7 +63,11 @@ def folder_bytes(run: Folder) -> int:
 
 
 def _run_files(run: Folder) -> list[Path]:
-    return [path for path in sorted(run.folder.rglob("*")) if path.is_file()]
+    """The files of a folder. Readings that lie within, those of a comparison's runs, are made again and not packed."""
+    files = [path for path in sorted(run.folder.rglob("*")) if path.is_file()]
+    return [
+        path for path in files if not any(part.endswith(READINGS) for part in path.relative_to(run.folder).parts[:-1])
+    ]
 
 
 def _zip_name(run: Folder, path: Path) -> str:

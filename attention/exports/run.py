@@ -13,6 +13,7 @@ from attention.drawing.card import SIZE, write_card
 from attention.drawing.look import Look
 from attention.drawing.run_map import write_figure, write_png
 from attention.errors import InvalidRequest, quoted
+from attention.kinds.kept import run_as_read
 from attention.runs.regions import region_scores
 from attention.runs.run import Run
 from attention.runs.selection import Selection, run_name, select
@@ -22,7 +23,7 @@ from .folder_zip import write_zip
 from .layers import write_bin, write_dense_files
 from .regions import ONE_RUN, wanted_region, write_region_csv
 from .tables import write_csv, write_npz
-from .wanted import COMPARISON, MAP, REGION, Wanted, is_given
+from .wanted import COMPARISON, MAP, READING, REGION, Wanted, is_given
 
 NUMBERS, FIGURES = ("npz", "csv"), ("png", "svg", "pdf")  # of one row, column or map
 CARD = "card"  # of one map
@@ -45,7 +46,7 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
         return path
     drawing = wanted.drawing()
     one = {name: getattr(wanted, name) for name in ("head", "query", "key", "until", "received")}
-    for name, value in (one | drawing | wanted.of(REGION)).items():
+    for name, value in (one | drawing | wanted.of(REGION) | wanted.of(READING)).items():
         if is_given(value):
             what = "draws nothing" if name in drawing else "holds every head, query and key"
             raise InvalidRequest(
@@ -61,7 +62,7 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
 
 def selected(run: Run, wanted: Wanted) -> Selection:
     """The map of a run that is asked for, with the region that it is measured at. Raises InvalidRequest or NotInRun."""
-    return select(run, **wanted.of(MAP), region=wanted_region(run, wanted))
+    return select(run_as_read(run, wanted.reading), **wanted.of(MAP), region=wanted_region(run, wanted))
 
 
 def write_selection(selection: Selection, format: str, file: BinaryIO, drawing: dict[str, Any]) -> None:  # noqa: A002
@@ -98,6 +99,8 @@ def _write_region(selection: Selection, format: str, file: BinaryIO) -> None:  #
     assert region is not None
     if format != "csv":
         raise InvalidRequest(f"Format {format} holds one row or column: leave box and point out, or use csv.")
+    if not run.is_attention:
+        raise InvalidRequest("A table of a region is of attention: leave reading out, or box and point.")
     if query is None:
         raise InvalidRequest("A region is measured in what a row reads: give a query.")
     if (selection.layer, selection.head) != ("mean", "mean"):

@@ -17,7 +17,7 @@ from attention.fields import row, rows
 from attention.runs.selection import Choice
 
 MAP, DRAWING, COMPARISON, HTML = "one map", "drawing", "a comparison", "an html file"
-REGION = "a region"
+REGION, READING = "a region", "a reading"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class Wanted:
     right_high: float | None = row(
         None, float, "where the second member's colours end, likewise (default: as high says, or its largest value)",
         "V", COMPARISON,
+    )  # fmt: skip
+    reading: str | None = row(
+        None, str, "reading of the run whose numbers it has instead of attention: forecast, or the name of one",
+        "forecast|NAME", READING,
     )  # fmt: skip
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 

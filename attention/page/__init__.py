@@ -11,7 +11,7 @@
     visitors    who sends a request
     controls    Run and Stop, and the line that says how far a run is
     library     the list of what is kept: opened, deleted, taken in from a zip
-    trials      what the viewer of runs asks to be tried, and is told
+    trials      what a viewer asks of a finished run, trials and readings, and is told
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
     scores      the tab of scores over a set, where a folder of them is shown

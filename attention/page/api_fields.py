@@ -10,6 +10,8 @@ from dataclasses import replace
 from attention.drawing.look import LOOK_FIELDS
 from attention.exports import wanted
 from attention.fields import Field
+from attention.kinds.table import KINDS
+from attention.kinds.table import fields as kinds_fields
 from attention.request import FIELDS
 
 OF_A_COMPARISON = {  # besides a request's
@@ -73,6 +75,11 @@ OF_A_TRIAL = {  # what the answer is tried without
     "coordinates": FIELDS["coordinates"],
     "seed": Field("seed", int, 0, "of the controls that are drawn"),
 }  # fmt: skip
+OF_A_READING = {  # what is asked of a finished run
+    "kind": Field("kind", str, "forecast", "what is asked", "|".join(KINDS)),
+    **kinds_fields(),
+    "member": Field("member", str, None, "of a comparison one run: base, adapter_1, ... (default: each)"),
+}
 EXAMPLES = {  # of what must be given
     "ticket": "example-shapes", "adapter": "owner/name", "tickets": ["example-shapes", "example-window"],
 }  # fmt: skip

@@ -33,6 +33,7 @@ from .inputs import (
 from .library import build_library
 from .manifests import at, comparison_manifest
 from .sentences import describe_comparison, in_words, notes_of
+from .trials import build_trials
 from .viewer import ComparisonViewer
 
 WORDS = [("the base's", "base"), ("each its own", "own")]
@@ -77,6 +78,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
         label="Adapter details", visible=False, interactive=False, max_lines=12, elem_id="health",
     )  # fmt: skip
     viewer = ComparisonViewer(comparison_manifest(service, tickets[0]) if first else None)
+    build_trials(service, viewer)
     shown = gr.State(tickets[0] if first else None)
 
     controls = Controls(service, run, stop, status, {"renaming": rename, "used alone": alone})

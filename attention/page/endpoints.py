@@ -20,10 +20,10 @@ from attention.visitors.service import Service
 from attention.words import read_with_less
 
 from . import JOB
-from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_REGION, OF_A_TRIAL, ONE_MAP, parameters
+from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_READING, OF_A_REGION, OF_A_TRIAL, ONE_MAP, parameters
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
-from .results import Adapters, Analyzed, Card, Compared, KeptRun, Measured, Model, ModelShape, Tried
+from .results import Adapters, Analyzed, Card, Compared, KeptRun, MadeReading, Measured, Model, ModelShape, Tried
 from .sentences import plainly, status_line
 from .visitors import visitor_of
 
@@ -53,6 +53,11 @@ def export_names() -> list[str]:
 def trial_names() -> list[str]:
     """The parameters of `/try`."""
     return ["ticket", *OF_A_TRIAL]
+
+
+def reading_names() -> list[str]:
+    """The parameters of `/reading`."""
+    return ["ticket", *OF_A_READING]
 
 
 def parameters_of(names: Sequence[str], fields: Mapping[str, Field] = MappingProxyType({})) -> list[inspect.Parameter]:
@@ -250,19 +255,23 @@ def build_endpoints(service: Service) -> None:
             return service.runs()
 
     def heatmap(
-        ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None
+        ticket, tower="language", layer="mean", head="mean", query=None, grid=0, member=None, reading=None
     ) -> tuple[str, list]:
-        """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col]."""
+        """Draw a map over its picture, in the picture's own width and height; return that and the values [row, col].
+
+        With a reading the values are its effects; without a query then of all rows together.
+        """
         with plainly(), service.reading(ticket):
             run = one_run(ticket, member)
             from attention.exports.export import heatmap_png
             from attention.runs.selection import default_query
 
+            row = None if query is None else whole_number("query", query)
+            row = default_query(run) if row is None and not reading else row
             with new_file(service, png, "heatmap.png") as path:
                 _, values = heatmap_png(
                     run, tower, number_or_word("layer", layer), number_or_word("head", head),
-                    default_query(run) if query is None else whole_number("query", query), whole_number("grid", grid),
-                    path,
+                    row, whole_number("grid", grid), path, reading=reading or None,
                 )  # fmt: skip
         return str(path), values.tolist()
 
@@ -303,6 +312,20 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             with service.trial(given.pop("ticket"), given, visitor_of(request)) as job:
+                async for step in job.follow():
+                    progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
+            return job.result()
+
+    async def reading(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
+        """Ask for a reading of a finished run beyond its attention: a forecast of knock-outs, a lens, ...
+
+        The model runs again, unless the reading is there already. Its name is what /heatmap and /export take as
+        `reading`, and the address .../{ticket}/row?reading=... No reading is an explanation.
+        """
+        with plainly():
+            given = {name: value for name, value in given.items() if value not in (None, "")}
+            asked = given | {"reading": given.pop("kind", "forecast")}
+            with service.asked_reading(given.pop("ticket", None), asked, visitor_of(request)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
             return job.result()
@@ -350,10 +373,14 @@ def build_endpoints(service: Service) -> None:
         inputs = [component_of(name, OF_A_TRIAL) for name in what]
         made = call.click(taking(try_without, what, fields=OF_A_TRIAL), inputs, gr.JSON(), api_name="try", **JOB)
         describe(made, **OF_A_TRIAL).gives(("tried", Tried, Tried.__doc__ or ""))
+        what = reading_names()
+        inputs = [component_of(name, OF_A_READING) for name in what]
+        made = call.click(taking(reading, what, fields=OF_A_READING), inputs, gr.JSON(), api_name="reading", **JOB)
+        describe(made, **OF_A_READING).gives(("reading", MadeReading, MadeReading.__doc__ or ""))
         made = call.click(open_zip, RunUpload(), gr.JSON(), api_name="open")
         describe(made).gives(("result", Analyzed | Compared, "what /analyze or /compare returned"))
         which = [component_of(name) for name in ("ticket", "tower")]
-        which += [gr.Textbox("mean"), gr.Textbox("mean"), gr.Number(), gr.Number(0), gr.Textbox()]
+        which += [gr.Textbox("mean"), gr.Textbox("mean"), gr.Number(), gr.Number(0), gr.Textbox(), gr.Textbox()]
         png, cells = gr.File(), gr.JSON()
         made = call.click(heatmap, which, [png, cells], api_name="heatmap")
         describe(made, **ONE_MAP).gives(

@@ -1,4 +1,4 @@
-"""A job as plain data, done in the process that runs the model: a run, a comparison, or a trial on a finished run."""
+"""A job as plain data, done in the process that runs the model: a run, a comparison, a question to a finished run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from .sentences import in_words
 def do_job(job: dict, prepared: Any, limits: Limits | None) -> dict:
     """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
-    With `words` it is a comparison of the base with the adapters; with `tried` a trial, and {tried: what came of it} is
-    returned. `prepared` are inputs that a forecast has made, of which nothing is made again.
+    With `words` it is a comparison of the base with the adapters; with `tried` or `reading` a question to a finished
+    run, and {tried} or {reading: its record} is returned. `prepared` are inputs that a forecast has made, of which
+    nothing is made again.
     """
     from attention.capture.extraction import fill
 
     request, partial = Request.from_dict(job["request"]), PartialRun.open(job["partial"])
     try:
-        if "tried" in job:
-            return {"tried": _tried(job, partial, limits)}
+        if "tried" in job or "reading" in job:
+            return _asked_again(job, partial, limits)
         if not job["adapters"] and job["words"] is None:
             return {"run": str(fill(request, partial, limits=limits, prepared=prepared))}
         from adapters.attach import adapted, from_job
@@ -43,12 +44,16 @@ def do_job(job: dict, prepared: Any, limits: Limits | None) -> dict:
         return {"error": in_words(error)}
 
 
-def _tried(job: dict, partial: PartialRun, limits: Limits | None) -> dict:
-    """The record of a trial on a finished run, with its adapter where it has one."""
+def _asked_again(job: dict, partial: PartialRun, limits: Limits | None) -> dict:
+    """Return {tried} or {reading}: the answer to a question to a finished run, its adapter on where it has one."""
     from attention.effects.record import try_job
+    from attention.kinds.making import make_job
 
-    if not job["adapters"]:
-        return try_job(job["tried"], partial, limits)
-    from adapters.attach import adapted, from_job
+    adapter = None
+    if job["adapters"]:
+        from adapters.attach import adapted, from_job
 
-    return try_job(job["tried"], partial, limits, adapted(from_job(job["adapters"][0])))
+        adapter = adapted(from_job(job["adapters"][0]))
+    if "tried" in job:
+        return {"tried": try_job(job["tried"], partial, limits, adapter)}
+    return {"reading": make_job(job["reading"], partial, limits, adapter)}

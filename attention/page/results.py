@@ -136,6 +136,20 @@ class Tried(TypedDict):
     paths: str
 
 
+class MadeReading(TypedDict):
+    """A reading of a run: its name, its kind and its target, with more fields of its kind.
+
+    Of a comparison whose runs are all asked {kind, members: {member: reading}}.
+    """
+
+    name: str
+    kind: str
+    target: dict[str, Any] | None
+    towers: list[str]
+    created: str
+    bytes: int
+
+
 class Analyzed(TypedDict):
     """A finished run: `run` is the content of run.json, `folder` its place where the server is this machine's.
 

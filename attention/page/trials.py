@@ -1,6 +1,6 @@
-"""Trials on the page: the viewer asks for one, is told how far it is and what came of it, and may stop it.
+"""Questions to a finished run on the page: trials and readings, asked for by the viewer, told how far, stopped.
 
-Owns what travels between the viewer and the service. How it looks and what it says is in assets/viewer/.
+Owns what travels between the viewers and the service. How it looks and what it says is in assets/viewer/.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ from typing import Any
 
 import gradio as gr
 
+from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
 
 from . import JOB, QUIET
 from .sentences import in_words, status_line
-from .viewer import AttentionViewer, Mounted
+from .viewer import AttentionViewer, ComparisonViewer, Mounted
 from .visitors import visitor_of
 
 
 class TriedChannel(Mounted):
-    """Channel to the viewer, for the trial that it asked for: {number, text}, {number, tried} or {number, why}."""
+    """Channel to a viewer, for what it asked for.
+
+    Of a trial {number, text}, {number, tried} or {number, why}; of a reading {number, reading: its kind} and `text`,
+    `partial`, `made` or `why`. `viewer` is there too where that is not the one of runs.
+    """
 
     TEMPLATE, MODULE = "tried.html", "tried.js"
 
@@ -33,7 +38,7 @@ class TriedChannel(Mounted):
         return value
 
     def api_info(self) -> dict:
-        return {"type": "object", "description": "what came of a trial"}
+        return {"type": "object", "description": "what came of a trial or a reading"}
 
     def example_payload(self) -> None:
         return None
@@ -42,20 +47,59 @@ class TriedChannel(Mounted):
         return None
 
 
-def build_trials(service: Service, viewer: AttentionViewer) -> None:
-    """Let the viewer of runs ask for trials: its event `apply` begins one, `stop` ends it."""
-    told = TriedChannel(visible="hidden")
+class Asking:
+    """Questions of one viewer on their way: begun, and stopped by their numbers."""
 
-    async def trying(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
-        asked = event._data if isinstance(event._data, dict) else {}
-        number = asked.get("number")
+    def __init__(self, service: Service, viewer: str = AttentionViewer.KIND):
+        self._service, self._viewer = service, viewer
+        self._working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
+
+    async def begin(self, asked: Any, visitor: Visitor) -> AsyncIterator[dict]:
+        """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told."""
+        asked = asked if isinstance(asked, dict) else {}
+        of, name = _named(asked, visitor)
+        of |= {"viewer": self._viewer} if self._viewer != AttentionViewer.KIND else {}
+        is_reading = "reading" in of
+        ask, made = (self._service.asked_reading, "made") if is_reading else (self._service.trial, "tried")
+        partial = None
         try:
-            with service.trial(asked.get("ticket"), asked, visitor_of(request)) as job:
+            with ask(asked.get("ticket"), asked, visitor) as job:
+                self._working[name] = job
                 async for progress in job.follow():
-                    yield {"number": number, "text": status_line(progress)}
-                yield {"number": number, "tried": job.result()}
+                    found = job.told()
+                    more = {"partial": found} if found is not None and found != partial else {}
+                    partial = found or partial
+                    yield {**of, "text": status_line(progress), **more}
+                yield {**of, made: job.result()}
         except Exception as error:  # noqa: BLE001 - it is said in words, and logged if it is ours
-            yield {"number": number, "why": in_words(error)}
+            yield {**of, "why": in_words(error)}
+        finally:
+            self._working.pop(name, None)
 
-    begun = viewer.apply(trying, None, told, trigger_mode="multiple", **QUIET, **JOB)
-    viewer.stop(None, None, None, cancels=[begun], queue=False, **QUIET)
+    def stop(self, asked: Any, visitor: Visitor) -> None:
+        """Stop what has this number; the last that is told of it then says so."""
+        _, name = _named(asked if isinstance(asked, dict) else {}, visitor)
+        job = self._working.get(name)
+        if job is not None:
+            job.cancel()
+
+
+def _named(asked: dict, visitor: Visitor) -> tuple[dict, tuple[Any, ...]]:
+    """Number and kind of what is asked, as the channel says them again; and the name of its job."""
+    of = {name: asked[name] for name in ("number", "reading") if asked.get(name)}
+    return of, (visitor.session, *(f"{name}={value}" for name, value in of.items()))
+
+
+def build_trials(service: Service, viewer: AttentionViewer | ComparisonViewer) -> None:
+    """Let a viewer ask for trials and readings: its event `apply` begins one, `stop` ends it."""
+    told, asking = TriedChannel(visible="hidden"), Asking(service, viewer.KIND)
+
+    async def begin(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
+        async for said in asking.begin(event._data, visitor_of(request)):
+            yield said
+
+    def stop(event: gr.EventData, request: gr.Request) -> None:
+        asking.stop(event._data, visitor_of(request))
+
+    viewer.apply(begin, None, told, trigger_mode="multiple", **QUIET, **JOB)
+    viewer.stop(stop, None, None, trigger_mode="multiple", queue=False, **QUIET)

@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 
 from attention.errors import NotInRun, quoted
+from attention.runs.factors import COMPUTED, FACTORS
 from attention.runs.run import Run
 
 from .reading import Reading, readings_folder
@@ -64,8 +65,31 @@ class Forecast(Reading):
         for a layer or a row that is not there.
         """
         self._check_query(query, tower)
-        _, gradient, _ = next(self._chunks(layer, tower, query, query + 1))
-        return gradient[:, 0].astype(np.float32)
+        _, rows = next(self.run.dense_chunks(layer, tower, query, query + 1))
+        return self.gradient_of(layer, query, rows[:, 0], tower)
+
+    def gradient_of(self, layer: int, query: int, row: np.ndarray, tower: str = "language") -> np.ndarray:
+        """The same of a row that is there already, float32 [heads, keys] from the factors: only its pull is read."""
+        with self._opened(layer, tower) as file:
+            at = (slice(None), slice(query, query + 1))
+            pull, own = file.read_slice("pull", at), file.read_slice("pull_output", at)
+        seen = _seen(pull, self._values(layer, tower))[:, 0]
+        return (row * (seen - own.astype(np.float64))).astype(np.float32)
+
+    def mean_gradient(self, layer: int, first: int, last: int, tower: str = "language") -> np.ndarray:
+        """Mean of dL/ds over the rows first to last: float32 [heads, keys]."""
+        self._check_query(first, tower)
+        self._check_query(last, tower)
+        total = sum(gradient.sum(axis=1) for _, gradient, _ in self._chunks(layer, tower, first, last + 1))
+        return np.asarray(total / (last + 1 - first), np.float32)
+
+    def column_gradient(self, layer: int, key: int, tower: str = "language") -> np.ndarray:
+        """dL/ds of every row at one key: float32 [heads, queries]."""
+        data, column = self._read(layer, tower), self.run.column(layer, key, tower)
+        groups, (heads, n, width) = len(data["value"]), data["pull"].shape
+        pull = data["pull"].reshape(groups, heads // groups * n, width).astype(np.float64)
+        seen = np.matmul(pull, data["value"][:, key, :, None].astype(np.float64)).reshape(heads, n)
+        return (column * (seen - data["pull_output"].astype(np.float64))).astype(np.float32)
 
     def gradient_times_attention(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
         """A x dL/dA of one row: float32 [heads, keys], signed; over keys it sums to pull . output."""
@@ -75,7 +99,13 @@ class Forecast(Reading):
         return (rows[:, 0] * _seen(data["pull"][:, query : query + 1], data["value"])[:, 0]).astype(np.float32)
 
     def keys(self, layer: int, tower: str = "language") -> np.ndarray:
-        """Effect of each key being read a little less by everybody: float32 [heads, keys], minus the sum over rows."""
+        """Effect of each key being read a little less by everybody: float32 [heads, keys], minus the sum over rows.
+
+        Kept once computed, and shared: not to be written into.
+        """
+        return self._kept_array(COMPUTED, (tower, layer, "keys"), lambda: self._keys(layer, tower))
+
+    def _keys(self, layer: int, tower: str) -> np.ndarray:
         data = self._read(layer, tower)
         groups, n, width = data["value"].shape
         heads = self.run.heads(tower)
@@ -127,6 +157,10 @@ class Forecast(Reading):
                     lost[:, region[start:stop]] = 0
                 total[i] -= lost.sum(axis=1)
         return total
+
+    def _values(self, layer: int, tower: str) -> np.ndarray:
+        """The values of a layer, float32 [kv_heads, keys, value_dim], kept beside the queries and keys of its run."""
+        return self._kept_array(FACTORS, (tower, layer, "value"), lambda: self._read(layer, tower)["value"])
 
     def _inside(self, keys: Sequence[int], tower: str) -> np.ndarray:
         """These keys as bool [keys]. Raises NotInRun for one that is not there, or for none."""

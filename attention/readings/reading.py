@@ -9,13 +9,15 @@ other tokens, lies beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from attention.errors import DamagedRun, InvalidRequest, NotInRun, quoted, shortened
+from attention.runs.array_cache import ArrayCache
 from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
@@ -27,14 +29,46 @@ INDEX = "reading.json"
 SUFFIX = ".readings"
 
 
+def check_asked_again(run: Run) -> None:
+    """Raise InvalidRequest for a run whose model is not asked again: of it nothing can be computed anew."""
+    parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
+    if parts:
+        raise InvalidRequest(
+            f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "
+            "model with an encoder or a resampler what rows read is kept, and nothing is computed anew."
+        )
+
+
 def readings_folder(run: Run) -> Path:
-    """The folder in which readings of this run lie."""
-    return readings_beside(run.folder)
+    """The folder in which readings of this run are kept: beside it, or where its keeper has said."""
+    return run.readings_at or readings_beside(run.folder)
+
+
+def readings_folders(run: Run) -> list[Path]:
+    """The folders in which its readings may lie: that one, and the one beside it, as of a run that came with some."""
+    return list(dict.fromkeys([readings_folder(run), readings_beside(run.folder)]))
+
+
+def place_of(run: Run, name: str) -> Path:
+    """The folder of a reading by its name: where it lies, or where it is to be made."""
+    places = [folder / name for folder in readings_folders(run)]
+    return next((place for place in places if (place / INDEX).is_file()), places[0])
 
 
 def readings_beside(folder: Path) -> Path:
     """The same, by the run's folder."""
     return folder.with_name(folder.name + SUFFIX)
+
+
+def index_of(folder: Path) -> dict[str, Any]:
+    """The content of a reading's index. Raises DamagedRun for what is none."""
+    try:
+        info = parse_json((folder / INDEX).read_bytes())
+    except (OSError, ValueError) as error:
+        raise DamagedRun(f"{INDEX} in {folder.name} cannot be read: {error}.") from None
+    if not isinstance(info, dict):
+        raise DamagedRun(f"{INDEX} in {folder.name} is no object.")
+    return info
 
 
 class Reading:
@@ -44,11 +78,8 @@ class Reading:
 
     def __init__(self, run: Run, folder: Path):
         self.run, self.folder = run, folder
-        try:
-            self.info: dict[str, Any] = parse_json((folder / INDEX).read_bytes())
-        except (OSError, ValueError) as error:
-            raise DamagedRun(f"{INDEX} in {folder.name} cannot be read: {error}.") from None
-        if not isinstance(self.info, dict) or self.info.get("format") != FORMAT or self.info.get("kind") != self.kind:
+        self.info = index_of(folder)
+        if self.info.get("format") != FORMAT or self.info.get("kind") != self.kind:
             raise DamagedRun(f"{folder.name} is no {self.kind} that this version reads.")
         if self.info.get("run") != run.info["id"]:
             raise DamagedRun(f"{folder.name} was made of another run than the one beside it.")
@@ -90,16 +121,17 @@ class Reading:
             has = ", ".join(self.info["towers"])
             raise NotInRun(f"This {self.kind} has no tower {quoted(tower)}; it has {has}.") from None
 
-    def _read(self, layer: int, tower: str) -> dict[str, np.ndarray]:
-        """The tensors of a layer, float32; those of the last that was asked for are kept."""
-        kept = self._kept
-        if kept is not None and kept[0] == (layer, tower):
-            return kept[1]
+    def layer_path(self, layer: int, tower: str) -> Path:
+        """The file of a layer. Raises NotInRun for one that it does not have."""
         if layer not in self.layers(tower):
             raise NotInRun(f"This {self.kind} has no layer {quoted(layer)} in its {tower} tower.")
-        shapes = self._shapes(tower)
-        with LayerFile(self.folder / layer_file(tower, layer)) as file:
-            for name, shape in shapes.items():
+        return self.folder / layer_file(tower, layer)
+
+    @contextmanager
+    def _opened(self, layer: int, tower: str) -> Iterator[LayerFile]:
+        """The file of a layer, with the tensors that it must have. Raises DamagedRun for another."""
+        with LayerFile(self.layer_path(layer, tower)) as file:
+            for name, shape in self._shapes(tower).items():
                 has = file.shape(name) if name in file else None
                 if (
                     has is None
@@ -107,7 +139,15 @@ class Reading:
                     or any(b not in (None, a) for a, b in zip(has, shape, strict=True))
                 ):
                     raise self._damaged(layer, f"{name} is {list(has) if has else 'not there'}")
-            data = {name: file.read(name) for name in shapes}
+            yield file
+
+    def _read(self, layer: int, tower: str) -> dict[str, np.ndarray]:
+        """The tensors of a layer, float32; those of the last that was asked for are kept."""
+        kept = self._kept
+        if kept is not None and kept[0] == (layer, tower):
+            return kept[1]
+        with self._opened(layer, tower) as file:
+            data = {name: file.read(name) for name in self._shapes(tower)}
         groups, _, width = data["value"].shape
         if (
             not groups
@@ -117,6 +157,10 @@ class Reading:
             raise self._damaged(layer, "its tensors do not fit each other")
         self._kept = (layer, tower), data
         return data
+
+    def _kept_array(self, kept: ArrayCache, name: tuple[Any, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
+        """An array of this reading, kept in memory with those of its run, with which it is forgotten."""
+        return kept.get((self.run.owner, str(self.folder), self.info.get("created"), *name), make)
 
     def _damaged(self, layer: int, what: str) -> DamagedRun:
         return DamagedRun(f"Layer {layer} of {self.folder.name} is damaged: {what}. Remove it, and ask again.")

@@ -17,7 +17,7 @@ from typing import Any, Self
 from attention.errors import Cancelled, InvalidRequest, shown_path
 
 SUFFIX = ".partial"
-PROGRESS, CANCEL = "progress.jsonl", "cancel"
+PROGRESS, CANCEL, TOLD = "progress.jsonl", "cancel", "told.json"
 REMOVED = "Stopped: the folder of this run was removed while it was being written."
 PHASES = ("queue", "model", "inputs", "answer", "capture", "write", "compare", "try")
 
@@ -78,6 +78,15 @@ class PartialRun:
         except FileNotFoundError:
             raise Cancelled(REMOVED) from None
 
+    def tell(self, found: dict[str, Any]) -> None:
+        """Say what was found so far, all of it: whoever follows sees the last, and misses nothing by that."""
+        beside = self.folder / f"{TOLD}.new"
+        try:
+            beside.write_text(json.dumps(found, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+            beside.replace(self.folder / TOLD)
+        except FileNotFoundError:
+            raise Cancelled(REMOVED) from None
+
     def steps(self, phase: str, total: int) -> Callable[[], None]:
         """A function to call after each of some steps of a phase: tells how many are done, and stops where asked to."""
         done = 0
@@ -110,7 +119,7 @@ class PartialRun:
     def commit(self, info: dict[str, Any], index: str = "run.json") -> Path:
         """Write the index, a folder's last file, and rename the folder to its final place; no file of it is open."""
         self.check_cancelled()
-        for name in (PROGRESS, CANCEL):
+        for name in (PROGRESS, CANCEL, TOLD):
             (self.folder / name).unlink(missing_ok=True)
         write_index(self.folder / index, info)
         if self.final.exists():
@@ -132,6 +141,9 @@ class PartialPart(PartialRun):
 
     def report(self, phase: str, done: int = 0, total: int = 0, answer: str | None = None) -> None:
         self._whole.report(phase, done, total, answer)
+
+    def tell(self, found: dict[str, Any]) -> None:
+        self._whole.tell(found)
 
     @property
     def is_cancelled(self) -> bool:
@@ -157,3 +169,12 @@ def read_progress(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     except OSError:
         return None
     return json.loads(lines[-1]) if lines else None
+
+
+def read_told(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Read what a job has found so far, as `tell` has it; None before the first and after the end."""
+    try:
+        found: dict[str, Any] = json.loads((Path(folder) / TOLD).read_text(encoding="utf-8"))
+        return found
+    except OSError:
+        return None

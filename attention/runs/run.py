@@ -48,7 +48,7 @@ _ONE_WALK = threading.Lock()  # through a whole layer: each keeps all cores busy
 
 
 @cache
-def _layers_at_once() -> ThreadPoolExecutor:
+def layers_at_once() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="read layers")
 
 
@@ -61,6 +61,9 @@ class Run:
     """One captured forward pass. `info` is the content of run.json, `folder` where it lies."""
 
     kind: Literal["run"] = "run"
+    is_signed = False  # True where a reading's effects stand in the place of attention: then all rows may be one
+    SOURCE = "factors"  # of what is computed
+    readings_at: Path | None = None  # the folder for what is read of it later, where that is not beside it
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
@@ -85,6 +88,20 @@ class Run:
         self._picture_keys: dict[str, tuple[slice | np.ndarray, list[tuple[int, int]]]] = {}
         self._lock = threading.RLock()
         self._owner = object()
+
+    @property
+    def is_attention(self) -> bool:
+        """True unless a reading's numbers stand in the place of attention."""
+        return self.SOURCE == Run.SOURCE
+
+    def reading_settings(self) -> dict[str, Any]:
+        """Fields that find the reading again whose numbers these are; none of attention."""
+        return {}
+
+    @property
+    def owner(self) -> object:
+        """The owner of arrays that are kept of it in memory: they are forgotten as it is closed."""
+        return self._owner
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, model={self.info['model']['id']!r}, tokens={len(self.info['tokens'])})"
@@ -321,7 +338,7 @@ class Run:
 
     def columns(self, key: int, tower: str = "language", until: int | None = None) -> list[np.ndarray]:
         """Columns of one key in every layer, in the order of `layers`: float32 [heads, queries] each."""
-        return list(_layers_at_once().map(lambda layer: self.column(layer, key, tower, until), self.layers(tower)))
+        return list(layers_at_once().map(lambda layer: self.column(layer, key, tower, until), self.layers(tower)))
 
     def reduced_row(
         self,
@@ -336,7 +353,7 @@ class Run:
         if not is_reduction(layer):
             return self._reduce(self.row(layer, query, tower, source, until), head, tower)
         rows = [self._reduce(row, head, tower) for row in self.rows(query, tower, source, until)]
-        return getattr(np, layer)(np.stack(rows), axis=0)
+        return self.reduced(np.stack(rows), layer)
 
     def reduced_column(
         self, layer: int | str, head: int | str, key: int, tower: str = "language", until: int | None = None
@@ -345,7 +362,7 @@ class Run:
         if not is_reduction(layer):
             return self._reduce(self.column(layer, key, tower, until), head, tower)
         columns = [self._reduce(column, head, tower) for column in self.columns(key, tower, until)]
-        return getattr(np, layer)(np.stack(columns), axis=0)
+        return self.reduced(np.stack(columns), layer)
 
     def map(
         self,
@@ -616,7 +633,7 @@ class Run:
             def fill(i: int) -> None:
                 result[i] = self.row(layers[i], query, tower, "factors", last)
 
-            list(_layers_at_once().map(fill, range(len(layers))))
+            list(layers_at_once().map(fill, range(len(layers))))
             return result
 
         return ROWS.get((self._owner, tower, query, last), compute)
@@ -739,9 +756,15 @@ class Run:
             [key for key, token in tokens if token.get("role") == "image" and token.get("grid") is None], np.int64
         )
 
+    @staticmethod
+    def reduced(values: np.ndarray, by: str) -> np.ndarray:
+        """Mean or max over the first axis, of heads or of layers."""
+        reduction: np.ndarray = getattr(np, by)(values, axis=0)
+        return reduction
+
     def _reduce(self, row: np.ndarray, head: int | str, tower: str) -> np.ndarray:
         if is_reduction(head):
-            return getattr(row, head)(axis=0)
+            return self.reduced(row, head)
         self._check("head", head, self.heads(tower), tower)
         return row[head]
 

@@ -82,7 +82,7 @@ class Selection:
     @property
     def are_shares(self) -> bool:
         """True if its values are shares of one row, which add up to 1: a column and the largest of many are not."""
-        return self.key is None and "max" not in (self.layer, self.head)
+        return self.key is None and "max" not in (self.layer, self.head) and self.run.is_attention
 
     def sink_mass(self, values: np.ndarray, sinks: Sequence[int] | np.ndarray | None = None) -> float:
         """Mass of the row on sinks, the rest of which `renormalised` divides by; 0 where values are no shares."""
@@ -98,12 +98,24 @@ class Selection:
         if self.received:
             return run.received(self.layer, tower, head=self.head), "factors"
         if self.key is not None:
-            return run.reduced_column(self.layer, self.head, self.key, tower, until), "factors"
+            return self.summed(run.reduced_column(self.layer, self.head, self.key, tower, until)), run.SOURCE
+        if not run.is_attention:
+            rows: Any = self.query  # None: all of them
+            return self.summed(run.reduced_row(self.layer, self.head, rows, tower, until=until)), run.SOURCE
         assert self.query is not None  # `select` names one
         layer = run.layers(tower)[0] if is_reduction(self.layer) else self.layer
         source = run.exact_source(layer, tower) if exact else "auto"
         values = run.reduced_row(self.layer, self.head, self.query, tower, source, until)
         return values, run.row_source(layer, self.query, tower, source, until)
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """Effects as their sum over heads, layers and positions where `values` are their mean; others as they are."""
+        if not self.run.is_signed:
+            return values
+        positions = 1 if self.until is None or self.position is None else self.until + 1 - self.position
+        heads = self.run.heads(self.tower) if self.head == "mean" else 1
+        layers = len(self.run.layers(self.tower)) if self.layer == "mean" else 1
+        return (values * float(positions * heads * layers)).astype(np.float32)
 
     def cells(self) -> np.ndarray:
         """The key of every cell of the picture: int [rows, cols]. Raises InvalidRequest where there is no map."""
@@ -137,8 +149,8 @@ class Selection:
 
     @cached_property
     def sinks(self) -> list[int]:
-        """The attention sinks of its layer; over layers those of any layer. Readers of a key are none."""
-        if self.key is not None:
+        """The attention sinks of its layer; over layers those of any layer. Readers and effects have none."""
+        if self.key is not None or not self.run.is_attention:
             return []
         layers = self.run.layers(self.tower) if is_reduction(self.layer) else [self.layer]
         return sorted({key for layer in layers for key in self.run.sinks(layer, self.tower)})
@@ -146,10 +158,9 @@ class Selection:
     @cached_property
     def texts(self) -> tuple[str, str] | None:
         """The text of the tokens at its positions, and of those that their rows predict; None for patches."""
-        if self.received or not self.points_at_tokens:
-            return None
         tokens, start = self.run.info["tokens"], self.position
-        assert start is not None  # of what is not `received`
+        if start is None or not self.points_at_tokens:
+            return None
         stop = (start if self.until is None else self.until) + 1
         own, predicted = ("".join(token["text"] for token in tokens[i : i + stop - start]) for i in (start, start + 1))
         return own, predicted if self.key is None and self.tower in ANSWERING else ""
@@ -162,10 +173,15 @@ class Selection:
             "model_dtype": info["model"]["dtype"], "adapter": (info.get("adapter") or {}).get("id") or "",
             "tower": self.tower, "layer": self.layer, "head": self.head,
         }  # fmt: skip
+        settings |= self.run.reading_settings()
+        if self.run.is_signed and ("mean" in (self.layer, self.head) or self.until is not None):
+            settings["means"] = "sums"  # of effects
         if info.get("forced"):
             settings["forced"] = True  # its answer was given, and is not the model's own
         if self.received:
             settings["received"] = "the mean over all queries"
+        elif self.position is None:
+            settings["rows"] = "all"
         else:
             settings["query" if self.key is None else "key"] = self.position
         if self.until is not None:
@@ -190,10 +206,12 @@ class Selection:
     def place_name(self) -> str:
         """The same without its run: language_L12_H3_row69."""
         what = "received" if self.received else f"{'row' if self.key is None else 'key'}{self.position}"
+        what = "allrows" if self.position is None and not self.received else what
         until = "" if self.until is None else f"-{self.until}"
         grid = "" if self.grid in (None, first_grid(self.run, self.tower)) else f"_grid{self.grid}"
         region = "" if self.region is None else "_region"
-        return f"{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}{region}"
+        read = "" if self.run.is_attention else f"{self.run.SOURCE}_"
+        return f"{read}{plain(self.tower)}_L{self.layer}_H{self.head}_{what}{until}{grid}{region}"
 
 
 def run_name(info: dict[str, Any]) -> str:
@@ -217,7 +235,8 @@ def select(
     grid: int | None = None,
     region: Region | Sequence[float] | None = None,
 ) -> Selection:
-    """The selection that these name. Without query and key it is the row that predicts the answer's first token.
+    """The selection that these name. Without query and key it is the row that predicts the answer's first token, or of
+    a forecast all rows together.
 
     `layer` and `head` are by default their mean, `grid` is the tower's first. `region` is one of
     `attention.runs.regions`, or a box (x0, y0, x1, y1) or a point (x, y) in pixels of the grid's picture. Raises
@@ -231,7 +250,7 @@ def select(
     if received and until is not None:
         raise InvalidRequest(f"What keys receive is a mean over all queries: leave until={until} out.")
     run.keys(tower)  # refuses a tower that is not there
-    if query is None and key is None and not received:
+    if query is None and key is None and not received and not run.is_signed:
         query = default_query(run)
         if tower not in ANSWERING:
             raise InvalidRequest(f"Say which query or key of the {tower} tower.")

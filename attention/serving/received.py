@@ -8,6 +8,7 @@ import weakref
 from starlette.responses import Response
 
 from attention.answers.numbers import numbers
+from attention.answers.of_run import as_read
 from attention.answers.query import read_number_or_word, read_tower
 
 from .responses import as_json, sent
@@ -33,6 +34,8 @@ class Received:
         asked = request.query_params
         tower = read_tower(asked)
         layer, head = read_number_or_word(asked, "layer"), read_number_or_word(asked, "head", optional=True)
+        if "reading" in asked:
+            as_read(run, asked).received(layer, tower)  # refuses: nothing is received in one
         layers = run.layers(tower) if isinstance(layer, str) else [layer]
         for index in layers:
             run.layer_file(index, tower)  # refuses a layer that is not there before a thread is started for it

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.errors import NotInRun
+from attention.kinds.kept import find_reading, kept_readings
 from attention.words import GONE
 
 from .assets import asset
@@ -47,6 +48,9 @@ def routes(
         "preview/{index:int}": lambda run, request: _picture(run, request, "preview"),
         **{path: _sending(answer) for path, answer in RUN_ANSWERS.items()},
         "received": received.answer,
+        "readings.json": lambda run, _: as_json(kept_readings(run)),
+        "reading/{name}": lambda run, request: as_json(find_reading(run, request.path_params["name"]).info),
+        "reading/{name}/{tower}/{layer:int}": _reading_layer,
         "layer/{tower}/{layer:int}": lambda run, request: layer_file(run, request, room),
     }
     return [
@@ -90,6 +94,13 @@ def _find_comparison(resolve, request):
     if found.kind == "run":
         raise NotInRun("Behind this ticket there is one run: nothing is compared in it.")
     return found
+
+
+def _reading_layer(run, request) -> Response:
+    """A layer's file of a reading, to be kept: a reading does not change."""
+    name, tower, layer = (request.path_params[each] for each in ("name", "tower", "layer"))
+    path = find_reading(run, name).layer_path(layer, tower)
+    return FileResponse(path, media_type="application/octet-stream", filename=path.name, headers=KEEP)
 
 
 def _nothing(request):

@@ -10,6 +10,7 @@ from typing import Any
 from attention.coordinates import AUTO
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.exports.regions import place_of_answer, read_place
+from attention.kinds.given import number
 from attention.readings.agreement import keys_of, tower_of_pictures
 from attention.readings.target import Target
 from attention.readings.trial import Silence
@@ -33,7 +34,7 @@ def read_trial(run: Run, given: dict[str, Any]) -> dict[str, Any]:
     for name, value, words in (("paint", paint, PAINTS), ("silence", silence, SILENCES)):
         if value not in words:
             raise InvalidRequest(f"{name} is {quoted(value)}; it must be one of {', '.join(words)}.")
-    seed = _number("seed", given.get("seed"), 0)
+    seed = number("seed", given.get("seed"), 0)
     if seed > MAX_SEED:
         raise InvalidRequest(f"seed is {quoted(seed)}; it must be at most {MAX_SEED}.")
     Target.of(run)  # refuses a run without an answer
@@ -47,7 +48,7 @@ def read_trial(run: Run, given: dict[str, Any]) -> dict[str, Any]:
     if what == "answer":
         region = place_of_answer(run, None if coordinates == AUTO else coordinates)
     else:
-        region = read_place(run, given.get("box"), given.get("point"), _number("image", given.get("image"), 0))
+        region = read_place(run, given.get("box"), given.get("point"), number("image", given.get("image"), 0))
     if not keys_of(run, region, tower):
         raise NotInRun(f"The region ({region}) covers half of no cell: no token stands for it. Mark a larger one.")
     place = [float(side) for side in region.place]
@@ -57,23 +58,13 @@ def read_trial(run: Run, given: dict[str, Any]) -> dict[str, Any]:
 def _heads(run: Run, what: str, given: Any, silence: Any, tower: str) -> int | list[list[int]]:
     """The heads, [layer, head] each, or a count: so many of the largest forecast."""
     if what == "top_heads":
-        count, n = _number(what, given, 0), len(run.layers(tower)) * run.heads(tower)
+        count, n = number(what, given, 0), len(run.layers(tower)) * run.heads(tower)
         if not 1 <= count <= n:
             raise InvalidRequest(f"top_heads is {quoted(given)}; it must be from 1 to {n}, the heads of this run.")
         return count
     pairs = given if isinstance(given, list) else []
     if not pairs or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
         raise InvalidRequest(f"heads is {quoted(given)}; it must be a list of [layer, head], such as [[3, 1]].")
-    heads = [[_number("a layer", layer), _number("a head", head)] for layer, head in pairs]
+    heads = [[number("a layer", layer), number("a head", head)] for layer, head in pairs]
     Silence(tuple(dict.fromkeys((layer, head) for layer, head in heads)), silence, tower).check(run)
     return heads
-
-
-def _number(name: str, value: Any, default: int | None = None) -> int:
-    """A whole number that is not negative; JSON has 3.0 for 3."""
-    if value is None and default is not None:
-        return default
-    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
-    if not is_whole or value < 0:
-        raise InvalidRequest(f"{name} is {quoted(value)}; it must be a whole number, 0 or more.")
-    return int(value)

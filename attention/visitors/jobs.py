@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable
 
-from attention.runs.partial import PartialRun, read_progress
+from attention.runs.partial import PartialRun, read_progress, read_told
 
 from .turns import Turn
 
@@ -72,6 +72,10 @@ class Job:
             raise self._error
         assert self._result is not None  # work returns what it made, or raises
         return self._result
+
+    def told(self) -> dict | None:
+        """Say what the work has found so far, where it tells that and is not done."""
+        return read_told(self.partial.folder)
 
     async def follow(self) -> AsyncIterator[dict]:
         """Yield every change of {phase, done, total, answer} until the work has ended.

@@ -32,6 +32,7 @@ from attention.video_entries import TYPE as VIDEO
 from attention.video_entries import resolved
 from attention.words import GONE
 
+from .asked_readings import Answered, OfRun, OneAtATime, read_asked, record_of
 from .asked_trials import read_trial
 from .files import bytes_of
 from .jobs import Job, wait_for
@@ -106,6 +107,7 @@ class Service:
         self._loaded = self.starting.has_libraries
         self.scores = ShownScores(() if is_hosted else scores, cache)
         self._beside: dict[tuple[Any, ...], str] = {}  # comparisons that were made of kept runs
+        self._being_read = OneAtATime()
 
     # Models
 
@@ -306,6 +308,25 @@ class Service:
             yield job
 
     @contextmanager
+    def asked_reading(self, ticket: Any, given: dict, owner: Visitor | str) -> Iterator[Job | Answered]:
+        """Start a job that makes a reading of a run, as `job` does, or find it; the result is its record.
+
+        `given` is {reading: its kind, member, ...fields of the kind}. Raises what `asked_readings.read_asked` raises,
+        and InvalidRequest for a ticket of no run.
+        """
+        parts = read_asked(self.found(ticket), given)
+        found = [part.found() for part in parts]
+        if all(found):
+            yield Answered(record_of(parts, [each for each in found if each]))
+            return
+        for part in parts:
+            self.checked_model(part.run.info["model"]["id"])
+            part.kind.cost(part.run, part.asked)  # refuses what cannot be had
+        work = functools.partial(self._read_anew, ticket=ticket, parts=parts)
+        with self.reading(ticket), self._begun(work, owner) as job:
+            yield job
+
+    @contextmanager
     def _begun(self, work: Callable[[Begun], dict], owner: Visitor | str) -> Iterator[Job]:
         """A job that has entered the line. Leaving the block stops it if it still works."""
         visitor = Visitor.of(owner)
@@ -410,14 +431,50 @@ class Service:
 
     def _try(self, begun: Begun, ticket: str, run: Run, asked: dict) -> dict:
         """In the job's thread: put a run's question to its model again, without what is asked."""
-        partial = begun.partial
-        begun.turn.begin(partial.check_cancelled)
-        ask_for(begun.visitor.session, partial.check_cancelled)
-        partial.report("queue")
-        wait_for(self._loaded, partial)
+        readings = self.cache.readings(ticket)
+        tried = asked | {"folder": str(run.folder), "readings": str(readings)}
+        self._wait_to_ask(begun)
+        try:
+            return self._ask_again(begun, run, {"tried": tried}, TRIAL_PASSES)["tried"]
+        finally:
+            self.cache.count_readings(ticket, readings)
+
+    def _read_anew(self, begun: Begun, ticket: str, parts: list[OfRun]) -> dict:
+        """In the job's thread: make what is not there yet of some readings."""
+        self._wait_to_ask(begun)
+        records = []
+        for part in parts:
+            with self._being_read.at(part.place, begun.partial.check_cancelled):
+                record = part.found()  # another may have made it meanwhile
+                if record is None:
+                    cost = part.kind.cost(part.run, part.asked)
+                    reading = {
+                        "folder": str(part.run.folder), "readings": str(part.place.parent), "kind": part.kind.name,
+                        "asked": part.asked,
+                    }  # fmt: skip
+                    done = self._ask_again(begun, part.run, {"reading": reading}, cost.passes, cost.n_bytes)
+                    record = done["reading"]
+                    self.cache.count_readings(ticket, part.place.parent)
+            records.append(record)
+        return record_of(parts, records)
+
+    def _wait_to_ask(self, begun: Begun) -> None:
+        begun.turn.begin(begun.partial.check_cancelled)
+        ask_for(begun.visitor.session, begun.partial.check_cancelled)
+        begun.partial.report("queue")
+        wait_for(self._loaded, begun.partial)
+
+    def _ask_again(
+        self, begun: Begun, run: Run, what: dict[str, dict], passes: float, n_bytes: int | None = None
+    ) -> dict:
+        """Put a run's question to its model again as a job with `what`, which takes so many passes over its tokens.
+
+        `n_bytes` come to lie on the disk: as many as of the run where that is not known.
+        """
         from attention.capture.asked_again import request_of
         from attention.capture.forecast import download_reporter, forecast
 
+        partial = begun.partial
         request, adapter, model = request_of(run), run.info.get("adapter"), run.info["model"]["id"]
         watch = download_reporter(partial)
         expected = forecast(request, self.limits and self.limits.of_kept_pictures(), watch)
@@ -426,22 +483,23 @@ class Service:
         if adapter is not None:
             alone = bool(adapter.get("without"))
             wanted.append({"id": adapter["id"], "scale": adapter["scale"], "rename": False, "alone": alone})
-        readings = self.cache.readings(ticket)
+        n_bytes = expected.bytes_on_disk if n_bytes is None else n_bytes
         job = {
             "partial": str(partial.folder),
             "request": request.to_dict(),
             "adapters": self._adapters(wanted, model, watch, may_be_models=False),
             "words": None,
-            "tried": asked | {"folder": str(run.folder), "readings": str(readings)},
-            "work": asdict(replace(expected.work, tokens=TRIAL_PASSES * len(run.info["tokens"]))),
+            "work": asdict(
+                replace(expected.work, tokens=round(passes * len(run.info["tokens"])), bytes_on_disk=n_bytes)
+            ),
+            **what,
         }
         partial.report("queue")
-        with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
+        with self.cache.room(n_bytes), begun.turn.device(partial.check_cancelled):
             done = self._run_job(job, expected.prepared)
-        self.cache.count_readings(ticket, readings)
         if "error" in done:
             raise AttentionError(done["error"])
-        return done["tried"]
+        return done
 
     def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
         """Put an adapter that was named as the model on its base."""

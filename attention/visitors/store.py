@@ -34,8 +34,10 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import Busy
-from attention.folders import open_folder
+from attention.folders import open_folder, runs_of
+from attention.limits import PUBLIC_READINGS_BYTES, RUN_READINGS_BYTES
 from attention.readings.reading import readings_beside
+from attention.runs.partial import SUFFIX as PARTIAL
 
 from .budget import GONE, IDLE, Kept, KeptLimits, free
 from .deleted import purge, put_back, set_aside
@@ -193,6 +195,8 @@ class RunCache:
                 raise KeyError(ticket)
             if entry.run is None:
                 entry.run = open_folder(entry.folder)
+                for run, member in runs_of(entry.run):
+                    run.readings_at = self.readings(ticket, member)
             self._look(entry)
             return entry.run
 
@@ -201,8 +205,8 @@ class RunCache:
         with self._mutex:
             return self._entries[ticket].folder
 
-    def readings(self, ticket: str) -> Path:
-        """The folder for readings of a run: beside it, where they live and go with it.
+    def readings(self, ticket: str, member: str | None = None) -> Path:
+        """The folder for readings of a run, or of a comparison's: beside it, where they live and go with it.
 
         Of a run that is everybody's, or lies where nothing can be written, it is this process's own. Raises KeyError
         like `run`.
@@ -210,12 +214,19 @@ class RunCache:
         with self._mutex:
             entry = self._entries[ticket]
         is_writable = os.access(entry.folder.parent, os.W_OK) and not entry.is_public
-        return readings_beside(entry.folder if is_writable else self._place.path / ticket)
+        if not is_writable:
+            return readings_beside(self._place.path / ".".join(filter(None, (ticket, member))))
+        return readings_beside(entry.folder / member if member else entry.folder)
 
     def count_readings(self, ticket: str, readings: Path) -> None:
-        """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too."""
+        """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too.
+
+        On a server the oldest readings of a run go where they are too much: an example's are nobody's bytes.
+        """
         with self._mutex:
             entry = self._entries.get(ticket)
+            if entry is not None and (entry.is_public or not self.library):
+                _keep_newest(readings, PUBLIC_READINGS_BYTES if entry.is_public else RUN_READINGS_BYTES)
             if entry is not None and not entry.is_public:
                 entry.size_bytes = self._bytes_of(entry.folder)
                 self._enforce_visitor_limits(entry)
@@ -464,3 +475,17 @@ def _close_and_delete(run: Any, folder: Path | None) -> None:
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(readings_beside(folder), ignore_errors=True)
+
+
+def _keep_newest(readings: Path, most: int) -> None:
+    """Remove the oldest of some finished readings until all have at most so many bytes; the newest stays."""
+    try:
+        places = [place for place in readings.iterdir() if place.suffix != PARTIAL]
+        places.sort(key=lambda place: -place.stat().st_mtime)
+    except OSError:  # there are none (any more)
+        return
+    total = 0
+    for number, place in enumerate(places):
+        total += bytes_of(place)
+        if number and total > most:
+            shutil.rmtree(place, ignore_errors=True)

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser.host import hosted
 from browser.tickets import Tickets
 from browser.viewer_coverage import collected
+from made_readings import write_forecast
 from made_runs import chat, scene, token, write_run
 from programs import require
 from shared import once
@@ -119,6 +120,13 @@ def two_run(folder: Path) -> Path:
     return write_run(folder, pictures, [(9, 16), (16, 8)], layers=(0, 2, 5), smooth=True)
 
 
+def forecast_run(folder: Path) -> Path:
+    """A run with a forecast beside it."""
+    write_run(folder, [scene(640, 360, 2)], [(9, 16)], smooth=True)
+    write_forecast(folder)
+    return folder
+
+
 def hybrid_run(folder: Path) -> Path:
     """Layers of linear attention before and between those with maps, and a convolution after all."""
     write_run(folder, [scene(640, 360, 2)], [(9, 16)], layers=(2, 5), smooth=True)
@@ -139,6 +147,7 @@ RUNS: dict[str, Callable[[Path], Path]] = {
     "large": large_run,
     "named": named_run,
     "hybrid": hybrid_run,
+    "forecast": forecast_run,
     "text": lambda folder: write_run(folder, [], []),
     "crossed": lambda _: once("crossed", crossed_run),
 }

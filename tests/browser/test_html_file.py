@@ -11,11 +11,12 @@ from made_comparisons import write_clicks
 from made_runs import chat, scene, write_run
 from playwright.sync_api import expect
 
-from attention import read_region, region_scores
+from attention import Target, read_region, region_scores
 from attention.comparisons.regions import region_change
 from attention.exports.export import export
 from attention.exports.html import notebook
 from attention.folders import open_folder
+from attention.readings.forecast import open_forecast
 from attention.runs.run import open_run
 
 pytestmark = pytest.mark.browser
@@ -97,6 +98,23 @@ def test_what_is_left_out_is_said_and_what_is_there_comes_back(open_file, tmp_pa
     select(page, layer=1, head=3)
     for name in ("Silence this head", "Try without it"):  # there is no model to run
         expect(page.get_by_role("button", name=name)).to_have_count(0)
+
+
+def test_a_file_opens_with_the_forecast_that_it_holds_and_offers_no_other(open_file, runs, tmp_path):
+    run = runs["forecast"]
+    of = open_forecast(run, Target.of(run))
+    path = export(run, "html", tmp_path / "x.html", tokens="answer", layer=1, head=2, reading="forecast")
+    page = open_file(path, NARROW)
+    root = page.locator(".av-root[data-state=ready][data-effect]")
+    expect(root).to_have_attribute("data-direction", "received")
+    held = page.evaluate("document.querySelector('.av-root').__attn.values")
+    assert np.array_equal(np.float32(held), of.keys(1)[2][run.cells(0)].reshape(-1))
+    page.get_by_role("button", name="All tokens").click()
+    page.locator("[data-show=read]").click()
+    expect(page.locator(".av-root[data-state=ready]:not([data-effect])")).to_be_visible()
+    page.locator("[data-show=forecast]").click()
+    expect(root).to_be_visible()
+    assert page.locator(".av-show select option").all_inner_texts()[:1] == ["of the answer"]
 
 
 def test_a_comparison_opens_narrow_and_dark(open_file, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import zlib
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from shared import once
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from attention.capture.knock_out_forecast import forecast_knock_outs
+from attention.capture.lens import read_lens
 from attention.commands.main import main
 from attention.errors import InvalidRequest, NotInRun
 from attention.exports.export import export
 from attention.exports.html import addresses
 from attention.exports.html.page import html_file
 from attention.folders import open_folder
+from attention.runs.regions import read_region
 from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
@@ -75,6 +79,33 @@ def test_a_file_holds_what_the_routes_answer_byte_for_byte(name):
             answer = client.get(f"{PREFIX}/t/{key}")
             assert answer.status_code == 200 and answer.content == content, key
             assert {name: answer.headers[name] for name in headers} == headers, key
+
+
+def test_a_file_holds_a_forecast_beside_the_attention_and_opens_with_it(tmp_path):
+    with open_run(shutil.copytree(EXAMPLES / "shapes", tmp_path / "run")) as run:
+        with pytest.raises(NotInRun, match="no forecast yet"):
+            html_file(run, reading="forecast")
+        forecast = forecast_knock_outs(run)
+        name = forecast.folder.name
+        region = read_region(run, (200, 80, 400, 200))
+        made = html_file(run, reading="forecast", megabytes=3, tokens="answer", region=region)
+        assert "The forecast of “red” is there beside each, and of all rows together." in made.holds
+        page = Page(made.text)
+        assert page.contents["manifest"]["view"]["show"] == "forecast"
+        client = TestClient(Starlette(routes=routes({"t": run}.__getitem__)))
+        keys = [key for key in page.index["answers"] if f"reading={name}" in key]
+        every = {key for key in keys if "query" not in key}
+        assert {key.split("?")[0] for key in every} == {"row", "atlas", "region"}
+        assert len([key for key in keys if "layer=2&" in key and "query=92" in key]) == 1
+        for key in [*every, *keys[::7], "readings.json"]:
+            content, headers = page.answer(key)
+            answer = client.get(f"{PREFIX}/t/{key}")
+            assert answer.status_code == 200 and answer.content == content, key
+            assert {name: answer.headers[name] for name in headers} == headers, key
+        assert not [key for key in Page(html_file(run, megabytes=2).text).index["answers"] if "reading" in key]
+        read_lens(run)
+        with pytest.raises(InvalidRequest, match="and no lens"):
+            html_file(run, reading="lens")
 
 
 def test_a_usual_run_is_held_whole_and_a_large_one_up_to_the_limit(large_run):

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uvicorn
+from made_readings import write_forecast
 from made_runs import chat, scene, write_run
 from programs import run_in_node
 from starlette.applications import Starlette
 
-from attention import open_run, read_region, region_scores
+from attention import Target, open_run, read_region, region_scores
+from attention.readings.forecast import open_forecast
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
@@ -49,11 +51,37 @@ VIEWS = {
 }
 
 
+EFFECTS = {
+    "all rows": ({"direction": "received"}, lambda of: of.keys(2)[1]),
+    "one row": ({}, lambda of: -of.score_gradient(2, 30)[1]),
+    "rows": ({"until": 33}, lambda of: -sum(of.score_gradient(2, query)[1] for query in range(30, 34))),
+    "one key": ({"direction": "read by", "query": 5}, lambda of: -of.column_gradient(2, 5)[1]),
+    "all heads": (
+        {"direction": "received", "layer": "mean", "head": "mean"},
+        lambda of: sum(of.keys(layer).sum(axis=0) for layer in of.layers()),
+    ),
+    "the largest": (
+        {"layer": "mean", "head": "max"},
+        lambda of: sum(largest(-of.score_gradient(n, 30)) for n in (0, 2, 3)),
+    ),
+    "text": (
+        {"grid": None, "layer": "max", "head": "mean"},
+        lambda of: largest(np.stack([-of.score_gradient(n, 30).sum(axis=0) for n in (0, 2, 3)])),
+    ),
+}
+
+
+def largest(values):
+    """Return what is farthest from 0 over the first axis."""
+    return np.where(values.max(axis=0) >= -values.min(axis=0), values.max(axis=0), values.min(axis=0))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / (ODD if os.name == "posix" else "run")
     pictures = [scene(63, 42), scene(40, 80)]
     write_run(folder, pictures, [(4, 6), (8, 4)], layers=(0, 2, 3), vision=True, tokens=chat([(4, 6), (8, 4)]))
+    write_forecast(folder)
     with open_run(folder) as run:
         yield run
 
@@ -78,7 +106,11 @@ def address(run):
 @pytest.fixture(scope="module")
 def codes(run, address):
     """The code of each view, with the folder and without, as node writes it."""
-    views = {name: view for name, (view, _) in VIEWS.items()}
+    return written({name: view for name, (view, _) in VIEWS.items()}, run, address)
+
+
+def written(views, run, address):
+    """The code of each of some views, with the run's folder and without."""
     script = f"""
         import {{ pythonCode }} from '{(ROOT / "assets" / "viewer" / "numbers" / "python_code.js").as_uri()}';
         const views = {json.dumps(views)}, folder = {json.dumps(str(run.folder))}, address = {json.dumps(address)};
@@ -105,6 +137,39 @@ def test_the_code_gives_the_values_of_the_view(run, codes, capsys, name, where):
     said = capsys.readouterr().out
     assert said.startswith(f"{expected.max():.4g} ")
     assert f"row {peak[0]}, col {peak[1]}" in said if len(peak) == 2 else f"position {peak[0]}" in said
+
+
+@pytest.fixture(scope="module")
+def forecast(run):
+    return open_forecast(run, Target.of(run))
+
+
+@pytest.fixture(scope="module")
+def effect_codes(run, forecast, address):
+    """The code of each view of the forecast, likewise."""
+    shown = {
+        "kind": "forecast",
+        "name": forecast.folder.name,
+        "tokens": forecast.info["target"]["tokens"],
+        "towers": ["language"],
+    }
+    views = {name: ROW | view | {"effect": shown} for name, (view, _) in EFFECTS.items()}
+    return written(views, run, address)
+
+
+@pytest.mark.parametrize("where", ["folder", "address"])
+@pytest.mark.parametrize("name", EFFECTS)
+def test_the_code_gives_the_effects_of_the_view(run, forecast, effect_codes, capsys, name, where):
+    held = {}
+    exec(compile(effect_codes[name][where], "pasted", "exec"), held)
+    view, wanted = EFFECTS[name]
+    expected = wanted(forecast) if "grid" in view else wanted(forecast)[run.cells(0)]
+    found = held["effects" if "grid" in view else "map"]
+    assert found.shape == expected.shape and np.allclose(found, expected, rtol=1e-5, atol=1e-9)
+    peak = np.unravel_index(np.abs(expected).argmax(), expected.shape)
+    assert capsys.readouterr().out.startswith(f"{expected[peak]:+.4g} ")
+    if where == "folder":
+        held["run"].close()
 
 
 @pytest.mark.parametrize("where", ["folder", "address"])

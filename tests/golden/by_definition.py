@@ -57,6 +57,20 @@ def difference_of(case):
     return {"low": low, "end": high, "entries": entries}
 
 
+def effect_of(case):
+    """The range of a map of effects, the entry of each in a palette whose middle is 0, and the texts at its bar."""
+    high = max(map(abs, case["cells"])) if case["high"] is None else case["high"]
+    low = high / 1000 if case["curve"] == "log" else 0.0
+    clipped = sum(abs(value) > high for value in case["cells"])
+    entries = [
+        _entry(0.5 + math.copysign(_place(abs(value), low, high, case["curve"]), value) / 2 if value else 0.5)
+        for value in case["cells"]
+    ]
+    least, most = ("≤\u202f", "≥\u202f") if clipped else ("", "")
+    labels = [f"{least}−{_value(high)}", "0", f"{most}+{_value(high)}"] if high > 0 else ["0", "", "0"]
+    return {"low": low, "end": high, "clipped": clipped, "entries": entries, "labels": labels}
+
+
 def smoothed(case):
     """Values at the middle of each pixel, bilinear between the centres of cells; hatched cells take no part."""
     rows, cols = ([(a + b) / 2 for a, b in pairwise(edges)] for edges in (case["row_edges"], case["col_edges"]))
@@ -126,7 +140,7 @@ def coverage():
 def completed(golden):
     """The file's cases with what is expected of each, as it is by definition."""
     by = {"ranges": range_of, "differences": difference_of, "smoothing": smoothed, "divergence": divergence_of}
-    by["regions"] = region_of
+    by |= {"regions": region_of, "effects": effect_of}
     computed = {name: [case | expected(case) for case in golden[name]] for name, expected in by.items()}
     return golden | computed | {"palettes": palettes(), "coverage": coverage()}
 

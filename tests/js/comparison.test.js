@@ -5,7 +5,8 @@ import { readView, writeView } from '../../assets/viewer/state/comparison_view.j
 import { meanOfRows } from '../../assets/viewer/state/beside_follow.js';
 import { changeWish, massesName, rowOfMatrix } from '../../assets/viewer/state/change_wish.js';
 import { answersOf, comparedInfo, cutInfo, memberName, memberNames, rowsOf, seriesOf, strengthOf as strengthOfMember, wordsRead } from '../../assets/viewer/data/comparison_info.js';
-import { cutRows, jensenShannon, makeMaps, makePair, signedPosition } from '../../assets/viewer/numbers/pair.js';
+import { signedPosition } from '../../assets/viewer/numbers/colour_range.js';
+import { cutRows, jensenShannon, makeMaps, makePair } from '../../assets/viewer/numbers/pair.js';
 import { groupsOfHeads, isLookingChanged, kvHeadsOf, layOutMatrix, movedMost, negligible, placeAt, weightsOf } from '../../assets/viewer/numbers/change_matrix.js';
 import { formatMeasure, formatPoints, formatSigned, isOnImage, isSigned, offeredMeasures } from '../../assets/viewer/numbers/change_measures.js';
 import { stepsOf } from '../../assets/viewer/views/comparison/steps.js';
@@ -135,7 +136,7 @@ test('checkpoints of one training, or strengths of one adapter, are a series fro
 test('what is on a learned sink is an outcome of its own, and words of one answer are not on it', () => {
   const info = runInfo();
   info.towers.language.layers[1].learned_sink = true;
-  const shown = (row) => makeShown(info, SELECTION, { values: Float32Array.from(row), shape: [1, row.length], dtype: 'float32', source: 'factors' }, 6);
+  const shown = (row) => makeShown(info, SELECTION, { values: Float32Array.from(row), shape: [1, row.length], dtype: 'float32', source: 'factors' }, { shared: 6 });
   const rows = [[0.25, 0.25, 0, 0, 0, 0, 0, 0.25], [0.25, 0, 0, 0, 0, 0, 0.5, 0]]; // and 0.25 each on the sink
   const [before, after] = rows.map(shown);
   assert.deepEqual([before.row.length, before.sinks.learned, after.sinks.learned], [6, 0.25, 0.25]);

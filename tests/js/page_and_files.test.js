@@ -5,9 +5,9 @@ import test from 'node:test';
 
 import { memberName } from '../../assets/viewer/data/comparison_info.js';
 import { formatPercent, formatStrength, formatTimes, formatValue } from '../../assets/viewer/data/format.js';
-import { barLabels, position } from '../../assets/viewer/numbers/colour_range.js';
+import { barLabels, placeIn, position, signedPosition } from '../../assets/viewer/numbers/colour_range.js';
 import { makeDrawn } from '../../assets/viewer/numbers/coloured_map.js';
-import { jensenShannon, makeMaps, signedPosition } from '../../assets/viewer/numbers/pair.js';
+import { jensenShannon, makeMaps } from '../../assets/viewer/numbers/pair.js';
 import { regionCells, shareIn } from '../../assets/viewer/numbers/regions.js';
 import { smoother } from '../../assets/viewer/paint/cells.js';
 import { coverage, divergingPixels, entry, overlayPixels, PALETTES, solidPixels } from '../../assets/viewer/paint/palette.js';
@@ -24,7 +24,7 @@ const sum = (values) => values.reduce((total, value) => total + value, 0);
 function shownOf(cells, isSink, rowMass) {
   const found = isSink.some(Boolean) ? Uint8Array.from(isSink) : null;
   return {
-    direction: 'reads', layer: 0, head: 0, row: Float32Array.from(cells), cells: Float32Array.from(cells), mass: sum(cells),
+    effect: null, direction: 'reads', layer: 0, head: 0, row: Float32Array.from(cells), cells: Float32Array.from(cells), mass: sum(cells),
     sinks: { cells: found, count: sum(isSink), mass: 0, rowMass },
   };
 }
@@ -47,6 +47,19 @@ test('a map has its range, its entries and its texts', () => {
     const said = barLabels(range);
     assert.deepEqual([said.low, said.middle, said.high], labels);
     assert.deepEqual([...values].map((value, cell) => (hidden?.[cell] ? null : entry(position(range, value)))), entries);
+  }
+});
+
+test('a map of effects has its range, its entries and its texts', () => {
+  for (const { cells, curve, high, low, end, clipped, labels, entries } of GOLDEN.effects) {
+    const shown = { ...shownOf(cells, cells.map(() => 0), 0), effect: { name: 'f0' } };
+    const { values, range } = makeDrawn(shown, { scale: high === null ? 'map' : 'atlas', curve, clip: 100, sinks: 'masked' }, high);
+    near(range.low, low, 1e-7 * end);
+    near(range.high, end, 1e-7 * end);
+    assert.equal(range.clipped, clipped);
+    const said = barLabels(range);
+    assert.deepEqual([said.low, said.middle, said.high], labels);
+    assert.deepEqual([...values].map((value) => entry(placeIn(range, value))), entries);
   }
 });
 

@@ -85,7 +85,7 @@ def test_the_endpoints_are_the_documented_ones_and_have_docstrings(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(endpoints) == {
         "/models", "/adapters", "/layers", "/inspect", "/analyze", "/compare", "/compare_runs", "/open", "/runs",
-        "/heatmap", "/region", "/try", "/export",
+        "/heatmap", "/region", "/try", "/reading", "/export",
     }  # fmt: skip
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
@@ -591,7 +591,7 @@ FIELDS = [
         ("analyze", [[{"x": 1}], *FIELDS[1:]], "images is [{'x': 1}]; it must be a file as"),
         ("analyze", [[A_FILE], *FIELDS[1:]], "it must be a file that was uploaded here before."),
         ("inspect", ["x"], "values; in order they are adapter, model, rename"),
-        ("heatmap", ["t"], "This call has 1 of 7 values; in order they are ticket, tower, layer"),
+        ("heatmap", ["t"], "This call has 1 of 8 values; in order they are ticket, tower, layer"),
         ("layers", [["x"]], "The model is ['x']; it must be a name."),
     ],
 )

@@ -45,6 +45,6 @@ def test_jobs_cross_the_process_border_and_what_goes_wrong_there_is_said(tmp_pat
         "or a smaller model, sign in on huggingface.co for more, or duplicate this Space onto hardware of your own. "
         "The examples need no quota."
     )
-    last = ["compared 2", "tried [[0, 0]] 1", too_long, quota, "again blue", "touched []"]
+    last = ["compared 2", "tried [[0, 0]] 1", "read lens True 2", too_long, quota, "again blue", "touched []"]
     expected = ["loops 0", *each, *each, *last]
     assert lines[: len(expected)] == expected, done.stdout + done.stderr

@@ -335,6 +335,13 @@ export function promptLength(info) {
   return start;
 }
 
+/** The tokens of the answer that are no control tokens, or where it has no others all of them: what is asked about unless some are named. @param {RunInfo} info */
+export function answerTokens(info) {
+  const answer = info.tokens.slice(promptLength(info));
+  const words = answer.filter(({ role }) => role !== 'special');
+  return (words.length ? words : answer).map(({ index }) => index);
+}
+
 /** The tower in whose rows text reads pictures. @param {RunInfo} info */
 export function towerOfPictures({ grids }) {
   return grids.some(({ tower }) => tower === 'cross') ? 'cross' : 'language';

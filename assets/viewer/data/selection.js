@@ -21,7 +21,7 @@
  * @property {Choice} head
  * @property {number | null} grid      the grid on screen, null when the tower sees no image
  *
- * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number, region?: {image: number, place: number[]}}} View  where a manifest says to begin
+ * @typedef {{layer?: Choice, head?: Choice, query?: number, image?: number, region?: {image: number, place: number[]}, show?: string}} View  where a manifest says to begin; `show` as an address has it
  */
 import { cellsRead, firstTower, gridReadBy, gridsOf, headsOf, isTokenOf, keysAreTokens, keysOfGrid, layersOf, placeCount, promptLength, queriesAreTokens } from './run_info.js';
 
@@ -68,13 +68,14 @@ export function cellsOfSelection(info, selection) {
 }
 
 /**
- * The directions that a tower has, in turn.
+ * The directions that a tower has, in turn. Effects of all rows together are there in every tower.
  * @param {RunInfo} info
  * @param {string} tower
+ * @param {boolean} [isEffect]
  * @returns {Direction[]}
  */
-export function directionsOf(info, tower) {
-  return queriesAreTokens(info, tower) ? ['reads', 'read by'] : ['reads', 'read by', 'received'];
+export function directionsOf(info, tower, isEffect = false) {
+  return queriesAreTokens(info, tower) && !isEffect ? ['reads', 'read by'] : ['reads', 'read by', 'received'];
 }
 
 /**
@@ -98,11 +99,11 @@ export function numbersAreOfTokens(info, { tower, direction }) {
 
 /**
  * Whether the numbers are shares of one row, or of a mean of rows, which add up to 1. The largest of many rows are not, nor is what many
- * rows read of one key.
- * @param {Pick<Selection, 'direction' | 'layer' | 'head'>} selection
+ * rows read of one key. An effect is none of anything.
+ * @param {Pick<Selection, 'direction' | 'layer' | 'head'> & {effect?: object | null}} shown
  */
-export function areShares({ direction, layer, head }) {
-  return direction !== 'read by' && layer !== 'max' && head !== 'max';
+export function areShares({ direction, layer, head, effect }) {
+  return !effect && direction !== 'read by' && layer !== 'max' && head !== 'max';
 }
 
 /**
@@ -211,7 +212,7 @@ function answeringRow(info) {
 export function isInTower(info, selection) {
   const { tower, direction } = selection;
   const first = queryOf(info, selection);
-  if (!pointsAtTokens(info, selection)) return true;
+  if (direction === 'received' || !pointsAtTokens(info, selection)) return true;
   for (let token = first; token <= (untilOf(info, selection) ?? first); token++) if (!isTokenOf(info, tower, direction, token)) return false;
   return true;
 }
@@ -273,12 +274,13 @@ export function sameGrid(info, grid, tower) {
  * A selection from what somebody else wrote down, as an address: what this run does not have is left out.
  * @param {RunInfo} info
  * @param {Partial<Record<keyof Selection, any>>} wish
+ * @param {boolean} [isEffect]
  * @returns {Selection}
  */
-export function checkedSelection(info, wish) {
+export function checkedSelection(info, wish, isEffect = false) {
   const tower = info.towers[wish.tower] && layersOf(info, wish.tower).length ? wish.tower : firstTower(info);
   const start = startingSelection(info, tower, { layer: wish.layer, head: wish.head });
-  const direction = directionsOf(info, tower).includes(wish.direction) ? wish.direction : start.direction;
+  const direction = directionsOf(info, tower, isEffect).includes(wish.direction) ? wish.direction : start.direction;
   const keys = pointsAtTokens(info, { tower, direction }) ? info.tokens.length : keyCount(info, tower);
   const token = isIndex(wish.token, keys) ? wish.token : start.token;
   const until = isIndex(wish.until, keys) && wish.until > token ? wish.until : null;
@@ -319,9 +321,10 @@ function isIndex(value, count) {
  * @param {RunInfo} info
  * @param {Selection} selection
  * @param {import('../state/fields.js').Shown | null} shown
+ * @param {import('../state/reading.js').Reading | null} [effect]  the forecast whose effects are wished, null for the attention
  * @returns {shown is import('../state/fields.js').Shown}
  */
-export function isOf(info, selection, shown) {
-  return shown !== null && shown.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
+export function isOf(info, selection, shown, effect = null) {
+  return shown !== null && shown.effect === effect && shown.query === queryOf(info, selection) && shown.until === untilOf(info, selection)
     && /** @type {const} */ (['token', 'layer', 'head', 'grid', 'tower', 'direction']).every((name) => shown[name] === selection[name]);
 }

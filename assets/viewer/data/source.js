@@ -18,21 +18,21 @@ import { LruCache } from './lru.js';
  * @property {Float32Array} values
  * @property {number[]} shape
  * @property {'float16' | 'float32'} dtype   as sent
- * @property {'stored' | 'factors'} source
- *
+ * @property {'stored' | 'factors' | 'forecast'} source
  * @property {string} [positions]            which queries a table's rows belong to
  * @property {number[]} [chance]             of a region: shares of a row that reads every cell alike, and of one that reads the middle
  *
  * @typedef {import('./selection.js').Direction} Direction
- * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors'}} RowWish
- *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors
- * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number}} AtlasWish
+ * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null}} RowWish
+ *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors; with `effect` the effects that
+ *   this forecast says, of what keys receive those of all rows together
+ * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
- * @typedef {{tower: string, name: string, query: number, until?: number | null, key?: number, region?: Place}} ScoresWish  of one row, in every layer and head
+ * @typedef {{tower: string, name: string, direction?: Direction, query: number, until?: number | null, key?: number, region?: Place, effect?: string | null}} ScoresWish  of one row, in every layer and head; with `effect` of that forecast, of `received` of all rows
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
- * @typedef {{tower: string, query: number, until?: number | null, region: Place}} RegionWish
+ * @typedef {{tower: string, query: number, until?: number | null, region: Place, effect?: string | null}} RegionWish  with `effect` the forecast of its knock-out
  * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place}} ChangeWish
  *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared
  */
@@ -193,6 +193,9 @@ export function createSource({
     /** @param {ScoresWish} wish */
     scores: (wish) => wanted('scores', scoresPath(wish), (signal) => numbers(scoresPath(wish), signal)),
 
+    /** The readings that were made of the run, the newest first. @returns {Promise<import('../state/readings.js').MadeReading[] | null>} */
+    readings: () => wanted('readings', 'readings.json', async (signal) => (await (await get('readings.json', signal)).json()).readings),
+
     /** All that is measured of a region. @param {RegionWish} wish */
     region: (wish) => wanted('region', regionPath(wish), (signal) => numbers(regionPath(wish), signal)),
 
@@ -277,18 +280,20 @@ export function createSource({
  * @param {RowWish} wish
  * @param {boolean} [oneHead]  the row of the wish's head alone
  */
-export function rowPath({ tower, direction, layer, head, query, until, source }, oneHead = false) {
-  if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
+export function rowPath({ tower, direction, layer, head, query, until, source, effect }, oneHead = false) {
   const reduced = oneHead || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
+  if (effect && direction === 'received') return `row?tower=${tower}&layer=${layer}${reduced}${of(effect)}`;
+  if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
   const exact = source && route === 'row' ? `&source=${source}` : '';
-  return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${span(until)}${reduced}${exact}`;
+  return `${route}?tower=${tower}&layer=${layer}&${name}=${query}${span(until)}${reduced}${exact}${of(effect)}`;
 }
 
 /** @param {AtlasWish} wish */
-export function atlasPath({ tower, direction, query, until, grid, max_cells }) {
+export function atlasPath({ tower, direction, query, until, grid, max_cells, effect }) {
   const name = direction === 'read by' ? 'key' : 'query';
-  return `atlas?tower=${tower}&${name}=${query}${span(until)}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}`;
+  const which = effect && direction === 'received' ? '' : `&${name}=${query}${span(until)}`;
+  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}`;
 }
 
 /** @param {MassesWish} wish */
@@ -297,8 +302,9 @@ export function massesPath({ tower, query, until }) {
 }
 
 /** @param {ScoresWish} wish */
-export function scoresPath({ tower, name, query, until, key, region }) {
-  return `scores?tower=${tower}&name=${name}&query=${query}${span(until)}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}`;
+export function scoresPath({ tower, name, direction, query, until, key, region, effect }) {
+  const which = effect && direction === 'received' ? '' : `&query=${query}${span(until)}`;
+  return `scores?tower=${tower}&name=${name}${which}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}${of(effect)}`;
 }
 
 /** @param {LineWish} wish */
@@ -317,8 +323,8 @@ export function changePath({ tower, measure, adapter, query, region }) {
 }
 
 /** @param {RegionWish} wish */
-export function regionPath({ tower, query, until, region }) {
-  return `region?tower=${tower}&query=${query}${span(until)}${placed(region)}`;
+export function regionPath({ tower, query, until, region, effect }) {
+  return effect ? `region?tower=${tower}${placed(region)}${of(effect)}` : `region?tower=${tower}&query=${query}${span(until)}${placed(region)}`;
 }
 
 /** A region as fields of an address. @param {Place} region */
@@ -329,6 +335,11 @@ function placed({ place, image }) {
 /** The sides of a region as a text, to a millionth of a pixel. @param {number[]} place */
 export function sidesOf(place) {
   return place.map((side) => Number(side.toFixed(6))).join();
+}
+
+/** The forecast that numbers are of, where they are not attention. @param {string | null} [effect] */
+function of(effect) {
+  return effect ? `&reading=${effect}` : '';
 }
 
 /** @param {number | null} [until] */

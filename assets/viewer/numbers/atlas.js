@@ -4,10 +4,12 @@
  * masses, and the cells that are sinks.
  *
  * On both axes the layers and heads of the model come first: places 0, 1, 2 ... After the heads lie the mean and the maximum over
- * them, after the layers their mean. Heads are reduced first, then layers. Knows no document.
+ * them, after the layers their mean. Heads are reduced first, then layers. Of effects the means are sums: together heads and layers make the
+ * whole effect; and the maximum is the one of the largest size. Knows no document.
  */
 import { keysOfGrid, layersOf } from '../data/run_info.js';
 import { CLIP_FLOOR, highOf } from './colour_range.js';
+import { rowCount } from './effects.js';
 import { sinkKeys } from './sinks.js';
 import { atlasPath, massesPath } from '../data/source.js';
 
@@ -31,6 +33,8 @@ import { atlasPath, massesPath } from '../data/source.js';
  * @property {Float32Array} maps     [layers, heads, rows * cols], as they came
  * @property {Float32Array} reduced  [the mean and the maximum over heads in each layer, then all means over layers, rows * cols]
  * @property {Float32Array} masses   [layers + 1, heads + 2], the sum of each map over all cells of the grid
+ * @property {Float32Array} sizes    the same of the sizes of its values; of attention the same numbers
+ * @property {boolean} isEffect      values are effects, of either sign
  * @property {(Uint8Array | null)[]} sinks  [layers + 1] of [rows * cols]: 1 for a cell that holds a sink; of the mean, one of any layer
  */
 
@@ -38,18 +42,22 @@ import { atlasPath, massesPath } from '../data/source.js';
 export const REDUCED = { heads: 2, layers: 1 };
 
 /**
- * @param {{values: Float32Array, shape: number[]}} numbers  [layers, heads, rows, cols]
+ * @param {Pick<import('../data/source.js').Numbers, 'values' | 'shape'>} numbers  [layers, heads, rows, cols]
  * @param {import('../data/source.js').AtlasWish} wish
  * @param {RunInfo} info
  * @returns {Atlas}
  */
-export function makeAtlas({ values: maps, shape }, wish, info) {
-  const [layers, heads, rows, cols] = shape;
-  const { tower, direction = 'reads', query, until = null, grid } = wish;
+export function makeAtlas(numbers, wish, info) {
+  const [layers, heads, rows, cols] = numbers.shape;
+  const { tower, direction = 'reads', query, until = null, grid, effect = null } = wish;
+  const isEffect = effect !== null;
+  const times = isEffect ? rowCount(wish) : 1; // effects of several rows are a sum, and their mean was sent
+  const maps = times === 1 ? numbers.values : numbers.values.map((value) => value * times);
   const cells = rows * cols;
   const share = (info.grids[grid].rows * info.grids[grid].cols) / cells;
   const reduced = new Float32Array((layers * REDUCED.heads + heads + REDUCED.heads) * cells);
   const masses = new Float32Array((layers + 1) * (heads + REDUCED.heads));
+  const [ofHeads, ofLayers] = isEffect ? [1, 1] : [heads, layers];
   const overLayers = new Float64Array((heads + REDUCED.heads) * cells);
   const mean = new Float64Array(cells);
   const maximum = new Float32Array(cells);
@@ -65,29 +73,40 @@ export function makeAtlas({ values: maps, shape }, wish, info) {
         const value = maps[from + cell];
         mean[cell] += value;
         overLayers[sums + cell] += value;
-        if (value > maximum[cell]) maximum[cell] = value;
+        if (Math.abs(value) > Math.abs(maximum[cell])) maximum[cell] = value;
         total += value;
       }
       masses[first + head] = total * share;
-      masses[first + heads] += (total * share) / heads;
+      masses[first + heads] += (total * share) / ofHeads;
     }
     const into = layer * REDUCED.heads * cells;
     const sums = heads * cells;
     for (let cell = 0; cell < cells; cell++) {
-      reduced[into + cell] = mean[cell] / heads;
+      reduced[into + cell] = mean[cell] / ofHeads;
       reduced[into + cells + cell] = maximum[cell];
-      overLayers[sums + cell] += mean[cell] / heads;
+      overLayers[sums + cell] += mean[cell] / ofHeads;
       overLayers[sums + cells + cell] += maximum[cell];
       masses[first + heads + 1] += maximum[cell] * share;
     }
-    for (let head = 0; head < heads + REDUCED.heads; head++) masses[layers * (heads + REDUCED.heads) + head] += masses[first + head] / layers;
+    for (let head = 0; head < heads + REDUCED.heads; head++) masses[layers * (heads + REDUCED.heads) + head] += masses[first + head] / ofLayers;
   }
   const last = layers * REDUCED.heads * cells;
-  for (let i = 0; i < overLayers.length; i++) reduced[last + i] = overLayers[i] / layers;
-  const sinks = direction === 'read by' ? Array(layers + 1).fill(null) : sinksOfMaps(info, tower, grid, rows, cols);
-  return {
-    name: atlasPath(wish), tower, direction, query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses, sinks,
-  };
+  for (let i = 0; i < overLayers.length; i++) reduced[last + i] = overLayers[i] / ofLayers;
+  const sinks = direction === 'read by' || isEffect ? Array(layers + 1).fill(null) : sinksOfMaps(info, tower, grid, rows, cols);
+  const atlas = { name: atlasPath(wish), tower, direction, query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses, sizes: masses, sinks, isEffect };
+  return isEffect ? { ...atlas, sizes: sizesOf(atlas) } : atlas;
+}
+
+/** The sum of the sizes of each map's values. @param {Atlas} atlas */
+function sizesOf(atlas) {
+  const { layers, heads, rows, cols, share } = atlas;
+  const across = heads + REDUCED.heads;
+  return Float32Array.from({ length: (layers + 1) * across }, (_, i) => {
+    const { values, offset } = mapAtPlace(atlas, Math.floor(i / across), i % across);
+    let total = 0;
+    for (let cell = 0; cell < rows * cols; cell++) total += Math.abs(values[offset + cell]);
+    return total * share;
+  });
 }
 
 /**
@@ -187,7 +206,7 @@ export function gainsOf({ tower, direction, query, until, layers, heads }, { inf
 const sharedHighs = new WeakMap();
 
 /**
- * Where the shared range ends: the largest value of all layers' and heads' maps, or what a hundredth of all values lie above.
+ * Where the shared range ends: the largest size of all layers' and heads' maps, or what a hundredth of all values lie above.
  * @param {Atlas} atlas
  * @param {Pick<import('../state/fields.js').Fields, 'clip' | 'sinks' | 'info' | 'masses'>} fields
  */
@@ -220,7 +239,7 @@ function findSharedHigh({ maps, layers, heads, rows, cols, sinks }, clip, isMask
       const count = takeVisible(maps, from, cells, isMasked ? sinks[layer] : null, map);
       const gain = gains ? gains[layer * (heads + REDUCED.heads) + head] : 1;
       for (let i = 0; i < count; i++) {
-        map[i] *= gain;
+        map[i] = Math.abs(map[i]) * gain;
         if (map[i] > maximum) maximum = map[i];
         counts[bits[2 * i + 1]]++;
       }
@@ -269,11 +288,11 @@ export function ownHigh(values, offset, clip, hidden, scratch) {
   const count = hidden ? takeVisible(values, offset, cells, hidden, scratch) : cells;
   const [from, first] = hidden ? [scratch, 0] : [values, offset];
   const spared = Math.floor((count * (100 - clip)) / 100 + 1e-9);
-  if (spared > MANY) return highOf(from.subarray(first, first + count), clip);
+  if (spared > MANY) return highOf(Float32Array.from(from.subarray(first, first + count), Math.abs), clip);
   top.fill(0, 0, spared + 1); // ascending
   let least = 0;
   for (let i = first; i < first + count; i++) {
-    const value = from[i];
+    const value = Math.abs(from[i]);
     if (!(value > least)) continue;
     let place = 0;
     for (; place < spared && top[place + 1] < value; place++) top[place] = top[place + 1];

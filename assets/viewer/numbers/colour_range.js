@@ -4,7 +4,7 @@
  *
  * One object, a Range, is read by the overlay, the atlas and the colour bar alike; so the numbers on the bar are those of the
  * overlay. Ranges begin at 0, as attention has a true zero and a map of equal values should look like one; on a logarithmic
- * scale they begin DECADES below their end.
+ * scale they begin DECADES below their end. A range of effects is one of sizes: it goes as far below 0, and 0 is in the middle of the colours.
  */
 import { formatTimes, formatValue } from '../data/format.js';
 
@@ -15,10 +15,10 @@ import { formatTimes, formatValue } from '../data/format.js';
  * @property {number} low      in the unit: what gets the first colour, and all below it
  * @property {number} high     in the unit: what gets the last colour; 0 when there is nothing to show
  * @property {Curve} curve
- * @property {'attention' | 'uniform'} unit  `uniform`: multiples of even attention over the picture
+ * @property {'attention' | 'uniform' | 'effect'} unit  `uniform`: multiples of even attention over the picture; `effect`: nats of either sign
  * @property {number} factor   from a value to the unit
- * @property {number} maximum  the largest value, in the unit
- * @property {number} clipped  how many of the map's values lie above `high`
+ * @property {number} maximum  the largest value, in the unit; of effects the largest size
+ * @property {number} clipped  how many of the map's values lie above `high`; of effects also below -`high`
  */
 
 /** Clipping never cuts below this share of the maximum: a map of one peak keeps its peak apart from the rest. */
@@ -29,24 +29,26 @@ export const UNIFORM_HIGH = 100;
 
 /**
  * The range of one map.
- * @param {ArrayLike<number>} values  not negative
+ * @param {ArrayLike<number>} values  not negative, unless they are effects
  * @param {object} how
  * @param {Curve} [how.curve]
  * @param {number} [how.clip]    per cent of the values that keep a colour of their own (see CLIP_FLOOR)
  * @param {number} [how.high]    an end given from outside, as by the whole atlas
  * @param {number} [how.even]    what each value would be if attention were even: the range is then absolute
  * @param {Uint8Array | null} [how.hidden]  1 where a value has no colour and does not count
+ * @param {boolean} [how.isEffect]
  * @returns {Range}
  */
-export function rangeOf(values, { curve = 'linear', clip = 100, high, even, hidden = null } = {}) {
-  const counted = hidden ? Float32Array.from(values).filter((_, i) => !hidden[i]) : values;
+export function rangeOf(values, { curve = 'linear', clip = 100, high, even, hidden = null, isEffect = false } = {}) {
+  const sizes = isEffect ? Float32Array.from(values, Math.abs) : values;
+  const counted = hidden ? Float32Array.from(sizes).filter((_, i) => !hidden[i]) : sizes;
   const isAbsolute = even !== undefined;
   const factor = isAbsolute ? (even > 0 ? 1 / even : 0) : 1;
   const end = isAbsolute ? UNIFORM_HIGH : high ?? highOf(counted, clip);
   let clipped = 0;
   for (let i = 0; i < counted.length; i++) if (counted[i] * factor > end) clipped++;
   return {
-    low: curve === 'log' ? end / 10 ** DECADES : 0, high: end, curve, unit: isAbsolute ? 'uniform' : 'attention', factor,
+    low: curve === 'log' ? end / 10 ** DECADES : 0, high: end, curve, unit: isEffect ? 'effect' : isAbsolute ? 'uniform' : 'attention', factor,
     maximum: largest(counted) * factor, clipped,
   };
 }
@@ -77,6 +79,20 @@ export function position({ low, high, curve, factor }, value) {
 }
 
 /**
+ * The place of a value of either sign: 0.5 for 0.
+ * @param {Range} range  of sizes
+ * @param {number} value
+ */
+export function signedPosition(range, value) {
+  return 0.5 + (Math.sign(value) * position(range, Math.abs(value))) / 2;
+}
+
+/** Where a value lies among the colours of its range, 0 to 1. @param {Range} range @param {number} value */
+export function placeIn(range, value) {
+  return range.unit === 'effect' ? signedPosition(range, value) : position(range, value);
+}
+
+/**
  * The value, in the unit, whose place in the range this is: `position` turned around.
  * @param {Range} range
  * @param {number} place  0 to 1
@@ -91,6 +107,7 @@ export function valueAt({ low, high, curve }, place) {
  * @param {Range} range
  */
 export function barLabels(range) {
+  if (range.unit === 'effect') return effectLabels(range);
   const write = range.unit === 'uniform' ? formatTimes : formatValue;
   const cells = range.clipped === 1 ? '1 cell' : `${range.clipped} cells`;
   return {
@@ -99,6 +116,16 @@ export function barLabels(range) {
     middle: range.high > 0 ? write(valueAt(range, 0.5)) : '',
     high: (range.clipped ? '≥\u202f' : '') + write(range.high),
     note: range.clipped ? `${cells} above, up to ${write(range.maximum)}` : '',
+  };
+}
+
+/** The same of effects: what the answer would lose on one side, and gain on the other. @param {Range} range */
+function effectLabels({ high, clipped, maximum }) {
+  const [least, most] = clipped ? ['≤\u202f', '≥\u202f'] : ['', ''];
+  const cells = clipped === 1 ? '1 cell' : `${clipped} cells`;
+  return {
+    unit: 'forecast, nats', low: high > 0 ? `${least}−${formatValue(high)}` : '0', middle: high > 0 ? '0' : '', high: high > 0 ? `${most}+${formatValue(high)}` : '0',
+    note: ['− loses, + gains', clipped ? `${cells} beyond, up to ±${formatValue(maximum)}` : ''].filter(Boolean).join('; '),
   };
 }
 

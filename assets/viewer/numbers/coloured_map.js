@@ -4,7 +4,7 @@
  * The overlay, the colour bar and the exports read the same object. Knows no document.
  *
  * @typedef {object} Drawn
- * @property {Float32Array} values       [cells], attention; divided by what is not on sinks where that is asked for
+ * @property {Float32Array} values       [cells], attention, or effects; divided by what is not on sinks where that is asked for
  * @property {Uint8Array | null} hidden  1 for a cell that is hatched instead of coloured
  * @property {import('./colour_range.js').Range} range
  */
@@ -19,10 +19,11 @@ import { withoutSinks } from './sinks.js';
  */
 export function makeDrawn(shown, look, sharedHigh) {
   if (!shown.cells.length) return null;
-  // Of a column the cells are readers: there is no sink among them, and no even spread to compare them with.
-  const isColumn = shown.direction === 'read by';
-  const { values, hidden } = withoutSinks(shown.cells, shown.sinks, isColumn ? 'raw' : look.sinks);
-  const even = look.scale === 'uniform' && !isColumn ? shown.mass / shown.cells.length : undefined;
+  // Of a column the cells are readers: there is no sink among them, and no even spread to compare them with. What a sink does counts as any effect.
+  const isEffect = shown.effect !== null;
+  const isOwn = isEffect || shown.direction === 'read by';
+  const { values, hidden } = withoutSinks(shown.cells, shown.sinks, isOwn ? 'raw' : look.sinks);
+  const even = look.scale === 'uniform' && !isOwn ? shown.mass / shown.cells.length : undefined;
   const high = look.scale === 'atlas' && sharedHigh !== null ? sharedHigh : undefined;
-  return { values, hidden, range: rangeOf(values, { curve: look.curve, clip: look.clip, high, even, hidden }) };
+  return { values, hidden, range: rangeOf(values, { curve: look.curve, clip: look.clip, high, even, hidden, isEffect }) };
 }

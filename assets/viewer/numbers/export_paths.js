@@ -11,7 +11,7 @@
  * @property {number} opacity
  * @property {number} low
  * @property {number} high
- * @property {string} unit
+ * @property {string} [unit]  none of effects, which have their own
  * @property {string} curve
  * @property {string} sinks
  * @property {boolean} smooth
@@ -38,14 +38,14 @@ const LABEL_SIGNS = 200;
  */
 export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places, unplacedOn, coordinates, clip, info, region: chosen }) {
   if (!shown) return null;
-  const { tower, direction, query, until, layer, head } = shown;
+  const { tower, direction, query, until, layer, head, effect = null } = shown;
   const look = drawn && {
-    palette, opacity, low: drawn.range.low, high: drawn.range.high, unit: drawn.range.unit, curve: drawn.range.curve, sinks, smooth, places,
+    palette, opacity, low: drawn.range.low, high: drawn.range.high, ...(effect ? {} : { unit: drawn.range.unit }), curve: drawn.range.curve, sinks, smooth, places,
     ...(places && unplacedOn != null ? { places_on: unplacedOn + 1 } : {}), ...(places && coordinates && coordinates !== 'run' ? { coordinates } : {}),
   };
   // The answer's own place is not drawn where a person does not want to see it.
   const region = info && (chosen || places) ? regionIn(info, chosen, tower) : null;
-  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }) };
+  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }), ...(effect && { effect }) };
 }
 
 /**
@@ -56,13 +56,14 @@ export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places
  */
 export function exportPath(view, format, size = { scale: 1, caption: false }) {
   if (format === 'zip') return 'export?format=zip';
-  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...placeFields(view.region) })}`;
+  if (format === 'html') return `export?${new URLSearchParams({ format, ...opening(view), ...(view.effect ? { reading: view.effect.name } : {}), ...placeFields(view.region) })}`;
   if (format === 'region') return `export?${new URLSearchParams({ format: 'csv', ...rowOf(view), ...placeFields(view.region) })}`;
   if (format === 'safetensors') return `layer/${encodeURIComponent(view.tower)}/${view.layer}`;
   /** @type {Record<string, string | number>} */
   const fields = { format, tower: view.tower, layer: view.layer, head: view.head };
-  if (view.direction === 'received') fields.received = 1;
-  else fields[view.direction === 'reads' ? 'query' : 'key'] = view.query;
+  if (view.effect) fields.reading = view.effect.name;
+  if (view.direction === 'received' && !view.effect) fields.received = 1;
+  else if (view.direction !== 'received') fields[view.direction === 'reads' ? 'query' : 'key'] = view.query;
   if (view.direction !== 'received' && view.until !== null) fields.until = view.until;
   if (view.grid !== null) fields.grid = view.grid;
   if (FIGURES.includes(format)) {
@@ -101,9 +102,10 @@ export function opening({ tower, direction, layer, head, query }) {
  */
 export function reasonAgainst(view, format) {
   if (format === 'region' && !view.region) return 'Mark a place first: ▭ beside the zoom, or the key m.';
+  if (format === 'region' && view.effect) return 'A table of a place is of what is read: choose Read.';
   if (format === 'region' && view.direction !== 'reads') return 'A place is measured in what a row reads: choose “reads from”.';
   if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
-  if (format === 'card' && view.direction === 'received') return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
+  if (format === 'card' && view.direction === 'received' && !view.effect) return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
   if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;
   return null;
 }

@@ -2,10 +2,11 @@
 /**
  * Heads in the order of a score: within each layer, and the best of all layers. Knows no document.
  *
- * Masses and shares are best when high, entropies when low: one blob comes first. Heads of equal score stay in the order of their
+ * Masses and shares are best when high, entropies when low: one blob comes first. Effects come by their size, whatever their sign. Heads of equal score stay in the order of their
  * numbers, those without one come last.
  */
 import { formatPercent, formatValue } from '../data/format.js';
+import { formatSigned } from './change_measures.js';
 
 /**
  * @typedef {import('../state/look.js').Look['order']} Order
@@ -26,8 +27,24 @@ export const ORDERS = {
   region_mass: { text: 'mass in the place', unit: '', isLowFirst: false, write: formatPercent },
   region_rank: { text: "rank of the place's best cell", unit: '', isLowFirst: true, write: String },
   region_iou: { text: 'overlap of top cells and place (IoU)', unit: '', isLowFirst: false, write: formatValue },
+  effect: { text: 'size of effect', unit: 'nats', isLowFirst: false, write: formatValue },
+  silence: { text: 'forecast of silencing it', unit: 'nats', isLowFirst: false, write: formatSigned },
   found: { text: 'score over a set', unit: '', isLowFirst: false, write: (score) => (Number.isFinite(score) ? formatPercent(score) : '–') },
 };
+
+/** Orders of heads by what is read, and by what a forecast says. */
+const OF_EFFECTS = ['number', 'effect', 'silence', 'value', 'found'];
+
+/**
+ * The order of what is on screen: one of masses and entropies is none of effects, and one of effects none of attention.
+ * @param {Order} order  as it is chosen
+ * @param {boolean} isEffect
+ * @returns {Order}
+ */
+export function orderOf(order, isEffect) {
+  if (isEffect) return OF_EFFECTS.includes(order) ? order : 'effect';
+  return order === 'effect' || order === 'silence' ? 'number' : order;
+}
 
 /** How many of the best heads are shown, where there is room. */
 export const BEST = 24;
@@ -38,7 +55,7 @@ export const BEST = 24;
  * @param {boolean} isLowFirst
  */
 function ordered(scores, isLowFirst) {
-  const key = (/** @type {number} */ i) => (Number.isNaN(scores[i]) ? Infinity : isLowFirst ? scores[i] : -scores[i]);
+  const key = (/** @type {number} */ i) => (Number.isNaN(scores[i]) ? Infinity : isLowFirst ? scores[i] : -Math.abs(scores[i]));
   return Int32Array.from(Array.from(scores, (_, i) => i).sort((a, b) => (key(a) === key(b) ? a - b : key(a) - key(b))));
 }
 

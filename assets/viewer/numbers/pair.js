@@ -30,7 +30,7 @@
 import { gridsOf, keysOfGrid } from '../data/run_info.js';
 import { areShares, numbersAreOfTokens } from '../data/selection.js';
 import { withoutSinks } from './sinks.js';
-import { position, rangeOf } from './colour_range.js';
+import { rangeOf } from './colour_range.js';
 
 /**
  * Rows less what lies after the shared tokens: [heads, keys] -> [heads, shared]. Cells of a picture are shared by all.
@@ -127,15 +127,6 @@ export function makeMaps({ before, after, isSideBySide }, look, sharedHigh) {
 /** A range of attention in the unit of another. @param {import('./colour_range.js').Range} own @param {import('./colour_range.js').Range} range */
 function inUnit(own, { unit, factor }) {
   return { ...own, unit, factor, low: own.low * factor, high: own.high * factor, maximum: own.maximum * factor };
-}
-
-/**
- * The place of a difference among its colours: 0.5 for none.
- * @param {import('./colour_range.js').Range} range
- * @param {number} value
- */
-export function signedPosition(range, value) {
-  return 0.5 + (Math.sign(value) * position(range, Math.abs(value))) / 2;
 }
 
 /** @param {Uint8Array | null} a @param {Uint8Array | null} b */

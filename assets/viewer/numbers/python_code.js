@@ -14,8 +14,10 @@
  * @property {Choice} head
  * @property {number | null} grid   null where its values lie on no picture
  * @property {import('./regions.js').Region} [region]  the place that is measured
+ * @property {import('../state/reading.js').Reading | null} [effect]  the forecast that is shown instead of what was read
  */
 import { regionPath, sidesOf } from '../data/source.js';
+import { effectName, effectsAddress, effectsFromFolder, saidOfEffects, timesInPython } from './effect_code.js';
 
 /**
  * @param {View} view
@@ -28,7 +30,14 @@ export function pythonCode(view, { folder, address }) {
 
 /** @param {View} view @param {string} folder */
 function fromFolder(view, folder) {
-  const { tower, direction, query, until, layer, head, grid } = view;
+  const { tower, direction, query, until, layer, head, grid, effect } = view;
+  if (effect) {
+    const name = effectName({ ...view, effect });
+    return [
+      'import numpy as np', '', 'from attention import forecast_knock_outs, open_run', '', `run = open_run(${literal(folder)})`, `# ${saidOf(view)}`, ...effectsFromFolder({ ...view, effect }),
+      ...(grid === null ? peakOf(name, 'run.info', view) : [`map = ${name}[run.tower_cells(${grid}, ${literal(tower)})]`, ...peakOfMap(true)]),
+    ];
+  }
   const [name, on] = [nameOf(direction), literal(tower)];
   const which = `${literal(layer)}, ${literal(head)}, ${query}`;
   const span = until === null ? '' : `, until=${until}`;
@@ -55,17 +64,19 @@ function fromFolder(view, folder) {
 
 /** @param {View} view @param {string} address */
 function fromAddress(view, address) {
-  const { tower, direction, query, until, layer, head, grid } = view;
-  const name = nameOf(direction);
+  const { tower, direction, query, until, layer, head, grid, effect } = view;
+  const name = effect ? effectName({ ...view, effect }) : nameOf(direction);
+  const times = effect ? timesInPython({ ...view, effect }) : '';
   const fields = new URLSearchParams({ tower, layer: String(layer), head: String(head) });
   if (direction !== 'received') fields.set(direction === 'reads' ? 'query' : 'key', String(query));
   if (direction !== 'received' && until !== null) fields.set('until', String(until));
-  const isComputed = direction === 'received';
+  const isComputed = direction === 'received' && !effect;
+  const path = effect ? `/${effectsAddress({ ...view, effect })}` : `/${name}?${fields}`;
   const read = [
-    `with urlopen(address + ${literal(`/${name}?${fields}`)}) as answer:`,
+    `with urlopen(address + ${literal(path)}) as answer:`,
     '    dtype = np.dtype(answer.headers["X-Attention-Dtype"]).newbyteorder("<")',
     '    shape = [int(n) for n in answer.headers["X-Attention-Shape"].split(",")]',
-    `    ${name} = np.frombuffer(answer.read(), dtype).astype(np.float32).reshape(shape)[0]`,
+    `    ${name} = np.frombuffer(answer.read(), dtype).astype(np.float32).reshape(shape)[0]${times && ` * np.float32(${times})`}`,
   ];
   const wait = [
     `while urlopen(address + ${literal(`/${name}?${fields}`)}).status == 202:  # it is still being computed`,
@@ -89,7 +100,7 @@ function fromAddress(view, address) {
       `for key, cell in enumerate(${keys}):`,
       `    if cell and cell["grid"] == ${grid}:`,
       `        map[cell["row"], cell["col"]] = ${name}[key]`,
-      ...peakOfMap(),
+      ...peakOfMap(Boolean(effect)),
     ]),
     ...placeFromAddress(view),
   ];
@@ -112,8 +123,8 @@ function placeFromAddress(view) {
 }
 
 /** The place that is measured in what is on screen. @param {View} view */
-function placeOf({ direction, region }) {
-  return direction === 'reads' && region ? region : null;
+function placeOf({ direction, region, effect }) {
+  return direction === 'reads' && region && !effect ? region : null;
 }
 
 /** What the array is called, as in the files and the routes. @param {View['direction']} direction */
@@ -122,26 +133,28 @@ function nameOf(direction) {
 }
 
 /** In words and numbers, without a text that a model wrote. @param {View} view */
-function saidOf({ tower, direction, query, until, layer, head }) {
+function saidOf(view) {
+  const { tower, direction, query, until, layer, head, effect } = view;
   const where = `${typeof layer === 'number' ? `layer ${layer}` : `${layer} over layers`}, ${typeof head === 'number' ? `head ${head}` : `${head} over heads`}`;
   const [one, many] = direction === 'reads' ? ['row', 'rows'] : ['position', 'positions'];
   const which = until === null ? `${one} ${query}` : `${many} ${query} to ${until} (mean)`;
   const what = direction === 'reads' ? `what ${which} reads` : direction === 'read by' ? `who reads ${which}` : 'what every key receives, mean over all queries';
-  return `${what}: ${/^[a-z]+$/.test(tower) ? tower : 'other'} tower, ${where}`;
+  return `${effect ? saidOfEffects({ ...view, effect }) : what}: ${/^[a-z]+$/.test(tower) ? tower : 'other'} tower, ${where}`;
 }
 
-function peakOfMap() {
+/** @param {boolean} [isEffect] */
+function peakOfMap(isEffect = false) {
   return [
-    'row, col = divmod(int(map.argmax()), map.shape[1])',
-    'print(f"{map[row, col]:.4g} on the cell at row {row}, col {col}; {map.sum():.4g} on the picture")',
+    `row, col = divmod(int(${isEffect ? 'np.abs(map)' : 'map'}.argmax()), map.shape[1])`,
+    `print(f"{map[row, col]:${isEffect ? '+' : ''}.4g} on the cell at row {row}, col {col}; {map.sum():${isEffect ? '+' : ''}.4g} on the picture")`,
   ];
 }
 
 /** @param {string} name @param {string} info @param {View} view */
-function peakOf(name, info, { tower, direction }) {
+function peakOf(name, info, { tower, direction, effect }) {
   const areTokens = ['language', 'encoder'].includes(tower) || (tower === 'cross' && direction === 'read by');
   const text = areTokens ? `, ${info}["tokens"][peak]["text"]` : '';
-  return [`peak = int(${name}.argmax())`, `print(f"{${name}[peak]:.4g} at position {peak}"${text})`];
+  return [`peak = int(${effect ? `np.abs(${name})` : name}.argmax())`, `print(f"{${name}[peak]:${effect ? '+' : ''}.4g} at position {peak}"${text})`];
 }
 
 /**

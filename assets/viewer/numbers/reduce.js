@@ -1,16 +1,20 @@
 // @ts-check
-/** Rows of attention to the one map on screen: choosing a head or reducing over heads, taking a grid's cells. Knows no document. */
+/**
+ * Rows of attention, or of effects, to the one map on screen: choosing a head or reducing over heads, taking a grid's cells. Where effects
+ * are below 0 the largest is that of the largest size, with its sign. Knows no document.
+ */
 
 /** @typedef {import('../data/run_info.js').Choice} Choice */
 
 /**
- * One head of a row, or the mean or maximum over its heads. The mean is summed in double precision.
+ * One head of a row, or the mean or maximum over its heads, of effects the sum for the mean. It is summed in double precision.
  * @param {Float32Array} row  [heads, keys]
  * @param {number} heads
  * @param {Choice} head
+ * @param {boolean} [isEffect]
  * @returns {Float32Array} [keys]
  */
-export function chooseHead(row, heads, head) {
+export function chooseHead(row, heads, head, isEffect = false) {
   const keys = row.length / heads;
   if (heads === 1) return row;
   if (typeof head === 'number') return row.subarray(head * keys, (head + 1) * keys);
@@ -20,9 +24,9 @@ export function chooseHead(row, heads, head) {
     let maximum = 0;
     for (let i = key; i < row.length; i += keys) {
       sum += row[i];
-      if (row[i] > maximum) maximum = row[i];
+      if (Math.abs(row[i]) > Math.abs(maximum)) maximum = row[i];
     }
-    result[key] = head === 'mean' ? sum / heads : maximum;
+    result[key] = head === 'mean' ? sum / (isEffect ? 1 : heads) : maximum;
   }
   return result;
 }
@@ -43,20 +47,20 @@ export function sum(values) {
   return total;
 }
 
-/** @param {ArrayLike<number>} values */
+/** The place of the largest, of whichever sign. @param {ArrayLike<number>} values */
 export function indexOfLargest(values) {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  for (let i = 1; i < values.length; i++) if (Math.abs(values[i]) > Math.abs(values[best])) best = i;
   return best;
 }
 
 /**
- * The places of the largest values, the largest first.
+ * The places of the largest values, of whichever sign, the largest first.
  * @param {ArrayLike<number>} values
  * @param {number} count
  */
 export function topCells(values, count) {
-  return Array.from(values, (_, place) => place).sort((a, b) => values[b] - values[a]).slice(0, count);
+  return Array.from(values, (_, place) => place).sort((a, b) => Math.abs(values[b]) - Math.abs(values[a])).slice(0, count);
 }
 
 /**

@@ -3,7 +3,7 @@
  * The tint of tokens: what the selected token reads of each, or reads it with, on a scale of its own. Knows no document.
  *
  * The scale begins at 0 and follows the square root. It ends at the largest value of the tokens that are seen one by one, and not
- * below TINT_END: what holds next to nothing looks pale. Sinks are outside it, as on the picture.
+ * below TINT_END: what holds next to nothing looks pale. Sinks are outside it, as on the picture. Effects have no such end, and no sinks.
  *
  * @typedef {object} Tint
  * @property {Float32Array} values      of every token; divided by what is not on sinks where that is asked for; of a difference some are below 0
@@ -28,6 +28,7 @@ export const STRONGEST = 90;
  */
 export function makeTint(info, shown, mode, seen) {
   if (!shown || !numbersAreOfTokens(info, shown)) return null;
+  if (shown.effect) return { values: shown.row, hidden: null, ...endOf(shown.row, null, seen, 0) };
   const keys = shown.direction === 'reads' ? sinkKeys(info, shown.tower, shown.layer) : [];
   const cells = keys.length ? new Uint8Array(shown.row.length) : null;
   for (const key of keys) /** @type {Uint8Array} */ (cells)[key] = 1;
@@ -40,9 +41,10 @@ export function makeTint(info, shown, mode, seen) {
  * @param {Float32Array} values
  * @param {Uint8Array | null} hidden
  * @param {number[]} seen
+ * @param {number} [least]  where it ends at least
  */
-export function endOf(values, hidden, seen) {
-  let [end, sinks] = [TINT_END, 0];
+export function endOf(values, hidden, seen, least = TINT_END) {
+  let [end, sinks] = [least, 0];
   for (const token of seen) {
     if (hidden?.[token]) sinks++;
     else if (Math.abs(values[token]) > end) end = Math.abs(values[token]);
@@ -51,15 +53,15 @@ export function endOf(values, hidden, seen) {
 }
 
 /**
- * What is read of tokens, of a sign in several pieces of all of them; or by them, on average.
+ * What is read of tokens, of a sign in several pieces of all of them; or by them, on average. Effects add up.
  * @param {Pick<Tint, 'values'> | null} tint
  * @param {{token: number, count: number}} tokens  the first, and how many
- * @param {import('../data/selection.js').Direction | undefined} direction
+ * @param {Pick<import('../state/fields.js').Shown, 'direction' | 'effect'> | null} [shown]
  */
-export function valueOf(tint, { token, count }, direction) {
+export function valueOf(tint, { token, count }, shown) {
   let sum = 0;
   for (let i = token; i < token + count; i++) sum += tint?.values[i] ?? 0;
-  return direction === 'read by' ? sum / count : sum;
+  return shown?.direction === 'read by' && !shown.effect ? sum / count : sum;
 }
 
 /**
@@ -68,7 +70,7 @@ export function valueOf(tint, { token, count }, direction) {
  * @param {number} value
  */
 export function strengthOf({ end }, value) {
-  return Math.round(STRONGEST * Math.sqrt(Math.min(1, Math.abs(value) / end)));
+  return end > 0 ? Math.round(STRONGEST * Math.sqrt(Math.min(1, Math.abs(value) / end))) : 0;
 }
 
 /**
@@ -79,6 +81,7 @@ export function strengthOf({ end }, value) {
 export function tintWords(shown, tint) {
   if (!shown) return '';
   if (!tint) return shown.tower === 'vision' ? 'no tint: these numbers are of patches, not of tokens' : 'no tint: what it reads are cells of the picture, not tokens';
+  if (shown.effect) return `what the answer would lose (−) or gain if each ${shown.direction === 'read by' ? 'token read it' : 'were read'} less, by the square root`;
   const what = shown.direction === 'read by' ? 'how much each token reads it' : 'what it reads of each token';
   const count = tint.sinks === 1 ? '1 sink' : `${tint.sinks} sinks`;
   return `${what}, by the square root${tint.sinks ? `; ${count} hatched` : ''}`;

@@ -7,7 +7,7 @@
  * out of the averages and drawn as stripes of two tones that no palette has. Knows no document.
  *
  * @typedef {object} SmallMap
- * @property {Float32Array} values  attention
+ * @property {Float32Array} values  attention, or effects of either sign
  * @property {number} offset        where its cells begin
  * @property {number} high          what gets the last colour, 0 when there is nothing to show
  * @property {number | null} share  0 to 1, of the row: the bar's length; null for no bar
@@ -18,12 +18,14 @@
  * @typedef {object} Colours
  * @property {Uint32Array} palette  256 pixels
  * @property {import('../numbers/colour_range.js').Curve} curve
+ * @property {boolean} [isSigned]    0 is in the middle of the palette
  * @property {number[]} stripes      two pixels
  * @property {number} stripe         how wide a stripe is, in pixels
  * @property {{height: number, filled: number, empty: number} | null} bar  lines, and two pixels
  */
 import { edges, resampler } from './geometry.js';
-import { DECADES } from '../numbers/colour_range.js';
+import { DECADES, signedPosition } from '../numbers/colour_range.js';
+import { entry } from './palette.js';
 
 /**
  * The palette's entry of each value in a range that ends at `high`: as `entry(position(range, value))`, all at once.
@@ -59,13 +61,23 @@ export function entriesOf(values, from, count, high, curve, into) {
 }
 
 /**
+ * The same of values of either sign: as `entry(signedPosition(range, value))`.
+ * @type {typeof entriesOf}
+ */
+export function signedEntriesOf(values, from, count, high, curve, into) {
+  const range = /** @type {import('../numbers/colour_range.js').Range} */ ({ low: curve === 'log' ? high / 10 ** DECADES : 0, high, curve, factor: 1 });
+  for (let i = 0; i < count; i++) into[i] = entry(signedPosition(range, values[from + i]));
+}
+
+/**
  * @param {SmallMap[]} maps
  * @param {{rows: number, cols: number, width: number, height: number}} shape  cells of a map, and pixels
  * @param {Colours} colours
  * @param {Uint32Array} pixels
  * @param {number} stride  pixels of a line
  */
-export function paintMaps(maps, shape, { palette, curve, stripes, stripe, bar }, pixels, stride) {
+export function paintMaps(maps, shape, { palette, curve, isSigned = false, stripes, stripe, bar }, pixels, stride) {
+  const write = isSigned ? signedEntriesOf : entriesOf;
   const { rows, cols, width, height } = shape;
   const cells = rows * cols;
   const resample = width >= cols && height >= rows ? null : resampler(rows, cols, height, width);
@@ -80,7 +92,7 @@ export function paintMaps(maps, shape, { palette, curve, stripes, stripe, bar },
     const mask = map.hidden && (masks.get(map.hidden) ?? makeMask(map.hidden, shape, resample));
     if (map.hidden && mask) masks.set(map.hidden, mask);
     if (!resample) {
-      entriesOf(map.values, map.offset, cells, map.high, curve, entries);
+      write(map.values, map.offset, cells, map.high, curve, entries);
       for (let row = 0; row < rows; row++) {
         const first = corner + down[row] * stride;
         for (let col = 0; col < cols; col++) {
@@ -96,7 +108,7 @@ export function paintMaps(maps, shape, { palette, curve, stripes, stripe, bar },
         resample(visible, 0, values);
         for (let i = 0; i < values.length; i++) values[i] *= mask.coverage[i];
       } else resample(map.values, map.offset, values);
-      entriesOf(values, 0, values.length, map.high, curve, entries);
+      write(values, 0, values.length, map.high, curve, entries);
       for (let y = 0, i = 0; y < height; y++) {
         const at = corner + y * stride;
         for (let x = 0; x < width; x++, i++) pixels[at + x] = palette[entries[i]];

@@ -39,7 +39,8 @@ export function createActions(state, { select, announce, tokenBeside }) {
     selectToken(token, until = null) {
       const { info, selection } = state.get;
       if (!info || !selection) return;
-      const there = pointsAtTokens(info, selection) ? {} : { ...inTower(info, selection, firstTower(info)), direction: /** @type {const} */ ('reads') };
+      const isHere = pointsAtTokens(info, selection);
+      const there = isHere && selection.direction === 'received' ? { direction: /** @type {const} */ ('reads') } : isHere ? {} : { ...inTower(info, selection, firstTower(info)), direction: /** @type {const} */ ('reads') };
       actions.choose({ ...there, token, until: until !== null && until > token ? until : null, reading: 'predicting' });
     },
 
@@ -89,14 +90,18 @@ export function createActions(state, { select, announce, tokenBeside }) {
     /** @param {string} tower */
     enter(tower) {
       const { info, selection } = state.get;
-      if (info && selection && tower !== selection.tower) actions.choose(inTower(info, selection, tower));
+      if (!info || !selection || tower === selection.tower) return;
+      const { reading } = state.get;
+      if (reading && !reading.towers.includes(tower)) return state.set({ notice: `This forecast is not of the ${tower} tower: choose Read first.` });
+      const { direction } = selection;
+      actions.choose({ ...inTower(info, selection, tower), ...(reading ? { direction } : {}) });
     },
 
     /** From what is read to who reads, and on. @param {import('../data/selection.js').Direction} [direction] */
     turn(direction) {
       const { info, selection } = state.get;
       if (!info || !selection) return;
-      const offered = directionsOf(info, selection.tower);
+      const offered = directionsOf(info, selection.tower, state.get.reading !== null);
       const next = direction ?? offered[(offered.indexOf(selection.direction) + 1) % offered.length];
       if (next === selection.direction) return;
       if (cellsRead(info, selection.tower)) return actions.choose({ direction: next });

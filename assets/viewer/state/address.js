@@ -5,9 +5,11 @@
  *
  * @typedef {import('../data/selection.js').Selection} Selection
  * @typedef {import('./look.js').Look} Look
+ * @typedef {import('./reading.js').Reading} Reading
  * @typedef {{scale: number, x: number, y: number}} Zoom
  * @typedef {{image: number, place: number[]}} Place  that is measured
- * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place}} Wish  what it does not say, or says wrongly, is left out
+ * @typedef {{tokens: number[] | null}} Shows  a forecast, and of which tokens; null for the whole answer
+ * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place, shows?: Shows}} Wish  what it does not say, or says wrongly, is left out
  */
 import { MOST } from '../paint/zoom.js';
 import { LOOK_NAMES, readSetting, startingLook } from './look.js';
@@ -17,11 +19,12 @@ const NUMBERS = /** @type {const} */ (['token', 'until', 'grid']);
 const CHOICES = /** @type {const} */ (['layer', 'head']);
 const RUN = 'run';
 const COMPARED = 'compare';
+const FORECAST = 'forecast';
 
 /**
  * @param {string} run
  * @param {Selection} selection
- * @param {Look & {zoom?: Zoom, region?: Place | null}} look
+ * @param {Look & {zoom?: Zoom, region?: Place | null, reading?: Reading | null}} look
  * @param {string} [old]  the fragment of which what is said of a comparison stays
  */
 export function writeFragment(run, selection, look, old = '') {
@@ -32,7 +35,7 @@ export function writeFragment(run, selection, look, old = '') {
  * The same of a comparison, beside what is said of a run.
  * @param {string} id
  * @param {Selection} selection
- * @param {Look & {zoom?: Zoom, region?: Place | null}} look
+ * @param {Look & {zoom?: Zoom, region?: Place | null, reading?: Reading | null}} look
  * @param {Record<string, string>} more  what else is chosen
  * @param {string} [old]
  */
@@ -70,13 +73,25 @@ function isOfComparison(name) {
   return name === COMPARED || name.startsWith(`${COMPARED}.`);
 }
 
-/** What is selected, where the look is not the one it begins with, and what part of the picture is seen. @param {Selection} selection @param {Look & {zoom?: Zoom, region?: Place | null}} look */
+/** What is selected, where the look is not the one it begins with, and what part of the picture is seen. @param {Selection} selection @param {Look & {zoom?: Zoom, region?: Place | null, reading?: Reading | null}} look */
 function viewFields(selection, look) {
   const start = startingLook();
   const { scale = 1, x = 0, y = 0 } = look.zoom ?? {};
   const zoom = scale > 1 ? [['zoom', [scale, x, y].map((number) => Number(number.toFixed(4))).join(' ')]] : [];
   const chosen = [...WORDS, ...CHOICES, ...NUMBERS].filter((name) => selection[name] !== null).map((name) => [name, String(selection[name])]);
-  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])]), ...zoom, ...placeFields(look.region)];
+  return [...chosen, ...LOOK_NAMES.filter((name) => look[name] !== start[name]).map((name) => [name, String(look[name])]), ...zoom, ...placeFields(look.region), ...readingFields(look.reading)];
+}
+
+/** What is shown instead of what was read: forecast, and where it is not of the whole answer its tokens: forecast 93 94. @param {Reading | null} [reading] */
+function readingFields(reading) {
+  return reading ? [['show', [FORECAST, ...(reading.isWhole ? [] : reading.tokens)].join(' ')]] : [];
+}
+
+/** @param {string | undefined} text @returns {{shows?: Shows}} */
+export function readShows(text) {
+  const [kind, ...tokens] = (text ?? '').split(' ');
+  if (kind !== FORECAST || !tokens.every((token) => /^\d{1,9}$/.test(token))) return {};
+  return { shows: { tokens: tokens.length ? tokens.map(Number) : null } };
 }
 
 /** The picture and the sides of a place: 0 200 80 400 200. @param {Place | null} [region] */
@@ -91,7 +106,7 @@ function readPlace(text) {
   return isPlace ? { region: { image, place } } : {};
 }
 
-/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place}} */
+/** @param {Map<string, string>} fields @returns {{selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place, shows?: Shows}} */
 function readView(fields) {
   /** @type {any} */
   const selection = {};
@@ -110,7 +125,7 @@ function readView(fields) {
   }
   const [scale, x, y] = (fields.get('zoom') ?? '').split(' ').map(Number);
   const isZoom = scale > 1 && scale <= MOST && x >= 0 && x <= 1 && y >= 0 && y <= 1;
-  return { selection, look, ...(isZoom ? { zoom: { scale, x, y } } : {}), ...readPlace(fields.get('place')) };
+  return { selection, look, ...(isZoom ? { zoom: { scale, x, y } } : {}), ...readPlace(fields.get('place')), ...readShows(fields.get('show')) };
 }
 
 /** @param {string} fragment */

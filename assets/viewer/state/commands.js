@@ -4,10 +4,10 @@ import { commandOf } from './keys.js';
 
 /**
  * @param {Pick<import('./actions.js').Actions, 'step' | 'extendBy' | 'turn' | 'nextTower' | 'nextSinks' | 'play' | 'stepPicture'>} actions
- * @param {{help: () => void, clear: () => void, beside: (by: number) => void, mark: () => void, place: () => void}} page
+ * @param {{help: () => void, clear: () => void, beside: (by: number) => void, mark: () => void, place: () => void, effect?: () => void}} page  `effect`: where there are forecasts
  * @returns {Record<string, (by: number) => void>} by the names that `KEYS` has
  */
-export function createCommands(actions, { help, clear, beside, mark, place }) {
+export function createCommands(actions, { help, clear, beside, mark, place, effect = () => {} }) {
   return {
     layer: (by) => actions.step('layer', by),
     head: (by) => actions.step('head', by),
@@ -22,6 +22,7 @@ export function createCommands(actions, { help, clear, beside, mark, place }) {
     film: () => actions.play('frames'),
     mark: () => mark(),
     place: () => place(),
+    effect: () => effect(),
     help: () => help(),
     clear: () => clear(),
   };

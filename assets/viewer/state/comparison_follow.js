@@ -46,7 +46,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     sources.forEach((source) => source.drop('next'));
     state.set({ computing: null });
     const show = (/** @type {number} */ member, /** @type {import('../data/source.js').Numbers} */ numbers) =>
-      ({ ...makeShown(infos[member], selectionOf(selection, own, member), numbers, comparison.shared_tokens), query: queryOf(info, selection), until: untilOf(info, selection) });
+      ({ ...makeShown(infos[member], selectionOf(selection, own, member), numbers, { shared: comparison.shared_tokens }), query: queryOf(info, selection), until: untilOf(info, selection) });
     // What was kept comes at once, and all of it together.
     const kept = sources.map((source, member) => {
       const wish = wishes[member];

@@ -10,6 +10,7 @@ export {};
  * @typedef {{grid: number, row: number, col: number}} Pinned
  *
  * @typedef {object} Shown  the row (or column) on screen and the map made of it: what is painted, not what is wished
+ * @property {import('./reading.js').Reading | null} effect  the forecast whose numbers these are: effects in nats, signed, reductions are sums; null of attention
  * @property {string} tower
  * @property {import('../data/selection.js').Direction} direction
  * @property {number} query
@@ -24,10 +25,10 @@ export {};
  * @property {number} mass           on the grid
  * @property {Map<number, number>} masses  on each grid
  * @property {number} imageMass      on all of them
- * @property {number} argmax         the cell with the largest value
+ * @property {number} argmax         the cell with the largest value; of effects that with the largest of either sign
  * @property {import('../numbers/sinks.js').SinkCells} sinks
  * @property {'float16' | 'float32'} dtype
- * @property {'stored' | 'factors'} source
+ * @property {'stored' | 'factors' | 'forecast'} source
  *
  * @typedef {{name: string, values: Float32Array, positions: number[]}} Table  numbers about the row on screen, by the name of their wish
  *
@@ -54,7 +55,10 @@ export {};
  * @property {import('../numbers/regions.js').Region[]} loaded  several places that a person has loaded
  * @property {boolean} marking  a press on the picture draws
  * @property {import('./region_follow.js').Measured | null} measured  all that is known of the place, while it is marked
+ * @property {import('./reading.js').Reading | null} reading  the forecast whose effects are wished, null where it is the attention
+ * @property {import('./readings.js').MadeReading[]} forecasts  that there are of the run, as far as is known
  * @property {import('./trials.js').Trial | null} trial  the last of the answer without a place or a head
+ * @property {import('./readings.js').AskedReadings} readings  what was asked of the finished run, the last of each kind
  * @property {import('../data/found_heads.js').FoundHeads | null} found  heads of a file, which stay while runs come and go
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed

@@ -17,6 +17,7 @@ export const KEYS = [
   { keys: ['<'], shown: '<', command: 'range', by: -1, says: 'range: one token back' },
   { keys: ['>'], shown: '>', command: 'range', by: 1, says: 'range: one token on' },
   { keys: ['d'], shown: 'd', command: 'direction', says: 'reads from, is read by' },
+  { keys: ['e'], shown: 'e', command: 'effect', says: 'what is read, or the forecast of what that does' },
   { keys: ['v'], shown: 'v', command: 'tower', says: 'language, vision' },
   { keys: ['s'], shown: 's', command: 'sinks', says: 'sinks masked, raw, renormalised' },
   { keys: [' '], shown: 'space', command: 'play', says: 'play over layers, or stop' },

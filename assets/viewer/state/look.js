@@ -16,7 +16,7 @@
  * @property {boolean} places      points and boxes that the answer names
  * @property {'run' | '0-1' | '0-1000' | 'read' | 'original'} coordinates  how the numbers of these count; `run`: as the run has them
  * @property {'all' | 'layer' | 'best'} atlasView  every layer and head, one layer's heads, or the heads with the highest score
- * @property {'number' | 'image_mass' | 'entropy' | 'spatial_entropy' | 'sink_share' | 'value' | 'region_share' | 'region_mass' | 'region_rank' | 'region_iou' | 'found'} order  of heads
+ * @property {'number' | 'image_mass' | 'entropy' | 'spatial_entropy' | 'sink_share' | 'value' | 'region_share' | 'region_mass' | 'region_rank' | 'region_iou' | 'effect' | 'silence' | 'found'} order  of heads
  */
 import { PALETTES } from '../paint/palette.js';
 
@@ -34,7 +34,7 @@ export const OFFERED = {
   places: [true, false],
   coordinates: ['run', '0-1', '0-1000', 'read', 'original'],
   atlasView: ['all', 'layer', 'best'],
-  order: ['number', 'image_mass', 'entropy', 'spatial_entropy', 'sink_share', 'value', 'region_share', 'region_mass', 'region_rank', 'region_iou', 'found'],
+  order: ['number', 'image_mass', 'entropy', 'spatial_entropy', 'sink_share', 'value', 'region_share', 'region_mass', 'region_rank', 'region_iou', 'effect', 'silence', 'found'],
 };
 
 export const LOOK_NAMES = /** @type {(keyof Look)[]} */ (Object.keys(OFFERED));

@@ -14,7 +14,7 @@
  * @property {string} text    how far it is, or why there is nothing
  * @property {import('../text/tried.js').Tried | null} tried
  *
- * @typedef {{number: number, text?: string, tried?: import('../text/tried.js').Tried, why?: string}} Told  by the server
+ * @typedef {{number: number, text?: string, tried?: import('../text/tried.js').Tried, why?: string, reading?: undefined}} Told  by the server
  */
 import { promptLength } from '../data/run_info.js';
 
@@ -50,15 +50,16 @@ export function createTrials(state, send) {
     stop() {
       const { trial } = state.get;
       if (!trial?.working) return;
+      send('stop', { number: trial.number });
       number += 1; // what is still on its way is of no question any more
       state.set({ trial: { ...trial, number, working: false, text: STOPPED } });
-      send('stop', {});
     },
 
-    /** What the server tells of it. @param {Told} told */
-    hear({ number: asked, text = '', tried, why = '' }) {
+    /** What the server tells of it; what is told of a reading is not heard. @param {Told | import('./readings.js').ToldOfReading} told */
+    hear(told) {
+      const { number: asked, text = '', tried, why = '', reading } = /** @type {Told} */ (told);
       const { trial } = state.get;
-      if (!trial?.working || trial.number !== asked) return;
+      if (reading !== undefined || !trial?.working || trial.number !== asked) return;
       state.set({ trial: { ...trial, working: !tried && !why, text: why || text, tried: tried ?? null } });
     },
   };

@@ -7,6 +7,7 @@
  */
 import { formatTimes, formatValue } from '../data/format.js';
 import { cellBox } from '../paint/geometry.js';
+import { cellEffect } from './effect.js';
 
 /**
  * @param {import('../state/fields.js').Shown} shown
@@ -21,6 +22,7 @@ export function wordsOfCell(shown, drawn, grid, { row, col }, mode) {
   const place = `row ${row}, col ${col}`;
   const box = `x ${x0}–${x1}, y ${y0}–${y1} px`;
   if (!shown.cells.length) return { tip: 'click: who reads this cell', readout: `${place} · ${box}` };
+  if (shown.effect) return { tip: cellEffect(shown, cell), readout: [place, cellEffect(shown, cell), box].join(' · ') };
   const value = shown.cells[cell];
   const isSink = Boolean(shown.sinks.cells?.[cell]);
   const times = shown.direction === 'read by' || !(shown.mass > 0) ? '' : formatTimes((value * shown.cells.length) / shown.mass);

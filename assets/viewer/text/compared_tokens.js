@@ -64,7 +64,7 @@ export function comparisonReading(state) {
 
   return {
     fields: /** @type {any} */ (['pair', 'sinks', 'logprobs', 'left', 'right']),
-    isSigned: true,
+    isSigned: () => true,
 
     tint(seen) {
       const { info, pair, sinks } = state.get;

@@ -22,10 +22,16 @@ export function leftOutWords(key, holds) {
   const [path, query = ''] = key.split('?');
   const asked = new URLSearchParams(query);
   const name = path.split('/').at(-1) ?? '';
-  const what = Object.hasOwn(WHAT, name) ? WHAT[name](asked) : 'This';
+  const what = asked.has('reading') ? effectsOf(asked) : Object.hasOwn(WHAT, name) ? WHAT[name](asked) : 'This';
   const tower = asked.get('tower');
   const of = tower && tower !== 'language' ? `, in the ${tower} tower,` : '';
   return `${what}${of} is not in this file. ${holds}`;
+}
+
+/** @param {URLSearchParams} asked */
+function effectsOf(asked) {
+  const of = asked.has('key') ? many(asked, 'key', 'of reading position', 'of reading positions') : asked.has('query') ? many(asked, 'query', 'of the row of position', 'of the rows of positions') : 'of all rows';
+  return `The forecast ${of}${where(asked)}`;
 }
 
 /** @param {URLSearchParams} asked @param {string} name @param {string} one @param {string} several */

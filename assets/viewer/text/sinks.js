@@ -48,8 +48,8 @@ export function learnedSinkSentence(masses) {
  * @param {Mode} mode
  */
 export function sinksOf(shown, mode) {
-  const [{ direction, layer, head, cells }] = shown;
-  if (direction === 'read by' || !cells.length) return '';
+  const [{ direction, layer, head, cells, effect }] = shown;
+  if (direction === 'read by' || effect || !cells.length) return '';
   const found = sinksSentence({ layer, head, areShares: areShares({ direction, layer, head }) }, shown.map(({ sinks, mass }) => ({ ...sinks, total: mass })), mode);
   return [found, learnedSinkSentence(shown.map(({ sinks }) => sinks.learned))].filter(Boolean).join(' ');
 }

@@ -12,13 +12,14 @@
  * @property {(grid: number) => string} saidOfGrid
  * @property {(chip: Count) => string} odds
  * @property {(chip: Count) => string} mark  classes beside those of every token; '' for none
- * @property {boolean} isSigned
+ * @property {() => boolean} isSigned
  *
  * @typedef {{token: number, count: number}} Count  the first token, and how many
  */
 import { formatValue } from '../data/format.js';
 import { numbersAreOfTokens } from '../data/selection.js';
 import { gridName, logProbability, visible } from '../data/token_text.js';
+import { ifReadLess, inNats } from './effect.js';
 import { makeTint, tintWords } from '../numbers/token_tint.js';
 
 const LONG = 60; // signs of a token that are written out
@@ -30,7 +31,7 @@ const LONG = 60; // signs of a token that are written out
 export function attentionReading(state) {
   return {
     fields: ['shown', 'sinks'],
-    isSigned: false,
+    isSigned: () => Boolean(state.get.shown?.effect),
 
     tint(seen) {
       const { info, shown, sinks } = state.get;
@@ -42,6 +43,7 @@ export function attentionReading(state) {
     said({ token, count }, value, tint) {
       const { shown, sinks } = state.get;
       if (!shown) return '';
+      if (shown.effect) return ` · ${inNats(value)} ${ifReadLess(shown, count > 1 ? 'these' : 'this')}`;
       let sum = 0;
       for (let i = token; i < token + count; i++) sum += shown.row[i];
       const attention = shown.direction === 'read by' ? sum / count : sum;
@@ -52,6 +54,7 @@ export function attentionReading(state) {
 
     saidOfGrid(grid) {
       const { info, shown } = state.get;
+      if (shown?.effect) return shown.masses.has(grid) ? ` · ${inNats(shown.masses.get(grid) ?? 0)} in all` : '';
       return info && shown && numbersAreOfTokens(info, shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
     },
 

@@ -8,11 +8,15 @@ const PARTS = [
   ['What it does not say', 'That the answer came from there. A head may read a place and change nothing, and what was read in one layer travels on through the others.'],
   ['One of many', 'Each head looks somewhere else. One that follows the question is found among many that do not: compare heads, and other pictures, before you believe one.'],
   ['Does it matter?', 'In the app, mark a place (key m) and try without it, or silence a head: the model reads the same words again without that. How much less probable the answer is then stands beside the same for other places or heads, and beside a forecast from one pass forward and back. It says what happens then, not why. What was read most may matter little, and what was read little may matter much.'],
+  ['Forecast', '“Show: Forecast”, among all tokens, colours each cell by what the log-probability of the answer would lose (−, blue) or gain (+, red) if it were read a little less: the slope in nats as its score falls by 1, from one pass forward and back. Nothing was tried, and hiding is more than reading a little less: where an answer is nearly certain, or a cell holds much of a row, the two can part, even in sign. Heads, layers and rows add up.'],
   ['Sinks', 'Cells that attract attention whatever is asked are hatched and outside the colours; what they hold is said below the map.'],
 ];
 
-/** @param {HTMLElement} root */
-export function createCaution(root) {
+/** What stands at the foot, of what is read and of effects. */
+const SAID = { read: 'Attention shows what was read, not why. ', effect: 'A forecast guesses what the answer would lose, and does not say why. ' };
+
+/** @param {HTMLElement} root @param {import('../state/fields.js').ViewerState} [state]  where effects can be shown */
+export function createCaution(root, state) {
   const dialog = create('dialog', { class: 'av-help av-reading-help', 'aria-label': 'How to read this' });
   const close = create('button', { type: 'button', class: 'av-toggle', text: 'Close' });
   close.addEventListener('click', () => dialog.close());
@@ -24,6 +28,8 @@ export function createCaution(root) {
   root.append(dialog);
   const more = create('button', { type: 'button', class: 'av-link', text: 'How to read this' });
   more.addEventListener('click', () => dialog.showModal());
-  part(root, 'caution').replaceChildren('Attention shows what was read, not why. ', more);
-  return { dispose: () => dialog.remove() };
+  const said = document.createTextNode(SAID.read);
+  part(root, 'caution').replaceChildren(said, more);
+  const undo = state?.on(['reading'], () => { said.textContent = SAID[state.get.reading ? 'effect' : 'read']; });
+  return { dispose: () => { undo?.(); dialog.remove(); } };
 }

@@ -5,6 +5,7 @@
  */
 import { create, part } from './dom.js';
 import { headsOf, layersOf } from '../data/run_info.js';
+import { reducedBy } from '../numbers/effects.js';
 import { choices, directionsOf, offersTwoRows } from '../data/selection.js';
 import { wordsBetween } from '../text/layers.js';
 
@@ -20,6 +21,13 @@ const OF_TWO_PARTS = {
   language: 'what the answer reads of itself',
   encoder: 'what picture and question read of each other, before the answer',
   cross: 'what the answer reads of picture and question',
+};
+
+/** What is asked of effects. @type {Record<import('../data/selection.js').Direction, [string, string]>} */
+const EFFECT_WAYS = {
+  reads: ['one row', 'what changes if the row of the selected token or patch reads a cell less'],
+  'read by': ['one key', 'what changes if a row reads the selected token or patch less'],
+  received: ['all rows', 'what changes if everybody reads a cell less'],
 };
 
 /**
@@ -60,35 +68,41 @@ export function createChoices(root, state, { choose, enter, turn }) {
   part(root, 'choices').replaceChildren(reading, directions, create('span', { class: 'av-choice av-play', role: 'group', 'aria-label': 'Play' }));
 
   function offer() {
-    const { info, tower } = state.get;
+    const { info, tower, reading: forecast } = state.get;
+    const isEffect = forecast !== null;
     const names = info ? Object.keys(info.towers).filter((name) => layersOf(info, name).length) : [];
     const unread = Object.entries(info?.unread_towers ?? {});
     towers.classList.toggle('av-off', names.length + unread.length < 2);
     towers.replaceChildren(...names.map((name) => {
       const button = create('button', { type: 'button', class: 'av-toggle', text: name, 'aria-pressed': name === tower, title: { ...TOWERS, ...(info?.towers.encoder ? OF_TWO_PARTS : {}) }[name] ?? '' });
       button.addEventListener('click', () => enter(name));
+      if (forecast && !forecast.towers.includes(name)) Object.assign(button, { disabled: true, title: `This forecast is not of the ${name} tower: choose Read, go there, and choose Forecast.` });
       return button;
     }), ...unread.map(([name, { layers, why }]) => create('button', {
       type: 'button', class: 'av-toggle', text: name, disabled: true, title: `Its ${layers} layers make no map: ${why}.`,
     })));
-    layer.offer(info ? choices(layersOf(info, tower)) : [], info ? wordsBetween(info, tower) : []);
-    head.offer(info ? choices(headsOf(info, tower)) : []);
+    layer.offer(info ? choices(layersOf(info, tower)) : [], info ? wordsBetween(info, tower) : [], isEffect);
+    head.offer(info ? choices(headsOf(info, tower)) : [], [], isEffect);
     show();
   }
 
   function show() {
-    const { info, selection } = state.get;
+    const { info, selection, reading: forecast } = state.get;
+    const isEffect = forecast !== null;
     layer.show(selection?.layer);
     head.show(selection?.head);
-    reading.classList.toggle('av-off', !(info && selection && offersTwoRows(info, selection)));
+    const isOffered = Boolean(info && selection && offersTwoRows(info, selection));
+    reading.classList.toggle('av-off', !isOffered);
+    reading.hidden = isEffect && !isOffered; // there is more to choose
     ways.forEach(([name], i) => {
       turns[i].setAttribute('aria-pressed', String(selection?.direction === name));
-      turns[i].hidden = !info || !selection || !directionsOf(info, selection.tower).includes(name);
+      [turns[i].textContent, turns[i].title] = isEffect ? EFFECT_WAYS[name] : ways[i].slice(1);
+      turns[i].hidden = !info || !selection || !directionsOf(info, selection.tower, isEffect).includes(name);
     });
     rows.forEach(([name], i) => buttons[i].setAttribute('aria-pressed', String(selection?.reading === name)));
   }
 
-  const undo = [state.on(['info', 'tower'], offer), state.on(['selection'], show)];
+  const undo = [state.on(['info', 'tower', 'reading'], offer), state.on(['selection'], show)];
   offer();
   return { dispose: () => undo.forEach((end) => end()) };
 }
@@ -123,11 +137,12 @@ export function stepper(label, what, choose, isNamed = false) {
     /**
      * @param {import('../data/run_info.js').Choice[]} choices
      * @param {string[]} [before]  what is said before each number, and after the last, of what cannot be chosen
+     * @param {boolean} [isEffect]
      */
-    offer(choices, before = []) {
+    offer(choices, before = [], isEffect = false) {
       offered = choices;
       options = (choices.length ? choices : ['–']).map((choice) =>
-        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${choice} over ${what}s` : isNamed && choices.length ? `${what} ${choice}` : `${choice}` }));
+        create('option', { value: choice, text: choice === 'mean' || choice === 'max' ? `${reducedBy(choice, isEffect)} over ${what}s` : isNamed && choices.length ? `${what} ${choice}` : `${choice}` }));
       const first = options.length - before.length + 1; // the numbers come last
       const words = (/** @type {number} */ i) => (before[i] ? [create('option', { disabled: '', value: '', text: before[i] })] : []);
       select.replaceChildren(...options.flatMap((option, i) => [...words(i - first), option]), ...words(before.length - 1));

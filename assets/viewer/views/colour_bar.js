@@ -1,13 +1,14 @@
 // @ts-check
 /** The colour bar of the map: the palette, and the numbers of the very range that the overlay is painted with. */
 import { createBar, hoveredCell } from './bar.js';
-import { solidPixels } from '../paint/palette.js';
-import { barLabels, position } from '../numbers/colour_range.js';
+import { divergingPixels, solidPixels } from '../paint/palette.js';
+import { isDark } from './dom.js';
+import { barLabels, placeIn } from '../numbers/colour_range.js';
 
 /** What the bar of a map says. @param {import('../numbers/colour_range.js').Range} range */
 export function ownLabels(range) {
   const labels = barLabels(range);
-  return { ...labels, middle: range.curve === 'linear' ? '' : labels.middle };
+  return { ...labels, middle: range.curve === 'linear' && range.unit !== 'effect' ? '' : labels.middle };
 }
 
 /**
@@ -22,7 +23,7 @@ export function createColourBar(root, state, whose = () => '') {
     const { drawn, shown, scale } = state.get;
     if (!drawn) return bar.label(null);
     const labels = ownLabels(drawn.range);
-    const isRelative = scale === 'uniform' && shown?.direction === 'read by';
+    const isRelative = scale === 'uniform' && shown?.direction === 'read by' && !shown.effect;
     bar.label({
       ...labels, unit: [whose(), labels.unit].filter(Boolean).join(' · '),
       note: [isRelative ? 'a column has no absolute scale: its own' : '', labels.note].filter(Boolean).join('; '),
@@ -32,12 +33,12 @@ export function createColourBar(root, state, whose = () => '') {
   function point() {
     const { drawn } = state.get;
     const cell = hoveredCell(state.get);
-    bar.point(drawn && cell >= 0 && !drawn.hidden?.[cell] ? position(drawn.range, drawn.values[cell]) : null);
+    bar.point(drawn && cell >= 0 && !drawn.hidden?.[cell] ? placeIn(drawn.range, drawn.values[cell]) : null);
   }
 
-  const paint = () => bar.paint(solidPixels(state.get.palette));
+  const paint = () => bar.paint(state.get.drawn?.range.unit === 'effect' ? divergingPixels(isDark(), false) : solidPixels(state.get.palette));
   const undo = [
-    state.on(['palette'], paint),
+    state.on(['palette', 'drawn', 'theme'], paint),
     state.on(['drawn', 'shown', 'scale'], label),
     state.on(['hover', 'shown', 'drawn'], point),
   ];

@@ -64,12 +64,13 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
     opacity.value = String(state.get.opacity);
     for (const { name, select } of selects) select.selectedIndex = OFFERED[name].indexOf(state.get[name]);
     for (const { name, button } of switches) button.setAttribute('aria-pressed', String(state.get[name]));
-    const { info, selection } = state.get;
-    // Of a column there is no even spread to compare with, and its cells are readers: no sink is among them.
-    const isColumn = selection?.direction === 'read by';
+    const { info, selection, reading } = state.get;
+    // Of a column there is no even spread to compare with, and its cells are readers: no sink is among them. Of effects neither, and their colours are their own.
+    const isColumn = selection?.direction === 'read by' || reading !== null;
     for (const { name, select } of selects) {
       if (name === 'scale') select.options[2].disabled = isColumn;
       if (name === 'sinks') select.disabled = isColumn;
+      if (name === 'palette') [select.disabled, select.title] = reading ? [true, 'effects have colours of their own: blue loses, red gains'] : [false, ''];
     }
     for (const { name, button } of switches) if (name === 'places') button.hidden = !info || !placeCount(info);
     for (const { name, element } of selects) if (name === 'coordinates') element.hidden = !info?.named_places || !info.place_habit;
@@ -77,7 +78,7 @@ export function createControls(root, state, switchesOffered = SWITCHES) {
 
   const numbers = selects.find(({ name }) => name === 'coordinates')?.select;
   const undo = [
-    state.on(['info', 'selection', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', 'coordinates', ...switches.map(({ name }) => name)], show),
+    state.on(['info', 'selection', 'reading', 'opacity', 'palette', 'scale', 'curve', 'clip', 'sinks', 'coordinates', ...switches.map(({ name }) => name)], show),
     state.on(['lookAsked'], () => requestAnimationFrame(() => numbers?.focus())), // once it is seen
   ];
   show();

@@ -2,6 +2,9 @@
 /** The line that says what is on screen: model, layer, head, token and row; and what this map comes to. */
 import { create, part } from './dom.js';
 import { formatPercent, formatTimes, formatValue } from '../data/format.js';
+import { formatSigned } from '../numbers/change_measures.js';
+import { reducedBy } from '../numbers/effects.js';
+import { effectTitle, inNats } from '../text/effect.js';
 import { indexOfLargest } from '../numbers/reduce.js';
 import { gridsOf, modelName } from '../data/run_info.js';
 import { areShares, numbersAreOfTokens, pointsAtTokens } from '../data/selection.js';
@@ -21,11 +24,17 @@ export function createHeadline(root, state) {
     for (const line of [model, title, facts]) line.replaceChildren();
     if (!info || !shown) return;
     model.textContent = modelName(info);
-    title.textContent = `${named('layer', shown.layer)} · ${named('head', shown.head)} · ${which(info, shown)}`;
+    const isEffect = shown.effect !== null;
+    const what = shown.effect ? effectTitle(info, { ...shown, effect: shown.effect }) : which(info, shown);
+    title.textContent = `${named('layer', shown.layer, isEffect)} · ${named('head', shown.head, isEffect)} · ${what}`;
     title.title = title.textContent;
     const isRow = shown.direction === 'reads';
     const isShare = isRow && areShares(shown);
     const parts = isShare && (shown.imageMass > 0 || gridsOf(info, shown.tower).length) ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
+    if (isEffect) {
+      facts.append(...effectFacts(info, shown).map((text) => create('span', { text })));
+      return;
+    }
     if (shown.grid !== null && shown.cells.length) {
       const { cols } = info.grids[shown.grid];
       const maximum = shown.cells[shown.argmax];
@@ -44,9 +53,24 @@ export function createHeadline(root, state) {
   return { dispose: undo };
 }
 
-/** A layer or a head. @param {string} what @param {import('../data/run_info.js').Choice} choice */
-export function named(what, choice) {
-  return typeof choice === 'number' ? `${what} ${choice}` : `${choice} over ${what}s`;
+/** A layer or a head. @param {string} what @param {import('../data/run_info.js').Choice} choice @param {boolean} [isEffect] */
+export function named(what, choice, isEffect = false) {
+  return typeof choice === 'number' ? `${what} ${choice}` : `${reducedBy(choice, isEffect)} over ${what}s`;
+}
+
+/** What a map of effects comes to. @param {import('../data/run_info.js').RunInfo} info @param {import('../state/fields.js').Shown} shown */
+function effectFacts(info, shown) {
+  const { cells, argmax, grid, row } = shown;
+  const parts = [];
+  if (grid !== null && cells.length) {
+    const { cols } = info.grids[grid];
+    parts.push(`on the picture ${inNats(shown.mass)} in all`, `largest ${formatSigned(cells[argmax])} at row ${Math.floor(argmax / cols)}, col ${argmax % cols}`);
+  }
+  if (numbersAreOfTokens(info, shown)) {
+    const token = indexOfLargest(row);
+    parts.push(`largest of all tokens ${quoted(info, token)} (token ${token}), ${formatSigned(row[token])}`);
+  }
+  return [...parts, 'first order, in float32'];
 }
 
 /**

@@ -1,9 +1,11 @@
 // @ts-check
 /**
  * What viewers and other components tell each other over the page: which run is on screen, that the one before or after it is wished, that
- * the library is to be looked at, which heads were found over a set, what came of a trial. Neither needs the other to be there.
+ * the library is to be looked at, which heads were found over a set, what came of a trial or a
+ * reading. Neither needs the other to be there.
  *
- * @typedef {{shown: {kind: string, ticket: string | null}, beside: {kind: string, by: number}, library: {kind: string}, heads: {kind: string, given: GivenHeads}, tried: {kind: string, told: import('../state/trials.js').Told}}} KeptEvents
+ * @typedef {{shown: {kind: string, ticket: string | null}, beside: {kind: string, by: number}, library: {kind: string}, heads: {kind: string, given: GivenHeads}, tried: {kind: string, told: Told}}} KeptEvents
+ * @typedef {import('../state/trials.js').Told | import('../state/readings.js').ToldOfReading} Told  of a trial or a reading
  * @typedef {{text: string, name: string}} GivenHeads  found heads as the text of a file of that name
  */
 
@@ -54,8 +56,8 @@ export function giveHeads(heads) {
   tell('heads', { kind: 'run', given });
 }
 
-/** What the server tells of a trial. @param {import('../state/trials.js').Told} told */
-export const tellTried = (told) => tell('tried', { kind: 'run', told });
+/** What the server tells of a trial or a reading, to the viewer that has asked. @param {Told & {viewer?: string}} told */
+export const tellTried = (told) => tell('tried', { kind: told.viewer ?? 'run', told });
 
 /** Found heads that were given before. */
 export const givenHeads = () => given;

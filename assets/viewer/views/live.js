@@ -45,7 +45,8 @@ export function createLive(root, state) {
  * @param {number[]} cells
  * @param {ArrayLike<number>} values
  * @param {number} cols
+ * @param {(value: number) => string} [write]
  */
-export function cellsInWords(cells, values, cols) {
-  return cells.map((cell) => `row ${Math.floor(cell / cols)} col ${cell % cols} ${formatValue(values[cell])}`).join(', ');
+export function cellsInWords(cells, values, cols, write = formatValue) {
+  return cells.map((cell) => `row ${Math.floor(cell / cols)} col ${cell % cols} ${write(values[cell])}`).join(', ');
 }

@@ -20,12 +20,12 @@ export function createMessage(root, state, { kind, empty, noPicture, retry }) {
 
   /** @returns {Words | null} */
   function words() {
-    const { status, failure, info, grid, computing } = state.get;
+    const { status, failure, info, grid, computing, reading } = state.get;
     if (status === 'empty') return empty;
     if (failure?.isExpired) return [`This ${kind} has expired`, expiredWords(kind)];
     if (failure?.isLeftOut) return ['Not in this file', failure.message];
     if (failure) return ['This could not be read', failure.message];
-    if (computing) return ['Computing what patches receive …', `${computing.done} of ${computing.total} rows`];
+    if (computing) return [reading ? 'Computing effects …' : 'Computing what patches receive …', `${computing.done} of ${computing.total} rows`];
     if (!info) return [`Reading the ${kind} …`, ''];
     if (grid !== null) return null;
     const others = Object.keys(info.towers).filter((tower) => gridsOf(info, tower).length);

@@ -44,7 +44,7 @@ export function createSaying(root, state, { selectToken }, others = () => []) {
   /** The words that are selected, as a whole or in part; and, until somebody clicks, one that asks for it. */
   function show() {
     const { info, selection } = state.get;
-    const isToken = info !== null && selection !== null && pointsAtTokens(info, selection);
+    const isToken = info !== null && selection !== null && pointsAtTokens(info, selection) && selection.direction !== 'received';
     const [from, to] = isToken ? [selection.token, selection.until ?? selection.token] : [-1, -1];
     const chosen = offered.map(({ first, last }) => first <= to && last >= from);
     offered.forEach(({ button }, i) => button.setAttribute('aria-pressed', String(chosen[i])));

@@ -4,6 +4,7 @@ import { part } from './dom.js';
 import { cellsInWords, createLive } from './live.js';
 import { topCells } from '../numbers/reduce.js';
 import { SINK_RULE } from '../numbers/sinks.js';
+import { effectCaution, effectSentence, inNats } from '../text/effect.js';
 import { sentenceOf } from '../text/map.js';
 import { sinksOf } from '../text/sinks.js';
 
@@ -18,16 +19,16 @@ export function createSentence(root, state) {
   function write() {
     const { shown, info, selection } = state.get;
     const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
-    sentence.textContent = sentence.title = isMap ? sentenceOf(shown, info, state.get.region) : '';
-    sinks.textContent = isMap ? sinksOf([shown], state.get.sinks) : '';
-    sinks.title = isMap && shown.sinks.count ? SINK_RULE : '';
+    sentence.textContent = sentence.title = !isMap ? '' : shown.effect ? effectSentence({ ...shown, effect: shown.effect }, info) : sentenceOf(shown, info, state.get.region);
+    sinks.textContent = !isMap ? '' : shown.effect ? effectCaution(info, shown.effect) : sinksOf([shown], state.get.sinks);
+    sinks.title = !isMap ? '' : shown.effect ? sinks.textContent : shown.sinks.count ? SINK_RULE : '';
     live.say(isMap ? () => spoken(shown, info) : null);
   }
 
   /** What is selected, and the cells that hold most. @param {import('../state/fields.js').Shown} shown @param {import('../data/run_info.js').RunInfo} info */
-  function spoken({ cells, grid }, info) {
+  function spoken({ cells, grid, effect }, info) {
     const { cols } = info.grids[/** @type {number} */ (grid)];
-    return `${title.textContent}. ${sentence.textContent} ${sinks.textContent} Top cells: ${cellsInWords(topCells(cells, 5), cells, cols)}.`;
+    return `${title.textContent}. ${sentence.textContent} ${sinks.textContent} Top cells: ${cellsInWords(topCells(cells, 5), cells, cols, effect ? inNats : undefined)}.`;
   }
 
   const undo = state.on(['info', 'selection', 'shown', 'sinks', 'region'], write);

@@ -91,6 +91,28 @@ def column_questions(run: Run, key: int, part: Part, member: str | None = None) 
             yield Question.of("atlas", member, tower=tower, key=key, grid=grid, max_cells=_atlas_cells(run, tower))
 
 
+def effect_questions(
+    run: Run, part: Part, reading: str, query: int | None = None, region: Region | None = None
+) -> Iterator[Question]:
+    """The questions about effects of one token's row that a reading has, or without one of all rows together."""
+    for tower in text_towers(run):
+        if query is not None and query not in run.queries_with_rows(tower):
+            continue
+        of: dict[str, Any] = {"tower": tower, "query": query, "reading": reading}
+        for layer, head in _reads(part, tower):
+            yield Question.of("row", layer=layer, head=head, **of)
+        for grid in run.grids(tower):
+            yield Question.of("atlas", grid=grid, max_cells=_atlas_cells(run, tower), **of)
+        if region is not None and query is None:
+            yield Question.of("region", **of, **placed(region))
+
+
+def read_effect_questions(run: Run, key: int, part: Part, reading: str) -> Iterator[Question]:
+    """The questions about effects of each row's reading one token."""
+    for question in column_questions(run, key, part):
+        yield Question.of(question.path, reading=reading, **dict(question.fields))
+
+
 def place_questions(run: Run, member: str | None = None) -> Iterator[Question]:
     """The questions about the answer's places, with its numbers read in each space that can be chosen."""
     if run.info.get("named_places") and run.info.get("place_habit"):

@@ -34,7 +34,9 @@ def wanted_html(found: Run | Comparison, wanted: Wanted) -> HtmlFile:
         if name not in OPENS_AT and is_given(value):
             raise InvalidRequest(f"Format html opens at a layer, a head and a query: leave {name} out.")
     region = wanted_region(found, wanted)
-    return html_file(found, **{name: others[name] for name in OPENS_AT}, **wanted.of(HTML), region=region)
+    return html_file(
+        found, **{name: others[name] for name in OPENS_AT}, **wanted.of(HTML), region=region, reading=wanted.reading
+    )
 
 
 def refuse_html_fields(format: str, wanted: Wanted) -> None:  # noqa: A002 - the word of every way in

@@ -19,6 +19,7 @@ from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.comparisons.comparison import BASE, Comparison
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
+from attention.kinds.kept import find_reading, reading_record
 from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.selection import default_query
@@ -28,8 +29,10 @@ from .addresses import (
     Question,
     change_questions,
     column_questions,
+    effect_questions,
     line_questions,
     place_questions,
+    read_effect_questions,
     region_questions,
     row_questions,
     text_towers,
@@ -63,8 +66,10 @@ class Filled:
 class _Filling:
     """A run's or a comparison's answers on their way into a file."""
 
-    def __init__(self, found: Run | Comparison, room: int, part: Part, region: Region | None = None):
-        self.found, self.region = found, region
+    def __init__(
+        self, found: Run | Comparison, room: int, part: Part, region: Region | None = None, reading: str | None = None
+    ):
+        self.found, self.region, self.reading = found, region, reading
         self.comparison = found if isinstance(found, Comparison) else None
         self.members: dict[str | None, Run] = {None: found} if isinstance(found, Run) else {}
         if isinstance(found, Comparison):
@@ -105,6 +110,9 @@ class _Filling:
             ]
         if self.comparison is not None:
             answers.append(("comparison.json", _json(self.comparison.info)))
+        if self.reading is not None:
+            record = reading_record(find_reading(self.base, self.reading))
+            answers.append(("readings.json", _json({"readings": [record], "unread": []})))
         if not self.held.add(answers):
             return False
         if self.comparison is None:
@@ -156,6 +164,19 @@ class _Filling:
                     yield from region_questions(run, first, self.region, name, until)
         if self.comparison is not None:
             yield from change_questions(self.comparison, query, self.region)
+        if self.reading is not None:
+            yield from effect_questions(self.base, self.part, self.reading, query)
+
+    def add_all_rows(self) -> bool:
+        """Add the effects of all rows together, where a reading is held."""
+        if self.reading is None:
+            return True
+        return self.add(effect_questions(self.base, self.part, self.reading, region=self.region))
+
+    @property
+    def part(self) -> Part:
+        """The layers and heads of a run by itself, of a comparison the base's."""
+        return next(iter(self.parts.values()))
 
     def _spans(self, name: str | None, query: int) -> list[tuple[int, int]]:
         """First and last of a member's rows that stand for a row of the base's; of the base beside each other one."""
@@ -172,6 +193,8 @@ class _Filling:
             yield from column_questions(run, key, self.parts[name], name)
         if self.comparison is not None:
             yield from change_questions(self.comparison, key)
+        if self.reading is not None:
+            yield from read_effect_questions(self.base, key, self.part, self.reading)
 
     def _answers(self, questions: Iterable[Question]) -> Iterator[tuple[str, Answer]]:
         for question in questions:
@@ -199,11 +222,13 @@ def fill(
     layer: int | str | None = None,
     only_words: bool = False,
     region: Region | None = None,
+    reading: str | None = None,
 ) -> Filled:
     """Fill a file of so many characters, which opens at the row of `query`; by default that which predicts the answer.
 
     `tokens`, `layers` and `heads` are what is named, as `chosen` reads it; `layer` is that of the view with which it
-    opens. `region` is measured in every row that it holds. With `only_words` what is not named are the rows of words,
+    opens. `region` is measured in every row that it holds; effects of a `reading`, by its name, are held beside each
+    row, and those of all rows together. With `only_words` what is not named are the rows of words,
     and no more although there is room.
 
     Raises InvalidRequest, NotInRun or LimitExceeded.
@@ -226,7 +251,7 @@ def fill(
         {tower: [n for n in all_layers[tower] if n in named] for tower in towers},
         None if heads is None else read_ranges("heads", heads, range(max(base.heads(tower) for tower in towers))),
     )
-    filling = _Filling(found, room, part, region)
+    filling = _Filling(found, room, part, region, reading)
     count = len(filling.tokens)
     filled = Filled(filling.held, filling.parts, count, is_named=tokens is not None)
     if query is not None and not 0 <= query < count:
@@ -242,7 +267,7 @@ def fill(
     first = min(default_query(base), count - 1) if query is None else query
     if chosen is not None and query is None and first not in chosen:
         first = chosen[0]
-    while not filling.add_row(first):
+    while not (filling.add_row(first) and filling.add_all_rows()):
         if layers is not None or not filling.thin(layer):
             can = "Allow more" if is_own else "Name fewer layers or heads, or allow more"
             raise LimitExceeded(f"One row of this {found.kind} takes more than the file may have. {can}.")

@@ -15,12 +15,16 @@ from typing import Any
 
 from attention.comparisons.comparison import Comparison
 from attention.errors import InvalidRequest, NotInRun, quoted
+from attention.kinds.kept import find_reading
 from attention.limits import MAX_HTML_MEGABYTES
+from attention.readings.forecast import Forecast
+from attention.readings.target import Target
 from attention.runs.regions import Region
 from attention.runs.run import Run, is_reduction
 from attention.runs.selection import plain
 from attention.viewer_files import file_text, imported_by, modules_of, styles, template
 
+from .addresses import text_towers
 from .fill import Filled, fill
 from .words import what_it_holds, what_it_leaves_out
 
@@ -48,10 +52,12 @@ def html_file(
     megabytes: float | None = None,
     only_words: bool = False,
     region: Region | None = None,
+    reading: str | None = None,
 ) -> HtmlFile:
     """Make a file that opens at this layer, head and row, and holds what is named, or what fits.
 
-    See `attention.exports.html.fill` for what a file holds. Raises InvalidRequest, NotInRun or LimitExceeded.
+    See `attention.exports.html.fill` for what a file holds; with `reading`, by its name or its kind, it opens with the
+    effects of one. Raises InvalidRequest, NotInRun or LimitExceeded.
     """
     limit = MEGABYTES if megabytes is None else float(megabytes)
     if not 0 < limit <= MAX_HTML_MEGABYTES:
@@ -64,14 +70,16 @@ def html_file(
     room = int(limit * 1e6) - frame
     if room <= 0:
         raise InvalidRequest(f"megabytes is {quoted(megabytes)}; the viewer alone takes {frame / 1e6:.1f}.")
-    filled = fill(found, room, query, tokens, layers, heads, layer, only_words, region)
-    holds, left_out = what_it_holds(found, filled), what_it_leaves_out(found, filled, region is not None)
+    effects = _effects(found, reading)
+    name = None if effects is None else effects.folder.name
+    filled = fill(found, room, query, tokens, layers, heads, layer, only_words, region, name)
+    holds, left_out = what_it_holds(found, filled, effects), what_it_leaves_out(found, filled, region is not None)
     contents = {
         "entry": entry, "holds": holds, "leftOut": left_out, "oneHead": filled.part.heads is not None,
         "title": f"{base.info['model']['id']} · {found.info.get('prompt') or found.kind}"[:200],
         "manifest": {
             "id": found.info["id"], "ticket": "", "kind": found.kind, "folder": plain(found.folder.name) or found.kind,
-            "view": _view(base, filled, layer, head) | _place(region),
+            "view": _view(base, filled, layer, head) | _place(region) | _shown(effects),
         },
     }  # fmt: skip
     blocks = [("index", filled.held.index()), *((f"block-{i}", text) for i, text in enumerate(filled.held.blocks))]
@@ -98,6 +106,29 @@ def _view(base: Run, filled: Filled, layer: int | str | None, head: int | str | 
         if filled.part.heads is not None and head not in filled.part.heads:
             raise InvalidRequest(f"The file was to open at head {head} and does not hold it: name it in heads too.")
     return view | {name: value for name, value in (("layer", layer), ("head", head)) if value is not None}
+
+
+def _effects(found: Run | Comparison, reading: str | None) -> Forecast | None:
+    """The forecast that is named, by its name or its kind. Raises InvalidRequest or NotInRun."""
+    if reading is None:
+        return None
+    if found.kind != "run":
+        raise InvalidRequest(f"A file holds a reading of one run: name one of {', '.join(found.runs)} as the member.")
+    effects = find_reading(found, reading)
+    if not isinstance(effects, Forecast):
+        raise InvalidRequest(f"A file holds a forecast beside the attention, and no {effects.kind}.")
+    if missing := [tower for tower in text_towers(found) if tower not in effects.info["towers"]]:
+        raise NotInRun(f"This forecast has no tower {missing[0]}, in which text reads: ask for one of all of them.")
+    return effects
+
+
+def _shown(effects: Forecast | None) -> dict[str, Any]:
+    """The reading with which it opens, as the viewer's address has it: forecast, and its tokens if not all."""
+    if effects is None:
+        return {}
+    tokens = effects.target.tokens
+    is_whole = effects.target == Target.of(effects.run)
+    return {"show": " ".join(["forecast", *([] if is_whole else map(str, tokens))])}
 
 
 def _place(region: Region | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from attention.answers.numbers import position_ranges
 from attention.comparisons.comparison import Comparison
+from attention.readings.forecast import Forecast
 from attention.runs.run import Run
 
 from .addresses import Part
@@ -16,8 +17,8 @@ from .fill import Filled
 MOST_SPANS = 8  # of positions that a sentence lists
 
 
-def what_it_holds(found: Run | Comparison, filled: Filled) -> str:
-    """One sentence: rows, layers, heads."""
+def what_it_holds(found: Run | Comparison, filled: Filled, effects: Forecast | None = None) -> str:
+    """One sentence: rows, layers, heads; and of which tokens a forecast's effects are there as well."""
     base = found.base if isinstance(found, Comparison) else found
     rows = _positions(filled.rows, filled.tokens, "the rows of")
     readers = f", and who reads {_positions(filled.columns, filled.tokens, '')}" if filled.columns else ""
@@ -29,7 +30,11 @@ def what_it_holds(found: Run | Comparison, filled: Filled) -> str:
             each = f", for each of {len(own)} members"
         else:
             layers = " and ".join(f"{said} of {name}" for name, said in own.items())
-    return f"This file holds {rows}{readers}, in {layers}{each}."
+    forecast = ""
+    if effects is not None:
+        text = "".join(base.info["tokens"][token]["text"] for token in effects.target.tokens)
+        forecast = f" The forecast of “{text}” is there beside each, and of all rows together."
+    return f"This file holds {rows}{readers}, in {layers}{each}.{forecast}"
 
 
 def _layers(run: Run, part: Part) -> str:

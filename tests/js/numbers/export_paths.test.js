@@ -46,6 +46,17 @@ test('columns, spans, reductions, what keys receive; a layer and the run', () =>
   assert.equal(path('zip', {}), 'export?format=zip');
 });
 
+test('a file of effects names the forecast, of all rows no row, and leaves the unit to it', () => {
+  const effect = { kind: 'forecast', name: 'f0', tokens: [3], isWhole: true, towers: ['language'], value: -1 };
+  const view = keptView({ ...fields, shown: { ...shown, effect, direction: 'received' }, drawn: { ...drawn, range: { ...drawn.range, unit: 'effect', curve: 'linear' } } });
+  const { format, reading, unit, query, received, high } = asked(exportPath(view, 'svg'));
+  assert.deepEqual([format, reading, unit, query, received, high], ['svg', 'f0', undefined, undefined, undefined, '3.25e-7']);
+  assert.deepEqual(asked(exportPath({ ...view, direction: 'reads' }, 'npz')), { format: 'npz', tower: 'language', layer: '12', head: '3', reading: 'f0', query: '69', grid: '0' });
+  assert.deepEqual(asked(exportPath(view, 'html')), { format: 'html', layer: '12', head: '3', reading: 'f0' }, 'a file opens with them');
+  for (const each of ['png', 'card', 'npz', 'csv', 'html', 'zip']) assert.equal(reasonAgainst(view, each), null, each);
+  assert.match(reasonAgainst({ ...view, region: { image: 0, label: '', place: [1, 1] } }, 'region'), /choose Read/);
+});
+
 test('what is not to be had says why', () => {
   const view = keptView(fields);
   for (const format of ['png', 'svg', 'pdf', 'card', 'npz', 'csv', 'safetensors', 'zip']) assert.equal(reasonAgainst(view, format), null);

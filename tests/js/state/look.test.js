@@ -78,7 +78,7 @@ test('masked and raw keep the numbers, renormalised divides by what is left', ()
 
 test('the range of the colours is made without the sinks, and of a column with all', () => {
   const cells = Float32Array.from(CELLS, (key) => ROW[key]);
-  const shown = { cells, direction: 'reads', sinks: findSinkCells(ROW, CELLS, [2]), mass: 0.9 };
+  const shown = { cells, effect: null, direction: 'reads', sinks: findSinkCells(ROW, CELLS, [2]), mass: 0.9 };
   const look = { ...startingLook(), clip: 100 };
   assert.equal(makeDrawn(shown, look, null).range.high, ROW[4]);
   assert.equal(makeDrawn(shown, { ...look, sinks: 'raw' }, null).range.high, ROW[2]);

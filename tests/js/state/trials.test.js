@@ -24,7 +24,7 @@ test('a trial is asked for once at a time, and what is told of an earlier one is
   made.stop();
   made.hear({ number: 1, tried: TRIED });
   assert.deepEqual([state.get.trial.working, state.get.trial.text, state.get.trial.tried], [false, 'Stopped.', null]);
-  assert.deepEqual(sent.at(-1), ['stop', {}]);
+  assert.deepEqual(sent.at(-1), ['stop', { number: 1 }]);
   made.ask('head', { heads: [[0, 1]] });
   const [, { number }] = sent.at(-1);
   made.hear({ number, tried: TRIED });

@@ -78,9 +78,9 @@ const INFO = {
   grids: [{ image: 0, tower: 'language', kind: 'whole', box_px: [0, 0, 4, 4], rows: 1, cols: 2 }], images: [{}], tokens: [{ grid: null }],
   towers: { language: { heads: 2, keys: 1, queries: [0], layers: [{ index: 0, file: 'a' }, { index: 3, file: 'b' }] } },
 };
-const SHOWN = { tower: 'language', direction: 'reads', query: 0, until: null, token: 0, layer: 3, head: 0, grid: 0, cells: Float32Array.of(1, 2) };
-const FIELDS = { info: INFO, tower: 'language', grid: 0, shown: SHOWN, atlas: null, scores: null, order: 'number', pinned: null, selection: SHOWN, atlasView: 'all', scale: 'map', clip: 99 };
-const ATLAS = { name: atlasPath(wantedAtlas(INFO, SHOWN)), tower: 'language', grid: 0 };
+const SHOWN = { effect: null, tower: 'language', direction: 'reads', query: 0, until: null, token: 0, layer: 3, head: 0, grid: 0, cells: Float32Array.of(1, 2) };
+const FIELDS = { reading: null, info: INFO, tower: 'language', grid: 0, shown: SHOWN, atlas: null, scores: null, order: 'number', pinned: null, selection: SHOWN, atlasView: 'all', scale: 'map', clip: 99 };
+const ATLAS = { name: atlasPath(wantedAtlas(INFO, SHOWN)), tower: 'language', grid: 0, isEffect: false };
 
 test('until all maps of a row are there, the last whole stays', () => {
   const first = heldNow(null, { ...FIELDS, atlas: ATLAS });

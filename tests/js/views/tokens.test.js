@@ -59,9 +59,10 @@ test('a tint is as strong as what is read; a sink has none, and less than before
 
 test('of a sign in pieces the sum is read; readers of a key read it on average', () => {
   const tint = { values: Float32Array.of(0.25, 0.5, 0.125) };
-  assert.equal(valueOf(tint, { token: 0, count: 2 }, 'reads'), 0.75);
-  assert.equal(valueOf(tint, { token: 0, count: 2 }, 'read by'), 0.375);
-  assert.equal(valueOf(null, { token: 0, count: 2 }, 'reads'), 0);
+  assert.equal(valueOf(tint, { token: 0, count: 2 }, { direction: 'reads', effect: null }), 0.75);
+  assert.equal(valueOf(tint, { token: 0, count: 2 }, { direction: 'read by', effect: null }), 0.375);
+  assert.equal(valueOf(tint, { token: 0, count: 2 }, { direction: 'read by', effect: 'a' }), 0.75);
+  assert.equal(valueOf(null, { token: 0, count: 2 }, { direction: 'reads', effect: null }), 0);
 });
 
 test('a chip in words: which, what it says, what is read of it, how probable it was', () => {

@@ -2,7 +2,7 @@
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
 import { gridsOf } from '../../data/run_info.js';
 import { create, part } from '../dom.js';
-import { ORDERS } from '../../numbers/head_order.js';
+import { orderOf, ORDERS } from '../../numbers/head_order.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
@@ -30,9 +30,10 @@ export function createAtlasControls(root, state) {
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
     button.addEventListener('click', () => {
       // The number of a head says nothing about which are best.
-      const needsOrder = view === 'best' && state.get.order === 'number';
-      if (needsOrder) state.set({ atlasView: view, order: 'image_mass' });
-      else if (isLent && view !== 'best' && state.get.order === 'image_mass') state.set({ atlasView: view, order: 'number' });
+      const now = orderOf(state.get.order, Boolean(state.get.reading));
+      const needsOrder = view === 'best' && now === 'number';
+      if (needsOrder) state.set({ atlasView: view, order: state.get.reading ? 'effect' : 'image_mass' });
+      else if (isLent && view !== 'best' && ['image_mass', 'effect'].includes(state.get.order)) state.set({ atlasView: view, order: 'number' });
       else state.set({ atlasView: view });
       isLent = needsOrder || (isLent && view === 'best');
     });
@@ -55,18 +56,20 @@ export function createAtlasControls(root, state) {
 
   let told = '';
   function show() {
-    const { info, selection, order, pinned, region, found } = state.get;
+    const { info, selection, pinned, region, found, reading } = state.get;
+    const isEffect = reading !== null;
+    const order = orderOf(state.get.order, isEffect);
     const view = viewOf(state.get);
     const isPlaced = Boolean(info && selection && regionIn(info, region, selection.tower));
-    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower].join();
+    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower, isEffect].join();
     if (now === told) return;
     told = now;
     const isRow = selection?.direction === 'reads';
     for (const { view: own, button } of buttons) {
       button.setAttribute('aria-pressed', String(own === view));
-      button.disabled = selection?.direction === 'received' && own !== 'layer';
+      button.disabled = selection?.direction === 'received' && !isEffect && own !== 'layer';
     }
-    select.disabled = Boolean(selection) && !isRow;
+    select.disabled = Boolean(selection) && !isRow && !isEffect;
     select.title = select.disabled ? 'scores are of rows: choose “reads from”' : 'in which order the heads of each layer come';
     select.selectedIndex = OFFERED.order.indexOf(select.disabled ? 'number' : order);
     const isPinned = pinned && info && selection && gridsOf(info, selection.tower).includes(pinned.grid);
@@ -76,12 +79,13 @@ export function createAtlasControls(root, state) {
       const isWithoutCell = option.value === 'value' && !isPinned;
       const isWithoutPlace = isOfRegion(option.value) && !isPlaced;
       const isWithoutFound = option.value === 'found' && found?.tower !== selection?.tower;
-      option.disabled = isWithoutCell || isWithoutPlace || isWithoutFound || (option.value === 'number' && view === 'best');
+      option.hidden = orderOf(/** @type {any} */ (option.value), isEffect) !== option.value;
+      option.disabled = option.hidden || isWithoutCell || isWithoutPlace || isWithoutFound || (option.value === 'number' && view === 'best');
       option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? `${text} (the answer names none: mark one)` : text;
     }
   }
 
-  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned', 'region', 'found'], show);
+  const undo = state.on(['info', 'selection', 'atlasView', 'order', 'pinned', 'region', 'found', 'reading'], show);
   show();
   return {
     dispose() {

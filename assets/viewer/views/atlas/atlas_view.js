@@ -10,12 +10,12 @@ import { gainsOf, REDUCED, sharedHigh } from '../../numbers/atlas.js';
 import { headCount, skippedLayers } from '../../data/run_info.js';
 import { CAPTION_PX, isNarrow, LABEL_PX, layOutAtlas } from '../../paint/atlas_layout.js';
 import { bandOf, barAt, mapAt, shelfOf } from '../../paint/map_layout.js';
-import { blend, pixel, solidPixels } from '../../paint/palette.js';
+import { blend, divergingPixels, pixel, solidPixels } from '../../paint/palette.js';
 import { paintMaps } from '../../paint/small_maps.js';
 import { atlasOf } from '../../state/follow.js';
 import { atlasTitle, whyNoMaps } from '../../text/atlas.js';
 import { withoutMaps } from '../../text/layers.js';
-import { create, listen, part, snap, surfaceColour } from '../dom.js';
+import { create, isDark, listen, part, snap, surfaceColour } from '../dom.js';
 import { createAtlasControls } from './atlas_controls.js';
 import { paintAxisLabels, paintBars } from './atlas_labels.js';
 import { described, heldNow, makeItems, setRanges } from './atlas_maps.js';
@@ -65,9 +65,9 @@ export function createAtlasView(root, state, { choose }) {
   let fitted = [];
   /** @type {any[]} */
   let painted = [];
-  let isLabelled = false; // by ranks
+  let isLabelled = ''; // by ranks or numbers, of attention or effects
   let isWide = false; // wider than its place
-  let brush = { palette: new Uint32Array(256), stripes: [0, 0], filled: 0, empty: 0, none: 0 };
+  let brush = { palette: new Uint32Array(256), diverging: new Uint32Array(256), stripes: [0, 0], filled: 0, empty: 0, none: 0 };
 
   const pixels = (/** @type {number} */ css) => Math.round(css * density);
 
@@ -76,6 +76,9 @@ export function createAtlasView(root, state, { choose }) {
     const { info, shown, atlas } = state.get;
     return info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
   }
+
+  /** Whether the maps are of effects. */
+  const isOfEffects = () => Boolean(held?.shown?.effect);
 
   // Where it lies
 
@@ -129,16 +132,18 @@ export function createAtlasView(root, state, { choose }) {
     const shared = scale === 'atlas' ? sharedNow() : null;
     const next = [
       held.view, held.info, held.grid, held.atlas, held.view === 'layer' ? held.shown : null, held.ranks, scale, curve, clip, sinks, palette, brush, shared,
-      isGained && masses, held.order, state.get.found, state.get.size, held.view === 'layer' ? state.get.atlas : null,
+      isGained && masses, held.order, isOfEffects(), state.get.found, state.get.size, held.view === 'layer' ? state.get.atlas : null,
     ];
     if (next.every((value, i) => value === painted[i]) && painted.length) return showSelected();
     const begun = performance.now();
     const isRanked = held.ranks !== null;
+    const isEffect = isOfEffects();
     items = makeItems(held, state.get);
     const isFitted = fit(held);
     const { axes, lines, most } = layout;
-    if (axes && (isFitted || isRanked !== isLabelled)) paintAxisLabels(context, axes, { layers: held.layers, heads: headCount(held.info, held.tower), isRanked, density });
-    isLabelled = isRanked;
+    const labels = `${isRanked} ${isEffect}`;
+    if (axes && (isFitted || labels !== isLabelled)) paintAxisLabels(context, axes, { layers: held.layers, heads: headCount(held.info, held.tower), isRanked, isEffect, density });
+    isLabelled = labels;
     if (lines) items.length = Math.min(items.length, most);
     placeItems();
     setRanges(items, held, state.get, shared);
@@ -166,9 +171,10 @@ export function createAtlasView(root, state, { choose }) {
 
   /** @returns {import('../../paint/small_maps.js').Colours} */
   function colours() {
-    const { palette, stripes, filled, empty } = brush;
+    const { palette, diverging, stripes, filled, empty } = brush;
+    const isSigned = isOfEffects();
     const height = Math.min(pixels(BAR_PX), Math.floor(layout.size.height / 6)); // of the smallest maps nothing is taken away
-    return { palette, stripes, curve: state.get.curve, stripe: pixels(STRIPE_PX), bar: { height, filled, empty } };
+    return { palette: isSigned ? diverging : palette, isSigned, stripes, curve: state.get.curve, stripe: pixels(STRIPE_PX), bar: { height, filled, empty } };
   }
 
   /** The maps; beside them the labels stay. */
@@ -196,7 +202,7 @@ export function createAtlasView(root, state, { choose }) {
     const [red, green, blue] = surfaceColour(root);
     const surface = pixel(red, green, blue, 255);
     const ink = red + green + blue > 384 ? pixel(0, 0, 0, 255) : pixel(255, 255, 255, 255);
-    brush = { palette: solidPixels(state.get.palette), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)], filled: blend(surface, ink, 0.62), empty: blend(surface, ink, 0.1), none: blend(surface, ink, 0.24) };
+    brush = { palette: solidPixels(state.get.palette), diverging: divergingPixels(isDark(), false), stripes: [blend(surface, ink, 0.16), blend(surface, ink, 0.4)], filled: blend(surface, ink, 0.62), empty: blend(surface, ink, 0.1), none: blend(surface, ink, 0.24) };
   }
 
   function writeCaptions() {
@@ -301,7 +307,7 @@ export function createAtlasView(root, state, { choose }) {
     listen(place, { scroll: () => showHover(-1) }),
     state.on(['palette', 'theme'], mix),
     state.on([
-      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'region', 'found', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection',
+      'info', 'tower', 'grid', 'size', 'theme', 'shown', 'atlas', 'scores', 'masses', 'pinned', 'region', 'found', 'palette', 'scale', 'curve', 'clip', 'sinks', 'atlasView', 'order', 'selection', 'reading',
     ], update),
     state.on(['selection', 'info', 'size'], scroll),
   ];

@@ -7,6 +7,7 @@ import { create } from '../dom.js';
 import { makeDrawn } from '../../numbers/coloured_map.js';
 import { createFloating } from '../floating.js';
 import { makeShown } from '../../state/follow.js';
+import { formatSigned } from '../../numbers/change_measures.js';
 import { formatPercent, formatValue } from '../../data/format.js';
 import { fitInside } from '../../paint/geometry.js';
 import { paintMaps } from '../../paint/small_maps.js';
@@ -93,15 +94,15 @@ export function createCloserLook(parent, state, { colours, shared }) {
   function wishOf({ layer, head }) {
     const { shown } = state.get;
     // A column of every layer takes long, and a glance is not worth it.
-    if (!shown || (shown.direction !== 'reads' && typeof layer === 'string')) return null;
-    const { tower, direction, query, until } = shown;
-    return { tower, direction, layer, head, query, until };
+    if (!shown || ((shown.direction !== 'reads' || shown.effect) && typeof layer === 'string')) return null;
+    const { tower, direction, query, until, effect } = shown;
+    return { tower, direction, layer, head, query, until, effect: effect?.name ?? null };
   }
 
   /** @param {Item} wanted @param {import('../../data/source.js').Numbers | null | undefined} numbers */
   function exactOf({ layer, head }, numbers) {
-    const { info, selection } = state.get;
-    return info && selection && numbers ? makeShown(info, { ...selection, layer, head }, numbers) : null;
+    const { info, selection, shown } = state.get;
+    return info && selection && numbers ? makeShown(info, { ...selection, layer, head }, numbers, { effect: shown?.effect ?? null }) : null;
   }
 
   /** @param {Item} wanted */
@@ -130,11 +131,11 @@ export function createCloserLook(parent, state, { colours, shared }) {
     const several = info && grid !== null && info.grids.filter(({ tower }) => tower === info.grids[grid].tower).length > 1;
     const mass = exact?.mass ?? of.mass;
     // A maximum over heads has no mass: its values are of many rows.
-    const sum = of.head === 'max' ? '' : isRow ? `${several ? 'on this picture' : 'image mass'} ${formatPercent(mass)}` : `sum ${formatValue(mass)}`;
+    const sum = of.head === 'max' ? '' : shown?.effect ? `${formatSigned(mass)} nats in all` : isRow ? `${several ? 'on this picture' : 'image mass'} ${formatPercent(mass)}` : `sum ${formatValue(mass)}`;
     about.textContent = [sum, of.about].filter(Boolean).join(' · ');
     const cols = info && grid !== null ? info.grids[grid].cols : 1;
     peak.textContent = exact
-      ? `max ${formatValue(exact.cells[exact.argmax])} at row ${Math.floor(exact.argmax / cols)}, col ${exact.argmax % cols}`
+      ? `${exact.effect ? `largest ${formatSigned(exact.cells[exact.argmax])}` : `max ${formatValue(exact.cells[exact.argmax])}`} at row ${Math.floor(exact.argmax / cols)}, col ${exact.argmax % cols}`
       : `averaged to ${of.shape.rows}×${of.shape.cols}`;
   }
 

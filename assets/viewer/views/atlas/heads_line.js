@@ -11,10 +11,10 @@ export function createHeadsLine(root, state) {
   const line = part(root, 'heads');
 
   function write() {
-    const { info, selection } = state.get;
-    line.textContent = info && selection ? headsLine(info, selection) : '';
+    const { info, selection, reading } = state.get;
+    line.textContent = info && selection ? headsLine(info, selection, reading !== null) : '';
   }
 
   write();
-  return { dispose: state.on(['info', 'selection'], write) };
+  return { dispose: state.on(['info', 'selection', 'reading'], write) };
 }

@@ -29,7 +29,7 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
 
   function read() {
     const { info, shown, line: table } = state.get;
-    frame.hidden = Boolean(info && !hasLine(info, state.get.tower)); // its place is kept while nobody knows
+    frame.hidden = Boolean(info && (!hasLine(info, state.get.tower) || state.get.reading)); // its place is kept while nobody knows
     const wished = shown && linePath({ tower: shown.tower, name: 'image_mass', layer: shown.layer, head: shown.head });
     if (!info || frame.hidden || !wished) line = null;
     else if (table?.name === wished) line = makeLine(info, table);
@@ -121,7 +121,7 @@ export function createMassLine(root, state, { selectToken, extendTo }) {
         else selectToken(token);
       },
     }),
-    state.on(['info', 'tower', 'shown', 'line'], read),
+    state.on(['info', 'tower', 'shown', 'line', 'reading'], read),
     state.on(['selection'], paint),
     state.on(['theme'], readInks),
     state.on(['info'], () => point(null)),

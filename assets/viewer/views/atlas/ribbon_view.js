@@ -38,10 +38,10 @@ export function createRibbon(root, state, { choose }) {
   /** @type {CanvasPattern | null} */
   let hatch = null;
 
-  /** Whether a tower of the run has roles to tell apart: where one picture is all that is read, it holds everything. */
+  /** Whether a tower of the run has roles to tell apart: where one picture is all that is read, it holds everything. Effects are parts of no whole. */
   function isThere() {
-    const { info, tower } = state.get;
-    return stackedGroups(info?.groups?.[tower] ?? []).length > 1;
+    const { info, tower, reading } = state.get;
+    return reading === null && stackedGroups(info?.groups?.[tower] ?? []).length > 1;
   }
 
   /** @param {import('../../paint/atlas_layout.js').RibbonPlace} where */

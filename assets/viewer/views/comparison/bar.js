@@ -4,12 +4,11 @@
  * another, that of the second map, which has a range of its own then.
  */
 import { createBar, hoveredCell } from '../bar.js';
-import { signedPosition } from '../../numbers/pair.js';
 import { differenceLabels } from '../../text/pair.js';
 import { isDark } from '../dom.js';
 import { memberName } from '../../data/comparison_info.js';
 import { ownLabels } from '../colour_bar.js';
-import { position } from '../../numbers/colour_range.js';
+import { position, signedPosition } from '../../numbers/colour_range.js';
 import { divergingPixels, solidPixels } from '../../paint/palette.js';
 
 /**

@@ -4,7 +4,6 @@
  * share what is pointed at, the zoom and the outlines; each can be seen alone.
  */
 import { isSideBySide, memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
-import { signedPosition } from '../../numbers/pair.js';
 import { commandOf } from '../../state/keys.js';
 import { OWN_PANES, PANES } from '../../state/comparison_view.js';
 import { cellWords } from '../../text/pair.js';
@@ -15,7 +14,7 @@ import { columnsFor } from '../../paint/geometry.js';
 import { divergingPixels, overlayPixels, solidPixels } from '../../paint/palette.js';
 import { createPaneSet } from '../picture/pane_set.js';
 import { createPictureStrip, shareOf } from '../picture/picture_strip.js';
-import { position } from '../../numbers/colour_range.js';
+import { position, signedPosition } from '../../numbers/colour_range.js';
 
 /** CSS pixels: between panes, and the line above each. */
 const GAP_PX = 10;

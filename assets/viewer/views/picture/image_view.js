@@ -1,12 +1,12 @@
 // @ts-check
 /** The run's picture with the map on it, or the two apart: from the state of the page to what panes show. */
 import { wordsOfCell } from '../../text/cell.js';
-import { part } from '../dom.js';
+import { isDark, part } from '../dom.js';
 import { stacksBetter } from '../../paint/geometry.js';
-import { overlayPixels, solidPixels } from '../../paint/palette.js';
+import { divergingPixels, overlayPixels, solidPixels } from '../../paint/palette.js';
 import { createPaneSet } from './pane_set.js';
 import { createPictureStrip } from './picture_strip.js';
-import { position } from '../../numbers/colour_range.js';
+import { placeIn } from '../../numbers/colour_range.js';
 
 const GAP_PX = 12;
 
@@ -32,7 +32,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
   const first = set.add(place, 'picture', true);
   /** @type {import('./pane_set.js').Pane | null} the map alone, while it is beside the picture */
   let alone = null;
-  /** @type {{drawn: import('../../numbers/coloured_map.js').Drawn, palette: string, beside: boolean, map: import('../../paint/cells.js').Coloured} | null} */
+  /** @type {{drawn: import('../../numbers/coloured_map.js').Drawn, palette: string, beside: boolean, theme: number, map: import('../../paint/cells.js').Coloured} | null} */
   let coloured = null;
 
   /** One pane or two, and which way those lie. */
@@ -62,19 +62,20 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     root.toggleAttribute('data-quiet', toned && !beside && state.get.shown?.grid !== null);
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     const map = colouredMap();
-    first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : 'Attention on the picture'}. ${label}` });
-    alone?.show({ map, smooth, opacity: 1, label: `Attention without the picture. ${label}` });
+    const what = state.get.shown?.effect ? 'Forecast effects' : 'Attention';
+    first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : `${what} on the picture`}. ${label}` });
+    alone?.show({ map, smooth, opacity: 1, label: `${what} without the picture. ${label}` });
     perf.map_ms = (alone ?? first).paint_ms;
   }
 
   /** The same object while nothing of it has changed, so that it is not painted again. */
   function colouredMap() {
-    const { shown, drawn, palette, selection, beside } = state.get;
+    const { shown, drawn, palette, selection, beside, theme } = state.get;
     if (!shown || !drawn || shown.grid !== selection?.grid) return null;
-    if (coloured?.drawn !== drawn || coloured.palette !== palette || coloured.beside !== beside) {
+    if (coloured?.drawn !== drawn || coloured.palette !== palette || coloured.beside !== beside || coloured.theme !== theme) {
       const { values, hidden, range } = drawn;
-      const colours = beside ? solidPixels(palette) : overlayPixels(palette);
-      coloured = { drawn, palette, beside, map: { values, hidden, place: (/** @type {number} */ value) => position(range, value), colours } };
+      const colours = shown.effect ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
+      coloured = { drawn, palette, beside, theme, map: { values, hidden, place: (/** @type {number} */ value) => placeIn(range, value), colours } };
     }
     return coloured.map;
   }

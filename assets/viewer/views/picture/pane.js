@@ -370,11 +370,11 @@ export function createPane(parent, does) {
   };
 }
 
-/** The cell with the largest value of those that have a colour. @param {import('../../paint/cells.js').Coloured} map */
+/** The cell with the largest value of those that have a colour, of either sign. @param {import('../../paint/cells.js').Coloured} map */
 function largestCell({ values, hidden }) {
   let found = -1;
   for (let cell = 0; cell < values.length; cell++) {
-    if (!hidden?.[cell] && (found < 0 || values[cell] > values[found])) found = cell;
+    if (!hidden?.[cell] && (found < 0 || Math.abs(values[cell]) > Math.abs(values[found]))) found = cell;
   }
   return Math.max(0, found);
 }

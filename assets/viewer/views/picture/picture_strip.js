@@ -3,6 +3,7 @@
 import { create, part } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
 import { gridNames, gridsOf, picturesOf, readNote, shownPicture, timeText, videoName } from '../../data/run_info.js';
+import { formatSigned } from '../../numbers/change_measures.js';
 import { areShares } from '../../data/selection.js';
 
 const THUMB_PX = { height: 18, least: 10, most: 40 };
@@ -131,11 +132,12 @@ export function createPictureStrip(root, state, { focusGrid, stepPicture, play }
 }
 
 /**
- * How much of a row is on a grid. Of a column, or of the largest of many rows, the numbers have no sum worth naming.
+ * How much of a row is on a grid; of effects all of them there together. Of a column, or of the largest of many rows, the numbers have no sum worth naming.
  * @param {import('../../state/fields.js').Shown | null} shown
  * @param {number} grid
  */
 export function shareOf(shown, grid) {
+  if (shown?.effect) return shown.masses.has(grid) && shown.direction !== 'read by' ? formatSigned(shown.masses.get(grid) ?? 0) : '';
   const mass = shown?.direction === 'reads' && areShares(shown) ? shown.masses.get(grid) : undefined;
   return mass === undefined ? '' : formatPercent(mass);
 }

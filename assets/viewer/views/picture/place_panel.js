@@ -6,6 +6,8 @@
 import { layersOf } from '../../data/run_info.js';
 import { sidesOf } from '../../data/source.js';
 import { regionOf } from '../../numbers/regions.js';
+import { formatSigned } from '../../numbers/change_measures.js';
+import { placeEffect } from '../../text/effect.js';
 import { measuredWords } from '../../text/region.js';
 import { create, listen, part } from '../dom.js';
 
@@ -14,11 +16,11 @@ const MOST_BYTES = 1_000_000;
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
- * @param {Pick<import('../../state/region_actions.js').RegionActions, 'load' | 'toggle' | 'letGo'>} actions
+ * @param {Pick<import('../../state/region_actions.js').RegionActions, 'load' | 'toggle' | 'letGo'> & {select?: import('../../state/actions.js').Actions['choose']}} actions  `select`: another head
  * @param {() => string[]} names  of the members on screen, '' of a run's own
  * @param {() => {shown: import('../../state/fields.js').Shown | null, info: import('../../data/run_info.js').RunInfo | null}[]} [members]  likewise: what is shown of each
  */
-export function createPlacePanel(root, state, { load, toggle, letGo }, names, members = () => [{ shown: state.get.shown, info: state.get.info }]) {
+export function createPlacePanel(root, state, { load, toggle, letGo, select = () => {} }, names, members = () => [{ shown: state.get.shown, info: state.get.info }]) {
   const input = create('input', { type: 'text', class: 'av-mark-input', 'aria-label': 'A place: x0 y0 x1 y1, or JSON', placeholder: 'x0 y0 x1 y1, or JSON', spellcheck: false, autocomplete: 'off' });
   const measure = create('button', { type: 'submit', class: 'av-toggle', text: 'Measure' });
   const clear = create('button', { type: 'button', class: 'av-toggle', text: 'Clear' });
@@ -77,6 +79,7 @@ export function createPlacePanel(root, state, { load, toggle, letGo }, names, me
       list.replaceChildren(...(measured ? [create('p', { text: measured.why })] : []));
       return;
     }
+    if (measured.isEffect) return sayEffect(measured.members[0]);
     if (!heads.length || heads.some(({ layer, head }) => layer < 0 || typeof head !== 'number')) {
       list.replaceChildren(create('p', { text: 'Choose one layer and one head: a place is measured in one.' }));
       return;
@@ -86,6 +89,18 @@ export function createPlacePanel(root, state, { load, toggle, letGo }, names, me
       ...words.map(({ said }, i) => create('p', {}, [...(names()[i] ? [create('b', { text: names()[i] }), ' '] : []), said])),
       create('p', { class: 'av-mark-chance', text: words[words.length - 1].chance }),
     );
+  }
+
+  /** The forecast of hiding the place, and the heads that have most of it: a press leads to one. @param {import('../../state/region_follow.js').Measured['members'][number]} member */
+  function sayEffect(member) {
+    const { info, shown } = state.get;
+    if (!info || !shown) return;
+    const { said, strongest } = placeEffect(member, layersOf(info, shown.tower));
+    list.replaceChildren(create('p', { text: said }), create('p', { class: 'av-mark-heads' }, ['Most of it: ', ...strongest.flatMap(({ layer, head, effect }, i) => {
+      const button = create('button', { type: 'button', class: 'av-link', text: `layer ${layer} head ${head}` });
+      button.addEventListener('click', () => select({ layer, head }));
+      return [i ? ', ' : '', button, ` ${formatSigned(effect)}`];
+    })]));
   }
 
   const undo = [

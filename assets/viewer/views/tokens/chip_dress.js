@@ -12,7 +12,7 @@ const STRONG = 35; // per cent of tint from which quiet text would be hard to re
  * @property {number} to
  * @property {number} query  the row that is read
  * @property {import('../../numbers/token_tint.js').Tint | null} tint
- * @property {import('../../data/selection.js').Direction | undefined} direction  of what the tint shows
+ * @property {import('../../state/fields.js').Shown | null} shown  what the tint is of
  * @property {boolean} isUnfolded
  * @property {number} match  1 in a place that a search has found, 2 in the one that is next
  * @property {string} mark   classes beside these
@@ -27,7 +27,7 @@ export function baseOf({ kind, special }) {
  * @param {Chip} chip
  * @param {Dressed} of
  */
-export function dressOf(chip, { from, to, query, tint, direction, isUnfolded, match, mark }) {
+export function dressOf(chip, { from, to, query, tint, shown, isUnfolded, match, mark }) {
   const last = chip.token + chip.count - 1;
   const isSelected = to >= chip.token && from <= last && !isUnfolded;
   let name = baseOf(chip);
@@ -39,7 +39,7 @@ export function dressOf(chip, { from, to, query, tint, direction, isUnfolded, ma
   if (tint && chip.kind === 'token') {
     if (tint.hidden?.[chip.token]) name += ' av-sink';
     else {
-      const value = valueOf(tint, chip, direction);
+      const value = valueOf(tint, chip, shown);
       strength = strengthOf(tint, value);
       if (value < 0) name += ' av-less';
     }

@@ -8,16 +8,19 @@ export function createTintNote(reading) {
   const words = create('span', { class: 'av-tint-words' });
   const low = create('span', { text: '0' });
   const high = create('span', { class: 'av-tint-high' });
-  const scale = create('span', { class: reading.isSigned ? 'av-tint-scale av-signed' : 'av-tint-scale' }, ['tint ', low, create('i', { class: 'av-tint-colours' }), high]);
+  const scale = create('span', { class: 'av-tint-scale' }, ['tint ', low, create('i', { class: 'av-tint-colours' }), high]);
   return {
     elements: [scale, words],
 
     /** @param {import('../../numbers/token_tint.js').Tint | null} tint */
     show(tint) {
+      const isSigned = reading.isSigned();
       scale.hidden = !tint;
+      scale.classList.toggle('av-signed', isSigned);
       if (tint) {
-        high.textContent = `${reading.isSigned ? '+' : ''}${tintEnd(tint)}`;
-        low.textContent = reading.isSigned ? `−${tintEnd(tint)}` : '0';
+        const hasTwo = isSigned && tint.end > 0;
+        high.textContent = `${hasTwo ? '+' : ''}${tintEnd(tint)}`;
+        low.textContent = hasTwo ? `−${tintEnd(tint)}` : '0';
       }
       words.textContent = reading.words(tint);
       words.title = words.textContent;

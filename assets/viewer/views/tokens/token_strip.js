@@ -42,6 +42,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   let tabbed;
   /** @type {import('./token_cells.js').Inks | null} */
   let inks = null;
+  let isSigned = false;
   let isRanging = false;
   let isHovering = false;
 
@@ -80,7 +81,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
   function dress(entry) {
     const { chip, element } = entry;
     const { name, strength, isSelected } = dressOf(chip, {
-      from, to, query, tint, direction: state.get.shown?.direction, isUnfolded: entry.unfolded !== null, match: finding.markOf(chip), mark: reading.mark(chip),
+      from, to, query, tint, shown: state.get.shown, isUnfolded: entry.unfolded !== null, match: finding.markOf(chip), mark: reading.mark(chip),
     });
     const dressed = `${name} ${strength}`;
     if (entry.dressed === dressed) return;
@@ -92,7 +93,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
 
   function mark() {
     const { info, selection } = state.get;
-    const isToken = info && selection && pointsAtTokens(info, selection);
+    const isToken = info && selection && pointsAtTokens(info, selection) && selection.direction !== 'received'; // of all rows none is chosen
     const isNew = !isToken || selection.token !== from || (selection.until ?? selection.token) !== to;
     [from, to, query] = isToken ? [selection.token, selection.until ?? selection.token, queryOf(info, selection)] : [-1, -1, -1];
     const next = isToken ? chips.entryOf(from) : tabbed ?? chips.first();
@@ -110,6 +111,8 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
 
   function retint() {
     tint = state.get.info && reading.tint(chips.steps());
+    if (strip.toggleAttribute('data-signed', reading.isSigned()) !== isSigned) inks = null;
+    isSigned = reading.isSigned();
     note.show(tint);
     chips.dress();
     paintCells();
@@ -152,7 +155,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
 
   /** What is read of tokens, in words. @param {{token: number, count: number}} tokens */
   function readOf(tokens) {
-    return tint ? reading.said(tokens, valueOf(tint, tokens, state.get.shown?.direction), tint) : reading.untinted?.(tokens) ?? '';
+    return tint ? reading.said(tokens, valueOf(tint, tokens, state.get.shown), tint) : reading.untinted?.(tokens) ?? '';
   }
 
   /** @param {Parameters<typeof tip.point>[0]} at */

@@ -1,0 +1,142 @@
+// @ts-check
+/**
+ * What is shown of a run: what was read, or a forecast of what that does. One that was made before is found, another is asked for, where
+ * there is somebody to ask. Knows no document.
+ *
+ * @typedef {object} Reading  a forecast that is shown
+ * @property {'forecast'} kind
+ * @property {string} name
+ * @property {number[]} tokens   whose log-probability it is of
+ * @property {boolean} isWhole   they are the whole answer
+ * @property {string[]} towers   that it has
+ * @property {number} value      that log-probability
+ *
+ * @typedef {import('./readings.js').MadeReading} MadeReading
+ * @typedef {import('../data/run_info.js').RunInfo} RunInfo
+ */
+import { answerTokens, layersOf, promptLength, queriesAreTokens } from '../data/run_info.js';
+import { directionsOf } from '../data/selection.js';
+import { readingName } from './readings.js';
+
+const KIND = 'forecast';
+const NOT_MADE = 'The address shows a forecast that has not been made of this run';
+
+/** Why there can be no forecast of a run, '' where there can. @param {RunInfo} info */
+export function whyNoForecast(info) {
+  return promptLength(info) < info.tokens.length ? '' : 'This run has no answer whose probability could change.';
+}
+
+/**
+ * The forecast of some tokens' log-probability, with a tower.
+ * @param {MadeReading[]} made
+ * @param {number[]} tokens
+ * @param {string} tower
+ * @param {boolean} [isWhole]  these are the whole answer
+ * @returns {Reading | null}
+ */
+export function findForecast(made, tokens, tower, isWhole = false) {
+  const found = made.find(({ kind, target, towers }) => kind === KIND && target && target.against === null && String(target.tokens) === String(tokens) && towers.includes(tower));
+  return found ? { kind: KIND, name: found.name, tokens, isWhole, towers: found.towers, value: found.value ?? NaN } : null;
+}
+
+/** The towers that a forecast is asked for: those in which text reads, and the one on screen. @param {RunInfo} info @param {string} tower */
+export function towersAsked(info, tower) {
+  return Object.keys(info.towers).filter((name) => layersOf(info, name).length && (name === tower || queriesAreTokens(info, name)));
+}
+
+/**
+ * @param {import('./fields.js').ViewerState} state
+ * @param {object} page
+ * @param {import('./readings.js').Readings | null} page.asking  null where there is nobody to ask
+ * @param {(selection: import('../data/selection.js').Selection) => void} page.select
+ * @param {() => void} page.announce  a person chose something
+ */
+export function createReadingChoice(state, { asking, select, announce }) {
+  let wished = ''; // the question whose answer is to be shown
+
+  /** @param {Reading | null} reading */
+  function put(reading) {
+    const { info, selection, reading: before } = state.get;
+    wished = '';
+    if (!info || !selection) return;
+    // Nobody reads it: the question that a forecast answers best. Of attention there is no such map of tokens.
+    const isOffered = directionsOf(info, selection.tower, reading !== null).includes(selection.direction);
+    const direction = reading && !before ? 'received' : isOffered ? selection.direction : 'reads';
+    state.set({ reading, notice: '' });
+    select({ ...selection, direction });
+    announce();
+  }
+
+  /** What was made of the run, asked for when it is wanted. @param {import('../data/source.js').Source} source */
+  async function look(source) {
+    const found = await source.readings().catch((error) => {
+      if (error.isExpired) throw error;
+      return /** @type {MadeReading[]} */ ([]); // a file may hold none; an older server has no such list
+    });
+    const forecasts = (found ?? []).filter(({ kind }) => kind === KIND);
+    if (state.get.source === source) state.set({ forecasts });
+    return forecasts;
+  }
+
+  /** The answer to what was asked has come, or a reason against it. */
+  function hear() {
+    const asked = state.get.readings[KIND];
+    const { info, selection } = state.get;
+    if (!wished || !asked || asked.name !== wished || asked.working || !info || !selection) return;
+    wished = '';
+    if (!asked.made) return state.set({ notice: asked.text });
+    const forecasts = [asked.made, ...state.get.forecasts.filter(({ name }) => name !== asked.made?.name)];
+    state.set({ forecasts });
+    const tokens = asked.made.target?.tokens ?? [];
+    const found = findForecast(forecasts, tokens, selection.tower, String(tokens) === String(answerTokens(info)));
+    if (found) put(found);
+  }
+
+  const choice = {
+    /** What was read. */
+    read() {
+      asking?.stop(KIND);
+      wished = '';
+      if (state.get.reading) put(null);
+    },
+
+    /** The forecast for some tokens of the answer, by default for all. @param {number[] | null} [tokens] */
+    async forecast(tokens = null) {
+      const { info, source, selection } = state.get;
+      if (!info || !source || !selection || whyNoForecast(info)) return;
+      const wanted = tokens ?? answerTokens(info);
+      const find = (/** @type {MadeReading[]} */ made) => findForecast(made, wanted, selection.tower, tokens === null);
+      const known = find(state.get.forecasts) ?? find(await look(source));
+      if (state.get.source !== source) return;
+      if (known) return put(known);
+      if (!asking) return state.set({ notice: 'This file does not hold that forecast.' });
+      const fields = { ...(tokens && { tokens }), towers: towersAsked(info, selection.tower) };
+      wished = '';
+      if (state.get.readings[KIND]?.name !== readingName(fields)) asking.stop(KIND); // of others, which are not waited for any more
+      wished = readingName(fields);
+      asking.ask(KIND, fields);
+    },
+
+    /** From one to the other. */
+    toggle: () => (state.get.reading ? choice.read() : void choice.forecast()),
+
+    /** What an address says is shown: the forecast if it was made, which is not asked for again. @param {RunInfo} info @param {number[] | null} tokens @param {string} tower */
+    async restore(info, tokens, tower) {
+      const { source } = state.get;
+      const found = source && findForecast(await look(source), tokens ?? answerTokens(info), tower, tokens === null);
+      return { reading: found ?? null, notice: found ? '' : `${NOT_MADE}${asking ? ': choose Forecast to make it' : ''}.` };
+    },
+
+    /** Learn what there is. */
+    async look() {
+      const { source } = state.get;
+      if (source) await look(source).catch(() => []);
+    },
+
+    stop: () => asking?.stop(KIND),
+    dispose: state.on(['readings'], hear),
+  };
+  return choice;
+}
+
+/** @typedef {ReturnType<typeof createReadingChoice>} ReadingChoice */
