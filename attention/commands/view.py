@@ -55,6 +55,11 @@ def _view(options: argparse.Namespace) -> int:
     # the app stands above the commands: it is run as a person would run it, where that can be in place of this process
     port = [] if options.port is None else ["--port", str(options.port)]
     command = [sys.executable, str(APP), *port, *(["--open"] if options.open else []), "--", str(folder)]
+    return _started(command)
+
+
+def _started(command: list[str]) -> int:
+    """Run the app, on POSIX in place of this process; return its exit code."""
     if os.name == "posix":
         os.execv(sys.executable, command)  # noqa: S606 - Python itself
     return subprocess.run(command, check=False).returncode  # noqa: S603
