@@ -35,6 +35,7 @@ from attention.limits import (
     VISITOR_RUNS,
     Limits,
 )
+from attention.models.hub_login import HubLogin
 from attention.page.agents import check_tools, settings_for_agents
 from attention.page.jobs import do_job
 from attention.page.launch import launch
@@ -124,15 +125,16 @@ def new_service(
     """The service of this app: jobs run by `run_job`, adapters found by `adapters`."""
 
     def find_adapters(
-        wanted: list[dict], model_id: str, watch: Callable[[int, int], None], may_be_models: bool
-    ) -> list[dict]:
+        wanted: list[dict], model_id: str, watch: Callable[[int, int], None], may_be_models: bool,
+        login: HubLogin | None,
+    ) -> list[dict]:  # fmt: skip
         from adapters.choosing import choose, choose_members
         from adapters.comparing import choice_to_job
 
         asked = wanted, model_id, None, adapters_dir, is_hosted, watch
         if not may_be_models:
-            return [choice_to_job(choice) for choice in choose(*asked)]
-        return [choice_to_job(choice) for choice in choose_members(*asked, service.offered())]
+            return [choice_to_job(choice) for choice in choose(*asked, login)]
+        return [choice_to_job(choice) for choice in choose_members(*asked, service.offered(), login)]
 
     run = run_elsewhere if is_zero_gpu() else run_job
     service = Service(

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,7 +36,8 @@ ATTRIBUTE = "_attached_adapters"  # of the base model, so that they go when it g
 
 def to_job(choice: AdapterChoice) -> dict[str, Any]:
     """A choice as plain data, as it crosses a process border."""
-    return {**choice.record, "folder": str(choice.files.folder), "rename": choice.rename, "alone": choice.alone}
+    files = {"folder": str(choice.files.folder), "private": choice.files.is_private}
+    return {**choice.record, **files, "rename": choice.rename, "alone": choice.alone}
 
 
 def from_job(record: dict[str, Any]) -> AdapterChoice:
@@ -43,6 +45,7 @@ def from_job(record: dict[str, Any]) -> AdapterChoice:
     files = read_folder(record["folder"], record["id"], record["revision"])
     if files.sha256 != record["sha256"]:
         raise AdapterRefused(f"The weights of {files.id} changed after they were checked. Try again.")
+    files = replace(files, is_private=record["private"])
     return AdapterChoice(files, record["scale"], record["rename"], record["alone"])
 
 
@@ -51,12 +54,22 @@ def adapted(choice: AdapterChoice) -> Callable[[LoadedModel], AbstractContextMan
 
     @contextmanager
     def switch(loaded: LoadedModel) -> Iterator[dict[str, Any] | None]:
-        adapters = adapters_of(loaded)
-        name = adapters.attach(choice)
-        with adapters.switched_on(name, choice.scale):
+        with attached(choice, loaded) as (adapters, name), adapters.switched_on(name, choice.scale):
             yield choice.record | {"notes": adapters.card(name).notes_of_a_run()}
 
     return switch
+
+
+@contextmanager
+def attached(choice: AdapterChoice, loaded: LoadedModel) -> Iterator[tuple[Adapters, str]]:
+    """The adapters on a model, this one among them, and its name there. One that is private is not kept afterwards."""
+    adapters = adapters_of(loaded)
+    name = adapters.attach(choice)
+    try:
+        yield adapters, name
+    finally:
+        if choice.files.is_private:
+            adapters.detach(name)
 
 
 def adapters_of(loaded: LoadedModel) -> Adapters:

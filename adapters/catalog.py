@@ -18,6 +18,7 @@ from attention.environment import POCKET, POCKET_ID
 from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted, shortened
 from attention.limits import MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_SCALE, MAX_FOLDER_DEPTH, MAX_FOLDERS
 from attention.models.download import HUB_ID, Watch
+from attention.models.hub_login import HubLogin
 
 from . import hub
 from .base_names import is_base
@@ -112,11 +113,12 @@ def find_adapter(
     adapters_dir: Path | None = None,
     is_hosted: bool = False,
     watch: Watch | None = None,
+    login: HubLogin | None = None,
 ) -> AdapterFiles:
     """Read the config and the header of the adapter that `adapter_id` means; no weights of the Hub are downloaded.
 
     `owner/name[@revision]` is always an id of the Hub, a bare name a bundled adapter, and whatever else has a slash a
-    folder. `is_hosted`: folders only below `adapters_dir`. `watch` as for `hub.find`.
+    folder. `is_hosted`: folders only below `adapters_dir`. `watch` and `login` as for `hub.find`.
 
     Raises InvalidRequest, AdapterUnavailable, AdapterRefused, and what `watch` raises.
     """
@@ -126,7 +128,7 @@ def find_adapter(
         return _read_path(adapter_id, model_id, adapters_dir, is_hosted)
     if "/" in adapter_id:
         try:
-            return hub.find(adapter_id, is_hosted, watch)
+            return hub.find(adapter_id, is_hosted, watch, login)
         except (AdapterUnavailable, InvalidRequest) as error:
             if not is_hosted and Path(adapter_id).is_dir():
                 raise AdapterUnavailable(f"{error} The folder of that name here is ./{adapter_id}.") from None
@@ -140,9 +142,11 @@ def find_adapter(
     raise InvalidRequest(f"There is no adapter {quoted(adapter_id)}. {_choices(model_id, is_hosted)}")
 
 
-def fetch_adapter(files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = False) -> AdapterFiles:
+def fetch_adapter(
+    files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = False, login: HubLogin | None = None
+) -> AdapterFiles:
     """The adapter with its weights on this machine; one that is here is returned as it is. Raises as `hub.fetch`."""
-    return files if files.folder is not None else hub.fetch(files, watch, is_hosted)
+    return files if files.folder is not None else hub.fetch(files, watch, is_hosted, login)
 
 
 def _is_on_hub(model_id: str) -> bool:

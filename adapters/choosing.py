@@ -26,6 +26,7 @@ from attention.errors import (
 from attention.limits import MAX_ADAPTER_SCALE
 from attention.models.config import describe
 from attention.models.download import Watch, locate
+from attention.models.hub_login import HubLogin
 from attention.models.offered import HUB_MODELS
 
 from .base_modules import base_of
@@ -77,17 +78,20 @@ def choose(
     adapters_dir: Path | None = None,
     is_hosted: bool = False,
     watch: Watch | None = None,
+    login: HubLogin | None = None,
 ) -> list[AdapterChoice]:
     """The adapters that are asked for, each checked against the base's config before its weights are downloaded.
 
-    What is asked for is an id, an id with `=scale`, or {id, scale, rename, alone}. Raises what `find_adapter`,
-    `inspect_adapter` and `fetch_adapter` raise.
+    What is asked for is an id, an id with `=scale`, or {id, scale, rename, alone}. `login` is a visitor's own, where
+    one is offered. Raises what `find_adapter`, `inspect_adapter` and `fetch_adapter` raise.
     """
 
     def checked(each: Any) -> Choice:
-        return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch)
+        return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch, login)
 
-    return [choice for choice in _all_here(wanted, checked, watch, is_hosted) if isinstance(choice, AdapterChoice)]
+    return [
+        choice for choice in _all_here(wanted, checked, watch, is_hosted, login) if isinstance(choice, AdapterChoice)
+    ]
 
 
 def choose_members(
@@ -98,6 +102,7 @@ def choose_members(
     is_hosted: bool = False,
     watch: Watch | None = None,
     offered: Sequence[str] | None = None,
+    login: HubLogin | None = None,
 ) -> list[Choice]:
     """Adapters and whole models, in the order in which they are asked for, each taken for what its files say.
 
@@ -107,13 +112,17 @@ def choose_members(
     """
 
     def checked(each: Any) -> Choice:
-        return _member(each, model_id, model_type, adapters_dir, is_hosted, watch, offered)
+        return _member(each, model_id, model_type, adapters_dir, is_hosted, watch, offered, login)
 
-    return _all_here(wanted, checked, watch, is_hosted)
+    return _all_here(wanted, checked, watch, is_hosted, login)
 
 
 def _all_here(
-    wanted: Sequence[Any], checked: Callable[[Any], Choice], watch: Watch | None, is_hosted: bool
+    wanted: Sequence[Any],
+    checked: Callable[[Any], Choice],
+    watch: Watch | None,
+    is_hosted: bool,
+    login: HubLogin | None,
 ) -> list[Choice]:
     """Check all that is asked for, and fetch the adapters' weights only then; what is wrong is said of all at once."""
     found, refusals = [], []
@@ -125,7 +134,7 @@ def _all_here(
     if refusals:
         raise _all_of(refusals, len(wanted))
     return [
-        replace(choice, files=fetch_adapter(choice.files, watch, is_hosted))
+        replace(choice, files=fetch_adapter(choice.files, watch, is_hosted, login))
         if isinstance(choice, AdapterChoice)
         else choice
         for choice in found
@@ -134,13 +143,13 @@ def _all_here(
 
 def _member(
     each: Any, model_id: str, model_type: str | None, adapters_dir: Path | None, is_hosted: bool, watch: Watch | None,
-    offered: Sequence[str] | None,
+    offered: Sequence[str] | None, login: HubLogin | None,
 ) -> Choice:  # fmt: skip
     """An adapter or a whole model, whichever it is."""
     choice = _model(each)
     if choice is None:
         try:
-            return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch)
+            return _adapter(each, model_id, model_type, adapters_dir, is_hosted, watch, login)
         except IsWholeModel:
             choice = _without_strength(each)
     if offered is not None and choice.id not in offered:
@@ -150,16 +159,17 @@ def _member(
     except IsAdapter:
         folder = Path(choice.id).expanduser()
         name = str(folder.resolve()) if folder.is_dir() else choice.id
-        return _adapter(name, model_id, model_type, adapters_dir, is_hosted, watch)
+        return _adapter(name, model_id, model_type, adapters_dir, is_hosted, watch, login)
     return choice
 
 
 def _adapter(
-    each: Any, model_id: str, model_type: str | None, adapters_dir: Path | None, is_hosted: bool, watch: Watch | None
-) -> AdapterChoice:
+    each: Any, model_id: str, model_type: str | None, adapters_dir: Path | None, is_hosted: bool, watch: Watch | None,
+    login: HubLogin | None,
+) -> AdapterChoice:  # fmt: skip
     """An adapter, found and checked against the base's config."""
     name, scale, rename, alone = _as_asked(each)
-    files = find_adapter(name, model_id, adapters_dir, is_hosted, watch)
+    files = find_adapter(name, model_id, adapters_dir, is_hosted, watch, login)
     check(files, model_id, model_type, rename, alone, is_hosted)
     return AdapterChoice(files, scale, rename, alone)
 
@@ -202,13 +212,18 @@ def check(
 
 
 def describe_member(
-    asked: dict[str, Any], model_id: str, adapters_dir: Path | None = None, offered: Sequence[str] | None = None
+    asked: dict[str, Any],
+    model_id: str,
+    adapters_dir: Path | None = None,
+    offered: Sequence[str] | None = None,
+    login: HubLogin | None = None,
 ) -> list[str]:
     """Lines on what is asked for: an adapter's health card, or a model's towers. Raises what `choose_members` raises.
 
-    With `offered` it is for a stranger on a server. No weights are downloaded.
+    With `offered` it is for a stranger on a server, with their own `login` where one is offered. No weights are
+    downloaded.
     """
-    choice = _member(asked, model_id, None, adapters_dir, offered is not None, None, offered)
+    choice = _member(asked, model_id, None, adapters_dir, offered is not None, None, offered, login)
     if isinstance(choice, AdapterChoice):
         return check(choice.files, model_id, None, choice.rename, choice.alone, offered is not None).lines()
     about = describe(choice.id)

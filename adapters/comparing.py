@@ -24,7 +24,7 @@ from attention.models.kept import LoadedModel
 from attention.request import Request
 from attention.runs.partial import PartialRun
 
-from .attach import adapted, adapters_of, from_job, to_job
+from .attach import adapted, attached, from_job, to_job
 from .choosing import AdapterChoice, Choice
 from .files import read_tensors
 from .weight_change import weight_changes
@@ -117,9 +117,9 @@ def adapter_member(number: int, choice: AdapterChoice) -> Member:
     """An adapter as a member: switched on while it is run; its card, and how far it changes each weight."""
 
     def about(loaded: LoadedModel, model_type: str | None) -> dict[str, Any]:
-        adapters = adapters_of(loaded)
-        card = adapters.card(adapters.attach(choice))
-        changes = weight_changes(card, read_tensors(choice.files), loaded.model, model_type)
+        with attached(choice, loaded) as (adapters, name):
+            card = adapters.card(name)
+            changes = weight_changes(card, read_tensors(choice.files), loaded.model, model_type)
         shown = {name: value for name, value in card.to_dict().items() if name not in NOT_SHOWN}
         return {"card": shown, "changes": [change.to_dict() for change in changes]}
 

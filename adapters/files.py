@@ -27,6 +27,7 @@ class AdapterFiles:
     `id` is what a person chose it by; `revision` a commit of the Hub or None; `folder` None while the weights are still
     on the Hub; `sha256` of the weights' file, and of those beside it that belong to it, None until they are here.
     `beside` are the files with other trained weights; `knows_all` is False where the Hub may have more of them.
+    `is_private` says that not everybody may read it, and that it was read by a visitor's own login.
     """
 
     id: str
@@ -38,6 +39,7 @@ class AdapterFiles:
     sha256: str | None = None
     beside: tuple[FileBeside, ...] = ()
     knows_all: bool = True
+    is_private: bool = False
 
     @property
     def parts(self) -> tuple[FileBeside, ...]:

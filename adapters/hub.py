@@ -1,14 +1,13 @@
 """Adapters on the Hugging Face Hub: which are listed for a base, what is in one, and then its weights.
 
-Owns ids and revisions, what is asked of the Hub and within which bounds, and the Hub's refusals in words. Everything is
-read at one commit, so that what is loaded is what was looked at; which other weights a commit has beside the adapter is
-noted in the cache, where these are not. Knows neither PEFT nor what makes an adapter fit.
+Owns what is asked of the Hub and within which bounds, and by whose login. Everything is read at one commit, so that
+what is loaded is what was looked at; which other weights a commit has beside the adapter is noted in the cache, where
+these are not. Knows neither PEFT nor what makes an adapter fit.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import struct
 import threading
 import time
@@ -17,24 +16,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest, quoted
+from attention.errors import AdapterRefused, AdapterUnavailable, AttentionError, InvalidRequest
 from attention.limits import HOSTED_ADAPTER_BYTES, MAX_ADAPTER_CONFIG_BYTES, MAX_ADAPTER_HEADER_BYTES
-from attention.models.download import HUB_ID, Download, Watch, cause_of
+from attention.models.download import Download, Watch
+from attention.models.hub_login import HubLogin
 
 from .files import AdapterFiles, parse_config, read_folder, with_folder
+from .hub_refusals import in_words, is_offline, is_unreachable, parse_id, parts, reason, status
+from .hub_repository import COMMIT, Repository
 from .no_adapter import CONFIG, WEIGHTS, has_no_weights, unavailable
 from .safetensors_header import TensorRecord, parse_header
 from .weights_beside import FileBeside, files_beside
 
-TIMEOUT_S = 10  # to connect, and between two pieces of an answer
 LISTING_TIMEOUT_S = 5  # a page waits for the list; without it, it is still of use
 KEPT_S = 600  # a list is not asked for again before; the Hub counts requests per address
 FAILURE_KEPT_S = 60
 MAX_LISTED = 50
 MAX_LISTINGS = 64
 HEADER_GUESS_BYTES = 128 << 10  # holds the header of most adapters, so that one request does
-COMMIT = re.compile(r"[0-9a-f]{40}")
-REVISION = re.compile(r"(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -45,31 +44,6 @@ class Listed:
     base: str
     downloads: int
     is_gated: bool
-
-
-def parse_id(text: str) -> tuple[str, str | None] | None:
-    """The repository and the revision of `owner/name[@revision]`; None for what does not look like that.
-
-    Raises InvalidRequest for what does, and is no id that the Hub can have.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    repository, at, revision = text.partition("@")
-    if not HUB_ID.fullmatch(repository):
-        return None
-    try:
-        validate_repo_id(repository)
-    except HFValidationError:
-        raise InvalidRequest(
-            f"{quoted(repository)} is not an id of the Hub. Write it as owner/name, in letters, digits, '-', "
-            "'_' and '.'."
-        ) from None
-    if at and not (len(revision) <= 255 and REVISION.fullmatch(revision)):
-        raise InvalidRequest(
-            f"{quoted(revision)} is not a revision of {repository}. Write a branch, a tag or a commit after the @."
-        )
-    return repository, revision or None
 
 
 def copies(model_id: str) -> list[str]:
@@ -157,47 +131,49 @@ def _is_usable(item: dict[str, Any]) -> bool:
 
 
 def _not_listed(model_id: str, error: BaseException) -> str:
-    if _is_offline(error):
+    if is_offline(error):
         return f"The Hub was not asked for adapters of {model_id}: this machine is set to work offline."
-    if _status(error) == 429:
+    if status(error) == 429:
         return (
             f"The Hub does not list all adapters of {model_id} now: it was asked too often. "
             "The id of one can still be typed."
         )
-    return f"The Hub did not list all adapters of {model_id} ({_reason(error)}). The id of one can still be typed."
+    return f"The Hub did not list all adapters of {model_id} ({reason(error)}). The id of one can still be typed."
 
 
 # What is in one
 
 
-def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -> AdapterFiles:
+def find(
+    adapter_id: str, is_hosted: bool = False, watch: Watch | None = None, login: HubLogin | None = None
+) -> AdapterFiles:
     """Read the config and the header of `owner/name[@revision]` at the commit that it stands for now.
 
     Nothing of the weights' values is downloaded. What is on this machine already is read from here, also where the Hub
     cannot be reached. `is_hosted`: only what everybody may read, asked of the Hub each time without any login, and no
-    more than a server can keep. `watch` is called with zeros while it goes on; it may raise, to stop it.
+    more than a server can keep. What the Hub refuses then is asked for by the visitor's own `login`; of that nothing
+    is looked up here, nor noted. `watch` is called with zeros while it goes on; it may raise, to stop it.
 
     Raises InvalidRequest, AdapterUnavailable, AdapterRefused, and what `watch` raises.
     """
-    repository, revision = _parts(adapter_id)
+    repository, revision = parts(adapter_id)
     here = None
     if revision and COMMIT.fullmatch(revision) and not is_hosted:
         here = _cached(adapter_id, repository, revision)
     if here is not None and here.knows_all:
         return here
-    hub = _Repository(repository, token=False if is_hosted else None, watch=watch or (lambda *_: None))
+    hub = Repository(repository, token=False if is_hosted else None, watch=watch or (lambda *_: None))
     try:
-        commit, sizes = hub.commit_and_files(revision)
-        if is_hosted and CONFIG in sizes:  # of a gated repository everybody may see which files it has
-            hub.first_bytes(CONFIG, commit, 1)
+        hub, commit, sizes = _reached(hub, revision, login)
     except AttentionError:
         raise
     except Exception as error:  # noqa: BLE001 - the Hub's library fails with errors of many others
-        here = _cached(adapter_id, repository, revision) if _is_unreachable(error) and not is_hosted else None
+        here = _cached(adapter_id, repository, revision) if is_unreachable(error) and not is_hosted else None
         if here is None:
-            raise _in_words(error, adapter_id, is_hosted) from None
+            raise in_words(error, adapter_id, is_hosted, login) from None
         return here
-    here = _cached(adapter_id, repository, commit)
+    is_private = isinstance(hub.token, str)
+    here = _cached(adapter_id, repository, commit) if not is_private else None
     if here is not None and here.knows_all:
         _keep_reference(repository, revision, commit)
         return here
@@ -216,7 +192,7 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
     except AttentionError:
         raise
     except Exception as error:  # noqa: BLE001 - as above
-        raise _in_words(error, adapter_id, is_hosted) from None
+        raise in_words(error, adapter_id, is_hosted, login) from None
     if len(config) > MAX_ADAPTER_CONFIG_BYTES:
         raise AdapterRefused(
             f"{CONFIG} of {adapter_id} is too large for an adapter's config: over {MAX_ADAPTER_CONFIG_BYTES:,} bytes."
@@ -234,24 +210,42 @@ def find(adapter_id: str, is_hosted: bool = False, watch: Watch | None = None) -
         size,
         commit,
         beside=beside,
+        is_private=is_private,
     )
 
 
-def fetch(files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = False) -> AdapterFiles:
+def _reached(hub: Repository, revision: str | None, login: HubLogin | None) -> tuple[Repository, str, dict[str, int]]:
+    """The repository, by a visitor's own login where nobody's does not do; the commit; its files."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        return (hub, *hub.readable(revision))
+    except RepositoryNotFoundError:  # or gated, which is a kind of it
+        if login is None or login.token is None:
+            raise
+    hub = replace(hub, token=login.token)
+    return (hub, *hub.readable(revision))
+
+
+def fetch(
+    files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = False, login: HubLogin | None = None
+) -> AdapterFiles:
     """Download the files of an adapter that `find` has read, at the same commit: no pickle that lies beside it.
 
-    `watch` is told of its bytes; `is_hosted`: without any login. Raises AdapterUnavailable, AdapterRefused when they
-    are not what was read before, and what `watch` raises.
+    `watch` is told of its bytes; `is_hosted`: without any login, or by the visitor's own into a folder of theirs.
+    Raises AdapterUnavailable, AdapterRefused when they are not what was read before, and what `watch` raises.
     """
-    repository, revision = _parts(files.id)
+    repository, revision = parts(files.id)
+    names = [CONFIG, WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
+    if files.is_private:
+        return _fetch_by_login(files, repository, names, watch, login)
     try:
-        names = [CONFIG, WEIGHTS, *(file.name for file in files.parts if file.is_loadable)]
         folder = Path(Download(repository, names, watch, files.revision, False if is_hosted else None).folder())
     except AttentionError:
         raise  # from `watch`
     except Exception as error:  # noqa: BLE001 - as in `find`
         raise AdapterUnavailable(
-            f"The download of {files.id} did not come to its end ({_reason(error)}). Try again."
+            f"The download of {files.id} did not come to its end ({reason(error)}). Try again."
         ) from None
     here = with_folder(files, folder)
     _keep_beside(repository, here)
@@ -259,56 +253,32 @@ def fetch(files: AdapterFiles, watch: Watch | None = None, is_hosted: bool = Fal
     return here
 
 
-def _parts(adapter_id: str) -> tuple[str, str | None]:
-    parts = parse_id(adapter_id)
-    if parts is None:
-        raise InvalidRequest(
-            f"{quoted(adapter_id)} is not an id of the Hub. Write it as owner/name or owner/name@revision."
-        )
-    return parts
+def _fetch_by_login(
+    files: AdapterFiles, repository: str, names: list[str], watch: Watch | None, login: HubLogin | None
+) -> AdapterFiles:
+    """The same by a visitor's own login, into a folder of theirs. The Hub's cache on this machine knows nothing of it.
 
-
-@dataclass(frozen=True)
-class _Repository:
-    """Access to a repository: with which login (None: this machine's, False: none), and who may stop it."""
-
-    name: str
-    token: bool | None
-    watch: Watch
-
-    def commit_and_files(self, revision: str | None) -> tuple[str, dict[str, int]]:
-        """The commit that a revision stands for now, and its files: {name: bytes}."""
-        from huggingface_hub import HfApi
-
-        self.watch(0, 0)
-        info = HfApi(token=self.token).model_info(self.name, revision=revision, timeout=TIMEOUT_S, files_metadata=True)
-        if not COMMIT.fullmatch(info.sha or ""):
-            raise AdapterUnavailable(f"The Hub does not say which commit of {self.name} it has. Try again later.")
-        return info.sha, {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
-
-    def first_bytes(self, file: str, commit: str, count: int) -> tuple[bytes, int]:
-        """The first `count` bytes of a file, and its size. A server that sends more is not listened to any longer."""
-        from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
-        self.watch(0, 0)
-        headers = {"Range": f"bytes=0-{count - 1}", "Accept-Encoding": "identity"}
-        content = bytearray()
-        with get_session().stream(
-            "GET",
-            hf_hub_url(self.name, file, revision=commit),
-            headers=build_hf_headers(token=self.token) | headers,
-            timeout=TIMEOUT_S,
-        ) as response:
-            hf_raise_for_status(response)
-            part_of = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
-            size = int(part_of[1] if part_of else response.headers.get("Content-Length", 0))
-            for chunk in response.iter_bytes():
-                self.watch(0, 0)
-                content += chunk
-                if len(content) >= count:
-                    break
-        return bytes(content[:count]), size
+    Not by the Hub's own downloads, which keep what they fetch, and notes of it, where others look.
+    """
+    assert login is not None and login.token is not None and login.folder is not None and files.revision is not None
+    hub = Repository(repository, login.token, watch or (lambda *_: None))
+    sizes = [MAX_ADAPTER_CONFIG_BYTES, files.size_bytes, *(file.size_bytes for file in files.parts if file.is_loadable)]
+    try:
+        with login.folder(repository, files.revision, sum(sizes)) as folder:
+            done = 0
+            for name, most in zip(names, sizes, strict=True):
+                if not (folder / name).is_file():
+                    hub.save(name, files.revision, folder / name, most, (done, sum(sizes)))
+                done += (folder / name).stat().st_size
+            return replace(with_folder(files, folder), is_private=True)
+    except AttentionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in `find`
+        if status(error) in (401, 403, 404):  # what could be read a moment ago
+            raise in_words(error, files.id, is_hosted=True, login=login) from None
+        raise AdapterUnavailable(
+            f"The download of {files.id} did not come to its end ({reason(error)}). Try again."
+        ) from None
 
 
 def _check_files(adapter_id: str, names: list[str]) -> None:
@@ -318,7 +288,7 @@ def _check_files(adapter_id: str, names: list[str]) -> None:
         raise has_no_weights(adapter_id, names)
 
 
-def _header(adapter_id: str, hub: _Repository, commit: str, name: str) -> tuple[dict[str, TensorRecord], int]:
+def _header(adapter_id: str, hub: Repository, commit: str, name: str) -> tuple[dict[str, TensorRecord], int]:
     """The tensors that a safetensors file has, and its bytes. Raises AdapterRefused."""
     start, size = hub.first_bytes(name, commit, HEADER_GUESS_BYTES)
     length = struct.unpack("<Q", start[:8])[0] if len(start) >= 8 else 0
@@ -330,7 +300,7 @@ def _header(adapter_id: str, hub: _Repository, commit: str, name: str) -> tuple[
 
 
 def _beside(
-    adapter_id: str, hub: _Repository, commit: str, sizes: dict[str, int], own: dict[str, TensorRecord]
+    adapter_id: str, hub: Repository, commit: str, sizes: dict[str, int], own: dict[str, TensorRecord]
 ) -> tuple[FileBeside, ...]:
     """The files with other trained weights that a commit has."""
     return files_beside(
@@ -400,59 +370,3 @@ def _keep_reference(repository: str, revision: str | None, commit: str | None) -
 
     if commit is not None and revision != commit:
         _write(_storage(repository) / "refs" / (revision or constants.DEFAULT_REVISION), commit)
-
-
-# In words
-
-
-def _in_words(error: Exception, adapter_id: str, is_hosted: bool) -> AdapterUnavailable:
-    from huggingface_hub import errors
-
-    repository, revision = _parts(adapter_id)
-    if isinstance(error, errors.GatedRepoError):
-        way = (
-            "Choose one that is open"
-            if is_hosted
-            else "Accept its terms on huggingface.co and log in with `hf auth login`"
-        )
-        return AdapterUnavailable(f"{repository} is gated. {way}.")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        way = "Check the spelling" if is_hosted else "Check the spelling, or log in"
-        return AdapterUnavailable(f"There is no adapter {repository} on the Hub, or it is private. {way}.")
-    if isinstance(error, errors.RevisionNotFoundError):
-        return AdapterUnavailable(
-            f"{repository} has no revision {quoted(revision)} on the Hub. Give a branch, a tag or a commit of it."
-        )
-    if isinstance(error, errors.DisabledRepoError):
-        return AdapterUnavailable(f"{repository} was disabled on the Hub. Choose another adapter.")
-    if isinstance(error, errors.EntryNotFoundError):
-        return AdapterUnavailable(f"{repository} does not have the files that the Hub lists. Try again later.")
-    if _status(error) == 429:
-        return AdapterUnavailable(
-            f"{adapter_id} is not on this machine, and the Hub was asked too often. Try again in some minutes."
-        )
-    way = "Try again later" if is_hosted else "Check the connection, or give a local folder"
-    return AdapterUnavailable(
-        f"{adapter_id} is not on this machine and the Hub cannot be reached ({_reason(error)}). {way}."
-    )
-
-
-def _is_offline(error: BaseException) -> bool:
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    return isinstance(error, OfflineModeIsEnabled)
-
-
-def _is_unreachable(error: BaseException) -> bool:
-    """True if the Hub did not answer, or not now; what it refuses stays refused."""
-    status = _status(error)
-    return status is None or status == 429 or status >= 500
-
-
-def _status(error: BaseException) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def _reason(error: BaseException) -> str:
-    status = _status(error)
-    return cause_of(error) if status is None else f"it answered {status}"

@@ -45,8 +45,8 @@ _HOME = {
 __all__ = [
     "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "Target", "agree", "answer_regions",
     "ask_reading", "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_batch",
-    "open_run", "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map",
-    "run_as_read", "run_batch", "run_places", "score_items", "try_heads", "try_region",
+    "open_run", "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_as_read",
+    "run_batch", "run_places", "score_items", "try_heads", "try_region",
 ]  # fmt: skip
 
 

@@ -18,6 +18,12 @@ def is_hosted() -> bool:
     return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
 
 
+def offers_login() -> bool:
+    """True if people can log in to the Hub here with their own accounts: on a Space whose card says so."""
+    names = ("SPACE_ID", "OAUTH_CLIENT_ID")
+    return os.environ.get("SYSTEM") == "spaces" and all(os.environ.get(name) for name in names)
+
+
 def is_zero_gpu() -> bool:
     """True if a GPU is there only inside a job, as on ZeroGPU."""
     return bool(os.environ.get("SPACES_ZERO_GPU"))

@@ -97,6 +97,12 @@ MAX_VISUAL_TOKENS = 16_384  # of an image
 MAX_ADAPTER_SCALE = 1.5  # times as strong as it was trained
 PAGE_PICTURES = 8  # that the page takes for one question
 
+# A map over cells: each is hidden by itself, a pass of the model each
+
+DEFAULT_KNOCK_OUTS = 256  # unless asked: larger grids are hidden block by block
+MAX_KNOCK_OUTS = 4_096
+MOST_SIDES = 16  # regions along each side of a picture, for which maps are judged
+
 # A picture that is read, and one that is drawn
 
 # Scans of a JPEG, each a pass over the whole picture: 64 million pixels take up to 30 ms even where a scan is empty.
@@ -202,6 +208,7 @@ HOSTED_UPLOADED_ZIP_MB = 256  # of one file
 HOSTED_EXPORT_MB = 500  # of one that is written as a file
 CALLS_OF_ADDRESS = 100  # that wait to be handed on, each for milliseconds
 VISITOR_RUNS, VISITOR_KEPT_BYTES = 12, 4_000_000_000  # of one session; beyond, its oldest ones go
+ADDRESS_FETCHED_BYTES = 4 * HOSTED_ADAPTER_BYTES  # by its people's own logins to the Hub
 RUN_READINGS_BYTES = 2_000_000_000  # of one visitor's run: beyond, the oldest readings of it go
 PUBLIC_READINGS_BYTES = 256_000_000  # the same of an example, which everybody asks about
 PEOPLE_AT_ADDRESS = 3  # an address may have as much as so many sessions: a university shares one

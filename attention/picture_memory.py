@@ -25,6 +25,7 @@ LOOK_SECONDS = 0.1
 COLLECT_SECONDS = 10.0  # between two times that garbage is collected for who waits: each holds up everybody
 TRIM_SECONDS = 2.0  # after a picture has gone
 TRIM_BYTES = 16 << 20  # smaller ones leave nothing to speak of
+M_ARENA_MAX, HEAPS = -8, 2  # the C library's own number of that setting
 
 
 class PictureMemory:
@@ -114,6 +115,17 @@ def _trim_soon() -> None:
     _trim = threading.Timer(TRIM_SECONDS, _trim_now)
     _trim.daemon = True
     _trim.start()
+
+
+def few_heaps() -> None:
+    """Let the threads that a server begins from now on share two of the C library's heaps.
+
+    Else nearly every thread has its own, and each keeps what was freed in it: after a burst 120 MB that nobody uses.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
+    except (AttributeError, OSError, TypeError):  # another C library, another system
+        pass
 
 
 def _trim_now() -> None:

@@ -1,7 +1,7 @@
 """A small Hub on this machine: folders as repositories, in the requests and headers that huggingface_hub really uses.
 
-A repository can be gated or disabled and have further revisions, a file can be held or cut in the middle of its way,
-and the whole Hub can fail. What was asked for is in `requests`, what was sent of each file in `sent`.
+A repository can be gated, private or disabled and have further revisions, a file can be held or cut in the middle of
+its way, and the whole Hub can fail. What was asked for is in `requests`, what was sent of each file in `sent`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class FakeHub(ThreadingHTTPServer):
         self.revisions: dict[str, dict[str, tuple[str, Path]]] = {}  # id: {revision, "main" too: (commit, folder)}
         self.listed: list[dict] = []  # models as the API lists them: id, downloads, tags, siblings, ...
         self.gated: set[str] = set()
+        self.private: set[str] = set()
+        self.readers: dict[str, set[str]] = {}  # by token: what it may read of these; others are not taken then
+        self.elsewhere: dict[str, str] = {}  # file: the address of the storage to which its requests are sent
         self.disabled: set[str] = set()
         self.failing: int | None = None  # the status that every request is answered with
         self.ignores_ranges = False
@@ -46,6 +49,7 @@ class FakeHub(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.queries: list[dict[str, list[str]]] = []  # of the list of models
         self.logins: list[str | None] = []  # of each request
+        self.cookies: list[str] = []  # that came back of those with which whoever logs in is answered
         self.sent: dict[str, int] = {}  # file: its bytes that were sent
         self.ranges: list[str] = []
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
@@ -117,17 +121,24 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.server.requests.append((self.command, path))
         self.server.logins.append(self.headers.get("Authorization"))
+        self.server.cookies += self.headers.get_all("Cookie", [])
         parts = path.strip("/").split("/")
         is_api = parts[:1] == ["api"] and parts[1:2] in (["models"], ["datasets"])
         parts = parts[2:] if is_api else parts[1:] if parts[0] == "datasets" else parts
         model_id, what = "/".join(parts[:2]), parts[2:]
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        is_reader = model_id in self.server.readers.get(token, ())
         if self.server.failing:
             self._send(self.server.failing, b"", {"ratelimit": '"api";r=0;t=300'})
+        elif token and self.server.readers and token not in self.server.readers:
+            self._refuse(401, "", "Invalid credentials in Authorization header")
         elif is_api and not parts:
             self._send_list(parse_qs(urlsplit(self.path).query))
         elif model_id not in self.server.repositories:
             # so the Hub answers whoever is not logged in: it does not tell what exists
             self._refuse(401, "RepoNotFound", "Repository not found")
+        elif model_id in self.server.private and not is_reader:
+            self._refuse(404 if token else 401, "RepoNotFound", "Repository not found")
         elif model_id in self.server.disabled:
             self._refuse(403, "", "Access to this resource is disabled.")
         elif is_api and what[:1] == ["xet-read-token"]:
@@ -136,9 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
                 200, b"", {"X-Xet-Cas-Url": address, "X-Xet-Access-Token": "-", "X-Xet-Token-Expiration": str(2**40)}
             )
         else:
-            self._answer_at(model_id, is_api, what)
+            self._answer_at(model_id, is_api, what, is_reader)
 
-    def _answer_at(self, model_id: str, is_api: bool, what: list[str]) -> None:
+    def _answer_at(self, model_id: str, is_api: bool, what: list[str], is_reader: bool) -> None:
         """Answer about a repository at a revision; at its default branch where none is named."""
         kind, revision = what[0] if what else "revision", what[1] if what[1:] else "main"
         if is_api and kind == "revision":
@@ -153,8 +164,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"id": model_id, "sha": commit, "siblings": siblings})
         elif is_api and kind == "tree":
             self._send_json([self._entry(folder, name) for name in _files(folder)])
-        elif model_id in self.server.gated:  # what a gated repository has is public, its files are not
-            self._refuse(401, "GatedRepo", f"Access to model {model_id} is restricted.")
+        elif model_id in self.server.gated and not is_reader:  # what it has is public, its files are not
+            self._refuse(
+                403 if self.headers.get("Authorization") else 401,
+                "GatedRepo",
+                f"Access to model {model_id} is restricted.",
+            )
+        elif kind == "resolve" and what[2:] and what[-1] in self.server.elsewhere:
+            self._send(302, b"", {"Location": self.server.elsewhere[what[-1]] + self.path})
         elif kind == "resolve" and (folder / "/".join(what[2:])).is_file():
             self._send_file(folder / "/".join(what[2:]), commit)
         else:
@@ -225,6 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(length)}.items():
             self.send_header(name, value)
+        if login := self.headers.get("Authorization"):
+            self.send_header("Set-Cookie", f"login={login.split()[-1]}; Path=/")
         self.end_headers()
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from attention.readings.agreement import HIDDEN, NAMES, PAINTED, picture_blocks
 from attention.readings.forecast import KIND, Forecast
-from attention.readings.reading import FORMAT, INDEX, layer_file, readings_beside
+from attention.readings.kept_agreement import FILE, KeptAgreement, agreement_name
+from attention.readings.reading import FORMAT, INDEX, layer_file, readings_beside, readings_folder
 from attention.readings.target import Target
 from attention.runs.run import Run, open_run
 
@@ -46,3 +48,24 @@ def write_forecast(folder: Path, tokens: Sequence[int] | None = None, seed: int 
 def kv_heads(run: Run, layer: int) -> int:
     """The number of heads of keys that a layer has."""
     return len(run.factor("key", layer))
+
+
+def write_agreement(run: Run, sides: int = 2, seed: int = 0) -> KeptAgreement:
+    """Write an agreement of maps with what hiding and painting does, as `keep_agreement` lays it out: at random."""
+    target, rng, blocks = Target.of(run), np.random.default_rng(seed), picture_blocks(run, sides)
+    place = readings_folder(run) / agreement_name(target, sides)
+    place.mkdir(parents=True)
+    shape = len(run.layers()), run.heads(), len(blocks)
+    save_file({"maps": -rng.random(shape).astype(np.float32)}, place / FILE)
+    index = {
+        "format": FORMAT, "kind": "agreement", "run": run.info["id"], "created": "2026-01-01T00:00:00+00:00",
+        "bytes": 1, "target": target.to_dict(), "value": -0.01, "sides": sides, "towers": {},
+        "regions": [
+            {"image": each.region.image, "box": list(each.region.place), "keys": list(each.keys)} for each in blocks
+        ],
+        "measured": {truth: rng.standard_normal(len(blocks)).tolist() for truth in (HIDDEN, PAINTED)},
+        "maps": {name: rng.standard_normal(len(blocks)).tolist() for name in NAMES if name != HIDDEN},
+        "paths": "", "caution": "It is nearly flat.", "note": "",
+    }  # fmt: skip
+    (place / INDEX).write_text(json.dumps(index))
+    return KeptAgreement(run, place)

@@ -1,10 +1,12 @@
 """The memory of decoded pictures: who waits, who is let in, and when it is given back."""
 
 import gc
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from attention import picture_memory
 from attention.errors import Cancelled, LimitExceeded
 from attention.picture_memory import PictureMemory
 
@@ -72,3 +74,13 @@ def test_who_is_woken_often_waits_as_long(monkeypatch):
     memory._take(900, lambda: None, 0)
     with memory.taken(300, look, 60):
         assert memory.held == 300
+
+
+def test_a_server_shares_two_heaps_where_the_system_lets_it(monkeypatch):
+    told = []
+    library = SimpleNamespace(mallopt=lambda *setting: told.append(setting))
+    monkeypatch.setattr(picture_memory.ctypes, "CDLL", lambda _: library)
+    picture_memory.few_heaps()
+    assert told == [(-8, 2)]
+    del library.mallopt
+    picture_memory.few_heaps()

@@ -224,6 +224,9 @@ def test_the_head_is_a_valid_space_card():
     assert values.get("suggested_hardware", "l4x1") in HARDWARE
     # a login is asked for only where it is offered
     assert values.get("hf_oauth", False) == any("LoginButton" in path.read_text("utf-8") for path in page_files())
+    # what private and gated adapters need, and no more: each person is asked for it
+    assert set(values["hf_oauth_scopes"]) == {"read-repos", "gated-repos"}
+    assert 5 <= values.get("hf_oauth_expiration_minutes", 480) <= 480, "a day's work at most, which is the usual"
 
 
 def test_the_spaces_gradio_lies_within_the_requirements():

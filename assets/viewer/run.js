@@ -44,6 +44,10 @@ import { createSession, NOTHING, startingFields, statusOf } from './state/sessio
 import { atlasPath, createSource } from './data/source.js';
 import { createState } from './state/state.js';
 import { createSwipe } from './views/swipe.js';
+import { createAgreementView } from './views/agreement.js';
+import { createCellMap } from './state/cell_map.js';
+import { createCellMapView } from './views/cell_map.js';
+import { drawnCells } from './numbers/cell_map.js';
 import { createPageEvents, describe } from './views/page_events.js';
 import { createReadingChoice } from './state/reading.js';
 import { createReadings } from './state/readings.js';
@@ -103,6 +107,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const trials = server ? null : createTrials(state, trigger); // a file has nobody to ask
   const readings = server ? null : createReadings(state, trigger);
   const shows = createReadingChoice(state, { asking: readings, select: (selection) => void follower.select(selection), announce: session.announce });
+  const cellMap = createCellMap(state, readings);
   const help = createHelp(root);
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
@@ -116,8 +121,8 @@ export function mount({ element, props, watch, trigger, server }) {
         state.set({ info });
         void follower.reorder();
       },
-    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
-    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []),
+    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []), createCellMapView(root, state, cellMap), createAgreementView(root, state, readings, cellMap.canAsk),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
@@ -130,7 +135,7 @@ export function mount({ element, props, watch, trigger, server }) {
     hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false), tried: ({ told }) => readings?.hear(told) }),
     () => readings?.stopAll(), // nobody would see what comes of it
     state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
-    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses'], redraw),
+    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses', 'cells', 'cellsShown', 'cellsMeasure'], redraw),
     state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
     state.on(['info', 'shown', 'atlas', 'selection', 'reading', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown, { effect: state.get.shown?.effect?.name ?? null })),
@@ -196,8 +201,10 @@ export function mount({ element, props, watch, trigger, server }) {
   function redraw() {
     const { info, shown, atlas, scale, drawn: old } = state.get;
     const shared = scale === 'atlas' && info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
-    const drawn = shown && makeDrawn(shown, state.get, shared);
-    const isSame = old && drawn && old.values === drawn.values && old.hidden === drawn.hidden && JSON.stringify(old.range) === JSON.stringify(drawn.range);
+    const { cells, cellsShown, cellsMeasure } = state.get;
+    const measured = cells && cellsShown && info && shown && shown.grid !== null ? drawnCells(cells, cellsMeasure, shown.grid, info.grids[shown.grid], state.get) : null;
+    const drawn = measured ?? (shown && makeDrawn(shown, state.get, shared));
+    const isSame = old && drawn && !old.measured && !drawn.measured && old.values === drawn.values && old.hidden === drawn.hidden && JSON.stringify(old.range) === JSON.stringify(drawn.range);
     if (!isSame) state.set({ drawn });
   }
 

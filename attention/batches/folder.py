@@ -49,7 +49,9 @@ def batch_folder(folder: str | os.PathLike[str], record: dict[str, Any]) -> Path
         reason = getattr(error, "strerror", None) or error
         raise InvalidRequest(f"{where} cannot be written: {reason}. Name another folder.") from None
     other = difference(read_index(path), record)
-    if other is not None:
+    if other is not None and next(rows_in(path), None) is None:  # nothing was ever made of what was asked first
+        write_whole(path / INDEX, _json(record))
+    elif other is not None:
         raise InvalidRequest(f"{where} holds a batch with other settings: {other}. Name another folder.")
     return path
 
@@ -130,6 +132,10 @@ def rows_in(folder: Path, name: str = ITEMS) -> Iterator[dict[str, Any]]:
         yield from RowFile(path, "a batch")
 
 
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file whole, or leave the one that is there."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -140,7 +146,7 @@ def write_whole(path: Path, text: str) -> None:
 def _write_once(path: Path, record: dict[str, Any]) -> None:
     """Write a file whole, unless another shard has written it meanwhile."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    unfinished.write_text(_json(record), encoding="utf-8")
     try:
         os.link(unfinished, path)
     except FileExistsError:

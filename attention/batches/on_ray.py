@@ -58,7 +58,7 @@ class Ray:
                 _write(pool.get_next(), done)
             except RayActorError as error:
                 for item in group:
-                    done(Outcome(item, reason=_ended(error, len(group))))
+                    done(Outcome(item, reason=_ended(error)))
 
         try:
             while group := list(islice(items, plan.batch)):
@@ -133,10 +133,10 @@ def _write(found: Any, done: Callable[[Outcome], None]) -> None:
         done(outcome)
 
 
-def _ended(error: Exception, together: int) -> str:
-    """The reason of items whose worker ended whenever it was at them."""
-    among = f" or by one of the {together} that were written with it" if together > 1 else ""
+def _ended(error: Exception) -> str:
+    """The reason of an item whose worker ended whenever it was at it."""
+    why = shortened(str(error).strip().partition("\n")[0], 200)
     return (
-        f"Its worker ended {RETRIES + 1} times while it was at it, by it{among}: for lack of memory, perhaps "
-        f"({shortened(str(error).strip().splitlines()[0], 200)})."
+        f"Its worker ended {RETRIES + 1} times while it was at it, or at another that it had beside it, for lack of "
+        f"memory perhaps ({why}). The same command tries it again."
     )

@@ -87,6 +87,7 @@ def run_batch(
     path, limits = batch_folder(folder, record), limits or limits_of(settings)
     reading = reading or Reading()
     counts = Counts()
+    source = source if isinstance(source, str | os.PathLike) else list(source)
     with closing(ShardFiles(path, shard)) as files:
         for sweep in settings.sweeps:
             given = read_set(source, images, split) if isinstance(source, str | os.PathLike) else _records(source)
@@ -126,6 +127,8 @@ class _Run:
     def left(self, items: Iterable[BatchItem], known: set[str]) -> Iterator[BatchItem]:
         """The items that are not done; of several with one content the first."""
         for item in items:
+            if item.reason is not None and self._plan.sweep.name:
+                continue  # said on the first way through
             key = key_in(self._plan.sweep, item.id)
             if item.reason is None and key in known:
                 self._counts.known += 1
@@ -161,10 +164,9 @@ def _shard(reading: Reading, shard: tuple[int, int]) -> Reading:
     return Reading(reading.form, reading.wording, reading.addresses, shard)
 
 
-def _records(given: Iterable[dict]) -> RecordSet:
-    """Records of a script, as those of a file; a list is read again for each model."""
-    values = list(given)
-    return RecordSet([Record(f"item {number}", dict(each)) for number, each in enumerate(values, 1)], len(values))
+def _records(given: Sequence[dict]) -> RecordSet:
+    """Records of a script, as those of a file."""
+    return RecordSet([Record(f"item {number}", dict(each)) for number, each in enumerate(given, 1)], len(given))
 
 
 def _some(given: RecordSet) -> Iterator[Record]:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -65,10 +66,20 @@ class Trials:
         self._asked, self._target, self._partial = asked, target, partial
         self._modules = asked.loaded.family.attention_modules(asked.loaded.model)
 
+    @property
+    def at_once(self) -> int:
+        """Trials that are one batch."""
+        return _at_once(self._asked)
+
+    @cached_property
+    def _unchanged(self) -> torch.Tensor:
+        return self._asked.logits()[0]
+
     def without(self, tried: Sequence[Trial], on_done: Callable[[int, int], None] | None = None) -> Tried:
         """Measure the target with each of some changes to the model's attention.
 
-        Raises InvalidRequest for a trial that this run does not allow. `on_done` is told of (trials done, of all).
+        Raises InvalidRequest for a trial that this run does not allow. `on_done` is told of (trials done, of all), in
+        place of the job that waits for them.
         """
         run, values, said = self._asked.run, list[float](), list[list[int]]()
         for trial in tried:
@@ -81,9 +92,7 @@ class Trials:
             skipped = 1 if values else 0  # the unchanged member of every batch but the first
             for each in logits[skipped:]:
                 self._measure(each, values, said)
-            self._partial.report("try", len(values) - 1, len(tried))
-            if on_done is not None:
-                on_done(len(values) - 1, len(tried))
+            self._tell(on_done, len(values) - 1, len(tried))
         return Tried(values[0], np.array(values[1:]), np.array(said))
 
     def painted(
@@ -96,7 +105,8 @@ class Trials:
         if by not in PAINTS:
             raise InvalidRequest(f"A region is painted {' or '.join(PAINTS)}, not {quoted(by)}.")
         values, said = list[float](), list[list[int]]()
-        self._measure(self._asked.logits()[0], values, said)
+        check_same_words(self._asked, self._unchanged)
+        self._measure(self._unchanged, values, said)
         pictures = [image for image, _ in self._asked.pictures]
         if any(region.image >= len(pictures) for region in regions):
             raise InvalidRequest("Frames of a video are not painted over. Hide the region instead.")
@@ -105,9 +115,14 @@ class Trials:
             shown = list(pictures)
             shown[region.image] = painted(pictures[region.image], region.place, by)
             self._measure(self._asked.logits(self._asked.with_pictures(shown))[0], values, said)
-            if on_done is not None:
-                on_done(done + 1, len(regions))
+            self._tell(on_done, done + 1, len(regions))
         return Tried(values[0], np.array(values[1:]), np.array(said))
+
+    def _tell(self, on_done: Callable[[int, int], None] | None, done: int, total: int) -> None:
+        if on_done is None:
+            self._partial.report("try", done, total)
+        else:
+            on_done(done, total)
 
     def text_of(self, token: int) -> str:
         """The text of a token of the vocabulary, by its id."""
@@ -171,13 +186,17 @@ def check_same_words(asked: AskedAgain, logits: torch.Tensor) -> None:
 
 def _batches(asked: AskedAgain, trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
     """Trials, as many at a time as have room with their hidden edges, states and logits."""
+    step = _at_once(asked)
+    for start in range(0, max(1, len(trials)), step):
+        yield trials[start : start + step]
+
+
+def _at_once(asked: AskedAgain) -> int:
     run, words = asked.run, asked.loaded.model.get_output_embeddings().weight
     vocabulary, width = words.shape
     edges = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
     numbers = STATES * width * len(asked.ids) + vocabulary * (len(asked.ids) - asked.first + 1)
-    step = max(1, BATCH_BYTES // (edges * max(run.heads("language"), 1) + numbers * words.element_size()))
-    for start in range(0, max(1, len(trials)), step):
-        yield trials[start : start + step]
+    return max(1, BATCH_BYTES // (edges * max(run.heads("language"), 1) + numbers * words.element_size()))
 
 
 def _logits(asked: Any, modules: dict, run: Run, trials: Sequence[Trial]) -> torch.Tensor:

@@ -15,6 +15,7 @@ from .help import add_command
 from .of_a_run import add_model, check_model, model_of
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers
+from .reading import adapter_of
 
 EXAMPLES = (
     "python -m attention agree star",
@@ -26,6 +27,7 @@ ABOUT = (
     "often it finds the most harmful one. No map is an explanation: what was read, what hiding does and what painting "
     "does are three questions."
 )
+TRUTHS = ("hidden", "painted")
 COLUMNS = ("map", "hidden: rank", "found", "painted: rank", "found")
 
 
@@ -42,6 +44,7 @@ def add_agree(commands) -> None:
     group.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     group.add_argument("--sides", type=int, default=4, metavar="N", help="regions along each side (default: 4)")
     group.add_argument("--no-paint", action="store_true", help="hide only: painting takes a pass for each region")
+    group.add_argument("--head", nargs=2, type=int, metavar=("L", "H"), help="of a run: this head's attention as well")
     add_model(parser)
     add_fields(parser.add_argument_group(ANSWER, GROUPS[ANSWER]), "max_new_tokens")
     add_output(parser)
@@ -50,6 +53,10 @@ def add_agree(commands) -> None:
 def _agree(options) -> int:
     if (options.run is None) == (options.jsonl is None):
         raise InvalidRequest("Name a run, or a set with --jsonl: one of the two.")
+    if options.run is None and options.head is not None:
+        raise InvalidRequest("--head is of one run; over a set the best head is chosen. Leave it out.")
+    if options.run is not None and options.seed:
+        raise InvalidRequest("--seed is of what is drawn from a set; of one run nothing is drawn. Leave it out.")
     if not 2 <= options.sides <= 16:
         raise InvalidRequest(f"--sides is {options.sides}; it must be from 2 to 16.")
     if options.run is not None:
@@ -64,48 +71,57 @@ def _agree(options) -> int:
 
 
 def _of_run(options, progress: Progress) -> int:
-    from attention.effects.agreeing import NAMES, agree
-    from attention.effects.beside_controls import open_paths
+    from attention.effects.keeping_agreement import keep_agreement
+    from attention.readings.agreement import NAMES
     from attention.runs.run import open_run
 
     run = open_run(options.run)
-    found = agree(
-        run, sides=options.sides, paints=not options.no_paint, seed=options.seed, model=model_of(options),
+    model = model_of(options)
+    found = keep_agreement(
+        run, sides=options.sides, paints=not options.no_paint, model=model,
+        adapted=adapter_of(run) if model is None else None,
         on_done=lambda done, total: progress.show("regions", f"{done} of {total}"),
     )  # fmt: skip
     progress.end()
-    table = found.table()
+    table = {NAMES[name]: row for name, row in found.table().items() if name != "random"}
+    if options.head is not None:
+        layer, head = options.head
+        table = {f"attention, layer {layer} head {head}": found.of_head(layer, head), **table}
+    said = found.summary()
     if options.json:
-        print_json(
-            {
-                "run": options.run,
-                "value": found.value,
-                "paths": open_paths(run),
-                "regions": [
-                    {"image": block.region.image, "box": list(block.region.place)}
-                    | {truth: float(values[i]) for truth, values in found.measured.items()}
-                    | {name: float(values[i]) for name, values in found.maps.items()}
-                    for i, block in enumerate(found.blocks)
-                ],
-                "agreement": {
-                    name: {truth: _plain(asdict(each)) for truth, each in row.items()} for name, row in table.items()
-                },
-            }
-        )
+        record = {"run": options.run, **said, "regions": _regions(found)}
+        if options.head is not None:
+            own = next(iter(table.values()))
+            record["head"] = {truth: _plain(asdict(each)) for truth, each in own.items()}
+        print_json(record)
         return 0
-    print(f"{len(found.blocks)} regions; the answer has a log-probability of {found.value:.3f}. One input says little.")
-    rows = []
-    for name, row in table.items():
-        cells = [
-            text
-            for truth in ("hidden", "painted")
-            for text in ((_rank(row[truth].rank), "yes" if row[truth].hits else "no") if truth in row else ("", ""))
-        ]
-        rows.append((NAMES[name], *cells))
-    _print(rows, 3 if options.no_paint else len(COLUMNS))
-    if paths := open_paths(run):
-        print(paths)
+    n = said["n_regions"]
+    print(f"{n} regions; the answer has a log-probability of {said['value']:.3f}.")
+    print("n = 1, descriptive: one input says little.")
+    rows = [
+        (name, *(text for truth in TRUTHS for text in (_of_one(row[truth]) if truth in row else ("", ""))))
+        for name, row in table.items()
+    ]
+    chance = said["chance"]
+    by_chance = [(f"within {_rank(each['rank'])}", f"1 in {n}") for each in chance.values()]
+    rows.append(("a random order, 19 times of 20", *(text for pair in by_chance for text in pair)))
+    _print(rows, 1 + 2 * len(chance))
+    for line in filter(None, (said["caution"], said["note"], said["paths"])):
+        print(line)
     return 0
+
+
+def _of_one(each: Any) -> tuple[str, str]:
+    return _rank(each.rank), "yes" if each.hits else "no"
+
+
+def _regions(found: Any) -> list[dict[str, Any]]:
+    """Every region: its box, what became of the answer, and what maps expect."""
+    numbers = {**found.maps, **found.measured}
+    return [
+        {"image": region["image"], "box": region["box"]} | {name: float(each[i]) for name, each in numbers.items()}
+        for i, region in enumerate(found.info["regions"])
+    ]
 
 
 def _of_set(options, progress: Progress) -> int:
@@ -172,8 +188,8 @@ def _interval(row: dict[str, float], name: str) -> str:
     return f"{_rank(row[name])} [{_rank(row[f'{name}_low'])}, {_rank(row[f'{name}_high'])}]"
 
 
-def _rank(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
+def _rank(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.2f}"
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

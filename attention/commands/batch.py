@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from attention.errors import Cancelled, Interrupted, InvalidRequest, quoted
@@ -113,35 +114,35 @@ class _Stop:
         self.is_asked = True
 
 
-class _Progress:
-    """Progress: how many items are done, how many a second, and how long the others take."""
+class BatchProgress:
+    """Progress of a batch: how many items are done, how many a second, and how long the others take."""
 
-    def __init__(self, progress: Progress):
-        self._progress, self._left = progress, TimeLeft()
-        self._start, self._said = time.monotonic(), time.monotonic()
+    def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic):
+        self._progress, self._clock, self._left = progress, clock, TimeLeft(clock)
         self._redraws = sys.stderr.isatty()
-        self._what, self._before = "", 0
+        self._what, self._begin, self._said = "", (0.0, 0, 0), clock()
 
     def __call__(self, what: str, counts: Any, total: int | None) -> None:
+        """Say how far it is: on a terminal after each item, elsewhere once a minute."""
         if what == "model":
             self._progress.report(what, counts.made, total or 0)
             return
-        done, now = counts.made + counts.known + counts.failed, time.monotonic()
+        done, now = counts.made + counts.known + counts.failed, self._clock()
         if what != self._what:
-            self._what, self._before, self._start = what, done, now
+            self._what, self._begin = what, (now, done, counts.made)
             self._progress.show(f"Running {what}")
             return
-        rate = counts.made / (now - self._start) if now > self._start and counts.made else 0
-        done -= self._before
-        words = [f"item {done:,}" + (f" of {total:,}" if total is not None else "")]
-        words += [f"{rate:.2g} a second"] if rate else []
+        start, before, made = self._begin
+        rate = (counts.made - made) / (now - start) if now > start else 0
+        words = [f"item {done - before:,}" + (f" of {total:,}" if total is not None else "")]
+        words += [f"{rate:,.1f} a second" if rate < 10 else f"{rate:,.0f} a second"] if rate else []
         words += [f"{counts.failed:,} failed"] if counts.failed else []
-        left = self._left.words("batch", done, total) if total is not None else ""
+        left = self._left.words("batch", done - before, total) if total is not None else ""
         if self._redraws:
             self._progress.show(f"Running {what}", ", ".join(words), left)
         elif now - self._said >= EVERY_S:
             self._said = now
-            self._progress.say(", ".join(filter(None, [f"Running {what}: {words[0]}", *words[1:], left])))
+            self._progress.say(f"Running {what}: {', '.join(filter(None, [*words, left]))}")
 
 
 def _batch(options) -> int:
@@ -172,7 +173,7 @@ def _batch(options) -> int:
                 options.jsonl or options.dataset, options.output_dir, request, _members(options, request),
                 rows=options.rows, keep=options.keep, shard=shard, batch=options.batch, images=options.images,
                 split=options.split, reading=Reading(options.form, options.wording, options.allow_addresses),
-                watch=_Progress(progress), stop=lambda: stop.is_asked, **engine,
+                watch=BatchProgress(progress), stop=lambda: stop.is_asked, **engine,
             )  # fmt: skip
     except (KeyboardInterrupt, Cancelled):
         raise Interrupted(

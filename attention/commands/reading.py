@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.comparisons.comparison import Comparison
-from attention.errors import InvalidRequest
+from attention.errors import DamagedRun, Interrupted, InvalidRequest, NotInRun
 from attention.fields import Field
 from attention.kinds.kept import kept_readings
 from attention.kinds.kind import Kind
@@ -104,9 +104,23 @@ def made_reading(run: Run, kind: Kind, asked: dict[str, Any], options) -> dict[s
 
     try:
         make(str(place), work, progress)
+    except KeyboardInterrupt:
+        if (kept := _kept_of(run, kind, asked)) is None:
+            raise
+        raise Interrupted(f"Stopped: a part is kept in {kept}. The same command goes on from there.") from None
     finally:
         shutil.rmtree(place.parent, ignore_errors=True)
     return made
+
+
+def _kept_of(run: Run, kind: Kind, asked: dict[str, Any]) -> Path | None:
+    """The folder of what a reading that was stopped has kept."""
+    from attention.kinds.kept import find_reading
+
+    try:
+        return find_reading(run, kind.name_of(run, asked)).folder
+    except (NotInRun, DamagedRun):
+        return None
 
 
 def make_named(found: Run | Comparison, options) -> None:

@@ -36,10 +36,10 @@ class TimeLeft:
         steps, seconds = done - self._first[0], now - self._first[1]
         if self._steps < LEAST_STEPS or seconds < LEAST_SECONDS or steps <= 0:
             return ""
-        return EVEN[phase].format(_roughly((total - done) * seconds / steps))
+        return EVEN[phase].format(roughly((total - done) * seconds / steps))
 
 
-def _roughly(seconds: float) -> str:
+def roughly(seconds: float) -> str:
     """A time in words, no finer than an estimate is."""
     if seconds < 10:
         return f"{max(1, round(seconds))} s"

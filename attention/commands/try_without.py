@@ -12,11 +12,13 @@ from .help import add_command
 from .of_a_run import add_model, add_place, check_model, check_place, model_of, place_of
 from .output import add_output, print_json
 from .progress import LOADING, Progress, quiet_transformers
+from .try_cells import try_cells
 
 EXAMPLES = (
     "python -m attention try star --box 200 80 400 200",
     "python -m attention try star --top-heads 4",
     "python -m attention try star --box 200 80 400 200 --paint mean --model pocket",
+    "python -m attention try star --cells",
 )
 ABOUT = (
     "Runs the model again with the tokens of a region hidden from all others, or with heads silenced, and says how the "
@@ -28,7 +30,7 @@ ABOUT = (
 def add_try(commands) -> None:
     parser = add_command(
         commands, "try", "say what becomes of the answer without a region, or without heads", EXAMPLES,
-        "RUN --box X0 Y0 X1 Y1 | --point X Y | --answer | --head L H | --top-heads N", ABOUT,
+        "RUN --box X0 Y0 X1 Y1 | --point X Y | --answer | --head L H | --top-heads N | --cells", ABOUT,
     )  # fmt: skip
     parser.set_defaults(command=_try)
     group = parser.add_argument_group("what is left out", "Places in pixels of the picture as it was given.")
@@ -36,6 +38,11 @@ def add_try(commands) -> None:
     what = add_place(group)
     what.add_argument("--head", nargs=2, type=int, action="append", metavar=("L", "H"), help="layer and head; repeated")
     what.add_argument("--top-heads", type=int, metavar="N", help="the N heads of the largest forecast")
+    what.add_argument("--cells", action="store_true", help="every cell by itself: a map, kept beside the run")
+    group.add_argument(
+        "--blocks", nargs=2, type=int, metavar=("R", "C"),
+        help="with --cells: rows and columns that are hidden together (default: 1 1, more of large pictures)",
+    )  # fmt: skip
     group.add_argument("--paint", choices=("mean", "blur"), help="paint the region over as well, and read it again")
     group.add_argument(
         "--silence", choices=("zero", "mean"), default="zero", help="heads: by 0, or by their mean (default: zero)"
@@ -49,11 +56,18 @@ def _try(options) -> int:
     is_heads = options.head is not None or options.top_heads is not None
     if is_heads and options.paint:
         raise InvalidRequest("--paint is for a region: leave it out, or name a box.")
+    if options.blocks and not options.cells:
+        raise InvalidRequest("--blocks is how many cells are hidden together: give --cells with it.")
     check_place(options)
     check_model(options)
     progress = Progress(options.quiet)
     progress.show(LOADING)
     quiet_transformers()
+    if options.cells:
+        try:
+            return try_cells(options, progress)
+        finally:
+            progress.end()
     from attention.effects.beside_controls import try_heads, try_region
     from attention.effects.record import tried_record
     from attention.runs.run import open_run

@@ -35,8 +35,15 @@ def effect_caption(selection: Selection, look: Look, how: Drawn, values: np.ndar
         *effect_in_region(selection),
         f"{how.curve}, {MINUS}{end} to +{end} nats, 0 in the middle, {ground_words(look)}",
         *place_words(info, look, selection.image),
+        *effect_caution(selection),
         f"{EFFECT_CAUTION} run {info['id']} · forecast {_settings(selection)['reading']} · float32",
     ]
+
+
+def effect_caution(selection: Selection) -> list[str]:
+    """A sentence where the answer is so certain that its forecast says little; none elsewhere."""
+    run = selection.run
+    return [run.forecast.caution] if isinstance(run, RunAsForecast) and run.forecast.caution else []
 
 
 def effect_subject(selection: Selection) -> str:

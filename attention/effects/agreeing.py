@@ -15,10 +15,12 @@ from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.tried import trials
 from attention.limits import Limits
 from attention.readings.agreement import (
+    HIDDEN,
+    PAINTED,
     SIDES,
     Agreement,
     Block,
-    agreement,
+    agreements,
     head_maps,
     picture_blocks,
     read_maps,
@@ -29,17 +31,6 @@ from attention.readings.target import Target
 from attention.readings.trial import Hide
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
-
-HIDDEN, PAINTED = "hidden", "painted"
-NAMES = {
-    "random": "a random order",
-    "mean": "attention, mean of all heads",
-    "last": "attention, last layer",
-    "gradient": "gradient x attention, rows that predict the answer",
-    "gradient_relu": "the same, positive parts alone",
-    "forecast": "forecast of knock-outs",
-    HIDDEN: "hiding it",
-}
 
 
 @dataclass(frozen=True)
@@ -58,14 +49,8 @@ class Agreeing:
     heads: np.ndarray = field(repr=False)
 
     def table(self) -> dict[str, dict[str, Agreement]]:
-        """Agreement of each map with each truth: {map: {truth: Agreement}}; hiding is judged as a map of painting."""
-        table = {
-            name: {truth: agreement(values, found) for truth, found in self.measured.items()}
-            for name, values in self.maps.items()
-        }
-        if len(self.measured) == 2:
-            table[HIDDEN] = {PAINTED: agreement(self.measured[HIDDEN], self.measured[PAINTED])}
-        return table
+        """Agreement of each map with each truth, as `agreements` has it."""
+        return agreements(self.maps, self.measured)
 
 
 def agree(
@@ -93,8 +78,14 @@ def agree(
     )  # fmt: skip
     total = len(blocks) * (2 if paints else 1)
 
-    def told(before: int) -> Callable[[int, int], None] | None:
-        return None if on_done is None else lambda done, _: on_done(before + done, total)
+    def told(before: int) -> Callable[[int, int], None]:
+        def tell(done: int, _: int) -> None:
+            if on_done is not None:
+                on_done(before + done, total)
+            elif partial is not None:
+                partial.report("try", before + done, total)
+
+        return tell
 
     with trials(run, target, model=model, limits=limits, partial=partial, adapted=adapted) as ready:
         tower = tower_of_pictures(run)

@@ -14,9 +14,9 @@ import numpy as np
 
 from attention.errors import InvalidRequest
 from attention.measures import over_items
-from attention.readings.agreement import Agreement, agreement
+from attention.readings.agreement import HIDDEN, NAMES, Agreement, agreement
 
-from .agreeing import HIDDEN, NAMES, Agreeing
+from .agreeing import Agreeing
 
 BEST = "best_head"
 SET_NAMES = {**NAMES, BEST: "attention, the best head (chosen on the other half)"}

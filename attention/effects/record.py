@@ -10,14 +10,12 @@ from typing import Any
 
 from attention.capture.extraction import Adapted
 from attention.limits import Limits
+from attention.readings.forecast import flat_words
 from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 from attention.runs.run import open_run
 
 from .beside_controls import BesideControls, try_heads, try_region
-
-NEAR_CERTAIN = -0.05  # log-probability of an answer, in nats, from which on its slope says little: 1 - p is below 0.05
-FLAT = "The answer is near-certain: a first-order forecast is nearly flat there, and says little."
 
 
 def tried_record(found: BesideControls, region: Region | None = None, heads: Any = None) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def tried_record(found: BesideControls, region: Region | None = None, heads: Any
         "value": found.value, "change": found.change, "painted": found.painted, "forecast": found.forecast,
         "controls": found.controls.tolist(), "gap": found.gap,
         "first_other": None if other is None else dict(zip(("token", "was", "becomes"), other, strict=True)),
-        "caution": FLAT if found.value > NEAR_CERTAIN else "", "paths": found.paths,
+        "caution": flat_words(found.value), "paths": found.paths,
     }  # fmt: skip
 
 

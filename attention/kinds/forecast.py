@@ -59,6 +59,6 @@ FORECAST = Kind(
     make,
     Forecast,
     cost,
-    lambda forecast: {"value": forecast.info["value"]},
+    lambda forecast: {"value": forecast.info["value"], "caution": forecast.caution},
     RunAsForecast,
 )

@@ -88,3 +88,8 @@ def reading_record(reading: Reading) -> dict[str, Any]:
         "towers": list(info.get("towers") or ()), "created": str(info.get("created", "")),
         "bytes": info.get("bytes", 0), "seconds": info.get("seconds"), **KINDS[reading.kind].describe(reading),
     }  # fmt: skip
+
+
+def content_of(reading: Reading) -> dict[str, Any]:
+    """All that a small reading has, or the index of a larger one."""
+    return KINDS[reading.kind].content(reading)

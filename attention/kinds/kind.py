@@ -72,6 +72,8 @@ class Kind:
         cost: of what was asked; raises LimitExceeded, with numbers, where it cannot be had.
         describe: fields of its own in the list of readings, beside those that all have.
         rows: the run with this reading's numbers in the place of attention; None for one that has no rows.
+        content: all that a small one has, as JSON.
+        is_whole: whether a reading that is there answers all that is asked: one that was stopped may be gone on with.
     """
 
     name: str
@@ -84,3 +86,5 @@ class Kind:
     cost: Callable[[Run, Asked], Cost]
     describe: Callable[[Any], dict[str, Any]] = lambda _: {}
     rows: Callable[[Any], Run] | None = None
+    content: Callable[[Any], dict[str, Any]] = lambda reading: reading.info
+    is_whole: Callable[[Any, Asked], bool] = lambda reading, asked: True

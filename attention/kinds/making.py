@@ -59,9 +59,10 @@ def ask_reading(
 
 
 def found_reading(run: Run, kind: Kind, asked: Asked) -> dict[str, Any] | None:
-    """The record of a reading that is there already; None where there is none, or a damaged one."""
+    """The record of a reading that is there already; None where there is none, a part of one, or a damaged one."""
     try:
-        return reading_record(find_reading(run, kind.name_of(run, asked)))
+        reading = find_reading(run, kind.name_of(run, asked))
+        return reading_record(reading) if kind.is_whole(reading, asked) else None
     except (NotInRun, DamagedRun):
         return None
 

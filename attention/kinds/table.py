@@ -7,12 +7,14 @@ from typing import Any
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 
+from .agreement import AGREEMENT
+from .cells import CELLS
 from .direct import DIRECT
 from .forecast import FORECAST
 from .kind import Kind
 from .lens import LENS
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS, CELLS, AGREEMENT)}
 
 
 def kind_of(name: Any) -> Kind:

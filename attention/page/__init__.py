@@ -15,6 +15,7 @@
     explore     the tab that makes a run and shows it
     compare     the tab that sets adapters beside their base
     scores      the tab of scores over a set, where a folder of them is shown
+    logins      a visitor's own login to the Hub, where one is offered
     foot        what stands below them on a Space
     endpoints   the same for scripts
     agents      tools for agents on this machine

@@ -31,6 +31,7 @@ from .inputs import (
     request_settings,
 )  # fmt: skip
 from .library import build_library
+from .logins import login_of, private_words
 from .manifests import at, comparison_manifest
 from .sentences import describe_comparison, in_words, notes_of
 from .trials import build_trials
@@ -65,8 +66,9 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=2)
             alone = gr.Checkbox(False, label=ALONE, visible=False, scale=2)
         gr.Markdown(
-            "An adapter is an owner/name of the Hub or one of the list; name=0.5 is half its strength. A whole model "
-            "that reads the same tokens works too: its id or folder, with =bfloat16 for another number format."
+            f"An adapter is an owner/name of the Hub{private_words(service)} or one of the list; name=0.5 is half its "
+            "strength. A whole model that reads the same tokens works too: its id or folder, with =bfloat16 for "
+            "another number format."
         )
         chooser = gr.Dataset(
             components=[settings["prompt"]],
@@ -92,13 +94,15 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             for name, own in asked
         ]
 
-    async def run_both(request: gr.Request, names, scale, whose, renames, is_alone, *values) -> AsyncIterator[dict]:
+    async def run_both(
+        request: gr.Request, login: gr.OAuthToken | None, names, scale, whose, renames, is_alone, *values
+    ) -> AsyncIterator[dict]:
         def made(ticket: str) -> dict:
             return {**screen(ticket), **kept.saying(), **kept.rows()}
 
         async for changes in controls.changes(
             request, lambda: fields_of(dict(zip(settings, values, strict=True))), made,
-            lambda: {"adapters": wanted(names, scale, renames, is_alone), "words": whose},
+            lambda: {"adapters": wanted(names, scale, renames, is_alone), "words": whose}, login,
         ):  # fmt: skip
             yield changes
 
@@ -125,7 +129,9 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             changes = {status: in_words(error)}  # the viewer, too, says that it is not here any more
         return {shown: gr.skip()} | {name: value for name, value in changes.items() if name is not viewer}
 
-    async def examined(names: list[str], chosen_model: str | None, renames: bool, is_alone: bool) -> dict:
+    async def examined(
+        login: gr.OAuthToken | None, names: list[str], chosen_model: str | None, renames: bool, is_alone: bool
+    ) -> dict:
         """Describe each chosen adapter, or say why it cannot be used, before anything is run."""
         await service.loaded()
         from adapters.catalog import short_name
@@ -135,7 +141,8 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
             try:
                 asked = wanted([name], 1.0, renames, is_alone)[0]
                 checked = service.checked_model(chosen_model)
-                return "\n".join(describe_member(asked, checked, service.adapters_dir, service.offered())), None
+                where = service.adapters_dir, service.offered(), login_of(service, login)
+                return "\n".join(describe_member(asked, checked, *where)), None
             except AttentionError as error:
                 return confirmed_by(str(error), **BOXES), type(error)
 

@@ -19,6 +19,7 @@ from attention.words import PHASE_WORDS
 from . import JOB, QUIET
 from .ask import StatusLine
 from .inputs import BOXES
+from .logins import login_of
 from .sentences import LAST_PROGRESS_SECONDS, STOPPED, in_words, status_line
 from .visitors import visitor_of
 
@@ -57,8 +58,10 @@ class Controls:
         asked: Callable[[], dict],
         finished: Callable[[str], dict],
         compared: Callable[[], dict] | None = None,
+        login: gr.OAuthToken | None = None,
     ) -> AsyncIterator[dict]:
         """Run what is `asked` for; `finished(ticket)` are the changes that show it. Of a comparison also `compared`.
+        `login` is the visitor's own to the Hub.
 
         Raises:
             gr.Error: Whatever went wrong, in words, after the page has said it.
@@ -69,7 +72,8 @@ class Controls:
                 await asyncio.sleep(STARTING_SECONDS)
             await self.service.loaded()
             fields = asked()
-            with self.service.job(fields, visitor_of(request), compared and compared()) as job:
+            own = login_of(self.service, login)
+            with self.service.job(fields, visitor_of(request), compared and compared(), own) as job:
                 async for progress in job.follow():
                     yield {self.status: said_of(progress)}
                 ticket = job.result()["ticket"]

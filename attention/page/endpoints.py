@@ -23,6 +23,7 @@ from . import JOB
 from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_READING, OF_A_REGION, OF_A_TRIAL, ONE_MAP, parameters
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
+from .logins import login_of
 from .results import Adapters, Analyzed, Card, Compared, KeptRun, MadeReading, Measured, Model, ModelShape, Tried
 from .sentences import plainly, status_line
 from .visitors import visitor_of
@@ -72,20 +73,25 @@ def parameters_of(names: Sequence[str], fields: Mapping[str, Field] = MappingPro
 
 
 def taking(
-    work: Callable, names: Sequence[str], gives: type = dict, fields: Mapping[str, Field] = MappingProxyType({})
+    work: Callable,
+    names: Sequence[str],
+    gives: type = dict,
+    fields: Mapping[str, Field] = MappingProxyType({}),
+    with_login: bool = False,
 ) -> Callable:
     """A function with a parameter for each of these names, as Gradio looks for them, which hands them on to `work`.
 
-    One that is awaited is told of the caller and of where to say how far it is.
+    One that is awaited is told of the caller, of where to say how far it is, and `with_login` of the caller's own login
+    to the Hub.
     """
-    told = [
-        inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request),
-        inspect.Parameter("progress", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=gr.Progress()),
-    ]  # fmt: skip
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    told = {"request": gr.Request} | ({"login": gr.OAuthToken | None} if with_login else {})
+    extra = [inspect.Parameter(name, kind, default=None, annotation=of) for name, of in told.items()]
+    extra.append(inspect.Parameter("progress", kind, default=gr.Progress()))
 
     async def awaited(*given):
-        *values, request, progress = given
-        return await work(dict(zip(names, values, strict=True)), request, progress)
+        values, (request, *login, progress) = given[: len(names)], given[len(names) :]
+        return await work(dict(zip(names, values, strict=True)), request, progress, *(login or [None]))
 
     def called(*given):
         return work(dict(zip(names, given, strict=True)))
@@ -94,9 +100,9 @@ def taking(
     if inspect.iscoroutinefunction(work):
         endpoint = awaited
     else:
-        told = []
-    endpoint.__signature__ = inspect.Signature([*parameters_of(names, fields), *told], return_annotation=gives)
-    endpoint.__annotations__ = ({"request": gr.Request} if told else {}) | {"return": gives}
+        told, extra = {}, []
+    endpoint.__signature__ = inspect.Signature([*parameters_of(names, fields), *extra], return_annotation=gives)
+    endpoint.__annotations__ = told | {"return": gives}
     endpoint.__name__, endpoint.__doc__ = work.__name__, work.__doc__
     return endpoint
 
@@ -192,35 +198,43 @@ def build_endpoints(service: Service) -> None:
 
     def inspect_adapter(adapter: str, model: str | None = None, rename: bool = False, alone: bool = False) -> dict:
         """Check an adapter against a model, from its config and its tensors' names and shapes: a health card."""
+        return inspect_by_login(adapter, model, rename, alone)
+
+    def inspect_by_login(
+        adapter: str, model: str | None = None, rename: bool = False, alone: bool = False,
+        login: gr.OAuthToken | None = None,
+    ) -> dict:  # fmt: skip
         service.wait_until_loaded()
         from adapters.catalog import find_adapter
         from adapters.choosing import check
 
         with plainly():
-            model = service.checked_model(model)
-            files = find_adapter(adapter, model, service.adapters_dir, service.is_hosted)
+            model, own = service.checked_model(model), login_of(service, login)
+            files = find_adapter(adapter, model, service.adapters_dir, service.is_hosted, None, own)
             return check(files, model, rename=rename, alone=alone, is_hosted=service.is_hosted).to_dict()
 
-    async def analyze(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
+    inspect_by_login.__doc__ = inspect_adapter.__doc__
+
+    async def analyze(given: dict, request: gr.Request, progress: gr.Progress, login: gr.OAuthToken | None) -> dict:
         """Capture what the model reads from: one forward pass over the prompt (prefill), or over prompt and answer.
 
         The result's ticket is what /heatmap and /export ask for. Without a picture it is a run on text alone.
         """
         with plainly(rename="adapter_rename=True", alone="adapter_alone=True"):
-            with service.job(values_of(given), visitor_of(request)) as job:
+            with service.job(values_of(given), visitor_of(request), None, login_of(service, login)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
             return result(ticket)
 
-    async def compare(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
+    async def compare(given: dict, request: gr.Request, progress: gr.Progress, login: gr.OAuthToken | None) -> dict:
         """Run the base and one to twelve adapters on the same picture and words, and measure what the adapters change.
 
         The result's ticket is what /export asks for, and with a member /heatmap.
         """
         with plainly():
             chosen = {"adapters": listed(given.pop("adapters")), "words": given.pop("words")}
-            with service.job(values_of(given), visitor_of(request), chosen) as job:
+            with service.job(values_of(given), visitor_of(request), chosen, login_of(service, login)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
                 ticket = job.result()["ticket"]
@@ -303,7 +317,7 @@ def build_endpoints(service: Service) -> None:
             record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None)
             return record | {"folder": None if service.is_hosted else record["folder"]}
 
-    async def try_without(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
+    async def try_without(given: dict, request: gr.Request, progress: gr.Progress, login: gr.OAuthToken | None) -> dict:
         """Say how the log-probability of a run's answer changes without a region, or without heads.
 
         One of box, point, answer (the first place that the answer names), heads and top_heads says without what. The
@@ -311,12 +325,12 @@ def build_endpoints(service: Service) -> None:
         then, not why.
         """
         with plainly():
-            with service.trial(given.pop("ticket"), given, visitor_of(request)) as job:
+            with service.trial(given.pop("ticket"), given, visitor_of(request), login_of(service, login)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
             return job.result()
 
-    async def reading(given: dict, request: gr.Request, progress: gr.Progress) -> dict:
+    async def reading(given: dict, request: gr.Request, progress: gr.Progress, login: gr.OAuthToken | None) -> dict:
         """Ask for a reading of a finished run beyond its attention: a forecast of knock-outs, a lens, ...
 
         The model runs again, unless the reading is there already. Its name is what /heatmap and /export take as
@@ -325,7 +339,8 @@ def build_endpoints(service: Service) -> None:
         with plainly():
             given = {name: value for name, value in given.items() if value not in (None, "")}
             asked = given | {"reading": given.pop("kind", "forecast")}
-            with service.asked_reading(given.pop("ticket", None), asked, visitor_of(request)) as job:
+            ticket, own = given.pop("ticket", None), login_of(service, login)
+            with service.asked_reading(ticket, asked, visitor_of(request), own) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))
             return job.result()
@@ -356,7 +371,8 @@ def build_endpoints(service: Service) -> None:
 
     describe(gr.api(models, api_name="models")).gives(("models", list[Model], "the first is the default"))
     describe(gr.api(adapters, api_name="adapters")).gives(("adapters", Adapters, "and notes on what cannot be read"))
-    describe(gr.api(inspect_adapter, api_name="inspect")).gives(("card", Card, "its health card, with more fields"))
+    inspected = inspect_by_login if service.offers_login else inspect_adapter
+    describe(gr.api(inspected, api_name="inspect")).gives(("card", Card, "its health card, with more fields"))
     describe(gr.api(layers, api_name="layers")).gives(("model", ModelShape, "its towers by name"))
     describe(gr.api(runs, api_name="runs")).gives(("runs", list[KeptRun], "newest first"))
     made = describe(gr.api(compare_runs, api_name="compare_runs"))
@@ -367,15 +383,18 @@ def build_endpoints(service: Service) -> None:
         call = gr.Button()
         for work, names, kind in ((analyze, analyze_names(), Analyzed), (compare, compare_names(), Compared)):
             inputs = [component_of(name) for name in names]
-            made = call.click(taking(work, names), inputs, gr.JSON(), api_name=work.__name__, **JOB)
+            asked = taking(work, names, with_login=service.offers_login)
+            made = call.click(asked, inputs, gr.JSON(), api_name=work.__name__, **JOB)
             describe(made).gives(("result", kind, kind.__doc__ or ""))
         what = trial_names()
         inputs = [component_of(name, OF_A_TRIAL) for name in what]
-        made = call.click(taking(try_without, what, fields=OF_A_TRIAL), inputs, gr.JSON(), api_name="try", **JOB)
+        asked = taking(try_without, what, fields=OF_A_TRIAL, with_login=service.offers_login)
+        made = call.click(asked, inputs, gr.JSON(), api_name="try", **JOB)
         describe(made, **OF_A_TRIAL).gives(("tried", Tried, Tried.__doc__ or ""))
         what = reading_names()
         inputs = [component_of(name, OF_A_READING) for name in what]
-        made = call.click(taking(reading, what, fields=OF_A_READING), inputs, gr.JSON(), api_name="reading", **JOB)
+        asked = taking(reading, what, fields=OF_A_READING, with_login=service.offers_login)
+        made = call.click(asked, inputs, gr.JSON(), api_name="reading", **JOB)
         describe(made, **OF_A_READING).gives(("reading", MadeReading, MadeReading.__doc__ or ""))
         made = call.click(open_zip, RunUpload(), gr.JSON(), api_name="open")
         describe(made).gives(("result", Analyzed | Compared, "what /analyze or /compare returned"))

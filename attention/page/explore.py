@@ -37,6 +37,7 @@ from .inputs import (
     request_settings,
 )  # fmt: skip
 from .library import build_library
+from .logins import private_words
 from .manifests import at, manifest
 from .sentences import NOT_AGAIN, describe_run, in_words
 from .trials import build_trials
@@ -77,7 +78,7 @@ def build_explore(
         with gr.Row():
             adapter = gr.Dropdown(
                 [NO_ADAPTER], value="", label="LoRA adapter", scale=3, allow_custom_value=True,
-                info="owner/name of the Hub, or one of the list",
+                info=f"owner/name of the Hub{private_words(service)}, or one of the list",
             )  # fmt: skip
             strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Strength", scale=1)
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=1)
@@ -103,7 +104,9 @@ def build_explore(
     async def offered_here(model: str | None) -> dict:
         return gr.Dropdown([NO_ADAPTER, *await adapter_choices(service, model)])
 
-    async def explore(request: gr.Request, ticket: str | None, goes_on: bool, *values) -> AsyncIterator[dict]:
+    async def explore(
+        request: gr.Request, login: gr.OAuthToken | None, ticket: str | None, goes_on: bool, *values
+    ) -> AsyncIterator[dict]:
         def asked() -> dict:
             fields = fields_of(dict(zip(settings, values, strict=True)))
             return fields if not goes_on else going_on(fields, service.run(ticket))
@@ -111,7 +114,7 @@ def build_explore(
         def made(ticket: str) -> dict:
             return {**screen(ticket, keeps_view=True), **kept.saying(), **kept.rows()}
 
-        async for changes in controls.changes(request, asked, made):
+        async for changes in controls.changes(request, asked, made, login=login):
             yield changes
 
     def adapted(ticket: str | None, words: str, name: str | None, scale: float) -> dict:

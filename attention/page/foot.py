@@ -15,6 +15,8 @@ from attention.request import Request
 from attention.visitors.service import Service
 from attention.visitors.zero_gpu import asked_seconds
 
+from .logins import build_login
+
 FREE = "Examples, finished runs and zips can be looked at without limit."
 QUOTA = (
     "A run like the first example asks for up to {seconds} s of GPU time, of which what it used counts. ZeroGPU gives "
@@ -23,10 +25,12 @@ QUOTA = (
 )
 
 
-def build_foot() -> gr.Markdown:
-    """Build the foot; return its text, which can say more once it is known."""
+def build_foot(service: Service) -> gr.Markdown:
+    """Build the foot, with a login where one is offered; return its text, which can say more once it is known."""
     with gr.Row(elem_id="foot"):
         gr.DuplicateButton("Duplicate this Space", variant="secondary", scale=0, min_width=160)
+        if service.offers_login:
+            build_login()
         return gr.Markdown(FREE)
 
 

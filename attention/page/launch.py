@@ -13,11 +13,13 @@ from starlette.middleware import Middleware
 
 from attention.environment import ASSETS, EXAMPLES, is_zero_gpu
 from attention.exports.html.notebook import shown_by
+from attention.picture_memory import few_heaps
 from attention.serving.access import Access, Hosts, checked_root_path
 from attention.serving.calls import Calls
 from attention.serving.connections import Connections
 from attention.serving.library import library_routes
 from attention.serving.login import Login
+from attention.serving.own_pages import OwnPages
 from attention.serving.policy import Policy, frames
 from attention.serving.routes import routes
 from attention.serving.scores import scores_routes
@@ -56,6 +58,8 @@ def launch(
     """
     root_path, names = checked_root_path(settings.pop("root_path", None) or os.environ.get("GRADIO_ROOT_PATH", ""))
     allowed_hosts = [*allowed_hosts, *names]
+    if service.is_hosted:
+        few_heaps()
     if is_zero_gpu():  # weights that are loaded before the launch are kept packed, and are on the device at once
         import adapters.comparing  # noqa: F401 - a job is a fork of this process, and imports on its visitor's time
         from attention.models import kept
@@ -81,6 +85,8 @@ def launch(
         Middleware(Login),
         Middleware(Connections, presence=service.presence),
     ]
+    if service.offers_login:
+        served["middleware"].append(Middleware(OwnPages))
     if service.is_hosted:
         room = functools.partial(service.cache.upload_room, most=limits.together)
         served["middleware"] += [

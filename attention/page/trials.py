@@ -14,6 +14,7 @@ from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
 
 from . import JOB, QUIET
+from .logins import login_of
 from .sentences import in_words, status_line
 from .viewer import AttentionViewer, ComparisonViewer, Mounted
 from .visitors import visitor_of
@@ -54,8 +55,11 @@ class Asking:
         self._service, self._viewer = service, viewer
         self._working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
 
-    async def begin(self, asked: Any, visitor: Visitor) -> AsyncIterator[dict]:
-        """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told."""
+    async def begin(self, asked: Any, visitor: Visitor, login: gr.OAuthToken | None = None) -> AsyncIterator[dict]:
+        """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told.
+
+        `login` is the visitor's own to the Hub.
+        """
         asked = asked if isinstance(asked, dict) else {}
         of, name = _named(asked, visitor)
         of |= {"viewer": self._viewer} if self._viewer != AttentionViewer.KIND else {}
@@ -63,7 +67,7 @@ class Asking:
         ask, made = (self._service.asked_reading, "made") if is_reading else (self._service.trial, "tried")
         partial = None
         try:
-            with ask(asked.get("ticket"), asked, visitor) as job:
+            with ask(asked.get("ticket"), asked, visitor, login_of(self._service, login)) as job:
                 self._working[name] = job
                 async for progress in job.follow():
                     found = job.told()
@@ -94,8 +98,8 @@ def build_trials(service: Service, viewer: AttentionViewer | ComparisonViewer) -
     """Let a viewer ask for trials and readings: its event `apply` begins one, `stop` ends it."""
     told, asking = TriedChannel(visible="hidden"), Asking(service, viewer.KIND)
 
-    async def begin(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict]:
-        async for said in asking.begin(event._data, visitor_of(request)):
+    async def begin(event: gr.EventData, request: gr.Request, login: gr.OAuthToken | None) -> AsyncIterator[dict]:
+        async for said in asking.begin(event._data, visitor_of(request), login):
             yield said
 
     def stop(event: gr.EventData, request: gr.Request) -> None:

@@ -61,7 +61,7 @@ def build(
                 model = explore.model
             with gr.Tab("Compare", id="compare"):
                 compared_model = build_compare(demo, service, comparisons, passed_on)
-        foot = build_foot() if service.is_hosted else None
+        foot = build_foot(service) if service.is_hosted else None
         demo.load(None, None, tabs, js=FRONT % first_tab, **QUIET)
         passed_on.change(lambda passed: gr.Tabs(selected=tab_of(service, passed["ticket"])), passed_on, tabs, **QUIET)
         build_endpoints(service)
@@ -100,7 +100,7 @@ def build(
 
         def closed(request: gr.Request) -> None:
             """A page or a client has gone: its runs wait less long than others. Whoever only reloaded looks on."""
-            service.cache.session_closed(request.session_hash)
+            service.session_closed(request.session_hash)
 
         demo.unload(closed)
 

@@ -6,6 +6,7 @@ whether the most harmful region is found. Needs NumPy alone; what was tried come
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,17 @@ from attention.runs.run import Run
 from attention.runs.tokens import cell_edges
 
 SIDES = 4  # regions of a picture along each side
+HIDDEN, PAINTED = "hidden", "painted"
+NAMES = {
+    "random": "a random order",
+    "mean": "attention, mean of all heads",
+    "last": "attention, last layer",
+    "gradient": "gradient x attention, rows that predict the answer",
+    "gradient_relu": "the same, positive parts alone",
+    "forecast": "forecast of knock-outs",
+    HIDDEN: "hiding it",
+}
+DRAWS = 2_000  # random orders, from which chance is told
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,25 @@ def agreement(expected: np.ndarray, measured: np.ndarray) -> Agreement:
     """Agreement of the harm that a map expects of each region with that measured, [regions] each, negative is harm."""
     lowest = np.flatnonzero(expected == expected.min())  # several name no region
     return Agreement(spearman(expected, measured), lowest.tolist() == [int(measured.argmin())])
+
+
+def agreements(maps: Mapping[str, np.ndarray], measured: Mapping[str, np.ndarray]) -> dict[str, dict[str, Agreement]]:
+    """Agreement of each map with each truth: {map: {truth: Agreement}}; hiding is judged as a map of painting."""
+    table = {
+        name: {truth: agreement(values, found) for truth, found in measured.items()} for name, values in maps.items()
+    }
+    if len(measured) == 2:
+        table[HIDDEN] = {PAINTED: agreement(measured[HIDDEN], measured[PAINTED])}
+    return table
+
+
+def rank_by_chance(measured: np.ndarray, seed: int = 0) -> float:
+    """The rank correlation that a random order of these regions stays below in 19 of 20 cases, whatever its sign.
+
+    NaN where all were measured alike.
+    """
+    draw, order = np.random.default_rng(seed), np.arange(len(measured), dtype=np.float64)
+    return float(np.quantile([abs(spearman(draw.permutation(order), measured)) for _ in range(DRAWS)], 0.95))
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:

@@ -30,6 +30,8 @@ from .reading import Reading, readings_folder
 from .target import Target
 
 KIND = "forecast"
+NEAR_CERTAIN = -0.05  # log-probability of an answer, in nats, from which on its slope says little: 1 - p is below 0.05
+FLAT = "The answer is near-certain: a first-order forecast is nearly flat there, and says little."
 
 
 def open_forecast(run: Run, target: Target, towers: Sequence[str] = ("language",)) -> Forecast:
@@ -45,6 +47,11 @@ class Forecast(Reading):
     @property
     def target(self) -> Target:
         return Target(tuple(self.info["target"]["tokens"]), self.info["target"]["against"])
+
+    @property
+    def caution(self) -> str:
+        """A sentence where the target is so certain that the forecast says little, '' elsewhere."""
+        return flat_words(float(self.info["value"])) if self.target.against is None else ""
 
     def _check(self) -> None:
         super()._check()
@@ -210,6 +217,11 @@ class Forecast(Reading):
             stop = start + rows.shape[1]
             seen = _seen(data["pull"][:, start:stop], data["value"])
             yield start, rows * (seen - data["pull_output"][:, start:stop, None].astype(np.float64)), rows
+
+
+def flat_words(value: float, words: str = FLAT) -> str:
+    """A sentence where the target is so probable that its forecast says little; '' elsewhere."""
+    return words if value > NEAR_CERTAIN else ""
 
 
 HALF = 0.5  # of a row's mass: below it what is left is summed, and not taken from 1

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.errors import NotInRun
-from attention.kinds.kept import find_reading, kept_readings
+from attention.kinds.kept import content_of, find_reading, kept_readings
 from attention.words import GONE
 
 from .assets import asset
@@ -49,7 +49,7 @@ def routes(
         **{path: _sending(answer) for path, answer in RUN_ANSWERS.items()},
         "received": received.answer,
         "readings.json": lambda run, _: as_json(kept_readings(run)),
-        "reading/{name}": lambda run, request: as_json(find_reading(run, request.path_params["name"]).info),
+        "reading/{name}": lambda run, request: as_json(content_of(find_reading(run, request.path_params["name"]))),
         "reading/{name}/{tower}/{layer:int}": _reading_layer,
         "layer/{tower}/{layer:int}": lambda run, request: layer_file(run, request, room),
     }

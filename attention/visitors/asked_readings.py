@@ -38,7 +38,7 @@ class OfRun:
         return readings_folder(self.run) / self.kind.name_of(self.run, self.asked)
 
     def found(self) -> dict[str, Any] | None:
-        """Return its record, where it is there already."""
+        """Return its record, where all of it is there already."""
         return found_reading(self.run, self.kind, self.asked)
 
 

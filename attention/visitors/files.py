@@ -48,6 +48,7 @@ class Entry:
     used: float
     n_bytes: int = 0
     is_written: bool = False
+    is_left: bool = False  # goes as soon as nobody holds it
 
 
 class Files:
@@ -90,8 +91,12 @@ class Files:
             with self._mutex:
                 self._held.subtract(folders)
                 self._held += Counter()  # without those of which nobody holds any
-                for entry in (self._entries[folder] for folder in folders if folder in self._entries):
+                there = [self._entries[folder] for folder in folders if folder in self._entries]
+                for entry in there:
                     entry.used = self._presence.now()
+                left = [entry.folder for entry in there if entry.is_left and entry.folder not in self._held]
+            for folder in left:
+                self.remove(folder)
 
     def n_bytes(self, address: str | None = None, *, uploads_only: bool = False) -> int:
         """Bytes that lie here; with `address` its own."""
@@ -119,7 +124,7 @@ class Files:
             else:
                 is_over = not self._keeps_uploads and (now - entry.used > UNUSED_S or self._is_gone(entry))
             if is_over:
-                self.remove(entry.folder)
+                self.release(entry.folder)
 
     def close(self) -> None:
         """Remove all of it: the app has ended."""
@@ -130,6 +135,21 @@ class Files:
         with self._mutex:
             self._entries.pop(folder, None)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def release(self, folder: Path) -> bool:
+        """Remove a folder, once nobody holds it; True if that is now."""
+        with self._mutex:
+            entry = self._entries.get(folder)
+            if entry is not None and folder in self._held:
+                entry.is_left = True
+                return False
+            self._entries.pop(folder, None)
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+
+    def has(self, folder: Path) -> bool:
+        """True if this folder is one of those that are here."""
+        return folder in self._entries
 
     def served(self, path: str | Path) -> None:
         """Remove a file that nobody needs any more; what is left of its folder, if that is ours, counts alone."""

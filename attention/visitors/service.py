@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 from attention.capture.images import open_pictures
 from attention.decoder_pool import ask_for
-from attention.environment import POCKET_ID, is_zero_gpu
+from attention.environment import POCKET_ID, is_zero_gpu, offers_login
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
 from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
+from attention.models.hub_login import HubLogin
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -35,6 +36,7 @@ from attention.words import GONE
 from .asked_readings import Answered, OfRun, OneAtATime, read_asked, record_of
 from .asked_trials import read_trial
 from .files import bytes_of
+from .hub_logins import HubLogins
 from .jobs import Job, wait_for
 from .key import Key
 from .presence import RUN, STREAM, Visitor
@@ -46,7 +48,7 @@ from .turns import Turn, Turns
 log = logging.getLogger(__name__)
 
 
-FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool], list[dict]]
+FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool, HubLogin | None], list[dict]]
 
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
@@ -61,6 +63,7 @@ class Begun(NamedTuple):
     partial: PartialRun
     visitor: Visitor
     turn: Turn
+    login: HubLogin | None  # the visitor's own to the Hub
 
 
 class Service:
@@ -86,7 +89,8 @@ class Service:
                 returns {run} or {error}; given the inputs too where they are made already. `work` is that of one run.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
-                downloads them, and returns what `run_job` needs of them; told of a download. None: there are none here.
+                downloads them, and returns what `run_job` needs of them; told of a download, and of the visitor's own
+                login where one is offered. None: there are none here.
             is_hosted: strangers come here: only the models on offer, and the limits of a server.
             limits: another server's than the usual ones.
             model: the model to offer first, instead of the machine's default.
@@ -102,6 +106,8 @@ class Service:
             TurnLimits.hosted() if is_hosted else TurnLimits(), DEVICES_OF_ZERO_GPU if is_zero_gpu() else 1
         )
         self.presence, self.files = cache.presence, cache.files
+        self.offers_login = is_hosted and offers_login()
+        self.hub_logins = HubLogins(cache.files, cache.new_folder().parent / "by_login", cache.room)
         self._jobs: dict[str, set[Job]] = defaultdict(set)
         self.starting = Starting()
         self._loaded = self.starting.has_libraries
@@ -280,10 +286,13 @@ class Service:
             raise InvalidRequest("This is not among what was deleted here.") from None
 
     @contextmanager
-    def job(self, fields: dict, owner: Visitor | str, comparison: dict | None = None) -> Iterator[Job]:
+    def job(
+        self, fields: dict, owner: Visitor | str, comparison: dict | None = None, login: HubLogin | None = None
+    ) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. The
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. What
+        not everybody may read of the Hub is read by the owner's own `login`, where one is offered. The
         result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
         owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
         """
@@ -291,11 +300,11 @@ class Service:
         work = functools.partial(self._work, fields=fields, comparison=comparison)
         paths = files_of(fields)
         kept = self.reading(*self.cache.tickets_of_files(paths))
-        with self.files.held(paths), kept, self._begun(work, owner) as job:
+        with self.files.held(paths), kept, self._begun(work, owner, login) as job:
             yield job
 
     @contextmanager
-    def trial(self, ticket: Any, given: dict, owner: Visitor | str) -> Iterator[Job]:
+    def trial(self, ticket: Any, given: dict, owner: Visitor | str, login: HubLogin | None = None) -> Iterator[Job]:
         """Start a job that tries a run's answer without what fields name, as `job` does; the result is its record.
 
         Raises what `asked_trials.read_trial` raises, and InvalidRequest for a ticket of no run.
@@ -304,11 +313,13 @@ class Service:
         asked = read_trial(run, given)
         self.checked_model(run.info["model"]["id"])
         work = functools.partial(self._try, ticket=ticket, run=run, asked=asked)
-        with self.reading(ticket), self._begun(work, owner) as job:
+        with self.reading(ticket), self._begun(work, owner, login) as job:
             yield job
 
     @contextmanager
-    def asked_reading(self, ticket: Any, given: dict, owner: Visitor | str) -> Iterator[Job | Answered]:
+    def asked_reading(
+        self, ticket: Any, given: dict, owner: Visitor | str, login: HubLogin | None = None
+    ) -> Iterator[Job | Answered]:
         """Start a job that makes a reading of a run, as `job` does, or find it; the result is its record.
 
         `given` is {reading: its kind, member, ...fields of the kind}. Raises what `asked_readings.read_asked` raises,
@@ -323,11 +334,11 @@ class Service:
             self.checked_model(part.run.info["model"]["id"])
             part.kind.cost(part.run, part.asked)  # refuses what cannot be had
         work = functools.partial(self._read_anew, ticket=ticket, parts=parts)
-        with self.reading(ticket), self._begun(work, owner) as job:
+        with self.reading(ticket), self._begun(work, owner, login) as job:
             yield job
 
     @contextmanager
-    def _begun(self, work: Callable[[Begun], dict], owner: Visitor | str) -> Iterator[Job]:
+    def _begun(self, work: Callable[[Begun], dict], owner: Visitor | str, login: HubLogin | None) -> Iterator[Job]:
         """A job that has entered the line. Leaving the block stops it if it still works."""
         visitor = Visitor.of(owner)
         owner, since = visitor.session, self.presence.now()
@@ -337,7 +348,7 @@ class Service:
             partial = self._new_folder()
             job = Job(
                 partial,
-                lambda: work(Begun(partial, visitor, turn)),
+                lambda: work(Begun(partial, visitor, turn, login)),
                 turn,
                 lambda: bool(streams) and self.presence.away(streams, since) > GONE_SECONDS,
             )
@@ -367,6 +378,11 @@ class Service:
         """True if a job of this visitor is in progress."""
         return any(not job.is_done for job in tuple(self._jobs.get(owner, ())))
 
+    def session_closed(self, session: str) -> None:
+        """A page or a client has gone: its runs wait less long, and what its login has fetched goes."""
+        self.cache.session_closed(session)
+        self.hub_logins.session_closed(session)
+
     def close(self) -> None:
         """Stop every job, and leave the cache as it is to be found next time."""
         jobs = [job for jobs in self._jobs.values() for job in jobs]
@@ -378,7 +394,7 @@ class Service:
 
     def _work(self, begun: Begun, fields: dict, comparison: dict | None) -> dict:
         """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
-        limits, partial, visitor, turn = self.limits, begun.partial, begun.visitor, begun.turn
+        limits, (partial, visitor, turn, _) = self.limits, begun
         Request(**fields).validate(limits or Limits())  # which needs no turn
         turn.begin(partial.check_cancelled)
         partial.report("inputs")  # which may take many seconds
@@ -386,16 +402,17 @@ class Service:
         pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
         partial.report("queue")
         wait_for(self._loaded, partial)
-        job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison)
-        partial.report("queue")
-        with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
-            done = self._run_job(job, prepared)
+        with self.hub_logins.of(visitor, begun.login) as login:
+            job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison, login)
+            partial.report("queue")
+            with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
+                done = self._run_job(job, prepared)
         if "error" in done:
             raise AttentionError(done["error"])
         return {"ticket": self.cache.add(done["run"], visitor)}
 
     def _ready(
-        self, partial: PartialRun, fields: dict, pictures: Any, comparison: dict | None
+        self, partial: PartialRun, fields: dict, pictures: Any, comparison: dict | None, login: HubLogin | None
     ) -> tuple[dict, Any, int]:
         """Refuse what cannot fit before a GPU is asked for; return the job, its inputs, and its bytes on disk."""
         from attention.capture.forecast import download_reporter, forecast
@@ -423,7 +440,9 @@ class Service:
         job: dict[str, Any] = {
             "partial": str(partial.folder),
             "request": request.to_dict(),
-            "adapters": self._adapters(wanted, fields["model"], download_reporter(partial), comparison is not None),
+            "adapters": self._adapters(
+                wanted, fields["model"], download_reporter(partial), comparison is not None, login
+            ),
             "words": comparison["words"] if comparison is not None else None,
             "work": asdict(expected.work),
         }
@@ -452,9 +471,11 @@ class Service:
                         "folder": str(part.run.folder), "readings": str(part.place.parent), "kind": part.kind.name,
                         "asked": part.asked,
                     }  # fmt: skip
-                    done = self._ask_again(begun, part.run, {"reading": reading}, cost.passes, cost.n_bytes)
+                    try:
+                        done = self._ask_again(begun, part.run, {"reading": reading}, cost.passes, cost.n_bytes)
+                    finally:  # what was stopped may have kept a part
+                        self.cache.count_readings(ticket, part.place.parent)
                     record = done["reading"]
-                    self.cache.count_readings(ticket, part.place.parent)
             records.append(record)
         return record_of(parts, records)
 
@@ -484,19 +505,20 @@ class Service:
             alone = bool(adapter.get("without"))
             wanted.append({"id": adapter["id"], "scale": adapter["scale"], "rename": False, "alone": alone})
         n_bytes = expected.bytes_on_disk if n_bytes is None else n_bytes
-        job = {
+        job: dict[str, Any] = {
             "partial": str(partial.folder),
             "request": request.to_dict(),
-            "adapters": self._adapters(wanted, model, watch, may_be_models=False),
             "words": None,
             "work": asdict(
                 replace(expected.work, tokens=round(passes * len(run.info["tokens"])), bytes_on_disk=n_bytes)
             ),
             **what,
         }
-        partial.report("queue")
-        with self.cache.room(n_bytes), begun.turn.device(partial.check_cancelled):
-            done = self._run_job(job, expected.prepared)
+        with self.hub_logins.of(begun.visitor, begun.login) as login:
+            job["adapters"] = self._adapters(wanted, model, watch, may_be_models=False, login=login)
+            partial.report("queue")
+            with self.cache.room(n_bytes), begun.turn.device(partial.check_cancelled):
+                done = self._run_job(job, expected.prepared)
         if "error" in done:
             raise AttentionError(done["error"])
         return done
@@ -521,13 +543,18 @@ class Service:
             comparison["adapters"] = [*comparison["adapters"], adapter]  # last: `words` names the others by number
 
     def _adapters(
-        self, wanted: list[dict], model: str, watch: Callable[[int, int], None], may_be_models: bool
+        self,
+        wanted: list[dict],
+        model: str,
+        watch: Callable[[int, int], None],
+        may_be_models: bool,
+        login: HubLogin | None,
     ) -> list[dict]:
         if not wanted:
             return []
         if self._find_adapters is None:
             raise InvalidRequest("There are no adapters here: leave the adapter out.")
-        return self._find_adapters(wanted, model, watch, may_be_models)
+        return self._find_adapters(wanted, model, watch, may_be_models, login)
 
 
 def files_of(fields: dict) -> list[str]:

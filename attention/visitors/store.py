@@ -213,8 +213,8 @@ class RunCache:
         """
         with self._mutex:
             entry = self._entries[ticket]
-        is_writable = os.access(entry.folder.parent, os.W_OK) and not entry.is_public
-        if not is_writable:
+        within = entry.folder if member else entry.folder.parent
+        if entry.is_public or not os.access(within, os.W_OK):
             return readings_beside(self._place.path / ".".join(filter(None, (ticket, member))))
         return readings_beside(entry.folder / member if member else entry.folder)
 

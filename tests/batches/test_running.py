@@ -134,6 +134,7 @@ def never(*_):
     raise AssertionError("nothing is left to do")
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("end", ["a row", "numbers", "half a row"])
 def test_what_a_killed_process_left_goes_on_to_the_same_bytes(few, answered, copied, end):
     whole = content(answered)
@@ -155,6 +156,7 @@ def test_what_a_killed_process_left_goes_on_to_the_same_bytes(few, answered, cop
     run_batch(few, copied, ANSWERS, engine=lambda plan, items, *_: [never() for _ in items])
 
 
+@pytest.mark.full
 def test_ctrl_c_keeps_what_is_made(tmp_path, few, answered):
     def interrupted(what, counts, total):
         if counts.made == 2:
@@ -214,8 +216,6 @@ def test_a_bad_line_is_a_row_with_its_reason_and_is_tried_again(tmp_path):
     found, counts = run_batch(given, tmp_path / "b", REQUEST)
     assert (counts.made, counts.known, counts.failed, len(found)) == (1, 2, 1, 3)
     assert [row["name"] for row in found.errors()] == ["item 4"]
-    with pytest.raises(InvalidRequest, match="no line"):
-        run_batch([], tmp_path / "none", REQUEST)
 
 
 def test_lines_that_ask_the_same_are_one_item(tmp_path):
@@ -231,6 +231,9 @@ def test_a_folder_holds_one_batch_of_one_process_a_shard(tmp_path, few, copied):
     ):
         with pytest.raises(InvalidRequest, match=said):
             run_batch(few, copied, **changes)
+    with pytest.raises(InvalidRequest, match="no line"):
+        run_batch([], tmp_path / "new", ANSWERS)
+    run_batch(lines(1), tmp_path / "new", REQUEST)  # nothing was made yet of the other settings
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(InvalidRequest, match="not empty, and holds no batch"):

@@ -38,10 +38,7 @@ def prepared(loaded, question, size=(400, 150), seed=0):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in ("qwen3_vl", "gemma3", "mllama") else pytest.mark.full)
-        for name in tiny_families.all_types()
-    ],
+    [pytest.param(name, marks=[] if name == "qwen3_vl" else pytest.mark.full) for name in tiny_families.all_types()],
 )
 def test_answers_of_prompts_of_other_lengths_are_those_written_alone(name, tmp_path):
     loaded = models.load(str(tiny_families.write(name, tmp_path)), "cpu")

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from attention.batches.running import Counts
 from attention.commands import main as command_line
+from attention.commands.batch import BatchProgress
+from attention.commands.progress import Progress
 from attention.environment import EXAMPLES
 
 
@@ -63,6 +66,18 @@ def test_a_bad_line_is_said_and_is_the_exit_code_and_score_and_heads_read_the_re
 def test_a_setting_that_is_none_is_refused_before_anything_is_run(call, questions, tmp_path, more, said):
     code, _, err = call("batch", *questions, "--output-dir", tmp_path / "b", *more)
     assert code == 2 and said in err
+
+
+def test_progress_says_how_many_a_second_and_how_long_the_others_take(capsys):
+    now = 0.0
+    said = BatchProgress(Progress(), clock=lambda: now)
+    said("items", Counts(), 100)
+    for made in range(0, 100, 5):
+        now += 10
+        said("items", Counts(made=made, failed=3), 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Running items" and len(lines) == 4
+    assert lines[2] == "Running items: item 58 of 100, 0.5 a second, 3 failed, about 85 s left"
 
 
 def test_flags_that_would_be_passed_over_are_refused(call, tmp_path):

@@ -13,12 +13,17 @@ from attention.commands.main import main
 from attention.effects.agreeing import HIDDEN, PAINTED, Agreeing, agree
 from attention.effects.beside_controls import BesideControls, try_heads, try_region
 from attention.effects.controls import control_heads, control_regions
+from attention.effects.keeping_agreement import keep_agreement
 from attention.effects.over_set import BEST, over_set
-from attention.effects.record import FLAT, NEAR_CERTAIN, tried_record
+from attention.effects.record import tried_record
 from attention.environment import EXAMPLES, POCKET
-from attention.errors import Cancelled, InvalidRequest, NotInRun
+from attention.errors import Cancelled, DamagedRun, InvalidRequest, NotInRun
+from attention.kinds.agreement import AGREEMENT
 from attention.models import loading as models
 from attention.readings.agreement import agreement, keys_of, picture_blocks, spearman
+from attention.readings.forecast import FLAT, NEAR_CERTAIN
+from attention.readings.kept_agreement import FLAT_ORDER, KeptAgreement
+from attention.readings.reading import INDEX
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
@@ -177,6 +182,43 @@ def test_the_commands_say_it_in_numbers_and_words(run, capsys):
     assert "Layer 99" in capsys.readouterr().err
     assert main(["agree", *asked]) == 2
     capsys.readouterr()
+
+
+def test_agreement_is_kept_with_every_head_and_found_again(run, capsys):
+    target = Target.of(run)
+    kept = keep_agreement(run, sides=2, model=of_pocket())
+    again = keep_agreement(run, sides=2, model=None)  # found: no model is loaded
+    assert again.table() == kept.table() and kept.info["target"] == target.to_dict()
+    blocks = picture_blocks(run, 2)
+    row = np.mean([run.row(3, token - 1)[1] for token in target.tokens], axis=0, dtype=np.float64)
+    mass = -np.array([row[list(each.keys)].sum() for each in blocks])
+    own = kept.of_head(3, 1)
+    for truth, found in kept.measured.items():
+        assert own[truth].rank == pytest.approx(agreement(mass, found).rank)
+    record = AGREEMENT.content(kept)
+    assert record["n_inputs"] == 1 and record["n_regions"] == 4 == len(record["regions"])
+    assert [each["keys"] for each in record["regions"]] == [list(each.keys) for each in blocks]
+    assert record["caution"] == (FLAT_ORDER if kept.info["value"] > NEAR_CERTAIN else "")
+    assert record["chance"]["hidden"]["hits"] == 0.25 and 0.9 <= record["chance"]["hidden"]["rank"] <= 1
+    assert AGREEMENT.name_of(run, AGREEMENT.read(run, {"sides": 2})) == kept.folder.name
+    for wrong, words in (((99,), "no layer 99"), ((3, 99), "no head 99")):
+        with pytest.raises(NotInRun, match=words):
+            kept.of_head(*wrong)
+    for sides in (1, 17):
+        with pytest.raises(InvalidRequest, match=f"sides is {sides}"):
+            AGREEMENT.read(run, {"sides": sides})
+    asked = ["agree", str(run.folder), "--sides", "2", "--model", str(POCKET), "--quiet"]
+    assert main([*asked, "--head", "3", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "attention, layer 3 head 1" in said and "n = 1, descriptive" in said and "1 in 4" in said
+    assert main([*asked, "--seed", "3"]) == 2 and "Leave it out" in capsys.readouterr().err
+    index = kept.folder / INDEX
+    info = json.loads(index.read_text())
+    for changed in ({"maps": {"mean": [0.0]}}, {"measured": {}}, {"regions": []}, {"caution": None}):
+        index.write_text(json.dumps(info | changed))
+        with pytest.raises(DamagedRun, match="is damaged"):
+            KeptAgreement(run, kept.folder)
+    index.write_text(json.dumps(info))
 
 
 def test_a_setting_that_would_be_passed_over_is_refused(run, capsys):

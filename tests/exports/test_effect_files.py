@@ -66,7 +66,13 @@ def test_figures_are_pale_where_nothing_is_lost_and_say_target_and_sign(run, for
     assert about["range"][1] == pytest.approx(np.abs(effects).max()) and about["reading"] == name
     text = export(run, "svg", tmp_path / "a.svg", **fields).read_text(encoding="utf-8")
     hidden = float(forecast.knock_out(sorted(_keys(run, fields["box"]))).sum(dtype=np.float64))
-    for words in ("log-probability of “red”", "negative (blue): the answer would lose", name, "no explanation"):
+    for words in (
+        "log-probability of “red”",
+        "negative (blue): the answer would lose",
+        name,
+        "no explanation",
+        "near-certain",
+    ):
         assert words in text, words
     assert (
         f"{abs(hidden):.3g}"[:4] in text and "all rows together" in text and "attention" not in text.split("<text")[5]

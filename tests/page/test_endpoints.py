@@ -292,6 +292,32 @@ def test_what_is_no_sound_run_is_refused_in_words_and_leaves_nothing(client, ser
     assert {*GRADIO_FOLDER.rglob("*.zip")} == uploads, "nor is what was uploaded"
 
 
+def test_a_reading_is_asked_for_by_a_script_and_its_maps_are_those_of_the_route(address, client, picture):
+    made = client.predict(images=handle_file(picture), prompt=PROMPT, answer="here", vision=False, api_name="/analyze")
+    ticket, first = made["ticket"], made["run"]["prompt_tokens"]
+    asked = {"ticket": ticket, "kind": "forecast", "tokens": [first], "against": 7.0}
+    read = client.predict(**asked, api_name="/reading")
+    assert read["target"] == {"tokens": [first], "against": 7} and read == client.predict(**asked, api_name="/reading")
+    png, values = client.predict(ticket=ticket, layer=2, head=1, reading=read["name"], api_name="/heatmap")
+    answer = httpx.get(f"{address}gradio_api/attention/{ticket}/row?layer=2&head=1&reading={read['name']}")
+    row = np.frombuffer(answer.content, np.float32)
+    with open_run(made["folder"]) as run:
+        assert np.allclose(values, row[run.cells(0)], rtol=1e-6, atol=0) and Image.open(png).size == SIZE
+    listed = httpx.get(f"{address}gradio_api/attention/{ticket}/readings.json").json()["readings"]
+    assert [each["name"] for each in listed] == [read["name"]]
+    npz = client.predict(ticket=ticket, format="npz", reading=read["name"], query=first, api_name="/export")
+    assert np.load(npz)["reading"] == read["name"]
+    for fields, words in (
+        ({"kind": "mood"}, "There is no reading 'mood'"),
+        ({"kind": "forecast", "tokens": [0]}, "no token of the answer"),
+        ({"kind": "lens", "member": "base"}, "This is one run"),
+    ):
+        with pytest.raises(AppError, match=words):
+            client.predict(ticket=ticket, **fields, api_name="/reading")
+    with pytest.raises(AppError, match="no reading"):
+        client.predict(ticket=ticket, reading="../run", api_name="/heatmap")
+
+
 def test_opening_removes_no_file_but_the_zip(address, client, result):
     png, _ = client.predict(ticket=result["ticket"], api_name="/heatmap")
     served = httpx.post(f"{address}gradio_api/upload", files={"files": ("map.png", Path(png).read_bytes())}).json()[0]

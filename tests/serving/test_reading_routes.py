@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.lens import read_lens
 from attention.environment import EXAMPLES
+from attention.folders import open_folder
 from attention.models.kept import free
 from attention.readings.reading import INDEX, readings_folder
 from attention.runs.pooling import pool_maps, pooled_shape
@@ -161,3 +162,15 @@ def test_what_is_not_there_is_refused_in_words(client, run, forecast, lens):
     assert get(client, f"region?box=0,0,1,1&reading={name}", 404)
     get(client, "reading/..%2f..%2frun.json", 404)
     get(client, f"base/row?layer=0&query=3&reading={name}", 404)
+
+
+def test_of_a_comparison_each_member_has_readings_of_its_own(tmp_path):
+    with open_folder(shutil.copytree(EXAMPLES / "compared", tmp_path / "both")) as both:
+        forecast = forecast_knock_outs(both.base)
+        with TestClient(Starlette(routes=routes({"both": both}.__getitem__))) as client:
+            row = client.get(f"{PREFIX}/both/base/row?layer=1&reading={forecast.folder.name}")
+            assert np.array_equal(np.frombuffer(row.content, np.float32), forecast.keys(1).reshape(-1))
+            assert len(get(client, "base/readings.json", ticket="both").json()["readings"]) == 1
+            assert not get(client, "adapter_1/readings.json", ticket="both").json()["readings"]
+            get(client, f"adapter_1/row?layer=1&reading={forecast.folder.name}", 404, "both")
+            assert "several runs" in get(client, "readings.json", 404, "both").json()["error"]

@@ -254,3 +254,27 @@ def test_of_a_comparison_each_member_is_asked_with_its_own_adapter(service, kind
         asked(service, "compared", {"reading": kind, "member": "nobody"})
     with pytest.raises(NotInRun, match="one run"):
         asked(service, "shapes", {"reading": kind, "member": "base"})
+
+
+def test_a_map_of_cells_that_is_stopped_is_listed_with_what_it_has_and_gone_on_with(service):
+    given = {"reading": "cells", "blocks": [2, 2], "paint": "mean"}
+
+    async def stopped():
+        told = None
+        with service.asked_reading("shapes", given, "somebody") as job:
+            async for _ in job.follow():
+                told = job.told()
+                if told:
+                    break
+        return told, job
+
+    with ThreadPoolExecutor(1) as pool:
+        told, job = pool.submit(asyncio.run, stopped()).result(60)
+    job.join(30)
+    run = service.run("shapes")
+    (kept,) = [each for each in kept_readings(run)["readings"] if each["name"] == told["name"]]
+    assert 0 < told["measured"]["hidden"] <= kept["measured"]["hidden"]
+    assert kept["measured"].get("mean", 0) < kept["total"]
+    whole, phases = asked(service, "shapes", given)
+    assert whole["measured"] == {"hidden": whole["total"], "mean": whole["total"]} and "try" in phases
+    assert asked(service, "shapes", given)[1] == []

@@ -196,6 +196,9 @@ export function createSource({
     /** The readings that were made of the run, the newest first. @returns {Promise<import('../state/readings.js').MadeReading[] | null>} */
     readings: () => wanted('readings', 'readings.json', async (signal) => (await (await get('readings.json', signal)).json()).readings),
 
+    /** All of a small one, by its name. @param {string} name @returns {Promise<any>} */
+    reading: (name) => wanted(`reading ${name}`, `reading/${name}`, async (signal) => (await get(`reading/${name}`, signal)).json()),
+
     /** All that is measured of a region. @param {RegionWish} wish */
     region: (wish) => wanted('region', regionPath(wish), (signal) => numbers(regionPath(wish), signal)),
 

@@ -7,6 +7,7 @@
  * @property {Float32Array} values       [cells], attention, or effects; divided by what is not on sinks where that is asked for
  * @property {Uint8Array | null} hidden  1 for a cell that is hatched instead of coloured
  * @property {import('./colour_range.js').Range} range
+ * @property {{map: import('./cell_map.js').CellMap, measure: import('./cell_map.js').Measure}} [measured]  what it is of, where it was measured cell by cell
  */
 import { rangeOf } from './colour_range.js';
 import { withoutSinks } from './sinks.js';

@@ -45,7 +45,12 @@ export function keptView({ shown, drawn, palette, opacity, sinks, smooth, places
   };
   // The answer's own place is not drawn where a person does not want to see it.
   const region = info && (chosen || places) ? regionIn(info, chosen, tower) : null;
-  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }), ...(effect && { effect }) };
+  return { tower, direction, query, until, layer, head, grid: shown.cells.length ? shown.grid : null, look, clip, ...(region && { region }), ...(effect && { effect }), ...(drawn?.measured && { measured: measuredView(drawn.measured) }) };
+}
+
+/** @param {NonNullable<import('./coloured_map.js').Drawn['measured']>} measured */
+function measuredView({ map: { name, target, block }, measure }) {
+  return { name, tokens: target.tokens, block, measure };
 }
 
 /**
@@ -101,6 +106,7 @@ export function opening({ tower, direction, layer, head, query }) {
  * @param {Format} format
  */
 export function reasonAgainst(view, format) {
+  if (view.measured && [...FIGURES, 'npz', 'csv'].includes(format)) return `What is shown was measured, and files hold what is read: choose Read or Forecast. Its numbers: reading/${view.measured.name}.`;
   if (format === 'region' && !view.region) return 'Mark a place first: ▭ beside the zoom, or the key m.';
   if (format === 'region' && view.effect) return 'A table of a place is of what is read: choose Read.';
   if (format === 'region' && view.direction !== 'reads') return 'A place is measured in what a row reads: choose “reads from”.';

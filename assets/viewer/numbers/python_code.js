@@ -14,6 +14,7 @@
  * @property {Choice} head
  * @property {number | null} grid   null where its values lie on no picture
  * @property {import('./regions.js').Region} [region]  the place that is measured
+ * @property {{name: string, tokens: number[], block: number[], measure: import('./cell_map.js').Measure}} [measured]  the map of cells that is shown instead
  * @property {import('../state/reading.js').Reading | null} [effect]  the forecast that is shown instead of what was read
  */
 import { regionPath, sidesOf } from '../data/source.js';
@@ -24,8 +25,28 @@ import { effectName, effectsAddress, effectsFromFolder, saidOfEffects, timesInPy
  * @param {{folder?: string | null, address: string}} run  where it lies, and what serves it
  */
 export function pythonCode(view, { folder, address }) {
-  const lines = folder ? fromFolder(view, folder) : fromAddress(view, address);
+  const lines = view.measured ? measuredCode(view, view.measured, folder, address) : folder ? fromFolder(view, folder) : fromAddress(view, address);
   return `${lines.join('\n')}\n`;
+}
+
+/**
+ * A map of cells that was measured: of a run on this machine it is gone on with where it was stopped.
+ * @param {View} view @param {NonNullable<View['measured']>} measured @param {string | null | undefined} folder @param {string} address
+ */
+function measuredCode({ grid }, { name, tokens, block, measure }, folder, address) {
+  const said = '# nats of the answer by each block of cells; NaN was not measured';
+  if (folder) {
+    const paint = measure === 'hidden' ? '' : `, paint=${literal(measure)}`;
+    return [
+      'from attention import ask_reading, open_run', '', `run = open_run(${literal(folder)})`,
+      `found = ask_reading(run, "cells", tokens=[${tokens.join(', ')}], blocks=[${block.join(', ')}]${paint})`, said, `map = found.changes(${grid}, ${literal(measure)})`, 'print(map)',
+    ];
+  }
+  return [
+    'import json', 'from urllib.request import urlopen', '', 'import numpy as np', '', '# whoever has this address can read the run', `address = ${literal(address)}`,
+    `with urlopen(address + ${literal(`/reading/${name}`)}) as answer:`, '    found = json.load(answer)', said,
+    `blocks = next(each for each in found["grids"] if each["grid"] == ${grid})[${literal(measure)}]`, 'map = np.array(blocks, float)  # None becomes NaN', 'print(map)',
+  ];
 }
 
 /** @param {View} view @param {string} folder */

@@ -7,6 +7,7 @@
  */
 import { formatTimes, formatValue } from '../data/format.js';
 import { cellBox } from '../paint/geometry.js';
+import { measuredCell } from './cell_map.js';
 import { cellEffect } from './effect.js';
 
 /**
@@ -22,6 +23,7 @@ export function wordsOfCell(shown, drawn, grid, { row, col }, mode) {
   const place = `row ${row}, col ${col}`;
   const box = `x ${x0}–${x1}, y ${y0}–${y1} px`;
   if (!shown.cells.length) return { tip: 'click: who reads this cell', readout: `${place} · ${box}` };
+  if (drawn?.measured) return { tip: measuredCell({ ...drawn, measured: drawn.measured }, cell), readout: [place, measuredCell({ ...drawn, measured: drawn.measured }, cell), box].join(' · ') };
   if (shown.effect) return { tip: cellEffect(shown, cell), readout: [place, cellEffect(shown, cell), box].join(' · ') };
   const value = shown.cells[cell];
   const isSink = Boolean(shown.sinks.cells?.[cell]);

@@ -2,6 +2,7 @@
 /** The colour bar of the map: the palette, and the numbers of the very range that the overlay is painted with. */
 import { createBar, hoveredCell } from './bar.js';
 import { divergingPixels, solidPixels } from '../paint/palette.js';
+import { BAR } from '../text/cell_map.js';
 import { isDark } from './dom.js';
 import { barLabels, placeIn } from '../numbers/colour_range.js';
 
@@ -22,7 +23,7 @@ export function createColourBar(root, state, whose = () => '') {
   function label() {
     const { drawn, shown, scale } = state.get;
     if (!drawn) return bar.label(null);
-    const labels = ownLabels(drawn.range);
+    const labels = { ...ownLabels(drawn.range), ...(drawn.measured && BAR) };
     const isRelative = scale === 'uniform' && shown?.direction === 'read by' && !shown.effect;
     bar.label({
       ...labels, unit: [whose(), labels.unit].filter(Boolean).join(' · '),

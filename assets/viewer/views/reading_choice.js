@@ -33,13 +33,13 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   }
 
   function show() {
-    const { info, reading, readings, forecasts } = state.get;
+    const { info, reading, readings, forecasts, cellsShown } = state.get;
     const working = Boolean(readings.forecast?.working);
     element.hidden = !info || !(canAsk || forecasts.length);
     if (!info || element.hidden) return;
     const why = whyNoForecast(info);
-    read.setAttribute('aria-pressed', String(!reading && !working));
-    forecast.setAttribute('aria-pressed', String(Boolean(reading) || working));
+    read.setAttribute('aria-pressed', String(!reading && !working && !cellsShown));
+    forecast.setAttribute('aria-pressed', String((Boolean(reading) || working) && !cellsShown));
     forecast.disabled = Boolean(why);
     forecast.title = why || `${FORECAST_ANSWERS} (e)`;
     stop.hidden = !working;
@@ -56,7 +56,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     listen(forecast, { click: () => void (state.get.reading || choice.forecast()) }),
     listen(of, { change: () => void choice.forecast(of.value ? of.value.split(',').map(Number) : null) }),
     listen(stop, { click: () => { choice.stop(); forecast.focus(); } }),
-    state.on(['info', 'selection', 'reading', 'readings', 'forecasts'], show),
+    state.on(['info', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds
   ];
   show();

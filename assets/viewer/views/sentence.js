@@ -4,6 +4,7 @@ import { part } from './dom.js';
 import { cellsInWords, createLive } from './live.js';
 import { topCells } from '../numbers/reduce.js';
 import { SINK_RULE } from '../numbers/sinks.js';
+import { measuredCaution, measuredSentence } from '../text/cell_map.js';
 import { effectCaution, effectSentence, inNats } from '../text/effect.js';
 import { sentenceOf } from '../text/map.js';
 import { sinksOf } from '../text/sinks.js';
@@ -17,11 +18,16 @@ export function createSentence(root, state) {
   const live = createLive(root, state);
 
   function write() {
-    const { shown, info, selection } = state.get;
+    const { shown, info, selection, drawn } = state.get;
     const isMap = shown && info && shown.grid !== null && shown.cells.length && shown.grid === selection?.grid;
     sentence.textContent = sentence.title = !isMap ? '' : shown.effect ? effectSentence({ ...shown, effect: shown.effect }, info) : sentenceOf(shown, info, state.get.region);
     sinks.textContent = !isMap ? '' : shown.effect ? effectCaution(info, shown.effect) : sinksOf([shown], state.get.sinks);
     sinks.title = !isMap ? '' : shown.effect ? sinks.textContent : shown.sinks.count ? SINK_RULE : '';
+    if (isMap && drawn?.measured) {
+      sentence.textContent = sentence.title = measuredSentence(drawn.measured.map, drawn.measured.measure);
+      sinks.textContent = sinks.title = measuredCaution(drawn.measured.map, info);
+      return live.say(() => sentence.textContent ?? '');
+    }
     live.say(isMap ? () => spoken(shown, info) : null);
   }
 
@@ -31,7 +37,7 @@ export function createSentence(root, state) {
     return `${title.textContent}. ${sentence.textContent} ${sinks.textContent} Top cells: ${cellsInWords(topCells(cells, 5), cells, cols, effect ? inNats : undefined)}.`;
   }
 
-  const undo = state.on(['info', 'selection', 'shown', 'sinks', 'region'], write);
+  const undo = state.on(['info', 'selection', 'shown', 'drawn', 'sinks', 'region'], write);
   return {
     dispose: () => {
       undo();

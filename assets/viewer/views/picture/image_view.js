@@ -62,7 +62,8 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     root.toggleAttribute('data-quiet', toned && !beside && state.get.shown?.grid !== null);
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     const map = colouredMap();
-    const what = state.get.shown?.effect ? 'Forecast effects' : 'Attention';
+    const { shown, drawn } = state.get;
+    const what = drawn?.measured ? 'Measured effects' : shown?.effect ? 'Forecast effects' : 'Attention';
     first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : `${what} on the picture`}. ${label}` });
     alone?.show({ map, smooth, opacity: 1, label: `${what} without the picture. ${label}` });
     perf.map_ms = (alone ?? first).paint_ms;
@@ -74,7 +75,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     if (!shown || !drawn || shown.grid !== selection?.grid) return null;
     if (coloured?.drawn !== drawn || coloured.palette !== palette || coloured.beside !== beside || coloured.theme !== theme) {
       const { values, hidden, range } = drawn;
-      const colours = shown.effect ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
+      const colours = range.unit === 'effect' ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
       coloured = { drawn, palette, beside, theme, map: { values, hidden, place: (/** @type {number} */ value) => placeIn(range, value), colours } };
     }
     return coloured.map;
