@@ -16,6 +16,7 @@ _HOME = {
     "forecast_knock_outs": "capture.knock_out_forecast",
     "attribute_directly": "capture.direct_attribution",
     "read_lens": "capture.lens",
+    "read_relative": "capture.general_rows",
     "relative_map": "readings.relative",
     "Target": "readings.target",
     "ask_reading": "kinds.making",
@@ -45,8 +46,8 @@ _HOME = {
 __all__ = [
     "AttentionCallback", "AttentionError", "Item", "Limits", "Request", "Run", "Target", "agree", "answer_regions",
     "ask_reading", "attribute_directly", "compare_runs", "extract", "forecast", "forecast_knock_outs", "open_batch",
-    "open_run", "open_scores", "read_items", "read_lens", "read_region", "region_scores", "relative_map", "run_as_read",
-    "run_batch", "run_places", "score_items", "try_heads", "try_region",
+    "open_run", "open_scores", "read_items", "read_lens", "read_region", "read_relative", "region_scores",
+    "relative_map", "run_as_read", "run_batch", "run_places", "score_items", "try_heads", "try_region",
 ]  # fmt: skip
 
 

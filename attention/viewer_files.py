@@ -9,10 +9,13 @@ import hashlib
 import posixpath
 import re
 from functools import cache
+from pathlib import Path
 
 from .environment import VIEWER
+from .markdown_html import as_html
 
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+HOW_TO_READ = Path(__file__).parent / "readings" / "README.md"
 FIRST_SHEET = "styles/page.css"
 IMPORT = re.compile(r"^(?:import|export)\b[^;]*?from '(\.[^']+)'", re.MULTILINE)
 
@@ -65,4 +68,11 @@ def styles() -> str:
 
 def template(name: str) -> str:
     """A template, with the parts that several have in place of the comments that name them."""
-    return re.sub(r" *<!-- (\w+\.html) -->\n", lambda part: file_text(part[1]), file_text(name))
+    whole = re.sub(r" *<!-- (\w+\.html) -->\n", lambda part: file_text(part[1]), file_text(name))
+    return whole.replace("<!-- how_to_read -->", how_to_read())
+
+
+@cache
+def how_to_read() -> str:
+    """The page that says which question each reading answers, as HTML."""
+    return as_html(HOW_TO_READ.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -96,7 +97,7 @@ def test_the_gradio_client(place, address, capsys):
 def test_the_command_line(place, capsys):
     code = next(block for block in blocks("bash") if "attention extract" in block)
     printed = call_here(code, capsys)
-    assert "pocket" in printed
+    assert "chance" in printed
     assert (place / "star.png").stat().st_size
     assert (place / "star" / "run.json").exists()
 
@@ -108,6 +109,15 @@ def test_what_mattered(place, capsys):
         call_here(first, capsys)
     printed = call_here(next(block for block in blocks("bash") if "attention try" in block), capsys)
     assert "hidden the answer's log-probability changes by -9." in printed and "forecast of knock-outs" in printed
+
+
+@pytest.mark.slow
+def test_a_batch_and_a_site(place, capsys):
+    if not (place / "star").exists():
+        call_here(next(block for block in blocks("bash") if "attention extract" in block).splitlines()[0], capsys)
+    call_here(next(block for block in blocks("bash") if "attention batch" in block), capsys)
+    assert len(np.load(place / "answers" / "summary.npz")["answer"]) == 12
+    assert (place / "star-site" / "index.html").is_file()
 
 
 @pytest.mark.slow
@@ -134,7 +144,7 @@ def test_adapters_from_the_command_line(place, capsys):
 
 def test_every_snippet_is_tried():
     assert len(blocks("python")) == 4  # one of them in a notebook: browser/test_html_file.py
-    assert len(blocks("bash")) == 4
+    assert len(blocks("bash")) == 5
 
 
 @pytest.mark.slow
@@ -143,7 +153,8 @@ def test_the_table_of_endpoints_has_every_endpoint_and_field(address):
     from attention.page.api_fields import OF_A_COMPARISON
     from attention.page.endpoints import export_names
 
-    rows = dict(re.findall(r"^\| `/(\w+)` \| (.*?) \|", README, re.MULTILINE))
+    document = (ROOT / "attention" / "serving" / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `/(\w+)` \| (.*?) \|", document, re.MULTILINE))
     named = httpx.get(f"{address}/gradio_api/info").json()["named_endpoints"]
     assert {f"/{name}" for name in rows} == set(named)
     assert "every input of a `Request`" in rows["analyze"]

@@ -15,6 +15,7 @@ import { createChoices } from './views/choices.js';
 import { createColourBar } from './views/colour_bar.js';
 import { createControls } from './views/controls.js';
 import { painted, part } from './views/dom.js';
+import { areSummed } from './numbers/ratios.js';
 import { makeDrawn } from './numbers/coloured_map.js';
 import { atlasOf, createFollower, wantedAtlas } from './state/follow.js';
 import { createHeadline } from './views/headline.js';
@@ -35,6 +36,8 @@ import { createOpening } from './state/opening.js';
 import { createPanels } from './views/panels.js';
 import { createPlaceReading } from './state/place_reading.js';
 import { createPlayer } from './views/play.js';
+import { createDirect } from './views/direct.js';
+import { createLensSwitch } from './views/lens.js';
 import { createReadWithLess } from './views/read_with_less.js';
 import { asksTheSame, firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
@@ -49,6 +52,7 @@ import { createCellMap } from './state/cell_map.js';
 import { createCellMapView } from './views/cell_map.js';
 import { drawnCells } from './numbers/cell_map.js';
 import { createPageEvents, describe } from './views/page_events.js';
+import { createLens } from './state/lens.js';
 import { createReadingChoice } from './state/reading.js';
 import { createReadings } from './state/readings.js';
 import { createReadingSwitch } from './views/reading_choice.js';
@@ -107,6 +111,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const trials = server ? null : createTrials(state, trigger); // a file has nobody to ask
   const readings = server ? null : createReadings(state, trigger);
   const shows = createReadingChoice(state, { asking: readings, select: (selection) => void follower.select(selection), announce: session.announce });
+  const lens = createLens(state, { asking: readings, fail: session.fail });
   const cellMap = createCellMap(state, readings);
   const help = createHelp(root);
   const panels = createPanels(root, state);
@@ -121,7 +126,7 @@ export function mount({ element, props, watch, trigger, server }) {
         state.set({ info });
         void follower.reorder();
       },
-    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
+    }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, ...(readings ? [createDirect(root, state, readings, actions.choose)] : []), createLensSwitch(root, state, lens), lens, cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []), createCellMapView(root, state, cellMap), createAgreementView(root, state, readings, cellMap.canAsk),
     createMessage(root, state, {
       kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
@@ -171,10 +176,10 @@ export function mount({ element, props, watch, trigger, server }) {
       const chosen = isSame ? before.selection : wish.selection;
       const tower = checkedSelection(info, chosen ?? {}).tower;
       const shown = wish.shows ?? (wish.selection ? undefined : readShows(next.view?.show).shows);
-      const { reading, notice: missing } = shown ? await shows.restore(info, shown.tokens, tower) : { reading: null, notice: '' };
+      const { reading, notice: missing } = shown ? await shows.restore(info, shown.tokens, tower, shown.kind) : { reading: null, notice: '' };
       if (state.get.source !== source) return;
       const start = startingSelection(info, firstTower(info), next.view);
-      const selection = chosen ? checkedSelection(info, chosen, reading !== null) : reading ? { ...start, direction: /** @type {const} */ ('received') } : start;
+      const selection = chosen ? checkedSelection(info, chosen, reading?.kind) : areSummed(reading) ? { ...start, direction: /** @type {const} */ ('received') } : start;
       const region = isSame ? before.region : regionAsked(info, asked, selection.tower);
       const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : missing;
       state.set({ info, reading, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });

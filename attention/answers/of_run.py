@@ -6,16 +6,18 @@ numbers are those of a reading of the run, signed, float32; then a query may be 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from attention.coordinates import AUTO
-from attention.errors import NotInRun
-from attention.kinds.kept import run_as_read
+from attention.errors import NotInRun, quoted
+from attention.kinds.kept import find_reading, run_as_read
 from attention.measures import regions
 from attention.places.of_run import run_places
+from attention.readings.lens import Lens
 from attention.runs.pooling import pooled_shape
 from attention.runs.regions import read_region, region_scores
 
@@ -87,9 +89,13 @@ def atlas(run, asked: Query) -> Answer:
     """One token's maps in every layer and head: float16 [layers, heads, rows, cols].
 
     With `key` instead of `query`: what each cell's token reads from that key. With `until`: the mean over the positions
-    from query (or key) to until. Maps of more than `max_cells` cells come as area means.
+    from query (or key) to until. Maps of more than `max_cells` cells come as area means. Of a reading whose means are
+    no means of its maps `reduced=1` gives [layers + 1, heads + 2, rows, cols], with them at the ends.
     """
     run = as_read(run, asked)
+    is_reduced = read_word(asked, "reduced", ("0", "1"), "0") == "1"
+    if is_reduced and not hasattr(run, "reduced_atlas"):
+        raise BadQuery("reduced=1 is of relative attention alone: other means are made of the maps themselves.")
     tower, grid, until = read_tower(asked), read_number(asked, "grid", 0), read_number(asked, "until", None)
     query, key = read_number(asked, "query", None), read_number(asked, "key", None)
     max_cells = read_number(asked, "max_cells", None)
@@ -97,7 +103,7 @@ def atlas(run, asked: Query) -> Answer:
         raise BadQuery("An atlas is of one query or of one key: give one of the two.")
     if max_cells is not None and max_cells < 1:
         raise BadQuery(f"max_cells is {max_cells}; it must be at least 1.")
-    maps = run.atlas(query, grid, tower, key, until, max_cells=max_cells)
+    maps = (run.reduced_atlas if is_reduced else run.atlas)(query, grid, tower, key, until, max_cells=max_cells)
     rows, cols = run.cells(grid).shape
     maps = maps.reshape(*maps.shape[:2], *((rows, cols) if max_cells is None else pooled_shape(rows, cols, max_cells)))
     layers = run.layers(tower)
@@ -194,4 +200,19 @@ def region(run, asked: Query) -> Answer:
     return numbers(values, "factors", chance=f"{found.uniform:.9g},{found.central:.9g}")
 
 
-RUN_ANSWERS = {"row": row, "column": column, "atlas": atlas, "masses": masses, "scores": scores, "region": region}
+def words(run, asked: Query) -> Answer:
+    """Words of every token after a `layer`, of the lens whose name is `reading`: JSON, as `Lens.of_layer` gives it."""
+    name = asked.get("reading")
+    if not name:
+        raise BadQuery("Give reading=..., the name of a lens.")
+    lens = find_reading(run, name)
+    if not isinstance(lens, Lens):
+        raise NotInRun(f"{quoted(name)} is a reading of kind {lens.kind}, which has no words. Ask for a lens.")
+    content = json.dumps(lens.of_layer(read_number(asked, "layer")), ensure_ascii=False, separators=(",", ":"))
+    return Answer(content.encode())
+
+
+RUN_ANSWERS = {
+    "row": row, "column": column, "atlas": atlas, "masses": masses, "scores": scores, "region": region,
+    "words": words,
+}  # fmt: skip

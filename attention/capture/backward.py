@@ -26,9 +26,8 @@ from .blocks import Block, Call, joined
 from .gathering import Gathering
 from .layer_writer import save_tensors
 from .plan import TowerPlan
+from .same_pass import FACTORS, difference_of
 
-# how far queries and keys may lie from the run's, over their norm: of float32, and of 16 bits on another device
-EQUAL, EQUAL_16 = 1e-4, 2e-2
 SCALES = (2.0**24, 2.0**16, 2.0**8, 1.0)  # of a target in float16, the largest first
 
 
@@ -116,19 +115,11 @@ def check_same(asked: AskedAgain, passed: dict[str, list[PassedLayer]]) -> float
 
     Raises CaptureError above rounding.
     """
-    run, largest = asked.run, 0.0
-    most = EQUAL if run.info["model"]["dtype"] == "float32" else EQUAL_16
+    largest = 0.0
     for tower, layers in passed.items():
         for layer in layers:
-            for name in ("query", "key"):
-                kept = torch.from_numpy(run.factor(name, layer.index, tower))
-                now = layer.joined(name).float().cpu()
-                away = float("inf")
-                if kept.shape == now.shape:
-                    away = float(torch.linalg.vector_norm(now - kept) / torch.linalg.vector_norm(kept).clamp(min=1e-30))
-                if not away <= most:
-                    raise asked.other(f"Layer {layer.index} of the {tower} tower now has other queries and keys")
-                largest = max(largest, away)
+            for name in FACTORS:
+                largest = max(largest, difference_of(asked, tower, layer.index, name, layer.joined(name)))
     return largest
 
 

@@ -14,6 +14,7 @@ import torch
 
 from attention.errors import UnsupportedModel
 from attention.limits import Limits
+from attention.readings.cost import cost_of_direct
 from attention.readings.direct import KIND, Direct
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
@@ -38,6 +39,7 @@ from .plan import plan_towers
 
 # by which the parts may miss the logit, of the sum of their sizes: in float32, and in 16 bits
 CLOSURE, ROUNDED = 1e-5, 2e-2
+STRONGEST = 8  # heads that the budget names
 
 
 def attribute_directly(
@@ -75,7 +77,8 @@ def fill_direct(
     adapted: Adapted | None = None,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished reading's folder, or leaves none."""
-    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
+    cost = cost_of_direct(run, len(target.tokens))
+    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted, cost) as asked:
         began = time.perf_counter()
         plans = plan_towers(asked.loaded, asked.inputs, asked.first, False, asked.limits)
         total = sum(len(plan.modules) for plan in plans.values())
@@ -113,14 +116,18 @@ def _written(
         for pull, part in zip(of_leaves, leaves, strict=True)
     ]
     pulls, rows = gradients(passed, value), [token - 1 for token in target.tokens]
-    total, sizes = sum(added), sum(map(abs, added))
+    total, sizes, image = sum(added), sum(map(abs, added)), 0.0
+    tower_of = {id(layer): tower for tower, layers in passed.items() for layer in layers}
+    strongest: list[tuple[float, str, int, int]] = []
 
     def of_layer(layer: PassedLayer) -> dict[str, torch.Tensor]:
-        nonlocal total, sizes
-        kept = tensors_of(layer, pulls)
+        nonlocal total, sizes, image
+        kept, tower = tensors_of(layer, pulls), tower_of[id(layer)]
         by_head = kept["pull_output"][:, rows].sum(dim=1)
         total, sizes = total + float(by_head.sum()), sizes + float(by_head.abs().sum())
         direction = kept["pull"][:, rows].transpose(0, 1).contiguous()
+        image += _of_pictures(asked.run, tower, layer.index, rows, kept["value"], direction)
+        strongest.extend((each, tower, layer.index, head) for head, each in enumerate(by_head.tolist()))
         return {"value": kept["value"], "direction": direction, "added": by_head.contiguous()}
 
     towers = write_layers(passed, of_layer, folder)
@@ -135,6 +142,28 @@ def _written(
     for (index, _), part in zip(others, added[1:], strict=True):
         by_layer[str(index)] = by_layer.get(str(index), 0.0) + part
     heads = total - sum(added)
+    strongest.sort(key=lambda each: -abs(each[0]))
     return towers, {
-        "logit": float(value.detach()), "embedding": added[0], "others": by_layer, "heads": heads, "rest": rest,
+        "logit": float(value.detach()), "embedding": added[0], "others": by_layer, "heads": heads, "image": image,
+        "rest": rest,
+        "strongest": [
+            {"tower": tower, "layer": layer, "head": head, "added": each}
+            for each, tower, layer, head in strongest[:STRONGEST]
+        ],
     }  # fmt: skip
+
+
+def _of_pictures(
+    run: Run, tower: str, layer: int, queries: list[int], value: torch.Tensor, direction: torch.Tensor
+) -> float:
+    """Part of what a layer's heads add that they read from cells of pictures.
+
+    Of `value` [kv_heads, keys, value_dim] and `direction` [queries, heads, value_dim], as they are kept.
+    """
+    cells = run.pictures(tower)[0]
+    of_cells = value[:, cells].float().repeat_interleave(direction.shape[1] // value.shape[0], dim=0)
+    total = 0.0
+    for number, query in enumerate(queries):
+        rows = torch.from_numpy(run.row(layer, query, tower, "factors")[:, cells])
+        total += float(torch.einsum("hj,hjd,hd->", rows.double(), of_cells.double(), direction[number].double()))
+    return total

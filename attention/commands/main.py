@@ -37,6 +37,7 @@ from . import (
     try_without,
     verify,
     view,
+    words,
 )
 from .help import PROGRAM, HelpFormatter, opening
 from .output import failure, print_json
@@ -150,6 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
     listings.add_adapters(commands)
     try_without.add_try(commands)
     reading.add_reading(commands)
+    words.add_words(commands)
     agree.add_agree(commands)
     verify.add_verify(commands)
     view.add_view(commands)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from attention.readings.cost import cost_of_lens
 from attention.readings.lens import KIND, Lens
 from attention.readings.reading import check_asked_again
 from attention.runs.run import Run
 
-from .cost import cost_of_lens
 from .kind import Asked, Kind, Making
 
 
@@ -35,5 +35,5 @@ LENS = Kind(
     make,
     Lens,
     lambda run, asked: cost_of_lens(run),
-    lambda lens: {"layers": lens.layers_read},
+    lambda lens: {"layers": lens.layers_read, "caution": lens.caution},
 )

@@ -13,8 +13,9 @@ from .direct import DIRECT
 from .forecast import FORECAST
 from .kind import Kind
 from .lens import LENS
+from .relative import RELATIVE
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS, CELLS, AGREEMENT)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (FORECAST, DIRECT, LENS, RELATIVE, CELLS, AGREEMENT)}
 
 
 def kind_of(name: Any) -> Kind:

@@ -63,6 +63,7 @@ class Direct(Reading):
     def budget(self) -> dict[str, Any]:
         """The logit's parts: `embedding`, `others` {layer: MLPs and layers without attention}, `heads`, `rest`.
 
-        `rest` is constant: biases, and the rounding of the sum.
+        `rest` is constant: biases, and the rounding of the sum. `image` is the part of `heads` that was read from cells
+        of pictures; `strongest` [{tower, layer, head, added}] are the heads that add or take most.
         """
         return dict(self.info["budget"])

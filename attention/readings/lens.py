@@ -8,6 +8,7 @@ Needs NumPy alone.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from attention.runs.layer_file import LayerFile
 from .reading import Reading
 
 KIND, FILE = "lens", "lens.safetensors"
+UNPROVEN = (
+    "This run has no answer: its queries and keys prove every layer up to the last attention; what the last layer, the "
+    "final norm and the head do after it is this model's, and the run keeps nothing to hold that against."
+)
 
 
 class Lens(Reading):
@@ -30,16 +35,45 @@ class Lens(Reading):
         return list(self.info["layers"])
 
     def words(self, layer: int, token: int) -> list[tuple[str, float]]:
-        """The likeliest words of a token after a layer, (text, log-probability), the likeliest first."""
-        if layer not in self.layers_read:
-            raise NotInRun(f"There is no layer {quoted(layer)}: words were read after {len(self.layers_read)} layers.")
+        """The likeliest words of a token after a layer, (text, log-probability), the likeliest first.
+
+        A piece of a sign is `bytes E2 98`; of ids without a text `unspelled` says so.
+        """
+        at = self._place(layer)
         n = len(self.run.info["tokens"])
         if isinstance(token, bool) or not isinstance(token, int | np.integer) or not 0 <= token < n:
             raise NotInRun(f"There is no token {quoted(token)}: this run has {n}.")
-        at = self.layers_read.index(layer)
         ids, logprobs = self.tables
         pairs = zip(ids[at, token], logprobs[at, token], strict=True)
         return [(self.info["texts"][str(int(id_))], float(value)) for id_, value in pairs]
+
+    def of_layer(self, layer: int) -> dict[str, Any]:
+        """The words of every token after a layer, for programs; logarithms to four places.
+
+        {layer, texts, unspelled, words, logprobs}: `words` has for each token, the likeliest first, places in `texts`;
+        `unspelled` are those of texts that stand for bytes of a sign, or for an id without a word.
+        """
+        at = self._place(layer)
+        ids, logprobs = (table[at] for table in self.tables)
+        found, words = np.unique(ids, return_inverse=True)
+        unspelled = set(self.info["unspelled"])
+        return {
+            "layer": int(layer),
+            "texts": [self.info["texts"][str(each)] for each in found.tolist()],
+            "unspelled": [place for place, each in enumerate(found.tolist()) if each in unspelled],
+            "words": words.reshape(ids.shape).tolist(),
+            "logprobs": np.round(logprobs.astype(np.float64), 4).tolist(),
+        }
+
+    @property
+    def caution(self) -> str:
+        """A sentence on what of it is not proven to be the run's, '' where all is."""
+        return "" if self.run.info.get("logprobs") else UNPROVEN
+
+    def _place(self, layer: int) -> int:
+        if layer not in self.layers_read:
+            raise NotInRun(f"There is no layer {quoted(layer)}: words were read after {len(self.layers_read)} layers.")
+        return self.layers_read.index(layer)
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
@@ -58,5 +92,6 @@ class Lens(Reading):
         return ids, logprobs
 
     def _check(self) -> None:
-        if not isinstance(self.info["layers"], list) or not isinstance(self.info["texts"], dict) or self.info["towers"]:
-            raise ValueError("layers must be a list, texts an object, and there are no towers")
+        lists = all(isinstance(self.info[name], list) for name in ("layers", "unspelled"))
+        if not lists or not isinstance(self.info["texts"], dict) or self.info["towers"]:
+            raise ValueError("layers and unspelled must be lists, texts an object, and there are no towers")

@@ -1,4 +1,6 @@
-"""The logit lens and relative attention: words after each layer, and a question over a general one."""
+"""The logit lens: words after each layer, what they rest on, and how they are spelled."""
+
+import json
 
 import numpy as np
 import pytest
@@ -6,11 +8,12 @@ import tiny_families
 import torch
 
 from attention import Request, extract
+from attention.capture import lens as lens_pass
 from attention.capture.lens import final_norm, read_lens
+from attention.capture.vocabulary import spelled
 from attention.environment import EXAMPLES, POCKET
-from attention.errors import NotInRun, UnsupportedModel
+from attention.errors import CaptureError, NotInRun, UnsupportedModel
 from attention.models import loading as models
-from attention.readings.relative import GENERAL, relative_map
 
 
 def run_of(folder, prompt, place):
@@ -62,16 +65,67 @@ def test_logits_that_are_more_than_norm_and_head_are_refused(run, tmp_path, monk
         read_lens(run, model=loaded, folder=tmp_path / "lens")
 
 
-def test_a_question_over_itself_is_one_and_over_a_general_one_is_not(run, tmp_path):
-    assert (relative_map(run, run, 3, 1) == 1).all()
-    general = run_of(POCKET, GENERAL, tmp_path / "general")
-    ratio = relative_map(run, general, 3, "mean")
-    expected = run.map(3, "mean", run.info["prompt_tokens"] - 1) / general.map(
-        3, "mean", general.info["prompt_tokens"] - 1
-    )
-    assert np.allclose(ratio, expected, rtol=1e-5) and ratio.max() > 1.5
-    other = extract(
-        Request(EXAMPLES / "wide.png", GENERAL, str(POCKET), mode="generate", vision=False), tmp_path / "other"
-    )
-    with pytest.raises(NotInRun, match="not of the same picture"):
-        relative_map(run, other, 3, 1)
+def test_a_prompts_lens_is_held_against_its_queries_and_keys(tmp_path):
+    asked = Request(EXAMPLES / "shapes.png", "what color is the star?", str(POCKET), device="cpu", vision=False)
+    prompt, loaded = extract(asked, tmp_path / "run"), models.load(str(POCKET), "cpu")
+    lens = read_lens(prompt, model=loaded)
+    assert lens.info["difference"] < 1e-6 and "no answer" in lens.caution
+    weight = loaded.model.model.language_model.layers[1].mlp.down_proj.weight
+    before = weight.detach().clone()
+    try:
+        with torch.no_grad():
+            weight.mul_(1.01)
+        with pytest.raises(CaptureError, match="Layer 2 of the language tower now has other queries and keys"):
+            read_lens(prompt, model=loaded, folder=tmp_path / "lens")
+    finally:
+        with torch.no_grad():
+            weight.copy_(before)
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(("name", "field", "value"), [
+    ("paligemma", "final_logit_softcapping", 0.5), ("cohere_compass", "logit_scale", 4.0),
+])  # fmt: skip
+def test_what_is_done_to_the_heads_logits_is_done_after_every_layer(tmp_path, monkeypatch, name, field, value):
+    folder = tiny_families.write(name, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"][field] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    prompt = extract(Request(EXAMPLES / "shapes.png", "what?", str(folder), vision=False), tmp_path / "run")
+    loaded = models.load(str(folder), "cpu")
+    assert len(read_lens(prompt, model=loaded, folder=tmp_path / "lens").layers_read) == 3
+    monkeypatch.setattr(lens_pass, "logits_of_head", lambda config: [lambda logits: logits])
+    with pytest.raises(UnsupportedModel, match="more than its final norm and its head"):
+        read_lens(prompt, model=loaded)
+
+
+def test_words_of_a_layer_travel_together_with_what_is_no_word(run):
+    lens = read_lens(run, model=models.load(str(POCKET), "cpu"))
+    layer, token = lens.layers_read[1], 10
+    sent = json.loads(json.dumps(lens.of_layer(layer)))
+    told = [sent["texts"][word] for word in sent["words"][token]]
+    assert [text for text, _ in lens.words(layer, token)] == told and len(sent["words"]) == len(run.info["tokens"])
+    assert sent["logprobs"][token] == pytest.approx([value for _, value in lens.words(layer, token)], abs=1e-4)
+
+
+class Spelling:
+    """A tokenizer of a control token, a word, the same with its space, two parts of a sign, and an id of none."""
+
+    pieces = ("<|end|>", "star", "Ġstar", "âĺ", "<0xE2>", None, "a")
+    all_special_ids, added_tokens_decoder = [0], {0: None}
+
+    def __call__(self, text, add_special_tokens):
+        return {"input_ids": [self.pieces.index(text)]}
+
+    def decode(self, ids):
+        known = {0: "<|end|>", 1: "star", 2: " star", 3: "\ufffd", 4: "\ufffd", 5: "", 6: "a"}
+        return "".join(known[each] for each in ids)
+
+    def convert_ids_to_tokens(self, each):
+        return self.pieces[each]
+
+
+def test_spaces_control_tokens_and_bytes_of_a_sign_can_be_read():
+    texts, unspelled = spelled(Spelling(), [5, 0, 1, 2, 3, 4])
+    assert texts == {0: "<|end|>", 1: "star", 2: " star", 3: "bytes E2 98", 4: "bytes E2", 5: "id 5"}
+    assert unspelled == [3, 4, 5]

@@ -71,10 +71,11 @@ export function cellsOfSelection(info, selection) {
  * The directions that a tower has, in turn. Effects of all rows together are there in every tower.
  * @param {RunInfo} info
  * @param {string} tower
- * @param {boolean} [isEffect]
+ * @param {boolean | string} [isEffect]  a kind of reading, of which `relative` is of rows alone
  * @returns {Direction[]}
  */
 export function directionsOf(info, tower, isEffect = false) {
+  if (isEffect === 'relative') return ['reads'];
   return queriesAreTokens(info, tower) && !isEffect ? ['reads', 'read by'] : ['reads', 'read by', 'received'];
 }
 
@@ -274,7 +275,7 @@ export function sameGrid(info, grid, tower) {
  * A selection from what somebody else wrote down, as an address: what this run does not have is left out.
  * @param {RunInfo} info
  * @param {Partial<Record<keyof Selection, any>>} wish
- * @param {boolean} [isEffect]
+ * @param {boolean | string} [isEffect]
  * @returns {Selection}
  */
 export function checkedSelection(info, wish, isEffect = false) {

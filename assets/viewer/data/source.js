@@ -23,18 +23,19 @@ import { LruCache } from './lru.js';
  * @property {number[]} [chance]             of a region: shares of a row that reads every cell alike, and of one that reads the middle
  *
  * @typedef {import('./selection.js').Direction} Direction
- * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null}} RowWish
+ * @typedef {{tower: string, direction?: Direction, layer: Choice, head: Choice, query: number, until?: number | null, source?: 'factors', effect?: string | null, isRatio?: boolean}} RowWish
  *   a row, or by its direction a column, or what keys receive; rows that are compared come from the factors; with `effect` the effects that
  *   this forecast says, of what keys receive those of all rows together
- * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null}} AtlasWish
+ * @typedef {{tower: string, direction?: Direction, query: number, until?: number | null, grid: number, max_cells?: number, effect?: string | null, isRatio?: boolean}} AtlasWish
  * @typedef {{tower: string, query: number, until?: number | null}} MassesWish
  * @typedef {{tower: string, name: string, direction?: Direction, query: number, until?: number | null, key?: number, region?: Place, effect?: string | null}} ScoresWish  of one row, in every layer and head; with `effect` of that forecast, of `received` of all rows
  * @typedef {{tower: string, name: string, layer: Choice, head: Choice}} LineWish  a score of every stored row, in one layer and head
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
  * @typedef {{tower: string, query: number, until?: number | null, region: Place, effect?: string | null}} RegionWish  with `effect` the forecast of its knock-out
- * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place}} ChangeWish
- *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared
+ * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place, part?: string, floor?: string}} ChangeWish
+ *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared. `part`: by their layer's own weights
+ *   (`direct`) or by what enters it (`inherited`); `floor`: of the base by itself, by the kind of a noise floor
  */
 
 /**
@@ -214,6 +215,12 @@ export function createSource({
       return wanted('places', path, async (signal) => (await get(path, signal)).json());
     },
 
+    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @returns {Promise<import('../text/lens.js').Words | null>} */
+    words: (name, layer) => {
+      const path = wordsPath(name, layer);
+      return wanted('words', path, async (signal) => (await get(path, signal)).json());
+    },
+
     // Of a comparison
 
     /** @returns {Promise<import('./comparison_info.js').ComparisonInfo | null>} */
@@ -231,6 +238,12 @@ export function createSource({
       for (const wish of wishes) found.push(await numbers(changePath(wish), signal, 'low'));
       return found;
     }),
+
+    /** How far the base moves by itself, one kind of floor after the other. @param {ChangeWish[]} wishes @returns {Promise<Numbers[] | null>} */
+    floors: (wishes) => wanted('floors', wishes.map(changePath).join(' '), (signal) => Promise.all(wishes.map((wish) => numbers(changePath(wish), signal, 'low')))),
+
+    /** How far the log-probability of each token of the answer moves by itself. @param {string[]} kinds @returns {Promise<Numbers[] | null>} */
+    logprobFloors: (kinds) => wanted('logprob floors', kinds.join(' '), (signal) => Promise.all(kinds.map((kind) => numbers(`logprobs?floor=${kind}`, signal, 'low')))),
 
     /** Of each token of the answer, by each member. */
     logprobs: () => wanted('logprobs', 'logprobs', (signal) => numbers('logprobs', signal)),
@@ -283,8 +296,8 @@ export function createSource({
  * @param {RowWish} wish
  * @param {boolean} [oneHead]  the row of the wish's head alone
  */
-export function rowPath({ tower, direction, layer, head, query, until, source, effect }, oneHead = false) {
-  const reduced = oneHead || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
+export function rowPath({ tower, direction, layer, head, query, until, source, effect, isRatio }, oneHead = false) {
+  const reduced = oneHead || isRatio || (typeof layer === 'string' && typeof head === 'string') ? `&head=${head}` : '';
   if (effect && direction === 'received') return `row?tower=${tower}&layer=${layer}${reduced}${of(effect)}`;
   if (direction === 'received') return `received?tower=${tower}&layer=${layer}`;
   const [route, name] = direction === 'read by' ? ['column', 'key'] : ['row', 'query'];
@@ -293,10 +306,10 @@ export function rowPath({ tower, direction, layer, head, query, until, source, e
 }
 
 /** @param {AtlasWish} wish */
-export function atlasPath({ tower, direction, query, until, grid, max_cells, effect }) {
+export function atlasPath({ tower, direction, query, until, grid, max_cells, effect, isRatio }) {
   const name = direction === 'read by' ? 'key' : 'query';
   const which = effect && direction === 'received' ? '' : `&${name}=${query}${span(until)}`;
-  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}`;
+  return `atlas?tower=${tower}${which}&grid=${grid}${max_cells ? `&max_cells=${max_cells}` : ''}${of(effect)}${isRatio ? '&reduced=1' : ''}`;
 }
 
 /** @param {MassesWish} wish */
@@ -310,6 +323,11 @@ export function scoresPath({ tower, name, direction, query, until, key, region, 
   return `scores?tower=${tower}&name=${name}${which}${key === undefined ? '' : `&key=${key}`}${region ? placed(region) : ''}${of(effect)}`;
 }
 
+/** @param {string} name  of a lens @param {number} layer */
+export function wordsPath(name, layer) {
+  return `words?reading=${name}&layer=${layer}`;
+}
+
 /** @param {LineWish} wish */
 export function linePath({ tower, name, layer, head }) {
   return `scores?tower=${tower}&name=${name}&layer=${layer}&head=${head}`;
@@ -321,8 +339,9 @@ export function tablePath({ tower, name }) {
 }
 
 /** @param {ChangeWish} wish */
-export function changePath({ tower, measure, adapter, query, region }) {
-  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}`;
+export function changePath({ tower, measure, adapter, query, region, part, floor }) {
+  const of = `${part ? `&part=${part}` : ''}${floor ? `&floor=${floor}` : ''}`;
+  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}${of}`;
 }
 
 /** @param {RegionWish} wish */

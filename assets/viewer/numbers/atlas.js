@@ -10,6 +10,8 @@
 import { keysOfGrid, layersOf } from '../data/run_info.js';
 import { CLIP_FLOOR, highOf } from './colour_range.js';
 import { rowCount } from './effects.js';
+import { partsOf } from './ratios.js';
+import { REDUCED_PLACES, sum } from './reduce.js';
 import { sinkKeys } from './sinks.js';
 import { atlasPath, massesPath } from '../data/source.js';
 
@@ -39,7 +41,7 @@ import { atlasPath, massesPath } from '../data/source.js';
  */
 
 /** How many places come after the heads, and after the layers. */
-export const REDUCED = { heads: 2, layers: 1 };
+export const REDUCED = REDUCED_PLACES;
 
 /**
  * @param {Pick<import('../data/source.js').Numbers, 'values' | 'shape'>} numbers  [layers, heads, rows, cols]
@@ -48,6 +50,7 @@ export const REDUCED = { heads: 2, layers: 1 };
  * @returns {Atlas}
  */
 export function makeAtlas(numbers, wish, info) {
+  if (wish.isRatio) return atlasOfRatios(numbers, wish, info);
   const [layers, heads, rows, cols] = numbers.shape;
   const { tower, direction = 'reads', query, until = null, grid, effect = null } = wish;
   const isEffect = effect !== null;
@@ -95,6 +98,26 @@ export function makeAtlas(numbers, wish, info) {
   const sinks = direction === 'read by' || isEffect ? Array(layers + 1).fill(null) : sinksOfMaps(info, tower, grid, rows, cols);
   const atlas = { name: atlasPath(wish), tower, direction, query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses, sizes: masses, sinks, isEffect };
   return isEffect ? { ...atlas, sizes: sizesOf(atlas) } : atlas;
+}
+
+/**
+ * An atlas of ratios: the server has reduced them, as a mean of ratios is no ratio of means. Their sizes are how far from 1 they are on average.
+ * @type {typeof makeAtlas}
+ */
+function atlasOfRatios(numbers, { tower, query, until = null, grid, ...wish }, info) {
+  const { layers, heads, rows, cols, maps, reduced } = partsOf(numbers);
+  const cells = rows * cols;
+  const share = (info.grids[grid].rows * info.grids[grid].cols) / cells;
+  const masses = new Float32Array((layers + 1) * (heads + REDUCED.heads));
+  const atlas = /** @type {Atlas} */ ({
+    name: atlasPath({ tower, query, until, grid, ...wish }), tower, direction: 'reads', query, until, grid, layers, heads, rows, cols, share, maps, reduced, masses,
+    sizes: masses, sinks: Array(layers + 1).fill(null), isEffect: true,
+  });
+  for (let i = 0; i < masses.length; i++) {
+    const { values, offset } = mapAtPlace(atlas, Math.floor(i / (heads + REDUCED.heads)), i % (heads + REDUCED.heads));
+    masses[i] = sum(values.subarray(offset, offset + cells)) * share;
+  }
+  return { ...atlas, sizes: sizesOf(atlas) };
 }
 
 /** The sum of the sizes of each map's values. @param {Atlas} atlas */

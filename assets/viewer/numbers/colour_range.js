@@ -7,6 +7,7 @@
  * scale they begin DECADES below their end. A range of effects is one of sizes: it goes as far below 0, and 0 is in the middle of the colours.
  */
 import { formatTimes, formatValue } from '../data/format.js';
+import { formatRatio } from './ratios.js';
 
 /**
  * @typedef {'linear' | 'sqrt' | 'log'} Curve
@@ -15,7 +16,7 @@ import { formatTimes, formatValue } from '../data/format.js';
  * @property {number} low      in the unit: what gets the first colour, and all below it
  * @property {number} high     in the unit: what gets the last colour; 0 when there is nothing to show
  * @property {Curve} curve
- * @property {'attention' | 'uniform' | 'effect'} unit  `uniform`: multiples of even attention over the picture; `effect`: nats of either sign
+ * @property {'attention' | 'uniform' | 'effect' | 'ratio'} unit  `uniform`: multiples of even attention over the picture; `effect`: nats of either sign; `ratio`: logarithms, to the base 2, of either sign
  * @property {number} factor   from a value to the unit
  * @property {number} maximum  the largest value, in the unit; of effects the largest size
  * @property {number} clipped  how many of the map's values lie above `high`; of effects also below -`high`
@@ -36,10 +37,11 @@ export const UNIFORM_HIGH = 100;
  * @param {number} [how.high]    an end given from outside, as by the whole atlas
  * @param {number} [how.even]    what each value would be if attention were even: the range is then absolute
  * @param {Uint8Array | null} [how.hidden]  1 where a value has no colour and does not count
- * @param {boolean} [how.isEffect]
+ * @param {boolean} [how.isEffect]  values have either sign
+ * @param {boolean} [how.isRatio]   and are logarithms of ratios
  * @returns {Range}
  */
-export function rangeOf(values, { curve = 'linear', clip = 100, high, even, hidden = null, isEffect = false } = {}) {
+export function rangeOf(values, { curve = 'linear', clip = 100, high, even, hidden = null, isEffect = false, isRatio = false } = {}) {
   const sizes = isEffect ? Float32Array.from(values, Math.abs) : values;
   const counted = hidden ? Float32Array.from(sizes).filter((_, i) => !hidden[i]) : sizes;
   const isAbsolute = even !== undefined;
@@ -48,7 +50,7 @@ export function rangeOf(values, { curve = 'linear', clip = 100, high, even, hidd
   let clipped = 0;
   for (let i = 0; i < counted.length; i++) if (counted[i] * factor > end) clipped++;
   return {
-    low: curve === 'log' ? end / 10 ** DECADES : 0, high: end, curve, unit: isEffect ? 'effect' : isAbsolute ? 'uniform' : 'attention', factor,
+    low: curve === 'log' ? end / 10 ** DECADES : 0, high: end, curve, unit: isRatio ? 'ratio' : isEffect ? 'effect' : isAbsolute ? 'uniform' : 'attention', factor,
     maximum: largest(counted) * factor, clipped,
   };
 }
@@ -87,9 +89,12 @@ export function signedPosition(range, value) {
   return 0.5 + (Math.sign(value) * position(range, Math.abs(value))) / 2;
 }
 
+/** Whether 0 is in the middle of its colours. @param {Range} range */
+export const isSigned = ({ unit }) => unit === 'effect' || unit === 'ratio';
+
 /** Where a value lies among the colours of its range, 0 to 1. @param {Range} range @param {number} value */
 export function placeIn(range, value) {
-  return range.unit === 'effect' ? signedPosition(range, value) : position(range, value);
+  return isSigned(range) ? signedPosition(range, value) : position(range, value);
 }
 
 /**
@@ -108,6 +113,7 @@ export function valueAt({ low, high, curve }, place) {
  */
 export function barLabels(range) {
   if (range.unit === 'effect') return effectLabels(range);
+  if (range.unit === 'ratio') return ratioLabels(range);
   const write = range.unit === 'uniform' ? formatTimes : formatValue;
   const cells = range.clipped === 1 ? '1 cell' : `${range.clipped} cells`;
   return {
@@ -126,6 +132,16 @@ function effectLabels({ high, clipped, maximum }) {
   return {
     unit: 'forecast, nats', low: high > 0 ? `${least}−${formatValue(high)}` : '0', middle: high > 0 ? '0' : '', high: high > 0 ? `${most}+${formatValue(high)}` : '0',
     note: ['− loses, + gains', clipped ? `${cells} beyond, up to ±${formatValue(maximum)}` : ''].filter(Boolean).join('; '),
+  };
+}
+
+/** The same of ratios: less than the general question reads on one side, more on the other. @param {Range} range */
+function ratioLabels({ high, clipped, maximum }) {
+  const [least, most] = clipped ? ['≤\u202f', '≥\u202f'] : ['', ''];
+  const cells = clipped === 1 ? '1 cell' : `${clipped} cells`;
+  return {
+    unit: 'ratio to the general question', low: high > 0 ? `${least}${formatRatio(-high)}` : '×1', middle: high > 0 ? '×1' : '', high: high > 0 ? `${most}${formatRatio(high)}` : '×1',
+    note: clipped ? `${cells} beyond, up to ${formatRatio(maximum)} or ${formatRatio(-maximum)}` : '',
   };
 }
 

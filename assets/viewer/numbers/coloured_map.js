@@ -10,6 +10,7 @@
  * @property {{map: import('./cell_map.js').CellMap, measure: import('./cell_map.js').Measure}} [measured]  what it is of, where it was measured cell by cell
  */
 import { rangeOf } from './colour_range.js';
+import { isRatio } from './ratios.js';
 import { withoutSinks } from './sinks.js';
 
 /**
@@ -26,5 +27,5 @@ export function makeDrawn(shown, look, sharedHigh) {
   const { values, hidden } = withoutSinks(shown.cells, shown.sinks, isOwn ? 'raw' : look.sinks);
   const even = look.scale === 'uniform' && !isOwn ? shown.mass / shown.cells.length : undefined;
   const high = look.scale === 'atlas' && sharedHigh !== null ? sharedHigh : undefined;
-  return { values, hidden, range: rangeOf(values, { curve: look.curve, clip: look.clip, high, even, hidden, isEffect }) };
+  return { values, hidden, range: rangeOf(values, { curve: look.curve, clip: look.clip, high, even, hidden, isEffect, isRatio: isRatio(shown.effect) }) };
 }

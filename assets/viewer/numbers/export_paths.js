@@ -23,6 +23,7 @@
  * @typedef {{scale: number, caption: boolean}} Size  of a PNG
  */
 
+import { isRatio } from './ratios.js';
 import { sidesOf } from '../data/source.js';
 import { regionIn } from './regions.js';
 
@@ -110,6 +111,8 @@ export function reasonAgainst(view, format) {
   if (format === 'region' && !view.region) return 'Mark a place first: ▭ beside the zoom, or the key m.';
   if (format === 'region' && view.effect) return 'A table of a place is of what is read: choose Read.';
   if (format === 'region' && view.direction !== 'reads') return 'A place is measured in what a row reads: choose “reads from”.';
+  if (format === 'html' && isRatio(view.effect)) return 'A file of its own holds what was read, and a forecast: choose Read.';
+  if (FIGURES.includes(format) && isRatio(view.effect)) return 'No figure is made of ratios: NPZ and CSV hold their numbers.';
   if (FIGURES.includes(format) && view.grid === null) return 'There is no picture to draw on: NPZ and CSV hold the row.';
   if (format === 'card' && view.direction === 'received' && !view.effect) return 'A card shows the maps of all layers and heads, and there are none of what patches receive.';
   if (format === 'safetensors' && typeof view.layer !== 'number') return `The ${view.layer} over layers is no layer: choose one.`;

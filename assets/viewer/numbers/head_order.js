@@ -32,17 +32,22 @@ export const ORDERS = {
   found: { text: 'score over a set', unit: '', isLowFirst: false, write: (score) => (Number.isFinite(score) ? formatPercent(score) : '–') },
 };
 
+/** What an order is called: sizes of ratios are how far they are from 1. @param {Order} order @param {boolean} isRatio */
+export const wordsOfOrder = (order, isRatio) => (isRatio && order === 'effect' ? { ...ORDERS.effect, text: 'distance from ×1', unit: '' } : ORDERS[order]);
+
 /** Orders of heads by what is read, and by what a forecast says. */
 const OF_EFFECTS = ['number', 'effect', 'silence', 'value', 'found'];
+/** And by ratios, of which the server has no scores. */
+const OF_RATIOS = ['number', 'effect', 'found'];
 
 /**
  * The order of what is on screen: one of masses and entropies is none of effects, and one of effects none of attention.
  * @param {Order} order  as it is chosen
- * @param {boolean} isEffect
+ * @param {boolean | string} isEffect  or the kind of a reading
  * @returns {Order}
  */
 export function orderOf(order, isEffect) {
-  if (isEffect) return OF_EFFECTS.includes(order) ? order : 'effect';
+  if (isEffect) return (isEffect === 'relative' ? OF_RATIOS : OF_EFFECTS).includes(order) ? order : 'effect';
   return order === 'effect' || order === 'silence' ? 'number' : order;
 }
 

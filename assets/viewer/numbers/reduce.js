@@ -6,6 +6,9 @@
 
 /** @typedef {import('../data/run_info.js').Choice} Choice */
 
+/** How many places of an atlas come after the heads, their mean and maximum, and after the layers, their mean. */
+export const REDUCED_PLACES = { heads: 2, layers: 1 };
+
 /**
  * One head of a row, or the mean or maximum over its heads, of effects the sum for the mean. It is summed in double precision.
  * @param {Float32Array} row  [heads, keys]

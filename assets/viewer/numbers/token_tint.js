@@ -10,8 +10,10 @@
  * @property {Uint8Array | null} hidden 1 for a sink that has no colour
  * @property {number} end               what gets the last colour
  * @property {number} sinks             how many of those that are seen have no colour
+ * @property {boolean} [isRatio]        values are logarithms of ratios; those of text are NaN
  */
 import { sinkKeys, withoutSinks } from './sinks.js';
+import { isRatio } from './ratios.js';
 import { numbersAreOfTokens } from '../data/selection.js';
 import { formatValue } from '../data/format.js';
 
@@ -28,7 +30,7 @@ export const STRONGEST = 90;
  */
 export function makeTint(info, shown, mode, seen) {
   if (!shown || !numbersAreOfTokens(info, shown)) return null;
-  if (shown.effect) return { values: shown.row, hidden: null, ...endOf(shown.row, null, seen, 0) };
+  if (shown.effect) return { values: shown.row, hidden: null, ...endOf(shown.row, null, seen, 0), ...(isRatio(shown.effect) && { isRatio: true }) };
   const keys = shown.direction === 'reads' ? sinkKeys(info, shown.tower, shown.layer) : [];
   const cells = keys.length ? new Uint8Array(shown.row.length) : null;
   for (const key of keys) /** @type {Uint8Array} */ (cells)[key] = 1;
@@ -70,7 +72,7 @@ export function valueOf(tint, { token, count }, shown) {
  * @param {number} value
  */
 export function strengthOf({ end }, value) {
-  return end > 0 ? Math.round(STRONGEST * Math.sqrt(Math.min(1, Math.abs(value) / end))) : 0;
+  return end > 0 && Number.isFinite(value) ? Math.round(STRONGEST * Math.sqrt(Math.min(1, Math.abs(value) / end))) : 0;
 }
 
 /**
@@ -81,6 +83,7 @@ export function strengthOf({ end }, value) {
 export function tintWords(shown, tint) {
   if (!shown) return '';
   if (!tint) return shown.tower === 'vision' ? 'no tint: these numbers are of patches, not of tokens' : 'no tint: what it reads are cells of the picture, not tokens';
+  if (isRatio(shown.effect)) return 'cells alone: tokens of text have no ratio, as the general question has other words';
   if (shown.effect) return `what the answer would lose (−) or gain if each ${shown.direction === 'read by' ? 'token read it' : 'were read'} less, by the square root`;
   const what = shown.direction === 'read by' ? 'how much each token reads it' : 'what it reads of each token';
   const count = tint.sinks === 1 ? '1 sink' : `${tint.sinks} sinks`;

@@ -101,7 +101,7 @@ export function createActions(state, { select, announce, tokenBeside }) {
     turn(direction) {
       const { info, selection } = state.get;
       if (!info || !selection) return;
-      const offered = directionsOf(info, selection.tower, state.get.reading !== null);
+      const offered = directionsOf(info, selection.tower, state.get.reading?.kind);
       const next = direction ?? offered[(offered.indexOf(selection.direction) + 1) % offered.length];
       if (next === selection.direction) return;
       if (cellsRead(info, selection.tower)) return actions.choose({ direction: next });

@@ -8,7 +8,7 @@
  * @typedef {import('./reading.js').Reading} Reading
  * @typedef {{scale: number, x: number, y: number}} Zoom
  * @typedef {{image: number, place: number[]}} Place  that is measured
- * @typedef {{tokens: number[] | null}} Shows  a forecast, and of which tokens; null for the whole answer
+ * @typedef {{tokens: number[] | null, kind?: string}} Shows  a forecast, and of which tokens; null for the whole answer; or relative attention
  * @typedef {{id: string, selection: Partial<Selection>, look: Partial<Look>, zoom?: Zoom, region?: Place, shows?: Shows}} Wish  what it does not say, or says wrongly, is left out
  */
 import { MOST } from '../paint/zoom.js';
@@ -20,6 +20,7 @@ const CHOICES = /** @type {const} */ (['layer', 'head']);
 const RUN = 'run';
 const COMPARED = 'compare';
 const FORECAST = 'forecast';
+const RELATIVE = 'relative';
 
 /**
  * @param {string} run
@@ -84,12 +85,14 @@ function viewFields(selection, look) {
 
 /** What is shown instead of what was read: forecast, and where it is not of the whole answer its tokens: forecast 93 94. @param {Reading | null} [reading] */
 function readingFields(reading) {
+  if (reading?.kind === RELATIVE) return [['show', RELATIVE]];
   return reading ? [['show', [FORECAST, ...(reading.isWhole ? [] : reading.tokens)].join(' ')]] : [];
 }
 
 /** @param {string | undefined} text @returns {{shows?: Shows}} */
 export function readShows(text) {
   const [kind, ...tokens] = (text ?? '').split(' ');
+  if (kind === RELATIVE && !tokens.length) return { shows: { kind, tokens: null } };
   if (kind !== FORECAST || !tokens.every((token) => /^\d{1,9}$/.test(token))) return {};
   return { shows: { tokens: tokens.length ? tokens.map(Number) : null } };
 }

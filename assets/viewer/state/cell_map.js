@@ -22,7 +22,7 @@ export function createCellMap(state, asking) {
   /** The tokens that are asked about: those of the forecast on screen, else the whole answer. */
   function tokensAsked() {
     const { info, reading } = state.get;
-    return reading?.tokens ?? (info ? answerTokens(info) : []);
+    return reading?.kind === 'forecast' ? reading.tokens : info ? answerTokens(info) : [];
   }
 
   /** @param {CellMap | null} map */

@@ -63,6 +63,8 @@ export {};
  * @property {boolean} cellsShown  on the picture, in the place of what is read
  * @property {import('../numbers/agreement.js').KeptAgreement | null} agreement  of maps with hiding and painting, on this input
  * @property {import('./readings.js').AskedReadings} readings  what was asked of the finished run, the last of each kind
+ * @property {import('./lens.js').Lens | null} lens  the logit lens, while its words are shown
+ * @property {import('../text/lens.js').Words | null} words  of every token after the layer on screen
  * @property {import('../data/found_heads.js').FoundHeads | null} found  heads of a file, which stay while runs come and go
  * @property {boolean} pictureReady
  * @property {boolean} pictureFailed
@@ -81,6 +83,8 @@ export {};
  * @typedef {ReturnType<typeof import('./state.js').createState<Fields>>} ViewerState
  */
 
+/** @typedef {'' | 'direct' | 'inherited'} Part  by a layer's own weights, or by what enters it */
+
 /**
  * @typedef {object} ComparedFields
  * @property {import('../data/source.js').Source | null} whole   of the comparison itself; `source` is that of the base's run
@@ -95,6 +99,10 @@ export {};
  * @property {(Shown | null)[]} rows  of all members, as far as they are here
  * @property {string} measure
  * @property {'mean' | 'token'} of   what the matrix is of
+ * @property {Part} part       of the change: '' all of it
+ * @property {boolean} hidesNoise  heads whose change lies below the noise floor are not painted
+ * @property {import('../numbers/noise.js').Floors | null} floors  of the change on screen, where it has any
+ * @property {import('../numbers/noise.js').Floors | null} logprobFloors
  * @property {Table | null} change   [layers, heads]
  * @property {Table | null} imageMasses  the smaller one of base and adapter, [layers, heads]
  * @property {import('./own_heads.js').OwnHead[]} own  by member, where no head stands for another; else empty

@@ -11,6 +11,7 @@ import { hasLine } from '../numbers/mass_line.js';
 import { chooseHead, indexOfLargest, sum, takeCells } from '../numbers/reduce.js';
 import { gridsOf, headCount, keysAreTokens, keysOfGrid, layersOf } from '../data/run_info.js';
 import { isInTower, areShares, hasMap, pointsAtTokens, queryOf, untilOf } from '../data/selection.js';
+import { areSummed, isRatio, octavesOf } from '../numbers/ratios.js';
 import { summed } from '../numbers/effects.js';
 import { cutRows } from '../numbers/pair.js';
 import { findSinkCells, onLearnedSink, sinkKeys } from '../numbers/sinks.js';
@@ -93,7 +94,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
       state.set({ [name]: numbers && { name: path, values: numbers.values, positions: readPositions(numbers.positions) } });
     };
     const masses = isRow && groups.length ? { tower, query, until } : null;
-    const scores = wantedScores(info, shown, orderOf(order, effect !== null), pinned, region);
+    const scores = wantedScores(info, shown, orderOf(order, effect?.kind ?? false), pinned, region);
     const line = hasLine(info, tower) && effect === null ? { tower, name: 'image_mass', layer, head } : null;
     await Promise.all([
       read('masses', masses && massesPath(masses), () => source.masses(/** @type {any} */ (masses))),
@@ -144,7 +145,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
 /** The row or column of a selection, of a forecast where there is one. @param {RunInfo} info @param {Selection} selection @param {import('./reading.js').Reading | null} [effect] @returns {import('../data/source.js').RowWish} */
 export function rowWish(info, selection, effect = null) {
   const { tower, direction, layer, head } = selection;
-  return { tower, direction, layer, head, query: queryOf(info, selection), until: untilOf(info, selection), effect: effect?.name ?? null };
+  return { tower, direction, layer, head, query: queryOf(info, selection), until: untilOf(info, selection), effect: effect?.name ?? null, ...(isRatio(effect) && { isRatio: true }) };
 }
 
 /**
@@ -159,7 +160,7 @@ export function wantedAtlas(info, selection, effect = null) {
   if (grid === null || !hasMap(info, selection) || (direction === 'received' && !effect)) return null;
   const each = Math.floor(ATLAS_VALUES / (layersOf(info, tower).length * headCount(info, tower)));
   const max_cells = Math.min(MAP_CELLS.most, Math.max(MAP_CELLS.least, each));
-  return { tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), grid, max_cells, effect: effect?.name ?? null };
+  return { tower, direction, query: queryOf(info, selection), until: untilOf(info, selection), grid, max_cells, effect: effect?.name ?? null, ...(isRatio(effect) && { isRatio: true }) };
 }
 
 /**
@@ -221,9 +222,9 @@ function unplacedMass(info, selection, row) {
 export function makeShown(info, selection, numbers, { shared = Infinity, effect = null } = {}) {
   const { tower, direction, token, layer, head, grid } = selection;
   const [query, until] = [queryOf(info, selection), untilOf(info, selection)];
-  const all = effect ? summed(info, { ...selection, query, until }, numbers) : numbers;
+  const all = isRatio(effect) ? { ...numbers, values: octavesOf(numbers.values) } : effect ? summed(info, { ...selection, query, until }, numbers) : numbers;
   const { values, shape, dtype, source } = cutRows(info, all, selection, shared);
-  const row = chooseHead(values, shape[0], head, effect !== null);
+  const row = chooseHead(values, shape[0], head, areSummed(effect));
   const whole = values === all.values ? row : chooseHead(all.values, shape[0], head);
   const grids = hasMap(info, selection) ? gridsOf(info, tower) : [];
   const masses = new Map(grids.map((index) => [index, sum(takeCells(row, keysOfGrid(info, index)))]));

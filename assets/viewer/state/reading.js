@@ -4,8 +4,10 @@
  * there is somebody to ask. Knows no document.
  *
  * @typedef {object} Reading  a forecast that is shown
- * @property {'forecast'} kind
+ * @property {'forecast' | 'relative'} kind
  * @property {string} name
+ * @property {string} [prompt]  of relative attention: the general question
+ * @property {number} [floor]   likewise: below it weights count as it
  * @property {number[]} tokens   whose log-probability it is of
  * @property {boolean} isWhole   they are the whole answer
  * @property {string[]} towers   that it has
@@ -14,11 +16,14 @@
  * @typedef {import('./readings.js').MadeReading} MadeReading
  * @typedef {import('../data/run_info.js').RunInfo} RunInfo
  */
-import { answerTokens, layersOf, promptLength, queriesAreTokens } from '../data/run_info.js';
+import { answerTokens, gridsOf, layersOf, promptLength, queriesAreTokens } from '../data/run_info.js';
 import { directionsOf } from '../data/selection.js';
 import { readingName } from './readings.js';
 
 const KIND = 'forecast';
+const RELATIVE = 'relative';
+const NOT_HELD = { forecast: 'This file does not hold that forecast.', relative: 'This file does not hold relative attention.' };
+const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
 const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 
 /** Why there can be no forecast of a run, '' where there can. @param {RunInfo} info */
@@ -39,6 +44,17 @@ export function findForecast(made, tokens, tower, isWhole = false) {
   return found ? { kind: KIND, name: found.name, tokens, isWhole, towers: found.towers, value: found.value ?? NaN } : null;
 }
 
+/** Relative attention that was made, with a tower. @param {MadeReading[]} made @param {string} tower @returns {Reading | null} */
+export function findRelative(made, tower) {
+  const found = made.find(({ kind, towers }) => kind === RELATIVE && towers.includes(tower));
+  return found ? { kind: RELATIVE, name: found.name, tokens: [], isWhole: true, towers: found.towers, value: NaN, prompt: found.prompt, floor: found.floor } : null;
+}
+
+/** Why there is no relative attention in a tower, '' where there can be. @param {RunInfo} info @param {string} tower */
+export function whyNoRelative(info, tower) {
+  return gridsOf(info, tower).length && queriesAreTokens(info, tower) ? '' : 'Relative attention is of rows in which text reads a picture: there are none in this tower.';
+}
+
 /** The towers that a forecast is asked for: those in which text reads, and the one on screen. @param {RunInfo} info @param {string} tower */
 export function towersAsked(info, tower) {
   return Object.keys(info.towers).filter((name) => layersOf(info, name).length && (name === tower || queriesAreTokens(info, name)));
@@ -53,6 +69,8 @@ export function towersAsked(info, tower) {
  */
 export function createReadingChoice(state, { asking, select, announce }) {
   let wished = ''; // the question whose answer is to be shown
+  /** @type {'forecast' | 'relative'} */
+  let kindWished = KIND;
 
   /** @param {Reading | null} reading */
   function put(reading) {
@@ -60,8 +78,8 @@ export function createReadingChoice(state, { asking, select, announce }) {
     wished = '';
     if (!info || !selection) return;
     // Nobody reads it: the question that a forecast answers best. Of attention there is no such map of tokens.
-    const isOffered = directionsOf(info, selection.tower, reading !== null).includes(selection.direction);
-    const direction = reading && !before ? 'received' : isOffered ? selection.direction : 'reads';
+    const isOffered = directionsOf(info, selection.tower, reading?.kind).includes(selection.direction);
+    const direction = reading?.kind === KIND && before?.kind !== KIND ? 'received' : isOffered ? selection.direction : 'reads';
     state.set({ reading, notice: '' });
     select({ ...selection, direction });
     announce();
@@ -73,18 +91,21 @@ export function createReadingChoice(state, { asking, select, announce }) {
       if (error.isExpired) throw error;
       return /** @type {MadeReading[]} */ ([]); // a file may hold none; an older server has no such list
     });
-    const forecasts = (found ?? []).filter(({ kind }) => kind === KIND);
-    if (state.get.source === source) state.set({ forecasts });
-    return forecasts;
+    if (state.get.source === source) state.set({ forecasts: (found ?? []).filter(({ kind }) => kind === KIND) });
+    return found ?? [];
   }
 
   /** The answer to what was asked has come, or a reason against it. */
   function hear() {
-    const asked = state.get.readings[KIND];
+    const asked = state.get.readings[kindWished];
     const { info, selection } = state.get;
     if (!wished || !asked || asked.name !== wished || asked.working || !info || !selection) return;
     wished = '';
     if (!asked.made) return state.set({ notice: asked.text });
+    if (kindWished === RELATIVE) {
+      const relative = findRelative([asked.made], selection.tower);
+      return relative ? put(relative) : undefined;
+    }
     const forecasts = [asked.made, ...state.get.forecasts.filter(({ name }) => name !== asked.made?.name)];
     state.set({ forecasts });
     const tokens = asked.made.target?.tokens ?? [];
@@ -95,7 +116,7 @@ export function createReadingChoice(state, { asking, select, announce }) {
   const choice = {
     /** What was read. */
     read() {
-      asking?.stop(KIND);
+      choice.stop();
       wished = '';
       if (state.get.reading) put(null);
     },
@@ -109,7 +130,9 @@ export function createReadingChoice(state, { asking, select, announce }) {
       const known = find(state.get.forecasts) ?? find(await look(source));
       if (state.get.source !== source) return;
       if (known) return put(known);
-      if (!asking) return state.set({ notice: 'This file does not hold that forecast.' });
+      if (!asking) return state.set({ notice: NOT_HELD.forecast });
+      asking.stop(RELATIVE);
+      kindWished = KIND;
       const fields = { ...(tokens && { tokens }), towers: towersAsked(info, selection.tower) };
       wished = '';
       if (state.get.readings[KIND]?.name !== readingName(fields)) asking.stop(KIND); // of others, which are not waited for any more
@@ -117,12 +140,30 @@ export function createReadingChoice(state, { asking, select, announce }) {
       asking.ask(KIND, fields);
     },
 
+    /** This question over a general one. */
+    async relative() {
+      const { info, source, selection } = state.get;
+      if (!info || !source || !selection || whyNoRelative(info, selection.tower)) return;
+      const known = findRelative(await look(source), selection.tower);
+      if (state.get.source !== source) return;
+      if (known) return put(known);
+      if (!asking) return state.set({ notice: NOT_HELD.relative });
+      asking.stop(KIND);
+      kindWished = RELATIVE;
+      wished = readingName({});
+      asking.ask(RELATIVE);
+    },
+
     /** From one to the other. */
     toggle: () => (state.get.reading ? choice.read() : void choice.forecast()),
 
-    /** What an address says is shown: the forecast if it was made, which is not asked for again. @param {RunInfo} info @param {number[] | null} tokens @param {string} tower */
-    async restore(info, tokens, tower) {
+    /** What an address says is shown, if it was made: it is not asked for again. @param {RunInfo} info @param {number[] | null} tokens @param {string} tower @param {string} [kind] */
+    async restore(info, tokens, tower, kind = KIND) {
       const { source } = state.get;
+      if (kind === RELATIVE) {
+        const made = source && findRelative(await look(source), tower);
+        return { reading: made ?? null, notice: made ? '' : NO_RELATIVE };
+      }
       const found = source && findForecast(await look(source), tokens ?? answerTokens(info), tower, tokens === null);
       return { reading: found ?? null, notice: found ? '' : `${NOT_MADE}${asking ? ': choose Forecast to make it' : ''}.` };
     },
@@ -133,7 +174,9 @@ export function createReadingChoice(state, { asking, select, announce }) {
       if (source) await look(source).catch(() => []);
     },
 
-    stop: () => asking?.stop(KIND),
+    stop() {
+      for (const kind of [KIND, RELATIVE]) asking?.stop(kind);
+    },
     dispose: state.on(['readings'], hear),
   };
   return choice;

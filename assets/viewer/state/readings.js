@@ -11,6 +11,9 @@
  * @property {number} [value]  of a forecast: the log-probability that it is of
  * @property {string} created
  * @property {number} bytes
+ * @property {import('../text/direct.js').Budget} [budget]  of direct logit attribution
+ * @property {string} [prompt]  of relative attention: the general question
+ * @property {number} [floor]   likewise: below it weights count as it
  * @property {Record<string, MadeReading>} [members]  of a comparison: one of each run
  *
  * @typedef {object} AskedReading

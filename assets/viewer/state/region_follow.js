@@ -1,5 +1,6 @@
 // @ts-check
 /** All that is measured of the place, in the row on screen, while a person looks at it: asked for when it is seen, dropped when it is not. Knows no document. */
+import { isRatio } from '../numbers/ratios.js';
 import { areShares } from '../data/selection.js';
 import { regionPath } from '../data/source.js';
 import { regionIn } from '../numbers/regions.js';
@@ -21,7 +22,7 @@ export function createRegionFollower(state, { sources, fail }) {
     const { info, shown, region, marking } = state.get;
     if (!marking || !info || !shown) return null;
     const isEffect = shown.effect !== null;
-    const place = isEffect || (shown.direction === 'reads' && areShares(shown)) ? regionIn(info, region, shown.tower) : null;
+    const place = (isEffect && !isRatio(shown.effect)) || (shown.direction === 'reads' && areShares(shown)) ? regionIn(info, region, shown.tower) : null;
     const asked = place && sources();
     const wish = place && { tower: shown.tower, query: shown.query, until: shown.until, region: place, effect: shown.effect?.name ?? null };
     return wish && asked?.length ? { wish, asked, isEffect, name: `${asked.map(({ base }) => base).join(' ')} ${regionPath(wish)}` } : null;

@@ -1,6 +1,7 @@
 // @ts-check
 /** What the atlas says of itself: which maps these are, in which order and on which scale; or why there are none. Knows no document. */
-import { ORDERS, isOfReaders, orderOf } from '../numbers/head_order.js';
+import { isOfReaders, orderOf, wordsOfOrder } from '../numbers/head_order.js';
+import { isRatio } from '../numbers/ratios.js';
 import { isOfRegion, regionOf } from '../numbers/regions.js';
 import { headCount, layersOf, skippedLayers } from '../data/run_info.js';
 import { kindsOf } from './layers.js';
@@ -36,7 +37,7 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
   const isEffect = Boolean(held.shown?.effect);
   const how = scale === 'map' || (scale === 'uniform' && (isColumn || isEffect)) ? 'each on its own scale'
     : scale === 'atlas' ? 'all on one scale' : 'multiples of even attention, each on its picture';
-  const { text, unit, isLowFirst } = ORDERS[held.order];
+  const { text, unit, isLowFirst } = wordsOfOrder(held.order, isRatio(held.shown?.effect));
   const first = isLowFirst ? 'lowest' : isEffect ? 'largest' : 'highest';
   const by = held.ranks ? `${text}, ${first} first` : '';
   const inUnit = unit && ` (${unit})`;
@@ -46,8 +47,8 @@ export function atlasTitle(held, count, { scale, selection, clip }) {
     : held.view === 'best' ? `${count ? `${count} of ${all} · ` : ''}${first} ${text}${inUnit}${readers}`
       : `heads of ${layerName(held.shown?.layer)}${by ? ` by ${by}${inUnit}` : ''}, cell by cell`;
   const without = held.view === 'all' ? skippedLayers(held.info, held.tower).flat() : [];
-  const title = `${isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
-  const bars = isEffect ? '; the bar on its lower edge: how large its effects are beside those of the largest head' : isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
+  const title = `${isRatio(held.shown?.effect) ? 'ratio to the general question · ' : isEffect ? 'forecast, nats · ' : ''}${what} · ${how}${without.length ? ` · grey: ${kindsOf(without)}, no map` : ''}`;
+  const bars = isEffect ? `; the bar on its lower edge: how ${isRatio(held.shown?.effect) ? 'far from ×1 it is beside the farthest' : 'large its effects are beside those of the largest'} head` : isColumn ? '' : '; the bar on its lower edge: how much of the row is on the picture';
   return { text: title, hint: `${title}${bars}${clip < 100 && (scale !== 'uniform' || isEffect) ? `; the top ${100 - clip} % share the last colour` : ''}` };
 }
 
@@ -71,6 +72,6 @@ export function whyNoMaps(held, fields) {
   if (shown.direction !== 'reads' && !shown.effect) return 'Scores are of rows: choose “reads from” to see the best heads.';
   if (isOfRegion(order) && !regionOf(held.info, fields.region)) return 'The answer names no place: mark one (m), or choose another order.';
   if (order === 'found' && !fields.found) return 'Load the heads that “score” found, from their file, or choose another order.';
-  if (orderOf(fields.order, Boolean(shown.effect)) !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
+  if (orderOf(fields.order, shown.effect?.kind ?? false) !== 'number' && (order !== 'value' || fields.pinned)) return 'The heads’ scores are not here yet.';
   return order === 'value' ? 'Pin a cell of the picture: the heads that read most of it are then shown here.' : 'Choose an order: the heads that come first in it are then shown here.';
 }

@@ -7,8 +7,10 @@
  */
 import { formatTimes, formatValue } from '../data/format.js';
 import { cellBox } from '../paint/geometry.js';
+import { isRatio } from '../numbers/ratios.js';
 import { measuredCell } from './cell_map.js';
 import { cellEffect } from './effect.js';
+import { cellRatio } from './relative.js';
 
 /**
  * @param {import('../state/fields.js').Shown} shown
@@ -24,6 +26,7 @@ export function wordsOfCell(shown, drawn, grid, { row, col }, mode) {
   const box = `x ${x0}–${x1}, y ${y0}–${y1} px`;
   if (!shown.cells.length) return { tip: 'click: who reads this cell', readout: `${place} · ${box}` };
   if (drawn?.measured) return { tip: measuredCell({ ...drawn, measured: drawn.measured }, cell), readout: [place, measuredCell({ ...drawn, measured: drawn.measured }, cell), box].join(' · ') };
+  if (isRatio(shown.effect)) return { tip: cellRatio(shown, cell), readout: [place, cellRatio(shown, cell), box].join(' · ') };
   if (shown.effect) return { tip: cellEffect(shown, cell), readout: [place, cellEffect(shown, cell), box].join(' · ') };
   const value = shown.cells[cell];
   const isSink = Boolean(shown.sinks.cells?.[cell]);

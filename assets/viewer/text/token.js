@@ -11,6 +11,7 @@
  * @property {(chip: Count) => string} [untinted]  what is read of tokens where there is no tint
  * @property {(grid: number) => string} saidOfGrid
  * @property {(chip: Count) => string} odds
+ * @property {(token: number) => string} [near]  what a token's state reads as
  * @property {(chip: Count) => string} mark  classes beside those of every token; '' for none
  * @property {() => boolean} isSigned
  *
@@ -20,6 +21,8 @@ import { formatValue } from '../data/format.js';
 import { numbersAreOfTokens } from '../data/selection.js';
 import { gridName, logProbability, visible } from '../data/token_text.js';
 import { ifReadLess, inNats } from './effect.js';
+import { ALL_WORDS, readsAs } from './lens.js';
+import { formatRatio, isRatio } from '../numbers/ratios.js';
 import { makeTint, tintWords } from '../numbers/token_tint.js';
 
 const LONG = 60; // signs of a token that are written out
@@ -30,7 +33,7 @@ const LONG = 60; // signs of a token that are written out
  */
 export function attentionReading(state) {
   return {
-    fields: ['shown', 'sinks'],
+    fields: ['shown', 'sinks', 'words'],
     isSigned: () => Boolean(state.get.shown?.effect),
 
     tint(seen) {
@@ -43,6 +46,7 @@ export function attentionReading(state) {
     said({ token, count }, value, tint) {
       const { shown, sinks } = state.get;
       if (!shown) return '';
+      if (isRatio(shown.effect)) return Number.isNaN(value) ? '' : ` · ${formatRatio(value)} what the general question reads`;
       if (shown.effect) return ` · ${inNats(value)} ${ifReadLess(shown, count > 1 ? 'these' : 'this')}`;
       let sum = 0;
       for (let i = token; i < token + count; i++) sum += shown.row[i];
@@ -54,6 +58,7 @@ export function attentionReading(state) {
 
     saidOfGrid(grid) {
       const { info, shown } = state.get;
+      if (isRatio(shown?.effect)) return '';
       if (shown?.effect) return shown.masses.has(grid) ? ` · ${inNats(shown.masses.get(grid) ?? 0)} in all` : '';
       return info && shown && numbersAreOfTokens(info, shown) && shown.direction === 'reads' ? ` · attention ${formatValue(shown.masses.get(grid) ?? 0)} in all` : '';
     },
@@ -64,6 +69,11 @@ export function attentionReading(state) {
       return log === null ? '' : ` · log-probability ${formatLog(log)}`;
     },
 
+    near(token) {
+      const said = readsAs(state.get.words, token, ALL_WORDS);
+      return said && ` · ${said}`;
+    },
+
     mark: () => '',
   };
 }
@@ -72,7 +82,7 @@ export function attentionReading(state) {
  * A chip in words: index, text, role, what is read of it, how probable it was.
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {import('../data/token_text.js').Chip} chip
- * @param {Pick<Reading, 'saidOfGrid' | 'odds'>} reading
+ * @param {Pick<Reading, 'saidOfGrid' | 'odds' | 'near'>} reading
  * @param {{read: string, isUnfolded: boolean}} is  `read`: what is said to be read of it
  */
 export function chipWords(info, chip, reading, { read, isUnfolded }) {
@@ -84,7 +94,7 @@ export function chipWords(info, chip, reading, { read, isUnfolded }) {
   }
   const { text, role } = info.tokens[token];
   const seen = visible(text);
-  return `${which} · “${seen.length > LONG ? `${seen.slice(0, LONG)}…` : seen}” · ${role}${read}${reading.odds(chip)}`;
+  return `${which} · “${seen.length > LONG ? `${seen.slice(0, LONG)}…` : seen}” · ${role}${read}${reading.odds(chip)}${reading.near?.(token + count - 1) ?? ''}`;
 }
 
 /** A natural logarithm of a probability: −1.40, −0.0012. @param {number} log */

@@ -34,7 +34,7 @@ export function createCellMapView(root, state, cellMap) {
     switched.hidden = !info || !(cellMap.canAsk() || cells);
     ask.hidden = !cellMap.canAsk();
     tried.setAttribute('aria-pressed', String(cellsShown));
-    for (const other of root.querySelectorAll('[data-show=read], [data-show=forecast]')) other.classList.toggle('av-beside-tried', cellsShown);
+    for (const other of root.querySelectorAll('[data-show=read], [data-show=forecast], [data-show=relative]')) other.classList.toggle('av-beside-tried', cellsShown);
     button.setAttribute('aria-disabled', String(working));
     for (const each of [stop, stopHere]) each.hidden = !working;
     paint.hidden = !info || info.images.some((image) => image.video !== undefined);
@@ -56,7 +56,7 @@ export function createCellMapView(root, state, cellMap) {
     listen(measure, { change: () => state.set({ cellsMeasure: /** @type {import('../numbers/cell_map.js').Measure} */ (measure.value) }) }),
     listen(part(root, 'show'), {
       click: (/** @type {Event} */ event) => {
-        if (event.target instanceof Element && event.target.closest('[data-show=read], [data-show=forecast]')) cellMap.hide();
+        if (event.target instanceof Element && event.target.closest('[data-show=read], [data-show=forecast], [data-show=relative]')) cellMap.hide();
       },
     }),
     state.on(['info', 'readings', 'cells', 'cellsShown', 'cellsMeasure'], show),

@@ -3,6 +3,7 @@
  * Layer, head and tower beside the maps, direction and row beside the tokens, as labelled controls: what can be pointed at can be reached
  * by keyboard and thumb too.
  */
+import { areSummed } from '../numbers/ratios.js';
 import { create, part } from './dom.js';
 import { headsOf, layersOf } from '../data/run_info.js';
 import { reducedBy } from '../numbers/effects.js';
@@ -69,14 +70,14 @@ export function createChoices(root, state, { choose, enter, turn }) {
 
   function offer() {
     const { info, tower, reading: forecast } = state.get;
-    const isEffect = forecast !== null;
+    const isEffect = areSummed(forecast);
     const names = info ? Object.keys(info.towers).filter((name) => layersOf(info, name).length) : [];
     const unread = Object.entries(info?.unread_towers ?? {});
     towers.classList.toggle('av-off', names.length + unread.length < 2);
     towers.replaceChildren(...names.map((name) => {
       const button = create('button', { type: 'button', class: 'av-toggle', text: name, 'aria-pressed': name === tower, title: { ...TOWERS, ...(info?.towers.encoder ? OF_TWO_PARTS : {}) }[name] ?? '' });
       button.addEventListener('click', () => enter(name));
-      if (forecast && !forecast.towers.includes(name)) Object.assign(button, { disabled: true, title: `This forecast is not of the ${name} tower: choose Read, go there, and choose Forecast.` });
+      if (forecast && !forecast.towers.includes(name)) Object.assign(button, { disabled: true, title: isEffect ? `This forecast is not of the ${name} tower: choose Read, go there, and choose Forecast.` : `Relative attention is not of the ${name} tower: choose Read, and go there.` });
       return button;
     }), ...unread.map(([name, { layers, why }]) => create('button', {
       type: 'button', class: 'av-toggle', text: name, disabled: true, title: `Its ${layers} layers make no map: ${why}.`,
@@ -96,8 +97,8 @@ export function createChoices(root, state, { choose, enter, turn }) {
     reading.hidden = isEffect && !isOffered; // there is more to choose
     ways.forEach(([name], i) => {
       turns[i].setAttribute('aria-pressed', String(selection?.direction === name));
-      [turns[i].textContent, turns[i].title] = isEffect ? EFFECT_WAYS[name] : ways[i].slice(1);
-      turns[i].hidden = !info || !selection || !directionsOf(info, selection.tower, isEffect).includes(name);
+      [turns[i].textContent, turns[i].title] = areSummed(forecast) ? EFFECT_WAYS[name] : ways[i].slice(1);
+      turns[i].hidden = !info || !selection || !directionsOf(info, selection.tower, forecast?.kind).includes(name);
     });
     rows.forEach(([name], i) => buttons[i].setAttribute('aria-pressed', String(selection?.reading === name)));
   }

@@ -4,12 +4,12 @@ import { createBar, hoveredCell } from './bar.js';
 import { divergingPixels, solidPixels } from '../paint/palette.js';
 import { BAR } from '../text/cell_map.js';
 import { isDark } from './dom.js';
-import { barLabels, placeIn } from '../numbers/colour_range.js';
+import { barLabels, isSigned, placeIn } from '../numbers/colour_range.js';
 
 /** What the bar of a map says. @param {import('../numbers/colour_range.js').Range} range */
 export function ownLabels(range) {
   const labels = barLabels(range);
-  return { ...labels, middle: range.curve === 'linear' && range.unit !== 'effect' ? '' : labels.middle };
+  return { ...labels, middle: range.curve === 'linear' && !isSigned(range) ? '' : labels.middle };
 }
 
 /**
@@ -37,7 +37,7 @@ export function createColourBar(root, state, whose = () => '') {
     bar.point(drawn && cell >= 0 && !drawn.hidden?.[cell] ? placeIn(drawn.range, drawn.values[cell]) : null);
   }
 
-  const paint = () => bar.paint(state.get.drawn?.range.unit === 'effect' ? divergingPixels(isDark(), false) : solidPixels(state.get.palette));
+  const paint = () => bar.paint(state.get.drawn && isSigned(state.get.drawn.range) ? divergingPixels(isDark(), false) : solidPixels(state.get.palette));
   const undo = [
     state.on(['palette', 'drawn', 'theme'], paint),
     state.on(['drawn', 'shown', 'scale'], label),

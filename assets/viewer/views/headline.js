@@ -5,6 +5,8 @@ import { formatPercent, formatTimes, formatValue } from '../data/format.js';
 import { formatSigned } from '../numbers/change_measures.js';
 import { reducedBy } from '../numbers/effects.js';
 import { effectTitle, inNats } from '../text/effect.js';
+import { areSummed, formatRatio, isRatio } from '../numbers/ratios.js';
+import { relativeTitle } from '../text/relative.js';
 import { indexOfLargest } from '../numbers/reduce.js';
 import { gridsOf, modelName } from '../data/run_info.js';
 import { areShares, numbersAreOfTokens, pointsAtTokens } from '../data/selection.js';
@@ -25,8 +27,9 @@ export function createHeadline(root, state) {
     if (!info || !shown) return;
     model.textContent = modelName(info);
     const isEffect = shown.effect !== null;
-    const what = shown.effect ? effectTitle(info, { ...shown, effect: shown.effect }) : which(info, shown);
-    title.textContent = `${named('layer', shown.layer, isEffect)} · ${named('head', shown.head, isEffect)} · ${what}`;
+    const what = !shown.effect ? which(info, shown) : (isRatio(shown.effect) ? relativeTitle : effectTitle)(info, { ...shown, effect: shown.effect });
+    const isSum = areSummed(shown.effect);
+    title.textContent = `${named('layer', shown.layer, isSum)} · ${named('head', shown.head, isSum)} · ${what}`;
     title.title = title.textContent;
     const isRow = shown.direction === 'reads';
     const isShare = isRow && areShares(shown);
@@ -61,6 +64,10 @@ export function named(what, choice, isEffect = false) {
 /** What a map of effects comes to. @param {import('../data/run_info.js').RunInfo} info @param {import('../state/fields.js').Shown} shown */
 function effectFacts(info, shown) {
   const { cells, argmax, grid, row } = shown;
+  if (isRatio(shown.effect)) {
+    const cols = grid === null ? 1 : info.grids[grid].cols;
+    return cells.length ? [`farthest from ×1: ${formatRatio(cells[argmax])} at row ${Math.floor(argmax / cols)}, col ${argmax % cols}`, 'float32, from the factors'] : [];
+  }
   const parts = [];
   if (grid !== null && cells.length) {
     const { cols } = info.grids[grid];

@@ -1,9 +1,10 @@
 // @ts-check
-/** "Show: Read | Forecast", in a sentence each; how far a forecast is that is being made, with a button that stops it; and of what it is. */
+/** "Show: Read | Forecast | Relative", in a sentence each; how far one is that is being made, with a button that stops it; and of what it is. */
 import { answerTokens } from '../data/run_info.js';
 import { quoted } from '../data/token_text.js';
-import { whyNoForecast } from '../state/reading.js';
+import { whyNoForecast, whyNoRelative } from '../state/reading.js';
 import { FORECAST_ANSWERS, READ_ANSWERS, targetName } from '../text/effect.js';
+import { RELATIVE_ANSWERS } from '../text/relative.js';
 import { create, listen, part } from './dom.js';
 
 /**
@@ -15,10 +16,11 @@ import { create, listen, part } from './dom.js';
 export function createReadingSwitch(root, state, choice, canAsk) {
   const read = create('button', { type: 'button', class: 'av-toggle', text: 'Read', title: READ_ANSWERS, 'data-show': 'read' });
   const forecast = create('button', { type: 'button', class: 'av-toggle', text: 'Forecast', 'data-show': 'forecast' });
+  const relative = create('button', { type: 'button', class: 'av-toggle', text: 'Relative', 'data-show': 'relative' });
   const of = create('select', { 'aria-label': 'Forecast of', title: 'whose log-probability: the whole answer’s, or that of the token that is chosen' });
   const stop = create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' });
   const said = create('span', { class: 'av-show-said', role: 'status' });
-  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, stop, said]);
+  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, relative, stop, said]);
   part(root, 'choices').prepend(element);
 
   /** Whole answer, the token on screen, and what was made before. @returns {(number[] | null)[]} */
@@ -28,24 +30,30 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     const all = answerTokens(info);
     const one = selection && all.includes(selection.token) ? [[selection.token]] : [];
     const made = forecasts.flatMap(({ target }) => (target && target.against === null ? [target.tokens] : []));
-    const wanted = [...(reading ? [reading.tokens] : []), ...one, ...made].filter((tokens) => String(tokens) !== String(all));
+    const wanted = [...(reading?.kind === 'forecast' ? [reading.tokens] : []), ...one, ...made].filter((tokens) => String(tokens) !== String(all));
     return [null, ...wanted.filter((tokens, i) => wanted.findIndex((other) => String(other) === String(tokens)) === i).sort((a, b) => a[0] - b[0])];
   }
 
   function show() {
-    const { info, reading, readings, forecasts, cellsShown } = state.get;
-    const working = Boolean(readings.forecast?.working);
+    const { info, reading, readings, forecasts, tower, cellsShown } = state.get;
+    const [isForecasting, isDividing] = [Boolean(readings.forecast?.working), Boolean(readings.relative?.working)];
+    const working = isForecasting || isDividing;
     element.hidden = !info || !(canAsk || forecasts.length);
     if (!info || element.hidden) return;
     const why = whyNoForecast(info);
     read.setAttribute('aria-pressed', String(!reading && !working && !cellsShown));
-    forecast.setAttribute('aria-pressed', String((Boolean(reading) || working) && !cellsShown));
+    forecast.setAttribute('aria-pressed', String(((reading?.kind === 'forecast' && !isDividing) || isForecasting) && !cellsShown));
+    relative.setAttribute('aria-pressed', String(((reading?.kind === 'relative' && !isForecasting) || isDividing) && !cellsShown));
+    relative.hidden = !canAsk && reading?.kind !== 'relative';
+    const whyNot = whyNoRelative(info, tower);
+    relative.disabled = Boolean(whyNot);
+    relative.title = whyNot || RELATIVE_ANSWERS;
     forecast.disabled = Boolean(why);
     forecast.title = why || `${FORECAST_ANSWERS} (e)`;
     stop.hidden = !working;
-    said.textContent = working ? readings.forecast.text : '';
+    said.textContent = isForecasting ? readings.forecast.text : isDividing ? readings.relative.text : '';
     const offered = targets();
-    of.hidden = !reading || offered.length < 2;
+    of.hidden = reading?.kind !== 'forecast' || offered.length < 2;
     const name = (/** @type {number[] | null} */ tokens) => (tokens === null ? 'of the answer' : `of ${tokens.length === 1 ? quoted(info, tokens[0]) : targetName(info, { tokens })}`);
     of.replaceChildren(...offered.map((tokens) => create('option', { value: String(tokens ?? ''), text: name(tokens) })));
     of.value = reading && !reading.isWhole ? String(reading.tokens) : '';
@@ -53,10 +61,11 @@ export function createReadingSwitch(root, state, choice, canAsk) {
 
   const undo = [
     listen(read, { click: choice.read }),
-    listen(forecast, { click: () => void (state.get.reading || choice.forecast()) }),
+    listen(forecast, { click: () => void (state.get.reading?.kind === 'forecast' || choice.forecast()) }),
+    listen(relative, { click: () => void (state.get.reading?.kind === 'relative' || choice.relative()) }),
     listen(of, { change: () => void choice.forecast(of.value ? of.value.split(',').map(Number) : null) }),
-    listen(stop, { click: () => { choice.stop(); forecast.focus(); } }),
-    state.on(['info', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),
+    listen(stop, { click: () => { choice.stop(); read.focus(); } }),
+    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds
   ];
   show();

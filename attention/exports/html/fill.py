@@ -19,7 +19,8 @@ from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.comparisons.comparison import BASE, Comparison
 from attention.errors import InvalidRequest, LimitExceeded, NotInRun
-from attention.kinds.kept import find_reading, reading_record
+from attention.kinds.kept import find_reading, names_of, reading_record
+from attention.readings.lens import KIND
 from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.selection import default_query
@@ -31,6 +32,7 @@ from .addresses import (
     column_questions,
     effect_questions,
     line_questions,
+    logprob_questions,
     place_questions,
     read_effect_questions,
     region_questions,
@@ -56,6 +58,7 @@ class Filled:
     pictures: int = 0
     full_pictures: int = 0
     is_named: bool = False
+    has_words: bool = False  # of a lens
 
     @property
     def part(self) -> Part:
@@ -80,6 +83,7 @@ class _Filling:
             name: Part({tower: run.layers(tower) for tower in text_towers(run)}) if is_own else part
             for name, run in self.members.items()
         }
+        self.lens = KIND if self.comparison is None and KIND in names_of(self.base) else None  # where one was asked for
         self.tokens = self.base.info["tokens"][: self.comparison.compared_tokens() if self.comparison else None]
         self.held = Held(room)
 
@@ -110,15 +114,16 @@ class _Filling:
             ]
         if self.comparison is not None:
             answers.append(("comparison.json", _json(self.comparison.info)))
-        if self.reading is not None:
-            record = reading_record(find_reading(self.base, self.reading))
-            answers.append(("readings.json", _json({"readings": [record], "unread": []})))
+        held = [self.reading, self.lens]
+        records = [reading_record(find_reading(self.base, name)) for name in held if name is not None]
+        if records:
+            answers.append(("readings.json", _json({"readings": records, "unread": []})))
         if not self.held.add(answers):
             return False
         if self.comparison is None:
             return True
         # Not every part of it: a table of many rows is large, and the page does without.
-        self.add([*change_questions(self.comparison, None, self.region), Question("logprobs")])
+        self.add([*change_questions(self.comparison, None, self.region), *logprob_questions(self.comparison)])
         for name, run in self.members.items():
             for tower in text_towers(run):
                 self.add([Question.of("scores", name, tower=tower, name="image_mass")])
@@ -166,6 +171,14 @@ class _Filling:
             yield from change_questions(self.comparison, query, self.region)
         if self.reading is not None:
             yield from effect_questions(self.base, self.part, self.reading, query)
+
+    def add_words(self) -> bool:
+        """Add what tokens read as after each layer that is held, and after the last; False where that is not there."""
+        if self.lens is None:
+            return False
+        layers = self.part.layers.get("language", [])
+        last = self.base.info["towers"]["language"]["layers"][-1]["index"]
+        return self.add(Question.of("words", reading=self.lens, layer=layer) for layer in sorted({*layers, last}))
 
     def add_all_rows(self) -> bool:
         """Add the effects of all rows together, where a reading is held."""
@@ -273,6 +286,7 @@ def fill(
             raise LimitExceeded(f"One row of this {found.kind} takes more than the file may have. {can}.")
     filled.parts = filling.parts
     filled.rows.append(first)
+    filled.has_words = filling.add_words()
     filling.add_lines()
 
     if chosen is not None:

@@ -34,7 +34,8 @@ def what_it_holds(found: Run | Comparison, filled: Filled, effects: Forecast | N
     if effects is not None:
         text = "".join(base.info["tokens"][token]["text"] for token in effects.target.tokens)
         forecast = f" The forecast of “{text}” is there beside each, and of all rows together."
-    return f"This file holds {rows}{readers}, in {layers}{each}.{forecast}"
+    words = " What tokens read as after these layers is there." if filled.has_words else ""
+    return f"This file holds {rows}{readers}, in {layers}{each}.{forecast}{words}"
 
 
 def _layers(run: Run, part: Part) -> str:

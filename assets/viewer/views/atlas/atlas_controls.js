@@ -1,8 +1,9 @@
 // @ts-check
 /** Which maps are shown, and in which order heads come: a switch and a list in the atlas's title row. */
+import { isRatio } from '../../numbers/ratios.js';
 import { gridsOf } from '../../data/run_info.js';
 import { create, part } from '../dom.js';
-import { orderOf, ORDERS } from '../../numbers/head_order.js';
+import { orderOf, ORDERS, wordsOfOrder } from '../../numbers/head_order.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
 import { OFFERED } from '../../state/look.js';
 import { viewOf } from './atlas_maps.js';
@@ -30,7 +31,7 @@ export function createAtlasControls(root, state) {
     const button = create('button', { type: 'button', class: 'av-toggle', text, title });
     button.addEventListener('click', () => {
       // The number of a head says nothing about which are best.
-      const now = orderOf(state.get.order, Boolean(state.get.reading));
+      const now = orderOf(state.get.order, state.get.reading?.kind ?? false);
       const needsOrder = view === 'best' && now === 'number';
       if (needsOrder) state.set({ atlasView: view, order: state.get.reading ? 'effect' : 'image_mass' });
       else if (isLent && view !== 'best' && ['image_mass', 'effect'].includes(state.get.order)) state.set({ atlasView: view, order: 'number' });
@@ -58,16 +59,16 @@ export function createAtlasControls(root, state) {
   function show() {
     const { info, selection, pinned, region, found, reading } = state.get;
     const isEffect = reading !== null;
-    const order = orderOf(state.get.order, isEffect);
+    const order = orderOf(state.get.order, reading?.kind ?? false);
     const view = viewOf(state.get);
     const isPlaced = Boolean(info && selection && regionIn(info, region, selection.tower));
-    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower, isEffect].join();
+    const now = [selection?.direction, selection?.tower, view, order, pinned?.grid, isPlaced, found?.tower, reading?.kind].join();
     if (now === told) return;
     told = now;
     const isRow = selection?.direction === 'reads';
     for (const { view: own, button } of buttons) {
       button.setAttribute('aria-pressed', String(own === view));
-      button.disabled = selection?.direction === 'received' && !isEffect && own !== 'layer';
+      button.disabled = isRatio(reading) ? own === 'layer' : selection?.direction === 'received' && !isEffect && own !== 'layer';
     }
     select.disabled = Boolean(selection) && !isRow && !isEffect;
     select.title = select.disabled ? 'scores are of rows: choose “reads from”' : 'in which order the heads of each layer come';
@@ -75,11 +76,11 @@ export function createAtlasControls(root, state) {
     const isPinned = pinned && info && selection && gridsOf(info, selection.tower).includes(pinned.grid);
     for (const option of select.options) {
       if (option === load) continue;
-      const { text } = ORDERS[/** @type {keyof typeof ORDERS} */ (option.value)];
+      const { text } = wordsOfOrder(/** @type {keyof typeof ORDERS} */ (option.value), isRatio(reading));
       const isWithoutCell = option.value === 'value' && !isPinned;
       const isWithoutPlace = isOfRegion(option.value) && !isPlaced;
       const isWithoutFound = option.value === 'found' && found?.tower !== selection?.tower;
-      option.hidden = orderOf(/** @type {any} */ (option.value), isEffect) !== option.value;
+      option.hidden = orderOf(/** @type {any} */ (option.value), reading?.kind ?? false) !== option.value;
       option.disabled = option.hidden || isWithoutCell || isWithoutPlace || isWithoutFound || (option.value === 'number' && view === 'best');
       option.textContent = isWithoutCell ? 'value at a cell (pin one first)' : isWithoutPlace ? `${text} (the answer names none: mark one)` : text;
     }

@@ -3,13 +3,14 @@
  * Which small maps are painted: those of all layers and heads, of one layer's heads, or of the best heads; in which order, with what
  * captions, on which ranges. Where they lie is somebody else's business. Knows no document.
  */
+import { areSummed, isRatio } from '../../numbers/ratios.js';
 import { choiceAt, gainsOf, mapAtPlace, ownHigh, REDUCED } from '../../numbers/atlas.js';
 import { atlasOf, wantedScores } from '../../state/follow.js';
 import { formatPercent, formatValue } from '../../data/format.js';
 import { foundScores } from '../../numbers/found_scores.js';
 import { reducedBy } from '../../numbers/effects.js';
 import { formatSigned } from '../../numbers/change_measures.js';
-import { bestHeads, orderOf, ORDERS, ranksOf } from '../../numbers/head_order.js';
+import { bestHeads, orderOf, ORDERS, ranksOf, wordsOfOrder } from '../../numbers/head_order.js';
 import { chooseHead, sum, takeCells } from '../../numbers/reduce.js';
 import { headCount, keysOfGrid, layersOf } from '../../data/run_info.js';
 import { scoresPath } from '../../data/source.js';
@@ -52,6 +53,7 @@ import { findSinkCells, sinkKeys } from '../../numbers/sinks.js';
  * @param {Pick<Fields, 'selection' | 'atlasView' | 'reading'>} fields
  */
 export function viewOf({ selection, atlasView, reading }) {
+  if (isRatio(reading)) return atlasView === 'layer' ? 'all' : atlasView; // rows come head by head then
   return selection?.direction === 'received' && !reading ? 'layer' : atlasView;
 }
 
@@ -65,7 +67,7 @@ export function heldNow(before, fields) {
   const { info, tower, grid, shown, atlas, scores, pinned, region, found, reading } = fields;
   if (!info) return { held: null, isStale: false };
   const view = viewOf(fields);
-  const order = orderOf(fields.order, reading !== null);
+  const order = orderOf(fields.order, reading?.kind ?? false);
   const here = shown && shown.tower === tower && shown.grid === grid && shown.effect === reading ? shown : null;
   const wish = here && wantedScores(info, here, order, pinned, region);
   // A run may have no such scores: then none arrive.
@@ -149,7 +151,7 @@ function itemsOfBest(held, fields) {
   const item = ofAtlas(held, fields);
   return bestHeads(scores, masses, order).map((index, rank) => {
     const found = item(Math.floor(index / heads), index % heads, rank);
-    return { ...found, caption: `L${found.layer} H${found.head} ${atlas.isEffect ? formatSigned(order === 'effect' ? found.mass : scores[index]) : ORDERS[order].write(scores[index])}` };
+    return { ...found, caption: `L${found.layer} H${found.head} ${isRatio(held.shown?.effect) ? '' : atlas.isEffect ? formatSigned(order === 'effect' ? found.mass : scores[index]) : ORDERS[order].write(scores[index])}` };
   });
 }
 
@@ -198,9 +200,9 @@ function scoreOf({ scores, order, info, tower, shown }, { place, head }) {
  */
 export function described(held, item) {
   const { layer, head, rank } = item;
-  const { text, unit } = ORDERS[held.order];
+  const { text, unit } = wordsOfOrder(held.order, isRatio(held.shown?.effect));
   const score = scoreOf(held, item);
-  const isEffect = Boolean(held.shown?.effect);
+  const isEffect = areSummed(held.shown?.effect);
   return {
     ...item,
     name: `${typeof layer === 'string' ? `${reducedBy(layer, isEffect)} over layers` : `layer ${layer}`} · ${typeof head === 'string' ? `${reducedBy(head, isEffect)} over heads` : `head ${head}`}`,

@@ -6,6 +6,7 @@
  * What is painted belongs together: the maps of one row in the order of that row's scores. Until all of it is there, the last
  * whole stays, pale.
  */
+import { areSummed } from '../../numbers/ratios.js';
 import { gainsOf, REDUCED, sharedHigh } from '../../numbers/atlas.js';
 import { headCount, skippedLayers } from '../../data/run_info.js';
 import { CAPTION_PX, isNarrow, LABEL_PX, layOutAtlas } from '../../paint/atlas_layout.js';
@@ -137,7 +138,7 @@ export function createAtlasView(root, state, { choose }) {
     if (next.every((value, i) => value === painted[i]) && painted.length) return showSelected();
     const begun = performance.now();
     const isRanked = held.ranks !== null;
-    const isEffect = isOfEffects();
+    const isEffect = areSummed(held?.shown?.effect);
     items = makeItems(held, state.get);
     const isFitted = fit(held);
     const { axes, lines, most } = layout;

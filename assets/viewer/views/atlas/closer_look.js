@@ -3,6 +3,7 @@
  * A closer look at one small map: what it is at once, after a moment the map itself, larger; first as the atlas has it, averaged down,
  * then cell by cell as soon as its layer's row is there.
  */
+import { formatRatio, isRatio } from '../../numbers/ratios.js';
 import { create } from '../dom.js';
 import { makeDrawn } from '../../numbers/coloured_map.js';
 import { createFloating } from '../floating.js';
@@ -96,7 +97,7 @@ export function createCloserLook(parent, state, { colours, shared }) {
     // A column of every layer takes long, and a glance is not worth it.
     if (!shown || ((shown.direction !== 'reads' || shown.effect) && typeof layer === 'string')) return null;
     const { tower, direction, query, until, effect } = shown;
-    return { tower, direction, layer, head, query, until, effect: effect?.name ?? null };
+    return { tower, direction, layer, head, query, until, effect: effect?.name ?? null, ...(isRatio(effect) && { isRatio: true }) };
   }
 
   /** @param {Item} wanted @param {import('../../data/source.js').Numbers | null | undefined} numbers */
@@ -131,11 +132,11 @@ export function createCloserLook(parent, state, { colours, shared }) {
     const several = info && grid !== null && info.grids.filter(({ tower }) => tower === info.grids[grid].tower).length > 1;
     const mass = exact?.mass ?? of.mass;
     // A maximum over heads has no mass: its values are of many rows.
-    const sum = of.head === 'max' ? '' : shown?.effect ? `${formatSigned(mass)} nats in all` : isRow ? `${several ? 'on this picture' : 'image mass'} ${formatPercent(mass)}` : `sum ${formatValue(mass)}`;
+    const sum = of.head === 'max' || isRatio(shown?.effect) ? '' : shown?.effect ? `${formatSigned(mass)} nats in all` : isRow ? `${several ? 'on this picture' : 'image mass'} ${formatPercent(mass)}` : `sum ${formatValue(mass)}`;
     about.textContent = [sum, of.about].filter(Boolean).join(' · ');
     const cols = info && grid !== null ? info.grids[grid].cols : 1;
     peak.textContent = exact
-      ? `${exact.effect ? `largest ${formatSigned(exact.cells[exact.argmax])}` : `max ${formatValue(exact.cells[exact.argmax])}`} at row ${Math.floor(exact.argmax / cols)}, col ${exact.argmax % cols}`
+      ? `${isRatio(exact.effect) ? `farthest ${formatRatio(exact.cells[exact.argmax])}` : exact.effect ? `largest ${formatSigned(exact.cells[exact.argmax])}` : `max ${formatValue(exact.cells[exact.argmax])}`} at row ${Math.floor(exact.argmax / cols)}, col ${exact.argmax % cols}`
       : `averaged to ${of.shape.rows}×${of.shape.cols}`;
   }
 

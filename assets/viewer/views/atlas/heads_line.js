@@ -1,6 +1,7 @@
 // @ts-check
 /** Which of how many heads is on screen, and that the others look elsewhere. */
 import { part } from '../dom.js';
+import { areSummed } from '../../numbers/ratios.js';
 import { headsLine } from '../../text/atlas.js';
 
 /**
@@ -12,7 +13,7 @@ export function createHeadsLine(root, state) {
 
   function write() {
     const { info, selection, reading } = state.get;
-    line.textContent = info && selection ? headsLine(info, selection, reading !== null) : '';
+    line.textContent = info && selection ? headsLine(info, selection, areSummed(reading)) : '';
   }
 
   write();

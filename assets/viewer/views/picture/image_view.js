@@ -1,5 +1,8 @@
 // @ts-check
 /** The run's picture with the map on it, or the two apart: from the state of the page to what panes show. */
+import { keysAreTokens, keysOfGrid } from '../../data/run_info.js';
+import { ALL_WORDS, readsAs } from '../../text/lens.js';
+import { isRatio } from '../../numbers/ratios.js';
 import { wordsOfCell } from '../../text/cell.js';
 import { isDark, part } from '../dom.js';
 import { stacksBetter } from '../../paint/geometry.js';
@@ -24,9 +27,11 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     main: () => first,
     infoOf: () => state.get.info,
     words: (cell, grid) => {
-      const { shown, drawn, sinks } = state.get;
+      const { shown, drawn, sinks, words } = state.get;
       const { readout, tip } = wordsOfCell(/** @type {import('../../state/fields.js').Shown} */ (shown), drawn, grid, cell, sinks);
-      return { readout, tip: (name, isPointed) => (isPointed ? tip : '') };
+      const token = tokenOf(cell);
+      const said = [tip, readsAs(words, token)].filter(Boolean).join(' · ');
+      return { readout: [readsAs(words, token, ALL_WORDS), readout].filter(Boolean).join(' · '), tip: (name, isPointed) => (isPointed ? said : '') };
     },
   });
   const first = set.add(place, 'picture', true);
@@ -34,6 +39,13 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
   let alone = null;
   /** @type {{drawn: import('../../numbers/coloured_map.js').Drawn, palette: string, beside: boolean, theme: number, map: import('../../paint/cells.js').Coloured} | null} */
   let coloured = null;
+
+  /** The token that a cell stands for, -1 where it is a patch and no token. @param {import('../../paint/marks.js').Cell} cell */
+  function tokenOf({ row, col }) {
+    const { info, shown } = state.get;
+    if (!info || !shown || shown.grid === null || !keysAreTokens(info, info.grids[shown.grid].tower)) return -1;
+    return keysOfGrid(info, shown.grid)[row * info.grids[shown.grid].cols + col];
+  }
 
   /** One pane or two, and which way those lie. */
   function arrange() {
@@ -63,7 +75,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     const map = colouredMap();
     const { shown, drawn } = state.get;
-    const what = drawn?.measured ? 'Measured effects' : shown?.effect ? 'Forecast effects' : 'Attention';
+    const what = drawn?.measured ? 'Measured effects' : isRatio(shown?.effect) ? 'Ratios to a general question' : shown?.effect ? 'Forecast effects' : 'Attention';
     first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : `${what} on the picture`}. ${label}` });
     alone?.show({ map, smooth, opacity: 1, label: `${what} without the picture. ${label}` });
     perf.map_ms = (alone ?? first).paint_ms;
@@ -85,6 +97,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     state.on(['info', 'source', 'grid', 'size', 'theme', 'beside'], showAll),
     state.on(['drawn', 'palette', 'smooth', 'opacity', 'toned', 'selection'], showMap),
     state.on(['places'], set.showPlaces),
+    state.on(['words'], set.showHover),
   ];
   showAll();
 

@@ -150,7 +150,7 @@ export function createTokenStrip(root, state, { selectToken, extendTo, focusGrid
     const info = /** @type {import('../../data/run_info.js').RunInfo} */ (state.get.info);
     if (!cell || !unfolded) return chipWords(info, chip, reading, { read: readOf(chip), isUnfolded: unfolded !== null });
     const token = tokenOf(info, /** @type {number} */ (chip.grid), cell);
-    return `token ${token} · row ${cell.row}, col ${cell.col}${readOf({ token, count: 1 })}`;
+    return `token ${token} · row ${cell.row}, col ${cell.col}${readOf({ token, count: 1 })}${reading.near?.(token) ?? ''}`;
   }
 
   /** What is read of tokens, in words. @param {{token: number, count: number}} tokens */
