@@ -93,7 +93,7 @@ def columns_of(batch: Batch, drawn: str) -> list[Column]:
         Column("image", IMAGE, "the picture, upright, without what its file said beside it; null where it is gone"),
     ]
     if any(len(row["pictures"]) > 1 for row in rows):
-        columns.append(Column("other_images", listed(IMAGE), "the pictures after the first"))
+        columns.append(Column("other_images", listed(IMAGE), "the pictures after the first; null where one is gone"))
     columns.append(Column("prompt", STRING, "what was asked; of a chat the last words of its user"))
     if any(row["messages"] for row in rows):
         columns.append(Column("messages", STRING, "the whole chat, as JSON"))

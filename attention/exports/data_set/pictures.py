@@ -77,7 +77,8 @@ class Pictures:
         with self._kept(first) as run:
             pictures = [self._picture(first, number, run) for number in range(len(first["pictures"]))]
         if pictures:
-            found = {"image": pictures[0], "other_images": [each for each in pictures[1:] if each is not None]}
+            others = pictures[1:]
+            found = {"image": pictures[0], "other_images": None if None in others else others}
         for member, row in rows.items():
             found[named(member, "overlay")] = self._overlay(row, pictures[0] if pictures else None)
         return found
