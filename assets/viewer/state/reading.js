@@ -22,7 +22,7 @@ import { readingName } from './readings.js';
 
 const KIND = 'forecast';
 const RELATIVE = 'relative';
-const NOT_HELD = { forecast: 'This file does not hold that forecast.', relative: 'This file does not hold relative attention.' };
+const NOT_HELD = { forecast: 'This page does not hold that forecast.', relative: 'This page does not hold relative attention.' };
 const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
 const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 

@@ -10,6 +10,8 @@ import { MEANING } from './tried.js';
 
 export const TRIED_ANSWERS = 'What the answer does lose if nothing else may read a cell: measured cell by cell, a pass of the model for each; no explanation.';
 const ONE_BY_ONE = 'Each is tried by itself: a place of several cells may lose little by one of them, and much by all.';
+/** Beside the switch, where patches of another tower are on screen. */
+export const OF_OTHERS = 'Not shown here: it is of the cells that text reads.';
 
 /** @type {Record<Measure, string>} */
 export const MEASURES = { hidden: 'hidden', mean: 'painted over', blur: 'blurred' };

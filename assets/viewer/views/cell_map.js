@@ -4,7 +4,7 @@
  * comes in, with a button that stops it.
  */
 import { measuresOf } from '../numbers/cell_map.js';
-import { askedWords, MEASURES, TRIED_ANSWERS } from '../text/cell_map.js';
+import { askedWords, MEASURES, OF_OTHERS, TRIED_ANSWERS } from '../text/cell_map.js';
 import { create, listen, part } from './dom.js';
 
 /**
@@ -28,7 +28,7 @@ export function createCellMapView(root, state, cellMap) {
   part(root, 'mark').append(ask, said);
 
   function show() {
-    const { info, readings, cells, cellsShown, cellsMeasure, marking } = state.get;
+    const { info, readings, cells, cellsShown, cellsMeasure, marking, shown, drawn } = state.get;
     const asked = readings.cells;
     const working = Boolean(asked?.working);
     switched.hidden = !info || !(cellMap.canAsk() || cells);
@@ -44,7 +44,8 @@ export function createCellMapView(root, state, cellMap) {
     if (String([...measure.options].map(({ value }) => value)) !== String(measures)) measure.replaceChildren(...measures.map((each) => create('option', { value: each, text: MEASURES[each] })));
     measure.value = cellsMeasure;
     const words = askedWords(cells, asked);
-    far.textContent = marking ? '' : words;
+    const isOfOthers = cellsShown && cells && drawn && !drawn.measured && shown?.grid != null;
+    far.textContent = isOfOthers ? OF_OTHERS : marking ? '' : words;
     said.hidden = !words;
     if (said.textContent !== words) said.textContent = words;
   }
@@ -55,7 +56,7 @@ export function createCellMapView(root, state, cellMap) {
     listen(stop, { click: () => { cellMap.stop(); tried.focus(); } }),
     listen(stopHere, { click: () => { cellMap.stop(); button.focus(); } }),
     listen(measure, { change: () => state.set({ cellsMeasure: /** @type {import('../numbers/cell_map.js').Measure} */ (measure.value) }) }),
-    state.on(['info', 'readings', 'cells', 'cellsShown', 'cellsMeasure', 'marking'], show),
+    state.on(['info', 'readings', 'cells', 'cellsShown', 'cellsMeasure', 'marking', 'drawn'], show),
   ];
   show();
   return { dispose: () => { undo.forEach((end) => end()); switched.remove(); ask.remove(); said.remove(); } };
