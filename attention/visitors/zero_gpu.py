@@ -58,11 +58,11 @@ def seconds(work: dict[str, Any], n_others: int = 0, n_read: int = 0) -> int:
     `n_read` passes more are compared too, which read an answer that is there and write none.
     """
     weights = work["weight_bytes"]
-    flops = 2 * weights / work["weight_itemsize"] * (work["tokens"] + work["patches"])
-    a_pass = flops / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
-    a_pass += (work["layers"] + work["other_layers"]) * LAYER_S
+    a_token = 2 * weights / work["weight_itemsize"] / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
+    a_pass = a_token * (work["tokens"] + work["patches"]) + (work["layers"] + work["other_layers"]) * LAYER_S
     answer = a_pass + work["new_tokens"] * (work["layers"] * LAYER_S + weights / MEMORY_BYTES_A_S)
-    read = a_pass + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
+    read = work["passes"] * a_pass + work["members"] * a_token * work["tokens"]
+    read += work["batches"] * work["layers"] * LAYER_S + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
     run = read + (answer if work["new_tokens"] else 0)
     rows = work["row_values"] * COMPARE_S * min(COMPARED_ROWS, work["tokens"])
     more = n_others * (run + ADAPTER_S + rows) + n_read * (read + rows)

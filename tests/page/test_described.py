@@ -27,7 +27,7 @@ PARAMETERS = {
     "split difference_high tokens layers heads megabytes box point image label right_layer right_head "
     "right_high reading",
     "/region": "ticket box point answer image query until tower member by top coordinates",
-    "/reading": "ticket kind tokens against towers rows blocks paint sides member",
+    "/reading": "ticket kind tokens against towers prompt rows blocks paint sides member",
     "/try": "ticket box point answer image heads top_heads paint silence coordinates seed",
 }
 

@@ -16,6 +16,7 @@ from attention.visitors.zero_gpu import MOST_S, asked_seconds, end_worker, refus
 QWEN_2B = {
     "tokens": 1500, "patches": 4000, "new_tokens": 256, "layers": 28, "other_layers": 24, "row_values": 28 * 16 * 1500,
     "weight_bytes": 4_300_000_000, "weight_itemsize": 2, "bytes_on_disk": 300_000_000, "is_loaded": True,
+    "passes": 1.0, "members": 0, "batches": 0,
 }  # fmt: skip
 QWEN_8B = QWEN_2B | {
     "layers": 36,
@@ -50,6 +51,7 @@ def test_the_work_of_a_run_is_all_that_the_time_depends_on():
         ("tokens", 8000), ("new_tokens", 512), ("layers", 90), ("other_layers", 900), ("patches", 40_000),
         ("bytes_on_disk", 2_000_000_000),
         ("weight_bytes", 9_000_000_000), ("weight_itemsize", 4), ("is_loaded", False),
+        ("passes", 40.0), ("members", 100), ("batches", 1000),
     ],
 )  # fmt: skip
 def test_more_of_anything_asks_for_more_seconds(field, more):
