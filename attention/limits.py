@@ -217,6 +217,8 @@ MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_WAITING = 6  # for a moment: each holds a thread, of which rows that are looked at have need
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
+# Numbers of a reading that are made of whole layers: seconds of every core. A page asks for several at once.
+WALKS_AT_ONCE, WALKS_WAITING, WALK_WAIT_S = 2, 40, 30
 
 # A gallery of finished examples. The environment may say otherwise: ATTENTION_GALLERY_MB
 
