@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from attention.comparisons.asked_beside import DTYPE, asked_beside
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
 from attention.runs.partial import PartialRun, read_progress
 from attention.words import in_one_line, phase_words
@@ -51,17 +52,22 @@ OWN_SPACE = "duplicate this Space onto hardware of your own"
 # Seconds
 
 
-def seconds(work: dict[str, Any], n_others: int = 0) -> int:
-    """Seconds that a run of `capture.work.Work`, as a dictionary, may take, with so many others compared to it."""
+def seconds(work: dict[str, Any], n_others: int = 0, n_read: int = 0) -> int:
+    """Seconds that a run of `capture.work.Work`, as a dictionary, may take, with so many others compared to it.
+
+    `n_read` passes more are compared too, which read an answer that is there and write none.
+    """
     weights = work["weight_bytes"]
-    flops = 2 * weights / work["weight_itemsize"] * (work["tokens"] + work["patches"])
-    a_pass = flops / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
-    a_pass += (work["layers"] + work["other_layers"]) * LAYER_S
+    a_token = 2 * weights / work["weight_itemsize"] / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
+    a_pass = a_token * (work["tokens"] + work["patches"]) + (work["layers"] + work["other_layers"]) * LAYER_S
     answer = a_pass + work["new_tokens"] * (work["layers"] * LAYER_S + weights / MEMORY_BYTES_A_S)
-    run = a_pass + (answer if work["new_tokens"] else 0) + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
-    compare = ADAPTER_S + work["row_values"] * COMPARE_S * min(COMPARED_ROWS, work["tokens"])
+    read = work["passes"] * a_pass + work["members"] * a_token * work["tokens"]
+    read += work["batches"] * work["layers"] * LAYER_S + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
+    run = read + (answer if work["new_tokens"] else 0)
+    rows = work["row_values"] * COMPARE_S * min(COMPARED_ROWS, work["tokens"])
+    more = n_others * (run + ADAPTER_S + rows) + n_read * (read + rows)
     start = START_S + weights / (PACKED_BYTES_A_S if work["is_loaded"] else READ_BYTES_A_S)
-    return max(LEAST_S, math.ceil(MARGIN * (start + run + n_others * (run + compare))))
+    return max(LEAST_S, math.ceil(MARGIN * (start + run + more)))
 
 
 def most_seconds() -> int:
@@ -81,17 +87,29 @@ def asked_seconds(job: dict[str, Any]) -> int:
     n_others = len(job["adapters"]) if is_comparison else 0
     # a model of its own is read from its files, and so is the base after it
     models = sum(2 * work["weight_bytes"] / READ_BYTES_A_S for each in job["adapters"] if "model" in each)
+    beside = asked_beside(**job.get("beside") or {})
+    if DTYPE in beside.floors:  # the base in another number format is read from its files; as float32 twice as large
+        models += 2 * work["weight_bytes"] / READ_BYTES_A_S
+        models += 2 * work["weight_bytes"] / work["weight_itemsize"] * work["tokens"] / (FLOPS / 4)
     more = math.ceil(MARGIN * (models + (ADAPTER_S if job["adapters"] and not is_comparison else 0)))
-    needed = seconds(work, n_others) + more
+
+    def with_others(n: int) -> int:
+        return seconds(work, n, beside.passes(n)) + more
+
+    needed = with_others(n_others)
     if needed <= most:
         return needed
-    fit = max((n for n in range(n_others) if n and seconds(work, n) + more <= most), default=0)
+    fit = max((n for n in range(n_others) if n and with_others(n) <= most), default=0)
     what = f"This comparison of {n_others + 1} runs" if is_comparison else "This run"
+    n_beside = beside.passes(n_others)
+    if n_beside:
+        what += f" and {n_beside} {'pass' if n_beside == 1 else 'passes'} beside them (floors, parts)"
     fewer = f"{fit} beside the base would fit" if fit > 1 else "one beside the base would fit" if fit else ""
     whose = f", all that a visitor without an account has in a day ({VISITOR_S} s)" if most == MOST_S else ""
     raise LimitExceeded(
         f"{what} would hold the GPU for up to {needed} s; {most} s is the most that is asked for here{whose}. "
-        f"Choose {f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
+        f"Choose {'fewer floors or no parts, ' if n_beside else ''}"
+        f"{f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
     )
 
 

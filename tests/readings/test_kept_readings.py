@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +13,27 @@ from safetensors.numpy import save_file
 from attention import Request, extract
 from attention.capture import knock_out_forecast
 from attention.capture.direct_attribution import attribute_directly
+from attention.capture.forecast import DescribedModel
 from attention.capture.kept_reading import kept_beside
 from attention.capture.knock_out_forecast import fill_forecast, forecast_knock_outs
 from attention.capture.lens import read_lens
+from attention.capture.reading_forecast import forecast_reading
+from attention.capture.room_for_reading import check_room
 from attention.capture.tried import trials, try_without
+from attention.effects.cost import cost_of_agreeing
 from attention.environment import EXAMPLES, POCKET
-from attention.errors import Cancelled, CaptureError, DamagedRun, InvalidRequest, NotInRun, UnsupportedModel
+from attention.errors import (
+    Cancelled,
+    CaptureError,
+    DamagedRun,
+    InvalidRequest,
+    LimitExceeded,
+    NotInRun,
+    UnsupportedModel,
+)  # fmt: skip
+from attention.limits import Limits
 from attention.models import loading as models
+from attention.readings.cost import cost_of_forecast, cost_of_trials
 from attention.readings.forecast import Forecast
 from attention.readings.lens import Lens
 from attention.readings.reading import readings_folder
@@ -410,3 +425,35 @@ def test_trials_of_a_model_that_takes_no_batch_are_the_same(run, monkeypatch):
 def test_a_region_is_painted_in_known_ways_alone(run):
     with trials(run, model=of_pocket()) as ready, pytest.raises(InvalidRequest, match="not 'pink'"):
         ready.painted([Region((0.0, 0.0, 60.0, 60.0))], "pink")
+
+
+def test_what_has_no_room_is_refused_with_numbers_before_anything_is_computed(run, monkeypatch, tmp_path):
+    cost, n = cost_of_forecast(run, run.towers()), len(run.info["tokens"])
+
+    def refused(words):
+        with pytest.raises(LimitExceeded, match=words):
+            forecast_reading(run, cost)
+        with pytest.raises(LimitExceeded, match=words):
+            forecast_knock_outs(run, folder=tmp_path / "place", model=of_pocket())
+        assert not list(tmp_path.iterdir())
+
+    with monkeypatch.context() as changed:
+        changed.setattr("attention.capture.room_for_reading.available_memory", lambda device: 10**6)
+        refused(f"needs about [0-9]+ MB of memory on cpu .* for {n} tokens, most of it what a pass back needs")
+    with monkeypatch.context() as changed:
+        changed.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+        refused("would take [0-9]+ kB on disk; 1 kB are free there")
+    loaded = of_pocket()
+    described = DescribedModel(loaded.family, loaded.model.config, "cpu", torch.float32)
+    with pytest.raises(LimitExceeded, match=rf"would take [0-9]+ kB on disk \({n} tokens\); the limit is [0-9]+ kB"):
+        check_room(run, cost, described, Limits(run_bytes=cost.n_bytes - 1))
+    assert check_room(run, cost, described, Limits(run_bytes=cost.n_bytes)) > cost.n_bytes
+
+
+def test_the_work_of_a_reading_is_its_passes_and_the_members_of_its_batches(run):
+    whole = forecast_reading(run, cost_of_agreeing(run, 4, paints=True))
+    assert whole.tokens == len(run.info["tokens"]) and whole.work.new_tokens == 0
+    assert whole.work.passes == 3 + 1 + 17 and (whole.work.members, whole.work.batches) == (17, 1)
+    assert whole.bytes_on_disk == whole.work.bytes_on_disk == cost_of_forecast(run, run.towers()).n_bytes
+    hidden = forecast_reading(run, cost_of_trials(2000)).work
+    assert hidden.batches > 1 and hidden.members == 2000 + hidden.batches
