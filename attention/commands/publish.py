@@ -56,12 +56,13 @@ def add_publish(commands) -> None:
 
 def _publish(options) -> int:
     from attention.exports.site import write_site
-    from attention.folders import open_folder
+    from attention.folders import check, open_folder
     from attention.runs.selection import select
 
     view = {"layer": options.layer, "head": options.head, "query": options.query}
     progress = Progress(options.quiet or options.json)
     with open_folder(options.run) as found, _folder(options.to) as folder:
+        check(found)  # it may be anybody's, and its names become files
         base = found.run("base") if found.kind == "comparison" else found
         select(base, layer=options.layer, head=options.head, query=options.query).values()  # refuses what is not there
         written = write_site(found, folder, view, lambda done, total: progress.count("Writing layers", done - 1, total))
