@@ -69,13 +69,14 @@ def _publish(options) -> int:
 
 def _site(options) -> int:
     from attention.exports.site import write_site
-    from attention.folders import open_folder
+    from attention.folders import check, open_folder
     from attention.runs.selection import select
 
     _check(options, SPACE, ("jsonl", "dataset", "split", "form", "without_kept"), "a site")
     view = {"layer": options.layer, "head": options.head, "query": options.query}
     progress = Progress(options.quiet or options.json)
     with open_folder(options.run) as found, folder_for(options.to, found.folder) as folder:
+        check(found)  # it may be anybody's, and its names become files
         base = found.run("base") if found.kind == "comparison" else found
         select(base, layer=options.layer, head=options.head, query=options.query).values()  # refuses what is not there
         written = write_site(found, folder, view, lambda done, total: progress.count("Writing layers", done - 1, total))

@@ -62,6 +62,7 @@ class Kind:
         rows: the run with this reading's numbers in the place of attention; None for one that has no rows.
         content: all that a small one has, as JSON.
         is_whole: whether a reading that is there answers all that is asked: one that was stopped may be gone on with.
+        has_own_words: whether what is asked holds words of a person's own, which whoever has the run can then read.
     """
 
     name: str
@@ -76,3 +77,4 @@ class Kind:
     rows: Callable[[Any], Run] | None = None
     content: Callable[[Any], dict[str, Any]] = lambda reading: reading.info
     is_whole: Callable[[Any, Asked], bool] = lambda reading, asked: True
+    has_own_words: Callable[[Asked], bool] = lambda asked: False

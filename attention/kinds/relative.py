@@ -50,4 +50,5 @@ RELATIVE = Kind(
     lambda run, asked: cost_of_relative(run),
     lambda relative: {"prompt": relative.prompt, "floor": FLOOR, "proof": relative.info["proof"]},
     RunAsRelative,
+    has_own_words=lambda asked: asked["prompt"] != GENERAL,
 )

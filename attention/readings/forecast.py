@@ -24,7 +24,7 @@ import numpy as np
 
 from attention.errors import NotInRun, quoted
 from attention.runs.factors import COMPUTED, FACTORS
-from attention.runs.run import Run
+from attention.runs.run import Run, walks_at_once
 
 from .reading import Reading, readings_folder
 from .target import Target
@@ -90,13 +90,24 @@ class Forecast(Reading):
         total = sum(gradient.sum(axis=1) for _, gradient, _ in self._chunks(layer, tower, first, last + 1))
         return np.asarray(total / (last + 1 - first), np.float32)
 
-    def column_gradient(self, layer: int, key: int, tower: str = "language") -> np.ndarray:
-        """dL/ds of every row at one key: float32 [heads, queries]."""
+    def column_gradient(self, layer: int, key: int, tower: str = "language", last: int | None = None) -> np.ndarray:
+        """dL/ds of every row at one key, or its mean over the keys to `last`: float32 [heads, queries]."""
+        if last not in (None, key):
+            return self._columns_gradient(layer, np.arange(key, last + 1), tower)
         data, column = self._read(layer, tower), self.run.column(layer, key, tower)
         groups, (heads, n, width) = len(data["value"]), data["pull"].shape
         pull = data["pull"].reshape(groups, heads // groups * n, width).astype(np.float64)
         seen = np.matmul(pull, data["value"][:, key, :, None].astype(np.float64)).reshape(heads, n)
         return (column * (seen - data["pull_output"].astype(np.float64))).astype(np.float32)
+
+    def _columns_gradient(self, layer: int, keys: np.ndarray, tower: str) -> np.ndarray:
+        """Mean of dL/ds over some keys, in one walk however many they are: float32 [heads, queries]."""
+        data, parts = self._read(layer, tower), []
+        for start, rows in self.run.dense_chunks(layer, tower):
+            stop = start + rows.shape[1]
+            there, pulled = _of_keys(rows, data["pull"][:, start:stop], data["value"], keys)
+            parts.append(pulled - there * data["pull_output"][:, start:stop])
+        return (np.concatenate(parts, axis=1) / len(keys)).astype(np.float32)
 
     def gradient_times_attention(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
         """A x dL/dA of one row: float32 [heads, keys], signed; over keys it sums to pull . output."""
@@ -138,8 +149,8 @@ class Forecast(Reading):
     def knock_outs(self, regions: Sequence[Sequence[int]], tower: str = "language") -> np.ndarray:
         """The same of several regions, each by itself, in one walk: float32 [regions, layers, heads]."""
         inside = np.stack([self._inside(keys, tower) for keys in regions])
-        effects = [self._knock_outs(layer, tower, inside) for layer in self.layers(tower)]
-        return np.stack(effects, axis=1).astype(np.float32)
+        effects = walks_at_once().map(lambda layer: self._knock_outs(layer, tower, inside), self.layers(tower))
+        return np.stack(list(effects), axis=1).astype(np.float32)
 
     def _knock_outs(self, layer: int, tower: str, inside: np.ndarray) -> np.ndarray:
         """The same of one layer, `inside` bool [regions, keys]: float64 [regions, heads]."""

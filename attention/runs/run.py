@@ -52,6 +52,12 @@ def layers_at_once() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="read layers")
 
 
+@cache
+def walks_at_once() -> ThreadPoolExecutor:
+    """Threads for walks through whole layers: rows, which take milliseconds, do not wait behind them."""
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="walk layers")
+
+
 def open_run(folder: str | os.PathLike[str]) -> Run:
     """Open a run folder. Raises DamagedRun when it is none, is incomplete, or was written by a later version."""
     return Run(folder)

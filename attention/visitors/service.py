@@ -329,9 +329,14 @@ class Service:
         """Start a job that makes a reading of a run, as `job` does, or find it; the result is its record.
 
         `given` is {reading: its kind, member, ...fields of the kind}. Raises what `asked_readings.read_asked` raises,
-        and InvalidRequest for a ticket of no run.
+        and InvalidRequest for a ticket of no run, or for words of a stranger's own beside what everybody sees.
         """
         parts = read_asked(self.found(ticket), given)
+        if self.is_hosted and self.is_public(ticket) and any(part.kind.has_own_words(part.asked) for part in parts):
+            raise InvalidRequest(
+                "Everybody sees what is asked of an example, so it is not asked with words of your own. Leave prompt "
+                "out, or run the example's picture yourself and ask that run."
+            )
         found = [part.found() for part in parts]
         if all(found):
             yield Answered(record_of(parts, [each for each in found if each]))

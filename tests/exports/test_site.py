@@ -204,6 +204,16 @@ def test_the_command_writes_a_folder_and_refuses_what_is_not_there(tmp_path, cap
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
+@pytest.mark.parametrize("name", ["page.html", "../image_0.png", "run.json"])
+def test_no_file_that_a_foreign_run_names_lies_on_the_site_as_another(tmp_path, capsys, name):
+    run = shutil.copytree(EXAMPLES / "shapes", tmp_path / "run")
+    info = json.loads((run / "run.json").read_text())
+    info["images"][0]["file"] = name
+    (run / "run.json").write_text(json.dumps(info))
+    assert main(["publish", str(run), "--to", str(tmp_path / "site")]) == 1
+    assert "the file of image 0" in capsys.readouterr().err and [each.name for each in tmp_path.iterdir()] == ["run"]
+
+
 class Hub:
     """The part of the Hub's library that sends; it notes what it was asked."""
 

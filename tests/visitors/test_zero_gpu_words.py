@@ -1,6 +1,7 @@
 """Seconds that a job asks ZeroGPU for, and sentences where nothing came of it."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from attention.capture.work import Work
 from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.runs.partial import PartialRun
 from attention.visitors import zero_gpu
-from attention.visitors.zero_gpu import MOST_S, asked_seconds, end_worker, refusal, run_on_zero_gpu, seconds
+from attention.visitors.zero_gpu import MOST_S, asked_seconds, end_worker, refusal, run_on_zero_gpu, seconds, words_of
 
 QWEN_2B = {
     "tokens": 1500, "patches": 4000, "new_tokens": 256, "layers": 28, "other_layers": 24, "row_values": 28 * 16 * 1500,
@@ -123,6 +124,32 @@ def test_each_refusal_says_what_happened_and_what_to_do(message, title, said):
     progress = {"phase": "capture", "done": 3, "total": 28, "process": 1}
     words = refusal(Refused(message, title), progress, 30)
     assert said in words and words.endswith(".") and len(words) < 420
+
+
+@pytest.mark.parametrize(
+    ("asked", "what", "less"),
+    [
+        ({"reading": {"kind": "cells"}}, "reading", "larger blocks of cells (blocks)"),
+        ({"reading": {"kind": "agreement"}}, "reading", "fewer regions (sides)"),
+        ({"reading": {"kind": "lens"}}, "reading", "a run with a shorter answer"),
+        ({"tried": {}}, "trial", "a run with a shorter answer"),
+    ],
+)
+def test_a_question_to_a_finished_run_is_refused_as_one(asked, what, less):
+    given = job(QWEN_2B | {"passes": 2.0, "members": 4096, "batches": 256, "new_tokens": 0}) | asked
+    with pytest.raises(LimitExceeded, match=rf"^This {what} would hold the GPU .* Choose {re.escape(less)}"):
+        asked_seconds(given)
+    for said in (
+        "GPU task aborted",
+        "exceeded (45s requested vs. 7s left)",
+        "your ZeroGPU runs limit",
+        "maximum allowed",
+    ):
+        words = refusal(Refused(said), {}, 30, words_of(given))
+        assert "Nothing was kept" not in words and "examples" not in words and "adapters" not in words
+    assert "The run that was asked about is still there" in refusal(
+        Refused("No GPU was available"), {}, 30, words_of(given)
+    )
 
 
 def test_a_job_that_was_ended_after_it_was_done_is_done(tmp_path):
