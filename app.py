@@ -191,7 +191,7 @@ def main() -> None:
         parser.exit(1, f"{error}\n")
     try:
         if options.mcp:
-            check_tools(options.host, IS_HOSTED, options.auth_file is not None)
+            check_tools(options.host, IS_HOSTED, options.auth_file is not None, key.value is not None)
         addresses(service, "", shown)  # what there is not is said before anything is started
         demo = launch(
             service, options.allow_host, options.mcp, server_name=options.host, server_port=options.port, quiet=True,

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -72,6 +73,11 @@ def attached(choice: AdapterChoice, loaded: LoadedModel) -> Iterator[tuple[Adapt
             adapters.detach(name)
 
 
+def paused(loaded: LoadedModel) -> AbstractContextManager[Callable[[], AbstractContextManager[None]]]:
+    """Within the `with` of an adapter that is on: let the model be the base, as `Adapters.paused` says."""
+    return adapters_of(loaded).paused()
+
+
 def adapters_of(loaded: LoadedModel) -> Adapters:
     """The adapters on a model; the same object each time."""
     if not hasattr(loaded.model, ATTRIBUTE):
@@ -90,6 +96,8 @@ class Adapters:
         self._places: dict[str, Places] = {}  # by name: the tensors that take the place of the base's
         self._changes: dict[str, Changes] = {}  # by name: what is added to parameters that are no module's only one
         self._made = 0
+        self._on: tuple[str, float] | None = None  # the adapter that is switched on, and how strongly
+        self._held = ExitStack()  # what takes the place of the base's tensors meanwhile
 
     def __len__(self) -> int:
         return len(self._cards)
@@ -160,18 +168,47 @@ class Adapters:
             yield  # exactly the base, also where an adapter replaces modules
             return
         try:
-            if self._peft is not None and name in self._peft.peft_config:
-                with torch.inference_mode(False), torch.no_grad():
-                    self._peft.base_model.enable_adapter_layers()
-                    self._peft.set_adapter(name, inference_mode=True)
-                    for _, layer in self._layers():
-                        layer.set_scale(name, scale)
-            with exchanged(self._places[name]), added(self._changes[name], scale):
-                yield
+            self._switch_on(name, scale)
+            yield
+        finally:
+            self._switch_off()
+
+    @contextmanager
+    def paused(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+        """Within `switched_on`: let the model be the base until the end of this `with`, then the adapted one again.
+
+        Yields a function whose contexts have the adapter on again meanwhile.
+        """
+        was = self._on
+        if was is None:  # of strength 0
+            yield nullcontext
+            return
+        self._switch_off()
+        try:
+            yield partial(self._resumed, *was)
+        finally:
+            self._switch_on(*was)
+
+    @contextmanager
+    def _resumed(self, name: str, scale: float) -> Iterator[None]:
+        self._switch_on(name, scale)
+        try:
+            yield
         finally:
             self._switch_off()
 
     # How it is done
+
+    def _switch_on(self, name: str, scale: float) -> None:
+        self._on = name, scale
+        if self._peft is not None and name in self._peft.peft_config:
+            with torch.inference_mode(False), torch.no_grad():
+                self._peft.base_model.enable_adapter_layers()
+                self._peft.set_adapter(name, inference_mode=True)
+                for _, layer in self._layers():
+                    layer.set_scale(name, scale)
+        self._held.enter_context(exchanged(self._places[name]))
+        self._held.enter_context(added(self._changes[name], scale))
 
     def _layers(self) -> Iterator[tuple[str, BaseTunerLayer]]:
         return ((path, module) for path, module in self._model.named_modules() if isinstance(module, BaseTunerLayer))
@@ -204,6 +241,8 @@ class Adapters:
             raise AdapterRefused(f"{len(wanted)} of its weights are not in its file, {sorted(wanted)[0]} for one.")
 
     def _switch_off(self) -> None:
+        self._on = None
+        self._held.close()
         if self._peft is not None:
             self._peft.base_model.disable_adapter_layers()
 

@@ -14,9 +14,11 @@ from typing import Any
 from attention.capture.extraction import all_or_nothing
 from attention.capture.forecast import download_reporter, forecast
 from attention.capture.inputs import Prepared
+from attention.comparisons.asked_beside import NOTHING, Beside, asked_beside
 from attention.comparisons.comparison import Comparison
+from attention.comparisons.members import Member
 from attention.comparisons.other_models import ModelChoice, members_alone, model_members
-from attention.comparisons.running import Member, run_members
+from attention.comparisons.running import run_members
 from attention.environment import new_run_folder
 from attention.errors import InvalidRequest, LimitExceeded
 from attention.limits import MAX_ADAPTERS, Limits
@@ -24,7 +26,7 @@ from attention.models.kept import LoadedModel
 from attention.request import Request
 from attention.runs.partial import PartialRun
 
-from .attach import adapted, attached, from_job, to_job
+from .attach import adapted, attached, from_job, paused, to_job
 from .choosing import AdapterChoice, Choice
 from .files import read_tensors
 from .weight_change import weight_changes
@@ -38,6 +40,10 @@ def compare(
     output_dir: str | os.PathLike[str] | None = None,
     words: str | int = "base",
     limits: Limits | None = None,
+    *,
+    floors: str | Sequence[str] = (),
+    paraphrases: Sequence[str] = (),
+    parts: bool = False,
 ) -> Comparison:
     """Run the base and one to twelve others on a request and keep all of it in `output_dir`.
 
@@ -46,11 +52,17 @@ def compare(
     base is shown side by side with it, and no change of heads is measured then.
 
     `words` says whose answer is read by all: `base` (the default), the number of another from 1, or `own`: each its
-    own, of which what stands for each other is compared. A request with an `answer` has it read by all. Raises
-    AttentionError with a sentence that says what to do; nothing is left behind then.
+    own, of which what stands for each other is compared. A request with an `answer` has it read by all.
+
+    `floors` are noise floors that changes are set beside (`Comparison.floor`): `zero` (the base once more), `dtype`
+    (the base in another number format), `paraphrase` (the base asked the same in other words: `paraphrases`, else two
+    of a table). With `parts` the change of each adapter's heads is told apart too: by a layer's own weights, and by
+    what enters it (`Comparison.change(part=...)`). Each costs passes. Raises AttentionError with a sentence that says
+    what to do; nothing is left behind then.
     """
+    beside = asked_beside(floors, paraphrases, parts)
     partial = PartialRun.create(new_run_folder() if output_dir is None else output_dir)
-    return Comparison(fill_comparison(request, adapters, partial, words, limits))
+    return Comparison(fill_comparison(request, adapters, partial, words, limits, beside=beside))
 
 
 def fill_comparison(
@@ -60,10 +72,11 @@ def fill_comparison(
     words: str | int = "base",
     limits: Limits | None = None,
     prepared: Prepared | None = None,
+    beside: Beside = NOTHING,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished folder, or leaves none.
 
-    `prepared` are inputs that a forecast has made of this request.
+    `prepared` are inputs that a forecast has made of this request, `beside` is what is measured beside the members.
     """
     with all_or_nothing(partial):
         _check(request, adapters)
@@ -73,7 +86,7 @@ def fill_comparison(
             if prepared is None:
                 prepared = forecast(request, limits, download_reporter(partial)).prepared
             others = model_members(models, request, prepared.pictures, prepared, limits, download_reporter(partial))
-    return run_members(request, _in_order(adapters, others), partial, words, limits, prepared)
+    return run_members(request, _in_order(adapters, others), partial, words, limits, prepared, beside=beside)
 
 
 def choice_to_job(choice: Choice) -> dict[str, Any]:
@@ -123,4 +136,4 @@ def adapter_member(number: int, choice: AdapterChoice) -> Member:
         shown = {name: value for name, value in card.to_dict().items() if name not in NOT_SHOWN}
         return {"card": shown, "changes": [change.to_dict() for change in changes]}
 
-    return Member(f"adapter_{number}", choice.record, adapted(choice), about)
+    return Member(f"adapter_{number}", choice.record, adapted(choice), about, off=paused)

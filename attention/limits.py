@@ -209,13 +209,16 @@ HOSTED_EXPORT_MB = 500  # of one that is written as a file
 CALLS_OF_ADDRESS = 100  # that wait to be handed on, each for milliseconds
 VISITOR_RUNS, VISITOR_KEPT_BYTES = 12, 4_000_000_000  # of one session; beyond, its oldest ones go
 ADDRESS_FETCHED_BYTES = 4 * HOSTED_ADAPTER_BYTES  # by its people's own logins to the Hub
-RUN_READINGS_BYTES = 2_000_000_000  # of one visitor's run: beyond, the oldest readings of it go
-PUBLIC_READINGS_BYTES = 256_000_000  # the same of an example, which everybody asks about
+RUN_READINGS_BYTES = 2_000_000_000  # of one visitor's run, or comparison: beyond, the oldest readings of it go
+PUBLIC_READINGS_BYTES = 2_000_000_000  # the same of all examples together, which everybody asks about
+MOST_READINGS = 100  # of one run on a server: each is opened for the list of them
 PEOPLE_AT_ADDRESS = 3  # an address may have as much as so many sessions: a university shares one
 MB_A_MINUTE = 600  # of one visitor
 MAX_HTML_MEGABYTES = 200  # of one file: a browser holds all of it
 EXPORTS_WAITING = 6  # for a moment: each holds a thread, of which rows that are looked at have need
 EXPORTS_AT_ONCE, EXPORT_WAIT_S = 2, 10  # a large figure takes hundreds of megabytes while it is drawn
+# Numbers of a reading that are made of whole layers: seconds of every core. A page asks for several at once.
+WALKS_AT_ONCE, WALKS_WAITING, WALK_WAIT_S = 2, 40, 30
 
 # A gallery of finished examples. The environment may say otherwise: ATTENTION_GALLERY_MB
 

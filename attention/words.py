@@ -12,6 +12,13 @@ from typing import Any
 
 GONE = "This run is not here any more: it has expired, or its ticket is wrong. Run it again."
 
+# Of one input, as the page says it (assets/viewer/text/pair.js).
+ONE_INPUT = "n = 1, descriptive"
+ONE_INPUT_MEANS = (
+    "One picture and one question: this shows what changed here, and cannot tell what the training changed in general."
+)
+OVER_A_SET = "`python -m attention score` measures a set of questions, with intervals and paired differences."
+
 NEEDS_KEY = "Open the link that the app printed, once, in this browser: it has the key."
 
 # What a job is doing, in the order of `runs.partial.PHASES`, and how its amount is said where there is one.

@@ -89,11 +89,11 @@ export function mount({ element, props, watch, trigger, server }) {
   /** @satisfies {Partial<ComparisonFields>} */
   const nothing = {
     ...NOTHING, source: null, sources: [], comparison: null, wholeInfos: [], infos: [], left: 0, right: 1, pair: null, maps: null, rows: [], change: null,
-    imageMasses: null, own: [], best: null, logprobs: null, atlases: [], atlasesOf: '', steps: null, alone: null,
+    imageMasses: null, own: [], best: null, logprobs: null, floors: null, logprobFloors: null, atlases: [], atlasesOf: '', steps: null, alone: null,
   };
   /** @type {ComparisonState} */
   const state = createState(/** @type {ComparisonFields} */ ({
-    ...startingFields(), ...nothing, whole: null, measure: 'js_image', of: 'mean', list: 'heads', magnified: false, split: 0.5,
+    ...startingFields(), ...nothing, whole: null, measure: 'js_image', of: 'mean', part: '', hidesNoise: false, list: 'heads', magnified: false, split: 0.5,
   }));
   const session = createSession(state, {
     nothing,
@@ -176,11 +176,11 @@ export function mount({ element, props, watch, trigger, server }) {
     state.on(['manifest'], () => tellShown('comparison', state.get.manifest?.ticket ?? null)),
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
     state.on(['info', 'selection', 'region'], keepMeasure),
-    state.on(['measure', 'of', 'scale', 'list', 'region'], () => void follower.about()),
+    state.on(['measure', 'of', 'part', 'scale', 'list', 'region'], () => void follower.about()),
     state.on(['comparison'], () => root.classList.toggle('av-side-by-side', isSideBySide(state.get.comparison))),
-    state.on(['info', 'pair', 'rows', 'change', 'selection', 'own', 'left', 'right', 'measure', 'of', 'region', 'pictureReady', 'failure', 'whole'], settle),
+    state.on(['info', 'pair', 'rows', 'change', 'selection', 'own', 'left', 'right', 'measure', 'of', 'part', 'region', 'pictureReady', 'failure', 'whole'], settle),
     state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], tell),
-    state.on(['selection', 'own', 'left', 'right', 'measure', 'of', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'own', 'left', 'right', 'measure', 'of', 'part', 'hidesNoise', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
@@ -250,12 +250,12 @@ export function mount({ element, props, watch, trigger, server }) {
   // What is said about it
 
   function settle() {
-    const { whole, comparison, info, pair, rows, selection, own, change, pictureReady, failure, left, right, measure, of, region } = state.get;
+    const { whole, comparison, info, pair, rows, selection, own, change, pictureReady, failure, left, right, measure, of, region, part } = state.get;
     const isNow = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => info !== null && selection !== null && isOf(info, selectionOf(selection, own, member), shown);
     const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isNow(pair.before, left) && isNow(pair.after, right);
     const isThere = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => isNow(shown, member) || (shown === null && follower.lacks(member));
     const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every(isThere)
-      && (isSideBySide(comparison) || change?.name === changePath(changeWish(info, selection, { right, measure, of, region })));
+      && (isSideBySide(comparison) || change?.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison })));
     state.set({ status: statusOf({ failure, isOpen: whole !== null, isShown, isWhole }) });
   }
 

@@ -86,7 +86,7 @@ export function mount({ element, props, watch, trigger, server }) {
     sources: () => [state.get.source],
     reopen() {
       const { manifest, selection, reading } = state.get;
-      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ? { tokens: reading.isWhole ? null : reading.tokens } : undefined } : {});
+      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ? { kind: reading.kind, tokens: reading.isWhole ? null : reading.tokens } : undefined } : {});
     },
     chosen() {
       const { shown } = state.get;

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 
-from attention.comparisons.running import BASE_ITSELF, Member
+from attention.comparisons.members import BASE_ITSELF, Member
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.locks import take_lock

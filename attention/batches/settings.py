@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from attention.comparisons.running import BASE_ITSELF, Member
+from attention.comparisons.members import BASE_ITSELF, Member
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
 from attention.models.config import read_config

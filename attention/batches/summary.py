@@ -67,7 +67,7 @@ def columns(batch: Batch, member: str, rows: Sequence[Row]) -> dict[str, np.ndar
         "id": [row["id"] for row, _ in rows],
         "name": [row["name"] for row, _ in rows],
         "image": [next(iter(row["images"]), None) for row, _ in rows],
-        "prompt": [_words(row) for row, _ in rows],
+        "prompt": [words_of(row) for row, _ in rows],
         "answer": [row["answer"] for row, _ in rows],
         "outcome": [place and place["outcome"] for place in places],
         "logprob": [row["logprob"] for row, _ in rows],
@@ -102,7 +102,7 @@ def _chunks(batch: Batch, member: str) -> Iterator[dict[str, np.ndarray]]:
         yield columns(batch, member, some)
 
 
-def _words(row: dict[str, Any]) -> str:
+def words_of(row: dict[str, Any]) -> str:
     """The prompt of a row, of a chat the last words of its user."""
     if not row["messages"]:
         return str(row["prompt"])

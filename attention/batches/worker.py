@@ -24,7 +24,8 @@ from attention.capture.forecast import estimate
 from attention.capture.images import open_pictures
 from attention.capture.in_use import in_use
 from attention.capture.inputs import Prepared, prepare
-from attention.comparisons.running import Member, run_members
+from attention.comparisons.members import Member
+from attention.comparisons.running import run_members
 from attention.errors import (
     AttentionError,
     Cancelled,

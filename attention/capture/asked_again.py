@@ -20,14 +20,17 @@ from attention.families.family import Inputs
 from attention.limits import Limits
 from attention.models.devices import inputs_for
 from attention.models.kept import LoadedModel
+from attention.readings.cost import Cost
 from attention.readings.reading import check_asked_again
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
 from .extraction import Adapted, Extraction
+from .forecast import DescribedModel
 from .images import Pictures
 from .inputs import prepare
+from .room_for_reading import check_room
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,17 @@ class AskedAgain:
 
 @contextmanager
 def asked_again(
-    run: Run, partial: PartialRun, model=None, limits: Limits | None = None, adapted: Adapted | None = None
+    run: Run,
+    partial: PartialRun,
+    model=None,
+    limits: Limits | None = None,
+    adapted: Adapted | None = None,
+    cost: Cost | None = None,
 ) -> Iterator[AskedAgain]:
     """Load the run's model, unless it is given, and prepare the run's sequence for it.
 
-    Raises CaptureError where it reads other tokens, InvalidRequest for a run that cannot be asked again, and what
-    `extract` raises.
+    `cost` is that of what is then computed. Raises LimitExceeded where this has no room, CaptureError where the model
+    reads other tokens, InvalidRequest for a run that cannot be asked again, and what `extract` raises.
     """
     check_adapter(run, model, adapted)
     check_asked_again(run)
@@ -97,6 +105,10 @@ def asked_again(
                 f"The model computes in {loaded.dtype} and the run's did in {run.info['model']['dtype']}: what is "
                 "computed now would be of another pass. Load it in the run's dtype."
             )
+        if cost is not None:
+            dtype = getattr(torch, loaded.dtype)
+            described = DescribedModel(loaded.family, loaded.model.config, loaded.device, dtype)
+            check_room(run, cost, described, extraction.limits, place=partial.folder)
         ids = [token["id"] for token in run.info["tokens"]]
         prepared = extraction.prepared.inputs
         if first != run.info["prompt_tokens"] or prepared.ids != ids[:first]:
@@ -141,6 +153,7 @@ def request_of(run: Run) -> Request:
     fields: dict[str, Any] = {
         "max_visual_tokens": info.get("max_visual_tokens"),
         "pan_and_scan": bool(info.get("pan_and_scan")),
+        "vision": "vision" in info["towers"],
         "max_new_tokens": min(max(n_answer, 1), Limits().new_tokens),  # no more have room to be found
         "dtype": dtype if dtype in ("float32", "bfloat16", "float16") else "auto",
     }

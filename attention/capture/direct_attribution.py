@@ -14,6 +14,7 @@ import torch
 
 from attention.errors import UnsupportedModel
 from attention.limits import Limits
+from attention.readings.cost import cost_of_direct
 from attention.readings.direct import KIND, Direct
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
@@ -76,7 +77,8 @@ def fill_direct(
     adapted: Adapted | None = None,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished reading's folder, or leaves none."""
-    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
+    cost = cost_of_direct(run, len(target.tokens))
+    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted, cost) as asked:
         began = time.perf_counter()
         plans = plan_towers(asked.loaded, asked.inputs, asked.first, False, asked.limits)
         total = sum(len(plan.modules) for plan in plans.values())

@@ -41,6 +41,7 @@ from attention.runs.temporary import TemporaryRun, temporary_place
 
 from .answering import NotItsOwn, answer_notes, without_pictures, written
 from .called_with import check_fields, check_request_alone, of_words, own, prepared_for, with_processor
+from .crossed import Other, crossed
 from .exact_rows import not_finite
 from .failures import MODEL_FAILURES, broken_weight, fails_by_itself, is_finite
 from .forecast import download_reporter, estimate
@@ -264,19 +265,22 @@ class Extraction:
         adapter: dict | None = None,
         is_forced: bool | None = None,
         is_proved: bool = False,
+        other: Other | None = None,
     ) -> Path:
         """Read prompt and answer in one pass that keeps its attention, and commit the run; return its folder.
 
         `adapter` is what run.json says of the adapter that is switched on, with the `notes` that it adds to the run's;
         `is_forced` whether the answer is not the model's own, by default as the request has it. With `is_proved` the
-        pass must itself find each token of the answer the most probable; raises NotItsOwn where it does not.
+        pass must itself find each token of the answer the most probable; raises NotItsOwn where it does not. With
+        `other` the attention is what each layer would make of its inputs with the weights that the model has within
+        `other()`.
         """
         loaded, inputs = self.loaded, self.prepared.inputs
         if answer_ids:
             inputs = loaded.family.extend(loaded.processor, inputs, answer_ids)
         if not self._keeps_vision(inputs):
             inputs = inputs.without("vision")
-        capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs, is_proved))
+        capture, logprobs = self._timed("capture", lambda: self._capture(partial, inputs, is_proved, other))
         self.partial.report("write")
         save_images(partial.folder, self.prepared.images)
         answer = self.text(inputs.ids[self.n_prompt :]) if self.request.mode == "generate" else ""
@@ -341,7 +345,7 @@ class Extraction:
             raise not_finite("The model's output layer", next(loaded.model.parameters()).dtype) from None
         return without_pictures(ids, inputs, loaded)
 
-    def _capture(self, partial, inputs, is_proved=False) -> tuple[Capture, list[float]]:
+    def _capture(self, partial, inputs, is_proved=False, other: Other | None = None) -> tuple[Capture, list[float]]:
         loaded, limits, n_prompt = self.loaded, self.limits, self.n_prompt
         plans = plan_towers(loaded, inputs, n_prompt, self._keeps_vision(inputs), limits)
         total = sum(len(plan.modules) for plan in plans.values())
@@ -353,7 +357,10 @@ class Extraction:
         # not as a number: of queries without a logit some models then leave out what other queries do not read
         predicting = slice(n_prompt - 1 - inputs.n_encoded, None)
         try:
-            with Capture(partial.folder, plans, limits.buffer_bytes, self.partial.steps("capture", total)) as capture:
+            with (
+                Capture(partial.folder, plans, limits.buffer_bytes, self.partial.steps("capture", total)) as capture,
+                nullcontext() if other is None else crossed(capture, loaded.model, plans, other),
+            ):
                 output = loaded.model(**self.on_device(inputs), use_cache=False, logits_to_keep=predicting)
             if not is_finite(output.logits):
                 raise not_finite("The model's output layer", output.logits.dtype)

@@ -6,6 +6,7 @@ Owns the refusals with numbers: what does not fit is said here. Needs a model's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -29,6 +30,19 @@ from .inputs import Prepared, check_image_tokens, prepare
 from .videos import check_videos
 from .work import Work, work_of
 
+if TYPE_CHECKING:
+    from attention.families.family import Family
+
+
+@dataclass(frozen=True)
+class DescribedModel:
+    """A model as its config describes it, where it would run and in which number format; it need not be loaded."""
+
+    family: Family
+    config: Any
+    device: str
+    dtype: torch.dtype
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -41,6 +55,7 @@ class Forecast:
     read_sizes: list[tuple[int, int]]
     prepared: Prepared = field(repr=False)
     work: Work | None = field(default=None, repr=False)
+    model: DescribedModel | None = field(default=None, repr=False)
 
     @property
     def notes(self) -> list[str]:
@@ -76,7 +91,8 @@ def forecast(
     expected = estimate(request, family, config, prepared, path, device, limits)
     dtype = choose_dtype(request.dtype, device, config)
     size = expected.tokens, expected.bytes_on_disk
-    return replace(expected, work=work_of(request, prepared.inputs, family, config, path, dtype, *size))
+    work = work_of(request, prepared.inputs, family, config, path, dtype, *size)
+    return replace(expected, work=work, model=DescribedModel(family, config, device, dtype))
 
 
 def download_reporter(partial: PartialRun) -> Watch:
@@ -138,7 +154,7 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     weights = 0
     if dtype is None and not models.is_kept(path):
         weights = models.memory_bytes(path, config, wanted)
-    available = _available_memory(device)
+    available = available_memory(device)
     if available is not None and weights + working > available:
         raise LimitExceeded(
             f"This needs about {(weights + working) / 1e9:.1f} GB of memory on {device} "
@@ -148,7 +164,7 @@ def estimate(request, family, config, prepared, path, device, limits, dtype=None
     return Forecast(n, n_visual, size, weights + working, inputs.read_sizes, prepared)
 
 
-def _available_memory(device: str) -> int | None:
+def available_memory(device: str) -> int | None:
     """Free bytes on the device, or the devices that it stands for, or of the machine."""
     if device.startswith("cuda"):
         if is_zero_gpu() and not torch.cuda.is_initialized():

@@ -14,6 +14,7 @@ import torch
 
 from attention.errors import InvalidRequest, quoted
 from attention.limits import Limits
+from attention.readings.cost import cost_of_forecast
 from attention.readings.forecast import KIND, Forecast
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
@@ -70,7 +71,8 @@ def fill_forecast(
     adapted: Adapted | None = None,
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished reading's folder, or leaves none."""
-    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
+    cost = cost_of_forecast(run, towers)
+    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted, cost) as asked:
         vocabulary = asked.loaded.model.get_output_embeddings().weight.shape[0]
         if target.against is not None and target.against >= vocabulary:
             raise InvalidRequest(

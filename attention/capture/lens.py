@@ -19,6 +19,7 @@ import torch
 from attention.errors import UnsupportedModel
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
+from attention.readings.cost import cost_of_lens
 from attention.readings.lens import FILE, KIND, Lens
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -69,7 +70,8 @@ def fill_lens(
     run: Run, partial: PartialRun, model=None, limits: Limits | None = None, adapted: Adapted | None = None
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished reading's folder, or leaves none."""
-    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted) as asked:
+    cost = cost_of_lens(run)
+    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted, cost) as asked:
         began = time.perf_counter()
         layers, norm = decoder_layers(asked.loaded), final_norm(asked.loaded)
         head, ways = asked.loaded.model.get_output_embeddings(), logits_of_head(asked.loaded.model.config)

@@ -31,14 +31,11 @@ from attention.runs.tokens import token_texts
 from .asked_again import AskedAgain, asked_again
 from .backward import value_of
 from .extraction import Adapted
+from .reading_memory import members_at_once
 
 Paint = Literal["mean", "blur"]
 PAINTS: tuple[Paint, ...] = get_args(Paint)
 
-BATCH_BYTES = 1 << 30  # of what the members of a batch hold at a time
-STATES = (
-    16  # numbers that a layer holds of each token at a time, as multiples of its width: MLPs are some times as wide
-)
 EQUAL, EQUAL_16 = 2e-3, 0.5  # by how many nats a token may be more or less probable than in the run: another device's
 
 
@@ -65,6 +62,11 @@ class Trials:
     def __init__(self, asked: AskedAgain, target: Target, partial: PartialRun):
         self._asked, self._target, self._partial = asked, target, partial
         self._modules = asked.loaded.family.attention_modules(asked.loaded.model)
+
+    @property
+    def target(self) -> Target:
+        """The target that is measured."""
+        return self._target
 
     @property
     def at_once(self) -> int:
@@ -102,20 +104,29 @@ class Trials:
 
         In the mean colour of its picture, or blurred. Raises CaptureError for a picture that is read as other tokens.
         """
+        return self.painted_together([[region] for region in regions], by, on_done)
+
+    def painted_together(
+        self,
+        parts: Sequence[Sequence[Region]],
+        by: Paint = "mean",
+        on_done: Callable[[int, int], None] | None = None,
+    ) -> Tried:
+        """The same of several regions at a time."""
         if by not in PAINTS:
             raise InvalidRequest(f"A region is painted {' or '.join(PAINTS)}, not {quoted(by)}.")
         values, said = list[float](), list[list[int]]()
         check_same_words(self._asked, self._unchanged)
         self._measure(self._unchanged, values, said)
         pictures = [image for image, _ in self._asked.pictures]
-        if any(region.image >= len(pictures) for region in regions):
+        if any(region.image >= len(pictures) for part in parts for region in part):
             raise InvalidRequest("Frames of a video are not painted over. Hide the region instead.")
-        for done, region in enumerate(regions):
+        for done, part in enumerate(parts):
             self._partial.check_cancelled()
-            shown = list(pictures)
-            shown[region.image] = painted(pictures[region.image], region.place, by)
+            boxes = [[region.place for region in part if region.image == i] for i in range(len(pictures))]
+            shown = [painted(picture, own, by) for picture, own in zip(pictures, boxes, strict=True)]
             self._measure(self._asked.logits(self._asked.with_pictures(shown))[0], values, said)
-            self._tell(on_done, done + 1, len(regions))
+            self._tell(on_done, done + 1, len(parts))
         return Tried(values[0], np.array(values[1:]), np.array(said))
 
     def _tell(self, on_done: Callable[[int, int], None] | None, done: int, total: int) -> None:
@@ -161,16 +172,17 @@ def try_without(run: Run, tried: Sequence[Trial], target: Target | None = None, 
         return ready.without(tried)
 
 
-def painted(picture: Image.Image, box: Sequence[float], by: Paint) -> Image.Image:
-    """A copy of an RGB picture with a box of it in the picture's mean colour, or blurred beyond recognition."""
-    x0, y0, x1, y1 = (round(side) for side in box)
+def painted(picture: Image.Image, boxes: Sequence[Sequence[float]], by: Paint) -> Image.Image:
+    """A copy of an RGB picture with boxes of it in the picture's mean colour, or blurred beyond recognition."""
     result = picture.copy()
-    if by == "mean":
-        colour = tuple(round(value) for value in ImageStat.Stat(picture).mean)
-        result.paste(colour, (x0, y0, x1, y1))
-    else:
-        blurred = picture.filter(ImageFilter.GaussianBlur(max(x1 - x0, y1 - y0) / 4))
-        result.paste(blurred.crop((x0, y0, x1, y1)), (x0, y0))
+    for box in boxes:
+        x0, y0, x1, y1 = (round(side) for side in box)
+        if by == "mean":
+            colour = tuple(round(value) for value in ImageStat.Stat(picture).mean)
+            result.paste(colour, (x0, y0, x1, y1))
+        else:
+            blurred = picture.filter(ImageFilter.GaussianBlur(max(x1 - x0, y1 - y0) / 4))
+            result.paste(blurred.crop((x0, y0, x1, y1)), (x0, y0))
     return result
 
 
@@ -192,11 +204,9 @@ def _batches(asked: AskedAgain, trials: Sequence[Trial]) -> Iterator[Sequence[Tr
 
 
 def _at_once(asked: AskedAgain) -> int:
-    run, words = asked.run, asked.loaded.model.get_output_embeddings().weight
+    words = asked.loaded.model.get_output_embeddings().weight
     vocabulary, width = words.shape
-    edges = max(run.queries(tower) * run.keys(tower) for tower in run.towers() if tower != "vision")
-    numbers = STATES * width * len(asked.ids) + vocabulary * (len(asked.ids) - asked.first + 1)
-    return max(1, BATCH_BYTES // (edges * max(run.heads("language"), 1) + numbers * words.element_size()))
+    return members_at_once(asked.run, vocabulary, width, words.element_size())
 
 
 def _logits(asked: Any, modules: dict, run: Run, trials: Sequence[Trial]) -> torch.Tensor:

@@ -21,7 +21,8 @@ class Work:
     `tokens` is the longest sequence that may come of it, `new_tokens` those of them that the model writes one by one,
     `patches` the keys of the vision tower. `layers` are those of the language tower, `other_layers` all others;
     `row_values` are the numbers of one row of every language layer and head. `is_loaded`: the weights are in memory,
-    and need not be read from files.
+    and need not be read from files. Of a reading of a finished run `passes` are those over all tokens, where one back
+    counts as two; `members` are further ones of the language model alone, which are called together in `batches`.
     """
 
     tokens: int
@@ -34,6 +35,9 @@ class Work:
     weight_itemsize: int
     bytes_on_disk: int
     is_loaded: bool
+    passes: float = 1.0
+    members: int = 0
+    batches: int = 0
 
 
 def work_of(request: Request, inputs: Inputs, family, config, path: str, dtype, tokens: int, n_bytes: int) -> Work:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from attention.errors import AttentionError, InvalidRequest
+from attention.errors import InvalidRequest
 from attention.request import ANSWER
 
 from .flags import GROUPS, add_fields
@@ -20,6 +19,8 @@ from .reading import adapter_of
 EXAMPLES = (
     "python -m attention agree star",
     "python -m attention agree --jsonl assets/examples/set.jsonl --model pocket --sample 4",
+    "python -m attention agree --jsonl assets/examples/set.jsonl --model pocket --curves hidden --silence 4 "
+    "--output-dir agreed",
 )
 ABOUT = (
     "Each picture is cut into regions; each is hidden from all other tokens, and painted over, and the answer's "
@@ -45,6 +46,21 @@ def add_agree(commands) -> None:
     group.add_argument("--sides", type=int, default=4, metavar="N", help="regions along each side (default: 4)")
     group.add_argument("--no-paint", action="store_true", help="hide only: painting takes a pass for each region")
     group.add_argument("--head", nargs=2, type=int, metavar=("L", "H"), help="of a run: this head's attention as well")
+    group = parser.add_argument_group("of a set", "Measured besides, and reported: nothing here is passed or failed.")
+    group.add_argument(
+        "--curves", nargs="+", choices=TRUTHS, default=[], metavar="WAY",
+        help="hidden, painted: deletion and insertion curves of every map, up to 200 passes each for a picture",
+    )  # fmt: skip
+    group.add_argument(
+        "--silence", type=int, default=0, metavar="N",
+        help="what silencing the N heads of the largest forecast costs, beside as many that read as much",
+    )  # fmt: skip
+    group.add_argument(
+        "--reinitialise", action="store_true",
+        help="how maps change as layers are drawn anew, the last ones first; in a copy of these layers",
+    )  # fmt: skip
+    group.add_argument("--output-dir", metavar="FOLDER", help="keep each question's numbers there, and go on from them")
+    group.add_argument("--csv", metavar="FILE", help="write all tables and curves as one CSV file as well")
     add_model(parser)
     add_fields(parser.add_argument_group(ANSWER, GROUPS[ANSWER]), "max_new_tokens")
     add_output(parser)
@@ -57,6 +73,11 @@ def _agree(options) -> int:
         raise InvalidRequest("--head is of one run; over a set the best head is chosen. Leave it out.")
     if options.run is not None and options.seed:
         raise InvalidRequest("--seed is of what is drawn from a set; of one run nothing is drawn. Leave it out.")
+    of_sets = ("curves", "silence", "reinitialise", "output_dir", "csv", "sample")
+    if options.run is not None and (given := next((name for name in of_sets if getattr(options, name)), None)):
+        raise InvalidRequest(f"--{given.replace('_', '-')} is of a set: name one with --jsonl, or leave it out.")
+    if options.silence < 0:
+        raise InvalidRequest(f"--silence is {options.silence}; it must be a number of heads, 1 or more.")
     if not 2 <= options.sides <= 16:
         raise InvalidRequest(f"--sides is {options.sides}; it must be from 2 to 16.")
     if options.run is not None:
@@ -65,7 +86,11 @@ def _agree(options) -> int:
     progress.show(LOADING)
     quiet_transformers()
     try:
-        return _of_run(options, progress) if options.run is not None else _of_set(options, progress)
+        if options.run is not None:
+            return _of_run(options, progress)
+        from .agree_set import of_set
+
+        return of_set(options, progress)
     finally:
         progress.end()
 
@@ -92,7 +117,7 @@ def _of_run(options, progress: Progress) -> int:
         record = {"run": options.run, **said, "regions": _regions(found)}
         if options.head is not None:
             own = next(iter(table.values()))
-            record["head"] = {truth: _plain(asdict(each)) for truth, each in own.items()}
+            record["head"] = {truth: plain(asdict(each)) for truth, each in own.items()}
         print_json(record)
         return 0
     n = said["n_regions"]
@@ -103,16 +128,16 @@ def _of_run(options, progress: Progress) -> int:
         for name, row in table.items()
     ]
     chance = said["chance"]
-    by_chance = [(f"within {_rank(each['rank'])}", f"1 in {n}") for each in chance.values()]
+    by_chance = [(f"within {rank_words(each['rank'])}", f"1 in {n}") for each in chance.values()]
     rows.append(("a random order, 19 times of 20", *(text for pair in by_chance for text in pair)))
-    _print(rows, 1 + 2 * len(chance))
+    print_table(rows, 1 + 2 * len(chance))
     for line in filter(None, (said["caution"], said["note"], said["paths"])):
         print(line)
     return 0
 
 
 def _of_one(each: Any) -> tuple[str, str]:
-    return _rank(each.rank), "yes" if each.hits else "no"
+    return rank_words(each.rank), "yes" if each.hits else "no"
 
 
 def _regions(found: Any) -> list[dict[str, Any]]:
@@ -124,81 +149,19 @@ def _regions(found: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _of_set(options, progress: Progress) -> int:
-    from attention.capture.extraction import extract
-    from attention.effects.agreeing import agree
-    from attention.effects.over_set import SET_NAMES, over_set
-    from attention.models import loading as models
-    from attention.models.offered import default_model
-    from attention.scoring.items import BadItem
-    from attention.scoring.reading import read_items, sampled
-
-    items = read_items(options.jsonl)
-    items = items if options.sample is None else sampled(items, options.sample, options.seed)
-    refused = {item.name: item.reason for item in items if isinstance(item, BadItem)}
-    questions = [item for item in items if not isinstance(item, BadItem)]
-    model = models.load(options.model or default_model(), options.device, options.dtype, options.model_type)
-    found, groups, said = [], [], []
-    for number, item in enumerate(questions):
-        progress.show("questions", f"{number} of {len(questions)}")
-        try:
-            fields: dict[str, Any] = {"max_new_tokens": options.max_new_tokens, "vision": False, "mode": "generate"}
-            with extract(item.prompt, images=item.image, model=model, answer=item.answer, **fields) as run:
-                one = agree(
-                    run, sides=options.sides, paints=not options.no_paint, model=model, seed=options.seed + number
-                )
-        except AttentionError as error:
-            refused[item.name] = str(error)
-            continue
-        found.append(one)
-        groups.append(str(item.image))
-        said.append(item.name)
-    progress.end()
-    if len(found) < 2:
-        why = "".join(f" {name}: {reason}" for name, reason in list(refused.items())[:3])
-        raise InvalidRequest(f"Agreement over a set needs two inputs at least; {len(found)} could be used.{why}")
-    result = over_set(found, groups, options.seed)
-    if options.json:
-        print_json(
-            {
-                "set": options.jsonl,
-                "items": said,
-                "refused": refused,
-                "agreement": {
-                    name: {truth: _plain(each) for truth, each in row.items()} for name, row in result.rows.items()
-                },
-            }
-        )
-        return 0
-    print(f"{len(found)} inputs of {Path(options.jsonl).name}, {options.sides} x {options.sides} regions each.")
-    rows = []
-    for name, row in result.rows.items():
-        cells = []
-        for truth in ("hidden", "painted"):
-            each = row.get(truth)
-            cells += ["", ""] if each is None else [_interval(each, "rank"), _interval(each, "hits")]
-        rows.append((SET_NAMES[name], *cells))
-    _print(rows, 3 if options.no_paint else len(COLUMNS))
-    for name, why in refused.items():
-        print(f"{name}: {why}")
-    return 0
-
-
-def _interval(row: dict[str, float], name: str) -> str:
-    return f"{_rank(row[name])} [{_rank(row[f'{name}_low'])}, {_rank(row[f'{name}_high'])}]"
-
-
-def _rank(value: float | None) -> str:
+def rank_words(value: float | None) -> str:
+    """A correlation or a share in words: - where there is none."""
     return "-" if value is None or math.isnan(value) else f"{value:.2f}"
 
 
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
+def plain(record: dict[str, Any]) -> dict[str, Any]:
     """A record for JSON, which has no NaN."""
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()}
 
 
-def _print(rows: list[tuple[str, ...]], n_columns: int) -> None:
-    columns = COLUMNS[:n_columns]
+def print_table(rows: list[tuple[str, ...]], n_columns: int, columns: tuple[str, ...] = COLUMNS) -> None:
+    """Print rows under their columns, the first aligned left."""
+    columns = columns[:n_columns]
     widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(n_columns)]
     for row in (columns, *rows):
         first, *others = (text for text, _ in zip(row, columns, strict=False))

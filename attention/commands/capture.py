@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from attention.capture.images import Pictures, open_pictures
+from attention.comparisons.asked_beside import FLOORS_WORDS, PARTS_WORDS, asked_beside
 from attention.comparisons.comparison import Comparison
+from attention.comparisons.floors import multiples_words, unmeasured_words
 from attention.drawing.number_text import format_seconds
 from attention.errors import InvalidRequest
 from attention.limits import Limits
 from attention.request import ADAPTER, ANSWER, FIELDS, QUESTION, Request
 from attention.runs.run import Run
 from attention.video_entries import one_video
-from attention.words import read_with_less
+from attention.words import ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, read_with_less
 
 from .checked_inputs import chosen, chosen_members, read_answer, taken_for_what_they_are
 from .flags import add_fields, add_several, plain_flags, request_groups
@@ -36,13 +38,14 @@ EXTRACT_EXAMPLES = (
 )
 COMPARE_EXAMPLES = (
     f"python -m attention compare {SHAPES} --mode generate --model pocket --adapter largest german=0.5 "
-    "--output-dir both",
+    "--floors dtype,paraphrase --output-dir both",
     f"python -m attention compare {SHAPES} --mode generate --model pocket --with pocket=bfloat16 --output-dir halves",
     "python -m attention compare --runs assets/examples/compared/base assets/examples/compared/adapter_1 "
     "--output-dir kept",
 )
 
 
+BESIDE = ("floors", "paraphrase", "parts")  # of a comparison that is run
 STRENGTH = "strength, from 0 to 1.5 (default: 1)"
 
 
@@ -88,6 +91,14 @@ def add_compare(commands) -> None:
         "--words", default="base", metavar="base|N|own",
         help="answer that all read: the base's, that of adapter or model N (from 1), or each its own (default: base)",
     )  # fmt: skip
+    beside = parser.add_argument_group(
+        "beside the change", "How much of it is noise, and where it comes from. Each takes passes of the model."
+    )
+    beside.add_argument("--floors", metavar="KIND,...", default="", help=FLOORS_WORDS)
+    add_several(
+        beside, "--paraphrase", "TEXT", "the question in other words, instead of two that a table makes (a floor)"
+    )
+    beside.add_argument("--parts", action="store_true", help=PARTS_WORDS)
     add_output(parser)
 
 
@@ -160,6 +171,9 @@ def _compare(options) -> int:
         names = member_names(comparison.info["members"])
         if comparison.is_side_by_side:
             progress.say(comparison.why_side_by_side())
+        for floor in comparison.info.get("floors", []):
+            if "why" in floor:
+                progress.say(unmeasured_words(floor))
         for index, member in enumerate(comparison.info["members"][1:]):
             adapter = None if member.get("name") else member["adapter"]
             progress.say(f"{adapter['id']} at {adapter['scale']:g}:" if adapter else f"{names[member['folder']]}:")
@@ -176,7 +190,9 @@ def _compare(options) -> int:
                 continue
             for moved in moved_heads:
                 where = f"layer {moved['layer']}, head {moved['head']}"
-                progress.say(f"  {where}: Jensen-Shannon divergence on the picture {moved['value']:.3f} bits")
+                said = f"Jensen-Shannon divergence on the picture {moved['value']:.3f} bits"
+                progress.say(f"  {where}: {', '.join([said, *multiples_words(moved.get('times', {}))])}")
+        progress.say(f"{ONE_INPUT}: {ONE_INPUT_MEANS} {OVER_A_SET}")
     print(folder)
     progress.say(view_line(folder))
     return 0
@@ -194,6 +210,7 @@ def _said_of_answer(comparison: Comparison, member: int) -> str:
 
 def _run_together(options) -> Callable[[ReportedRun], Path]:
     """Make the work that runs base, adapters and other models on a question."""
+    beside = asked_beside(options.floors, options.paraphrase, options.parts)
     asked, pictures = _request(options)
 
     def work(partial: ReportedRun) -> Path:
@@ -205,18 +222,25 @@ def _run_together(options) -> Callable[[ReportedRun], Path]:
             raise InvalidRequest("Name what is compared: --adapter, --with, or finished runs with --runs.")
         expected = forecast(request, watch=download_reporter(partial), pictures=pictures)
         n_runs = len(options.adapter) + len(vars(options)["with"]) + 1
+        more = beside.passes(len(options.adapter))
         partial.progress.say(
             f"{n_runs} runs of {expected.tokens:,} tokens at most; {size(n_runs * expected.bytes_on_disk)} on disk"
         )
+        if more:
+            partial.progress.say(
+                f"{more} passes more for floors and parts; {size(more * expected.bytes_on_disk)} more on disk meanwhile"
+            )
         choices = chosen_members(options, partial)
-        return fill_comparison(request, choices, partial, options.words, prepared=expected.prepared)
+        return fill_comparison(request, choices, partial, options.words, prepared=expected.prepared, beside=beside)
 
     return work
 
 
 def _kept_runs(options) -> Callable[[ReportedRun], Path]:
     """Make the work that sets finished runs beside each other."""
-    asked = [name for name in ("image", "video", "prompt", "messages", "adapter", "with") if vars(options)[name]]
+    asked = [
+        name for name in ("image", "video", "prompt", "messages", "adapter", "with", *BESIDE) if vars(options)[name]
+    ]
     if asked:
         raise InvalidRequest(f"--runs are finished: leave out --{asked[0]}, or leave out --runs.")
 

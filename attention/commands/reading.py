@@ -45,6 +45,7 @@ def add_reading(commands) -> None:
     group.add_argument("--member", help="of a comparison one run: base, adapter_1, ... (default: each)")
     for field in fields().values():
         add_flag(group, field, None)
+    group.add_argument("--dry-run", action="store_true", help="say what it costs, or why it has no room; run no model")
     add_model(parser)
     add_output(parser)
 
@@ -59,6 +60,8 @@ def _reading(options) -> int:
     check_model(options)
     with open_folder(options.run) as found:
         asked = [(run, name, kind.read(run, given)) for run, name in runs_of(found, options.member)]
+        if options.dry_run:
+            return _say_cost(options, kind, asked)
         records = [(name, run, made_reading(run, kind, fields, options)) for run, name, fields in asked]
     if options.json:
         each = [record | {"folder": str(_place(run, record))} for _, run, record in records]
@@ -67,6 +70,20 @@ def _reading(options) -> int:
         return 0
     for _, run, record in records:
         print(_place(run, record))
+    return 0
+
+
+def _say_cost(options, kind: Kind, asked: list[tuple[Run, str | None, dict[str, Any]]]) -> int:
+    """Print what a reading of each run costs. Raises LimitExceeded for one that has no room."""
+    from attention.capture.reading_forecast import forecast_reading
+
+    expected = {name: forecast_reading(run, kind.cost(run, fields)) for run, name, fields in asked}
+    if options.json:
+        members = {name: each.to_dict() for name, each in expected.items()}
+        print_json(members.get(None, {"kind": kind.name, "members": members}))
+        return 0
+    for name, each in expected.items():
+        print(f"{name}: {each.words}" if name else each.words)
     return 0
 
 
@@ -91,12 +108,13 @@ def made_reading(run: Run, kind: Kind, asked: dict[str, Any], options) -> dict[s
     if record := found_reading(run, kind, asked):
         return record
     progress, place, made = Progress(options.quiet), temporary_place(), dict[str, Any]()
-    cost = kind.cost(run, asked)
-    progress.say(
-        f"About {cost.passes:.0f} passes over {len(run.info['tokens']):,} tokens; {size(cost.n_bytes)} on disk"
-    )
 
     def work(partial: ReportedRun) -> Path:
+        from attention.capture.forecast import download_reporter
+        from attention.capture.reading_forecast import forecast_reading
+
+        if not getattr(options, "model", None):
+            progress.say(forecast_reading(run, kind.cost(run, asked), watch=download_reporter(partial)).words)
         model = model_of(options) if getattr(options, "model", None) else None
         adapted = None if model is not None else adapter_of(run)
         made.update(make_reading(run, kind.name, asked, partial=partial, model=model, adapted=adapted))

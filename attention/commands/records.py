@@ -55,6 +55,7 @@ def comparison_record(comparison: Comparison, seconds: float) -> dict[str, Any]:
         "family": info["model"]["family"], "prompt": info["prompt"], "answer": members[0]["answer"],
         "words": info["words"], "shared_tokens": info["shared_tokens"], "layers": len(comparison.base.layers()),
         "heads": comparison.base.heads(), "members": members, "bytes": info.get("bytes"),
-        "seconds": round(seconds, 1), "cautions": read_with_less(comparison.base.info),
+        "seconds": round(seconds, 1), "cautions": read_with_less(comparison.base.info), "n": 1,
+        **{name: info[name] for name in ("floors", "parts") if name in info},
         **({"side_by_side": comparison.why_side_by_side()} if own else {}),
     }  # fmt: skip

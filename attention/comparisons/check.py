@@ -15,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attention.errors import DamagedRun, LimitExceeded, quoted
 from attention.limits import (
     MAX_CHANGED_HEADS,
@@ -27,10 +29,13 @@ from attention.runs.checks.by_schema import check_comparison_fields
 from attention.runs.checks.json_fields import Fields
 from attention.runs.checks.run import check_run
 from attention.runs.checks.tensor_header import broken, kind_of, read_header
+from attention.runs.run import Run
 from attention.runs.selection import ANSWERING
 
 from .alike import first_unlike, has_own_towers, layers_of
+from .asked_beside import PARTS
 from .comparison import ADAPTER, BASE, INDEX, MODEL, OWN_TOWERS, TABLES, Comparison, member_folders
+from .tables_beside import CELLS, floor_table, part_table
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
 
@@ -80,6 +85,10 @@ def check_index(info: dict[str, Any]) -> None:
         _whole(words, "words", 1, len(names))
     elif words not in WORDS:
         raise _wrong("words", words, f"{', '.join(WORDS)} or the number of an adapter, from 1")
+    others = [member["folder"] for member in info["members"][1:]]
+    for member in info.get("parts", []):
+        if member not in others:
+            raise _wrong("a member of parts", member, f"one of {', '.join(others)}")
     measures, own = info["measures"], any(member.get("own_towers") for member in info["members"])
     if own and info["format"] < OWN_TOWERS:
         raise _wrong("format", info["format"], f"{OWN_TOWERS}, of members with towers of their own")
@@ -207,8 +216,28 @@ def check_tables(folder: Path, info: dict[str, Any], base: dict[str, Any]) -> No
     for tower, rows in info["queries"].items():
         shape = n_adapters, len(info["layers"][tower]), base["towers"][tower]["heads"], len(rows)
         wanted |= {f"{tower}.{measure}": shape for measure in info["measures"]}
+    if info.get("floors") or info.get("parts"):
+        wanted |= _wanted_beside(folder, info, base)
     for name, expected in wanted.items():
         if name not in tables:
             raise broken(TABLES, f"it has no {name}", "comparison")
         if tables[name] != ("F32", expected):
             raise broken(TABLES, f"{name} is {kind_of(*tables[name])}, not {kind_of('F32', expected)}", "comparison")
+
+
+def _wanted_beside(folder: Path, info: dict[str, Any], base: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The tables of noise floors and of the parts of a change, as far as comparison.json names these."""
+    n_floors = sum("why" not in record for record in info.get("floors", []))
+    n_tokens = max(0, info["shared_tokens"] - 1 - info["answer_rows"][0])
+    wanted: dict[str, tuple[int, ...]] = {floor_table("logprob"): (n_floors, n_tokens)} if n_floors else {}
+    with Run(folder / BASE) as run:
+        for tower, rows in info["queries"].items() if info["measures"] else ():
+            heads = len(info["layers"][tower]), base["towers"][tower]["heads"]
+            parts = [part_table(part, name, tower) for part in PARTS for name in differences.NAMES]
+            wanted |= dict.fromkeys(parts if info.get("parts") else (), (len(info["members"]) - 1, *heads, len(rows)))
+            if n_floors:
+                of_rows = [floor_table(name, tower) for name in differences.NAMES]
+                wanted |= dict.fromkeys(of_rows, (n_floors, *heads, len(rows)))
+                n_cells = len(np.arange(run.keys(tower))[run.pictures(tower)[0]])
+                wanted |= dict.fromkeys([floor_table(name, tower) for name in CELLS], (n_floors, *heads, n_cells))
+    return wanted

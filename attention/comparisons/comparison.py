@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,9 +28,14 @@ from attention.limits import MAX_ADAPTERS
 from attention.measures import differences
 from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
+from attention.runs.regions import Region
 from attention.runs.run import Run
 
+from . import floors
+from .asked_beside import PARTS
+from .change_table import change_csv
 from .measuring import of_group, of_layer, range_of
+from .tables_beside import part_table
 
 FORMAT = 2
 OWN_TOWERS = 2  # the format from which members may have towers of their own; all others are written as 1
@@ -37,6 +43,7 @@ INDEX, TABLES = "comparison.json", "comparison.safetensors"
 BASE, ADAPTER, MODEL, KEPT = "base", "adapter", "model", "run"  # a member's folder: the base's, and how others begin
 
 
+NO_PARTS = "The parts of a change were not asked for: compare anew, with parts (compare --parts)."
 OWN_WORDS = "each is shown by itself; region numbers and log-probabilities are compared."
 
 
@@ -141,12 +148,26 @@ class Comparison:
         self._queries(tower)
         return list(self.info["measures"])
 
-    def table(self, measure: str, tower: str = "language") -> np.ndarray:
-        """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`."""
+    def table(self, measure: str, tower: str = "language", part: str | None = None) -> np.ndarray:
+        """A measure of every compared row: float32 [adapters, layers, heads, rows], rows as in `queries(tower)`.
+
+        With `part` one part of the change alone: `direct` or `inherited`, NaN of those that are no adapters. Raises
+        NotInRun.
+        """
         self.require_heads()
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
-        return self._table(f"{tower}.{measure}")
+        if part is None:
+            return self.read_table(f"{tower}.{measure}")
+        if part not in PARTS:
+            raise NotInRun(f"There is no part {quoted(part)} of a change; there is {', '.join(PARTS)}.")
+        if not self.parts():
+            raise NotInRun(NO_PARTS)
+        return self.read_table(part_table(part, measure, tower))
+
+    def parts(self) -> list[str]:
+        """The members whose change is told apart, `direct` and `inherited`; none where that was not asked for."""
+        return list(self.info.get("parts", []))
 
     def queries(self, tower: str = "language") -> list[int]:
         """The rows that were compared beforehand, ascending; any other is compared when it is asked for."""
@@ -157,8 +178,18 @@ class Comparison:
         first, last = self.info["answer_rows"]
         return list(range(first, last + 1))
 
-    def change(self, measure: str, adapter: int, query: int | str = "mean", tower: str = "language") -> np.ndarray:
+    def change(
+        self,
+        measure: str,
+        adapter: int,
+        query: int | str = "mean",
+        tower: str = "language",
+        part: str | None = None,
+    ) -> np.ndarray:
         """Change of each head: float32 [layers, heads], of one row, or as a mean over the answer's rows.
+
+        With `part` that which comes by a layer's own weights (`direct`: the adapter's layer on the base's inputs), or
+        by what enters it (`inherited`: the base's layer on the adapter's); the two need not add up to the whole.
 
         In the vision tower the mean is over the rows that were compared, in the others over those of the answer's that
         were: all but the first of a very long one. NaN where the measure has no value; a mean is over the rows that
@@ -169,16 +200,17 @@ class Comparison:
         queries = self._queries(tower)
         if query == "mean":
             wanted = [queries.index(row) for row in self.rows_of_change(query, tower)]
-            return mean_of_known(self.table(measure, tower)[adapter][:, :, wanted])
+            return mean_of_known(self.table(measure, tower, part)[adapter][:, :, wanted])
         if query in queries:
-            measured: np.ndarray = self.table(measure, tower)[adapter][:, :, queries.index(query)].copy()
+            measured: np.ndarray = self.table(measure, tower, part)[adapter][:, :, queries.index(query)].copy()
             if isinstance(query, int) and query >= self.shared(tower):
                 self.group_of(self.member_of(adapter), query)  # it is another's
             return measured
         if measure not in self.measures(tower):
             raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(self.info['measures'])}.")
-        if measure not in differences.NAMES:
-            raise NotInRun(f"{measure} is known of the rows that were compared, and row {quoted(query)} was not.")
+        if part is not None or measure not in differences.NAMES:
+            which = f"The {part} part of {measure}" if part else measure
+            raise NotInRun(f"{which} is known of the rows that were compared, and row {quoted(query)} was not.")
         run, layers, (row,) = self.adapters[adapter], self.base.layers(tower), self.rows_of_change(query, tower)
         if row < self.shared(tower):
             shared = self.shared()
@@ -192,9 +224,7 @@ class Comparison:
         """The base's rows that a change is of: one, or those of its mean. Raises NotInRun."""
         queries = self._queries(tower)
         if query == "mean":
-            first, last = self.info["answer_rows"]
-            answering = [row for row in queries if first <= row <= last] if tower != "vision" else []
-            return answering or list(queries)  # of patches, and of an encoder's tokens, none answers
+            return answering_rows(tower, queries, self.info["answer_rows"])
         n_rows = self.base.queries(tower)
         if isinstance(query, bool) or not isinstance(query, int | np.integer) or not 0 <= query < n_rows:
             raise NotInRun(f"There is no row {quoted(query)} in the base's run: it has 0 to {n_rows - 1}.")
@@ -210,41 +240,58 @@ class Comparison:
     ) -> list[dict[str, Any]]:
         """The heads that an adapter moved most over the answer: [{layer, head, value}], largest first.
 
-        They are of the tower in which text reads pictures, where none is named.
+        They are of the tower in which text reads pictures, where none is named. Where noise floors were measured each
+        has `times`, {kind: multiple of it}, None where the floor is exactly 0 or not known.
         """
         tower = self.base.picture_tower() if tower is None else tower
         change = self.change(measure, adapter, tower=tower)
         size = np.nan_to_num(np.abs(change), nan=-1.0)
-        found = []
+        times = {kind: self.times_floor(kind, measure, adapter, tower=tower) for kind in self.floor_kinds()}
+        found: list[dict[str, Any]] = []
         for index in np.argsort(-size, axis=None, kind="stable")[:n]:
             layer, head = np.unravel_index(index, change.shape)
             if size[layer, head] >= 0:
                 value = float(change[layer, head])
-                found.append({"layer": self.base.layers(tower)[layer], "head": int(head), "value": value})
+                record = {"layer": self.base.layers(tower)[layer], "head": int(head), "value": value}
+                each = {kind: float(table[layer, head]) for kind, table in times.items()}
+                known = {kind: multiple if np.isfinite(multiple) else None for kind, multiple in each.items()}
+                found.append(record | ({"times": known} if known else {}))
         return found
 
     def csv(self, tower: str = "language") -> str:
-        """Every measure of every head as a table, means over the answer's rows; the first line names the columns.
+        """Every measure of every head as a table: see `change_table.change_csv`."""
+        return change_csv(self, tower)
 
-        Raises NotInRun of members side by side.
-        """
-        self.require_heads()
-        measures = self.measures(tower)
-        lines = [",".join(["adapter", "scale", "tower", "layer", "head", *measures])]
-        for index, member in enumerate(self.info["members"][1:]):
-            changes = [self.change(name, index, tower=tower) for name in measures]
-            adapter = member["adapter"] or {}
-            name = _quoted(member.get("name") or adapter["id"])
-            scale = f"{adapter['scale']:g}" if adapter else ""
-            for i, layer in enumerate(self.base.layers(tower)):
-                for head in range(self.base.heads(tower)):
-                    values = [f"{change[i, head]:.6g}" for change in changes]
-                    lines.append(",".join([name, scale, tower, str(layer), str(head), *values]))
-        return "\n".join(lines) + "\n"
+    def floor_kinds(self) -> list[str]:
+        """The kinds of noise floors that were measured, of `zero`, `dtype` and `paraphrase`."""
+        return floors.floor_kinds(self)
+
+    def floor(
+        self,
+        kind: str,
+        measure: str,
+        query: int | str = "mean",
+        tower: str = "language",
+        region: Region | None = None,
+    ) -> np.ndarray:
+        """Movement of each head of the base by itself: see `floors.floor_change`."""
+        return floors.floor_change(self, kind, measure, query, tower, region)
+
+    def times_floor(
+        self,
+        kind: str,
+        measure: str,
+        adapter: int,
+        query: int | str = "mean",
+        tower: str = "language",
+        part: str | None = None,
+    ) -> np.ndarray:
+        """A change as a multiple of a noise floor: see `floors.times_floor`."""
+        return floors.times_floor(self, kind, measure, adapter, query, tower, part)
 
     def logprobs(self) -> np.ndarray:
         """The log-probability of each shared token of the answer: float32 [members, tokens], nats; the base first."""
-        return self._table("logprob")
+        return self.read_table("logprob")
 
     def difference(self, layer: int, query: int, adapter: int, tower: str = "language") -> np.ndarray:
         """One row of the adapter less the base's: float32 [heads, keys]. Raises NotInRun of members side by side."""
@@ -327,7 +374,8 @@ class Comparison:
                 f"There is no adapter {quoted(adapter)} in this comparison: it has 0 to {len(self.adapters) - 1}."
             )
 
-    def _table(self, name: str) -> np.ndarray:
+    def read_table(self, name: str) -> np.ndarray:
+        """A table of comparison.safetensors by its name, read once; not to be written into."""
         with self._lock:
             if name not in self._tables:
                 with LayerFile(self.folder / TABLES) as file:
@@ -351,10 +399,14 @@ def member_folders(info: dict[str, Any]) -> list[str]:
     return names
 
 
-def _quoted(text: str) -> str:
-    """A text as a cell of a table; one that a spreadsheet would take for a formula is kept a text."""
-    text = f"'{text}" if text[:1] in "=+-@\t\r" else text
-    return '"' + text.replace('"', '""') + '"'
+def answering_rows(tower: str, queries: Sequence[int], answer_rows: Sequence[int]) -> list[int]:
+    """Those of the compared rows of a tower over which means are taken: the answer's, first and last of them given.
+
+    All where none is the answer's: of patches, and of an encoder's tokens, none answers.
+    """
+    first, last = answer_rows
+    answering = [row for row in queries if first <= row <= last] if tower != "vision" else []
+    return answering or list(queries)
 
 
 def mean_of_known(values: np.ndarray) -> np.ndarray:

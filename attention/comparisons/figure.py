@@ -43,6 +43,7 @@ from attention.drawing.run_words import (
     where_words,
 )
 from attention.errors import InvalidRequest, quoted
+from attention.words import ONE_INPUT
 
 from .maps import ComparedMaps
 from .names import member_names
@@ -232,7 +233,7 @@ def _caption(
         *([EFFECT_CAUTION] if maps.is_signed else _sink_words(maps, look)),
         f"maps: {ends(before)}{second_range}{even};{between} {ground_words(look)}",
         *dict.fromkeys(said for side in (maps.before, maps.after) for said in place_words(side.run.info, look, image)),
-        f"comparison {info['id']} · float32, {_from_words(maps)} of both · {_whose_words(maps)}",
+        f"comparison {info['id']} · float32, {_from_words(maps)} of both · {_whose_words(maps)} · {ONE_INPUT}",
     ]
 
 

@@ -25,8 +25,8 @@ from attention.request import Request
 
 from .alike import WITHOUT_VISION
 from .comparison import MODEL
+from .members import Member
 from .names import short_name
-from .running import Member
 
 DTYPES = ("float32", "bfloat16", "float16")
 

@@ -6,9 +6,7 @@ Owns the order of the steps. The runs are made by `attention.capture`; what lies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,40 +20,12 @@ from attention.request import Request
 from attention.runs.partial import PartialPart, PartialRun
 from attention.runs.run import Run
 
-from .comparison import BASE
+from .asked_beside import NOTHING, ZERO, Beside
+from .members import BASE_ITSELF, Member
+from .runs_beside import RunsBeside, run_again, run_floors, run_parts
 from .writing import write_comparison
 
 WORDS = ("base", "own")  # or the number of a member after the base, from 1
-
-
-@dataclass(frozen=True)
-class Member:
-    """One model of a comparison: made of the base in memory for a while, or a model of its own.
-
-    `folder` names its run; `adapter` is its record in comparison.json, None of the base and of other models. Within
-    `on(loaded)` the model in memory is the member; what that gives is what the run's own run.json says of it.
-    `about(loaded, model_type)` is what is known of it besides, as further fields of its record. A model of its own has
-    a `name`, the `request` that is asked of it in the base's place, and the inputs `prepared` for it.
-    """
-
-    folder: str
-    adapter: dict[str, Any] | None
-    on: Callable[[LoadedModel], AbstractContextManager[dict[str, Any] | None]]
-    about: Callable[[LoadedModel, str | None], dict[str, Any]]
-    name: str | None = None
-    request: Request | None = None
-    prepared: Prepared | None = None
-
-    @property
-    def label(self) -> str:
-        """Its name for people: `base`, a model's, or an adapter's id, with its strength where that is not 1."""
-        if self.adapter is None:
-            return self.name or self.folder
-        scale = self.adapter["scale"]
-        return f"{self.adapter['id']}" if scale == 1 else f"{self.adapter['id']}={scale:g}"
-
-
-BASE_ITSELF = Member(BASE, None, lambda loaded: nullcontext(), lambda loaded, model_type: {})
 
 
 def run_members(
@@ -67,6 +37,7 @@ def run_members(
     prepared: Prepared | None = None,
     model: LoadedModel | None = None,
     written: Sequence[list[int]] | None = None,
+    beside: Beside = NOTHING,
 ) -> Path:
     """Run the base and other members, into a folder that the caller has made; return the finished folder.
 
@@ -74,14 +45,16 @@ def run_members(
     what they begin with alike is compared, and what stands for each other after that (`aligning`). A request with an
     `answer` has it read by all. `prepared` are inputs that a forecast has made of this request, `model` is the base's
     in memory, and `written` the ids of each member's own answer where these were written before: with the words `own`
-    each is proved as it is read. Raises AttentionError with a sentence that says what to do; nothing is left behind
-    then.
+    each is proved as it is read. `beside` is what is measured beside the members. Raises AttentionError with a sentence
+    that says what to do; nothing is left behind then.
     """
     words = int(words) if isinstance(words, str) and words.isdigit() else words
     with all_or_nothing(partial):
         _check_words(words, len(others))
-        members = _run_all(request, [BASE_ITSELF, *others], partial, words, limits, prepared, model, written)
-        return write_comparison(partial, members, words if request.answer is None else "typed")
+        runs = RunsBeside()
+        asked = [BASE_ITSELF, *others]
+        members = _run_all(request, asked, partial, words, limits, prepared, model, written, beside, runs)
+        return write_comparison(partial, members, words if request.answer is None else "typed", runs)
 
 
 def _check_words(words: str | int, n_others: int) -> None:
@@ -101,10 +74,13 @@ def _run_all(
     prepared: Prepared | None,
     model: LoadedModel | None,
     written: Sequence[list[int]] | None,
+    beside: Beside,
+    runs: RunsBeside,
 ) -> list[dict[str, Any]]:
     """Make every run, one pass over prompt and answer each, one model after the other in memory.
 
-    Returns the members of comparison.json. The model whose words all read comes first.
+    Returns the members of comparison.json, and fills `runs` with those that are asked beside them. The model whose
+    words all read comes first.
     """
     said: dict[int, list[int]] = {}
     words_read = ""
@@ -140,6 +116,16 @@ def _run_all(
                     **_named(member, kept), **member.about(loaded, request.model_type),
                     **({} if ids == said[place] else _own_places(kept, extraction, said[place])),
                 }  # fmt: skip
+            if places[0] != 0:
+                continue
+            read = {place: said[place if words == "own" else owner] for place in places}
+            if beside.parts:
+                adapted = [(members[place], read[place]) for place in places]
+                runs.parts = run_parts(extraction, adapted, read[0], partial)
+            if ZERO in beside.floors:
+                runs.floors.append(run_again(extraction, read[0], partial))
+            given, dtype = extraction.prepared, str(loaded.dtype)
+        runs.floors += run_floors(request, beside, read[0], dtype, partial, limits, given)
     return [records[place] for place in range(len(members))]
 
 

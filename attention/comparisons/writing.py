@@ -21,8 +21,10 @@ from attention.runs.run import Run
 
 from .aligning import aligned_rows
 from .alike import has_own_towers
-from .comparison import INDEX, OWN_TOWERS, TABLES
+from .comparison import INDEX, OWN_TOWERS, TABLES, answering_rows
 from .measuring import compared_rows, measure
+from .runs_beside import RunsBeside
+from .tables_beside import floor_tables, part_tables
 
 
 def common_length(answers: Sequence[Sequence[int]]) -> int:
@@ -35,13 +37,17 @@ def common_length(answers: Sequence[Sequence[int]]) -> int:
     return together
 
 
-def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: str | int) -> Path:
+def write_comparison(
+    partial: PartialRun, members: list[dict[str, Any]], words: str | int, beside: RunsBeside | None = None
+) -> Path:
     """Measure what lies between the runs of a folder, and commit it; return the finished folder.
 
     `members` are the records of comparison.json, of which each names the folder of its run, the one that the others are
     measured against first; `words` is whose answer was read. Tokens in common are those with which all begin alike;
     after them rows are aligned (`aligning`). Where a run has towers of its own, no change of heads is measured.
+    `beside` are runs that are measured too and then removed.
     """
+    beside = beside or RunsBeside()
     runs = [Run(partial.folder / record["folder"]) for record in members]
     base, others = runs[0], runs[1:]
     try:
@@ -57,18 +63,24 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
             for record, is_own in zip(members, are_own, strict=True)
         ]
         measured = () if any(are_own) else differences.NAMES
-        total = sum(len(base.layers(tower)) for tower in queries) * len(others)
+        answer_rows = [n_prompt - 1, max(n_prompt - 1, shared - 2, *(group["base"][1] for group in beyond))]
+        n_beside = sum(folder is not None for _, folder in beside.floors) + sum(map(len, beside.parts.values()))
+        total = sum(len(base.layers(tower)) for tower in queries) * (len(others) + n_beside)
+        steps = partial.steps("compare", total)
+
+        def report(_: int) -> None:
+            steps()
+
         tables: dict[str, np.ndarray] = {}
-        done = 0
         for tower, rows in queries.items() if measured else ():
-
-            def report(step: int, before: int = done) -> None:
-                partial.check_cancelled()
-                partial.report("compare", before + step, total)
-
             found = measure(base, others, tower, rows, report, aligned, shared)
             tables |= {f"{tower}.{name}": values for name, values in found.items()}
-            done += len(base.layers(tower)) * len(others)
+        answering = {tower: answering_rows(tower, rows, answer_rows) for tower, rows in queries.items()}
+        floors, more = floor_tables(base, beside.floors, queries, answering, n_shared, measured, report)
+        tables |= more
+        if beside.parts and measured:
+            by_member = _by_member(members, aligned)
+            tables |= part_tables(base, list(by_member), beside.parts, queries, by_member, shared, report)
         logprobs = [run.info.get("logprobs", [])[:n_shared] for run in runs]
         tables["logprob"] = np.array(logprobs, np.float32).reshape(len(runs), n_shared)
         info = {
@@ -81,9 +93,11 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
             "words": words,
             "members": members,
             "shared_tokens": shared,
-            "answer_rows": [n_prompt - 1, max(n_prompt - 1, shared - 2, *(group["base"][1] for group in beyond))],
+            "answer_rows": answer_rows,
             "measures": {name: {"unit": differences.UNITS[name]} for name in measured},
             **({"aligned": _by_member(members, aligned)} if beyond else {}),
+            **({"floors": floors} if floors else {}),
+            **({"parts": list(beside.parts)} if beside.parts and measured else {}),
             "queries": queries,
             "layers": {tower: base.layers(tower) for tower in queries},
             "bytes": sum(run.info.get("bytes") or 0 for run in runs),
@@ -91,6 +105,7 @@ def write_comparison(partial: PartialRun, members: list[dict[str, Any]], words: 
     finally:
         for run in runs:
             run.close()
+    beside.remove()
     save_file(tables, partial.folder / TABLES)
     return partial.commit(info, INDEX)
 

@@ -25,7 +25,7 @@ from attention.runs.partial import PartialRun
 from attention.runs.regions import Region
 from attention.runs.run import Run
 
-from .controls import N_CONTROLS, control_heads, control_regions
+from .controls import control_heads, control_regions
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,7 @@ def try_heads(
 ) -> tuple[list[tuple[int, int]], BesideControls]:
     """Silence heads, (layer, head), together; or so many of the largest forecast. Controls are as many others each.
 
-    Others are drawn from heads that read as much of pictures, or where these are too few from all others. Returns the
-    heads too.
+    Those that together read about as much of pictures. Returns the heads too.
     """
     target, tower = target or Target.of(run), run.picture_tower()
     if not isinstance(heads, int):
@@ -126,17 +125,8 @@ def try_heads(
     cells = run.pictures(tower)[0]
     rows = np.stack([run.exact_rows(token - 1, tower) for token in target.tokens]).mean(axis=0)
     masses = rows[..., cells].sum(axis=-1)
-    drawn = control_heads(masses, places, seed)
-    shuffle = np.random.default_rng(seed)
-    draws = 10 * N_CONTROLS if len(drawn) >= len(places) else 0  # fewer others than heads are nothing to set beside
-    picked = {tuple(sorted(shuffle.permutation(len(drawn))[: len(places)].tolist())) for _ in range(draws)}
-    sets = [[drawn[i] for i in one] for one in sorted(picked)]
-    shuffle.shuffle(sets)
-    sets = sets[:N_CONTROLS]
+    sets, gap = control_heads(masses, places, seed=seed)
     controls = [Silence(tuple((layers[i], head) for i, head in one), by, tower) for one in sets]
-    mean = float(np.mean([masses[place] for place in places]))
-    gap = max((abs(float(np.mean([masses[place] for place in one])) - mean) for one in sets), default=0.0)
-    gap /= max(mean, 1e-12)
     with trials(run, target, model=model, limits=limits, partial=partial, adapted=adapted) as ready:
         tried = ready.without([silence, *controls])
         first_other = _first_other(ready, tried)

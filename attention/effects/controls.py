@@ -6,7 +6,10 @@ within 20 % of its own; where a picture has too few such places, the nearest are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from attention.readings.agreement import tower_of_pictures
 from attention.runs.run import Run
 
 N_CONTROLS = 20
+MOST_SETS = 5_000  # of heads that are looked at
 ALIKE = 0.2  # by which a control's mass may differ, of the mass
 
 
@@ -68,14 +72,27 @@ def _places(run: Run, keys: tuple[int, ...], tower: str) -> list[tuple[int, ...]
     return []  # on several grids (tiles and the whole) one shift is not one place
 
 
-def control_heads(masses: np.ndarray, chosen: list[tuple[int, int]], seed: int = 0) -> list[tuple[int, int]]:
-    """Other heads, (index of layer, head), whose mass is within 20 % of the mean of the chosen ones.
+def control_heads(
+    masses: np.ndarray, chosen: Sequence[tuple[int, int]], n: int = N_CONTROLS, seed: int = 0
+) -> tuple[list[list[tuple[int, int]]], float]:
+    """Sets of as many other heads, (index of layer, head), that together read most nearly as much of pictures.
 
-    All others where these are fewer than twice as many as were chosen. `masses` [layers, heads] of what each reads of
-    pictures.
+    `masses` [layers, heads] of what each reads. A random choice of those whose mass differs by 20 % at most, else the
+    nearest; with them by how much the worst differs, of the chosen heads' own. No set where there are too few others.
     """
     others = [(layer, head) for layer, head in np.ndindex(*masses.shape) if (layer, head) not in set(chosen)]
-    np.random.default_rng(seed).shuffle(others)
-    mean = float(np.mean([masses[place] for place in chosen]))
-    alike = [(int(a), int(b)) for a, b in others if abs(masses[a, b] - mean) <= ALIKE * max(mean, 1e-12)]
-    return alike if len(alike) >= 2 * len(chosen) else [(int(a), int(b)) for a, b in others]
+    drawn = np.random.default_rng(seed)
+    if comb(len(others), len(chosen)) <= MOST_SETS:
+        sets = [list(each) for each in combinations(others, len(chosen))]
+        drawn.shuffle(sets)
+    else:
+        picked = (tuple(sorted(drawn.permutation(len(others))[: len(chosen)].tolist())) for _ in range(MOST_SETS))
+        sets = [[others[i] for i in each] for each in dict.fromkeys(picked)]
+    if not sets:
+        return [], 0.0
+    own = sum(float(masses[place]) for place in chosen)
+    totals = np.array([sum(float(masses[place]) for place in each) for each in sets])
+    gaps = np.abs(totals - own) / max(own, 1e-12)
+    alike = np.flatnonzero(gaps <= ALIKE)[:n]  # a random choice of them: they were shuffled
+    best = alike if len(alike) == min(n, len(sets)) else np.argsort(gaps, kind="stable")[:n]
+    return [sets[i] for i in best], float(gaps[best].max())

@@ -13,7 +13,7 @@ from attention.capture.kept_reading import commit_reading, found_or_made
 from attention.capture.layer_writer import save_tensors
 from attention.limits import Limits
 from attention.readings.agreement import SIDES
-from attention.readings.forecast import NEAR_CERTAIN
+from attention.readings.forecast import flat_words
 from attention.readings.kept_agreement import FILE, FLAT_ORDER, KIND, KeptAgreement, agreement_name, check_sides
 from attention.readings.target import Target
 from attention.runs.partial import PartialRun
@@ -63,7 +63,8 @@ def keep_agreement(
                 ],
                 "measured": {name: each.tolist() for name, each in found.measured.items()},
                 "maps": {name: each.tolist() for name, each in found.maps.items()},
-                "paths": open_paths(run), "caution": FLAT_ORDER if found.value > NEAR_CERTAIN else "",
+                "paths": open_paths(run),
+                "caution": flat_words(found.value, FLAT_ORDER) if target.against is None else "",
                 "note": NOT_PAINTED if run.info.get("videos") else "",
             }  # fmt: skip
             return commit_reading(own, run, KIND, began, fields)

@@ -32,7 +32,7 @@ from attention.viewer_files import file_text, modules_of, styles, template, view
 
 from .files import new_folder, refuse_inside
 from .forecast import check_free
-from .html.addresses import change_questions, text_towers
+from .html.addresses import change_questions, logprob_questions, text_towers
 
 ENTRY = "site.js"
 INDEX = "site.json"
@@ -189,7 +189,8 @@ def _write_prepared(comparison: Comparison, folder: Path) -> dict[str, Any]:
     for question in asked:
         with suppress(NotInRun):  # of a tower in which this row was not compared
             tensors[question.key] = _array(change(comparison, dict(question.fields)))
-    tensors["logprobs"] = _array(logprobs(comparison, {}))
+    for question in logprob_questions(comparison):
+        tensors[question.key] = _array(logprobs(comparison, dict(question.fields)))
     path = folder / "prepared.safetensors"
     return {"path": path.name, "tensors": _write_tensors(path, tensors, {"comparison": comparison.info["id"]})}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from attention.effects.cost import cost_of_agreeing
 from attention.fields import Field
 from attention.limits import MOST_SIDES
-from attention.readings.agreement import SIDES, tower_of_pictures
+from attention.readings.agreement import SIDES
 from attention.readings.kept_agreement import KIND, KeptAgreement, agreement_name, check_sides
 from attention.readings.target import Target
 from attention.runs.run import Run
 
-from .cost import cost_of_forecast
 from .forecast import AGAINST, TOKENS
 from .given import number, target_of
 from .kind import Asked, Cost, Given, Kind, Making
@@ -42,8 +42,8 @@ def make(making: Making) -> KeptAgreement:
 
 
 def cost(run: Run, asked: Asked) -> Cost:
-    forecast = cost_of_forecast(run, [tower_of_pictures(run)])  # which is kept as well
-    return Cost(forecast.passes + 2 * check_sides(run, asked["sides"]), forecast.n_bytes, forecast.memory_bytes)
+    check_sides(run, asked["sides"])
+    return cost_of_agreeing(run, asked["sides"], paints=not run.info.get("videos"))
 
 
 AGREEMENT = Kind(

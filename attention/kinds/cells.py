@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 from attention.readings.cells import HIDDEN, KIND, MEASURES, Cells, CellsAsked, tensor_shapes
+from attention.readings.cost import cost_of_trials
 from attention.readings.reading import INDEX, place_of
 from attention.readings.target import Target
 from attention.runs.run import Run
@@ -24,7 +26,6 @@ BLOCKS = Field(
     None,
     "rows and columns of cells that are hidden together (default: one, more of large pictures)",
 )
-BATCHES = 17 / 16  # passes of a trial in a batch, whose unchanged member is one more
 ITEM = 8  # bytes of a number
 
 
@@ -71,10 +72,8 @@ def cost(run: Run, asked: Asked) -> Cost:
     if (place / INDEX).is_file():
         kept = Cells(run, place)
         done = {measure: kept.measured(measure) for measure in MEASURES}
-    passes = 1 + BATCHES * (total - done.get(HIDDEN, 0))
-    if asked["paint"]:
-        passes += 2 * (total - done.get(asked["paint"], 0))
-    return Cost(passes, 3 * ITEM * total)
+    painted = total - done.get(asked["paint"], 0) if asked["paint"] else 0
+    return replace(cost_of_trials(total - done.get(HIDDEN, 0), painted), n_bytes=3 * ITEM * total)
 
 
 def is_whole(reading: Cells, asked: Asked) -> bool:

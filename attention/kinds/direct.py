@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from attention.readings.cost import cost_of_direct
 from attention.readings.direct import KIND, Direct
 from attention.readings.target import Target
 from attention.runs.run import Run
 
-from .cost import cost_of_direct
 from .forecast import AGAINST, TOKENS
 from .given import target_of
 from .kind import Asked, Cost, Given, Kind, Making

@@ -5,11 +5,11 @@ from __future__ import annotations
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 from attention.readings.as_forecast import RunAsForecast
+from attention.readings.cost import cost_of_forecast
 from attention.readings.forecast import KIND, Forecast
 from attention.readings.target import Target
 from attention.runs.run import Run
 
-from .cost import cost_of_forecast
 from .given import target_of, words
 from .kind import Asked, Cost, Given, Kind, Making
 

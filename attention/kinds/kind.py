@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attention.fields import Field
+from attention.readings.cost import Cost
 from attention.readings.reading import Reading
 from attention.runs.run import Run
 
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
 
 Given = Mapping[str, Any]  # fields as they come: of JSON, a form, a command line
 Asked = dict[str, Any]  # fields that were read: plain data, which a job takes to another process
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Cost of a reading, before any weight is loaded.
-
-    `passes` are forward passes over the run's tokens; a backward pass counts as two. `n_bytes` come to lie on the disk,
-    `memory_bytes` are held beyond what a run itself takes.
-    """
-
-    passes: float
-    n_bytes: int = 0
-    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +62,7 @@ class Kind:
         rows: the run with this reading's numbers in the place of attention; None for one that has no rows.
         content: all that a small one has, as JSON.
         is_whole: whether a reading that is there answers all that is asked: one that was stopped may be gone on with.
+        has_own_words: whether what is asked holds words of a person's own, which whoever has the run can then read.
     """
 
     name: str
@@ -88,3 +77,4 @@ class Kind:
     rows: Callable[[Any], Run] | None = None
     content: Callable[[Any], dict[str, Any]] = lambda reading: reading.info
     is_whole: Callable[[Any, Asked], bool] = lambda reading, asked: True
+    has_own_words: Callable[[Asked], bool] = lambda asked: False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from attention.readings.cost import cost_of_lens
 from attention.readings.lens import KIND, Lens
 from attention.readings.reading import check_asked_again
 from attention.runs.run import Run
 
-from .cost import cost_of_lens
 from .kind import Asked, Kind, Making
 
 

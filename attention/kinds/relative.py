@@ -5,11 +5,11 @@ from __future__ import annotations
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 from attention.readings.as_relative import RunAsRelative
+from attention.readings.cost import cost_of_relative
 from attention.readings.reading import check_asked_again
 from attention.readings.relative import FLOOR, GENERAL, KIND, Relative, name_of, towers_of
 from attention.runs.run import Run
 
-from .cost import cost_of_relative
 from .kind import Asked, Given, Kind, Making
 
 PROMPT = Field("prompt", str, GENERAL, f"the general question (default: {GENERAL})", "TEXT")
@@ -50,4 +50,5 @@ RELATIVE = Kind(
     lambda run, asked: cost_of_relative(run),
     lambda relative: {"prompt": relative.prompt, "floor": FLOOR, "proof": relative.info["proof"]},
     RunAsRelative,
+    has_own_words=lambda asked: asked["prompt"] != GENERAL,
 )

@@ -20,7 +20,7 @@ from transformers.masking_utils import sdpa_mask
 from attention.errors import CaptureError, quoted
 
 from .edits import edit_of
-from .scores import Scores, attend
+from .scores import Scores, attend, without_keeping
 
 ATTENTION = "attention_capture"
 KNOWN = ("sdpa", "eager", "flex_attention", ATTENTION)  # ways to compute the same softmax attention
@@ -44,7 +44,7 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
     if edit is not None:
         attention_mask = edit.mask(module, query, key, attention_mask, kwargs)
     if Scores.of(query, kwargs).are_plain:
-        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        output = _plain(module, query, key, value, attention_mask, kwargs)
     else:
         output = attend(module, query, key, value, attention_mask, kwargs)
     if edit is not None:
@@ -59,6 +59,16 @@ def _attention(module, query, key, value, attention_mask, **kwargs):
             )
         output = listener.take(module, query, key, value, attention_mask, kwargs, output)
     return output, None
+
+
+def _plain(module, query, key, value, mask, kwargs: dict) -> torch.Tensor:
+    """Stock SDPA. A mask that is given is copied by kernels, tokens x tokens in each layer: on the way back it is
+    computed once more instead of kept."""
+    if mask is None:
+        return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0]
+    return without_keeping(
+        lambda: sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0], query, key, value
+    )
 
 
 def _chosen(mask: torch.Tensor, indices: torch.Tensor, n_keys: int) -> torch.Tensor:

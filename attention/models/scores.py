@@ -6,10 +6,13 @@ no family and nothing of what is kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 CHUNK_BYTES = 256 << 20  # of float32 scores at a time
 
@@ -118,29 +121,44 @@ def attend(module, query, key, value, mask, kwargs: dict[str, Any]) -> torch.Ten
     """The output of an attention call as SDPA gives it, [batch, queries, heads, head_dim], with cap and sink logits.
 
     query [batch, heads, queries, head_dim], key and value [batch, kv_heads, keys, head_dim], mask bool, or added to
-    scores, [batch or 1, heads or 1, queries, keys], or None: then causal where the module is. Computed in float32.
+    scores, [batch or 1, heads or 1, queries, keys], or None: then causal where the module is. Computed in float32, some
+    queries at a time; of a backward pass too no more scores than theirs are held.
     """
     scores = Scores.of(query, kwargs)
     batch, heads, n_queries, _ = query.shape
     n_kv, n_keys = key.shape[1:3]
     causal = kwargs.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
-    if mask is None and causal and n_queries > 1:
-        mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=key.device).tril()[None, None]
+    is_causal = mask is None and causal and n_queries > 1
     keys, values = key.float().transpose(2, 3), value.float()
     step = max(1, CHUNK_BYTES // (4 * batch * heads * n_keys))
-    outputs = []
-    for start in range(0, n_queries, step):
+
+    def read(start: int) -> torch.Tensor:
         part = query[:, :, start : start + step].float()
         n = part.shape[2]
         grouped = part.reshape(batch, n_kv, heads // n_kv * n, -1)
         own = scores.of_queries(slice(start, start + n))
         seen = own.finished((grouped @ keys).view(batch, heads, n, n_keys))
-        if mask is not None:
-            shown = mask[:, :, start : start + step, :n_keys]
+        shown = None if mask is None else mask[:, :, start : start + step, :n_keys]
+        if is_causal:
+            queries = torch.arange(start, start + n, device=key.device)
+            shown = torch.arange(n_keys, device=key.device) <= queries[:, None]
+        if shown is not None:
             seen = seen.masked_fill(~shown, float("-inf")) if shown.dtype == torch.bool else seen + shown
         rows = torch.nn.functional.dropout(own.softmax(seen), kwargs.get("dropout", 0.0), module.training)
-        if mask is not None:
+        if shown is not None:
             rows = rows.nan_to_num(0.0)  # a query that sees no key, as padding, reads nothing
-        outputs.append((rows.reshape(batch, n_kv, heads // n_kv * n, n_keys) @ values).view(batch, heads, n, -1))
+        return (rows.reshape(batch, n_kv, heads // n_kv * n, n_keys) @ values).view(batch, heads, n, -1)
+
+    outputs = [without_keeping(partial(read, start), query, keys, values) for start in range(0, n_queries, step)]
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous().to(query.dtype)
+
+
+def without_keeping(compute: Callable[[], torch.Tensor], *leading: torch.Tensor) -> torch.Tensor:
+    """The result of a computation of which nothing in between is kept for a backward pass: it is done once more there.
+
+    `leading` are the tensors through which a gradient may go; where there is none it is computed as it stands.
+    """
+    if not torch.is_grad_enabled() or not any(each.requires_grad for each in leading):
+        return compute()
+    return checkpoint(compute, use_reentrant=False, preserve_rng_state=False)

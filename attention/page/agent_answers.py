@@ -16,7 +16,7 @@ from attention.errors import NotInRun, quoted
 from attention.runs.run import Run
 from attention.runs.selection import Selection, default_query, select
 from attention.runs.tokens import cell_box
-from attention.words import read_with_less
+from attention.words import ONE_INPUT, ONE_INPUT_MEANS, read_with_less
 
 PEAKS, HEADS, MOVED = 5, 8, 8  # cells, heads and changed heads that are named
 NOT_WHY = "Attention is what was read. It does not say why the model answered so: try_without measures what matters."
@@ -113,4 +113,5 @@ def comparison_answer(found: Comparison, ticket: str) -> dict[str, Any]:
         for i, member in enumerate(found.info["members"])
     ]  # fmt: skip
     why = {"side_by_side": found.why_side_by_side()} if side_by_side else {}
-    return {"ticket": ticket, "members": members, **why, "cautions": [*read_with_less(found.base.info), NOT_WHY]}
+    cautions = [*read_with_less(found.base.info), NOT_WHY, f"{ONE_INPUT}: {ONE_INPUT_MEANS}"]
+    return {"ticket": ticket, "members": members, **why, "cautions": cautions}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,20 @@ TOOLS: dict[str, tuple[str, tuple[Field, ...]]] = {
 }  # fmt: skip
 
 
-def check_tools(host: str | None, is_hosted: bool, has_accounts: bool) -> None:
-    """Refuse tools where they cannot be, in words: on a server, under an address of others, without their package."""
-    if is_hosted or has_accounts or not _is_own(host):
-        where = f"--host {host}" if host and not _is_own(host) else "a Space" if is_hosted else "--auth-file"
+def check_tools(host: str | None, is_hosted: bool, has_accounts: bool, has_key: bool = True) -> None:
+    """Refuse tools where they cannot be, in words: on a server, under an address of others, without key or package.
+
+    `host` is None where nothing says where to listen; the environment may, as Gradio reads it.
+    """
+    said = "--host" if host else "GRADIO_SERVER_NAME"
+    host = host or os.environ.get("GRADIO_SERVER_NAME")
+    is_shared = os.environ.get("GRADIO_SHARE", "").lower() == "true"
+    reasons = {
+        f"{said} {host}": not _is_own(host), "GRADIO_SHARE": is_shared, "a Space": is_hosted,
+        "--auth-file": has_accounts, "--no-key": not has_key,
+    }  # fmt: skip
+    if any(reasons.values()):
+        where = next(reason for reason, holds in reasons.items() if holds)
         raise InvalidRequest(
             f"--mcp is for agents on this machine: their tools read its pictures by path. Leave it out with {where}; "
             "others call the endpoints, through the Gradio client."

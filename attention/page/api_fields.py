@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from attention.comparisons.asked_beside import FLOORS_WORDS, PARAPHRASES_WORDS, PARTS_WORDS
 from attention.drawing.look import LOOK_FIELDS
 from attention.exports import wanted
 from attention.fields import Field
@@ -23,6 +24,11 @@ OF_A_COMPARISON = {  # besides a request's
         "words", str, "base", "answer that all read: base, an adapter's number (from 1), or own: each its own"
     ),
 }  # fmt: skip
+BESIDE_A_COMPARISON = {  # what is measured beside the change
+    "floors": Field("floors", list, None, FLOORS_WORDS),
+    "paraphrases": Field("paraphrases", list, None, PARAPHRASES_WORDS),
+    "parts": Field("parts", bool, False, PARTS_WORDS),
+}
 OF_AN_EXPORT = {  # besides an export's
     "ticket": Field("ticket", str, None, "ticket of a run or a comparison, from /analyze, /compare, /open or /runs"),
     "format": Field(
@@ -88,4 +94,4 @@ EXAMPLES = {  # of what must be given
 def parameters() -> dict[str, Field]:
     """Every parameter of an endpoint by its name."""
     files = {name: replace(FIELDS[name], words=words) for name, words in (("images", IMAGES), ("videos", VIDEOS))}
-    return FIELDS | wanted.FIELDS | OF_A_COMPARISON | OF_AN_EXPORT | OTHERS | files
+    return FIELDS | wanted.FIELDS | OF_A_COMPARISON | BESIDE_A_COMPARISON | OF_AN_EXPORT | OTHERS | files

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from attention.comparisons.asked_beside import DTYPE, PARAPHRASE
 from attention.comparisons.comparison import Comparison
 from attention.errors import AdapterIncomplete, AdapterNeedsRenaming, AttentionError, confirmed_by
 from attention.limits import MAX_ADAPTER_SCALE
@@ -38,6 +39,11 @@ from .trials import build_trials
 from .viewer import ComparisonViewer
 
 WORDS = [("the base's", "base"), ("each its own", "own")]
+BESIDE = [  # what takes passes of the model, and how many
+    ("noise floor: another number format (1 pass)", DTYPE),
+    ("noise floor: the question in other words (2 passes)", PARAPHRASE),
+    ("own and inherited change of each layer (2 passes for each adapter)", "parts"),
+]
 
 
 def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], passed_on: gr.State) -> gr.Dropdown:
@@ -63,6 +69,9 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
         with gr.Row():
             strength = gr.Slider(0, MAX_ADAPTER_SCALE, 1, step=0.05, label="Default strength", scale=2)
             words = gr.Dropdown(WORDS, value="base", label="Answer used for all models", scale=2, min_width=200)
+            beside = gr.Dropdown(
+                BESIDE, value=[], multiselect=True, label="Also measured (each takes time)", scale=3, min_width=200
+            )
             rename = gr.Checkbox(False, label=RENAME, visible=False, scale=2)
             alone = gr.Checkbox(False, label=ALONE, visible=False, scale=2)
         gr.Markdown(
@@ -95,14 +104,18 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
         ]
 
     async def run_both(
-        request: gr.Request, login: gr.OAuthToken | None, names, scale, whose, renames, is_alone, *values
+        request: gr.Request, login: gr.OAuthToken | None, names, scale, whose, renames, is_alone, more, *values
     ) -> AsyncIterator[dict]:
         def made(ticket: str) -> dict:
             return {**screen(ticket), **kept.saying(), **kept.rows()}
 
         async for changes in controls.changes(
             request, lambda: fields_of(dict(zip(settings, values, strict=True))), made,
-            lambda: {"adapters": wanted(names, scale, renames, is_alone), "words": whose}, login,
+            lambda: {
+                "adapters": wanted(names, scale, renames, is_alone), "words": whose,
+                "floors": [each for each in more or [] if each != "parts"], "parts": "parts" in (more or []),
+            },
+            login,
         ):  # fmt: skip
             yield changes
 
@@ -159,7 +172,7 @@ def build_compare(demo: gr.Blocks, service: Service, examples: dict[str, str], p
         return gr.Dropdown(await adapter_choices(service, chosen_model))
 
     screened = [viewer, shown, status, chip]
-    chosen = [adapters, strength, words, rename, alone]
+    chosen = [adapters, strength, words, rename, alone, beside]
     run.click(None, None, None, js=CLOSE % {"tab": "compare"}, queue=False, **QUIET)
     controls.start(run.click, run_both, [*chosen, *settings.values()], [*screened, *kept.noted, kept.list])
     controls.let_stop()

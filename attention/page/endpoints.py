@@ -20,7 +20,16 @@ from attention.visitors.service import Service
 from attention.words import read_with_less
 
 from . import JOB
-from .api_fields import EXAMPLES, OF_A_COMPARISON, OF_A_READING, OF_A_REGION, OF_A_TRIAL, ONE_MAP, parameters
+from .api_fields import (
+    BESIDE_A_COMPARISON,
+    EXAMPLES,
+    OF_A_COMPARISON,
+    OF_A_READING,
+    OF_A_REGION,
+    OF_A_TRIAL,
+    ONE_MAP,
+    parameters,
+)
 from .described import Described
 from .inputs import Pictures, RunUpload, listed, new_file, number_or_word, optional_number, take_zip, whole_number
 from .logins import login_of
@@ -43,7 +52,7 @@ def analyze_names() -> list[str]:
 def compare_names() -> list[str]:
     """The parameters of `/compare`: the same without an adapter of its own, with those that are compared."""
     first, second, *others = (name for name in analyze_names() if not name.startswith("adapter"))
-    return [first, second, *OF_A_COMPARISON, *others]
+    return [first, second, *OF_A_COMPARISON, *others, *BESIDE_A_COMPARISON]
 
 
 def export_names() -> list[str]:
@@ -234,6 +243,7 @@ def build_endpoints(service: Service) -> None:
         """
         with plainly():
             chosen = {"adapters": listed(given.pop("adapters")), "words": given.pop("words")}
+            chosen |= {name: given.pop(name) for name in BESIDE_A_COMPARISON}
             with service.job(values_of(given), visitor_of(request), chosen, login_of(service, login)) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))

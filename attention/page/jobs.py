@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attention.comparisons.asked_beside import asked_beside
 from attention.environment import is_debugging
 from attention.errors import AttentionError
 from attention.limits import Limits
@@ -16,9 +17,9 @@ from .sentences import in_words
 def do_job(job: dict, prepared: Any, limits: Limits | None) -> dict:
     """Make the run that {partial, request, adapters, words} describes; return {run: its folder} or {error: why not}.
 
-    With `words` it is a comparison of the base with the adapters; with `tried` or `reading` a question to a finished
-    run, and {tried} or {reading: its record} is returned. `prepared` are inputs that a forecast has made, of which
-    nothing is made again.
+    With `words` it is a comparison of the base with the adapters, and with what is measured `beside`; with `tried` or
+    `reading` a question to a finished run, and {tried} or {reading: its record} is returned. `prepared` are inputs that
+    a forecast has made, of which nothing is made again.
     """
     from attention.capture.extraction import fill
 
@@ -35,7 +36,8 @@ def do_job(job: dict, prepared: Any, limits: Limits | None) -> dict:
             choice = from_job(job["adapters"][0])
             return {"run": str(fill(request, partial, None, limits, adapted(choice), prepared))}
         choices = [choice_from_job(record) for record in job["adapters"]]
-        return {"run": str(fill_comparison(request, choices, partial, job["words"], limits, prepared))}
+        beside = asked_beside(**job["beside"])
+        return {"run": str(fill_comparison(request, choices, partial, job["words"], limits, prepared, beside))}
     except AttentionError as error:
         return {"error": str(error)}
     except Exception as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import gradio as gr
 
 from attention.comparisons.comparison import BASE, Comparison
+from attention.comparisons.floors import unmeasured_words
 from attention.comparisons.names import member_names
 from attention.errors import confirmed_by, fault, words_for
 from attention.runs.run import Run
@@ -89,7 +90,7 @@ def describe_comparison(comparison: Comparison) -> str:
 
 
 def notes_of(comparison: Comparison) -> list[str]:
-    """The notes of the members' runs, each sentence once."""
-    return list(
-        dict.fromkeys(note for run in (comparison.base, *comparison.adapters) for note in run.info.get("notes", []))
-    )
+    """The notes of the members' runs, each sentence once, and why noise floors that were asked for are not there."""
+    said = [note for run in (comparison.base, *comparison.adapters) for note in run.info.get("notes", [])]
+    said += [unmeasured_words(floor) for floor in comparison.info.get("floors", []) if "why" in floor]
+    return list(dict.fromkeys(said))

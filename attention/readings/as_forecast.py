@@ -15,7 +15,7 @@ import numpy as np
 from attention.errors import NotInRun, quoted
 from attention.runs.pooling import pool_maps, pooled_shape
 from attention.runs.regions import Region
-from attention.runs.run import Run, layers_at_once
+from attention.runs.run import Run, layers_at_once, walks_at_once
 
 from .agreement import keys_of
 from .forecast import KIND, Forecast
@@ -86,7 +86,7 @@ class RunAsForecast(Run):
         for layer in layers:
             self.row_source(layer, query, tower, source, until)
         if query is None:  # each is a walk over a whole layer
-            return list(layers_at_once().map(lambda layer: self.row(layer, None, tower), layers))
+            return list(walks_at_once().map(lambda layer: self.row(layer, None, tower), layers))
         if not one:
             return [self.row(layer, query, tower, source, until) for layer in layers]
         attention = self.forecast.run.exact_rows(query, tower)
@@ -106,11 +106,7 @@ class RunAsForecast(Run):
     def column(self, layer: int, key: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """Effect of each row reading one key a little less: float32 [heads, queries]; of a span of keys the mean."""
         self.forecast.layer_path(layer, tower)
-        stop = self._last_key(key, until, tower) + 1
-        total = np.zeros((self.heads(tower), self.queries(tower)))
-        for each in range(key, stop):
-            total -= self.forecast.column_gradient(layer, each, tower)
-        return (total / (stop - key)).astype(np.float32)
+        return 0 - self.forecast.column_gradient(layer, key, tower, self._last_key(key, until, tower))
 
     def atlas(
         self,

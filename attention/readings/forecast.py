@@ -24,7 +24,7 @@ import numpy as np
 
 from attention.errors import NotInRun, quoted
 from attention.runs.factors import COMPUTED, FACTORS
-from attention.runs.run import Run
+from attention.runs.run import Run, walks_at_once
 
 from .reading import Reading, readings_folder
 from .target import Target
@@ -90,13 +90,24 @@ class Forecast(Reading):
         total = sum(gradient.sum(axis=1) for _, gradient, _ in self._chunks(layer, tower, first, last + 1))
         return np.asarray(total / (last + 1 - first), np.float32)
 
-    def column_gradient(self, layer: int, key: int, tower: str = "language") -> np.ndarray:
-        """dL/ds of every row at one key: float32 [heads, queries]."""
+    def column_gradient(self, layer: int, key: int, tower: str = "language", last: int | None = None) -> np.ndarray:
+        """dL/ds of every row at one key, or its mean over the keys to `last`: float32 [heads, queries]."""
+        if last not in (None, key):
+            return self._columns_gradient(layer, np.arange(key, last + 1), tower)
         data, column = self._read(layer, tower), self.run.column(layer, key, tower)
         groups, (heads, n, width) = len(data["value"]), data["pull"].shape
         pull = data["pull"].reshape(groups, heads // groups * n, width).astype(np.float64)
         seen = np.matmul(pull, data["value"][:, key, :, None].astype(np.float64)).reshape(heads, n)
         return (column * (seen - data["pull_output"].astype(np.float64))).astype(np.float32)
+
+    def _columns_gradient(self, layer: int, keys: np.ndarray, tower: str) -> np.ndarray:
+        """Mean of dL/ds over some keys, in one walk however many they are: float32 [heads, queries]."""
+        data, parts = self._read(layer, tower), []
+        for start, rows in self.run.dense_chunks(layer, tower):
+            stop = start + rows.shape[1]
+            there, pulled = _of_keys(rows, data["pull"][:, start:stop], data["value"], keys)
+            parts.append(pulled - there * data["pull_output"][:, start:stop])
+        return (np.concatenate(parts, axis=1) / len(keys)).astype(np.float32)
 
     def gradient_times_attention(self, layer: int, query: int, tower: str = "language") -> np.ndarray:
         """A x dL/dA of one row: float32 [heads, keys], signed; over keys it sums to pull . output."""
@@ -128,8 +139,8 @@ class Forecast(Reading):
     def knock_out(self, keys: Sequence[int], tower: str = "language") -> np.ndarray:
         """Effect of no row outside of these keys reading them, by layer and head: float32 [layers, heads].
 
-        Layers as in `layers`; the sum over all is the forecast of all being hidden at once. A row all of whose mass
-        lies on them would be left with nothing: its output is then taken as 0. Raises NotInRun for a key that is not
+        Layers as in `layers`; the sum over all is the forecast of all being hidden at once. A row that sees no
+        other key would be left with nothing: its output is then taken as 0. Raises NotInRun for a key that is not
         there, or for no key.
         """
         effects: np.ndarray = self.knock_outs([keys], tower)[0]
@@ -138,27 +149,25 @@ class Forecast(Reading):
     def knock_outs(self, regions: Sequence[Sequence[int]], tower: str = "language") -> np.ndarray:
         """The same of several regions, each by itself, in one walk: float32 [regions, layers, heads]."""
         inside = np.stack([self._inside(keys, tower) for keys in regions])
-        effects = [self._knock_outs(layer, tower, inside) for layer in self.layers(tower)]
-        return np.stack(effects, axis=1).astype(np.float32)
+        effects = walks_at_once().map(lambda layer: self._knock_outs(layer, tower, inside), self.layers(tower))
+        return np.stack(list(effects), axis=1).astype(np.float32)
 
     def _knock_outs(self, layer: int, tower: str, inside: np.ndarray) -> np.ndarray:
         """The same of one layer, `inside` bool [regions, keys]: float64 [regions, heads]."""
         run, data = self.run, self._read(layer, tower)
-        has_sink = run.has_learned_sink(layer, tower)
         total = np.zeros((len(inside), run.heads(tower)))
         for start, rows in run.dense_chunks(layer, tower):
             stop = start + rows.shape[1]
             pull, own = data["pull"][:, start:stop], data["pull_output"][:, start:stop].astype(np.float64)
-            sink = np.maximum(1 - rows.sum(axis=2, dtype=np.float64), 0) if has_sink else np.zeros(own.shape)
             for i, region in enumerate(inside):
-                there, pulled = _of_keys(rows, pull, data["value"], np.flatnonzero(region))
+                there, pulled = _of_keys(rows, pull, data["value"], region)
                 left = 1 - there
                 lost = (pulled - there * own) / np.maximum(left, HALF)
                 few = np.flatnonzero((left < HALF).any(axis=0))  # rows: 1 - there would be rounding, or 0
                 if len(few):
-                    others = _of_keys(rows[:, few], pull[:, few], data["value"], np.flatnonzero(~region))
-                    left_there = others[0] + sink[:, few]
-                    kept = np.divide(others[1], left_there, out=np.zeros_like(left_there), where=left_there > 0)
+                    low, high = int(few[0]), int(few[-1]) + 1
+                    others = run.rows_without(layer, tower, start + low, start + high, region)[:, few - low]
+                    _, kept = _of_keys(others, pull[:, few], data["value"], ~region)
                     lost[:, few] = np.where(left[:, few] < HALF, own[:, few] - kept, lost[:, few])
                 if run.queries_are_tokens(tower) == run.keys_are_tokens(tower):  # what is read reads too
                     lost[:, region[start:stop]] = 0
@@ -224,16 +233,16 @@ def flat_words(value: float, words: str = FLAT) -> str:
     return words if value > NEAR_CERTAIN else ""
 
 
-HALF = 0.5  # of a row's mass: below it what is left is summed, and not taken from 1
+HALF = 0.5  # of a row's mass: where less is left the rest is computed anew, and not taken from 1
 
 
 def _is_place(number: object, n: int) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(0 <= number < n)
 
 
-def _of_keys(rows: np.ndarray, pull: np.ndarray, value: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over some keys of A, and of A (pull . v): float64 [heads, rows] each."""
-    heads, n, _ = rows.shape
+def _of_keys(rows: np.ndarray, pull: np.ndarray, value: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over some keys, bool [keys], of A, and of A (pull . v): float64 [heads, rows] each."""
+    keys, (heads, n, _) = np.flatnonzero(which), rows.shape
     there = rows[:, :, keys]
     read = np.matmul(there.reshape(len(value), heads // len(value) * n, len(keys)), value[:, keys]).reshape(
         heads, n, -1

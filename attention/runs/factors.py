@@ -35,13 +35,15 @@ class Layer:
         self.heads, self.n_queries, _ = file.shape("query")
         self.n_keys = file.shape("key")[1]
 
-    def rows(self, start: int, stop: int) -> np.ndarray:
+    def rows(self, start: int, stop: int, without: np.ndarray | None = None) -> np.ndarray:
         """Rows [start, stop): float32 [heads, rows, keys]. A row that sees no key is 0 everywhere.
 
-        The largest score of a row is taken off before the exponential.
+        The largest score of a row is taken off before the exponential. `without` bool [keys] are hidden too.
         """
         queries = to_wide(self._file.read_slice("query", (slice(None), slice(start, stop))))
         scores, first = self._scores(queries, start, stop)
+        if without is not None:
+            scores[:, :, without[first : first + scores.shape[2]]] = -np.inf
         _, total = self._exponentials(scores, start, stop)
         total[total == 0] = 1
         last = first + scores.shape[2]

@@ -52,6 +52,12 @@ def layers_at_once() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="read layers")
 
 
+@cache
+def walks_at_once() -> ThreadPoolExecutor:
+    """Threads for walks through whole layers: rows, which take milliseconds, do not wait behind them."""
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="walk layers")
+
+
 def open_run(folder: str | os.PathLike[str]) -> Run:
     """Open a run folder. Raises DamagedRun when it is none, is incomplete, or was written by a later version."""
     return Run(folder)
@@ -444,10 +450,15 @@ class Run:
                 )
                 yield start, self._tokens_of(tower).of_queries(stored, 1, start, stop)
 
-    def _rows(self, layer: int, tower: str, start: int, stop: int) -> np.ndarray:
+    def rows_without(self, layer: int, tower: str, start: int, stop: int, keys: np.ndarray) -> np.ndarray:
+        """Rows [start, stop) if some keys, bool [keys], were hidden: float32 [heads, rows, keys], 0 for one of none."""
+        return self._rows(layer, tower, start, stop, keys)
+
+    def _rows(self, layer: int, tower: str, start: int, stop: int, without: np.ndarray | None = None) -> np.ndarray:
         """Rows [start, stop) from the factors: float32 [heads, rows, keys]."""
         tokens = self._tokens_of(tower)
-        rows = self._layer(layer, tower).rows(*tokens.queries_in(start, stop))
+        hidden = without if without is None or tokens.keys is None else without[tokens.keys]
+        rows = self._layer(layer, tower).rows(*tokens.queries_in(start, stop), hidden)
         return rows if tokens.are_all else tokens.of_queries(tokens.of_keys(rows), 1, start, stop)
 
     def _own_queries(self, tower: str, start: int, stop: int) -> list[int]:

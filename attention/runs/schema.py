@@ -15,6 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, Type
 from typing_extensions import TypedDict
 
 from attention.limits import (
+    MAX_ADAPTERS,
     MAX_BOX_PX,
     MAX_CARD_FIELDS,
     MAX_CHANGES,
@@ -460,6 +461,17 @@ class AlignedRows(TypedDict):
     """those of the member that stand for them; of several the mean is compared"""
 
 
+class Floor(TypedDict):
+    kind: Name
+    """`zero`: the base once more; `dtype`: in another number format; `paraphrase`: asked the same in other words"""
+    dtype: NotRequired[Name | None]
+    """that number format"""
+    prompt: NotRequired[Text]
+    """those words"""
+    why: NotRequired[Text]
+    """the reason why it was not measured: then no table has it"""
+
+
 class Measure(TypedDict):
     unit: Name
     """of its values"""
@@ -493,6 +505,10 @@ class ComparisonInfo(TypedDict):
     """the first and the last row that predict a token of the shared answer"""
     aligned: NotRequired[dict[str, Annotated[list[AlignedRows], Field(max_length=MAX_QUERIES)]]]
     """by member the rows beyond those in common that stand for rows of the base's"""
+    floors: NotRequired[Annotated[list[Floor], Field(max_length=MAX_HEADS)]]
+    """noise floors; those that were measured come first, in the order of their tables"""
+    parts: NotRequired[Annotated[list[Name], Field(max_length=MAX_ADAPTERS)]]
+    """the members whose change is told apart in the tables `direct` and `inherited`"""
     measures: dict[str, Measure]
     """the tables of comparison.safetensors; none where a member has `own_towers`"""
     queries: dict[str, Annotated[list[int], Field(max_length=MAX_QUERIES)]]

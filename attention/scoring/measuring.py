@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from attention.capture.extraction import fill
-from attention.comparisons.running import Member
+from attention.comparisons.members import Member
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.limits import Limits
 from attention.request import Request

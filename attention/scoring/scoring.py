@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from attention.comparisons.running import BASE_ITSELF, Member
+from attention.comparisons.members import BASE_ITSELF, Member
 from attention.errors import AttentionError, Cancelled, CaptureError, InvalidRequest, NotInRun, quoted
 from attention.image_entries import is_data_url
 from attention.limits import Limits

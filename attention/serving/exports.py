@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from attention.answers.query import BadQuery, read_tower, read_word
-from attention.errors import Busy, quoted
+from attention.errors import quoted
 from attention.exports.comparison import wanted_maps, write_compared, write_compared_region
 from attention.exports.folder_zip import zipped, zipped_bytes
 from attention.exports.forecast import check_free, layer_bytes
@@ -21,6 +20,7 @@ from attention.exports.run import FIGURES, file_name, selected, write_selection
 from attention.exports.wanted import COMPARISON, FIELDS, NAMES
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE, EXPORTS_WAITING
 
+from .few import Few
 from .parameters import read_wanted, take_only
 from .responses import FRESH, KEEP, attachment, download
 
@@ -62,12 +62,11 @@ def _dense(run, layer, tower, name, room) -> Response:
     check_free(layer_bytes(run, tower), Path(tempfile.gettempdir()))
     with ExitStack() as until_sent:
         until_sent.enter_context(room(run, "dense", {"tower": tower, "layer": layer}))
-        with one_of_few():
+        with DRAWN.place():
             return download(lambda file: write_dense(run, layer, tower, file), name, OCTETS, KEEP, until_sent)
 
 
-_exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
-_waiting = threading.BoundedSemaphore(EXPORTS_WAITING)
+DRAWN = Few(EXPORTS_AT_ONCE, EXPORTS_WAITING, EXPORT_WAIT_S, OTHERS)
 
 
 def export(run, request) -> Response:
@@ -131,24 +130,8 @@ def _write_html(found, wanted, file) -> None:
 
 def _drawn(name: str, format: str, write: Callable) -> Response:  # noqa: A002
     """Send what `write(file)` draws, as many at a time as memory has room for."""
-    with one_of_few():
+    with DRAWN.place():
         return download(write, name, EXPORT_TYPES[format], FRESH)
-
-
-@contextmanager
-def one_of_few() -> Iterator[None]:
-    """Wait for a place among what is drawn at the same time. Raises Busy where none comes."""
-    if not _waiting.acquire(blocking=False):
-        raise Busy(OTHERS)
-    try:
-        if not _exports.acquire(timeout=EXPORT_WAIT_S):
-            raise Busy(OTHERS)
-    finally:
-        _waiting.release()
-    try:
-        yield
-    finally:
-        _exports.release()
 
 
 def _zip(found, name: str) -> Response:

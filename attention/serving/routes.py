@@ -17,12 +17,19 @@ from attention.answers.of_comparison import COMPARISON_ANSWERS
 from attention.answers.of_run import PICTURE_TYPES, RUN_ANSWERS, picture_file, places
 from attention.errors import NotInRun
 from attention.kinds.kept import content_of, find_reading, kept_readings
+from attention.limits import WALK_WAIT_S, WALKS_AT_ONCE, WALKS_WAITING
 from attention.words import GONE
 
 from .assets import asset
 from .exports import changes_table, export, export_found, layer_file
+from .few import Few
 from .received import Received
 from .responses import KEEP, PREFIX, UnknownTicket, as_json, guarded, sent
+
+WALKS = Few(
+    WALKS_AT_ONCE, WALKS_WAITING, WALK_WAIT_S,
+    "The server is computing maps of readings for others. Try again in a moment.",
+)  # fmt: skip
 
 
 def routes(
@@ -46,7 +53,7 @@ def routes(
         "places": lambda run, request: as_json(places(run, request.query_params)),
         "image/{index:int}": lambda run, request: _picture(run, request, "file"),
         "preview/{index:int}": lambda run, request: _picture(run, request, "preview"),
-        **{path: _sending(answer) for path, answer in RUN_ANSWERS.items()},
+        **{path: _sending(answer, may_walk=path != "words") for path, answer in RUN_ANSWERS.items()},
         "received": received.answer,
         "readings.json": lambda run, _: as_json(kept_readings(run)),
         "reading/{name}": lambda run, request: as_json(content_of(find_reading(run, request.path_params["name"]))),
@@ -67,8 +74,15 @@ def routes(
     ]
 
 
-def _sending(answer: Callable) -> Callable:
-    return lambda found, request: sent(answer(found, request.query_params))
+def _sending(answer: Callable, may_walk: bool = False) -> Callable:
+    def send(found, request) -> Response:
+        asked = request.query_params
+        # of a reading and not of one row: a walk through whole layers
+        is_walk = may_walk and "reading" in asked and ("query" not in asked or "until" in asked)
+        with WALKS.place() if is_walk else nullcontext():
+            return sent(answer(found, asked))
+
+    return send
 
 
 def _find(resolve, request):

@@ -17,7 +17,7 @@ from attention.exports.html.page import html_file
 from attention.folders import open_folder
 from attention.words import GONE
 
-from .exports import one_of_few
+from .exports import DRAWN
 from .responses import FRESH, PREFIX, UnknownTicket, guarded
 
 MEGABYTES = 100  # ten times a file's: it goes no further than this machine's browser
@@ -47,5 +47,5 @@ class Shown:
         folder = self._folders.get(request.path_params["ticket"])
         if folder is None or not folder.is_dir():  # a temporary one goes with its run
             raise UnknownTicket(GONE)
-        with one_of_few(), open_folder(folder) as found:
+        with DRAWN.place(), open_folder(folder) as found:
             return HTMLResponse(html_file(found, megabytes=MEGABYTES).text, headers=FRESH | ALONE)

@@ -14,18 +14,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from attention.capture.images import open_pictures
+from attention.comparisons.asked_beside import Beside, asked_beside
 from attention.decoder_pool import ask_for
+from attention.effects.cost import cost_of_trying
 from attention.environment import POCKET_ID, is_zero_gpu, offers_login
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
 from attention.folders import check, unpack
 from attention.image_entries import TYPES, is_data_url, picture_of
 from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
 from attention.models.hub_login import HubLogin
+from attention.readings.cost import Cost
 from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
@@ -50,9 +53,9 @@ log = logging.getLogger(__name__)
 
 FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool, HubLogin | None], list[dict]]
 
+BESIDE = ("floors", "paraphrases", "parts")  # of what a comparison is asked
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
-TRIAL_PASSES = 25  # over a run's tokens: a forecast, which is three, and controls in batches
 LOOK_SECONDS = 0.1
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
 
@@ -85,8 +88,9 @@ class Service:
     ):
         """
         Args:
-            run_job: makes the run, or the comparison, that {partial, request, adapters, words, work} describes, and
-                returns {run} or {error}; given the inputs too where they are made already. `work` is that of one run.
+            run_job: makes the run, or the comparison, that {partial, request, adapters, words, beside, work} describes,
+                and returns {run} or {error}; given the inputs too where they are made already. `work` is that of one
+                run.
             adapters_dir: the folder below which a person's adapters lie.
             find_adapters: finds the adapters that are asked for, [{id, scale, rename, alone}], for a model, checks and
                 downloads them, and returns what `run_job` needs of them; told of a download, and of the visitor's own
@@ -291,12 +295,14 @@ class Service:
     ) -> Iterator[Job]:
         """Start a job that makes a run from a Request's fields. Leaving the block stops it if it still works.
 
-        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter. What
-        not everybody may read of the Hub is read by the owner's own `login`, where one is offered. The
-        result is {ticket}. On a server it stops too when its owner is told of it on no stream for some seconds; an
-        owner that is named by its session alone has none. Raises Busy where the owner, or everybody, has enough jobs.
+        With `comparison`, {adapters: [{id, scale, rename, alone}], words}, a run of the base and of each adapter, and
+        what it asks besides, as `asked_beside` takes it: floors, paraphrases, parts. What not everybody may read of the
+        Hub is read by the owner's own `login`, where one is offered. The result is {ticket}. On a server it stops too
+        when its owner is told of it on no stream for some seconds; an owner that is named by its session alone has
+        none. Raises Busy where the owner, or everybody, has enough jobs.
         """
         refuse_paths(fields.get("messages"))
+        beside_of(comparison)
         work = functools.partial(self._work, fields=fields, comparison=comparison)
         paths = files_of(fields)
         kept = self.reading(*self.cache.tickets_of_files(paths))
@@ -323,9 +329,14 @@ class Service:
         """Start a job that makes a reading of a run, as `job` does, or find it; the result is its record.
 
         `given` is {reading: its kind, member, ...fields of the kind}. Raises what `asked_readings.read_asked` raises,
-        and InvalidRequest for a ticket of no run.
+        and InvalidRequest for a ticket of no run, or for words of a stranger's own beside what everybody sees.
         """
         parts = read_asked(self.found(ticket), given)
+        if self.is_hosted and self.is_public(ticket) and any(part.kind.has_own_words(part.asked) for part in parts):
+            raise InvalidRequest(
+                "Everybody sees what is asked of an example, so it is not asked with words of your own. Leave prompt "
+                "out, or run the example's picture yourself and ask that run."
+            )
         found = [part.found() for part in parts]
         if all(found):
             yield Answered(record_of(parts, [each for each in found if each]))
@@ -434,7 +445,8 @@ class Service:
             "alone": request.adapter_alone,
         }
         wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
-        n_runs = len(wanted) + 1 if comparison is not None else 1
+        beside = beside_of(comparison)
+        n_runs = len(wanted) + 1 + beside.passes(len(wanted)) if comparison is not None else 1
         check_together(n_runs, expected.bytes_on_disk, limits or Limits())
         assert expected.work is not None  # a forecast has it
         job: dict[str, Any] = {
@@ -444,6 +456,7 @@ class Service:
                 wanted, fields["model"], download_reporter(partial), comparison is not None, login
             ),
             "words": comparison["words"] if comparison is not None else None,
+            **({"beside": beside.to_job()} if comparison is not None else {}),
             "work": asdict(expected.work),
         }
         return job, expected.prepared, expected.bytes_on_disk * n_runs
@@ -454,7 +467,9 @@ class Service:
         tried = asked | {"folder": str(run.folder), "readings": str(readings)}
         self._wait_to_ask(begun)
         try:
-            return self._ask_again(begun, run, {"tried": tried}, TRIAL_PASSES)["tried"]
+            return self._ask_again(begun, run, {"tried": tried}, cost_of_trying(run, asked["paint"] is not None))[
+                "tried"
+            ]
         finally:
             self.cache.count_readings(ticket, readings)
 
@@ -472,7 +487,7 @@ class Service:
                         "asked": part.asked,
                     }  # fmt: skip
                     try:
-                        done = self._ask_again(begun, part.run, {"reading": reading}, cost.passes, cost.n_bytes)
+                        done = self._ask_again(begun, part.run, {"reading": reading}, cost)
                     finally:  # what was stopped may have kept a part
                         self.cache.count_readings(ticket, part.place.parent)
                     record = done["reading"]
@@ -485,39 +500,31 @@ class Service:
         begun.partial.report("queue")
         wait_for(self._loaded, begun.partial)
 
-    def _ask_again(
-        self, begun: Begun, run: Run, what: dict[str, dict], passes: float, n_bytes: int | None = None
-    ) -> dict:
-        """Put a run's question to its model again as a job with `what`, which takes so many passes over its tokens.
-
-        `n_bytes` come to lie on the disk: as many as of the run where that is not known.
-        """
+    def _ask_again(self, begun: Begun, run: Run, what: dict[str, dict], cost: Cost) -> dict:
+        """Put a run's question to its model again as a job with `what`. Raises LimitExceeded for what has no room."""
         from attention.capture.asked_again import request_of
-        from attention.capture.forecast import download_reporter, forecast
+        from attention.capture.forecast import download_reporter
+        from attention.capture.reading_forecast import forecast_reading
 
         partial = begun.partial
         request, adapter, model = request_of(run), run.info.get("adapter"), run.info["model"]["id"]
         watch = download_reporter(partial)
-        expected = forecast(request, self.limits and self.limits.of_kept_pictures(), watch)
-        assert expected.work is not None  # a forecast has it
+        expected = forecast_reading(run, cost, self.limits, watch)
         wanted = []
         if adapter is not None:
             alone = bool(adapter.get("without"))
             wanted.append({"id": adapter["id"], "scale": adapter["scale"], "rename": False, "alone": alone})
-        n_bytes = expected.bytes_on_disk if n_bytes is None else n_bytes
         job: dict[str, Any] = {
             "partial": str(partial.folder),
             "request": request.to_dict(),
             "words": None,
-            "work": asdict(
-                replace(expected.work, tokens=round(passes * len(run.info["tokens"])), bytes_on_disk=n_bytes)
-            ),
+            "work": asdict(expected.work),
             **what,
         }
         with self.hub_logins.of(begun.visitor, begun.login) as login:
             job["adapters"] = self._adapters(wanted, model, watch, may_be_models=False, login=login)
             partial.report("queue")
-            with self.cache.room(n_bytes), begun.turn.device(partial.check_cancelled):
+            with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
                 done = self._run_job(job, expected.prepared)
         if "error" in done:
             raise AttentionError(done["error"])
@@ -557,6 +564,11 @@ class Service:
         return self._find_adapters(wanted, model, watch, may_be_models, login)
 
 
+def beside_of(comparison: dict | None) -> Beside:
+    """Read what a comparison is asked beside its members. Raises InvalidRequest."""
+    return asked_beside(**{name: value for name, value in (comparison or {}).items() if name in BESIDE})
+
+
 def files_of(fields: dict) -> list[str]:
     """Paths of the pictures and videos in a request's fields, as far as there are any; a run's is its folder."""
     found: list[str] = []
@@ -574,8 +586,9 @@ def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
     """Refuse runs that each fit and together do not. Raises LimitExceeded."""
     if n_runs * run_bytes > limits.run_bytes:
         raise LimitExceeded(
-            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each are kept together; the limit is "
-            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, a smaller picture, or leave the vision tower out."
+            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each lie on the disk together; the limit is "
+            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, no floors or parts, a smaller picture, or leave "
+            "the vision tower out."
         )
 
 

@@ -35,7 +35,8 @@ from typing import Any
 
 from attention.errors import Busy
 from attention.folders import open_folder, runs_of
-from attention.limits import PUBLIC_READINGS_BYTES, RUN_READINGS_BYTES
+from attention.limits import MOST_READINGS, PUBLIC_READINGS_BYTES, RUN_READINGS_BYTES
+from attention.readings.reading import SUFFIX as READINGS
 from attention.readings.reading import readings_beside
 from attention.runs.partial import SUFFIX as PARTIAL
 
@@ -116,6 +117,7 @@ class RunCache:
         self._pid = os.getpid()
 
         self._place = ProcessFolder(self.root)
+        self._of_examples = self._place.path / "examples"  # readings of what everybody sees
         # a library's folders; a session cache lists nothing, whatever it holds
         self.shelves = Library([self.root, *(folder.resolve() for folder in more_roots)], index) if library else None
         self.thumbnails = index / "thumbnails" if index is not None else None
@@ -215,18 +217,23 @@ class RunCache:
             entry = self._entries[ticket]
         within = entry.folder if member else entry.folder.parent
         if entry.is_public or not os.access(within, os.W_OK):
-            return readings_beside(self._place.path / ".".join(filter(None, (ticket, member))))
+            own = self._of_examples if entry.is_public else self._place.path
+            return readings_beside(own / ".".join(filter(None, (ticket, member))))
         return readings_beside(entry.folder / member if member else entry.folder)
 
     def count_readings(self, ticket: str, readings: Path) -> None:
         """Count a run's bytes again, after a reading of it was made; of a run that has gone meanwhile they go too.
 
-        On a server the oldest readings of a run go where they are too much: an example's are nobody's bytes.
+        On a server the oldest readings go where they are too much or too many: of a run or a comparison, and of all
+        examples together, which are nobody's bytes.
         """
         with self._mutex:
             entry = self._entries.get(ticket)
-            if entry is not None and (entry.is_public or not self.library):
-                _keep_newest(readings, PUBLIC_READINGS_BYTES if entry.is_public else RUN_READINGS_BYTES)
+            if entry is not None and entry.is_public:
+                _keep_newest(self._of_examples.glob(f"*{READINGS}"), PUBLIC_READINGS_BYTES)
+            elif entry is not None and not self.library:
+                within = entry.folder.glob(f"*{READINGS}")  # of the members of a comparison
+                _keep_newest([readings_beside(entry.folder), *within], RUN_READINGS_BYTES)
             if entry is not None and not entry.is_public:
                 entry.size_bytes = self._bytes_of(entry.folder)
                 self._enforce_visitor_limits(entry)
@@ -477,15 +484,27 @@ def _close_and_delete(run: Any, folder: Path | None) -> None:
         shutil.rmtree(readings_beside(folder), ignore_errors=True)
 
 
-def _keep_newest(readings: Path, most: int) -> None:
-    """Remove the oldest of some finished readings until all have at most so many bytes; the newest stays."""
-    try:
-        places = [place for place in readings.iterdir() if place.suffix != PARTIAL]
-        places.sort(key=lambda place: -place.stat().st_mtime)
-    except OSError:  # there are none (any more)
-        return
+def _keep_newest(folders: Iterable[Path], most: int) -> None:
+    """Remove the oldest finished readings in some folders until all have at most so many bytes; the newest stays.
+
+    Of one folder no more stay than a list of them is made of.
+    """
+    found = []
+    for folder in folders:
+        own = sorted(_finished(folder), reverse=True)
+        found += own[:MOST_READINGS]
+        for _, place in own[MOST_READINGS:]:
+            shutil.rmtree(place, ignore_errors=True)
     total = 0
-    for number, place in enumerate(places):
+    for number, (_, place) in enumerate(sorted(found, reverse=True)):
         total += bytes_of(place)
         if number and total > most:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _finished(readings: Path) -> list[tuple[float, Path]]:
+    """Finished readings in a folder, each with the time at which it was made."""
+    try:
+        return [(place.stat().st_mtime, place) for place in readings.iterdir() if place.suffix != PARTIAL]
+    except OSError:  # there are none (any more)
+        return []

@@ -13,8 +13,10 @@ import re
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from attention.comparisons.asked_beside import DTYPE, asked_beside
 from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted
 from attention.runs.partial import PartialRun, read_progress
 from attention.words import in_one_line, phase_words
@@ -44,24 +46,52 @@ SETTING = "ATTENTION_GPU_SECONDS"
 HEAR_STOP_S = 0.5  # a process that has not stopped by then is ended
 WATCH_S = 0.1
 LESS = "a shorter answer (max_new_tokens), a smaller picture (max_visual_tokens), or a smaller model"
-NOTHING_KEPT = "Nothing was kept of this run."
 OWN_SPACE = "duplicate this Space onto hardware of your own"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A job as refusals name it: `less` is what would need less of a GPU, `kept` what has become of its work."""
+
+    what: str = "run"
+    less: str = LESS
+    kept: str = "Nothing was kept of this run."
+    free: str = " The examples need no quota."
+
+
+RUN = Words()
+
+
+def words_of(job: dict[str, Any]) -> Words:
+    """The words for a job: a run, or a question to a finished one, which is there all the same."""
+    if not {"reading", "tried"} & set(job):
+        return RUN
+    smaller = "a run with a shorter answer, a smaller picture, or a smaller model"
+    kind = job.get("reading", {}).get("kind")
+    parts = {"cells": "larger blocks of cells (blocks), or ", "agreement": "fewer regions (sides), or "}
+    what = "trial" if kind is None else "reading"
+    return Words(what, parts.get(kind, "") + smaller, "The run that was asked about is still there.", "")
 
 
 # Seconds
 
 
-def seconds(work: dict[str, Any], n_others: int = 0) -> int:
-    """Seconds that a run of `capture.work.Work`, as a dictionary, may take, with so many others compared to it."""
+def seconds(work: dict[str, Any], n_others: int = 0, n_read: int = 0) -> int:
+    """Seconds that a run of `capture.work.Work`, as a dictionary, may take, with so many others compared to it.
+
+    `n_read` passes more are compared too, which read an answer that is there and write none.
+    """
     weights = work["weight_bytes"]
-    flops = 2 * weights / work["weight_itemsize"] * (work["tokens"] + work["patches"])
-    a_pass = flops / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
-    a_pass += (work["layers"] + work["other_layers"]) * LAYER_S
+    a_token = 2 * weights / work["weight_itemsize"] / (FLOPS if work["weight_itemsize"] <= 2 else FLOPS / 4)
+    a_pass = a_token * (work["tokens"] + work["patches"]) + (work["layers"] + work["other_layers"]) * LAYER_S
     answer = a_pass + work["new_tokens"] * (work["layers"] * LAYER_S + weights / MEMORY_BYTES_A_S)
-    run = a_pass + (answer if work["new_tokens"] else 0) + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
-    compare = ADAPTER_S + work["row_values"] * COMPARE_S * min(COMPARED_ROWS, work["tokens"])
+    read = work["passes"] * a_pass + work["members"] * a_token * work["tokens"]
+    read += work["batches"] * work["layers"] * LAYER_S + work["bytes_on_disk"] / WRITE_BYTES_A_S + RUN_S
+    run = read + (answer if work["new_tokens"] else 0)
+    rows = work["row_values"] * COMPARE_S * min(COMPARED_ROWS, work["tokens"])
+    more = n_others * (run + ADAPTER_S + rows) + n_read * (read + rows)
     start = START_S + weights / (PACKED_BYTES_A_S if work["is_loaded"] else READ_BYTES_A_S)
-    return max(LEAST_S, math.ceil(MARGIN * (start + run + n_others * (run + compare))))
+    return max(LEAST_S, math.ceil(MARGIN * (start + run + more)))
 
 
 def most_seconds() -> int:
@@ -81,17 +111,30 @@ def asked_seconds(job: dict[str, Any]) -> int:
     n_others = len(job["adapters"]) if is_comparison else 0
     # a model of its own is read from its files, and so is the base after it
     models = sum(2 * work["weight_bytes"] / READ_BYTES_A_S for each in job["adapters"] if "model" in each)
+    beside = asked_beside(**job.get("beside") or {})
+    if DTYPE in beside.floors:  # the base in another number format is read from its files; as float32 twice as large
+        models += 2 * work["weight_bytes"] / READ_BYTES_A_S
+        models += 2 * work["weight_bytes"] / work["weight_itemsize"] * work["tokens"] / (FLOPS / 4)
     more = math.ceil(MARGIN * (models + (ADAPTER_S if job["adapters"] and not is_comparison else 0)))
-    needed = seconds(work, n_others) + more
+
+    def with_others(n: int) -> int:
+        return seconds(work, n, beside.passes(n)) + more
+
+    needed = with_others(n_others)
     if needed <= most:
         return needed
-    fit = max((n for n in range(n_others) if n and seconds(work, n) + more <= most), default=0)
-    what = f"This comparison of {n_others + 1} runs" if is_comparison else "This run"
+    words = words_of(job)
+    fit = max((n for n in range(n_others) if n and with_others(n) <= most), default=0)
+    what = f"This comparison of {n_others + 1} runs" if is_comparison else f"This {words.what}"
+    n_beside = beside.passes(n_others)
+    if n_beside:
+        what += f" and {n_beside} {'pass' if n_beside == 1 else 'passes'} beside them (floors, parts)"
     fewer = f"{fit} beside the base would fit" if fit > 1 else "one beside the base would fit" if fit else ""
     whose = f", all that a visitor without an account has in a day ({VISITOR_S} s)" if most == MOST_S else ""
     raise LimitExceeded(
         f"{what} would hold the GPU for up to {needed} s; {most} s is the most that is asked for here{whose}. "
-        f"Choose {f'fewer adapters ({fewer}), ' if fewer else ''}{LESS}."
+        f"Choose {'fewer floors or no parts, ' if n_beside else ''}"
+        f"{f'fewer adapters ({fewer}), ' if fewer else ''}{words.less}."
     )
 
 
@@ -115,7 +158,7 @@ def run_on_zero_gpu(run_job: Callable[[dict, Any], dict], job: dict, prepared: A
             return {"run": str(partial.final)}
         partial.check_cancelled()
         log.warning("ZeroGPU: %s", error)
-        return {"error": refusal(error, read_progress(partial.folder) or watch.seen, asked_seconds(job))}
+        return {"error": refusal(error, read_progress(partial.folder) or watch.seen, asked_seconds(job), words_of(job))}
     finally:
         watch.end()
 
@@ -157,46 +200,47 @@ def end_worker(process: int | None) -> None:
 # Refusals
 
 
-def refusal(error: Exception, progress: dict[str, Any], asked: int) -> str:
-    """A sentence on why ZeroGPU made no run, and what to do; `progress` is the last that the job told, if any."""
+def refusal(error: Exception, progress: dict[str, Any], asked: int, words: Words = RUN) -> str:
+    """A sentence on why ZeroGPU did no job, and what to do; `progress` is the last that the job told, if any."""
     said = str(getattr(error, "message", error))
     title = getattr(error, "title", "")
     if said == "GPU task aborted":
         was_at_work = progress.get("process", os.getpid()) != os.getpid()
         where = in_one_line(*phase_words(progress)) if was_at_work else "before it began"
         return (
-            f"The GPU's process was ended before the run was done ({where[0].lower()}{where[1:]}): its memory, or the "
-            f"{asked} s that were asked for, did not last. {NOTHING_KEPT} Try again, with {LESS}."
+            f"The GPU's process was ended before the {words.what} was done ({where[0].lower()}{where[1:]}): its "
+            f"memory, or the {asked} s that were asked for, did not last. {words.kept} Try again, with {words.less}."
         )
     counted = round(asked * FACTOR)
     if numbers := re.search(r"\((\d+)s requested vs\. (-?\d+)s left\)(?:.*?Try again in ([^.]+))?", said):
         left = max(0, int(numbers[2]))
         when = f" It fills up again in {numbers[3].strip()}." if numbers[3] else ""
         return (
-            f"This run asks for {asked} s of a GPU, which count as {numbers[1]} s, and {left} s are left of your "
-            f"quota for today.{when} Choose {LESS}, sign in on huggingface.co for more, or {OWN_SPACE}. The "
-            "examples need no quota."
+            f"This {words.what} asks for {asked} s of a GPU, which count as {numbers[1]} s, and {left} s are left of "
+            f"your quota for today.{when} Choose {words.less}, sign in on huggingface.co for more, or {OWN_SPACE}."
+            f"{words.free}"
         )
     if "Space app has reached its GPU limit" in said:
         return (
             f"ZeroGPU was not told who asks for {asked} s, and what this Space has for such calls is used up. Open the "
-            "page on huggingface.co, or give a script your token: Client(..., token=...). The examples need no quota."
+            f"page on huggingface.co, or give a script your token: Client(..., token=...).{words.free}"
         )
     if "runs limit" in said or "pending credits" in title:
         return (
-            f"Your GPU quota for today is used up; this run asks for {asked} s, which count as {counted} s. Sign in "
-            f"on huggingface.co for more, come back tomorrow, or {OWN_SPACE}. The examples need no quota."
+            f"Your GPU quota for today is used up; this {words.what} asks for {asked} s, which count as {counted} s. "
+            f"Sign in on huggingface.co for more, come back tomorrow, or {OWN_SPACE}.{words.free}"
         )
     if "larger than the maximum allowed" in said:
         return (
-            f"This run asks for {asked} s of a GPU, more than ZeroGPU gives to one call. Choose fewer adapters, {LESS}."
+            f"This {words.what} asks for {asked} s of a GPU, more than ZeroGPU gives to one call. Choose "
+            f"{'fewer adapters, ' if words.what == 'run' else ''}{words.less}."
         )
     if "No GPU was available" in said:
-        return f"No GPU was free within a minute. Try again in a moment; who is signed in comes sooner. {NOTHING_KEPT}"
+        return f"No GPU was free within a minute. Try again in a moment; who is signed in comes sooner. {words.kept}"
     if "Expired ZeroGPU proxy token" in said:
         return "Your session with the Hub is too old to ask for a GPU. Reload the page and run it again."
     if "Connection closed by visitor" in said:
-        return f"Nobody was waiting for this run any more. {NOTHING_KEPT}"
+        return f"Nobody was waiting for this {words.what} any more. {words.kept}"
     log.error("a fault of ZeroGPU, or in its process", exc_info=error)
     kind = said if title == "ZeroGPU worker error" else type(error).__name__
-    return f"ZeroGPU could not run this ({kind}). {NOTHING_KEPT} Try again in a moment."
+    return f"ZeroGPU could not run this ({kind}). {words.kept} Try again in a moment."

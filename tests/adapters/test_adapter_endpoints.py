@@ -160,17 +160,22 @@ def test_compare_returns_a_comparison_and_its_routes_serve_it(client, first, fie
 
 
 def test_a_comparison_goes_away_as_a_zip_and_comes_back(client, first, fields):
-    done = client.predict(**fields, adapters=first, api_name="/compare")
+    beside = {"floors": ["dtype"], "paraphrases": ["the star has what color?"], "parts": True}
+    done = client.predict(**fields, adapters=first, **beside, api_name="/compare")
+    assert [each["kind"] for each in done["comparison"]["floors"]] == ["paraphrase", "dtype"]
     path = client.predict(done["ticket"], format="zip", api_name="/export")
     again = client.predict(handle_file(path), api_name="/open")
     assert again["ticket"] != done["ticket"] and again["comparison"] == done["comparison"]
     table = client.predict(done["ticket"], format="csv", api_name="/export")
     with open_comparison(again["folder"]) as comparison:
+        assert comparison.floor("dtype", "tv_row").max() > 0 and comparison.parts() == ["adapter_1"]
         assert Path(table).read_text(encoding="utf-8") == comparison.csv()
     alone = client.predict(done["ticket"], format="zip", member="base", api_name="/export")
     assert client.predict(handle_file(alone), api_name="/open")["run"]["answer"] == "red star"
     with pytest.raises(Exception, match="one of its runs"):
         client.predict(done["ticket"], format="npz", api_name="/export")
+    with pytest.raises(Exception, match="no noise floor 'size'"):
+        client.predict(**fields, adapters=first, floors=["size"], api_name="/compare")
 
 
 def test_two_members_maps_are_drawn_as_from_the_folder(client, first, fields, tmp_path):

@@ -108,7 +108,7 @@ def captured(folder):
     request = Request(
         images=(str(ASSETS / "examples" / "shapes.png"),), prompt="what color is the star?", model="pocket"
     )
-    compare(request, choose([str(adapter)], "pocket"), folder).close()
+    compare(request, choose([str(adapter)], "pocket"), folder, floors="dtype,paraphrase", parts=True).close()
     free()
 
 
@@ -507,6 +507,33 @@ def test_what_has_no_value_is_never_a_zero_and_what_says_little_is_faint(open_pa
     expect(page.locator(".av-moved-name")).to_have_count(8)
 
 
+def test_noise_floors_stand_beside_changes_and_parts_can_be_chosen(open_page, comparisons, tools):
+    comparison, page = comparisons["captured"], open_page("captured")
+    change = comparison.change("js_image", 0)
+    floor = np.maximum(comparison.floor("dtype", "js_image"), comparison.floor("paraphrase", "js_image"))
+    moved = comparison.moved(0)[0]
+    layer, head = moved["layer"], moved["head"]
+    first = page.locator(".av-moved-row").first
+    times = first.locator(".av-moved-times")
+    expect(times).to_contain_text("×")
+    said = float(times.inner_text().strip("×").replace(",", ""))
+    assert said == pytest.approx(change[layer, head] / floor[layer, head], rel=0.05)  # it is rounded
+    expect(first).to_have_attribute("title", re.compile("× the dtype floor, .*× what paraphrases differ by"))
+    below = change <= floor
+    switch = page.locator(".av-noise")
+    expect(switch).to_have_text(f"{below.sum()} of {below.size} below the noise floor")
+    expect(page.locator(".av-moved-row.av-below")).to_have_count(int((below & (change > 0)).sum()))
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".av-moved-row")).to_have_count(int((~below).sum()))
+    for part in ("direct", "inherited"):
+        page.get_by_label("Part of the change").select_option(part)
+        expect(page.locator(".av-change .av-stale")).to_have_count(0)
+        tools.wait(page, measure="js_image")
+        assert np.allclose(matrix(page), comparison.change("js_image", 0, part=part).ravel(), atol=1e-6)
+    page.wait_for_function("/compare.noise=hidden/.test(location.hash) && /compare.part=inherited/.test(location.hash)")
+
+
 def test_the_list_of_heads_leads_to_them(open_page, comparisons, tools):
     page = open_page("one")
     first = comparisons["one"].moved(0)[0]
@@ -541,7 +568,7 @@ def test_any_member_is_set_against_any_other(open_page, comparisons, tools):
     rows = [comparisons["many"].runs[f"adapter_{n}"].row(2, shown["query"], "language", "factors")[1] for n in (1, 2)]
     assert np.array_equal(np.float32(shown["before"]), rows[0]) and np.array_equal(np.float32(shown["after"]), rows[1])
     expect(page.locator(".av-change-title")).to_have_text(
-        f"How far heads moved: {EVIL} against base, not the first of the pair · layers →, heads ↓"
+        f"How far heads moved (n = 1, descriptive): {EVIL} against base, not the first of the pair · layers →, heads ↓"
     )
     page.locator(".av-member-choose").nth(1).click()
     tools.wait(page, left=2, right=1)

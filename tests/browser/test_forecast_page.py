@@ -76,7 +76,7 @@ def test_a_forecast_that_is_not_there_is_asked_for_and_a_refusal_leads_back(open
     expect(page.locator("#selected")).to_contain_text('"reading": "forecast"')
     asked = json.loads(page.locator("#selected").inner_text())
     assert asked["ticket"] == "named" and asked["towers"] == ["language"]
-    expect(page.locator(".av-show-said")).to_have_text("Waiting for its turn")
+    expect(page.locator(".av-show-said").first).to_have_text("Waiting for its turn")
     told = {"number": asked["number"], "reading": "forecast", "why": "This model computes no gradients: <b>none</b>."}
     page.evaluate(
         "told => document.dispatchEvent(new CustomEvent('attention-tried', { detail: { kind: 'run', told } }))", told

@@ -129,7 +129,7 @@ def test_a_page_is_used_again_only_where_nothing_was_left_on_it(open_page, hoste
 
 def test_a_viewer_that_has_left_hears_nothing_any_more(open_page):
     page = open_page("two", layer=2, head=1)
-    assert heard(page) == {"attention-beside": 1, "attention-heads": 1, "attention-library": 1, "attention-tried": 1}
+    assert heard(page) == {"attention-beside": 1, "attention-heads": 1, "attention-library": 1, "attention-tried": 2}
     page.evaluate("window.gone = document.querySelector('.av-root').__attn.state")
     page.evaluate("leave()")
     assert heard(page) == {}

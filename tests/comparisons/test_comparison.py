@@ -179,10 +179,11 @@ def test_the_table_has_every_head_of_every_adapter(compared, tiny_folder, tmp_pa
     folder = saved_adapter(tiny_folder, tmp_path / "adapter")
     comparison = compared(str(folder), f"{folder}=0.5")
     lines = comparison.csv().splitlines()
-    assert len(lines) == 1 + 2 * LAYERS * HEADS and lines[0].split(",")[5:] == list(NAMES)
+    assert len(lines) == 1 + 2 * LAYERS * HEADS and lines[0].split(",")[5:] == [*NAMES, "n"]
     values = lines[1 + LAYERS * HEADS].split(",")
     assert values[1:5] == ["0.5", "language", "0", "0"]
     assert float(values[5]) == pytest.approx(float(comparison.change("js_row", 1)[0, 0]), rel=1e-4)
+    assert values[-1] == "1"  # input, on which all of it rests
 
 
 # Whose words

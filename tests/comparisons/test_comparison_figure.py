@@ -21,6 +21,7 @@ from attention.exports.export import export
 from attention.measures.differences import jensen_shannon
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
+from attention.words import ONE_INPUT
 
 SHAPE, SIZE = (3, 6), (120, 60)  # cells of 20 x 20 pixels
 SINKS = {"language": {"1": [6, 12]}}
@@ -172,6 +173,7 @@ def test_sinks_of_either_are_hatched_in_the_difference_and_said(made, tmp_path):
     before, after = (np.where(np.isin(made.base.cells(0), [6, 12]), 0, cells) for cells in maps_of(made))
     assert about["range"][1] == pytest.approx(max(before.max(), after.max()))
     words = " ".join(svg(made, tmp_path)[1])
+    assert ONE_INPUT in words
     assert "sink cells: hatched, outside the colours." in words
     renormalised = " ".join(svg(made, tmp_path, {"sinks": "renormalised"})[1])
     assert "the rest divided by what is left" in renormalised

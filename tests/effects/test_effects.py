@@ -70,10 +70,16 @@ def test_controls_are_as_large_elsewhere_and_about_as_much_read(run):
     assert found.gap == pytest.approx(max(gaps)) and found.are_alike == (max(gaps) <= 0.2)
 
 
-def test_control_heads_read_as_much_or_are_all_others():
+def test_control_heads_together_read_as_much_or_are_the_nearest_that_there_are():
     masses = np.array([[0.5, 0.52, 0.48], [0.01, 0.9, 0.55]])
-    assert sorted(control_heads(masses, [(0, 0)])) == [(0, 1), (0, 2), (1, 2)]
-    assert len(control_heads(masses, [(1, 1)])) == 5
+    sets, gap = control_heads(masses, [(0, 0)], n=3)
+    assert sorted(sets) == [[(0, 1)], [(0, 2)], [(1, 2)]] and gap == pytest.approx(0.1)
+    pairs, gap = control_heads(masses, [(0, 0), (1, 0)], n=1)
+    assert pairs == [[(0, 1), (0, 2)]] and gap == pytest.approx(abs(1.0 - 0.51) / 0.51)  # no two others read so little
+    assert control_heads(masses, [(layer, head) for layer in (0, 1) for head in range(2)]) == ([], 0.0)
+    many = np.random.default_rng(0).random((8, 16))
+    sets, gap = control_heads(many, [(0, 0), (3, 5), (7, 1)])
+    assert len(sets) == 20 and gap <= 0.2 and not any({(0, 0), (3, 5), (7, 1)} & set(each) for each in sets)
 
 
 def test_a_region_is_measured_beside_controls_and_its_forecast(run):
@@ -138,11 +144,11 @@ def test_painting_changes_the_box_alone():
     picture = noise((64, 48))
     before = np.array(picture, int)
     for by in ("mean", "blur"):
-        after = np.array(painted(picture, (8, 4, 40, 20), by), int)
+        after = np.array(painted(picture, [(8, 4, 40, 20)], by), int)
         inside = np.zeros(before.shape[:2], bool)
         inside[4:20, 8:40] = True
         assert (after[~inside] == before[~inside]).all() and (after[inside] != before[inside]).any()
-    assert (np.array(painted(picture, (8, 4, 40, 20), "mean"))[4:20, 8:40] == np.rint(before.mean(axis=(0, 1)))).all()
+    assert (np.array(painted(picture, [(8, 4, 40, 20)], "mean"))[4:20, 8:40] == np.rint(before.mean(axis=(0, 1)))).all()
 
 
 def test_over_a_set_the_truth_agrees_wholly_and_a_random_order_does_not():
@@ -201,6 +207,8 @@ def test_agreement_is_kept_with_every_head_and_found_again(run, capsys):
     assert record["caution"] == (FLAT_ORDER if kept.info["value"] > NEAR_CERTAIN else "")
     assert record["chance"]["hidden"]["hits"] == 0.25 and 0.9 <= record["chance"]["hidden"]["rank"] <= 1
     assert AGREEMENT.name_of(run, AGREEMENT.read(run, {"sides": 2})) == kept.folder.name
+    other = keep_agreement(run, Target.of(run, target.tokens[0], 7), sides=2, paints=False, model=of_pocket())
+    assert other.info["value"] > 0 and not other.info["caution"], "a difference of logits is no probability"
     for wrong, words in (((99,), "no layer 99"), ((3, 99), "no head 99")):
         with pytest.raises(NotInRun, match=words):
             kept.of_head(*wrong)

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,6 +30,8 @@ from attention.exports.export import export
 from attention.exports.folder_zip import _run_files, zipped, zipped_bytes
 from attention.runs.checks.unpack import unpack_run
 from attention.runs.selection import select
+from attention.serving.exports import OTHERS
+from attention.serving.few import Few
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
@@ -471,12 +472,10 @@ def test_nothing_is_left_of_a_download(run, tmp_path, monkeypatch, fields, leave
 
 
 def test_a_server_that_draws_enough_already_says_so(client, monkeypatch):
-    monkeypatch.setattr("attention.serving.exports.EXPORT_WAIT_S", 0.01)
-    full = threading.BoundedSemaphore(1)
-    full.acquire()
-    monkeypatch.setattr("attention.serving.exports._exports", full)
-    assert "Try again in a moment" in get(client, f"format=png&{ONE}", 503).json()["error"]
-    full.release()
+    few = Few(1, 1, 0.01, OTHERS)
+    monkeypatch.setattr("attention.serving.exports.DRAWN", few)
+    with few.place():
+        assert "Try again in a moment" in get(client, f"format=png&{ONE}", 503).json()["error"]
     get(client, f"format=png&{ONE}")
     get(client, f"format=png&{ONE}&palette=jet", 400)
     get(client, f"format=png&{ONE}")  # what was refused has given its place back

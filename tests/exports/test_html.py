@@ -106,6 +106,9 @@ def test_a_file_holds_a_forecast_beside_the_attention_and_opens_with_it(tmp_path
         read_lens(run)
         with pytest.raises(InvalidRequest, match="and no lens"):
             html_file(run, reading="lens")
+        other = forecast_knock_outs(run, forecast.target.tokens, 7)
+        with pytest.raises(InvalidRequest, match="one token against another"):
+            html_file(run, reading=other.folder.name)
 
 
 def test_a_usual_run_is_held_whole_and_a_large_one_up_to_the_limit(large_run):
@@ -125,8 +128,8 @@ def test_a_usual_run_is_held_whole_and_a_large_one_up_to_the_limit(large_run):
 
 
 def test_where_one_row_is_too_large_it_holds_fewer_layers(large_run):
-    made = html_file(large_run, layer=7, megabytes=1.35)
-    assert len(made.text.encode()) <= 1.35e6
+    made = html_file(large_run, layer=7, megabytes=1.45)
+    assert len(made.text.encode()) <= 1.45e6
     assert re.search(r"1 of 1040 tokens \(1008\), in \d+ of 28 layers \(0, .*\b7\b.*\) and every head", made.holds)
     assert "rows of other layers" in made.left_out
     with pytest.raises(InvalidRequest, match="the viewer alone takes"):

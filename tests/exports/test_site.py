@@ -4,15 +4,20 @@ import json
 import shutil
 import subprocess
 import textwrap
+from functools import partial
 
 import numpy as np
 import pytest
+from pictures import noise
 from safetensors import safe_open
+from tiny_families import gemma3, internvl, paligemma, qwen2_5_vl
 
+from attention import Request, extract
 from attention.commands.main import main
 from attention.environment import EXAMPLES, VIEWER
 from attention.errors import InvalidRequest
 from attention.exports.site import write_site
+from attention.models.kept import free
 from attention.runs.run import open_run
 
 # the page's own modules, with a server of files that counts what it sends
@@ -105,6 +110,38 @@ def test_rows_columns_and_maps_are_the_runs_own(run, site, knows_ranges):
         assert np.abs(values - truth.astype(np.float32).ravel()).max() <= near, address
 
 
+KINDS = {
+    "learned sinks and windows": (partial(internvl.write, text=internvl.GPT_OSS), {}),
+    "capped scores, a prefix mask": (paligemma.write, {}),
+    "segments, bfloat16": (qwen2_5_vl.write, {"dtype": "bfloat16"}),
+    "masks as bits": (gemma3.write, {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_they_are_of_every_kind_of_layer(kind, tmp_path):
+    """In every layer of tiny models: a row, and the column of a key that later ones read."""
+    write, fields = KINDS[kind]
+    write(tmp_path / "model")
+    asked = Request(noise((200, 90)), "what is it?", str(tmp_path / "model"), device="cpu", answer="red", **fields)
+    with extract(asked, tmp_path / "run") as run:
+        site = write_site(run, tmp_path / "site")
+        expected = {}
+        for tower in run.towers():
+            query, key = run.queries(tower) - 1, run.keys(tower) // 2
+            for layer in run.layers(tower):
+                at = f"tower={tower}&layer={layer}"
+                expected[f"row?{at}&query={query}&source=factors"] = run.row(layer, query, tower, "factors")
+                expected[f"column?{at}&key={key}"] = run.column(layer, key, tower)
+        for (values, about), truth, address in zip(
+            ask(site.folder, [*expected]), expected.values(), expected, strict=True
+        ):
+            # scores of sharpened models are large: those of a row and of a column are rounded apart, as float32 is
+            near = {"row": 4e-6, "column": 2e-4}[address.partition("?")[0]]
+            assert about["ok"] and np.abs(values - truth.ravel()).max() <= near, (address, about["text"][:100])
+    free()
+
+
 def test_stored_rows_masses_and_scores_are_the_runs_own(run, site):
     query = int(run.stored_positions()[-1])
     asked = {
@@ -165,6 +202,16 @@ def test_the_command_writes_a_folder_and_refuses_what_is_not_there(tmp_path, cap
         assert main(["publish", str(EXAMPLES / "shapes"), *with_place]) == 2
         assert words in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("name", ["page.html", "../image_0.png", "run.json"])
+def test_no_file_that_a_foreign_run_names_lies_on_the_site_as_another(tmp_path, capsys, name):
+    run = shutil.copytree(EXAMPLES / "shapes", tmp_path / "run")
+    info = json.loads((run / "run.json").read_text())
+    info["images"][0]["file"] = name
+    (run / "run.json").write_text(json.dumps(info))
+    assert main(["publish", str(run), "--to", str(tmp_path / "site")]) == 1
+    assert "the file of image 0" in capsys.readouterr().err and [each.name for each in tmp_path.iterdir()] == ["run"]
 
 
 class Hub:

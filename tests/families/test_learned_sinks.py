@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from attention import Request, compare_runs, extract, open_run
+from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.comparisons.figure import write_comparison_figure
 from attention.comparisons.maps import compared_maps
 from attention.comparisons.measuring import of_layer
@@ -48,14 +49,38 @@ def test_every_check_of_the_promises_passes(folder):
     assert checks["logits = an eager model's, of the largest"].passed
 
 
+def by_definition(run, layer):
+    """The scores of a layer, float64 [heads, queries, keys], -inf where a key is hidden; and its sinks [heads]."""
+    data = load_file(run.layer_file(layer))
+    query, key = data["query"].astype(np.float64), data["key"].astype(np.float64).repeat(2, axis=0)
+    scores = np.einsum("hqd,hkd->hqk", query, key) * 12**-0.5
+    q, k = np.indices(scores.shape[1:])
+    scores[:, (k > q) | ((q - k >= 24) & (layer != 1))] = -np.inf
+    return scores, data["sink_logits"].astype(np.float64)
+
+
+def test_rows_that_read_little_but_a_region_are_forecast_by_all_that_is_left_of_them(run):
+    """Without pictures a row right after them has its sink and specks: their ratio counts, however small they are."""
+    forecast, cells = forecast_knock_outs(run), run.pictures("language")[0]
+    keys, expected = np.arange(run.keys())[cells], []
+    for layer in run.layers():
+        scores, sinks = by_definition(run, layer)
+        kept = {name: each.astype(np.float64) for name, each in forecast._read(layer, "language").items()}
+        outputs = []
+        for hidden in ([], keys):
+            scores[:, :, hidden] = -np.inf
+            weights = np.exp(scores - sinks[:, None, None])
+            outputs.append(weights / (weights.sum(axis=-1, keepdims=True) + 1) @ kept["value"].repeat(2, axis=0))
+        change = (kept["pull"] * (outputs[1] - outputs[0])).sum(axis=-1)
+        change[:, keys] = 0
+        expected.append(change.sum(axis=-1))
+    found = forecast.knock_out(keys.tolist())
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max() > 0
+
+
 def test_rows_are_those_of_the_definition_and_lack_what_is_on_the_sink(run):
     for layer in run.layers():
-        data = load_file(run.layer_file(layer))
-        sinks = data["sink_logits"].astype(np.float64)
-        query, key = data["query"].astype(np.float64), data["key"].astype(np.float64).repeat(2, axis=0)
-        scores = np.einsum("hqd,hkd->hqk", query, key) * 12**-0.5
-        q, k = np.indices(scores.shape[1:])
-        scores[:, (k > q) | ((q - k >= 24) & (layer != 1))] = -np.inf
+        scores, sinks = by_definition(run, layer)
         weights = np.exp(scores - sinks[:, None, None])  # against the sink's own, which is then 1
         rows = weights / (weights.sum(axis=-1, keepdims=True) + 1)
         assert np.abs(run.dense(layer) - rows).max() < 5e-6

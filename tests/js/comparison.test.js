@@ -380,12 +380,16 @@ test('a run and a comparison stand in one address, and neither takes the other a
 test('what is chosen of a comparison comes back from its texts, and what it does not have is left out', () => {
   const member = (id) => ({ folder: 'f', adapter: { id, scale: 1 }, answer: '' });
   const comparison = { members: [{ folder: 'base', adapter: null, answer: '' }, member('a/one'), member('a/two')], measures: { js_image: { unit: 'bits' }, js_row: { unit: 'bits' } } };
-  const chosen = { left: 2, right: 1, measure: 'js_row', of: 'token', list: 'answers', alone: 'wipe', split: 0.25, magnified: true };
+  const chosen = { left: 2, right: 1, measure: 'js_row', of: 'token', list: 'answers', alone: 'wipe', split: 0.25, magnified: true, part: '', hidesNoise: false };
   assert.deepEqual(readView(comparison, true, {}, writeView(chosen)), chosen);
-  const start = { left: 0, right: 1, measure: 'js_image', of: 'mean', list: 'heads', alone: null };
+  const start = { left: 0, right: 1, measure: 'js_image', of: 'mean', list: 'heads', alone: null, part: '', hidesNoise: false };
   assert.deepEqual(Object.keys(writeView({ ...start, split: 0.5, magnified: false })), ['left', 'right', 'measure', 'of']);
   const wrong = { left: '7', right: '0', measure: 'x', of: '<b>', list: 'steps', alone: 'all', split: '1e9', magnified: '1' };
   assert.deepEqual(readView(comparison, true, {}, wrong), start);
   assert.equal(readView(comparison, false, {}, {}).measure, 'js_row', 'without a picture nothing is said of it');
   assert.deepEqual(readView(comparison, true, { adapter: 1 }, {}).right, 2);
+  const asked = { ...comparison, parts: ['f'], floors: [{ kind: 'dtype' }] };
+  const apart = { ...chosen, part: 'direct', hidesNoise: true };
+  assert.deepEqual(readView(asked, true, {}, writeView(apart)), apart);
+  assert.deepEqual(readView(comparison, true, {}, writeView(apart)), chosen, 'they were not asked for');
 });

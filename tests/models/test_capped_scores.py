@@ -4,11 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from held_memory import HeldMemory, bytes_kept_for_backward
 from transformers.models.gemma2 import modeling_gemma2
 from transformers.models.gpt_oss import modeling_gpt_oss
 from transformers.models.inkling2 import modeling_inkling2
 
 from attention.models import scores
+from attention.models.hook import _attention
 from attention.models.scores import Scores, attend
 
 HEADS, KV_HEADS, KEYS, HEAD_DIM = 4, 2, 11, 8
@@ -112,6 +114,36 @@ def test_gradients_pass():
     sinks = torch.zeros(HEADS, requires_grad=True)
     attend(module(), query, key, value, None, {"softcap": 3.0, "s_aux": sinks}).square().sum().backward()
     assert all(part.grad is not None and part.grad.abs().sum() > 0 for part in (query, key, value, sinks))
+
+
+@pytest.mark.parametrize("kind", ["capped", "mask"])
+def test_what_a_pass_back_needs_is_linear_in_tokens_and_its_gradients_are_the_same(kind, monkeypatch):
+    """Also where attention is written out, and under a mask of a model's own, which is tokens x tokens."""
+
+    def passed(n, keeps=False):
+        query, key, value = (torch.randn(1, heads, n, HEAD_DIM, requires_grad=True) for heads in (HEADS, 2, 2))
+        mask = None if kind == "capped" else torch.ones(n, n, dtype=torch.bool).tril()[None, None]
+        options = {"scaling": 0.7} | ({"softcap": 3.0, "s_aux": torch.zeros(HEADS)} if kind == "capped" else {})
+        if keeps:
+            for name in ("attention.models.scores.without_keeping", "attention.models.hook.without_keeping"):
+                monkeypatch.setattr(name, lambda compute, *leading: compute())
+        with HeldMemory() as held:
+            n_bytes, output = bytes_kept_for_backward(
+                lambda: _attention(module(), query, key, value, mask, **options)[0]
+            )
+            gradients = torch.autograd.grad(output.square().sum(), (query, key, value))
+        return n_bytes, held.peak, gradients
+
+    monkeypatch.setattr(scores, "CHUNK_BYTES", 1 << 18)
+    torch.manual_seed(0)
+    (small, peak, _), (large, larger, found) = passed(256), passed(512)
+    assert large <= 2.1 * small and (kind == "mask" or larger <= 2.5 * peak)
+    torch.manual_seed(0)
+    passed(256)
+    kept, _, expected = passed(512, keeps=True)
+    assert kept > 512 * 512 > 2 * large
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_rows_say_what_they_are():

@@ -112,12 +112,21 @@ def test_a_word_of_the_answer_is_the_row_that_predicts_it():
 
 
 @pytest.mark.parametrize(
-    ("host", "is_hosted", "has_accounts", "words"),
-    [("0.0.0.0", False, False, "--host 0.0.0.0"), (None, True, False, "a Space"), ("localhost", False, True, "--auth")],
+    ("given", "environment", "words"),
+    [
+        (("0.0.0.0", False, False), {}, "--host 0.0.0.0"),
+        ((None, True, False), {}, "a Space"),
+        (("localhost", False, True), {}, "--auth-file"),
+        ((None, False, False, False), {}, "--no-key"),
+        ((None, False, False), {"GRADIO_SERVER_NAME": "0.0.0.0"}, "GRADIO_SERVER_NAME 0.0.0.0"),
+        ((None, False, False), {"GRADIO_SHARE": "True"}, "GRADIO_SHARE"),
+    ],
 )
-def test_tools_are_for_this_machine_alone(host, is_hosted, has_accounts, words):
-    with pytest.raises(InvalidRequest, match=words):
-        check_tools(host, is_hosted, has_accounts)
+def test_tools_are_for_this_machine_alone(given, environment, words, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidRequest, match=f"Leave it out with {words}"):
+        check_tools(*given)
 
 
 def test_tools_need_their_package_and_nothing_else(monkeypatch):

@@ -19,14 +19,15 @@ PARAMETERS = {
     "/compare_runs": "tickets names",
     "/analyze": f"images prompt {REQUEST}",
     "/compare": "images prompt adapters words model model_type mode max_new_tokens answer system messages vision "
-    "max_visual_tokens dtype pan_and_scan coordinates videos fps max_frames",
+    "max_visual_tokens dtype pan_and_scan coordinates videos fps max_frames "
+    "floors paraphrases parts",
     "/open": "file",
     "/heatmap": "ticket tower layer head query grid member reading",
     "/export": "ticket format tower layer head query key grid until received look scale caption member left right show "
     "split difference_high tokens layers heads megabytes box point image label right_layer right_head "
     "right_high reading",
     "/region": "ticket box point answer image query until tower member by top coordinates",
-    "/reading": "ticket kind tokens against towers rows blocks paint sides member",
+    "/reading": "ticket kind tokens against towers prompt rows blocks paint sides member",
     "/try": "ticket box point answer image heads top_heads paint silence coordinates seed",
 }
 

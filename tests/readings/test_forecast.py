@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tiny_families
 import torch
+from held_memory import HeldMemory
 from pictures import coarse_noise
 from PIL import Image
+from safetensors.torch import load_file
 from torch.overrides import TorchFunctionMode
 from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForImageTextToText
 from transformers.masking_utils import sdpa_mask
@@ -18,12 +20,14 @@ from attention.capture.backward import Differentiable, gradients, tensors_of, va
 from attention.capture.direct_attribution import attribute_directly
 from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.capture.plan import plan_towers
+from attention.capture.reading_memory import reading_memory
 from attention.environment import POCKET
 from attention.errors import InvalidRequest, NotInRun, UnsupportedModel
 from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.hook import ATTENTION, attention_function
 from attention.models.kept import free
+from attention.readings.cost import cost_of_forecast
 from attention.readings.forecast import open_forecast
 from attention.readings.target import Target
 
@@ -197,9 +201,9 @@ def test_the_formula_equals_autograd_in_float64(case, exact):
     model = case.model(torch.float64)
     with attention_function(model, ATTENTION), InDouble(), Differentiable(case.plans(model)) as passed:
         value = case.target(model)
+        pulls = gradients(passed.passed, value)
     expected_value, expected = exact
     assert float(value.detach()) == pytest.approx(expected_value, abs=1e-9)
-    pulls = gradients(passed.passed, value)
     found = {(tower, layer.index): layer for tower, layers in passed.passed.items() for layer in layers}
     assert set(found) == set(expected) and any(abs(gradient).max() > 0 for gradient, _ in expected.values())
     with InDouble():
@@ -225,6 +229,18 @@ def test_gradients_from_disk_are_as_exact_as_float32_is(case, exact):
         for row in (0, run.queries(tower) - 1):
             alone = forecast.score_gradient(layer, row, tower)  # of a product of another shape, which rounds otherwise
             assert np.abs(alone - found[:, row]).max() <= 1e-6 * np.abs(found).max() + rounding / 10
+
+
+def test_its_cost_is_known_before_to_the_byte_on_disk_and_from_above_in_memory(case, tmp_path):
+    run, towers, model = case.run, case.run.towers(), case.loaded
+    cost = cost_of_forecast(run, towers)
+    with HeldMemory() as held:
+        made = forecast_knock_outs(run, towers=towers, folder=tmp_path / "again", model=model)
+    kept = [each for file in made.folder.rglob("*.safetensors") for each in load_file(file).values()]
+    assert sum(each.nbytes for each in kept) == cost.n_bytes
+    config = model.model.config
+    expected = reading_memory(run, cost, config, model.family.towers(config), model.model.dtype.itemsize)
+    assert held.peak <= expected <= 6 * held.peak
 
 
 @pytest.mark.full

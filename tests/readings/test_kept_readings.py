@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +13,27 @@ from safetensors.numpy import save_file
 from attention import Request, extract
 from attention.capture import knock_out_forecast
 from attention.capture.direct_attribution import attribute_directly
+from attention.capture.forecast import DescribedModel
 from attention.capture.kept_reading import kept_beside
 from attention.capture.knock_out_forecast import fill_forecast, forecast_knock_outs
 from attention.capture.lens import read_lens
+from attention.capture.reading_forecast import forecast_reading
+from attention.capture.room_for_reading import check_room
 from attention.capture.tried import trials, try_without
+from attention.effects.cost import cost_of_agreeing
 from attention.environment import EXAMPLES, POCKET
-from attention.errors import Cancelled, CaptureError, DamagedRun, InvalidRequest, NotInRun, UnsupportedModel
+from attention.errors import (
+    Cancelled,
+    CaptureError,
+    DamagedRun,
+    InvalidRequest,
+    LimitExceeded,
+    NotInRun,
+    UnsupportedModel,
+)  # fmt: skip
+from attention.limits import Limits
 from attention.models import loading as models
+from attention.readings.cost import cost_of_forecast, cost_of_trials
 from attention.readings.forecast import Forecast
 from attention.readings.lens import Lens
 from attention.readings.reading import readings_folder
@@ -59,22 +74,29 @@ def copied(reading, place, **changes):
 
 
 class Rows:
-    """A run of one layer whose rows are given: [heads, queries, keys]."""
+    """A run of one layer whose scores are given, [heads, queries, keys], and the logit of a learned sink."""
 
-    def __init__(self, rows, cross=False, sink=False):
-        self._rows, self._cross, self._sink = rows.astype(np.float32), cross, sink
+    def __init__(self, scores, cross=False, sink=-np.inf):
+        self._scores, self._cross, self._sink = scores, cross, sink
+
+    def rows(self, hidden=()):
+        """Rows float64 without some keys."""
+        scores = self._scores.copy()
+        scores[:, :, hidden] = -np.inf
+        peak = np.maximum(scores.max(axis=-1, keepdims=True), self._sink)
+        peak = np.where(np.isfinite(peak), peak, 0)
+        weights = np.exp(scores - peak)
+        total = weights.sum(axis=-1, keepdims=True) + np.exp(self._sink - peak)
+        return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
 
     def heads(self, tower):
-        return len(self._rows)
+        return len(self._scores)
 
     def queries(self, tower):
-        return self._rows.shape[1]
+        return self._scores.shape[1]
 
     def keys(self, tower):
-        return self._rows.shape[2]
-
-    def has_learned_sink(self, layer, tower):
-        return self._sink
+        return self._scores.shape[2]
 
     def queries_are_tokens(self, tower):
         return True
@@ -83,49 +105,50 @@ class Rows:
         return not self._cross
 
     def dense_chunks(self, layer, tower, first=0, last=None):
-        yield first, self._rows[:, first:last]
+        yield first, self.rows().astype(np.float32)[:, first:last]
+
+    def rows_without(self, layer, tower, start, stop, keys):
+        return self.rows(keys).astype(np.float32)[:, start:stop]
 
 
-def forecast_of(rows, rng, **kind):
-    """A forecast over these rows with random values and pulls, and these as arrays."""
+def forecast_of(run, rng):
+    """A forecast over a run's rows with random values and pulls, and these as arrays."""
+    rows = run.rows()
     heads, n, keys = rows.shape
     data = {"value": rng.normal(size=(heads // 2, keys, 8)), "pull": rng.normal(size=(heads, n, 8))}
     value = data["value"].repeat(2, axis=0)
     data["pull_output"] = (data["pull"] * (rows @ value)).sum(axis=-1)
     made = object.__new__(Forecast)
     made.__dict__.update(
-        run=Rows(rows, **kind),
+        run=run,
         info={"towers": {"language": {"layers": [{"index": 0}]}}},
         _kept=((0, "language"), {name: each.astype(np.float32) for name, each in data.items()}),
     )
     return made, value, data["pull"]
 
 
-def knocked_out(rows, sink, value, pull, keys, reads):
-    """Change of pull . output when rows outside of the keys are left with the others, in float64, row by row."""
-    inside = np.isin(np.arange(rows.shape[2]), keys)
-    left = rows[:, :, ~inside].sum(axis=-1, keepdims=True) + sink
-    is_there = left > np.finfo(np.float32).tiny
-    after = np.where(is_there, (rows[:, :, ~inside] @ value[:, ~inside]) / np.where(is_there, left, 1), 0)
-    change = (pull * (after - rows @ value)).sum(axis=-1)
-    return change[:, ~inside[: rows.shape[1]]].sum(axis=1) if reads else change.sum(axis=1)
+def knocked_out(run, value, pull, keys):
+    """Change of pull . output when rows outside of the keys are left with the others, in float64."""
+    inside = np.isin(np.arange(run.keys("language")), keys)
+    change = (pull * ((run.rows(inside) - run.rows()) @ value)).sum(axis=-1)
+    return change[:, ~inside[: change.shape[1]]].sum(axis=1) if run.keys_are_tokens("language") else change.sum(axis=1)
 
 
-@pytest.mark.parametrize("kind", ["tokens", "cross", "sink"])
+@pytest.mark.parametrize("kind", [{}, {"cross": True}, {"sink": -1.0}], ids=["tokens", "cross", "sink"])
 def test_rows_that_have_nearly_all_of_their_mass_on_a_region(kind):
-    """Their rest is summed, where 1 less the mass would be rounding; also with a learned sink's share."""
+    """Their rest is computed anew: 1 less the mass would be rounding, and what is below float32 would be nothing."""
     rng = np.random.default_rng(0)
     n = 12
     scores = rng.normal(size=(4, n, n))
-    scores[0, :, 3], scores[1, :, 3], scores[2, :, 4] = 14, 40, 200  # 1e-6 of a row is left, 1e-17, or nothing
-    rows = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    sink = 0.3 * (kind == "sink") / (rows.sum(axis=-1, keepdims=True) + 0.3)
-    rows *= (1 - sink) / rows.sum(axis=-1, keepdims=True)
-    made, value, pull = forecast_of(rows, rng, cross=kind == "cross", sink=kind == "sink")
+    scores[0, :, 3], scores[1, :, 3], scores[2, :, 4] = 14, 40, 200  # 1e-6 of a row is left, 1e-17, or 1e-87
+    scores[3, :2, 5:] = -np.inf
+    scores[3, :2, :5] = -np.inf, -np.inf, -np.inf, 0, 0  # rows that see no other key than the first region's
+    run = Rows(scores, **kind)
+    made, value, pull = forecast_of(run, rng)
     regions = [[3, 4], [5], list(range(n - 1))]
     found = made.knock_outs(regions)
     for region, values in zip(regions, found, strict=True):
-        expected = knocked_out(rows, sink, value, pull, region, reads=kind != "cross")
+        expected = knocked_out(run, value, pull, region)
         assert np.allclose(values[0], expected, atol=2e-5 * np.abs(expected).max()), region
         assert np.array_equal(made.knock_out(region), values)
 
@@ -410,3 +433,35 @@ def test_trials_of_a_model_that_takes_no_batch_are_the_same(run, monkeypatch):
 def test_a_region_is_painted_in_known_ways_alone(run):
     with trials(run, model=of_pocket()) as ready, pytest.raises(InvalidRequest, match="not 'pink'"):
         ready.painted([Region((0.0, 0.0, 60.0, 60.0))], "pink")
+
+
+def test_what_has_no_room_is_refused_with_numbers_before_anything_is_computed(run, monkeypatch, tmp_path):
+    cost, n = cost_of_forecast(run, run.towers()), len(run.info["tokens"])
+
+    def refused(words):
+        with pytest.raises(LimitExceeded, match=words):
+            forecast_reading(run, cost)
+        with pytest.raises(LimitExceeded, match=words):
+            forecast_knock_outs(run, folder=tmp_path / "place", model=of_pocket())
+        assert not list(tmp_path.iterdir())
+
+    with monkeypatch.context() as changed:
+        changed.setattr("attention.capture.room_for_reading.available_memory", lambda device: 10**6)
+        refused(f"needs about [0-9]+ MB of memory on cpu .* for {n} tokens, most of it what a pass back needs")
+    with monkeypatch.context() as changed:
+        changed.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+        refused("would take [0-9]+ kB on disk; 1 kB are free there")
+    loaded = of_pocket()
+    described = DescribedModel(loaded.family, loaded.model.config, "cpu", torch.float32)
+    with pytest.raises(LimitExceeded, match=rf"would take [0-9]+ kB on disk \({n} tokens\); the limit is [0-9]+ kB"):
+        check_room(run, cost, described, Limits(run_bytes=cost.n_bytes - 1))
+    assert check_room(run, cost, described, Limits(run_bytes=cost.n_bytes)) > cost.n_bytes
+
+
+def test_the_work_of_a_reading_is_its_passes_and_the_members_of_its_batches(run):
+    whole = forecast_reading(run, cost_of_agreeing(run, 4, paints=True))
+    assert whole.tokens == len(run.info["tokens"]) and whole.work.new_tokens == 0
+    assert whole.work.passes == 3 + 1 + 17 and (whole.work.members, whole.work.batches) == (17, 1)
+    assert whole.bytes_on_disk == whole.work.bytes_on_disk == cost_of_forecast(run, run.towers()).n_bytes
+    hidden = forecast_reading(run, cost_of_trials(2000)).work
+    assert hidden.batches > 1 and hidden.members == 2000 + hidden.batches

@@ -17,6 +17,7 @@ from attention.models.kept import free
 from attention.readings.reading import INDEX, readings_folder
 from attention.runs.pooling import pool_maps, pooled_shape
 from attention.runs.run import open_run
+from attention.serving.few import Few
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
@@ -95,6 +96,9 @@ def test_rows_columns_and_maps_are_the_forecasts_to_the_bit(client, run, forecas
     by_rows = np.stack([forecast.score_gradient(3, each)[:, key] for each in range(run.queries())], axis=1)
     assert np.allclose(column, -by_rows, rtol=0, atol=1e-6 * np.abs(by_rows).max())
     assert np.allclose(column.sum(axis=1), all_rows[3][:, key], rtol=0, atol=1e-6 * np.abs(by_rows).sum())
+    span = numbers(client, f"column?layer=3&key={key - 3}&until={key + 3}&reading={name}")
+    of_keys = [forecast.column_gradient(3, each) for each in range(key - 3, key + 4)]
+    assert np.allclose(span, -np.mean(of_keys, axis=0), rtol=0, atol=1e-6 * np.abs(of_keys).max())
     read = numbers(client, f"atlas?key={key}&reading={name}")
     assert np.array_equal(read[3].reshape(len(column), -1), column[:, cells])
 
@@ -162,6 +166,19 @@ def test_what_is_not_there_is_refused_in_words(client, run, forecast, lens):
     assert get(client, f"region?box=0,0,1,1&reading={name}", 404)
     get(client, "reading/..%2f..%2frun.json", 404)
     get(client, f"base/row?layer=0&query=3&reading={name}", 404)
+
+
+def test_rows_do_not_wait_behind_walks_through_whole_layers_and_those_are_few(client, run, forecast, monkeypatch):
+    few, name, query = Few(1, 1, 0.01, "Try again in a moment."), forecast.folder.name, run.info["prompt_tokens"] - 1
+    monkeypatch.setattr("attention.serving.routes.WALKS", few)
+    walks = (f"region?box={BOX}", "row?layer=mean", "atlas?key=9", "masses?", f"row?layer=1&query={query}&until=20")
+    with few.place():
+        for walk in walks:
+            refused = get(client, f"{walk}&reading={name}", 503)
+            assert "Try again in a moment" in refused.json()["error"], walk
+        numbers(client, f"row?layer=1&query={query}&reading={name}")
+        get(client, f"row?layer=1&query={query}")
+    numbers(client, f"{walks[0]}&reading={name}")
 
 
 def test_of_a_comparison_each_member_has_readings_of_its_own(tmp_path):

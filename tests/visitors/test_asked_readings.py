@@ -18,6 +18,7 @@ from attention.kinds.table import KINDS
 from attention.models.kept import INFERENCE, free
 from attention.page.trials import Asking
 from attention.readings.reading import readings_beside
+from attention.readings.relative import GENERAL
 from attention.visitors.asked_readings import OneAtATime
 from attention.visitors.presence import Visitor
 from attention.visitors.service import Service
@@ -58,6 +59,19 @@ def test_what_cannot_be_read_is_refused_by_name(service, kind, given, words):
     ):
         pass
     assert words in str(refused.value)
+
+
+def test_nobodys_words_come_to_stand_beside_what_everybody_sees(service, tmp_path):
+    for ticket in ("shapes", "compared"):
+        with (
+            pytest.raises(InvalidRequest, match="Everybody sees what is asked of an example"),
+            service.asked_reading(ticket, {"reading": "relative", "prompt": "my own words"}, "somebody"),
+        ):
+            pass
+    own = service.cache.add(shutil.copytree(EXAMPLES / "shapes", service.cache.new_folder()), "somebody")
+    for ticket, given in (("shapes", {}), ("shapes", {"prompt": GENERAL}), (own, {"prompt": "my own words"})):
+        with service.asked_reading(ticket, {"reading": "relative", **given}, "somebody") as job:
+            job.cancel()
 
 
 def asked(service: Service, ticket: str, given: dict, owner="somebody") -> tuple[dict, list[str]]:
@@ -201,7 +215,7 @@ def test_one_place_is_held_by_one_and_who_waits_may_be_stopped(tmp_path):
         pass
 
 
-def test_readings_of_a_run_that_goes_go_with_it_and_the_oldest_first_where_they_are_too_much(tmp_path, monkeypatch):
+def test_readings_of_a_run_that_goes_go_with_it(tmp_path, monkeypatch):
     cache = RunCache(tmp_path / "runs", library=True, sweep_every=None)
     service = app.new_service(cache, is_hosted=False)
     service.load()
@@ -221,16 +235,46 @@ def test_readings_of_a_run_that_goes_go_with_it_and_the_oldest_first_where_they_
         assert not folder.exists() and not any(readings_beside(folder).glob("*"))
     finally:
         service.close()
-    monkeypatch.setattr("attention.visitors.store.PUBLIC_READINGS_BYTES", 25)
-    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None)
-    cache.add_public("shapes", EXAMPLES / "shapes")
-    place = cache.readings("shapes")
-    for number, name in enumerate(("old", "new", "being.partial", "newest")):
+
+
+def keep(place, *names, since=0):
+    """Readings of ten bytes each, as far as the store can see, the oldest first."""
+    for number, name in enumerate(names, since):
         (place / name).mkdir(parents=True)
         (place / name / "data").write_bytes(bytes(10))
         os.utime(place / name, (number, number))
+
+
+def names(*places):
+    return sorted(path.name for place in places for path in place.iterdir())
+
+
+@pytest.mark.parametrize("limit", ["bytes", "number"])
+def test_on_a_server_the_oldest_readings_go_where_they_are_too_much_or_too_many(tmp_path, monkeypatch, limit):
+    store, most = "attention.visitors.store", 2
+    if limit == "bytes":
+        monkeypatch.setattr(f"{store}.PUBLIC_READINGS_BYTES", 10 * most + 5)
+        monkeypatch.setattr(f"{store}.RUN_READINGS_BYTES", 10 * most + 5)
+    else:
+        monkeypatch.setattr(f"{store}.MOST_READINGS", most)
+    cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None)
+    cache.add_public("shapes", EXAMPLES / "shapes")
+    cache.add_public("compared", EXAMPLES / "compared")
+    place, of_member = cache.readings("shapes"), cache.readings("compared", "base")
+    keep(place, "old", "new", "being.partial", "newest")
     cache.count_readings("shapes", place)
-    assert sorted(path.name for path in place.iterdir()) == ["being.partial", "new", "newest"]
+    assert names(place) == ["being.partial", "new", "newest"]
+    keep(of_member, "another", since=9)
+    cache.count_readings("compared", of_member)
+    kept = ["another", "being.partial", *(["new"] if limit == "number" else []), "newest"]
+    assert names(place, of_member) == kept, "examples share their bytes, and have a list each"
+
+    ticket = cache.add(shutil.copytree(EXAMPLES / "compared", cache.new_folder()), "somebody")
+    members = [cache.readings(ticket, name) for name in ("base", "adapter_1")]
+    for since, member in enumerate(members):
+        keep(member, *(f"{since}{number}" for number in range(2)), since=10 * since)
+    cache.count_readings(ticket, members[1])
+    assert names(*filter(os.path.isdir, members)) == (["10", "11"] if limit == "bytes" else ["00", "01", "10", "11"])
     cache.close()
 
 

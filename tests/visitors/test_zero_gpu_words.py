@@ -1,6 +1,7 @@
 """Seconds that a job asks ZeroGPU for, and sentences where nothing came of it."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -11,11 +12,12 @@ from attention.capture.work import Work
 from attention.errors import Cancelled, InvalidRequest, LimitExceeded
 from attention.runs.partial import PartialRun
 from attention.visitors import zero_gpu
-from attention.visitors.zero_gpu import MOST_S, asked_seconds, end_worker, refusal, run_on_zero_gpu, seconds
+from attention.visitors.zero_gpu import MOST_S, asked_seconds, end_worker, refusal, run_on_zero_gpu, seconds, words_of
 
 QWEN_2B = {
     "tokens": 1500, "patches": 4000, "new_tokens": 256, "layers": 28, "other_layers": 24, "row_values": 28 * 16 * 1500,
     "weight_bytes": 4_300_000_000, "weight_itemsize": 2, "bytes_on_disk": 300_000_000, "is_loaded": True,
+    "passes": 1.0, "members": 0, "batches": 0,
 }  # fmt: skip
 QWEN_8B = QWEN_2B | {
     "layers": 36,
@@ -50,6 +52,7 @@ def test_the_work_of_a_run_is_all_that_the_time_depends_on():
         ("tokens", 8000), ("new_tokens", 512), ("layers", 90), ("other_layers", 900), ("patches", 40_000),
         ("bytes_on_disk", 2_000_000_000),
         ("weight_bytes", 9_000_000_000), ("weight_itemsize", 4), ("is_loaded", False),
+        ("passes", 40.0), ("members", 100), ("batches", 1000),
     ],
 )  # fmt: skip
 def test_more_of_anything_asks_for_more_seconds(field, more):
@@ -75,6 +78,20 @@ def test_a_comparison_that_needs_more_than_a_visitor_has_is_refused_with_numbers
     fit = max(n for n in range(12) if seconds(QWEN_2B, n) <= MOST_S)
     said = "one beside the base would fit" if fit == 1 else f"{fit} beside the base would fit"
     assert f"fewer adapters ({said})" in words
+
+
+def test_floors_and_parts_ask_for_their_passes_and_are_named_where_they_are_too_many(monkeypatch):
+    """None of them writes an answer; the base in another number format is read from its files."""
+    parts = job(QWEN_2B, 6, "base") | {"beside": {"parts": True}}
+    with pytest.raises(LimitExceeded, match=r"7 runs and 12 passes beside them .* Choose fewer floors or no parts"):
+        asked_seconds(parts)
+    monkeypatch.setenv(zero_gpu.SETTING, "900")
+    kinds = [[], ["zero"], ["paraphrase"], ["dtype"], ["dtype", "paraphrase"]]
+    found = [asked_seconds(job(QWEN_2B, 1, "base") | {"beside": {"floors": each}}) for each in kinds]
+    assert found[0] == asked_seconds(job(QWEN_2B, 1, "base"))
+    assert found == sorted(set(found))
+    assert asked_seconds(job(QWEN_2B, 2, "base")) - found[0] > found[1] - found[0]
+    assert asked_seconds(job(QWEN_2B, 6, "base")) < asked_seconds(parts)
 
 
 def test_the_owner_of_a_space_may_allow_more(monkeypatch):
@@ -107,6 +124,32 @@ def test_each_refusal_says_what_happened_and_what_to_do(message, title, said):
     progress = {"phase": "capture", "done": 3, "total": 28, "process": 1}
     words = refusal(Refused(message, title), progress, 30)
     assert said in words and words.endswith(".") and len(words) < 420
+
+
+@pytest.mark.parametrize(
+    ("asked", "what", "less"),
+    [
+        ({"reading": {"kind": "cells"}}, "reading", "larger blocks of cells (blocks)"),
+        ({"reading": {"kind": "agreement"}}, "reading", "fewer regions (sides)"),
+        ({"reading": {"kind": "lens"}}, "reading", "a run with a shorter answer"),
+        ({"tried": {}}, "trial", "a run with a shorter answer"),
+    ],
+)
+def test_a_question_to_a_finished_run_is_refused_as_one(asked, what, less):
+    given = job(QWEN_2B | {"passes": 2.0, "members": 4096, "batches": 256, "new_tokens": 0}) | asked
+    with pytest.raises(LimitExceeded, match=rf"^This {what} would hold the GPU .* Choose {re.escape(less)}"):
+        asked_seconds(given)
+    for said in (
+        "GPU task aborted",
+        "exceeded (45s requested vs. 7s left)",
+        "your ZeroGPU runs limit",
+        "maximum allowed",
+    ):
+        words = refusal(Refused(said), {}, 30, words_of(given))
+        assert "Nothing was kept" not in words and "examples" not in words and "adapters" not in words
+    assert "The run that was asked about is still there" in refusal(
+        Refused("No GPU was available"), {}, 30, words_of(given)
+    )
 
 
 def test_a_job_that_was_ended_after_it_was_done_is_done(tmp_path):

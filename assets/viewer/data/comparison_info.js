@@ -42,6 +42,8 @@
  * @property {number} shared_tokens
  * @property {number[]} answer_rows  first and last
  * @property {Record<string, AlignedRows[]>} [aligned]  by the folder of a member, beyond the shared tokens
+ * @property {{kind: string, dtype?: string | null, prompt?: string, why?: string}[]} [floors]  noise floors; `why` one was not measured
+ * @property {string[]} [parts]  folders of members whose change is told apart
  * @property {Record<string, {unit: string}>} measures
  * @property {Record<string, number[]>} queries  rows that were compared beforehand, by tower
  * @property {Record<string, number[]>} layers
@@ -75,6 +77,19 @@ export function memberNames(members) {
  */
 export function isSideBySide(comparison) {
   return comparison !== null && comparison.members.some(({ own_towers: isOwn }) => isOwn);
+}
+
+const FLOORS = ['zero', 'dtype', 'paraphrase'];
+
+/** The kinds of noise floors that were measured, each once. @param {ComparisonInfo | null} comparison */
+export function floorKinds(comparison) {
+  const kinds = new Set((comparison?.floors ?? []).filter(({ why }) => why === undefined).map(({ kind }) => kind));
+  return [...kinds].sort((a, b) => FLOORS.indexOf(a) - FLOORS.indexOf(b));
+}
+
+/** Whether a member's change is told apart: by a layer's own weights, and inherited. @param {ComparisonInfo | null} comparison @param {number} member */
+export function hasParts(comparison, member) {
+  return comparison?.parts?.includes(comparison.members[member]?.folder) ?? false;
 }
 
 /** Whether a row is of tokens that all have in common. @param {ComparisonInfo} comparison @param {number} query */

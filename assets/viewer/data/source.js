@@ -33,8 +33,9 @@ import { LruCache } from './lru.js';
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
  * @typedef {{tower: string, query: number, until?: number | null, region: Place, effect?: string | null}} RegionWish  with `effect` the forecast of its knock-out
- * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place}} ChangeWish
- *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared
+ * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place, part?: string, floor?: string}} ChangeWish
+ *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared. `part`: by their layer's own weights
+ *   (`direct`) or by what enters it (`inherited`); `floor`: of the base by itself, by the kind of a noise floor
  */
 
 /**
@@ -238,6 +239,12 @@ export function createSource({
       return found;
     }),
 
+    /** How far the base moves by itself, one kind of floor after the other. @param {ChangeWish[]} wishes @returns {Promise<Numbers[] | null>} */
+    floors: (wishes) => wanted('floors', wishes.map(changePath).join(' '), (signal) => Promise.all(wishes.map((wish) => numbers(changePath(wish), signal, 'low')))),
+
+    /** How far the log-probability of each token of the answer moves by itself. @param {string[]} kinds @returns {Promise<Numbers[] | null>} */
+    logprobFloors: (kinds) => wanted('logprob floors', kinds.join(' '), (signal) => Promise.all(kinds.map((kind) => numbers(`logprobs?floor=${kind}`, signal, 'low')))),
+
     /** Of each token of the answer, by each member. */
     logprobs: () => wanted('logprobs', 'logprobs', (signal) => numbers('logprobs', signal)),
 
@@ -332,8 +339,9 @@ export function tablePath({ tower, name }) {
 }
 
 /** @param {ChangeWish} wish */
-export function changePath({ tower, measure, adapter, query, region }) {
-  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}`;
+export function changePath({ tower, measure, adapter, query, region, part, floor }) {
+  const of = `${part ? `&part=${part}` : ''}${floor ? `&floor=${floor}` : ''}`;
+  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}${of}`;
 }
 
 /** @param {RegionWish} wish */

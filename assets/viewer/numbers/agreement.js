@@ -21,6 +21,7 @@
  * @property {string} note     on what was not measured
  * @property {string} paths    that other paths stay open
  */
+import { isRatio } from './ratios.js';
 
 /**
  * Spearman's rank correlation, equal values sharing their mean rank; null where one is the same everywhere.
@@ -59,13 +60,13 @@ export function agreementOf(expected, measured) {
 }
 
 /**
- * Agreement of the map on screen, by truth; null where it is none of places: a column, or of another tower.
+ * Agreement of the map on screen, by truth; null where it is no order of places by harm: a column, a ratio, or of another tower.
  * @param {KeptAgreement} kept
  * @param {import('../state/fields.js').Shown | null} shown
  * @returns {Partial<Record<Truth, Agreement>> | null}
  */
 export function agreementOnScreen({ tower, regions, measured }, shown) {
-  if (!shown || shown.tower !== tower || (shown.direction === 'read by') || (shown.direction === 'received' && !shown.effect)) return null;
+  if (!shown || shown.tower !== tower || isRatio(shown.effect) || shown.direction === 'read by' || (shown.direction === 'received' && !shown.effect)) return null;
   const sign = shown.effect ? 1 : -1; // what is read is expected to be missed
   const expected = regions.map(({ keys }) => sign * keys.reduce((sum, key) => sum + shown.row[key], 0));
   return Object.fromEntries(Object.entries(measured).map(([truth, values]) => [truth, agreementOf(expected, values)]));

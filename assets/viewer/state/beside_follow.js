@@ -5,8 +5,8 @@
  * the state and the sources, and no document.
  */
 import { makeAtlas } from '../numbers/atlas.js';
-import { isShared, isSideBySide, rowsOf, seriesOf } from '../data/comparison_info.js';
-import { changeWish, massesName } from './change_wish.js';
+import { floorKinds, isShared, isSideBySide, rowsOf, seriesOf } from '../data/comparison_info.js';
+import { changeWish, floorWishes, massesName } from './change_wish.js';
 import { readPositions, wantedAtlas } from './follow.js';
 import { atlasPath, changePath } from '../data/source.js';
 
@@ -14,9 +14,9 @@ import { atlasPath, changePath } from '../data/source.js';
 export function createBesideFollower(state) {
   /** How far heads moved, and how much of the picture they read at all, where that was kept: nothing is shown of two rows at once. */
   function kept() {
-    const { sources, whole, comparison, info, selection, right, measure, of, region } = state.get;
+    const { sources, whole, comparison, info, selection, right, measure, of, region, part } = state.get;
     if (!whole || !comparison || !info || !selection || isSideBySide(comparison)) return {};
-    const wish = changeWish(info, selection, { right, measure, of, region });
+    const wish = changeWish(info, selection, { right, measure, of, region, part, comparison });
     const change = whole.keptChange(wish);
     if (!change) return {};
     const found = { change: { name: changePath(wish), values: change.values, positions: [] } };
@@ -29,23 +29,23 @@ export function createBesideFollower(state) {
 
   /** How far heads moved, how much of the picture they read at all, and what else is set beside it. */
   async function follow() {
-    const { sources, infos, whole, comparison, info, selection, left, right, measure, of, scale, list, region, own } = state.get;
+    const { sources, infos, whole, comparison, info, selection, left, right, measure, of, scale, list, region, part, own } = state.get;
     if (!whole || !comparison || !info || !selection) return;
     const isNow = (/** @type {(keyof import('./fields.js').ComparisonFields)[]} */ ...names) => {
-      const then = { sources, selection, left, right, measure, of, scale, list, region };
+      const then = { sources, selection, left, right, measure, of, scale, list, region, part };
       return names.every((name) => state.get[name] === /** @type {any} */ (then)[name]);
     };
-    const wish = changeWish(info, selection, { right, measure, of, region });
+    const wish = changeWish(info, selection, { right, measure, of, region, part, comparison });
 
     const readChange = async () => {
       const name = changePath(wish);
       if (state.get.change?.name === name) return;
       const found = await whole.change(wish).catch((error) => {
-        if (!wish.region || error.status !== 404 || error.isExpired) throw error;
-        state.set({ notice: error.message, measure: 'js_image' }); // a file has not every place
+        if (!(wish.region || wish.part) || error.status !== 404 || error.isExpired) throw error;
+        state.set({ notice: error.message, ...(wish.part ? { part: '' } : { measure: 'js_image' }) }); // a file has not every place, parts are of compared rows
         return null;
       });
-      if (found && isNow('sources', 'selection', 'right', 'measure', 'of', 'region')) state.set({ change: { name, values: found.values, positions: [] } });
+      if (found && isNow('sources', 'selection', 'right', 'measure', 'of', 'region', 'part')) state.set({ change: { name, values: found.values, positions: [] } });
     };
 
     const readMasses = async () => {
@@ -56,6 +56,21 @@ export function createBesideFollower(state) {
       if (!isNow('sources', 'selection', 'right', 'measure', 'of')) return;
       const [base, other] = values;
       state.set({ imageMasses: base && other ? lesserOf(name, base, other) : null });
+    };
+
+    const readFloors = async () => {
+      const [name, wishes] = [changePath(wish), floorWishes(comparison, wish)];
+      if (state.get.floors?.name === (wishes.length ? name : undefined)) return;
+      const found = wishes.length ? await whole.floors(wishes).catch(() => null) : null; // of a place, say, of which a file has none
+      if (!isNow('sources', 'selection', 'right', 'measure', 'of', 'region', 'part')) return;
+      state.set({ floors: found && { name, kinds: floorKinds(comparison), tables: found.map(({ values }) => values) } });
+    };
+
+    const readLogprobFloors = async () => {
+      const kinds = floorKinds(comparison);
+      if (state.get.logprobFloors || !kinds.length || list !== 'tokens') return;
+      const found = await whole.logprobFloors(kinds).catch(() => null);
+      if (found && isNow('sources')) state.set({ logprobFloors: { name: 'logprobs', kinds, tables: found.map(({ values }) => values) } });
     };
 
     const readLogprobs = async () => {
@@ -78,15 +93,15 @@ export function createBesideFollower(state) {
     const readSteps = async () => {
       const series = seriesOf(comparison.members);
       const isThere = series?.points.every(({ member }) => wish.query === null || member === 0 || rowsOf(comparison, member, member, { query: wish.query }) !== null);
-      const wishes = series && isThere && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of, region })) : [];
+      const wishes = series && isThere && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of, region, part: '', comparison })) : [];
       const name = wishes.map(changePath).join(' ');
       if (!wishes.length || state.get.steps?.name === name) return;
       const found = await whole.changes(wishes);
       if (found && isNow('sources', 'selection', 'measure', 'of', 'list', 'region')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
     };
 
-    const ofHeads = isSideBySide(comparison) ? [] : [readChange(), readMasses(), readSteps()];
-    await Promise.all([...ofHeads, readLogprobs(), readAtlases()]);
+    const ofHeads = isSideBySide(comparison) ? [] : [readChange(), readMasses(), readSteps(), readFloors()];
+    await Promise.all([...ofHeads, readLogprobs(), readLogprobFloors(), readAtlases()]);
   }
 
   return { kept, follow };

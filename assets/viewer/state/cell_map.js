@@ -6,8 +6,9 @@
  * @typedef {import('../numbers/cell_map.js').CellMap} CellMap
  * @typedef {import('../numbers/cell_map.js').Measure} Measure
  */
-import { answerTokens, promptLength } from '../data/run_info.js';
+import { promptLength } from '../data/run_info.js';
 import { measuresOf } from '../numbers/cell_map.js';
+import { targetOf } from './reading.js';
 
 const KIND = 'cells';
 
@@ -19,14 +20,8 @@ export function createCellMap(state, asking) {
   /** @type {unknown} */
   let heard = null; // the last that was taken over
 
-  /** The tokens that are asked about: those of the forecast on screen, else the whole answer. */
-  function tokensAsked() {
-    const { info, reading } = state.get;
-    return reading?.kind === 'forecast' ? reading.tokens : info ? answerTokens(info) : [];
-  }
-
   /** @param {CellMap | null} map */
-  const isOfThese = (map) => map !== null && map.rows === null && String(map.target.tokens) === String(tokensAsked());
+  const isOfThese = (map) => map !== null && map.rows === null && String(map.target.tokens) === String(targetOf(state.get));
 
   /** @param {CellMap} map */
   function take(map) {
@@ -35,10 +30,13 @@ export function createCellMap(state, asking) {
     state.set({ cells: map, ...(!measures.includes(cellsMeasure) && { cellsMeasure: measures[0] }) });
   }
 
+  /** @param {Error} error */
+  const say = ({ message }) => state.set({ notice: message });
+
   /** @param {string} name */
   async function fetch(name) {
     const { source } = state.get;
-    const found = await source?.reading(name).catch(() => null);
+    const found = await source?.reading(name).catch(say);
     if (!found || state.get.source !== source) return false;
     take({ ...found, name });
     return true;
@@ -85,11 +83,6 @@ export function createCellMap(state, asking) {
       const found = (made ?? []).find((each) => each.kind === KIND && isOfThese(/** @type {any} */ (each)));
       if (found && (await fetch(found.name))) return state.set({ cellsShown: true });
       cellMap.ask();
-    },
-
-    /** Back to what is read, or to the forecast. */
-    hide() {
-      if (state.get.cellsShown) state.set({ cellsShown: false });
     },
 
     dispose: state.on(['readings'], hear),

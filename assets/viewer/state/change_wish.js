@@ -1,5 +1,6 @@
 // @ts-check
 /** Which change of heads is asked for, of which row and by which measure, and what image masses belong to it. Knows no document. */
+import { floorKinds, hasParts } from '../data/comparison_info.js';
 import { isOnImage } from '../numbers/change_measures.js';
 import { isOfRegion, regionIn } from '../numbers/regions.js';
 import { cellsRead, gridsOf, keysAreTokens } from '../data/run_info.js';
@@ -7,16 +8,30 @@ import { queryOf } from '../data/selection.js';
 
 /** @typedef {import('../data/selection.js').Selection} Selection */
 
+const FLOORS_OF_PLACES = ['region_mass', 'region_share', 'region_lift'];
+
 /**
  * How far every head moved: of the selected token's row, or as a mean; by a measure of a place how far what lies there.
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {Selection} selection
- * @param {{right: number, measure: string, of: 'mean' | 'token', region: import('../numbers/regions.js').Region | null}} what
+ * @param {{right: number, measure: string, of: 'mean' | 'token', region: import('../numbers/regions.js').Region | null, part: import('./fields.js').Part, comparison: import('../data/comparison_info.js').ComparisonInfo | null}} what
  * @returns {import('../data/source.js').ChangeWish}
  */
-export function changeWish(info, selection, { right, measure, of, region: chosen }) {
+export function changeWish(info, selection, { right, measure, of, region: chosen, part, comparison }) {
   const region = isOfRegion(measure) ? regionIn(info, chosen, selection.tower) : null;
-  return { tower: selection.tower, measure, adapter: right - 1, query: rowOfMatrix(info, selection, of), ...(region && { region }) };
+  const own = part && !region && hasParts(comparison, right) ? { part } : {}; // what lies in a place is not told apart
+  return { tower: selection.tower, measure, adapter: right - 1, query: rowOfMatrix(info, selection, of), ...(region && { region }), ...own };
+}
+
+/**
+ * The noise floors of a change, one for each kind: of rows that were compared beforehand, and of a place what can be told of its mean.
+ * @param {import('../data/comparison_info.js').ComparisonInfo} comparison
+ * @param {import('../data/source.js').ChangeWish} wish
+ * @returns {import('../data/source.js').ChangeWish[]}
+ */
+export function floorWishes(comparison, { tower, measure, query, region }) {
+  const isKnown = region ? query === null && FLOORS_OF_PLACES.includes(measure) : query === null || comparison.queries[tower]?.includes(query);
+  return isKnown ? floorKinds(comparison).map((floor) => ({ tower, measure, adapter: 0, query, ...(region && { region }), floor })) : [];
 }
 
 /**

@@ -23,14 +23,14 @@ export const OWN_LISTS = ['tokens', 'answers'];
 
 /**
  * What differs from where a comparison begins, beside the pair and its measure.
- * @param {Pick<Fields, 'left' | 'right' | 'measure' | 'of' | 'list' | 'alone' | 'split' | 'magnified'> & {own?: Fields['own']}} fields
+ * @param {Pick<Fields, 'left' | 'right' | 'measure' | 'of' | 'list' | 'alone' | 'split' | 'magnified'> & Partial<Pick<Fields, 'own' | 'part' | 'hidesNoise'>>} fields
  * @returns {Record<string, string>}
  */
-export function writeView({ left, right, measure, of, list, alone, split, magnified, own = [] }) {
+export function writeView({ left, right, measure, of, list, alone, split, magnified, own = [], part = '', hidesNoise = false }) {
   return {
     left: String(left), right: String(right), measure, of,
     ...(list === 'heads' ? {} : { list }), ...(alone === null ? {} : { alone }), ...(split === 0.5 ? {} : { split: String(Math.round(100 * split)) }),
-    ...(magnified ? { magnified: 'true' } : {}), ...(own.length ? { heads: writeOwn(own) } : {}),
+    ...(part ? { part } : {}), ...(hidesNoise ? { noise: 'hidden' } : {}), ...(magnified ? { magnified: 'true' } : {}), ...(own.length ? { heads: writeOwn(own) } : {}),
   };
 }
 
@@ -42,7 +42,7 @@ export function writeView({ left, right, measure, of, list, alone, split, magnif
  * @param {Record<string, string>} texts
  * @param {boolean} [hasPlace]  that is measured
  */
-export function readView({ members, measures }, hasPicture, view, texts, hasPlace = false) {
+export function readView({ members, measures, parts, floors }, hasPicture, view, texts, hasPlace = false) {
   const isOwn = members.some(({ own_towers: hasOwn }) => hasOwn); // then only each map by itself is there
   const offered = offeredMeasures({ measures }, hasPlace);
   const right = number(texts.right, 1, members.length - 1) ?? number(String((view.adapter ?? -1) + 1), 1, members.length - 1) ?? 1;
@@ -52,6 +52,8 @@ export function readView({ members, measures }, hasPicture, view, texts, hasPlac
     right, left: left === right ? 0 : left,
     measure: [texts.measure, view.measure, hasPicture ? 'js_image' : 'js_row'].find((name) => name && offered.includes(name)) ?? offered[0] ?? 'js_image',
     of: /** @type {Fields['of']} */ (texts.of === 'token' ? 'token' : 'mean'),
+    part: /** @type {Fields['part']} */ (parts?.includes(members[right].folder) && ['direct', 'inherited'].includes(texts.part) ? texts.part : ''),
+    hidesNoise: texts.noise === 'hidden' && Boolean(floors?.length),
     list: LISTS.find((name) => name === texts.list && (name !== 'steps' || seriesOf(members)) && (!isOwn || OWN_LISTS.includes(name))) ?? (isOwn ? OWN_LISTS[0] : 'heads'),
     alone: PANES.find((name) => name === texts.alone && (!isOwn || OWN_PANES.includes(name))) ?? null,
     ...(split === null ? {} : { split: split / 100 }),

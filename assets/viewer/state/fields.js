@@ -83,6 +83,8 @@ export {};
  * @typedef {ReturnType<typeof import('./state.js').createState<Fields>>} ViewerState
  */
 
+/** @typedef {'' | 'direct' | 'inherited'} Part  by a layer's own weights, or by what enters it */
+
 /**
  * @typedef {object} ComparedFields
  * @property {import('../data/source.js').Source | null} whole   of the comparison itself; `source` is that of the base's run
@@ -97,6 +99,10 @@ export {};
  * @property {(Shown | null)[]} rows  of all members, as far as they are here
  * @property {string} measure
  * @property {'mean' | 'token'} of   what the matrix is of
+ * @property {Part} part       of the change: '' all of it
+ * @property {boolean} hidesNoise  heads whose change lies below the noise floor are not painted
+ * @property {import('../numbers/noise.js').Floors | null} floors  of the change on screen, where it has any
+ * @property {import('../numbers/noise.js').Floors | null} logprobFloors
  * @property {Table | null} change   [layers, heads]
  * @property {Table | null} imageMasses  the smaller one of base and adapter, [layers, heads]
  * @property {import('./own_heads.js').OwnHead[]} own  by member, where no head stands for another; else empty

@@ -5,7 +5,7 @@
  * @typedef {{name: string, layers: number[], caution: string}} Lens
  */
 const KIND = 'lens';
-const NOT_HELD = 'This file does not hold the words of the lens.';
+const NOT_HELD = 'This page does not hold the words of the lens.';
 
 /**
  * The layer after which words are shown: the one that is chosen, or the last where none is.

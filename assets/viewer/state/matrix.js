@@ -1,6 +1,7 @@
 // @ts-check
 /** The matrix of change that is on screen: the last that is whole, until the one that is wished is there. Knows no document. */
 import { highestOf, negligible } from '../numbers/change_matrix.js';
+import { belowNoise } from '../numbers/noise.js';
 import { changePath } from '../data/source.js';
 import { changeWish, massesName } from './change_wish.js';
 
@@ -12,22 +13,26 @@ import { changeWish, massesName } from './change_wish.js';
  * @property {string} measure
  * @property {string} tower
  * @property {number} high                how far from no change the colours go
+ * @property {Uint8Array | null} below    1 where the change is no more than noise; null without noise floors
+ * @property {import('../numbers/noise.js').Floors | null} floors
  */
 
 /**
  * @param {HeldMatrix | null} before
- * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of' | 'region'>} fields
+ * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of' | 'region' | 'part' | 'comparison' | 'floors'>} fields
  * @returns {{held: HeldMatrix | null, isStale: boolean}}  the same `held` where nothing of it has changed
  */
-export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of, region }) {
+export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of, region, part, comparison, floors: all }) {
   if (!info || !selection) return { held: null, isStale: false };
   const { tower } = selection;
   const massName = massesName(info, selection, { right, measure, of });
   const isMass = massName === null || imageMasses === null || imageMasses.name === massName;
-  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of, region })) && isMass;
+  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison })) && isMass;
   if (!isNow || !change) return { held: before?.tower === tower ? before : null, isStale: true };
   const masses = massName === null ? null : imageMasses?.values ?? null;
   const { values } = change;
-  const isSame = before && before.values === values && before.masses === masses && before.measure === measure && before.tower === tower;
-  return { held: isSame ? before : { values, masses, faint: negligible(masses, values.length), measure, tower, high: highestOf(values) }, isStale: false };
+  const floors = all?.name === change.name ? all : null;
+  const isSame = before && before.values === values && before.masses === masses && before.measure === measure && before.tower === tower && before.floors === floors;
+  const made = () => ({ values, masses, faint: negligible(masses, values.length), measure, tower, high: highestOf(values), below: belowNoise(floors, values), floors });
+  return { held: isSame ? before : made(), isStale: false };
 }

@@ -22,7 +22,7 @@ import { readingName } from './readings.js';
 
 const KIND = 'forecast';
 const RELATIVE = 'relative';
-const NOT_HELD = { forecast: 'This file does not hold that forecast.', relative: 'This file does not hold relative attention.' };
+const NOT_HELD = { forecast: 'This page does not hold that forecast.', relative: 'This page does not hold relative attention.' };
 const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
 const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 
@@ -53,6 +53,11 @@ export function findRelative(made, tower) {
 /** Why there is no relative attention in a tower, '' where there can be. @param {RunInfo} info @param {string} tower */
 export function whyNoRelative(info, tower) {
   return gridsOf(info, tower).length && queriesAreTokens(info, tower) ? '' : 'Relative attention is of rows in which text reads a picture: there are none in this tower.';
+}
+
+/** The tokens that anything is asked about: those of the forecast on screen, else the whole answer. @param {Pick<import('./fields.js').Fields, 'info' | 'reading'>} fields */
+export function targetOf({ info, reading }) {
+  return reading?.kind === KIND ? reading.tokens : info ? answerTokens(info) : [];
 }
 
 /** The towers that a forecast is asked for: those in which text reads, and the one on screen. @param {RunInfo} info @param {string} tower */
@@ -114,8 +119,14 @@ export function createReadingChoice(state, { asking, select, announce }) {
   }
 
   const choice = {
+    /** What is chosen is seen: a map that was measured is put away. */
+    uncover() {
+      if (state.get.cellsShown) state.set({ cellsShown: false });
+    },
+
     /** What was read. */
     read() {
+      choice.uncover();
       choice.stop();
       wished = '';
       if (state.get.reading) put(null);
@@ -125,6 +136,7 @@ export function createReadingChoice(state, { asking, select, announce }) {
     async forecast(tokens = null) {
       const { info, source, selection } = state.get;
       if (!info || !source || !selection || whyNoForecast(info)) return;
+      choice.uncover();
       const wanted = tokens ?? answerTokens(info);
       const find = (/** @type {MadeReading[]} */ made) => findForecast(made, wanted, selection.tower, tokens === null);
       const known = find(state.get.forecasts) ?? find(await look(source));
@@ -144,6 +156,7 @@ export function createReadingChoice(state, { asking, select, announce }) {
     async relative() {
       const { info, source, selection } = state.get;
       if (!info || !source || !selection || whyNoRelative(info, selection.tower)) return;
+      choice.uncover();
       const known = findRelative(await look(source), selection.tower);
       if (state.get.source !== source) return;
       if (known) return put(known);

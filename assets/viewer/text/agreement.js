@@ -1,7 +1,9 @@
 // @ts-check
 /** What is said of how far maps agree with hiding and painting on this input. It does not oversell: one input says little. Knows no document. */
+import { answerTokens } from '../data/run_info.js';
 import { formatSigned } from '../numbers/change_measures.js';
 import { agreementOnScreen } from '../numbers/agreement.js';
+import { targetName } from './effect.js';
 import { headName } from './map.js';
 
 /**
@@ -54,11 +56,14 @@ function screenName({ layer, head, effect, direction, until, query }) {
  * The sentences around it.
  * @param {KeptAgreement} kept
  * @param {import('../state/fields.js').Shown | null} shown
+ * @param {import('../data/run_info.js').RunInfo} info
  */
-export function agreementWords(kept, shown) {
+export function agreementWords(kept, shown, info) {
+  const { tokens } = kept.target;
+  const target = targetName(info, { tokens, isWhole: String(tokens) === String(answerTokens(info)) });
   const isPaired = kept.measured.painted !== undefined;
   return {
-    head: `${kept.n_regions} regions of this input${isPaired ? ', each hidden and each painted over' : ', each hidden'} (the answer’s log-probability is ${formatSigned(kept.value)}). ${DESCRIPTIVE}`,
-    foot: [kept.caution, kept.note, kept.paths, !agreementOnScreen(kept, shown) && 'What is on screen is no map of what text reads of places, so it is not judged.'].filter(Boolean).join(' '),
+    head: `${kept.n_regions} regions of this input${isPaired ? ', each hidden and each painted over' : ', each hidden'} (the log-probability of ${target} is ${formatSigned(kept.value)}). ${DESCRIPTIVE}`,
+    foot: [kept.caution, kept.note, kept.paths, !agreementOnScreen(kept, shown) && 'What is on screen is not judged: only what text reads of places is, and a forecast of that.'].filter(Boolean).join(' '),
   };
 }

@@ -10,9 +10,12 @@ import { MEANING } from './tried.js';
 
 export const TRIED_ANSWERS = 'What the answer does lose if nothing else may read a cell: measured cell by cell, a pass of the model for each; no explanation.';
 const ONE_BY_ONE = 'Each is tried by itself: a place of several cells may lose little by one of them, and much by all.';
+/** Beside the switch, where patches of another tower are on screen. */
+export const OF_OTHERS = 'Not shown here: it is of the cells that text reads.';
 
 /** @type {Record<Measure, string>} */
 export const MEASURES = { hidden: 'hidden', mean: 'painted over', blur: 'blurred' };
+
 /**
  * What the map says, the number first; how far it is before that.
  * @param {CellMap} map
@@ -29,10 +32,17 @@ export function measuredSentence(map, measure) {
   return `${far}Measured: ${inNats(worst.change)} with ${place} ${MEASURES[measure]}, the most of ${far ? 'those' : `all ${map.total} ${what}`} (losses ${formatSigned(lost)}, gains ${formatSigned(gained)} in sum).`;
 }
 
+/** What is on screen, as its title has it. @param {CellMap} map @param {Measure} measure @param {import('../data/run_info.js').RunInfo} info */
+export function measuredTitle({ block: [down, right], ...map }, measure, info) {
+  return `effect on ${targetOfMap(map, info)} of each ${down * right === 1 ? 'cell' : `block of ${down} × ${right} cells`} ${MEASURES[measure]}, measured`;
+}
+
+/** @param {Pick<CellMap, 'target'>} map @param {import('../data/run_info.js').RunInfo} info */
+const targetOfMap = ({ target: { tokens } }, info) => targetName(info, { tokens, isWhole: String(tokens) === String(answerTokens(info)) });
+
 /** What belongs to it. @param {CellMap} map @param {import('../data/run_info.js').RunInfo} info */
-export function measuredCaution({ paths, total, target: { tokens }, rows }, info) {
-  const isWhole = String(tokens) === String(answerTokens(info));
-  const own = `Of the log-probability of ${targetName(info, { tokens, isWhole })}, whatever row or head is chosen${rows === null ? '' : '; hidden from some rows alone'}.`;
+export function measuredCaution({ paths, total, target, rows }, info) {
+  const own = `Of the log-probability of ${targetOfMap({ target }, info)}, whatever row or head is chosen${rows === null ? '' : '; hidden from some rows alone'}.`;
   return [own, paths, total > 1 && ONE_BY_ONE, MEANING].filter(Boolean).join(' ');
 }
 

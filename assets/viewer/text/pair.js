@@ -102,11 +102,14 @@ export function differenceLabels({ isSame }, { range, isOwn }) {
  * @param {number} what.value
  * @param {number | null} what.mass   the smaller image mass of the two; null where it does not count
  * @param {import('../numbers/change_matrix.js').Weights | null} what.weights
+ * @param {string} [what.floored]   beside noise floors
+ * @param {boolean} [what.isBelow]  it is no more than noise
  */
-export function headWords({ measure, unit, layer, place, head, value, mass, weights }) {
+export function headWords({ measure, unit, layer, place, head, value, mass, weights, floored = '', isBelow = false }) {
   const lines = [`${measureText(measure)}: ${formatMeasure(measure, unit, value)}`];
   if (Number.isNaN(value)) lines[0] = 'no value: of the two rows one has no attention on the picture, or their peaks are on different pictures';
   else if (value === 0) lines[0] += ', exactly';
+  if (floored && value !== 0) lines.push(isBelow ? `${floored}: no more than noise` : floored);
   if (mass !== null && mass < NEGLIGIBLE) lines.push(`faint: only ${formatPercent(mass)} of the row is on the picture in one of the two`);
   if (weights && value !== 0 && !Number.isNaN(value)) {
     lines.push(isLookingChanged(weights, place) ? "this layer's own queries or keys are changed" : "this layer's queries and keys are not changed: it is inherited from before it");

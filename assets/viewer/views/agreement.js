@@ -1,8 +1,9 @@
 // @ts-check
 /** "How far do these agree here?": asked for by one press, answered under the map, with the map on screen among those that are judged. */
-import { answerTokens } from '../data/run_info.js';
 import { agreementTable, agreementWords, QUESTION, QUESTION_TITLE } from '../text/agreement.js';
+import { targetOf } from '../state/reading.js';
 import { create, listen, part } from './dom.js';
+import { linkHow } from './how_to_read.js';
 
 const KIND = 'agreement';
 
@@ -16,14 +17,15 @@ export function createAgreementView(root, state, asking, canAsk) {
   const button = create('button', { type: 'button', class: 'av-toggle', text: QUESTION, title: QUESTION_TITLE, 'data-ask': 'agreement' });
   const stop = create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' });
   const asked = create('span', { class: 'av-show-agree' }, [button, stop]);
-  part(root, 'show').append(asked);
+  part(root, 'choices').append(asked);
 
   const head = create('p', { class: 'av-agree-said' });
   const table = create('table', { class: 'av-agree-table' });
-  const foot = create('p', { class: 'av-agree-said' });
+  const foot = create('span');
+  const below = create('p', { class: 'av-agree-said' }, [foot, ' ', linkHow(root, KIND)]);
   const close = create('button', { type: 'button', class: 'av-toggle', text: 'Close' });
   const said = create('p', { class: 'av-agree-said' });
-  const element = create('div', { class: 'av-agree', role: 'region', 'aria-label': QUESTION, hidden: '' }, [said, head, create('div', { class: 'av-agree-scroll' }, [table]), foot, close]);
+  const element = create('div', { class: 'av-agree', role: 'region', 'aria-label': QUESTION, hidden: '' }, [said, head, create('div', { class: 'av-agree-scroll' }, [table]), below, close]);
   part(root, 'sinks').after(element);
   /** @type {unknown} */
   let heard = null;
@@ -32,7 +34,7 @@ export function createAgreementView(root, state, asking, canAsk) {
   /** @param {string} name */
   async function take(name) {
     const { source } = state.get;
-    const found = await source?.reading(name).catch(() => null);
+    const found = await source?.reading(name).catch(({ message }) => state.set({ notice: message }));
     if (found && state.get.source === source) state.set({ agreement: { ...found, name } });
   }
 
@@ -49,7 +51,7 @@ export function createAgreementView(root, state, asking, canAsk) {
   const line = (texts, tag) => create('tr', {}, texts.map((text, i) => (i && tag === 'td' ? create('td', { text }) : create('th', { text, scope: tag === 'th' ? 'col' : 'row' }))));
 
   function show() {
-    const { info, agreement, readings, shown } = state.get;
+    const { info, agreement, readings, shown, drawn } = state.get;
     const wish = readings[KIND];
     const working = Boolean(wish?.working);
     asked.hidden = !info || !(canAsk() || agreement);
@@ -59,10 +61,11 @@ export function createAgreementView(root, state, asking, canAsk) {
     element.hidden = isClosed || !(agreement || text);
     if (element.hidden) return;
     said.textContent = text;
-    for (const each of [head, table, foot]) each.hidden = !agreement;
-    if (!agreement) return;
-    const { columns, rows } = agreementTable(agreement, shown);
-    const words = agreementWords(agreement, shown);
+    for (const each of [head, table, below]) each.hidden = !agreement;
+    if (!agreement || !info) return;
+    const judged = drawn?.measured ? null : shown; // the map on screen, where it is not a measurement
+    const { columns, rows } = agreementTable(agreement, judged);
+    const words = agreementWords(agreement, judged, info);
     [head.textContent, foot.textContent] = [words.head, words.foot];
     table.replaceChildren(create('thead', {}, [line(columns, 'th')]), create('tbody', {}, rows.map((row) => line(row, 'td'))));
   }
@@ -72,7 +75,7 @@ export function createAgreementView(root, state, asking, canAsk) {
     const { info, source, reading } = state.get;
     isClosed = false;
     if (!info || state.get.readings[KIND]?.working) return;
-    const tokens = reading?.tokens ?? answerTokens(info);
+    const tokens = targetOf(state.get);
     const isOfThese = (/** @type {{target: {tokens: number[]} | null} | null} */ each) => String(each?.target?.tokens) === String(tokens);
     if (isOfThese(state.get.agreement)) return show();
     const made = await source?.readings().catch(() => null);
@@ -88,7 +91,7 @@ export function createAgreementView(root, state, asking, canAsk) {
     listen(stop, { click: () => { asking?.stop(KIND); button.focus(); } }),
     listen(close, { click: () => { isClosed = true; show(); button.focus(); } }),
     state.on(['readings'], hear),
-    state.on(['info', 'agreement', 'shown'], show),
+    state.on(['info', 'agreement', 'shown', 'drawn'], show),
   ];
   show();
   return { dispose: () => { undo.forEach((end) => end()); asked.remove(); element.remove(); } };

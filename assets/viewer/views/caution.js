@@ -13,10 +13,10 @@ const SAID = {
 
 /** @param {HTMLElement} root @param {import('../state/fields.js').ViewerState} [state]  where effects can be shown */
 export function createCaution(root, state) {
-  const shown = () => SAID[state?.get.cellsShown ? 'tried' : state?.get.reading?.kind ?? 'read'];
+  const shown = () => SAID[state?.get.drawn?.measured ? 'tried' : state?.get.reading?.kind ?? 'read'];
   const page = createHowToRead(root);
   const said = document.createTextNode(shown().words);
   part(root, 'caution').replaceChildren(said, linkHow(root, () => shown().about));
-  const undo = state?.on(['reading', 'cellsShown'], () => { said.textContent = shown().words; });
+  const undo = state?.on(['reading', 'drawn'], () => { said.textContent = shown().words; });
   return { dispose: () => { undo?.(); page.dispose(); } };
 }

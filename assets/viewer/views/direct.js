@@ -4,6 +4,7 @@ import { answerTokens } from '../data/run_info.js';
 import { formatSigned } from '../numbers/change_measures.js';
 import { DIRECT_ANSWERS, directSentence, partsOfLogit } from '../text/direct.js';
 import { targetName } from '../text/effect.js';
+import { readingName } from '../state/readings.js';
 import { create, listen, part } from './dom.js';
 import { linkHow } from './how_to_read.js';
 
@@ -33,24 +34,26 @@ export function createDirect(root, state, readings, choose) {
     return selection && all.includes(selection.token) && selection.until === null ? [selection.token] : all;
   }
 
+  /** It was asked about these tokens, and not about those that were chosen before. */
+  const isOfThese = () => state.get.readings[KIND]?.name === readingName({ tokens: tokensAsked() });
+
   function show() {
     const { info, readings: asked } = state.get;
     const now = asked[KIND];
-    const tokens = tokensAsked();
-    element.hidden = !info || !tokens.length;
-    button.setAttribute('aria-pressed', String(isOpen));
+    element.hidden = !info || !tokensAsked().length;
+    button.setAttribute('aria-pressed', String(isOpen && isOfThese()));
     stop.hidden = !now?.working;
-    const isOfThese = now?.made && String(now.made.target?.tokens) === String(tokens);
     said.textContent = !isOpen || !now ? '' : now.working || !now.made ? now.text : '';
-    panel.hidden = !isOpen || !info || !isOfThese;
-    if (!panel.hidden) panel.replaceChildren(...written(/** @type {any} */ (info), tokens, /** @type {any} */ (now.made).budget));
+    const made = now?.made;
+    panel.hidden = !isOpen || !info || !made;
+    if (info && made && !panel.hidden) panel.replaceChildren(...written(info, made.target?.tokens ?? [], /** @type {import('../text/direct.js').Budget} */ (made.budget)));
   }
 
   /** @param {import('../data/run_info.js').RunInfo} info @param {number[]} tokens @param {import('../text/direct.js').Budget} budget */
   function written(info, tokens, budget) {
     const parts = partsOfLogit(budget);
     const most = Math.max(...parts.map(({ added }) => Math.abs(added)));
-    const target = targetName(info, { tokens, isWhole: tokens.length > 1 });
+    const target = targetName(info, { tokens, isWhole: String(tokens) === String(answerTokens(info)) });
     const rows = parts.map(({ name, title, added }) => {
       const bar = create('i', { class: added < 0 ? 'av-direct-bar av-less' : 'av-direct-bar' });
       bar.style.setProperty('--av-length', `${most > 0 ? (50 * Math.abs(added)) / most : 0}%`);
@@ -70,14 +73,15 @@ export function createDirect(root, state, readings, choose) {
 
   function ask() {
     const tokens = tokensAsked();
-    if (isOpen && tokens.length) readings.ask(KIND, { tokens });
+    readings.stop(KIND); // of others, which are not waited for any more
+    if (tokens.length) readings.ask(KIND, { tokens });
   }
 
   const undo = [
     listen(button, { click: () => {
-      isOpen = !isOpen;
-      if (!isOpen) readings.stop(KIND);
-      ask();
+      isOpen = !(isOpen && isOfThese());
+      if (isOpen) ask();
+      else readings.stop(KIND);
       show();
     } }),
     listen(stop, { click: () => { readings.stop(KIND); button.focus(); } }),

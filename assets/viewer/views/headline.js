@@ -4,6 +4,7 @@ import { create, part } from './dom.js';
 import { formatPercent, formatTimes, formatValue } from '../data/format.js';
 import { formatSigned } from '../numbers/change_measures.js';
 import { reducedBy } from '../numbers/effects.js';
+import { measuredTitle } from '../text/cell_map.js';
 import { effectTitle, inNats } from '../text/effect.js';
 import { areSummed, formatRatio, isRatio } from '../numbers/ratios.js';
 import { relativeTitle } from '../text/relative.js';
@@ -22,15 +23,19 @@ export function createHeadline(root, state) {
   const facts = part(root, 'facts');
 
   function write() {
-    const { info, shown } = state.get;
+    const { info, shown, drawn } = state.get;
     for (const line of [model, title, facts]) line.replaceChildren();
     if (!info || !shown) return;
     model.textContent = modelName(info);
     const isEffect = shown.effect !== null;
     const what = !shown.effect ? which(info, shown) : (isRatio(shown.effect) ? relativeTitle : effectTitle)(info, { ...shown, effect: shown.effect });
     const isSum = areSummed(shown.effect);
-    title.textContent = `${named('layer', shown.layer, isSum)} · ${named('head', shown.head, isSum)} · ${what}`;
-    title.title = title.textContent;
+    const row = `${named('layer', shown.layer, isSum)} · ${named('head', shown.head, isSum)} · ${what}`;
+    title.textContent = title.title = drawn?.measured ? measuredTitle(drawn.measured.map, drawn.measured.measure, info) : row;
+    if (drawn?.measured) {
+      facts.append(create('span', { text: `tokens and small maps: ${row}` }));
+      return;
+    }
     const isRow = shown.direction === 'reads';
     const isShare = isRow && areShares(shown);
     const parts = isShare && (shown.imageMass > 0 || gridsOf(info, shown.tower).length) ? [`image mass ${formatPercent(shown.imageMass)}`] : [];
@@ -52,7 +57,7 @@ export function createHeadline(root, state) {
     facts.append(...parts.map((text) => create('span', { text })));
   }
 
-  const undo = state.on(['info', 'shown'], write);
+  const undo = state.on(['info', 'shown', 'drawn'], write);
   return { dispose: undo };
 }
 

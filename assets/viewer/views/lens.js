@@ -1,5 +1,5 @@
 // @ts-check
-/** "Words": a button for the logit lens, how far it is with a button that stops it, and after which layer words are shown. */
+/** "Reads as": a button for the logit lens, how far it is with a button that stops it, and after which layer words are shown. */
 import { LENS_ANSWERS, lensLine } from '../text/lens.js';
 import { hasWords } from '../state/lens.js';
 import { create, listen, part } from './dom.js';

@@ -61,8 +61,8 @@ export function createReadingSwitch(root, state, choice, canAsk) {
 
   const undo = [
     listen(read, { click: choice.read }),
-    listen(forecast, { click: () => void (state.get.reading?.kind === 'forecast' || choice.forecast()) }),
-    listen(relative, { click: () => void (state.get.reading?.kind === 'relative' || choice.relative()) }),
+    listen(forecast, { click: () => void (state.get.reading?.kind === 'forecast' ? choice.uncover() : choice.forecast()) }),
+    listen(relative, { click: () => void (state.get.reading?.kind === 'relative' ? choice.uncover() : choice.relative()) }),
     listen(of, { change: () => void choice.forecast(of.value ? of.value.split(',').map(Number) : null) }),
     listen(stop, { click: () => { choice.stop(); read.focus(); } }),
     state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),

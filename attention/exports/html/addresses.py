@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from attention.comparisons.asked_beside import PARTS
 from attention.comparisons.comparison import Comparison
+from attention.comparisons.floors import OF_REGIONS
 from attention.coordinates import SPACES
 from attention.errors import NotInRun
 from attention.measures import regions
@@ -137,6 +139,22 @@ def change_questions(comparison: Comparison, query: int | None, region: Region |
                 yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query)
             for measure in regions.NAMES if place else ():
                 yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query, **place)
+            for part in PARTS if comparison.parts() else ():
+                for measure in comparison.measures(tower):
+                    yield Question.of("change", tower=tower, measure=measure, adapter=adapter, query=query, part=part)
+        for floor in comparison.floor_kinds():
+            fields: dict[str, Any] = {"tower": tower, "adapter": 0, "query": query, "floor": floor}
+            for measure in comparison.measures(tower):
+                yield Question.of("change", measure=measure, **fields)
+            for measure in OF_REGIONS if place and query is None else ():
+                yield Question.of("change", measure=measure, **fields, **place)
+
+
+def logprob_questions(comparison: Comparison) -> Iterator[Question]:
+    """The questions about how probable the answer's tokens are, and how far that moves by itself."""
+    yield Question.of("logprobs")
+    for floor in comparison.floor_kinds():
+        yield Question.of("logprobs", floor=floor)
 
 
 def region_questions(

@@ -32,6 +32,7 @@ from .addresses import (
     column_questions,
     effect_questions,
     line_questions,
+    logprob_questions,
     place_questions,
     read_effect_questions,
     region_questions,
@@ -122,7 +123,7 @@ class _Filling:
         if self.comparison is None:
             return True
         # Not every part of it: a table of many rows is large, and the page does without.
-        self.add([*change_questions(self.comparison, None, self.region), Question("logprobs")])
+        self.add([*change_questions(self.comparison, None, self.region), *logprob_questions(self.comparison)])
         for name, run in self.members.items():
             for tower in text_towers(run):
                 self.add([Question.of("scores", name, tower=tower, name="image_mass")])

@@ -117,6 +117,11 @@ def _effects(found: Run | Comparison, reading: str | None) -> Forecast | None:
     effects = find_reading(found, reading)
     if not isinstance(effects, Forecast):
         raise InvalidRequest(f"A file holds a forecast beside the attention, and no {effects.kind}.")
+    if effects.target.against is not None:
+        raise InvalidRequest(
+            "A file shows what a log-probability would lose; this forecast is of one token against another. Name a "
+            "forecast without against, or write this one as png, npz or csv."
+        )
     if missing := [tower for tower in text_towers(found) if tower not in effects.info["towers"]]:
         raise NotInRun(f"This forecast has no tower {missing[0]}, in which text reads: ask for one of all of them.")
     return effects

@@ -55,7 +55,7 @@ test('a map comes in while it is measured, stays where it is stopped, and anothe
   assert.equal(state.get.cells, partial);
   map.stop();
   assert.deepEqual([state.get.cells.measured, state.get.cells.seconds_left], [{ hidden: 4 }, null]);
-  map.hide();
+  state.set({ cellsShown: false });
   await map.show();
   assert.deepEqual([state.get.cellsShown, sent.length], [true, 2], 'what is there is shown, and not asked for');
   map.ask();
@@ -92,14 +92,14 @@ test('ranks are those of the package: of the truth, its reverse, ties, and of wh
 
 test('the map on screen is judged by what lies in the regions, and what is none of places is not', () => {
   const kept = {
-    tower: 'language', value: -0.01, n_regions: 3, regions: [[0, 1], [2], [3]].map((keys) => ({ image: 0, box: [], keys })), measured: { hidden: [-2, -1, 0], painted: [0, -1, -2] },
+    tower: 'language', target: { tokens: [3], against: null }, value: -0.01, n_regions: 3, regions: [[0, 1], [2], [3]].map((keys) => ({ image: 0, box: [], keys })), measured: { hidden: [-2, -1, 0], painted: [0, -1, -2] },
     agreement: { random: { hidden: { rank: 0.5, hits: true } }, mean: { hidden: { rank: null, hits: false }, painted: { rank: -0.256, hits: true } }, hidden: { painted: { rank: -1, hits: false } } },
     names: { mean: 'attention, mean of all heads', hidden: 'hiding it' }, chance: { hidden: { rank: 0.98, hits: 1 / 3 }, painted: { rank: 0.97, hits: 1 / 3 } }, caution: 'Nearly flat.', note: '', paths: '',
   };
   const shown = { tower: 'language', direction: 'reads', layer: 1, head: 2, query: 7, until: null, row: Float32Array.of(0.2, 0.3, 0.25, 0.1), effect: null };
   assert.deepEqual(agreementOnScreen(kept, shown), { hidden: { rank: 1, hits: true }, painted: { rank: -1, hits: false } });
   assert.equal(agreementOnScreen(kept, { ...shown, effect: {} }).hidden.rank, -1, 'an effect that is positive is no harm');
-  for (const other of [{ tower: 'vision' }, { direction: 'read by' }, { direction: 'received' }]) assert.equal(agreementOnScreen(kept, { ...shown, ...other }), null);
+  for (const other of [{ tower: 'vision' }, { direction: 'read by' }, { direction: 'received' }, { effect: { kind: 'relative' } }]) assert.equal(agreementOnScreen(kept, { ...shown, ...other }), null);
   const { columns, rows } = agreementTable(kept, shown);
   assert.equal(columns.length, 5);
   assert.deepEqual(rows[0], ['on screen: attention, layer 1 head 2, row 7', '1.00', 'yes', '−1.00', 'no']);
@@ -107,6 +107,8 @@ test('the map on screen is judged by what lies in the regions, and what is none 
   assert.deepEqual(rows[2], ['hiding it', '', '', '−1.00', 'no']);
   assert.deepEqual(rows.at(-1), ['a random order, 19 times of 20 within', '±0.98', '1 in 3', '±0.97', '1 in 3']);
   assert.ok(!rows.some(([name]) => name === 'random'), 'one random order on one input says nothing: its range is told instead');
-  const { head, foot } = agreementWords(kept, { ...shown, tower: 'vision' });
+  const info = { tokens: ['a', 'b', 'c', 'd', 'e'].map((text, index) => ({ index, text, role: index < 3 ? 'prompt' : 'answer' })), prompt_tokens: 3 };
+  const { head, foot } = agreementWords(kept, { ...shown, tower: 'vision' }, info);
+  assert.ok(head.includes('the log-probability of “d” is'), 'of one token, and not of the answer');
   assert.ok(head.includes(DESCRIPTIVE) && foot.startsWith('Nearly flat.') && foot.includes('not judged'));
 });

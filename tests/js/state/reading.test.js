@@ -67,7 +67,7 @@ test('another one that is wished ends the one on its way; the same one is waited
 test('a file shows what it holds, and asks nobody', async () => {
   const { state, choice } = page([made([2])], { canAsk: false });
   await choice.forecast();
-  assert.deepEqual([state.get.reading, state.get.notice], [null, 'This file does not hold that forecast.']);
+  assert.deepEqual([state.get.reading, state.get.notice], [null, 'This page does not hold that forecast.']);
   await choice.forecast([2]);
   assert.equal(state.get.reading.name, 'f2');
 });

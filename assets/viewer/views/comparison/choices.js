@@ -1,8 +1,9 @@
 // @ts-check
 /** What the matrix of change is of: a measure, the mean or one row; against whom; and all its numbers as a table to keep. */
-import { isSideBySide, memberName } from '../../data/comparison_info.js';
+import { hasParts, isSideBySide, memberName } from '../../data/comparison_info.js';
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
-import { regionIn } from '../../numbers/regions.js';
+import { isOfRegion, regionIn } from '../../numbers/regions.js';
+import { ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, PARTS, partWords } from '../../text/noise.js';
 import { rowOfMatrix } from '../../state/change_wish.js';
 import { create, part } from '../dom.js';
 import { pointsAtTokens } from '../../data/selection.js';
@@ -27,7 +28,13 @@ export function createChangeChoices(root, state) {
     return { of, button };
   });
   select.addEventListener('change', () => state.set({ measure: select.value }));
-  place.replaceChildren(select, group, table);
+  const one = create('span', { class: 'av-one', text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` });
+  const parts = create('select', { 'aria-label': 'Part of the change', hidden: '' }, PARTS.map((part) => {
+    const { text, title: words } = partWords(part);
+    return create('option', { value: part, text, title: words });
+  }));
+  parts.addEventListener('change', () => state.set({ part: PARTS.find((part) => part === parts.value) ?? '' }));
+  place.replaceChildren(select, parts, group, table);
 
   function offer() {
     const { comparison, whole, tower, info, region } = state.get;
@@ -42,7 +49,11 @@ export function createChangeChoices(root, state) {
   }
 
   function show() {
-    const { comparison, info, selection, measure, of, left, right, tower } = state.get;
+    const { comparison, info, selection, measure, of, left, right, tower, part } = state.get;
+    parts.hidden = !hasParts(comparison, right);
+    parts.disabled = isOfRegion(measure);
+    parts.value = parts.disabled ? '' : part;
+    parts.title = partWords(part).title;
     place.classList.toggle('av-off', !comparison);
     select.value = measure;
     select.title = measureTitle(measure);
@@ -60,11 +71,11 @@ export function createChangeChoices(root, state) {
     }
     const names = comparison ? [memberName(comparison.members, right), memberName(comparison.members, 0)] : [];
     if (isSideBySide(comparison)) {
-      title.textContent = `${names[0]} beside ${names[1]}`;
+      title.replaceChildren(`${names[0]} beside ${names[1]} (`, one, ')');
       return;
     }
     const isOther = left > 0;
-    title.replaceChildren(...(names.length ? ['How far heads moved: ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
+    title.replaceChildren(...(names.length ? ['How far heads moved (', one, '): ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
     if (isOther) title.append(', not the first of the pair');
     if (names.length) title.append(' · layers →, heads ↓');
     title.title = title.textContent;
@@ -72,7 +83,7 @@ export function createChangeChoices(root, state) {
 
   const undo = [
     state.on(['comparison', 'whole', 'tower', 'info', 'region'], offer),
-    state.on(['measure', 'of', 'selection', 'left', 'right', 'info'], show),
+    state.on(['measure', 'of', 'selection', 'left', 'right', 'info', 'part'], show),
   ];
   offer();
   return { dispose: () => undo.forEach((end) => end()) };

@@ -1,6 +1,11 @@
 // @ts-check
 /** What is on screen in words: whose words were read, token, layer and head, what lies between the two maps, and a live line. */
-import { memberName, wordsRead } from '../../data/comparison_info.js';
+import { hasParts, memberName, wordsRead } from '../../data/comparison_info.js';
+import { headCount, layersOf } from '../../data/run_info.js';
+import { changePath } from '../../data/source.js';
+import { changeWish, rowOfMatrix } from '../../state/change_wish.js';
+import { timesNoise } from '../../numbers/noise.js';
+import { floorWords, ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, partText } from '../../text/noise.js';
 import { pairWords } from '../../text/pair.js';
 import { nameAt } from '../../text/side_by_side.js';
 import { sinksOf } from '../../text/sinks.js';
@@ -38,13 +43,28 @@ export function createComparisonHeadline(root, state) {
     title.textContent = `${heads} · ${which(info, before)}`;
     title.title = title.textContent;
     const what = { reads: 'rows', 'read by': 'columns', received: 'means' }[before.direction];
-    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }));
-    sentence.textContent = pairWords(comparison.members, pair, info, state.get.region);
+    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }), create('span', { text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
+    sentence.textContent = `${pairWords(comparison.members, pair, info, state.get.region)}${besideFloors()}`;
     sentence.title = sentence.textContent;
     const hasSinks = before.sinks.count > 0 || pair.after.sinks.count > 0;
     sinks.textContent = pair.isSideBySide && !hasSinks ? '' : sinksOf([before, pair.after], mode); // of two layers
     sinks.title = before.sinks.count || pair.after.sinks.count ? SINK_RULE : '';
     live.say(spoken);
+  }
+
+  /** The selected head's change, as the matrix has it, beside the noise floors. */
+  function besideFloors() {
+    const { info, comparison, selection, pair, change, floors, measure, of, part, right, region } = state.get;
+    if (!info || !comparison || !selection || !pair || !change || floors?.name !== change.name) return '';
+    const { tower, layer, head } = pair.before;
+    const isNow = pair.right === right && tower === selection.tower && change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison }));
+    if (!isNow || typeof layer !== 'number' || typeof head !== 'number') return '';
+    const at = layersOf(info, tower).indexOf(layer) * headCount(info, tower) + head;
+    const value = change.values[at];
+    const words = value ? floorWords(floors, at, value) : '';
+    const rows = tower === 'vision' ? 'Over the patches that were compared its' : "Over the answer's rows its";
+    const what = `${rowOfMatrix(info, selection, of) === null ? rows : 'Its'} ${partText(part, measure, hasParts(comparison, right))} is`;
+    return words ? ` ${what} ${words}${timesNoise(floors, at, value) <= 1 ? ': no more than noise' : ''}.` : '';
   }
 
   /** What is selected, what lies between the maps, the cells that changed most. */
@@ -58,7 +78,7 @@ export function createComparisonHeadline(root, state) {
 
   const undo = [
     state.on(['comparison', 'wholeInfos'], sayWords),
-    state.on(['info', 'comparison', 'pair', 'sinks', 'region'], write),
+    state.on(['info', 'comparison', 'pair', 'sinks', 'region', 'floors'], write),
   ];
   return {
     dispose: () => {

@@ -1,9 +1,11 @@
 // @ts-check
 /** What moved most, as lists: heads, tokens of the answer; every answer in full; and where members are steps of one thing, the measure over them. One at a time. */
 import { changeWish, massesName } from '../../state/change_wish.js';
-import { answersOf, isSideBySide, memberName, seriesOf } from '../../data/comparison_info.js';
+import { answersOf, hasParts, isSideBySide, memberName, seriesOf } from '../../data/comparison_info.js';
 import { highestOf, movedMost, negligible } from '../../numbers/change_matrix.js';
-import { formatMeasure, formatPoints, isSigned, measureText } from '../../numbers/change_measures.js';
+import { formatMeasure, formatPoints, isSigned } from '../../numbers/change_measures.js';
+import { belowNoise, timesNoise } from '../../numbers/noise.js';
+import { floorName, floorWords, noiseText, partText } from '../../text/noise.js';
 import { createSteps } from './steps.js';
 import { movedTokens } from '../../text/compared_tokens.js';
 import { LISTS, OWN_LISTS } from '../../state/comparison_view.js';
@@ -60,9 +62,9 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   }
 
   function fillHeads() {
-    const { info, comparison, selection, change, imageMasses, right, measure, of, region } = state.get;
+    const { info, comparison, selection, change, imageMasses, right, measure, of, region, part, floors: all, hidesNoise } = state.get;
     if (!info || !comparison || !selection || !change) return empty('');
-    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of, region }));
+    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison }));
     list.classList.toggle('av-stale', !isNow);
     if (!isNow) return;
     const massName = massesName(info, selection, { right, measure, of });
@@ -72,12 +74,17 @@ export function createLists(root, state, { choose, selectToken, compare }) {
     if (!(high > 0)) return empty('No head moved: every row is exactly the same.');
     const unit = comparison.measures[measure]?.unit ?? '';
     const left = faint.reduce((count, is) => count + is, 0);
-    note.textContent = `${measureText(measure)}${left ? `; without ${left} that read under 1\u202f% on the picture` : ''}`;
-    note.title = note.textContent;
-    list.replaceChildren(...movedMost(change.values, faint, MOST).filter((i) => change.values[i] !== 0).map((i) => {
+    const floors = all?.name === change.name ? all : null;
+    const below = belowNoise(floors, change.values);
+    const hidden = hidesNoise && below ? below.map((is, i) => is && !faint[i] ? 1 : 0).reduce((count, is) => count + is, 0) : 0;
+    const without = [left ? `${left} that read under 1\u202f% on the picture` : '', hidden ? `${hidden} below the noise floor` : ''].filter(Boolean);
+    note.textContent = [partText(part, measure, hasParts(comparison, right)), floors ? '× of the noise floor' : '', without.length ? `without ${without.join(' and ')}` : ''].filter(Boolean).join('; ');
+    note.title = floors ? `${note.textContent}. The noise floor is the largest of ${floors.kinds.map(floorName).join(', ')}` : note.textContent;
+    list.replaceChildren(...movedMost(change.values, hidesNoise && below ? faint.map((is, i) => is || below[i]) : faint, MOST).filter((i) => change.values[i] !== 0).map((i) => {
       const [layer, head] = [layers[Math.floor(i / heads)], i % heads];
       const value = change.values[i];
       const button = row(`layer ${layer} · head ${head}`, formatMeasure(measure, unit, value), Math.abs(value) / high, isSigned(measure) ? Math.sign(value) : 0);
+      if (floors) button.title = setBeside(button, floors, i, value);
       button.setAttribute('aria-pressed', String(selection.layer === layer && selection.head === head));
       button.addEventListener('click', () => choose({ layer, head }));
       return create('li', {}, [button]);
@@ -85,7 +92,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   }
 
   function fillTokens() {
-    const { comparison, info, logprobs, left, right, selection } = state.get;
+    const { comparison, info, logprobs, left, right, selection, logprobFloors } = state.get;
     if (!comparison || !info || !logprobs) return empty('');
     list.classList.remove('av-stale');
     const moved = movedTokens(logprobs, left, right, comparison.shared_tokens);
@@ -96,7 +103,9 @@ export function createLists(root, state, { choose, selectToken, compare }) {
     const high = Math.max(...moved.map((one) => Math.abs(one.moved))) || 1;
     list.replaceChildren(...moved.slice(0, MOST).map(({ token, before, after, moved: by }) => {
       const button = row(quoted(info, token), probabilityWords(before, after), Math.abs(by) / high, Math.sign(by));
-      button.title = `token ${token}: ${formatPoints(by)}; logarithm ${formatLog(before)} → ${formatLog(after)}`;
+      const place = token - (comparison.shared_tokens - (logprobs.shape[1] ?? 0));
+      const floored = logprobFloors && left === 0 ? setBeside(button, logprobFloors, place, after - before) : ''; // floors are the base's
+      button.title = `token ${token}: ${formatPoints(by)}; logarithm ${formatLog(before)} → ${formatLog(after)}${floored && `, ${floored}`}`;
       button.setAttribute('aria-pressed', String(selection?.token === token && selection.until === null));
       button.addEventListener('click', () => selectToken(token));
       return create('li', {}, [button]);
@@ -127,6 +136,15 @@ export function createLists(root, state, { choose, selectToken, compare }) {
     return create('button', { type: 'button', class: 'av-moved-row' }, [bar, ...words]);
   }
 
+  /** A multiple of the noise floor beside a value, quiet where the change is no more than that. Returns it in words. @param {HTMLElement} button @param {import('../../numbers/noise.js').Floors} floors @param {number} at @param {number} value */
+  function setBeside(button, floors, at, value) {
+    const times = timesNoise(floors, at, value);
+    button.append(create('span', { class: 'av-moved-times', text: noiseText(times) }));
+    button.classList.toggle('av-below', times <= 1);
+    const words = floorWords(floors, at, value);
+    return times <= 1 ? `${words}: no more than noise` : words;
+  }
+
   /** @param {string} why */
   function empty(why) {
     list.replaceChildren();
@@ -148,7 +166,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   const undo = [
     listen(tabs, { keydown: turn }),
     state.on(['comparison', 'list'], showTabs),
-    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list', 'region'], fill),
+    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list', 'region', 'part', 'floors', 'logprobFloors', 'hidesNoise'], fill),
   ];
   showTabs();
   fill();

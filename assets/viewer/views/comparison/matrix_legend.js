@@ -15,9 +15,10 @@ const PROJECTIONS = { q: 'q: query', k: 'k: key', v: 'v: value', o: 'o: output' 
  * @param {import('../../numbers/change_matrix.js').Weights | null} weights
  * @param {string} unit  of the measure
  * @param {Uint32Array} colours  256 of them
+ * @param {{isHidden: boolean, hide: (isHidden: boolean) => void}} noise  whether heads below the noise floor are left empty
  * @returns {HTMLElement[]}
  */
-export function legendOf({ measure, values, high, faint }, weights, unit, colours) {
+export function legendOf({ measure, values, high, faint, below }, weights, unit, colours, noise) {
   const count = (/** @type {(value: number, i: number) => boolean} */ is) => values.reduce((total, value, i) => total + Number(is(value, i)), 0);
   const none = count((value) => Number.isNaN(value));
   const pale = count((value, i) => Boolean(faint[i]) && !Number.isNaN(value));
@@ -28,8 +29,17 @@ export function legendOf({ measure, values, high, faint }, weights, unit, colour
     scale,
     ...(none ? [create('span', { text: `${none} hatched: no value` })] : []),
     ...(pale ? [create('span', { text: `${pale} faint: image mass under 1\u202f%`, title: LITTLE })] : []),
+    ...(below ? [ofNoise(count((value, i) => Boolean(below[i]) && !Number.isNaN(value)), values.length, noise)] : []),
     ...ofWeights(weights),
   ];
+}
+
+/** How many heads moved no more than noise, as the switch that leaves them empty. @param {number} count @param {number} all @param {Parameters<typeof legendOf>[4]} noise */
+function ofNoise(count, all, { isHidden, hide }) {
+  const button = create('button', { type: 'button', class: 'av-link av-noise', 'aria-pressed': isHidden, text: `${count} of ${all} below the noise floor${isHidden ? ': left empty' : ''}` });
+  button.title = isHidden ? 'show them again' : 'leave them empty in the matrix, and out of the list';
+  button.addEventListener('click', () => hide(!isHidden));
+  return button;
 }
 
 /** @param {Uint32Array} colours */

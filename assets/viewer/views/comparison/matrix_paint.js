@@ -22,6 +22,7 @@ const FAINT = 0.25; // of the colour that is left
  * @property {import('../../numbers/change_matrix.js').Weights | null} weights
  * @property {Uint32Array} colours  256 of them
  * @property {Inks} inks
+ * @property {boolean} [hidesNoise]  heads whose change is no more than noise are left empty
  */
 
 /**
@@ -36,12 +37,12 @@ export function coloursOf(measure, palette, isDark) {
 
 /** @param {CanvasRenderingContext2D} context @param {Matrix} matrix */
 export function paintMatrix(context, matrix) {
-  const { layout: { left, cell, row, gap }, layers, heads, held, colours, inks, density } = matrix;
+  const { layout: { left, cell, row, gap }, layers, heads, held, colours, inks, density, hidesNoise } = matrix;
   const signed = held ? isSigned(held.measure) : false;
   for (let i = 0; i < layers.length * heads; i++) {
     const [layer, head] = [Math.floor(i / heads), i % heads];
     const box = [left + layer * cell, head * row, cell - gap, row - gap];
-    if (!held) {
+    if (!held || (hidesNoise && held.below?.[i])) {
       context.fillStyle = inks.line;
       context.globalAlpha = 0.35;
       context.fillRect(box[0], box[1], box[2], box[3]);

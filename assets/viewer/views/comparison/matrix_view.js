@@ -4,6 +4,7 @@
  * opens a head in all maps; what is pointed at is said beside it.
  */
 import { boxAt, kvHeadsOf, layOutMatrix, placeOfMost, weightsOf } from '../../numbers/change_matrix.js';
+import { floorWords } from '../../text/noise.js';
 import { headWords, weightWords } from '../../text/pair.js';
 import { create, isDark, part, setBox, surfaceColour } from '../dom.js';
 import { blend, css, pixel } from '../../paint/palette.js';
@@ -109,14 +110,14 @@ export function createMatrixView(root, state, { choose }) {
 
   /** The cells, and what their colours mean. */
   function paint() {
-    const { info, selection, comparison, palette } = state.get;
+    const { info, selection, comparison, palette, hidesNoise } = state.get;
     const colours = coloursOf(held?.measure, palette, isDark());
-    legend.replaceChildren(...(held && comparison ? legendOf(held, weights, comparison.measures[held.measure]?.unit ?? '', colours) : []));
+    legend.replaceChildren(...(held && comparison ? legendOf(held, weights, comparison.measures[held.measure]?.unit ?? '', colours, { isHidden: hidesNoise, hide: (is) => state.set({ hidesNoise: is }) }) : []));
     if (!layout) return;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!info || !selection) return;
     const { tower } = selection;
-    paintMatrix(context, { layout, density, layers: layersOf(info, tower), heads: headCount(info, tower), kvHeads: kvHeadsOf(info, tower), held, weights, colours, inks });
+    paintMatrix(context, { layout, density, layers: layersOf(info, tower), heads: headCount(info, tower), kvHeads: kvHeadsOf(info, tower), held, weights, colours, inks, hidesNoise });
   }
 
   /** @param {Place} at  in CSS pixels from the canvas's corner */
@@ -149,7 +150,7 @@ export function createMatrixView(root, state, { choose }) {
     if (!held) return null;
     const i = at.layer * counts().heads + at.head;
     const unit = comparison.measures[held.measure]?.unit ?? '';
-    return headWords({ measure: held.measure, unit, layer, place: at.layer, head: at.head, value: held.values[i], mass: held.masses ? held.masses[i] : null, weights });
+    return headWords({ measure: held.measure, unit, layer, place: at.layer, head: at.head, value: held.values[i], mass: held.masses ? held.masses[i] : null, weights, floored: held.floors ? floorWords(held.floors, i, held.values[i]) : '', isBelow: Boolean(held.below?.[i]) });
   }
 
   /** The selected head, or the one that moved most. @returns {Place} */
@@ -178,8 +179,8 @@ export function createMatrixView(root, state, { choose }) {
   }
 
   const undo = [
-    state.on(['info', 'selection', 'right', 'measure', 'of', 'change', 'imageMasses', 'region'], update),
-    state.on(['info', 'comparison', 'tower', 'right', 'palette', 'size'], redraw),
+    state.on(['info', 'selection', 'right', 'measure', 'of', 'part', 'change', 'imageMasses', 'region', 'floors'], update),
+    state.on(['info', 'comparison', 'tower', 'right', 'palette', 'size', 'hidesNoise'], redraw),
     state.on(['theme'], mix),
   ];
   mix();
