@@ -38,7 +38,7 @@ def job_threads() -> list[threading.Thread]:
 def nothing_is_left(service: Service) -> bool:
     """No thread, no lock, no folder of a job. Readings of examples stay as long as the process."""
     names = [path.name for path in service.cache.new_folder().parent.iterdir()]
-    left = [name for name in names if not name.endswith(".readings")]
+    left = [name for name in names if not name.endswith(".readings") and name != "examples"]
     return not job_threads() and not INFERENCE.locked() and left == ["lock"]
 
 

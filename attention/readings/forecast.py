@@ -93,19 +93,19 @@ class Forecast(Reading):
     def column_gradient(self, layer: int, key: int, tower: str = "language", last: int | None = None) -> np.ndarray:
         """dL/ds of every row at one key, or its mean over the keys to `last`: float32 [heads, queries]."""
         if last not in (None, key):
-            return self._columns_gradient(layer, np.arange(key, last + 1), tower)
+            return self._columns_gradient(layer, range(key, last + 1), tower)
         data, column = self._read(layer, tower), self.run.column(layer, key, tower)
         groups, (heads, n, width) = len(data["value"]), data["pull"].shape
         pull = data["pull"].reshape(groups, heads // groups * n, width).astype(np.float64)
         seen = np.matmul(pull, data["value"][:, key, :, None].astype(np.float64)).reshape(heads, n)
         return (column * (seen - data["pull_output"].astype(np.float64))).astype(np.float32)
 
-    def _columns_gradient(self, layer: int, keys: np.ndarray, tower: str) -> np.ndarray:
+    def _columns_gradient(self, layer: int, keys: Sequence[int], tower: str) -> np.ndarray:
         """Mean of dL/ds over some keys, in one walk however many they are: float32 [heads, queries]."""
-        data, parts = self._read(layer, tower), []
+        data, inside, parts = self._read(layer, tower), self._inside(keys, tower), []
         for start, rows in self.run.dense_chunks(layer, tower):
             stop = start + rows.shape[1]
-            there, pulled = _of_keys(rows, data["pull"][:, start:stop], data["value"], keys)
+            there, pulled = _of_keys(rows, data["pull"][:, start:stop], data["value"], inside)
             parts.append(pulled - there * data["pull_output"][:, start:stop])
         return (np.concatenate(parts, axis=1) / len(keys)).astype(np.float32)
 
