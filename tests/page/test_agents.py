@@ -1,11 +1,11 @@
 """Tools for agents, asked over the Model Context Protocol as a program of theirs does."""
 
-import asyncio
 import base64
 import json
 import re
 
 import pytest
+from coroutines import finish
 
 import app
 from attention.environment import EXAMPLES
@@ -51,7 +51,7 @@ def talk(settings, *asked):
                 told.append((result.isError, _read(first), result.content))
             return tools, told
 
-    return asyncio.run(talking())
+    return finish(talking())
 
 
 def _read(text):
