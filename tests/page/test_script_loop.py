@@ -36,7 +36,7 @@ def lines(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [6, pytest.param(100, marks=pytest.mark.full)])
 def test_a_script_waits_while_no_more_is_taken_and_goes_on_where_it_ended(tmp_path, monkeypatch, count):
     monkeypatch.chdir(tmp_path)
     items = [{"image": f"{i}.png", "prompt": "what?", "box": [0, 0, 40, 40]} for i in range(count)]
