@@ -1,14 +1,15 @@
 """A run as a site: what its page computes from the files beside it, held to what the run itself says."""
 
+import base64
 import json
 import shutil
-import subprocess
 import textwrap
 from functools import partial
 
 import numpy as np
 import pytest
 from pictures import noise
+from programs import run_in_node
 from safetensors import safe_open
 from tiny_families import gemma3, internvl, paligemma, qwen2_5_vl
 
@@ -50,20 +51,14 @@ for (const address of addresses) {{
 console.log(JSON.stringify(answers));
 """  # noqa: E501
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not there")
+pytestmark = pytest.mark.node
 
 
 def ask(folder, addresses, knows_ranges=True):
     """Answers of the page's modules: numbers, or None for a refusal, and all that is said of them."""
-    import base64
-
     script = textwrap.dedent(SCRIPT.format(viewer=VIEWER.as_posix()))
     asked = json.dumps({"addresses": addresses, "knowsRanges": knows_ranges})
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", script, folder, asked],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for answer in json.loads(done.stdout):
+    for answer in json.loads(run_in_node(script, str(folder), asked)):
         content = base64.b64decode(answer["content"])
         yield (np.frombuffer(content, "<f4") if answer["shape"] else None), answer | {"text": content}
 
