@@ -725,6 +725,7 @@ def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted
     large.touch()
     os.truncate(large, 9_000_001)
     demo = app.launch(hosted, quiet=True)
+    hosted.starting.is_over.wait()
     try:
         client = Client(demo.local_url, verbose=False)
         with pytest.raises(ValueError, match=r"large\.zip exceeds the maximum file size of 9000000 bytes"):
@@ -742,6 +743,7 @@ def test_a_server_for_strangers_opens_a_zip_and_lists_and_deletes_nothing(hosted
 
 def test_a_visitor_who_leaves_takes_less_of_the_cache_with_time(hosted, archive):
     demo = app.launch(hosted, quiet=True)
+    hosted.starting.is_over.wait()
     try:
         client = Client(demo.local_url, verbose=False)
         ticket = client.predict(handle_file(archive), api_name="/open")["ticket"]
