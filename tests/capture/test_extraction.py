@@ -339,7 +339,7 @@ def test_two_runs_asked_for_at_once_both_end_right(folder, tmp_path):
     results, barrier = {}, threading.Barrier(2)
 
     def work(answer):
-        barrier.wait(10)
+        barrier.wait(60)
         with extract(ask(folder, answer=answer), tmp_path / answer) as run:
             results[answer] = run.row(1, run.keys() - 1)
 

@@ -689,7 +689,7 @@ def test_app_starts_says_where_and_ends_with_ctrl_c(tmp_path):
         (sent,) = httpx.post(f"{address}gradio_api/upload", files={"files": ("a.png", b"x")}).json()
         assert uploads in Path(sent).parents
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     finally:
         process.kill()
         process.stdout.close()

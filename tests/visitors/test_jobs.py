@@ -35,7 +35,7 @@ def test_progress_and_result_reach_the_one_who_follows(partial):
 
     def work():
         partial.report("answer", 1, 2, answer="re")
-        assert seen.wait(10)
+        assert seen.wait(60)
         return {"run": str(partial.commit({"format": 1}))}
 
     async def scenario():
@@ -73,7 +73,7 @@ def test_a_cancelled_job_takes_its_folder_along(partial):
             partial.check_cancelled()
 
     job = Job(partial, work)
-    assert started.wait(10)
+    assert started.wait(60)
     job.cancel()
     finish(followed(job))
     with pytest.raises(Cancelled):
