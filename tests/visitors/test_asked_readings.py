@@ -75,6 +75,7 @@ def test_nobodys_words_come_to_stand_beside_what_everybody_sees(service, tmp_pat
     for ticket, given in (("shapes", {}), ("shapes", {"prompt": GENERAL}), (own, {"prompt": "my own words"})):
         with service.asked_reading(ticket, {"reading": "relative", **given}, "somebody") as job:
             job.cancel()
+        seconds_until(lambda: job.is_done)
 
 
 def asked(service: Service, ticket: str, given: dict, owner="somebody") -> tuple[dict, list[str]]:

@@ -5,6 +5,7 @@ import gc
 import os
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
 from coroutines import finish
@@ -80,6 +81,17 @@ def test_a_cancelled_job_takes_its_folder_along(partial):
         job.result()
     assert not partial.folder.exists()
     assert job_threads() == []
+
+
+def test_a_stop_that_comes_too_late_leaves_nothing_in_the_finished_run(partial, monkeypatch):
+    replace = Path.replace
+
+    def stopped_just_before(path, target):
+        partial.cancel()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", stopped_just_before)
+    assert [path.name for path in partial.commit({"format": 1}).iterdir()] == ["run.json"]
 
 
 def test_an_error_is_handed_on_and_nothing_is_left(partial):
