@@ -766,7 +766,8 @@ def test_a_server_for_strangers_loads_only_what_it_offers(hosted, tmp_path):
 
 def test_what_crosses_to_the_job_is_plain_data(service, picture, monkeypatch):
     seen = []
-    monkeypatch.setattr(service, "_run_job", lambda job, _: seen.append(json.loads(json.dumps(job))) or {"error": "no"})
+    refused = {"error": "no"}
+    monkeypatch.setattr(service.work, "run_job", lambda job, _: seen.append(json.loads(json.dumps(job))) or refused)
     with service.job({"images": [str(picture)], "prompt": PROMPT}, "somebody") as job:
         seconds_until(lambda: job.is_done)
     assert seen[0]["request"]["images"] == [str(picture)]

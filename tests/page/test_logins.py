@@ -115,7 +115,7 @@ def content(file):
 
 def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, place, patch, capfd, caplog):
     service, address, hub = running
-    jobs, run_job = [], service._run_job
+    jobs, run_job = [], service.work.run_job
 
     def watched(job, prepared):
         jobs.append(json.dumps(job))
@@ -123,7 +123,7 @@ def test_a_visitor_reads_with_their_own_account_and_nobody_else_does(running, pl
         assert ADA not in str(dict(os.environ))
         return run_job(job, prepared)
 
-    patch.setattr(service, "_run_job", watched)
+    patch.setattr(service.work, "run_job", watched)
     fetched = service.cache.new_folder().parent / "by_login"
     with visitor(address, ADA) as ada:
         noise().save(place / "picture.png")

@@ -29,6 +29,7 @@ from attention.runs.partial import PartialRun, read_progress
 from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
+from attention.visitors import job_work
 from attention.visitors import service as service_module
 from attention.visitors.presence import RUN, Visitor
 from attention.visitors.process_folder import remove_abandoned
@@ -162,14 +163,14 @@ def test_a_run_for_which_there_is_no_room_takes_no_device(service, ask, still_wo
 
 def test_pictures_that_are_being_opened_are_not_said_to_wait(service, tmp_path, monkeypatch):
     noise((96, 64)).save(tmp_path / "picture.png")
-    seen, opened = [], service_module.open_pictures
+    seen, opened = [], job_work.open_pictures
 
     def opening(request, limits):
         (partial,) = service.cache.new_folder().parent.glob("*.partial")
         seen.append(read_progress(partial)["phase"])
         return opened(request, limits)
 
-    monkeypatch.setattr(service_module, "open_pictures", opening)
+    monkeypatch.setattr(job_work, "open_pictures", opening)
     with service.job({"images": [str(tmp_path / "picture.png")], "prompt": PROMPT}, "somebody"):
         seconds_until(lambda: seen)
     seconds_until(lambda: not job_threads())
