@@ -51,6 +51,12 @@ def seconds_until(condition, limit: float = 120) -> float:
     return time.monotonic() - start
 
 
+def cancel(job) -> None:
+    """Cancel a client's job, once the client knows the name by which the server has it: it may have begun before."""
+    seconds_until(lambda: job.communicator.event_id)
+    job.cancel()
+
+
 def hold_at(monkeypatch, phase: str) -> threading.Event:
     """Hold jobs at the first report of a phase until they are cancelled; the event says that one is there."""
     reached, report = threading.Event(), PartialRun.report

@@ -19,7 +19,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from pictures import SIZE, noise, write_bad, write_odd
 from PIL import Image
-from served import hold_at, nothing_is_left, seconds_until, served
+from served import cancel, hold_at, nothing_is_left, seconds_until, served
 
 import app
 from adapters import open_comparison
@@ -640,7 +640,7 @@ def test_cancelling_stops_in_any_phase_and_the_next_run_works(client, service, p
     reached = hold_at(monkeypatch, phase)
     job = client.submit(images=handle_file(picture), prompt=PROMPT, mode="generate", api_name="/analyze")
     assert reached.wait(60)
-    job.cancel()
+    cancel(job)
     seconds_until(lambda: nothing_is_left(service))
     monkeypatch.undo()
     assert client.predict(images=handle_file(picture), prompt=PROMPT, api_name="/analyze")["ticket"]

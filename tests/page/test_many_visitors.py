@@ -8,7 +8,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from pictures import noise
-from served import hold_at, job_threads, seconds_until, served
+from served import cancel, hold_at, job_threads, seconds_until, served
 
 import app
 from attention.errors import InvalidRequest
@@ -72,7 +72,7 @@ def test_while_jobs_wait_others_are_told_their_place_and_finished_runs_are_looke
     row = httpx.get(f"{address}gradio_api/attention/example-shapes/row?layer=0&query=5")
     assert row.status_code == 200 and len(job_threads()) == 5
     for job in (*jobs, waits):
-        job.cancel()
+        cancel(job)
     seconds_until(lambda: no_jobs(service))
     assert service.turns.waiting == 0
     monkeypatch.undo()

@@ -208,6 +208,17 @@ def test_a_reading_is_stopped_within_a_layer_and_nothing_of_it_is_left(service, 
     assert sorted(path.name for path in readings.iterdir()) == before and not INFERENCE.locked()
 
 
+def test_what_is_stopped_before_it_has_begun_is_stopped(service, monkeypatch):
+    hold_at(monkeypatch, "queue")
+    asking, ticket = Asking(service), new_ticket(service)
+    given = {"ticket": ticket, "number": 4, "reading": "lens"}
+    asking.stop(given, Visitor("somebody"))
+    assert told(asking, given)[-1]["why"] == "Stopped. Nothing was kept of this run."
+    assert not asking._stopped and not asking._working
+    monkeypatch.undo()
+    assert told(asking, given)[-1]["made"]["kind"] == "lens"
+
+
 def test_two_who_ask_the_same_make_it_once(service, monkeypatch):
     made, begun, release = [], threading.Event(), threading.Event()
 
