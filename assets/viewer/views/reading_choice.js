@@ -8,7 +8,7 @@ import { create, listen, part } from './dom.js';
 
 /**
  * @typedef {Pick<import('../state/reading.js').ReadingChoice, 'uncover' | 'read' | 'forecast' | 'relative' | 'look' | 'stop'>
- *   & {whole: () => {tokens: number[], name: string}, why: () => string, whose?: () => string, cost?: () => string}} Choice  `whose`: who is asked, of several
+ *   & {whole: () => {tokens: number[], name: string}, why: () => string, whose?: () => string, cost?: () => {short: string, long: string} | null}} Choice  `whose`: who is asked, of several
  *
  * @param {Element} root
  * @param {import('../state/fields.js').ViewerState} state
@@ -51,11 +51,12 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     const whyNot = whyNoRelative(info, tower);
     relative.disabled = Boolean(whyNot);
     relative.title = whyNot || RELATIVE_ANSWERS;
+    const costs = working ? null : choice.cost?.() ?? null;
     forecast.disabled = Boolean(why);
-    forecast.title = why || `${FORECAST_ANSWERS} (e)`;
+    forecast.title = why || [`${FORECAST_ANSWERS} (e)`, costs?.long].filter(Boolean).join('\n');
     stop.hidden = !working;
     said.textContent = working ? `${choice.whose?.() ?? ''}${readings[isForecasting ? 'forecast' : 'relative'].text}` : '';
-    cost.textContent = working ? '' : choice.cost?.() ?? '';
+    [cost.textContent, cost.title] = [costs?.short ?? '', costs?.long ?? ''];
     const offered = targets();
     of.hidden = reading?.kind !== 'forecast' || offered.length < 2;
     const name = (/** @type {number[] | null} */ tokens) => (tokens === null ? choice.whole().name : `of ${tokens.length === 1 ? quoted(info, tokens[0]) : targetName(info, { tokens })}`);
