@@ -296,7 +296,7 @@ def test_a_job_that_waits_for_its_turn_can_be_cancelled(folder, tmp_path):
         thread = threading.Thread(target=work)
         thread.start()
         partial.cancel()
-        thread.join(5)
+        thread.join(60)
     assert isinstance(errors[0], Cancelled) and not partial.folder.exists()
 
 
