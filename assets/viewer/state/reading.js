@@ -12,6 +12,9 @@
  * @property {boolean} isWhole   they are the whole answer
  * @property {string[]} towers   that it has
  * @property {number} value      that log-probability
+ * @property {MemberReading[]} [members]  of a comparison, by member
+ *
+ * @typedef {{value: number, why: string}} MemberReading  the log-probability by a member, and why it has no such reading
  *
  * @typedef {import('./readings.js').MadeReading} MadeReading
  * @typedef {import('../data/run_info.js').RunInfo} RunInfo
@@ -22,13 +25,18 @@ import { readingName } from './readings.js';
 
 const KIND = 'forecast';
 const RELATIVE = 'relative';
-const NOT_HELD = { forecast: 'This page does not hold that forecast.', relative: 'This page does not hold relative attention.' };
+export const NOT_HELD = { forecast: 'This page does not hold that forecast.', relative: 'This page does not hold relative attention.' };
 const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
 const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 
 /** Why there can be no forecast of a run, '' where there can. @param {RunInfo} info */
 export function whyNoForecast(info) {
   return promptLength(info) < info.tokens.length ? '' : 'This run has no answer whose probability could change.';
+}
+
+/** Whether this is the forecast of some tokens' log-probability, with a tower. @param {MadeReading} made @param {number[]} tokens @param {string} tower */
+export function isForecastOf({ kind, target, towers }, tokens, tower) {
+  return kind === KIND && target !== null && target.against === null && String(target.tokens) === String(tokens) && towers.includes(tower);
 }
 
 /**
@@ -40,7 +48,7 @@ export function whyNoForecast(info) {
  * @returns {Reading | null}
  */
 export function findForecast(made, tokens, tower, isWhole = false) {
-  const found = made.find(({ kind, target, towers }) => kind === KIND && target && target.against === null && String(target.tokens) === String(tokens) && towers.includes(tower));
+  const found = made.find((each) => isForecastOf(each, tokens, tower));
   return found ? { kind: KIND, name: found.name, tokens, isWhole, towers: found.towers, value: found.value ?? NaN } : null;
 }
 
@@ -119,6 +127,12 @@ export function createReadingChoice(state, { asking, select, announce }) {
   }
 
   const choice = {
+    /** What is asked about where no words are named. */
+    whole: () => ({ tokens: state.get.info ? answerTokens(state.get.info) : [], name: 'of the answer' }),
+
+    /** Why there can be no forecast, '' where there can. */
+    why: () => (state.get.info ? whyNoForecast(state.get.info) : ''),
+
     /** What is chosen is seen: a map that was measured is put away. */
     uncover() {
       if (state.get.cellsShown) state.set({ cellsShown: false });

@@ -9,11 +9,14 @@ import { headWords, weightWords } from '../../text/pair.js';
 import { create, isDark, part, setBox, surfaceColour } from '../dom.js';
 import { blend, css, pixel } from '../../paint/palette.js';
 import { headCount, layersOf } from '../../data/run_info.js';
+import { isOfEffect } from '../../numbers/change_measures.js';
+import { whyNoChange } from '../../state/effect_change.js';
 import { matrixNow } from '../../state/matrix.js';
 import { legendOf } from './matrix_legend.js';
 import { coloursOf, LABEL, paintMatrix } from './matrix_paint.js';
 import { createMatrixPointer } from './matrix_pointer.js';
 
+const NOTHING = 'Which heads moved, and how much of each weight was changed, appears here.';
 /** CSS pixels. */
 const CELL = { width: 46, height: 26, narrowest: 7, thumb: 15 };
 const NARROW = 860; // as in comparison.css: there it is as high as thumbs need
@@ -33,7 +36,7 @@ export function createMatrixView(root, state, { choose }) {
   const cursorBox = create('div', { class: 'av-matrix-cursor', hidden: '' });
   const said = create('p', { class: 'av-live', 'aria-live': 'polite' });
   const frame = create('div', { class: 'av-matrix-frame' }, [canvas, selectedBox, cursorBox]);
-  const nothing = create('p', { class: 'av-matrix-nothing', text: 'Which heads moved, and how much of each weight was changed, appears here.' });
+  const nothing = create('p', { class: 'av-matrix-nothing', text: NOTHING });
   const legend = create('div', { class: 'av-matrix-legend' });
   const scroller = create('div', { class: 'av-matrix-place' }, [frame, nothing]);
   place.replaceChildren(scroller, legend, said);
@@ -63,7 +66,7 @@ export function createMatrixView(root, state, { choose }) {
   function fit() {
     const { info, selection, comparison, right } = state.get;
     density = window.devicePixelRatio || 1;
-    nothing.hidden = Boolean(info);
+    nothing.hidden = Boolean(info) && !whyNoChange(state.get.reading);
     if (!info || !selection || !comparison || !scroller.clientWidth) {
       layout = null;
       canvas.hidden = true;
@@ -86,6 +89,9 @@ export function createMatrixView(root, state, { choose }) {
   /** Another token of the same matrix moves nothing but what is outlined. */
   function update() {
     const before = held;
+    const why = whyNoChange(state.get.reading);
+    nothing.textContent = why || NOTHING;
+    nothing.hidden = Boolean(state.get.info) && !why;
     const now = matrixNow(held, state.get);
     held = now.held;
     place.classList.toggle('av-stale', now.isStale);
@@ -150,7 +156,7 @@ export function createMatrixView(root, state, { choose }) {
     if (!held) return null;
     const i = at.layer * counts().heads + at.head;
     const unit = comparison.measures[held.measure]?.unit ?? '';
-    return headWords({ measure: held.measure, unit, layer, place: at.layer, head: at.head, value: held.values[i], mass: held.masses ? held.masses[i] : null, weights, floored: held.floors ? floorWords(held.floors, i, held.values[i]) : '', isBelow: Boolean(held.below?.[i]) });
+    return headWords({ measure: held.measure, unit, layer, place: at.layer, head: at.head, value: held.values[i], mass: held.masses ? held.masses[i] : null, weights: isOfEffect(held.measure) ? null : weights, floored: held.floors ? floorWords(held.floors, i, held.values[i]) : '', isBelow: Boolean(held.below?.[i]) });
   }
 
   /** The selected head, or the one that moved most. @returns {Place} */
@@ -179,7 +185,7 @@ export function createMatrixView(root, state, { choose }) {
   }
 
   const undo = [
-    state.on(['info', 'selection', 'right', 'measure', 'of', 'part', 'change', 'imageMasses', 'region', 'floors'], update),
+    state.on(['info', 'selection', 'right', 'measure', 'of', 'part', 'change', 'imageMasses', 'region', 'floors', 'reading'], update),
     state.on(['info', 'comparison', 'tower', 'right', 'palette', 'size', 'hidesNoise'], redraw),
     state.on(['theme'], mix),
   ];
