@@ -627,19 +627,28 @@ def test_all_visual_tokens_are_one_click_and_a_run_away(page, running, picture):
 # Tried without
 
 
-def test_a_place_and_a_head_are_tried_without_and_it_is_said(page):
-    """On the first example, of the bundled model: by keyboard, beside the place's measures, in a live region."""
+def test_a_place_and_a_head_are_tried_without_and_it_is_said(page, running):
+    """On the first example, of the bundled model: by keyboard, beside the place's measures, in a live region.
+
+    The address names it, and opened again offers it in the same way, with nothing computed.
+    """
     expect(page.locator("[data-state=ready]")).to_be_visible()
     root, said = page.locator(".av-root"), page.locator(".av-mark .av-tried")
     expect(page.get_by_role("button", name="Try without it")).to_be_hidden()
     page.locator(".av-overlay").first.focus()
     page.keyboard.press("m")
-    page.get_by_label("Paint it over as well").select_option("blur")
+    how = page.locator(".av-mark").get_by_label("How a place is left out")
+    how.select_option("blur")
     page.get_by_role("button", name="Try without it").press("Enter")
     expect(said).to_contain_text("not why it answered.")
     for words in ("the answer’s log-probability changes by", "forecast", "other places", "Blurred", "likeliest answer"):
         expect(said).to_contain_text(words)
     assert said.get_attribute("role") == "status"
+    expect(page).to_have_url(re.compile("tried=place\\+blur"))
+    page.reload()
+    expect(said).to_contain_text("“Try without it” computes it.")
+    expect(how).to_have_value("blur")
+    assert nothing_is_left(running[0])
     page.locator(".av-mark-input").fill("0 0 2 2")
     page.locator(".av-mark-input").press("Enter")
     expect(said).to_be_hidden()
