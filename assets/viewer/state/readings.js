@@ -13,6 +13,7 @@
  * @property {number} bytes
  * @property {import('../text/direct.js').Budget} [budget]  of direct logit attribution
  * @property {string} [prompt]  of relative attention: the general question
+ * @property {number[]} [layers]  of a lens: those after which it has words
  * @property {number} [floor]   likewise: below it weights count as it
  * @property {Record<string, MadeReading>} [members]  of a comparison: one of each run
  *
