@@ -38,16 +38,17 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   }
 
   function show() {
-    const { info, reading, readings, forecasts, tower, cellsShown } = state.get;
+    const { info, reading, readings, forecasts, relatives, tower, cellsShown } = state.get;
     const [isForecasting, isDividing] = [Boolean(readings.forecast?.working), Boolean(readings.relative?.working)];
     const working = isForecasting || isDividing;
-    element.hidden = !info || !(canAsk || forecasts.length);
+    element.hidden = !info || !(canAsk || forecasts.length || relatives.length);
     if (!info || element.hidden) return;
     const why = choice.why();
     read.setAttribute('aria-pressed', String(!reading && !working && !cellsShown));
     forecast.setAttribute('aria-pressed', String(((reading?.kind === 'forecast' && !isDividing) || isForecasting) && !cellsShown));
     relative.setAttribute('aria-pressed', String(((reading?.kind === 'relative' && !isForecasting) || isDividing) && !cellsShown));
-    relative.hidden = !canAsk && reading?.kind !== 'relative';
+    relative.hidden = !(canAsk || relatives.length || reading?.kind === 'relative');
+    forecast.hidden = !(canAsk || forecasts.length);
     const whyNot = whyNoRelative(info, tower);
     relative.disabled = Boolean(whyNot);
     relative.title = whyNot || RELATIVE_ANSWERS;
@@ -70,7 +71,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     listen(relative, { click: () => void (state.get.reading?.kind === 'relative' ? choice.uncover() : choice.relative()) }),
     listen(of, { change: () => void choice.forecast(of.value ? of.value.split(',').map(Number) : null) }),
     listen(stop, { click: () => { choice.stop(); read.focus(); } }),
-    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),
+    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'relatives', 'cellsShown'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds
   ];
   show();
