@@ -27,6 +27,7 @@ from .batch import Batch
 from .folder import ShardFiles, batch_folder, rows_in
 from .items import BatchItem, Reading, items_in
 from .local import Engine, run_here
+from .readings import Asked, asked_readings
 from .settings import Settings, Sweep, check, limits_of, name_of, record_of
 from .summary import write_summaries
 from .worker import Outcome, Plan, key_in
@@ -60,6 +61,7 @@ def run_batch(
     *,
     rows: str = "first",
     keep: str = "scores",
+    readings: Sequence[str] | Asked = (),
     shard: tuple[int, int] = (1, 1),
     batch: int = 1,
     images: str | os.PathLike[str] | None = None,
@@ -73,15 +75,17 @@ def run_batch(
     """Run the base and `members` over a set, into a folder, and return what lies there and what this call did.
 
     `source` is a file or a folder as `read_set` takes it, or records. `request` says the model and what else holds for
-    all, with no picture and no words. `keep` is one of `settings.KEPT`, `rows` names the measured row. What is there is
-    not run again. `shard` (2, 8) takes every eighth item from the second on; several may write into one folder at once.
+    all, with no picture and no words. `keep` is one of `settings.KEPT`, `rows` names the measured row. `readings` are
+    made of every item besides: kinds of `readings.USUAL`, or with what is asked of each, {"forecast": {"target":
+    "first"}}. What is there is not run again. `shard` (2, 8) takes every eighth item from the second on; several may
+    write into one folder at once.
     `batch` answers are written together. `watch(what, counts, total)` is called after each item, where a phase begins,
     and with `model` while one is downloaded.
 
     Raises AttentionError: for a set without any item, settings that are none, another batch in the folder, and what
     keeps every item from being run.
     """
-    settings = Settings(request or Request(), rows, keep, (BASE_ITSELF, *members))
+    settings = Settings(request or Request(), rows, keep, (BASE_ITSELF, *members), asked_readings(readings))
     check(settings)
     check_parts(shard, batch)
     reading = reading or Reading()
@@ -94,7 +98,7 @@ def run_batch(
         for sweep in settings.sweeps:
             given = read_set(source, images, split) if isinstance(source, str | os.PathLike) else _records(source)
             total = None if given.total is None else len(range(shard[0] - 1, given.total, shard[1]))
-            plan = Plan(sweep, rows, keep, path, limits, batch)
+            plan = Plan(sweep, rows, keep, path, limits, batch, settings.readings)
             what = sweep.members[0].label if sweep.name else "items"
             run = _Run(plan, files, counts, lambda: watch(what, counts, total))  # noqa: B023 - called in this turn alone
             watch(what, counts, total)
