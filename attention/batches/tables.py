@@ -28,11 +28,11 @@ OF_READINGS: dict[str, dict[str, str]] = {
         "forecast_image": "slope of the answer if the picture's cells were read a little less by everybody, in nats",
     },
     RELATIVE: {"relative_image": "share of the row on the picture over that of the general question's row"},
+    LENS: {},  # its words are no tables: `reading_columns` has them
     AGREEMENT: {
         "hidden_rank": "rank correlation of the head's attention with what hiding regions does",
         "painted_rank": "the same with what painting them over does",
     },
-    LENS: {},
 }
 OF_READINGS_AT_A_PLACE: dict[str, dict[str, str]] = {
     FORECAST: {

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attention.errors import Cancelled, Interrupted, InvalidRequest, quoted
+from attention.errors import AttentionError, Cancelled, Interrupted, InvalidRequest, LimitExceeded, quoted
 from attention.readings.relative import GENERAL
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.scoring.published import NAMES
@@ -120,6 +120,9 @@ def add_batch(commands) -> None:
         "--workers", type=int, metavar="N", help="of Ray (default: one for each graphics card, or else each processor)"
     )
     group.add_argument("--address", metavar="ADDRESS", help="of a running Ray (default: one on this machine)")
+    group.add_argument(
+        "--dry-run", action="store_true", help="say what the first item costs, with its readings; run and write nothing"
+    )
     group.add_argument("--output-dir", required=True, metavar="FOLDER", help="new, or one of this batch, which goes on")
     add_output(parser)
 
@@ -180,19 +183,28 @@ def _batch(options) -> int:
         with stopping(stop):
             progress.show(LOADING)
             from attention.batches.items import Reading
-            from attention.batches.running import run_batch
+            from attention.batches.running import cost_of_batch, run_batch
 
             quiet_transformers()
+            members = _members(options, request)
+            given: dict[str, Any] = {
+                "keep": options.keep, "readings": readings, "shard": shard, "images": options.images,
+                "split": options.split, "reading": Reading(options.form, options.wording, options.allow_addresses),
+            }  # fmt: skip
+            source = options.jsonl or options.dataset
+            if options.dry_run:
+                cost = cost_of_batch(source, options.output_dir, request, members, **given)
+                print_json(cost.to_dict()) if options.json else print(cost.words)
+                return 0
+            if readings:
+                _say_cost(progress, lambda: cost_of_batch(source, options.output_dir, request, members, **given))
             engine: dict[str, Any] = {}
             if options.engine == "ray":
                 from attention.batches.on_ray import Ray
 
                 engine["engine"] = Ray(options.address, options.workers)
             found, counts = run_batch(
-                options.jsonl or options.dataset, options.output_dir, request, _members(options, request),
-                rows=options.rows, keep=options.keep, readings=readings, shard=shard, batch=options.batch,
-                images=options.images, split=options.split,
-                reading=Reading(options.form, options.wording, options.allow_addresses),
+                source, options.output_dir, request, members, rows=options.rows, batch=options.batch, **given,
                 watch=BatchProgress(progress), stop=lambda: stop.is_asked, **engine,
             )  # fmt: skip
     except (KeyboardInterrupt, Cancelled):
@@ -206,6 +218,16 @@ def _batch(options) -> int:
     else:
         _say(found, counts, options, progress)
     return 1 if counts.failed else 0
+
+
+def _say_cost(progress: Progress, cost: Callable[[], Any]) -> None:
+    """Say what the first item costs. What cannot be used, or does not fit, is refused by the work itself."""
+    try:
+        progress.say(cost().words)
+    except LimitExceeded as error:
+        progress.say(str(error))
+    except AttentionError:
+        pass
 
 
 def _merge(options) -> int:

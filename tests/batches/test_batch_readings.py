@@ -14,13 +14,16 @@ from adapters import choose, members_of
 from attention import ask_reading, extract, open_batch, open_run, run_as_read, run_batch
 from attention.batches.merging import merge_batches
 from attention.batches.reading_columns import columns_of_readings
+from attention.batches.running import cost_of_batch
 from attention.batches.settings import Settings, record_of
 from attention.batches.tables import OF_READINGS, OF_READINGS_AT_A_PLACE
+from attention.capture.reading_forecast import forecast_reading
 from attention.commands.reading import adapter_of
-from attention.errors import InvalidRequest, UnsupportedModel
+from attention.errors import InvalidRequest, LimitExceeded, UnsupportedModel
 from attention.kinds.kept import find_reading, kept_readings
 from attention.kinds.making import make_reading
 from attention.kinds.table import KINDS
+from attention.limits import Limits
 from attention.runs.regions import Region, region_cells, region_scores
 from attention.visitors.library import Library
 
@@ -182,9 +185,9 @@ def test_an_item_that_has_no_such_token_is_a_row_with_its_reason(tmp_path):
     found, counts = run_batch(given, tmp_path / "b", REQUEST, readings=["forecast"])
     assert (counts.made, counts.failed) == (1, 1) and found.rows()[0]["answer"] == "red"
     assert "has no answer, and its forecast is of one" in found.errors()[0]["reason"]
-    given = [read_items()[1], read_items()[1] | {"answer": "[10, 20]"}]
+    given = [read_items()[1], read_items()[1] | {"answer": "click (120, 200)"}]
     found, counts = run_batch(
-        given, tmp_path / "c", replace(ANSWERS, coordinates="0-1000"), keep="all",
+        given, tmp_path / "c", ANSWERS, keep="all",
         readings={"forecast": {"target": "place"}},
     )  # fmt: skip
     assert (counts.made, counts.failed) == (1, 1) and "No forecast: The answer names no place" in found.errors()[0][
@@ -193,7 +196,7 @@ def test_an_item_that_has_no_such_token_is_a_row_with_its_reason(tmp_path):
     (row,) = found.rows()
     (token,) = row["readings"]["forecast"]["tokens"]
     with open_run(found.folder / row["kept"]) as run:
-        assert run.info["tokens"][token]["text"].strip("[( ").startswith("1")
+        assert run.info["tokens"][token]["text"] == "1"
     assert len(list((found.folder / "runs").iterdir())) == 2  # of the other item neither run nor reading stayed
 
 
@@ -217,6 +220,24 @@ def test_a_model_of_which_a_reading_cannot_be_made_stops_the_work_before_any_ite
     monkeypatch.setattr(backward, "differentiated", later)
     found, counts = run_batch(read_items(), tmp_path / "b", ANSWERS, keep="all", readings=["forecast"])
     assert (counts.made, counts.failed) == (1, 1) and found.errors()[0]["reason"] == "No forecast: It has no gradient."
+
+
+def test_the_cost_of_an_item_is_known_before_anything_is_run(read, tmp_path):
+    """Of an answer that is given the run has as many tokens as was said: the bytes are those that come."""
+    given = [read_items()[0] | {"answer": "green"}]
+    of = {"request": ANSWERS, "keep": "all", "readings": ["forecast", "lens"]}
+    cost = cost_of_batch(given, tmp_path / "b", **of)
+    assert not (tmp_path / "b").exists()
+    found, _ = run_batch(given, tmp_path / "b", **of)
+    with open_run(found.folder / found.rows()[0]["kept"]) as run:
+        kinds = [KINDS[kind] for kind in found.readings]
+        costs = [kind.cost(run, kind.read(run, {})) for kind in kinds]
+        assert cost.tokens == len(run.info["tokens"]) and cost.reading_bytes == sum(each.n_bytes for each in costs)
+        assert cost.passes == pytest.approx(sum(each.passes for each in costs)) and cost.keeps
+        expected = [forecast_reading(run, each) for each in costs]
+    assert cost.reading_memory >= max(each.memory_bytes for each in expected)
+    with pytest.raises(LimitExceeded, match="on disk"):
+        cost_of_batch(given, tmp_path / "b", **of, limits=replace(Limits(), run_bytes=1000))
 
 
 @pytest.mark.parametrize(
