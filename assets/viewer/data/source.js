@@ -216,10 +216,10 @@ export function createSource({
       return wanted('places', path, async (signal) => (await get(path, signal)).json());
     },
 
-    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @returns {Promise<import('../text/lens.js').Words | null>} */
-    words: (name, layer) => {
+    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @param {string} [lane] @returns {Promise<import('../text/lens.js').Words | null>} */
+    words: (name, layer, lane = 'words') => {
       const path = wordsPath(name, layer);
-      return wanted('words', path, async (signal) => (await get(path, signal)).json());
+      return wanted(lane, path, async (signal) => (await get(path, signal)).json());
     },
 
     // Of a comparison
