@@ -50,6 +50,8 @@ import { LruCache } from './lru.js';
 
 /** How long to wait before asking again for what is still being computed. */
 const ASK_AGAIN_MS = 200;
+/** What takes long says how far it is, by RFC 7240. */
+const ASYNC = { Prefer: 'respond-async' };
 
 export class RequestFailed extends Error {
   /**
@@ -87,7 +89,7 @@ export function createSource({
   async function get(path, signal, priority) {
     let response;
     try {
-      response = await fetch(`${base}/${path}`, { signal, priority, credentials: 'same-origin' });
+      response = await fetch(`${base}/${path}`, { signal, priority, credentials: 'same-origin', headers: ASYNC });
     } catch (error) {
       if (signal.aborted) throw error;
       throw new RequestFailed('The server cannot be reached.');
