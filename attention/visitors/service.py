@@ -393,7 +393,7 @@ class Service:
 
     def close(self) -> None:
         """Stop every job, and leave the cache as it is to be found next time."""
-        jobs = [job for jobs in self._jobs.values() for job in jobs]
+        jobs = [job for jobs in tuple(self._jobs.values()) for job in tuple(jobs)]  # others may begin and end meanwhile
         for job in jobs:
             job.cancel()
         for job in jobs:

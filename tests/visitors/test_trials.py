@@ -84,6 +84,7 @@ def test_a_stranger_tries_an_example_and_nothing_is_written_beside_it(tmp_path):
     # Of what is uploaded: a run's own are larger.
     service.work.limits = replace(service.work.limits, picture_bytes=1000)
     service.load()
+    service.starting.is_over.wait()
     try:
         place, head = results(service, "example-shapes", {"box": [200, 80, 400, 200]}, {"heads": [[3, 1]]})
         assert len(place["controls"]) == 20 and place["first_other"] is None and place["painted"] is None

@@ -152,7 +152,7 @@ export function createComparisonReading(state, { asking, select, announce }) {
     /** What it costs, said before it is asked for. */
     cost() {
       const { wholeInfos, tower, reading } = state.get;
-      return asking && wholeInfos.length && !reading && !choice.why() ? forecastCost(wholeInfos, towersAsked(wholeInfos[0], tower)) : '';
+      return asking && wholeInfos.length && !reading && !choice.why() ? forecastCost(wholeInfos, towersAsked(wholeInfos[0], tower)) : null;
     },
 
     /** Who is asked now, of several. */

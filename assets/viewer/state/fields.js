@@ -57,6 +57,7 @@ export {};
  * @property {import('./region_follow.js').Measured | null} measured  all that is known of the place, while it is marked
  * @property {import('./reading.js').Reading | null} reading  the forecast whose effects are wished, null where it is the attention
  * @property {import('./readings.js').MadeReading[]} forecasts  that there are of the run, as far as is known
+ * @property {import('./readings.js').MadeReading[]} relatives  likewise, relative attention
  * @property {import('./trials.js').Trial | null} trial  the last of the answer without a place or a head
  * @property {import('../numbers/cell_map.js').Measure} how  a place is left out: a marked one, and each cell of a map
  * @property {import('./trials.js').Silence} silence  what a head gives instead

@@ -121,7 +121,8 @@ export function createReadingChoice(state, { asking, select, announce }) {
       if (error.isExpired) throw error;
       return /** @type {MadeReading[]} */ ([]); // a file may hold none; an older server has no such list
     });
-    if (state.get.source === source) state.set({ forecasts: (found ?? []).filter(({ kind }) => kind === KIND) });
+    const [forecasts, relatives] = [KIND, RELATIVE].map((wanted) => (found ?? []).filter(({ kind }) => kind === wanted));
+    if (state.get.source === source) state.set({ forecasts, relatives });
     return found ?? [];
   }
 

@@ -14,6 +14,7 @@
  * @property {number} bytes
  * @property {import('../text/direct.js').Budget} [budget]  of direct logit attribution
  * @property {string} [prompt]  of relative attention: the general question
+ * @property {number[]} [layers]  of a lens: those after which it has words
  * @property {number} [floor]   likewise: below it weights count as it
  * @property {number[] | null} [rows]  of a map over cells: from which alone they were hidden
  * @property {import('../numbers/cell_map.js').CellMap['measured']} [measured]  likewise: how many blocks were, in which way

@@ -15,7 +15,7 @@ const SETTLED_MS = 250;
 /** What is shown while nothing is. @satisfies {Partial<Fields>} */
 export const NOTHING = {
   info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null, region: null,
-  loaded: [], marking: false, measured: null, trial: null, readings: {}, lens: null, words: null, reading: null, cells: null, cellsShown: false, agreement: null, forecasts: [],
+  loaded: [], marking: false, measured: null, trial: null, readings: {}, lens: null, words: null, reading: null, cells: null, cellsShown: false, agreement: null, forecasts: [], relatives: [],
   hover: null, failure: null, playing: null, frame: null, unplacedOn: null, coordinates: /** @type {const} */ ('run'), zoom: { scale: 1, x: 0.5, y: 0.5 },
 };
 

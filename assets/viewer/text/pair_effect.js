@@ -11,7 +11,6 @@ import { GUESS, ifReadLess, inNats, isNearCertain, targetName } from './effect.j
  * @typedef {import('../state/reading.js').Reading} Reading
  */
 
-const FORWARD_AND_BACK = 'one pass forward and one back';
 const WIDE = 4; // bytes of a number, where the model's are not of 16 bits
 
 /** An effect, or a ratio by its logarithm, and the difference of two: which of ratios is one ratio over the other. @param {Reading | null} effect */
@@ -20,10 +19,10 @@ export const writerOf = (effect) => (isRatio(effect) ? formatRatio : formatSigne
 /**
  * What lies between two rows of effects.
  * @param {string[]} names
- * @param {Pick<import('../numbers/pair.js').Pair, 'left' | 'right' | 'before' | 'after' | 'isSame' | 'isSideBySide'>} pair
+ * @param {Pick<import('../numbers/pair.js').Pair, 'before' | 'after' | 'isSame' | 'isSideBySide'>} pair
  * @param {RunInfo} info
  */
-export function pairEffectWords(names, { left, right, before, after, isSame, isSideBySide }, info) {
+export function pairEffectWords(names, { before, after, isSame, isSideBySide }, info) {
   const reading = /** @type {Reading} */ (before.effect);
   const ratio = isRatio(reading);
   if (isSame) return `Exactly the same ${ratio ? 'ratios' : 'effects'} in ${names.join(' and ')}: the difference is 0 everywhere.${ratio ? '' : ` ${GUESS}`}`;
@@ -39,9 +38,19 @@ export function pairEffectWords(names, { left, right, before, after, isSame, isS
     parts.push(there === here ? `both would lose most by ${there}` : `would lose most by ${there} → ${here}`);
   }
   if (ratio) return `${capital(parts.join('; '))}.`;
-  const near = [left, right].flatMap((member, i) => (isNearCertain(reading.members?.[member]?.value ?? NaN) ? [names[i]] : []));
-  const caution = near.length ? ` ${capital(targetName(info, reading))} is near-certain in ${near.join(' and ')}: a first-order forecast is nearly flat there, and says little.` : '';
-  return `${parts.length ? `${capital(parts.join('; '))}. ` : ''}${GUESS}${caution}`;
+  return `${parts.length ? `${capital(parts.join('; '))}. ` : ''}${GUESS}`;
+}
+
+/**
+ * What to beware of in the forecasts of two members, '' where there is nothing.
+ * @param {string[]} names
+ * @param {Pick<import('../numbers/pair.js').Pair, 'left' | 'right' | 'before'>} pair
+ * @param {RunInfo} info
+ */
+export function pairCaution(names, { left, right, before: { effect } }, info) {
+  if (!effect || isRatio(effect)) return '';
+  const near = [left, right].flatMap((member, i) => (isNearCertain(effect.members?.[member]?.value ?? NaN) ? [names[i]] : []));
+  return near.length ? `${capital(targetName(info, effect))} is near-certain in ${near.join(' and ')}: a first-order forecast is nearly flat there, and says little.` : '';
 }
 
 /**
@@ -103,7 +112,10 @@ export function refusalsOf(kind, names, answers) {
 export function forecastCost(infos, towers) {
   const n_bytes = infos.reduce((total, info) => total + towers.reduce((sum, name) => sum + bytesOf(info, name), 0), 0);
   const size = (n_bytes / 1e6).toLocaleString('en', { maximumSignificantDigits: 2 });
-  return `Forecast: ${FORWARD_AND_BACK} for each of ${infos.length} members that has none, ${size}\u202fMB in all`;
+  return {
+    short: `Forecast: ${infos.length} × a pass forward and one back, ${size}\u202fMB`,
+    long: `A forecast takes one pass forward and one back by the model of each of the ${infos.length} members, one after the other, and ${size}\u202fMB beside the runs in all. Members that have it already are not asked again.`,
+  };
 }
 
 /** @param {RunInfo} info @param {string} name  of a tower */

@@ -12,7 +12,7 @@ const RATHER = 'one token rather than another: type a word that is one token of 
 
 /**
  * @typedef {Pick<import('../state/reading.js').ReadingChoice, 'uncover' | 'read' | 'forecast' | 'relative' | 'look' | 'stop'>
- *   & {whole: () => {tokens: number[], name: string}, why: () => string, opposes?: boolean, others?: (token: number) => Promise<string[]>, whose?: () => string, cost?: () => string}} Choice  `whose`: who is asked, of several
+ *   & {whole: () => {tokens: number[], name: string}, why: () => string, opposes?: boolean, others?: (token: number) => Promise<string[]>, whose?: () => string, cost?: () => {short: string, long: string} | null}} Choice  `whose`: who is asked, of several
  *
  * @param {Element} root
  * @param {import('../state/fields.js').ViewerState} state
@@ -67,24 +67,26 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   const isWholeOf = (/** @type {number} */ token) => String(choice.whole().tokens) === String(token);
 
   function show() {
-    const { info, reading, readings, forecasts, tower, cellsShown } = state.get;
+    const { info, reading, readings, forecasts, relatives, tower, cellsShown } = state.get;
     const [isForecasting, isDividing] = [Boolean(readings.forecast?.working), Boolean(readings.relative?.working)];
     const working = isForecasting || isDividing;
-    element.hidden = !info || !(canAsk || forecasts.length);
+    element.hidden = !info || !(canAsk || forecasts.length || relatives.length);
     if (!info || element.hidden) return;
     const why = choice.why();
     read.setAttribute('aria-pressed', String(!reading && !working && !cellsShown));
     forecast.setAttribute('aria-pressed', String(((reading?.kind === 'forecast' && !isDividing) || isForecasting) && !cellsShown));
     relative.setAttribute('aria-pressed', String(((reading?.kind === 'relative' && !isForecasting) || isDividing) && !cellsShown));
-    relative.hidden = !canAsk && reading?.kind !== 'relative';
+    relative.hidden = !(canAsk || relatives.length || reading?.kind === 'relative');
+    forecast.hidden = !(canAsk || forecasts.length);
     const whyNot = whyNoRelative(info, tower);
     relative.disabled = Boolean(whyNot);
     relative.title = whyNot || RELATIVE_ANSWERS;
+    const costs = working ? null : choice.cost?.() ?? null;
     forecast.disabled = Boolean(why);
-    forecast.title = why || `${FORECAST_ANSWERS} (e)`;
+    forecast.title = why || [`${FORECAST_ANSWERS} (e)`, costs?.long].filter(Boolean).join('\n');
     stop.hidden = !working;
     said.textContent = working ? `${choice.whose?.() ?? ''}${readings[isForecasting ? 'forecast' : 'relative'].text}` : '';
-    cost.textContent = working ? '' : choice.cost?.() ?? '';
+    [cost.textContent, cost.title] = [costs?.short ?? '', costs?.long ?? ''];
     opposed.hidden = one() === null;
     const isRefused = readings.forecast && !readings.forecast.working && !readings.forecast.made; // why is said where all notices are
     rather.setAttribute('aria-invalid', String(Boolean(isRefused) && rather.value !== otherOf()));
@@ -103,7 +105,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     listen(rather, { change: oppose, focus: () => void suggest() }),
     state.on(['reading'], () => { rather.value = otherOf(); }),
     listen(stop, { click: () => { choice.stop(); read.focus(); } }),
-    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'cellsShown'], show),
+    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'relatives', 'cellsShown'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds
   ];
   show();

@@ -42,6 +42,7 @@ export function createChangeChoices(root, state) {
     const names = comparison && info ? offeredMeasures(comparison, regionIn(info, region, tower) !== null, reading) : [];
     select.replaceChildren(...(names.length ? names : ['–']).map((name) => create('option', { value: name, text: measureText(name), title: measureTitle(name) })));
     select.disabled = !names.length;
+    select.hidden = group.hidden = Boolean(whyNoChange(reading));
     table.hidden = Boolean(whole?.noFiles || reading); // it is of what is read
     if (whole && comparison) table.href = `${whole.base}/changes.csv?tower=${tower}`;
     else table.removeAttribute('href');
@@ -73,6 +74,11 @@ export function createChangeChoices(root, state) {
     const names = comparison ? [memberName(comparison.members, right), memberName(comparison.members, 0)] : [];
     if (isSideBySide(comparison)) {
       title.replaceChildren(`${names[0]} beside ${names[1]} (`, one, ')');
+      return;
+    }
+    const why = whyNoChange(reading);
+    if (why) {
+      title.textContent = title.title = why;
       return;
     }
     const isOther = left > 0;

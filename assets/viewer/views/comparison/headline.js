@@ -8,7 +8,7 @@ import { timesNoise } from '../../numbers/noise.js';
 import { floorWords, ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, partText } from '../../text/noise.js';
 import { effectTitle } from '../../text/effect.js';
 import { pairWords } from '../../text/pair.js';
-import { writerOf } from '../../text/pair_effect.js';
+import { pairCaution, writerOf } from '../../text/pair_effect.js';
 import { relativeTitle } from '../../text/relative.js';
 import { nameAt } from '../../text/side_by_side.js';
 import { sinksOf } from '../../text/sinks.js';
@@ -53,7 +53,7 @@ export function createComparisonHeadline(root, state) {
     sentence.textContent = `${pairWords(comparison.members, pair, info, state.get.region)}${besideFloors()}`;
     sentence.title = sentence.textContent;
     const hasSinks = before.sinks.count > 0 || pair.after.sinks.count > 0;
-    sinks.textContent = before.effect || (pair.isSideBySide && !hasSinks) ? '' : sinksOf([before, pair.after], mode); // of two layers
+    sinks.textContent = before.effect ? pairCaution(names, pair, info) : pair.isSideBySide && !hasSinks ? '' : sinksOf([before, pair.after], mode); // of two layers
     sinks.title = !before.effect && (before.sinks.count || pair.after.sinks.count) ? SINK_RULE : '';
     live.say(spoken);
   }

@@ -150,7 +150,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   /** @param {string} why */
   function empty(why) {
     list.replaceChildren();
-    note.textContent = why;
+    note.textContent = note.title = why;
   }
 
   /** @param {KeyboardEvent} event */

@@ -10,13 +10,11 @@ import { create, isDark, part, setBox, surfaceColour } from '../dom.js';
 import { blend, css, pixel } from '../../paint/palette.js';
 import { headCount, layersOf } from '../../data/run_info.js';
 import { isOfEffect } from '../../numbers/change_measures.js';
-import { whyNoChange } from '../../state/effect_change.js';
 import { matrixNow } from '../../state/matrix.js';
 import { legendOf } from './matrix_legend.js';
 import { coloursOf, LABEL, paintMatrix } from './matrix_paint.js';
 import { createMatrixPointer } from './matrix_pointer.js';
 
-const NOTHING = 'Which heads moved, and how much of each weight was changed, appears here.';
 /** CSS pixels. */
 const CELL = { width: 46, height: 26, narrowest: 7, thumb: 15 };
 const NARROW = 860; // as in comparison.css: there it is as high as thumbs need
@@ -36,7 +34,7 @@ export function createMatrixView(root, state, { choose }) {
   const cursorBox = create('div', { class: 'av-matrix-cursor', hidden: '' });
   const said = create('p', { class: 'av-live', 'aria-live': 'polite' });
   const frame = create('div', { class: 'av-matrix-frame' }, [canvas, selectedBox, cursorBox]);
-  const nothing = create('p', { class: 'av-matrix-nothing', text: NOTHING });
+  const nothing = create('p', { class: 'av-matrix-nothing', text: 'Which heads moved, and how much of each weight was changed, appears here.' });
   const legend = create('div', { class: 'av-matrix-legend' });
   const scroller = create('div', { class: 'av-matrix-place' }, [frame, nothing]);
   place.replaceChildren(scroller, legend, said);
@@ -66,7 +64,7 @@ export function createMatrixView(root, state, { choose }) {
   function fit() {
     const { info, selection, comparison, right } = state.get;
     density = window.devicePixelRatio || 1;
-    nothing.hidden = Boolean(info) && !whyNoChange(state.get.reading);
+    nothing.hidden = Boolean(info);
     if (!info || !selection || !comparison || !scroller.clientWidth) {
       layout = null;
       canvas.hidden = true;
@@ -89,9 +87,6 @@ export function createMatrixView(root, state, { choose }) {
   /** Another token of the same matrix moves nothing but what is outlined. */
   function update() {
     const before = held;
-    const why = whyNoChange(state.get.reading);
-    nothing.textContent = why || NOTHING;
-    nothing.hidden = Boolean(state.get.info) && !why;
     const now = matrixNow(held, state.get);
     held = now.held;
     place.classList.toggle('av-stale', now.isStale);
