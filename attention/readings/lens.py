@@ -18,6 +18,7 @@ from attention.runs.layer_file import LayerFile
 from .reading import Reading
 
 KIND, FILE = "lens", "lens.safetensors"
+ABOUT = ("language",)  # a resampler before it may make its own tokens: none of them has words
 UNPROVEN = (
     "This run has no answer: its queries and keys prove every layer up to the last attention; what the last layer, the "
     "final norm and the head do after it is this model's, and the run keeps nothing to hold that against."
