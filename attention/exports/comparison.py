@@ -51,7 +51,7 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
             holds = "the whole comparison" if format == "zip" else "every layer and head"
             raise InvalidRequest(f"Format {format} of a comparison holds {holds}: leave {name} out.")
     if format == "zip":
-        return write_zip(comparison, path)
+        return write_zip(comparison, path, not wanted.without_readings)
     if comparison.is_side_by_side:
         raise InvalidRequest(
             f"{comparison.why_side_by_side()} So there is no table of changes: name a box or a point, of which every "

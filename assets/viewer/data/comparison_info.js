@@ -52,7 +52,7 @@
  * @typedef {import('./run_info.js').RunInfo} RunInfo
  */
 import { formatStrength } from './format.js';
-import { promptLength } from './run_info.js';
+import { answerTokens, promptLength } from './run_info.js';
 import { quotedSpan } from './token_text.js';
 
 /**
@@ -187,6 +187,17 @@ export function rowsOf(comparison, member, beside, { query, until = null }) {
     return group && (member ? group.other : group.base);
   });
   return begin && end ? { query: begin[0], until: end[1] > begin[0] ? end[1] : null } : null;
+}
+
+/**
+ * The tokens of the answer that all have in common, and whether that is the whole answer of each: what all can be asked about.
+ * @param {ComparisonInfo} comparison
+ * @param {RunInfo[]} infos  uncut
+ */
+export function commonAnswer({ shared_tokens: shared }, infos) {
+  const answers = infos.map(answerTokens);
+  const tokens = answers[0].filter((token) => token < shared);
+  return { tokens, isWhole: answers.every((own) => String(own) === String(tokens)) };
 }
 
 /**
