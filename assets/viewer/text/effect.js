@@ -19,14 +19,20 @@ export const FORECAST_ANSWERS = 'What the answer would lose if this were read a 
 /** @param {number} effect */
 export const inNats = (effect) => `${formatSigned(effect)} nats`;
 
+const MOST_NAMED = 3; // of a target's parts; of more the first ones, and how many more: as in files (`effect_words.target_name`)
+
 /**
- * Of what the log-probability is: the answer's, or that of some of its tokens.
+ * Of what the log-probability is: the answer's, or that of some of its tokens, neighbours as one and the others apart.
  * @param {RunInfo} info
  * @param {Pick<Reading, 'tokens'> & Partial<Reading>} reading
  */
 export function targetName(info, { tokens, isWhole = false }) {
   if (isWhole) return 'the answer';
-  return tokens.length === 1 ? quoted(info, tokens[0]) : quotedSpan(info, tokens[0], tokens[tokens.length - 1]);
+  const starts = tokens.filter((token, i) => i === 0 || token !== tokens[i - 1] + 1);
+  const ends = tokens.filter((token, i) => token + 1 !== tokens[i + 1]);
+  let names = starts.map((first, i) => (first === ends[i] ? quoted(info, first) : quotedSpan(info, first, ends[i])));
+  if (names.length > MOST_NAMED) names = [...names.slice(0, MOST_NAMED - 1), `${names.length - MOST_NAMED + 1} more`];
+  return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}` : names[0];
 }
 
 /**
