@@ -28,15 +28,26 @@ export function asTimes(nats) {
   return `${times < 10 ? times.toFixed(1) : times < 1000 ? Math.round(times) : 'over 1,000'} times ${way}`;
 }
 
+const MOST_NAMED = 3; // of a target's parts; of more the first ones, and how many more: as in files (`effect_words.target_name`)
+
 /**
- * What is asked about: the answer, or some of its tokens, or one rather than another.
+ * What is asked about: the answer, or some of its tokens, neighbours as one and the others apart, or one rather than another.
  * @param {RunInfo} info
  * @param {{tokens: number[], isWhole?: boolean, against?: number | null, other?: string}} target
  */
 export function targetName(info, { tokens, isWhole = false, against = null, other }) {
   if (isWhole && against === null) return 'the answer';
-  const own = tokens.length === 1 ? quoted(info, tokens[0]) : quotedSpan(info, tokens[0], tokens[tokens.length - 1]);
+  const own = tokensName(info, tokens);
   return against === null ? own : `${own} rather than ${otherName({ against, other })}`;
+}
+
+/** Neighbours as one text, the others apart. @param {RunInfo} info @param {number[]} tokens */
+function tokensName(info, tokens) {
+  const starts = tokens.filter((token, i) => i === 0 || token !== tokens[i - 1] + 1);
+  const ends = tokens.filter((token, i) => token + 1 !== tokens[i + 1]);
+  let names = starts.map((first, i) => (first === ends[i] ? quoted(info, first) : quotedSpan(info, first, ends[i])));
+  if (names.length > MOST_NAMED) names = [...names.slice(0, MOST_NAMED - 1), `${names.length - MOST_NAMED + 1} more`];
+  return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}` : names[0];
 }
 
 /** The token that one is set against. @param {{against: number, other?: string}} target */

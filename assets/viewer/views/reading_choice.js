@@ -1,6 +1,5 @@
 // @ts-check
 /** "Show: Read | Forecast | Relative", in a sentence each; how far one is that is being made, with a button that stops it; and of what it is. */
-import { quoted } from '../data/token_text.js';
 import { whyNoRelative } from '../state/reading.js';
 import { FORECAST_ANSWERS, READ_ANSWERS, targetName } from '../text/effect.js';
 import { RELATIVE_ANSWERS } from '../text/relative.js';
@@ -92,7 +91,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     rather.setAttribute('aria-invalid', String(Boolean(isRefused) && rather.value !== otherOf()));
     const offered = targets();
     of.hidden = reading?.kind !== 'forecast' || offered.length < 2;
-    const name = (/** @type {number[] | null} */ tokens) => (tokens === null ? choice.whole().name : `of ${tokens.length === 1 ? quoted(info, tokens[0]) : targetName(info, { tokens })}`);
+    const name = (/** @type {number[] | null} */ tokens) => (tokens === null ? choice.whole().name : `of ${targetName(info, { tokens })}`);
     of.replaceChildren(...offered.map((tokens) => create('option', { value: String(tokens ?? ''), text: name(tokens) })));
     of.value = reading && offered.some((tokens) => String(tokens) === String(reading.tokens)) ? String(reading.tokens) : '';
   }
