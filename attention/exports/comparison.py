@@ -16,7 +16,7 @@ from attention.errors import InvalidRequest, quoted
 
 from .files import new_file, refuse_inside
 from .folder_zip import write_zip
-from .regions import member_scores, row_of_answer, wanted_region, write_region_csv
+from .regions import known_floors, member_scores, row_of_answer, wanted_region, write_region_csv
 from .run import FIGURES
 from .wanted import COMPARISON, MAP, REGION, Wanted, is_given
 
@@ -91,7 +91,8 @@ def write_compared_region(comparison: Comparison, file: BinaryIO, wanted: Wanted
             raise InvalidRequest(f"A table of a region holds every head of every member: leave {name} out.")
     query = row_of_answer(comparison, wanted.tower, wanted.query)
     scores = member_scores(comparison, region, query, wanted.tower, wanted.until)
-    write_region_csv(comparison, scores, wanted.tower, file)
+    floors = known_floors(comparison, region, query, wanted.tower, wanted.until)
+    write_region_csv(comparison, scores, wanted.tower, file, floors)
 
 
 def write_compared(maps: ComparedMaps, format: str, file: BinaryIO, wanted: Wanted) -> None:  # noqa: A002

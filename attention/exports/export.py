@@ -50,7 +50,7 @@ def export(
     | --- | --- | --- |
     | png, svg, pdf | two members' maps and their difference, side by side on the picture | all |
     | csv | every measure of every head, means over the answer's rows; of one tower | tower |
-    | csv | with `box` or `point`: what every head of every member has there | tower, query, until, of a region |
+    | csv | with `box` or `point`: what every head of every member has there, and its noise floors | tower, query, until, of a region |
     | html | as of a run | as of a run |
     | zip | the whole folder, with readings of its runs | without_readings |
 

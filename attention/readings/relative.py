@@ -149,6 +149,15 @@ class Relative(Reading):
         values = [_reduced(_reduced(each, head, 1, "head"), layer, 0, "layer") for each in pair]
         return self._placed(tower, ratio(*values))
 
+    def mass(self, weights: np.ndarray, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
+        """Mass of a row on some cells over that of the general row, in every layer and head: float32 [layers, heads].
+
+        `weights` [cells] are the part of each cell that counts, of all grids, one after the other and row by row.
+        """
+        pair = self._pair("all", query, tower, until)
+        own, general = ((each.astype(np.float64) @ weights).astype(np.float32) for each in pair)
+        return ratio(own, general)
+
     def map(
         self,
         layer: int | str,
