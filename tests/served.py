@@ -54,13 +54,19 @@ def nothing_is_left(service: Service) -> bool:
     return not job_threads() and not INFERENCE.locked() and left == ["lock"]
 
 
-def seconds_until(condition, limit: float = 30) -> float:
-    """Seconds until something was so."""
+def seconds_until(condition, limit: float = 120) -> float:
+    """Seconds until something was so. The limit is for what never comes: no machine is so slow."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < limit, "it never came"
         threading.Event().wait(0.005)
     return time.monotonic() - start
+
+
+def cancel(job) -> None:
+    """Cancel a client's job, once the client knows the name by which the server has it: it may have begun before."""
+    seconds_until(lambda: job.communicator.event_id)
+    job.cancel()
 
 
 def hold_at(monkeypatch, phase: str) -> threading.Event:
@@ -71,7 +77,7 @@ def hold_at(monkeypatch, phase: str) -> threading.Event:
         report(partial, name, *args, **kwargs)
         if name == phase:
             reached.set()
-            seconds_until(lambda: partial.is_cancelled)
+            seconds_until(lambda: partial.is_cancelled, 600)  # however long its test looks at it
 
     monkeypatch.setattr(PartialRun, "report", reporting)
     return reached

@@ -22,6 +22,7 @@ from attention.runs.checks.json_fields import parse_json
 from attention.scoring.row_file import RowFile
 
 from .settings import FORMAT, difference
+from .tables import OF_READINGS
 
 INDEX, ITEMS, SCORES, ERRORS, OTHERWISE = "batch.json", "items", "scores", "errors", "otherwise"
 RUNS, ROWS = "runs", "rows"
@@ -68,6 +69,10 @@ def read_index(folder: Path) -> dict[str, Any]:
     version = info.get("format") if isinstance(info, dict) else None
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
         raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
+    if not set(info.get("readings") or ()) <= set(OF_READINGS):
+        raise DamagedRun(
+            f"{where} has readings {quoted(info['readings'])}; this version knows {', '.join(OF_READINGS)}."
+        )
     return info
 
 

@@ -324,7 +324,8 @@ def build_endpoints(service: Service) -> None:
             )  # fmt: skip
             row = of_regions.row_of_answer(found, tower, optional_number("query", query))
             scores = of_regions.member_scores(found, place, row, tower, optional_number("until", until))
-            record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None)
+            floors = of_regions.known_floors(found, place, row, tower, optional_number("until", until))
+            record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None, floors)
             return record | {"folder": None if service.is_hosted else record["folder"]}
 
     async def try_without(given: dict, request: gr.Request, progress: gr.Progress, login: gr.OAuthToken | None) -> dict:

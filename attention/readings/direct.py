@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .reading import Reading
-from .target import Target
+from .reading import Reading, check_numbers
 
 KIND = "direct"
 
@@ -29,7 +28,16 @@ class Direct(Reading):
 
     def _check(self) -> None:
         super()._check()
-        Target.of(self.run, **self.info["target"])
+        self._check_target()
+        budget = self.info["budget"]
+        check_numbers(budget, "logit", "embedding", "heads", "image", "rest")
+        check_numbers(budget["others"], *budget["others"])
+        for each in budget["strongest"]:
+            check_numbers(each, "added", "layer", "head")
+
+    @property
+    def own_name(self) -> str:
+        return self.target.name(KIND, ())
 
     def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
         heads = self.run.heads(tower)

@@ -26,7 +26,7 @@ from attention.errors import NotInRun, quoted
 from attention.runs.factors import COMPUTED, FACTORS
 from attention.runs.run import Run, walks_at_once
 
-from .reading import Reading, readings_folder
+from .reading import Reading, check_numbers, readings_folder
 from .target import Target
 
 KIND = "forecast"
@@ -45,8 +45,8 @@ class Forecast(Reading):
     kind = KIND
 
     @property
-    def target(self) -> Target:
-        return Target(tuple(self.info["target"]["tokens"]), self.info["target"]["against"])
+    def own_name(self) -> str:
+        return self.target.name(KIND, [*self.info["towers"]])
 
     @property
     def caution(self) -> str:
@@ -55,7 +55,8 @@ class Forecast(Reading):
 
     def _check(self) -> None:
         super()._check()
-        Target.of(self.run, **self.info["target"])
+        self._check_target()
+        check_numbers(self.info, "value")
 
     def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
         heads, queries = self.run.heads(tower), self.run.queries(tower)

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from attention.answers.numbers import Answer
 from attention.answers.query import BadQuery
 from attention.environment import is_debugging
-from attention.errors import AttentionError, Busy, InvalidRequest, NotInRun, fault, words_for
+from attention.errors import AttentionError, Busy, DamagedReading, InvalidRequest, NotInRun, fault, words_for
 from attention.words import NEEDS_KEY
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
@@ -42,6 +42,8 @@ def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respon
             return as_json({"error": str(error), "expired": True}, 404)
         except NotInRun as error:
             return as_json({"error": str(error)}, 404)
+        except DamagedReading as error:
+            return as_json({"error": str(error)}, 422)
         except InvalidRequest as error:
             return as_json({"error": str(error)}, 400)
         except Busy as error:

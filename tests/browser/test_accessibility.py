@@ -40,6 +40,9 @@ def test_nobody_is_kept_out(pages, address, theme):
     page.evaluate("document.querySelector('.av-root').__attn.places.toggle(true)")
     expect(page.locator(".av-mark-measures").first).not_to_be_empty()
     page.locator("#explore-chip").click()
+    expect(page.locator("#explore-settings")).to_be_visible()
+    expect(page.locator(".av-library[data-library=ready]").first).to_be_visible()  # its list has come
+    expect(page.get_by_label("Model", exact=True).first).not_to_have_value("")
     assert violations(page, theme) == [], "with all open, and the settings"
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator(".av-compare[data-state=ready]")).to_be_visible()

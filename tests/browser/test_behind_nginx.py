@@ -58,7 +58,7 @@ def behind(tmp_path_factory):
         yield address
     finally:
         nginx.terminate()
-        nginx.wait(10)
+        nginx.wait(60)
         demo.close()
         service.close()
 

@@ -180,7 +180,7 @@ def cell():
     assert len([line for line in code.splitlines() if line]) == 8
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     place = {"metadata": {"path": str(root)}}
-    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
     return notebook.cells[0]
 
 

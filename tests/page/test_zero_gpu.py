@@ -22,7 +22,7 @@ def test_jobs_cross_the_process_border_and_what_goes_wrong_there_is_said(tmp_pat
     noise().save(tmp_path / "picture.png")
     command = [sys.executable, Path(__file__).parents[1] / "zero_gpu.py", model, tmp_path / "picture.png"]
     done = subprocess.run(
-        [*command, tmp_path / "adapters", tmp_path / "runs"], capture_output=True, text=True, timeout=240, check=False,
+        [*command, tmp_path / "adapters", tmp_path / "runs"], capture_output=True, text=True, timeout=900, check=False,
         env=os.environ | {"HOME": str(tmp_path)},
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if "DEBUG" not in line]

@@ -136,7 +136,7 @@ def test_what_is_there_is_listed_fresh_and_its_files_are_sent(client, run, forec
     broken.mkdir()
     (broken / INDEX).write_text(json.dumps({"kind": "forecast", "format": 1, "run": "another"}))
     assert "another run" in get(client, "readings.json").json()["unread"][0]
-    get(client, f"row?layer=0&query=3&reading={broken.name}", 500)
+    get(client, f"row?layer=0&query=3&reading={broken.name}", 422)
     shutil.rmtree(broken)
 
 

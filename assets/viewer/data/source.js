@@ -33,9 +33,10 @@ import { LruCache } from './lru.js';
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
  * @typedef {{tower: string, query: number, until?: number | null, region: Place, effect?: string | null}} RegionWish  with `effect` the forecast of its knock-out
- * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place, part?: string, floor?: string}} ChangeWish
+ * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place, part?: string, floor?: string, effect?: string}} ChangeWish
  *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared. `part`: by their layer's own weights
- *   (`direct`) or by what enters it (`inherited`); `floor`: of the base by itself, by the kind of a noise floor
+ *   (`direct`) or by what enters it (`inherited`); `floor`: of the base by itself, by the kind of a noise floor; `effect`: of the
+ *   forecasts of this name, of which scores are asked for and not this
  */
 
 /**
@@ -339,9 +340,9 @@ export function tablePath({ tower, name }) {
 }
 
 /** @param {ChangeWish} wish */
-export function changePath({ tower, measure, adapter, query, region, part, floor }) {
-  const of = `${part ? `&part=${part}` : ''}${floor ? `&floor=${floor}` : ''}`;
-  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}${of}`;
+export function changePath({ tower, measure, adapter, query, region, part, floor, effect }) {
+  const which = `${part ? `&part=${part}` : ''}${floor ? `&floor=${floor}` : ''}`;
+  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}${which}${of(effect)}`;
 }
 
 /** @param {RegionWish} wish */

@@ -36,13 +36,13 @@ export const measuresOf = (map) => /** @type {Measure[]} */ (Object.keys(map.mea
  */
 export function drawnCells(map, measure, number, { rows, cols }, { curve, clip }) {
   const own = map.grids.find(({ grid }) => grid === number);
-  const blocks = own?.[measure];
-  if (!own || !blocks) return null;
+  if (!own) return null;
+  const blocks = own[measure]; // undefined where nothing was measured in this way
   const [down, right] = map.block;
   const values = new Float32Array(rows * cols);
   const hidden = new Uint8Array(rows * cols);
   for (let cell = 0; cell < values.length; cell++) {
-    const change = blocks[Math.floor(Math.floor(cell / cols) / down)][Math.floor((cell % cols) / right)];
+    const change = blocks?.[Math.floor(Math.floor(cell / cols) / down)][Math.floor((cell % cols) / right)] ?? null;
     values[cell] = change ?? 0;
     hidden[cell] = Number(change === null);
   }

@@ -25,7 +25,7 @@ export function measuredSentence(map, measure) {
   const { worst, lost, gained } = summaryOf(map, measure);
   const n = map.measured[measure] ?? 0;
   const far = n < map.total ? `${n} of ${map.total} measured${leftWords(map)}; hatched are not. ` : '';
-  if (!worst) return `${far}Nothing was measured yet.`;
+  if (!worst) return `${far}Nothing was ${measure === 'hidden' ? 'measured' : MEASURES[measure]} yet.`;
   const [down, right] = map.block;
   const place = `row ${worst.row * down}, col ${worst.col * right}${map.grids.length > 1 ? ` of grid ${worst.grid}` : ''}`;
   const what = down * right === 1 ? 'cells' : `blocks of ${down} × ${right} cells`;

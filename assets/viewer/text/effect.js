@@ -62,15 +62,18 @@ export function effectSentence(shown, info) {
   return `${who}: ${condition}, the log-probability of ${targetName(info, reading)} would change by about ${inNats(cells[argmax])}, the most of all cells (${all}). ${GUESS}`;
 }
 
-const GUESS = 'A guess from one gradient, no explanation.';
+export const GUESS = 'A guess from one gradient, no explanation.';
 
 /** From which log-probability on a slope says little: as `attention/effects/record.py`. */
 const NEAR_CERTAIN = -0.05;
 
+/** Whether a log-probability lies where a first-order forecast is nearly flat. @param {number} value */
+export const isNearCertain = (value) => value > NEAR_CERTAIN;
+
 /** What to beware of, '' where there is nothing. @param {RunInfo} info @param {Reading} reading */
 export function effectCaution(info, reading) {
   const target = targetName(info, reading);
-  return reading.value > NEAR_CERTAIN ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
+  return isNearCertain(reading.value) ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
 }
 
 /** "Layer 3 head 1", "All heads of layer 3", "Head 1 in the largest of all layers". @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */

@@ -2,6 +2,7 @@
 /** The menu "Keep" of a comparison: its maps side by side as a picture or a figure, its numbers, all of it as a zip, and the address of the view. */
 import { comparedPath } from '../../numbers/comparison_export_paths.js';
 import { opening, placeFields, rowOf } from '../../numbers/export_paths.js';
+import { isRatio } from '../../numbers/ratios.js';
 import { regionIn } from '../../numbers/regions.js';
 import { isSideBySide, memberName } from '../../data/comparison_info.js';
 import { whySideBySide } from '../../text/side_by_side.js';
@@ -9,6 +10,8 @@ import { create, listen } from '../dom.js';
 import { createKeepLinks, PICTURES } from '../keep/keep_links.js';
 import { createKeepMenu, createPngSize, keepRow } from '../keep/keep_menu.js';
 
+const FIGURES = ['png', 'svg', 'pdf'];
+const OF_READ = 'It holds what is read: choose Read. A forecast is kept as PNG, SVG or PDF, and its numbers member by member.';
 const SHOWN = /** @type {const} */ (['left', 'right', 'difference', 'wipe']);
 
 /**
@@ -52,7 +55,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   /** Links for what is on screen now. */
   function offer() {
-    const { comparison, infos, maps, left, right, manifest, whole, pair, info, region } = state.get;
+    const { comparison, infos, maps, left, right, manifest, whole, pair, info, region, reading } = state.get;
     const isOwn = isSideBySide(comparison);
     const place = info && pair ? regionIn(info, region, pair.before.tower) : null;
     keep.enable(Boolean(comparison));
@@ -65,6 +68,8 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     const show = SHOWN.filter((_, i) => boxes[i].checked && !(isOwn && i > 1));
     const why = !maps ? 'There is no picture to draw on.' : show.length ? '' : 'Choose what is to be shown.';
     links.address((format) => {
+      if (reading && !FIGURES.includes(format) && format !== 'zip') return { why: OF_READ };
+      if (isRatio(reading) && FIGURES.includes(format)) return { why: 'No figure is made of ratios: choose Read or Forecast.' };
       if (format === 'html') return { href: `${whole.base}/export?${new URLSearchParams({ format, ...(pair ? opening(pair.before) : {}), ...(place ? placeFields(place) : {}) })}` };
       if (format === 'region') {
         if (!place || !pair) return { why: 'Mark a place first: ▭ beside the zoom, or the key m.' };

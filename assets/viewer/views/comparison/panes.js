@@ -14,7 +14,8 @@ import { columnsFor } from '../../paint/geometry.js';
 import { divergingPixels, overlayPixels, solidPixels } from '../../paint/palette.js';
 import { createPaneSet } from '../picture/pane_set.js';
 import { createPictureStrip, shareOf } from '../picture/picture_strip.js';
-import { position, signedPosition } from '../../numbers/colour_range.js';
+import { isSigned, placeIn, signedPosition } from '../../numbers/colour_range.js';
+import { isRatio } from '../../numbers/ratios.js';
 
 /** CSS pixels: between panes, and the line above each. */
 const GAP_PX = 10;
@@ -148,14 +149,16 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   }
 
   function showMaps() {
-    const { smooth, opacity, beside, perf } = state.get;
+    const { smooth, opacity, beside, perf, pair } = state.get;
     const begun = performance.now();
     const found = colouredMaps();
     place.toggleAttribute('data-plain', beside);
+    const effect = pair?.before.effect ?? null;
+    const what = isRatio(effect) ? 'Ratios to a general question' : effect ? 'Forecast effects' : 'Attention';
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     for (const { name, pane, title } of panes) {
       const content = found?.[name];
-      pane.show({ map: content?.map ?? null, other: content?.other ?? null, smooth, opacity: beside ? 1 : opacity, label: `Attention, ${title.textContent}. ${label}` });
+      pane.show({ map: content?.map ?? null, other: content?.other ?? null, smooth, opacity: beside ? 1 : opacity, label: `${what}, ${title.textContent}. ${label}` });
     }
     perf.map_ms = performance.now() - begun;
   }
@@ -167,8 +170,8 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
     const now = [maps, palette, beside, theme];
     if (coloured && now.every((value, i) => value === made[i])) return coloured;
     made = now;
-    const colours = beside ? solidPixels(palette) : overlayPixels(palette);
-    const map = (/** @type {import('../../numbers/coloured_map.js').Drawn} */ { values, hidden, range }) => ({ values, hidden, place: (/** @type {number} */ value) => position(range, value), colours });
+    const colours = isSigned(maps.before.range) ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
+    const map = (/** @type {import('../../numbers/coloured_map.js').Drawn} */ { values, hidden, range }) => ({ values, hidden, place: (/** @type {number} */ value) => placeIn(range, value), colours });
     const [before, after] = [map(maps.before), map(maps.after)];
     const { values, hidden, range } = maps.difference;
     const signed = (/** @type {number} */ value) => signedPosition(range, value);
