@@ -49,7 +49,7 @@ def patience(monkeypatch):
     """Wait for what keys receive, however slow the machine is; `patience(0)`: wait for nothing."""
 
     def wait(seconds):
-        monkeypatch.setattr("attention.serving.received.RECEIVED_WAIT_S", seconds)
+        monkeypatch.setattr("attention.serving.received.ANSWER_WAIT_S", seconds)
 
     wait(60)
     return wait
