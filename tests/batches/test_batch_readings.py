@@ -169,7 +169,7 @@ def test_parts_that_were_made_apart_keep_their_readings(read, tmp_path):
 
 
 def test_a_folder_is_of_one_batch_with_its_readings_and_one_without_is_what_it_was(tmp_path):
-    """What older versions wrote is format 1, says nothing of readings, and goes on: its items keep their ids."""
+    """Batches of older versions are format 1, which says nothing of readings, and goes on: its items keep their ids."""
     plain = record_of(Settings(REQUEST))
     assert plain["format"] == 1 and list(plain) == ["format", "keep", "rows", "settings", "members"]
     given = read_items()[:1]
