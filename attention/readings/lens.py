@@ -17,6 +17,7 @@ from attention.errors import DamagedReading, NotInRun, quoted
 from .reading import Reading, tensor_file
 
 KIND, FILE = "lens", "lens.safetensors"
+ABOUT = ("language",)  # a resampler before it may make its own tokens: none of them has words
 MOST_WORDS = 100  # of a token after a layer
 UNPROVEN = (
     "This run has no answer: its queries and keys prove every layer up to the last attention; what the last layer, the "
