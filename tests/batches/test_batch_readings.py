@@ -138,7 +138,9 @@ def test_a_summary_has_a_column_for_everything_that_readings_say(read):
 
 def test_rows_are_kept_with_what_readings_say_of_them(single, tmp_path):
     run, readings = single
-    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=READINGS)
+    of = ["lens", "relative", "forecast"]
+    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=of)
+    assert found.readings == ["forecast", "relative", "lens"]
     (row,) = found.rows()
     kept, forecast = load_file(found.folder / row["kept"]), run_as_read(run, readings["forecast"])
     assert np.array_equal(kept["base.forecast"][0], forecast.exact_rows(row["row"]))
