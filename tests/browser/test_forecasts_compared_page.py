@@ -131,6 +131,7 @@ def test_members_that_have_a_forecast_are_shown_and_one_that_refuses_is_named(op
         said = page.locator(".av-mark-measures p", has_text=re.compile(f"^{name} "))
         expect(said).to_contain_text(f"{total} nats in all heads together")
     # who has none is not set against another; a reload finds the same
+    expect(page.locator("[data-pane=after] figcaption option[value='2']")).to_be_disabled()
     page.locator("[data-member='2'] button").click()
     expect(page.locator(".av-root")).to_have_attribute("data-right", "1")
     page.wait_for_function("/show=forecast.*measure=effect_of_silence/.test(location.hash)")

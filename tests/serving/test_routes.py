@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 
@@ -22,7 +23,7 @@ from attention.runs.pooling import area_weights, pool_maps, pooled_shape
 from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
-from attention.viewer_files import viewer_files
+from attention.viewer_files import BUNDLE, bundle, file_text, viewer_files
 
 TICKET = f"{PREFIX}/ticket"
 
@@ -45,7 +46,7 @@ def client(run):
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """What keys receive is waited for, however slow the machine is; `patience(0)`: nobody waits."""
+    """Wait for what keys receive, however slow the machine is; `patience(0)`: wait for nothing."""
 
     def wait(seconds):
         monkeypatch.setattr("attention.serving.received.RECEIVED_WAIT_S", seconds)
@@ -402,6 +403,24 @@ def test_modules_come_under_the_hash_of_their_content(client):
     assert "max-age=31536000" in response.headers["Cache-Control"]
     for address in (f"{digest}/viewer.py", f"{digest}/..%2f..%2frun.py", f"0000/{'run.js'}", f"{digest}/"):
         assert client.get(f"{PREFIX}/assets/{address}").status_code == 404
+
+
+def test_a_page_fetches_its_modules_as_one_in_which_each_keeps_its_places(client):
+    digest, files = viewer_files()
+    answer = client.get(f"{PREFIX}/assets/{digest}/{BUNDLE}")
+    whole, places = bundle()
+    assert answer.text == whole and answer.headers["Content-Type"].startswith("text/javascript")
+    assert BUNDLE not in files and {"run.js", "comparison.js", "views/picture/gestures.js"} < set(places)
+    assert not re.search(r"^import\b", whole, re.MULTILINE) and whole.count("\nexport ") == 1
+    for name, first in places.items():
+        text = file_text(name)
+        for before, now in zip(text.split("\n"), whole[first : first + len(text)].split("\n"), strict=True):
+            is_blanked = not now.strip() and before.lstrip().startswith(("/**", "*"))
+            assert now == before or is_blanked or before.startswith(("import ", "export ")), (name, before, now)
+            assert len(now) == len(before)
+        assert whole[first + len(text) :].startswith("\nreturn {")
+    for component in (AttentionViewer(), ComparisonViewer()):
+        assert f"/assets/{digest}/" in component.js_on_load and f"'{BUNDLE}'" in component.js_on_load
 
 
 def test_the_template_holds_nothing_that_gradio_evaluates():
