@@ -108,6 +108,8 @@ class Lens(Reading):
             raise ValueError("layers are not ascending")
         if not all(isinstance(text, str) for text in self.info["texts"].values()):
             raise ValueError("a text is none")
+        if not all(type(each) is int for each in self.info["unspelled"]):
+            raise ValueError("an id of unspelled is none")
 
     @property
     def own_name(self) -> str:
