@@ -15,7 +15,7 @@ MOST_SIGNS = 100  # of a token's text
 
 
 def with_id(run: Run, given: Given, processor: Any = None) -> Given:
-    """What was given, `against` as an id where it is a text; the run's processor is loaded for that, unless given.
+    """The same request with `against` as an id where it is a text; for that the processor is loaded, unless given.
 
     A text without a space before it stands where the token stands that it is set against: where that begins with one,
     it is looked for with one first. Raises InvalidRequest for a text that is not one token, and what reading a model's

@@ -45,7 +45,7 @@ class _Walk:
 
 
 class OverAllRows:
-    """What every key receives, and effects over all rows: computed by threads of ours while the page asks how far.
+    """Walks over all rows (received attention, effects), by threads of their own while the page asks how far they are.
 
     The run keeps what was computed, as long as there is room; a walk is forgotten with its answer, and ends where
     nobody asks for it any more. `place` is held while effects are computed.

@@ -25,7 +25,7 @@ PARAMETERS = {
     "/heatmap": "ticket tower layer head query grid member reading",
     "/export": "ticket format tower layer head query key grid until received look scale caption member left right show "
     "split difference_high tokens layers heads megabytes box point image label right_layer right_head "
-    "right_high reading",
+    "right_high reading without_readings",
     "/region": "ticket box point answer image query until tower member by top coordinates",
     "/reading": "ticket kind tokens against towers prompt rows blocks paint sides member",
     "/try": "ticket box point answer image heads top_heads paint silence coordinates seed",
