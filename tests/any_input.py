@@ -5,11 +5,16 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as any_of
+from hypothesis.internal.conjecture import providers
 
 
 def counts(few: int, many: int) -> pytest.MarkDecorator:
     """Parametrize a test by the number of examples that it tries, `count`."""
     return pytest.mark.parametrize("count", [few, pytest.param(many, marks=[pytest.mark.full, pytest.mark.slow])])
+
+
+# it would read the source of every module for numbers and words to try, seconds in each process
+providers._get_local_constants = lambda: providers._local_constants
 
 
 def for_all(check: Callable[..., None], count: int, *strategies: any_of.SearchStrategy) -> None:

@@ -102,6 +102,6 @@ def write_relative(run: Run, seed: int = 0) -> Relative:
 
 
 def _index(run: Run, kind: str) -> dict:
-    """What every kind's index has."""
+    """Fields that every kind's index has."""
     created = "2026-01-01T00:00:00+00:00"
     return {"format": FORMAT, "kind": kind, "run": run.info["id"], "created": created, "bytes": 1, "seconds": 0.5}

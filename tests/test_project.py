@@ -33,19 +33,30 @@ def sources():
     return [ROOT / "app.py", *(path for name in OURS[1:] for path in sorted((ROOT / name).rglob("*.py")))]
 
 
-@cache
 def imports(path):
     """Every module that a file imports, anywhere in it, by its full name."""
+    return parsed(path)[0]
+
+
+def docstrings(path):
+    """Docstrings of a file, its own first, "" where there is none."""
+    return parsed(path)[1]
+
+
+@cache
+def parsed(path):
     package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
-    found = set()
+    found, said = set(), []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            said.append(ast.get_docstring(node, clean=False) or "")
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             name = ".".join([*base, node.module] if node.module else base)
             found |= {name, *(f"{name}.{alias.name}" for alias in node.names)}
-    return found
+    return found, said
 
 
 def imported(path, *names):
@@ -67,20 +78,21 @@ def room_of(name):
     return room, rooms[room]
 
 
-@pytest.mark.parametrize("path", sources(), ids=module_name)
-def test_imports_point_one_way(path):
-    name = module_name(path)
-    if name == "attention":  # its public names are loaded when they are asked for
-        return
-    room, line = room_of(name)
-    for found in imported(path, *OURS):
-        if found in modules() and found not in ("attention", "adapters"):
-            other, other_line = room_of(found)
-            assert other == room or other_line < line, f"{name} imports {found}, which stands beside or below it"
-    assert name.startswith("adapters") or not imported(path, "peft"), "PEFT is known in adapters alone"
-    assert name.startswith(WITH_GRADIO) or not imported(path, "gradio", "spaces"), "only the page knows Gradio"
-    if name.startswith(("attention.runs", "attention.comparisons")):
-        assert not imported(path, "transformers"), "what is on disk is read without a model"
+def test_imports_point_one_way():
+    for path in sources():
+        name = module_name(path)
+        if name == "attention":  # its public names are loaded when they are asked for
+            continue
+        room, line = room_of(name)
+        for found in imported(path, *OURS):
+            if found in modules() and found not in ("attention", "adapters"):
+                other, other_line = room_of(found)
+                assert other == room or other_line < line, f"{name} imports {found}, which stands beside or below it"
+        assert name.startswith("adapters") or not imported(path, "peft"), f"PEFT is known in adapters alone: {name}"
+        is_page = name.startswith(WITH_GRADIO)
+        assert is_page or not imported(path, "gradio", "spaces"), f"only the page knows Gradio: {name}"
+        if name.startswith(("attention.runs", "attention.comparisons")):
+            assert not imported(path, "transformers"), f"what is on disk is read without a model: {name}"
 
 
 @pytest.mark.parametrize(
@@ -139,23 +151,22 @@ def test_no_file_is_a_drawer():
         assert not words & {"utils", "util", "helpers", "helper", "manager", "common", "misc"}, path
 
 
-@pytest.mark.parametrize("path", sources(), ids=module_name)
-def test_no_code_comes_with_data(path):
-    text = path.read_text(encoding="utf-8")
-    assert not imported(path, "pickle", "dill", "joblib", "shelve", "marshal")
-    assert not re.search(r"trust_remote_code\s*=\s*True|allow_pickle\s*=\s*True|weights_only\s*=\s*False", text)
-    assert not re.search(r"\b(eval|exec)\(", re.sub(r"\.eval\(", "", text))
+def test_no_code_comes_with_data():
+    for path in sources():
+        text = path.read_text(encoding="utf-8")
+        assert not imported(path, "pickle", "dill", "joblib", "shelve", "marshal"), path
+        settings = r"trust_remote_code\s*=\s*True|allow_pickle\s*=\s*True|weights_only\s*=\s*False"
+        assert not re.search(settings, text), path
+        assert not re.search(r"\b(eval|exec)\(", re.sub(r"\.eval\(", "", text)), path
 
 
 def test_docstrings_begin_with_a_noun_or_a_verb():
     for path in (*sources(), *sorted((ROOT / "tests").rglob("*.py"))):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                words = (ast.get_docstring(node) or "").split()
-                clause = {"What", "Whether", "Which", "How", "Where", "Who", "Whose", "When", "Why"}
-                assert not words or words[0] not in clause, f"{path.name}: {' '.join(words[:8])}"
+        for words in map(str.split, docstrings(path)):
+            clause = {"What", "Whether", "Which", "How", "Where", "Who", "Whose", "When", "Why"}
+            assert not words or words[0] not in clause, f"{path.name}: {' '.join(words[:8])}"
 
 
 def test_every_module_says_what_it_is():
     for path in sources():
-        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+        assert docstrings(path)[0], path

@@ -29,6 +29,7 @@ import { createPlacePanel } from './views/picture/place_panel.js';
 import { createRegionActions } from './state/region_actions.js';
 import { createRegionFollower } from './state/region_follow.js';
 import { regionAsked } from './numbers/read_places.js';
+import { createMapsFar } from './views/atlas/maps_far.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
 import { givenHeads, hearKept, tellShown } from './views/kept_events.js';
@@ -130,8 +131,8 @@ export function mount({ element, props, watch, trigger, server }) {
       },
     }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, ...(readings ? [createDirect(root, state, readings, actions.choose)] : []), createLensSwitch(root, state, lens), lens, cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []), createCellMapView(root, state, cellMap), createAgreementView(root, state, readings, cellMap.canAsk),
-    createMessage(root, state, {
-      kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
+    createMapsFar(root, state, oneRow), createMessage(root, state, {
+      kind: 'run', retry: session.retry, stop: oneRow, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
     }),
     createPageEvents(root, state, {
@@ -200,6 +201,11 @@ export function mount({ element, props, watch, trigger, server }) {
       trials.offer(tried.of);
     }
     if (cells) void cellMap.restore(cells);
+  }
+
+  /** What is computed over all rows takes too long: one of them instead. */
+  function oneRow() {
+    actions.turn('reads');
   }
 
   /** Mark a place from the keyboard: the line to type in has the focus. */

@@ -87,7 +87,7 @@ class ShardFiles:
     def __init__(self, folder: Path, shard: tuple[int, int] = (1, 1)):
         """Raises InvalidRequest where another process writes them."""
         self.folder, self._own = folder, "" if shard == (1, 1) else f".{shard[0]}-of-{shard[1]}"
-        lock = take_free_lock(folder / f".lock{self._own}")
+        lock = take_free_lock(folder / f".batch-lock{self._own}")
         if lock is None:
             raise InvalidRequest(
                 f"Another process works on {shown_path(folder)}. Wait for it, name another folder, or give each a part "

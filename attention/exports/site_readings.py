@@ -53,7 +53,7 @@ def write_readings(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def readings_words(found: Run | Comparison, published: dict[str, Any] | None) -> str:
-    """What a page says of readings, after what it says of attention: which it has, and what is not on it."""
+    """Sentences on readings, after what a page says of attention: which it has, and what is not on it."""
     if isinstance(found, Comparison):
         has_some = any(map(names_of, found.runs.values()))
         return " Forecasts and other readings of its runs are not on it." if has_some else ""

@@ -44,7 +44,7 @@ def find_reading(run: Run, name: Any) -> Reading:
     for folder in readings_folders(run):
         if (folder / name / INDEX).is_file():
             kind = index_of(folder / name).get("kind")
-            if kind not in KINDS:
+            if not isinstance(kind, str) or kind not in KINDS:
                 raise DamagedReading(f"{name} is a reading of kind {quoted(kind)}, which this version does not know.")
             return KINDS[kind].reader(run, folder / name)
     raise NotInRun(f"This run has no reading {quoted(name)} any more. Ask for it again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -351,6 +352,7 @@ def build_endpoints(service: Service) -> None:
             given = {name: value for name, value in given.items() if value not in (None, "")}
             asked = given | {"reading": given.pop("kind", "forecast")}
             ticket, own = given.pop("ticket", None), login_of(service, login)
+            asked = await asyncio.to_thread(service.with_id, ticket, asked)
             with service.asked_reading(ticket, asked, visitor_of(request), own) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))

@@ -5,6 +5,7 @@ Owns what travels between the viewers and the service. How it looks and what it 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -71,6 +72,7 @@ class Asking:
         ask, made = (self._service.asked_reading, "made") if is_reading else (self._service.trial, "tried")
         partial = None
         try:
+            asked = await asyncio.to_thread(self._service.with_id, asked.get("ticket"), asked)
             with ask(asked.get("ticket"), asked, visitor, login_of(self._service, login)) as job:
                 self._working[name] = job
                 if name in self._stopped:  # while it waited to be handed on

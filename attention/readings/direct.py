@@ -1,7 +1,8 @@
 """Direct logit attribution: what each head, layer and cell adds to a token's logit by the residual stream alone.
 
-With norms and gates frozen as they were on this input, the logit of a target token is a sum: of the embedding, of each
-layer's MLP (or what a layer has instead of attention), and of each head, whose part is again a sum over keys,
+With norms and gates frozen as they were on this input, and a cap on logits as the factor by which it made this logit
+smaller, the logit of a target token is a sum: of the embedding, of each layer's MLP (or what a layer has instead of
+attention), and of each head, whose part is again a sum over keys,
 
     A[h, i, j] (direction[h] . v[g, j])
 

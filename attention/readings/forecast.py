@@ -17,7 +17,7 @@ as if none changed the others. Needs NumPy alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -117,14 +117,17 @@ class Forecast(Reading):
         _, rows = next(self.run.dense_chunks(layer, tower, query, query + 1))
         return (rows[:, 0] * _seen(data["pull"][:, query : query + 1], data["value"])[:, 0]).astype(np.float32)
 
-    def keys(self, layer: int, tower: str = "language") -> np.ndarray:
+    def keys(
+        self, layer: int, tower: str = "language", progress: Callable[[int], None] = lambda done: None
+    ) -> np.ndarray:
         """Effect of each key being read a little less by everybody: float32 [heads, keys], minus the sum over rows.
 
-        Kept once computed, and shared: not to be written into.
+        Kept once computed, and shared: not to be written into. `progress` is told of the rows that are done, and may
+        raise, which ends it.
         """
-        return self._kept_array(COMPUTED, (tower, layer, "keys"), lambda: self._keys(layer, tower))
+        return self._kept_array(COMPUTED, (tower, layer, "keys"), lambda: self._keys(layer, tower, progress))
 
-    def _keys(self, layer: int, tower: str) -> np.ndarray:
+    def _keys(self, layer: int, tower: str, progress: Callable[[int], None]) -> np.ndarray:
         data = self._read(layer, tower)
         groups, n, width = data["value"].shape
         heads = self.run.heads(tower)
@@ -134,6 +137,7 @@ class Forecast(Reading):
             by_key = rows.swapaxes(1, 2)
             pulled += np.matmul(by_key, data["pull"][:, start:stop])
             own += np.matmul(by_key, data["pull_output"][:, start:stop, None])[:, :, 0]
+            progress(stop)
         total = np.einsum("grnd,gnd->grn", pulled.reshape(groups, -1, n, width), data["value"].astype(np.float64))
         return (own - total.reshape(heads, n)).astype(np.float32)
 

@@ -17,6 +17,7 @@ from attention.errors import DamagedReading, NotInRun, quoted
 from .reading import Reading, tensor_file
 
 KIND, FILE = "lens", "lens.safetensors"
+ABOUT = ("language",)  # a resampler before it may make its own tokens: none of them has words
 MOST_WORDS = 100  # of a token after a layer
 UNPROVEN = (
     "This run has no answer: its queries and keys prove every layer up to the last attention; what the last layer, the "
@@ -107,6 +108,8 @@ class Lens(Reading):
             raise ValueError("layers are not ascending")
         if not all(isinstance(text, str) for text in self.info["texts"].values()):
             raise ValueError("a text is none")
+        if not all(type(each) is int for each in self.info["unspelled"]):
+            raise ValueError("an id of unspelled is none")
 
     @property
     def own_name(self) -> str:

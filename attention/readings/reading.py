@@ -32,9 +32,13 @@ SUFFIX = ".readings"
 FLOATS = ("F32", "BF16")  # of values and pulls
 
 
-def check_asked_again(run: Run) -> None:
-    """Raise InvalidRequest for a run whose model is not asked again: of it nothing can be computed anew."""
-    parts = [name for name, tower in run.info["towers"].items() if "query_tokens" in tower]
+def check_asked_again(run: Run, about: Sequence[str] | None = None) -> None:
+    """Raise InvalidRequest for a run whose model is not asked again: of it nothing can be computed anew.
+
+    `about` are the towers that the question is about, by default all of the run's.
+    """
+    towers = {name: run.info["towers"][name] for name in about or run.info["towers"]}
+    parts = [name for name, tower in towers.items() if "query_tokens" in tower]
     if parts:
         raise InvalidRequest(
             f"Only some tokens of this run have rows in its {', '.join(parts)} tower{'s' * (len(parts) > 1)}: of a "

@@ -19,7 +19,8 @@ from typing import Any
 from attention.decoder_pool import ask_for
 from attention.environment import is_zero_gpu, offers_login
 from attention.errors import AttentionError, InvalidRequest, quoted, shortened
-from attention.folders import check, unpack
+from attention.folders import check, runs_of, unpack
+from attention.kinds.other_token import with_id
 from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
 from attention.models.hub_login import HubLogin
 from attention.runs.partial import PartialRun
@@ -304,6 +305,19 @@ class Service:
         work = functools.partial(self.work.trial, ticket=ticket, run=run, asked=asked)
         with self.reading(ticket), self._begun(work, owner, login) as job:
             yield job
+
+    def with_id(self, ticket: Any, given: dict) -> dict:
+        """Fields of a reading, the other token of its target as an id where it is named by its text.
+
+        It may load a processor, so it is called in a thread. Raises what `other_token.with_id` raises.
+        """
+        if not isinstance(given.get("against"), str):
+            return given
+        self.wait_until_loaded()
+        found = self.found(ticket)
+        run, _ = runs_of(found, given.get("member") or None)[0]  # what is set beside each other has one vocabulary
+        self.checked_model(run.info["model"]["id"])
+        return dict(with_id(run, given))
 
     @contextmanager
     def asked_reading(

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from adapters import choose, members_of
 from attention import ask_reading, extract, open_batch, open_run, run_as_read, run_batch
+from attention.batches.as_scores import scores_of
 from attention.batches.merging import merge_batches
 from attention.batches.reading_columns import columns_of_readings
 from attention.batches.running import cost_of_batch
@@ -92,6 +93,7 @@ def test_kept_runs_have_their_readings_beside_them_and_the_library_shows_the_run
         for file in truth.folder.rglob("*.safetensors"):
             mine, other = load_file(found.folder / file.relative_to(truth.folder)), load_file(file)
             assert all(mine[name].tobytes() == other[name].tobytes() for name in other), (kind, file.name)
+    assert scores_of(read.folder).info["items"]  # as `score` and `heads` read it
     shelf = Library([read.folder])
     shelf.look()
     assert sorted(line.row["id"] for line in shelf.lines()) == sorted(row["id"] for row in read.rows())
@@ -136,7 +138,9 @@ def test_a_summary_has_a_column_for_everything_that_readings_say(read):
 
 def test_rows_are_kept_with_what_readings_say_of_them(single, tmp_path):
     run, readings = single
-    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=READINGS)
+    of = ["lens", "relative", "forecast"]
+    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=of)
+    assert found.readings == ["forecast", "relative", "lens"]
     (row,) = found.rows()
     kept, forecast = load_file(found.folder / row["kept"]), run_as_read(run, readings["forecast"])
     assert np.array_equal(kept["base.forecast"][0], forecast.exact_rows(row["row"]))
@@ -169,7 +173,7 @@ def test_parts_that_were_made_apart_keep_their_readings(read, tmp_path):
 
 
 def test_a_folder_is_of_one_batch_with_its_readings_and_one_without_is_what_it_was(tmp_path):
-    """What older versions wrote is format 1, says nothing of readings, and goes on: its items keep their ids."""
+    """Batches of older versions are format 1, say nothing of readings, and go on: their items keep their ids."""
     plain = record_of(Settings(REQUEST))
     assert plain["format"] == 1 and list(plain) == ["format", "keep", "rows", "settings", "members"]
     given = read_items()[:1]

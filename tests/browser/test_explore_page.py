@@ -158,7 +158,7 @@ def test_stop_stops_and_the_next_run_works(page, running, picture, monkeypatch):
         with monkeypatch.context() as patch:
             reached = hold_at(patch, phase)
             page.get_by_role("button", name="Run", exact=True).click()
-            assert reached.wait(30)
+            assert reached.wait(120)
             expect(status(page)).to_contain_text(said)
             page.get_by_role("button", name="Stop").click()
             seconds_until(lambda: nothing_is_left(running[0]))
@@ -176,7 +176,7 @@ def test_a_download_says_how_far_it_is_and_stop_stops_it(page, running, picture,
         page.get_by_label("Model", exact=True).first.fill("tiny/model")
         page.keyboard.press("Enter")
         ask(page, picture, "what color is the star?")
-        assert hold.reached.wait(30)
+        assert hold.reached.wait(120)
         expect(status(page)).to_have_text(re.compile(r"Downloading the model: \d\.\d of 0\.\d MB"))
         page.get_by_role("button", name="Stop").click()
         seconds_until(lambda: nothing_is_left(running[0]))
@@ -192,7 +192,7 @@ def test_a_closed_page_stops_its_run(chromium, running, picture, monkeypatch):
     page.goto(running[1])
     reached = hold_at(monkeypatch, "answer")
     ask(page, picture, "what color is the star?")
-    assert reached.wait(30)
+    assert reached.wait(120)
     expect(status(page)).to_contain_text("Writing the answer")  # the page listens: now its end is noticed
     page.close()
     seconds_until(lambda: nothing_is_left(running[0]))

@@ -84,6 +84,21 @@ def refuse(page):
     return asked
 
 
+def check_pasted(page, comparison):
+    """The view as Python has the rows on screen: by an address alone, and from the folder."""
+    for folder in (None, str(comparison.folder)):
+        code = page.evaluate(
+            f"""async (folder) => {{ const {{ assets, state }} = document.querySelector('.av-root').__attn;
+            const {{ comparedCode }} = await import(assets + 'numbers/compared_code.js');
+            return comparedCode(state, {{ folder, address: {STATE}.whole.base }}); }}""",
+            folder,
+        )
+        named = {}
+        exec(compile(code, "pasted", "exec"), named)
+        for side, row in zip(("before", "after"), held(page)["rows"], strict=True):
+            assert np.allclose(named[side], row, rtol=1e-5, atol=1e-9)
+
+
 def test_members_that_have_a_forecast_are_shown_and_one_that_refuses_is_named(open_page, comparisons, tools):
     comparison = comparisons["three"]
     page = open_page("three", layer=1, head=2)
@@ -131,6 +146,7 @@ def test_members_that_have_a_forecast_are_shown_and_one_that_refuses_is_named(op
         said = page.locator(".av-mark-measures p", has_text=re.compile(f"^{name} "))
         expect(said).to_contain_text(f"{total} nats in all heads together")
     # who has none is not set against another; a reload finds the same
+    expect(page.locator("[data-pane=after] figcaption option[value='2']")).to_be_disabled()
     page.locator("[data-member='2'] button").click()
     expect(page.locator(".av-root")).to_have_attribute("data-right", "1")
     page.wait_for_function("/show=forecast.*measure=effect_of_silence/.test(location.hash)")
@@ -142,8 +158,9 @@ def test_members_that_have_a_forecast_are_shown_and_one_that_refuses_is_named(op
     expect(page.locator("[data-state=ready]:not([data-effect])")).to_have_attribute("data-measure", "js_image")
 
 
-def test_a_forecast_is_kept_as_it_is_shown_and_what_holds_none_says_so(open_page, tools):
-    page = open_page("three", size=tools.NARROW, theme="dark", layer=2, head=1)
+def test_a_forecast_is_kept_as_it_is_shown_and_what_holds_none_says_so(open_page, comparisons, tools):
+    page = open_page("three", size=tools.NARROW, theme="dark", layer=2, head="mean")
+    check_pasted(page, comparisons["three"])
     page.locator(FORECAST).click()
     refuse(page)
     expect(page.locator(SHOWN)).to_be_visible()
@@ -152,6 +169,7 @@ def test_a_forecast_is_kept_as_it_is_shown_and_what_holds_none_says_so(open_page
     page.locator(".av-keep button").first.click()
     for kind in ("html", "csv"):
         expect(page.locator(f".av-keep [data-format={kind}]")).to_have_attribute("title", re.compile("choose Read"))
+    check_pasted(page, comparisons["three"])
     href = page.locator(".av-keep [data-format=png]").get_attribute("href")
     with Image.open(io.BytesIO(page.request.get(href).body())) as image:
         about = json.loads(image.text["attention"])

@@ -523,7 +523,7 @@ def assert_readable_or_refused(folder, index, values, share, names=("",)):
     assert passed > 12 * share
 
 
-SHARES = [0.4, pytest.param(1, marks=pytest.mark.full)]
+SHARES = [0.2, pytest.param(1, marks=pytest.mark.full)]
 
 
 @pytest.mark.slow

@@ -321,15 +321,16 @@ def test_more_than_the_disk_holds_is_refused_with_both_numbers(run, tmp_path, mo
             export(run, wanted, tmp_path / "out")
 
 
-def test_exporting_needs_neither_torch_nor_gradio(tiny_run, tmp_path):
+def test_exporting_needs_neither_torch_nor_gradio_nor_pyplot(tiny_run, tmp_path):
     code = (
         "import sys; from attention import open_run; from attention.exports.export import export; "
         f"run, place = open_run({str(tiny_run)!r}), {str(tmp_path)!r}; "
         f"[export(run, format, place + '/' + format) for format in {run_export.FORMATS[:-1]}]; "
-        "print([name for name in ('torch', 'transformers', 'gradio', 'matplotlib.pyplot') if name in sys.modules])"
+        "print([name for name in ('torch', 'transformers', 'gradio', 'matplotlib.pyplot') if name in sys.modules], "
+        "'matplotlib.figure' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[] True"
 
 
 # The route

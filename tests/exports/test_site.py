@@ -158,7 +158,7 @@ def read(tmp_path_factory):
 
 
 def by_route(run, address):
-    """What the app's own route answers, in numbers."""
+    """Numbers that the app's own route answers."""
     path, _, query = address.partition("?")
     answer = RUN_ANSWERS[path](run, dict(pair.split("=") for pair in query.split("&")))
     return np.frombuffer(answer.content, "<f4"), answer.headers["X-Attention-Shape"]

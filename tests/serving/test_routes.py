@@ -46,10 +46,10 @@ def client(run):
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """What keys receive is waited for, however slow the machine is; `patience(0)`: nobody waits."""
+    """Wait for what keys receive, however slow the machine is; `patience(0)`: wait for nothing."""
 
     def wait(seconds):
-        monkeypatch.setattr("attention.serving.received.RECEIVED_WAIT_S", seconds)
+        monkeypatch.setattr("attention.serving.received.ANSWER_WAIT_S", seconds)
 
     wait(60)
     return wait

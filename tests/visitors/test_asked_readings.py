@@ -87,7 +87,7 @@ def asked(service: Service, ticket: str, given: dict, owner="somebody") -> tuple
         return job.result(), phases
 
     with ThreadPoolExecutor(1) as pool:  # Playwright, in other tests, keeps an event loop running in this thread
-        return pool.submit(asyncio.run, result()).result(60)
+        return pool.submit(asyncio.run, result()).result(300)
 
 
 def new_ticket(service):
@@ -150,7 +150,7 @@ def told(asking: Asking, given: dict, on_said=lambda said: None) -> list[dict]:
         return said
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, hear()).result(60)
+        return pool.submit(asyncio.run, hear()).result(300)
 
 
 def test_the_page_is_told_of_progress_of_what_was_found_so_far_and_of_the_end(service, monkeypatch):
@@ -227,7 +227,7 @@ def test_two_who_ask_the_same_make_it_once(service, monkeypatch):
     def make(making):
         made.append(making.asked)
         begun.set()
-        assert release.wait(30)
+        assert release.wait(120)
         return own.make(making)
 
     monkeypatch.setitem(KINDS, "forecast", replace(own, make=make))
@@ -235,11 +235,11 @@ def test_two_who_ask_the_same_make_it_once(service, monkeypatch):
     given = {"reading": "forecast", "tokens": [answer_of(service.run(ticket))[0]], "against": 11}
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(asked, service, ticket, given, "one")
-        assert begun.wait(30)
+        assert begun.wait(120)
         second = pool.submit(asked, service, ticket, given, "two")
         seconds_until(lambda: len(job_threads()) == 2)
         release.set()
-        assert first.result(60)[0] == second.result(60)[0]
+        assert first.result(300)[0] == second.result(300)[0]
     assert len(made) == 1
 
 
@@ -272,7 +272,7 @@ def test_readings_of_a_run_that_goes_go_with_it(tmp_path, monkeypatch):
             for job in [job for jobs in service._jobs.values() for job in jobs]:
                 job.cancel()
             with pytest.raises(AttentionError):
-                result.result(60)
+                result.result(300)
         assert not folder.exists() and not any(readings_beside(folder).glob("*"))
     finally:
         service.close()

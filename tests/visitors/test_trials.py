@@ -71,7 +71,7 @@ def results(service, ticket, *asked):
         return job.result(), phases
 
     with ThreadPoolExecutor(1) as pool:  # Playwright, in other tests, keeps an event loop running in this thread
-        return [pool.submit(asyncio.run, result(given)).result(60)[0] for given in asked]
+        return [pool.submit(asyncio.run, result(given)).result(300)[0] for given in asked]
 
 
 def test_a_stranger_tries_an_example_and_nothing_is_written_beside_it(tmp_path):

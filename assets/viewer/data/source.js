@@ -50,6 +50,8 @@ import { LruCache } from './lru.js';
 
 /** How long to wait before asking again for what is still being computed. */
 const ASK_AGAIN_MS = 200;
+/** What takes long says how far it is, by RFC 7240. */
+const ASYNC = { Prefer: 'respond-async' };
 
 export class RequestFailed extends Error {
   /**
@@ -87,7 +89,7 @@ export function createSource({
   async function get(path, signal, priority) {
     let response;
     try {
-      response = await fetch(`${base}/${path}`, { signal, priority, credentials: 'same-origin' });
+      response = await fetch(`${base}/${path}`, { signal, priority, credentials: 'same-origin', headers: ASYNC });
     } catch (error) {
       if (signal.aborted) throw error;
       throw new RequestFailed('The server cannot be reached.');
@@ -216,10 +218,10 @@ export function createSource({
       return wanted('places', path, async (signal) => (await get(path, signal)).json());
     },
 
-    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @returns {Promise<import('../text/lens.js').Words | null>} */
-    words: (name, layer) => {
+    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @param {string} [lane] @returns {Promise<import('../text/lens.js').Words | null>} */
+    words: (name, layer, lane = 'words') => {
       const path = wordsPath(name, layer);
-      return wanted('words', path, async (signal) => (await get(path, signal)).json());
+      return wanted(lane, path, async (signal) => (await get(path, signal)).json());
     },
 
     // Of a comparison

@@ -9,6 +9,7 @@
  * @typedef {object} CellMap  as the server sends it, in nats
  * @property {string} name
  * @property {{tokens: number[], against: number | null}} target
+ * @property {string} [other]  the text of the token that the one is set against, where it is known
  * @property {number[] | null} rows   from which alone cells were hidden
  * @property {[number, number]} block  rows and columns of cells that were hidden together
  * @property {number} value           of the target with nothing changed

@@ -28,6 +28,12 @@ export function createCellMap(state, asking) {
   /** @param {{rows?: unknown, target: import('./reading.js').Target | null} | null} map @param {import('./reading.js').Target} target */
   const isOf = (map, target) => map !== null && map.rows === null && isTarget(map.target, target);
 
+  /** With the text of the token that the one is set against, as the forecast on screen has it. @param {CellMap} map */
+  function named(map) {
+    const { reading } = state.get;
+    return reading?.other && isTarget(map.target, targetOf(state.get)) ? { ...map, other: reading.other } : map;
+  }
+
   /** Something of it was measured in the way that is chosen. @param {{measured?: CellMap['measured']} | null} map */
   const isMeasured = (map) => Boolean(map?.measured?.[howOf(state.get)]);
 
@@ -39,7 +45,7 @@ export function createCellMap(state, asking) {
     const { source } = state.get;
     const found = await source?.reading(name).catch(say);
     if (!found || state.get.source !== source) return false;
-    state.set({ cells: { ...found, name } });
+    state.set({ cells: named({ ...found, name }) });
     return true;
   }
 
@@ -63,7 +69,7 @@ export function createCellMap(state, asking) {
       void fetch(asked.made.name);
     } else if (!asked.made && asked.partial && asked.partial !== heard) {
       heard = asked.partial;
-      state.set({ cells: asked.partial });
+      state.set({ cells: named(asked.partial) });
     }
   }
 

@@ -27,6 +27,7 @@ const FORECAST = 'forecast';
 const RELATIVE = 'relative';
 const NOT_MADE = { forecast: 'it has not been made yet, choose Forecast to make it.', relative: 'it has not been made yet, choose Relative to make it.' };
 const NOTHING_SHARED = 'The members share no word of an answer, so there is none whose probability all could be asked about.';
+const OPPOSED = 'The address shows a forecast of one token rather than another: a comparison shows those of tokens by themselves.';
 const NO_ANSWER = 'These runs have no answer whose probability could change.';
 
 /**
@@ -189,7 +190,8 @@ export function createComparisonReading(state, { asking, select, announce }) {
     toggle: () => (state.get.reading ? choice.read() : void choice.forecast()),
 
     /** What an address says is shown, where two have it: it is not asked for again. @param {import('./address.js').Shows} shows @param {string} tower @param {Compared} of  that is opened */
-    async restore({ tokens, kind = FORECAST }, tower, of) {
+    async restore({ tokens, against, kind = FORECAST }, tower, of) {
+      if (against !== undefined) return { reading: null, notice: OPPOSED, two: (/** @type {{left: number, right: number}} */ now) => now };
       const all = whole(of);
       const isRelative = kind === RELATIVE;
       const question = /** @type {Question} */ ({ kind: isRelative ? RELATIVE : FORECAST, tokens: isRelative ? [] : tokens ?? all.tokens, isWhole: isRelative || (tokens === null && all.isWhole) });

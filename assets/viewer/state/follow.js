@@ -64,7 +64,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
     else if (state.get.atlas?.name !== atlasPath(atlas)) {
       const [numbers] = await Promise.all([source.keptAtlas(atlas) ?? source.atlas(atlas), painted()]);
       if (!numbers || !isWanted()) return;
-      state.set({ atlas: makeAtlas(numbers, atlas, info) });
+      state.set({ atlas: makeAtlas(numbers, atlas, info), computing: null });
     }
     // Only now: it takes the server longer than the atlas, as it reads every layer exactly.
     followAbout().catch((error) => fail(source, error));

@@ -27,6 +27,7 @@ import { readingName } from './readings.js';
 
 const KIND = 'forecast';
 const RELATIVE = 'relative';
+const LENS = 'lens';
 export const NOT_HELD = { forecast: 'This page does not hold that forecast.', relative: 'This page does not hold relative attention.' };
 const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
 const NOT_MADE = 'The address shows a forecast that has not been made of this run';
@@ -200,6 +201,20 @@ export function createReadingChoice(state, { asking, select, announce }) {
       kindWished = RELATIVE;
       wished = readingName({});
       asking.ask(RELATIVE);
+    },
+
+    /** A token may be set against another one here. */
+    opposes: asking !== null,
+
+    /** Texts that could stand in a token's place: the likeliest ones of a lens that was made, and those that it was set against. @param {number} token @returns {Promise<string[]>} */
+    async others(token) {
+      const { info, source, forecasts } = state.get;
+      if (!info || !source) return [];
+      const set = forecasts.flatMap(({ target, other }) => (other && String(target?.tokens) === String(token) ? [other] : []));
+      const lens = /** @type {any} */ ((await source.readings().catch(() => null))?.find(({ kind }) => kind === LENS));
+      const words = lens && (await source.words(lens.name, lens.layers[lens.layers.length - 1], 'others').catch(() => null));
+      const likely = (words?.words[token - 1] ?? []).filter((/** @type {number} */ place) => !words.unspelled.includes(place)).map((/** @type {number} */ place) => words.texts[place]);
+      return [...new Set([...set, ...likely])].filter((text) => text !== info.tokens[token].text);
     },
 
     /** From one to the other. */

@@ -1,14 +1,17 @@
 // @ts-check
 /** "Show: Read | Forecast | Relative", in a sentence each; how far one is that is being made, with a button that stops it; and of what it is. */
-import { quoted } from '../data/token_text.js';
 import { whyNoRelative } from '../state/reading.js';
 import { FORECAST_ANSWERS, READ_ANSWERS, targetName } from '../text/effect.js';
 import { RELATIVE_ANSWERS } from '../text/relative.js';
 import { create, listen, part } from './dom.js';
 
+/** A document may have several viewers, and a list is found by its name. */
+let lists = 0;
+const RATHER = 'one token rather than another: type a word that is one token of this model, or choose one of its likeliest, which “Reads as” finds. Empty: by itself.';
+
 /**
  * @typedef {Pick<import('../state/reading.js').ReadingChoice, 'uncover' | 'read' | 'forecast' | 'relative' | 'look' | 'stop'>
- *   & {whole: () => {tokens: number[], name: string}, why: () => string, whose?: () => string, cost?: () => {short: string, long: string} | null}} Choice  `whose`: who is asked, of several
+ *   & {whole: () => {tokens: number[], name: string}, why: () => string, opposes?: boolean, others?: (token: number) => Promise<string[]>, whose?: () => string, cost?: () => {short: string, long: string} | null}} Choice  `whose`: who is asked, of several
  *
  * @param {Element} root
  * @param {import('../state/fields.js').ViewerState} state
@@ -20,10 +23,14 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   const forecast = create('button', { type: 'button', class: 'av-toggle', text: 'Forecast', 'data-show': 'forecast' });
   const relative = create('button', { type: 'button', class: 'av-toggle', text: 'Relative', 'data-show': 'relative' });
   const of = create('select', { 'aria-label': 'Forecast of', title: 'whose log-probability: the whole answer’s, or that of the token that is chosen' });
+  const list = `av-rather-${(lists += 1)}`;
+  const rather = create('input', { type: 'text', class: 'av-rather-input', list, size: 9, autocomplete: 'off', spellcheck: false, placeholder: 'no other', 'aria-label': 'rather than which other token', title: RATHER });
+  const others = create('datalist', { id: list });
+  const opposed = create('label', { class: 'av-rather', hidden: '' }, [create('span', { class: 'av-label', text: 'rather than' }), rather, others]);
   const stop = create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' });
   const said = create('span', { class: 'av-show-said', role: 'status' });
   const cost = create('span', { class: 'av-show-said' });
-  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, relative, stop, said, cost]);
+  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, opposed, relative, stop, said, cost]);
   part(root, 'choices').prepend(element);
 
   /** Whole answer, the token on screen, and what was made before. @returns {(number[] | null)[]} */
@@ -36,6 +43,27 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     const wanted = [...(reading?.kind === 'forecast' ? [reading.tokens] : []), ...one, ...made].filter((tokens) => String(tokens) !== String(all));
     return [null, ...wanted.filter((tokens, i) => wanted.findIndex((other) => String(other) === String(tokens)) === i).sort((a, b) => a[0] - b[0])];
   }
+
+  /** The one token of the answer that another may be set against, null where it is several. */
+  function one() {
+    const { reading } = state.get;
+    return choice.opposes && reading?.kind === 'forecast' && reading.tokens.length === 1 ? reading.tokens[0] : null;
+  }
+
+  /** What could stand in its place, for whoever is about to name it. */
+  async function suggest() {
+    const token = one();
+    const texts = token === null ? [] : await choice.others?.(token);
+    if (one() === token) others.replaceChildren(...(texts ?? []).map((value) => create('option', { value })));
+  }
+
+  function oppose() {
+    const token = one();
+    if (token !== null && rather.value !== otherOf()) void choice.forecast(rather.value.trim() || !isWholeOf(token) ? [token] : null, rather.value.trim() ? rather.value : null);
+  }
+
+  const otherOf = () => state.get.reading?.other ?? '';
+  const isWholeOf = (/** @type {number} */ token) => String(choice.whole().tokens) === String(token);
 
   function show() {
     const { info, reading, readings, forecasts, relatives, tower, cellsShown } = state.get;
@@ -58,9 +86,12 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     stop.hidden = !working;
     said.textContent = working ? `${choice.whose?.() ?? ''}${readings[isForecasting ? 'forecast' : 'relative'].text}` : '';
     [cost.textContent, cost.title] = [costs?.short ?? '', costs?.long ?? ''];
+    opposed.hidden = one() === null;
+    const isRefused = readings.forecast && !readings.forecast.working && !readings.forecast.made; // why is said where all notices are
+    rather.setAttribute('aria-invalid', String(Boolean(isRefused) && rather.value !== otherOf()));
     const offered = targets();
     of.hidden = reading?.kind !== 'forecast' || offered.length < 2;
-    const name = (/** @type {number[] | null} */ tokens) => (tokens === null ? choice.whole().name : `of ${tokens.length === 1 ? quoted(info, tokens[0]) : targetName(info, { tokens })}`);
+    const name = (/** @type {number[] | null} */ tokens) => (tokens === null ? choice.whole().name : `of ${targetName(info, { tokens })}`);
     of.replaceChildren(...offered.map((tokens) => create('option', { value: String(tokens ?? ''), text: name(tokens) })));
     of.value = reading && offered.some((tokens) => String(tokens) === String(reading.tokens)) ? String(reading.tokens) : '';
   }
@@ -70,6 +101,8 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     listen(forecast, { click: () => void (state.get.reading?.kind === 'forecast' ? choice.uncover() : choice.forecast()) }),
     listen(relative, { click: () => void (state.get.reading?.kind === 'relative' ? choice.uncover() : choice.relative()) }),
     listen(of, { change: () => void choice.forecast(of.value ? of.value.split(',').map(Number) : null) }),
+    listen(rather, { change: oppose, focus: () => void suggest() }),
+    state.on(['reading'], () => { rather.value = otherOf(); }),
     listen(stop, { click: () => { choice.stop(); read.focus(); } }),
     state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'relatives', 'cellsShown'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds

@@ -32,7 +32,7 @@ test('a block colours each of its cells, one range holds for all grids, and what
 
 test('a map says how much of it was measured before what it says, and what a stop has kept', () => {
   assert.deepEqual(summaryOf(MAP, 'hidden'), { worst: { grid: 3, row: 0, col: 0, change: -2 }, lost: -2.5, gained: 0.25 });
-  assert.match(measuredSentence(MAP, 'hidden'), /^4 of 6 measured, about 12 s left; hatched are not\. Measured: −2\.00 nats with row 0, col 0 of grid 3 hidden, the most of those/);
+  assert.match(measuredSentence(MAP, 'hidden'), /^4 of 6 measured, about 12 s left; hatched are not\. Measured: −2\.00 nats \(7\.4 times less probable\) with row 0, col 0 of grid 3 hidden, the most of those/);
   const whole = { ...MAP, total: 4, seconds_left: 0 };
   assert.match(measuredSentence(whole, 'hidden'), /^Measured: −2\.00 nats .* the most of all 4 blocks of 2 × 2 cells/);
   assert.equal(askedWords(MAP, { working: true, text: 'Trying' }), '4 of 6 hidden, about 12 s left.');

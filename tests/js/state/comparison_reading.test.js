@@ -102,6 +102,8 @@ test('an address says what is shown, leads to it, and makes none', async () => {
   assert.deepEqual([written(found.reading), written({ ...found.reading, tokens: [3], isWhole: false })], [{ tokens: null }, { tokens: [3] }]);
   const missing = await choice.restore({ tokens: [3] }, 'language', fields);
   assert.deepEqual([missing.reading, missing.two({ left: 2, right: 1 })], [null, { left: 2, right: 1 }]);
+  const opposed = await choice.restore({ tokens: [2], against: 7 }, 'language', fields);
+  assert.deepEqual([opposed.reading, /rather than another/.test(opposed.notice)], [null, true], 'another question is not answered in its place');
 });
 
 test('relative attention goes the same way', async () => {

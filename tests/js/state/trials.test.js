@@ -90,7 +90,7 @@ test('nothing can be tried where there is no picture or no answer', () => {
 
 test('the sentences say change, forecast, others beside it, the answer, and what that is not', () => {
   assert.deepEqual(triedWords(TRIED, 'place'), [
-    'With this place hidden from all other tokens, the answer’s log-probability changes by −2.00 (it is −0.500); forecast −1.50.',
+    'With this place hidden from all other tokens, the answer’s log-probability changes by −2.00: 7.4 times less probable (it is −0.500); forecast −1.50.',
     'The same for 3 other places of its size elsewhere, read about as much: 0 in the middle, −0.500 to +0.250.',
     'The likeliest answer stays.',
     'This is what the model does then, not why it answered.',

@@ -1,5 +1,6 @@
 // @ts-check
 /** The menu "Keep" of a comparison: its maps side by side as a picture or a figure, its numbers, all of it as a zip, and the address of the view. */
+import { comparedCode } from '../../numbers/compared_code.js';
 import { comparedPath } from '../../numbers/comparison_export_paths.js';
 import { opening, placeFields, rowOf } from '../../numbers/export_paths.js';
 import { isRatio } from '../../numbers/ratios.js';
@@ -46,12 +47,13 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
   });
   const names = boxes.map(() => create('span'));
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy address' });
+  const python = create('button', { type: 'button', class: 'av-toggle', text: 'Copy as Python', title: 'code that reads the two maps on screen, and runs as pasted' });
   const who = create('span', { class: 'av-keep-who' });
   const files = [
     keepRow('Show', boxes.map((box, i) => create('label', { class: 'av-control av-keep-shown' }, [box, names[i]]))), keepRow('Picture', links.of('png', 'svg', 'pdf')),
     size.row, keepRow('Files', links.of('html', 'csv', 'region', 'zip')),
   ];
-  keep.fill(...files, keepRow('View', [copy, who]));
+  keep.fill(...files, keepRow('View', [copy, python, who]));
 
   /** Links for what is on screen now. */
   function offer() {
@@ -60,7 +62,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     const place = info && pair ? regionIn(info, region, pair.before.tower) : null;
     keep.enable(Boolean(comparison));
     if (!keep.isOpen() || !comparison || !whole) return;
-    for (const each of files) each.hidden = Boolean(whole.noFiles);
+    for (const each of [...files, python]) each.hidden = Boolean(whole.noFiles);
     [...[left, right].map((member) => memberName(comparison.members, member)), 'difference', 'wipe'].forEach((text, i) => {
       names[i].textContent = text;
     });
@@ -85,6 +87,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(address()) }),
+    listen(python, { click: () => void keep.copy(comparedCode(state.get, { folder: state.get.manifest?.folder, address: state.get.whole?.base ?? '' })) }),
     state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'coordinates', 'beside', 'split', 'zoom', 'whole', 'pair', 'region'], offer),
     state.on(['size'], keep.refit),
   ];

@@ -117,10 +117,16 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
     const strength = create('span', { class: 'av-strength', text: strengthOf(members[member]) });
     if (offered.length < 2) return [create('b', { text: memberNames(members)[member], title: members[member].adapter?.id ?? members[member].model?.id ?? '' }), ' ', strength];
     const select = create('select', { 'aria-label': name === 'before' ? 'What it is compared with' : 'What is compared' }, offered.map((i) =>
-      create('option', { value: i, text: `${memberNames(members)[i]} ${strengthOf(members[i])}` })));
+      create('option', { value: i, text: `${memberNames(members)[i]} ${strengthOf(members[i])}`, ...whyNot(i) })));
     select.selectedIndex = offered.indexOf(member);
     select.addEventListener('change', () => compare({ [name === 'before' ? 'left' : 'right']: offered[select.selectedIndex] }));
     return [select];
+  }
+
+  /** A member that has not what is shown is not set against another. @param {number} member */
+  function whyNot(member) {
+    const why = state.get.reading?.members?.[member]?.why;
+    return why ? { disabled: '', title: why } : {};
   }
 
   // What they show
@@ -187,7 +193,7 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   }
 
   const undo = [
-    state.on(['comparison', 'left', 'right', 'alone'], nameAll),
+    state.on(['comparison', 'left', 'right', 'alone', 'reading'], nameAll),
     state.on(['info', 'source', 'comparison', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
     state.on(['maps', 'palette', 'smooth', 'opacity', 'selection', 'left', 'right'], showMaps),
     state.on(['left', 'right'], () => { if (state.get.comparison?.members.some(({ own_pictures: isOwn }) => isOwn)) showAll(); }),
