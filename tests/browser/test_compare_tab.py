@@ -96,12 +96,27 @@ def selection(page):
     return {name: fields.get(name) for name in ("token", "layer", "head")}
 
 
-def test_the_tab_opens_with_a_finished_comparison_and_both_answers(page, running, monkeypatch):
+def test_the_tab_opens_with_a_finished_comparison_and_both_answers_and_offers_adapters(
+    page, running, tmp_path, monkeypatch
+):
     monkeypatch.setattr(running[0], "job", None)  # a call would fail
     open_tab(page)
     expect(facts(page)).to_contain_text("pocket beside largest")
     expect(page.locator("#compare-chip")).to_have_text("pocket, tiny demo model")
     expect(answer(page)).to_have_text("red · largest blue")
+
+    # what is offered are the bundled adapters
+    field = shown(page.get_by_label("LoRA adapters or other models, one to twelve"))
+    field.click()
+    for folder in BUNDLED.iterdir():
+        if folder.is_dir():
+            expect(page.get_by_role("option", name=folder.name).locator("visible=true")).to_be_visible()
+
+    # one that cannot be used is refused before anything runs
+    field.fill(str(tmp_path / "nothing here"))
+    field.press("Enter")
+    expect(page.locator("#health textarea")).to_have_value(re.compile("nothing here"))
+    assert running[0].runs() == []
 
 
 def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
@@ -125,15 +140,6 @@ def test_a_comparison_of_ones_own_is_drawn_kept_and_deleted(page, running):
     assert running[0].runs() == []
 
 
-def test_an_adapter_that_cannot_be_used_is_refused_before_anything_runs(page, running, tmp_path):
-    open_tab(page)
-    field = shown(page.get_by_label("LoRA adapters or other models, one to twelve"))
-    field.fill(str(tmp_path / "nothing here"))
-    field.press("Enter")
-    expect(page.locator("#health textarea")).to_have_value(re.compile("nothing here"))
-    assert running[0].runs() == []
-
-
 def test_explore_runs_again_with_an_adapter_and_keeps_the_view(page, running):
     add_picture(page)
     shown(page.get_by_label("Question")).fill(QUESTION)
@@ -149,14 +155,6 @@ def test_explore_runs_again_with_an_adapter_and_keeps_the_view(page, running):
     expect(page.locator(".av-root[data-state=ready]").first).to_be_visible()
     assert selection(page) == before and any(before.values())
     assert {row["prompt"] for row in running[0].runs()} == {QUESTION}
-
-
-def test_what_is_offered_are_the_bundled_adapters(page):
-    open_tab(page)
-    shown(page.get_by_label("LoRA adapters or other models, one to twelve")).click()
-    for folder in BUNDLED.iterdir():
-        if folder.is_dir():
-            expect(page.get_by_role("option", name=folder.name).locator("visible=true")).to_be_visible()
 
 
 def test_a_zip_of_the_other_kind_is_opened_in_the_other_tab(page, running, tmp_path):

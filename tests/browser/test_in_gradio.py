@@ -122,13 +122,19 @@ def test_a_component_in_gradio_is_the_one_on_the_bare_page(pages, in_gradio, add
     assert np.array_equal(pixels, bare_pixels)
 
 
-def test_python_hears_what_was_selected(page, tools):
+def test_python_hears_what_was_chosen_also_after_a_reload_and_says_what_is_shown(page, tools):
     page.get_by_role("button", name="next head").first.click()
     expect(page.locator("#selected")).to_contain_text('"head"')
     expect(page.locator("#selected")).to_contain_text("2")
 
+    # a reload shows what was chosen before
+    tools.select(page, layer=5, head=3, grid=1)
+    page.wait_for_function("window.location.hash.includes('layer=5')")
+    page.reload()
+    tools.wait(page, layer=5, head=3, grid=1)
+    page.evaluate(OPEN)
 
-def test_python_hears_what_was_chosen_in_a_comparison(page, tools):
+    # in a comparison
     page.get_by_role("button", name="open one").click()
     page.wait_for_selector(".av-compare[data-state=ready]")
     page.locator(".av-compare .av-token").last.click()
@@ -136,17 +142,10 @@ def test_python_hears_what_was_chosen_in_a_comparison(page, tools):
     text = page.locator("#selected").inner_text()
     assert all(word in text for word in ("layer", "head", "token", "left", "right", "names"))
 
-
-def test_another_value_is_shown_and_none_empties_it(page, tools):
+    # another value is shown, and none empties it
+    run = page.locator(".av-root:not(.av-compare)")
     page.get_by_role("button", name="open nothing").click()
     tools.wait(page, "empty")
-    expect(page.locator(".av-token")).to_have_count(0)
+    expect(run.locator(".av-token")).to_have_count(0)
     page.get_by_role("button", name="open two").click()
-    tools.wait(page)
-
-
-def test_a_reload_shows_what_was_chosen_before(page, tools):
-    tools.select(page, layer=5, head=3, grid=1)
-    page.wait_for_function("window.location.hash.includes('layer=5')")
-    page.reload()
-    tools.wait(page, layer=5, head=3, grid=1)
+    expect(run).to_have_attribute("data-state", "ready")

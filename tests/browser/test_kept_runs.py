@@ -113,6 +113,8 @@ def test_a_run_is_come_back_to_by_its_address_and_out_of_the_library(let_in, kep
         foreign.get_by_role("button", name="Kept runs", exact=True).click()
         expect(foreign.locator(".av-lib-said")).to_contain_text("Kept runs are not shown here")
         expect(rows(foreign)).to_have_count(0)
+        for each in (other, foreign):  # what is open works on, and looks for its server
+            each.close()
         port = urlsplit(address).port
 
     with started(kept, port):
