@@ -106,6 +106,10 @@ class DamagedRun(AttentionError):
     """A folder that is no run, is incomplete, or was written by a later version."""
 
 
+class DamagedReading(DamagedRun):
+    """A reading beside a run that is broken, or of another run; the run itself may be whole."""
+
+
 class NotInRun(AttentionError, LookupError):
     """A layer, head, token or grid that this run does not have."""
 

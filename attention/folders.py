@@ -6,19 +6,26 @@ The only place that asks which of the two a folder or a zip holds; what is opene
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 from .comparisons.check import check_comparison
 from .comparisons.comparison import INDEX as COMPARISON_INDEX
 from .comparisons.comparison import Comparison, open_comparison
 from .comparisons.unpack import unpack_comparison
-from .errors import DamagedRun, InvalidRequest, NotInRun, quoted
-from .runs.checks.run import check_run
+from .errors import DamagedRun, InvalidRequest, NotInRun, quoted, shown_path
+from .kinds.brought import check_readings, files_of_readings
+from .readings.reading import SUFFIX as READINGS
+from .readings.reading import readings_beside
+from .runs.checks.run import check_files, check_run
 from .runs.checks.unpack import INDEX as RUN_INDEX
-from .runs.checks.unpack import unpack_run
+from .runs.checks.unpack import read_run_index, run_files
 from .runs.checks.zip_file import opened
+from .runs.partial import PartialRun, write_index
 from .runs.run import Run, open_run
 
+WITHIN = f"{READINGS}/"  # where a zip's readings wait in the run's folder, until they are moved beside it
 INDEXES = {Run.kind: RUN_INDEX, Comparison.kind: COMPARISON_INDEX}  # the file that a finished folder of each kind has
 
 
@@ -74,3 +81,46 @@ def unpack(zip_path: str | os.PathLike, folder: str | os.PathLike, limit_bytes: 
     if alone and "" not in comparisons:  # one at the top has its own runs in folders
         raise InvalidRequest(f"{name} holds a comparison and a run beside it. Give one of them alone.")
     return unpack_comparison(zip_path, folder, limit_bytes)
+
+
+def unpack_run(zip_path: str | os.PathLike[str], folder: str | os.PathLike[str], limit_bytes: int) -> Path:
+    """Unpack a run's zip, as `export_run` writes it, into a new folder, and its readings beside; return the folder.
+
+    The zip holds the run's files at its top or in a folder there; in this case `<folder>.readings` beside it are its
+    readings. The run appears whole and checked, as by `check_run`, or not at all; at most `limit_bytes` are written,
+    counted as they are unpacked.
+
+    Raises InvalidRequest for what is no zip, is encrypted or has names that lead elsewhere, and for a folder that
+    cannot be written; LimitExceeded, with numbers, for what is too large; DamagedRun for what is no run or is broken.
+    """
+    with opened(zip_path) as source:
+        entries = source.folder_of(RUN_INDEX, "run")
+        info = read_run_index(source, entries, limit_bytes)
+        beside = source.beside(RUN_INDEX, READINGS)
+        own = files_of_readings(beside, "")
+        entries = entries | {WITHIN + name: beside[name] for name in own}
+        files = run_files(info, entries)
+        readings = readings_beside(Path(folder))
+        if own and readings.exists():
+            raise InvalidRequest(f"{shown_path(readings)} exists: it has readings of another run. Name another folder.")
+        within = [WITHIN + name for name in own]
+        with source.unpacked(entries, [RUN_INDEX], files, "run", Path(folder), limit_bytes, within) as partial:
+            check_files(partial.folder, info)
+            if own:
+                write_index(partial.folder / RUN_INDEX, info)
+                with Run(partial.folder) as run:
+                    check_readings(run, partial.folder / WITHIN)
+            return _committed(partial, info, readings)
+
+
+def _committed(partial: PartialRun, info: dict[str, Any], readings: Path) -> Path:
+    """Commit a run, its readings first: who finds the run finds them."""
+    within = partial.folder / WITHIN
+    if not within.is_dir():
+        return partial.commit(info)
+    within.replace(readings)
+    try:
+        return partial.commit(info)
+    except BaseException:
+        shutil.rmtree(readings, ignore_errors=True)
+        raise

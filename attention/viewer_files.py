@@ -9,6 +9,7 @@ import hashlib
 import posixpath
 import re
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from .environment import VIEWER
@@ -18,6 +19,11 @@ TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 HOW_TO_READ = Path(__file__).parent / "readings" / "README.md"
 FIRST_SHEET = "styles/page.css"
 IMPORT = re.compile(r"^(?:import|export)\b[^;]*?from '(\.[^']+)'", re.MULTILINE)
+BUNDLE = "viewer.js"
+IMPORTED = re.compile(r"^import (\{[^}]*\}) from '(\.[^']+)';", re.MULTILINE)
+EXPORTED = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
+COMMENT = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/$", re.MULTILINE | re.DOTALL)
+MOUNTS = re.compile(r"^export function mount\b", re.MULTILINE)
 
 
 @cache
@@ -58,6 +64,37 @@ def modules_of(entry: str) -> list[str]:
 
     find(entry)
     return list(found)
+
+
+@cache
+def bundle() -> tuple[str, dict[str, int]]:
+    """The modules of all entries that a page mounts as one, which a browser fetches at once, and where each begins.
+
+    A module is the scope of a function and keeps its length and its lines: in place of `import`, `export` and comments
+    stand names and spaces. The whole exports `entries`, modules by their paths.
+    """
+    entries = [name for name in viewer_files()[1] if name.endswith(".js") and MOUNTS.search(file_text(name))]
+    names = {name: f"${i}" for i, name in enumerate(dict.fromkeys(chain(*map(modules_of, entries))))}
+    text, places = "", {}
+    for name, scope in names.items():
+        text += f"const {scope} = (() => {{\n"
+        places[name] = len(text)
+        exported = ", ".join(EXPORTED.findall(file_text(name)))
+        text += f"{_as_scope(name, names)}\nreturn {{ {exported} }};\n}})();\n"
+    mounted = ", ".join(f"'{name}': {names[name]}" for name in entries)
+    return f"{text}export const entries = {{ {mounted} }};\n", places
+
+
+def _as_scope(name: str, names: dict[str, str]) -> str:
+    """A module's text as the body of a function, as long as it was."""
+
+    def assigned(line: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), line[2]))
+        return f"const  {line[1].replace(' as ', ' :  ')} = {names[path]};".ljust(len(line[0]))
+
+    text = IMPORTED.sub(assigned, file_text(name))
+    text = EXPORTED.sub(" " * len("export "), text).replace("\nexport {};", "\n" + " " * len("export {};"))
+    return COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
 
 
 def styles() -> str:

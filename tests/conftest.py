@@ -8,10 +8,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections import defaultdict
 from pathlib import Path
 
 import certifi
+import httpx
 import programs
 import pytest
 from shared import once
@@ -33,6 +35,8 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     # torch takes every core in each process: then all wait for each other, ten times as long where there are two
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * worker)  # two that look for a free port at once find the same
+for part in ("connect", "read", "write", "pool"):  # 5 seconds each otherwise: too few where a machine has much to do
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, part, 60.0)
 # a test run in the background is told to ignore Ctrl-C; some tests send it
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -75,7 +79,13 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def freeze():
-    """Freeze all that was imported: a model that is freed makes Python look through everything that is not frozen."""
+    """Freeze all that was imported: a model that is freed makes Python look through everything that is not frozen.
+
+    What a file has stopped or started, and not waited for, comes to its end first: other tests count threads and locks.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith("job ") or thread.name == "start":
+            thread.join(60)
     if kept := sys.modules.get("attention.models.kept"):
         kept.free()  # what is frozen is let go by its count alone
     gc.collect()

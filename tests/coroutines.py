@@ -7,4 +7,4 @@ from concurrent.futures import ThreadPoolExecutor
 def finish(coroutine):
     """Run it to its end; return what it returns, raise what it raises."""
     with ThreadPoolExecutor(1) as own:
-        return own.submit(asyncio.run, coroutine).result(60)
+        return own.submit(asyncio.run, coroutine).result()

@@ -12,7 +12,13 @@ from safetensors.numpy import save_file
 from attention.readings.agreement import HIDDEN, NAMES, PAINTED, picture_blocks
 from attention.readings.forecast import KIND, Forecast
 from attention.readings.kept_agreement import FILE, KeptAgreement, agreement_name
+from attention.readings.lens import FILE as LENS_FILE
+from attention.readings.lens import KIND as LENS
+from attention.readings.lens import Lens
 from attention.readings.reading import FORMAT, INDEX, layer_file, readings_beside, readings_folder
+from attention.readings.relative import FILE as RELATIVE_FILE
+from attention.readings.relative import FLOOR, GENERAL, Relative, cells_of, name_of, towers_of
+from attention.readings.relative import KIND as RELATIVE
 from attention.readings.target import Target
 from attention.runs.run import Run, open_run
 
@@ -69,3 +75,33 @@ def write_agreement(run: Run, sides: int = 2, seed: int = 0) -> KeptAgreement:
     }  # fmt: skip
     (place / INDEX).write_text(json.dumps(index))
     return KeptAgreement(run, place)
+
+
+def write_lens(run: Run, seed: int = 0) -> Lens:
+    """Write a lens of three words a token after each layer, as `read_lens` lays it out."""
+    rng, place = np.random.default_rng(seed), readings_folder(run) / LENS
+    place.mkdir(parents=True)
+    shape, texts = (len(run.layers()), len(run.info["tokens"]), 3), ["red", " star", "bytes E2 98"]
+    logprobs = -np.sort(rng.random(shape, np.float32), axis=-1)
+    save_file({"ids": rng.integers(0, 3, shape, np.int32), "logprobs": logprobs}, place / LENS_FILE)
+    more = {"layers": run.layers(), "texts": {str(i): text for i, text in enumerate(texts)}, "unspelled": [2]}
+    (place / INDEX).write_text(json.dumps(_index(run, LENS) | {"target": None, "towers": {}} | more))
+    return Lens(run, place)
+
+
+def write_relative(run: Run, seed: int = 0) -> Relative:
+    """Write rows of a general question at random, as `read_relative` lays them out."""
+    rng, place = np.random.default_rng(seed), readings_folder(run) / name_of(GENERAL)
+    place.mkdir(parents=True)
+    shapes = {tower: (len(run.layers(tower)), run.heads(tower), len(cells_of(run, tower))) for tower in towers_of(run)}
+    save_file({tower: rng.random(shape, np.float32) / 9 for tower, shape in shapes.items()}, place / RELATIVE_FILE)
+    towers = {tower: {"cells": shape[-1]} for tower, shape in shapes.items()}
+    more = {"prompt": GENERAL, "floor": FLOOR, "proof": "shared", "target": None, "towers": towers}
+    (place / INDEX).write_text(json.dumps(_index(run, RELATIVE) | more))
+    return Relative(run, place)
+
+
+def _index(run: Run, kind: str) -> dict:
+    """Fields that every kind's index has."""
+    created = "2026-01-01T00:00:00+00:00"
+    return {"format": FORMAT, "kind": kind, "run": run.info["id"], "created": created, "bytes": 1, "seconds": 0.5}

@@ -38,4 +38,4 @@ def require(mark: str) -> str:
 def run_in_node(script: str, *arguments: str) -> str:
     """Output of a module that imports the viewer's."""
     command = [require("node"), "--input-type=module", "-e", script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout

@@ -1,5 +1,6 @@
 """A running app with a tiny random model, which answers at length, and ways to look at its jobs."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +17,13 @@ from attention.visitors.store import RunCache
 
 
 @contextmanager
-def served(folder: Path, is_hosted: bool = False, adapters_dir: Path | None = None) -> Iterator[tuple[Service, str]]:
-    """The service and the address of an app that keeps its runs below `folder`."""
+def served(
+    folder: Path, is_hosted: bool = False, adapters_dir: Path | None = None, is_brief: bool = False
+) -> Iterator[tuple[Service, str]]:
+    """The service and the address of an app that keeps its runs below `folder`. `is_brief`: answers end at once."""
     model = qwen3_vl_folder(folder / "model", seed=3)  # one that writes no token of a picture into its answer
+    if is_brief:
+        end_at_any_token(model)
     cache = RunCache(folder / "runs", library=not is_hosted)
     service = app.new_service(cache, is_hosted=is_hosted, model=str(model), adapters_dir=adapters_dir)
     demo = app.launch(service, quiet=True)
@@ -29,6 +34,13 @@ def served(folder: Path, is_hosted: bool = False, adapters_dir: Path | None = No
         demo.close()
         service.close()
         free()
+
+
+def end_at_any_token(model: Path) -> None:
+    """Let the answers of a model's folder be one token long."""
+    settings, config = model / "generation_config.json", json.loads((model / "config.json").read_text())
+    every = list(range(config["text_config"]["vocab_size"]))
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": every}))
 
 
 def job_threads() -> list[threading.Thread]:
@@ -42,13 +54,19 @@ def nothing_is_left(service: Service) -> bool:
     return not job_threads() and not INFERENCE.locked() and left == ["lock"]
 
 
-def seconds_until(condition, limit: float = 30) -> float:
-    """Seconds until something was so."""
+def seconds_until(condition, limit: float = 120) -> float:
+    """Seconds until something was so. The limit is for what never comes: no machine is so slow."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < limit, "it never came"
         threading.Event().wait(0.005)
     return time.monotonic() - start
+
+
+def cancel(job) -> None:
+    """Cancel a client's job, once the client knows the name by which the server has it: it may have begun before."""
+    seconds_until(lambda: job.communicator.event_id)
+    job.cancel()
 
 
 def hold_at(monkeypatch, phase: str) -> threading.Event:
@@ -59,7 +77,7 @@ def hold_at(monkeypatch, phase: str) -> threading.Event:
         report(partial, name, *args, **kwargs)
         if name == phase:
             reached.set()
-            seconds_until(lambda: partial.is_cancelled)
+            seconds_until(lambda: partial.is_cancelled, 600)  # however long its test looks at it
 
     monkeypatch.setattr(PartialRun, "report", reporting)
     return reached

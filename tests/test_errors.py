@@ -92,7 +92,7 @@ for kind in ("npz", "csv", "png", "svg", "zip", "dense"):
 
 
 def test_a_full_disk_while_a_run_is_finished_or_unpacked_is_said_and_leaves_nothing(made, tmp_path, monkeypatch):
-    from attention.runs.checks.unpack import unpack_run
+    from attention.folders import unpack_run
 
     with open_run(made) as run:
         export(run, "zip", tmp_path / "run.zip")

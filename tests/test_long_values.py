@@ -90,7 +90,7 @@ def test_of_the_command_line(made, tmp_path, capsys, command, flag, dest):
 def test_of_a_path(tmp_path):
     from attention.capture.extraction import read_messages
     from attention.comparisons.comparison import open_comparison
-    from attention.runs.checks.unpack import unpack_run
+    from attention.folders import unpack_run
     from attention.runs.partial import PartialRun
 
     for path in (LONG, "x" * 5_000, "/" + "d/" * 3_000, "no\0file"):

@@ -14,6 +14,7 @@ from golden import by_definition
 from attention.comparisons.names import member_names
 from attention.drawing import number_text
 from attention.drawing.colour_range import MapCells, drawn, drawn_difference, drawn_signed, drawn_together
+from attention.drawing.effect_words import target_name
 from attention.drawing.look import Look
 from attention.drawing.overlay import Smoothed
 from attention.drawing.palettes import PALETTES, diverging, palette
@@ -71,6 +72,11 @@ def test_a_map_of_effects_has_its_range_its_entries_and_its_texts(case):
     assert (how.low, how.high) == pytest.approx((case["low"], case["end"]), rel=1e-12)
     assert how.clipped == case["clipped"] and how.entries(how.values)[0].tolist() == case["entries"]
     assert list(number_text.signed_labels(how)) == case["labels"]
+
+
+@pytest.mark.parametrize("case", GOLDEN["targets"])
+def test_tokens_of_a_target_that_are_no_neighbours_are_named_apart(case):
+    assert target_name(case["texts"], case["target"]) == case["name"]
 
 
 @pytest.mark.parametrize("case", GOLDEN["smoothing"])

@@ -8,7 +8,7 @@
  */
 import { createActions } from './state/actions.js';
 import { createCommands } from './state/commands.js';
-import { readComparison, writeComparison } from './state/address.js';
+import { readComparison, readShows, writeComparison } from './state/address.js';
 import { sharedHigh } from './numbers/atlas.js';
 import { createChoices } from './views/choices.js';
 import { createColourBar } from './views/colour_bar.js';
@@ -17,6 +17,11 @@ import { createCaution } from './views/caution.js';
 import { createChangeChoices } from './views/comparison/choices.js';
 import { changeWish } from './state/change_wish.js';
 import { createComparisonFollower } from './state/comparison_follow.js';
+import { createComparisonReading } from './state/comparison_reading.js';
+import { whyNoChange } from './state/effect_change.js';
+import { isOfEffect, offeredMeasures } from './numbers/change_measures.js';
+import { createReadings } from './state/readings.js';
+import { createReadingSwitch } from './views/reading_choice.js';
 import { createComparisonHeadline } from './views/comparison/headline.js';
 import { comparedInfo, isSideBySide, memberName, otherAnswers } from './data/comparison_info.js';
 import { createComparisonKeep } from './views/comparison/keep.js';
@@ -47,6 +52,7 @@ import { createPlaceReading } from './state/place_reading.js';
 import { createPlayer } from './views/play.js';
 import { createReadWithLess } from './views/read_with_less.js';
 import { createSaying } from './views/saying.js';
+import { areSummed } from './numbers/ratios.js';
 import { firstTower } from './data/run_info.js';
 import { checkedSelection, isOf, startingSelection } from './data/selection.js';
 import { changePath, createSource } from './data/source.js';
@@ -99,8 +105,9 @@ export function mount({ element, props, watch, trigger, server }) {
     nothing,
     sources: () => [state.get.whole, ...state.get.sources],
     reopen() {
-      const { manifest, selection } = state.get;
-      void open(manifest, selection ? { selection, more: writeView(state.get), region: state.get.region ?? undefined } : {});
+      const { manifest, selection, reading } = state.get;
+      const shows = reading ? { kind: reading.kind, tokens: reading.isWhole ? null : reading.tokens } : undefined;
+      void open(manifest, selection ? { selection, more: writeView(state.get), region: state.get.region ?? undefined, shows } : {});
     },
     chosen() {
       const { pair, comparison, measure, of } = state.get;
@@ -124,6 +131,8 @@ export function mount({ element, props, watch, trigger, server }) {
     if (!comparison || right < 1 || right >= comparison.members.length || left < 0 || left >= comparison.members.length || left === right) return;
     if (left > 0 && isSideBySide(comparison)) return; // the selected head is the base's
     if (left === state.get.left && right === state.get.right) return;
+    const lacks = [left, right].find((member) => state.get.reading?.members?.[member]?.why);
+    if (lacks !== undefined) return state.set({ notice: `${memberName(comparison.members, lacks)}: ${state.get.reading?.members?.[lacks].why}` });
     state.set({ left, right, notice: '' });
     void follower.again();
     session.announce();
@@ -139,7 +148,9 @@ export function mount({ element, props, watch, trigger, server }) {
 
   const strip = createTokenStrip(root, state, actions, comparisonReading(state));
   const follower = createComparisonFollower(state, { fail: session.fail, painted, neighbours: (token) => strip.neighbours(token) });
-  const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']], ['effect']);
+  const help = createHelp(root, [['↵', 'on the matrix: open the head that arrow keys point at'], ['← →', 'on the line of the wipe: move it']]);
+  const readings = server ? null : createReadings(state, trigger); // a file has nobody to ask
+  const shows = createComparisonReading(state, { asking: readings, select: (selection) => void follower.select(selection), announce: session.announce });
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
     kind: 'comparison', base: address, props, watch, open, read: readComparison,
@@ -153,45 +164,48 @@ export function mount({ element, props, watch, trigger, server }) {
     const { pair, infos } = state.get;
     return pair ? [{ shown: pair.before, info: infos[pair.left] }, { shown: pair.after, info: infos[pair.right] }] : [];
   };
-  const panel = createPlacePanel(root, state, places, () => pairOf((member) => state.get.comparison && memberName(state.get.comparison.members, member)), ofPair);
+  const chooseOfPair = (/** @type {{layer: number, head: number}} */ change, /** @type {number} */ i) => (i && isSideBySide(state.get.comparison) ? chooseOf(state.get.right, change) : actions.choose(change));
+  const panel = createPlacePanel(root, state, { ...places, select: chooseOfPair }, () => pairOf((member) => state.get.comparison && memberName(state.get.comparison.members, member)), ofPair);
   const matrix = createMatrixView(root, state, actions);
   const views = [
     createSaying(root, state, actions, () => otherAnswers(state.get.comparison)), createReadWithLess(root, state, server ? null : trigger), createPlaceReading(state, {
       runs: () => ({ sources: state.get.sources, infos: state.get.infos }),
       show: (infos) => state.set({ infos, info: infos[0] }),
-    }), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), strip, panes, createColourBar(root, state, () => (state.get.pair?.isSideBySide && state.get.comparison ? memberName(state.get.comparison.members, state.get.pair.left) : '')),
+    }), createMembers(root, state, { compare }), createComparisonHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, strip, panes, createColourBar(root, state, () => (state.get.pair?.isSideBySide && state.get.comparison ? memberName(state.get.comparison.members, state.get.pair.left) : '')),
     createDifferenceBar(root, state), createControls(root, state, SWITCHES), createChangeChoices(root, state), matrix,
-    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createBestHeads(root, state, { chooseOf }), createBestFollower(state, { fail: session.fail }), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
+    createLists(root, state, { ...actions, compare }), createPlayer(root, state, actions), createBestHeads(root, state, { chooseOf }), createBestFollower(state, { fail: session.fail }), createSwipe(root, actions, ['selects']), createComparisonKeep(root, state, { address: opening.address, lineOnPicture: panes.lineOnPicture }), createCaution(root, state), panels, panel, createRegionFollower(state, { sources: () => pairOf((member) => state.get.sources[member]), fail: session.fail }), help, follower, opening,
     createMessage(root, state, {
       kind: 'comparison', retry: session.retry,
       empty: ['Compare a base model with its adapters', 'Choose one adapter or several and a question, and run: what each reads from is then set side by side, on the same tokens.'],
       noPicture: ['No picture in this comparison', 'It is text only; what each token reads of the others is on the tokens beside.'],
     }),
     createPageEvents(root, state, {
-      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear, mark, place: places.next }), gone: dispose,
+      parts: ['stage', 'matrix', 'lists'], commands: createCommands(actions, { help: help.toggle, beside: (by) => void opening.beside(by), clear, mark, place: places.next, effect: showEffect }), gone: dispose,
     }),
   ];
   const undo = [
-    hearKept('comparison', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}) }),
+    hearKept('comparison', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), tried: ({ told }) => readings?.hear(told) }),
+    () => shows.stop(), // nobody would see what comes of it
     state.on(['manifest'], () => tellShown('comparison', state.get.manifest?.ticket ?? null)),
     state.on(['pair', 'scale', 'curve', 'clip', 'sinks', 'magnified', 'atlases'], redraw),
-    state.on(['info', 'selection', 'region'], keepMeasure),
+    state.on(['info', 'selection', 'region', 'reading'], keepMeasure),
     state.on(['measure', 'of', 'part', 'scale', 'list', 'region'], () => void follower.about()),
     state.on(['comparison'], () => root.classList.toggle('av-side-by-side', isSideBySide(state.get.comparison))),
-    state.on(['info', 'pair', 'rows', 'change', 'selection', 'own', 'left', 'right', 'measure', 'of', 'part', 'region', 'pictureReady', 'failure', 'whole'], settle),
+    state.on(['info', 'pair', 'rows', 'change', 'selection', 'own', 'left', 'right', 'measure', 'of', 'part', 'region', 'pictureReady', 'failure', 'whole', 'reading'], settle),
     state.on(['status', 'pair', 'measure', 'of', 'list', 'alone', 'split'], tell),
-    state.on(['selection', 'own', 'left', 'right', 'measure', 'of', 'part', 'hidesNoise', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'own', 'left', 'right', 'measure', 'of', 'part', 'hidesNoise', 'list', 'alone', 'split', 'magnified', 'zoom', 'region', 'reading', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place, more?: Record<string, string>}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place, shows?: import('./state/address.js').Shows, more?: Record<string, string>}} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     session.close();
     follower.dispose();
+    shows.stop(); // of what was on screen
     if (!next) {
       state.set({ ...nothing, whole: null, manifest: null });
       return;
@@ -212,13 +226,19 @@ export function mount({ element, props, watch, trigger, server }) {
       if (!isNow() || wholeInfos.some((info) => !info)) return;
       const infos = wholeInfos.map((info, member) => comparedInfo(comparison, info, member));
       const [info] = infos;
-      const selection = wish.selection ? checkedSelection(info, wish.selection) : startingSelection(info, firstTower(info), next.view);
+      const shown = wish.shows ?? (wish.selection ? undefined : readShows(next.view?.show).shows);
+      const restored = shown ? await shows.restore(shown, checkedSelection(info, wish.selection ?? {}).tower, { comparison, wholeInfos }) : null;
+      if (!isNow()) return;
+      const reading = restored?.reading ?? null;
+      const start = startingSelection(info, firstTower(info), next.view);
+      const selection = wish.selection ? checkedSelection(info, wish.selection, reading?.kind) : areSummed(reading) ? { ...start, direction: /** @type {const} */ ('received') } : start;
       const asked = wish.region ?? next.view?.region;
       const region = regionAsked(info, asked, selection.tower);
       const isMeasured = regionIn(info, region, selection.tower) !== null;
+      const view = readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}, isMeasured, areSummed(reading));
       state.set({
-        ...(asked && !region ? { notice: 'The address names a place that is on no picture of this comparison: it is left out.' } : {}), region,
-        comparison, wholeInfos, infos, info, source: sources[0], ...readView(comparison, info.grids.length > 0, next.view ?? {}, wish.more ?? {}, isMeasured), rows: sources.map(() => null),
+        ...(asked && !region ? { notice: 'The address names a place that is on no picture of this comparison: it is left out.' } : restored?.notice ? { notice: restored.notice } : {}), region, reading,
+        comparison, wholeInfos, infos, info, source: sources[0], ...view, ...(reading && restored?.two(view)), rows: sources.map(() => null),
         tower: selection.tower, selection, grid: selection.grid, own: isSideBySide(comparison) ? readOwn(wish.more?.heads ?? next.view?.heads, infos, selection.tower) : [],
       });
       await follower.select(selection);
@@ -227,10 +247,19 @@ export function mount({ element, props, watch, trigger, server }) {
     }
   }
 
-  /** Without a place there is nothing of it to measure: then how far heads moved on the picture. */
+  /** Without a place there is nothing of it to measure, and forecasts have measures of their own. */
   function keepMeasure() {
-    const { info, selection, region, measure } = state.get;
-    if (info && selection && isOfRegion(measure) && !regionIn(info, region, selection.tower)) state.set({ measure: info.grids.length ? 'js_image' : 'js_row' });
+    const { info, selection, region, measure, reading, comparison } = state.get;
+    if (!info || !selection || !comparison || whyNoChange(reading)) return;
+    const [onPicture, ofAll] = reading ? offeredMeasures(comparison, false, reading) : ['js_image', 'js_row'];
+    const isOffered = reading ? isOfEffect(measure) : !isOfEffect(measure) && !(isOfRegion(measure) && !regionIn(info, region, selection.tower));
+    if (!isOffered) state.set({ measure: info.grids.length ? onPicture : ofAll });
+  }
+
+  /** From what is read to what that does, by a key: where that has to be made first, it is seen how far it is. */
+  function showEffect() {
+    if (!state.get.reading && !state.get.forecasts.length) panels.toggle('tokens', true);
+    shows.toggle();
   }
 
   /** Mark a place from the keyboard: the line to type in has the focus. */
@@ -242,7 +271,7 @@ export function mount({ element, props, watch, trigger, server }) {
   /** How the maps on screen are painted, by what is chosen. */
   function redraw() {
     const { pair, scale, atlases } = state.get;
-    const shared = scale === 'atlas' && atlases.length === 2 ? Math.max(...atlases.map((atlas) => sharedHigh(atlas, state.get))) : null;
+    const shared = scale === 'atlas' && atlases.length === 2 && atlases[0].isEffect === Boolean(pair?.before.effect) ? Math.max(...atlases.map((atlas) => sharedHigh(atlas, state.get))) : null;
     const maps = pair && makeMaps(pair, state.get, shared);
     state.set({ maps, drawn: maps && maps.before });
   }
@@ -250,19 +279,19 @@ export function mount({ element, props, watch, trigger, server }) {
   // What is said about it
 
   function settle() {
-    const { whole, comparison, info, pair, rows, selection, own, change, pictureReady, failure, left, right, measure, of, region, part } = state.get;
-    const isNow = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => info !== null && selection !== null && isOf(info, selectionOf(selection, own, member), shown);
+    const { whole, comparison, info, pair, rows, selection, own, change, pictureReady, failure, left, right, measure, of, region, part, reading } = state.get;
+    const isNow = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => info !== null && selection !== null && isOf(info, selectionOf(selection, own, member), shown, reading);
     const isShown = info !== null && selection !== null && pair !== null && pair.left === left && pair.right === right && isNow(pair.before, left) && isNow(pair.after, right);
     const isThere = (/** @type {import('./state/fields.js').Shown | null} */ shown, /** @type {number} */ member) => isNow(shown, member) || (shown === null && follower.lacks(member));
     const isWhole = isShown && (pair.before.grid === null || pictureReady) && rows.every(isThere)
-      && (isSideBySide(comparison) || change?.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison })));
+      && (isSideBySide(comparison) || whyNoChange(reading) !== '' || change?.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison, reading })));
     state.set({ status: statusOf({ failure, isOpen: whole !== null, isShown, isWhole }) });
   }
 
   function tell() {
     const { status, pair, measure, of, list, alone, split } = state.get;
     const shown = pair && { left: pair.left, right: pair.right, measure, of, same: pair.isSame ? 'yes' : 'no', own: pair.isSideBySide ? `${pair.after.layer}.${pair.after.head}` : null };
-    describe(root, status, pair?.before, { left: null, right: null, measure: null, of: null, same: null, own: null, ...shown, list, alone, split: Math.round(100 * split) });
+    describe(root, status, pair?.before, { left: null, right: null, measure: null, of: null, same: null, own: null, effect: pair?.before.effect?.name ?? null, ...shown, list, alone, split: Math.round(100 * split) });
   }
 
   /** Back to all maps, one token, no cell, the whole picture. */

@@ -29,6 +29,7 @@ import { createPlacePanel } from './views/picture/place_panel.js';
 import { createRegionActions } from './state/region_actions.js';
 import { createRegionFollower } from './state/region_follow.js';
 import { regionAsked } from './numbers/read_places.js';
+import { createMapsFar } from './views/atlas/maps_far.js';
 import { createMassLine } from './views/atlas/mass_line_view.js';
 import { createMessage } from './views/message.js';
 import { givenHeads, hearKept, tellShown } from './views/kept_events.js';
@@ -57,7 +58,7 @@ import { createReadingChoice } from './state/reading.js';
 import { createReadings } from './state/readings.js';
 import { createReadingSwitch } from './views/reading_choice.js';
 import { createRunTrials } from './views/trial.js';
-import { createTrials } from './state/trials.js';
+import { createTrials, howOf, trialOnScreen } from './state/trials.js';
 import { createTokenStrip } from './views/tokens/token_strip.js';
 
 /**
@@ -81,12 +82,14 @@ export function mount({ element, props, watch, trigger, server }) {
   const { address, ...answering } = server ?? { address: new URL('../..', import.meta.url).href };
   /** @type {ViewerState} */
   const state = createState(startingFields());
+  /** What is on screen, as the address says it. @param {string} id @param {string} [old] */
+  const fragment = (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), { ...state.get, trial: trialOnScreen(state.get) }, old);
   const session = createSession(state, {
     nothing: NOTHING,
     sources: () => [state.get.source],
     reopen() {
-      const { manifest, selection, reading } = state.get;
-      void open(manifest, selection ? { selection, region: state.get.region ?? undefined, shows: reading ? { kind: reading.kind, tokens: reading.isWhole ? null : reading.tokens } : undefined } : {});
+      const { manifest, selection } = state.get;
+      void open(manifest, (manifest && selection && readFragment(fragment(manifest.id))) || {});
     },
     chosen() {
       const { shown } = state.get;
@@ -117,7 +120,7 @@ export function mount({ element, props, watch, trigger, server }) {
   const panels = createPanels(root, state);
   const opening = createOpening(state, {
     kind: 'run', base: address, props, watch, open, read: readFragment,
-    write: (id, old) => writeFragment(id, /** @type {Selection} */ (state.get.selection), state.get, old),
+    write: (id, old) => fragment(id, old),
   });
   const views = [
     createSaying(root, state, actions), createReadWithLess(root, state, server ? null : trigger), createPlaceReading(state, {
@@ -128,8 +131,8 @@ export function mount({ element, props, watch, trigger, server }) {
       },
     }), createHeadline(root, state), createChoices(root, state, actions), createReadingSwitch(root, state, shows, readings !== null), shows, ...(readings ? [createDirect(root, state, readings, actions.choose)] : []), createLensSwitch(root, state, lens), lens, cellMap, strip, createMassLine(root, state, actions), image, createSentence(root, state), createColourBar(root, state),
     createControls(root, state), atlas, createHeadsLine(root, state), createCaution(root, state), panels, createPlayer(root, state, actions), createSwipe(root, actions, ['under', 'selects']), createKeep(root, state), panel, createRegionFollower(state, { sources: () => (state.get.source ? [state.get.source] : []), fail: session.fail }), help, follower, opening, ...(trials ? [createRunTrials(root, state, trials)] : []), createCellMapView(root, state, cellMap), createAgreementView(root, state, readings, cellMap.canAsk),
-    createMessage(root, state, {
-      kind: 'run', retry: session.retry, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
+    createMapsFar(root, state, oneRow), createMessage(root, state, {
+      kind: 'run', retry: session.retry, stop: oneRow, empty: ['Run a prompt or open an example', 'What the model reads from is then drawn on the picture, for every layer, head and token.'],
       noPicture: ['No picture in this run', 'It is text only; its tokens are listed beside.'],
     }),
     createPageEvents(root, state, {
@@ -140,18 +143,18 @@ export function mount({ element, props, watch, trigger, server }) {
     hearKept('run', { beside: ({ by }) => void opening.beside(by), library: () => trigger('expand', {}), heads: ({ given }) => takeFoundHeads(state, given, false), tried: ({ told }) => readings?.hear(told) }),
     () => readings?.stopAll(), // nobody would see what comes of it
     state.on(['manifest'], () => tellShown('run', state.get.manifest?.ticket ?? null)),
-    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses', 'cells', 'cellsShown', 'cellsMeasure'], redraw),
+    state.on(['shown', 'scale', 'curve', 'clip', 'sinks', 'atlas', 'masses', 'cells', 'cellsShown', 'how'], redraw),
     state.on(['order', 'pinned', 'region'], () => void follower.reorder()),
     state.on(['info', 'shown', 'atlas', 'selection', 'reading', 'pictureReady', 'failure', 'source'], settle),
     state.on(['status', 'shown'], () => describe(root, state.get.status, state.get.shown, { effect: state.get.shown?.effect?.name ?? null })),
-    state.on(['selection', 'reading', 'zoom', 'region', ...LOOK_NAMES], opening.follow),
+    state.on(['selection', 'reading', 'zoom', 'region', 'marking', 'trial', 'cellsShown', 'how', 'silence', ...LOOK_NAMES], opening.follow),
   ];
 
   // What a manifest leads to
 
   /**
    * @param {Manifest | null} next
-   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place, shows?: import('./state/address.js').Shows}} [wish]  what was chosen before
+   * @param {{selection?: Partial<Selection>, look?: Partial<import('./state/look.js').Look>, zoom?: import('./state/address.js').Zoom, region?: import('./state/address.js').Place, shows?: import('./state/address.js').Shows} & import('./state/address.js').TriedWish} [wish]  what was chosen before
    */
   async function open(next, wish = {}) {
     const before = next?.keeps_view ? { ...state.get } : null;
@@ -176,7 +179,7 @@ export function mount({ element, props, watch, trigger, server }) {
       const chosen = isSame ? before.selection : wish.selection;
       const tower = checkedSelection(info, chosen ?? {}).tower;
       const shown = wish.shows ?? (wish.selection ? undefined : readShows(next.view?.show).shows);
-      const { reading, notice: missing } = shown ? await shows.restore(info, shown.tokens, tower, shown.kind) : { reading: null, notice: '' };
+      const { reading, notice: missing } = shown ? await shows.restore(info, shown.tokens, tower, shown.kind, shown.against) : { reading: null, notice: '' };
       if (state.get.source !== source) return;
       const start = startingSelection(info, firstTower(info), next.view);
       const selection = chosen ? checkedSelection(info, chosen, reading?.kind) : areSummed(reading) ? { ...start, direction: /** @type {const} */ ('received') } : start;
@@ -184,10 +187,25 @@ export function mount({ element, props, watch, trigger, server }) {
       const notice = asked && !region ? 'The address names a place that is on no picture of this run: it is left out.' : missing;
       state.set({ info, reading, tower: selection.tower, selection, grid: selection.grid, region, ...(notice && { notice }) });
       if (isSame) state.set({ zoom: before.zoom, pinned: before.pinned, loaded: before.loaded });
+      offerTried(wish, !asked || region !== null);
       await follower.select(selection);
     } catch (error) {
       session.fail(source, error);
     }
+  }
+
+  /** What an address says was tried: a map over cells is found, a trial is offered and computed by nobody. @param {import('./state/address.js').TriedWish} wish @param {boolean} isPlaced  the place that it names is there, where it names one */
+  function offerTried({ tried, cells }, isPlaced) {
+    if (tried && trials) {
+      state.set(tried.of === 'place' ? { how: tried.how, marking: isPlaced } : { silence: tried.silence });
+      trials.offer(tried.of);
+    }
+    if (cells) void cellMap.restore(cells);
+  }
+
+  /** What is computed over all rows takes too long: one of them instead. */
+  function oneRow() {
+    actions.turn('reads');
   }
 
   /** Mark a place from the keyboard: the line to type in has the focus. */
@@ -206,8 +224,8 @@ export function mount({ element, props, watch, trigger, server }) {
   function redraw() {
     const { info, shown, atlas, scale, drawn: old } = state.get;
     const shared = scale === 'atlas' && info && shown && atlas && atlas.name === atlasOf(info, shown) ? sharedHigh(atlas, state.get) : null;
-    const { cells, cellsShown, cellsMeasure } = state.get;
-    const measured = cells && cellsShown && info && shown && shown.grid !== null ? drawnCells(cells, cellsMeasure, shown.grid, info.grids[shown.grid], state.get) : null;
+    const { cells, cellsShown } = state.get;
+    const measured = cells && cellsShown && info && shown && shown.grid !== null ? drawnCells(cells, howOf(state.get), shown.grid, info.grids[shown.grid], state.get) : null;
     const drawn = measured ?? (shown && makeDrawn(shown, state.get, shared));
     const isSame = old && drawn && !old.measured && !drawn.measured && old.values === drawn.values && old.hidden === drawn.hidden && JSON.stringify(old.range) === JSON.stringify(drawn.range);
     if (!isSame) state.set({ drawn });

@@ -34,7 +34,7 @@ async function show() {
   ]);
   const runs = folders.map((folder, i) => {
     const address = placeOf(folder);
-    return createRunAnswers(site.runs[folder], infos[i], { tensors: createTensorReader({ address, limitBytes: BYTES / folders.length }), file: fileBelow(address) });
+    return createRunAnswers(site.runs[folder], infos[i], { tensors: createTensorReader({ address, limitBytes: BYTES / folders.length }), ofReadings: createTensorReader({ address, limitBytes: BYTES }), file: fileBelow(address) });
   });
   const members = Object.fromEntries(folders.map((folder, i) => [folder, runs[i]]));
   const { fetch: answer } = site.prepared

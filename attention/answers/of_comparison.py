@@ -6,6 +6,7 @@ Knows comparisons by the methods of `Comparison`.
 from __future__ import annotations
 
 from attention.comparisons.floors import floor_logprob
+from attention.comparisons.region_floors import region_floor
 from attention.comparisons.regions import region_change
 from attention.errors import NotInRun, quoted
 from attention.measures import regions
@@ -33,7 +34,7 @@ def change(comparison, asked: Query) -> Answer:
     if name in regions.NAMES:
         region = read_region(comparison.base, *read_place(asked))
         if floor:
-            return numbers(comparison.floor(floor, name, query, tower, region), "factors")
+            return numbers(region_floor(comparison, floor, region, name, query, tower), "factors")
         if part:
             raise NotInRun(f"What lies in a region is not told apart: leave part={quoted(part)} out.")
         return numbers(region_change(comparison, region, name, adapter, query, tower), "factors")

@@ -15,7 +15,7 @@ import numpy as np
 from attention.errors import DamagedRun, NotInRun, quoted, shown_path
 
 from .folder import ERRORS, ITEMS, NUMBER, OTHERWISE, read_index, rows_in
-from .tables import AT_A_PLACE, CHANGES, SCORES, names_of
+from .tables import PLACED, names_of, of_item, of_place
 
 BASE = "base"
 
@@ -53,6 +53,11 @@ class Batch:
         """The members, the base first: `base`, `adapter_1`, `model_2` and so on."""
         return [member["member"] for member in self.info["members"]]
 
+    @property
+    def readings(self) -> list[str]:
+        """The kinds of readings that are made of every item."""
+        return list(self.info.get("readings") or ())
+
     def rows(self, member: str = BASE) -> list[dict[str, Any]]:
         """The finished items of a member, in the order of the set. Raises NotInRun for a member that is none."""
         if member not in self._rows:
@@ -75,9 +80,8 @@ class Batch:
 
     def names(self, member: str = BASE) -> list[str]:
         """Names of the tables that `table` gives of a member."""
-        rows = self.rows(member)
-        at_places = AT_A_PLACE if any(row["places"] for row in rows) else ()
-        return [*SCORES, *(CHANGES if self._is_compared(member) else ()), *at_places]
+        at_places = of_place(self.readings) if any(row["places"] for row in self.rows(member)) else []
+        return of_item(self._is_compared(member), self.readings) + at_places
 
     def table(self, name: str, member: str = BASE, rows: Sequence[dict[str, Any]] | None = None) -> np.ndarray:
         """Table of every head on every item: float32 [items, layers, heads], NaN where it has no value.
@@ -90,14 +94,14 @@ class Batch:
         result = np.full((len(self.rows(member) if rows is None else rows), *shape), np.nan, np.float32)
         for number, row in enumerate(self.rows(member) if rows is None else rows):
             found = self.tables_of(row)
-            values = found.get(f"0.{name}" if name in AT_A_PLACE else name)
+            values = found.get(f"0.{name}" if name in PLACED else name)
             if values is not None and values.shape == shape:
                 result[number] = values
         return result
 
     def tables_of(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
         """All tables of one row, float32 [layers, heads] by name; those of a place begin with its number, `0.`."""
-        names = names_of(self._is_compared(row["member"]), len(row["places"]))
+        names = names_of(self._is_compared(row["member"]), len(row["places"]), self.readings)
         shape = len(row["layers"]), row["heads"]
         if len(names) != row["tables"]:
             raise DamagedRun(

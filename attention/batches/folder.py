@@ -22,6 +22,7 @@ from attention.runs.checks.json_fields import parse_json
 from attention.scoring.row_file import RowFile
 
 from .settings import FORMAT, difference
+from .tables import OF_READINGS
 
 INDEX, ITEMS, SCORES, ERRORS, OTHERWISE = "batch.json", "items", "scores", "errors", "otherwise"
 RUNS, ROWS = "runs", "rows"
@@ -68,6 +69,10 @@ def read_index(folder: Path) -> dict[str, Any]:
     version = info.get("format") if isinstance(info, dict) else None
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= FORMAT:
         raise DamagedRun(f"{where} has format {quoted(version)}; this version reads up to {FORMAT}. Update it.")
+    if not set(info.get("readings") or ()) <= set(OF_READINGS):
+        raise DamagedRun(
+            f"{where} has readings {quoted(info['readings'])}; this version knows {', '.join(OF_READINGS)}."
+        )
     return info
 
 
@@ -82,7 +87,7 @@ class ShardFiles:
     def __init__(self, folder: Path, shard: tuple[int, int] = (1, 1)):
         """Raises InvalidRequest where another process writes them."""
         self.folder, self._own = folder, "" if shard == (1, 1) else f".{shard[0]}-of-{shard[1]}"
-        lock = take_free_lock(folder / f".lock{self._own}")
+        lock = take_free_lock(folder / f".batch-lock{self._own}")
         if lock is None:
             raise InvalidRequest(
                 f"Another process works on {shown_path(folder)}. Wait for it, name another folder, or give each a part "

@@ -24,15 +24,18 @@ from attention.scoring.measuring import measure_place, of_run, outcome, row_of
 from attention.scoring.names import BY
 
 from .items import BatchItem
+from .measured_readings import kept_of_readings, measured_readings
+from .readings import Asked, open_readings
 from .tables import CHANGES, SCORES, names_of, stacked
 
 Runs = Sequence[tuple[str, Path]]  # members by their names, and the folders of their runs
 
 
-def measured(runs: Runs, item: BatchItem, rows: str) -> tuple[list[dict[str, Any]], np.ndarray]:
+def measured(runs: Runs, item: BatchItem, rows: str, readings: Asked) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Measure an item's runs, the base's first: a record for each, and all their numbers, one behind another.
 
-    Numbers are float32. Raises NotInRun where there is no such row, or nothing is shown at a place.
+    `readings` were made of each run. Numbers are float32. Raises NotInRun where there is no such row, or nothing is
+    shown at a place.
     """
     records, parts, begin = [], [], 0
     with opened(runs) as found:
@@ -43,13 +46,16 @@ def measured(runs: Runs, item: BatchItem, rows: str) -> tuple[list[dict[str, Any
             is_compared = run is not base
             if is_compared:
                 tables |= _changes(base, run)
-            names, tower = names_of(is_compared, len(item.places)), run.picture_tower()
+            read = measured_readings(run, item, open_readings(run, readings), query, until)
+            tables |= read.tables
+            places = [place | more for place, more in zip(places, read.places, strict=True)]
+            names, tower = names_of(is_compared, len(item.places), readings), run.picture_tower()
             shape = len(run.layers(tower)), run.heads(tower)
             parts.append(stacked(tables, names, shape))
             records.append(
                 {"member": name, **of_run(run), "dtype": run.info["model"]["dtype"], "heads": shape[1],
                  "tokens": len(run.info["tokens"]), "row": query, "until": until, **_answered(run), "places": places,
-                 "tables": len(names), "begin": begin}
+                 **({"readings": read.fields} if readings else {}), "tables": len(names), "begin": begin}
             )  # fmt: skip
             begin += parts[-1].size
     return records, np.concatenate([part.ravel() for part in parts])
@@ -61,16 +67,16 @@ def answer_ids(runs: Runs) -> list[list[int]]:
         return [_ids(run)[run.info["prompt_tokens"] :] for _, run in found]
 
 
-def keep_rows(runs: Runs, target: Path, rows: str) -> None:
+def keep_rows(runs: Runs, target: Path, rows: str, readings: Asked) -> None:
     """Write the measured rows of each member into one safetensors file, whole or not at all.
 
     `<member>.attention` is float16 [rows, layers, heads, keys], `<member>.positions` int32 [rows]; the header says of
-    each member what its keys are.
+    each member what its keys are. What its `readings` say of these rows lies beside.
     """
     tensors: dict[str, np.ndarray] = {}
     about: dict[str, str] = {}
-    with opened(runs) as found:
-        for name, run in found:
+    with opened(runs) as each_run:
+        for name, run in each_run:
             tower = run.picture_tower()
             query, until = row_of(run, rows)
             positions = range(query, (query if until is None else until) + 1)
@@ -80,7 +86,10 @@ def keep_rows(runs: Runs, target: Path, rows: str) -> None:
             said = {each: info[each] for each in ("model", "adapter", "prompt", "answer", "tokens", "grids")}
             images = [{side: image[side] for side in ("width", "height")} for image in info["images"]]
             said |= {"tower": tower, "layers": run.layers(tower), "keys": info["towers"][tower]["keys"]}
-            about[name] = json.dumps(said | {"images": images}, ensure_ascii=True)
+            found = kept_of_readings(open_readings(run, readings), positions)
+            tensors |= {f"{name}.{each}": np.ascontiguousarray(values) for each, values in found.tensors.items()}
+            said |= {"images": images} | found.said
+            about[name] = json.dumps(said, ensure_ascii=True)
     target.parent.mkdir(exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     save_file(tensors, unfinished, about)

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from attention.errors import DamagedRun, shown_path
+from attention.readings.reading import readings_beside
 
 from .batch import Batch
 from .folder import ERRORS, OTHERWISE, ShardFiles, batch_folder, read_index, rows_in
@@ -38,6 +39,9 @@ def merge_batches(folders: Sequence[str | os.PathLike[str]], target: str | os.Pa
                 known.add(row["key"])
                 if row["kept"] is not None:
                     _link(source / row["kept"], path / row["kept"])
+                    beside = readings_beside(source / row["kept"])
+                    if beside.is_dir():
+                        _link(beside, readings_beside(path / row["kept"]))
                 files.add({name: value for name, value in row.items() if name != "numbers"}, batch.numbers_of(row))
         for source in map(Path, folders):
             for row in rows_in(source, ERRORS):

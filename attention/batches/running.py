@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
 from attention.comparisons.members import BASE_ITSELF, Member
 from attention.errors import InvalidRequest, quoted
@@ -24,9 +25,11 @@ from attention.sets.reading import read_set
 from attention.sets.record import Record, RecordSet
 
 from .batch import Batch
+from .cost import ItemCost, cost_of_item
 from .folder import ShardFiles, batch_folder, rows_in
 from .items import BatchItem, Reading, items_in
 from .local import Engine, run_here
+from .readings import Asked, asked_readings
 from .settings import Settings, Sweep, check, limits_of, name_of, record_of
 from .summary import write_summaries
 from .worker import Outcome, Plan, key_in
@@ -60,6 +63,7 @@ def run_batch(
     *,
     rows: str = "first",
     keep: str = "scores",
+    readings: Sequence[str] | Asked = (),
     shard: tuple[int, int] = (1, 1),
     batch: int = 1,
     images: str | os.PathLike[str] | None = None,
@@ -73,15 +77,17 @@ def run_batch(
     """Run the base and `members` over a set, into a folder, and return what lies there and what this call did.
 
     `source` is a file or a folder as `read_set` takes it, or records. `request` says the model and what else holds for
-    all, with no picture and no words. `keep` is one of `settings.KEPT`, `rows` names the measured row. What is there is
-    not run again. `shard` (2, 8) takes every eighth item from the second on; several may write into one folder at once.
+    all, with no picture and no words. `keep` is one of `settings.KEPT`, `rows` names the measured row. `readings` are
+    made of every item besides: kinds of `readings.USUAL`, or with what is asked of each, {"forecast": {"target":
+    "first"}}. What is there is not run again. `shard` (2, 8) takes every eighth item from the second on; several may
+    write into one folder at once.
     `batch` answers are written together. `watch(what, counts, total)` is called after each item, where a phase begins,
     and with `model` while one is downloaded.
 
     Raises AttentionError: for a set without any item, settings that are none, another batch in the folder, and what
     keeps every item from being run.
     """
-    settings = Settings(request or Request(), rows, keep, (BASE_ITSELF, *members))
+    settings = Settings(request or Request(), rows, keep, (BASE_ITSELF, *members), asked_readings(readings))
     check(settings)
     check_parts(shard, batch)
     reading = reading or Reading()
@@ -93,8 +99,8 @@ def run_batch(
     with closing(ShardFiles(path, shard)) as files:
         for sweep in settings.sweeps:
             given = read_set(source, images, split) if isinstance(source, str | os.PathLike) else _records(source)
-            total = None if given.total is None else len(range(shard[0] - 1, given.total, shard[1]))
-            plan = Plan(sweep, rows, keep, path, limits, batch)
+            total = _total(given, shard)
+            plan = Plan(sweep, rows, keep, path, limits, batch, settings.readings)
             what = sweep.members[0].label if sweep.name else "items"
             run = _Run(plan, files, counts, lambda: watch(what, counts, total))  # noqa: B023 - called in this turn alone
             watch(what, counts, total)
@@ -109,6 +115,41 @@ def run_batch(
     finally:
         lock.release()
     return finished, counts
+
+
+def cost_of_batch(
+    source: str | os.PathLike[str] | Iterable[dict],
+    folder: str | os.PathLike[str],
+    request: Request | None = None,
+    members: Sequence[Member] = (),
+    *,
+    keep: str = "scores",
+    readings: Sequence[str] | Asked = (),
+    shard: tuple[int, int] = (1, 1),
+    images: str | os.PathLike[str] | None = None,
+    reading: Reading | None = None,
+    split: str | None = None,
+    limits: Limits | None = None,
+) -> ItemCost:
+    """Work out what the first item of a set costs that can be used, with its readings; no weight is loaded.
+
+    Arguments are those of `run_batch`; `folder` is not written. Raises LimitExceeded, with the numbers, for what does
+    not fit, and InvalidRequest where no item can be used.
+    """
+    settings = Settings(
+        request or Request(), keep=keep, members=(BASE_ITSELF, *members), readings=asked_readings(readings)
+    )
+    check(settings)
+    limits, own, reason = limits or limits_of(settings), settings.sweeps[0], ""
+    source = source if isinstance(source, str | os.PathLike) else list(source)
+    given = read_set(source, images, split) if isinstance(source, str | os.PathLike) else _records(source)
+    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+        for item in items_in(_some(given), _shard(reading or Reading(), shard), "", limits, pool):
+            if item.reason is None:
+                total, place = _total(given, shard), Path(folder)
+                return cost_of_item(item, own.request, settings.readings, keep, len(own.members), limits, place, total)
+            reason = reason or item.reason
+    raise InvalidRequest(f"No item of the set can be used. The first: {reason}")
 
 
 def check_parts(shard: tuple[int, int], batch: int) -> None:
@@ -160,6 +201,11 @@ class _Run:
 def _error_key(sweep: Sweep, item: BatchItem) -> str:
     """A key of an error: that of the item's row, or where there is none its place in the set."""
     return key_in(sweep, item.id or f"number {item.number}")
+
+
+def _total(given: RecordSet, shard: tuple[int, int]) -> int | None:
+    """Number of a shard's lines, where it is known."""
+    return None if given.total is None else len(range(shard[0] - 1, given.total, shard[1]))
 
 
 def _shard(reading: Reading, shard: tuple[int, int]) -> Reading:

@@ -5,8 +5,8 @@ Owns what makes one batch another than the next: a folder holds one, in any numb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attention.comparisons.members import BASE_ITSELF, Member
@@ -20,7 +20,9 @@ from attention.request import FIELDS, Request
 from attention.scoring.measuring import check_rows
 from attention.scoring.row_file import key_of
 
-FORMAT = 1
+from .readings import Asked, asked_readings
+
+FORMAT, WITHOUT_READINGS = 2, 1  # the latest, and that of a batch that asks for none: older versions read it too
 KEPT = {
     "scores": "numbers of each item alone",
     "rows": "numbers, and the rows of attention that they are of",
@@ -35,13 +37,15 @@ OF_THE_BATCH = tuple(name for name in FIELDS if name not in (*OF_AN_ITEM, *OF_NO
 class Settings:
     """All that holds for every item. `rows` names the row that is measured (`attention.scoring.names.ROWS`).
 
-    `keep` is one of KEPT. `members` are the base and what is made of it for a while, then whole models.
+    `keep` is one of KEPT. `members` are the base and what is made of it for a while, then whole models. `readings` are
+    made of every item, as `readings.asked_readings` gives them.
     """
 
     request: Request
     rows: str = "first"
     keep: str = "scores"
     members: tuple[Member, ...] = (BASE_ITSELF,)
+    readings: Asked = field(default_factory=dict)
 
     @property
     def sweeps(self) -> list[Sweep]:
@@ -73,17 +77,23 @@ def check(settings: Settings) -> None:
     if given:
         raise InvalidRequest(f"{given[0]} is not set for a whole set: each item has its own, and adapters are members.")
     check_rows(settings.rows)
+    asked_readings(settings.readings)
     if settings.keep not in KEPT:
         raise InvalidRequest(f"What is kept is {quoted(settings.keep)}; it is {', '.join(KEPT)}.")
     replace(request, prompt="?").validate()
 
 
 def record_of(settings: Settings) -> dict[str, Any]:
-    """Settings as batch.json has them: all that an item's numbers depend on, models by their content."""
+    """Settings as batch.json has them: all that an item's numbers depend on, models by their content.
+
+    Where no reading is asked for nothing is said of any, so that its items have the ids that they always had.
+    """
+    readings: Mapping[str, Any] = {"readings": dict(settings.readings)} if settings.readings else {}
     return {
-        "format": FORMAT,
+        "format": FORMAT if readings else WITHOUT_READINGS,
         "keep": settings.keep,
         "rows": settings.rows,
+        **readings,
         "settings": {name: getattr(settings.request, name) for name in OF_THE_BATCH},
         "members": [_member(member, settings.request) for member in settings.members],
     }
@@ -102,6 +112,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def difference(there: dict[str, Any], here: dict[str, Any]) -> str | None:
     """The first thing in which two records differ, in words; None where they are the same."""
+    if there.get("readings") != here.get("readings"):
+        return f"readings are {_readings(there)} there and {_readings(here)} here"
     for name in ("format", "keep", "rows"):
         if there.get(name) != here[name]:
             return f"{name} is {quoted(there.get(name))} there and {quoted(here[name])} here"
@@ -110,6 +122,14 @@ def difference(there: dict[str, Any], here: dict[str, Any]) -> str | None:
         if other != value:
             return f"{name} is {quoted(other)} there and {quoted(value)} here"
     return None if there.get("members") == here["members"] else _other_members(there.get("members"), here["members"])
+
+
+def _readings(record: Mapping[str, Any]) -> str:
+    """The readings of a record in words, what is asked of each where it is not the usual."""
+    readings = record.get("readings")
+    if not isinstance(readings, Mapping) or not readings:
+        return "none"
+    return quoted(readings) if any(readings.values()) else ", ".join(readings)
 
 
 def _other_members(there: Any, here: Sequence[dict[str, Any]]) -> str:

@@ -18,7 +18,8 @@ import numpy as np
 from attention.errors import InvalidRequest
 
 from .batch import BASE, Batch
-from .tables import AT_A_PLACE
+from .reading_columns import ReadingColumn, columns_of_readings, lens_layers
+from .tables import PLACED
 
 ROWS = 1_000  # that are in memory at once
 TEXTS = ("id", "name", "image", "prompt", "answer", "outcome")
@@ -74,7 +75,7 @@ def columns(batch: Batch, member: str, rows: Sequence[Row]) -> dict[str, np.ndar
         "uniform": [place and place["uniform"] for place in places],
         "central": [place and place["central"] for place in places],
     }
-    is_placed = any(name in AT_A_PLACE for name in names)
+    is_placed = any(name in PLACED for name in names)
     found: dict[str, np.ndarray] = {name: np.array([text or "" for text in plain[name]], object) for name in TEXTS}
     found |= {name: np.array(plain[name], np.float64) for name in NUMBERS}
     found["forced"] = np.array([row["forced"] for row, _ in rows], bool)
@@ -89,11 +90,28 @@ def columns(batch: Batch, member: str, rows: Sequence[Row]) -> dict[str, np.ndar
     shape = batch.shape(member)
     tables = [batch.tables_of(row) for row, _ in rows]
     for name in names:
-        keys = [f"{at}.{name}" if name in AT_A_PLACE else name for _, at in rows]
+        keys = [f"{at}.{name}" if name in PLACED else name for _, at in rows]
         own = [table.get(key) for table, key in zip(tables, keys, strict=True)]
         nothing = np.full(shape, np.nan, np.float32)
         found[name] = np.stack([nothing if each is None or each.shape != shape else each for each in own])
+    for column in columns_of_readings(batch.readings):
+        if is_placed or not column.at_place:
+            found[column.name] = _of_readings(column, batch, member, rows)
     return found
+
+
+def _of_readings(column: ReadingColumn, batch: Batch, member: str, rows: Sequence[Row]) -> np.ndarray:
+    """A column of readings: [rows], or [rows, layers of the lens]; texts as objects, numbers NaN, or 0 where whole."""
+    length = len(lens_layers(batch.rows(member)[0])) if column.by_layer else None
+    nothing: Any = {"string": "", "int32": 0}.get(column.dtype, np.nan)
+    values = []
+    for row, at in rows:
+        value = None if column.at_place and at is None else column.of(row, row["places"][at] if at is not None else {})
+        if length is not None:
+            value = value if value is not None and len(value) == length else [None] * length
+            value = [nothing if each is None else each for each in value]
+        values.append(nothing if value is None else value)
+    return np.array(values, object if column.dtype == "string" else column.dtype)
 
 
 def _chunks(batch: Batch, member: str) -> Iterator[dict[str, np.ndarray]]:
@@ -121,14 +139,18 @@ def _write_parquet(batch: Batch, member: str, path: Path) -> None:
 
     def column(values: np.ndarray) -> Any:
         if values.dtype == object:
-            return pa.array(values.tolist(), pa.string())
-        flat = pa.array(values.reshape(-1))
+            flat = pa.array(values.reshape(-1).tolist(), pa.string())
+        else:
+            flat = pa.array(values.reshape(-1))
         for size in values.shape[:0:-1]:
             flat = pa.FixedSizeListArray.from_arrays(flat, size)
         return flat
 
     writer = None
-    about = {b"layers": str(batch.rows(member)[0]["layers"]).encode()}
+    first = batch.rows(member)[0]
+    about = {b"layers": str(first["layers"]).encode()}
+    if lens_layers(first):
+        about[b"lens_layers"] = str(lens_layers(first)).encode()
     try:
         for chunk in _chunks(batch, member):
             table = pa.table({name: column(values) for name, values in chunk.items()}).replace_schema_metadata(about)
@@ -146,15 +168,20 @@ def _write_npz(batch: Batch, member: str, path: Path) -> None:
     shapes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
     for chunk in _chunks(batch, member):
         for name, values in chunk.items():
+            shapes[name] = values.dtype, values.shape[1:]
             if values.dtype == object:
-                lengths[name] = max(lengths.get(name, 1), *map(len, values))
-            else:
-                shapes[name] = values.dtype, values.shape[1:]
+                lengths[name] = max(lengths.get(name, 1), *map(len, values.reshape(-1)))
+    texts = {name: (np.dtype(f"<U{length}"), shapes[name][1]) for name, length in lengths.items()}
+    first = batch.rows(member)[0]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
-        layers = np.array(batch.rows(member)[0]["layers"], np.int32)
-        _entry(file, "layers", layers.dtype, layers.shape, iter([layers]))
-        for name in [*lengths, *shapes]:
-            dtype, shape = (np.dtype(f"<U{lengths[name]}"), ()) if name in lengths else shapes[name]
+        for name, indices in (("layers", first["layers"]), ("lens_layers", lens_layers(first))):
+            if indices:
+                layers = np.array(indices, np.int32)
+                _entry(file, name, layers.dtype, layers.shape, iter([layers]))
+        for name, (dtype, shape) in {
+            **texts,
+            **{name: each for name, each in shapes.items() if name not in texts},
+        }.items():
             _entry(file, name, dtype, (n, *shape), (chunk[name].astype(dtype) for chunk in _chunks(batch, member)))
 
 

@@ -40,12 +40,15 @@ from attention.limits import Limits
 from attention.models import loading as models
 from attention.models.kept import INFERENCE, LoadedModel
 from attention.models.offered import default_model
+from attention.readings.reading import readings_beside
 from attention.request import Request
 from attention.runs.partial import SUFFIX, PartialRun
+from attention.runs.run import Run
 
 from .folder import ROWS, RUNS
 from .items import BatchItem
 from .measured import answer_ids, keep_rows, measured
+from .readings import Asked, lacks_answer, make_readings
 from .settings import Sweep
 
 OF_ITEMS = (InvalidRequest, NotInRun, CaptureError)  # errors that are of one item, also of the first
@@ -63,7 +66,8 @@ Tell = Callable[[str, int, int], None]
 class Plan:
     """All that a worker needs to know, which crosses a process border.
 
-    `batch` answers are written together at most. `folder` is the batch's, into which kept runs and rows go.
+    `batch` answers are written together at most. `folder` is the batch's, into which kept runs and rows go; `readings`
+    are made of each run.
     """
 
     sweep: Sweep
@@ -72,6 +76,7 @@ class Plan:
     folder: Path
     limits: Limits
     batch: int = 1
+    readings: Asked = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,9 @@ class Worker:
             self.plan.sweep.request, images=question.images, prompt=question.prompt, messages=question.messages,
             answer=question.answer,
         )  # fmt: skip
+        lacks = lacks_answer(self.plan.readings, request.mode)
+        if lacks is not None:
+            return Ready(item, reason=lacks)
         if self.plan.keep != "all":
             request = replace(request, vision=request.vision is True)
         family, processor, limits = self._loaded.family, self._loaded.processor, self.plan.limits
@@ -173,11 +181,11 @@ class Worker:
         if made.reason is not None:
             return Outcome(item, reason=made.reason)
         try:
-            members, numbers = measured(made.runs, item, self.plan.rows)
+            members, numbers = measured(made.runs, item, self.plan.rows, self.plan.readings)
             otherwise, kept = self._otherwise(made), self._keep(made)
         except AttentionError as error:
             if self.plan.keep == "all":
-                shutil.rmtree(self._run_folder(item), ignore_errors=True)
+                _remove(self._run_folder(item))
             return Outcome(item, reason=str(error))
         finally:
             if made.space is not None:
@@ -257,9 +265,10 @@ class Worker:
                 proofs.append(self._proved_run(ready, members, folder, written))
                 several = len(members) > 1
                 runs = [(member.folder, folder / member.folder if several else folder) for member in members]
+            for member, (_, folder) in zip(members, runs, strict=True):
+                self._read(member, folder)
         except BaseException as error:  # noqa: BLE001 - raised again unless it is of this item
-            if space is not None:
-                shutil.rmtree(space, ignore_errors=True)
+            _remove(space or self._run_folder(ready.item))
             return Made(ready.item, reason=self._reason_of(error))
         self._has_run, self._faults = True, 0
         if written is None:
@@ -281,8 +290,7 @@ class Worker:
     def _fill(self, ready: Ready, members: Sequence[Member], folder: Path, written: list[list[int]] | None) -> None:
         """Make the run of an item, or the comparison of its members, each reading its own answer."""
         assert ready.request is not None
-        for left in (folder, folder.with_name(f"{folder.name}{SUFFIX}")):  # by a process that was stopped
-            shutil.rmtree(left, ignore_errors=True)
+        _remove(folder)  # left by a process that was stopped
         partial = _Quiet.create(folder)
         partial.stop, partial.id = self.stop, ready.item.id
         limits, prepared = self.plan.limits, ready.prepared
@@ -292,6 +300,14 @@ class Worker:
         else:
             own = written[0] if written is not None else None
             fill(ready.request, partial, self._loaded, limits, members[0].on, prepared, written=own)
+
+    def _read(self, member: Member, folder: Path) -> None:
+        """Make the readings of a member's run, beside it."""
+        if self.plan.readings:
+            whole = _Quiet(folder)
+            whole.stop = self.stop
+            with Run(folder) as run:
+                make_readings(run, self.plan.readings, self._loaded, member.on, whole, self.plan.limits)
 
     def _told_once(self, member: Member) -> Member:
         """A member of which the same is known for every item, asked for once: all its weights are looked at for it."""
@@ -333,7 +349,7 @@ class Worker:
         """Keep of an item what is to be kept, and return where, from the batch's folder on."""
         if self.plan.keep == "rows":
             place = f"{ROWS}/{self._key(made.item)}.safetensors"
-            keep_rows(made.runs, self.plan.folder / place, self.plan.rows)
+            keep_rows(made.runs, self.plan.folder / place, self.plan.rows, self.plan.readings)
             return place
         return f"{RUNS}/{self._key(made.item)}" if self.plan.keep == "all" else None
 
@@ -344,6 +360,12 @@ class Worker:
 def key_in(sweep: Sweep, item_id: str) -> str:
     """The key of an item's row in a sweep: its id, and after it the whole model that is not the first."""
     return f"{item_id}.{sweep.name}" if sweep.name else item_id
+
+
+def _remove(folder: Path) -> None:
+    """Remove a run, what of it was being written, and its readings."""
+    for each in (folder, folder.with_name(f"{folder.name}{SUFFIX}"), readings_beside(folder)):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 class _Quiet(PartialRun):

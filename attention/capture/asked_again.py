@@ -7,7 +7,7 @@ it lies beside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -85,14 +85,16 @@ def asked_again(
     limits: Limits | None = None,
     adapted: Adapted | None = None,
     cost: Cost | None = None,
+    about: Sequence[str] | None = None,
 ) -> Iterator[AskedAgain]:
     """Load the run's model, unless it is given, and prepare the run's sequence for it.
 
-    `cost` is that of what is then computed. Raises LimitExceeded where this has no room, CaptureError where the model
-    reads other tokens, InvalidRequest for a run that cannot be asked again, and what `extract` raises.
+    `cost` is that of what is then computed, `about` the towers that it is about, by default all. Raises LimitExceeded
+    where this has no room, CaptureError where the model reads other tokens, InvalidRequest for a run that cannot be
+    asked again, and what `extract` raises.
     """
     check_adapter(run, model, adapted)
-    check_asked_again(run)
+    check_asked_again(run, about)
     request, limits = request_of(run), limits and limits.of_kept_pictures()
     with (
         Extraction(request, partial, model, limits, is_differentiated=True) as extraction,

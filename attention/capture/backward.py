@@ -29,6 +29,10 @@ from .plan import TowerPlan
 from .same_pass import FACTORS, difference_of
 
 SCALES = (2.0**24, 2.0**16, 2.0**8, 1.0)  # of a target in float16, the largest first
+UNREACHED = (
+    "No gradient reaches layer {layer} of the {tower} tower: the model's own code detaches what comes after it. "
+    "Forecasts need gradients; hiding and silencing do not."
+)
 
 
 @dataclass
@@ -148,11 +152,13 @@ def write_layers(
     return towers
 
 
-def gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor) -> dict[int, torch.Tensor | None]:
+def gradients(
+    passed: dict[str, list[PassedLayer]], value: torch.Tensor, unreached: str = UNREACHED
+) -> dict[int, torch.Tensor | None]:
     """The gradient of a target to the output of each call, by the call's id; None where it is no function of it.
 
-    Raises UnsupportedModel where that cannot be: a layer before others of its tower, or one of the language model, is
-    what the target is made of, so there the model's own code lets no gradient through.
+    Raises UnsupportedModel, in the words of `unreached`, where that cannot be: a layer before others of its tower, or
+    one of the language model, is what the target is made of, so there the model's own code lets no gradient through.
     """
     calls = {id(block.call): block.call for layers in passed.values() for each in layers for block in each.blocks}
     found = dict(zip(calls, differentiated(value, [_output(call) for call in calls.values()]), strict=True))
@@ -161,10 +167,7 @@ def gradients(passed: dict[str, list[PassedLayer]], value: torch.Tensor) -> dict
         last = max(reached, default=-1)
         for layer in layers:
             if layer.index not in reached and (tower != "vision" or layer.index < last or not reached):
-                raise UnsupportedModel(
-                    f"No gradient reaches layer {layer.index} of the {tower} tower: the model's own code detaches what "
-                    "comes after it. Forecasts need gradients; hiding and silencing do not."
-                )
+                raise UnsupportedModel(unreached.format(layer=layer.index, tower=tower))
     return found
 
 

@@ -40,6 +40,10 @@ from .plan import plan_towers
 # by which the parts may miss the logit, of the sum of their sizes: in float32, and in 16 bits
 CLOSURE, ROUNDED = 1e-5, 2e-2
 STRONGEST = 8  # heads that the budget names
+NO_PATH = (
+    "What the heads of layer {layer} of the {tower} tower put out goes through another part of the model, such as a "
+    "convolution over tokens, before it is added: no part of the logit is theirs alone."
+)
 
 
 def attribute_directly(
@@ -115,7 +119,7 @@ def _written(
         0.0 if pull is None else float((pull * part.detach()).sum(dtype=torch.float32))
         for pull, part in zip(of_leaves, leaves, strict=True)
     ]
-    pulls, rows = gradients(passed, value), [token - 1 for token in target.tokens]
+    pulls, rows = gradients(passed, value, NO_PATH), [token - 1 for token in target.tokens]
     total, sizes, image = sum(added), sum(map(abs, added)), 0.0
     tower_of = {id(layer): tower for tower, layers in passed.items() for layer in layers}
     strongest: list[tuple[float, str, int, int]] = []

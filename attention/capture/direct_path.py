@@ -1,8 +1,9 @@
 """The direct path of a pass: what each part of a model adds to the logits by the residual stream, nothing else.
 
-Owns the pass. Every part of a layer that is no norm has its input detached, so that a gradient reaches it by the
-residual stream alone; norms are frozen by detaching the reciprocal root of their variance, after which they are linear.
-The parts' sum is then the logit, and a model of which that is not true is refused.
+Owns the pass. Every part of a layer that is no norm and mixes no streams has its input detached, so that a gradient
+reaches it by the residual stream alone. What stays is made linear by freezing: of norms the reciprocal root of their
+variance, of mixed streams the gates, of a cap on logits by how much it makes each smaller. The parts' sum is then the
+logit, and a model of which that is not true is refused.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ from torch.overrides import TorchFunctionMode
 from attention.errors import UnsupportedModel
 from attention.models.kept import LoadedModel
 
+ROOTS = (torch.rsqrt, torch.Tensor.rsqrt)
+POWERS = (torch.pow, torch.Tensor.pow)
+GATES = (torch.sigmoid, torch.Tensor.sigmoid)
+CAPS = (torch.tanh, torch.Tensor.tanh)
 
-class FrozenNorms(TorchFunctionMode):
-    """Norms whose scale is what it is on this input, and no function of it."""
+
+class Frozen(TorchFunctionMode):
+    """Norms, gates and caps that scale by what they do on this input, by no function of it; values keep their bits."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        return result.detach() if function in (torch.rsqrt, torch.Tensor.rsqrt) else result
+        if function in (*ROOTS, *GATES) or (function in POWERS and args[1:] == (-0.5,)):
+            return result.detach()
+        if function in CAPS and result.requires_grad:
+            capped, value = result.detach(), args[0]
+            scale = torch.where(capped == 0, 1, capped / value.detach())
+            return capped + (value - value.detach()) * scale
+        return result
 
 
 class Parts:
@@ -39,6 +51,7 @@ def direct_path(loaded: LoadedModel) -> Iterator[Parts]:
     model, parts = loaded.model, Parts()
     layers = decoder_layers(loaded)
     towers = loaded.family.attention_modules(model).values()
+    mixing = {id(module) for module in loaded.family.stream_modules(model)}
     attending = {id(module) for by_layer in towers for module in by_layer.values()}
 
     def cut(module, args, kwargs):
@@ -47,7 +60,7 @@ def direct_path(loaded: LoadedModel) -> Iterator[Parts]:
     with ExitStack() as held:
         for index, layer in enumerate(layers):
             for part in layer.children():
-                if "Norm" in type(part).__name__:
+                if "Norm" in type(part).__name__ or id(part) in mixing:
                     continue
                 held.callback(part.register_forward_pre_hook(cut, with_kwargs=True).remove)
                 if not any(id(each) in attending for each in part.modules()):
@@ -61,7 +74,7 @@ def direct_path(loaded: LoadedModel) -> Iterator[Parts]:
             return args, kwargs | {"hidden_states": parts.embedding}
 
         held.callback(layers[0].register_forward_pre_hook(first, with_kwargs=True).remove)
-        with FrozenNorms():
+        with Frozen():
             yield parts
 
 

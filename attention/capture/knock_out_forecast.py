@@ -25,6 +25,7 @@ from .backward import Differentiable, check_same, frozen, value_of, write_gradie
 from .extraction import Adapted, all_or_nothing
 from .kept_reading import commit_reading, found_or_made
 from .plan import plan_towers
+from .vocabulary import spelled
 
 
 def forecast_knock_outs(
@@ -93,6 +94,9 @@ def fill_forecast(
         fields = {
             "target": target.to_dict(), "value": float(value.detach()), "towers": records, "difference": difference,
         }  # fmt: skip
+        if target.against is not None:  # for people
+            texts, _ = spelled(asked.loaded.processor.tokenizer, [target.against])
+            fields["other"] = texts[target.against]
         return commit_reading(partial, run, KIND, began, fields)
 
 

@@ -20,7 +20,7 @@ from attention.errors import UnsupportedModel
 from attention.limits import Limits
 from attention.models.kept import LoadedModel
 from attention.readings.cost import cost_of_lens
-from attention.readings.lens import FILE, KIND, Lens
+from attention.readings.lens import ABOUT, FILE, KIND, Lens
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
 
@@ -71,10 +71,11 @@ def fill_lens(
 ) -> Path:
     """The whole job, into a folder that the caller has made; returns the finished reading's folder, or leaves none."""
     cost = cost_of_lens(run)
-    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted, cost) as asked:
+    with all_or_nothing(partial), asked_again(run, partial, model, limits, adapted, cost, ABOUT) as asked:
         began = time.perf_counter()
-        layers, norm = decoder_layers(asked.loaded), final_norm(asked.loaded)
-        head, ways = asked.loaded.model.get_output_embeddings(), logits_of_head(asked.loaded.model.config)
+        loaded = asked.loaded
+        layers, norm = decoder_layers(loaded), final_norm(loaded)
+        head, ways = loaded.model.get_output_embeddings(), logits_of_head(loaded.model.config)
         found: dict[int, list[Words]] = {}
         same = SamePass(asked, plan_towers(asked.loaded, asked.inputs, asked.first, False, asked.limits))
         with ExitStack() as hooks, same:
@@ -83,9 +84,14 @@ def fill_lens(
                 def read(module, args, output, index=index):
                     partial.report("capture", index, len(layers))
                     hidden = output[0] if isinstance(output, tuple) else output
-                    if hidden.dim() != 3:
-                        raise UnsupportedModel(f"{asked.loaded.id} has several states for each token, and no one word.")
-                    found[index] = _words(hidden[0], norm, head, ways, partial.check_cancelled)
+                    states = loaded.family.read_out(loaded.model, module, args, hidden)
+                    if states is None:
+                        if norm is None:
+                            raise UnsupportedModel(f"The norm after the last layer of {loaded.id} is not known.")
+                        if hidden.dim() != 3:
+                            raise UnsupportedModel(f"{loaded.id} has several states for each token, and no one word.")
+                        states = norm(hidden)
+                    found[index] = _words(states[0], head, ways, partial.check_cancelled)
 
                 hooks.callback(layer.register_forward_hook(read).remove)
             logits = asked.logits()[0]
@@ -155,26 +161,24 @@ def _proven(asked: AskedAgain, last: list[Words], own: torch.Tensor) -> int:
     return way
 
 
-def final_norm(loaded: LoadedModel) -> torch.nn.Module:
-    """The norm after the last layer of the language model. Raises UnsupportedModel where there is not just one."""
+def final_norm(loaded: LoadedModel) -> torch.nn.Module | None:
+    """The norm after the last layer of the language model; None where there is not just one."""
     layers = decoder_layers(loaded)
     parents = [module for module in loaded.model.modules() if any(child is layers for child in module.children())]
     norms = {name: child for name, child in parents[0].named_children() if "Norm" in type(child).__name__}
-    norm = norms.get("norm") if len(norms) > 1 else next(iter(norms.values()), None)
-    if norm is None:
-        raise UnsupportedModel(f"The norm after the last layer of {loaded.id} is not known; the lens needs it.")
-    return norm
+    return norms.get("norm") if len(norms) > 1 else next(iter(norms.values()), None)
 
 
-def _words(
-    hidden: torch.Tensor, norm: torch.nn.Module, head: Any, ways: list[Way], stop: Callable[[], None]
-) -> list[Words]:
-    """The likeliest ids of hidden states [tokens, hidden] and their log-probabilities, [tokens, WORDS] each, by way."""
+def _words(states: torch.Tensor, head: Any, ways: list[Way], stop: Callable[[], None]) -> list[Words]:
+    """The likeliest ids of states [tokens, hidden] that the head reads, and their log-probabilities, by way.
+
+    [tokens, WORDS] each.
+    """
     step = max(1, CHUNK_BYTES // (4 * head.weight.shape[0]))
     found: list[list[Words]] = [[] for _ in ways]
-    for start in range(0, len(hidden), step):
+    for start in range(0, len(states), step):
         stop()
-        logits = head(norm(hidden[start : start + step])).float()
+        logits = head(states[start : start + step].to(head.weight.dtype)).float()
         for way, kept in zip(ways, found, strict=True):
             top = torch.log_softmax(way(logits), dim=-1).topk(WORDS)
             kept.append((top.indices, top.values))

@@ -13,7 +13,7 @@ from attention.readings.cost import Cost
 from attention.runs.run import Run
 
 from .asked_again import request_of
-from .forecast import Forecast, forecast
+from .forecast import DescribedModel, forecast
 from .inputs import Prepared
 from .reading_memory import members_at_once
 from .room_for_reading import check_room, sized
@@ -56,14 +56,12 @@ def forecast_reading(run: Run, cost: Cost, limits: Limits | None = None, watch: 
     weights = 0 if work.is_loaded else work.weight_bytes
     memory = check_room(run, cost, model, limits, weights)
     return ReadingForecast(
-        len(run.info["tokens"]), cost.n_bytes, weights + memory, _work(run, cost, expected), expected.prepared
+        len(run.info["tokens"]), cost.n_bytes, weights + memory, reading_work(run, cost, model, work), expected.prepared
     )
 
 
-def _work(run: Run, cost: Cost, expected: Forecast) -> Work:
-    """The work of a reading, in passes and batches over the run's own tokens."""
-    model, work = expected.model, expected.work
-    assert model is not None and work is not None
+def reading_work(run: Run, cost: Cost, model: DescribedModel, work: Work) -> Work:
+    """The work of a reading, in passes and batches over the run's own tokens; `work` is that of the run."""
     text = model.config.get_text_config(decoder=True)
     at_once = members_at_once(run, text.vocab_size, text.hidden_size, model.dtype.itemsize)
     batches = -(-cost.hidden // at_once)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attention.errors import Cancelled, Interrupted, InvalidRequest, quoted
+from attention.errors import AttentionError, Cancelled, Interrupted, InvalidRequest, LimitExceeded, quoted
+from attention.readings.relative import GENERAL
 from attention.request import ADAPTER, FIELDS, QUESTION, Request
 from attention.scoring.published import NAMES
 
@@ -22,6 +23,7 @@ SET = "--jsonl assets/examples/set.jsonl --model pocket"
 EXAMPLES = (
     f"python -m attention batch {SET} --mode generate --batch 8 --output-dir answers",
     f"python -m attention batch {SET} --adapter largest --keep all --output-dir compared",
+    f"python -m attention batch {SET} --mode generate --readings forecast lens --output-dir read",
     "python -m attention score --from answers --output-dir scores",
 )
 ABOUT = (
@@ -33,6 +35,10 @@ ABOUT = (
 )
 # fields of a request: an answer is an item's own, and sets have no videos
 OTHERWISE = {"answer", "fps", "max_frames"}
+READINGS = "What is asked of each answer beyond its attention, in further passes. No reading is an explanation."
+# flags of readings, by the kinds that take them and by the name that they have there
+OF_READINGS = {"target": ("forecast", "agreement"), "general": ("relative",), "sides": ("agreement",)}
+NAMED = {"general": "prompt"}
 EVERY_S = 60.0  # between two lines on how far it is, where nothing is redrawn
 SAID = 10  # errors that are said one by one
 
@@ -74,6 +80,19 @@ def add_batch(commands) -> None:
         f"{FIELDS['adapter'].words}; each item becomes a comparison, in which each reads its own answer; several",
     )  # fmt: skip
     add_several(groups[ADAPTER], "--with", "MODEL[=DTYPE]", "whole model to run after the first, of any family")
+    group = parser.add_argument_group("readings", READINGS)
+    add_several(
+        group, "--readings", "KIND",
+        "forecast, relative, lens, agreement: made of every item, as `reading` makes them of a run, and their numbers "
+        "kept; --keep rows keeps them of these rows, --keep all each in a folder beside its run",
+    )  # fmt: skip
+    group.add_argument(
+        "--target", metavar="answer|first|place",
+        help="of a forecast and of agreement: the whole answer, its first token, or the first digit of the place that "
+        "it names (default: answer)",
+    )  # fmt: skip
+    group.add_argument("--general", metavar="TEXT", help=f"of relative: the general question (default: {GENERAL})")
+    group.add_argument("--sides", type=int, metavar="N", help="of agreement: regions along each side (default: 4)")
     group = parser.add_argument_group("result", "What is kept, and how the work is done.")
     group.add_argument(
         "--keep", default="scores", metavar="scores|rows|all",
@@ -101,6 +120,9 @@ def add_batch(commands) -> None:
         "--workers", type=int, metavar="N", help="of Ray (default: one for each graphics card, or else each processor)"
     )
     group.add_argument("--address", metavar="ADDRESS", help="of a running Ray (default: one on this machine)")
+    group.add_argument(
+        "--dry-run", action="store_true", help="say what the first item costs, with its readings; run and write nothing"
+    )
     group.add_argument("--output-dir", required=True, metavar="FOLDER", help="new, or one of this batch, which goes on")
     add_output(parser)
 
@@ -154,25 +176,35 @@ def _batch(options) -> int:
         raise InvalidRequest(f"The engine is {quoted(options.engine)}; it is local or ray.")
     if options.engine == "local" and (options.workers is not None or options.address is not None):
         raise InvalidRequest("--workers and --address are of Ray: add --engine ray, or leave them out.")
-    shard = _shard(options.shard)
+    shard, readings = _shard(options.shard), _readings(options)
     request = Request(**{name: getattr(options, name) for name in plain_flags() if name not in OTHERWISE})
     progress, stop = Progress(options.quiet), _Stop()
     try:
         with stopping(stop):
             progress.show(LOADING)
             from attention.batches.items import Reading
-            from attention.batches.running import run_batch
+            from attention.batches.running import cost_of_batch, run_batch
 
             quiet_transformers()
+            members = _members(options, request)
+            given: dict[str, Any] = {
+                "keep": options.keep, "readings": readings, "shard": shard, "images": options.images,
+                "split": options.split, "reading": Reading(options.form, options.wording, options.allow_addresses),
+            }  # fmt: skip
+            source = options.jsonl or options.dataset
+            if options.dry_run:
+                cost = cost_of_batch(source, options.output_dir, request, members, **given)
+                print_json(cost.to_dict()) if options.json else print(cost.words)
+                return 0
+            if readings:
+                _say_cost(progress, lambda: cost_of_batch(source, options.output_dir, request, members, **given))
             engine: dict[str, Any] = {}
             if options.engine == "ray":
                 from attention.batches.on_ray import Ray
 
                 engine["engine"] = Ray(options.address, options.workers)
             found, counts = run_batch(
-                options.jsonl or options.dataset, options.output_dir, request, _members(options, request),
-                rows=options.rows, keep=options.keep, shard=shard, batch=options.batch, images=options.images,
-                split=options.split, reading=Reading(options.form, options.wording, options.allow_addresses),
+                source, options.output_dir, request, members, rows=options.rows, batch=options.batch, **given,
                 watch=BatchProgress(progress), stop=lambda: stop.is_asked, **engine,
             )  # fmt: skip
     except (KeyboardInterrupt, Cancelled):
@@ -186,6 +218,16 @@ def _batch(options) -> int:
     else:
         _say(found, counts, options, progress)
     return 1 if counts.failed else 0
+
+
+def _say_cost(progress: Progress, cost: Callable[[], Any]) -> None:
+    """Say what the first item costs. What cannot be used, or does not fit, is refused by the work itself."""
+    try:
+        progress.say(cost().words)
+    except LimitExceeded as error:
+        progress.say(str(error))
+    except AttentionError:
+        pass
 
 
 def _merge(options) -> int:
@@ -208,6 +250,19 @@ def _shard(text: str) -> tuple[int, int]:
     return int(which), int(count)
 
 
+def _readings(options) -> dict[str, dict[str, Any]]:
+    """The readings that are asked for, by their kinds. Raises InvalidRequest for a flag of one that is not."""
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in options.readings}
+    for name, kinds in OF_READINGS.items():
+        given = getattr(options, name)
+        asked = [kind for kind in kinds if kind in found]
+        if given is not None and not asked:
+            raise InvalidRequest(f"--{name} is of a reading: add --readings {kinds[0]}, or leave it out.")
+        for kind in asked if given is not None else []:
+            found[kind][NAMED.get(name, name)] = given
+    return found
+
+
 def _members(options, request: Request) -> list:
     """The models that are run beside the base."""
     if not options.adapter and not vars(options)["with"]:
@@ -223,7 +278,8 @@ def _record(found, counts) -> dict[str, Any]:
         "folder": str(found.folder), "items": len(found), "made": counts.made, "known": counts.known,
         "failed": counts.failed, "errors": [{name: row[name] for name in ("name", "reason")} for row in errors[:SAID]],
         "otherwise": counts.otherwise, "alone": dict(counts.alone), "members": found.members,
-        "keep": found.info["keep"], "summary": [path.name for path in sorted(found.folder.glob("summary*"))],
+        "keep": found.info["keep"], "readings": found.info.get("readings", {}),
+        "summary": [path.name for path in sorted(found.folder.glob("summary*"))],
     }  # fmt: skip
 
 

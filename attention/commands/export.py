@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attention.drawing.look import LOOK_FIELDS
 from attention.errors import InvalidRequest
-from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, READING, REGION, is_given
+from attention.exports.wanted import COMPARISON, DRAWING, FIELDS, HTML, MAP, READING, REGION, ZIP, is_given
 
 from .flags import add_flag, flag
 from .help import add_command
@@ -24,7 +24,7 @@ EXAMPLES = (
 FORMATS = (
     "npz (row and map, in numbers), csv (map as a table), png, svg or pdf (map on its picture), card (a PNG to show "
     "others: map, question, answer, all layers and heads), dense or bin (whole layers), html (one page that needs no "
-    "server), zip (whole folder)"
+    "server), zip (whole folder, and readings of it)"
 )
 
 
@@ -53,6 +53,7 @@ def add_export(commands) -> None:
     group = parser.add_argument_group("region", "A place to measure: of csv, png, svg, pdf, card; html opens with it.")
     _add_fields(group, REGION)
     _add_fields(parser.add_argument_group("html", "What an html file holds; see the command html."), HTML)
+    _add_fields(parser.add_argument_group("zip", "What a zip holds."), ZIP)
     _add_fields(
         parser.add_argument_group(
             "comparison", "Of a comparison: two members' maps, as png, svg or pdf; csv and zip need none of these."

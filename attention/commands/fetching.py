@@ -27,7 +27,8 @@ def fetch_run(name: str) -> Path:
         raise InvalidRequest(f"{shortened(name)} names no run. It is dataset:OWNER/NAME/ID, with the id of an item.")
     repo_id, run_id = found.groups()
     try:
-        folder = snapshot_download(repo_id, repo_type="dataset", allow_patterns=[f"runs/{run_id}/*"])
+        patterns = [f"runs/{run_id}/*", f"runs/{run_id}.readings/*"]
+        folder = snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns)
     except Exception as error:  # noqa: BLE001 - the Hub's libraries fail in many ways
         raise AttentionError(
             f"{shortened(repo_id)} could not be fetched ({cause_of(error)}). Check its name; if it is private, log in "

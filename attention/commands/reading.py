@@ -12,6 +12,7 @@ from attention.errors import DamagedRun, Interrupted, InvalidRequest, NotInRun
 from attention.fields import Field
 from attention.kinds.kept import kept_readings
 from attention.kinds.kind import Kind
+from attention.kinds.other_token import with_id
 from attention.kinds.table import KINDS, fields, kind_of
 from attention.runs.run import Run
 
@@ -59,7 +60,7 @@ def _reading(options) -> int:
     given = given_fields(options, kind)
     check_model(options)
     with open_folder(options.run) as found:
-        asked = [(run, name, kind.read(run, given)) for run, name in runs_of(found, options.member)]
+        asked = [(run, name, kind.read(run, with_id(run, given))) for run, name in runs_of(found, options.member)]
         if options.dry_run:
             return _say_cost(options, kind, asked)
         records = [(name, run, made_reading(run, kind, fields, options)) for run, name, fields in asked]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attention.errors import InvalidRequest, quoted
+from attention.words import ONE_INPUT, ONE_INPUT_MEANS
 
 from .help import add_command
 from .of_a_run import add_place, check_place, place_of
@@ -51,6 +52,7 @@ def add_region(commands) -> None:
 def _region(options) -> int:
     from attention.exports.files import new_file
     from attention.exports.regions import (
+        known_floors,
         member_scores,
         region_record,
         row_of_answer,
@@ -65,10 +67,11 @@ def _region(options) -> int:
         region = place_of(options, found)
         query = row_of_answer(found, options.tower, options.query)
         scores = member_scores(found, region, query, options.tower, options.until)
-        record = region_record(found, scores, options.tower, options.top, options.by)
+        floors = known_floors(found, region, query, options.tower, options.until)
+        record = region_record(found, scores, options.tower, options.top, options.by, floors)
         if options.csv:
             with new_file(Path(options.csv)) as beside, open(beside, "wb") as file:
-                write_region_csv(found, scores, options.tower, file)
+                write_region_csv(found, scores, options.tower, file, floors)
     if options.json:
         print_json({**record, "folder": options.run, **({"file": options.csv} if options.csv else {})})
         return 0
@@ -79,6 +82,8 @@ def _region(options) -> int:
             _print_run(member, options.quiet, record["kind"] != "run")
         elif "changes" in member:
             _print_change(member, options.quiet)
+    if floors and not options.quiet:
+        print(f"{ONE_INPUT}. {ONE_INPUT_MEANS}", file=sys.stderr)
     if options.csv:
         print(options.csv)
     return 0
@@ -117,8 +122,14 @@ def _print_change(member: dict[str, Any], is_quiet: bool) -> None:
         (before, *was), (after, *now) = _measures(head["before"]), _measures(head["after"])
         both = [there if there == here else f"{there} -> {here}" for there, here in zip(was, now, strict=True)]
         change = f"{100 * head['change']['region_share']:+.1f}"
-        rows.append((str(head["layer"]), str(head["head"]), before, after, change, *both))
-    _print_table(CHANGED, rows)
+        times = [_times(of_kind["region_share"]) for of_kind in head.get("times", {}).values()]
+        rows.append((str(head["layer"]), str(head["head"]), before, after, change, *both, *times))
+    _print_table((*CHANGED, *(f"x {kind} floor" for kind in first.get("times", {}))), rows)
+
+
+def _times(value: float | None) -> str:
+    """A change as a multiple of a noise floor; - of a floor of 0, and where it is not known."""
+    return "-" if value is None else f"{value:,.{0 if value >= 100 else 1}f}"
 
 
 def _where(member: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ that a file is there to hold, only whether all of them are there. Knows no zip, 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -34,8 +35,18 @@ from attention.runs.selection import ANSWERING
 
 from .alike import first_unlike, has_own_towers, layers_of
 from .asked_beside import PARTS
-from .comparison import ADAPTER, BASE, INDEX, MODEL, OWN_TOWERS, TABLES, Comparison, member_folders
-from .tables_beside import CELLS, floor_table, part_table
+from .comparison import (
+    ADAPTER,
+    BASE,
+    INDEX,
+    MODEL,
+    OWN_TOWERS,
+    TABLES,
+    Comparison,
+    answering_rows,
+    member_folders,
+)
+from .tables_beside import CELLS, ON_CELLS, floor_table, part_table
 
 WORDS = ("base", "own", "typed")  # or the number of an adapter, from 1
 
@@ -177,6 +188,7 @@ def _check_rows(info: dict[str, Any], base: dict[str, Any], runs: dict[str, dict
     for what, found in (("queries", queries), ("layers", layers)):
         if set(found) != set(base["towers"]):
             raise _wrong(f"the list of towers of {what}", list(found), f"{', '.join(base['towers'])}, as in its runs")
+    _check_floors(info, base)
     for tower, record in base["towers"].items():
         if layers[tower] != layers_of(record):
             raise _wrong(f"the layers of tower {tower}", layers[tower], f"{quoted(layers_of(record))}, as in its runs")
@@ -201,6 +213,18 @@ def _check_rows(info: dict[str, Any], base: dict[str, Any], runs: dict[str, dict
                     f"Tower {tower} of this comparison has {n_adapters} adapters, {n_heads:,} heads in all layers and "
                     f"{len(rows):,} rows: {count:,} numbers. The limit is {most:,}."
                 )
+
+
+def _check_floors(info: dict[str, Any], base: dict[str, Any]) -> None:
+    """That floors of regions are of towers, and of rows of the base's."""
+    for tower in info.get("floor_regions", []):
+        if tower not in base["towers"]:
+            raise _wrong("a tower of floor_regions", tower, f"one of {', '.join(base['towers'])}")
+    for rows in (rows for floor in info.get("floors", []) for rows in floor.get("together", [])):
+        if len(rows) != 2:
+            raise _wrong("rows together of a floor", rows, "the first row and the last")
+        first = _whole(rows[0], "a row of a floor", 0, len(base["tokens"]))
+        _whole(rows[1], "a row of a floor", first, len(base["tokens"]))
 
 
 # Its tables
@@ -240,4 +264,13 @@ def _wanted_beside(folder: Path, info: dict[str, Any], base: dict[str, Any]) -> 
                 wanted |= dict.fromkeys(of_rows, (n_floors, *heads, len(rows)))
                 n_cells = len(np.arange(run.keys(tower))[run.pictures(tower)[0]])
                 wanted |= dict.fromkeys([floor_table(name, tower) for name in CELLS], (n_floors, *heads, n_cells))
+                if tower in info.get("floor_regions", []):
+                    n_rows = len(answering_rows(tower, rows, info["answer_rows"]))
+                    shape = (n_floors, *heads, n_rows, n_cells)
+                    if math.prod(shape) > MAX_TABLE_VALUES:
+                        raise LimitExceeded(
+                            f"The floors' rows of tower {tower} are {math.prod(shape):,} numbers. The limit is "
+                            f"{MAX_TABLE_VALUES:,}."
+                        )
+                    wanted[floor_table(ON_CELLS, tower)] = shape
     return wanted

@@ -28,7 +28,6 @@ from attention.limits import MAX_ADAPTERS
 from attention.measures import differences
 from attention.runs.checks.json_fields import parse_json
 from attention.runs.layer_file import LayerFile
-from attention.runs.regions import Region
 from attention.runs.run import Run
 
 from . import floors
@@ -272,10 +271,9 @@ class Comparison:
         measure: str,
         query: int | str = "mean",
         tower: str = "language",
-        region: Region | None = None,
     ) -> np.ndarray:
         """Movement of each head of the base by itself: see `floors.floor_change`."""
-        return floors.floor_change(self, kind, measure, query, tower, region)
+        return floors.floor_change(self, kind, measure, query, tower)
 
     def times_floor(
         self,

@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attention.errors import NotInRun, quoted
-from attention.measures import regions
-from attention.runs.regions import Region, region_cells
 
 from .asked_beside import FLOORS
-from .tables_beside import CELLS, floor_table
+from .tables_beside import floor_table
 
 if TYPE_CHECKING:
     from .comparison import Comparison
 
 NO_FLOORS = "Noise floors were not asked for: compare anew, with floors (compare --floors dtype,paraphrase)."
-OF_REGIONS = ("region_mass", "region_share", "region_lift")  # that a mean over rows can be taken of cell by cell
 
 
 def measured_floors(comparison: Comparison) -> list[dict[str, Any]]:
@@ -43,16 +40,13 @@ def floor_change(
     measure: str,
     query: int | str = "mean",
     tower: str = "language",
-    region: Region | None = None,
 ) -> np.ndarray:
     """Movement of each head of the base by itself: float32 [layers, heads], 0 and more, in the measure's unit.
 
     Of one row that was compared beforehand, or of the mean over the answer's rows, as `Comparison.change`; NaN where it
-    is not known. Of a region its mass, share and lift, of the mean alone. Raises NotInRun.
+    is not known. Of a region it is `region_floors.region_floor`. Raises NotInRun.
     """
-    places = _places(comparison, kind)
-    if region is not None:
-        return _of_region(comparison, places, measure, query, tower, region)
+    places = floor_places(comparison, kind)
     comparison.require_heads()
     if measure not in comparison.measures(tower):
         raise NotInRun(f"There is no measure {quoted(measure)}; there is {', '.join(comparison.measures(tower))}.")
@@ -61,7 +55,12 @@ def floor_change(
     if not set(rows) <= set(queries):
         raise NotInRun(f"A noise floor is known of the rows that were compared, and row {quoted(query)} was not.")
     table = comparison.read_table(floor_table(measure, tower))[places][..., [queries.index(row) for row in rows]]
-    return _mean(np.abs(_mean(table)), axis=0)
+    return mean_of_floors(table)
+
+
+def mean_of_floors(moved: np.ndarray) -> np.ndarray:
+    """The mean over floors of how far each moved over rows, [floors, layers, heads, rows]: float32 [layers, heads]."""
+    return _mean(np.abs(_mean(moved)), axis=0)
 
 
 def times_floor(
@@ -78,15 +77,20 @@ def times_floor(
     1 is as far as the base moves by itself. Infinite where the floor is 0 and the change is not, NaN where both are 0
     or one is not known. Raises NotInRun.
     """
-    change = np.abs(comparison.change(measure, adapter, query, tower, part))
+    change = comparison.change(measure, adapter, query, tower, part)
+    return multiples(change, floor_change(comparison, kind, measure, query, tower))
+
+
+def multiples(change: np.ndarray | float, floor: np.ndarray) -> np.ndarray:
+    """Changes as multiples of a floor, as `times_floor` has them."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        multiple: np.ndarray = change / floor_change(comparison, kind, measure, query, tower)
+        multiple: np.ndarray = np.abs(change) / floor
     return multiple
 
 
 def floor_logprob(comparison: Comparison, kind: str) -> np.ndarray:
     """Movement of the log-probability of each shared token of the answer by itself: float32 [tokens], nats."""
-    table = comparison.read_table(floor_table("logprob"))[_places(comparison, kind)]
+    table = comparison.read_table(floor_table("logprob"))[floor_places(comparison, kind)]
     mean: np.ndarray = np.abs(table - comparison.logprobs()[0]).mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
@@ -105,7 +109,7 @@ def unmeasured_words(record: Mapping[str, str]) -> str:
     return f"The noise floor {record['kind']} could not be measured: {record['why']}"
 
 
-def _places(comparison: Comparison, kind: str) -> list[int]:
+def floor_places(comparison: Comparison, kind: str) -> list[int]:
     """Places of the floors of a kind in the tables. Raises NotInRun with the reason where there is none."""
     measured = measured_floors(comparison)
     places = [at for at, record in enumerate(measured) if record["kind"] == kind]
@@ -117,23 +121,6 @@ def _places(comparison: Comparison, kind: str) -> list[int]:
     if not measured:
         raise NotInRun(NO_FLOORS)
     raise NotInRun(f"There is no noise floor {quoted(kind)}; there is {', '.join(floor_kinds(comparison))}.")
-
-
-def _of_region(
-    comparison: Comparison, places: list[int], measure: str, query: int | str, tower: str, region: Region
-) -> np.ndarray:
-    comparison.require_heads()
-    if measure not in OF_REGIONS or query != "mean":
-        raise NotInRun(
-            f"Of a region noise floors are known of {', '.join(OF_REGIONS)}, as means over the answer's rows; not of "
-            f"{quoted(measure)}{'' if query == 'mean' else f' in row {quoted(query)}'}."
-        )
-    cells = region_cells(comparison.base, region, tower)
-    table = CELLS[0] if measure == "region_mass" else CELLS[1]
-    moved = comparison.read_table(floor_table(table, tower))[places] @ (cells.shared / cells.areas)
-    if measure == "region_lift":
-        moved = moved / regions.uniform_share(cells.shared, cells.areas)
-    return _mean(np.abs(moved), axis=0)
 
 
 def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:

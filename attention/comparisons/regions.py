@@ -44,11 +44,24 @@ def region_table(
         raise NotInRun(f"There is no measure {quoted(measure)} of a region; there is {', '.join(regions.NAMES)}.")
     run, rows = comparison.run(member), comparison.rows_of_change(query, tower)
     spans = [comparison.span_of(member, row, tower, beside) for row in rows]
-    place = region.place, region.image
-    # the overlap sorts every row, which takes many times as long as all the others
-    names = tuple(name for name in regions.NAMES if (name == OVERLAP) == (measure == OVERLAP))
-    name = (str(run.folder), run.info["id"], tower, *spans, *place, names)
+    return rows_on_region(run, region, measure, spans, tower)
+
+
+def rows_on_region(
+    run: Run, region: Region, measure: str, spans: Sequence[tuple[int, int] | None], tower: str = "language"
+) -> np.ndarray:
+    """A measure of some rows of a run: float32 [layers, heads, rows]. Not to be written into.
+
+    Of several rows from a first to a last it is of their mean; NaN for None.
+    """
+    names = measured_together(measure)
+    name = (str(run.folder), run.info["id"], tower, *spans, region.place, region.image, names)
     return TABLES.get(name, lambda: _measured(run, region, spans, tower, names))[names.index(measure)]
+
+
+def measured_together(measure: str) -> tuple[str, ...]:
+    """The measures that are made with one: the overlap, which sorts every row, takes as long as many of the others."""
+    return tuple(name for name in regions.NAMES if (name == OVERLAP) == (measure == OVERLAP))
 
 
 def region_change(

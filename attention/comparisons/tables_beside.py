@@ -6,6 +6,7 @@ alone; what a floor says of a change is the business of `floors`.
     floor.<tower>.<measure>      float32 [floors, layers, heads, rows]: the floor's run against the base's
     floor.<tower>.cells_mass     float32 [floors, layers, heads, cells]: by how much what cells have changed
     floor.<tower>.cells_share    of rows divided by their mass on pictures; both are means over the answer's rows
+    floor.<tower>.cells          float32 [floors, layers, heads, answer's rows, cells]: what the floor's rows have there
     floor.logprob                float32 [floors, tokens of the answer in common]
     direct.<tower>.<measure>     float32 [others, layers, heads, rows], NaN of members that are no adapters
     inherited.<tower>.<measure>  likewise
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from attention.limits import MAX_TABLE_VALUES
 from attention.measures import differences
 from attention.runs.run import Run
 
@@ -29,10 +31,11 @@ from .measuring import measure, range_of
 
 Step = Callable[[int], None]
 CELLS = ("cells_mass", "cells_share")
+ON_CELLS = "cells"  # the rows themselves, where they are no more than MAX_TABLE_VALUES
 
 
 def floor_table(name: str, tower: str | None = None) -> str:
-    """Name of a table of floors: of a measure or of CELLS in a tower, or `logprob`."""
+    """Name of a table of floors: of a measure, of CELLS or ON_CELLS in a tower, or `logprob`."""
     return f"floor.{name}" if tower is None else f"floor.{tower}.{name}"
 
 
@@ -67,35 +70,44 @@ class Floor:
         found = measure(self.base, [self.run], tower, rows, step, [self.aligned], self.shared)
         return {name: values[0] for name, values in found.items()}
 
-    def spans(self, tower: str, rows: Sequence[int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    def spans(self, tower: str, rows: Sequence[int]) -> dict[int, tuple[tuple[int, int], tuple[int, int]]]:
         """Of those of the base's rows that have a counterpart: first and last row of both that are taken together."""
-        found = []
+        found = {}
         for row in rows:
             if tower == "vision" or row < self.shared:
-                found.append(((row, row), (row, row)))
+                found[row] = (row, row), (row, row)
                 continue
             group = next((each for each in self.aligned if row in range_of(each["base"])), None)
             if group is not None:
-                found.append(((group["base"][0], group["base"][1]), (group["other"][0], group["other"][1])))
+                found[row] = (group["base"][0], group["base"][1]), (group["other"][0], group["other"][1])
         return found
 
-    def cells(self, tower: str, rows: Sequence[int]) -> np.ndarray:
-        """By how much cells have more than in the base's rows: float32 [2, layers, heads, cells], as in CELLS.
+    def together(self) -> list[list[int]]:
+        """First and last of each of the base's rows that are taken together, ascending."""
+        return [list(group["base"]) for group in self.aligned if group["base"][1] > group["base"][0]]
 
-        Means over rows, of shares over those that read pictures in both.
+    def cells(self, tower: str, rows: Sequence[int], are_kept: bool) -> dict[str, np.ndarray]:
+        """Tables of what cells have, by their names: those of CELLS, and if the rows are kept ON_CELLS.
+
+        CELLS float32 [layers, heads, cells] are by how much cells have more than in the base's rows, means over rows,
+        of shares over those that read pictures in both; ON_CELLS [layers, heads, rows, cells] is NaN of a row that
+        stands for none.
         """
         where, _ = self.base.pictures(tower)
         where = np.arange(self.base.keys(tower))[where]
         found = np.zeros((2, len(self.base.layers(tower)), self.base.heads(tower), len(where)), np.float32)
-        spans = self.spans(tower, rows) if len(where) else []
+        kept = np.full((*found.shape[1:3], len(rows) if are_kept else 0, len(where)), np.nan, np.float32)
+        spans = self.spans(tower, rows) if len(where) else {}
         for at, layer in enumerate(self.base.layers(tower)) if spans else ():
             mass, share = np.zeros((2, *found.shape[2:]), np.float64)
             known = np.zeros((found.shape[2], 1))
-            for pair in spans:
+            for row, pair in spans.items():
                 before, after = (
                     _mean_row(run, layer, tower, *span)[:, where]
                     for run, span in zip((self.base, self.run), pair, strict=True)
                 )
+                if are_kept:
+                    kept[at, :, rows.index(row)] = after
                 mass += after - before
                 sums = before.sum(axis=-1, keepdims=True), after.sum(axis=-1, keepdims=True)
                 is_known = (sums[0] > 0) & (sums[1] > 0)
@@ -104,7 +116,7 @@ class Floor:
                 known += is_known
             with np.errstate(invalid="ignore", divide="ignore"):
                 found[:, at] = mass / len(spans), np.where(known > 0, share / known, np.nan)
-        return found
+        return dict(zip(CELLS, found, strict=True)) | ({ON_CELLS: kept} if are_kept else {})
 
 
 def _mean_row(run: Run, layer: int, tower: str, first: int, last: int) -> np.ndarray:
@@ -128,6 +140,7 @@ def floor_tables(
     whose rows stand for none of the base's is left out, and its record says `why`; so do those that were not run.
     """
     records, tables = [], []
+    with_rows = towers_with_rows(base, answering, sum(folder is not None for _, folder in floors))
     for record, folder in floors:
         if folder is None:
             records.append(record)
@@ -142,12 +155,24 @@ def floor_tables(
             for tower, rows in queries.items() if measured else ():
                 for name, values in floor.measured(tower, rows, step).items():
                     of_run[floor_table(name, tower)] = values
-                for name, values in zip(CELLS, floor.cells(tower, answering[tower]), strict=True):
+                for name, values in floor.cells(tower, answering[tower], tower in with_rows).items():
                     of_run[floor_table(name, tower)] = values
-            records.append(record)
+            together = floor.together()
+            records.append(record | ({"together": together} if together else {}))
             tables.append(of_run)
     records.sort(key=lambda record: "why" in record)
     return records, {name: np.stack([each[name] for each in tables]) for name in (tables[0] if tables else ())}
+
+
+def towers_with_rows(base: Run, answering: Mapping[str, Sequence[int]], n_floors: int) -> list[str]:
+    """The towers in which the rows of so many floors are kept: those where they have room in a table."""
+    found = []
+    for tower, rows in answering.items():
+        n_cells = len(np.arange(base.keys(tower))[base.pictures(tower)[0]])
+        n_values = n_floors * len(base.layers(tower)) * base.heads(tower) * len(rows) * n_cells
+        if 0 < n_values <= MAX_TABLE_VALUES:
+            found.append(tower)
+    return found
 
 
 def part_tables(

@@ -24,7 +24,7 @@ from .alike import has_own_towers
 from .comparison import INDEX, OWN_TOWERS, TABLES, answering_rows
 from .measuring import compared_rows, measure
 from .runs_beside import RunsBeside
-from .tables_beside import floor_tables, part_tables
+from .tables_beside import ON_CELLS, floor_table, floor_tables, part_tables
 
 
 def common_length(answers: Sequence[Sequence[int]]) -> int:
@@ -78,6 +78,7 @@ def write_comparison(
         answering = {tower: answering_rows(tower, rows, answer_rows) for tower, rows in queries.items()}
         floors, more = floor_tables(base, beside.floors, queries, answering, n_shared, measured, report)
         tables |= more
+        with_rows = [tower for tower in queries if floor_table(ON_CELLS, tower) in more]
         if beside.parts and measured:
             by_member = _by_member(members, aligned)
             tables |= part_tables(base, list(by_member), beside.parts, queries, by_member, shared, report)
@@ -97,6 +98,7 @@ def write_comparison(
             "measures": {name: {"unit": differences.UNITS[name]} for name in measured},
             **({"aligned": _by_member(members, aligned)} if beyond else {}),
             **({"floors": floors} if floors else {}),
+            **({"floor_regions": with_rows} if with_rows else {}),
             **({"parts": list(beside.parts)} if beside.parts and measured else {}),
             "queries": queries,
             "layers": {tower: base.layers(tower) for tower in queries},

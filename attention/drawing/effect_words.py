@@ -6,6 +6,7 @@ Knows a selection of a run with effects in the place of attention, as `attention
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .run_words import asked_words, ground_words, image_words, in_quotes, model_
 EFFECT = "effect, nats"
 EFFECT_CAUTION = "A forecast of small changes, no explanation."
 MINUS = "−"
+MOST_NAMED = 3  # of a target's parts; of more the first ones, and how many more
 
 
 def effect_caption(selection: Selection, look: Look, how: Drawn, values: np.ndarray) -> list[str]:
@@ -91,10 +93,29 @@ def _settings(selection: Selection) -> dict:
     return selection.run.reading_settings()
 
 
+def target_name(texts: Sequence[str], target: Sequence[int]) -> str:
+    """Names of a target's tokens, ascending, by the texts of all: neighbours as one, others apart; three at most."""
+    spans: list[list[int]] = []
+    for token in target:
+        if spans and token == spans[-1][-1] + 1:
+            spans[-1].append(token)
+        else:
+            spans.append([token])
+    names = [in_quotes(_bare("".join(texts[token] for token in span))) for span in spans]
+    if len(names) > MOST_NAMED:
+        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _bare(text: str) -> str:
+    """A text without the space before its first word and after its last."""
+    return text.removeprefix(" ").removesuffix(" ") if text.strip() else text
+
+
 def _target(selection: Selection) -> str:
     """Words on what is asked about."""
-    settings, tokens = _settings(selection), selection.run.info["tokens"]
-    text = in_quotes("".join(tokens[token]["text"] for token in settings["target"]))
+    settings = _settings(selection)
+    text = target_name([token["text"] for token in selection.run.info["tokens"]], settings["target"])
     if "against" in settings:
         return f"logit of {text} less that of token {settings['against']}"
     return f"log-probability of {text}"

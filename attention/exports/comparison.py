@@ -16,7 +16,7 @@ from attention.errors import InvalidRequest, quoted
 
 from .files import new_file, refuse_inside
 from .folder_zip import write_zip
-from .regions import member_scores, row_of_answer, wanted_region, write_region_csv
+from .regions import known_floors, member_scores, row_of_answer, wanted_region, write_region_csv
 from .run import FIGURES
 from .wanted import COMPARISON, MAP, REGION, Wanted, is_given
 
@@ -51,7 +51,7 @@ def export_comparison(comparison: Comparison, format: str, path: Path, wanted: W
             holds = "the whole comparison" if format == "zip" else "every layer and head"
             raise InvalidRequest(f"Format {format} of a comparison holds {holds}: leave {name} out.")
     if format == "zip":
-        return write_zip(comparison, path)
+        return write_zip(comparison, path, not wanted.without_readings)
     if comparison.is_side_by_side:
         raise InvalidRequest(
             f"{comparison.why_side_by_side()} So there is no table of changes: name a box or a point, of which every "
@@ -91,7 +91,8 @@ def write_compared_region(comparison: Comparison, file: BinaryIO, wanted: Wanted
             raise InvalidRequest(f"A table of a region holds every head of every member: leave {name} out.")
     query = row_of_answer(comparison, wanted.tower, wanted.query)
     scores = member_scores(comparison, region, query, wanted.tower, wanted.until)
-    write_region_csv(comparison, scores, wanted.tower, file)
+    floors = known_floors(comparison, region, query, wanted.tower, wanted.until)
+    write_region_csv(comparison, scores, wanted.tower, file, floors)
 
 
 def write_compared(maps: ComparedMaps, format: str, file: BinaryIO, wanted: Wanted) -> None:  # noqa: A002

@@ -20,9 +20,9 @@ from attention.runs.selection import Choice, select
 
 from .comparison import export_comparison
 from .files import new_file
-from .html.export import export_html, refuse_html_fields
+from .html.export import export_html
 from .run import export_run
-from .wanted import Wanted
+from .wanted import Wanted, refuse_others
 
 
 def export(
@@ -44,23 +44,23 @@ def export(
     | svg, pdf | the same as a figure with a colour bar and a caption | look, of a region |
     | card | a PNG of 1200x630 to show others: the map, question, answer, and the maps of all layers and heads | of one map, look |
     | html | a page of its own: the viewer and what it shows; it opens at layer, head and query | and tokens, layers, heads, megabytes |
-    | zip | the run's folder | none |
+    | zip | the run's folder, and its readings beside it | without_readings |
 
     | format | what it is of a comparison | fields |
     | --- | --- | --- |
     | png, svg, pdf | two members' maps and their difference, side by side on the picture | all |
     | csv | every measure of every head, means over the answer's rows; of one tower | tower |
-    | csv | with `box` or `point`: what every head of every member has there | tower, query, until, of a region |
+    | csv | with `box` or `point`: what every head of every member has there, and its noise floors | tower, query, until, of a region |
     | html | as of a run | as of a run |
-    | zip | the whole folder | none |
+    | zip | the whole folder, with readings of its runs | without_readings |
 
     The fields are those of `Wanted`; None is not given. Raises InvalidRequest or NotInRun.
     """  # noqa: E501
     wanted = Wanted.read(fields)
+    refuse_others(format, wanted)
     if format == "html":
         export_html(found, Path(path), wanted)
         return Path(path)
-    refuse_html_fields(format, wanted)
     if found.kind == "comparison":
         return export_comparison(found, format, Path(path), wanted)
     return export_run(found, format, Path(path), wanted)

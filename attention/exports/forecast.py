@@ -24,7 +24,7 @@ VALUE_BYTES = 2  # float16
 def export_bytes(found: Run | Comparison, format: str, wanted: Wanted) -> int:  # noqa: A002 - the word of every way in
     """Bytes that `export` will write, as far as they can be many; 0 for the rest, and for what it will refuse."""
     if format == "zip":
-        return folder_bytes(found)
+        return folder_bytes(found, not wanted.without_readings)
     if format == "html":
         asked = MEGABYTES if wanted.megabytes is None else wanted.megabytes
         return round(asked * 1e6) if 0 < asked <= MAX_HTML_MEGABYTES else 0
@@ -54,8 +54,12 @@ def check_export(found: Run | Comparison, format: str, wanted: Wanted, most: int
         if one <= most < size:
             instead.append(f"give one layer, of {_mb(one)}, with format dense")
         instead.append("take npz, which is one row in numbers")
-        instead.append(f"take the run itself as a zip of {_mb(folder_bytes(found))} and export it on your own machine")
+        bare = folder_bytes(found, readings=False)
+        instead.append(f"take the run itself as a zip of {_mb(bare)} and export it on your own machine")
     elif format == "zip":
+        bare = folder_bytes(found, readings=False)
+        if bare <= most:
+            instead.append(f"leave its readings out (without_readings), {_mb(size - bare)} of it")
         instead.append("take it from its address .../export?format=zip, which sends it as it is read")
     else:
         instead.append("ask for fewer megabytes")

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from attention.comparisons.comparison import BASE, Comparison
+from attention.comparisons.floors import multiples
+from attention.comparisons.region_floors import region_floors
 from attention.errors import InvalidRequest, NotInRun, quoted
 from attention.measures.regions import NAMES
 from attention.places.of_run import run_places
@@ -29,6 +31,8 @@ ORDERS = ("share", "change")
 LABEL_SIGNS = 200
 CHANCE = ("random_mean", "random_spread", "random_heads", "uniform", "central")
 ONE_RUN = "run"  # the member's name, where there is one alone
+
+Floors = Mapping[str, Mapping[str, np.ndarray]]  # by kind and measure: float32 [layers, heads]
 
 
 def wanted_region(found: Run | Comparison, wanted: Wanted) -> Region | None:
@@ -122,13 +126,28 @@ def member_scores(
     return scores
 
 
+def known_floors(
+    found: Run | Comparison, region: Region, query: int, tower: str = "language", until: int | None = None
+) -> Floors:
+    """The noise floors of one row on a region; empty where they are not known, as of the mean of several rows."""
+    if not isinstance(found, Comparison) or found.is_side_by_side or until not in (None, query):
+        return {}
+    return region_floors(found, region, query, tower)
+
+
 def region_record(
-    found: Run | Comparison, scores: Mapping[str, RegionScores], tower: str, top: int, by: str | None = None
+    found: Run | Comparison,
+    scores: Mapping[str, RegionScores],
+    tower: str,
+    top: int,
+    by: str | None = None,
+    floors: Floors | None = None,
 ) -> dict[str, Any]:
     """Describe the heads with the most in a region, for programs: {folder, kind, members}.
 
     Of a comparison every member but the base has `changes` too: heads with their measures `before`, in the base, and
     `after`. Their order is `by` the size of the share's change (of a comparison the default), or the share itself.
+    With `floors` each has `times`, {kind: {measure: the change as a multiple}}, None of a floor of 0.
     Members side by side have no `changes`, each its own heads, and `side_by_side` says why.
     """
     if by is not None and by not in ORDERS:
@@ -144,7 +163,7 @@ def region_record(
     for name, own in scores.items():
         member = {"member": name, **_about(own, tower), "heads": _heads(own, own.best(n=top))}
         if has_changes and name != BASE:
-            member["changes"] = _changes(scores[BASE], own, top, by or "change")
+            member["changes"] = _changes(scores[BASE], own, top, by or "change", floors or {})
         members.append(_without_nan(member))
     why = {"side_by_side": found.why_side_by_side()} if isinstance(found, Comparison) and not has_changes else {}
     return {"folder": str(found.folder), "kind": found.kind, **why, "members": members}
@@ -162,8 +181,8 @@ def _heads(scores: RegionScores, places: Sequence[tuple[int, int]]) -> list[dict
     return [{"layer": layer, "head": head, **scores.of_head(layer, head)} for layer, head in places]
 
 
-def _changes(before: RegionScores, after: RegionScores, top: int, by: str) -> list[dict[str, Any]]:
-    """The heads that changed most, or have most now: [{layer, head, before, after, change}]."""
+def _changes(before: RegionScores, after: RegionScores, top: int, by: str, floors: Floors) -> list[dict[str, Any]]:
+    """The heads that changed most, or have most now: [{layer, head, before, after, change, times}]."""
     shares = after.tables["region_share"], after.tables["region_share"] - before.tables["region_share"]
     size = np.nan_to_num(shares[0] if by == "share" else np.abs(shares[1]), nan=-1)
     found = []
@@ -173,7 +192,12 @@ def _changes(before: RegionScores, after: RegionScores, top: int, by: str) -> li
             continue
         there, here = (before.of_head(before.layers[i], head), after.of_head(after.layers[i], head))
         change = {name: here[name] - there[name] for name in NAMES}
-        found.append({"layer": after.layers[i], "head": head, "before": there, "after": here, "change": change})
+        times = {
+            kind: {name: float(multiples(change[name], table[i, head])) for name, table in of_kind.items()}
+            for kind, of_kind in floors.items()
+        }
+        record = {"layer": after.layers[i], "head": head, "before": there, "after": here, "change": change}
+        found.append(record | ({"times": times} if times else {}))
     return found
 
 
@@ -186,8 +210,17 @@ def _without_nan(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def write_region_csv(found: Run | Comparison, scores: Mapping[str, RegionScores], tower: str, file: BinaryIO) -> None:
-    """Write as comments, `# name: JSON`, what it is of, then every head of every member: its measures, and chance."""
+def write_region_csv(
+    found: Run | Comparison,
+    scores: Mapping[str, RegionScores],
+    tower: str,
+    file: BinaryIO,
+    floors: Floors | None = None,
+) -> None:
+    """Write as comments, `# name: JSON`, what it is of, then every head of every member: its measures, and chance.
+
+    With `floors` columns such as `floor_dtype_region_share` follow: how far the base moves by itself.
+    """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
     about = {
         found.kind: found.info["id"],
@@ -201,14 +234,18 @@ def write_region_csv(found: Run | Comparison, scores: Mapping[str, RegionScores]
         if name not in ("uniform", "central"):
             said = json.dumps(value, ensure_ascii=False)
             text.write(f"# {name}: {without_formula(said)}\n")
-    text.write(f"member,layer,head,{','.join((*NAMES, *CHANCE))}\n")
+    of_floors = {f"floor_{kind}_{name}": each for kind, of in (floors or {}).items() for name, each in of.items()}
+    text.write(f"member,layer,head,{','.join((*NAMES, *CHANCE, *of_floors))}\n")
     rows = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     for name, own in scores.items():
         chance = {"uniform": own.uniform, "central": own.central}
-        for layer in own.layers:
+        for i, layer in enumerate(own.layers):
             for head in range(own.tables[NAMES[0]].shape[1]):
                 values = own.of_head(layer, head) | chance
-                rows.writerow([name, layer, head, *(_written(values[each]) for each in (*NAMES, *CHANCE))])
+                moved = [float(table[i, head]) for table in of_floors.values()]
+                rows.writerow(
+                    [name, layer, head, *map(_written, [*(values[each] for each in (*NAMES, *CHANCE)), *moved])]
+                )
     text.detach()  # which leaves the file open, as it was
 
 

@@ -57,7 +57,7 @@ def export_run(run: Run, format: str, path: Path, wanted: Wanted) -> Path:  # no
     if wanted.layer is not None or wanted.tower != "language":
         what = "every layer of the language tower" if format == "bin" else "the whole run"
         raise InvalidRequest(f"Format {format} holds {what}: leave layer and tower out, or use dense.")
-    return write_bin(run, path) if format == "bin" else write_zip(run, path)
+    return write_bin(run, path) if format == "bin" else write_zip(run, path, not wanted.without_readings)
 
 
 def selected(run: Run, wanted: Wanted) -> Selection:

@@ -31,8 +31,11 @@ from attention.runs.selection import default_query, plain
 from attention.viewer_files import file_text, modules_of, styles, template, viewer_files
 
 from .files import new_folder, refuse_inside
+from .folder_zip import folder_bytes
 from .forecast import check_free
 from .html.addresses import change_questions, logprob_questions, text_towers
+from .site_readings import readings_words, write_readings
+from .site_tensors import write_tensors
 
 ENTRY = "site.js"
 INDEX = "site.json"
@@ -41,7 +44,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'"
 )
-Tensor = tuple[str, list[int], int]  # dtype as safetensors names it, shape, first byte in its file
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def write_site(
     runs = found.runs if isinstance(found, Comparison) else {"": found}
     for run in runs.values():
         _check(run)
-    check_free(2 * sum(file.stat().st_size for file in found.folder.rglob("*") if file.is_file()), path)
+    check_free(2 * folder_bytes(found), path)
     total = sum(len(run.layers(tower)) for run in runs.values() for tower in run.towers())
     steps = itertools.count(1)
 
@@ -80,7 +82,10 @@ def write_site(
         (beside / RUN).mkdir()
         published = {name: _write_run(run, beside / RUN / name, told) for name, run in runs.items()}
         prepared = _write_prepared(found, beside / RUN) if isinstance(found, Comparison) else None
+        if found.kind == "run":
+            published[""]["readings"] = write_readings(found, beside / RUN)
         holds = _holds(runs, sum(file.stat().st_size for file in beside.rglob("*") if file.is_file()))
+        holds += readings_words(found, published.get("", {}).get("readings"))
         _write_page(found, beside, holds, {"runs": published, "prepared": prepared}, dict(view or {}))
         n_bytes = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
     return Written(path, n_bytes, holds)
@@ -125,28 +130,7 @@ def _write_layer(run: Run, tower: str, layer: int, folder: Path) -> dict[str, An
         "how_to_read": "query_by_token [queries, heads, head_dim], key [kv_heads, keys, head_dim]; "
         + str(about.get("how_to_read", "")),
     }  # fmt: skip
-    return {"path": f"{tower}/{path.name}", "tensors": _write_tensors(path, tensors, words), **formula}
-
-
-def _write_tensors(
-    path: Path, tensors: Mapping[str, tuple[str, np.ndarray]], about: dict[str, str]
-) -> dict[str, Tensor]:
-    """Write a safetensors file, each tensor at a multiple of eight bytes; say where each lies."""
-    header: dict[str, Any] = {"__metadata__": about}
-    end = 0
-    for name, (dtype, values) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [end, end + values.nbytes]}
-        end += values.nbytes
-    text = json.dumps(header).encode()
-    text = text.ljust(math.ceil(len(text) / 8) * 8)
-    with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for _, values in tensors.values():
-            file.write(np.ascontiguousarray(values).tobytes())
-    return {
-        name: (dtype, list(values.shape), 8 + len(text) + header[name]["data_offsets"][0])
-        for name, (dtype, values) in tensors.items()
-    }
+    return {"path": f"{tower}/{path.name}", "tensors": write_tensors(path, tensors, words), **formula}
 
 
 def _copied(run: Run, name: str, folder: Path) -> dict[str, Any] | None:
@@ -155,7 +139,7 @@ def _copied(run: Run, name: str, folder: Path) -> dict[str, Any] | None:
         return None
     with LayerFile(run.folder / name) as file:
         tensors = {each: file.stored(each) for each in file.names()}
-    return {"path": name, "tensors": _write_tensors(folder / name, tensors, {"run": run.info["id"]})}
+    return {"path": name, "tensors": write_tensors(folder / name, tensors, {"run": run.info["id"]})}
 
 
 def _write_run(run: Run, folder: Path, told: Callable[[], None]) -> dict[str, Any]:
@@ -192,7 +176,7 @@ def _write_prepared(comparison: Comparison, folder: Path) -> dict[str, Any]:
     for question in logprob_questions(comparison):
         tensors[question.key] = _array(logprobs(comparison, dict(question.fields)))
     path = folder / "prepared.safetensors"
-    return {"path": path.name, "tensors": _write_tensors(path, tensors, {"comparison": comparison.info["id"]})}
+    return {"path": path.name, "tensors": write_tensors(path, tensors, {"comparison": comparison.info["id"]})}
 
 
 def _array(answer: Answer) -> tuple[str, np.ndarray]:

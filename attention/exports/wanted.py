@@ -17,7 +17,8 @@ from attention.fields import row, rows
 from attention.runs.selection import Choice
 
 MAP, DRAWING, COMPARISON, HTML = "one map", "drawing", "a comparison", "an html file"
-REGION, READING = "a region", "a reading"
+REGION, READING, ZIP = "a region", "a reading", "a zip"
+OF_FORMATS = {HTML: "html", ZIP: "zip"}  # fields that one format alone has
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Wanted:
         None, str, "reading of the run whose numbers it has instead of attention: forecast, or the name of one",
         "forecast|NAME", READING,
     )  # fmt: skip
+    without_readings: bool = row(False, bool, "leave out what was read of the run later, as its forecast", None, ZIP)
     look: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -110,6 +112,16 @@ class Wanted:
     def drawing(self) -> dict[str, Any]:
         """The fields that only a drawn map has: its look, its size, its words."""
         return {"look": self.look, **self.of(DRAWING)}
+
+
+def refuse_others(format: str, wanted: Wanted) -> None:  # noqa: A002 - the word of every way in
+    """Refuse fields that only another format has. Raises InvalidRequest."""
+    for group, own in OF_FORMATS.items():
+        for name, value in wanted.of(group).items() if format != own else ():
+            if is_given(value):
+                raise InvalidRequest(
+                    f"{name} is of {group.replace('a zip', 'a zip file')}: leave it out, or use the format {own}."
+                )
 
 
 FIELDS = rows(Wanted)

@@ -201,6 +201,20 @@ class Family(ABC):
         """The modules that choose which keys each query may read: where two score nearly the same, rounding decides."""
         return []
 
+    def stream_modules(self, model: torch.nn.Module) -> list[torch.nn.Module]:
+        """The modules of layers that mix several residual streams into what a part reads, by gates of their own."""
+        return []
+
+    def read_out(
+        self, model: torch.nn.Module, layer: torch.nn.Module, given: tuple[torch.Tensor, ...], output: torch.Tensor
+    ) -> torch.Tensor | None:
+        """The states [batch, tokens, hidden] that the head would read if this layer were the last one.
+
+        `given` are the layer's inputs by place, `output` what it has made of them. None where they are the final norm
+        of its output.
+        """
+        return None
+
     def mixing(self, model: torch.nn.Module) -> list[torch.nn.Module]:
         """Modules that call the attention interface before the text and are of no tower: they mix places."""
         return []

@@ -40,6 +40,13 @@ class HyV4VL(Qwen3VL):
         indexers = [layer.self_attn.indexer for layer in model.model.language_model.layers]
         return [indexer for indexer in indexers if indexer is not None]
 
+    def stream_modules(self, model):
+        return [module for layer in model.model.language_model.layers for module in (layer.attn_hc, layer.ffn_hc)]
+
+    def read_out(self, model, layer, given, output):
+        language = model.model.language_model
+        return language.norm(language.hc_head(output))
+
     def pictures_of(self, processor, tensors):
         return Family.pictures_of(self, processor, tensors)  # its patches lie in another order than Qwen3-VL's
 

@@ -92,6 +92,12 @@ class Inkling2(Family):
             "vision": {i: layer.self_attn for i, layer in enumerate(model.model.vision_tower.layers)},
         }
 
+    def read_out(self, model, layer, given, output):
+        (before, blocks, *_), language = given, model.model.language_model
+        if layer.is_block_boundary:
+            blocks = torch.cat([blocks, before.unsqueeze(-2)], dim=-2)
+        return language.norm(language.final_input(blocks, output)[0])
+
     def prepare(self, processor, messages, images, max_visual_tokens):
         settings = processor.image_processor
         read = [self._within(settings, image, max_visual_tokens) for image in images]

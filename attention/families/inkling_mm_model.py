@@ -56,6 +56,9 @@ class Inkling(Inkling2):
     def towers(self, config):
         return {"language": language_tower(config.text_config)}
 
+    def read_out(self, model, layer, given, output):
+        return None
+
     def attention_modules(self, model):
         return {"language": {i: layer.self_attn for i, layer in enumerate(model.model.language_model.layers)}}
 

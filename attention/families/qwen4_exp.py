@@ -21,5 +21,12 @@ class Qwen4Exp(Qwen35):
     def choosing_modules(self, model):
         return [module.indexer for module in self.attention_modules(model)["language"].values()]
 
+    def stream_modules(self, model):
+        layers = model.model.language_model.layers
+        return [module for layer in layers for module in (layer.attn_hyper_connection, layer.mlp_hyper_connection)]
+
+    def read_out(self, model, layer, given, output):
+        return model.model.language_model.hyper_connection_mixer(output)
+
 
 FAMILY = Qwen4Exp()

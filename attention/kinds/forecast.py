@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attention.errors import InvalidRequest, quoted
 from attention.fields import Field
 from attention.readings.as_forecast import RunAsForecast
@@ -15,7 +17,7 @@ from .kind import Asked, Cost, Given, Kind, Making
 
 TOKENS = Field("tokens", list, None, "positions of the answer's tokens that are asked about (default: all of them)")
 AGAINST = Field(
-    "against", int, None, "id of the vocabulary: what is asked about is then the one token's logit less that one's"
+    "against", int | str, None, "another token, its text or its id: the one's logit less the other's is asked about"
 )
 TOWERS = Field("towers", list, None, "towers that are differentiated (default: those in which text reads)")
 
@@ -50,6 +52,11 @@ def cost(run: Run, asked: Asked) -> Cost:
     return cost_of_forecast(run, asked["towers"])
 
 
+def describe(forecast: Forecast) -> dict[str, Any]:
+    other = {"other": forecast.info["other"]} if "other" in forecast.info else {}  # older ones have none
+    return {"value": forecast.info["value"], "caution": forecast.caution, **other}
+
+
 FORECAST = Kind(
     KIND,
     "What would the answer lose if a place were read a little less? A slope, and no explanation.",
@@ -59,6 +66,6 @@ FORECAST = Kind(
     make,
     Forecast,
     cost,
-    lambda forecast: {"value": forecast.info["value"], "caution": forecast.caution},
+    describe,
     RunAsForecast,
 )

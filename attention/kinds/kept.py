@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from attention.errors import DamagedRun, NotInRun, quoted
+from attention.errors import DamagedReading, DamagedRun, NotInRun, quoted
 from attention.readings.reading import INDEX, Reading, index_of, readings_folders
 from attention.runs.run import Run
 
@@ -30,7 +30,7 @@ def names_of(run: Run) -> list[str]:
 def find_reading(run: Run, name: Any) -> Reading:
     """Open a reading of a run by its name, or by its kind: then the one that nothing else was asked of than the run.
 
-    Raises NotInRun where it has none of that name, DamagedRun for a bad one.
+    Raises NotInRun where it has none of that name, DamagedReading for a bad one.
     """
     names = names_of(run)
     if name not in names and isinstance(name, str) and name in KINDS:
@@ -44,8 +44,8 @@ def find_reading(run: Run, name: Any) -> Reading:
     for folder in readings_folders(run):
         if (folder / name / INDEX).is_file():
             kind = index_of(folder / name).get("kind")
-            if kind not in KINDS:
-                raise DamagedRun(f"{name} is a reading of kind {quoted(kind)}, which this version does not know.")
+            if not isinstance(kind, str) or kind not in KINDS:
+                raise DamagedReading(f"{name} is a reading of kind {quoted(kind)}, which this version does not know.")
             return KINDS[kind].reader(run, folder / name)
     raise NotInRun(f"This run has no reading {quoted(name)} any more. Ask for it again.")
 
@@ -78,6 +78,19 @@ def kept_readings(run: Run) -> dict[str, list]:
         except DamagedRun as error:
             unread.append(str(error))
     return {"readings": sorted(readings, key=lambda each: each["created"], reverse=True), "unread": unread}
+
+
+def readable(run: Run) -> list[Reading]:
+    """The finished readings of a run whose files fit it, by their names."""
+    found = []
+    for name in sorted(names_of(run)):
+        try:
+            reading = find_reading(run, name)
+            reading.check_whole()
+        except (NotInRun, DamagedRun):
+            continue
+        found.append(reading)
+    return found
 
 
 def reading_record(reading: Reading) -> dict[str, Any]:

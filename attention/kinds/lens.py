@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attention.readings.cost import cost_of_lens
-from attention.readings.lens import KIND, Lens
+from attention.readings.lens import ABOUT, KIND, Lens
 from attention.readings.reading import check_asked_again
 from attention.runs.run import Run
 
@@ -22,7 +22,7 @@ def make(making: Making) -> Lens:
 
 def read(run: Run, _) -> Asked:
     """Read nothing: a lens is of every token and layer."""
-    check_asked_again(run)
+    check_asked_again(run, ABOUT)
     return {}
 
 

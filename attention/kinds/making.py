@@ -11,6 +11,7 @@ from attention.runs.run import Run, open_run
 
 from .kept import find_reading, reading_record
 from .kind import Asked, Kind, Making
+from .other_token import with_id
 from .table import kind_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def ask_reading(
         if name not in row.fields:
             has = ", ".join(row.fields) or "none"
             raise InvalidRequest(f"A {kind} has no field {quoted(name)}; it has {has}.")
-    record = make_reading(run, kind, row.read(run, fields), model=model, processor=processor)
+    asked = row.read(run, with_id(run, fields, processor))
+    record = make_reading(run, kind, asked, model=model, processor=processor)
     return find_reading(run, record["name"])
 
 

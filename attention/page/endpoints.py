@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -324,7 +325,8 @@ def build_endpoints(service: Service) -> None:
             )  # fmt: skip
             row = of_regions.row_of_answer(found, tower, optional_number("query", query))
             scores = of_regions.member_scores(found, place, row, tower, optional_number("until", until))
-            record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None)
+            floors = of_regions.known_floors(found, place, row, tower, optional_number("until", until))
+            record = of_regions.region_record(found, scores, tower, whole_number("top", top), by or None, floors)
             return record | {"folder": None if service.is_hosted else record["folder"]}
 
     async def try_without(given: dict, request: gr.Request, progress: gr.Progress, login: gr.OAuthToken | None) -> dict:
@@ -350,6 +352,7 @@ def build_endpoints(service: Service) -> None:
             given = {name: value for name, value in given.items() if value not in (None, "")}
             asked = given | {"reading": given.pop("kind", "forecast")}
             ticket, own = given.pop("ticket", None), login_of(service, login)
+            asked = await asyncio.to_thread(service.with_id, ticket, asked)
             with service.asked_reading(ticket, asked, visitor_of(request), own) as job:
                 async for step in job.follow():
                     progress((step["done"], step["total"]) if step["total"] else None, desc=status_line(step))

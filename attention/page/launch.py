@@ -96,6 +96,7 @@ def launch(
         served["middleware"].append(Middleware(Access, hosts=hosts, key=service.key))
     demo.launch(
         prevent_thread_lock=True, app_kwargs=served, css_paths=[ASSETS / "app.css"],
+        _frontend=False,  # asked once whether the page answers within 3 s, Gradio would not start on a busy machine
         theme=theme(), root_path=root_path,
         ssr_mode=False, run_history=False, show_error=False, enable_monitoring=False, footer_links=["api"],
         allowed_paths=[], max_file_size=most, max_threads=REQUESTS_AT_ONCE, mcp_server=has_tools, **settings,

@@ -101,7 +101,10 @@ class KeptRun(TypedDict):
 
 
 class Measured(TypedDict):
-    """Members, each with its region, its row, chance, and heads with their measures; `changes` are from the base."""
+    """Members, each with its region, its row, chance, and heads with their measures; `changes` are from the base.
+
+    Beside noise floors each change has `times`, {kind: {measure: the change as a multiple}}.
+    """
 
     folder: str | None
     kind: str

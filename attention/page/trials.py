@@ -5,6 +5,8 @@ Owns what travels between the viewers and the service. How it looks and what it 
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +20,8 @@ from .logins import login_of
 from .sentences import in_words, status_line
 from .viewer import AttentionViewer, ComparisonViewer, Mounted
 from .visitors import visitor_of
+
+MAX_STOPPED = 1000  # that are remembered of what never begins, or had ended
 
 
 class TriedChannel(Mounted):
@@ -54,6 +58,7 @@ class Asking:
     def __init__(self, service: Service, viewer: str = AttentionViewer.KIND):
         self._service, self._viewer = service, viewer
         self._working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
+        self._stopped: OrderedDict[tuple[Any, ...], None] = OrderedDict()  # the same, also where none has begun yet
 
     async def begin(self, asked: Any, visitor: Visitor, login: gr.OAuthToken | None = None) -> AsyncIterator[dict]:
         """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told.
@@ -67,8 +72,11 @@ class Asking:
         ask, made = (self._service.asked_reading, "made") if is_reading else (self._service.trial, "tried")
         partial = None
         try:
+            asked = await asyncio.to_thread(self._service.with_id, asked.get("ticket"), asked)
             with ask(asked.get("ticket"), asked, visitor, login_of(self._service, login)) as job:
                 self._working[name] = job
+                if name in self._stopped:  # while it waited to be handed on
+                    job.cancel()
                 async for progress in job.follow():
                     found = job.told()
                     more = {"partial": found} if found is not None and found != partial else {}
@@ -79,10 +87,14 @@ class Asking:
             yield {**of, "why": in_words(error)}
         finally:
             self._working.pop(name, None)
+            self._stopped.pop(name, None)
 
     def stop(self, asked: Any, visitor: Visitor) -> None:
         """Stop what has this number; the last that is told of it then says so."""
         _, name = _named(asked if isinstance(asked, dict) else {}, visitor)
+        self._stopped[name] = None  # first: it may begin just now
+        if len(self._stopped) > MAX_STOPPED:
+            self._stopped.popitem(last=False)
         job = self._working.get(name)
         if job is not None:
             job.cancel()

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from attention.serving.responses import PREFIX
-from attention.viewer_files import file_text, modules_of, styles, template, viewer_files
+from attention.viewer_files import BUNDLE, file_text, styles, template, viewer_files
 
 MANIFEST_BYTES = 2048
 ASK_STYLES = "ask.css"
@@ -21,11 +21,9 @@ ASK_STYLES = "ask.css"
 _ON_LOAD = """
 /* events: 'select', 'delete', 'expand' */
 const folder = window.gradio_config.root + '%s/assets/%s/';
-for (const name of %s) {
-  const link = document.createElement('link');
-  document.head.append(Object.assign(link, { rel: 'modulepreload', href: folder + name }));
-}
-import(folder + '%s').then((viewer) => viewer.mount({ element, props, watch, trigger, upload })).catch((error) => {
+import(folder + '%s').then(({ entries }) => {
+  entries['%s'].mount({ element, props, watch, trigger, upload });
+}).catch((error) => {
   const place = element.querySelector('.av-message') || element;
   place.textContent = 'The viewer could not be loaded (' + error.message + '). Reload the page.';
   console.error(error);
@@ -45,7 +43,7 @@ class Mounted(gr.HTML):
             value,
             html_template=template(self.TEMPLATE),
             css_template=self.styles(),
-            js_on_load=_ON_LOAD % (PREFIX, digest, json.dumps(modules_of(self.MODULE)), self.MODULE),
+            js_on_load=_ON_LOAD % (PREFIX, digest, BUNDLE, self.MODULE),
             apply_default_css=False,
             **kwargs,
         )

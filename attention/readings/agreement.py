@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -134,7 +135,14 @@ def rank_by_chance(measured: np.ndarray, seed: int = 0) -> float:
 
     NaN where all were measured alike.
     """
-    draw, order = np.random.default_rng(seed), np.arange(len(measured), dtype=np.float64)
+    return _rank_by_chance(tuple(_ranks(np.asarray(measured, np.float64)).tolist()), seed)
+
+
+@lru_cache(256)
+def _rank_by_chance(ranks: tuple[float, ...], seed: int) -> float:
+    """The same of ranks, kept: it is drawn at random many times, and asked for with each list of readings."""
+    draw, order = np.random.default_rng(seed), np.arange(len(ranks), dtype=np.float64)
+    measured = np.array(ranks)
     return float(np.quantile([abs(spearman(draw.permutation(order), measured)) for _ in range(DRAWS)], 0.95))
 
 

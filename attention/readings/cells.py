@@ -17,15 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, NotInRun, quoted
+from attention.errors import DamagedReading, InvalidRequest, LimitExceeded, NotInRun, quoted
 from attention.limits import DEFAULT_KNOCK_OUTS, MAX_KNOCK_OUTS
-from attention.runs.layer_file import LayerFile
 from attention.runs.regions import Region
 from attention.runs.run import Run
 from attention.runs.tokens import cell_edges
 
 from .agreement import tower_of_pictures
-from .reading import Reading
+from .reading import Reading, tensor_file
 from .target import Target
 from .trial import Hide
 
@@ -104,19 +103,31 @@ class Cells(Reading):
     def _check(self) -> None:
         info = self.info
         rows = None if info["rows"] is None else list(info["rows"])
+        self._check_target()
         self.asked = CellsAsked.of(self.run, Target.of(self.run, **info["target"]), info["block"], rows)
         if info["towers"] or not isinstance(info["paths"], str):
             raise ValueError("it has no layers, and paths is a sentence")
 
+    @property
+    def own_name(self) -> str:
+        return self.asked.name()
+
+    def files(self) -> list[str]:
+        return [FILE]
+
+    def _check_files(self) -> None:
+        self._tensors  # noqa: B018 - reading them holds them against the run
+
     @cached_property
     def _tensors(self) -> dict[str, np.ndarray]:
         shapes = tensor_shapes(self.run, self.asked.block)
-        with LayerFile(self.folder / FILE) as file:
+        with tensor_file(self.folder / FILE) as file:
             found = {name: file.read(name) for name in shapes if name in file}
         if any(name not in found or found[name].shape != shape for name, shape in shapes.items()):
-            raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
-        if any(each.dtype != np.float64 or np.isinf(each).any() for each in found.values()):
-            raise DamagedRun(f"{FILE} in {self.folder.name} has numbers that were not measured. Remove it.")
+            raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+        are_known = np.isfinite(found["value"]).all() and np.isfinite(found["seconds"]).all()
+        if not are_known or any(each.dtype != np.float64 or np.isinf(each).any() for each in found.values()):
+            raise DamagedReading(f"{FILE} in {self.folder.name} has numbers that were not measured. Remove it.")
         return found
 
     @property

@@ -1,7 +1,8 @@
 """Direct logit attribution: what each head, layer and cell adds to a token's logit by the residual stream alone.
 
-With norms and gates frozen as they were on this input, the logit of a target token is a sum: of the embedding, of each
-layer's MLP (or what a layer has instead of attention), and of each head, whose part is again a sum over keys,
+With norms and gates frozen as they were on this input, and a cap on logits as the factor by which it made this logit
+smaller, the logit of a target token is a sum: of the embedding, of each layer's MLP (or what a layer has instead of
+attention), and of each head, whose part is again a sum over keys,
 
     A[h, i, j] (direction[h] . v[g, j])
 
@@ -16,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .reading import Reading
-from .target import Target
+from .reading import Reading, check_numbers
 
 KIND = "direct"
 
@@ -29,7 +29,16 @@ class Direct(Reading):
 
     def _check(self) -> None:
         super()._check()
-        Target.of(self.run, **self.info["target"])
+        self._check_target()
+        budget = self.info["budget"]
+        check_numbers(budget, "logit", "embedding", "heads", "image", "rest")
+        check_numbers(budget["others"], *budget["others"])
+        for each in budget["strongest"]:
+            check_numbers(each, "added", "layer", "head")
+
+    @property
+    def own_name(self) -> str:
+        return self.target.name(KIND, ())
 
     def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
         heads = self.run.heads(tower)

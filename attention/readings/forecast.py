@@ -17,7 +17,7 @@ as if none changed the others. Needs NumPy alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ from attention.errors import NotInRun, quoted
 from attention.runs.factors import COMPUTED, FACTORS
 from attention.runs.run import Run, walks_at_once
 
-from .reading import Reading, readings_folder
+from .reading import Reading, check_numbers, readings_folder
 from .target import Target
 
 KIND = "forecast"
@@ -45,8 +45,8 @@ class Forecast(Reading):
     kind = KIND
 
     @property
-    def target(self) -> Target:
-        return Target(tuple(self.info["target"]["tokens"]), self.info["target"]["against"])
+    def own_name(self) -> str:
+        return self.target.name(KIND, [*self.info["towers"]])
 
     @property
     def caution(self) -> str:
@@ -55,7 +55,8 @@ class Forecast(Reading):
 
     def _check(self) -> None:
         super()._check()
-        Target.of(self.run, **self.info["target"])
+        self._check_target()
+        check_numbers(self.info, "value")
 
     def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
         heads, queries = self.run.heads(tower), self.run.queries(tower)
@@ -116,14 +117,17 @@ class Forecast(Reading):
         _, rows = next(self.run.dense_chunks(layer, tower, query, query + 1))
         return (rows[:, 0] * _seen(data["pull"][:, query : query + 1], data["value"])[:, 0]).astype(np.float32)
 
-    def keys(self, layer: int, tower: str = "language") -> np.ndarray:
+    def keys(
+        self, layer: int, tower: str = "language", progress: Callable[[int], None] = lambda done: None
+    ) -> np.ndarray:
         """Effect of each key being read a little less by everybody: float32 [heads, keys], minus the sum over rows.
 
-        Kept once computed, and shared: not to be written into.
+        Kept once computed, and shared: not to be written into. `progress` is told of the rows that are done, and may
+        raise, which ends it.
         """
-        return self._kept_array(COMPUTED, (tower, layer, "keys"), lambda: self._keys(layer, tower))
+        return self._kept_array(COMPUTED, (tower, layer, "keys"), lambda: self._keys(layer, tower, progress))
 
-    def _keys(self, layer: int, tower: str) -> np.ndarray:
+    def _keys(self, layer: int, tower: str, progress: Callable[[int], None]) -> np.ndarray:
         data = self._read(layer, tower)
         groups, n, width = data["value"].shape
         heads = self.run.heads(tower)
@@ -133,6 +137,7 @@ class Forecast(Reading):
             by_key = rows.swapaxes(1, 2)
             pulled += np.matmul(by_key, data["pull"][:, start:stop])
             own += np.matmul(by_key, data["pull_output"][:, start:stop, None])[:, :, 0]
+            progress(stop)
         total = np.einsum("grnd,gnd->grn", pulled.reshape(groups, -1, n, width), data["value"].astype(np.float64))
         return (own - total.reshape(heads, n)).astype(np.float32)
 

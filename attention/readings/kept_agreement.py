@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, NotInRun, quoted
+from attention.errors import DamagedReading, InvalidRequest, LimitExceeded, NotInRun, quoted
 from attention.limits import MAX_KNOCK_OUTS, MOST_SIDES
-from attention.runs.layer_file import LayerFile
 from attention.runs.run import Run
 
 from .agreement import (
@@ -29,7 +28,7 @@ from .agreement import (
     rank_by_chance,
     tower_of_pictures,
 )
-from .reading import Reading
+from .reading import Reading, check_numbers, tensor_file
 from .target import Target
 
 KIND, FILE = "agreement", "heads.safetensors"
@@ -59,10 +58,16 @@ class KeptAgreement(Reading):
 
     def _check(self) -> None:
         info, run = self.info, self.run
-        Target.of(run, **info["target"])
+        self._check_target()
+        check_numbers(info, "value", "sides")
         n, keys = len(info["regions"]), run.keys(tower_of_pictures(run))
         for region in info["regions"]:
-            if len(region["box"]) != 4 or not all(0 <= key < keys for key in region["keys"]):
+            check_numbers(dict(enumerate(region["box"])), *range(4))
+            if (
+                type(region["image"]) is not int
+                or len(region["box"]) != 4
+                or not all(type(key) is int and 0 <= key < keys for key in region["keys"])
+            ):
                 raise ValueError("a region is no box of cells of the run")
         if list(info["measured"]) not in ([HIDDEN], [HIDDEN, PAINTED]) or not set(info["maps"]) <= set(NAMES):
             raise ValueError("it has other maps, or was measured otherwise")
@@ -71,6 +76,16 @@ class KeptAgreement(Reading):
                 raise ValueError("a map has not one number for each region")
         if info["towers"] or not all(isinstance(info[name], str) for name in ("paths", "caution", "note")):
             raise ValueError("it has no layers; paths, caution and note are sentences")
+
+    @property
+    def own_name(self) -> str:
+        return agreement_name(self.target, self.info["sides"], PAINTED in self.info["measured"])
+
+    def files(self) -> list[str]:
+        return [FILE]
+
+    def _check_files(self) -> None:
+        self._heads  # noqa: B018 - reading them holds them against the run
 
     @property
     def measured(self) -> dict[str, np.ndarray]:
@@ -104,10 +119,10 @@ class KeptAgreement(Reading):
     def _heads(self) -> np.ndarray:
         tower = tower_of_pictures(self.run)
         wanted = (len(self.run.layers(tower)), self.run.heads(tower), len(self.info["regions"]))
-        with LayerFile(self.folder / FILE) as file:
+        with tensor_file(self.folder / FILE) as file:
             found = file.read("maps") if "maps" in file and file.shape("maps") == wanted else None
         if found is None or found.dtype != np.float32:
-            raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+            raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
         return found
 
     def summary(self) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from attention.errors import DamagedRun, NotInRun, quoted
-from attention.runs.layer_file import LayerFile
+from attention.errors import DamagedReading, NotInRun, quoted
 
-from .reading import Reading
+from .reading import Reading, tensor_file
 
 KIND, FILE = "lens", "lens.safetensors"
+ABOUT = ("language",)  # a resampler before it may make its own tokens: none of them has words
+MOST_WORDS = 100  # of a token after a layer
 UNPROVEN = (
     "This run has no answer: its queries and keys prove every layer up to the last attention; what the last layer, the "
     "final norm and the head do after it is this model's, and the run keeps nothing to hold that against."
@@ -78,20 +79,44 @@ class Lens(Reading):
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids of the vocabulary int32 and their log-probabilities float32, [layers, tokens, words] each."""
-        with LayerFile(self.folder / FILE) as file:
+        with tensor_file(self.folder / FILE) as file:
             shapes = [file.shape(name) if name in file else () for name in ("ids", "logprobs")]
-            if shapes[0] != shapes[1] or shapes[0][:2] != (len(self.layers_read), len(self.run.info["tokens"])):
-                raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+            tokens = len(self.run.info["tokens"])
+            is_of_run = shapes[0][:2] == (len(self.layers_read), tokens) and len(shapes[0]) == 3
+            if shapes[0] != shapes[1] or not is_of_run or shapes[0][2] > MOST_WORDS:
+                raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
             ids, logprobs = file.read("ids"), file.read("logprobs")
         if (
             ids.dtype != np.int32
             or logprobs.dtype != np.float32
+            or not np.isfinite(logprobs).all()
             or not set(map(str, np.unique(ids))) <= set(self.info["texts"])
         ):
-            raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its index. Remove it, and ask again.")
+            raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its index. Remove it, and ask again.")
         return ids, logprobs
 
     def _check(self) -> None:
         lists = all(isinstance(self.info[name], list) for name in ("layers", "unspelled"))
         if not lists or not isinstance(self.info["texts"], dict) or self.info["towers"]:
             raise ValueError("layers and unspelled must be lists, texts an object, and there are no towers")
+        layers = self.info["layers"]
+        if (
+            not layers
+            or sorted(set(layers)) != layers
+            or not all(type(layer) is int and layer >= 0 for layer in layers)
+        ):
+            raise ValueError("layers are not ascending")
+        if not all(isinstance(text, str) for text in self.info["texts"].values()):
+            raise ValueError("a text is none")
+        if not all(type(each) is int for each in self.info["unspelled"]):
+            raise ValueError("an id of unspelled is none")
+
+    @property
+    def own_name(self) -> str:
+        return KIND
+
+    def files(self) -> list[str]:
+        return [FILE]
+
+    def _check_files(self) -> None:
+        self.tables  # noqa: B018 - reading them holds them against the index

@@ -14,12 +14,11 @@ from functools import cached_property
 
 import numpy as np
 
-from attention.errors import DamagedRun, InvalidRequest, NotInRun, quoted
-from attention.runs.layer_file import LayerFile
+from attention.errors import DamagedReading, InvalidRequest, NotInRun, quoted
 from attention.runs.pooling import pool_maps, pooled_shape
 from attention.runs.run import Run
 
-from .reading import Reading
+from .reading import Reading, tensor_file
 
 KIND, FILE = "relative", "rows.safetensors"
 GENERAL = "Write a general description of the image."
@@ -115,6 +114,18 @@ class Relative(Reading):
     def _check(self) -> None:
         if not isinstance(self.info["prompt"], str) or set(self.info["towers"]) != set(towers_of(self.run)):
             raise ValueError("prompt must be a text, and towers are those in which text reads pictures")
+        if not isinstance(self.info["proof"], str):
+            raise ValueError("proof must be a text")
+
+    @property
+    def own_name(self) -> str:
+        return name_of(self.prompt)
+
+    def files(self) -> list[str]:
+        return [FILE]
+
+    def _check_files(self) -> None:
+        self._rows_by_tower  # noqa: B018 - reading them holds them against the run
 
     @property
     def prompt(self) -> str:
@@ -137,6 +148,15 @@ class Relative(Reading):
         pair = self._pair(layer, query, tower, until)
         values = [_reduced(_reduced(each, head, 1, "head"), layer, 0, "layer") for each in pair]
         return self._placed(tower, ratio(*values))
+
+    def mass(self, weights: np.ndarray, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
+        """Mass of a row on some cells over that of the general row, in every layer and head: float32 [layers, heads].
+
+        `weights` [cells] are the part of each cell that counts, of all grids, one after the other and row by row.
+        """
+        pair = self._pair("all", query, tower, until)
+        own, general = ((each.astype(np.float64) @ weights).astype(np.float32) for each in pair)
+        return ratio(own, general)
 
     def map(
         self,
@@ -204,11 +224,13 @@ class Relative(Reading):
     def _rows_by_tower(self) -> dict[str, np.ndarray]:
         """The general question's rows by tower, float32 [layers, heads, cells]."""
         found = {}
-        with LayerFile(self.folder / FILE) as file:
+        with tensor_file(self.folder / FILE) as file:
             for tower in self.info["towers"]:
                 shape = (len(self.run.layers(tower)), self.run.heads(tower), len(cells_of(self.run, tower)))
-                if tower not in file or file.shape(tower) != shape:
-                    raise DamagedRun(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+                if tower not in file or file.shape(tower) != shape or file.dtype(tower) != "F32":
+                    raise DamagedReading(
+                        f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again."
+                    )
                 found[tower] = file.read(tower)
         return found
 

@@ -74,6 +74,10 @@ class LayerFile:
     def shape(self, name: str) -> tuple[int, ...]:
         return self._tensors[name][2]
 
+    def dtype(self, name: str) -> str:
+        """The number format of a tensor, as safetensors names it."""
+        return self._tensors[name][1]
+
     def read(self, name: str) -> np.ndarray:
         """A whole tensor; int32 ones (positions, segments), which every row needs, are kept."""
         if name in self._small:

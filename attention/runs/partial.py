@@ -125,6 +125,7 @@ class PartialRun:
         if self.final.exists():
             self.final.rmdir()  # only an empty one was accepted; Windows does not rename onto it
         self.folder.replace(self.final)
+        (self.final / CANCEL).unlink(missing_ok=True)  # whoever stops it just now comes too late
         return self.final
 
     def discard(self) -> None:

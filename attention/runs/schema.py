@@ -470,6 +470,8 @@ class Floor(TypedDict):
     """those words"""
     why: NotRequired[Text]
     """the reason why it was not measured: then no table has it"""
+    together: NotRequired[Annotated[list[Annotated[list[int], Field(max_length=2)]], Field(max_length=MAX_QUERIES)]]
+    """[first, last] of rows of the base's that were taken as one, their mean, as of the digits of a number"""
 
 
 class Measure(TypedDict):
@@ -507,6 +509,8 @@ class ComparisonInfo(TypedDict):
     """by member the rows beyond those in common that stand for rows of the base's"""
     floors: NotRequired[Annotated[list[Floor], Field(max_length=MAX_HEADS)]]
     """noise floors; those that were measured come first, in the order of their tables"""
+    floor_regions: NotRequired[Annotated[list[Name], Field(max_length=MAX_LAYERS)]]
+    """the towers whose floors are known of any region, by the table `floor.<tower>.cells`"""
     parts: NotRequired[Annotated[list[Name], Field(max_length=MAX_ADAPTERS)]]
     """the members whose change is told apart in the tables `direct` and `inherited`"""
     measures: dict[str, Measure]

@@ -12,12 +12,12 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from attention.answers.query import BadQuery, read_tower, read_word
 from attention.errors import quoted
 from attention.exports.comparison import wanted_maps, write_compared, write_compared_region
-from attention.exports.folder_zip import zipped, zipped_bytes
+from attention.exports.folder_zip import packed_files, zipped, zipped_bytes
 from attention.exports.forecast import check_free, layer_bytes
-from attention.exports.html.export import refuse_html_fields, wanted_html
+from attention.exports.html.export import wanted_html
 from attention.exports.layers import write_dense
 from attention.exports.run import FIGURES, file_name, selected, write_selection
-from attention.exports.wanted import COMPARISON, FIELDS, NAMES
+from attention.exports.wanted import COMPARISON, FIELDS, NAMES, refuse_others
 from attention.limits import EXPORT_WAIT_S, EXPORTS_AT_ONCE, EXPORTS_WAITING
 
 from .few import Few
@@ -77,12 +77,12 @@ def export(run, request) -> Response:
     """
     take_only(request, ("format", *(name for name in NAMES if name not in OF_COMPARISON)))
     format = read_word(request.query_params, "format", tuple(EXPORT_TYPES), "")  # noqa: A001 - the word of every way in
-    if format == "zip":
-        return _zip(run, file_name(run, "zip"))
     wanted = read_wanted(request)
+    refuse_others(format, wanted)
+    if format == "zip":
+        return _zip(run, file_name(run, "zip"), wanted)
     if format == "html":
         return _drawn(file_name(run, "html"), format, lambda file: _write_html(run, wanted, file))
-    refuse_html_fields(format, wanted)
     selection = selected(run, wanted)
     name = file_name(run, format, selection)
     return _drawn(name, format, lambda file: write_selection(selection, format, file, wanted.drawing()))
@@ -103,13 +103,14 @@ def export_found(found, request) -> Response:
         name = f"comparison-{file_name(found, 'csv').removesuffix('.csv')}_region.csv"
         return _drawn(name, format, lambda file: write_compared_region(found, file, wanted))
     if format in ("zip", "csv"):
-        taken = ("format",) if format == "zip" else ("format", "tower")
+        taken = ("format", "without_readings" if format == "zip" else "tower")
         for name in request.query_params:
             if name not in taken:
                 raise BadQuery(f"Format {format} of several runs together holds all of them: leave {name} out.")
         return (
-            changes_table(found, request) if format == "csv" else _zip(found, f"comparison-{file_name(found, 'zip')}")
-        )
+            changes_table(found, request) if format == "csv"
+            else _zip(found, f"comparison-{file_name(found, 'zip')}", read_wanted(request))
+        )  # fmt: skip
     if format not in (*FIGURES, "html"):
         raise BadQuery(
             f"format is {quoted(format)}; of several runs together it must be {', '.join(FIGURES)}, html, zip or csv. "
@@ -117,9 +118,9 @@ def export_found(found, request) -> Response:
         )
     take_only(request, ("format", *NAMES))
     wanted = read_wanted(request)
+    refuse_others(format, wanted)
     if format == "html":
         return _drawn(f"comparison-{file_name(found, 'html')}", format, lambda file: _write_html(found, wanted, file))
-    refuse_html_fields(format, wanted)
     maps = wanted_maps(found, wanted)
     return _drawn(f"{maps.name()}.{format}", format, lambda file: write_compared(maps, format, file, wanted))
 
@@ -134,8 +135,9 @@ def _drawn(name: str, format: str, write: Callable) -> Response:  # noqa: A002
         return download(write, name, EXPORT_TYPES[format], FRESH)
 
 
-def _zip(found, name: str) -> Response:
+def _zip(found, name: str, wanted) -> Response:
     """A whole folder, sent while it is being read."""
-    size = zipped_bytes(found)
+    files = packed_files(found, not wanted.without_readings)
+    size = zipped_bytes(files)
     headers = attachment(name, FRESH) | ({} if size is None else {"Content-Length": str(size)})
-    return StreamingResponse(zipped(found), media_type=EXPORT_TYPES["zip"], headers=headers)
+    return StreamingResponse(zipped(files), media_type=EXPORT_TYPES["zip"], headers=headers)

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from attention.answers.numbers import Answer
 from attention.answers.query import BadQuery
 from attention.environment import is_debugging
-from attention.errors import AttentionError, Busy, InvalidRequest, NotInRun, fault, words_for
+from attention.errors import AttentionError, Busy, DamagedReading, InvalidRequest, NotInRun, fault, quoted, words_for
 from attention.words import NEEDS_KEY
 
 PREFIX = "/gradio_api/attention"  # other prefixes do not pass Gradio's server-side-rendering proxy
@@ -35,6 +35,7 @@ def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respon
     @wraps(answer)
     def endpoint(request: Request) -> Response:
         try:
+            _check_once(request)
             return answer(request)
         except BadQuery as error:
             return as_json({"error": str(error)}, 400)
@@ -42,6 +43,8 @@ def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respon
             return as_json({"error": str(error), "expired": True}, 404)
         except NotInRun as error:
             return as_json({"error": str(error)}, 404)
+        except DamagedReading as error:
+            return as_json({"error": str(error)}, 422)
         except InvalidRequest as error:
             return as_json({"error": str(error)}, 400)
         except Busy as error:
@@ -57,6 +60,13 @@ def guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Respon
             return as_json({"error": f"{fault(error)} The app's log has the details."}, 500)
 
     return endpoint
+
+
+def _check_once(request: Request) -> None:
+    """Raise BadQuery for a field that is given twice: no answer is of both."""
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise BadQuery(f"{quoted(name)} is given more than once in this address: give it once.")
 
 
 def keyed(service: Any, what: str, answer: Callable[[Request], Response]) -> Callable[[Request], Response]:

@@ -23,7 +23,7 @@ from attention.words import GONE
 from .assets import asset
 from .exports import changes_table, export, export_found, layer_file
 from .few import Few
-from .received import Received
+from .received import OverAllRows
 from .responses import KEEP, PREFIX, UnknownTicket, as_json, guarded, sent
 
 WALKS = Few(
@@ -43,7 +43,7 @@ def routes(
     none (any more). `{member}` in an address is one of a comparison's runs. `library` are routes that are no run's,
     `room(run, format, fields)` has room for an export that is written as a file.
     """
-    received = Received()
+    all_rows = OverAllRows(WALKS.place)
 
     def route(path: str, find: Callable, answer: Callable) -> Route:
         return Route(f"{PREFIX}/{{ticket}}/{path}", guarded(lambda request: answer(find(resolve, request), request)))
@@ -54,7 +54,8 @@ def routes(
         "image/{index:int}": lambda run, request: _picture(run, request, "file"),
         "preview/{index:int}": lambda run, request: _picture(run, request, "preview"),
         **{path: _sending(answer, may_walk=path != "words") for path, answer in RUN_ANSWERS.items()},
-        "received": received.answer,
+        **{path: _over_all_rows(all_rows, RUN_ANSWERS[path]) for path in ("row", "atlas")},
+        "received": all_rows.received,
         "readings.json": lambda run, _: as_json(kept_readings(run)),
         "reading/{name}": lambda run, request: as_json(content_of(find_reading(run, request.path_params["name"]))),
         "reading/{name}/{tower}/{layer:int}": _reading_layer,
@@ -83,6 +84,13 @@ def _sending(answer: Callable, may_walk: bool = False) -> Callable:
             return sent(answer(found, asked))
 
     return send
+
+
+def _over_all_rows(all_rows: OverAllRows, answer: Callable) -> Callable:
+    """The same of what may be over all rows of a forecast: then it says how far it is while it computes."""
+    send = _sending(answer, may_walk=True)
+
+    return lambda run, request: all_rows.effects(run, request) or send(run, request)
 
 
 def _find(resolve, request):

@@ -68,6 +68,7 @@ class Library:
         self._lines: dict[Path, Line] = {}
         self._mutex = threading.Lock()
         self._looking: threading.Thread | None = None
+        self._is_looking = self._is_asked_again = False
         self._progress = (0, 0)
         self._is_read = False  # the index of the last time
         self._is_unsaved = False
@@ -80,17 +81,33 @@ class Library:
         It goes on by itself where it takes longer than that; without a limit it is waited for.
         """
         with self._mutex:
-            if self._looking is None or not self._looking.is_alive():
-                self._progress = (0, 0)
-                self._looking = threading.Thread(target=self._look, name="library", daemon=True)
+            if self._is_looking:
+                self._is_asked_again = True  # a look that is under way may have passed by what has come since
+            else:
+                self._is_looking, self._progress = True, (0, 0)
+                self._looking = threading.Thread(target=self._look_as_asked, name="library", daemon=True)
                 self._looking.start()
             looking = self._looking
+        assert looking is not None
         looking.join(wait_seconds)
         return self.progress()
 
     def progress(self) -> tuple[int, int] | None:
         """Progress of a look: how many of how many new folders are read; None where nobody looks."""
         return self._progress if self._looking is not None and self._looking.is_alive() else None
+
+    def _look_as_asked(self) -> None:
+        """Look, and once more for whoever has asked meanwhile."""
+        is_asked = True
+        try:
+            while is_asked:
+                self._look()
+                with self._mutex:
+                    is_asked = self._is_looking = self._is_asked_again
+                    self._is_asked_again = False
+        except BaseException:
+            self._is_looking = self._is_asked_again = False
+            raise
 
     def _look(self) -> None:
         if not self._is_read:

@@ -9,64 +9,45 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from attention.capture.images import open_pictures
-from attention.comparisons.asked_beside import Beside, asked_beside
 from attention.decoder_pool import ask_for
-from attention.effects.cost import cost_of_trying
-from attention.environment import POCKET_ID, is_zero_gpu, offers_login
-from attention.errors import AttentionError, InvalidRequest, LimitExceeded, quoted, shortened
-from attention.folders import check, unpack
-from attention.image_entries import TYPES, is_data_url, picture_of
+from attention.environment import is_zero_gpu, offers_login
+from attention.errors import AttentionError, InvalidRequest, quoted, shortened
+from attention.folders import check, runs_of, unpack
+from attention.kinds.other_token import with_id
 from attention.limits import HOSTED_ZIP_BYTES, LOCAL_ZIP_BYTES, Limits, TurnLimits
 from attention.models.hub_login import HubLogin
-from attention.readings.cost import Cost
-from attention.request import Request
 from attention.runs.partial import PartialRun
 from attention.runs.run import Run
-from attention.video_entries import TYPE as VIDEO
-from attention.video_entries import resolved
 from attention.words import GONE
 
-from .asked_readings import Answered, OfRun, OneAtATime, read_asked, record_of
+from .asked_readings import Answered, read_asked, record_of
 from .asked_trials import read_trial
 from .files import bytes_of
 from .hub_logins import HubLogins
-from .jobs import Job, wait_for
+from .job_work import Begun, FindAdapters, JobWork, beside_of
+from .jobs import Job
 from .key import Key
 from .presence import RUN, STREAM, Visitor
 from .scores import ShownScores
+from .sent_fields import files_of, refuse_paths
 from .starting import Starting
 from .store import RunCache
-from .turns import Turn, Turns
+from .turns import Turns
 
 log = logging.getLogger(__name__)
 
 
-FindAdapters = Callable[[list[dict], str, Callable[[int, int], None], bool, HubLogin | None], list[dict]]
-
-BESIDE = ("floors", "paraphrases", "parts")  # of what a comparison is asked
 GONE_SECONDS = 10  # without a listener, until a job is nobody's: a script calls first and listens then
 DEVICES_OF_ZERO_GPU = 4  # that it lends to one app at once
 LOOK_SECONDS = 0.1
 CLOSING_SECONDS = 2  # a job that is deep in a large model's layer is not waited for longer
-
-
-class Begun(NamedTuple):
-    """A job that has entered the line, as its thread knows it."""
-
-    partial: PartialRun
-    visitor: Visitor
-    turn: Turn
-    login: HubLogin | None  # the visitor's own to the Hub
 
 
 class Service:
@@ -103,9 +84,9 @@ class Service:
             export_bytes: bytes that one export may have; None: what the disk has room for.
         """
         self.key, self.export_bytes = key or Key(), export_bytes
-        self.cache, self.is_hosted, self._run_job, self._model = cache, is_hosted, run_job, model
+        self.cache, self.is_hosted, self._model = cache, is_hosted, model
         self.limits = limits or (Limits.hosted() if is_hosted else None)  # None: what this machine's device can take
-        self.adapters_dir, self._find_adapters = adapters_dir, find_adapters
+        self.adapters_dir = adapters_dir
         self.turns = Turns(
             TurnLimits.hosted() if is_hosted else TurnLimits(), DEVICES_OF_ZERO_GPU if is_zero_gpu() else 1
         )
@@ -117,7 +98,10 @@ class Service:
         self._loaded = self.starting.has_libraries
         self.scores = ShownScores(() if is_hosted else scores, cache)
         self._beside: dict[tuple[Any, ...], str] = {}  # comparisons that were made of kept runs
-        self._being_read = OneAtATime()
+        self.work = JobWork(
+            run_job, find_adapters, is_hosted=is_hosted, limits=self.limits, cache=cache, hub_logins=self.hub_logins,
+            loaded=self._loaded, checked_model=self.checked_model,
+        )  # fmt: skip
 
     # Models
 
@@ -303,7 +287,7 @@ class Service:
         """
         refuse_paths(fields.get("messages"))
         beside_of(comparison)
-        work = functools.partial(self._work, fields=fields, comparison=comparison)
+        work = functools.partial(self.work.run, fields=fields, comparison=comparison)
         paths = files_of(fields)
         kept = self.reading(*self.cache.tickets_of_files(paths))
         with self.files.held(paths), kept, self._begun(work, owner, login) as job:
@@ -318,9 +302,22 @@ class Service:
         run = self.run(ticket)
         asked = read_trial(run, given)
         self.checked_model(run.info["model"]["id"])
-        work = functools.partial(self._try, ticket=ticket, run=run, asked=asked)
+        work = functools.partial(self.work.trial, ticket=ticket, run=run, asked=asked)
         with self.reading(ticket), self._begun(work, owner, login) as job:
             yield job
+
+    def with_id(self, ticket: Any, given: dict) -> dict:
+        """Fields of a reading, the other token of its target as an id where it is named by its text.
+
+        It may load a processor, so it is called in a thread. Raises what `other_token.with_id` raises.
+        """
+        if not isinstance(given.get("against"), str):
+            return given
+        self.wait_until_loaded()
+        found = self.found(ticket)
+        run, _ = runs_of(found, given.get("member") or None)[0]  # what is set beside each other has one vocabulary
+        self.checked_model(run.info["model"]["id"])
+        return dict(with_id(run, given))
 
     @contextmanager
     def asked_reading(
@@ -344,7 +341,7 @@ class Service:
         for part in parts:
             self.checked_model(part.run.info["model"]["id"])
             part.kind.cost(part.run, part.asked)  # refuses what cannot be had
-        work = functools.partial(self._read_anew, ticket=ticket, parts=parts)
+        work = functools.partial(self.work.reading, ticket=ticket, parts=parts)
         with self.reading(ticket), self._begun(work, owner, login) as job:
             yield job
 
@@ -396,223 +393,9 @@ class Service:
 
     def close(self) -> None:
         """Stop every job, and leave the cache as it is to be found next time."""
-        jobs = [job for jobs in self._jobs.values() for job in jobs]
+        jobs = [job for jobs in tuple(self._jobs.values()) for job in tuple(jobs)]  # others may begin and end meanwhile
         for job in jobs:
             job.cancel()
         for job in jobs:
             job.join(CLOSING_SECONDS)
         self.cache.close()
-
-    def _work(self, begun: Begun, fields: dict, comparison: dict | None) -> dict:
-        """In the job's thread: wait for its turn, open the pictures while another may have the device, run."""
-        limits, (partial, visitor, turn, _) = self.limits, begun
-        Request(**fields).validate(limits or Limits())  # which needs no turn
-        turn.begin(partial.check_cancelled)
-        partial.report("inputs")  # which may take many seconds
-        ask_for(visitor.session, partial.check_cancelled)
-        pictures = open_pictures(Request(**fields), limits or Limits())  # what is wrong at first sight is said at once
-        partial.report("queue")
-        wait_for(self._loaded, partial)
-        with self.hub_logins.of(visitor, begun.login) as login:
-            job, prepared, n_bytes = self._ready(partial, fields, pictures, comparison, login)
-            partial.report("queue")
-            with self.cache.room(n_bytes), turn.device(partial.check_cancelled):  # what is refused takes no device
-                done = self._run_job(job, prepared)
-        if "error" in done:
-            raise AttentionError(done["error"])
-        return {"ticket": self.cache.add(done["run"], visitor)}
-
-    def _ready(
-        self, partial: PartialRun, fields: dict, pictures: Any, comparison: dict | None, login: HubLogin | None
-    ) -> tuple[dict, Any, int]:
-        """Refuse what cannot fit before a GPU is asked for; return the job, its inputs, and its bytes on disk."""
-        from attention.capture.forecast import download_reporter, forecast
-
-        limits = self.limits
-        fields["model"] = self.checked_model(fields.get("model"))
-        if not self.is_hosted:
-            self._take_adapter(fields, comparison, download_reporter(partial))
-        if self.is_hosted and fields.get("vision") is None:
-            fields["vision"] = fields["model"] == POCKET_ID  # a large model's vision tower fills a shared disk
-        request = Request(**fields)
-        partial.report("model")
-        expected = forecast(request, limits, download_reporter(partial), pictures)
-        partial.check_cancelled()
-        own = {
-            "id": request.adapter,
-            "scale": request.adapter_scale,
-            "rename": request.adapter_rename,
-            "alone": request.adapter_alone,
-        }
-        wanted = comparison["adapters"] if comparison is not None else [own] if request.adapter else []
-        beside = beside_of(comparison)
-        n_runs = len(wanted) + 1 + beside.passes(len(wanted)) if comparison is not None else 1
-        check_together(n_runs, expected.bytes_on_disk, limits or Limits())
-        assert expected.work is not None  # a forecast has it
-        job: dict[str, Any] = {
-            "partial": str(partial.folder),
-            "request": request.to_dict(),
-            "adapters": self._adapters(
-                wanted, fields["model"], download_reporter(partial), comparison is not None, login
-            ),
-            "words": comparison["words"] if comparison is not None else None,
-            **({"beside": beside.to_job()} if comparison is not None else {}),
-            "work": asdict(expected.work),
-        }
-        return job, expected.prepared, expected.bytes_on_disk * n_runs
-
-    def _try(self, begun: Begun, ticket: str, run: Run, asked: dict) -> dict:
-        """In the job's thread: put a run's question to its model again, without what is asked."""
-        readings = self.cache.readings(ticket)
-        tried = asked | {"folder": str(run.folder), "readings": str(readings)}
-        self._wait_to_ask(begun)
-        try:
-            return self._ask_again(begun, run, {"tried": tried}, cost_of_trying(run, asked["paint"] is not None))[
-                "tried"
-            ]
-        finally:
-            self.cache.count_readings(ticket, readings)
-
-    def _read_anew(self, begun: Begun, ticket: str, parts: list[OfRun]) -> dict:
-        """In the job's thread: make what is not there yet of some readings."""
-        self._wait_to_ask(begun)
-        records = []
-        for part in parts:
-            with self._being_read.at(part.place, begun.partial.check_cancelled):
-                record = part.found()  # another may have made it meanwhile
-                if record is None:
-                    cost = part.kind.cost(part.run, part.asked)
-                    reading = {
-                        "folder": str(part.run.folder), "readings": str(part.place.parent), "kind": part.kind.name,
-                        "asked": part.asked,
-                    }  # fmt: skip
-                    try:
-                        done = self._ask_again(begun, part.run, {"reading": reading}, cost)
-                    finally:  # what was stopped may have kept a part
-                        self.cache.count_readings(ticket, part.place.parent)
-                    record = done["reading"]
-            records.append(record)
-        return record_of(parts, records)
-
-    def _wait_to_ask(self, begun: Begun) -> None:
-        begun.turn.begin(begun.partial.check_cancelled)
-        ask_for(begun.visitor.session, begun.partial.check_cancelled)
-        begun.partial.report("queue")
-        wait_for(self._loaded, begun.partial)
-
-    def _ask_again(self, begun: Begun, run: Run, what: dict[str, dict], cost: Cost) -> dict:
-        """Put a run's question to its model again as a job with `what`. Raises LimitExceeded for what has no room."""
-        from attention.capture.asked_again import request_of
-        from attention.capture.forecast import download_reporter
-        from attention.capture.reading_forecast import forecast_reading
-
-        partial = begun.partial
-        request, adapter, model = request_of(run), run.info.get("adapter"), run.info["model"]["id"]
-        watch = download_reporter(partial)
-        expected = forecast_reading(run, cost, self.limits, watch)
-        wanted = []
-        if adapter is not None:
-            alone = bool(adapter.get("without"))
-            wanted.append({"id": adapter["id"], "scale": adapter["scale"], "rename": False, "alone": alone})
-        job: dict[str, Any] = {
-            "partial": str(partial.folder),
-            "request": request.to_dict(),
-            "words": None,
-            "work": asdict(expected.work),
-            **what,
-        }
-        with self.hub_logins.of(begun.visitor, begun.login) as login:
-            job["adapters"] = self._adapters(wanted, model, watch, may_be_models=False, login=login)
-            partial.report("queue")
-            with self.cache.room(expected.bytes_on_disk), begun.turn.device(partial.check_cancelled):
-                done = self._run_job(job, expected.prepared)
-        if "error" in done:
-            raise AttentionError(done["error"])
-        return done
-
-    def _take_adapter(self, fields: dict, comparison: dict | None, watch: Callable[[int, int], None]) -> None:
-        """Put an adapter that was named as the model on its base."""
-        from attention.models.download import base_of_adapter
-
-        base, name = base_of_adapter(fields["model"], watch), fields["model"]
-        if base is None:
-            return
-        if fields.get("adapter"):
-            raise InvalidRequest(
-                f"{shortened(name)} is an adapter, and so is {shortened(fields['adapter'])}: a run has one. Choose the "
-                "base as the model, or compare them."
-            )
-        adapter = str(Path(name).resolve()) if Path(name).is_dir() else name
-        fields["model"] = base
-        if comparison is None:
-            fields["adapter"] = adapter
-        else:
-            comparison["adapters"] = [*comparison["adapters"], adapter]  # last: `words` names the others by number
-
-    def _adapters(
-        self,
-        wanted: list[dict],
-        model: str,
-        watch: Callable[[int, int], None],
-        may_be_models: bool,
-        login: HubLogin | None,
-    ) -> list[dict]:
-        if not wanted:
-            return []
-        if self._find_adapters is None:
-            raise InvalidRequest("There are no adapters here: leave the adapter out.")
-        return self._find_adapters(wanted, model, watch, may_be_models, login)
-
-
-def beside_of(comparison: dict | None) -> Beside:
-    """Read what a comparison is asked beside its members. Raises InvalidRequest."""
-    return asked_beside(**{name: value for name, value in (comparison or {}).items() if name in BESIDE})
-
-
-def files_of(fields: dict) -> list[str]:
-    """Paths of the pictures and videos in a request's fields, as far as there are any; a run's is its folder."""
-    found: list[str] = []
-    left = [fields.get("images"), fields.get("videos")]
-    while left:
-        each = left.pop()
-        if isinstance(each, str | os.PathLike):
-            found.append(str(each))
-        elif isinstance(each, list | tuple):
-            left.extend(each)
-    return found
-
-
-def check_together(n_runs: int, run_bytes: int, limits: Limits) -> None:
-    """Refuse runs that each fit and together do not. Raises LimitExceeded."""
-    if n_runs * run_bytes > limits.run_bytes:
-        raise LimitExceeded(
-            f"{n_runs} runs of {run_bytes / 1e9:.1f} GB each lie on the disk together; the limit is "
-            f"{limits.run_bytes / 1e9:.1f} GB. Choose fewer adapters, no floors or parts, a smaller picture, or leave "
-            "the vision tower out."
-        )
-
-
-def refuse_paths(messages: Any) -> None:
-    """Raise InvalidRequest for a chat sent over HTTP that names a file of this machine.
-
-    Its pictures and videos are uploaded, in order; pictures and frames may be written into it.
-    """
-    for number, message in enumerate(messages if isinstance(messages, list) else (), 1):
-        content = message.get("content") if isinstance(message, dict) else None
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and part.get("type") in TYPES:
-                source, _ = picture_of(part, f"Message {number}")
-                if source is not None and not (isinstance(source, str) and is_data_url(source)):
-                    raise InvalidRequest(
-                        f"Message {number} names a picture by a path; paths are not read here. Upload the picture and "
-                        'leave {"type": "image"}, which takes the next uploaded one, or write it as a data: URL.'
-                    )
-            elif isinstance(part, dict) and part.get("type") == VIDEO:
-                source = resolved(part, f"Message {number}").get("video", ())
-                if not isinstance(source, tuple) or not all(
-                    isinstance(one, str) and is_data_url(one) for one in source
-                ):
-                    raise InvalidRequest(
-                        f"Message {number} names a video by a path; paths are not read here. Upload the video and "
-                        'leave {"type": "video"}, which takes the uploaded one.'
-                    )

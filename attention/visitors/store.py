@@ -138,8 +138,11 @@ class RunCache:
         """Take in a finished run and return its ticket. A library moves the folder to its own place first."""
         folder = Path(folder)
         if self.library and folder.parent == self._place.path:
-            folder = folder.rename(self.root / folder.name)
+            folder, readings = folder.rename(self.root / folder.name), readings_beside(folder)
+            if readings.is_dir():  # it came with some
+                readings.rename(readings_beside(folder))
         with self._mutex:
+            self._keep_few_readings(folder)
             ticket = self._enter(folder, Visitor.of(owner))
             self._enforce_visitor_limits(self._entries[ticket])
             self._enforce_byte_limit(keep=ticket)
@@ -231,9 +234,8 @@ class RunCache:
             entry = self._entries.get(ticket)
             if entry is not None and entry.is_public:
                 _keep_newest(self._of_examples.glob(f"*{READINGS}"), PUBLIC_READINGS_BYTES)
-            elif entry is not None and not self.library:
-                within = entry.folder.glob(f"*{READINGS}")  # of the members of a comparison
-                _keep_newest([readings_beside(entry.folder), *within], RUN_READINGS_BYTES)
+            elif entry is not None:
+                self._keep_few_readings(entry.folder)
             if entry is not None and not entry.is_public:
                 entry.size_bytes = self._bytes_of(entry.folder)
                 self._enforce_visitor_limits(entry)
@@ -384,6 +386,12 @@ class RunCache:
         """Bytes of a run and of its readings, where they are counted."""
         is_counted = self.byte_limit or self._visitor_limits
         return bytes_of(folder) + bytes_of(readings_beside(folder)) if is_counted else 0
+
+    def _keep_few_readings(self, folder: Path) -> None:
+        """On a server, remove the oldest readings of a run or a comparison where they are too much or too many."""
+        if not self.library:
+            within = folder.glob(f"*{READINGS}")  # of the members of a comparison
+            _keep_newest([readings_beside(folder), *within], RUN_READINGS_BYTES)
 
     def _set_aside(self, entry: Entry, shelves: Library) -> None:
         if not entry.folder.is_dir():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from made_batches import read_batch
 from shared import once
 
 from attention import Request, open_batch, run_batch
@@ -53,16 +54,18 @@ def test_a_batch_without_any_place_has_no_column_of_places(tmp_path):
         write_summaries(found, "csv")
 
 
-def test_parquet_has_the_same_columns(made, tmp_path):
+@pytest.mark.parametrize("which", ["places", "readings"])
+def test_parquet_has_the_same_columns(made, tmp_path, which):
     pytest.importorskip("pyarrow", reason="Parquet needs the optional package pyarrow")
     import shutil
 
     from pyarrow import parquet
 
-    batch = open_batch(shutil.copytree(made, tmp_path / "b"))
+    folder = made if which == "places" else read_batch()
+    batch = open_batch(shutil.copytree(folder, tmp_path / "b"))
     (path,) = write_summaries(batch, "parquet")
-    table, arrays = parquet.read_table(path), np.load(made / "summary.npz")
-    assert path.name == "summary.parquet" and set(table.column_names) == set(arrays.files) - {"layers"}
+    table, arrays = parquet.read_table(path), np.load(folder / "summary.npz")
+    assert path.name == "summary.parquet" and set(table.column_names) == set(arrays.files) - {"layers", "lens_layers"}
     assert table.schema.metadata[b"layers"] == b"[0, 1, 2, 3, 4]"
     for name in table.column_names:
         values = table[name].to_pylist()

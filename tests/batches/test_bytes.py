@@ -8,13 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from made_batches import READINGS, read_batch
 from safetensors import safe_open
 from shared import once
 
-from attention import Request, open_batch, run_batch
+from attention import Request, open_batch, open_run, run_batch
 from attention.batches.tables import AT_A_PLACE, SCORES
 from attention.commands.main import main
 from attention.environment import ASSETS, EXAMPLES
+from attention.kinds.kept import kept_readings
 
 README = (ASSETS.parent / "attention" / "batches" / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"## (Slurm|HF Jobs|Modal)\n\n```\w+\n(.*?)```", README, re.DOTALL)
@@ -72,6 +74,23 @@ def test_an_item_has_the_bytes_that_the_formulas_say(batch):
                 values = file.get_tensor("attention")
                 assert values.nbytes == 2 * values.shape[0] * heads * row["tokens"]
     assert found == factors(layers, heads, layer["kv_heads"], layer["head_dim"], row["tokens"], 4)
+
+
+def test_readings_have_the_bytes_that_the_formulas_say():
+    batch = open_batch(read_batch())
+    layers, heads = batch.shape()
+    regions = READINGS["agreement"]["sides"] ** 2
+    for row, places in zip(batch.rows(), (2, 0), strict=True):
+        n, tables = row["tokens"], 4 * layers * heads
+        n_bytes = scores(layers, heads, places) + tables * (4 + 2 * places) + tables * (1 + 2 * places) + 2 * tables
+        assert row["numbers"]["bytes"] == n_bytes
+        with open_run(batch.folder / row["kept"]) as run:
+            layer, cells = run.info["towers"]["language"]["layers"][0], run.cells(0).size
+            kept = {each["kind"]: each["bytes"] for each in kept_readings(run)["readings"]}
+        own = factors(layers, heads, layer["kv_heads"], layer["head_dim"], n, 4) + tables * n
+        expected = {"forecast": own, "relative": tables * cells, "lens": 40 * layers * n, "agreement": tables * regions}
+        for kind, size in expected.items():  # and a header of each file
+            assert 0 < kept[kind] - size < 600 * layers, kind
 
 
 def test_the_table_has_what_the_formulas_give():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from made_batches import READINGS, read_batch, read_items
 from shared import once
 
 from attention import Request, run_batch
@@ -67,6 +68,13 @@ def test_two_workers_give_the_bytes_of_one_process(ray, questions, whole, tmp_pa
     _, counts = run_batch(questions, tmp_path / "b", ANSWERS, batch=2, engine=Ray(workers=2), watch=watch)
     assert len(killed) == kills and (counts.made, counts.failed) == (12, 1)
     assert content(tmp_path / "b") == content(whole)
+
+
+def test_readings_of_workers_are_those_of_one_process(ray, tmp_path):
+    of = {"request": ANSWERS, "readings": READINGS, "keep": "all"}
+    run_batch(read_items(), tmp_path / "b", **of, engine=Ray(workers=2))
+    assert content(tmp_path / "b") == content(read_batch())
+    assert len(list((tmp_path / "b" / "runs").glob("*.readings/*"))) == 8
 
 
 def test_an_error_of_every_item_stops_the_work_with_its_words(ray, tmp_path):

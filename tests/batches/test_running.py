@@ -171,10 +171,13 @@ def test_ctrl_c_keeps_what_is_made(tmp_path, few, answered):
 
 
 @pytest.mark.full
-def test_a_process_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path, few, answered):
+@pytest.mark.parametrize("readings", [(), ("forecast", "lens")])
+def test_a_process_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path, few, answered, readings):
+    whole = run_batch(few, tmp_path / "whole", ANSWERS, readings=readings)[0].folder if readings else answered
     command = [
         sys.executable, "-m", "attention", "batch", "--jsonl", str(few), "--model", "pocket", "--device", "cpu",
         "--mode", "generate", "--max-new-tokens", "24", "--batch", "2", "--output-dir", str(tmp_path / "b"), "--quiet",
+        *(["--readings", *readings] if readings else []),
     ]  # fmt: skip
     killed = 0
     for wanted in (1, 1, 2, 3):
@@ -189,7 +192,7 @@ def test_a_process_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_p
                 process.wait(0.001)
         process.wait()
     assert killed >= 2 and subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 0
-    assert content(tmp_path / "b") == content(answered)
+    assert content(tmp_path / "b") == content(whole)
 
 
 def test_shards_in_one_folder_or_in_several_are_the_whole(tmp_path, few, answered):

@@ -5,7 +5,9 @@
 `overhead`: items of the bundled model with answers, in a loop of `extract` whose folders are removed, and as a batch
 that keeps scores; both warm, by turns. `together`: the same with one answer at a time and with all in one batch, of
 generation alone and of the whole. `memory`: what the process holds after a tenth of so many items of a tiny random
-model, and at the end. `shards`: two processes of one thread each, on halves of the items, against one.
+model, and at the end. `shards`: two processes of one thread each, on halves of the items, against one. `workers`: two
+workers of a local Ray of one thread each, against one, where Ray is installed. `readings`: a batch with each reading,
+against one with none.
 
 Prints medians and what lies between the fastest and the slowest round; asserts nothing.
 """
@@ -43,7 +45,7 @@ from attention.models import loading as models  # noqa: E402
 from attention.models.kept import INFERENCE  # noqa: E402
 from attention.pocket.items import write_set  # noqa: E402
 
-NAMES = ("overhead", "together", "memory", "shards")
+NAMES = ("overhead", "together", "memory", "shards", "workers", "readings")
 CLOCKS = (("by the clock", time.perf_counter), ("of processors", time.process_time))
 ANSWERS = Request(model="pocket", device="cpu", mode="generate", max_new_tokens=24)
 
@@ -192,6 +194,54 @@ def shards(options, space: Path) -> None:
     )
     ratio = statistics.median(a / b for a, b in zip(one, two, strict=True))
     print(f"{len(lines)} items, one process {min(one):.1f} s, two {min(two):.1f} s, their start included: {ratio:.2f}x")
+
+
+def workers(options, space: Path) -> None:
+    try:
+        import ray
+    except ImportError:
+        print("Ray is not installed (pip install ray), so nothing was measured.")
+        return
+    from attention.batches.on_ray import Ray
+
+    lines = lines_of(space / "workers", "click", 4 * options.items)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    after: dict[int, list[float]] = {1: [], 2: []}  # seconds from the first item that was there to the last
+
+    def run(count: int) -> None:
+        shutil.rmtree(space / "batch", ignore_errors=True)
+        seen: list[float] = []
+
+        def watch(what: str, counts, total) -> None:
+            if counts.made:
+                seen.append(time.perf_counter())
+
+        run_batch(lines, space / "batch", ANSWERS, engine=Ray(workers=count), watch=watch)
+        after[count].append(seen[-1] - seen[0])
+
+    try:
+        one, two = by_turns(max(1, options.rounds // 2), lambda: run(1), lambda: run(2))
+    finally:
+        ray.shutdown()
+    for what, a, b in (("start included", one, two), ("from the first item on", after[1][1:], after[2][1:])):
+        ratio = statistics.median(x / y for x, y in zip(a, b, strict=True))
+        print(f"{len(lines)} items, one worker {min(a):.1f} s, two {min(b):.1f} s, {what}: {ratio:.2f}x")
+
+
+def readings(options, space: Path) -> None:
+    lines = lines_of(space / "readings", "colour", options.items)
+    kinds: list[list[str]] = [[], ["forecast"], ["relative"], ["lens"], ["agreement"]]
+
+    def batch(asked: list[str]) -> Callable[[], None]:
+        def work() -> None:
+            shutil.rmtree(space / "batch", ignore_errors=True)
+            run_batch(lines, space / "batch", ANSWERS, readings=asked)
+
+        return work
+
+    for name, clock in CLOCKS:
+        for asked, seconds in zip(kinds, by_turns(options.rounds, *map(batch, kinds), clock=clock), strict=True):
+            print(f"{name}, {asked[0] if asked else 'no reading'}: {said(seconds, options.items)}")
 
 
 def main() -> None:

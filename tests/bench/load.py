@@ -56,7 +56,7 @@ def serve(folder: Path, is_stub: bool) -> None:
     )  # fmt: skip
     service = app.new_service(cache, is_hosted=True, model="pocket")
     if is_stub:
-        service._run_job = copied
+        service.work.run_job = copied
     demo = app.launch(service, quiet=True)
     service.wait_until_loaded()
     print(demo.local_url, flush=True)

@@ -172,7 +172,7 @@ def address(runs):
 def chromium():
     """A running Chromium: the one named by CHROMIUM, or the system's."""
     path = require("browser")
-    expect.set_options(timeout=30_000)  # as actions wait; a page of an app that has just started takes its time
+    expect.set_options(timeout=60_000)  # as actions wait; a page of an app that has just started takes its time
     counted = os.environ.get("VIEWER_COVERAGE")
     with sync_playwright() as playwright, collected(Path(counted)) if counted else nullcontext():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -201,6 +201,7 @@ class Pages:
             page = None
         if page is None:
             context = self.browser.new_context(viewport=size, device_scale_factor=density)
+            context.set_default_timeout(60_000)
             self.pages[density] = page = context.new_page()
             if SLOWDOWN > 1:
                 context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
@@ -322,7 +323,7 @@ def wait(page, state: str = "ready", **values) -> None:
     # looked for in every frame: Playwright's own ways look again after up to a second
     css = f".av-root[data-state={state}]{said}"
     try:
-        page.wait_for_function("css => document.querySelector(css)?.__attn", arg=css, timeout=40_000)
+        page.wait_for_function("css => document.querySelector(css)?.__attn", arg=css, timeout=60_000)
     except PageError as error:
         says = page.evaluate("[...document.querySelectorAll('.av-root')].map((root) => ({ ...root.dataset }))")
         raise AssertionError(f"waited for {css}, the viewer says {says}") from error

@@ -98,8 +98,7 @@ main > nav > button { border: 1px solid var(--border-color-primary); padding: 8p
   function surroundings() {
     const elements = [document.documentElement, document.body].flatMap((each) => [...each.attributes])
       .filter(({ name }) => name !== 'class').map(({ name, value }) => name + value);
-    const loaded = document.querySelectorAll('link[rel=modulepreload]').length;
-    return [elements, document.querySelectorAll('*').length - loaded - component.querySelectorAll('*').length,
+    return [elements, document.querySelectorAll('*').length - component.querySelectorAll('*').length,
       Object.getOwnPropertyNames(window).sort(), Object.getOwnPropertyNames(navigator)].join();
   }
   /** Take the component away. True where the page is then as one that shows nothing yet. */
@@ -108,7 +107,6 @@ main > nav > button { border: 1px solid var(--border-color-primary); padding: 8p
     component.remove();
     // sizes are observed from frame to frame, and by them a component hears that it has gone
     for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
-    document.querySelectorAll('link[rel=modulepreload]').forEach((link) => link.remove());
     component = untouched.cloneNode(true);
     written.before(component);
     written.textContent = '';

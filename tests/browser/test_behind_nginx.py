@@ -58,7 +58,7 @@ def behind(tmp_path_factory):
         yield address
     finally:
         nginx.terminate()
-        nginx.wait(10)
+        nginx.wait(60)
         demo.close()
         service.close()
 
@@ -102,7 +102,7 @@ def test_a_client_uploads_runs_and_hears_of_it_while_it_runs(behind, monkeypatch
     assert Path(png).read_bytes()[:4] == b"\x89PNG" and len(values) == 7
     reached = hold_at(monkeypatch, "inputs")
     job = client.submit(images=picture, prompt="what color is the star?", api_name="/analyze")
-    assert reached.wait(30)
+    assert reached.wait(120)
     seconds_until(lambda: job.status().code in (Status.PROCESSING, Status.PROGRESS))  # while it is held
     job.cancel()
     client.close()

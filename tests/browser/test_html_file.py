@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import redirect_stdout
+from io import StringIO
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -166,28 +169,50 @@ def test_text_of_people_and_models_stays_text(open_file, tmp_path):
     assert page.evaluate("window.broken") is None and page.locator("img[src=x]").count() == 0
 
 
-@pytest.fixture(scope="module")
-def cell():
-    """The README's cell for a notebook, run by a kernel; it ends in a run."""
-    import nbclient
-    import nbformat
-
+def cell_of_the_readme() -> str:
+    """The README's cell for a notebook; it ends in a run."""
     root = EXAMPLES.parents[1]
     blocks = re.findall(
         r"^```python\n(.*?)^```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
     (code,) = (block for block in blocks if "from_pretrained" in block)
     assert len([line for line in code.splitlines() if line]) == 8
+    return code
+
+
+def by_kernel(code: str) -> tuple[str, dict[str, str]]:
+    """What a kernel prints of a cell, and the formats of its last line: of a process of its own."""
+    import nbclient
+    import nbformat
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    place = {"metadata": {"path": str(root)}}
-    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
-    return notebook.cells[0]
+    place = {"metadata": {"path": str(EXAMPLES.parents[1])}}
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
+    outputs = notebook.cells[0].outputs
+    (printed,) = [each["text"] for each in outputs if each.get("name") == "stdout"]
+    (output,) = [each["data"] for each in outputs if each["output_type"] == "execute_result"]
+    return printed, output
 
 
-def test_a_run_of_a_model_in_memory_shows_itself_in_a_notebook(cell, open_file, tmp_path):
-    (printed,) = [each["text"] for each in cell.outputs if each.get("name") == "stdout"]
+def by_shell(code: str) -> tuple[str, dict[str, str]]:
+    """The same of the shell that a kernel has, in this process."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    settings = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell(config=settings, user_module=ModuleType("notebook_cell"))
+    with redirect_stdout(StringIO()) as printed:
+        done = shell.run_cell(code)
+    done.raise_error()
+    return printed.getvalue(), shell.display_formatter.format(done.result)[0]
+
+
+@pytest.mark.parametrize("run_cell", [by_shell, pytest.param(by_kernel, marks=pytest.mark.full)])
+def test_a_run_of_a_model_in_memory_shows_itself_in_a_notebook(run_cell, open_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(EXAMPLES.parents[1])
+    monkeypatch.setattr(notebook, "_apps", [])  # in this process others may show apps
+    printed, output = run_cell(cell_of_the_readme())
     assert printed.startswith("what color is the star 0.9")
-    (output,) = [each["data"] for each in cell.outputs if each["output_type"] == "execute_result"]
     assert output["text/plain"].startswith("Run(")
     shown = output["text/html"]
     assert re.match(r'<iframe sandbox="allow-scripts allow-downloads" ', shown) and len(shown) < 5.5e6

@@ -74,6 +74,7 @@ def in_gradio(runs, comparison):
         prevent_thread_lock=True,
         quiet=True,
         ssr_mode=False,
+        _frontend=False,  # as the app is: no start fails because the machine has much to do
         server_name="127.0.0.1",
         app_kwargs={"routes": routes(find)},
     )

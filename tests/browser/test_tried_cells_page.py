@@ -40,7 +40,7 @@ def test_cells_are_shown_as_they_are_measured_and_kept_where_they_are_stopped(op
     tell(page, {"number": asked["number"], "reading": "cells", "text": "Trying", "partial": found})
     sentence, bar = page.locator(".av-sentence"), page.locator(".av-map-bar")
     expect(sentence).to_contain_text("2 of 144 measured, about 7 s left; hatched are not.")
-    expect(sentence).to_contain_text("−2.00 nats with row 4, col 8 hidden")
+    expect(sentence).to_contain_text("−2.00 nats (7.4 times less probable) with row 4, col 8 hidden")
     expect(bar).to_contain_text("measured, nats")
     expect(bar.locator(".av-bar-middle")).to_have_text("0")
     box = page.locator(".av-overlay").bounding_box()

@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from attention.viewer_files import BUNDLE, bundle, file_text
+
 MODULE = re.compile(r"/assets/[0-9a-f]{16}/(.+\.js)$")
 
 
@@ -29,7 +32,10 @@ class ViewerCoverage:
         """Add one answer of Profiler.takePreciseCoverage."""
         for script in scripts:
             found = MODULE.search(script["url"])
-            if found:
+            if found and found[1] == BUNDLE:
+                for module, first in bundle()[1].items():
+                    self._add_module(module, _of_module(script["functions"], first, len(file_text(module))))
+            elif found:
                 self._add_module(found[1], script["functions"])
 
     def _add_module(self, module: str, functions: list[dict]) -> None:
@@ -66,6 +72,22 @@ class ViewerCoverage:
             row.extend(bytes(size - len(row)))
             for start, end in held["spans"][module]:
                 row[start:end] = b"\1" * (end - start)
+
+
+def _of_module(functions: list[dict], first: int, size: int) -> list[dict]:
+    """The functions of a module out of those of the bundle, in which it begins at `first`; itself as a function too."""
+    found = []
+    for function in functions:
+        parts = [
+            {**part, "startOffset": max(0, part["startOffset"] - first), "endOffset": part["endOffset"] - first}
+            for part in function["ranges"]
+            if part["startOffset"] < first + size and part["endOffset"] > first
+        ]
+        if parts:
+            found.append(
+                {**function, "ranges": [{**each, "endOffset": min(size, each["endOffset"])} for each in parts]}
+            )
+    return found
 
 
 @contextmanager

@@ -296,7 +296,7 @@ def test_a_job_that_waits_for_its_turn_can_be_cancelled(folder, tmp_path):
         thread = threading.Thread(target=work)
         thread.start()
         partial.cancel()
-        thread.join(5)
+        thread.join(60)
     assert isinstance(errors[0], Cancelled) and not partial.folder.exists()
 
 
@@ -339,7 +339,7 @@ def test_two_runs_asked_for_at_once_both_end_right(folder, tmp_path):
     results, barrier = {}, threading.Barrier(2)
 
     def work(answer):
-        barrier.wait(10)
+        barrier.wait(60)
         with extract(ask(folder, answer=answer), tmp_path / answer) as run:
             results[answer] = run.row(1, run.keys() - 1)
 

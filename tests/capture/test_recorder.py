@@ -321,9 +321,9 @@ def test_two_captures_in_two_threads_do_not_meet(sharp_folder, tmp_path):
         try:
             folder.mkdir()
             with torch.inference_mode(), Capture(folder, {"language": plan_of(model, {"input_ids": ids})}):
-                barrier.wait(10)
+                barrier.wait(60)
                 model(input_ids=ids, use_cache=False)
-                barrier.wait(10)
+                barrier.wait(60)
         except BaseException as error:  # noqa: BLE001 - looked at below
             errors.append(error)
 

@@ -63,11 +63,25 @@ def test_a_bad_line_is_said_and_is_the_exit_code_and_score_and_heads_read_the_re
         (["--rows", "last"], "The rows are 'last'"),
         (["--engine", "dask"], "The engine is 'dask'"),
         (["--split", "test"], "no data set of the Hub"),
+        (["--readings", "cells"], "A batch makes no reading 'cells'"),
+        (["--target", "first"], "--target is of a reading: add --readings forecast"),
+        (["--readings", "lens", "--sides", "3"], "--sides is of a reading: add --readings agreement"),
     ],
 )
 def test_a_setting_that_is_none_is_refused_before_anything_is_run(call, questions, tmp_path, more, said):
     code, _, err = call("batch", *questions, "--output-dir", tmp_path / "b", *more)
     assert code == 2 and said in err
+
+
+def test_a_dry_run_says_what_the_first_item_costs_with_its_readings_and_writes_nothing(call, questions, tmp_path):
+    settings = [*questions, "--mode", "generate", "--max-new-tokens", 4, "--output-dir", tmp_path / "b", "--dry-run"]
+    code, out, _ = call("batch", *settings, "--readings", "forecast", "agreement", "--sides", 2)
+    assert code == 0 and not (tmp_path / "b").exists()
+    assert out.startswith("line 1: its run is a pass over ") and "its readings 14 more" in out and "3 items" in out
+    code, out, _ = call("batch", *settings, "--json")
+    assert code == 0 and json.loads(out)["reading_passes"] == 0 and json.loads(out)["items"] == 3
+    code, _, err = call("batch", *questions, "--readings", "forecast", *settings[-3:])
+    assert code == 2 and "It has no answer, and its forecast is of one" in err
 
 
 def test_progress_says_how_many_a_second_and_how_long_the_others_take(capsys):

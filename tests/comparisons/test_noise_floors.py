@@ -19,10 +19,14 @@ from attention.comparisons.asked_beside import PHRASINGS, asked_beside, rephrase
 from attention.comparisons.check import check_comparison
 from attention.comparisons.comparison import Comparison
 from attention.comparisons.finished import compare_runs
+from attention.comparisons.region_floors import known_measures, region_floor, region_times_floor
 from attention.comparisons.regions import region_change
+from attention.comparisons.tables_beside import towers_with_rows
 from attention.errors import DamagedRun, InvalidRequest, LimitExceeded, NotInRun
+from attention.exports.regions import known_floors, member_scores, region_record
+from attention.measures import regions
 from attention.request import Request
-from attention.runs.regions import read_region
+from attention.runs.regions import read_region, region_cells
 from attention.runs.schema import COMPARISON
 from attention.words import ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET
 
@@ -73,13 +77,20 @@ def test_each_floor_is_what_a_kept_run_of_it_differs_by(compared, asked, tiny_fo
             ):
                 for measure in ("tv_row", "d_image_mass", "js_image"):
                     found.setdefault(measure, []).append(np.abs(apart.change(measure, 0)))
-                for measure in ("region_mass", "region_share", "region_lift"):
+                for measure in regions.NAMES:
                     found.setdefault(measure, []).append(np.abs(region_change(apart, box, measure, 0)))
+                row = compared.answer_rows()[-1]
+                found.setdefault("in one row", []).append(np.abs(region_change(apart, box, "region_rank", 0, row)))
+        one = region_floor(compared, kind, box, "region_rank", row)
+        assert np.allclose(one, np.mean(found.pop("in one row"), axis=0)) and one.any(), kind
         for measure, tables in found.items():
-            region = box if measure.startswith("region") else None
-            ours = compared.floor(kind, measure, region=region)
+            ours = (
+                region_floor(compared, kind, box, measure)
+                if measure in regions.NAMES
+                else compared.floor(kind, measure)
+            )
             assert np.allclose(ours, np.mean(tables, axis=0), rtol=1e-4, atol=1e-6), (kind, measure)
-            assert ours.max() > 0
+            assert ours.max() > 0 or measure == "region_peak"
 
 
 def test_a_change_is_a_multiple_of_it(compared):
@@ -130,8 +141,71 @@ def test_the_table_and_the_route_have_them(compared):
     )
     found = ask(compared, {"measure": "region_share", "floor": "paraphrase", "box": "10,10,70,60"})
     box = read_region(compared.base, (10, 10, 70, 60))
-    expected = compared.floor("paraphrase", "region_share", region=box)
+    expected = region_floor(compared, "paraphrase", box, "region_share")
     assert np.array_equal(np.frombuffer(found.content, np.float32), expected.ravel())
+
+
+def test_a_change_in_a_region_is_a_multiple_of_it_too(compared, capsys, tmp_path):
+    """In the record of a region, in its table and on the command line; of the rows that the floors have."""
+    box = read_region(compared.base, (10, 10, 70, 60))
+    row = compared.answer_rows()[0]
+    floors = known_floors(compared, box, row)
+    assert set(floors) == {"zero", "dtype", "paraphrase"} and not floors["zero"]["region_rank"].any()
+    assert known_floors(compared, box, row, until=row + 1) == known_floors(compared, box, 3) == {}
+    record = region_record(compared, member_scores(compared, box, row), "language", 4, floors=floors)
+    for head in record["members"][1]["changes"]:
+        at = compared.base.layers().index(head["layer"]), head["head"]
+        for name in regions.NAMES:
+            expected = region_times_floor(compared, "paraphrase", box, name, 0, row)[at]
+            found = head["times"]["paraphrase"][name]
+            assert found == pytest.approx(float(expected), rel=1e-4) if np.isfinite(expected) else found is None
+        assert head["times"]["zero"]["region_share"] is None
+    table = tmp_path / "region.csv"
+    assert main(["region", str(compared.folder), "--box", "10", "10", "70", "60", "--csv", str(table)]) == 0
+    said = capsys.readouterr()
+    assert "x paraphrase floor" in said.out and ONE_INPUT in said.err
+    names, *lines = [line.split(",") for line in table.read_text().splitlines() if not line.startswith("#")]
+    first = dict(zip(names, lines[0], strict=True))
+    for name in regions.NAMES:
+        assert float(first[f"floor_dtype_{name}"]) == pytest.approx(float(floors["dtype"][name][0, 0]), rel=1e-5)
+
+
+def test_floors_whose_rows_are_not_kept_are_known_as_means(compared, monkeypatch):
+    """As those of earlier versions, and of towers with too many rows and cells; the rest is refused with numbers."""
+    box = read_region(compared.base, (10, 10, 70, 60))
+    n_values = np.prod(compared.read_table("floor.language.cells").shape)
+    monkeypatch.setattr("attention.comparisons.tables_beside.MAX_TABLE_VALUES", n_values)
+    answering = {tower: compared.rows_of_change("mean", tower) for tower in ("language", "vision")}
+    assert towers_with_rows(compared.base, answering, 4) == ["language"]
+    monkeypatch.setattr("attention.comparisons.tables_beside.MAX_TABLE_VALUES", n_values - 1)
+    assert towers_with_rows(compared.base, answering, 4) == []
+    exact = {name: region_floor(compared, "paraphrase", box, name) for name in regions.NAMES[:3]}
+    with Comparison(compared.folder) as earlier:
+        del earlier.info["floor_regions"]
+        check_comparison(earlier)
+        assert known_measures(earlier) == regions.NAMES[:3] and known_measures(earlier, earlier.answer_rows()[0]) == ()
+        for name, expected in exact.items():
+            assert np.allclose(region_floor(earlier, "paraphrase", box, name), expected, rtol=1e-4, atol=1e-6), name
+        with pytest.raises(NotInRun, match=r"and not of 'region_rank': .* up to 67,108,864 numbers are kept"):
+            region_floor(earlier, "dtype", box, "region_rank")
+
+
+def test_rows_of_a_number_are_taken_as_one(compared):
+    """The base's own as well: of digits that stand for a field the mean is measured, not each."""
+    box, rows = read_region(compared.base, (10, 10, 70, 60)), compared.answer_rows()
+    with Comparison(compared.folder) as found:
+        for floor in found.info["floors"]:
+            floor["together"] = [[rows[0], rows[1]]]
+        check_comparison(found)
+        cells = found.read_table("floor.language.cells")[0][:, :, 0]
+        own = region_cells(found.base, box)
+        mean = np.stack([found.base.exact_rows(row)[..., own.keys] for row in rows[:2]]).mean(axis=0)
+        weights = own.shared / own.areas
+        expected = np.abs(cells @ weights - mean @ weights)
+        assert np.allclose(region_floor(found, "zero", box, "region_mass", rows[0]), expected, atol=1e-6)
+        found.info["floors"][0]["together"] = [[3]]
+        with pytest.raises(DamagedRun, match="the first row and the last"):
+            check_comparison(found)
 
 
 def test_what_is_not_known_is_refused_by_name(compared, asked, tiny_folder, tmp_path):
@@ -142,8 +216,11 @@ def test_what_is_not_known_is_refused_by_name(compared, asked, tiny_folder, tmp_
         compared.floor("dtype", "size")
     with pytest.raises(NotInRun, match="row 3 was not"):
         compared.floor("dtype", "tv_row", 3)
-    with pytest.raises(NotInRun, match="not of 'region_rank'"):
-        compared.floor("dtype", "region_rank", region=read_region(compared.base, (0, 0, 9, 9)))
+    box = read_region(compared.base, (0, 0, 9, 9))
+    with pytest.raises(NotInRun, match="of the answer's rows, and 3 is none of them"):
+        region_floor(compared, "dtype", box, "region_rank", 3)
+    with pytest.raises(NotInRun, match="no measure 'region_love'"):
+        region_floor(compared, "dtype", box, "region_love")
     for given, words in (
         ({"floors": "dtype,size"}, "no noise floor 'size'"),
         ({"floors": 3}, "must be a list of zero, dtype, paraphrase"),

@@ -143,21 +143,27 @@ def test_a_set_is_measured_once_and_told_in_tables_json_and_csv(tmp_path, capsys
     lines = tmp_path / "set.jsonl"
     lines.write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
     asked = [
-        "agree", "--jsonl", str(lines), "--model", str(POCKET), "--no-paint", "--sides", "2", "--curves", "hidden",
-        "--silence", "2", "--output-dir", str(tmp_path / "kept"), "--csv", str(tmp_path / "all.csv"), "--quiet",
+        "agree", "--jsonl", str(lines), "--model", str(POCKET), "--no-paint", "--sides", "2",
+        "--curves", "hidden", "painted", "--silence", "2", "--quiet", "--output-dir", str(tmp_path / "kept"), "--csv",
+        str(tmp_path / "all.csv"),
     ]  # fmt: skip
     assert main([*asked, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["silenced"]["n"] == 2 and record["silenced"]["heads"]["n"] == 2
-    assert set(record["curves"]["hidden"]) == {*record["agreement"], "hidden"} - {"best_head"}
+    for by in (HIDDEN, PAINTED):
+        assert set(record["curves"][by]) == {*record["agreement"], "hidden"} - {"best_head"}
+    ends = [[record["curves"][by]["mean"][DELETION]["curve"]["mean"][at] for by in (HIDDEN, PAINTED)] for at in (0, -1)]
+    assert ends[0][0] == pytest.approx(ends[0][1], abs=1e-5), "nothing is gone yet"
+    assert max(ends[1]) < min(ends[0]) and ends[1][0] != ends[1][1], "a grey picture is no hidden one"
     monkeypatch.setattr(agreed_items, "agree", None)  # nothing is measured twice
     assert main(asked) == 0
     said = capsys.readouterr().out
-    assert "Regions hidden one after the other" in said and "The 2 heads of the largest forecast silenced" in said
+    assert "Regions hidden one after the other" in said and "Regions painted one after the other" in said
+    assert "The 2 heads of the largest forecast silenced" in said
     with open(tmp_path / "all.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     area = next(each for each in rows if (each["table"], each["map"], each["measure"]) == ("area", "mean", DELETION))
     assert float(area["mean"]) == record["curves"]["hidden"]["mean"][DELETION]["area"]["mean"]
-    assert sum(each["table"] == "curve" and each["map"] == "mean" for each in rows) == 2 * 5
+    assert sum(each["table"] == "curve" and each["map"] == "mean" for each in rows) == 2 * 2 * 5
     assert main(["agree", str(tmp_path), "--silence", "2"]) == 2
     assert "--silence is of a set" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import yaml
+from made_batches import read_batch
 from PIL import Image
 from shared import once
 
@@ -93,6 +94,24 @@ def test_every_column_of_an_item_is_what_the_batch_has(compared):
         assert row["overlay"]["bytes"] != row["adapter_1_overlay"]["bytes"]
     assert found[0]["places"] == PLACES and found[0]["logprob"] < 0 and found[1]["logprob"] is None
     assert [len(row["region_share"]) for row in found] == [2, 0]
+
+
+def test_what_readings_say_is_in_columns_with_their_words_and_on_the_card():
+    batch = open_batch(read_batch())
+    (first, second), _ = values(batch)
+    columns = columns_of(batch, "drawn")
+    names = {column.name: column for column in columns}
+    assert len(names) == len(columns) and set(first) - {"messages", "other_images"} <= set(names)
+    row = batch.rows()[0]
+    tables = batch.tables_of(row)
+    assert first["silence_zero"] == tables["silence_zero"].tolist()
+    assert first["forecast_region"] == [tables[f"{place}.forecast_region"].tolist() for place in (0, 1)]
+    assert first["place_cells"] == [place["cells"] for place in row["places"]] and second["place_cells"] == []
+    assert first["lens_word"] == row["readings"]["lens"]["words"] and len(first["lens_place_word"][0]) == 5
+    assert first["painted_rank_hidden"] == row["readings"]["agreement"]["maps"]["hidden"]["painted"]["rank"]
+    assert names["forecast_region"].words.endswith("in nats; [places][5 layers][4 heads]")
+    text = card(batch, columns, "2 items", [], 2, "all")
+    assert "readings of each item: forecast, relative, lens, agreement" in text and "none is an explanation" in text
 
 
 def test_a_picture_goes_without_what_its_file_says_and_upright(rows):

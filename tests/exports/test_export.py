@@ -27,8 +27,8 @@ from attention.errors import InvalidRequest, LimitExceeded, NotInRun
 from attention.exports import folder_zip, layers
 from attention.exports import run as run_export
 from attention.exports.export import export
-from attention.exports.folder_zip import _run_files, zipped, zipped_bytes
-from attention.runs.checks.unpack import unpack_run
+from attention.exports.folder_zip import packed_files, zipped, zipped_bytes
+from attention.folders import unpack_run
 from attention.runs.selection import select
 from attention.serving.exports import OTHERS
 from attention.serving.few import Few
@@ -233,12 +233,13 @@ def test_zip_holds_a_run_that_opens(run, tmp_path):
 
 def test_a_zip_comes_in_blocks_and_its_length_is_known_before(run, tmp_path, monkeypatch):
     monkeypatch.setattr(folder_zip, "BLOCK_BYTES", 1000)
-    blocks = list(zipped(run))
-    assert max(map(len, blocks)) < 1000 + 300 * len(_run_files(run)) and len(blocks) > 50
-    assert sum(map(len, blocks)) == zipped_bytes(run)
+    files = packed_files(run)
+    blocks = list(zipped(files))
+    assert max(map(len, blocks)) < 1000 + 300 * len(files) and len(blocks) > 50
+    assert sum(map(len, blocks)) == zipped_bytes(files)
     (tmp_path / "run.zip").write_bytes(b"".join(blocks))
     unpack_run(tmp_path / "run.zip", tmp_path / "back", 1 << 30)
-    names = [path.relative_to(run.folder) for path in _run_files(run)]
+    names = [each.path.relative_to(run.folder) for each in files]
     assert all((tmp_path / "back" / name).read_bytes() == (run.folder / name).read_bytes() for name in names)
 
 
@@ -390,9 +391,9 @@ def test_a_download_is_the_file_that_export_writes(client, run, tmp_path, format
 def test_the_run_is_downloaded_as_a_zip(client, run):
     response = get(client, "format=zip")
     assert response.headers["Content-Disposition"] == f'attachment; filename="{run.info["id"]}.zip"'
-    assert int(response.headers["Content-Length"]) == len(response.content) == zipped_bytes(run)
+    assert int(response.headers["Content-Length"]) == len(response.content) == zipped_bytes(packed_files(run))
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
-        assert archive.testzip() is None and len(archive.namelist()) == len(_run_files(run))
+        assert archive.testzip() is None and len(archive.namelist()) == len(packed_files(run))
 
 
 def test_columns_and_what_keys_receive_are_downloaded_too(client, run):

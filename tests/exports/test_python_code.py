@@ -93,7 +93,7 @@ def address(run):
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 120
     while not server.started:
         assert time.monotonic() < limit
         threading.Event().wait(0.01)

@@ -8,16 +8,19 @@ from functools import partial
 
 import numpy as np
 import pytest
+from made_readings import write_forecast, write_lens, write_relative
 from pictures import noise
 from programs import run_in_node
 from safetensors import safe_open
 from tiny_families import gemma3, internvl, paligemma, qwen2_5_vl
 
 from attention import Request, extract
+from attention.answers.of_run import RUN_ANSWERS
 from attention.commands.main import main
 from attention.environment import EXAMPLES, VIEWER
 from attention.errors import InvalidRequest
 from attention.exports.site import write_site
+from attention.kinds.kept import kept_readings
 from attention.models.kept import free
 from attention.runs.run import open_run
 
@@ -119,7 +122,10 @@ def test_so_they_are_of_every_kind_of_layer(kind, tmp_path):
     write, fields = KINDS[kind]
     write(tmp_path / "model")
     asked = Request(noise((200, 90)), "what is it?", str(tmp_path / "model"), device="cpu", answer="red", **fields)
-    with extract(asked, tmp_path / "run") as run:
+    extract(asked, tmp_path / "run").close()
+    forecast = write_forecast(tmp_path / "run")
+    of, effects = f"reading={forecast.folder.name}", []
+    with forecast.run as run:
         site = write_site(run, tmp_path / "site")
         expected = {}
         for tower in run.towers():
@@ -128,13 +134,94 @@ def test_so_they_are_of_every_kind_of_layer(kind, tmp_path):
                 at = f"tower={tower}&layer={layer}"
                 expected[f"row?{at}&query={query}&source=factors"] = run.row(layer, query, tower, "factors")
                 expected[f"column?{at}&key={key}"] = run.column(layer, key, tower)
+                if tower == "language":
+                    effects += [f"row?{at}&query=9&{of}", f"column?{at}&key={key}&{of}"]
         for (values, about), truth, address in zip(
             ask(site.folder, [*expected]), expected.values(), expected, strict=True
         ):
             # scores of sharpened models are large: those of a row and of a column are rounded apart, as float32 is
             near = {"row": 4e-6, "column": 2e-4}[address.partition("?")[0]]
             assert about["ok"] and np.abs(values - truth.ravel()).max() <= near, (address, about["text"][:100])
+        for path, near in (("row", 4e-6), ("column", 2e-4)):  # as those of attention, which they are products of
+            held_to_the_routes(run, site.folder, [each for each in effects if each.startswith(path)], near)
     free()
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """A run with readings, and its site."""
+    folder = shutil.copytree(EXAMPLES / "shapes", tmp_path_factory.mktemp("read") / "run")
+    forecast = write_forecast(folder)
+    lens, relative = write_lens(forecast.run), write_relative(forecast.run)
+    with forecast.run as run:
+        yield run, (forecast, relative, lens), write_site(run, folder.with_name("site"))
+
+
+def by_route(run, address):
+    """Numbers that the app's own route answers."""
+    path, _, query = address.partition("?")
+    answer = RUN_ANSWERS[path](run, dict(pair.split("=") for pair in query.split("&")))
+    return np.frombuffer(answer.content, "<f4"), answer.headers["X-Attention-Shape"]
+
+
+def held_to_the_routes(run, folder, asked, near):
+    """Assert that a page's numbers are those of the routes, relative to the largest of each answer."""
+    for (values, about), address in zip(ask(folder, asked), asked, strict=True):
+        truth, shape = by_route(run, address)
+        assert about["ok"] and about["shape"] == shape, (address, about["text"][:200])
+        assert np.array_equal(np.isnan(values), np.isnan(truth)), address
+        assert np.nanmax(np.abs(values - truth)) <= near * np.nanmax(np.abs(truth)), address
+
+
+def test_effects_of_a_forecast_are_those_of_the_routes(read):
+    run, (forecast, _, _), site = read
+    drawn, of = np.random.default_rng(0), f"reading={forecast.folder.name}"
+    asked = [f"row?layer={layer}&head={head}&{of}" for layer, head in ((2, 1), ("mean", "mean"), ("max", "max"))]
+    for _ in range(25):
+        layer, head = (int(drawn.choice(each)) for each in (run.layers(), range(run.heads())))
+        query, key = (int(drawn.integers(count)) for count in (run.queries(), run.keys()))
+        asked += [
+            f"row?layer={layer}&query={query}&{of}", f"row?layer={layer}&head={head}&query={query}&{of}",
+            f"column?layer={layer}&key={key}&{of}", f"column?layer={layer}&head=max&key={key}&{of}",
+        ]  # fmt: skip
+    last = run.queries() - 2
+    asked += [
+        f"row?layer=1&query={last}&{of}", f"row?layer=1&query={last - 1}&until={last}&{of}", f"atlas?{of}",
+        f"row?layer=max&head=mean&query=30&{of}", f"row?layer=0&query=20&until=22&{of}", f"atlas?key=40&{of}",
+        f"atlas?query=30&max_cells=50&{of}", f"masses?query=30&{of}", f"scores?name=silence_zero&{of}",
+        f"scores?name=silence_mean&{of}", f"scores?name=value&query=30&key=9&{of}", f"scores?name=value&key=9&{of}",
+    ]  # fmt: skip
+    held_to_the_routes(run, site.folder, asked, 1e-6)
+
+
+def test_relative_rows_and_the_words_of_a_lens_are_those_of_the_routes(read):
+    run, (_, relative, lens), site = read
+    of = f"reading={relative.folder.name}"
+    asked = [f"row?layer={layer}&head={head}&query=90&{of}" for layer in (1, "mean", "max") for head in (2, "max")]
+    asked += [f"row?layer=1&query=90&{of}", f"row?layer=1&head=0&query=80&until=82&{of}", f"atlas?query=90&{of}",
+              f"atlas?query=90&reduced=1&max_cells=50&{of}"]  # fmt: skip
+    held_to_the_routes(run, site.folder, asked, 4e-6)
+    ((_, words), (_, listed)) = ask(site.folder, [f"words?reading={lens.folder.name}&layer=2", "readings.json"])
+    assert json.loads(words["text"]) == lens.of_layer(2)
+    own, there = json.loads(listed["text"]), json.loads(json.dumps(kept_readings(run)))
+    own, there = ({each["name"]: each for each in found["readings"]} for found in (own, there))
+    assert own == there and len(own) == 3
+
+
+def test_what_of_readings_is_not_on_the_site_is_said(read, run, site, tmp_path):
+    _, (forecast, relative, lens), own = read
+    assert "it has the forecast, relative attention and the words of the lens. Other readings, trials" in own.holds
+    assert "Beside attention" not in site.holds and "Other readings, trials, and" in site.holds
+    names = [each.folder.name for each in (forecast, relative, lens)]
+    asked = [f"region?box=0,0,9,9&reading={names[0]}", f"scores?name=entropy&query=3&reading={names[0]}",
+             f"received?layer=0&reading={names[0]}", f"column?layer=0&key=3&reading={names[1]}",
+             f"row?layer=0&query=3&reading={names[2]}", "row?layer=0&query=3&reading=../x", "atlas?reading=__proto__",
+             f"row?layer=0&query=3&tower=vision&reading={names[0]}", "words?layer=0&reading=../../site",
+             f"words?layer=..&reading={names[2]}"]  # fmt: skip
+    for values, about in ask(own.folder, asked):
+        assert values is None and not about["ok"], about
+    for _, about in ask(site.folder, [f"row?layer=0&query=3&reading={names[0]}"]):
+        assert "does not hold that reading" in json.loads(about["text"])["error"]
 
 
 def test_stored_rows_masses_and_scores_are_the_runs_own(run, site):

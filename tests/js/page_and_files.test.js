@@ -11,6 +11,7 @@ import { jensenShannon, makeMaps } from '../../assets/viewer/numbers/pair.js';
 import { regionCells, shareIn } from '../../assets/viewer/numbers/regions.js';
 import { smoother } from '../../assets/viewer/paint/cells.js';
 import { coverage, divergingPixels, entry, overlayPixels, PALETTES, solidPixels } from '../../assets/viewer/paint/palette.js';
+import { targetName } from '../../assets/viewer/text/effect.js';
 import { expiredWords } from '../../assets/viewer/text/expired.js';
 import { learnedSinkSentence, sinksSentence } from '../../assets/viewer/text/sinks.js';
 import { onLearnedSink } from '../../assets/viewer/numbers/sinks.js';
@@ -47,6 +48,13 @@ test('a map has its range, its entries and its texts', () => {
     const said = barLabels(range);
     assert.deepEqual([said.low, said.middle, said.high], labels);
     assert.deepEqual([...values].map((value, cell) => (hidden?.[cell] ? null : entry(position(range, value)))), entries);
+  }
+});
+
+test('tokens of a target that are no neighbours are named apart', () => {
+  for (const { texts, target, name } of GOLDEN.targets) {
+    const tokens = texts.map((text, index) => ({ index, text, role: 'answer', grid: null }));
+    assert.equal(targetName({ grids: [], images: [], tokens }, { tokens: target }), name);
   }
 });
 

@@ -106,7 +106,8 @@ def test_a_tower_that_reads_everything_and_half_precision():
     expected, _ = modeling_gemma2.eager_attention_forward(
         module(), query.float(), key.float(), value.float(), None, softcap=3.0
     )
-    assert found.dtype == torch.bfloat16 and torch.equal(found, expected.to(torch.bfloat16))
+    # sums in another order may round to the neighbour
+    assert found.dtype == torch.bfloat16 and torch.allclose(found.float(), expected, rtol=2**-8, atol=1e-6)
 
 
 def test_gradients_pass():

@@ -93,7 +93,7 @@ def by_page(service, place, row, files) -> str | None:
 
     with ThreadPoolExecutor(1) as pool:  # Playwright, in other tests, keeps an event loop running in this thread
         try:
-            pool.submit(asyncio.run, click()).result(120)
+            pool.submit(asyncio.run, click()).result(300)
         except gr.Error as error:
             return error.message
     return None

@@ -61,7 +61,7 @@ def test_a_script_waits_while_no_more_is_taken_and_goes_on_where_it_ended(tmp_pa
         noise().save(item["image"])
     half = count // 2
     (tmp_path / f"{half}.png").write_bytes(b"no picture")
-    with served(tmp_path / "app", is_hosted=True) as (service, address):
+    with served(tmp_path / "app", is_hosted=True, is_brief=True) as (service, address):
         service.turns.limits = replace(service.turns.limits, waiting=1, running=1)  # of a script that asks for three
         hold_devices_until_one_is_refused(service.turns, monkeypatch)
         (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items[:half])))

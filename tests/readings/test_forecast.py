@@ -1,6 +1,6 @@
 """Forecasts of knock-outs: the gradient to every score, against autograd through eager attention."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -394,10 +394,67 @@ def test_a_head_without_an_output_adds_nothing_and_pulls_nothing(pocket, tmp_pat
     assert not direct.cells(2)[1].any() and forecast.keys(2)[0].any() and direct.cells(2)[0].any()
 
 
-def test_a_model_whose_layers_do_more_than_add_is_refused(tmp_path):
-    folder = tiny_families.write("gemma4", tmp_path / "model")
+def of_family(name, place):
+    """A run of a tiny model, and the model."""
+    folder = tiny_families.write(name, place / "model")
     asked = Request(coarse_noise(96, 96), PROMPT, str(folder), answer=ANSWER, vision=False, device="cpu")
-    run = extract(asked, tmp_path / "run")
+    return extract(asked, place / "run"), models.load(str(folder), "cpu")
+
+
+def test_layers_of_gemma_4_scale_what_earlier_ones_added(tmp_path, monkeypatch):
+    """Heads by hand: through their norm, the scales of all layers after, the final norm, the head and its cap."""
+    run, loaded = of_family("gemma4", tmp_path)
+    text, row = loaded.model.model.language_model, run.info["prompt_tokens"] - 1
+    cap, outputs, norms = 0.5, {}, {}
+    monkeypatch.setattr(loaded.model.config.get_text_config(), "final_logit_softcapping", cap)
+    scales = [0.5, 2.0, 1.5, 0.25, 3.0, 0.8]
+    with ExitStack() as hooks:
+        for index, (layer, scale) in enumerate(zip(text.layers, scales, strict=True)):
+            monkeypatch.setitem(layer._buffers, "layer_scalar", torch.tensor([scale]))
+            keep = lambda module, given, index=index: outputs.__setitem__(index, given[0][0, row])  # noqa: E731
+            hooks.callback(layer.self_attn.o_proj.register_forward_pre_hook(keep).remove)
+        for index, norm in enumerate([*(layer.post_attention_layernorm for layer in text.layers), text.norm]):
+            keep = lambda module, given, index=index: norms.__setitem__(index, given[0][0, row])  # noqa: E731
+            hooks.callback(norm.register_forward_pre_hook(keep).remove)
+        picture = coarse_noise(96, 96)
+        run = extract(PROMPT, tmp_path / "scaled", model=loaded, images=picture, answer=ANSWER, vision=False)
+        direct = attribute_directly(run, row + 1, model=loaded)
+    root = lambda at: (norms[at].pow(2).mean() + text.config.rms_norm_eps).rsqrt()  # noqa: E731
+    token = loaded.model.lm_head.weight[run.info["tokens"][row + 1]["id"]] * text.norm.weight * root(len(text.layers))
+    logit = direct.budget["logit"]
+    token = token * (logit / (cap * np.arctanh(logit / cap)))
+    assert abs(logit) < cap and abs(direct.budget["rest"]) <= 1e-5 * np.abs(direct.heads()).sum()
+    for index, layer in enumerate(text.layers):
+        heads = torch.zeros(run.heads(), len(outputs[index]))
+        for head, part in enumerate(outputs[index].chunk(run.heads())):
+            heads[head, head * len(part) : (head + 1) * len(part)] = part
+        added = layer.self_attn.o_proj(heads) * layer.post_attention_layernorm.weight * root(index)
+        expected = (added @ token * np.prod(scales[index:])).detach().numpy()
+        found = direct.heads()[index]
+        assert np.allclose(found, expected, rtol=1e-4, atol=1e-6) and np.abs(found).max() > 1e-6, index
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize("name", ["hy_v4_vl", "qwen4_exp", "gemma4_unified"])
+def test_streams_and_caps_are_frozen_and_the_parts_sum_to_the_logit(tmp_path, name):
+    run, loaded = of_family(name, tmp_path)
+    direct = attribute_directly(run, model=loaded)
+    budget, others = direct.budget, direct.budget["others"].values()
+    sizes = float(np.abs(direct.heads()).sum()) + sum(map(abs, others))
+    assert abs(budget["rest"]) <= 1e-5 * sizes and np.abs(direct.heads()).min(axis=1).all()
+    assert sum(others) + direct.heads().sum() + budget["embedding"] == pytest.approx(budget["logit"], abs=1e-5 * sizes)
+
+
+def test_a_model_whose_layers_do_more_than_add_is_refused(pocket, tmp_path, monkeypatch):
+    monkeypatch.setattr("attention.capture.direct_path.Frozen", nullcontext)  # norms are no scale then
     with pytest.raises(UnsupportedModel, match="do more than add to each other"):
-        attribute_directly(run, model=models.load(str(folder), "cpu"))
+        attribute_directly(pocket.run, model=models.load(str(POCKET), "cpu"), folder=tmp_path / "direct")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["inkling2", "inkling_mm_model"])
+def test_heads_whose_output_goes_through_a_convolution_have_no_part_of_their_own(tmp_path, name):
+    run, loaded = of_family(name, tmp_path)
+    with pytest.raises(UnsupportedModel, match="such as a convolution over tokens, before it is added"):
+        attribute_directly(run, model=loaded)
     assert not list((tmp_path / "run.readings").iterdir())

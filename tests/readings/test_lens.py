@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import tiny_families
 import torch
+from pictures import noise
 
 from attention import Request, extract
 from attention.capture import lens as lens_pass
+from attention.capture.asked_again import asked_again
+from attention.capture.direct_path import decoder_layers
 from attention.capture.lens import final_norm, read_lens
 from attention.capture.vocabulary import spelled
 from attention.environment import EXAMPLES, POCKET
 from attention.errors import CaptureError, NotInRun, UnsupportedModel
 from attention.models import loading as models
+from attention.runs.partial import PartialRun
 
 
 def run_of(folder, prompt, place):
@@ -50,11 +54,37 @@ def test_the_words_of_a_layer_are_its_hidden_state_through_norm_and_head(run):
     assert len({tuple(row) for row in lens.tables[0][:, 10].tolist()}) > 1  # layers say different things
 
 
-def test_a_model_whose_states_are_no_words_is_refused(tmp_path):
-    folder = tiny_families.write("hy_v4_vl", tmp_path / "model")
-    run = run_of(folder, "what is it?", tmp_path / "run")
+@pytest.mark.sample(1)
+@pytest.mark.parametrize("name", ["hy_v4_vl", "qwen4_exp", "inkling2", "gemma4", "idefics2"])
+def test_the_words_of_a_layer_are_those_of_the_model_that_ends_with_it(tmp_path, monkeypatch, name):
+    """Several streams, blocks of layers, a cap, a resampler before it: cut off, the model says the same."""
+    folder = tiny_families.write(name, tmp_path / "model")
+    asked = Request(noise((64, 48)), "what?", str(folder), answer="red", device="cpu", vision=False)
+    run, loaded = extract(asked, tmp_path / "run"), models.load(str(folder), "cpu")
+    ids, logprobs = read_lens(run, model=loaded, folder=tmp_path / "lens").tables
+    stack = decoder_layers(loaded)
+    holder = next(module for module in loaded.model.modules() if any(each is stack for each in module.children()))
+    with asked_again(run, PartialRun.create(tmp_path / "cut"), loaded, about=("language",)) as again:
+        tensors = again.tensors
+    for n in range(1, len(stack) + 1):
+        with monkeypatch.context() as cut, torch.no_grad():
+            cut.setitem(holder._modules, "layers", stack[:n])
+            own = torch.log_softmax(loaded.model(**tensors, use_cache=False).logits[0].float(), dim=-1)
+        top = own.topk(5)
+        assert np.allclose(logprobs[n - 1], top.values, atol=2e-5), n
+        assert np.allclose(logprobs[n - 1], own.gather(-1, torch.from_numpy(ids[n - 1]).long()), atol=2e-5), n
+
+
+def test_a_model_whose_states_are_no_words_is_refused(run, tmp_path, monkeypatch):
+    loaded = models.load(str(POCKET), "cpu")
+    layer = loaded.model.model.language_model.layers[0]
+    with monkeypatch.context() as changed, pytest.raises(UnsupportedModel, match="The norm after the last layer of"):
+        changed.setattr(lens_pass, "final_norm", lambda loaded: None)
+        read_lens(run, model=loaded, folder=tmp_path / "lens")
+    monkeypatch.setattr(lens_pass, "final_norm", lambda loaded: layer.self_attn.q_norm)
+    monkeypatch.setattr(lens_pass, "decoder_layers", lambda loaded: [layer.self_attn.q_norm])
     with pytest.raises(UnsupportedModel, match="several states for each token"):
-        read_lens(run, model=models.load(str(folder), "cpu"))
+        read_lens(run, model=loaded, folder=tmp_path / "lens")
 
 
 def test_logits_that_are_more_than_norm_and_head_are_refused(run, tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ def test_what_several_want_at_once_is_made_once():
     cache, begin, made = ArrayCache(1000), threading.Event(), []
 
     def make():
-        begin.wait(30)
+        begin.wait(120)
         made.append(np.zeros(1))
         return made[-1]
 

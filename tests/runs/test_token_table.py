@@ -53,7 +53,7 @@ def test_arrays_of_a_run_are_tensors_without_a_copy(run):
         run.score("image_mass"), run.exact_rows(92).copy(),
     ]  # fmt: skip
     for array in given:
-        with warnings.catch_warnings(action="error"):  # of one that may not be written into
+        with warnings.catch_warnings(action="error", category=UserWarning):  # of one that may not be written into
             tensor = torch.from_numpy(array)
         assert np.asarray(array) is array and np.shares_memory(tensor.numpy(), array)
     (shared, *_) = run.rows(92, source="factors")

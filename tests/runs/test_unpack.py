@@ -24,9 +24,9 @@ from safetensors.numpy import load_file, save_file
 from attention import open_run
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded
 from attention.exports.export import export
+from attention.folders import unpack_run
 from attention.runs.checks import zip_file as foreign_zip
 from attention.runs.checks.run import check_run
-from attention.runs.checks.unpack import unpack_run
 from attention.visitors.store import RunCache
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "shapes"  # a captured run with both towers

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ from attention.capture.lens import read_lens
 from attention.environment import EXAMPLES
 from attention.folders import open_folder
 from attention.models.kept import free
+from attention.readings.forecast import Forecast
 from attention.readings.reading import INDEX, readings_folder
+from attention.runs.factors import COMPUTED
 from attention.runs.pooling import pool_maps, pooled_shape
 from attention.runs.run import open_run
 from attention.serving.few import Few
+from attention.serving.received import GONE_S, NobodyAsks, _Walk
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
 
@@ -136,7 +140,7 @@ def test_what_is_there_is_listed_fresh_and_its_files_are_sent(client, run, forec
     broken.mkdir()
     (broken / INDEX).write_text(json.dumps({"kind": "forecast", "format": 1, "run": "another"}))
     assert "another run" in get(client, "readings.json").json()["unread"][0]
-    get(client, f"row?layer=0&query=3&reading={broken.name}", 500)
+    get(client, f"row?layer=0&query=3&reading={broken.name}", 422)
     shutil.rmtree(broken)
 
 
@@ -191,3 +195,40 @@ def test_of_a_comparison_each_member_has_readings_of_its_own(tmp_path):
             assert not get(client, "adapter_1/readings.json", ticket="both").json()["readings"]
             get(client, f"adapter_1/row?layer=1&reading={forecast.folder.name}", 404, "both")
             assert "several runs" in get(client, "readings.json", 404, "both").json()["error"]
+
+
+def test_effects_over_all_rows_say_how_far_they_are_to_whoever_prefers_that(client, run, forecast, monkeypatch):
+    going_on, keys = threading.Event(), Forecast._keys
+
+    def held(self, layer, tower, progress):
+        progress(2)
+        going_on.wait(60)
+        return keys(self, layer, tower, progress)
+
+    def walked(path):
+        """The answer once it is there: all that come before say how far it is."""
+        while (answer := client.get(f"{PREFIX}/one/{path}", headers={"Prefer": "respond-async"})).status_code == 202:
+            told.append(answer.json())
+        return answer.content
+
+    monkeypatch.setattr(Forecast, "_keys", held)
+    COMPUTED.forget(run.owner)
+    told, n, layers = [], run.queries(), run.layers()
+    of = f"reading={forecast.folder.name}"
+    first = client.get(f"{PREFIX}/one/row?layer=3&{of}", headers={"Prefer": "respond-async"})
+    assert first.status_code == 202 and first.json()["total"] == n and first.json()["done"] in (0, 2)
+    going_on.set()
+    assert walked(f"row?layer=3&{of}") == get(client, f"row?layer=3&{of}").content
+    assert walked(f"atlas?grid=0&{of}") == get(client, f"atlas?grid=0&{of}").content
+    assert all(each["total"] in (n, n * len(layers)) and each["done"] <= each["total"] for each in told)
+    for path in (f"row?layer=99&{of}", f"row?layer=mean&tower=vision&{of}"):
+        assert client.get(f"{PREFIX}/one/{path}", headers={"Prefer": "respond-async"}).status_code == 404
+
+
+def test_a_walk_that_nobody_asks_for_ends_and_begins_anew():
+    walk = _Walk(9)
+    walk.tell(3, 9)
+    walk.asked -= GONE_S + 1
+    with pytest.raises(NobodyAsks):
+        walk.tell(4, 9)
+    assert (walk.done, walk.total) == (4, 9)

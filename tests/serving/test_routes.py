@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 
@@ -22,7 +23,7 @@ from attention.runs.pooling import area_weights, pool_maps, pooled_shape
 from attention.runs.run import open_run
 from attention.serving.responses import PREFIX
 from attention.serving.routes import routes
-from attention.viewer_files import viewer_files
+from attention.viewer_files import BUNDLE, bundle, file_text, viewer_files
 
 TICKET = f"{PREFIX}/ticket"
 
@@ -41,6 +42,17 @@ def run(tmp_path_factory):
 def client(run):
     with TestClient(Starlette(routes=routes({"ticket": run}.__getitem__)), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Wait for what keys receive, however slow the machine is; `patience(0)`: wait for nothing."""
+
+    def wait(seconds):
+        monkeypatch.setattr("attention.serving.received.ANSWER_WAIT_S", seconds)
+
+    wait(60)
+    return wait
 
 
 def get(client, path, status=200):
@@ -195,8 +207,8 @@ def test_the_vision_tower_has_the_same_routes(client, run):
     assert numbers(get(client, "atlas?tower=vision&query=3&grid=3")).shape == (1, 4, 8, 4)
 
 
-def test_what_keys_receive_is_computed_once_and_followed_meanwhile(run):
-    begin, asked = threading.Event(), []
+def test_what_keys_receive_is_computed_once_and_followed_meanwhile(run, patience):
+    is_told, begin, asked = threading.Event(), threading.Event(), []
 
     class Slow:
         kind, info, queries, layers, layer_file = run.kind, run.info, run.queries, run.layers, run.layer_file
@@ -204,13 +216,17 @@ def test_what_keys_receive_is_computed_once_and_followed_meanwhile(run):
         def received(self, layer, tower, progress, head):
             asked.append(layer)
             progress(3, 9)
-            begin.wait(30)
+            is_told.set()
+            begin.wait(60)
             return run.received(layer, tower, head=head)
 
     with TestClient(Starlette(routes=routes({"ticket": Slow()}.__getitem__))) as client:
+        patience(0)
         first = get(client, "received?tower=vision&layer=0", 202)
-        assert first.json() == {"done": 3, "total": 9} and first.headers["Cache-Control"] == "no-store"
+        assert first.json()["total"] > 0 and first.headers["Cache-Control"] == "no-store"
+        assert is_told.wait(60)
         assert get(client, "received?tower=vision&layer=0", 202).json() == {"done": 3, "total": 9}
+        patience(60)
         begin.set()
         answer = get(client, "received?tower=vision&layer=0")
         assert len(asked) == 1 and np.array_equal(numbers(answer), run.received(0, "vision"))
@@ -387,6 +403,24 @@ def test_modules_come_under_the_hash_of_their_content(client):
     assert "max-age=31536000" in response.headers["Cache-Control"]
     for address in (f"{digest}/viewer.py", f"{digest}/..%2f..%2frun.py", f"0000/{'run.js'}", f"{digest}/"):
         assert client.get(f"{PREFIX}/assets/{address}").status_code == 404
+
+
+def test_a_page_fetches_its_modules_as_one_in_which_each_keeps_its_places(client):
+    digest, files = viewer_files()
+    answer = client.get(f"{PREFIX}/assets/{digest}/{BUNDLE}")
+    whole, places = bundle()
+    assert answer.text == whole and answer.headers["Content-Type"].startswith("text/javascript")
+    assert BUNDLE not in files and {"run.js", "comparison.js", "views/picture/gestures.js"} < set(places)
+    assert not re.search(r"^import\b", whole, re.MULTILINE) and whole.count("\nexport ") == 1
+    for name, first in places.items():
+        text = file_text(name)
+        for before, now in zip(text.split("\n"), whole[first : first + len(text)].split("\n"), strict=True):
+            is_blanked = not now.strip() and before.lstrip().startswith(("/**", "*"))
+            assert now == before or is_blanked or before.startswith(("import ", "export ")), (name, before, now)
+            assert len(now) == len(before)
+        assert whole[first + len(text) :].startswith("\nreturn {")
+    for component in (AttentionViewer(), ComparisonViewer()):
+        assert f"/assets/{digest}/" in component.js_on_load and f"'{BUNDLE}'" in component.js_on_load
 
 
 def test_the_template_holds_nothing_that_gradio_evaluates():

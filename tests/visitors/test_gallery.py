@@ -61,14 +61,14 @@ def test_one_that_is_too_large_is_refused_before_it_is_fetched(folder, cache, tm
 def test_one_that_cannot_be_had_is_said_in_the_log(source, folder, cache, tmp_path, monkeypatch, caplog):
     shown = []
     with fake_hub({"a/b": folder}, tmp_path / "hub", monkeypatch), caplog.at_level(logging.WARNING):
-        Gallery(source, MB).begin(cache, shown.append).join(30)
+        Gallery(source, MB).begin(cache, shown.append).join(120)
     assert shown == [] and f"The gallery {source} is not shown: " in caplog.text
 
 
 def test_a_run_that_is_damaged_is_left_out(folder, cache, caplog):
     (folder / "tall" / "run.json").write_text('{"format": 1}')
     shown = []
-    Gallery(str(folder), MB).begin(cache, shown.append).join(30)
+    Gallery(str(folder), MB).begin(cache, shown.append).join(120)
     assert shown == [{"the window: a?": "gallery-window"}]
     assert "tall is left out" in caplog.text
 

@@ -100,7 +100,7 @@ def test_a_download_that_fails_leaves_nothing_and_two_at_once_share_a_folder(cac
     with pytest.raises(OSError), logins.of(ADA, LOGIN) as at_work, at_work.folder("a/b", COMMIT, 10):
         raise OSError
     assert cache.files.n_bytes() == 0 and not list((cache.new_folder().parent / "by_login").iterdir())
-    both, found = threading.Barrier(2, timeout=10), []
+    both, found = threading.Barrier(2, timeout=60), []
 
     def job():
         with logins.of(ADA, LOGIN) as at_work, at_work.folder("a/b", COMMIT, 10) as folder:

@@ -5,6 +5,7 @@ import gc
 import os
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
 from coroutines import finish
@@ -35,7 +36,7 @@ def test_progress_and_result_reach_the_one_who_follows(partial):
 
     def work():
         partial.report("answer", 1, 2, answer="re")
-        assert seen.wait(10)
+        assert seen.wait(60)
         return {"run": str(partial.commit({"format": 1}))}
 
     async def scenario():
@@ -73,13 +74,24 @@ def test_a_cancelled_job_takes_its_folder_along(partial):
             partial.check_cancelled()
 
     job = Job(partial, work)
-    assert started.wait(10)
+    assert started.wait(60)
     job.cancel()
     finish(followed(job))
     with pytest.raises(Cancelled):
         job.result()
     assert not partial.folder.exists()
     assert job_threads() == []
+
+
+def test_a_stop_that_comes_too_late_leaves_nothing_in_the_finished_run(partial, monkeypatch):
+    replace = Path.replace
+
+    def stopped_just_before(path, target):
+        partial.cancel()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", stopped_just_before)
+    assert [path.name for path in partial.commit({"format": 1}).iterdir()] == ["run.json"]
 
 
 def test_an_error_is_handed_on_and_nothing_is_left(partial):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from hostile_pictures import jpeg_of_scans
 from PIL import Image
 
 from attention.errors import InvalidRequest
+from attention.visitors import library as library_module
 from attention.visitors.deleted import KEPT_SECONDS, purge, put_back, set_aside
 from attention.visitors.key import HEADER, Key, kept_key
 from attention.visitors.library import Library
@@ -94,6 +96,27 @@ def test_a_run_is_found_by_its_id_also_when_it_came_just_now(root):
     assert library.find("run", "late") is None and library.find("comparison", "circle") is None
     write_run(root / "a" / "late")
     assert library.find("run", "late") == root / "a" / "late"
+
+
+def test_what_comes_while_somebody_looks_is_found_by_who_asks_then(root, monkeypatch):
+    library, has_passed, goes_on = Library([root / "a"]), threading.Event(), threading.Event()
+    find, passes = library_module._finished_below, []
+
+    def finding(*given):
+        found = [*find(*given)]
+        passes.append(len(found))
+        has_passed.set()
+        assert goes_on.wait(60)
+        return found
+
+    monkeypatch.setattr(library_module, "_finished_below", finding)
+    assert library.look(0) == (0, 0) and has_passed.wait(60)
+    write_run(root / "a" / "late")
+    assert library.look(0) is not None
+    goes_on.set()
+    library._looking.join(60)
+    assert "late" in ids(library.lines()) and passes == [2, 3]
+    assert library.look() is None and passes == [2, 3, 3]
 
 
 def test_what_is_deleted_comes_back_under_its_ticket_or_is_gone_after_an_hour(root, monkeypatch):

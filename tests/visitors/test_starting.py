@@ -13,18 +13,18 @@ def test_the_start_is_told_step_by_step():
     libraries, downloading, model = threading.Event(), threading.Event(), threading.Event()
 
     def load(watch):
-        starting.has_libraries.wait(10)
+        starting.has_libraries.wait(60)
         watch(1_500_000_000, 4_300_000_000)
         downloading.set()
-        model.wait(10)
+        model.wait(60)
 
-    starting.begin(lambda: libraries.wait(10), load)
+    starting.begin(lambda: libraries.wait(60), load)
     assert starting.words() == f"{LIBRARIES}, 3 s so far."
     libraries.set()
-    assert downloading.wait(10) and not starting.is_over.is_set()
+    assert downloading.wait(60) and not starting.is_over.is_set()
     assert starting.words() == "The app is starting: downloading the model: 1.5 of 4.3 GB, 9 s so far."
     model.set()
-    assert starting.is_over.wait(10) and starting.words() is None
+    assert starting.is_over.wait(60) and starting.words() is None
 
 
 def test_a_model_that_cannot_be_had_ends_the_start_and_is_said_in_the_log(caplog):
@@ -33,5 +33,5 @@ def test_a_model_that_cannot_be_had_ends_the_start_and_is_said_in_the_log(caplog
 
     starting = Starting()
     starting.begin(lambda: None, fail)
-    assert starting.is_over.wait(10) and starting.has_libraries.is_set() and starting.words() is None
+    assert starting.is_over.wait(60) and starting.has_libraries.is_set() and starting.words() is None
     assert "At the start: There is no model." in caplog.text

@@ -71,7 +71,7 @@ def results(service, ticket, *asked):
         return job.result(), phases
 
     with ThreadPoolExecutor(1) as pool:  # Playwright, in other tests, keeps an event loop running in this thread
-        return [pool.submit(asyncio.run, result(given)).result(60)[0] for given in asked]
+        return [pool.submit(asyncio.run, result(given)).result(300)[0] for given in asked]
 
 
 def test_a_stranger_tries_an_example_and_nothing_is_written_beside_it(tmp_path):
@@ -81,8 +81,10 @@ def test_a_stranger_tries_an_example_and_nothing_is_written_beside_it(tmp_path):
     other = write_run(cache.new_folder())
     (other / "run.json").write_text((EXAMPLES / "shapes" / "run.json").read_text().replace(f'"{POCKET_ID}"', '"a/b"'))
     service = app.new_service(cache, is_hosted=True)
-    service.limits = replace(service.limits, picture_bytes=1000)  # of what is uploaded: a run's own are larger
+    # Of what is uploaded: a run's own are larger.
+    service.work.limits = replace(service.work.limits, picture_bytes=1000)
     service.load()
+    service.starting.is_over.wait()
     try:
         place, head = results(service, "example-shapes", {"box": [200, 80, 400, 200]}, {"heads": [[3, 1]]})
         assert len(place["controls"]) == 20 and place["first_other"] is None and place["painted"] is None

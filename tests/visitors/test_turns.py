@@ -74,8 +74,8 @@ def test_only_so_many_have_a_device_while_the_next_one_prepares():
         assert not has_it.is_set() and second.place()["before"] == 1 and third.place()["before"] == 2
         assert first.place() is None
         lets_go.set()
-    assert has_it.wait(10)
-    thread.join(10)
+    assert has_it.wait(60)
+    thread.join(60)
 
 
 @pytest.mark.parametrize("is_begun", [False, True])

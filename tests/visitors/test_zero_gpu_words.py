@@ -187,6 +187,6 @@ def test_only_a_process_of_ones_own_is_ended():
         end_worker(process)
     os.kill(other, 0)  # it is still there
     end_worker(child.pid)
-    assert child.wait(10) == -9
+    assert child.wait(60) == -9
     child.stdout.close()
     child.stdin.close()

@@ -43,6 +43,7 @@
  * @property {number[]} answer_rows  first and last
  * @property {Record<string, AlignedRows[]>} [aligned]  by the folder of a member, beyond the shared tokens
  * @property {{kind: string, dtype?: string | null, prompt?: string, why?: string}[]} [floors]  noise floors; `why` one was not measured
+ * @property {string[]} [floor_regions]  towers whose floors are known of any place
  * @property {string[]} [parts]  folders of members whose change is told apart
  * @property {Record<string, {unit: string}>} measures
  * @property {Record<string, number[]>} queries  rows that were compared beforehand, by tower
@@ -51,7 +52,7 @@
  * @typedef {import('./run_info.js').RunInfo} RunInfo
  */
 import { formatStrength } from './format.js';
-import { promptLength } from './run_info.js';
+import { answerTokens, promptLength } from './run_info.js';
 import { quotedSpan } from './token_text.js';
 
 /**
@@ -80,6 +81,18 @@ export function isSideBySide(comparison) {
 }
 
 const FLOORS = ['zero', 'dtype', 'paraphrase'];
+
+/**
+ * Those of the compared rows of a tower over which means are taken: the answer's, or all where none is.
+ * @param {ComparisonInfo} comparison
+ * @param {string} tower
+ */
+export function answeringRows(comparison, tower) {
+  const rows = comparison.queries[tower] ?? [];
+  const [first, last] = comparison.answer_rows;
+  const answering = tower === 'vision' ? [] : rows.filter((row) => first <= row && row <= last);
+  return answering.length ? answering : rows;
+}
 
 /** The kinds of noise floors that were measured, each once. @param {ComparisonInfo | null} comparison */
 export function floorKinds(comparison) {
@@ -174,6 +187,17 @@ export function rowsOf(comparison, member, beside, { query, until = null }) {
     return group && (member ? group.other : group.base);
   });
   return begin && end ? { query: begin[0], until: end[1] > begin[0] ? end[1] : null } : null;
+}
+
+/**
+ * The tokens of the answer that all have in common, and whether that is the whole answer of each: what all can be asked about.
+ * @param {ComparisonInfo} comparison
+ * @param {RunInfo[]} infos  uncut
+ */
+export function commonAnswer({ shared_tokens: shared }, infos) {
+  const answers = infos.map(answerTokens);
+  const tokens = answers[0].filter((token) => token < shared);
+  return { tokens, isWhole: answers.every((own) => String(own) === String(tokens)) };
 }
 
 /**

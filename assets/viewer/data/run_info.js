@@ -41,6 +41,7 @@
  * @property {string} [kind]  softmax, or of layers without a file linear, convolution
  * @property {string | null} [file]
  * @property {number} [kv_heads]  heads of keys and values; several heads may share one
+ * @property {number} [head_dim]
  * @property {boolean} [learned_sink]  whether a row lacks to 1 what its head put on a learned sink, which is no key
  *
  * @typedef {object} Tower

@@ -33,9 +33,10 @@ import { LruCache } from './lru.js';
  * @typedef {{tower: string, name: string}} TableWish  the same in every layer and head
  * @typedef {{place: number[], image: number}} Place
  * @typedef {{tower: string, query: number, until?: number | null, region: Place, effect?: string | null}} RegionWish  with `effect` the forecast of its knock-out
- * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place, part?: string, floor?: string}} ChangeWish
+ * @typedef {{tower: string, measure: string, adapter: number, query: number | null, region?: Place, part?: string, floor?: string, effect?: string}} ChangeWish
  *   how far heads moved under an adapter, from 0; without a row the mean over those that are compared. `part`: by their layer's own weights
- *   (`direct`) or by what enters it (`inherited`); `floor`: of the base by itself, by the kind of a noise floor
+ *   (`direct`) or by what enters it (`inherited`); `floor`: of the base by itself, by the kind of a noise floor; `effect`: of the
+ *   forecasts of this name, of which scores are asked for and not this
  */
 
 /**
@@ -49,6 +50,8 @@ import { LruCache } from './lru.js';
 
 /** How long to wait before asking again for what is still being computed. */
 const ASK_AGAIN_MS = 200;
+/** What takes long says how far it is, by RFC 7240. */
+const ASYNC = { Prefer: 'respond-async' };
 
 export class RequestFailed extends Error {
   /**
@@ -86,7 +89,7 @@ export function createSource({
   async function get(path, signal, priority) {
     let response;
     try {
-      response = await fetch(`${base}/${path}`, { signal, priority, credentials: 'same-origin' });
+      response = await fetch(`${base}/${path}`, { signal, priority, credentials: 'same-origin', headers: ASYNC });
     } catch (error) {
       if (signal.aborted) throw error;
       throw new RequestFailed('The server cannot be reached.');
@@ -215,10 +218,10 @@ export function createSource({
       return wanted('places', path, async (signal) => (await get(path, signal)).json());
     },
 
-    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @returns {Promise<import('../text/lens.js').Words | null>} */
-    words: (name, layer) => {
+    /** What every token reads as after a layer, by a lens. @param {string} name @param {number} layer @param {string} [lane] @returns {Promise<import('../text/lens.js').Words | null>} */
+    words: (name, layer, lane = 'words') => {
       const path = wordsPath(name, layer);
-      return wanted('words', path, async (signal) => (await get(path, signal)).json());
+      return wanted(lane, path, async (signal) => (await get(path, signal)).json());
     },
 
     // Of a comparison
@@ -339,9 +342,9 @@ export function tablePath({ tower, name }) {
 }
 
 /** @param {ChangeWish} wish */
-export function changePath({ tower, measure, adapter, query, region, part, floor }) {
-  const of = `${part ? `&part=${part}` : ''}${floor ? `&floor=${floor}` : ''}`;
-  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}${of}`;
+export function changePath({ tower, measure, adapter, query, region, part, floor, effect }) {
+  const which = `${part ? `&part=${part}` : ''}${floor ? `&floor=${floor}` : ''}`;
+  return `change?tower=${tower}&measure=${measure}&adapter=${adapter}${query === null ? '' : `&query=${query}`}${region ? placed(region) : ''}${which}${of(effect)}`;
 }
 
 /** @param {RegionWish} wish */

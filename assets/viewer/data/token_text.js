@@ -80,7 +80,7 @@ export function quotedSpan(info, first, last) {
 }
 
 /** @param {string} text */
-function inQuotes(text) {
+export function inQuotes(text) {
   const bare = text.trim() ? text.replace(/^ | $/g, '') : text;
   return `“${inked(bare).map((piece) => (piece.isSpace && bare.trim() ? piece.text.replaceAll('·', ' ') : piece.text)).join('')}”`;
 }

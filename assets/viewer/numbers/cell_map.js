@@ -9,6 +9,7 @@
  * @typedef {object} CellMap  as the server sends it, in nats
  * @property {string} name
  * @property {{tokens: number[], against: number | null}} target
+ * @property {string} [other]  the text of the token that the one is set against, where it is known
  * @property {number[] | null} rows   from which alone cells were hidden
  * @property {[number, number]} block  rows and columns of cells that were hidden together
  * @property {number} value           of the target with nothing changed
@@ -36,13 +37,13 @@ export const measuresOf = (map) => /** @type {Measure[]} */ (Object.keys(map.mea
  */
 export function drawnCells(map, measure, number, { rows, cols }, { curve, clip }) {
   const own = map.grids.find(({ grid }) => grid === number);
-  const blocks = own?.[measure];
-  if (!own || !blocks) return null;
+  if (!own) return null;
+  const blocks = own[measure]; // undefined where nothing was measured in this way
   const [down, right] = map.block;
   const values = new Float32Array(rows * cols);
   const hidden = new Uint8Array(rows * cols);
   for (let cell = 0; cell < values.length; cell++) {
-    const change = blocks[Math.floor(Math.floor(cell / cols) / down)][Math.floor((cell % cols) / right)];
+    const change = blocks?.[Math.floor(Math.floor(cell / cols) / down)][Math.floor((cell % cols) / right)] ?? null;
     values[cell] = change ?? 0;
     hidden[cell] = Number(change === null);
   }

@@ -22,7 +22,12 @@ const WORDS = {
   region_peak: { text: 'peak into the place', title: 'where the highest cell came into the place (+100 points), or left it (−100)' },
   region_rank: { text: 'change of rank of the place', title: "how many cells more (+) or fewer (−) lie above the place's best one: lower is nearer" },
   region_iou: { text: 'change of overlap with the place', title: 'how much more the highest cells overlap with the place: intersection over union, by area' },
+  effect_of_pictures: { text: 'change of effect on the picture', title: 'how much more (−: loses) the answer would change if this head read the pictures a little less, by the forecast' },
+  effect_of_silence: { text: 'change of effect of the head', title: 'how much more (−: loses) the answer would change if this head put out nothing, by the forecast' },
 };
+
+/** Which score of a forecast each is that is of one. @type {Record<string, string>} */
+export const EFFECT_SCORES = { effect_of_pictures: 'image_mass', effect_of_silence: 'silence_zero' };
 
 /** The order in which they are offered: first those that say how far, then those that say which way. */
 const ORDER = Object.keys(WORDS);
@@ -33,8 +38,10 @@ const IN_POINTS = ['d_image_mass', 'd_sink_mass', 'region_share', 'region_mass',
  * What can be chosen, in order; measures of a place where there is one.
  * @param {{measures: Record<string, {unit: string}>}} comparison
  * @param {boolean} [hasPlace]
+ * @param {{kind: string} | null} [reading]  what is shown instead of what was read
  */
-export function offeredMeasures({ measures }, hasPlace = false) {
+export function offeredMeasures({ measures }, hasPlace = false, reading = null) {
+  if (reading) return reading.kind === 'forecast' ? Object.keys(EFFECT_SCORES) : [];
   const place = (/** @type {string} */ name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
   return [...Object.keys(measures).sort((a, b) => place(a) - place(b)), ...(hasPlace ? REGION_MEASURES : [])];
 }
@@ -49,9 +56,12 @@ export function measureTitle(measure) {
   return WORDS[measure]?.title ?? measure;
 }
 
+/** Whether it is of forecasts. @param {string} measure */
+export const isOfEffect = (measure) => measure in EFFECT_SCORES;
+
 /** Whether a measure has two directions. @param {string} measure */
 export function isSigned(measure) {
-  return measure.startsWith('d_') || isOfRegion(measure);
+  return measure.startsWith('d_') || isOfRegion(measure) || isOfEffect(measure);
 }
 
 /** Whether it is of what lies on the picture, divided by its mass: of next to no mass it says little. @param {string} measure */
@@ -67,6 +77,7 @@ export function isOnImage(measure) {
  */
 export function formatMeasure(measure, unit, value) {
   if (Number.isNaN(value)) return 'no value';
+  if (isOfEffect(measure)) return `${formatSigned(value)} nats`;
   if (IN_POINTS.includes(measure)) return formatPoints(value);
   if (measure === 'region_lift') return `${formatSigned(value)}×`;
   if (measure === 'region_rank') return `${formatSigned(Number(value.toFixed(1)))} places`;

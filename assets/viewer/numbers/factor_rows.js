@@ -64,6 +64,28 @@ export function columnOf(layer, queries, key, logSums, at, reads) {
   return column;
 }
 
+/**
+ * Effects of the forecast that stand for a row or a column of attention: -A (pull . value - pull_output), in nats.
+ * @param {Layer} layer
+ * @param {Float32Array} attention  [heads, places]: of one query the keys, of one key the queries
+ * @param {(head: number, place: number) => number} seen  pull . value
+ * @param {(head: number, place: number) => number} own   pull . output
+ */
+export function effectsOf({ heads }, attention, seen, own) {
+  const n = attention.length / heads;
+  return attention.map((weight, i) => {
+    const [head, place] = [Math.floor(i / n), i % n];
+    return weight === 0 ? 0 : 0 - weight * (seen(head, place) - own(head, place));
+  });
+}
+
+/** The sum of products of two vectors of some width. @param {Float32Array} a @param {number} from @param {Float32Array} b @param {number} start @param {number} width */
+export function product(a, from, b, start, width) {
+  let sum = 0;
+  for (let d = 0; d < width; d++) sum += a[from + d] * b[start + d];
+  return sum;
+}
+
 /** @param {Layer} layer @param {number} head @param {number} at */
 function keyStart({ heads, kvHeads, keys, headDim }, head, at) {
   return (Math.floor(head / (heads / kvHeads)) * keys + at) * headDim;
@@ -71,9 +93,7 @@ function keyStart({ heads, kvHeads, keys, headDim }, head, at) {
 
 /** @param {Layer} layer @param {Float32Array} query @param {number} from @param {Float32Array} key @param {number} at */
 function scoreOf({ headDim, scaling, softcap }, query, from, key, at) {
-  let sum = 0;
-  for (let d = 0; d < headDim; d++) sum += query[from + d] * key[at + d];
-  const score = scaling * sum;
+  const score = scaling * product(query, from, key, at, headDim);
   return softcap ? softcap * Math.tanh(score / softcap) : score;
 }
 
@@ -90,6 +110,23 @@ export function reduced(arrays, by) {
     result[i] = by === 'max' ? value : value / arrays.length;
   }
   return result;
+}
+
+/** The same of effects: the largest is that of the largest size, with its sign. @param {Float32Array[]} arrays @param {'mean' | 'max'} by */
+export function reducedEffects(arrays, by) {
+  if (by === 'mean') return reduced(arrays, by);
+  const [high, low] = [reduced(arrays, 'max'), reduced(arrays.map((array) => array.map((value) => -value)), 'max')];
+  return high.map((value, i) => (value >= low[i] ? value : -low[i]));
+}
+
+/**
+ * One head of [heads, n], or what they are reduced to; all where none is named.
+ * @param {Float32Array} values @param {number} heads @param {import('../data/run_info.js').Choice | null} head @param {(arrays: Float32Array[], by: 'mean' | 'max') => Float32Array} by
+ */
+export function chosenHead(values, heads, head, by) {
+  if (head === null) return values;
+  const each = split(values, values.length / heads);
+  return typeof head === 'string' ? by(each, head) : each[head];
 }
 
 /** Parts of [parts, size] as arrays. @param {Float32Array} values @param {number} size */

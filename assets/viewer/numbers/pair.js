@@ -29,6 +29,7 @@
  */
 import { gridsOf, keysOfGrid } from '../data/run_info.js';
 import { areShares, numbersAreOfTokens } from '../data/selection.js';
+import { isRatio } from './ratios.js';
 import { withoutSinks } from './sinks.js';
 import { rangeOf } from './colour_range.js';
 
@@ -69,7 +70,7 @@ function withRest(shown, hasOthers) {
  */
 export function makePair(info, { left, right, before, after, stands = null, isSideBySide = false }) {
   if (isSideBySide) return { left, right, before, after, stands, isSideBySide, isSame: false, apart: NaN, apartOnImage: NaN };
-  const isSame = before.row.length === after.row.length && before.row.every((value, key) => value === after.row[key]);
+  const isSame = before.row.length === after.row.length && before.row.every((value, key) => value === after.row[key] || (Number.isNaN(value) && Number.isNaN(after.row[key])));
   const isRow = before.direction === 'reads' && areShares(before);
   const keys = isRow ? gridsOf(info, before.tower).flatMap((grid) => [...keysOfGrid(info, grid)]) : [];
   const [there, here] = [before, after].map(({ row, imageMass }) => keys.map((key) => row[key] / imageMass));
@@ -106,21 +107,23 @@ export function jensenShannon(p, q) {
 export function makeMaps({ before, after, isSideBySide }, look, sharedHigh) {
   if (!before.cells.length || before.cells.length !== after.cells.length) return null;
   const { curve, clip, scale } = look;
-  const isColumn = before.direction === 'read by';
+  // Of effects, and of ratios, every cell counts, and 0 is in the middle of the colours.
+  const signs = { isEffect: before.effect !== null, isRatio: isRatio(before.effect) };
+  const isColumn = before.direction === 'read by' || signs.isEffect;
   const mode = isColumn ? 'raw' : look.sinks;
   const [there, here] = [before, after].map((shown) => withoutSinks(shown.cells, shown.sinks, mode));
   const evenOf = (/** @type {Shown} */ shown) => (scale === 'uniform' && !isColumn ? shown.mass / shown.cells.length : undefined);
   const even = evenOf(before); // one unit for both: the left one's
   const high = scale === 'atlas' && sharedHigh !== null ? sharedHigh : undefined;
   const hidden = there.hidden || here.hidden ? both(there.hidden, here.hidden) : null;
-  const range = rangeOf(joined(there.values, here.values), { curve, clip, even, high, hidden: hidden && joined(there.hidden, here.hidden, before.cells.length) });
+  const range = rangeOf(joined(there.values, here.values), { curve, clip, even, high, hidden: hidden && joined(there.hidden, here.hidden, before.cells.length), ...signs });
   // Where each is shown by itself each has a range of its own.
-  const [first, second] = isSideBySide ? [rangeOf(there.values, { curve, clip, even, high, hidden: there.hidden }), rangeOf(here.values, { curve, clip, even: evenOf(after), high, hidden: here.hidden })] : [range, range];
+  const [first, second] = isSideBySide ? [rangeOf(there.values, { curve, clip, even, high, hidden: there.hidden, ...signs }), rangeOf(here.values, { curve, clip, even: evenOf(after), high, hidden: here.hidden, ...signs })] : [range, range];
   const values = here.values.map((value, cell) => value - there.values[cell]);
   const sizes = values.map(Math.abs);
   const own = look.magnified ? inUnit(rangeOf(sizes, { curve, clip, hidden }), range) : null;
   const unit = range.factor === 1 ? {} : { even: 1 / range.factor };
-  const shared = own ?? { ...rangeOf(sizes, { ...unit, curve, clip: 100, hidden }), high: range.high, low: range.low, clipped: above(sizes, hidden, range) };
+  const shared = own ?? { ...rangeOf(sizes, { ...unit, curve, clip: 100, hidden }), unit: range.unit, high: range.high, low: range.low, clipped: above(sizes, hidden, range) };
   return { before: { ...there, range: first }, after: { ...here, range: second }, difference: { values, hidden, range: shared, isOwn: own !== null } };
 }
 

@@ -16,23 +16,34 @@
  * @property {Record<string, {positions: number[], layers: Record<string, TensorFile & Formula>}>} towers  positions: of the stored rows
  * @property {TensorFile | null} masks   packed, eight keys a byte
  * @property {TensorFile | null} scores  tables of the stored rows: [layers, heads, rows], by tower and name
+ * @property {import('./site_readings.js').PublishedReadings} [readings]
  */
 import { keyOf } from '../data/held.js';
 import { RequestFailed } from '../data/source.js';
 import { keysOfGrid, layersOf } from '../data/run_info.js';
-import { columnOf, reduced, rowOf, split } from './factor_rows.js';
+import { chosenHead, columnOf, reduced, reducedEffects, rowOf, split } from './factor_rows.js';
 import { pooled, pooledShape } from './pooling.js';
+import { createEffects, generalRows } from './site_readings.js';
+import { createRelative } from './site_relative.js';
 
-const NOT_HERE = 'This page computes rows, columns and maps of attention. For this number open the run in the app.';
+const NOT_HERE = 'This page computes rows, columns and maps. For this number open the run in the app.';
+const NONE = { records: [], effects: {}, general: {} };
 
 /**
  * @param {PublishedRun} site
  * @param {RunInfo} info
  * @param {object} reading
  * @param {import('../data/tensor_file.js').TensorReader} reading.tensors
+ * @param {import('../data/tensor_file.js').TensorReader} [reading.ofReadings]  another of the same files, with a cache of its own
  * @param {typeof globalThis.fetch} reading.file  a file of the run's, by its path below it
  */
-export function createRunAnswers(site, info, { tensors, file }) {
+export function createRunAnswers(site, info, { tensors, ofReadings = tensors, file }) {
+  const readings = site.readings ?? NONE;
+  const effects = createEffects(readings, {
+    formulaOf: (tower, number, signal) => formulaOf(layerAt(tower, number), signal),
+    rowAt: (tower, number, query, signal) => rowAt(tower, number, query, true, signal), columnAt,
+  }, ofReadings);
+
   /** @param {string} tower @param {number} number */
   function layerAt(tower, number) {
     const layer = site.towers[tower]?.layers[number];
@@ -107,11 +118,14 @@ export function createRunAnswers(site, info, { tensors, file }) {
    * @param {Fields} asked @param {number} number @param {AbortSignal | null} signal
    */
   async function valuesAt(asked, number, signal) {
+    const { tower, isRow, effect } = asked;
+    if (effect !== null && isRow && asked.query === null) return effects.rowAt(effect, tower, number, null, signal);
     const [first, last] = spanOf(asked);
-    const isStored = asked.isRow && isWholeStored(asked.tower, first, last) && !asked.isExact;
+    const isStored = isRow && isWholeStored(tower, first, last) && !asked.isExact;
     const values = [];
     for (let at = first; at <= last; at++) {
-      values.push(await (asked.isRow ? rowAt(asked.tower, number, at, !isStored, signal) : columnAt(asked.tower, number, at, signal)));
+      if (effect !== null) values.push(await effects[isRow ? 'rowAt' : 'columnAt'](effect, tower, number, at, signal));
+      else values.push(await (isRow ? rowAt(tower, number, at, !isStored, signal) : columnAt(tower, number, at, signal)));
     }
     return values.length > 1 ? reduced(values, 'mean') : values[0];
   }
@@ -130,18 +144,16 @@ export function createRunAnswers(site, info, { tensors, file }) {
   async function reading(asked, signal) {
     const { tower, layer, head } = asked;
     const { heads } = info.towers[tower];
-    const chosen = (/** @type {Float32Array} */ values) => {
-      if (head === null) return values;
-      const each = split(values, values.length / heads);
-      return isReduced(head) ? reduced(each, head) : each[head];
-    };
-    const values = isReduced(layer) ? reduced((await allLayers(asked, signal)).map(chosen), layer) : chosen(await valuesAt(asked, /** @type {number} */ (layer), signal));
+    const by = asked.effect === null ? reduced : reducedEffects;
+    const chosen = (/** @type {Float32Array} */ values) => chosenHead(values, heads, head, by);
+    const values = isReduced(layer) ? by((await allLayers(asked, signal)).map(chosen), layer) : chosen(await valuesAt(asked, /** @type {number} */ (layer), signal));
     const rows = head === null ? heads : 1;
     return { values, shape: [rows, values.length / rows], source: sourceOf(asked) };
   }
 
   /** @param {Fields} asked */
   function sourceOf(asked) {
+    if (asked.effect !== null) return 'forecast';
     return asked.isRow && !asked.isExact && isWholeStored(asked.tower, ...spanOf(asked)) ? 'stored' : 'factors';
   }
 
@@ -178,6 +190,7 @@ export function createRunAnswers(site, info, { tensors, file }) {
 
   /** A score of the stored rows: all of them, one row's, or one layer's and head's. @param {Fields} asked @param {AbortSignal | null} signal */
   async function scores(asked, signal) {
+    if (asked.effect !== null) return effectScores(asked, asked.effect, signal);
     const name = `${asked.tower}.${asked.name}`;
     if (!site.scores || !(name in site.scores.tensors)) throw new RequestFailed(NOT_HERE, { status: 404, isLeftOut: true });
     const { positions } = site.towers[asked.tower];
@@ -199,9 +212,21 @@ export function createRunAnswers(site, info, { tensors, file }) {
     return { values, shape: [rows], ...about };
   }
 
+  /** What silencing each head does, or the effects at a key: [layers, heads]. @param {Fields} asked @param {string} effect @param {AbortSignal | null} signal */
+  async function effectScores(asked, effect, signal) {
+    const silenced = await effects.silenced(effect, asked.tower, asked.name, signal);
+    if (silenced) return { ...silenced, source: 'forecast' };
+    const { key } = asked;
+    if (asked.name !== 'value' || key === null) throw new RequestFailed(NOT_HERE, { status: 404, isLeftOut: true });
+    const layers = await allLayers(asked, signal);
+    const { heads } = info.towers[asked.tower];
+    const values = Float32Array.from(layers.flatMap((layer) => split(layer, layer.length / heads).map((row) => row[key])));
+    return { values, shape: [layers.length, heads], source: 'forecast' };
+  }
+
   /** What each key receives, the mean over all queries. @param {Fields} asked @param {AbortSignal | null} signal */
   async function received(asked, signal) {
-    if (isReduced(asked.layer)) throw new RequestFailed(NOT_HERE, { status: 404, isLeftOut: true });
+    if (isReduced(asked.layer) || asked.effect !== null) throw new RequestFailed(NOT_HERE, { status: 404, isLeftOut: true });
     const layer = layerAt(asked.tower, /** @type {number} */ (asked.layer));
     const [, [heads, keys]] = layer.tensors.received;
     return { values: /** @type {Float32Array} */ (await tensors.read(layer, 'received', { signal })), shape: [heads, keys], source: 'factors' };
@@ -209,6 +234,8 @@ export function createRunAnswers(site, info, { tensors, file }) {
 
   /** @type {Record<string, (asked: Fields, signal: AbortSignal | null) => Promise<Found>>} */
   const answers = { row: reading, column: reading, atlas, masses, scores, received };
+  /** @type {Record<string, (asked: Fields, name: string, signal: AbortSignal | null) => Promise<Found>>} */
+  const relative = createRelative(info, { reading, atlas, general: (name, tower, signal) => generalRows(readings, ofReadings, name, tower, signal) });
 
   /** @type {typeof globalThis.fetch} */
   async function fetch(address, { signal = null } = {}) {
@@ -216,8 +243,15 @@ export function createRunAnswers(site, info, { tensors, file }) {
     const fields = new URLSearchParams(query);
     if (path === 'run.json') return file('run.json', { signal });
     if (path === 'places') return file(`places_${fields.get('coordinates')}.json`, { signal });
+    if (path === 'readings.json') return Response.json({ readings: readings.records, unread: [] });
+    const name = fields.get('reading');
+    const { kind, layers = [] } = readings.records.find((each) => each.name === name) ?? {};
+    const layer = Number(fields.get('layer') ?? NaN);
+    if (path === 'words' && kind === 'lens' && layers.includes(layer)) return file(`readings/${name}/words_${layer}.json`, { signal });
     if (!Object.hasOwn(answers, path) || fields.has('box') || fields.has('point')) return refused(NOT_HERE);
-    return answered(() => answers[path](fieldsOf(path, fields), signal));
+    if (name === null || kind !== 'relative') return answered(() => answers[path](fieldsOf(path, fields), signal));
+    const asked = { ...fieldsOf(path, fields), effect: null };
+    return Object.hasOwn(relative, path) && asked.isRow && asked.query !== null ? answered(() => relative[path](asked, name, signal)) : refused(NOT_HERE);
   }
 
   return { fetch };
@@ -281,6 +315,9 @@ function refused(error) {
  * @property {number} grid
  * @property {number | null} maxCells
  * @property {string} name
+ * @property {number | null} key  of a score at a key
+ * @property {string | null} effect  the forecast whose effects are asked for
+ * @property {boolean} withReduced
  *
  * @typedef {{values: Float32Array, shape: number[], source: string, positions?: string}} Found
  */
@@ -292,11 +329,11 @@ function fieldsOf(path, fields) {
     const text = fields.get(name);
     return text === null ? null : text === 'mean' || text === 'max' ? text : Number(text);
   };
-  const isRow = path !== 'column' && !fields.has('key');
+  const isRow = path === 'scores' || (path !== 'column' && !fields.has('key'));
   return {
     tower: fields.get('tower') ?? 'language', layer: choice('layer'), head: choice('head'),
     query: number(isRow ? 'query' : 'key'), until: number('until'), isRow, isExact: fields.get('source') === 'factors', grid: number('grid') ?? 0,
-    maxCells: number('max_cells'), name: fields.get('name') ?? '',
+    maxCells: number('max_cells'), name: fields.get('name') ?? '', key: number('key'), effect: fields.get('reading'), withReduced: fields.get('reduced') === '1',
   };
 }
 

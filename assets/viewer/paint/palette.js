@@ -8,6 +8,8 @@
  * Knows no document and no canvas.
  */
 
+import { isSigned } from '../numbers/colour_range.js';
+
 /** The tables as hexadecimal RGB, 6 digits an entry. */
 const TABLES = {
   cividis:
@@ -167,6 +169,17 @@ export function overlayPixels(name) {
  */
 export function divergingPixels(isDark, isOver) {
   return pixels(bytesOf(DIVERGING[isDark ? 'dark' : 'light']), (i) => (isOver ? Math.round(255 * coverage(Math.max(0, Math.abs(2 * i - 255) - 1) * (255 / 254))) : 255));
+}
+
+/**
+ * The colours of a map: what is signed, effects and ratios alike, has the palette of differences whatever palette is chosen.
+ * @param {import('../numbers/colour_range.js').Range} range
+ * @param {PaletteName} name
+ * @param {{isDark: boolean, isOver: boolean}} where  `isOver`: laid over the picture
+ */
+export function mapPixels(range, name, { isDark, isOver }) {
+  if (isSigned(range)) return divergingPixels(isDark, isOver);
+  return isOver ? overlayPixels(name) : solidPixels(name);
 }
 
 /**

@@ -6,7 +6,9 @@
  */
 import { makeAtlas } from '../numbers/atlas.js';
 import { floorKinds, isShared, isSideBySide, rowsOf, seriesOf } from '../data/comparison_info.js';
+import { isOfEffect } from '../numbers/change_measures.js';
 import { changeWish, floorWishes, massesName } from './change_wish.js';
+import { changeOfEffects, effectSteps, whyNoChange } from './effect_change.js';
 import { readPositions, wantedAtlas } from './follow.js';
 import { atlasPath, changePath } from '../data/source.js';
 
@@ -14,8 +16,8 @@ import { atlasPath, changePath } from '../data/source.js';
 export function createBesideFollower(state) {
   /** How far heads moved, and how much of the picture they read at all, where that was kept: nothing is shown of two rows at once. */
   function kept() {
-    const { sources, whole, comparison, info, selection, right, measure, of, region, part } = state.get;
-    if (!whole || !comparison || !info || !selection || isSideBySide(comparison)) return {};
+    const { sources, whole, comparison, info, selection, right, measure, of, region, part, reading } = state.get;
+    if (!whole || !comparison || !info || !selection || reading || isSideBySide(comparison)) return {};
     const wish = changeWish(info, selection, { right, measure, of, region, part, comparison });
     const change = whole.keptChange(wish);
     if (!change) return {};
@@ -29,13 +31,13 @@ export function createBesideFollower(state) {
 
   /** How far heads moved, how much of the picture they read at all, and what else is set beside it. */
   async function follow() {
-    const { sources, infos, whole, comparison, info, selection, left, right, measure, of, scale, list, region, part, own } = state.get;
+    const { sources, infos, whole, comparison, info, selection, left, right, measure, of, scale, list, region, part, own, reading } = state.get;
     if (!whole || !comparison || !info || !selection) return;
     const isNow = (/** @type {(keyof import('./fields.js').ComparisonFields)[]} */ ...names) => {
-      const then = { sources, selection, left, right, measure, of, scale, list, region, part };
+      const then = { sources, selection, left, right, measure, of, scale, list, region, part, reading };
       return names.every((name) => state.get[name] === /** @type {any} */ (then)[name]);
     };
-    const wish = changeWish(info, selection, { right, measure, of, region, part, comparison });
+    const wish = changeWish(info, selection, { right, measure, of, region, part, comparison, reading });
 
     const readChange = async () => {
       const name = changePath(wish);
@@ -46,6 +48,13 @@ export function createBesideFollower(state) {
         return null;
       });
       if (found && isNow('sources', 'selection', 'right', 'measure', 'of', 'region', 'part')) state.set({ change: { name, values: found.values, positions: [] } });
+    };
+
+    const readEffects = async () => {
+      const name = changePath(wish);
+      if (state.get.change?.name === name) return;
+      const values = await changeOfEffects(sources, comparison, wish);
+      if (values && isNow('sources', 'selection', 'right', 'measure', 'of', 'reading')) state.set({ change: { name, values, positions: [] } });
     };
 
     const readMasses = async () => {
@@ -80,27 +89,27 @@ export function createBesideFollower(state) {
     };
 
     const readAtlases = async () => {
-      const atlas = scale === 'atlas' ? wantedAtlas(info, selection) : null;
+      const atlas = scale === 'atlas' ? wantedAtlas(info, selection, reading) : null;
       const isThere = atlas ? state.get.atlases[0]?.name === atlasPath(atlas) && state.get.atlasesOf === `${left} ${right}` : !state.get.atlases.length;
       if (isThere) return;
       // A tower of its own has maps of its own size.
-      const wishes = [left, right].map((member) => (own.length ? wantedAtlas(infos[member], selection) : atlas) ?? atlas);
+      const wishes = [left, right].map((member) => (own.length ? wantedAtlas(infos[member], selection, reading) : atlas) ?? atlas);
       const found = atlas ? await Promise.all([left, right].map((member, i) => sources[member].atlas({ ...atlas, ...wishes[i], ...rowsOf(comparison, member, left || right, atlas) }))) : [];
-      if (!isNow('sources', 'selection', 'left', 'right', 'scale')) return;
+      if (!isNow('sources', 'selection', 'left', 'right', 'scale', 'reading')) return;
       state.set({ atlases: atlas ? found.flatMap((numbers, i) => (numbers ? [makeAtlas(numbers, wishes[i] ?? atlas, infos[i ? right : left])] : [])) : [], atlasesOf: `${left} ${right}` });
     };
 
     const readSteps = async () => {
       const series = seriesOf(comparison.members);
       const isThere = series?.points.every(({ member }) => wish.query === null || member === 0 || rowsOf(comparison, member, member, { query: wish.query }) !== null);
-      const wishes = series && isThere && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of, region, part: '', comparison })) : [];
+      const wishes = series && isThere && list === 'steps' ? series.points.filter(({ member }) => member > 0).map(({ member }) => changeWish(info, selection, { right: member, measure, of, region, part: '', comparison, reading })) : [];
       const name = wishes.map(changePath).join(' ');
       if (!wishes.length || state.get.steps?.name === name) return;
-      const found = await whole.changes(wishes);
-      if (found && isNow('sources', 'selection', 'measure', 'of', 'list', 'region')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
+      const found = reading ? await effectSteps(sources, comparison, wishes) : await whole.changes(wishes);
+      if (found && isNow('sources', 'selection', 'measure', 'of', 'list', 'region', 'reading')) state.set({ steps: { name, tables: found.map(({ values }) => values) } });
     };
 
-    const ofHeads = isSideBySide(comparison) ? [] : [readChange(), readMasses(), readSteps(), readFloors()];
+    const ofHeads = isSideBySide(comparison) || whyNoChange(reading) ? [] : [isOfEffect(measure) ? readEffects() : readChange(), readMasses(), readSteps(), readFloors()];
     await Promise.all([...ofHeads, readLogprobs(), readLogprobFloors(), readAtlases()]);
   }
 

@@ -24,7 +24,7 @@ const SHARE = 1; // its place among what the server sends of each head
 export function createBestFollower(state, { fail }) {
   function wished() {
     const { comparison, info, pair, region: chosen, sources } = state.get;
-    if (!isSideBySide(comparison) || !info || !pair || pair.before.direction !== 'reads') return null;
+    if (!isSideBySide(comparison) || !info || !pair || pair.before.effect || pair.before.direction !== 'reads') return null;
     const { tower } = pair.before;
     const region = regionIn(info, chosen, tower);
     const both = [pair.before, pair.after].map(({ query, until }, i) => ({ source: sources[i ? pair.right : pair.left], row: { tower, query, until } }));

@@ -6,11 +6,13 @@
  * @typedef {import('../numbers/cell_map.js').CellMap} CellMap
  * @typedef {import('../numbers/cell_map.js').Measure} Measure
  */
-import { promptLength } from '../data/run_info.js';
-import { measuresOf } from '../numbers/cell_map.js';
-import { targetOf } from './reading.js';
+import { answerTokens, promptLength } from '../data/run_info.js';
+import { isTarget, targetAsked, targetOf } from './reading.js';
+import { howOf, paintOf } from './trials.js';
 
 const KIND = 'cells';
+const NOT_MADE = 'The address shows every cell tried, which has not been measured of this run: choose Tried without to measure it.';
+const NOT_HELD = 'This page does not hold that measurement.';
 
 /**
  * @param {import('./fields.js').ViewerState} state
@@ -21,14 +23,19 @@ export function createCellMap(state, asking) {
   let heard = null; // the last that was taken over
 
   /** @param {CellMap | null} map */
-  const isOfThese = (map) => map !== null && map.rows === null && String(map.target.tokens) === String(targetOf(state.get));
+  const isOfThese = (map) => isOf(map, targetOf(state.get));
 
-  /** @param {CellMap} map */
-  function take(map) {
-    const { cellsMeasure } = state.get;
-    const measures = measuresOf(map);
-    state.set({ cells: map, ...(!measures.includes(cellsMeasure) && { cellsMeasure: measures[0] }) });
+  /** @param {{rows?: unknown, target: import('./reading.js').Target | null} | null} map @param {import('./reading.js').Target} target */
+  const isOf = (map, target) => map !== null && map.rows === null && isTarget(map.target, target);
+
+  /** With the text of the token that the one is set against, as the forecast on screen has it. @param {CellMap} map */
+  function named(map) {
+    const { reading } = state.get;
+    return reading?.other && isTarget(map.target, targetOf(state.get)) ? { ...map, other: reading.other } : map;
   }
+
+  /** Something of it was measured in the way that is chosen. @param {{measured?: CellMap['measured']} | null} map */
+  const isMeasured = (map) => Boolean(map?.measured?.[howOf(state.get)]);
 
   /** @param {Error} error */
   const say = ({ message }) => state.set({ notice: message });
@@ -38,8 +45,17 @@ export function createCellMap(state, asking) {
     const { source } = state.get;
     const found = await source?.reading(name).catch(say);
     if (!found || state.get.source !== source) return false;
-    take({ ...found, name });
+    state.set({ cells: named({ ...found, name }) });
     return true;
+  }
+
+  /** One that was made before, with something in the way that is chosen. @param {import('./reading.js').Target} target */
+  async function find(target) {
+    const { source } = state.get;
+    const made = await source?.readings().catch(() => null);
+    if (state.get.source !== source) return false;
+    const found = (made ?? []).find((each) => each.kind === KIND && isOf(each, target) && isMeasured(each));
+    return Boolean(found) && fetch(/** @type {import('./readings.js').MadeReading} */ (found).name);
   }
 
   function hear() {
@@ -53,7 +69,7 @@ export function createCellMap(state, asking) {
       void fetch(asked.made.name);
     } else if (!asked.made && asked.partial && asked.partial !== heard) {
       heard = asked.partial;
-      take(asked.partial);
+      state.set({ cells: named(asked.partial) });
     }
   }
 
@@ -64,12 +80,12 @@ export function createCellMap(state, asking) {
       return asking !== null && info !== null && info.grids.length > 0 && promptLength(info) < info.tokens.length;
     },
 
-    /** Measure it, or what is missing of it. @param {'none' | 'mean' | 'blur'} [paint] */
-    ask(paint = 'none') {
+    /** Measure it in the way that is chosen, or what is missing of it. */
+    ask() {
       if (!asking || !cellMap.canAsk() || state.get.readings[KIND]?.working) return;
-      const { reading, cells } = state.get;
-      state.set({ cellsShown: true, ...(!isOfThese(cells) && { cells: null }), cellsMeasure: paint === 'none' ? 'hidden' : state.get.cellsMeasure });
-      asking.ask(KIND, { ...(reading && !reading.isWhole && { tokens: reading.tokens }), paint });
+      const { cells } = state.get;
+      state.set({ cellsShown: true, ...(!isOfThese(cells) && { cells: null }) });
+      asking.ask(KIND, { ...targetAsked(state.get), paint: paintOf(state.get) });
     },
 
     stop: () => asking?.stop(KIND),
@@ -77,12 +93,26 @@ export function createCellMap(state, asking) {
     /** Show it: what there is, else what was made before, else it is asked for. */
     async show() {
       const { cells, source } = state.get;
-      if (isOfThese(cells)) return state.set({ cellsShown: true });
-      const made = await source?.readings().catch(() => null);
-      if (state.get.source !== source) return;
-      const found = (made ?? []).find((each) => each.kind === KIND && isOfThese(/** @type {any} */ (each)));
-      if (found && (await fetch(found.name))) return state.set({ cellsShown: true });
-      cellMap.ask();
+      if (isOfThese(cells) && isMeasured(cells)) return state.set({ cellsShown: true });
+      if (await find(targetOf(state.get))) return state.set({ cellsShown: true });
+      if (state.get.source === source) cellMap.ask();
+    },
+
+    /** Leave places out in another way; a map on screen follows, and is measured where it lacks that. @param {Measure} how */
+    choose(how) {
+      state.set({ how });
+      if (!state.get.cellsShown || isMeasured(state.get.cells)) return;
+      cellMap.stop(); // what was measured so far is kept
+      void cellMap.show();
+    },
+
+    /** What an address says is shown, if it was measured: it is not asked for again. @param {{how: Measure, tokens: number[] | null, against: number | null}} wish */
+    async restore({ how, tokens, against }) {
+      const { info, source } = state.get;
+      if (!info) return;
+      state.set({ how });
+      const isFound = await find({ tokens: tokens ?? answerTokens(info), against });
+      if (state.get.source === source) state.set(isFound ? { cellsShown: true } : { notice: asking ? NOT_MADE : NOT_HELD });
     },
 
     dispose: state.on(['readings'], hear),

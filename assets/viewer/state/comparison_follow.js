@@ -33,9 +33,9 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
   const beside = createBesideFollower(state);
 
   async function follow() {
-    const { sources, infos, info, selection, left, right, own } = state.get;
+    const { sources, infos, info, selection, left, right, own, reading } = state.get;
     if (!info || !selection || !sources.length) return;
-    const then = { sources, selection, left, right, own };
+    const then = { sources, selection, left, right, own, reading };
     const isWanted = () => /** @type {(keyof typeof then)[]} */ (Object.keys(then)).every((name) => state.get[name] === then[name]);
     const begun = performance.now();
     clearTimeout(waiting);
@@ -46,7 +46,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
     sources.forEach((source) => source.drop('next'));
     state.set({ computing: null });
     const show = (/** @type {number} */ member, /** @type {import('../data/source.js').Numbers} */ numbers) =>
-      ({ ...makeShown(infos[member], selectionOf(selection, own, member), numbers, { shared: comparison.shared_tokens }), query: queryOf(info, selection), until: untilOf(info, selection) });
+      ({ ...makeShown(infos[member], selectionOf(selection, own, member), numbers, { shared: comparison.shared_tokens, effect: reading, asked: wishes[member] ?? undefined }), query: queryOf(info, selection), until: untilOf(info, selection) });
     // What was kept comes at once, and all of it together.
     const kept = sources.map((source, member) => {
       const wish = wishes[member];
@@ -84,8 +84,10 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
    * @param {Selection} selection
    */
   function wishOf(member, info, selection) {
-    const { comparison, left, right } = state.get;
-    const wish = rowWish(info, selection);
+    const { comparison, left, right, reading } = state.get;
+    if (reading?.members?.[member]?.why) return null;
+    const wish = rowWish(info, selection, reading);
+    if (selection.direction === 'received') return compared(wish);
     if (!comparison || !pointsAtTokens(info, selection) || selection.direction !== 'reads') {
       const isBeyond = comparison && pointsAtTokens(info, selection) && Math.max(wish.query, wish.until ?? 0) >= comparison.shared_tokens;
       return isBeyond ? null : compared(wish);
@@ -108,14 +110,14 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
 
   /** The rows of the tokens and layers beside, of the two on screen. */
   function prefetch() {
-    const { sources, comparison, infos, info, selection, left, right, own } = state.get;
+    const { sources, comparison, infos, info, selection, left, right, own, reading } = state.get;
     if (!comparison || !info || !selection || selection.until !== null || selection.direction !== 'reads') return;
     for (const member of [left, right]) {
       const its = selectionOf(selection, own, member);
-      const wish = rowWish(info, its);
+      const wish = rowWish(info, its, reading);
       const layers = layersOf(infos[member], its.tower);
       const here = layers.indexOf(/** @type {number} */ (wish.layer));
-      const near = pointsAtTokens(info, its) ? neighbours(its.token).map((token) => ({ ...its, token })).filter((next) => isInTower(info, next)).map((next) => rowWish(info, next)) : [];
+      const near = pointsAtTokens(info, its) ? neighbours(its.token).map((token) => ({ ...its, token })).filter((next) => isInTower(info, next)).map((next) => rowWish(info, next, reading)) : [];
       const beside = here < 0 ? [] : [here + 1, here - 1].filter((i) => i in layers).map((i) => ({ ...wish, layer: layers[i] }));
       sources[member].prefetch([...near, ...beside].filter(({ query }) => isShared(comparison, query)).map(compared), []);
     }
@@ -159,7 +161,7 @@ export function createComparisonFollower(state, { fail, painted, neighbours }) {
  */
 function standsFor(comparison, member, info, selection) {
   const query = queryOf(info, selection);
-  return pointsAtTokens(info, selection) && query >= comparison.shared_tokens ? alignedAt(comparison, member, query) : null;
+  return selection.direction !== 'received' && pointsAtTokens(info, selection) && query >= comparison.shared_tokens ? alignedAt(comparison, member, query) : null;
 }
 
 /** A row that is compared: always from the factors, never a mixture. @param {import('../data/source.js').RowWish} wish */

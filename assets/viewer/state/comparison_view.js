@@ -41,10 +41,11 @@ export function writeView({ left, right, measure, of, list, alone, split, magnif
  * @param {{adapter?: number, measure?: string}} view  of the manifest
  * @param {Record<string, string>} texts
  * @param {boolean} [hasPlace]  that is measured
+ * @param {boolean} [isForecast]  a forecast is shown
  */
-export function readView({ members, measures, parts, floors }, hasPicture, view, texts, hasPlace = false) {
+export function readView({ members, measures, parts, floors }, hasPicture, view, texts, hasPlace = false, isForecast = false) {
   const isOwn = members.some(({ own_towers: hasOwn }) => hasOwn); // then only each map by itself is there
-  const offered = offeredMeasures({ measures }, hasPlace);
+  const offered = offeredMeasures({ measures }, hasPlace, isForecast ? { kind: 'forecast' } : null);
   const right = number(texts.right, 1, members.length - 1) ?? number(String((view.adapter ?? -1) + 1), 1, members.length - 1) ?? 1;
   const left = (isOwn ? null : number(texts.left, 0, members.length - 1)) ?? 0;
   const split = number(texts.split, 0, 100);

@@ -57,9 +57,11 @@ export {};
  * @property {import('./region_follow.js').Measured | null} measured  all that is known of the place, while it is marked
  * @property {import('./reading.js').Reading | null} reading  the forecast whose effects are wished, null where it is the attention
  * @property {import('./readings.js').MadeReading[]} forecasts  that there are of the run, as far as is known
+ * @property {import('./readings.js').MadeReading[]} relatives  likewise, relative attention
  * @property {import('./trials.js').Trial | null} trial  the last of the answer without a place or a head
+ * @property {import('../numbers/cell_map.js').Measure} how  a place is left out: a marked one, and each cell of a map
+ * @property {import('./trials.js').Silence} silence  what a head gives instead
  * @property {import('../numbers/cell_map.js').CellMap | null} cells  what hiding each cell does, as far as it was measured
- * @property {import('../numbers/cell_map.js').Measure} cellsMeasure  which of it is shown
  * @property {boolean} cellsShown  on the picture, in the place of what is read
  * @property {import('../numbers/agreement.js').KeptAgreement | null} agreement  of maps with hiding and painting, on this input
  * @property {import('./readings.js').AskedReadings} readings  what was asked of the finished run, the last of each kind

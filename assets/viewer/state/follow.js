@@ -64,7 +64,7 @@ export function createFollower(state, { fail, painted, neighbours }) {
     else if (state.get.atlas?.name !== atlasPath(atlas)) {
       const [numbers] = await Promise.all([source.keptAtlas(atlas) ?? source.atlas(atlas), painted()]);
       if (!numbers || !isWanted()) return;
-      state.set({ atlas: makeAtlas(numbers, atlas, info) });
+      state.set({ atlas: makeAtlas(numbers, atlas, info), computing: null });
     }
     // Only now: it takes the server longer than the atlas, as it reads every layer exactly.
     followAbout().catch((error) => fail(source, error));
@@ -217,12 +217,13 @@ function unplacedMass(info, selection, row) {
  * @param {object} [of]
  * @param {number} [of.shared]  of its tokens, that are in common with another run: there the row ends
  * @param {import('./reading.js').Reading | null} [of.effect]  the forecast that the numbers are of
+ * @param {{query: number, until?: number | null}} [of.asked]  the rows that they are of, where they are others than the selected ones
  * @returns {Shown}
  */
-export function makeShown(info, selection, numbers, { shared = Infinity, effect = null } = {}) {
+export function makeShown(info, selection, numbers, { shared = Infinity, effect = null, asked } = {}) {
   const { tower, direction, token, layer, head, grid } = selection;
   const [query, until] = [queryOf(info, selection), untilOf(info, selection)];
-  const all = isRatio(effect) ? { ...numbers, values: octavesOf(numbers.values) } : effect ? summed(info, { ...selection, query, until }, numbers) : numbers;
+  const all = isRatio(effect) ? { ...numbers, values: octavesOf(numbers.values) } : effect ? summed(info, { ...selection, query, until, ...asked }, numbers) : numbers;
   const { values, shape, dtype, source } = cutRows(info, all, selection, shared);
   const row = chooseHead(values, shape[0], head, areSummed(effect));
   const whole = values === all.values ? row : chooseHead(all.values, shape[0], head);

@@ -4,6 +4,7 @@ import { highestOf, negligible } from '../numbers/change_matrix.js';
 import { belowNoise } from '../numbers/noise.js';
 import { changePath } from '../data/source.js';
 import { changeWish, massesName } from './change_wish.js';
+import { whyNoChange } from './effect_change.js';
 
 /**
  * @typedef {object} HeldMatrix
@@ -19,15 +20,15 @@ import { changeWish, massesName } from './change_wish.js';
 
 /**
  * @param {HeldMatrix | null} before
- * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of' | 'region' | 'part' | 'comparison' | 'floors'>} fields
+ * @param {Pick<import('./fields.js').ComparisonFields, 'info' | 'selection' | 'change' | 'imageMasses' | 'right' | 'measure' | 'of' | 'region' | 'part' | 'comparison' | 'floors'> & {reading?: import('./reading.js').Reading | null}} fields
  * @returns {{held: HeldMatrix | null, isStale: boolean}}  the same `held` where nothing of it has changed
  */
-export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of, region, part, comparison, floors: all }) {
-  if (!info || !selection) return { held: null, isStale: false };
+export function matrixNow(before, { info, selection, change, imageMasses, right, measure, of, region, part, comparison, floors: all, reading = null }) {
+  if (!info || !selection || whyNoChange(reading)) return { held: null, isStale: false };
   const { tower } = selection;
   const massName = massesName(info, selection, { right, measure, of });
   const isMass = massName === null || imageMasses === null || imageMasses.name === massName;
-  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison })) && isMass;
+  const isNow = change?.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison, reading })) && isMass;
   if (!isNow || !change) return { held: before?.tower === tower ? before : null, isStale: true };
   const masses = massName === null ? null : imageMasses?.values ?? null;
   const { values } = change;

@@ -8,12 +8,16 @@
  * @property {string} kind
  * @property {{tokens: number[], against: number | null} | null} target
  * @property {string[]} towers
- * @property {number} [value]  of a forecast: the log-probability that it is of
+ * @property {number} [value]  of a forecast: the log-probability that it is of, or the difference of two logits
+ * @property {string} [other]  likewise: the text of the token that the one is set against
  * @property {string} created
  * @property {number} bytes
  * @property {import('../text/direct.js').Budget} [budget]  of direct logit attribution
  * @property {string} [prompt]  of relative attention: the general question
+ * @property {number[]} [layers]  of a lens: those after which it has words
  * @property {number} [floor]   likewise: below it weights count as it
+ * @property {number[] | null} [rows]  of a map over cells: from which alone they were hidden
+ * @property {import('../numbers/cell_map.js').CellMap['measured']} [measured]  likewise: how many blocks were, in which way
  * @property {Record<string, MadeReading>} [members]  of a comparison: one of each run
  *
  * @typedef {object} AskedReading

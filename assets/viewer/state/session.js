@@ -15,14 +15,14 @@ const SETTLED_MS = 250;
 /** What is shown while nothing is. @satisfies {Partial<Fields>} */
 export const NOTHING = {
   info: null, selection: null, grid: null, computing: null, shown: null, drawn: null, atlas: null, masses: null, scores: null, line: null, pinned: null, region: null,
-  loaded: [], marking: false, measured: null, trial: null, readings: {}, lens: null, words: null, reading: null, cells: null, cellsMeasure: /** @type {const} */ ('hidden'), cellsShown: false, agreement: null, forecasts: [],
+  loaded: [], marking: false, measured: null, trial: null, readings: {}, lens: null, words: null, reading: null, cells: null, cellsShown: false, agreement: null, forecasts: [], relatives: [],
   hover: null, failure: null, playing: null, frame: null, unplacedOn: null, coordinates: /** @type {const} */ ('run'), zoom: { scale: 1, x: 0.5, y: 0.5 },
 };
 
 /** The fields with which a page begins. @returns {Fields} */
 export function startingFields() {
   return {
-    ...NOTHING, ...startingLook(), status: 'empty', notice: '', lost: null, found: null, manifest: null, source: null, tower: 'language', pictureReady: false, pictureFailed: false,
+    ...NOTHING, ...startingLook(), how: 'hidden', silence: 'zero', status: 'empty', notice: '', lost: null, found: null, manifest: null, source: null, tower: 'language', pictureReady: false, pictureFailed: false,
     cleared: 0, lookAsked: 0, size: 0, theme: 0, perf: {},
   };
 }

@@ -3,7 +3,7 @@
 import { answerTokens } from '../data/run_info.js';
 import { formatSigned } from '../numbers/change_measures.js';
 import { agreementOnScreen } from '../numbers/agreement.js';
-import { targetName } from './effect.js';
+import { quantityOf } from './effect.js';
 import { headName } from './map.js';
 
 /**
@@ -59,11 +59,12 @@ function screenName({ layer, head, effect, direction, until, query }) {
  * @param {import('../data/run_info.js').RunInfo} info
  */
 export function agreementWords(kept, shown, info) {
-  const { tokens } = kept.target;
-  const target = targetName(info, { tokens, isWhole: String(tokens) === String(answerTokens(info)) });
+  const { effect } = shown ?? {};
+  const other = effect?.against === kept.target.against ? effect?.other : undefined;
+  const target = quantityOf(info, { ...kept.target, other, isWhole: String(kept.target.tokens) === String(answerTokens(info)) });
   const isPaired = kept.measured.painted !== undefined;
   return {
-    head: `${kept.n_regions} regions of this input${isPaired ? ', each hidden and each painted over' : ', each hidden'} (the log-probability of ${target} is ${formatSigned(kept.value)}). ${DESCRIPTIVE}`,
+    head: `${kept.n_regions} regions of this input${isPaired ? ', each hidden and each painted over' : ', each hidden'} (${target} is ${formatSigned(kept.value)}). ${DESCRIPTIVE}`,
     foot: [kept.caution, kept.note, kept.paths, !agreementOnScreen(kept, shown) && 'What is on screen is not judged: only what text reads of places is, and a forecast of that.'].filter(Boolean).join(' '),
   };
 }

@@ -3,7 +3,7 @@
 import { answerTokens } from '../data/run_info.js';
 import { formatSigned } from '../numbers/change_measures.js';
 import { measuresOf, summaryOf } from '../numbers/cell_map.js';
-import { inNats, targetName } from './effect.js';
+import { asTimes, inNats, quantityOf, targetName } from './effect.js';
 import { MEANING } from './tried.js';
 
 /** @typedef {import('../numbers/cell_map.js').CellMap} CellMap @typedef {import('../numbers/cell_map.js').Measure} Measure */
@@ -25,24 +25,25 @@ export function measuredSentence(map, measure) {
   const { worst, lost, gained } = summaryOf(map, measure);
   const n = map.measured[measure] ?? 0;
   const far = n < map.total ? `${n} of ${map.total} measured${leftWords(map)}; hatched are not. ` : '';
-  if (!worst) return `${far}Nothing was measured yet.`;
+  if (!worst) return `${far}Nothing was ${measure === 'hidden' ? 'measured' : MEASURES[measure]} yet.`;
   const [down, right] = map.block;
+  const times = map.target.against === null ? asTimes(worst.change) : '';
   const place = `row ${worst.row * down}, col ${worst.col * right}${map.grids.length > 1 ? ` of grid ${worst.grid}` : ''}`;
   const what = down * right === 1 ? 'cells' : `blocks of ${down} × ${right} cells`;
-  return `${far}Measured: ${inNats(worst.change)} with ${place} ${MEASURES[measure]}, the most of ${far ? 'those' : `all ${map.total} ${what}`} (losses ${formatSigned(lost)}, gains ${formatSigned(gained)} in sum).`;
+  return `${far}Measured: ${inNats(worst.change)}${times && ` (${times})`} with ${place} ${MEASURES[measure]}, the most of ${far ? 'those' : `all ${map.total} ${what}`} (losses ${formatSigned(lost)}, gains ${formatSigned(gained)} in sum).`;
 }
 
 /** What is on screen, as its title has it. @param {CellMap} map @param {Measure} measure @param {import('../data/run_info.js').RunInfo} info */
 export function measuredTitle({ block: [down, right], ...map }, measure, info) {
-  return `effect on ${targetOfMap(map, info)} of each ${down * right === 1 ? 'cell' : `block of ${down} × ${right} cells`} ${MEASURES[measure]}, measured`;
+  return `effect on ${targetName(info, targetOfMap(map, info))} of each ${down * right === 1 ? 'cell' : `block of ${down} × ${right} cells`} ${MEASURES[measure]}, measured`;
 }
 
-/** @param {Pick<CellMap, 'target'>} map @param {import('../data/run_info.js').RunInfo} info */
-const targetOfMap = ({ target: { tokens } }, info) => targetName(info, { tokens, isWhole: String(tokens) === String(answerTokens(info)) });
+/** @param {Pick<CellMap, 'target' | 'other'>} map @param {import('../data/run_info.js').RunInfo} info */
+const targetOfMap = ({ target, other }, info) => ({ ...target, other, isWhole: String(target.tokens) === String(answerTokens(info)) });
 
 /** What belongs to it. @param {CellMap} map @param {import('../data/run_info.js').RunInfo} info */
-export function measuredCaution({ paths, total, target, rows }, info) {
-  const own = `Of the log-probability of ${targetOfMap({ target }, info)}, whatever row or head is chosen${rows === null ? '' : '; hidden from some rows alone'}.`;
+export function measuredCaution({ paths, total, target, other, rows }, info) {
+  const own = `Of ${quantityOf(info, targetOfMap({ target, other }, info))}, whatever row or head is chosen${rows === null ? '' : '; hidden from some rows alone'}.`;
   return [own, paths, total > 1 && ONE_BY_ONE, MEANING].filter(Boolean).join(' ');
 }
 

@@ -8,6 +8,8 @@
 import { formatSigned, formatPoints } from '../numbers/change_measures.js';
 import { memberName } from '../data/comparison_info.js';
 import { probabilityWords } from './pair.js';
+import { tintEffectWords, tokenEffectWords } from './pair_effect.js';
+import { isRatio } from '../numbers/ratios.js';
 import { formatValue } from '../data/format.js';
 import { numbersAreOfTokens } from '../data/selection.js';
 import { sinkKeys, withoutSinks } from '../numbers/sinks.js';
@@ -69,6 +71,10 @@ export function comparisonReading(state) {
     tint(seen) {
       const { info, pair, sinks } = state.get;
       if (!info || !pair || !numbersAreOfTokens(info, pair.before) || pair.isSideBySide) return null;
+      if (pair.before.effect) {
+        const values = pair.after.row.map((value, key) => value - pair.before.row[key]);
+        return { values, hidden: null, ...endOf(values, null, seen, 0), ...(isRatio(pair.before.effect) && { isRatio: true }) };
+      }
       const [before, after] = [pair.before, pair.after].map((shown) => {
         const keys = shown.direction === 'reads' ? sinksOfRow(state.get.infos[shown === pair.before ? pair.left : pair.right], shown) : null;
         return withoutSinks(shown.row, { ...shown.sinks, cells: keys }, keys ? sinks : 'raw');
@@ -84,6 +90,7 @@ export function comparisonReading(state) {
       if (pair.isSideBySide) return 'point at a token: what the head of each reads of it';
       if (!tint) return tintWords(pair.before, null);
       const [left, right] = [pair.left, pair.right].map((member) => memberName(comparison.members, member));
+      if (pair.before.effect) return tintEffectWords([left, right], pair.before);
       const what = pair.before.direction === 'read by' ? 'read it more or less' : 'read more or less';
       return `${what} in ${right} than in ${left}${tint.sinks ? `; ${tint.sinks === 1 ? '1 sink' : `${tint.sinks} sinks`} hatched` : ''}`;
     },
@@ -93,6 +100,7 @@ export function comparisonReading(state) {
       if (!pair) return '';
       if (token + count > pair.before.row.length) return ' · a word of one answer: it is no key in common';
       const [before, after] = [pair.before, pair.after].map((shown) => readOf(shown, token, count));
+      if (pair.before.effect) return tokenEffectWords(before, after, pair.before, count);
       const change = before === after ? 'exactly the same' : formatSigned(after - before);
       const isSink = Boolean(tint.hidden?.[token]);
       const other = !isSink && state.get.sinks === 'renormalised' && tint.hidden ? `, renormalised ${formatSigned(value)}` : '';
@@ -102,13 +110,15 @@ export function comparisonReading(state) {
     untinted({ token, count }) {
       const { info, pair } = state.get;
       if (!info || !pair?.isSideBySide || !numbersAreOfTokens(info, pair.before) || token + count > pair.before.row.length) return '';
+      if (pair.before.effect) return tokenEffectWords(readOf(pair.before, token, count), readOf(pair.after, token, count), pair.before, count);
       return ` · attention ${[pair.before, pair.after].map((shown) => formatValue(readOf(shown, token, count))).join(' → ')}`;
     },
 
     saidOfGrid(grid) {
       const { info, pair } = state.get;
-      if (!info || !pair || !numbersAreOfTokens(info, pair.before) || pair.before.direction !== 'reads') return '';
+      if (!info || !pair || !numbersAreOfTokens(info, pair.before) || isRatio(pair.before.effect) || (pair.before.direction !== 'reads' && !pair.before.effect)) return '';
       const [before, after] = [pair.before, pair.after].map(({ masses }) => masses.get(grid) ?? 0);
+      if (pair.before.effect) return ` · ${formatSigned(before)} → ${formatSigned(after)} nats in all`;
       return ` · attention ${formatValue(before)} → ${formatValue(after)} in all`;
     },
 
@@ -137,10 +147,10 @@ export function comparisonReading(state) {
 }
 
 /** What is read of some tokens, or by them on average. @param {import('../state/fields.js').Shown} shown @param {number} token @param {number} count */
-function readOf({ row, direction }, token, count) {
+function readOf({ row, direction, effect }, token, count) {
   let sum = 0;
   for (let i = token; i < token + count; i++) sum += row[i];
-  return direction === 'read by' ? sum / count : sum;
+  return direction === 'read by' && !effect ? sum / count : sum;
 }
 
 /** Which keys of a row are sinks, null for none. @param {import('../data/run_info.js').RunInfo} info @param {import('../state/fields.js').Shown} shown */

@@ -1,7 +1,7 @@
 // @ts-check
 /** What is said of effects: of a map, a cell, a token, a marked place. Each is a guess from one gradient, and none is a share of anything. Knows no document. */
 import { formatSigned } from '../numbers/change_measures.js';
-import { quoted, quotedSpan } from '../data/token_text.js';
+import { inQuotes, quoted, quotedSpan } from '../data/token_text.js';
 import { pointsAtTokens } from '../data/selection.js';
 import { headName } from './map.js';
 
@@ -19,14 +19,44 @@ export const FORECAST_ANSWERS = 'What the answer would lose if this were read a 
 /** @param {number} effect */
 export const inNats = (effect) => `${formatSigned(effect)} nats`;
 
+/** A change of a log-probability in plain words: "5.8 times less probable", '' where it is none to speak of. @param {number} nats */
+export function asTimes(nats) {
+  const times = Math.exp(Math.abs(nats));
+  const way = `${nats < 0 ? 'less' : 'more'} probable`;
+  const share = Math.round(100 * (nats < 0 ? 1 - 1 / times : times - 1));
+  if (times < 2) return share ? `${share}\u202f% ${way}` : '';
+  return `${times < 10 ? times.toFixed(1) : times < 1000 ? Math.round(times) : 'over 1,000'} times ${way}`;
+}
+
+const MOST_NAMED = 3; // of a target's parts; of more the first ones, and how many more: as in files (`effect_words.target_name`)
+
 /**
- * Of what the log-probability is: the answer's, or that of some of its tokens.
+ * What is asked about: the answer, or some of its tokens, neighbours as one and the others apart, or one rather than another.
  * @param {RunInfo} info
- * @param {Pick<Reading, 'tokens'> & Partial<Reading>} reading
+ * @param {{tokens: number[], isWhole?: boolean, against?: number | null, other?: string}} target
  */
-export function targetName(info, { tokens, isWhole = false }) {
-  if (isWhole) return 'the answer';
-  return tokens.length === 1 ? quoted(info, tokens[0]) : quotedSpan(info, tokens[0], tokens[tokens.length - 1]);
+export function targetName(info, { tokens, isWhole = false, against = null, other }) {
+  if (isWhole && against === null) return 'the answer';
+  const own = tokensName(info, tokens);
+  return against === null ? own : `${own} rather than ${otherName({ against, other })}`;
+}
+
+/** Neighbours as one text, the others apart. @param {RunInfo} info @param {number[]} tokens */
+function tokensName(info, tokens) {
+  const starts = tokens.filter((token, i) => i === 0 || token !== tokens[i - 1] + 1);
+  const ends = tokens.filter((token, i) => token + 1 !== tokens[i + 1]);
+  let names = starts.map((first, i) => (first === ends[i] ? quoted(info, first) : quotedSpan(info, first, ends[i])));
+  if (names.length > MOST_NAMED) names = [...names.slice(0, MOST_NAMED - 1), `${names.length - MOST_NAMED + 1} more`];
+  return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}` : names[0];
+}
+
+/** The token that one is set against. @param {{against: number, other?: string}} target */
+export const otherName = ({ against, other }) => (other ? inQuotes(other) : `token ${against}`);
+
+/** The number that is asked about. @param {RunInfo} info @param {Parameters<typeof targetName>[1]} target */
+export function quantityOf(info, { against = null, other, ...target }) {
+  const own = targetName(info, { ...target, isWhole: against === null && target.isWhole });
+  return against === null ? `the log-probability of ${own}` : `the logit of ${own} less that of ${otherName({ against, other })}`;
 }
 
 /**
@@ -59,18 +89,21 @@ export function effectSentence(shown, info) {
   const sum = (/** @type {(effect: number) => boolean} */ is) => cells.reduce((total, effect) => (is(effect) ? total + effect : total), 0);
   const condition = direction === 'read by' ? `if ${peak} read what is selected less` : ifReadLess(shown, peak);
   const all = `cells that lose: ${formatSigned(sum((effect) => effect < 0))}, that gain: ${formatSigned(sum((effect) => effect > 0))}`;
-  return `${who}: ${condition}, the log-probability of ${targetName(info, reading)} would change by about ${inNats(cells[argmax])}, the most of all cells (${all}). ${GUESS}`;
+  return `${who}: ${condition}, ${quantityOf(info, reading)} would change by about ${inNats(cells[argmax])}, the most of all cells (${all}). ${GUESS}`;
 }
 
-const GUESS = 'A guess from one gradient, no explanation.';
+export const GUESS = 'A guess from one gradient, no explanation.';
 
 /** From which log-probability on a slope says little: as `attention/effects/record.py`. */
 const NEAR_CERTAIN = -0.05;
 
+/** Whether a log-probability lies where a first-order forecast is nearly flat. @param {number} value */
+export const isNearCertain = (value) => value > NEAR_CERTAIN;
+
 /** What to beware of, '' where there is nothing. @param {RunInfo} info @param {Reading} reading */
 export function effectCaution(info, reading) {
   const target = targetName(info, reading);
-  return reading.value > NEAR_CERTAIN ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
+  return reading.against === undefined && isNearCertain(reading.value) ? `${target[0].toUpperCase()}${target.slice(1)} is near-certain: a first-order forecast is nearly flat there, and says little.` : '';
 }
 
 /** "Layer 3 head 1", "All heads of layer 3", "Head 1 in the largest of all layers". @param {import('../data/run_info.js').Choice} layer @param {import('../data/run_info.js').Choice} head */

@@ -8,6 +8,7 @@ import { cellBox } from '../paint/geometry.js';
 import { barLabels } from '../numbers/colour_range.js';
 import { areShares } from '../data/selection.js';
 import { inRegion, inRegionEach } from './map.js';
+import { cellEffectWords, pairEffectWords } from './pair_effect.js';
 import { nameAt } from './side_by_side.js';
 
 /**
@@ -23,7 +24,9 @@ import { nameAt } from './side_by_side.js';
  * @param {import('../data/run_info.js').RunInfo} info
  * @param {import('../numbers/regions.js').Region | null} [drawn]
  */
-export function pairWords(members, { left, right, before, after, isSame, apart, apartOnImage, stands, isSideBySide }, info, drawn = null) {
+export function pairWords(members, pair, info, drawn = null) {
+  const { left, right, before, after, isSame, apart, apartOnImage, stands, isSideBySide } = pair;
+  if (before.effect) return pairEffectWords(namesOf(members, pair), pair, info);
   const what = before.direction === 'read by' ? 'column' : before.direction === 'received' ? 'numbers' : 'row';
   const names = `${memberName(members, left)} and ${memberName(members, right)}`;
   const pictures = members[left].own_pictures || members[right].own_pictures ? ' They read different pictures of one size.' : '';
@@ -58,12 +61,14 @@ function standsWords({ how, name, base, other }) {
  * @param {import('../paint/geometry.js').Cells} grid
  * @param {import('../paint/marks.js').Cell} at
  */
-export function cellWords(members, { left, right, before, after, isSideBySide }, maps, grid, { row, col }) {
+export function cellWords(members, pair, maps, grid, { row, col }) {
+  const { left, right, before, after, isSideBySide } = pair;
   const cell = row * grid.cols + col;
   const place = `row ${row}, col ${col}`;
   const [x0, y0, x1, y1] = cellBox(grid, row, col).map((edge) => Math.round(10 * edge) / 10);
   const box = `x ${x0}–${x1}, y ${y0}–${y1} px`;
   if (!before.cells.length) return { before: '', after: '', difference: '', readout: `${place} · ${box}` };
+  if (before.effect) return cellEffectWords(namesOf(members, pair), pair, cell, { place, box });
   const [there, here] = [before.cells[cell], after.cells[cell]];
   const hatched = (/** @type {import('../state/fields.js').Shown} */ shown) => (shown.sinks.cells?.[cell] ? ' · sink' : '');
   const change = here === there ? 'exactly the same' : formatSigned(here - there);
@@ -82,12 +87,14 @@ export function cellWords(members, { left, right, before, after, isSideBySide },
  * @returns {import('../views/bar.js').Labels}
  */
 export function differenceLabels({ isSame }, { range, isOwn }) {
-  const { high } = barLabels({ ...range, clipped: 0 });
+  if (range.unit === 'ratio') return { ...barLabels(range), unit: 'one ratio over the other' };
+  const { high } = barLabels({ ...range, unit: range.unit === 'effect' ? 'attention' : range.unit, clipped: 0 });
   const [least, most] = range.clipped > 0 ? ['≤\u202f', '≥\u202f'] : ['', ''];
   const curve = { linear: '', sqrt: ', square root', log: ', log' }[range.curve];
   const scale = isSame ? 'no difference anywhere' : `${isOwn ? 'on a scale of its own' : 'same scale as the maps'}${curve}`;
   return {
-    low: range.high > 0 ? `${least}−${high}` : '0', high: range.high > 0 ? `${most}+${high}` : '0', note: [scale, barLabels(range).note].filter(Boolean).join('; '),
+    low: range.high > 0 ? `${least}−${high}` : '0', high: range.high > 0 ? `${most}+${high}` : '0', note: [scale, range.unit === 'effect' ? cellsBeyond(range) : barLabels(range).note].filter(Boolean).join('; '),
+    ...(range.unit === 'effect' ? { unit: 'difference, nats' } : {}),
   };
 }
 
@@ -133,6 +140,16 @@ export function weightWords({ layer, part, value }) {
  */
 export function probabilityWords(before, after) {
   return `${formatPercent(Math.exp(before))} → ${formatPercent(Math.exp(after))}`;
+}
+
+/** @param {Members} members @param {Pair} pair */
+function namesOf(members, { left, right }) {
+  return [left, right].map((member) => memberName(members, member));
+}
+
+/** How many differences have no colour of their own. @param {import('../numbers/colour_range.js').Range} range */
+function cellsBeyond({ clipped, maximum }) {
+  return clipped ? `${clipped === 1 ? '1 cell' : `${clipped} cells`} beyond, up to ±${formatValue(maximum)}` : '';
 }
 
 /** @param {string} text */

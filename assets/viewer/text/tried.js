@@ -2,6 +2,7 @@
 /** What becomes of the answer without a place, or without a head, in sentences; and what that is and is not. Knows no document. */
 import { formatPercent } from '../data/format.js';
 import { formatSigned } from '../numbers/change_measures.js';
+import { asTimes } from './effect.js';
 
 /**
  * @typedef {object} Tried  as the server sends it, in nats of the answer's log-probability
@@ -32,8 +33,9 @@ export const MEANING = 'This is what the model does then, not why it answered.';
  */
 export function triedWords(tried, of) {
   const { value, change, painted, paint, forecast, caution } = tried;
+  const times = asTimes(change);
   return [
-    `${HIDDEN[of]}, the answer’s log-probability changes by ${formatSigned(change)} (it is ${formatSigned(value)}); forecast ${formatSigned(forecast)}.${caution && ` ${caution}`}`,
+    `${HIDDEN[of]}, the answer’s log-probability changes by ${formatSigned(change)}${times && `: ${times}`} (it is ${formatSigned(value)}); forecast ${formatSigned(forecast)}.${caution && ` ${caution}`}`,
     controlWords(tried, of),
     ...(painted === null ? [] : [`${paint === 'blur' ? 'Blurred' : 'Painted over in the picture’s mean colour'} and read again: ${formatSigned(painted)}.`]),
     answerWords(tried),

@@ -1,7 +1,7 @@
 // @ts-check
 /** "How far do these agree here?": asked for by one press, answered under the map, with the map on screen among those that are judged. */
 import { agreementTable, agreementWords, QUESTION, QUESTION_TITLE } from '../text/agreement.js';
-import { targetOf } from '../state/reading.js';
+import { isTarget, targetAsked, targetOf } from '../state/reading.js';
 import { create, listen, part } from './dom.js';
 import { linkHow } from './how_to_read.js';
 
@@ -72,18 +72,17 @@ export function createAgreementView(root, state, asking, canAsk) {
 
   /** The answer that is here, else the one that was given before, else it is asked for. */
   async function press() {
-    const { info, source, reading } = state.get;
+    const { info, source } = state.get;
     isClosed = false;
     if (!info || state.get.readings[KIND]?.working) return;
-    const tokens = targetOf(state.get);
-    const isOfThese = (/** @type {{target: {tokens: number[]} | null} | null} */ each) => String(each?.target?.tokens) === String(tokens);
+    const isOfThese = (/** @type {{target: import('../state/reading.js').Target | null} | null} */ each) => isTarget(each?.target, targetOf(state.get));
     if (isOfThese(state.get.agreement)) return show();
     const made = await source?.readings().catch(() => null);
     if (state.get.source !== source) return;
     const found = (made ?? []).find((each) => each.kind === KIND && isOfThese(each));
     if (found) return take(found.name);
     state.set({ agreement: null });
-    asking?.ask(KIND, reading && !reading.isWhole ? { tokens } : {});
+    asking?.ask(KIND, targetAsked(state.get));
   }
 
   const undo = [

@@ -2,6 +2,8 @@
 /** A colour bar: its colours, the numbers of the very range that is painted with them, and a mark at the value that is pointed at. */
 import { create, part } from './dom.js';
 
+const NATS = 'nats: a change of a natural logarithm. −0.69 is half as probable, −2.3 a tenth, +0.69 twice.';
+
 /**
  * @typedef {{unit?: string, low: string, middle?: string, high: string, note: string}} Labels
  *
@@ -27,6 +29,7 @@ export function createBar(root, name) {
     label(labels) {
       bar.classList.toggle('av-off', !labels);
       unit.textContent = labels?.unit ?? '';
+      unit.title = unit.textContent?.includes('nats') ? NATS : '';
       low.textContent = labels?.low ?? '';
       middle.textContent = labels?.middle ?? '';
       high.textContent = labels?.high ?? '';

@@ -3,12 +3,13 @@
  * "Try without it": a button, how far the trial is with a button that stops it, and what came of it, for a place or for a head. Hidden where
  * nothing can be tried.
  */
-import { towerOfPictures } from '../data/run_info.js';
-import { regionOf } from '../numbers/regions.js';
-import { nameOf } from '../state/trials.js';
+import { askedOf, nameOf, SILENCES } from '../state/trials.js';
 import { triedWords } from '../text/tried.js';
 import { create, listen, part } from './dom.js';
 import { hearKept } from './kept_events.js';
+
+/** @type {Record<import('../state/trials.js').Silence, string>} */
+const GIVES = { zero: 'gives 0', mean: 'gives its mean' };
 
 /**
  * @param {import('../state/fields.js').ViewerState} state
@@ -17,27 +18,24 @@ import { hearKept } from './kept_events.js';
  * @param {import('../state/trials.js').Of} about.of
  * @param {string} about.text   of the button
  * @param {string} about.title
- * @param {{label: string, options: [value: string, text: string][], isLater?: boolean}} about.how  as a choice, whose value is passed on; later: once one was tried
- * @param {(how: string) => import('../state/trials.js').Asked | null} about.asked  what is on screen, null where it is nothing to try
+ * @param {HTMLElement} [about.choice]  how, where it stands beside the button once one was tried
  */
-function createTrialView(state, trials, { of, text, title, how, asked }) {
+function createTrialView(state, trials, { of, text, title, choice }) {
   const button = create('button', { type: 'button', class: 'av-toggle av-try', text, title });
-  const choice = create('select', { 'aria-label': how.label, title: how.label }, how.options.map(([value, words]) => create('option', { value, text: words })));
   const stop = create('button', { type: 'button', class: 'av-toggle av-try-stop', text: 'Stop', hidden: '' });
-  const ask = create('span', { class: 'av-try-ask', hidden: '' }, [button, choice, stop]);
+  const ask = create('span', { class: 'av-try-ask', hidden: '' }, [button, ...(choice ? [choice] : []), stop]);
   const said = create('div', { class: 'av-tried', role: 'status', 'aria-live': 'polite', hidden: '' });
 
   function show() {
     const { trial } = state.get;
-    const wish = trials.isPossible() ? asked(choice.value) : null;
+    const wish = trials.isPossible() ? askedOf(of, state.get) : null;
     const isWorking = Boolean(trial?.working);
     ask.hidden = !wish;
-    choice.hidden = Boolean(how.isLater) && trial?.of !== of;
+    if (choice) choice.hidden = trial?.of !== of;
     button.setAttribute('aria-disabled', String(isWorking));
     stop.hidden = !(isWorking && trial?.of === of);
     // what is shown belongs to what is on screen
-    const isOfThis = trial?.of === of && wish && trial.name === nameOf(wish);
-    const words = !isOfThis ? [] : trial.tried ? triedWords(trial.tried, of) : [trial.text];
+    const words = !wish || trial?.of !== of || trial.name !== nameOf(wish) ? [] : trial.tried ? triedWords(trial.tried, of) : [trial.text];
     said.hidden = !words.length;
     const now = [...said.children].map(({ textContent }) => textContent);
     if (String(now) !== String(words)) said.replaceChildren(...words.map((each) => create('p', { text: each })));
@@ -46,7 +44,7 @@ function createTrialView(state, trials, { of, text, title, how, asked }) {
   const undo = [
     listen(button, {
       click: () => {
-        const wish = asked(choice.value);
+        const wish = askedOf(of, state.get);
         if (wish) trials.ask(of, wish);
       },
     }),
@@ -56,8 +54,7 @@ function createTrialView(state, trials, { of, text, title, how, asked }) {
         button.focus();
       },
     }),
-    listen(choice, { change: show }),
-    state.on(['trial', 'info', 'selection', 'region', 'marking'], show),
+    state.on(['trial', 'info', 'selection', 'region', 'marking', 'how', 'silence'], show),
   ];
   show();
   return { ask, said, dispose: () => { undo.forEach((end) => end()); ask.remove(); said.remove(); } };
@@ -92,14 +89,7 @@ export function createRunTrials(root, state, trials) {
  */
 function createPlaceTrial(state, trials) {
   return createTrialView(state, trials, {
-    of: 'place', text: 'Try without it', title: 'read the prompt and the answer again with this place hidden: how probable the answer is then, beside other places',
-    how: { label: 'Paint it over as well', options: [['none', 'hidden'], ['mean', 'hidden, and painted over'], ['blur', 'hidden, and blurred']] },
-    asked(paint) {
-      const { info, region, marking } = state.get;
-      const found = info && marking ? regionOf(info, region) : null;
-      if (!found) return null;
-      return { [found.place.length === 4 ? 'box' : 'point']: found.place, image: found.image, paint };
-    },
+    of: 'place', text: 'Try without it', title: 'read the prompt and the answer again without this place: how probable the answer is then, beside other places',
   });
 }
 
@@ -109,13 +99,14 @@ function createPlaceTrial(state, trials) {
  * @param {import('../state/trials.js').Trials} trials
  */
 function createHeadTrial(state, trials) {
-  return createTrialView(state, trials, {
+  const choice = create('select', { 'aria-label': 'What a silenced head gives instead', title: 'what a silenced head gives instead of its output: nothing, or the mean of its outputs' }, SILENCES.map((value) => create('option', { value, text: GIVES[value] })));
+  const undo = [
+    listen(choice, { change: () => state.set({ silence: /** @type {import('../state/trials.js').Silence} */ (choice.value) }) }),
+    state.on(['silence'], () => { choice.value = state.get.silence; }),
+  ];
+  const view = createTrialView(state, trials, {
     of: 'head', text: 'Silence this head', title: 'read the prompt and the answer again without what this head adds: how probable the answer is then, beside other heads',
-    how: { label: 'What it gives instead', isLater: true, options: [['zero', 'gives 0'], ['mean', 'gives its mean']] },
-    asked(silence) {
-      const { info, selection } = state.get;
-      if (!info || selection?.tower !== towerOfPictures(info) || typeof selection.layer !== 'number' || typeof selection.head !== 'number') return null;
-      return { heads: [[selection.layer, selection.head]], silence };
-    },
+    choice,
   });
+  return { ...view, dispose: () => { undo.forEach((end) => end()); view.dispose(); } };
 }

@@ -58,6 +58,7 @@ that the answer depends on it.
 Not stated: pictures, questions and the model's answers may each have one of their own. Write it into the head of this
 file (`license:`) before you make the data set public, and look through the pictures for persons who did not agree.
 """
+NO_EXPLANATION = "a forecast is a first order, what hiding and painting does was measured, and none is an explanation"
 RUNS = """
 `runs/ID` has the run of an item, or the comparison of its models, by the name in the column `kept`. To look at them in
 the viewer: `python app.py --runs FOLDER`; or at one from the Hub: `python -m attention view dataset:OWNER/NAME/ID`.
@@ -80,6 +81,9 @@ def card(
     made = [f"- `{member}`: {words}" for member, words in zip(batch.members, models, strict=True)]
     others = ", ".join(f"`{name}={json.dumps(value)}`" for name, value in settings.items()) or "none"
     made.append(f"- measured row: `{batch.info['rows']}`; settings that are not the usual ones: {others}")
+    if batch.readings:
+        beside = "; those of a kept run lie beside it, in `runs/ID.readings`" if kept == "all" else ""
+        made.append(f"- readings of each item: {', '.join(batch.readings)}{beside}; {NO_EXPLANATION}")
     made.append("- by VLM Attention Viz, `python -m attention batch` and `publish`; `attention.json` has all settings")
     return CARD.format(
         title=json.dumps(title, ensure_ascii=False), heading=" ".join(title.split()),

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from attention.batches.batch import BASE, Batch
+from attention.batches.reading_columns import ReadingColumn, columns_of_readings
 from attention.batches.summary import words_of
-from attention.batches.tables import AT_A_PLACE
+from attention.batches.tables import OF_READINGS, OF_READINGS_AT_A_PLACE, PLACED
 from attention.scoring.names import OUTCOMES, ROWS
 
 Feature = dict[str, Any]  # as `datasets` writes it into the metadata of a Parquet file
@@ -43,6 +44,12 @@ TABLES = {
     "elsewhere_region_share": "region_share at the place of an earlier item on another picture",
     "elsewhere_region_peak": "region_peak there",
     "elsewhere_region_touch": "region_touch there",
+    **{
+        name: words
+        for tables in (OF_READINGS, OF_READINGS_AT_A_PLACE)
+        for each in tables.values()
+        for name, words in each.items()
+    },
 }
 
 
@@ -122,17 +129,28 @@ def _of_member(batch: Batch, member: str, drawn: str) -> list[Column]:
         Column("kept", STRING, "what was kept of it, beside this file; null where nothing was"),
     ]
     names = batch.names(member) if layers else []
-    if any(name in AT_A_PLACE for name in names):
+    if any(name in PLACED for name in names):
         found += [
             Column("outcome", listed(STRING), f"what the answer names, at each place: {', '.join(OUTCOMES)}"),
             Column("uniform", listed(value("float64")), "region_share of even attention, for each place"),
             Column("central", listed(value("float64")), "that of a row which reads the middle, for each place"),
         ]
     for name in names:
-        at_a_place = name in AT_A_PLACE
+        at_a_place = name in PLACED
         words = f"{TABLES[name]}; {'[places]' if at_a_place else ''}[{layers} layers][{heads} heads]"
         found.append(Column(name, listed(table) if at_a_place else table, words))
+    has_places = any(row["places"] for row in batch.rows(member))
+    for column in columns_of_readings(batch.readings if layers else ()):
+        if has_places or not column.at_place:
+            found.append(Column(column.name, _feature(column), column.words))
     return [Column(named(member, column.name), column.feature, column.words) for column in found]
+
+
+def _feature(column: ReadingColumn) -> Feature:
+    """The feature of a column of readings: a value, or a list over the lens's layers; a list of these over places."""
+    own = value(column.dtype)
+    own = listed(own) if column.by_layer else own
+    return listed(own) if column.at_place else own
 
 
 def values_of(batch: Batch, rows: Rows, pictures: Pictures, kept: bool) -> dict[str, Any]:
@@ -155,11 +173,13 @@ def _values(batch: Batch, row: dict[str, Any], kept: bool) -> dict[str, Any]:
     found["kept"] = row["kept"] if kept else None
     shape = batch.shape(row["member"])
     for name in batch.names(row["member"]):
-        if name in AT_A_PLACE:
+        if name in PLACED:
             own = [tables[f"{place}.{name}"] for place in range(len(places))]
             found[name] = [_list(table, shape) for table in own]
         else:
             found[name] = _list(tables[name], shape)
+    for column in columns_of_readings(batch.readings):
+        found[column.name] = [column.of(row, place) for place in places] if column.at_place else column.of(row, {})
     return found
 
 

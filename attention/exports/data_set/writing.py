@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .pictures import Pictures, SetPictures
 
 DATA, MARK = "data", "attention.json"
 GROUP_BYTES, GROUP_ROWS = 32_000_000, 1_000  # of rows that a reader takes at once: the Hub's page takes 286 MiB at most
+BATCH_BYTES = 1_000_000  # of rows that become columns at once
 FILE_BYTES = 500_000_000  # of one file, as `datasets` parts them
 SINKS = {
     "all": "attention sinks are hatched",
@@ -140,45 +141,75 @@ def _write_rows(
     columns: Sequence[Column], rows: Iterable[dict[str, Any]], folder: Path, total: int, progress: Progress | None
 ) -> None:
     """Write rows into files of bounded bytes, each of groups of bounded bytes."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = _schema(columns)
-    writer, file, number = None, None, 0
+    files = _Files(columns, folder)
     try:
-        for group in _groups(rows, total, progress):
-            if writer is None:
-                file = open(folder / f"train-{number:05d}.parquet", "wb")  # noqa: SIM115 - it lives over several groups
-                writer = parquet.ParquetWriter(file, schema, compression="zstd")
-                number += 1
-            arrays = [pa.array([row.get(field.name) for row in group], field.type) for field in schema]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            assert file is not None
-            if file.tell() >= FILE_BYTES:
-                writer.close()
-                file.close()
-                writer = None
+        for done, row in enumerate(rows, 1):
+            files.add(row)
+            if progress is not None:
+                progress(done, total)
+        files.write_group()
     finally:
-        if writer is not None:
-            writer.close()
-        if file is not None:
-            file.close()
+        files.close()
 
 
-def _groups(rows: Iterable[dict[str, Any]], total: int, progress: Progress | None) -> Iterator[list[dict[str, Any]]]:
-    """Rows in groups; one by itself may have more bytes than a group should."""
-    group: list[dict[str, Any]] = []
-    n_bytes = 0
-    for done, row in enumerate(rows, 1):
-        group.append(row)
-        n_bytes += size_of(row)
-        if n_bytes >= GROUP_BYTES or len(group) >= GROUP_ROWS:
-            yield group
-            group, n_bytes = [], 0
-        if progress is not None:
-            progress(done, total)
-    if group:
-        yield group
+class _Files:
+    """Parquet files that grow row by row.
+
+    A few rows at a time become columns: as Python has them their numbers take eight times the bytes, and what is freed
+    late is not given back. Of a group that waits to be written memory holds its columns, once.
+    """
+
+    def __init__(self, columns: Sequence[Column], folder: Path):
+        self._schema, self._folder, self._number = _schema(columns), folder, 0
+        self._rows: list[dict[str, Any]] = []
+        self._batches: list[Any] = []
+        self._n_rows_bytes = self._n_bytes = self._n_rows = 0
+        self._writer: Any = None
+        self._file: Any = None
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add a row; one by itself may have more bytes than a group should."""
+        self._rows.append(row)
+        self._n_rows_bytes += size_of(row)
+        if self._n_rows_bytes >= BATCH_BYTES or self._n_rows + len(self._rows) >= GROUP_ROWS:
+            self._make_columns()
+        if self._n_bytes >= GROUP_BYTES or self._n_rows >= GROUP_ROWS:
+            self.write_group()
+
+    def write_group(self) -> None:
+        """Write what waits as one group of rows, and end a file that is large enough."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        self._make_columns()
+        if not self._batches:
+            return
+        if self._writer is None:
+            self._file = open(self._folder / f"train-{self._number:05d}.parquet", "wb")  # noqa: SIM115 - for many groups
+            self._writer = parquet.ParquetWriter(self._file, self._schema, compression="zstd")
+            self._number += 1
+        self._writer.write_table(pa.Table.from_batches(self._batches, self._schema))
+        self._batches, self._n_bytes, self._n_rows = [], 0, 0
+        pa.default_memory_pool().release_unused()
+        if self._file.tell() >= FILE_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """End the file that is being written."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._file is not None:
+            self._file.close()
+        self._writer = self._file = None
+
+    def _make_columns(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            arrays = [pa.array([row.get(field.name) for row in self._rows], field.type) for field in self._schema]
+            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            self._n_bytes, self._n_rows = self._n_bytes + self._n_rows_bytes, self._n_rows + len(self._rows)
+            self._rows, self._n_rows_bytes = [], 0
 
 
 def size_of(value: Any) -> int:

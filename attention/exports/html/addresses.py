@@ -14,7 +14,7 @@ import numpy as np
 
 from attention.comparisons.asked_beside import PARTS
 from attention.comparisons.comparison import Comparison
-from attention.comparisons.floors import OF_REGIONS
+from attention.comparisons.region_floors import known_measures
 from attention.coordinates import SPACES
 from attention.errors import NotInRun
 from attention.measures import regions
@@ -146,7 +146,7 @@ def change_questions(comparison: Comparison, query: int | None, region: Region |
             fields: dict[str, Any] = {"tower": tower, "adapter": 0, "query": query, "floor": floor}
             for measure in comparison.measures(tower):
                 yield Question.of("change", measure=measure, **fields)
-            for measure in OF_REGIONS if place and query is None else ():
+            for measure in known_measures(comparison, "mean" if query is None else query, tower) if place else ():
                 yield Question.of("change", measure=measure, **fields, **place)
 
 

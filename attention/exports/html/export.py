@@ -37,10 +37,3 @@ def wanted_html(found: Run | Comparison, wanted: Wanted) -> HtmlFile:
     return html_file(
         found, **{name: others[name] for name in OPENS_AT}, **wanted.of(HTML), region=region, reading=wanted.reading
     )
-
-
-def refuse_html_fields(format: str, wanted: Wanted) -> None:  # noqa: A002 - the word of every way in
-    """Refuse fields that only an html file has. Raises InvalidRequest."""
-    for name, value in wanted.of(HTML).items():
-        if is_given(value):
-            raise InvalidRequest(f"{name} is of an html file: leave it out, or use the format html.")

@@ -8,6 +8,7 @@ import numpy as np
 
 from attention.answers.numbers import position_ranges
 from attention.comparisons.comparison import Comparison
+from attention.drawing.effect_words import target_name
 from attention.readings.forecast import Forecast
 from attention.runs.run import Run
 
@@ -32,8 +33,8 @@ def what_it_holds(found: Run | Comparison, filled: Filled, effects: Forecast | N
             layers = " and ".join(f"{said} of {name}" for name, said in own.items())
     forecast = ""
     if effects is not None:
-        text = "".join(base.info["tokens"][token]["text"] for token in effects.target.tokens)
-        forecast = f" The forecast of “{text}” is there beside each, and of all rows together."
+        named = target_name([token["text"] for token in base.info["tokens"]], effects.target.tokens)
+        forecast = f" The forecast of {named} is there beside each, and of all rows together."
     words = " What tokens read as after these layers is there." if filled.has_words else ""
     return f"This file holds {rows}{readers}, in {layers}{each}.{forecast}{words}"
 

@@ -1,4 +1,4 @@
-"""A run that comes as a zip, from whoever made it: unpacked where it is sound, refused in words where it is not.
+"""A run in a zip, from whoever made it: its index, and the files that belong to it.
 
 What is accepted of a zip is the business of `zip_file`, what is accepted of a run that of `run`. Knows neither
 models nor Gradio nor where runs are kept.
@@ -9,33 +9,14 @@ their own, and a later version may.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 from attention.runs.run import FORMAT
 
-from .run import MASKS, SCORES, check_files, check_index, named_files
-from .zip_file import Entries, ForeignZip, opened
+from .run import MASKS, SCORES, check_index, named_files
+from .zip_file import Entries, ForeignZip
 
 INDEX = "run.json"
-
-
-def unpack_run(zip_path: str | os.PathLike[str], folder: str | os.PathLike[str], limit_bytes: int) -> Path:
-    """Unpack a run's zip, as `export_run` writes it, into a new folder, and return that.
-
-    The zip holds the run's files at its top or in a folder there. The run appears whole and checked, as by `check_run`,
-    or not at all; at most `limit_bytes` are written, counted as they are unpacked.
-
-    Raises InvalidRequest for what is no zip, is encrypted or has names that lead elsewhere, and for a folder that
-    cannot be written; LimitExceeded, with numbers, for what is too large; DamagedRun for what is no run or is broken.
-    """
-    with opened(zip_path) as source:
-        entries = source.folder_of(INDEX, "run")
-        info = read_run_index(source, entries, limit_bytes)
-        with source.unpacked(entries, [INDEX], run_files(info, entries), "run", Path(folder), limit_bytes) as partial:
-            check_files(partial.folder, info)
-            return partial.commit(info)
 
 
 def read_run_index(source: ForeignZip, entries: Entries, limit_bytes: int, member: str = "") -> dict[str, Any]:

@@ -100,6 +100,16 @@ class ForeignZip:
             path.removeprefix(folders[0]): entry for path, entry in self._files.items() if path.startswith(folders[0])
         }
 
+    def beside(self, index: str, suffix: str) -> Entries:
+        """The files of the folder beside the one that has this index, of its name and a suffix.
+
+        There are none beside one whose files lie at the top.
+        """
+        (place,) = self.places(index)
+        start = f"{place.removesuffix('/')}{suffix}/"
+        files = self._files.items() if place else ()
+        return {path.removeprefix(start): entry for path, entry in files if path.startswith(start)}
+
     def read_index(self, entries: Entries, index: str, what: str, newest: int, limit_bytes: int) -> dict[str, Any]:
         """The content of a JSON file that has a `format`, from 1 to `newest`; nothing else of it is looked at.
 
@@ -127,21 +137,35 @@ class ForeignZip:
 
     @contextmanager
     def unpacked(
-        self, entries: Entries, indexes: Sequence[str], files: Sequence[str], what: str, folder: Path, limit_bytes: int
+        self,
+        entries: Entries,
+        indexes: Sequence[str],
+        files: Sequence[str],
+        what: str,
+        folder: Path,
+        limit_bytes: int,
+        readings: Sequence[str] = (),
     ) -> Iterator[PartialRun]:
         """Unpack `files` beside `folder`, for the caller to check and to commit; leaving by an error removes them.
 
-        `indexes` are not unpacked, as the caller writes what it read of them; they count, as the whole has
-        `limit_bytes` at most. Raises DamagedRun for a file that is missing or broken, LimitExceeded, with numbers, for
-        what is too large, InvalidRequest for a folder that cannot be written.
+        `readings` are files too, without which it would be whole. `indexes` are not unpacked, as the caller writes what
+        it read of them; they count, as the whole has `limit_bytes` at most. Raises DamagedRun for a file that is
+        missing or broken, LimitExceeded, with numbers, for what is too large, InvalidRequest for a folder that cannot
+        be written.
         """
         for name in files:
             if name not in entries:
                 raise DamagedRun(f"{self.name} is not a whole {what}: it lacks {name}, which its {indexes[0]} names.")
-        self._check_sizes(sum(entries[name].file_size for name in (*indexes, *files)), what, limit_bytes)
+        own, more = (sum(entries[name].file_size for name in names) for names in ((*indexes, *files), readings))
+        if own <= limit_bytes < own + more:
+            raise LimitExceeded(
+                f"The {what} in {self.name} has {_megabytes(own)} and its readings {_megabytes(more)}; the limit is "
+                f"{_megabytes(limit_bytes)} together. Write the zip without readings."
+            )
+        self._check_sizes(own + more, what, limit_bytes)
         partial = PartialRun.create(folder)
         try:
-            for name in files:
+            for name in (*files, *readings):
                 self._unpack(entries[name], partial.folder / name)
             yield partial
         except OSError as error:

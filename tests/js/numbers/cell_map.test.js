@@ -25,13 +25,14 @@ test('a block colours each of its cells, one range holds for all grids, and what
   assert.equal(measuredCell(drawn, 2), 'not measured');
   assert.match(measuredCell(drawn, 0), /^−0\.500? nats with these 2 × 2 cells hidden$/);
   assert.equal(drawnCells(MAP, 'hidden', 1, { rows: 3, cols: 4 }, LOOK), null, 'of a grid that it does not have there is nothing');
-  assert.equal(drawnCells(MAP, 'mean', 0, { rows: 3, cols: 4 }, LOOK), null);
+  const unmeasured = drawnCells(MAP, 'mean', 0, { rows: 3, cols: 4 }, LOOK);
+  assert.deepEqual([[...unmeasured.hidden].every(Boolean), measuredSentence(MAP, 'mean')], [true, '0 of 6 measured, about 12 s left; hatched are not. Nothing was painted over yet.'], 'of a way in which nothing was tried all is open');
   assert.equal(drawnCells({ ...MAP, grids: [MAP.grids[0]] }, 'hidden', 0, { rows: 3, cols: 4 }, LOOK).range.high, 0.5);
 });
 
 test('a map says how much of it was measured before what it says, and what a stop has kept', () => {
   assert.deepEqual(summaryOf(MAP, 'hidden'), { worst: { grid: 3, row: 0, col: 0, change: -2 }, lost: -2.5, gained: 0.25 });
-  assert.match(measuredSentence(MAP, 'hidden'), /^4 of 6 measured, about 12 s left; hatched are not\. Measured: −2\.00 nats with row 0, col 0 of grid 3 hidden, the most of those/);
+  assert.match(measuredSentence(MAP, 'hidden'), /^4 of 6 measured, about 12 s left; hatched are not\. Measured: −2\.00 nats \(7\.4 times less probable\) with row 0, col 0 of grid 3 hidden, the most of those/);
   const whole = { ...MAP, total: 4, seconds_left: 0 };
   assert.match(measuredSentence(whole, 'hidden'), /^Measured: −2\.00 nats .* the most of all 4 blocks of 2 × 2 cells/);
   assert.equal(askedWords(MAP, { working: true, text: 'Trying' }), '4 of 6 hidden, about 12 s left.');
@@ -69,6 +70,38 @@ test('a map comes in while it is measured, stays where it is stopped, and anothe
   assert.deepEqual([sent.at(-1)[1].tokens, state.get.cells], [[6], null]);
   readings.hear({ number: sent.at(-1)[1].number, reading: 'cells', why: 'Only some tokens of this run have rows.' });
   assert.deepEqual([state.get.cellsShown, state.get.notice], [false, 'Only some tokens of this run have rows.']);
+});
+
+test('one way is chosen: the map on screen follows it, asks for what it lacks, and an address asks for nothing', async () => {
+  const sent = [];
+  const info = { images: [{}], grids: [{}], tokens: Array.from({ length: 8 }, (_, index) => ({ index, role: index < 5 ? 'prompt' : 'answer' })), prompt_tokens: 5 };
+  const kept = { ...MAP, kind: 'cells', target: { tokens: [5, 6, 7], against: null } };
+  const source = { readings: async () => [kept], reading: async () => kept };
+  const state = createState({ ...startingFields(), manifest: { id: 'a', ticket: 'key', kind: 'run' }, info, source });
+  const map = createCellMap(state, createReadings(state, (name, data) => sent.push([name, data])));
+  await map.restore({ how: 'mean', tokens: null, against: null });
+  assert.deepEqual([state.get.cellsShown, state.get.how, sent], [false, 'mean', []]);
+  assert.match(state.get.notice, /choose Tried without to measure it/);
+  await map.restore({ how: 'hidden', tokens: [6], against: null });
+  assert.equal(state.get.cellsShown, false, 'of another target');
+  await map.restore({ how: 'hidden', tokens: null, against: null });
+  assert.deepEqual([state.get.cellsShown, state.get.cells.name, sent], [true, 'abc', []]);
+  map.choose('blur');
+  await new Promise(setImmediate);
+  assert.deepEqual([state.get.how, sent.map(([, { paint }]) => paint), state.get.cells.name], ['blur', ['blur'], 'abc']);
+  map.choose('mean');
+  await new Promise(setImmediate);
+  assert.deepEqual(sent.slice(1).map(([name, { paint }]) => [name, paint]), [['stop', undefined], ['apply', 'mean']], 'another one ends what is on its way');
+  map.choose('hidden');
+  await new Promise(setImmediate);
+  assert.deepEqual([sent.length, state.get.readings.cells.working], [3, true], 'what is there is shown, and what is on its way goes on');
+  state.set({ cellsShown: false });
+  map.choose('blur');
+  await new Promise(setImmediate);
+  assert.equal(sent.length, 3, 'a map that is not on screen asks for nothing');
+  const video = createState({ ...startingFields(), how: 'blur', manifest: state.get.manifest, info: { ...info, images: [{ video: 0 }] }, source: { readings: async () => [] } });
+  await createCellMap(video, createReadings(video, (name, data) => sent.push([name, data]))).show();
+  assert.equal(sent.at(-1)[1].paint, 'none', 'frames are not painted over');
 });
 
 test('files and code are of what is on screen: a measured map has no figure, and its own code', () => {

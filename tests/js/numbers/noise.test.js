@@ -38,7 +38,7 @@ const INFO = {
 };
 const SELECTION = { tower: 'language', direction: 'reads', token: 1, until: null, reading: 'own', layer: 0, head: 0, grid: null };
 const COMPARISON = {
-  members: [{ folder: 'base' }, { folder: 'adapter_1' }, { folder: 'model_2' }], queries: { language: [1] }, parts: ['adapter_1'],
+  members: [{ folder: 'base' }, { folder: 'adapter_1' }, { folder: 'model_2' }], queries: { language: [1, 2] }, answer_rows: [2, 2], parts: ['adapter_1'],
   floors: [{ kind: 'dtype' }, { kind: 'paraphrase' }, { kind: 'paraphrase' }, { kind: 'zero', why: 'no room' }],
 };
 const WHAT = { right: 1, measure: 'js_row', of: 'mean', region: null, part: 'direct', comparison: COMPARISON };
@@ -54,7 +54,11 @@ test('a part is asked for of an adapter alone, and floors of rows that were comp
   assert.deepEqual(floorWishes(COMPARISON, { ...wish, query: 0 }), [], 'a row that was not compared');
   const place = { place: [0, 0, 2, 2], image: 0 };
   assert.equal(floorWishes(COMPARISON, { ...wish, measure: 'region_share', region: place }).length, 2);
-  assert.deepEqual(floorWishes(COMPARISON, { ...wish, measure: 'region_rank', region: place }), []);
+  const ranked = { ...wish, measure: 'region_rank', region: place };
+  assert.deepEqual(floorWishes(COMPARISON, ranked), [], "the floors' rows are not kept");
+  const kept = { ...COMPARISON, floor_regions: ['language'] };
+  assert.deepEqual([null, 2, 1].map((query) => floorWishes(kept, { ...ranked, query }).length), [2, 2, 0], "of the answer's rows");
+  assert.deepEqual(floorWishes(kept, { ...ranked, query: 2 }).map(changePath)[0], 'change?tower=language&measure=region_rank&adapter=0&query=2&box=0,0,2,2&image=0&floor=dtype');
 });
 
 test('the matrix knows what is below, once the floors of its change are there', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { PALETTES, blend, coverage, entry, overlayPixels, pixel, rgb, solidPixels } from '../../../assets/viewer/paint/palette.js';
+import { PALETTES, blend, coverage, divergingPixels, entry, mapPixels, overlayPixels, pixel, rgb, solidPixels } from '../../../assets/viewer/paint/palette.js';
 
 const ENDS = {
   cividis: [[0, 34, 77], [253, 231, 55]], magma: [[0, 0, 3], [251, 252, 191]], viridis: [[68, 1, 84], [253, 231, 36]], blues: [[247, 251, 255], [8, 48, 107]], grey: [[0, 0, 0], [255, 255, 255]],
@@ -37,4 +37,12 @@ test('pixels are little-endian RGBA, as an ImageData has them', () => {
   assert.deepEqual([...new Uint8Array(new Uint32Array([pixel(1, 2, 3, 250)]).buffer)], [1, 2, 3, 250]);
   assert.equal(blend(pixel(0, 10, 255, 255), pixel(255, 20, 0, 255), 1), pixel(255, 20, 0, 255));
   assert.equal(blend(pixel(0, 10, 255, 255), pixel(255, 20, 0, 255), 0), pixel(0, 10, 255, 255));
+});
+
+test('what is signed has the palette of differences, effects and ratios alike; attention the one that is chosen', () => {
+  for (const isOver of [true, false]) {
+    const where = { isDark: false, isOver };
+    for (const unit of ['effect', 'ratio']) assert.deepEqual(mapPixels({ unit }, 'cividis', where), divergingPixels(false, isOver));
+    for (const unit of ['attention', 'uniform']) assert.deepEqual(mapPixels({ unit }, 'magma', where), (isOver ? overlayPixels : solidPixels)('magma'));
+  }
 });

@@ -3,10 +3,11 @@ import test from 'node:test';
 import { readFragment, writeFragment } from '../../../assets/viewer/state/address.js';
 import { createActions } from '../../../assets/viewer/state/actions.js';
 import { startingLook } from '../../../assets/viewer/state/look.js';
-import { createReadingChoice, findForecast, towersAsked, whyNoForecast } from '../../../assets/viewer/state/reading.js';
+import { createReadingChoice, findForecast, targetAsked, targetOf, towersAsked, whyNoForecast } from '../../../assets/viewer/state/reading.js';
 import { createReadings } from '../../../assets/viewer/state/readings.js';
 import { startingFields } from '../../../assets/viewer/state/session.js';
 import { createState } from '../../../assets/viewer/state/state.js';
+import { effectCaution, quantityOf, targetName } from '../../../assets/viewer/text/effect.js';
 
 const INFO = {
   tokens: ['prompt', 'prompt', 'answer', 'answer', 'special'].map((role, index) => ({ index, role, text: 'abcde'[index], grid: null })),
@@ -62,6 +63,26 @@ test('another one that is wished ends the one on its way; the same one is waited
   assert.deepEqual([sent.map(([name]) => name), state.get.notice], [['apply', 'stop', 'apply'], '']);
   asking.hear({ number: sent[2][1].number, reading: 'forecast', made: made([3]) });
   assert.equal(state.get.reading.name, 'f3');
+});
+
+test('one token is asked about rather than another: by its text or its id, in the address, and never mixed up with the token by itself', async () => {
+  const opposed = { ...made([3]), name: 'f3x', target: { tokens: [3], against: 7 }, other: ' blue' };
+  const { state, sent, asking, choice } = page([made([3])]);
+  await choice.forecast([3], 'blue');
+  assert.deepEqual(sent.at(-1)[1], { ticket: 'key', number: 1, reading: 'forecast', tokens: [3], against: 'blue', towers: ['language'] });
+  asking.hear({ number: 1, reading: 'forecast', made: opposed });
+  const { against, other, isWhole } = state.get.reading;
+  assert.deepEqual([against, other, isWhole, targetOf(state.get), targetAsked(state.get)], [7, ' blue', false, { tokens: [3], against: 7 }, { tokens: [3], against: 7 }]);
+  const link = readFragment(writeFragment('a', SELECTION, { ...startingLook(), info: INFO, reading: state.get.reading, cellsShown: true, how: 'hidden' }));
+  assert.deepEqual([link.shows, link.cells], [{ tokens: [3], against: 7 }, { how: 'hidden', tokens: [3], against: 7 }]);
+  assert.deepEqual([targetName(INFO, state.get.reading), quantityOf(INFO, state.get.reading)], ['“d” rather than “blue”', 'the logit of “d” less that of “blue”']);
+  assert.equal(effectCaution(INFO, { ...state.get.reading, value: 3 }), '', 'a difference of logits is no probability');
+  await choice.forecast([3]);
+  assert.deepEqual([state.get.reading.name, state.get.reading.against], ['f3', undefined]);
+  assert.equal((await page([made([3]), opposed]).choice.restore(INFO, [3], 'language', 'forecast', 7)).reading.other, ' blue');
+  const older = page([{ ...opposed, other: undefined }]);
+  await older.choice.forecast([3], 7);
+  assert.deepEqual([older.state.get.reading.other, older.sent], ['token 7', []]);
 });
 
 test('a file shows what it holds, and asks nobody', async () => {

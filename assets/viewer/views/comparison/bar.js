@@ -8,7 +8,7 @@ import { differenceLabels } from '../../text/pair.js';
 import { isDark } from '../dom.js';
 import { memberName } from '../../data/comparison_info.js';
 import { ownLabels } from '../colour_bar.js';
-import { position, signedPosition } from '../../numbers/colour_range.js';
+import { isSigned, placeIn, signedPosition } from '../../numbers/colour_range.js';
 import { divergingPixels, solidPixels } from '../../paint/palette.js';
 
 /**
@@ -31,13 +31,13 @@ export function createDifferenceBar(root, state) {
   function point() {
     const { maps } = state.get;
     const cell = hoveredCell(state.get);
-    if (maps && state.get.pair?.isSideBySide) return bar.point(cell >= 0 && !maps.after.hidden?.[cell] ? position(maps.after.range, maps.after.values[cell]) : null);
+    if (maps && state.get.pair?.isSideBySide) return bar.point(cell >= 0 && !maps.after.hidden?.[cell] ? placeIn(maps.after.range, maps.after.values[cell]) : null);
     bar.point(maps && cell >= 0 && !maps.difference.hidden?.[cell] ? signedPosition(maps.difference.range, maps.difference.values[cell]) : null);
   }
 
-  const paint = () => bar.paint(state.get.pair?.isSideBySide ? solidPixels(state.get.palette) : divergingPixels(isDark(), false));
+  const paint = () => bar.paint(state.get.pair?.isSideBySide && !(state.get.maps && isSigned(state.get.maps.after.range)) ? solidPixels(state.get.palette) : divergingPixels(isDark(), false));
   const undo = [
-    state.on(['theme', 'palette'], paint),
+    state.on(['theme', 'palette', 'maps'], paint),
     state.on(['maps', 'pair'], label),
     state.on(['hover', 'maps', 'pair'], point),
   ];

@@ -42,7 +42,7 @@ export function createBestHeads(root, state, { chooseOf }) {
     const { tower } = pair.before;
     const chosen = regionIn(info, region, tower);
     const chance = best?.chance == null ? '' : ` (chance ${formatPercent(best.chance)})`;
-    note.textContent = !best ? '' : (!best.shares.length && best.why) || (best.isOfPlace && chosen ? `heads by what they put ${regionWords(chosen)}${chance}` : 'heads by how much of the row is on pictures');
+    note.textContent = !best ? (pair.before.effect ? 'Heads are ordered by what they read: choose Read.' : '') : (!best.shares.length && best.why) || (best.isOfPlace && chosen ? `heads by what they put ${regionWords(chosen)}${chance}` : 'heads by how much of the row is on pictures');
     note.title = best?.why || note.textContent;
     sides.forEach(({ name, list }, i) => {
       const member = i ? pair.right : pair.left;

@@ -4,7 +4,8 @@ import { hasParts, isSideBySide, memberName } from '../../data/comparison_info.j
 import { measureText, measureTitle, offeredMeasures } from '../../numbers/change_measures.js';
 import { isOfRegion, regionIn } from '../../numbers/regions.js';
 import { ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, PARTS, partWords } from '../../text/noise.js';
-import { rowOfMatrix } from '../../state/change_wish.js';
+import { changeWish, rowOfMatrix } from '../../state/change_wish.js';
+import { whyNoChange } from '../../state/effect_change.js';
 import { create, part } from '../dom.js';
 import { pointsAtTokens } from '../../data/selection.js';
 
@@ -37,11 +38,12 @@ export function createChangeChoices(root, state) {
   place.replaceChildren(select, parts, group, table);
 
   function offer() {
-    const { comparison, whole, tower, info, region } = state.get;
-    const names = comparison && info ? offeredMeasures(comparison, regionIn(info, region, tower) !== null) : [];
+    const { comparison, whole, tower, info, region, reading } = state.get;
+    const names = comparison && info ? offeredMeasures(comparison, regionIn(info, region, tower) !== null, reading) : [];
     select.replaceChildren(...(names.length ? names : ['–']).map((name) => create('option', { value: name, text: measureText(name), title: measureTitle(name) })));
     select.disabled = !names.length;
-    table.hidden = Boolean(whole?.noFiles);
+    select.hidden = group.hidden = Boolean(whyNoChange(reading));
+    table.hidden = Boolean(whole?.noFiles || reading); // it is of what is read
     if (whole && comparison) table.href = `${whole.base}/changes.csv?tower=${tower}`;
     else table.removeAttribute('href');
     table.setAttribute('aria-disabled', String(!comparison));
@@ -49,8 +51,8 @@ export function createChangeChoices(root, state) {
   }
 
   function show() {
-    const { comparison, info, selection, measure, of, left, right, tower, part } = state.get;
-    parts.hidden = !hasParts(comparison, right);
+    const { comparison, info, selection, measure, of, left, right, tower, part, reading } = state.get;
+    parts.hidden = Boolean(reading) || !hasParts(comparison, right);
     parts.disabled = isOfRegion(measure);
     parts.value = parts.disabled ? '' : part;
     parts.title = partWords(part).title;
@@ -61,11 +63,11 @@ export function createChangeChoices(root, state) {
     const own = comparison?.queries[tower] ?? [];
     const rows = last - first + 1;
     const isAnswering = tower !== 'vision' && own.some((row) => first <= row && row <= last);
-    const mean = !isAnswering ? `mean of ${own.length} ${tower === 'vision' ? 'patches' : 'rows'}` : rows === 1 ? "answer's row" : `answer's ${rows} rows`;
-    const isThere = info && selection && rowOfMatrix(info, selection, 'token') !== null;
+    const mean = reading ? 'all rows' : !isAnswering ? `mean of ${own.length} ${tower === 'vision' ? 'patches' : 'rows'}` : rows === 1 ? "answer's row" : `answer's ${rows} rows`;
+    const isThere = info && selection && !whyNoChange(reading) && (reading ? changeWish(info, selection, { right, measure, of: 'token', region: null, part: '', comparison, reading }).query : rowOfMatrix(info, selection, 'token')) !== null;
     for (const { of: name, button } of buttons) {
       button.textContent = name === 'mean' ? mean : info && selection && !pointsAtTokens(info, selection) ? 'this patch' : 'this row';
-      button.title = name === 'mean' ? 'the mean over the rows that were compared' : 'the row of the token or patch that is selected; of several the first';
+      button.title = name === 'mean' ? (reading ? 'all rows together' : 'the mean over the rows that were compared') : 'the row of the token or patch that is selected; of several the first';
       button.disabled = name === 'token' && !isThere;
       button.setAttribute('aria-pressed', String(isThere ? of === name : name === 'mean'));
     }
@@ -74,15 +76,20 @@ export function createChangeChoices(root, state) {
       title.replaceChildren(`${names[0]} beside ${names[1]} (`, one, ')');
       return;
     }
+    const why = whyNoChange(reading);
+    if (why) {
+      title.textContent = title.title = why;
+      return;
+    }
     const isOther = left > 0;
-    title.replaceChildren(...(names.length ? ['How far heads moved (', one, '): ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
+    title.replaceChildren(...(names.length ? [reading ? 'How far forecasts of heads are apart (' : 'How far heads moved (', one, '): ', create('b', { text: names[0] }), ' against ', create('b', { text: names[1] })] : []));
     if (isOther) title.append(', not the first of the pair');
     if (names.length) title.append(' · layers →, heads ↓');
     title.title = title.textContent;
   }
 
   const undo = [
-    state.on(['comparison', 'whole', 'tower', 'info', 'region'], offer),
+    state.on(['comparison', 'whole', 'tower', 'info', 'region', 'reading'], offer),
     state.on(['measure', 'of', 'selection', 'left', 'right', 'info', 'part'], show),
   ];
   offer();

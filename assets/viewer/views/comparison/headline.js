@@ -6,12 +6,16 @@ import { changePath } from '../../data/source.js';
 import { changeWish, rowOfMatrix } from '../../state/change_wish.js';
 import { timesNoise } from '../../numbers/noise.js';
 import { floorWords, ONE_INPUT, ONE_INPUT_MEANS, OVER_A_SET, partText } from '../../text/noise.js';
+import { effectTitle } from '../../text/effect.js';
 import { pairWords } from '../../text/pair.js';
+import { pairCaution, writerOf } from '../../text/pair_effect.js';
+import { relativeTitle } from '../../text/relative.js';
 import { nameAt } from '../../text/side_by_side.js';
 import { sinksOf } from '../../text/sinks.js';
 import { create, part } from '../dom.js';
 import { named, which } from '../headline.js';
 import { cellsInWords, createLive } from '../live.js';
+import { areSummed, isRatio } from '../../numbers/ratios.js';
 import { topCells } from '../../numbers/reduce.js';
 import { SINK_RULE } from '../../numbers/sinks.js';
 
@@ -38,26 +42,28 @@ export function createComparisonHeadline(root, state) {
     if (!info || !comparison || !pair) return;
     const { before } = pair;
     const names = [pair.left, pair.right].map((member) => memberName(comparison.members, member));
-    const head = `${named('layer', before.layer)} · ${named('head', before.head)}`;
+    const isSum = areSummed(before.effect);
+    const head = `${named('layer', before.layer, isSum)} · ${named('head', before.head, isSum)}`;
     const heads = pair.isSideBySide ? [before, pair.after].map((shown, i) => nameAt(names[i], shown)).join(' beside ') : head;
-    title.textContent = `${heads} · ${which(info, before)}`;
+    const read = !before.effect ? which(info, before) : (isRatio(before.effect) ? relativeTitle : effectTitle)(info, { ...before, effect: before.effect });
+    title.textContent = `${heads} · ${read}`;
     title.title = title.textContent;
     const what = { reads: 'rows', 'read by': 'columns', received: 'means' }[before.direction];
-    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: `${what} in float32, from the factors of both` }), create('span', { text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
+    facts.append(create('span', { text: names.join(pair.isSideBySide ? ' beside ' : ' against ') }), create('span', { text: before.effect ? (isRatio(before.effect) ? 'ratios to a general question, in float32' : 'forecasts of both, first order, in float32') : `${what} in float32, from the factors of both` }), create('span', { text: ONE_INPUT, title: `${ONE_INPUT_MEANS} ${OVER_A_SET}` }));
     sentence.textContent = `${pairWords(comparison.members, pair, info, state.get.region)}${besideFloors()}`;
     sentence.title = sentence.textContent;
     const hasSinks = before.sinks.count > 0 || pair.after.sinks.count > 0;
-    sinks.textContent = pair.isSideBySide && !hasSinks ? '' : sinksOf([before, pair.after], mode); // of two layers
-    sinks.title = before.sinks.count || pair.after.sinks.count ? SINK_RULE : '';
+    sinks.textContent = before.effect ? pairCaution(names, pair, info) : pair.isSideBySide && !hasSinks ? '' : sinksOf([before, pair.after], mode); // of two layers
+    sinks.title = !before.effect && (before.sinks.count || pair.after.sinks.count) ? SINK_RULE : '';
     live.say(spoken);
   }
 
   /** The selected head's change, as the matrix has it, beside the noise floors. */
   function besideFloors() {
-    const { info, comparison, selection, pair, change, floors, measure, of, part, right, region } = state.get;
+    const { info, comparison, selection, pair, change, floors, measure, of, part, right, region, reading } = state.get;
     if (!info || !comparison || !selection || !pair || !change || floors?.name !== change.name) return '';
     const { tower, layer, head } = pair.before;
-    const isNow = pair.right === right && tower === selection.tower && change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison }));
+    const isNow = pair.right === right && tower === selection.tower && change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison, reading }));
     if (!isNow || typeof layer !== 'number' || typeof head !== 'number') return '';
     const at = layersOf(info, tower).indexOf(layer) * headCount(info, tower) + head;
     const value = change.values[at];
@@ -72,7 +78,7 @@ export function createComparisonHeadline(root, state) {
     const { maps, pair, info } = state.get;
     const grid = pair?.before.grid == null ? null : info?.grids[pair.before.grid];
     const { values } = maps?.difference ?? { values: new Float32Array() };
-    const largest = grid && !pair?.isSame && !pair?.isSideBySide ? cellsInWords(topCells(values.map(Math.abs), 5), values, grid.cols) : '';
+    const largest = grid && !pair?.isSame && !pair?.isSideBySide ? cellsInWords(topCells(values.map(Math.abs), 5), values, grid.cols, pair?.before.effect ? writerOf(pair.before.effect) : undefined) : '';
     return `${title.textContent}. ${sentence.textContent}${largest && ` Largest differences: ${largest}.`}`;
   }
 

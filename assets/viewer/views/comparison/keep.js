@@ -1,7 +1,9 @@
 // @ts-check
 /** The menu "Keep" of a comparison: its maps side by side as a picture or a figure, its numbers, all of it as a zip, and the address of the view. */
+import { comparedCode } from '../../numbers/compared_code.js';
 import { comparedPath } from '../../numbers/comparison_export_paths.js';
 import { opening, placeFields, rowOf } from '../../numbers/export_paths.js';
+import { isRatio } from '../../numbers/ratios.js';
 import { regionIn } from '../../numbers/regions.js';
 import { isSideBySide, memberName } from '../../data/comparison_info.js';
 import { whySideBySide } from '../../text/side_by_side.js';
@@ -9,6 +11,8 @@ import { create, listen } from '../dom.js';
 import { createKeepLinks, PICTURES } from '../keep/keep_links.js';
 import { createKeepMenu, createPngSize, keepRow } from '../keep/keep_menu.js';
 
+const FIGURES = ['png', 'svg', 'pdf'];
+const OF_READ = 'It holds what is read: choose Read. A forecast is kept as PNG, SVG or PDF, and its numbers member by member.';
 const SHOWN = /** @type {const} */ (['left', 'right', 'difference', 'wipe']);
 
 /**
@@ -43,21 +47,22 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
   });
   const names = boxes.map(() => create('span'));
   const copy = create('button', { type: 'button', class: 'av-toggle', text: 'Copy address' });
+  const python = create('button', { type: 'button', class: 'av-toggle', text: 'Copy as Python', title: 'code that reads the two maps on screen, and runs as pasted' });
   const who = create('span', { class: 'av-keep-who' });
   const files = [
     keepRow('Show', boxes.map((box, i) => create('label', { class: 'av-control av-keep-shown' }, [box, names[i]]))), keepRow('Picture', links.of('png', 'svg', 'pdf')),
     size.row, keepRow('Files', links.of('html', 'csv', 'region', 'zip')),
   ];
-  keep.fill(...files, keepRow('View', [copy, who]));
+  keep.fill(...files, keepRow('View', [copy, python, who]));
 
   /** Links for what is on screen now. */
   function offer() {
-    const { comparison, infos, maps, left, right, manifest, whole, pair, info, region } = state.get;
+    const { comparison, infos, maps, left, right, manifest, whole, pair, info, region, reading } = state.get;
     const isOwn = isSideBySide(comparison);
     const place = info && pair ? regionIn(info, region, pair.before.tower) : null;
     keep.enable(Boolean(comparison));
     if (!keep.isOpen() || !comparison || !whole) return;
-    for (const each of files) each.hidden = Boolean(whole.noFiles);
+    for (const each of [...files, python]) each.hidden = Boolean(whole.noFiles);
     [...[left, right].map((member) => memberName(comparison.members, member)), 'difference', 'wipe'].forEach((text, i) => {
       names[i].textContent = text;
     });
@@ -65,6 +70,8 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     const show = SHOWN.filter((_, i) => boxes[i].checked && !(isOwn && i > 1));
     const why = !maps ? 'There is no picture to draw on.' : show.length ? '' : 'Choose what is to be shown.';
     links.address((format) => {
+      if (reading && !FIGURES.includes(format) && format !== 'zip') return { why: OF_READ };
+      if (isRatio(reading) && FIGURES.includes(format)) return { why: 'No figure is made of ratios: choose Read or Forecast.' };
       if (format === 'html') return { href: `${whole.base}/export?${new URLSearchParams({ format, ...(pair ? opening(pair.before) : {}), ...(place ? placeFields(place) : {}) })}` };
       if (format === 'region') {
         if (!place || !pair) return { why: 'Mark a place first: ▭ beside the zoom, or the key m.' };
@@ -80,6 +87,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
 
   const undo = [
     listen(copy, { click: () => void keep.copy(address()) }),
+    listen(python, { click: () => void keep.copy(comparedCode(state.get, { folder: state.get.manifest?.folder, address: state.get.whole?.base ?? '' })) }),
     state.on(['comparison', 'maps', 'left', 'right', 'manifest', 'palette', 'opacity', 'sinks', 'smooth', 'places', 'unplacedOn', 'coordinates', 'beside', 'split', 'zoom', 'whole', 'pair', 'region'], offer),
     state.on(['size'], keep.refit),
   ];

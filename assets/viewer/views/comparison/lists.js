@@ -1,6 +1,7 @@
 // @ts-check
 /** What moved most, as lists: heads, tokens of the answer; every answer in full; and where members are steps of one thing, the measure over them. One at a time. */
 import { changeWish, massesName } from '../../state/change_wish.js';
+import { whyNoChange } from '../../state/effect_change.js';
 import { answersOf, hasParts, isSideBySide, memberName, seriesOf } from '../../data/comparison_info.js';
 import { highestOf, movedMost, negligible } from '../../numbers/change_matrix.js';
 import { formatMeasure, formatPoints, isSigned } from '../../numbers/change_measures.js';
@@ -62,16 +63,17 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   }
 
   function fillHeads() {
-    const { info, comparison, selection, change, imageMasses, right, measure, of, region, part, floors: all, hidesNoise } = state.get;
-    if (!info || !comparison || !selection || !change) return empty('');
-    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison }));
+    const { info, comparison, selection, change, imageMasses, right, measure, of, region, part, floors: all, hidesNoise, reading } = state.get;
+    const why = whyNoChange(reading);
+    if (!info || !comparison || !selection || why || !change) return empty(why);
+    const isNow = change.name === changePath(changeWish(info, selection, { right, measure, of, region, part, comparison, reading }));
     list.classList.toggle('av-stale', !isNow);
     if (!isNow) return;
     const massName = massesName(info, selection, { right, measure, of });
     const faint = negligible(massName !== null && imageMasses?.name === massName ? imageMasses.values : null, change.values.length);
     const [layers, heads] = [layersOf(info, selection.tower), headCount(info, selection.tower)];
     const high = highestOf(change.values);
-    if (!(high > 0)) return empty('No head moved: every row is exactly the same.');
+    if (!(high > 0)) return empty(reading ? 'No forecast of a head moved: each is exactly the same.' : 'No head moved: every row is exactly the same.');
     const unit = comparison.measures[measure]?.unit ?? '';
     const left = faint.reduce((count, is) => count + is, 0);
     const floors = all?.name === change.name ? all : null;
@@ -148,7 +150,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   /** @param {string} why */
   function empty(why) {
     list.replaceChildren();
-    note.textContent = why;
+    note.textContent = note.title = why;
   }
 
   /** @param {KeyboardEvent} event */
@@ -166,7 +168,7 @@ export function createLists(root, state, { choose, selectToken, compare }) {
   const undo = [
     listen(tabs, { keydown: turn }),
     state.on(['comparison', 'list'], showTabs),
-    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list', 'region', 'part', 'floors', 'logprobFloors', 'hidesNoise'], fill),
+    state.on(['info', 'comparison', 'selection', 'change', 'imageMasses', 'logprobs', 'left', 'right', 'measure', 'of', 'list', 'region', 'part', 'floors', 'logprobFloors', 'hidesNoise', 'reading'], fill),
   ];
   showTabs();
   fill();

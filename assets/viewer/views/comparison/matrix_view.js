@@ -9,6 +9,7 @@ import { headWords, weightWords } from '../../text/pair.js';
 import { create, isDark, part, setBox, surfaceColour } from '../dom.js';
 import { blend, css, pixel } from '../../paint/palette.js';
 import { headCount, layersOf } from '../../data/run_info.js';
+import { isOfEffect } from '../../numbers/change_measures.js';
 import { matrixNow } from '../../state/matrix.js';
 import { legendOf } from './matrix_legend.js';
 import { coloursOf, LABEL, paintMatrix } from './matrix_paint.js';
@@ -150,7 +151,7 @@ export function createMatrixView(root, state, { choose }) {
     if (!held) return null;
     const i = at.layer * counts().heads + at.head;
     const unit = comparison.measures[held.measure]?.unit ?? '';
-    return headWords({ measure: held.measure, unit, layer, place: at.layer, head: at.head, value: held.values[i], mass: held.masses ? held.masses[i] : null, weights, floored: held.floors ? floorWords(held.floors, i, held.values[i]) : '', isBelow: Boolean(held.below?.[i]) });
+    return headWords({ measure: held.measure, unit, layer, place: at.layer, head: at.head, value: held.values[i], mass: held.masses ? held.masses[i] : null, weights: isOfEffect(held.measure) ? null : weights, floored: held.floors ? floorWords(held.floors, i, held.values[i]) : '', isBelow: Boolean(held.below?.[i]) });
   }
 
   /** The selected head, or the one that moved most. @returns {Place} */
@@ -179,7 +180,7 @@ export function createMatrixView(root, state, { choose }) {
   }
 
   const undo = [
-    state.on(['info', 'selection', 'right', 'measure', 'of', 'part', 'change', 'imageMasses', 'region', 'floors'], update),
+    state.on(['info', 'selection', 'right', 'measure', 'of', 'part', 'change', 'imageMasses', 'region', 'floors', 'reading'], update),
     state.on(['info', 'comparison', 'tower', 'right', 'palette', 'size', 'hidesNoise'], redraw),
     state.on(['theme'], mix),
   ];

@@ -6,12 +6,13 @@
 import { answersOf, memberName, memberNames, strengthOf } from '../../data/comparison_info.js';
 import { isOf } from '../../data/selection.js';
 import { selectionOf } from '../../state/own_heads.js';
-import { create, part, surfaceColour } from '../dom.js';
+import { create, isDark, part, surfaceColour } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
 import { fitInside } from '../../paint/geometry.js';
 import { paintMaps } from '../../paint/small_maps.js';
-import { blend, pixel, solidPixels } from '../../paint/palette.js';
+import { blend, divergingPixels, pixel, solidPixels } from '../../paint/palette.js';
 import { areShares } from '../../data/selection.js';
+import { isSigned } from '../../numbers/colour_range.js';
 import { withoutSinks } from '../../numbers/sinks.js';
 
 /** CSS pixels, at most. */
@@ -78,11 +79,13 @@ export function createMembers(root, state, { compare }) {
   }
 
   function mark() {
-    const { left, right, comparison } = state.get;
+    const { left, right, comparison, reading } = state.get;
     cards.forEach(({ card, choose, role }, i) => {
       const of = i === left ? 'first' : i === right ? 'second' : '';
       card.dataset.role = of;
-      role.textContent = of;
+      const why = reading?.members?.[i]?.why ?? '';
+      role.textContent = why ? (reading?.kind === 'forecast' ? 'no forecast' : 'no ratios') : of;
+      role.title = why;
       choose.setAttribute('aria-pressed', String(Boolean(of)));
       if (comparison) choose.setAttribute('aria-label', `${memberName(comparison.members, i)}${of ? `, the ${of} of the pair` : ''}`);
     });
@@ -98,13 +101,13 @@ export function createMembers(root, state, { compare }) {
 
   /** Each map on the scale of the pair on screen; one that is not here yet is pale. */
   function paint() {
-    const { info, maps, rows, right, selection, own, palette, sinks, curve, theme, size } = state.get;
+    const { info, maps, rows, right, selection, own, palette, sinks, curve, theme, size, reading } = state.get;
     const density = window.devicePixelRatio || 1;
     cards.forEach((card, i) => {
       const { thumb } = card;
       const shown = rows[i] ?? null;
       if (!thumb || !info || !selection) return;
-      const isNow = isOf(info, selectionOf(selection, own, i), shown);
+      const isNow = isOf(info, selectionOf(selection, own, i), shown, reading);
       thumb.classList.toggle('av-stale', !isNow);
       if (!isNow || !shown || shown.grid === null || !maps || !shown.cells.length) {
         if (isNow) thumb.getContext('2d')?.clearRect(0, 0, thumb.width, thumb.height);
@@ -120,10 +123,11 @@ export function createMembers(root, state, { compare }) {
       const fitted = fitInside(x1 - x0, y1 - y0, room.width, room.height);
       Object.assign(thumb, fitted);
       Object.assign(thumb.style, { width: `${fitted.width / density}px`, height: `${fitted.height / density}px` });
-      const { values, hidden } = withoutSinks(shown.cells, shown.sinks, shown.direction === 'read by' ? 'raw' : sinks);
+      const { values, hidden } = withoutSinks(shown.cells, shown.sinks, shown.direction === 'read by' || shown.effect ? 'raw' : sinks);
       const image = new ImageData(fitted.width, fitted.height);
       const map = { values, offset: 0, high: range.factor > 0 ? range.high / range.factor : 0, share: null, hidden, x: 0, y: 0 };
-      const colours = { palette: solidPixels(palette), curve, stripes, stripe: Math.max(1, Math.round(STRIPE_PX * density)), bar: null };
+      const isEffect = isSigned(range);
+      const colours = { palette: isEffect ? divergingPixels(isDark(), false) : solidPixels(palette), isSigned: isEffect, curve, stripes, stripe: Math.max(1, Math.round(STRIPE_PX * density)), bar: null };
       paintMaps([map], { rows: grid.rows, cols: grid.cols, ...fitted }, colours, new Uint32Array(image.data.buffer), fitted.width);
       /** @type {CanvasRenderingContext2D} */ (thumb.getContext('2d')).putImageData(image, 0, 0);
       card.card.title = shown.direction === 'reads' && areShares(shown) ? `image mass ${formatPercent(shown.imageMass)}; its map on the scale of the pair` : 'its map on the scale of the pair';
@@ -132,8 +136,8 @@ export function createMembers(root, state, { compare }) {
 
   const undo = [
     state.on(['comparison'], build),
-    state.on(['left', 'right', 'comparison'], mark),
-    state.on(['rows', 'maps', 'selection', 'own', 'palette', 'sinks', 'curve', 'size'], paint),
+    state.on(['left', 'right', 'comparison', 'reading'], mark),
+    state.on(['rows', 'maps', 'selection', 'own', 'palette', 'sinks', 'curve', 'size', 'reading'], paint),
     state.on(['theme'], mix),
   ];
   mix();

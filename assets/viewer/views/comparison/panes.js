@@ -14,7 +14,8 @@ import { columnsFor } from '../../paint/geometry.js';
 import { divergingPixels, overlayPixels, solidPixels } from '../../paint/palette.js';
 import { createPaneSet } from '../picture/pane_set.js';
 import { createPictureStrip, shareOf } from '../picture/picture_strip.js';
-import { position, signedPosition } from '../../numbers/colour_range.js';
+import { isSigned, placeIn, signedPosition } from '../../numbers/colour_range.js';
+import { isRatio } from '../../numbers/ratios.js';
 
 /** CSS pixels: between panes, and the line above each. */
 const GAP_PX = 10;
@@ -116,10 +117,16 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
     const strength = create('span', { class: 'av-strength', text: strengthOf(members[member]) });
     if (offered.length < 2) return [create('b', { text: memberNames(members)[member], title: members[member].adapter?.id ?? members[member].model?.id ?? '' }), ' ', strength];
     const select = create('select', { 'aria-label': name === 'before' ? 'What it is compared with' : 'What is compared' }, offered.map((i) =>
-      create('option', { value: i, text: `${memberNames(members)[i]} ${strengthOf(members[i])}` })));
+      create('option', { value: i, text: `${memberNames(members)[i]} ${strengthOf(members[i])}`, ...whyNot(i) })));
     select.selectedIndex = offered.indexOf(member);
     select.addEventListener('change', () => compare({ [name === 'before' ? 'left' : 'right']: offered[select.selectedIndex] }));
     return [select];
+  }
+
+  /** A member that has not what is shown is not set against another. @param {number} member */
+  function whyNot(member) {
+    const why = state.get.reading?.members?.[member]?.why;
+    return why ? { disabled: '', title: why } : {};
   }
 
   // What they show
@@ -148,14 +155,16 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   }
 
   function showMaps() {
-    const { smooth, opacity, beside, perf } = state.get;
+    const { smooth, opacity, beside, perf, pair } = state.get;
     const begun = performance.now();
     const found = colouredMaps();
     place.toggleAttribute('data-plain', beside);
+    const effect = pair?.before.effect ?? null;
+    const what = isRatio(effect) ? 'Ratios to a general question' : effect ? 'Forecast effects' : 'Attention';
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     for (const { name, pane, title } of panes) {
       const content = found?.[name];
-      pane.show({ map: content?.map ?? null, other: content?.other ?? null, smooth, opacity: beside ? 1 : opacity, label: `Attention, ${title.textContent}. ${label}` });
+      pane.show({ map: content?.map ?? null, other: content?.other ?? null, smooth, opacity: beside ? 1 : opacity, label: `${what}, ${title.textContent}. ${label}` });
     }
     perf.map_ms = performance.now() - begun;
   }
@@ -167,8 +176,8 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
     const now = [maps, palette, beside, theme];
     if (coloured && now.every((value, i) => value === made[i])) return coloured;
     made = now;
-    const colours = beside ? solidPixels(palette) : overlayPixels(palette);
-    const map = (/** @type {import('../../numbers/coloured_map.js').Drawn} */ { values, hidden, range }) => ({ values, hidden, place: (/** @type {number} */ value) => position(range, value), colours });
+    const colours = isSigned(maps.before.range) ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
+    const map = (/** @type {import('../../numbers/coloured_map.js').Drawn} */ { values, hidden, range }) => ({ values, hidden, place: (/** @type {number} */ value) => placeIn(range, value), colours });
     const [before, after] = [map(maps.before), map(maps.after)];
     const { values, hidden, range } = maps.difference;
     const signed = (/** @type {number} */ value) => signedPosition(range, value);
@@ -184,7 +193,7 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   }
 
   const undo = [
-    state.on(['comparison', 'left', 'right', 'alone'], nameAll),
+    state.on(['comparison', 'left', 'right', 'alone', 'reading'], nameAll),
     state.on(['info', 'source', 'comparison', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
     state.on(['maps', 'palette', 'smooth', 'opacity', 'selection', 'left', 'right'], showMaps),
     state.on(['left', 'right'], () => { if (state.get.comparison?.members.some(({ own_pictures: isOwn }) => isOwn)) showAll(); }),

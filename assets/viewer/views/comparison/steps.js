@@ -1,5 +1,6 @@
 // @ts-check
 /** The measure over the steps of a training, or over strengths of one adapter: a line for the selected head, one for the mean of all heads. */
+import { whyNoChange } from '../../state/effect_change.js';
 import { memberName, seriesOf } from '../../data/comparison_info.js';
 import { formatMeasure, isSigned, measureText } from '../../numbers/change_measures.js';
 import { headCount, layersOf } from '../../data/run_info.js';
@@ -49,13 +50,13 @@ export function createSteps(place, state, { compare }) {
   }
 
   function paint() {
-    const { comparison, info, selection, steps, list, measure, right } = state.get;
+    const { comparison, info, selection, steps, list, measure, right, reading } = state.get;
     if (list !== 'steps') return;
     svg.replaceChildren();
     key.replaceChildren();
-    tip.textContent = '';
+    tip.textContent = whyNoChange(reading);
     const series = comparison && seriesOf(comparison.members);
-    if (!comparison || !info || !selection || !series || !steps) return;
+    if (!comparison || !info || !selection || !series || !steps || whyNoChange(reading)) return;
     const heads = headCount(info, selection.tower);
     const layer = layersOf(info, selection.tower).indexOf(/** @type {number} */ (selection.layer));
     const at = layer >= 0 && typeof selection.head === 'number' ? layer * heads + selection.head : null;
@@ -131,7 +132,7 @@ export function createSteps(place, state, { compare }) {
         choose(event);
       },
     }),
-    state.on(['comparison', 'info', 'selection', 'steps', 'list', 'measure', 'right', 'size'], paint),
+    state.on(['comparison', 'info', 'selection', 'steps', 'list', 'measure', 'right', 'size', 'reading'], paint),
   ];
   paint();
   return { dispose: () => undo.forEach((end) => end()) };

@@ -6,10 +6,10 @@ import { isRatio } from '../../numbers/ratios.js';
 import { wordsOfCell } from '../../text/cell.js';
 import { isDark, part } from '../dom.js';
 import { stacksBetter } from '../../paint/geometry.js';
-import { divergingPixels, overlayPixels, solidPixels } from '../../paint/palette.js';
+import { mapPixels } from '../../paint/palette.js';
 import { createPaneSet } from './pane_set.js';
 import { createPictureStrip } from './picture_strip.js';
-import { placeIn } from '../../numbers/colour_range.js';
+import { isSigned, placeIn } from '../../numbers/colour_range.js';
 
 const GAP_PX = 12;
 
@@ -75,6 +75,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     const label = 'Shift and arrow keys point at a cell, Enter selects it, P pins it, B begins a box, plus and minus zoom.';
     const map = colouredMap();
     const { shown, drawn } = state.get;
+    root.toggleAttribute('data-signed', Boolean(drawn && isSigned(drawn.range))); // colours of either sign need a quieter picture
     const what = drawn?.measured ? 'Measured effects' : isRatio(shown?.effect) ? 'Ratios to a general question' : shown?.effect ? 'Forecast effects' : 'Attention';
     first.show({ map: beside ? null : map, smooth, opacity, label: `${beside ? 'Picture without the map' : `${what} on the picture`}. ${label}` });
     alone?.show({ map, smooth, opacity: 1, label: `${what} without the picture. ${label}` });
@@ -87,7 +88,7 @@ export function createImageView(root, state, { focusGrid, stepPicture, play, sel
     if (!shown || !drawn || shown.grid !== selection?.grid) return null;
     if (coloured?.drawn !== drawn || coloured.palette !== palette || coloured.beside !== beside || coloured.theme !== theme) {
       const { values, hidden, range } = drawn;
-      const colours = range.unit === 'effect' ? divergingPixels(isDark(), !beside) : beside ? solidPixels(palette) : overlayPixels(palette);
+      const colours = mapPixels(range, palette, { isDark: isDark(), isOver: !beside });
       coloured = { drawn, palette, beside, theme, map: { values, hidden, place: (/** @type {number} */ value) => placeIn(range, value), colours } };
     }
     return coloured.map;

@@ -16,7 +16,7 @@ const MOST_BYTES = 1_000_000;
 /**
  * @param {Element} root
  * @param {import('../../state/fields.js').ViewerState} state
- * @param {Pick<import('../../state/region_actions.js').RegionActions, 'load' | 'toggle' | 'letGo'> & {select?: import('../../state/actions.js').Actions['choose']}} actions  `select`: another head
+ * @param {Pick<import('../../state/region_actions.js').RegionActions, 'load' | 'toggle' | 'letGo'> & {select?: (change: {layer: number, head: number}, member: number) => void}} actions  `select`: another head, of a member on screen
  * @param {() => string[]} names  of the members on screen, '' of a run's own
  * @param {() => {shown: import('../../state/fields.js').Shown | null, info: import('../../data/run_info.js').RunInfo | null}[]} [members]  likewise: what is shown of each
  */
@@ -79,7 +79,7 @@ export function createPlacePanel(root, state, { load, toggle, letGo, select = ()
       list.replaceChildren(...(measured ? [create('p', { text: measured.why })] : []));
       return;
     }
-    if (measured.isEffect) return sayEffect(measured.members[0]);
+    if (measured.isEffect) return list.replaceChildren(...measured.members.flatMap(sayEffect));
     if (!heads.length || heads.some(({ layer, head }) => layer < 0 || typeof head !== 'number')) {
       list.replaceChildren(create('p', { text: 'Choose one layer and one head: a place is measured in one.' }));
       return;
@@ -91,16 +91,16 @@ export function createPlacePanel(root, state, { load, toggle, letGo, select = ()
     );
   }
 
-  /** The forecast of hiding the place, and the heads that have most of it: a press leads to one. @param {import('../../state/region_follow.js').Measured['members'][number]} member */
-  function sayEffect(member) {
-    const { info, shown } = state.get;
-    if (!info || !shown) return;
+  /** The forecast of hiding the place, and the heads that have most of it: a press leads to one. @param {import('../../state/region_follow.js').Measured['members'][number]} member @param {number} i  of those on screen */
+  function sayEffect(member, i) {
+    const { info, shown } = members()[i] ?? {};
+    if (!info || !shown) return [];
     const { said, strongest } = placeEffect(member, layersOf(info, shown.tower));
-    list.replaceChildren(create('p', { text: said }), create('p', { class: 'av-mark-heads' }, ['Most of it: ', ...strongest.flatMap(({ layer, head, effect }, i) => {
+    return [create('p', {}, [...(names()[i] ? [create('b', { text: names()[i] }), ' '] : []), said]), create('p', { class: 'av-mark-heads' }, ['Most of it: ', ...strongest.flatMap(({ layer, head, effect }, place) => {
       const button = create('button', { type: 'button', class: 'av-link', text: `layer ${layer} head ${head}` });
-      button.addEventListener('click', () => select({ layer, head }));
-      return [i ? ', ' : '', button, ` ${formatSigned(effect)}`];
-    })]));
+      button.addEventListener('click', () => select({ layer, head }, i));
+      return [place ? ', ' : '', button, ` ${formatSigned(effect)}`];
+    })])];
   }
 
   const undo = [
