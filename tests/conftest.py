@@ -63,6 +63,9 @@ gc.disable()  # while everything is imported, of which nothing is let go
 
 def pytest_collection_finish():
     gc.enable()
+    if configuration := sys.modules.get("transformers.configuration_utils"):
+        # all of it as JSON, in a log line of each model and for each type that it is not: nobody reads these
+        configuration.PreTrainedConfig.__repr__ = object.__repr__
     freeze()
 
 

@@ -162,7 +162,7 @@ def test_a_run_of_a_video_is_asked_again(loaded, gif, tmp_path):
             ready.painted([block.region])
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("ending", ["gif", "webp", "png"])
 def test_an_animation_says_how_long_its_frames_are_shown(loaded, tmp_path, ending):
     first, *rest = frames(10)

@@ -1,6 +1,8 @@
 """Captures are exact in every family: every layer of every tower, against the model's own eager attention."""
 
 import dataclasses
+import functools
+import gc
 import json
 import sys
 
@@ -35,6 +37,7 @@ def request(folder, **fields):
     return Request(images=pictures, prompt=PROMPT, answer=ANSWER, device="cpu", vision=True, **fields)
 
 
+@functools.cache
 def most_images(folder):
     return read_config(str(folder))[1].most_images
 
@@ -55,6 +58,7 @@ one_of_each_kind = pytest.mark.parametrize("folder", tiny_families.of_each_kind(
 def folder(request, tmp_path_factory):
     yield tiny_families.write(request.param, tmp_path_factory.mktemp(request.param))
     free()
+    gc.freeze()  # what this family has imported is passed over by the collections of the next
 
 
 class Eager:

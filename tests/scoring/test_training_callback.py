@@ -46,7 +46,7 @@ def looks(tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({"lora": True, "bf16": True}, id="LoRA with autocast"),
+        pytest.param({"lora": True, "bf16": True, "max_steps": 2}, id="LoRA with autocast"),
         pytest.param({"lora": False, "bf16": True, "max_steps": 2}, id="autocast", marks=pytest.mark.full),
         pytest.param({"lora": True, "max_steps": 8}, id="LoRA in float32", marks=pytest.mark.full),
         pytest.param(
