@@ -181,7 +181,7 @@ def cell_of_the_readme() -> str:
 
 
 def by_kernel(code: str) -> tuple[str, dict[str, str]]:
-    """What a kernel prints of a cell, and the formats of its last line: of a process of its own."""
+    """A cell as a kernel prints it, and the formats of its last line: of a process of its own."""
     import nbclient
     import nbformat
 

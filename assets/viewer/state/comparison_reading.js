@@ -19,7 +19,7 @@
  */
 import { commonAnswer, isSideBySide, memberName } from '../data/comparison_info.js';
 import { directionsOf } from '../data/selection.js';
-import { forecastCost, refusalsOf } from '../text/pair_effect.js';
+import { forecastCost } from './forecast_cost.js';
 import { isForecastOf, NOT_HELD, towersAsked, whyNoRelative } from './reading.js';
 import { readingName } from './readings.js';
 
@@ -220,4 +220,16 @@ export function createComparisonReading(state, { asking, select, announce }) {
     dispose: state.on(['readings'], hear),
   };
   return choice;
+}
+
+/**
+ * Who of them has none, and why; those with one reason together.
+ * @param {'forecast' | 'relative'} kind
+ * @param {string[]} names
+ * @param {{made?: object | null, why: string}[]} answers
+ */
+function refusalsOf(kind, names, answers) {
+  const what = kind === 'forecast' ? 'No forecast' : 'No relative attention';
+  const whys = [...new Set(answers.map(({ why }) => why).filter(Boolean))];
+  return whys.map((why) => `${what} of ${names.filter((_, i) => answers[i].why === why).join(', ')}: ${why}`).join(' ');
 }

@@ -1,8 +1,7 @@
 // @ts-check
-/** What a comparison says of a forecast, or of ratios to a general question: of two maps, a cell, tokens, and of who refuses. Knows no document. */
+/** What a comparison says of a forecast, or of ratios to a general question: of two maps, a cell, tokens. Knows no document. */
 import { formatSigned } from '../numbers/change_measures.js';
 import { formatRatio, isRatio } from '../numbers/ratios.js';
-import { layersOf } from '../data/run_info.js';
 import { GUESS, ifReadLess, inNats, isNearCertain, targetName } from './effect.js';
 
 /**
@@ -10,8 +9,6 @@ import { GUESS, ifReadLess, inNats, isNearCertain, targetName } from './effect.j
  * @typedef {import('../data/run_info.js').RunInfo} RunInfo
  * @typedef {import('../state/reading.js').Reading} Reading
  */
-
-const WIDE = 4; // bytes of a number, where the model's are not of 16 bits
 
 /** An effect, or a ratio by its logarithm, and the difference of two: which of ratios is one ratio over the other. @param {Reading | null} effect */
 export const writerOf = (effect) => (isRatio(effect) ? formatRatio : formatSigned);
@@ -90,46 +87,6 @@ export function tokenEffectWords(there, here, shown, count) {
   const said = `${write(there)} → ${write(here)}`;
   const change = there === here ? 'exactly the same' : write(here - there);
   return isRatio(shown.effect) ? ` · ${said} what the general question reads (${change})` : ` · ${said} nats (${change}) ${ifReadLess(shown, count > 1 ? 'these' : 'this')}`;
-}
-
-/**
- * Who of them has none, and why; those with one reason together.
- * @param {'forecast' | 'relative'} kind
- * @param {string[]} names
- * @param {{made?: object | null, why: string}[]} answers
- */
-export function refusalsOf(kind, names, answers) {
-  const what = kind === 'forecast' ? 'No forecast' : 'No relative attention';
-  const whys = [...new Set(answers.map(({ why }) => why).filter(Boolean))];
-  return whys.map((why) => `${what} of ${names.filter((_, i) => answers[i].why === why).join(', ')}: ${why}`).join(' ');
-}
-
-/**
- * The cost of a forecast of members: passes, and the bytes that come to lie beside them, as `attention.readings.cost` counts them.
- * @param {RunInfo[]} infos  whole
- * @param {string[]} towers
- */
-export function forecastCost(infos, towers) {
-  const n_bytes = infos.reduce((total, info) => total + towers.reduce((sum, name) => sum + bytesOf(info, name), 0), 0);
-  const size = (n_bytes / 1e6).toLocaleString('en', { maximumSignificantDigits: 2 });
-  return {
-    short: `Forecast: ${infos.length} × a pass forward and one back, ${size}\u202fMB`,
-    long: `A forecast takes one pass forward and one back by the model of each of the ${infos.length} members, one after the other, and ${size}\u202fMB beside the runs in all. Members that have it already are not asked again.`,
-  };
-}
-
-/** @param {RunInfo} info @param {string} name  of a tower */
-function bytesOf(info, name) {
-  const tower = info.towers[name];
-  if (!tower) return 0;
-  const item = info.model.dtype === 'bfloat16' ? WIDE / 2 : WIDE;
-  const keys = typeof tower.keys === 'number' ? tower.keys : tower.keys.length;
-  const queries = tower.queries ?? keys;
-  const read = new Set(layersOf(info, name));
-  return tower.layers.reduce((sum, { index, kv_heads: groups, head_dim: width }) => {
-    if (!read.has(index)) return sum;
-    return sum + (groups ?? tower.heads) * keys * (width ?? 0) * item + tower.heads * queries * ((width ?? 0) * item + WIDE);
-  }, 0);
 }
 
 /** @param {string} text */

@@ -6,7 +6,7 @@ import { startingLook } from '../../../assets/viewer/state/look.js';
 import { createReadings } from '../../../assets/viewer/state/readings.js';
 import { startingFields } from '../../../assets/viewer/state/session.js';
 import { createState } from '../../../assets/viewer/state/state.js';
-import { forecastCost } from '../../../assets/viewer/text/pair_effect.js';
+import { forecastCost } from '../../../assets/viewer/state/forecast_cost.js';
 
 const INFO = {
   tokens: ['prompt', 'prompt', 'answer', 'answer', 'special'].map((role, index) => ({ index, role, text: 'abcde'[index], grid: null })),
