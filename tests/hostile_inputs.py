@@ -178,6 +178,15 @@ ROWS = [
     of_run("another format", "exe", "export", format="exe"),
     of_run("a path as format", "format", "export", format="../../x"),
     of_run("a figure beyond all", "scale", "export", format="png", scale=1e9),
+    # readings
+    of_run("a path as reading", "has no reading", "heatmap", reading="../../etc/passwd"),
+    of_run("half a sign as reading", "has no reading", "heatmap", reading="\ud800"),
+    of_run("another run's reading", "has no reading", "export", format="npz", reading="91d9c244d2473695"),
+    of_run("a list as reading", "reading", "export", format="npz", reading=[["x"]]),
+    of_run("a kind that is none", "dream", "reading", kind="dream"),
+    of_run("a token of no answer", "oken|answer", "reading", kind="forecast", tokens=[10**30]),
+    of_run("a token against none", "against|answer", "reading", kind="direct", against=-5),
+    of_run("an endless general question", "2,000", "reading", kind="relative", prompt="a" * 100_000),
     # zips
     Row("no zip", "zip", {"file": "run.zip"}, endpoint="open", files={"run.zip": lambda: b"PK\3\4" + b"x" * 99}),
     packed("an empty zip", "no run", lambda archive: None),
