@@ -122,6 +122,7 @@ HOSTILE = {
     "of another run": ("forecast", {"run": "another"}, "made of another run"),
     "a value in words": ("forecast", {"value": "nan"}, "which is no number"),
     "a value beyond all": ("forecast", {"value": 1e300}, "finite and at most"),
+    "another token in a list": ("forecast", {"other": ["blue"]}, "other must be a text"),
     "half a sign": ("forecast", {"created": "\ud800"}, "half of one"),
     "a time that is none": ("forecast", {"created": ["now"]}, "a text"),
     "bytes below none": ("agreement", {"bytes": -5}, "bytes is -5"),
