@@ -28,6 +28,8 @@ def with_id(run: Run, given: Given, processor: Any = None, model: str | None = N
         return given
     if len(text) > MOST_SIGNS:
         raise InvalidRequest(f"The other token has {len(text):,} characters; the limit is {MOST_SIGNS}.")
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise InvalidRequest(f"The other token is {quoted(text)}, which has half of a sign: no token is written so.")
     tokens = Target.of(run, numbers("tokens", given.get("tokens")), 0).tokens  # one alone has another
     own = run.info["tokens"][tokens[0]]["text"]
     tokenizer = (processor or _processor_of(model or run.info["model"]["id"])).tokenizer
