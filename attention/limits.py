@@ -149,8 +149,9 @@ LOCAL_ZIP_BYTES = 32 << 30
 MAX_ZIP_ENTRIES = 10_000  # a run has one for each layer of each tower, two for each image, and a few; at most 13 runs
 MAX_ZIP_CONTENTS_BYTES = 1 << 20  # the zip's own list of its entries
 MAX_ZIP_RATIO, ZIP_RATIO_FROM_BYTES = 200, 64 << 20  # what a zip grows by; small ones may, as all-zero masks do
-MAX_INDEX_BYTES = 16 << 20  # run.json: a hundred bytes for each token, thirty for each key of other towers
-MAX_INDEXES_BYTES = 64 << 20  # of all members' run.json: they are read together; likewise of a run's readings
+# run.json: a hundred bytes for each token, thirty for each key of other towers; all reading.json of a run in a zip
+MAX_INDEX_BYTES = 16 << 20
+MAX_INDEXES_BYTES = 64 << 20  # of all members' run.json: they are read together
 MAX_BROUGHT_READINGS = 1_000  # of one run in a zip
 
 # Its JSON

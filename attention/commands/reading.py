@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attention.comparisons.comparison import Comparison
-from attention.errors import DamagedRun, Interrupted, InvalidRequest, NotInRun
+from attention.errors import DamagedRun, Interrupted, InvalidRequest, NotInRun, quoted
 from attention.fields import Field
 from attention.kinds.kept import kept_readings
 from attention.kinds.kind import Kind
@@ -60,7 +61,8 @@ def _reading(options) -> int:
     given = given_fields(options, kind)
     check_model(options)
     with open_folder(options.run) as found:
-        asked = [(run, name, kind.read(run, with_id(run, given))) for run, name in runs_of(found, options.member)]
+        runs, model = runs_of(found, options.member), getattr(options, "model", None)
+        asked = [(run, name, kind.read(run, with_id(run, given, model=model))) for run, name in runs]
         if options.dry_run:
             return _say_cost(options, kind, asked)
         records = [(name, run, made_reading(run, kind, fields, options)) for run, name, fields in asked]
@@ -70,6 +72,8 @@ def _reading(options) -> int:
         print_json(each[0] if len(each) == 1 else {"kind": kind.name, "members": members})
         return 0
     for _, run, record in records:
+        if "other" in record and not options.quiet:
+            print(f"Set against the token {quoted(record['other'])}.", file=sys.stderr)
         print(_place(run, record))
     return 0
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from attention.errors import DamagedRun, LimitExceeded
-from attention.limits import MAX_BROUGHT_READINGS, MAX_INDEXES_BYTES
-from attention.readings.reading import FORMAT, INDEX, index_of
+from attention.limits import MAX_BROUGHT_READINGS, MAX_INDEX_BYTES
+from attention.readings.reading import FORMAT, INDEX, SUFFIX, index_of
 from attention.runs.run import Run
 
 from .table import KINDS
@@ -33,15 +33,17 @@ def files_of_readings(names: Mapping[str, Sized], place: str) -> list[str]:
     found = [(name, FILE.fullmatch(name.removeprefix(place))) for name in names if name.startswith(place)]
     indexes = [name for name, match in found if match and match[2] == INDEX]
     finished = {name.removesuffix(INDEX) for name in indexes}
+    whose = place.removesuffix(f"{SUFFIX}/") or "the run"
     if len(indexes) > MAX_BROUGHT_READINGS:
         raise LimitExceeded(
-            f"{place} has {len(indexes):,} readings; the limit is {MAX_BROUGHT_READINGS:,}. Take some of them out."
+            f"There are {len(indexes):,} readings beside {whose}; the limit is {MAX_BROUGHT_READINGS:,}. "
+            "Take some of them out."
         )
     size = sum(names[name].file_size for name in indexes)
-    if size > MAX_INDEXES_BYTES:
+    if size > MAX_INDEX_BYTES:  # a list of readings reads them all
         raise LimitExceeded(
-            f"The files {INDEX} below {place} have {size / 1e6:,.1f} MB together; the limit is "
-            f"{MAX_INDEXES_BYTES / 1e6:,.1f} MB. Take some of these readings out."
+            f"The files {INDEX} of the readings beside {whose} have {size / 1e6:,.1f} MB together; the limit is "
+            f"{MAX_INDEX_BYTES / 1e6:,.1f} MB. Take some of these readings out."
         )
     return [name for name, match in found if match and f"{place}{match[1]}/" in finished]
 

@@ -17,7 +17,10 @@ from .kind import Asked, Cost, Given, Kind, Making
 
 TOKENS = Field("tokens", list, None, "positions of the answer's tokens that are asked about (default: all of them)")
 AGAINST = Field(
-    "against", int | str, None, "another token, its text or its id: the one's logit less the other's is asked about"
+    "against",
+    int | str,
+    None,
+    "another token, its text, or a number for its id: the one's logit less the other's is asked about",
 )
 TOWERS = Field("towers", list, None, "towers that are differentiated (default: those in which text reads)")
 

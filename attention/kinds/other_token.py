@@ -14,8 +14,10 @@ from .kind import Given
 MOST_SIGNS = 100  # of a token's text
 
 
-def with_id(run: Run, given: Given, processor: Any = None) -> Given:
+def with_id(run: Run, given: Given, processor: Any = None, model: str | None = None) -> Given:
     """The same request with `against` as an id where it is a text; for that the processor is loaded, unless given.
+
+    It is that of `model`, by default of the run's; its weights are not looked at.
 
     A text without a space before it stands where the token stands that it is set against: where that begins with one,
     it is looked for with one first. Raises InvalidRequest for a text that is not one token, and what reading a model's
@@ -26,9 +28,11 @@ def with_id(run: Run, given: Given, processor: Any = None) -> Given:
         return given
     if len(text) > MOST_SIGNS:
         raise InvalidRequest(f"The other token has {len(text):,} characters; the limit is {MOST_SIGNS}.")
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise InvalidRequest(f"The other token is {quoted(text)}, which has half of a sign: no token is written so.")
     tokens = Target.of(run, numbers("tokens", given.get("tokens")), 0).tokens  # one alone has another
     own = run.info["tokens"][tokens[0]]["text"]
-    tokenizer = (processor or _processor_of(run)).tokenizer
+    tokenizer = (processor or _processor_of(model or run.info["model"]["id"])).tokenizer
     spaced = f" {text}" if own.startswith(" ") and not text[0].isspace() else None
     return {**given, "against": _id_of(tokenizer, text, spaced)}
 
@@ -44,12 +48,11 @@ def _id_of(tokenizer: Any, text: str, spaced: str | None) -> int:
     return id_of(tokenizer, text)
 
 
-def _processor_of(run: Run) -> Any:
+def _processor_of(name: str) -> Any:
     from attention.models.config import processor_of, read_config
     from attention.models.download import locate
 
-    name = run.info["model"]["id"]
-    path, _ = locate(name)
+    path, _ = locate(name, without_weights=True)
     _, family = read_config(path)
     processor = processor_of(path, family)
     if getattr(processor, "tokenizer", None) is None:

@@ -20,7 +20,8 @@ from .loading_report import ADAPTER_CONFIG, check_is_no_adapter
 from .offered import HUB_MODELS
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
+PROCESSOR_FILES = ("*.json", "*.jinja", "merges.txt")
+WEIGHTS = "*.safetensors"
 HUB_TIMEOUT_S = 10
 CHUNK_BYTES = 1 << 20  # of a download: it counts, and may be stopped, once for each
 WATCH_SECONDS = 0.25
@@ -28,9 +29,12 @@ STOP_SECONDS = 0.5  # a download that was stopped is waited for no longer than t
 Watch = Callable[[int, int], None]  # told of a download's bytes, done and in all (0: not known); may raise, to stop it
 
 
-def locate(model_id: str, config_only: bool = False, watch: Watch | None = None) -> tuple[str, str | None]:
+def locate(
+    model_id: str, config_only: bool = False, watch: Watch | None = None, *, without_weights: bool = False
+) -> tuple[str, str | None]:
     """The local folder of a model and its revision (a commit of the Hub, or None), downloading what is missing.
 
+    Of all that a run needs, without weights of what its processor does, or of its config alone.
     `watch` is told of a download's bytes several times a second. Raises what it raises, and ModelUnavailable when
     there is no such folder or repository, or the Hub cannot be reached.
     """
@@ -55,7 +59,8 @@ def locate(model_id: str, config_only: bool = False, watch: Watch | None = None)
             f"There is no model {quoted(model_id)}: it is neither {POCKET_ID}, nor a folder, nor a Hub id such as "
             f"{HUB_MODELS[0]}."
         )
-    return _download(model_id, config_only, watch)
+    patterns = ["config.json", ADAPTER_CONFIG] if config_only else list(PROCESSOR_FILES)
+    return _download(model_id, patterns if config_only or without_weights else [*patterns, WEIGHTS], watch)
 
 
 def base_of_adapter(model_id: str, watch: Watch | None = None) -> str | None:
@@ -80,14 +85,12 @@ def _is_there(asked: Callable[[], bool]) -> bool:
         return False
 
 
-def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> tuple[str, str]:
+def _download(model_id: str, patterns: list[str], watch: Watch | None = None) -> tuple[str, str]:
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", str(HUB_TIMEOUT_S))
     from huggingface_hub import errors as hub_errors
 
     try:
-        folder = Download(
-            model_id, ["config.json", ADAPTER_CONFIG] if config_only else list(MODEL_FILES), watch
-        ).folder()
+        folder = Download(model_id, patterns, watch).folder()
     except AttentionError:
         raise  # from `watch`
     except hub_errors.GatedRepoError:
@@ -112,7 +115,7 @@ def _download(model_id: str, config_only: bool, watch: Watch | None = None) -> t
     if not (path / "config.json").is_file():
         check_is_no_adapter(path, model_id)
         raise ModelUnavailable(f"{model_id} has no config.json, so it is not a model of the transformers library.")
-    if not config_only and not any(path.glob("*.safetensors")):
+    if WEIGHTS in patterns and not any(path.glob(WEIGHTS)):
         raise ModelUnavailable(
             f"No safetensors weights of {model_id} are on this machine. The download may have been interrupted: "
             "try again online."

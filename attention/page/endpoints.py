@@ -128,8 +128,8 @@ def component_of(name: str, fields: Mapping[str, Field] = MappingProxyType({})) 
         return box
     if field.kind in (int, float):
         return gr.Number(field.default, label=name)
-    if field.kind in (list, dict, float | str):
-        return gr.JSON(label=name)
+    if field.kind in (list, dict, float | str) or (field.kind == int | str and field.default is None):
+        return gr.JSON(label=name)  # of which a number arrives as one
     return gr.Textbox(field.default or None, label=name)
 
 

@@ -6,6 +6,7 @@ Owns what travels between the viewers and the service. How it looks and what it 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -57,8 +58,8 @@ class Asking:
 
     def __init__(self, service: Service, viewer: str = AttentionViewer.KIND):
         self._service, self._viewer = service, viewer
-        self._working: dict[tuple[Any, ...], Any] = {}  # jobs by who asks, and by what
-        self._stopped: OrderedDict[tuple[Any, ...], None] = OrderedDict()  # the same, also where none has begun yet
+        self._working: dict[bytes, Any] = {}  # jobs by who asks, and by what
+        self._stopped: OrderedDict[bytes, None] = OrderedDict()  # the same, also where none has begun yet
 
     async def begin(self, asked: Any, visitor: Visitor, login: gr.OAuthToken | None = None) -> AsyncIterator[dict]:
         """Ask for a trial, or with `reading` for one of that kind; yield what the channel is told.
@@ -100,10 +101,13 @@ class Asking:
             job.cancel()
 
 
-def _named(asked: dict, visitor: Visitor) -> tuple[dict, tuple[Any, ...]]:
-    """Number and kind of what is asked, as the channel says them again; and the name of its job."""
+def _named(asked: dict, visitor: Visitor) -> tuple[dict, bytes]:
+    """Number and kind of what is asked, as the channel says them again; and the name of its job.
+
+    Names are remembered, so that one has few bytes whatever a stranger calls a number.
+    """
     of = {name: asked[name] for name in ("number", "reading") if asked.get(name)}
-    return of, (visitor.session, *(f"{name}={value}" for name, value in of.items()))
+    return of, hashlib.sha256(repr((visitor.session, of)).encode("utf-8", "surrogatepass")).digest()
 
 
 def build_trials(service: Service, viewer: AttentionViewer | ComparisonViewer) -> None:

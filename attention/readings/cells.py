@@ -122,9 +122,9 @@ class Cells(Reading):
     def _tensors(self) -> dict[str, np.ndarray]:
         shapes = tensor_shapes(self.run, self.asked.block)
         with tensor_file(self.folder / FILE) as file:
-            found = {name: file.read(name) for name in shapes if name in file}
-        if any(name not in found or found[name].shape != shape for name, shape in shapes.items()):
-            raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+            if any(name not in file or file.shape(name) != shape for name, shape in shapes.items()):
+                raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
+            found = {name: file.read(name) for name in shapes}
         are_known = np.isfinite(found["value"]).all() and np.isfinite(found["seconds"]).all()
         if not are_known or any(each.dtype != np.float64 or np.isinf(each).any() for each in found.values()):
             raise DamagedReading(f"{FILE} in {self.folder.name} has numbers that were not measured. Remove it.")

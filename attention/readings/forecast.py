@@ -57,6 +57,8 @@ class Forecast(Reading):
         super()._check()
         self._check_target()
         check_numbers(self.info, "value")
+        if not isinstance(self.info.get("other", ""), str):
+            raise ValueError("other must be a text")
 
     def _shapes(self, tower: str) -> dict[str, tuple[int | None, ...]]:
         heads, queries = self.run.heads(tower), self.run.queries(tower)

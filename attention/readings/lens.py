@@ -7,18 +7,20 @@ Needs NumPy alone.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from attention.errors import DamagedReading, NotInRun, quoted
+from attention.limits import MAX_TABLE_VALUES
 
 from .reading import Reading, tensor_file
 
 KIND, FILE = "lens", "lens.safetensors"
 ABOUT = ("language",)  # a resampler before it may make its own tokens: none of them has words
-MOST_WORDS = 100  # of a token after a layer
+MOST_WORDS = 20  # of a token after a layer
 UNPROVEN = (
     "This run has no answer: its queries and keys prove every layer up to the last attention; what the last layer, the "
     "final norm and the head do after it is this model's, and the run keeps nothing to hold that against."
@@ -83,15 +85,12 @@ class Lens(Reading):
             shapes = [file.shape(name) if name in file else () for name in ("ids", "logprobs")]
             tokens = len(self.run.info["tokens"])
             is_of_run = shapes[0][:2] == (len(self.layers_read), tokens) and len(shapes[0]) == 3
-            if shapes[0] != shapes[1] or not is_of_run or shapes[0][2] > MOST_WORDS:
+            is_small = math.prod(shapes[0]) <= MAX_TABLE_VALUES and is_of_run and 1 <= shapes[0][2] <= MOST_WORDS
+            if shapes[0] != shapes[1] or not is_small or file.dtype("ids") != "I32" or file.dtype("logprobs") != "F32":
                 raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its run. Remove it, and ask again.")
             ids, logprobs = file.read("ids"), file.read("logprobs")
-        if (
-            ids.dtype != np.int32
-            or logprobs.dtype != np.float32
-            or not np.isfinite(logprobs).all()
-            or not set(map(str, np.unique(ids))) <= set(self.info["texts"])
-        ):
+        own, texts = np.unique(ids), self.info["texts"]
+        if not np.isfinite(logprobs).all() or len(own) > len(texts) or not set(map(str, own.tolist())) <= set(texts):
             raise DamagedReading(f"{FILE} in {self.folder.name} does not fit its index. Remove it, and ask again.")
         return ids, logprobs
 

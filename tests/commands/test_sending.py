@@ -4,12 +4,14 @@ import shutil
 
 import pytest
 from fake_hub import fake_hub
+from made_readings import write_lens
 
 from attention.commands import sending, view
 from attention.commands.fetching import fetch_run
 from attention.commands.main import main
 from attention.environment import EXAMPLES
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded
+from attention.kinds.kept import kept_readings
 from attention.runs.run import open_run
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -85,13 +87,16 @@ def test_more_files_than_the_hub_takes_are_refused_with_the_numbers(tmp_path, mo
 
 
 def test_a_run_of_a_data_set_is_fetched_by_its_id_alone_and_opens(tmp_path, monkeypatch):
-    shutil.copytree(EXAMPLES / "shapes", tmp_path / "d" / "runs" / ID)
+    kept = shutil.copytree(EXAMPLES / "shapes", tmp_path / "d" / "runs" / ID)
+    with open_run(kept) as run:
+        write_lens(run)
     shutil.copytree(EXAMPLES / "shapes", tmp_path / "d" / "runs" / ID[::-1])
     (tmp_path / "d" / "runs" / ID[::-1] / "run.json").write_text("[]")
     with fake_hub({"me/d": tmp_path / "d"}, tmp_path / "cache", monkeypatch) as hub:
         with open_run(fetch_run(f"dataset:me/d/{ID}")) as run, open_run(EXAMPLES / "shapes") as truth:
             assert (run.map(3, 1, 20) == truth.map(3, 1, 20)).all()
-        assert hub.downloaded() and all(name.startswith(f"runs/{ID}/") for name in hub.downloaded())
+            assert [each["kind"] for each in kept_readings(run)["readings"]] == ["lens"]  # it comes with its readings
+        assert hub.downloaded() and all(name.startswith((f"runs/{ID}/", f"runs/{ID}.r")) for name in hub.downloaded())
         monkeypatch.setattr(view, "_started", lambda command: command[-1].endswith(f"runs/{ID}"))
         assert main(["view", f"dataset:me/d/{ID}"]) is True
         with pytest.raises(DamagedRun):

@@ -23,7 +23,7 @@ from attention.capture import forecast as cost
 from attention.errors import Cancelled, InvalidRequest, ModelUnavailable, UnsupportedModel
 from attention.models import devices, download, kept
 from attention.models import loading as models
-from attention.models.config import describe
+from attention.models.config import describe, processor_of, read_config
 from attention.models.devices import choose_device
 from attention.models.download import locate
 from attention.models.offered import default_model, offered_models
@@ -164,7 +164,7 @@ def test_a_model_of_the_hub_is_asked_for_once_and_outlives_its_files(folder, tmp
     snapshot = shutil.copytree(folder, tmp_path / "0123abc")
     asked = []
 
-    def fetch(model_id, config_only, watch):
+    def fetch(model_id, patterns, watch):
         asked.append(model_id)
         return str(snapshot), "0123abc"
 
@@ -236,6 +236,15 @@ def test_a_model_of_the_hub_is_downloaded_and_runs(hub, folder, tmp_path):
     hub.requests.clear()
     extract(request, tmp_path / "again").close()
     assert hub.downloaded() == []
+
+
+def test_a_processor_is_had_without_the_weights(hub, folder):
+    path, _ = locate("tiny/model", without_weights=True)
+    assert "model.safetensors" not in hub.downloaded()
+    _, family = read_config(path)
+    assert processor_of(path, family).tokenizer and sorted(hub.downloaded()) == sorted(
+        file.name for file in folder.iterdir() if file.suffix != ".safetensors"
+    )
 
 
 def test_a_download_tells_its_bytes_up_to_the_last(hub):

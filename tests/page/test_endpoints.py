@@ -298,6 +298,8 @@ def test_a_reading_is_asked_for_by_a_script_and_its_maps_are_those_of_the_route(
     asked = {"ticket": ticket, "kind": "forecast", "tokens": [first], "against": 7.0}
     read = client.predict(**asked, api_name="/reading")
     assert read["target"] == {"tokens": [first], "against": 7} and read == client.predict(**asked, api_name="/reading")
+    by_text = client.predict(**asked | {"against": read["other"]}, api_name="/reading")
+    assert by_text == read  # a number is an id, and a text a token that is written so
     png, values = client.predict(ticket=ticket, layer=2, head=1, reading=read["name"], api_name="/heatmap")
     answer = httpx.get(f"{address}gradio_api/attention/{ticket}/row?layer=2&head=1&reading={read['name']}")
     row = np.frombuffer(answer.content, np.float32)

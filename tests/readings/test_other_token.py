@@ -44,6 +44,7 @@ def test_a_text_is_the_token_that_is_written_so_where_it_stands(run, tokenizer):
 @pytest.mark.parametrize(("text", "why"), [
     ("dark blue", "'dark blue' is 4 tokens of this model: 'd', 'ar', 'k', ' blue'"),
     ("\u2603", "is 3 tokens of this model: 'bytes E2', 'bytes 98', 'bytes 83'"),
+    ("\ud83d", "has half of a sign"),
     ("x" * 101, "has 101 characters; the limit is 100"),
 ])  # fmt: skip
 def test_what_is_not_one_token_is_refused_by_name(run, text, why):

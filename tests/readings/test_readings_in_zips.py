@@ -122,6 +122,7 @@ HOSTILE = {
     "of another run": ("forecast", {"run": "another"}, "made of another run"),
     "a value in words": ("forecast", {"value": "nan"}, "which is no number"),
     "a value beyond all": ("forecast", {"value": 1e300}, "finite and at most"),
+    "another token in a list": ("forecast", {"other": ["blue"]}, "other must be a text"),
     "half a sign": ("forecast", {"created": "\ud800"}, "half of one"),
     "a time that is none": ("forecast", {"created": ["now"]}, "a text"),
     "bytes below none": ("agreement", {"bytes": -5}, "bytes is -5"),
@@ -166,7 +167,7 @@ def test_files_that_lie_and_names_that_lead_elsewhere_are_refused(files, tmp_pat
         ({"made.readings/../../evil": b"x"}, "could lie outside"),
         ({"made.readings/lens/../../../evil": b"x"}, "could lie outside"),
         ({"MADE.readings/lens/reading.json": b"x"}, "are one file on some systems"),
-        ({f"made.readings/{i:016}/{INDEX}": b"{}" for i in range(MAX_BROUGHT_READINGS + 1)}, "readings; the limit is"),
+        ({f"made.readings/{i:016}/{INDEX}": b"{}" for i in range(MAX_BROUGHT_READINGS + 1)}, r"1,0\d+ readings beside"),
     ):  # fmt: skip
         with pytest.raises(AttentionError, match=words) as raised:
             unpack(zip_of(files | more, tmp_path / "a.zip"), place, LIMIT)

@@ -215,6 +215,8 @@ def test_what_is_stopped_before_it_has_begun_is_stopped(service, monkeypatch):
     asking.stop(given, Visitor("somebody"))
     assert told(asking, given)[-1]["why"] == "Stopped. Nothing was kept of this run."
     assert not asking._stopped and not asking._working
+    asking.stop({"number": "\ud800" * 100_000, "reading": [given] * 1000}, Visitor("somebody"))
+    assert sum(map(len, asking._stopped)) < 100
     monkeypatch.undo()
     assert told(asking, given)[-1]["made"]["kind"] == "lens"
 
