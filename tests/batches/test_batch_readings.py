@@ -99,14 +99,6 @@ def test_kept_runs_have_their_readings_beside_them_and_the_library_shows_the_run
     assert sorted(line.row["id"] for line in shelf.lines()) == sorted(row["id"] for row in read.rows())
 
 
-def test_scores_alone_are_the_same_numbers_and_leave_no_reading(read, tmp_path):
-    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, readings=READINGS, batch=2)
-    assert {path.name for path in found.folder.iterdir() if path.name[0] != "."} == {*FILES, "batch.json"}
-    numbers = (found.folder / "scores.f32").read_bytes()
-    assert numbers and (read.folder / "scores.f32").read_bytes().startswith(numbers)
-    assert found.rows()[0] | {"kept": None} == read.rows()[0] | {"kept": None}
-
-
 def test_what_a_killed_process_left_goes_on_to_the_same_bytes(read, tmp_path):
     """Its run and a part of its readings lie there, its numbers in part, and no row."""
     folder = shutil.copytree(read.folder, tmp_path / "b")
@@ -136,12 +128,17 @@ def test_a_summary_has_a_column_for_everything_that_readings_say(read):
     assert np.isfinite(found["hidden_rank_forecast"]).all() and set(found["painted_hits_hidden"]) <= {0.0, 1.0}
 
 
-def test_rows_are_kept_with_what_readings_say_of_them(single, tmp_path):
+def test_rows_are_kept_with_what_readings_say_of_them_and_numbers_are_the_same(read, single, tmp_path):
     run, readings = single
-    of = ["lens", "relative", "forecast"]
-    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=of)
-    assert found.readings == ["forecast", "relative", "lens"]
+    found, _ = run_batch(
+        read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=dict(reversed(READINGS.items())), batch=2
+    )
+    assert found.readings == list(READINGS)
+    assert {path.name for path in found.folder.iterdir() if path.name[0] != "."} == {*FILES, "batch.json", "rows"}
+    numbers = (found.folder / "scores.f32").read_bytes()
+    assert numbers and (read.folder / "scores.f32").read_bytes().startswith(numbers)
     (row,) = found.rows()
+    assert row | {"kept": None} == read.rows()[0] | {"kept": None}
     kept, forecast = load_file(found.folder / row["kept"]), run_as_read(run, readings["forecast"])
     assert np.array_equal(kept["base.forecast"][0], forecast.exact_rows(row["row"]))
     assert np.array_equal(kept["base.forecast_all"], forecast.exact_rows(None))
