@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny_families
 from made_batches import ANSWERS, PLACES, READINGS, read_batch, read_items
+from pictures import noise
 from safetensors.numpy import load_file
 
 from adapters import choose, members_of
-from attention import ask_reading, extract, open_batch, open_run, run_as_read, run_batch
+from attention import Request, ask_reading, extract, open_batch, open_run, run_as_read, run_batch
 from attention.batches.as_scores import scores_of
 from attention.batches.merging import merge_batches
 from attention.batches.reading_columns import columns_of_readings
@@ -239,6 +241,21 @@ def test_the_cost_of_an_item_is_known_before_anything_is_run(read, tmp_path):
     assert cost.reading_memory >= max(each.memory_bytes for each in expected)
     with pytest.raises(LimitExceeded, match="on disk"):
         cost_of_batch(given, tmp_path / "b", **of, limits=replace(Limits(), run_bytes=1000))
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(
+    ("name", "box", "readings"),
+    [("idefics2", None, ["lens"]), ("mllama", [0, 0, 64, 48], ["forecast", "lens"])],
+)
+def test_models_whose_pictures_are_no_tokens_have_the_readings_of_a_single_run(tmp_path, name, box, readings):
+    folder = tiny_families.write(name, tmp_path / "model")
+    noise((64, 48)).save(tmp_path / "a.png")
+    line = {"image": str(tmp_path / "a.png"), "prompt": "what?", "answer": "red", "box": box}
+    found, _ = run_batch([line], tmp_path / "b", Request(model=str(folder), device="cpu"), readings=readings)
+    (row,) = found.rows()
+    assert row["readings"]["lens"]["words"]
+    assert [place["cells"] > 0 for place in row["places"]] == [True] * (box is not None)  # a forecast's own
 
 
 @pytest.mark.parametrize(
