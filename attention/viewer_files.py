@@ -45,6 +45,11 @@ def file_text(name: str) -> str:
     return viewer_files()[1][name].decode()
 
 
+def without_comments(name: str) -> str:
+    """The text of a module without the comments that fill whole lines, for a file that holds it."""
+    return COMMENT.sub("", file_text(name))
+
+
 def imported_by(name: str) -> list[tuple[str, str]]:
     """The modules that a module imports: as it writes them, and their paths."""
     found = IMPORT.findall(file_text(name))

@@ -21,9 +21,8 @@ from .time_left import TimeLeft
 
 SET = "--jsonl assets/examples/set.jsonl --model pocket"
 EXAMPLES = (
-    f"python -m attention batch {SET} --mode generate --batch 8 --output-dir answers",
+    f"python -m attention batch {SET} --mode generate --batch 8 --readings forecast lens --output-dir answers",
     f"python -m attention batch {SET} --adapter largest --keep all --output-dir compared",
-    f"python -m attention batch {SET} --mode generate --readings forecast lens --output-dir read",
     "python -m attention score --from answers --output-dir scores",
 )
 ABOUT = (

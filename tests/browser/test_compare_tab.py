@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import TimeoutError as NotInTime
 from playwright.sync_api import expect
 
 import app
@@ -67,10 +68,18 @@ def add_picture(page):
 
 
 def choose(page, label, name):
+    """Choose what is offered, once it is: of offers that come while somebody types, Gradio lists none."""
     field = shown(page.get_by_label(label))
-    field.click()
-    field.fill(name)
-    page.get_by_role("option", name=re.compile(f"^{name}")).locator("visible=true").first.click()
+    option = page.get_by_role("option", name=re.compile(f"^{name}")).locator("visible=true").first
+    for _ in range(60):
+        field.click()
+        field.fill(name)
+        try:
+            option.click(timeout=2000)
+            break
+        except NotInTime:
+            field.fill("")
+            field.press("Escape")
     field.press("Escape")
 
 

@@ -72,7 +72,7 @@ def random_sizes(count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.full)])
 def test_painted_cells_are_found_in_pixel_values_for_random_sizes(family_and_processor, count):
     rng = random.Random(1)
     limited = set()

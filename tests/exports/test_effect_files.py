@@ -135,9 +135,11 @@ def test_the_command_line_makes_a_reading_once_and_lists_and_draws_it(tmp_path, 
     members = json.loads(capsys.readouterr().out)["members"]
     assert list(members) == ["base", "adapter_1"]
     assert members["base"]["value"] != members["adapter_1"]["value"], "its adapter was on"
-    assert main(["export", str(folder), "--format", "zip", "--output", str(tmp_path / "both.zip"), "--quiet"]) == 0
-    with zipfile.ZipFile(tmp_path / "both.zip") as archive:
-        assert not [name for name in archive.namelist() if "readings" in name], "they are made again"
+    for more in ([], ["--without-readings"]):
+        command = ["export", str(folder), "--format", "zip", "--output", str(tmp_path / f"both{len(more)}.zip")]
+        assert main([*command, *more, "--quiet"]) == 0
+        with zipfile.ZipFile(tmp_path / f"both{len(more)}.zip") as archive:
+            assert any("readings" in name for name in archive.namelist()) is not bool(more)
     capsys.readouterr()
     drawn = ["export", str(folder), "--format", "png", "--reading", "forecast", "--caption", "--layer", "3"]
     assert main([*drawn, "--output", str(tmp_path / "both.png"), "--quiet"]) == 0

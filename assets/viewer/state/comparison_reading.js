@@ -20,7 +20,7 @@
 import { commonAnswer, isSideBySide, memberName } from '../data/comparison_info.js';
 import { directionsOf } from '../data/selection.js';
 import { forecastCost } from './forecast_cost.js';
-import { isForecastOf, NOT_HELD, towersAsked, whyNoRelative } from './reading.js';
+import { isForecastOf, NOT_HELD, notOfTower, towersAsked, whyNoRelative } from './reading.js';
 import { readingName } from './readings.js';
 
 const FORECAST = 'forecast';
@@ -40,6 +40,9 @@ const NO_ANSWER = 'These runs have no answer whose probability could change.';
 export function createComparisonReading(state, { asking, select, announce }) {
   /** What is on its way: the question, what each member has said, and whose turn it is. @type {{question: Question, answers: Answer[], fields: object, turn: number, name: string} | null} */
   let going = null;
+  let choices = 0; // a later choice stands, whatever an earlier one is still waiting for
+  /** What members were found to have. @type {{sources: object, lists: MadeReading[][]}} */
+  let known = { sources: [], lists: [] };
 
   /** What is asked about where no words are named: what all have read of the answer. */
   function whole({ comparison, wholeInfos } = /** @type {Compared} */ (state.get)) {
@@ -47,8 +50,16 @@ export function createComparisonReading(state, { asking, select, announce }) {
     return { tokens, isWhole, name: isWhole ? 'of the answer' : 'of the words in common' };
   }
 
-  /** What each member has of a question: of the readings that answer it the one that most have. @param {Question} question @param {string} tower */
-  async function found({ kind, tokens }, tower, common = whole().tokens) {
+  /** What members have of a question: of the readings that answer it the one that most have. @param {Question} question @param {string} tower @param {MadeReading[][]} lists @returns {{best: MadeReading | null, answers: Answer[]}} */
+  function answersIn({ kind, tokens }, tower, lists) {
+    const fitting = lists.map((list) => list.filter((made) => (kind === FORECAST ? isForecastOf(made, tokens, tower) : made.kind === RELATIVE && made.towers.includes(tower))));
+    const count = (/** @type {string} */ name) => fitting.filter((list) => list.some((made) => made.name === name)).length;
+    const best = fitting.flat().reduce((/** @type {MadeReading | null} */ most, made) => (most && count(most.name) >= count(made.name) ? most : made), null);
+    return { best, answers: fitting.map((list) => ({ made: list.find(({ name }) => name === best?.name) ?? null, why: '' })) };
+  }
+
+  /** The same of what members have by now. @param {Question} question @param {string} tower */
+  async function found(question, tower, common = whole().tokens) {
     const { sources } = state.get;
     const lists = await Promise.all(sources.map((source) => source.readings().catch((error) => {
       if (error.isExpired) throw error;
@@ -56,11 +67,9 @@ export function createComparisonReading(state, { asking, select, announce }) {
     })));
     if (state.get.sources !== sources) return null;
     const all = lists.map((list) => list ?? []);
+    known = { sources, lists: all };
     state.set({ forecasts: all.flat().filter((made) => made.kind === FORECAST && made.target?.tokens.every((token) => common.includes(token))) });
-    const fitting = all.map((list) => list.filter((made) => (kind === FORECAST ? isForecastOf(made, tokens, tower) : made.kind === RELATIVE && made.towers.includes(tower))));
-    const count = (/** @type {string} */ name) => fitting.filter((list) => list.some((made) => made.name === name)).length;
-    const best = fitting.flat().reduce((/** @type {MadeReading | null} */ most, made) => (most && count(most.name) >= count(made.name) ? most : made), null);
-    return { best, answers: fitting.map((list) => ({ made: list.find(({ name }) => name === best?.name) ?? null, why: '' })) };
+    return answersIn(question, tower, all);
   }
 
   /** @param {Question} question @param {Answer[]} answers @param {boolean} isOwn @returns {Reading | null} null where fewer than two have it */
@@ -88,6 +97,7 @@ export function createComparisonReading(state, { asking, select, announce }) {
     const names = answers.map((_, member) => memberName(comparison.members, member));
     const refused = refusalsOf(question.kind, names, answers);
     const reading = readingOf(question, answers, isSideBySide(comparison));
+    if (reading && !reading.towers.includes(selection.tower)) return state.set({ notice: notOfTower(reading.towers, selection.tower) });
     if (!reading) return state.set({ notice: `${refused} There are no two to set against each other, so what was read is shown.` });
     // Nobody reads it: the question that a forecast answers best. Of attention there is no such map of tokens.
     const isOffered = directionsOf(info, selection.tower, reading.kind).includes(selection.direction);
@@ -119,6 +129,7 @@ export function createComparisonReading(state, { asking, select, announce }) {
     const asked = state.get.readings[kind];
     if (!asked || asked.name !== name || asked.working) return;
     going = { ...going, answers: answers.map((old, i) => (i === turn ? { made: asked.made, why: asked.made ? '' : asked.text } : old)) };
+    if (asked.made) known = { ...known, lists: known.lists.map((list, i) => (i === turn && asked.made ? [...list, asked.made] : list)) };
     goOn();
   }
 
@@ -127,9 +138,10 @@ export function createComparisonReading(state, { asking, select, announce }) {
     const { info, selection } = state.get;
     if (!info || !selection) return;
     choice.stop();
-    const known = await found(question, selection.tower);
-    if (!known) return;
-    const { best, answers } = known;
+    const mine = choices;
+    const made = await found(question, selection.tower);
+    if (!made || mine !== choices) return;
+    const { best, answers } = made;
     if (!asking && answers.some(({ made }) => !made)) return put(question, answers.map((each) => (each.made ? each : { ...each, why: NOT_HELD[question.kind] })));
     const towers = best?.towers ?? towersAsked(info, selection.tower);
     const named = question.isWhole ? {} : { tokens: question.tokens };
@@ -150,10 +162,14 @@ export function createComparisonReading(state, { asking, select, announce }) {
       return state.get.comparison?.words === 'own' ? NOTHING_SHARED : NO_ANSWER;
     },
 
-    /** What it costs, said before it is asked for. */
+    /** What it costs, said before it is asked for: of those that were not found to have it. */
     cost() {
-      const { wholeInfos, tower, reading } = state.get;
-      return asking && wholeInfos.length && !reading && !choice.why() ? forecastCost(wholeInfos, towersAsked(wholeInfos[0], tower)) : null;
+      const { wholeInfos, tower, reading, sources } = state.get;
+      if (!asking || !wholeInfos.length || reading || choice.why()) return null;
+      const isKnown = known.sources === sources;
+      const { best, answers } = answersIn({ kind: FORECAST, ...whole() }, tower, isKnown ? known.lists : []);
+      const lacking = wholeInfos.filter((_, i) => !answers[i]?.made);
+      return lacking.length ? forecastCost(lacking, best?.towers ?? towersAsked(wholeInfos[0], tower), { members: wholeInfos.length, isKnown }) : null;
     },
 
     /** Who is asked now, of several. */
@@ -195,8 +211,8 @@ export function createComparisonReading(state, { asking, select, announce }) {
       const all = whole(of);
       const isRelative = kind === RELATIVE;
       const question = /** @type {Question} */ ({ kind: isRelative ? RELATIVE : FORECAST, tokens: isRelative ? [] : tokens ?? all.tokens, isWhole: isRelative || (tokens === null && all.isWhole) });
-      const known = await found(question, tower, all.tokens);
-      const answers = known?.answers.map((each) => (each.made ? each : { ...each, why: NOT_MADE[question.kind] })) ?? [];
+      const made = await found(question, tower, all.tokens);
+      const answers = made?.answers.map((each) => (each.made ? each : { ...each, why: NOT_MADE[question.kind] })) ?? [];
       const [members, isOwn] = [of.comparison?.members ?? [], isSideBySide(of.comparison)];
       const reading = readingOf(question, answers, isOwn);
       return {
@@ -214,6 +230,7 @@ export function createComparisonReading(state, { asking, select, announce }) {
 
     /** Nothing is waited for any more. */
     stop() {
+      choices += 1;
       going = null;
       for (const kind of [FORECAST, RELATIVE]) asking?.stop(kind);
     },

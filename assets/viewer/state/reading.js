@@ -32,6 +32,9 @@ export const NOT_HELD = { forecast: 'This page does not hold that forecast.', re
 const NO_RELATIVE = 'The address shows relative attention that has not been made of this run: choose Relative to make it.';
 const NOT_MADE = 'The address shows a forecast that has not been made of this run';
 
+/** What is said where it was asked for in one tower, and another is shown by now. @param {string[]} towers  that it is of @param {string} tower */
+export const notOfTower = (towers, tower) => `What was asked for is there, and not of the ${tower} tower: go back to ${towers.join(' or ')}, and choose it again.`;
+
 /** Why there can be no forecast of a run, '' where there can. @param {RunInfo} info */
 export function whyNoForecast(info) {
   return promptLength(info) < info.tokens.length ? '' : 'This run has no answer whose probability could change.';
@@ -99,6 +102,7 @@ export function towersAsked(info, tower) {
  */
 export function createReadingChoice(state, { asking, select, announce }) {
   let wished = ''; // the question whose answer is to be shown
+  let choices = 0; // a later choice stands, whatever an earlier one is still waiting for
   /** @type {'forecast' | 'relative'} */
   let kindWished = KIND;
 
@@ -107,6 +111,7 @@ export function createReadingChoice(state, { asking, select, announce }) {
     const { info, selection, reading: before } = state.get;
     wished = '';
     if (!info || !selection) return;
+    if (reading && !reading.towers.includes(selection.tower)) return state.set({ notice: notOfTower(reading.towers, selection.tower) });
     // Nobody reads it: the question that a forecast answers best. Of attention there is no such map of tokens.
     const isOffered = directionsOf(info, selection.tower, reading?.kind).includes(selection.direction);
     const direction = reading?.kind === KIND && before?.kind !== KIND ? 'received' : isOffered ? selection.direction : 'reads';
@@ -133,15 +138,12 @@ export function createReadingChoice(state, { asking, select, announce }) {
     if (!wished || !asked || asked.name !== wished || asked.working || !info || !selection) return;
     wished = '';
     if (!asked.made) return state.set({ notice: asked.text });
-    if (kindWished === RELATIVE) {
-      const relative = findRelative([asked.made], selection.tower);
-      return relative ? put(relative) : undefined;
-    }
+    const [tower] = asked.made.towers; // of what is made the one to show, whatever is on screen: `put` looks
+    if (kindWished === RELATIVE) return put(findRelative([asked.made], tower));
     const forecasts = [asked.made, ...state.get.forecasts.filter(({ name }) => name !== asked.made?.name)];
     state.set({ forecasts });
     const { tokens, against } = asked.made.target ?? { tokens: [], against: null };
-    const found = findForecast(forecasts, tokens, selection.tower, against === null && String(tokens) === String(answerTokens(info)), against);
-    if (found) put(found);
+    put(findForecast([asked.made], tokens, tower, against === null && String(tokens) === String(answerTokens(info)), against));
   }
 
   const choice = {
@@ -160,7 +162,6 @@ export function createReadingChoice(state, { asking, select, announce }) {
     read() {
       choice.uncover();
       choice.stop();
-      wished = '';
       if (state.get.reading) put(null);
     },
 
@@ -175,8 +176,9 @@ export function createReadingChoice(state, { asking, select, announce }) {
       choice.uncover();
       const wanted = tokens ?? answerTokens(info);
       const find = (/** @type {MadeReading[]} */ made) => (typeof against === 'string' ? null : findForecast(made, wanted, selection.tower, tokens === null, against));
+      const mine = (choices += 1);
       const known = find(state.get.forecasts) ?? find(await look(source)); // which token a text is says the server
-      if (state.get.source !== source) return;
+      if (state.get.source !== source || mine !== choices) return;
       if (known) return put(known);
       if (!asking) return state.set({ notice: NOT_HELD.forecast });
       asking.stop(RELATIVE);
@@ -193,8 +195,9 @@ export function createReadingChoice(state, { asking, select, announce }) {
       const { info, source, selection } = state.get;
       if (!info || !source || !selection || whyNoRelative(info, selection.tower)) return;
       choice.uncover();
+      const mine = (choices += 1);
       const known = findRelative(await look(source), selection.tower);
-      if (state.get.source !== source) return;
+      if (state.get.source !== source || mine !== choices) return;
       if (known) return put(known);
       if (!asking) return state.set({ notice: NOT_HELD.relative });
       asking.stop(KIND);
@@ -237,7 +240,10 @@ export function createReadingChoice(state, { asking, select, announce }) {
       if (source) await look(source).catch(() => []);
     },
 
+    /** Nothing is waited for any more. */
     stop() {
+      choices += 1;
+      wished = '';
       for (const kind of [KIND, RELATIVE]) asking?.stop(kind);
     },
     dispose: state.on(['readings'], hear),

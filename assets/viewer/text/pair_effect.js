@@ -65,7 +65,7 @@ export function cellEffectWords(names, { before, after, isSideBySide }, cell, { 
   const unit = isRatio(before.effect) ? 'what the general question reads' : `nats ${ifReadLess(before, 'this cell')}`;
   const both = `${names[0]} ${first} · ${names[1]} ${second} ${unit}`;
   if (isSideBySide) return { before: first, after: second, difference: '', readout: `${place} · ${both} · ${box}` };
-  return { before: first, after: second, difference: change, readout: `${place} · ${both} · difference ${change} · ${box}` };
+  return { before: first, after: second, difference: change, readout: `${place} · ${both} · ${isRatio(before.effect) ? `${names[1]} over ${names[0]}` : 'difference'} ${change} · ${box}` };
 }
 
 /** What the tint of tokens means. @param {string[]} names @param {Shown} shown */

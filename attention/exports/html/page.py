@@ -22,7 +22,7 @@ from attention.readings.target import Target
 from attention.runs.regions import Region
 from attention.runs.run import Run, is_reduction
 from attention.runs.selection import plain
-from attention.viewer_files import file_text, imported_by, modules_of, styles, template
+from attention.viewer_files import file_text, imported_by, modules_of, styles, template, without_comments
 
 from .addresses import text_towers
 from .fill import Filled, fill
@@ -143,7 +143,7 @@ def _place(region: Region | None) -> dict[str, Any]:
 
 def _linked(name: str) -> str:
     """A module whose imports name others by their paths, for the file to find them."""
-    text = file_text(name)
+    text = without_comments(name)
     for written, path in imported_by(name):
         text = text.replace(f"from '{written}'", f"from 'held:{path}'")
     return text

@@ -122,3 +122,30 @@ test('what it costs is said before: the bytes of values, and of the pull on ever
   assert.match(short, new RegExp(`2 × a pass forward and one back, ${((one + half) / 1e6).toLocaleString('en', { maximumSignificantDigits: 2 })}`));
   assert.match(long, /each of the 2 members/);
 });
+
+test('a later choice stands, whatever an earlier one still waits for; a forecast that comes into a tower without it is not shown there', async () => {
+  const { state, sent, asking, choice, settled } = page([[], []]);
+  void choice.forecast();
+  choice.read();
+  void choice.forecast([3]);
+  void choice.forecast([2]);
+  await settled();
+  assert.deepEqual(sent.map(([name, { tokens, member }]) => [name, tokens, member]), [['apply', [2], 'base']]);
+  state.set({ selection: { ...SELECTION, tower: 'vision' }, tower: 'vision' });
+  asking.hear({ number: 1, reading: 'forecast', made: made([2]) });
+  asking.hear({ number: 2, reading: 'forecast', made: made([2]) });
+  assert.deepEqual([state.get.reading, state.get.notice], [null, 'What was asked for is there, and not of the vision tower: go back to language, and choose it again.']);
+});
+
+test('the cost is that of members that lack it, and none where all have it', async () => {
+  const { asking, choice } = page([[made([2, 3])], [], []]);
+  assert.match(choice.cost().short, /^Forecast: up to 3 × /);
+  await choice.look();
+  assert.match(choice.cost().short, /^Forecast: 2 × /);
+  assert.match(choice.cost().long, /each of 2 of 3 members/);
+  await choice.forecast();
+  asking.hear({ number: 1, reading: 'forecast', made: made([2, 3]) });
+  asking.hear({ number: 2, reading: 'forecast', made: made([2, 3]) });
+  choice.read();
+  assert.equal(choice.cost(), null);
+});

@@ -132,3 +132,16 @@ test('a word that is chosen while all rows are shown is a row; a tower that a fo
     assert.equal(state.get.selection.direction, direction);
   }
 });
+
+test('a later choice stands, whatever an earlier one still waits for; a forecast that comes into a tower without it is not shown there', async () => {
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const { state, sent, asking, choice } = page([made([2, 3])]);
+  void choice.forecast();
+  choice.read();
+  await settled();
+  assert.equal(state.get.reading, null);
+  await choice.forecast([3]);
+  state.set({ selection: { ...SELECTION, tower: 'vision' } });
+  asking.hear({ number: sent.at(-1)[1].number, reading: 'forecast', made: made([3]) });
+  assert.deepEqual([state.get.reading, state.get.notice], [null, 'What was asked for is there, and not of the vision tower: go back to language, and choose it again.']);
+});

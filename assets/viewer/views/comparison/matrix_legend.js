@@ -11,14 +11,16 @@ const WEIGHTS = 'how much of each weight is changed: Frobenius norm of the chang
 const PROJECTIONS = { q: 'q: query', k: 'k: key', v: 'v: value', o: 'o: output' };
 
 /**
- * @param {import('../../state/matrix.js').HeldMatrix} held
+ * @param {import('../../state/matrix.js').HeldMatrix | null} held  null where nothing is known of heads
  * @param {import('../../numbers/change_matrix.js').Weights | null} weights
  * @param {string} unit  of the measure
  * @param {Uint32Array} colours  256 of them
  * @param {{isHidden: boolean, hide: (isHidden: boolean) => void}} noise  whether heads below the noise floor are left empty
  * @returns {HTMLElement[]}
  */
-export function legendOf({ measure, values, high, faint, below }, weights, unit, colours, noise) {
+export function legendOf(held, weights, unit, colours, noise) {
+  if (!held) return ofWeights(weights);
+  const { measure, values, high, faint, below } = held;
   const count = (/** @type {(value: number, i: number) => boolean} */ is) => values.reduce((total, value, i) => total + Number(is(value, i)), 0);
   const none = count((value) => Number.isNaN(value));
   const pale = count((value, i) => Boolean(faint[i]) && !Number.isNaN(value));

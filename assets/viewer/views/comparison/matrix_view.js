@@ -10,6 +10,7 @@ import { create, isDark, part, setBox, surfaceColour } from '../dom.js';
 import { blend, css, pixel } from '../../paint/palette.js';
 import { headCount, layersOf } from '../../data/run_info.js';
 import { isOfEffect } from '../../numbers/change_measures.js';
+import { whyNoChange } from '../../state/effect_change.js';
 import { matrixNow } from '../../state/matrix.js';
 import { legendOf } from './matrix_legend.js';
 import { coloursOf, LABEL, paintMatrix } from './matrix_paint.js';
@@ -111,9 +112,9 @@ export function createMatrixView(root, state, { choose }) {
 
   /** The cells, and what their colours mean. */
   function paint() {
-    const { info, selection, comparison, palette, hidesNoise } = state.get;
+    const { info, selection, comparison, palette, hidesNoise, reading } = state.get;
     const colours = coloursOf(held?.measure, palette, isDark());
-    legend.replaceChildren(...(held && comparison ? legendOf(held, weights, comparison.measures[held.measure]?.unit ?? '', colours, { isHidden: hidesNoise, hide: (is) => state.set({ hidesNoise: is }) }) : []));
+    legend.replaceChildren(...(comparison && (held || whyNoChange(reading)) ? legendOf(held, weights, held ? comparison.measures[held.measure]?.unit ?? '' : '', colours, { isHidden: hidesNoise, hide: (is) => state.set({ hidesNoise: is }) }) : []));
     if (!layout) return;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!info || !selection) return;

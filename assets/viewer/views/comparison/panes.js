@@ -57,6 +57,7 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   const wipe = createWipe(panes[3].pane.frame, (split) => state.set({ split }));
   /** @type {any[]} what `coloured` was made of */
   let made = [];
+  let areRatios = false; // by the titles
   /** @type {Record<PaneName, {map: import('../../paint/cells.js').Coloured, other?: import('../../paint/cells.js').Coloured}> | null} */
   let coloured = null;
 
@@ -91,7 +92,8 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   // Who they are of
 
   function nameAll() {
-    const { comparison, left, right, alone } = state.get;
+    const { comparison, left, right, alone, pair } = state.get;
+    areRatios = isRatio(pair?.before.effect);
     const members = comparison?.members ?? [];
     const isOwn = isSideBySide(comparison);
     for (const { name, title, large, figure } of panes) {
@@ -110,7 +112,7 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
   /** @param {PaneName} name @param {import('../../data/comparison_info.js').Member[]} members @param {number} left @param {number} right @returns {(Node | string)[]} */
   function titleOf(name, members, left, right) {
     const [first, second] = [left, right].map((member) => memberName(members, member));
-    if (name === 'difference') return [create('b', { text: 'difference' }), ` ${second} − ${first}`];
+    if (name === 'difference') return areRatios ? [create('b', { text: 'ratio' }), ` ${second} ÷ ${first}`] : [create('b', { text: 'difference' }), ` ${second} − ${first}`];
     if (name === 'wipe') return [create('b', { text: 'wipe' }), ` ${first} | ${second}`];
     const member = name === 'before' ? left : right;
     const offered = members.map((_, i) => i).filter((i) => i !== (name === 'before' ? right : left) && (name === 'before' ? i === left || !isSideBySide(state.get.comparison) : i > 0));
@@ -194,6 +196,7 @@ export function createComparisonPanes(root, state, { focusGrid, stepPicture, pla
 
   const undo = [
     state.on(['comparison', 'left', 'right', 'alone', 'reading'], nameAll),
+    state.on(['pair'], () => { if (isRatio(state.get.pair?.before.effect) !== areRatios) nameAll(); }),
     state.on(['info', 'source', 'comparison', 'grid', 'size', 'theme', 'beside', 'alone'], showAll),
     state.on(['maps', 'palette', 'smooth', 'opacity', 'selection', 'left', 'right'], showMaps),
     state.on(['left', 'right'], () => { if (state.get.comparison?.members.some(({ own_pictures: isOwn }) => isOwn)) showAll(); }),

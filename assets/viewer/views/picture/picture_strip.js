@@ -4,6 +4,7 @@ import { create, part } from '../dom.js';
 import { formatPercent } from '../../data/format.js';
 import { gridNames, gridsOf, picturesOf, readNote, shownPicture, timeText, videoName } from '../../data/run_info.js';
 import { formatSigned } from '../../numbers/change_measures.js';
+import { isRatio } from '../../numbers/ratios.js';
 import { areShares } from '../../data/selection.js';
 
 const THUMB_PX = { height: 18, least: 10, most: 40 };
@@ -137,6 +138,7 @@ export function createPictureStrip(root, state, { focusGrid, stepPicture, play }
  * @param {number} grid
  */
 export function shareOf(shown, grid) {
+  if (isRatio(shown?.effect)) return ''; // ratios do not add up
   if (shown?.effect) return shown.masses.has(grid) && shown.direction !== 'read by' ? formatSigned(shown.masses.get(grid) ?? 0) : '';
   const mass = shown?.direction === 'reads' && areShares(shown) ? shown.masses.get(grid) : undefined;
   return mass === undefined ? '' : formatPercent(mass);
