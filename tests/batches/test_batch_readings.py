@@ -82,6 +82,10 @@ def test_relative_numbers_are_one_mass_over_another(read, single):
     assert np.allclose(tables["relative_image"], own.sum(axis=-1) / general.sum(axis=-1), rtol=1e-5)
     mass = region_scores(run, Region(tuple(PLACES[1])), row["row"]).tables["region_mass"]
     part = region_cells(run, Region(tuple(PLACES[1])))
+    corner = np.zeros(len(cells))
+    corner[3] = 1
+    assert np.allclose(relative.mass(corner * 1e-4, row["row"]), relative.mass(corner, row["row"]))  # in one cell
+    assert np.isnan(relative.mass(0 * corner, row["row"])).all()
     assert np.allclose(tables["1.relative_region"], mass / (general @ (part.shared / part.areas)), rtol=1e-5)
 
 
