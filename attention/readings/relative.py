@@ -27,7 +27,7 @@ FLOOR = 1e-6  # weights below it are noise of float32, or of float16 as rows are
 OTHER_CELLS = "The two runs are not of the same picture and model, so their cells stand for different places."
 
 
-def ratio(own: np.ndarray, general: np.ndarray, floor: float = FLOOR) -> np.ndarray:
+def ratio(own: np.ndarray, general: np.ndarray, *, floor: float = FLOOR) -> np.ndarray:
     """Weights over weights, float32, both at least `floor`."""
     return np.maximum(own, np.float32(floor)) / np.maximum(general, np.float32(floor))
 
@@ -158,7 +158,7 @@ class Relative(Reading):
         counted = float(weights.sum())
         pair = self._pair("all", query, tower, until)
         own, general = ((each.astype(np.float64) @ weights).astype(np.float32) for each in pair)
-        return ratio(own, general, FLOOR * min(1.0, counted)) if counted else np.full_like(own, np.nan)
+        return ratio(own, general, floor=FLOOR * min(1.0, counted)) if counted else np.full_like(own, np.nan)
 
     def map(
         self,
