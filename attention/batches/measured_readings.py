@@ -134,7 +134,7 @@ def _lens(found: MeasuredReadings, item: BatchItem, lens: Lens, query: int) -> N
     }  # fmt: skip
     for place, own in zip(item.places, found.places, strict=True):
         keys = list(keys_of(run, Region(place), tower)) if run.keys_are_tokens(tower) else []
-        own["cells"] = len(keys)
+        own.setdefault("cells", len(keys))  # a forecast's place may have cells that are no tokens
         most = [Counter(layer.tolist()).most_common(1)[0] for layer in ids[:, keys, 0]] if keys else []
         own["words"] = _texts(lens, [word for word, _ in most])
         own["shares"] = [count / len(keys) for _, count in most]

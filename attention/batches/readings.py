@@ -16,6 +16,7 @@ from attention.kinds.relative import MOST_SIGNS
 from attention.kinds.table import KINDS
 from attention.limits import MOST_SIDES, Limits
 from attention.readings.agreement import SIDES
+from attention.readings.lens import ABOUT as OF_WORDS
 from attention.readings.reading import Reading, check_asked_again, place_of
 from attention.readings.relative import GENERAL
 from attention.runs.partial import PartialRun
@@ -87,7 +88,7 @@ def make_readings(
     """
     for kind in asked:
         try:
-            _check_model(run)
+            _check_model(run, kind)
             row, own = _of(run, kind, asked[kind])
             row.make(Making(run, own, None, partial, limits, adapted, loaded))
         except Cancelled:
@@ -97,10 +98,10 @@ def make_readings(
             raise
 
 
-def _check_model(run: Run) -> None:
-    """Raise UnsupportedModel for a run whose model is never asked again: no item of it could be."""
+def _check_model(run: Run, kind: str) -> None:
+    """Raise UnsupportedModel for a run whose model is never asked this again: no item of it could be."""
     try:
-        check_asked_again(run)
+        check_asked_again(run, OF_WORDS if kind == LENS else None)
     except InvalidRequest as error:
         raise UnsupportedModel(str(error)) from None
 

@@ -104,7 +104,8 @@ class Reading:
         except DamagedRun as error:
             raise DamagedReading(str(error)) from None
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, InvalidRequest) as error:
-            raise DamagedReading(f"{INDEX} in {folder.name} is damaged ({shortened(str(error))}). Remove it.") from None
+            why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise DamagedReading(f"{INDEX} in {folder.name} is damaged ({shortened(why)}). Remove it.") from None
         self._kept: tuple[tuple[int, str], dict[str, np.ndarray]] | None = None
 
     def _check(self) -> None:

@@ -27,9 +27,9 @@ FLOOR = 1e-6  # weights below it are noise of float32, or of float16 as rows are
 OTHER_CELLS = "The two runs are not of the same picture and model, so their cells stand for different places."
 
 
-def ratio(own: np.ndarray, general: np.ndarray) -> np.ndarray:
-    """Weights over weights, float32, both at least `FLOOR`."""
-    return np.maximum(own, np.float32(FLOOR)) / np.maximum(general, np.float32(FLOOR))
+def ratio(own: np.ndarray, general: np.ndarray, *, floor: float = FLOOR) -> np.ndarray:
+    """Weights over weights, float32, both at least `floor`."""
+    return np.maximum(own, np.float32(floor)) / np.maximum(general, np.float32(floor))
 
 
 def relative_map(
@@ -152,11 +152,13 @@ class Relative(Reading):
     def mass(self, weights: np.ndarray, query: int, tower: str = "language", until: int | None = None) -> np.ndarray:
         """Mass of a row on some cells over that of the general row, in every layer and head: float32 [layers, heads].
 
-        `weights` [cells] are the part of each cell that counts, of all grids, one after the other and row by row.
+        `weights` [cells] are the part of each cell that counts, of all grids, one after the other and row by row. Of
+        less than a cell both are at least that part of `FLOOR`; of none it is NaN.
         """
+        counted = float(weights.sum())
         pair = self._pair("all", query, tower, until)
         own, general = ((each.astype(np.float64) @ weights).astype(np.float32) for each in pair)
-        return ratio(own, general)
+        return ratio(own, general, floor=FLOOR * min(1.0, counted)) if counted else np.full_like(own, np.nan)
 
     def map(
         self,

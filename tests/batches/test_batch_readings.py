@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny_families
 from made_batches import ANSWERS, PLACES, READINGS, read_batch, read_items
+from pictures import noise
 from safetensors.numpy import load_file
 
 from adapters import choose, members_of
-from attention import ask_reading, extract, open_batch, open_run, run_as_read, run_batch
+from attention import Request, ask_reading, extract, open_batch, open_run, run_as_read, run_batch
 from attention.batches.as_scores import scores_of
 from attention.batches.merging import merge_batches
 from attention.batches.reading_columns import columns_of_readings
@@ -80,6 +82,10 @@ def test_relative_numbers_are_one_mass_over_another(read, single):
     assert np.allclose(tables["relative_image"], own.sum(axis=-1) / general.sum(axis=-1), rtol=1e-5)
     mass = region_scores(run, Region(tuple(PLACES[1])), row["row"]).tables["region_mass"]
     part = region_cells(run, Region(tuple(PLACES[1])))
+    corner = np.zeros(len(cells))
+    corner[3] = 1
+    assert np.allclose(relative.mass(corner * 1e-4, row["row"]), relative.mass(corner, row["row"]))  # in one cell
+    assert np.isnan(relative.mass(0 * corner, row["row"])).all()
     assert np.allclose(tables["1.relative_region"], mass / (general @ (part.shared / part.areas)), rtol=1e-5)
 
 
@@ -97,14 +103,6 @@ def test_kept_runs_have_their_readings_beside_them_and_the_library_shows_the_run
     shelf = Library([read.folder])
     shelf.look()
     assert sorted(line.row["id"] for line in shelf.lines()) == sorted(row["id"] for row in read.rows())
-
-
-def test_scores_alone_are_the_same_numbers_and_leave_no_reading(read, tmp_path):
-    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, readings=READINGS, batch=2)
-    assert {path.name for path in found.folder.iterdir() if path.name[0] != "."} == {*FILES, "batch.json"}
-    numbers = (found.folder / "scores.f32").read_bytes()
-    assert numbers and (read.folder / "scores.f32").read_bytes().startswith(numbers)
-    assert found.rows()[0] | {"kept": None} == read.rows()[0] | {"kept": None}
 
 
 def test_what_a_killed_process_left_goes_on_to_the_same_bytes(read, tmp_path):
@@ -136,12 +134,17 @@ def test_a_summary_has_a_column_for_everything_that_readings_say(read):
     assert np.isfinite(found["hidden_rank_forecast"]).all() and set(found["painted_hits_hidden"]) <= {0.0, 1.0}
 
 
-def test_rows_are_kept_with_what_readings_say_of_them(single, tmp_path):
+def test_rows_are_kept_with_what_readings_say_of_them_and_numbers_are_the_same(read, single, tmp_path):
     run, readings = single
-    of = ["lens", "relative", "forecast"]
-    found, _ = run_batch(read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=of)
-    assert found.readings == ["forecast", "relative", "lens"]
+    found, _ = run_batch(
+        read_items()[:1], tmp_path / "b", ANSWERS, keep="rows", readings=dict(reversed(READINGS.items())), batch=2
+    )
+    assert found.readings == list(READINGS)
+    assert {path.name for path in found.folder.iterdir() if path.name[0] != "."} == {*FILES, "batch.json", "rows"}
+    numbers = (found.folder / "scores.f32").read_bytes()
+    assert numbers and (read.folder / "scores.f32").read_bytes().startswith(numbers)
     (row,) = found.rows()
+    assert row | {"kept": None} == read.rows()[0] | {"kept": None}
     kept, forecast = load_file(found.folder / row["kept"]), run_as_read(run, readings["forecast"])
     assert np.array_equal(kept["base.forecast"][0], forecast.exact_rows(row["row"]))
     assert np.array_equal(kept["base.forecast_all"], forecast.exact_rows(None))
@@ -242,6 +245,21 @@ def test_the_cost_of_an_item_is_known_before_anything_is_run(read, tmp_path):
     assert cost.reading_memory >= max(each.memory_bytes for each in expected)
     with pytest.raises(LimitExceeded, match="on disk"):
         cost_of_batch(given, tmp_path / "b", **of, limits=replace(Limits(), run_bytes=1000))
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(
+    ("name", "box", "readings"),
+    [("idefics2", None, ["lens"]), ("mllama", [0, 0, 64, 48], ["forecast", "lens"])],
+)
+def test_models_whose_pictures_are_no_tokens_have_the_readings_of_a_single_run(tmp_path, name, box, readings):
+    folder = tiny_families.write(name, tmp_path / "model")
+    noise((64, 48)).save(tmp_path / "a.png")
+    line = {"image": str(tmp_path / "a.png"), "prompt": "what?", "answer": "red", "box": box}
+    found, _ = run_batch([line], tmp_path / "b", Request(model=str(folder), device="cpu"), readings=readings)
+    (row,) = found.rows()
+    assert row["readings"]["lens"]["words"]
+    assert [place["cells"] > 0 for place in row["places"]] == [True] * (box is not None)  # a forecast's own
 
 
 @pytest.mark.parametrize(
