@@ -25,9 +25,9 @@ export function paintAxisLabels(context, layout, { layers, heads, isRanked, isEf
     const top = shelf * layout.shelfStep;
     for (const i of labelled(heads, step.y, 13 * density)) context.fillText(String(isRanked ? i + 1 : i), at(i), top + middle(i));
     if (step.y >= 11 * density) {
-      context.fillText(mean, at(heads), top + middle(heads));
-      context.fillText(max, at(heads + 1), top + middle(heads + 1));
-    } else context.fillText(mean, at(heads), top + middle(heads) + step.y / 2);
+      context.fillText(mean, at(heads), top + middle(heads), edge); // narrower where a font is wide
+      context.fillText(max, at(heads + 1), top + middle(heads + 1), edge);
+    } else context.fillText(mean, at(heads), top + middle(heads) + step.y / 2, edge);
   }
   context.textAlign = 'center';
   context.textBaseline = 'top';
