@@ -117,7 +117,10 @@ def _target(selection: Selection) -> str:
     settings = _settings(selection)
     text = target_name([token["text"] for token in selection.run.info["tokens"]], settings["target"])
     if "against" in settings:
-        return f"logit of {text} less that of token {settings['against']}"
+        run = selection.run
+        other = run.forecast.info.get("other") if isinstance(run, RunAsForecast) else None  # older ones do not know
+        name = f"token {settings['against']}" if other is None else in_quotes(_bare(other))
+        return f"logit of {text} less that of {name}"
     return f"log-probability of {text}"
 
 

@@ -106,17 +106,24 @@ class Controls:
     def let_stop(self) -> None:
         """Let Stop end whatever `start` was told of before."""
 
-        async def say_again(request: gr.Request) -> dict:
-            """A last line of progress may have been on its way, and have come after the first time."""
+        async def wait() -> None:
             await asyncio.sleep(LAST_PROGRESS_SECONDS)
-            is_working = self.service.is_working(request.session_hash)
-            return {self.status: gr.skip()} if is_working else self._ended(STOPPED)
 
         buttons = [self.run, self.stop, self.status]
         ending = self.stop.click(
             lambda: self._ended(STOPPED), None, buttons, cancels=self.started, queue=False, **QUIET
         )
-        ending.then(say_again, None, buttons, queue=False, **QUIET)
+        waited = ending.then(wait, None, None, queue=False, **QUIET)
+        waited.then(self.say_again, self.status, buttons, queue=False, **QUIET)
+
+    def say_again(self, line: dict, request: gr.Request) -> dict:
+        """Say that it was stopped once more where the line says progress: it was on its way, and came afterwards.
+
+        A run that was begun since then is not stopped, and what it has left there stands.
+        """
+        if "done" not in line or self.service.is_working(request.session_hash):
+            return {self.status: gr.skip()}
+        return self._ended(STOPPED)
 
 
 def said_of(progress: dict) -> dict:

@@ -12,6 +12,7 @@ from attention.capture.knock_out_forecast import forecast_knock_outs
 from attention.commands.main import main
 from attention.comparisons.maps import compared_maps
 from attention.drawing.colour_range import drawn_signed
+from attention.drawing.effect_words import effect_subject
 from attention.drawing.look import Look
 from attention.environment import EXAMPLES
 from attention.errors import InvalidRequest, NotInRun
@@ -82,6 +83,13 @@ def test_figures_are_pale_where_nothing_is_lost_and_say_target_and_sign(run, for
     path, values = heatmap_png(run, "language", 3, 1, None, 0, tmp_path / "h.png", reading=name)
     assert np.array_equal(values, effects) and path.is_file()
     assert select(run_as_read(run, name), layer=3, head=1).name().endswith("forecast_language_L3_H1_allrows")
+
+
+def test_a_token_that_another_is_set_against_is_named_by_its_text(run):
+    one = run.info["prompt_tokens"]
+    against = forecast_knock_outs(run, [one], run.info["tokens"][one + 1]["id"])
+    said = effect_subject(select(run_as_read(run, against.folder.name), layer=3, head=1))
+    assert f"logit of “red” less that of “{run.info['tokens'][one + 1]['text']}”" in said
 
 
 def _keys(run, box):

@@ -1,6 +1,7 @@
 """The page of an app that has just been started: who clicks Run is told what it waits for, and what a run costs."""
 
 import asyncio
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -12,6 +13,7 @@ from attention.page.calls import SpokenBlocks
 from attention.page.controls import Controls
 from attention.page.foot import quota_words, seconds_of_example, usual_seconds
 from attention.page.inputs import request_settings
+from attention.page.sentences import STOPPED
 from attention.serving.uploads import UploadLimits
 from attention.visitors.store import RunCache
 
@@ -21,6 +23,14 @@ def hosted(tmp_path):
     cache = RunCache(tmp_path / "sessions", library=False, sweep_every=None)
     yield app.new_service(cache, is_hosted=True, model="pocket")
     cache.close()
+
+
+@pytest.mark.parametrize("line", [{"text": "Reads layer 3", "done": 3, "total": 5}, {"text": "2 tokens"}])
+def test_stop_has_the_last_word_on_progress_alone(hosted, line):
+    status = StatusLine("")
+    controls = Controls(hosted, gr.Button(), gr.Button(), status, {})
+    said = controls.say_again(line, SimpleNamespace(session_hash="tab"))[status]
+    assert said == (STOPPED if "done" in line else gr.skip())
 
 
 def test_a_click_on_run_says_what_is_waited_for(hosted, monkeypatch):

@@ -30,7 +30,8 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   const stop = create('button', { type: 'button', class: 'av-toggle', text: 'Stop', hidden: '' });
   const said = create('span', { class: 'av-show-said', role: 'status' });
   const cost = create('span', { class: 'av-show-said' });
-  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, opposed, relative, stop, said, cost]);
+  const refused = create('span', { class: 'av-show-said av-only-narrow', hidden: '' }); // there the line of all notices may be far above
+  const element = create('span', { class: 'av-show', role: 'group', 'aria-label': 'Show' }, [create('span', { class: 'av-label', text: 'Show' }), read, forecast, of, opposed, relative, stop, said, cost, refused]);
   part(root, 'choices').prepend(element);
 
   /** Whole answer, the token on screen, and what was made before. @returns {(number[] | null)[]} */
@@ -66,7 +67,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
   const isWholeOf = (/** @type {number} */ token) => String(choice.whole().tokens) === String(token);
 
   function show() {
-    const { info, reading, readings, forecasts, relatives, tower, cellsShown } = state.get;
+    const { info, reading, readings, forecasts, relatives, tower, cellsShown, notice } = state.get;
     const [isForecasting, isDividing] = [Boolean(readings.forecast?.working), Boolean(readings.relative?.working)];
     const working = isForecasting || isDividing;
     element.hidden = !info || !(canAsk || forecasts.length || relatives.length);
@@ -86,6 +87,8 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     stop.hidden = !working;
     said.textContent = working ? `${choice.whose?.() ?? ''}${readings[isForecasting ? 'forecast' : 'relative'].text}` : '';
     [cost.textContent, cost.title] = [costs?.short ?? '', costs?.long ?? ''];
+    refused.textContent = [readings.forecast, readings.relative].some((asked) => asked?.text && !asked.working && !asked.made && notice.includes(asked.text)) ? notice : '';
+    refused.hidden = !refused.textContent;
     opposed.hidden = one() === null;
     const isRefused = readings.forecast && !readings.forecast.working && !readings.forecast.made; // why is said where all notices are
     rather.setAttribute('aria-invalid', String(Boolean(isRefused) && rather.value !== otherOf()));
@@ -104,7 +107,7 @@ export function createReadingSwitch(root, state, choice, canAsk) {
     listen(rather, { change: oppose, focus: () => void suggest() }),
     state.on(['reading'], () => { rather.value = otherOf(); }),
     listen(stop, { click: () => { choice.stop(); read.focus(); } }),
-    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'relatives', 'cellsShown'], show),
+    state.on(['info', 'tower', 'selection', 'reading', 'readings', 'forecasts', 'relatives', 'cellsShown', 'notice'], show),
     ...(canAsk ? [] : [state.on(['info'], () => void choice.look())]), // a file shows what it holds
   ];
   show();
