@@ -36,7 +36,7 @@ export function createComparisonKeep(root, state, { address, lineOnPicture }) {
     ['csv', 'all heads (CSV)', 'every measure of every layer and head, means over the answer, as a table'],
     ['region', 'the place in all heads', 'what every layer and head of every member puts in the place, beside what chance would, as a table'],
     ['html', 'HTML', 'one file that shows this in any browser, without the app and without a network; it says what it leaves out'],
-    ['zip', 'whole comparison (zip)', 'every run and every measure, as a zip that can be opened here again'],
+    ['zip', 'whole comparison (zip)', 'every run with its readings, and every measure, as a zip that can be opened here again'],
   ], 'comparison');
   const size = createPngSize(offer);
   const boxes = SHOWN.map((name) => {

@@ -18,7 +18,7 @@ const CARD = [['card', 'Share card', 'one picture to show others: the map, quest
 const WHOLE = [
   ['html', 'HTML', 'one file that shows this in any browser, without the app and without a network; it says what it leaves out'],
   ['safetensors', 'this layer (safetensors)', 'the queries, keys and stored rows of this layer, as safetensors'],
-  ['zip', 'whole run (zip)', 'everything that was kept of the run, as a zip that can be opened here again'],
+  ['zip', 'whole run (zip)', 'everything that was kept of the run, and the readings that were made of it, as a zip that can be opened here again; so many MB are the run alone'],
 ];
 
 /**
@@ -53,7 +53,7 @@ export function createKeep(root, state) {
       return why ? { why } : { href: `${source.base}/${exportPath(view, format, size.get())}` };
     });
     const bytes = /** @type {any} */ (info)?.bytes;
-    links.name('zip', `whole run (zip${bytes ? `, ${Math.max(1, Math.round(bytes / 1e6)).toLocaleString('en')}\u202fMB` : ''})`);
+    links.name('zip', `whole run (zip${bytes ? `, ${Math.max(1, Math.round(bytes / 1e6)).toLocaleString('en')}+\u202fMB` : ''})`);
     keep.recopy(written());
   }
 
