@@ -69,8 +69,8 @@ export function createComparisonHeadline(root, state) {
     const value = change.values[at];
     const words = value ? floorWords(floors, at, value) : '';
     const rows = tower === 'vision' ? 'Over the patches that were compared its' : "Over the answer's rows its";
-    const what = `${rowOfMatrix(info, selection, of) === null ? rows : 'Its'} ${partText(part, measure, hasParts(comparison, right))} is`;
-    return words ? ` ${what} ${words}${timesNoise(floors, at, value) <= 1 ? ': no more than noise' : ''}.` : '';
+    const what = `${rowOfMatrix(info, selection, of) === null ? rows : 'Its'} ${partText(part, measure, hasParts(comparison, right))}`;
+    return words ? ` ${what}: ${words}${timesNoise(floors, at, value) <= 1 ? ', no more than noise' : ''}.` : '';
   }
 
   /** What is selected, what lies between the maps, the cells that changed most. */
