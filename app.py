@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import platform
+import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -206,14 +207,21 @@ def main() -> None:
         if options.open:
             webbrowser.open(links[0][1] if links else demo.local_url)
         demo.block_thread()
+        code, words = 0, ""
     except AttentionError as error:  # an address that is none, a model that cannot be had
-        parser.exit(2 if isinstance(error, InvalidRequest) else 1, f"{error}\n")
+        code, words = 2 if isinstance(error, InvalidRequest) else 1, f"{error}\n"
     except OSError as error:  # the port is taken, the address is not ours
-        parser.exit(1, f"{error}\n")
+        code, words = 1, f"{error}\n"
     finally:
         service.close()
         if uploads is not None:
             uploads.remove()
+    if service.is_at_work:  # it imports PyTorch, or is in a model's layer: no thread of a closing Python survives that
+        sys.stderr.write(words)
+        sys.stdout.flush()
+        os._exit(code)
+    if code:
+        parser.exit(code, words)
 
 
 if __name__ == "__main__":

@@ -391,6 +391,11 @@ class Service:
         self.cache.session_closed(session)
         self.hub_logins.session_closed(session)
 
+    @property
+    def is_at_work(self) -> bool:
+        """True while a thread of the start or of a job runs."""
+        return self.starting.is_under_way or any(map(self.is_working, tuple(self._jobs)))
+
     def close(self) -> None:
         """Stop every job, and leave the cache as it is to be found next time."""
         jobs = [job for jobs in tuple(self._jobs.values()) for job in tuple(jobs)]  # others may begin and end meanwhile

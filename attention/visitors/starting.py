@@ -37,6 +37,11 @@ class Starting:
         self._begun, self._what = self._clock(), LIBRARIES
         threading.Thread(target=self._run, args=(libraries, model), name="start", daemon=True).start()
 
+    @property
+    def is_under_way(self) -> bool:
+        """True from `begin` until its thread has nothing more to do."""
+        return self._begun is not None and not self.is_over.is_set()
+
     def words(self) -> str | None:
         """A sentence on what is waited for, and for how long so far; None before the start and once all is there."""
         what, begun = self._what, self._begun
