@@ -7,8 +7,10 @@ rows at a time: the numbers of a large set do not fit into memory.
 from __future__ import annotations
 
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -162,27 +164,51 @@ def _write_parquet(batch: Batch, member: str, path: Path) -> None:
 
 
 def _write_npz(batch: Batch, member: str, path: Path) -> None:
-    """Write column after column, each in as many steps as there are chunks: a zip has one entry open at a time."""
-    n = sum(1 for _ in batch.by_place(member))
-    lengths: dict[str, int] = {}
-    shapes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+    """Write column after column: a zip has one entry open at a time, so columns wait beside it, each in its file."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}.") as folder:
+        kept = _columns_in_files(batch, member, Path(folder))
+        first = batch.rows(member)[0]
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
+            for name, indices in (("layers", first["layers"]), ("lens_layers", lens_layers(first))):
+                if indices:
+                    layers = np.array(indices, np.int32)
+                    _entry(file, name, layers.dtype, layers.shape, iter([layers]))
+            for name, column in sorted(kept.items(), key=lambda item: item[1].dtype.kind != "U"):  # texts come first
+                _entry(file, name, column.dtype, (column.n, *column.shape), column.parts())
+
+
+@dataclass
+class _Kept:
+    """A column that lies in a file, array after array: `dtype` has room for each."""
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    n: int = 0
+    arrays: int = 0
+
+    def parts(self) -> Iterator[np.ndarray]:
+        with self.path.open("rb") as file:
+            for _ in range(self.arrays):
+                yield np.load(file, allow_pickle=False).astype(self.dtype)
+
+
+def _columns_in_files(batch: Batch, member: str, folder: Path) -> dict[str, _Kept]:
+    """Columns by their names, in one pass over the rows; texts have the width of the longest."""
+    kept: dict[str, _Kept] = {}
     for chunk in _chunks(batch, member):
-        for name, values in chunk.items():
-            shapes[name] = values.dtype, values.shape[1:]
-            if values.dtype == object:
-                lengths[name] = max(lengths.get(name, 1), *map(len, values.reshape(-1)))
-    texts = {name: (np.dtype(f"<U{length}"), shapes[name][1]) for name, length in lengths.items()}
-    first = batch.rows(member)[0]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
-        for name, indices in (("layers", first["layers"]), ("lens_layers", lens_layers(first))):
-            if indices:
-                layers = np.array(indices, np.int32)
-                _entry(file, name, layers.dtype, layers.shape, iter([layers]))
-        for name, (dtype, shape) in {
-            **texts,
-            **{name: each for name, each in shapes.items() if name not in texts},
-        }.items():
-            _entry(file, name, dtype, (n, *shape), (chunk[name].astype(dtype) for chunk in _chunks(batch, member)))
+        for name, values in ((name, _fixed(values)) for name, values in chunk.items()):
+            column = kept.setdefault(name, _Kept(folder / str(len(kept)), values.dtype, values.shape[1:]))
+            column.dtype = max(column.dtype, values.dtype, key=lambda dtype: dtype.itemsize)
+            column.n, column.arrays = column.n + len(values), column.arrays + 1
+            with column.path.open("ab") as file:
+                np.save(file, values, allow_pickle=False)
+    return kept
+
+
+def _fixed(values: np.ndarray) -> np.ndarray:
+    """Values of one width: texts as wide as the longest."""
+    return values if values.dtype != object else values.astype(f"<U{max(1, *map(len, values.reshape(-1)))}")
 
 
 def _entry(
