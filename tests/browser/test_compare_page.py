@@ -780,7 +780,9 @@ def test_an_address_alone_opens_nothing_and_what_it_says_wrongly_is_left_out(chr
 
 
 def open_menu(page):
-    page.get_by_role("button", name="Keep", exact=True).click()
+    button = page.get_by_role("button", name="Keep", exact=True)
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")  # it has its place from then on
     expect(page.locator(".av-keep-menu")).to_be_visible()
 
 

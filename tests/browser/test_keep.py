@@ -24,7 +24,9 @@ MENU, SAID, CODE = ".av-keep-menu", ".av-keep-said", ".av-keep-code"
 
 
 def open_menu(page):
-    page.get_by_role("button", name="Keep", exact=True).click()
+    button = page.get_by_role("button", name="Keep", exact=True)
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")  # it has its place from then on
     expect(page.locator(MENU)).to_be_visible()
 
 

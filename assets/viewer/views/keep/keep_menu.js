@@ -57,12 +57,14 @@ export function createKeepMenu(root, { title, text, toggled }) {
   const undo = [
     listen(menu, {
       keydown: leave,
+      beforetoggle: () => { menu.style.opacity = '0'; }, // it is in the page's corner until it has its place
       toggle: () => {
         button.setAttribute('aria-expanded', String(isOpen()));
         copied.hidden = true;
         say('');
         toggled(isOpen());
         if (isOpen()) arrange();
+        menu.style.opacity = '';
       },
     }),
     listen(button, { keydown: leave }),
