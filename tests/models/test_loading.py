@@ -335,7 +335,7 @@ def test_a_hub_that_went_away_is_said_in_words_and_what_is_there_is_used(hub):
 
 def test_a_download_by_xet_tells_its_bytes_too(hub, tmp_path):
     """Weights on the real Hub come in this way; the storage is a folder here."""
-    xet = pytest.importorskip("hf_xet")
+    xet = pytest.importorskip("hf_xet", reason="huggingface_hub brings hf_xet where there is a build of it")
     weights, storage = hub.repositories["tiny/model"] / "model.safetensors", f"local://{tmp_path / 'xet'}"
     with xet.XetSession().new_upload_commit(endpoint=storage) as upload:
         uploaded = upload.start_upload_file(str(weights))
