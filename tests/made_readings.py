@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from made_runs import scene, write_run
 from safetensors.numpy import save_file
 
 from attention.readings.agreement import HIDDEN, NAMES, PAINTED, picture_blocks
@@ -105,3 +106,12 @@ def _index(run: Run, kind: str) -> dict:
     """Fields that every kind's index has."""
     created = "2026-01-01T00:00:00+00:00"
     return {"format": FORMAT, "kind": kind, "run": run.info["id"], "created": created, "bytes": 1, "seconds": 0.5}
+
+
+def write_with_four(folder: Path) -> Run:
+    """Write a run with a forecast, an agreement, a lens and relative attention beside it, and return it open."""
+    write_run(folder, [scene(60, 40)], [(2, 3)], prompt="what?", answer="red.", layers=(0, 1))
+    run = write_forecast(folder).run
+    for write in (write_agreement, write_lens, write_relative):
+        write(run)
+    return run

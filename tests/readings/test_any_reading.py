@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from any_input import ANY_JSON, any_of, counts, for_all
-from made_readings import write_agreement, write_forecast, write_lens, write_relative
+from made_readings import write_forecast, write_with_four
 from made_runs import scene, write_run
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -28,11 +28,7 @@ ASKED = (
 def made(tmp_path_factory):
     """A run with a reading of four kinds. Its readings are changed, and laid back."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    write_run(folder, [scene(60, 40)], [(2, 3)], prompt="what?", answer="red.", layers=(0, 1))
-    run = write_forecast(folder).run
-    for write in (write_agreement, write_lens, write_relative):
-        write(run)
-    with run:
+    with write_with_four(folder) as run:
         yield run
 
 

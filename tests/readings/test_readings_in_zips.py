@@ -6,8 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from made_readings import write_agreement, write_forecast, write_lens, write_relative
-from made_runs import scene, write_run
+from made_readings import write_forecast, write_with_four
 
 from attention.environment import EXAMPLES
 from attention.errors import AttentionError, DamagedRun, InvalidRequest, LimitExceeded
@@ -27,11 +26,7 @@ LIMIT = 10_000_000
 def made(tmp_path_factory):
     """A run with a forecast, an agreement, a lens and relative attention beside it. Not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "made"
-    write_run(folder, [scene(60, 40)], [(2, 3)], prompt="what?", answer="red.", layers=(0, 1))
-    run = write_forecast(folder).run
-    for write in (write_agreement, write_lens, write_relative):
-        write(run)
-    run.close()
+    write_with_four(folder).close()
     return folder
 
 
